@@ -38,11 +38,15 @@ const CHECKS = {
     const extent = page.findExtent(floats(luma), limited, whole, size);
     return [extent.weight, page.limitReach(floats(ab), floats(base), floats(luma), drawn(hints, whole, size, luma), extent, size)];
   },
+  strength: ({ recipe, whole, size, luma, strengths }) => {
+    const hints = page.hintsOf(recipe).map((hint, number) => ({ ...hint, strength: strengths[number] }));
+    return page.pointStrength(floats(luma), hints, page.findExtent(floats(luma), hints, whole, size), size);
+  },
   steps: ({ recipe, whole, size, luma }) => page.evenReaches(floats(luma), page.hintsOf(recipe)[0], whole, size, 9),
-  join: ({ recipe, ab, from, size, luma, strength }) => {
+  join: ({ recipe, ab, from, size, luma, strength, above }) => {
     const map = floats(luma);
     const pins = page.fitPins(page.hintsOf(recipe), floats(ab), from, size, (y, x) => map[y * size[1] + x], strength);
-    const joiner = new page.Joiner(floats(ab), from, size, pins);
+    const joiner = new page.Joiner(floats(ab), from, size, pins, page.overlaysOf(above, size, size, strength));
     const out = new Uint8Array(3 * size[0] * size[1]);
     for (let y = 0; y < size[0]; y += 1) joiner.write(y, map.subarray(y * size[1], (y + 1) * size[1]), out, 3 * y * size[1], 3);
     return out;

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,16 @@ from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_luma, working_size
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request, fit_points
+from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
-from colorzoo.inference.points import enforce_points, even_reaches, find_extent, is_limited, limit_reach
+from colorzoo.inference.points import (
+    enforce_points,
+    even_reaches,
+    find_extent,
+    is_limited,
+    limit_reach,
+    point_strength,
+)
 from colorzoo.inference.references import as_reference
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
 from colorzoo.pictures.read import read_picture
@@ -35,7 +44,8 @@ WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the 
 EXPORTED = (
     "lumaOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints hintsOf "
     "applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors entropyOf "
-    "nextPoint isTrained statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
+    "nextPoint isTrained overlaysOf pointStrength statisticsOf referenceOf plainSha256 encodePicture "
+    "checkRecipe"
 )
 
 POINTS = [
@@ -43,6 +53,17 @@ POINTS = [
     {"x": 120.5, "y": 80, "radius": 1, "color": "#2060d0", "ab": [10.5, -60.0], "reach": "everywhere"},
     {"x": 140, "y": 20, "radius": 3, "color": "#30a040", "reach": 0.5},
     {"x": 32, "y": 43, "radius": 2, "color": "#f0e010", "ab": [-10, 90], "reach": "automatic"},
+]
+
+STRENGTHS = [0.2, 0.9, 0.5, 0.2]
+REPLACEMENTS = [
+    {"old": "#a04030", "new": "#30a090", "range": 25},
+    {"old": "#3050a0", "new": "#8a8a8a", "fade": 50},
+]
+PAINT = [
+    {"path": [[30, 100], [90, 60], [100, 110]], "color": "#2060d0", "size": 14},
+    {"path": [[60, 80], [75, 72]], "erase": True, "size": 9, "hardness": 1, "opacity": 0.7},
+    {"path": [[150, 30]], "color": "#30a040", "size": 25, "hardness": 0, "opacity": 0.5},
 ]
 
 
@@ -128,6 +149,11 @@ RECIPES: list[dict[str, Any]] = [
     {"image": {"width": 5, "height": 5}},
     {"strength": 2},
     {"statistics": {"histogram": [1, 2]}},
+    {"paint": [{"path": [[1, 2]]}]},
+    {"replacements": [{"old": "#808080", "new": "#c04020"}]},
+    {"replacements": [{"old": "#c04020", "new": "blue"}]},
+    {"replacements": [{"old": "#c04020", "new": "#102030", "range": 200}]},
+    {"paint": [{"path": [[1, 2]], "color": "#102030", "opacity": 2}]},
 ]
 
 
@@ -153,6 +179,7 @@ def requests() -> dict[str, Any]:
         "hints": drawn,
         "points": drawn | {"ab": flat(smooth_ab(1))},
         "steps": drawn,
+        "strength": drawn | {"strengths": STRENGTHS},
         "reach": drawn | {"ab": flat(smooth_ab(1)), "base": flat(smooth_ab(2))},
         "join": {
             "recipe": {"points": POINTS},
@@ -161,6 +188,7 @@ def requests() -> dict[str, Any]:
             "size": WHOLE,
             "luma": flat(wavy(*WHOLE)),
             "strength": 1.2,
+            "above": {"paint": PAINT, "replacements": REPLACEMENTS},
         },
         "palette": {
             "logits": flat(bin_logits()),
@@ -269,6 +297,14 @@ def test_reach(answers: dict[str, Any]) -> None:
     assert np.quantile(differences, 0.999) < 0.1  # where two points are equally near, either may own a place
 
 
+def test_strength_of_points(answers: dict[str, Any]) -> None:
+    request, _ = drawn_points()
+    hints = [replace(hint, strength=s) for hint, s in zip(request.hints, STRENGTHS, strict=True)]
+    expected = point_strength(wavy(*SIZE), hints, find_extent(wavy(*SIZE), hints, WHOLE[::-1]))
+    differences = np.abs(np.array(answers["strength"]) - expected.flatten().numpy())
+    assert np.quantile(differences, 0.99) < 0.01
+
+
 def test_even_reaches(answers: dict[str, Any]) -> None:
     request, _ = drawn_points()
     assert answers["steps"] == pytest.approx(
@@ -280,7 +316,10 @@ def test_joining_at_full_size(answers: dict[str, Any]) -> None:
     luma = wavy(*WHOLE)[0, 0]
     hints = Recipe.from_json({"points": POINTS}).points
     pins = correct_points(hints, smooth_ab(1)[0], luma, strength=1.2)
-    expected = join_levels(luma, smooth_ab(1)[0], pins)
+    above = Recipe.from_json({"paint": PAINT, "replacements": REPLACEMENTS})
+    overlays = overlays_of(above, WHOLE[::-1], WHOLE, 1.2)
+    expected = join_levels(luma, smooth_ab(1)[0], pins, overlays)
+    assert (expected != join_levels(luma, smooth_ab(1)[0], pins)).mean() > 0.02
     differences = np.abs(np.array(answers["join"]) - expected.ravel().astype(int))
     assert differences.max() <= 1
     assert differences.mean() < 0.01

@@ -20,6 +20,8 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
 from colorzoo.guidance.frame import FrameSetting, read_frame
+from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
+from colorzoo.guidance.replacements import MAX_REPLACEMENTS, ColorReplacement, parse_replacement
 
 VERSION = 2  # since 2 a point without a reach has the automatic one, and the frame of a scan is found
 MAX_STRENGTH = 1.5
@@ -38,6 +40,8 @@ _MAX_ITEMS = {
     "regions": MAX_REGIONS,
     "boxes": MAX_BOXES,
     "areas": MAX_AREAS,
+    "paint": MAX_PAINT,
+    "replacements": MAX_REPLACEMENTS,
 }
 MAX_REACH = 10.0
 _BINS = 313  # of the ab plane inside sRGB
@@ -74,6 +78,7 @@ class PointHint:
         color: ``#rrggbb``; hue and chroma count, lightness is the picture's.
         ab: Exact color in CIE units; overrides ``color``.
         reach: How far the color spreads; see `Reach`.
+        strength: Share of its effect, from 0 (as without the point) to 1.
         stroke: Number of the stroke that the point is part of, or None; the pad edits a stroke as one.
         extra: Unknown fields.
     """
@@ -84,6 +89,7 @@ class PointHint:
     color: str = "#808080"
     ab: tuple[float, float] | None = None
     reach: Reach = DEFAULT_REACH
+    strength: float = 1.0
     stroke: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -175,6 +181,8 @@ class Recipe:
         boxes: Boxes of objects; None means unspecified, an empty tuple that there are none.
         proposal: SHA-256 of the model's map of regions for which the colors were chosen, or None.
         areas: Parts of the picture that are filled, locked, kept gray, or the only ones to change.
+        paint: Strokes of color above the colors of the model; later ones cover earlier ones.
+        replacements: Colors that are replaced everywhere below the paint, one after the other.
         frame: The part of the picture that is colored; see `FrameSetting`.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as parsed, and unknown fields.
     """
@@ -190,6 +198,8 @@ class Recipe:
     boxes: tuple[BoxHint, ...] | None = None
     proposal: str | None = None
     areas: tuple[Area, ...] = ()
+    paint: tuple[PaintStroke, ...] = ()
+    replacements: tuple[ColorReplacement, ...] = ()
     frame: FrameSetting = "automatic"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -229,6 +239,9 @@ class Recipe:
             document["proposal"] = self.proposal
         if self.areas:
             document["areas"] = [area.to_dict() for area in self.areas]
+        for name, items in (("paint", self.paint), ("replacements", self.replacements)):
+            if items:
+                document[name] = [item.to_dict() for item in items]
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -250,7 +263,7 @@ class Recipe:
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
         names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
-        for key in (*_LISTS, "areas"):
+        for key in (*_LISTS, "areas", "paint", "replacements"):
             items = enumerate(getattr(self, key) or ())
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
@@ -296,8 +309,8 @@ class Recipe:
 
 
 def _known_names() -> list[str]:
-    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area)
-    return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", *_PARSED_LATER})
+    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, PaintStroke, ColorReplacement)
+    return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", "erase", *_PARSED_LATER})
 
 
 def _write(target: Path, text: str) -> None:
@@ -364,6 +377,10 @@ def _parse(fields: Fields) -> Recipe:
         boxes=tuple(_parse_box(item) for item in fields.children("boxes", MAX_BOXES)) if has_boxes else None,
         proposal=fields.text("proposal", None),
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
+        paint=tuple(parse_paint(item) for item in fields.children("paint", MAX_PAINT)),
+        replacements=tuple(
+            parse_replacement(item) for item in fields.children("replacements", MAX_REPLACEMENTS)
+        ),
         frame=_parse_frame(fields, version),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
@@ -417,6 +434,7 @@ def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
         color=hex_color(color, f"{fields.name}.color"),
         ab=None if ab is None else (ab[0], ab[1]),
         reach=read_reach(fields.take("reach"), f"{fields.name}.reach", reach),
+        strength=fields.number("strength", 1.0, low=0, high=1),
         stroke=fields.integer("stroke", None, low=1),
         extra=fields.rest(),
     )
@@ -440,6 +458,8 @@ def _parse_box(fields: Fields) -> BoxHint:
 
 def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
+    if values.get("strength") == 1:
+        del values["strength"]
     return {**item.extra, **{name: _plain(value) for name, value in values.items()}}
 
 

@@ -133,7 +133,7 @@ class AreaColorizer:
             seeded = self._seeded_answers.get(luma, seeds, compute)[0]
         precedence = _reach_inside(filled, recipe, luma, picture_size, self._likeness(luma))
         for each in filled:
-            inside = _ab_at_lightness(cast(str, each.area.color), shown)
+            inside = ab_at_lightness(cast(str, each.area.color), shown)
             if seeded is not None and each.area.lightness == "photo":
                 inside = _FILL * inside + (1 - _FILL) * seeded
             ab = ab + each.share * (1 - precedence) * (inside - ab)
@@ -177,9 +177,10 @@ def _area_points(
 ) -> Points:
     """Return points at the network's size: seeds of the colors of areas, and the points that count there.
 
-    Those are the points of unlimited reach and the ones inside the areas.
+    Those are the points of unlimited reach and the ones inside the areas, unless their strength is below 1.
     """
-    kept = tuple(p for p in recipe.points if p.reach == "everywhere" or _is_inside(p, drawn, picture_size))
+    full = [point for point in recipe.points if point.strength == 1]
+    kept = tuple(p for p in full if p.reach == "everywhere" or _is_inside(p, drawn, picture_size))
     points = rasterize_points(Recipe(points=kept), *picture_size, size)
     if points is None:
         points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
@@ -233,7 +234,7 @@ def _reach_inside(
     picture_size: tuple[int, int],
     likeness: Likeness | None,
 ) -> Tensor:
-    """Return the reach ``(h, w)`` of points inside colored areas, where they take precedence."""
+    """Return the reach ``(h, w)`` of points inside colored areas, where they take precedence, by strength."""
     inside = [
         replace(point, reach="automatic" if point.reach == "everywhere" else point.reach)
         for point in recipe.points
@@ -242,10 +243,12 @@ def _reach_inside(
     if not inside:
         return torch.zeros(luma.shape[2:])
     extent = find_extent(luma, inside, picture_size, likeness)
-    return torch.where(extent.homes >= 0, 1.0, extent.weight)
+    strengths = torch.tensor([point.strength for point in inside])
+    there = extent.weight * strengths[extent.nearest]
+    return torch.where(extent.homes >= 0, strengths[extent.homes], there)
 
 
-def _ab_at_lightness(color: str, luma: Tensor) -> Tensor:
+def ab_at_lightness(color: str, luma: Tensor) -> Tensor:
     """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``."""
     table = _ab_table(color)
     place = luma.clamp(0, 100) * ((_LIGHTNESSES - 1) / 100)

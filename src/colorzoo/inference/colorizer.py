@@ -29,16 +29,23 @@ from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, PointHint, Recipe, Regions
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
-from colorzoo.inference.full_size import FullLuma, PointCorrection, join, join_levels, working_size
+from colorzoo.inference.full_size import (
+    FullLuma,
+    Overlay,
+    PointCorrection,
+    join,
+    join_levels,
+    working_size,
+)
 from colorzoo.inference.guidance_maps import (
     ColoringRequest,
     GuidanceLike,
     NetworkAnswer,
     add_model_guidance,
     as_recipe,
-    drop_limited_points,
     fit_points,
     has_object_areas,
+    keep_points,
     prepare_request,
     recipe_file,
 )
@@ -94,7 +101,8 @@ class Colored:
         lightness: Lightness of the result, at full size.
         corrections: Colors of points to add at full size, where the prediction is too coarse.
         notes: Remarks for the user, such as ignored guidance.
-        surroundings: The whole picture, if all of the above belong to the part within its frame.
+        surroundings: The whole picture, if all others belong to the part within its frame.
+        overlays: Changes of the colors above all of the above, the lowest first.
     """
 
     ab: Tensor
@@ -103,16 +111,17 @@ class Colored:
     corrections: tuple[PointCorrection, ...] = ()
     notes: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
+    overlays: tuple[Overlay, ...] = ()
 
     @property
     def rgb(self) -> NDArray[np.float32]:
         """``(H, W, 3)`` float32 in [0, 1], full size."""
-        joined = join(self.lightness, self.ab, self.corrections)
+        joined = join(self.lightness, self.ab, self.corrections, self.overlays)
         return joined if self.surroundings is None else self.surroundings.around(joined)
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16, full size; a fraction of the memory and time of `rgb`."""
-        joined = join_levels(self.lightness, self.ab, self.corrections, depth=depth)
+        joined = join_levels(self.lightness, self.ab, self.corrections, self.overlays, depth=depth)
         return joined if self.surroundings is None else self.surroundings.around(joined, depth)
 
 
@@ -218,6 +227,7 @@ class Colorizer:
         self._notes: tuple[str, ...] = ()
         self._proposals: AnswerCache[Regions] = AnswerCache()
         self._without_limited: AnswerCache[Tensor] = AnswerCache()
+        self._without_weak: AnswerCache[Tensor] = AnswerCache()
         self._extents: deque[tuple[tuple[object, ...], Tensor, Extent]] = deque(maxlen=_EXTENTS)
         self._without_areas: AnswerCache[Tensor] = AnswerCache()
         self._incremental = IncrementalModel()
@@ -301,11 +311,12 @@ class Colorizer:
         full = FullLuma(part.levels)
         answer = self.color_luma(luma, request, reference)
         notes += answer.notes
+        overlays = _overlays_of(request, full.shape, answer.locked)
         if answer.painted_luma is not None:
             from colorzoo.inference.sketches import enlarge_painted_luma
 
             painted = enlarge_painted_luma(full.whole(), luma, answer.painted_luma)[0, 0]
-            return Colored(answer.ab, self.name, painted, notes=notes)
+            return Colored(answer.ab, self.name, painted, notes=notes, overlays=overlays)
         if answer.luma_shift is not None:
             full = FullLuma(part.levels, answer.luma_shift.by_rows(full.shape))
         corrections: Sequence[PointCorrection] = ()
@@ -315,7 +326,7 @@ class Colorizer:
             corrections = correct_points(
                 request.hints, answer.ab, full, strength=request.strength, locked=answer.locked
             )
-        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings)
+        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings, overlays)
 
     def prepare(
         self, picture: Picture, guidance: GuidanceLike = None, frame: FrameSetting | None = None
@@ -349,7 +360,8 @@ class Colorizer:
         with self._lock:
             self._incremental = IncrementalModel()
             self._extents.clear()
-            for answers in (self._proposals, self._without_limited, self._without_areas, self._looks):
+            caches = (self._proposals, self._without_limited, self._without_weak)
+            for answers in (*caches, self._without_areas, self._looks):
                 answers.clear()
 
     def working_luma(self, picture: Picture) -> Tensor:
@@ -428,6 +440,25 @@ class Colorizer:
         return replace(answer, ab=answer.ab * request.strength)
 
     def _apply_points(self, ab: Tensor, luma: Tensor, guidance: Guidance, request: ColoringRequest) -> Tensor:
+        """Apply the points, each to the degree of its strength."""
+        strong = self._apply_in_full(ab, luma, guidance, request)
+        weak = [hint for hint in request.hints if hint.strength < 1]
+        if not weak or request.picture_size is None:
+            return strong
+        from colorzoo.inference.points import point_strength
+
+        others = fit_points(keep_points(request, guidance, lambda hint: hint.strength == 1), luma)
+        if "points" in self.model.accepts:
+            ab = self._without_weak.get(luma, others, self.predict_ab)
+        kept = tuple(hint for hint in request.hints if hint.strength == 1)
+        if kept:
+            ab = self._apply_in_full(ab, luma, others, replace(request, hints=kept))
+        share = point_strength(luma, weak, self._extent(luma, weak, request.picture_size))
+        return ab + share * (strong - ab)
+
+    def _apply_in_full(
+        self, ab: Tensor, luma: Tensor, guidance: Guidance, request: ColoringRequest
+    ) -> Tensor:
         """Enforce the points exactly, and restrict each to its reach."""
         from colorzoo.inference.points import enforce_points, is_limited, limit_reach
 
@@ -436,7 +467,7 @@ class Colorizer:
         limited = [hint for hint in request.hints if is_limited(hint)]
         if not limited or request.picture_size is None:
             return enforced
-        others = fit_points(drop_limited_points(request, guidance), luma)
+        others = fit_points(keep_points(request, guidance, lambda hint: hint.reach == "everywhere"), luma)
         if "points" in self.model.accepts:
             ab = self._without_limited.get(luma, others, self.predict_ab)
         base = ab if others.points is None else enforce_points(ab, luma, others.points)
@@ -678,6 +709,18 @@ def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
 def _covers_all(recipe: Recipe) -> bool:
     """Return whether a recipe has a label image, which belongs to the whole picture."""
     return bool((recipe.extra.get("classes") or {}).get("file"))
+
+
+def _overlays_of(
+    request: ColoringRequest, shape: tuple[int, int], locked: Tensor | None
+) -> tuple[Overlay, ...]:
+    """Return the overlays of a request at a height and width."""
+    recipe = request.recipe
+    if recipe is None or request.picture_size is None or not (recipe.paint or recipe.replacements):
+        return ()
+    from colorzoo.inference.overlays import overlays_of
+
+    return overlays_of(recipe, request.picture_size, shape, request.strength, locked)
 
 
 def _as_picture(image: ImageLike) -> Picture:

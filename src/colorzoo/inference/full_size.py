@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,6 +28,13 @@ _BICUBIC_A, _ANTIALIASED_A = -0.75, -0.5  # as in torch.nn.functional.interpolat
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
 """Shifts the lightness ``(rows, W)`` of a band, given its first row and the one after its last."""
+
+
+class Overlay(Protocol):
+    """Colors above an enlarged prediction."""
+
+    def add_to(self, ab: Tensor, luma: Tensor, first: int) -> None:
+        """Change rows of ab ``(2, rows, W)``, given their lightness and the number of the first, in place."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,10 @@ def full_luma(levels: Levels) -> Tensor:
 
 
 def join(
-    luma: Tensor | FullLuma, ab: Tensor, corrections: Sequence[PointCorrection] = ()
+    luma: Tensor | FullLuma,
+    ab: Tensor,
+    corrections: Sequence[PointCorrection] = (),
+    overlays: Sequence[Overlay] = (),
 ) -> NDArray[np.float32]:
     """Enlarge ab to the size of the lightness, add the corrections and convert to RGB.
 
@@ -127,6 +137,7 @@ def join(
         luma: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
         corrections: Colors of points to add at full size, see `correct_points`.
+        overlays: Changes of the colors above all of them, the lowest first; see `overlays_of`.
 
     Returns:
         ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
@@ -136,12 +147,17 @@ def join(
     def write(linear: Tensor, out: NDArray[Any]) -> None:
         out[:] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
 
-    _join(luma, ab, corrections, rgb, write)
+    _join(luma, ab, corrections, overlays, rgb, write)
     return rgb
 
 
 def join_levels(
-    luma: Tensor | FullLuma, ab: Tensor, corrections: Sequence[PointCorrection] = (), *, depth: int = 8
+    luma: Tensor | FullLuma,
+    ab: Tensor,
+    corrections: Sequence[PointCorrection] = (),
+    overlays: Sequence[Overlay] = (),
+    *,
+    depth: int = 8,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
     levels = np.empty((*luma.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
@@ -149,7 +165,7 @@ def join_levels(
     def write_deep(linear: Tensor, out: NDArray[Any]) -> None:
         write_levels(clipped(linear), out)
 
-    _join(luma, ab, corrections, levels, write_deep if depth == 16 else write_levels)
+    _join(luma, ab, corrections, overlays, levels, write_deep if depth == 16 else write_levels)
     return levels
 
 
@@ -157,6 +173,7 @@ def _join(
     luma: Tensor | FullLuma,
     ab: Tensor,
     corrections: Sequence[PointCorrection],
+    overlays: Sequence[Overlay],
     out: NDArray[Any],
     write: Callable[[Tensor, NDArray[Any]], None],
 ) -> None:
@@ -169,6 +186,8 @@ def _join(
             for correction in corrections:
                 correction.add_to(tile, first)
             light = luma.rows(first, last) if isinstance(luma, FullLuma) else luma[first:last]
+            for overlay in overlays:
+                overlay.add_to(tile, light, first)
             write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
 
 

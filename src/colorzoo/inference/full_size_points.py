@@ -34,8 +34,8 @@ def correct_points(
     """Compute what to add to an enlarged prediction so that its points have their colors.
 
     Args:
-        hints: Points in pixels of the picture; those covered by a later one are ignored. More than
-            `MOST_POINTS` are not corrected.
+        hints: Points in pixels of the picture; those covered by a later one, and those of a strength below
+            1, are ignored. More than `MOST_POINTS` are not corrected.
         ab: ``(2, h, w)`` prediction in CIE units.
         luma: ``(H, W)`` lightness of the picture in [0, 100].
         strength: Factor on the chosen chroma.
@@ -44,6 +44,7 @@ def correct_points(
     Returns:
         Corrections to add to the prediction enlarged to ``(H, W)``.
     """
+    hints = [hint for hint in hints if hint.strength == 1]
     if not 0 < len(hints) <= MOST_POINTS:
         return []
     height, width = luma.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
@@ -232,18 +232,21 @@ def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
     return replace(guidance, points=replace(points, ab=ab))
 
 
-def drop_limited_points(request: ColoringRequest, guidance: Guidance) -> Guidance:
-    """Return guidance without the points of limited reach.
+def keep_points(
+    request: ColoringRequest, guidance: Guidance, wanted: Callable[[PointHint], bool]
+) -> Guidance:
+    """Return guidance with some of its points.
 
     Args:
         request: The request, with a recipe.
         guidance: Its drawn guidance and additions.
+        wanted: Whether a point stays.
     """
     assert request.picture_size is not None
     assert guidance.points is not None
-    everywhere = Recipe(points=tuple(hint for hint in request.hints if hint.reach == "everywhere"))
+    kept = Recipe(points=tuple(filter(wanted, request.hints)))
     height, width = guidance.points.mask.shape[-2:]
-    return replace(guidance, points=rasterize_points(everywhere, *request.picture_size, (height, width)))
+    return replace(guidance, points=rasterize_points(kept, *request.picture_size, (height, width)))
 
 
 def resize_points(points: Points, size: tuple[int, int]) -> Points:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from colorzoo.color.levels import luma_of_levels
@@ -150,6 +149,9 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         scribbles=tuple(replace(s, path=_crop_path(s.path, inside)) for s in recipe.scribbles),
         boxes=None if boxes is None else tuple(box for box in boxes if min(box.width, box.height) > 0),
         areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
+        paint=tuple(
+            replace(stroke, path=tuple((px - x, py - y) for px, py in stroke.path)) for stroke in recipe.paint
+        ),
         extra=_crop_extra(recipe.extra, inside),
     )
     return moved, notes
@@ -219,10 +221,9 @@ def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
 
 def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:
     with open_picture(io.BytesIO(base64.b64decode(kept.png))) as image:
-        x, y = image.width / size[0], image.height / size[1]
-        box = (inside.x * x, inside.y * y, (inside.x + inside.width) * x, (inside.y + inside.height) * y)
-        shape = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
-        cut = image.convert("RGB").resize(shape, Image.Resampling.BILINEAR, box=box)
+        left, right = _ends(inside.x, inside.width, size[0], image.width)
+        top, bottom = _ends(inside.y, inside.height, size[1], image.height)
+        cut = image.convert("RGB").crop((left, top, right, bottom))
     out = io.BytesIO()
     cut.save(out, "PNG")
     return replace(kept, png=base64.b64encode(out.getvalue()).decode())

@@ -193,6 +193,25 @@ def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: 
     return torch.where(points.mask > 0, points.ab, base + torch.from_numpy(smooth)[None])
 
 
+def point_strength(luma: Tensor, hints: Sequence[PointHint], extent: Extent) -> Tensor:
+    """Return the strength ``(h, w)`` of the point that each place belongs to.
+
+    Where two points meet on an even surface, their strengths turn into each other over a wide band.
+
+    Args:
+        luma: ``(1, 1, h, w)`` in [0, 100].
+        hints: The points.
+        extent: Their reach.
+    """
+    strengths = torch.tensor([hint.strength for hint in hints])
+    if (strengths == strengths[0]).all():
+        return strengths[0].expand(luma.shape[2:])
+    nearest = strengths[extent.nearest].numpy()
+    nothing = np.full((2, *nearest.shape), np.nan, np.float32)
+    widths = np.full(nearest.shape, _BLEND * min(nearest.shape), np.float32)
+    return torch.from_numpy(_blend(np.stack([nearest] * 2), nothing, luma[0, 0].numpy(), widths)[0])
+
+
 def _step_costs(luma: Tensor) -> Map:
     """Return `edge_costs` on the grid on which paths are searched."""
     height, width = int(luma.shape[2]), int(luma.shape[3])

@@ -17,9 +17,18 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.area_maps import LumaShift
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import BicubicUpsampler, FullLuma, PointCorrection, join_levels, shrink_luma
+from colorzoo.inference.full_size import (
+    BicubicUpsampler,
+    FullLuma,
+    Overlay,
+    PointCorrection,
+    join_levels,
+    shrink_luma,
+)
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request
+from colorzoo.inference.inside import Surroundings, crop_map
+from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.sketches import enlarge_painted_luma
 from colorzoo.prediction import AbPrediction, DeferredMaps
@@ -148,7 +157,7 @@ class Task:
     Attributes:
         colorizer: The model.
         photo: The photo.
-        recipe: Hints and settings.
+        recipe: Hints and settings; of the part, if the photo is one.
         reference: ``(1, 3, h, w)`` in [0, 1], or None.
         reference_id: Changes with the reference.
         threads: Chooses the number of torch's threads; None leaves it alone.
@@ -163,9 +172,12 @@ class Task:
 
     def key(self, size: int) -> str:
         """Return the key of the result in the cache of the session."""
-        plain = replace(self.recipe, model=None, width=None, height=None, sha256=None)
+        # paint and replaced colors lie above the answer of the network
+        below = replace(self.recipe, paint=(), replacements=())
+        plain = replace(below, model=None, width=None, height=None, sha256=None)
         text = json.dumps(plain.to_dict(), sort_keys=True)
-        return f"{self.colorizer.name} {size} {self.photo.sha256} {self.reference_id} {text}"
+        part = self.photo.window and self.photo.window.inside
+        return f"{self.colorizer.name} {size} {self.photo.sha256} {part} {self.reference_id} {text}"
 
     def luma(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that the network gets."""
@@ -227,16 +239,22 @@ def preview(
     halved = quality == "drag" and not {"regions", "classes"} & set(task.recipe.kinds())
     size = task.colorizer.size // 2 if halved else task.colorizer.size
     result = _predict(task, size, cache, watch)
-    luma = _preview_luma(task.photo, quality, limits)
+    luma = _preview_luma(task.photo.whole or task.photo, quality, limits)
+    surroundings = None
+    if (window := task.photo.window) is not None:
+        inside = window.scaled(int(luma.shape[3]), int(luma.shape[2]))
+        surroundings = Surroundings(luma[0, 0], inside)
+        luma = crop_map(luma, inside)
     watch.lap("prepare")
     with torch.inference_mode():
         luma = result.luma(luma)
-        levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma))
+        levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma), _overlays(task, result, luma))
+    levels = levels if surroundings is None else surroundings.around(levels, 8)
     watch.lap("join")
     picture = jpeg(Image.fromarray(levels))
     watch.lap("encode")
     timing = {name: round(watch.spent.get(name, 0.0), 2) for name in _STAGES}
-    return result, picture, {"width": luma.shape[3], "height": luma.shape[2], "timing": timing}
+    return result, picture, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
 
 
 def _preview_luma(photo: Photo, quality: Quality, limits: Limits) -> Tensor:
@@ -265,6 +283,12 @@ def _pins(task: Task, result: Result, luma: Tensor) -> list[PointCorrection]:
     return correct_points(points, result.ab, luma[0, 0], strength=task.recipe.strength, locked=result.held)
 
 
+def _overlays(task: Task, result: Result, luma: Tensor) -> tuple[Overlay, ...]:
+    """Return what lies above the answer, at the size of ``luma``."""
+    shape = (int(luma.shape[2]), int(luma.shape[3]))
+    return overlays_of(task.recipe, task.photo.size, shape, task.recipe.strength, result.held)
+
+
 def displayed_points(task: Task) -> list[DisplayedColor]:
     """Return the colors of the points as they are displayed at the lightness of their places."""
     points = task.recipe.points
@@ -286,4 +310,6 @@ def color_at(task: Task, result: Result, place: tuple[float, float]) -> Tensor:
         line = BicubicUpsampler(result.ab, (luma.shape[2], luma.shape[3])).rows(row, row + 1)
         for pin in _pins(task, result, luma):
             pin.add_to(line, row)
+        for overlay in _overlays(task, result, luma):
+            overlay.add_to(line, luma[0, 0, row : row + 1], row)
         return torch.cat([luma[0, 0, row, column : column + 1], line[:, 0, column]])

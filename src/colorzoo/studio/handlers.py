@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 
 from colorzoo import __version__
@@ -18,7 +19,10 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.recipe import read_reach
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guidance_maps import describe_statistics
+from colorzoo.inference.inside import crop_recipe
+from colorzoo.inference.overlays import without_paint
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance, current_date
@@ -102,8 +106,8 @@ class Context:
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
-        """Return the recipe for the whole picture, without label files: none is opened for a client."""
-        return replace(_without_files(self.full_recipe()), frame="none")
+        """Return the recipe of the request without label files: none is opened for a client."""
+        return _without_files(self.full_recipe())
 
     def reference(self) -> tuple[Tensor | None, str]:
         """Return the attached reference picture, or None, and its id."""
@@ -112,10 +116,15 @@ class Context:
             return None if reference is None else reference[0], self.session.reference_id
 
     def task(self, recipe: Recipe | None = None) -> Task:
-        """Return photo, recipe (default: that of the request) and model, which is loaded if necessary."""
-        photo, recipe = self.photo(), recipe or self.recipe()
-        colorizer = self.pool.get(recipe.model).colorizer()
-        return Task(colorizer, photo, recipe, *self.reference(), self.pool.threads)
+        """Return photo, recipe (default: that of the request) and model, which is loaded if necessary.
+
+        Photo and recipe are those of the part within the frame, if the model sees it alone.
+
+        Raises:
+            GuidanceError: The recipe's frame does not lie within the photo.
+        """
+        recipe = recipe or self.recipe()
+        return _task(self, self.pool.get(recipe.model).colorizer(), recipe)
 
     def file(self) -> tuple[bytes, str]:
         """Return content and name of the file of the request.
@@ -201,7 +210,12 @@ def _color(ctx: Context) -> Iterator[Message]:
         yield Message({"type": "model", **worker.capabilities()})
     task = ctx.task(recipe)
     result, picture, facts = preview(task, cast(Quality, quality), ctx.session.cache, ctx.limits)
-    points = [asdict(point) for point in displayed_points(task)]
+    shown = iter([asdict(point) for point in displayed_points(task)])
+    window = task.photo.window
+    points = [
+        next(shown) if window is None or window.contains((point.x, point.y)) else None
+        for point in recipe.points
+    ]
     facts["timing"]["wait"] = round((began - ctx.received) * 1e3, 2)
     facts["timing"]["total"] = round((time.perf_counter() - ctx.received) * 1e3, 2)
     yield ctx.answer(
@@ -228,7 +242,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     task = ctx.task(recipe)
-    place = _inside(x, y, task.photo)
+    place = _inner(task, _inside(x, y, ctx.photo()))
     result = predict(task, ctx.session.cache)
     found: dict[str, Any] = {"luma": None, "items": [], "entropy": None}
     if (distribution := result.distribution()) is not None:
@@ -245,6 +259,8 @@ def _next(ctx: Context) -> Iterator[Message]:
     if (distribution := result.distribution()) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggest_next_point(distribution, task.photo, task.recipe, shape)
+        if task.photo.window is not None:
+            found["x"], found["y"] = task.photo.window.outer((found["x"], found["y"]))
     yield ctx.answer("next", **found)
 
 
@@ -252,7 +268,10 @@ def _probe(ctx: Context) -> Iterator[Message]:
     """Return the colors of photo and result at a place."""
     x, y = place = ctx.place()
     task = ctx.task()
-    lab = color_at(task, predict(task, ctx.session.cache), place)
+    if task.photo.window is None or task.photo.window.contains(place):
+        lab = color_at(task, predict(task, ctx.session.cache), _inner(task, place))
+    else:
+        lab = torch.tensor([ctx.photo().luma_at(place), 0.0, 0.0])  # the frame stays gray
     yield ctx.answer(
         "probed",
         x=x,
@@ -260,7 +279,7 @@ def _probe(ctx: Context) -> Iterator[Message]:
         luma=float(lab[0]),
         ab=[float(lab[1]), float(lab[2])],
         result=palette.to_hex(lab_to_rgb_in_gamut(lab.view(3, 1, 1)).flatten()),
-        source=regions.source_color(task.photo, place),
+        source=regions.source_color(ctx.photo(), place),
     )
 
 
@@ -278,7 +297,8 @@ def _extent(ctx: Context) -> Iterator[Message]:
     radius = fields.number("radius", 3.0, low=0)
     reach = read_reach(fields.take("reach"), "extent.reach")
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
-    task, point = ctx.task(recipe), PointHint(x, y, radius, reach=reach)
+    task = ctx.task(recipe)
+    point = PointHint(*_inner(task, (x, y)), radius, reach=reach)
     overlay, steps = regions.reach_overlay(task, point), regions.reach_steps(task, point)
     yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
 
@@ -289,7 +309,7 @@ def _select(ctx: Context) -> Iterator[Message]:
     size = fields.number("size", 1.0, low=0.1, high=10)
     task = ctx.task(regions.without_hints(ctx.recipe()))
     if ctx.message.body.get("path") is not None:
-        path = fields.path("path")
+        path = tuple(_inner(task, corner) for corner in fields.path("path"))
         if len(path) < _LEAST_CORNERS:
             raise StudioError("bad_message", f"an outline needs {_LEAST_CORNERS} corners or more.")
         if fields.take("exact"):
@@ -297,7 +317,7 @@ def _select(ctx: Context) -> Iterator[Message]:
         else:
             mask = regions.select_in_outline(task, ctx.session.cache, path, size)
     else:
-        mask = regions.select_at_point(task, ctx.place(), size)
+        mask = regions.select_at_point(task, _inner(task, ctx.place()), size)
     yield ctx.answer("selected", mask=mask)
 
 
@@ -305,6 +325,8 @@ def _keep(ctx: Context) -> Iterator[Message]:
     """Record the present colors that an area locks."""
     area = parse_area(ctx.message.fields().child("area"))
     task = ctx.task()
+    if (window := task.photo.window) is not None:
+        (area,) = crop_recipe(Recipe(areas=(area,)), window.size, window.inside)[0].areas
     kept = regions.locked_colors(task, predict(task, ctx.session.cache), area)
     yield ctx.answer("kept", kept=kept)
 
@@ -333,8 +355,10 @@ def _match(ctx: Context) -> Iterator[Message]:
     reference = ctx.session.reference
     found: tuple[float, float] | None = None
     if result.match is not None and reference is not None:
-        place = _inside(x, y, task.photo)
-        found = regions.matched_place(result.match, place, task.photo.size, reference[1])
+        place, window = _inside(x, y, ctx.photo()), task.photo.window
+        if window is None or window.contains(place):
+            size = task.photo.size
+            found = regions.matched_place(result.match, _inner(task, place), size, reference[1])
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
 
 
@@ -352,7 +376,7 @@ def _sample(ctx: Context) -> Iterator[Message]:
     if key not in photo.samples:
         with ctx.pool.borrow(name) as colorizer:
             recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
-            task = Task(colorizer, photo, recipe, *ctx.reference())
+            task = replace(_task(ctx, colorizer, recipe), threads=None)
             photo.samples[key] = preview(task, "drag", ResultCache(), ctx.limits)[1]
     yield ctx.answer("sample", photo.samples[key], name=name, mime="image/jpeg")
 
@@ -373,7 +397,9 @@ def _export(ctx: Context) -> Iterator[Message]:
     colored = ctx.pool.get(recipe.model).colorizer().colorize(picture, recipe, reference=reference)
     notes = [*picture.notes, *colored.notes]
     if kind in LAYERED:
-        data = encode_layers(kind, picture, colored.levels())
+        below = without_paint(colored.overlays)
+        unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
+        data = encode_layers(kind, picture, colored.levels(), unpainted)
     else:
         origin = PictureProvenance(
             photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json(), date=current_date()
@@ -397,9 +423,8 @@ def _check(ctx: Context) -> Iterator[Message]:
     notes = [f"recipe field {name!r} is unknown and was kept" for name in recipe.unknown()]
     if _without_files(recipe) != recipe:
         notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
-    if recipe.frame not in ("automatic", "none"):
-        notes.append("the pad colors the whole picture; the recipe's frame is not used")
     if photo is not None:
+        photo.part(recipe.frame)  # raises if it does not fit
         recipe.check_inside(*photo.size)
         if recipe.sha256 not in (None, photo.sha256):
             notes.append("the recipe was made for another picture file")
@@ -475,6 +500,20 @@ def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise GuidanceError(f"{name} must be an object, got {type(value).__name__}.")
     return value
+
+
+def _task(ctx: Context, colorizer: Colorizer, recipe: Recipe) -> Task:
+    """Return a task for the part of the photo that the model sees: drawings have no frame."""
+    photo = ctx.photo()
+    part = photo if colorizer.paints else photo.part(recipe.frame)
+    if part.window is not None:
+        recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
+    return Task(colorizer, part, recipe, *ctx.reference(), ctx.pool.threads)
+
+
+def _inner(task: Task, place: tuple[float, float]) -> tuple[float, float]:
+    """Return x and y in the part that a task is about."""
+    return place if task.photo.window is None else task.photo.window.inner(place)
 
 
 def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Exports with layers: the colors alone as a transparent PNG, or photo and colors as an OpenRaster file.
 
-The color layer is the most transparent one that gives the result by normal alpha compositing over the gray
-photo, so that any program displays it correctly without a blend mode.
+A layer is the most transparent one that gives the picture with it by normal alpha compositing over what lies
+below, so that any program displays it correctly without a blend mode. Paint is a layer of its own.
 """
 
 from __future__ import annotations
@@ -29,17 +29,27 @@ _THUMBNAIL = 256
 _ROWS = 256  # per step: intermediate values take sixteen times the memory of the pixels
 
 
-def encode_layers(kind: str, picture: Picture, levels: NDArray[Any]) -> bytes:
+def encode_layers(
+    kind: str, picture: Picture, levels: NDArray[Any], unpainted: NDArray[Any] | None = None
+) -> bytes:
     """Return the file of an export with layers.
 
     Args:
         kind: One of `LAYERED`.
         picture: The photo.
         levels: Result, ``(H, W, 3)``.
+        unpainted: The same without paint, if there is any.
     """
     gray, result = gray_levels(picture), quantized(levels, None, 8)
-    colors = color_layer(gray, result)
-    return _png(colors) if kind == "layer" else _open_raster(gray, colors, result)
+    if kind == "layer":
+        return _png(color_layer(gray, result))
+    layers = {"Photo": gray}
+    if unpainted is None:
+        layers["Colors"] = color_layer(gray, result)
+    else:
+        below = quantized(unpainted, None, 8)
+        layers |= {"Colors": color_layer(gray, below), "Paint": color_layer(below, result)}
+    return _open_raster(layers, result)
 
 
 def gray_levels(picture: Picture) -> Bytes:
@@ -54,12 +64,19 @@ def gray_levels(picture: Picture) -> Bytes:
     return gray
 
 
-def color_layer(gray: Bytes, result: Bytes) -> Bytes:
-    """Return the RGBA layer ``(H, W, 4)`` that gives the result ``(H, W, 3)`` over the gray ``(H, W)``."""
-    layer = np.empty((*gray.shape, 4), np.uint8)
-    for first in range(0, len(gray), _ROWS):
+def color_layer(picture: Bytes, result: Bytes) -> Bytes:
+    """Return the RGBA layer ``(H, W, 4)`` that gives the result ``(H, W, 3)`` over a picture.
+
+    Args:
+        picture: ``(H, W)`` gray, or ``(H, W, 3)``.
+        result: ``(H, W, 3)``.
+    """
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    layer = np.empty((*result.shape[:2], 4), np.uint8)
+    for first in range(0, len(result), _ROWS):
         rows = slice(first, first + _ROWS)
-        below = gray[rows, :, None].astype(np.float32)
+        below = picture[rows].astype(np.float32)
         change = result[rows].astype(np.float32) - below
         largest = np.where(change > 0, 255 - below, below)
         alpha = np.ceil((np.abs(change) / np.maximum(largest, 1)).max(axis=2, keepdims=True).clip(0, 1) * 255)
@@ -74,21 +91,22 @@ def _png(levels: Bytes) -> bytes:
     return file.getvalue()
 
 
-def _open_raster(gray: Bytes, colors: Bytes, result: Bytes) -> bytes:
+def _open_raster(layers: dict[str, Bytes], result: Bytes) -> bytes:
+    """Return an OpenRaster file of layers by name, the lowest first."""
     small = Image.fromarray(result)
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     thumbnail = io.BytesIO()
     small.save(thumbnail, "PNG")
-    layers = "".join(
-        f"<layer name='{name}' src='{source}' x='0' y='0' opacity='1.0' visibility='visible' "
+    stack = "".join(
+        f"<layer name='{name}' src='data/{name.lower()}.png' x='0' y='0' opacity='1.0' visibility='visible' "
         "composite-op='svg:src-over'/>"
-        for name, source in (("Colors", "data/colors.png"), ("Photo", "data/photo.png"))
+        for name in reversed(layers)
     )
-    image = f"<image version='0.0.3' w='{gray.shape[1]}' h='{gray.shape[0]}'><stack>{layers}</stack></image>"
+    height, width = result.shape[:2]
+    image = f"<image version='0.0.3' w='{width}' h='{height}'><stack>{stack}</stack></image>"
     parts = {
         "stack.xml": f"<?xml version='1.0' encoding='UTF-8'?>{image}".encode(),
-        "data/colors.png": _png(colors),
-        "data/photo.png": _png(gray),
+        **{f"data/{name.lower()}.png": _png(levels) for name, levels in layers.items()},
         "mergedimage.png": _png(result),
         "Thumbnails/thumbnail.png": thumbnail.getvalue(),
     }

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,13 +23,16 @@ from torch import Tensor
 
 from colorzoo.color.levels import luma_of_levels
 from colorzoo.errors import PictureError
+from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import BandShrinker, FullLuma, bands, shrink_luma, working_size
+from colorzoo.inference.inside import check_inside, crop_map, find_inside
 from colorzoo.inference.sketches import looks_drawn
 from colorzoo.pictures.formats import check_pixels, open_picture
 from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note
 from colorzoo.pictures.read import identified, read_file, read_picture
 from colorzoo.pictures.write import quantized
 from colorzoo.studio.protocol import Limits
+from colorzoo.studio.window import Window
 
 _IN_COLOR = "this photo has colors of its own, which are not used; hold O to see them"
 _TINTED = "the paper's tint is not used; hold O to see it"
@@ -59,6 +62,10 @@ class Photo:
         alpha: PNG of its opacity at the size of the preview; empty if it is opaque.
         approximate_lumas: Cache of `approximate_luma`, by the shorter side.
         samples: Cache of small colored pictures for the menu of models, by model and reference.
+        frame: The part within the frame that was found, or None.
+        window: Where it lies in the whole photo, if this is a part.
+        whole: The whole photo, if this is a part.
+        parts: Cache of the last `part`.
     """
 
     name: str
@@ -75,6 +82,10 @@ class Photo:
     alpha: bytes = field(default=b"", repr=False)
     approximate_lumas: dict[int, Tensor] = field(default_factory=dict, repr=False)
     samples: dict[str, bytes] = field(default_factory=dict, repr=False)
+    frame: Rectangle | None = None
+    window: Window | None = None
+    whole: Photo | None = field(default=None, repr=False)
+    parts: dict[Rectangle, Photo] = field(default_factory=dict, repr=False)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -86,11 +97,40 @@ class Photo:
         """Memory in use."""
         maps = [self.luma, *self.network_lumas.values(), *self.approximate_lumas.values()]
         files = (self.data, self.gray, self.source, self.alpha)
-        return sum(len(file) for file in files) + sum(m.nbytes for m in maps)
+        parts = [m for part in list(self.parts.values()) for m in part.network_lumas.values()]
+        return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts))
 
     def decode(self, limits: Limits) -> Picture:
         """Decode the file again, as the command line does."""
         return read_picture(self.data, max_pixels=limits.pixels)
+
+    def part(self, setting: FrameSetting) -> Photo:
+        """Return what a setting means: the part within the frame, with places and maps of its own, or all.
+
+        Raises:
+            GuidanceError: A rectangle does not lie within the photo.
+        """
+        inside = self.frame if setting == "automatic" else None
+        if isinstance(setting, Rectangle):
+            inside = check_inside(setting, self.size)
+        if inside is None:
+            return self
+        part = self.parts.get(inside)
+        if part is None:
+            window = Window(inside, self.size)
+            part = replace(
+                self,
+                size=(inside.width, inside.height),
+                luma=crop_map(self.luma, window.scaled(*self.view)),
+                network_lumas={},
+                approximate_lumas={},
+                window=window,
+                whole=self,
+                parts={},
+            )
+            self.parts.clear()
+            self.parts[inside] = part
+        return part
 
     def network_luma(self, size: int) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that a network gets; a new size decodes the file again.
@@ -100,7 +140,12 @@ class Photo:
         """
         if size not in self.network_lumas:
             width, height = self.size
-            luma = FullLuma(read_picture(self.data, max_pixels=width * height).levels)
+            whole = self.whole or self
+            levels = read_picture(self.data, max_pixels=whole.size[0] * whole.size[1]).levels
+            if self.window is not None:
+                x, y = self.window.inside[:2]
+                levels = levels[y : y + height, x : x + width]
+            luma = FullLuma(levels)
             self.network_lumas[size] = luma.shrunk(working_size(height, width, size))
         return self.network_lumas[size]
 
@@ -132,6 +177,7 @@ class Photo:
             "height": height,
             "image": {"width": width, "height": height, "sha256": self.sha256},
             "network": network,
+            "frame": None if self.frame is None else list(self.frame),
             "view": list(self.view),
             "colored": self.colored,
             "transparent": bool(self.alpha),
@@ -198,6 +244,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         kind="sketch" if is_sketch else "color" if tint is not None else "gray",
         notes=(*picture.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
         luma=view_luma,
+        frame=find_inside(picture, "automatic"),
         network_lumas={network: network_luma},
         gray=gray,
         source=gray if picture.levels.ndim == 2 else jpeg(_rgb_image(levels)),

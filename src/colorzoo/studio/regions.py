@@ -84,6 +84,8 @@ def describe_classes(task: Task) -> tuple[dict[str, Any], tuple[bytes, ...]]:
         raise StudioError("unsupported", f"{task.colorizer.name} has no classes")
     names = getattr(model, "class_names", {})
     photo = find_classes(model, task.luma())[0, 0]
+    if (window := task.photo.window) is not None:
+        photo = torch.from_numpy(window.surrounded(photo.numpy(), edge=True))
     facts: dict[str, Any] = {**_class_shares(photo, names), "reference": None}
     if task.reference is None:
         return facts, (_uint16_bytes(photo),)
@@ -116,7 +118,7 @@ def select_at_point(task: Task, place: tuple[float, float], size: float) -> dict
     """
     luma = task.luma()
     features = features_of(task.colorizer.model, luma)
-    return _mask_fields(select_at(luma, features, place, task.photo.size, size))
+    return _mask_fields(task, select_at(luma, features, place, task.photo.size, size))
 
 
 def select_in_outline(
@@ -128,20 +130,25 @@ def select_in_outline(
         ab = predict(task, cache).ab
     except GuidanceError:  # the model needs guidance
         ab = torch.zeros(2, *luma.shape[2:])
-    return _mask_fields(resize_mask(select_outlined(luma, ab, path, task.photo.size), size))
+    return _mask_fields(task, resize_mask(select_outlined(luma, ab, path, task.photo.size), size))
 
 
 def select_outline(task: Task, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
     """Return the mask of an outline itself; see `select_in_outline`."""
-    return _mask_fields(resize_mask(outline_mask(task.luma(), path, task.photo.size), size))
+    return _mask_fields(task, resize_mask(outline_mask(task.luma(), path, task.photo.size), size))
 
 
 def without_hints(recipe: Recipe) -> Recipe:
     """Return a recipe without hints and areas: selections look at the model's own colors."""
-    return replace(recipe, points=(), scribbles=(), regions=(), areas=(), strength=1.0)
+    return replace(
+        recipe, points=(), scribbles=(), regions=(), areas=(), paint=(), replacements=(), strength=1.0
+    )
 
 
-def _mask_fields(mask: Mask) -> dict[str, Any]:
+def _mask_fields(task: Task, mask: Mask) -> dict[str, Any]:
+    """Return a mask of the whole photo as areas of recipes have it."""
+    if task.photo.window is not None:
+        mask = Mask.of(task.photo.window.surrounded(mask.array()))
     fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
     return fields
 
@@ -158,7 +165,11 @@ def locked_colors(task: Task, result: Result, area: Area) -> dict[str, Any]:
     others = [other for other in task.recipe.areas if other.action == "only"] if area.action == "only" else []
     share = locked_share(draw_areas([*others, area], task.photo.size, luma), area.action)
     painted = torch.zeros_like(luma) if result.painted is None else result.painted
-    kept = encode_locked_colors(torch.cat([painted[0], result.ab]), share)
+    lab = torch.cat([painted[0], result.ab])
+    if (window := task.photo.window) is not None:
+        lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
+        share = torch.from_numpy(window.surrounded(share.numpy()))
+    kept = encode_locked_colors(lab, share)
     fields: dict[str, Any] = replace(area, kept=kept).to_dict()["kept"]
     return fields
 
@@ -175,6 +186,8 @@ def reach_overlay(task: Task, point: PointHint) -> bytes:
     if is_limited(point):
         weight = find_extent(luma, [point], task.photo.size, task.colorizer.likeness(luma)).weight
     alpha = (weight * _TINT_ALPHA).round().byte().numpy()
+    if task.photo.window is not None:
+        alpha = task.photo.window.surrounded(alpha)
     tint = np.dstack([np.broadcast_to(np.array(_TINT, np.uint8), (*alpha.shape, 3)), alpha])
     file = io.BytesIO()
     Image.fromarray(tint).save(file, "PNG")

@@ -14,7 +14,7 @@ const SUGGESTIONS = 9;
 function currentRecipe(pad, doc = pad.doc) {
   const { photo } = pad;
   const whole = pad.accepts("boxes") && !pad.model().detects;
-  return toRecipe({ ...doc, boxes: doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
+  return toRecipe({ ...doc, boxes: doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel(), hasFrame: photo.hasFrame });
 }
 
 /** @returns {{x: number, y: number, count: number, exclude: number | null} | null} fields of a request for suggestions at the selected point */
@@ -36,6 +36,7 @@ async function requestColor(pad, quality) {
   const { photo } = pad;
   const place = quality === "final" ? suggestionPlace(pad) : null;
   const active = activePoints(pad.doc).map((point) => point.id);
+  const { paint } = pad.doc;
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
   pad.lastColor = id;
@@ -48,7 +49,7 @@ async function requestColor(pad, quality) {
   try {
     const reply = await answer;
     pad.ui.failure = null;
-    if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, active, reply);
+    if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, { active, paint }, reply);
   } catch (error) {
     handleFailure(pad, error, quality);
   } finally {
@@ -74,7 +75,7 @@ function handleFailure(pad, error, quality) {
   pad.announce(error.message);
 }
 
-async function showColored(pad, photo, id, active, { message, buffers }) {
+async function showColored(pad, photo, id, { active, paint }, { message, buffers }) {
   markTime("pad:received", id, { timing: message.timing, quality: message.quality });
   photo.shown = id;
   const layer = await decodeLayer(buffers[0], message.mime);
@@ -87,6 +88,7 @@ async function showColored(pad, photo, id, active, { message, buffers }) {
   photo.result?.bitmap.close();
   photo.result = layer;
   photo.exact = message.quality === "full";
+  pad.ui.freshPaint = pad.ui.freshPaint.filter((stroke) => !paint.includes(stroke));
   pad.ui.pointInfo = Object.fromEntries(active.map((pointId, index) => [pointId, message.points?.[index]]));
   pad.afterNextDraw(() => markTime("pad:painted", id));
   if (message.quality === "final") {

@@ -5,9 +5,10 @@ import { abDistance, colorName, hexToRgb, labHex, parseColor, rgbToHex, rgbToLab
 import { requestExtent } from "./coloring.js";
 import { createGamut } from "./colorplane.js";
 import { runCommand } from "./commands.js";
-import { hintNumber, isStroke, reachOf } from "./document.js";
+import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
 import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { colorTarget, setColor, setHex, setReach, unavailableColor } from "./edits.js";
+import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
+import { createSlider } from "./panels.js";
 import { followColorThere } from "./shapeedits.js";
 
 const SAME_DISTANCE = 1.5;
@@ -29,7 +30,7 @@ function createColorPanel(pad) {
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area");
+    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool));
     setText(title, titleOf(pad, target));
     gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     luma.update(target);
@@ -43,15 +44,22 @@ function createColorPanel(pad) {
   return { el, update };
 }
 
+/** Tools that take a color and set no points. */
+const COLORING_TOOLS = ["paint", "replace"];
+
+/** @returns {boolean} whether the panel is about a point, or about the next one */
+const setsPoints = (pad, { kind }) => pad.accepts("points") && !COLORING_TOOLS.includes(pad.ui.tool) && (kind === "point" || kind === "none");
+
 function titleOf(pad, target) {
   const point = pad.selectedPoint();
   if (target.kind === "point") return t(isStroke(pad.doc, point) ? "Color of stroke {n}" : "Color of point {n}", { n: hintNumber(pad.doc, point) });
+  if (target.kind === "replacement") return t("New color");
   if (target.kind === "area") return t("Color of area {n}", { n: pad.ui.area + 1 });
   if (target.kind === "region") {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
     return numbers.length > 1 ? t("Color of regions {n}", { n: numbers.join(", ") }) : t("Color of region {n}", { n: numbers[0] });
   }
-  return t("Color");
+  return pad.ui.tool === "paint" ? t("Color of the brush") : t("Color");
 }
 
 function createLuma(pad) {
@@ -189,18 +197,22 @@ function createReach(pad) {
   };
   const steps = REACHES.map(([reach, name]) => button({ text: t(name), label: t(name), className: "cz-segment", onClick: () => set(reach, true) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color goes") }, ...steps);
-  const el = section(t("How far it goes"), segments, input);
+  const strength = createSlider(t("How strong it is"), 0, 100, (value, done) => setStrength(pad, value / 100, done));
+  strength.el.classList.add("cz-inline");
+  const el = section(t("How far it goes"), segments, input, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
   input.addEventListener("change", () => set(reachAt(pad, Number(input.value)), true));
   for (const type of ["focusin", "pointerenter"]) el.addEventListener(type, preview);
   for (const type of ["focusout", "pointerleave"]) el.addEventListener(type, leave);
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "area");
+    show(el, setsPoints(pad, target));
     const point = pad.selectedPoint();
     const reach = point ? reachOf(point) : pad.ui.reach;
     for (const control of [input, ...steps]) control.disabled = !pad.photo || target.locked;
     steps.forEach((step, index) => setAttr(step, "aria-pressed", String(REACHES[index][0] === reach)));
+    show(strength.el, point !== null);
+    if (point) strength.update(Math.round(100 * strengthOf(point)), target.locked);
     input.value = String(reachStep(pad, reach));
     setAttr(input, "aria-valuetext", reachName(reach));
   };
@@ -212,7 +224,7 @@ function createSticky(pad) {
   const el = h("label", { class: "cz-check" }, box, h("span", {}, t("For next points")));
   box.addEventListener("change", () => pad.set({ sticky: box.checked, colorForNext: false }));
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "area");
+    show(el, setsPoints(pad, target));
     box.checked = pad.ui.sticky;
   };
   return { el, update };
@@ -235,7 +247,7 @@ function createSuggestions(pad) {
   const update = (target) => {
     const { suggestions } = pad.ui;
     const items = target.kind === "point" ? suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points") && (target.kind === "point" || target.kind === "none"));
+    show(el, setsPoints(pad, target));
     show(empty, items.length === 0);
     setText(empty, suggestionHint(pad, target));
     grid.classList.toggle("cz-stale", Boolean(suggestions?.stale));

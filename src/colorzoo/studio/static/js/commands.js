@@ -6,6 +6,7 @@ import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
 import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag } from "./edits.js";
 import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
+import { stepBrush } from "./painting.js";
 import { pickedArea, pickedShape } from "./shapeedits.js";
 import { paneSize } from "./stage.js";
 import { DRAWS, TOOLS, arrow, placeAtCross } from "./tools.js";
@@ -35,8 +36,8 @@ const COMMANDS = [
   { id: "previous", group: "Points", label: "Select the previous point", keys: [","], run: (pad) => cyclePoint(pad, -1) },
   { id: "lock", group: "Points", label: "Lock or unlock the point", keys: ["l"], run: (pad) => toggleFlag(pad, "locked") },
   { id: "mute", group: "Points", label: "Mute or unmute the point", keys: ["m"], run: (pad) => toggleFlag(pad, "muted") },
-  { id: "smaller", group: "Points", label: "Smaller brush or point", keys: ["["], run: (pad) => setSize(pad, pad.ui.size - 1) },
-  { id: "larger", group: "Points", label: "Larger brush or point", keys: ["]"], run: (pad) => setSize(pad, pad.ui.size + 1) },
+  { id: "smaller", group: "Points", label: "Smaller brush or point", keys: ["["], run: (pad) => changeSize(pad, -1) },
+  { id: "larger", group: "Points", label: "Larger brush or point", keys: ["]"], run: (pad) => changeSize(pad, 1) },
   { id: "keepgray", group: "Color", label: "Keep gray", keys: ["k"], run: keepGray },
   { id: "suggestion", group: "Color", label: "Take suggestion 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: useSuggestion },
   { id: "next", group: "Color", label: "Where next? Show where a color helps most", keys: ["r"], run: whereNext },
@@ -56,6 +57,12 @@ const COMMANDS = [
   { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
   { id: "gray", group: "View", label: "Show the photo before", keys: [], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray"), hidden: true },
 ];
+
+/** @param {number} step */
+function changeSize(pad, step) {
+  if (pad.ui.tool === "paint" || (pad.ui.tool === "area" && pad.ui.areaBrush)) stepBrush(pad, step);
+  else setSize(pad, pad.ui.size + step);
+}
 
 function stepHistory(pad, direction) {
   const label = pad.history[direction]();
@@ -120,6 +127,9 @@ function escape(pad) {
     ui.stroke = null;
     ui.shaping = null;
     ui.outline = null;
+    ui.painting = null;
+    ui.framing = null;
+    ui.areaStroke = null;
     pad.cancel();
   } else if (ui.selection) pad.set({ selection: null });
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });
@@ -232,7 +242,7 @@ function isAvailable(pad, id) {
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
-  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || pad.ui.tool === "area";
+  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint", "replace"].includes(pad.ui.tool);
   return true;
 }
 

@@ -3,20 +3,23 @@
  * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string, muted?: boolean, locked?: boolean,
- *   untouched?: boolean, radius?: number, reach?: Reach, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
+ *   untouched?: boolean, radius?: number, reach?: Reach, strength?: number, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
  *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and changes nothing;
- *   wanted is the color that the lightness of its place cannot show
+ *   wanted is the color that the lightness of its place cannot show; strength, 1 unless given, is the share of its effect
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
  *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
- *   areas: import("./shapes.js").Area[],
+ *   areas: import("./shapes.js").Area[], paint: import("./paintstrokes.js").PaintStroke[],
+ *   replacements: import("./paintstrokes.js").Replacement[], frame: import("./frames.js").Frame,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
  */
 
+import { readFrame } from "./frames.js";
+import { readPaint, readReplacement } from "./paintstrokes.js";
 import { readArea, readBox, readPainted } from "./shapes.js";
 
 /** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
@@ -54,23 +57,23 @@ function clampShift(points, dx, dy, { width, height }) {
 const RECIPE_VERSION = 2;
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions", "frame",
+  "divisions", "frame", "paint", "replacements",
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], paint: [], replacements: [], frame: "automatic", statistics: null, strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether it contains any work */
 function hasWork(doc) {
   const counts = [
-    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas,
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.paint, doc.replacements,
   ];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
+  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1 || doc.frame !== "automatic";
 }
 
 /**
@@ -141,13 +144,13 @@ function pointRadius(point, perNetworkPixel) {
 
 /**
  * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
- * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture
+ * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number, hasFrame?: boolean}} picture
  * @returns {Record<string, any>}
  */
 function toRecipe(doc, picture) {
   const { width, height, sha256 } = picture;
-  // the pad colors the whole picture, also the frame of a scan
-  const recipe = { ...doc.extra, version: RECIPE_VERSION, frame: "none", image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
+  const frame = picture.hasFrame ? doc.frame : "none"; // what finds no frames colors the whole picture
+  const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(frame === "automatic" ? {} : { frame }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
   recipe.strength = round(doc.strength, 3);
   const write = (point) => pointEntry(point, picture.perNetworkPixel);
@@ -164,6 +167,8 @@ function toRecipe(doc, picture) {
   if (Object.keys(classes).length) recipe.classes = classes;
   if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.areas.length) recipe.areas = doc.areas;
+  if (doc.paint.length) recipe.paint = doc.paint;
+  if (doc.replacements.length) recipe.replacements = doc.replacements;
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map((point) => ({ ...write(point), ...(point.untouched ? { untouched: true } : {}) }));
   const untouched = doc.points.filter((point) => point.untouched && !point.muted).map(write);
@@ -185,9 +190,12 @@ function pointEntry(point, perNetworkPixel) {
   return {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
     ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
-    reach: reachOf(point), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
+    reach: reachOf(point), ...(strengthOf(point) < 1 ? { strength: round(strengthOf(point), 2) } : {}), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
   };
 }
+
+/** @param {Point} point @returns {number} */
+const strengthOf = (point) => point.strength ?? 1;
 
 /** @param {Point} point @returns {Reach} */
 const reachOf = (point) => point.reach ?? "automatic";
@@ -226,6 +234,9 @@ function fromRecipe(recipe, picture, abOf) {
     classFiles,
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
     areas: list(recipe, "areas").map(readArea),
+    paint: list(recipe, "paint").map(readPaint),
+    replacements: list(recipe, "replacements").map(readReplacement),
+    frame: readFrame(recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
     extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !RECIPE_FIELDS.includes(name))),
@@ -254,7 +265,7 @@ function readPoint(entry, index, picture, abOf) {
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),
-    ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
+    ...(Number.isFinite(entry.strength) ? { strength: entry.strength } : {}), ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
   };
 }
 
@@ -285,5 +296,5 @@ function withoutPoint(doc, id) {
 
 export {
   History, activePoints, changePoint, clampShift, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
-  reachOf, strokePoints, toRecipe, withoutPoint,
+  reachOf, strengthOf, strokePoints, toRecipe, withoutPoint,
 };

@@ -8,6 +8,7 @@ import {
 } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
+import { changeReplacement, pickedReplacement } from "./replacing.js";
 import { areaTarget, deleteArea, deleteShape, pickedArea, pickedShape, setAreaColor } from "./shapeedits.js";
 
 const MAX_RECENT = 12;
@@ -16,13 +17,15 @@ const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
 
 /**
  * Return what the color controls change: the selected point, area or regions, or the color of the next point.
- * @returns {{kind: "point" | "area" | "region" | "none", luma: number, ab: [number, number], locked: boolean, free?: boolean}}
+ * @returns {{kind: "point" | "area" | "replacement" | "region" | "none", luma: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
 function colorTarget(pad) {
   const point = pad.selectedPoint();
   if (point) return { kind: "point", luma: pad.lumaAt(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
   const area = areaTarget(pad);
   if (area) return { kind: "area", locked: false, ...area };
+  const replaced = pickedReplacement(pad)?.replacement;
+  if (replaced) return { kind: "replacement", luma: rgbToLab(hexToRgb(replaced.old))[0], ab: rgbToAb(hexToRgb(replaced.new)), locked: false };
   const [first] = pad.ui.regionPick;
   if (first !== undefined) {
     const color = pad.doc.regions[first];
@@ -44,9 +47,11 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma, wanted = u
     return;
   }
   if (target.kind === "none") {
-    pad.set({ ab, luma, colorForNext: done }); // only for the next point; the check box is for all points
-    if (done) pad.announce(t("The next point takes this color"));
+    const paints = pad.ui.tool === "paint";
+    pad.set({ ab, luma, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
+    if (done) pad.announce(paints ? t("The brush takes this color") : t("The next point takes this color"));
   } else if (target.kind === "area") setAreaColor(pad, labHex(luma, ab), done);
+  else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(luma, ab) }, done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     Object.assign(pad.ui, { ab, luma });
@@ -81,7 +86,7 @@ function isFirstColor(id) {
 function setHex(pad, hex) {
   const [luma, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
-  const fixed = target.kind === "point" || (target.kind === "area" && !target.free);
+  const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
   const ab = fixed ? atLightness([luma, a, b], target.luma) : [a, b];
   const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
   setColor(pad, ab, true, fixed ? target.luma : luma, paler ? hex : undefined);
@@ -202,6 +207,13 @@ function setReach(pad, reach, done) {
   pad.set({ reach });
   if (!point) return;
   applyChange(pad, changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
+}
+
+/** Set the strength of the selected point, or of all points of its stroke. @param {number} strength from 0 to 1 @param {boolean} done */
+function setStrength(pad, strength, done) {
+  const point = pad.selectedPoint();
+  if (!point || point.locked) return;
+  applyChange(pad, changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("point’s strength"));
 }
 
 /** Set the selected point or regions, or the next point, to gray. */
@@ -332,6 +344,6 @@ const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.r
 
 export {
   acceptSuggested, addPointAt, colorTarget, continueCut, cyclePoint, deletePoint, deleteSelected, endCut, erasedAt, insidePhoto, isJoined,
-  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, skipRegion, splitRegions,
+  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, setStrength, skipRegion, splitRegions,
   suggestedColor, toggleFlag, unavailableColor, useColor,
 };

@@ -128,12 +128,12 @@ function showProgress(pad, { re, share }, [preview]) {
 async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
-  const { name, width, height, image, network, view, kind, proposed, notes } = message;
+  const { name, width, height, image, network, view, kind, proposed, notes, frame } = message;
   const found = message.works ?? {};
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   pad.photo = {
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, luma: new LumaMap(gray), shown: 0,
-    exact: false, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(),
+    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(),
   };
   const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook whose kernel is gone
   const chosen = recipe ?? work?.recipe ?? offered;

@@ -2,13 +2,40 @@
 /** Draws regions, painted classes, boxes, areas and the scribble preview over the photo. */
 
 import { firstOpenRegion } from "./coloring.js";
+import { insideOf } from "./frames.js";
 import { regionLines } from "./outlines.js";
+import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
 import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
 import { areaCenter, areaPicture } from "./shapes.js";
 
 const DARK = "rgba(0, 0, 0, .75)";
 const LIGHT = "rgba(255, 255, 255, .95)";
+
+/** Draw the line within which the photo is colored. */
+function drawFrame(context, pad, toStage) {
+  const inside = insideOf(pad);
+  if (!inside) return;
+  const [left, top] = toStage(inside.x, inside.y);
+  const [right, bottom] = toStage(inside.x + inside.width, inside.y + inside.height);
+  const held = pad.ui.tool === "frame" || pad.ui.framing !== null;
+  context.save();
+  if (held) {
+    context.beginPath();
+    context.rect(...toStage(0, 0), pad.photo.width * pad.ui.view.scale, pad.photo.height * pad.ui.view.scale);
+    context.rect(left, top, right - left, bottom - top);
+    context.fillStyle = "rgba(20, 20, 20, .45)";
+    context.fill("evenodd");
+  }
+  context.beginPath();
+  context.rect(left, top, right - left, bottom - top);
+  context.setLineDash(held ? [] : [6, 4]);
+  strokePath(context, held ? [[DARK, 4], [LIGHT, 2]] : [[DARK, 2.5], [LIGHT, 1.2]]);
+  context.setLineDash([]);
+  if (held) for (const [x, y] of [[left, top], [right, top], [right, bottom], [left, bottom]]) drawHandle(context, x, y);
+  for (const [x, y] of [[(left + right) / 2, top], [(left + right) / 2, bottom], [left, (top + bottom) / 2], [right, (top + bottom) / 2]]) drawHandle(context, x, y);
+  context.restore();
+}
 
 /** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y center */
 function centeredText(context, text, x, y) {
@@ -187,6 +214,19 @@ function drawAreas(context, pad, toStage) {
   });
   if (ui.selection) drawArea(context, pad, ui.selection, toStage, 1, true);
   if (ui.outline) drawOutlinePath(context, ui.outline, toStage);
+  if (ui.areaStroke) drawAreaStroke(context, pad, toStage);
+}
+
+/** Draw the stroke of the brush that changes an area. */
+function drawAreaStroke(context, pad, toStage) {
+  const { path, less } = pad.ui.areaStroke;
+  context.save();
+  Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: brushSize(pad) * pad.ui.view.scale, globalAlpha: 0.5, strokeStyle: less ? "#202020" : "#1a6dff" });
+  context.beginPath();
+  for (const place of path) context.lineTo(...toStage(...place));
+  if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
+  context.stroke();
+  context.restore();
 }
 
 function drawArea(context, pad, area, toStage, alpha, tinted) {
@@ -228,4 +268,4 @@ function drawScribblePreview(context, pad, toStage) {
   context.drawImage(canvas, 0, 0, canvas.width, canvas.height);
 }
 
-export { DARK, LIGHT, drawAreas, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath };
+export { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath };

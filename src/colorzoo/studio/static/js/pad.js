@@ -14,15 +14,19 @@ import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
+import { createFramePanel, insideOf } from "./frames.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
-import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel } from "./panels.js";
+import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel } from "./panels.js";
+import { changeBrush, createAreaBrush, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
+import { createReplacePanel } from "./replacing.js";
 import { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { TabLocks, loadSettings, saveSettings } from "./storage.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { notebookTransport, pageTransport, webTransport } from "./transport.js";
+import { createVariantsPanel } from "./variants.js";
 import { fitView, limitView, reveal } from "./view.js";
 
 const FULL_DELAY = 300;
@@ -38,9 +42,15 @@ function initialUi(settings) {
     selected: null, shape: null, area: null, regionPick: [],
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
+    // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
+    brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [], framing: null,
+    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
+    areaBrush: null, areaStroke: null,
+    // the selected replaced color
+    replacing: null,
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
-    scribblePreview: null, answered: null, unavailableColor: null,
+    scribblePreview: null, answered: null, unavailableColor: null, variants: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
     showClasses: false, recent: settings.recent ?? [],
@@ -178,7 +188,11 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.history = new History(doc, past, future);
     this.set({
-      area: null, selection: null, outline: null, scribblePreview: null,
+      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null,
+    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
+    areaBrush: null, areaStroke: null,
+    // the selected replaced color
+    replacing: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -249,7 +263,9 @@ class Pad {
   }
 
   setTool(tool) {
+    if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") this.ui.toolBefore = this.ui.tool;
+    if (tool === "paint" || tool === "replace") this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
@@ -406,7 +422,10 @@ function build(pad) {
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
-  const panels = [createModelPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHistoryPanel].map((create) => create(pad));
+  const brushPanel = () => createPaintPanel(pad, createSlider);
+  const replacePanel = () => createReplacePanel(pad, createSlider);
+  const areaBrushPanel = () => createAreaBrush(pad, createSlider);
+  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, replacePanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);
@@ -498,6 +517,10 @@ function scriptingApi(pad) {
     points: () => {
       const points = pad.doc.points.filter(({ muted }) => !muted).map((point) => ({ ...point, untouched: false }));
       return currentRecipe(pad, { ...pad.doc, points }).points ?? [];
+    },
+    inside: () => {
+      const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
+      return [x, y, width, height];
     },
     showsExtent: () => Boolean(pad.ui.extent?.layer),
     photo: () => pad.photo && { name: pad.photo.name, width: pad.photo.width, height: pad.photo.height, ...pad.photo.image },

@@ -4,7 +4,7 @@
 import { colorName, rgbToHex } from "./color.js";
 import { labelAt, pickRegion, requestRegions, toggleScribblePreview } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { isStroke, listedHints } from "./document.js";
+import { isStroke, listedHints, strengthOf } from "./document.js";
 import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
@@ -132,10 +132,10 @@ function createSlider(label, min, max, onChange) {
   const el = h("label", { class: "cz-field" }, h("span", {}, label), output, input);
   input.addEventListener("input", () => onChange(Number(input.value), false));
   input.addEventListener("change", () => onChange(Number(input.value), true));
-  const update = (value, disabled) => {
+  const update = (value, disabled, text = `${value} %`) => {
     if (Number(input.value) !== value) input.value = String(value);
-    setText(output, `${value} %`);
-    setAttr(input, "aria-valuetext", `${value} %`);
+    setText(output, text);
+    setAttr(input, "aria-valuetext", text);
     input.disabled = disabled;
   };
   return { el, update };
@@ -193,7 +193,8 @@ function fillHint(pad, row, index) {
 }
 
 function hintDetail(point, info) {
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("snapped") : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  const strength = strengthOf(point);
+  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("snapped") : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
@@ -376,4 +377,4 @@ function resetSaturation(pad) {
   pad.edit({ ...pad.doc, statistics: Object.keys(rest).length ? rest : null }, t("saturation"));
 }
 
-export { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel, flagButton };
+export { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, flagButton };

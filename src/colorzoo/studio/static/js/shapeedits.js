@@ -6,7 +6,7 @@ import { currentRecipe } from "./coloring.js";
 import { withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
-import { areaCenter, areaLuma, combinedMasks, followsColor, movedBox, movedPainted } from "./shapes.js";
+import { areaCenter, areaLuma, areaMask, combinedMasks, drawnMaskSize, followsColor, isEmptyMask, movedBox, movedPainted, strokeMask } from "./shapes.js";
 
 const DOC_FIELDS = { painted: "painted", box: "boxes" };
 const GUIDANCE_KINDS = { painted: "classes", box: "boxes" };
@@ -166,6 +166,32 @@ async function selectObject(pad, where, how = "new", size = 1) {
   return true;
 }
 
+/**
+ * Add what a brush has covered to the selection or to the selected area, or take it away.
+ * @param {[number, number][]} path @param {number} size diameter of the brush in pixels of the photo @param {boolean} less
+ */
+async function brushArea(pad, path, size, less) {
+  const { selection } = pad.ui;
+  const picked = selection ? null : pickedArea(pad);
+  const before = selection?.mask ?? (picked && areaMask(picked.area, pad.photo));
+  if (!before && less) return;
+  const drawn = strokeMask(path, size, pad.photo, before ?? drawnMaskSize(pad.photo));
+  const mask = before ? combinedMasks(before, drawn, less) : drawn;
+  const made = { by: before ? "several" : "brush" };
+  if (!picked) {
+    pad.set({ selection: isEmptyMask(mask) ? null : { mask, made }, selected: null, shape: null, suggestions: null });
+    return;
+  }
+  if (isEmptyMask(mask)) {
+    pad.toast(t("Nothing of the area would be left. Delete it instead."));
+    return;
+  }
+  const { path: _, ...rest } = picked.area;
+  const { action, color } = picked.area;
+  const changed = await areaWithAction(pad, { ...rest, mask, made }, action, color ? { color, ...(rest.lightness ? { lightness: rest.lightness } : {}) } : {});
+  if (changed && pad.doc.areas[picked.index] === picked.area) changeArea(pad, picked.index, changed, t("area’s border"));
+}
+
 /** Select more or less at the clicked place, or at the border of the outline. @param {number} step @returns {Promise<boolean>} */
 async function resizeSelection(pad, step) {
   const { by: _by, size, ...where } = pad.ui.selection?.made ?? {};
@@ -302,7 +328,7 @@ function areaTarget(pad) {
 }
 
 export {
-  SELECTION_SIZES, addArea, addObjectInBox, addShape, areaName, areaTarget, className, deleteArea, deleteShape, followColorThere, followEdges,
+  SELECTION_SIZES, addArea, addObjectInBox, addShape, areaName, areaTarget, brushArea, className, deleteArea, deleteShape, followColorThere, followEdges,
   isPicked, keepOutline, moveShape, paintClass, paintableClasses, pickArea, pickShape, pickedArea, pickedShape, previewShape, resizeSelection, selectObject,
   setAreaAction, setAreaColor, setAreaLightness, setPaintedClass, shapeName, shapesOf, useClass, usesObjects, usesShapes,
 };

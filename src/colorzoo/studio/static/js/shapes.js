@@ -164,10 +164,49 @@ function encodeMask({ width, height, bits }) {
   return { width, height, runs: runs.join(" ") };
 }
 
+/**
+ * Draw a brush stroke as a mask.
+ * @param {Place[]} path @param {number} size diameter in pixels of the photo @param {{width: number, height: number}} photo
+ * @param {{width: number, height: number}} like size of the mask @returns {AreaMask}
+ */
+function strokeMask(path, size, photo, { width, height }) {
+  const context = createCanvas(width, height).getContext("2d");
+  Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, (size * width) / photo.width) });
+  const place = ([x, y]) => [(x * width) / photo.width, (y * height) / photo.height];
+  context.beginPath();
+  for (const corner of path) context.lineTo(...place(corner));
+  if (path.length === 1) context.lineTo(place(path[0])[0] + 0.01, place(path[0])[1]);
+  context.stroke();
+  return encodeMask({ width, height, bits: opaqueBits(context, width, height) });
+}
+
+function opaqueBits(context, width, height) {
+  const { data } = context.getImageData(0, 0, width, height);
+  return Uint8Array.from({ length: width * height }, (_, i) => (data[4 * i + 3] > 127 ? 1 : 0));
+}
+
+/** @param {{width: number, height: number}} photo @returns {{width: number, height: number}} size of a mask that is drawn here */
+function drawnMaskSize(photo) {
+  const scale = Math.min(1, OUTLINE_SIDE / Math.min(photo.width, photo.height));
+  const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * scale)));
+  return { width, height };
+}
+
+/** @param {Area} area @param {{width: number, height: number}} photo @returns {AreaMask} */
+const areaMask = (area, photo) => area.mask ?? encodeMask(areaBits(area, photo));
+
+/** @param {AreaMask} mask @returns {boolean} */
+const isEmptyMask = (mask) => !mask.runs.includes(" ");
+
 /** @param {AreaMask} one @param {AreaMask} other @param {boolean} less subtract the other mask @returns {AreaMask} */
 function combinedMasks(one, other, less) {
   const [mine, theirs] = [decodeMask(one), decodeMask(other)];
-  const bits = mine.bits.map((bit, index) => (less ? bit & (1 - theirs.bits[index]) : bit | theirs.bits[index]));
+  const [across, down] = [theirs.width / mine.width, theirs.height / mine.height]; // another size after the frame has moved
+  const bits = mine.bits.map((bit, index) => {
+    const [x, y] = [index % mine.width, Math.floor(index / mine.width)];
+    const there = theirs.bits[Math.floor((y + 0.5) * down) * theirs.width + Math.floor((x + 0.5) * across)];
+    return less ? bit & (1 - there) : bit | there;
+  });
   return encodeMask({ ...mine, bits });
 }
 
@@ -182,14 +221,12 @@ function areaBits(area, photo) {
 }
 
 function pathBits(path, photo) {
-  const scale = Math.min(1, OUTLINE_SIDE / Math.min(photo.width, photo.height));
-  const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const { width, height } = drawnMaskSize(photo);
   const context = createCanvas(width, height).getContext("2d");
   context.beginPath();
   for (const [x, y] of path) context.lineTo((x * width) / photo.width, (y * height) / photo.height);
   context.fill("evenodd");
-  const { data } = context.getImageData(0, 0, width, height);
-  return { width, height, bits: Uint8Array.from({ length: width * height }, (_, i) => (data[4 * i + 3] > 127 ? 1 : 0)) };
+  return { width, height, bits: opaqueBits(context, width, height) };
 }
 
 /** @param {Area[]} areas @param {{width: number, height: number}} photo @param {Place} place @returns {number} index of the topmost area there, or -1 */
@@ -222,6 +259,19 @@ function areaCenter(area, photo) {
     if (bit && away < least) [best, least] = [[x, y], away];
   });
   return [((best[0] + 0.5) / width) * photo.width, ((best[1] + 0.5) / height) * photo.height];
+}
+
+/** @param {Area} area @param {{width: number, height: number}} photo @returns {[number, number, number, number]} left, top, right and bottom of an area */
+function areaBounds(area, photo) {
+  const { width, height, bits } = areaBits(area, photo);
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  bits.forEach((bit, index) => {
+    if (!bit) return;
+    const [x, y] = [index % width, Math.floor(index / width)];
+    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
+  });
+  const [across, down] = [photo.width / width, photo.height / height];
+  return right > left ? [left * across, top * down, right * across, bottom * down] : [0, 0, photo.width, photo.height];
 }
 
 /** @param {Area} area @param {any} photo @returns {number} median lightness of the photo inside */
@@ -281,6 +331,6 @@ function isMask(mask) {
 }
 
 export {
-  AREA_ACTIONS, areaAt, areaCenter, areaLuma, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, followsColor, gripAt, isLargeEnough,
-  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified,
+  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLuma, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
+  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask,
 };

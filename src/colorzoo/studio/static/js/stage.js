@@ -4,7 +4,8 @@
 import { labHex } from "./color.js";
 import { t } from "./dom.js";
 import { hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
-import { DARK, LIGHT, drawAreas, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
+import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
+import { brushSize, drawFreshPaint } from "./painting.js";
 import { toPhoto, toStage } from "./view.js";
 
 const CRISP_FROM = 6;
@@ -64,6 +65,7 @@ function drawPhoto(pad, canvas) {
   for (const pane of panes(pad)) {
     const layer = pane.layer === "before" || ui.hold || ui.compare === "gray" ? photo.gray : photo.result ?? photo.gray;
     drawLayer(context, pad, layer, pane, pane.width);
+    if (layer === photo.result) paintOver(context, pad, pane);
     if (before) drawLayer(context, pad, photo.gray, pane, pane.width * ui.split);
   }
 }
@@ -81,6 +83,20 @@ function drawLayer(context, pad, layer, pane, width) {
   context.restore();
 }
 
+/** Draw fresh strokes of paint over the picture in a part of the stage. */
+function paintOver(context, pad, pane) {
+  context.save();
+  context.beginPath();
+  const [left, top] = photoToStage(pad, 0, 0);
+  context.rect(pane.left, 0, pane.width, pane.height);
+  context.clip();
+  context.beginPath();
+  context.rect(left, top, pad.photo.width * pad.ui.view.scale, pad.photo.height * pad.ui.view.scale);
+  context.clip();
+  drawFreshPaint(context, pad, (x, y) => photoToStage(pad, x, y));
+  context.restore();
+}
+
 function drawMarks(pad, canvas) {
   const { ui, photo } = pad;
   const context = sizeCanvas(canvas, ui.stage);
@@ -94,6 +110,7 @@ function drawMarks(pad, canvas) {
   if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet) {
     drawExtent(context, pad, pane);
+    drawFrame(context, pad, (x, y) => photoToStage(pad, x, y));
     drawAreas(context, pad, (x, y) => photoToStage(pad, x, y));
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
     drawScribblePreview(context, pad, (x, y) => photoToStage(pad, x, y));
@@ -223,10 +240,25 @@ function drawCursors(context, pad) {
   const { ui } = pad;
   if (ui.cross) drawCross(context, pad, ui.cross);
   if (ui.nextPlace) drawNextPlace(context, pad, ui.nextPlace);
+  const brushes = ui.tool === "paint" || (ui.tool === "area" && ui.areaBrush !== null);
+  if (brushes && ui.cursor && !ui.panning) drawBrush(context, pad);
   const sized = ["point", "brush", "eraser", "edge"].includes(ui.tool);
   if (!ui.cursor || !sized || ui.panning || ui.drag) return;
   const [x, y] = photoToStage(pad, ...ui.cursor);
   drawPatch(context, x, y, (ui.size / 2) * pad.perNetworkPixel() * ui.view.scale, true);
+}
+
+/** Draw the outline of the brush that paints, and that of its hard core. */
+function drawBrush(context, pad) {
+  const [x, y] = photoToStage(pad, ...pad.ui.cursor);
+  const radius = (brushSize(pad) / 2) * pad.ui.view.scale;
+  for (const share of pad.ui.tool === "paint" ? [1, pad.ui.brush.hardness] : [1]) {
+    context.beginPath();
+    context.arc(x, y, Math.max(1, radius * share), 0, 7);
+    context.globalAlpha = share === 1 ? 1 : 0.5;
+    strokePath(context, [[DARK, 2.5], [LIGHT, 1]]);
+  }
+  context.globalAlpha = 1;
 }
 
 function drawCross(context, pad, place) {

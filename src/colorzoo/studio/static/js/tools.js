@@ -7,9 +7,12 @@ import { t } from "./dom.js";
 import {
   addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
 } from "./edits.js";
+import { dragFrame, endFrame, frameGripAt, insideOf, isOnFrame } from "./frames.js";
+import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
 import { nearBy } from "./pointer.js";
+import { replaceColorAt } from "./replacing.js";
 import {
-  addObjectInBox, addShape, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
+  addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
 } from "./shapeedits.js";
 import {
   areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified,
@@ -27,7 +30,10 @@ const TOOLS = [
   { id: "edge", icon: "edge", label: "Edge scribble", key: "G", kind: "scribbles" },
   { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", manual: true },
   { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
+  { id: "paint", icon: "paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
+  { id: "replace", icon: "replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true },
   { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, manual: true },
+  { id: "frame", icon: "frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
   { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", label: "Eyedropper", key: "I", kind: "points regions" },
   { id: "hand", icon: "hand", label: "Move the view", key: "H", kind: null },
@@ -70,10 +76,17 @@ function startTool(pad, at, place) {
   pad.ui.cross = null;
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
-    box: startBox, area: startSelection,
+    box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
+}
+
+/** Take hold of the line around the picture, if it is near. @returns {boolean} */
+function startFrame(pad, at, place, drag) {
+  const frameGrip = frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
+  if (frameGrip) Object.assign(drag, { frameGrip, frameBox: insideOf(pad) });
+  return frameGrip !== null;
 }
 
 function startPoint(pad, at, place, drag) {
@@ -82,7 +95,10 @@ function startPoint(pad, at, place, drag) {
     const point = pad.doc.points.find(({ id }) => id === near);
     Object.assign(drag, { id: near, offset: [point.x - place[0], point.y - place[1]] });
     selectPoint(pad, near);
+  } else if (startFrame(pad, at, place, drag)) {
+    pad.set({ selected: null, suggestions: null });
   } else if (inside(pad, place)) {
+    if (isOnFrame(pad, ...place)) pad.toast(t("The frame stays gray. Drag the line to color this place too."));
     const point = newPoint(pad, ...place);
     Object.assign(drag, { id: point.id, isNew: true });
     pad.history.preview({ ...pad.doc, points: [...pad.doc.points, point] });
@@ -126,13 +142,15 @@ function continueTool(pad, at, place) {
   pad.ui.cursor = place;
   if (!drag) return;
   if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_DISTANCE) drag.moved = true;
-  if (drag.tool === "point" && drag.id !== null && drag.moved) {
+  if ((drag.frameGrip || drag.tool === "frame") && drag.moved) dragFrame(pad, drag, insidePhoto(pad, ...place));
+  else if (drag.tool === "point" && drag.id !== null && drag.moved) {
     movePoint(pad, drag.id, place[0] + drag.offset[0], place[1] + drag.offset[1], false);
   } else if (drag.tool === "brush") brushAt(pad, at, place, drag);
   else if (drag.tool === "eraser") eraseAtPointer(pad, at, place);
   else if (drag.tool === "edge" && pad.ui.stroke) continueStroke(pad, place);
   else if (drag.tool === "region") continueCut(pad, drag, place);
   else if (drag.tool === "area") continueSelection(pad, place);
+  else if (drag.tool === "paint") continuePaint(pad, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
@@ -149,11 +167,13 @@ function endTool(pad, at, place) {
   pad.ui.drag = null;
   if (!drag) return;
   pad.input = at.event.timeStamp;
-  if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
+  if (pad.ui.framing) endFrame(pad);
+  else if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
   else if (drag.tool === "region") endCut(pad);
   else if (drag.tool === "area") endSelection(pad, drag, place);
+  else if (drag.tool === "paint") endPaint(pad);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const stroke = pad.ui.stroke;
@@ -169,6 +189,9 @@ function cancelTool(pad) {
   pad.ui.stroke = null;
   pad.ui.shaping = null;
   pad.ui.outline = null;
+  pad.ui.painting = null;
+  pad.ui.framing = null;
+  pad.ui.areaStroke = null;
   pad.cancel();
 }
 
@@ -187,7 +210,8 @@ function eraseAt(pad, at, place) {
 
 function hoverAt(pad, at, place) {
   pad.ui.cursor = place && inside(pad, place) ? place : null;
-  const find = { point: () => pointNear(pad, ...place, nearBy(at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
+  const line = () => frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
+  const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), frame: line, box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();
@@ -229,7 +253,13 @@ function placeAtCross(pad) {
     selectAtCursor(pad);
     return;
   }
-  if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
+  if (tool === "paint") {
+    startPaint(pad, cross, false);
+    endPaint(pad);
+    return;
+  }
+  if (tool === "replace") replaceColorAt(pad, cross);
+  else if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
   else if (tool === "dropper") pickColorAt(pad, ...cross);
   else {
     const near = pointNear(pad, ...cross, 5);
@@ -370,16 +400,29 @@ function selectionMode({ shiftKey, ctrlKey, metaKey }) {
 }
 
 function startSelection(pad, at, place, drag) {
+  if (pad.ui.areaBrush) {
+    const flips = at.event.ctrlKey || at.event.metaKey || at.event.altKey;
+    pad.set({ areaStroke: { path: [place], less: (pad.ui.areaBrush === "less") !== flips } });
+    return;
+  }
   pad.ui.outline = [insidePhoto(pad, ...place)];
   drag.how = selectionMode(at.event);
 }
 
 function continueSelection(pad, place) {
+  const { areaStroke } = pad.ui;
+  if (areaStroke && distance(place, areaStroke.path.at(-1)) >= outlineSpacing(pad)) areaStroke.path.push(place);
   const corner = insidePhoto(pad, ...place);
   if (pad.ui.outline && distance(corner, pad.ui.outline.at(-1)) >= outlineSpacing(pad)) pad.ui.outline.push(corner);
 }
 
 function endSelection(pad, drag, place) {
+  const { areaStroke } = pad.ui;
+  if (areaStroke) {
+    pad.ui.areaStroke = null;
+    brushArea(pad, areaStroke.path, brushSize(pad), areaStroke.less);
+    return;
+  }
   const path = pad.ui.outline;
   pad.ui.outline = null;
   const outline = path && simplified(path, outlineSpacing(pad));

@@ -3,9 +3,10 @@
 
 import { lumaOf } from "./gamut.js";
 import { Joiner, fitPins } from "./join.js";
+import { overlaysOf } from "./overlays.js";
 import { rawPicture } from "./photo.js";
 import { applyPoints, drawHints, hintsOf, scaledHints } from "./points.js";
-import { findExtent, limitReach } from "./reach.js";
+import { findExtent, limitReach, pointStrength } from "./reach.js";
 
 const CACHED_RESULTS = 6;
 const ROWS_PER_STEP = 64; // rows until the next check for newer requests
@@ -32,7 +33,7 @@ class ResultCache {
 }
 
 /** @param {any} recipe of the page @returns {string} its fields that affect the colors */
-const cacheKey = ({ model: _, image: __, studio: ___, ...rest }) => JSON.stringify(rest);
+const cacheKey = ({ model: _, image: __, studio: ___, paint: ____, replacements: _____, ...rest }) => JSON.stringify(rest);
 
 /** Colors one photo. */
 class PhotoColorizer {
@@ -59,12 +60,22 @@ class PhotoColorizer {
     const found = await this.#runNetwork(model, recipe, input, takes ? points : null);
     let ab = found.ab.data;
     if (points) ab = await this.#applyPoints(model, recipe, input, hints, points, ab, takes);
+    if (hints.some(({ strength }) => strength < 1)) ab = await this.#weaken(model, recipe, input, size, hints, ab);
     const strength = recipe.strength ?? 1;
     const logits = found.logits ?? null;
     return {
       ab: strength === 1 ? ab : ab.map((value) => value * strength), size: input.size, notes: ignoredHints(model, recipe),
       logits: logits && logits.data, cells: logits ? [logits.dims[2], logits.dims[3]] : [0, 0],
     };
+  }
+
+  /** Take back what points do beyond their strength. */
+  async #weaken(model, recipe, { luma, size: from }, size, hints, ab) {
+    const weak = hints.filter(({ strength }) => strength < 1);
+    const rest = { ...recipe, strength: 1, points: recipe.points.filter((_, number) => hints[number].strength === 1) };
+    const base = await this.predict(model, rest, size);
+    const share = pointStrength(luma, weak, findExtent(luma, weak, this.photo.size, from), from);
+    return ab.map((value, at) => base.ab[at] + share[at % share.length] * (value - base.ab[at]));
   }
 
   async #applyPoints(model, recipe, input, hints, points, ab, takes) {
@@ -97,7 +108,9 @@ class PhotoColorizer {
   /** @param {Answer} answer @param {any} recipe @param {[number, number]} size @param {(y: number, x: number) => number} lumaAt @returns {Joiner} */
   joiner(answer, recipe, size, lumaAt) {
     const hints = scaledHints(hintsOf(recipe), this.photo.size, size);
-    return new Joiner(answer.ab, answer.size, size, fitPins(hints, answer.ab, answer.size, size, lumaAt, recipe.strength ?? 1));
+    const strength = recipe.strength ?? 1;
+    const pins = fitPins(hints, answer.ab, answer.size, size, lumaAt, strength);
+    return new Joiner(answer.ab, answer.size, size, pins, overlaysOf(recipe, this.photo.size, size, strength));
   }
 
   /** @param {Answer} answer @param {any} recipe @param {Float32Array} luma @param {[number, number]} size @returns {Uint8Array} picture for a message */

@@ -222,7 +222,7 @@ async function probe(backend, { recipe, x, y }, answer) {
   const [, columns] = photo.viewSize;
   const at = photo.viewIndex(x, y);
   const [row, column] = [Math.floor(at / columns), at % columns];
-  const [a, b] = solver.joiner(found, recipe, photo.viewSize, (v, u) => photo.view[v * columns + u]).abRow(row);
+  const [a, b] = solver.joiner(found, recipe, photo.viewSize, (v, u) => photo.view[v * columns + u]).abRow(row, photo.view.subarray(row * columns, (row + 1) * columns));
   const ab = [a[column], b[column]];
   const source = rgbToHex([...photo.source.subarray(4 * at, 4 * at + 3)]);
   answer({ type: "probed", x, y, luma: photo.view[at], ab, result: hexOf(photo.view[at], ab), source });

@@ -15,11 +15,12 @@ const distanceOutside = (place, first, last) => Math.max(first - place, place - 
 
 /**
  * Compute the corrections that give the points their exact colors in the upsampled prediction.
- * @param {import("./points.js").Hint[]} hints in pixels of the result @param {Float32Array} ab (2, h, w) @param {[number, number]} from h and w
+ * @param {import("./points.js").Hint[]} given points in pixels of the result; those of a strength below 1 are left to the prediction @param {Float32Array} ab (2, h, w) @param {[number, number]} from h and w
  * @param {[number, number]} size of the result @param {(y: number, x: number) => number} lumaAt @param {number} strength
  * @returns {{rows: number[], columns: number[], reach: number, ab: number[]}[]}
  */
-function fitPins(hints, ab, from, size, lumaAt, strength) {
+function fitPins(given, ab, from, size, lumaAt, strength) {
+  const hints = given.filter((hint) => hint.strength === 1);
   if (!hints.length || hints.length > MAX_PINS) return [];
   const places = hints.map((hint) => ({
     hint, rows: coveredPixels(hint.y, hint.radius, 1, size[0]), columns: coveredPixels(hint.x, hint.radius, 1, size[1]),
@@ -74,25 +75,27 @@ function addPin(pin, y, a, b) {
 
 /** Computes rows of a colored picture. */
 class Joiner {
-  /** @param {Float32Array} ab (2, h, w) @param {[number, number]} from @param {[number, number]} size @param {any[]} pins */
-  constructor(ab, from, size, pins) {
+  /** @param {Float32Array} ab (2, h, w) @param {[number, number]} from @param {[number, number]} size @param {any[]} pins @param {import("./overlays.js").Overlay[]} [overlays] */
+  constructor(ab, from, size, pins, overlays = []) {
+    this.overlays = overlays;
     this.enlarged = new Upsampler(ab, from, size);
     this.pins = pins;
     [this.a, this.b] = [new Float32Array(size[1]), new Float32Array(size[1])];
     this.linear = [0, 0, 0];
   }
 
-  /** @param {number} y @returns {[Float32Array, Float32Array]} a and b of a row */
-  abRow(y) {
+  /** @param {number} y @param {Float32Array} luma of that row @returns {[Float32Array, Float32Array]} a and b of the row */
+  abRow(y, luma) {
     this.enlarged.row(0, y, this.a);
     this.enlarged.row(1, y, this.b);
     for (const pin of this.pins) addPin(pin, y, this.a, this.b);
+    for (const overlay of this.overlays) overlay.addTo(y, luma, this.a, this.b);
     return [this.a, this.b];
   }
 
   /** @param {number} y @param {Float32Array} luma of that row @param {Uint8Array | Uint8ClampedArray} out @param {number} at index of its first byte @param {number} step bytes per pixel */
   write(y, luma, out, at, step) {
-    const [a, b] = this.abRow(y);
+    const [a, b] = this.abRow(y, luma);
     const { linear } = this;
     for (let x = 0, to = at; x < a.length; x += 1, to += step) {
       linearInGamut(luma[x], a[x], b[x], linear);

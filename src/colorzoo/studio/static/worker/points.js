@@ -3,7 +3,7 @@
  * (colorzoo.inference.points). Corrections at the points are spread over a grid of cells up to edges of the lightness; the sparse
  * linear system is solved directly, as a band matrix.
  *
- * @typedef {{x: number, y: number, radius: number, color: string, ab: [number, number] | null, reach: import("../js/document.js").Reach}} Hint
+ * @typedef {{x: number, y: number, radius: number, color: string, ab: [number, number] | null, reach: import("../js/document.js").Reach, strength: number}} Hint
  * @typedef {{ab: Float32Array, mask: Float32Array, chosen: Int32Array}} Drawn  (2, h, w), (h, w), number of the point at each pixel or -1
  */
 
@@ -25,7 +25,7 @@ function coveredPixels(center, radius, scale, length) {
 /** @param {any} recipe @returns {Hint[]} */
 function hintsOf(recipe) {
   const usual = defaultReach(recipe);
-  return (recipe.points ?? []).map(({ x, y, radius = 3, color = "#808080", ab = null, reach }) => ({ x, y, radius, color, ab, reach: reach ?? usual }));
+  return (recipe.points ?? []).map(({ x, y, radius = 3, color = "#808080", ab = null, reach, strength }) => ({ x, y, radius, color, ab, reach: reach ?? usual, strength: strength ?? 1 }));
 }
 
 /**

@@ -231,6 +231,19 @@ function limitReach(ab, base, luma, points, extent, size) {
   return out.map((change, at) => (points.mask[at % count] > 0 ? points.ab[at] : base[at] + change));
 }
 
+/**
+ * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint[]} hints @param {ReturnType<typeof findExtent>} extent @param {[number, number]} size
+ * @returns {Float32Array} strength (h, w) of the point that each place belongs to; between two points they turn into each other on even surfaces
+ */
+function pointStrength(luma, hints, { owner }, size) {
+  const found = Float32Array.from(owner, (number) => hints[number].strength);
+  if (hints.every(({ strength }) => strength === hints[0].strength)) return found;
+  const twice = new Float32Array(2 * found.length);
+  twice.set(found);
+  blend(twice, () => 0, new Float32Array(found.length), luma, new Float32Array(found.length).fill(BLEND * Math.min(...size)), size);
+  return twice.subarray(0, found.length);
+}
+
 /** @returns {Float32Array} how far a change spreads at each place in pixels: less around a small thing */
 function blendWidths({ owner, weight }, size) {
   const areas = new Float64Array(owner.reduce((most, number) => Math.max(most, number), 0) + 1);
@@ -282,4 +295,4 @@ function meansOfPoints(ab, base, { owner, homes }) {
   return { wanted, made };
 }
 
-export { evenReaches, findExtent, limitReach };
+export { evenReaches, findExtent, limitReach, pointStrength };

@@ -1,5 +1,7 @@
 /** Checks of a recipe before it is loaded, as in colorzoo.guidance.recipe. */
 
+import { hexToRgb, rgbToAb } from "../js/color.js";
+import { LEAST_CHROMA } from "../js/paintstrokes.js";
 import { RequestError } from "./photo.js";
 
 const VERSION = 2;
@@ -7,7 +9,7 @@ const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
-const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions"];
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "replacements", "divisions", "frame"];
 
 const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -43,8 +45,24 @@ function checkPoint(point, name, size) {
     for (const value of point.ab) number(value, `${name}.ab`, -MAX_AB, MAX_AB);
   }
   if (point.color !== undefined || !point.ab) checkColor(point.color, `${name}.color`);
+  if (point.strength !== undefined && point.strength !== null) number(point.strength, `${name}.strength`, 0, 1);
   const { reach } = point;
   if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) number(reach, `${name}.reach`, 0, MAX_REACH);
+}
+
+function checkPaint(stroke, name) {
+  if (!Array.isArray(stroke.path) || !stroke.path.length) throw invalid(`${name}.path must be a list of places`);
+  for (const corner of stroke.path) for (const axis of [0, 1]) number(corner?.[axis], `${name}.path`, -Infinity, Infinity);
+  if (Boolean(stroke.erase) === (stroke.color !== undefined)) throw invalid(`${name} needs either a color '#rrggbb' or "erase": true`);
+  if (!stroke.erase) checkColor(stroke.color, `${name}.color`);
+  if (stroke.size !== undefined) number(stroke.size, `${name}.size`, 0, Infinity);
+  for (const share of ["hardness", "opacity"]) if (stroke[share] !== undefined) number(stroke[share], `${name}.${share}`, 0, 1);
+}
+
+function checkReplacement(replacement, name) {
+  for (const which of ["old", "new"]) checkColor(replacement[which], `${name}.${which}`);
+  if (Math.hypot(...rgbToAb(hexToRgb(replacement.old))) < LEAST_CHROMA) throw invalid(`${name}.old ${replacement.old} is gray; a color to replace is found by its hue`);
+  for (const angle of ["range", "fade"]) if (replacement[angle] !== undefined) number(replacement[angle], `${name}.${angle}`, 0, 180);
 }
 
 function checkStatistics(statistics) {
@@ -77,10 +95,13 @@ function checkRecipe(recipe, photo) {
     if (!Array.isArray(stroke.path)) throw invalid(`${name}.path must be a list of places`);
     for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
   });
+  items(recipe, "paint", "recipe", checkPaint);
+  items(recipe, "replacements", "recipe", checkReplacement);
   items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));
   items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));
   if (recipe.statistics !== undefined && recipe.statistics !== null) checkStatistics(recipe.statistics);
   const notes = Object.keys(recipe).filter((name) => !FIELDS.includes(name)).map((name) => `recipe field '${name}' is unknown and was kept`);
+  if (Array.isArray(recipe.frame)) notes.push("this page colors the whole picture; the recipe's frame is not used");
   if (photo && image.sha256 && image.sha256 !== photo.sha256) notes.push("the recipe was made for another picture file");
   return notes;
 }

@@ -1,0 +1,62 @@
+"""Paint: soft brush strokes of color that stay where they are drawn, above the colors of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance.fields import Fields, hex_color
+
+MAX_PAINT = 1024
+_SIZE, _HARDNESS = 20.0, 0.5
+
+
+@dataclass(frozen=True)
+class PaintStroke:
+    """One stroke of a brush.
+
+    Attributes:
+        path: Corners of its middle line, pixels of the original picture.
+        color: ``#rrggbb``, of which hue and chroma count; None erases the paint below.
+        size: Diameter of the brush in the same pixels.
+        hardness: Share of its radius that has the full opacity, in [0, 1]; further out it fades.
+        opacity: Share of the color, in [0, 1].
+        extra: Unknown fields.
+    """
+
+    path: tuple[tuple[float, float], ...]
+    color: str | None
+    size: float = _SIZE
+    hardness: float = _HARDNESS
+    opacity: float = 1.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stroke as plain JSON types."""
+        what = {"erase": True} if self.color is None else {"color": self.color}
+        path = [list(corner) for corner in self.path]
+        sizes = {"size": self.size, "hardness": self.hardness, "opacity": self.opacity}
+        return {**self.extra, "path": path, **what, **sizes}
+
+
+def parse_paint(fields: Fields) -> PaintStroke:
+    """Read a stroke of a recipe.
+
+    Raises:
+        GuidanceError: A field is wrong; the message names it.
+    """
+    color, erases = fields.text("color", None), fields.take("erase")
+    if erases not in (None, True, False):
+        raise GuidanceError(f"{fields.name}.erase must be true or false, got {erases!r}.")
+    if bool(erases) == (color is not None):
+        raise GuidanceError(f"{fields.name} needs either a color '#rrggbb' or \"erase\": true.")
+    return PaintStroke(
+        path=fields.path("path"),
+        color=None if color is None else hex_color(color, f"{fields.name}.color"),
+        size=fields.number("size", _SIZE, low=0),
+        hardness=fields.number("hardness", _HARDNESS, low=0, high=1),
+        opacity=fields.number("opacity", 1.0, low=0, high=1),
+        extra=fields.rest(),
+    )

@@ -1,0 +1,90 @@
+/** The frame of a scan: the line within which the photo is colored, and its panel. */
+
+import { button, h, section, setText, show, t } from "./dom.js";
+import { boxBetween, gripAt, resized } from "./shapes.js";
+
+/** @typedef {"automatic" | "none" | [number, number, number, number]} Frame  x, y, width and height of the part that is colored */
+
+const LEAST_INSIDE = 8; // pixels
+const GRABS = ["point", "frame"]; // tools that can drag the line
+
+/** @param {any} value @returns {Frame} @throws {Error} with a message for the user */
+function readFrame(value) {
+  const numbers = Array.isArray(value) && value.length === 4 && value.every(Number.isInteger);
+  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The frame of this recipe must be "automatic", "none" or a list of x, y, width and height.');
+  return value;
+}
+
+/** @returns {import("./shapes.js").Box | null} the part that is colored; null if that is the whole photo */
+function insideOf(pad) {
+  const { photo, ui, doc } = pad;
+  if (!photo?.hasFrame || pad.model()?.input === "sketch") return null;
+  const found = ui.framing ?? (doc.frame === "automatic" ? photo.frame : doc.frame);
+  if (!found || found === "none") return null;
+  const [x, y, width, height] = found;
+  return { x, y, width, height };
+}
+
+/** @returns {boolean} whether a place lies on the frame, which stays gray */
+function isOnFrame(pad, x, y) {
+  const inside = insideOf(pad);
+  return inside !== null && (x < inside.x || y < inside.y || x >= inside.x + inside.width || y >= inside.y + inside.height);
+}
+
+/** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the line near a place, or null */
+function frameGripAt(pad, place, reach) {
+  const inside = GRABS.includes(pad.ui.tool) ? insideOf(pad) : null;
+  if (!inside) return null;
+  if (pad.ui.tool === "frame") return gripAt(inside, place, 2 * reach);
+  const { left, top, right, bottom } = gripAt(inside, place, reach) ?? {};
+  const { photo } = pad; // points can be set along its own borders
+  const grip = { left: left && inside.x > 0, top: top && inside.y > 0, right: right && inside.x + inside.width < photo.width, bottom: bottom && inside.y + inside.height < photo.height };
+  return Object.values(grip).some(Boolean) ? grip : null;
+}
+
+/** Drag sides of the line, or draw a new one. @param {any} drag @param {[number, number]} place inside of the photo */
+function dragFrame(pad, drag, place) {
+  const { photo } = pad;
+  const box = drag.frameGrip ? resized(drag.frameBox, drag.frameGrip, place) : boxBetween(drag.began, place);
+  const [left, top] = [Math.max(0, box.x), Math.max(0, box.y)];
+  const [right, bottom] = [Math.min(photo.width, box.x + box.width), Math.min(photo.height, box.y + box.height)];
+  if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ framing: [left, top, right - left, bottom - top] });
+}
+
+/** Color within the line that was dragged. */
+function endFrame(pad) {
+  const { framing } = pad.ui;
+  if (!framing) return;
+  pad.ui.framing = null;
+  setFrame(pad, framing, t("frame"));
+}
+
+/** @param {Frame} frame @param {string} label */
+function setFrame(pad, frame, label) {
+  pad.set({ classes: null });
+  pad.edit({ ...pad.doc, frame }, label);
+  pad.announce(insideOf(pad) ? t("Colored within the line") : t("The whole scan is colored"));
+}
+
+/** @returns {import("./dom.js").Part} */
+function createFramePanel(pad) {
+  const words = h("p", { class: "cz-hint" });
+  const off = button({ text: t("Color the whole scan"), label: t("Color the whole scan"), className: "cz-wide", onClick: () => setFrame(pad, "none", t("no frame")) });
+  const found = button({ text: t("Use the found frame"), label: t("Use the found frame"), className: "cz-wide", onClick: () => setFrame(pad, "automatic", t("found frame")) });
+  const draw = button({ text: t("Draw the line"), label: t("Draw the line around the picture"), className: "cz-wide", onClick: () => pad.setTool("frame") });
+  const el = section(t("Frame of the scan"), words, h("div", { class: "cz-row" }, off, found, draw));
+  off.dataset.action = "no-frame";
+  found.dataset.action = "found-frame";
+  const update = () => {
+    const { photo, doc, ui } = pad;
+    const inside = insideOf(pad);
+    show(el, Boolean(photo?.hasFrame) && pad.model()?.input !== "sketch" && (photo.frame !== null || doc.frame !== "automatic" || ui.tool === "frame"));
+    setText(words, inside ? t("Models see and color what is within the line; the rest stays gray. Drag its sides to move it.") : t("The whole scan is colored. A line around the picture keeps film borders and margins out."));
+    show(off, inside !== null);
+    show(found, doc.frame !== "automatic" && photo?.frame !== null);
+    show(draw, ui.tool !== "frame" && inside === null);
+  };
+  return { el, update };
+}
+
+export { createFramePanel, dragFrame, endFrame, frameGripAt, insideOf, isOnFrame, readFrame };

@@ -1,0 +1,142 @@
+/** The brush that paints color: its settings, its strokes while they are drawn, and its panel. */
+
+import { clamp, labHex } from "./color.js";
+import { button, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
+import { finishedPaint } from "./paintstrokes.js";
+
+const USUAL_BRUSH = 0.06; // of the shorter side of the photo
+const BRUSH_RANGE = [2, 0.6]; // pixels, and share of the shorter side
+const BRUSH_STEPS = 100;
+const BRUSH_STEP = 1.15;
+const PAINT_APART = 1.5; // CSS pixels between corners of a stroke
+
+const shorterSide = ({ width, height }) => Math.min(width, height);
+
+/** @returns {number} diameter of the brush in pixels of the photo */
+function brushSize(pad) {
+  const side = shorterSide(pad.photo);
+  return clamp(pad.ui.brush.size ?? USUAL_BRUSH * side, BRUSH_RANGE[0], Math.max(BRUSH_RANGE[0] + 1, BRUSH_RANGE[1] * side));
+}
+
+/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean}>} change */
+function changeBrush(pad, change) {
+  pad.set({ brush: { ...pad.ui.brush, ...change } });
+}
+
+/** Make the brush larger or smaller. @param {number} step */
+function stepBrush(pad, step) {
+  changeBrush(pad, { size: brushSize(pad) * BRUSH_STEP ** step });
+}
+
+/** @param {[number, number]} place @param {boolean} erases */
+function startPaint(pad, place, erases) {
+  const { hardness, opacity } = pad.ui.brush;
+  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.luma, pad.ui.ab) };
+  const tenth = (value) => Math.round(value * 10) / 10;
+  pad.ui.painting = { path: [place], ...what, size: tenth(brushSize(pad)), hardness, opacity };
+  pad.redraw();
+}
+
+/** @param {[number, number]} place */
+function continuePaint(pad, place) {
+  const { painting } = pad.ui;
+  if (!painting) return;
+  const [x, y] = painting.path.at(-1);
+  if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale < PAINT_APART) return;
+  pad.ui.painting = { ...painting, path: [...painting.path, place] };
+  pad.redraw();
+}
+
+/** Add the drawn stroke to the document; it is shown over the picture until the answer has it. */
+function endPaint(pad) {
+  const { painting } = pad.ui;
+  pad.ui.painting = null;
+  if (!painting) return;
+  const stroke = finishedPaint(painting);
+  pad.ui.freshPaint = [...pad.ui.freshPaint, stroke];
+  pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint"));
+}
+
+/**
+ * Draw the strokes that the picture does not show yet.
+ * @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage
+ */
+function drawFreshPaint(context, pad, toStage) {
+  const { painting, freshPaint } = pad.ui;
+  const strokes = [...freshPaint.filter((stroke) => pad.doc.paint.includes(stroke)), ...(painting ? [painting] : [])];
+  for (const stroke of strokes) drawPaint(context, pad, stroke, toStage);
+}
+
+function drawPaint(context, pad, stroke, toStage) {
+  const { stage, view } = pad.ui;
+  const radius = (stroke.size / 2) * view.scale;
+  const fade = radius * (1 - stroke.hardness);
+  const layer = createCanvas(Math.max(1, Math.ceil(stage.width)), Math.max(1, Math.ceil(stage.height)));
+  const drawn = layer.getContext("2d");
+  drawn.filter = fade > 1 ? `blur(${fade / 3}px)` : "none";
+  Object.assign(drawn, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, 2 * radius - fade), strokeStyle: stroke.color ?? "#808080" });
+  drawn.beginPath();
+  for (const [x, y] of stroke.path) drawn.lineTo(...toStage(x, y));
+  if (stroke.path.length === 1) drawn.lineTo(...toStage(stroke.path[0][0] + 0.01, stroke.path[0][1]));
+  drawn.stroke();
+  context.save();
+  context.globalAlpha = stroke.opacity;
+  context.globalCompositeOperation = "color";
+  context.drawImage(layer, 0, 0);
+  context.restore();
+}
+
+/** Create a slider for the diameter of the brush. @returns {import("./dom.js").Part} */
+function createBrushSize(pad, createSlider) {
+  const range = () => Math.log((BRUSH_RANGE[1] * shorterSide(pad.photo)) / BRUSH_RANGE[0]);
+  const slider = createSlider(t("Size"), 0, BRUSH_STEPS, (value) => changeBrush(pad, { size: BRUSH_RANGE[0] * Math.exp((range() * value) / BRUSH_STEPS) }));
+  const update = () => slider.update(Math.round((BRUSH_STEPS * Math.log(brushSize(pad) / BRUSH_RANGE[0])) / range()), false, t("{n} pixels", { n: Math.round(brushSize(pad)) }));
+  return { el: slider.el, update };
+}
+
+const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Take away"]];
+
+/** @returns {import("./dom.js").Part} choice between selecting and a brush that changes the selected area */
+function createAreaBrush(pad, createSlider) {
+  const choose = (how) => () => pad.set({ areaBrush: how, outline: null });
+  const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: t(text), label: t(text), className: "cz-segment", onClick: choose(how) }) }));
+  const size = createBrushSize(pad, createSlider);
+  const words = h("p", { class: "cz-hint" });
+  const el = section(t("Select by"), h("div", { class: "cz-segments", role: "group", "aria-label": t("How areas are selected") }, ...choices.map((choice) => choice.el)), size.el, words);
+  const update = () => {
+    const { areaBrush, tool } = pad.ui;
+    show(el, Boolean(pad.photo) && tool === "area");
+    if (el.hidden) return;
+    for (const { how, el: choice } of choices) setAttr(choice, "aria-pressed", String(how === areaBrush));
+    for (const part of [size.el, words]) show(part, areaBrush !== null);
+    size.update();
+    setText(words, areaBrush === "less" ? t("Brush over what does not belong to it. Ctrl adds.") : t("Brush over what belongs to it. Ctrl takes away."));
+  };
+  return { el, update };
+}
+
+/** @returns {import("./dom.js").Part} what the brush does, and how */
+function createPaintPanel(pad, createSlider) {
+  const choices = [[false, t("Paint")], [true, t("Erase paint")]].map(([erases, text]) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
+  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("What the brush does") }, ...choices.map(({ el }) => el));
+  const size = createBrushSize(pad, createSlider);
+  const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));
+  const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
+  const words = h("p", { class: "cz-hint" });
+  const clear = button({ text: t("Remove all paint"), label: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
+  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el, words, clear);
+  const update = () => {
+    show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
+    if (el.hidden) return;
+    const { brush } = pad.ui;
+    for (const choice of choices) setAttr(choice.el, "aria-pressed", String(choice.erases === brush.erases));
+    size.update();
+    hardness.update(Math.round(100 * brush.hardness), false);
+    opacity.update(Math.round(100 * brush.opacity), false);
+    setText(words, brush.erases ? t("Takes paint away; the colors of the model come back.") : t("The color stays where it is painted. Ctrl takes paint away."));
+    show(clear, pad.doc.paint.length > 0);
+  };
+  return { el, update };
+}
+
+export { brushSize, changeBrush, continuePaint, createAreaBrush, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };

@@ -1,0 +1,115 @@
+/** Other colors for one area or point: small pictures of the result with each likely color, side by side. */
+
+import { colorName } from "./color.js";
+import { currentRecipe } from "./coloring.js";
+import { changePoint } from "./document.js";
+import { button, createCanvas, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { colorTarget, setColor } from "./edits.js";
+import { decodeLayer } from "./pixels.js";
+import { pickedArea } from "./shapeedits.js";
+import { areaBounds, areaCenter } from "./shapes.js";
+
+const MOST_VARIANTS = 6;
+const VARIANT_SIZE = [160, 120]; // pixels of a small picture
+const AROUND = 0.4; // of the size of an area, shown beside it
+const AROUND_POINT = 0.22; // of the shorter side of the photo, shown to each side of a point
+
+/** @typedef {{of: string, items: {color: string, ab: [number, number], share: number, picture: HTMLCanvasElement}[], busy: boolean}} Variants */
+
+/** @returns {{of: string, at: [number, number], around: number[], without: any, colored: (item: any) => any} | null} what gets other colors */
+function variantTarget(pad) {
+  const { doc, photo } = pad;
+  const kind = photo ? colorTarget(pad).kind : "none";
+  if (kind === "area") {
+    const { area, index } = pickedArea(pad);
+    const [left, top, right, bottom] = areaBounds(area, photo);
+    const [dx, dy] = [AROUND * (right - left), AROUND * (bottom - top)];
+    return {
+      of: `area ${index}`, at: areaCenter(area, photo), around: [left - dx, top - dy, right + dx, bottom + dy], without: { ...doc, areas: doc.areas.toSpliced(index, 1) },
+      colored: ({ color }) => ({ ...doc, areas: doc.areas.with(index, { ...area, color }) }),
+    };
+  }
+  const point = kind === "point" ? pad.selectedPoint() : null;
+  if (!point || point.locked) return null;
+  const room = AROUND_POINT * Math.min(photo.width, photo.height);
+  return {
+    of: `point ${point.id}`, at: [point.x, point.y], around: [point.x - room, point.y - room, point.x + room, point.y + room], without: { ...doc, points: doc.points.filter((other) => other !== point) },
+    colored: ({ ab, color }) => changePoint(doc, point.id, { ab, hex: color, untouched: false, wanted: undefined }),
+  };
+}
+
+/** Color the photo with each likely color, one after the other; a new edit stops it. */
+async function requestVariants(pad) {
+  const target = variantTarget(pad);
+  if (!target) return;
+  const { photo } = pad;
+  const [x, y] = target.at;
+  const found = { of: target.of, items: [], busy: true };
+  const goesOn = () => pad.photo === photo && pad.ui.variants === found && variantTarget(pad)?.of === target.of;
+  pad.set({ variants: found });
+  const reply = await pad.ask({ type: "suggest", recipe: currentRecipe(pad, target.without), x, y, count: MOST_VARIANTS });
+  for (const item of reply?.message.items ?? []) {
+    if (!goesOn()) break;
+    const answer = await pad.ask({ type: "color", recipe: currentRecipe(pad, target.colored(item)), quality: "drag" });
+    if (!answer || !goesOn()) break;
+    const layer = await decodeLayer(answer.buffers[0], answer.message.mime);
+    found.items.push({ ...item, picture: variantPicture(layer, target.around, photo) });
+    layer.bitmap.close();
+    pad.changed();
+  }
+  found.busy = false;
+  if (goesOn()) {
+    pad.announce(found.items.length ? t("{n} colors to choose from", { n: found.items.length }) : t("This model has no suggestions."));
+    pad.set({ variants: found.items.length ? found : null });
+    if (!found.items.length) pad.toast(t("This model has no suggestions."));
+  } else if (pad.ui.variants === found) pad.set({ variants: null });
+}
+
+/** Cut the surroundings out of a small picture. */
+function variantPicture(layer, [left, top, right, bottom], photo) {
+  const [width, height] = VARIANT_SIZE;
+  const canvas = createCanvas(width, height);
+  const scale = Math.max(1e-6, Math.min(width / (right - left), height / (bottom - top))) / (layer.width / photo.width);
+  const shown = [width / scale, height / scale];
+  const clampTo = (middle, size, most) => Math.max(0, Math.min(middle - size / 2, most - size));
+  const from = [clampTo(((left + right) / 2 / photo.width) * layer.width, shown[0], layer.width), clampTo(((top + bottom) / 2 / photo.height) * layer.height, shown[1], layer.height)];
+  canvas.getContext("2d").drawImage(layer.bitmap, ...from, ...shown, 0, 0, width, height);
+  return canvas;
+}
+
+/** @returns {import("./dom.js").Part} */
+function createVariantsPanel(pad) {
+  const ask = button({ text: t("Other colors for this"), label: t("Show other colors for this, side by side"), className: "cz-wide", onClick: () => requestVariants(pad) });
+  ask.dataset.action = "variants";
+  const grid = h("div", { class: "cz-purposes", role: "group", "aria-label": t("The result with other colors, likeliest first") });
+  const el = section(t("Other colors"), ask, grid);
+  const make = (index) => {
+    const use = () => {
+      const item = pad.ui.variants?.items[index];
+      if (item) setColor(pad, item.ab);
+    };
+    return h("button", { type: "button", class: "cz-purpose", data: { role: "variant" }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
+  };
+  const update = () => {
+    const target = variantTarget(pad);
+    const { variants } = pad.ui;
+    const current = target && variants?.of === target.of ? variants : null;
+    show(el, target !== null && pad.accepts("points"));
+    ask.disabled = Boolean(current?.busy);
+    const items = current?.items ?? [];
+    show(grid, items.length > 0);
+    syncList(grid, items.length, make, (tile, index) => fillVariant(pad, tile, items[index], index));
+  };
+  return { el, update };
+}
+
+function fillVariant(pad, tile, { color, share, ab, picture }, index) {
+  const [frame, words] = tile.children;
+  if (frame.firstElementChild !== picture) frame.replaceChildren(picture);
+  const name = colorName(colorTarget(pad).luma, ab);
+  const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)} %`;
+  setText(words, `${name} · ${percent}`);
+  setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));
+}
+
+export { createVariantsPanel };

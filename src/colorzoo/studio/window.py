@@ -1,0 +1,72 @@
+"""The part of a photo within its frame, for a pad whose places and maps are those of the whole photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colorzoo.guidance.frame import Rectangle
+
+_LONGEST = 2048  # cells a side of a map of a whole photo
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a part lies in its photo.
+
+    Attributes:
+        inside: The part.
+        size: Width and height of the photo.
+    """
+
+    inside: Rectangle
+    size: tuple[int, int]
+
+    def contains(self, place: tuple[float, float]) -> bool:
+        """Return whether x and y in the photo lie in the part."""
+        x, y, width, height = self.inside
+        return x <= place[0] < x + width and y <= place[1] < y + height
+
+    def inner(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Return x and y in the part of the nearest place to x and y in the photo."""
+        x, y, width, height = self.inside
+        return min(max(place[0] - x, 0.0), float(width)), min(max(place[1] - y, 0.0), float(height))
+
+    def outer(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Return x and y in the photo of x and y in the part."""
+        return place[0] + self.inside.x, place[1] + self.inside.y
+
+    def scaled(self, columns: int, rows: int) -> Rectangle:
+        """Return the part in a copy of the photo of another size."""
+        x, y, width, height = self.inside
+        across, down = columns / self.size[0], rows / self.size[1]
+        left, right = min(round(x * across), columns - 1), round((x + width) * across)
+        top, bottom = min(round(y * down), rows - 1), round((y + height) * down)
+        return Rectangle(left, top, max(1, right - left), max(1, bottom - top))
+
+    def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
+        """Return a map of the photo from one of its part.
+
+        Args:
+            values: ``(h, w)`` or ``(h, w, C)``.
+            edge: Repeat the values of the border outside, instead of 0.
+        """
+        x, y, width, height = self.inside
+        most = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
+        if most > _LONGEST:
+            smaller = [max(1, int(side * _LONGEST / most)) for side in values.shape[:2]]
+            small = cv2.resize(
+                values.astype(np.float32), smaller[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+            )
+            values = np.asarray(small).astype(values.dtype)
+        across, down = values.shape[1] / width, values.shape[0] / height
+        sides = (
+            (round(y * down), round((self.size[1] - y - height) * down)),
+            (round(x * across), round((self.size[0] - x - width) * across)),
+            (0, 0),
+        )[: values.ndim]
+        return np.pad(values, sides, mode="edge") if edge else np.pad(values, sides)

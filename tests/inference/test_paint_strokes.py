@@ -1,0 +1,122 @@
+"""Paint: strokes that stay where they are drawn, at any size of the picture."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import colorzoo
+from colorzoo.cli.main import main
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import PaintStroke, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.overlays import overlays_of
+from tiny_model import gray_picture, tiny_model
+
+LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c04020"}
+
+
+def painted(*strokes: dict[str, Any], shape: tuple[int, int] = (80, 100)) -> torch.Tensor:
+    recipe = Recipe.from_json({"paint": list(strokes)})
+    (painting,) = overlays_of(recipe, (100, 80), shape)
+    ab, luma = torch.full((2, *shape), 7.0), torch.full(shape, 50.0)
+    for first in range(0, shape[0], 13):  # in bands, as pictures are joined
+        painting.add_to(ab[:, first : first + 13], luma[first : first + 13], first)
+    return ab
+
+
+def test_a_hard_stroke_covers_its_width_and_nothing_else() -> None:
+    ab = painted(LINE)
+    change = (ab - 7).abs().amax(dim=0)
+    assert (change[32:48, 30:70] > 20).all()
+    assert (change[:29] == 0).all()
+    assert (change[:, 82:] == 0).all()
+    assert torch.equal(ab[:, 35, 40], ab[:, 45, 60])
+
+
+def test_softness_and_opacity_fade() -> None:
+    soft = (painted({**LINE, "hardness": 0})[0, 30:51, 50] - 7).tolist()
+    hard = painted(LINE)[0, 40, 50] - 7
+    assert soft[10] == pytest.approx(float(hard), rel=0.05)
+    assert all(one <= other for one, other in pairwise(soft[:11]))
+    assert 0.3 < soft[5] / soft[10] < 0.7
+    half = painted({**LINE, "opacity": 0.5})[0, 40, 50] - 7
+    assert float(half / hard) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_erasing_brings_back_what_lies_below() -> None:
+    erase = {"path": [[50, 40]], "size": 16, "hardness": 1, "erase": True}
+    ab = painted(LINE, erase)
+    assert torch.allclose(ab[:, 36:44, 46:54], torch.tensor(7.0))
+    assert torch.equal(ab[:, 40, 33], painted(LINE)[:, 40, 33])
+    again = painted(LINE, erase, {**LINE, "color": "#2040c0"})
+    assert torch.equal(again[:, 40, 50], again[:, 40, 35])
+
+
+def test_a_smaller_copy_has_the_same_paint() -> None:
+    large, small = painted(LINE, shape=(320, 400)), painted(LINE, shape=(80, 100))
+    mean = torch.nn.functional.avg_pool2d(large, 4)
+    assert (mean - small).abs().mean() < 0.2
+
+
+def test_paint_lies_above_the_answer_of_the_network() -> None:
+    colorizer, gray = Colorizer(tiny_model(), device="cpu"), gray_picture(80, 100)
+    plain = np.asarray(colorizer(gray)).astype(int)
+    result = np.asarray(colorizer(gray, {"paint": [LINE]})).astype(int)
+    assert np.array_equal(plain[:28], result[:28])
+    lab = rgb_to_lab(torch.from_numpy(result).permute(2, 0, 1)[None] / 255)[0]
+    wanted = rgb_to_lab(torch.tensor([192, 64, 32.0]).view(1, 3, 1, 1) / 255).flatten()
+    a, b = lab[1:, 38:42, 45:55].flatten(1).mean(dim=1).tolist()
+    assert np.arctan2(b, a) == pytest.approx(float(torch.atan2(wanted[2], wanted[1])), abs=0.15)
+    weak = np.asarray(colorizer(gray, {"paint": [LINE], "strength": 0}))
+    assert (weak.max(axis=2) - weak.min(axis=2)).max() <= 1
+
+
+def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> None:
+    source, recipe, target = tmp_path / "old.png", tmp_path / "hints.json", tmp_path / "new.png"
+    Image.fromarray(gray_picture(80, 100)).save(source)
+    document = {"frame": [4, 6, 90, 70], "paint": [LINE, {"path": [[50, 40]], "size": 9, "erase": True}]}
+    recipe.write_text(json.dumps(document))
+    assert main(["colorize", str(source), "--recipe", str(recipe), "-o", str(target)]) == 0
+    by_hand = np.asarray(colorzoo.colorize(source, guidance=recipe))
+    assert np.array_equal(by_hand, np.asarray(Image.open(target)))
+    plain = np.asarray(colorzoo.colorize(source, guidance={"frame": [4, 6, 90, 70]}))
+    changed = np.abs(by_hand.astype(int) - plain).max(axis=2) > 12
+    assert changed[33:47, 32:40].all()  # in pixels of the whole picture
+    assert not changed[:, :18].any()
+
+
+def test_recipes_keep_paint() -> None:
+    document = {"version": 2, "strength": 1.0, "paint": [{**LINE, "opacity": 0.5, "x_mine": 1}]}
+    assert Recipe.from_json(document).to_dict() == document
+    erased = Recipe.from_json({"paint": [{"path": [[1, 2]], "erase": True}]})
+    assert erased.paint == (PaintStroke(((1.0, 2.0),), None),)
+    assert Recipe.from_json(erased.to_dict()) == erased
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"path": [[1, 2]]}, "needs either a color"),
+        ({"path": [[1, 2]], "color": "#c04020", "erase": True}, "needs either a color"),
+        ({"path": [], "color": "#c04020"}, r"paint\[0\].path must be a list"),
+        ({"path": [[1, 2]], "color": "red"}, r"paint\[0\].color must be a color"),
+        ({"path": [[1, 2]], "color": "#c04020", "opacity": 2}, r"opacity must be a number from 0 to 1"),
+        ({"path": [[1, 2]], "color": "#c04020", "hardness": -1}, r"hardness must be a number from 0 to 1"),
+        ({"path": [[1, 2]], "color": "#c04020", "size": "big"}, r"size must be a number"),
+        ({"path": [[1, 2]], "erase": "yes"}, r"erase must be true or false"),
+    ],
+)
+def test_wrong_paint_is_refused_by_name(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(GuidanceError, match=words):
+        Recipe.from_json({"paint": [wrong]})
+    with pytest.raises(GuidanceError, match=r"paint\[0\].opactiy.*opacity"):
+        Recipe.from_json({"paint": [{**LINE, "opactiy": 1}]}).check_known()

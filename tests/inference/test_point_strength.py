@@ -1,0 +1,81 @@
+"""Strength of points, from none to their full effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.points import Extent, point_strength
+from tiny_model import gray_picture, tiny_model
+
+RED = {"x": 30, "y": 30, "radius": 4, "color": "#d02010"}
+BLUE = {"x": 70, "y": 50, "radius": 4, "color": "#1030d0"}
+
+
+@pytest.fixture(scope="module")
+def colorizer() -> Colorizer:
+    return Colorizer(tiny_model(), device="cpu", size=64)
+
+
+def colored(colorizer: Colorizer, *points: dict[str, Any], **more: Any) -> np.ndarray:
+    levels: np.ndarray = colorizer.colorize(gray_picture(80, 100), {"points": list(points), **more}).rgb
+    return levels
+
+
+@pytest.mark.parametrize("reach", ["automatic", "everywhere", 0.5])
+def test_the_effect_of_a_point_goes_by_its_strength(colorizer: Colorizer, reach: object) -> None:
+    red = {**RED, "reach": reach}
+    without, with_it = colored(colorizer, BLUE), colored(colorizer, BLUE, red)
+    assert np.array_equal(colored(colorizer, BLUE, {**red, "strength": 0}), without)
+    assert np.array_equal(colored(colorizer, BLUE, {**red, "strength": 1}), with_it)
+    steps = [colored(colorizer, BLUE, {**red, "strength": s})[30, 30] for s in (0, 0.25, 0.5, 0.75, 1)]
+    redness = [float(step[0] - step[2]) for step in steps]
+    assert redness == sorted(redness)
+    assert redness[2] == pytest.approx((redness[0] + redness[4]) / 2, abs=0.15 * (redness[4] - redness[0]))
+    assert np.abs(colored(colorizer, BLUE, {**red, "strength": 0.5})[50, 70] - with_it[50, 70]).max() < 0.02
+
+
+def test_points_of_different_strength_keep_theirs(colorizer: Colorizer) -> None:
+    full = colored(colorizer, RED, BLUE)
+    none = colored(colorizer)
+    mixed = colored(colorizer, {**RED, "strength": 0.2}, {**BLUE, "strength": 0.9})
+
+    def share(row: int, column: int) -> float:
+        change = full[row, column] - none[row, column]
+        return float((mixed[row, column] - none[row, column]) @ change / (change @ change))
+
+    assert share(30, 30) == pytest.approx(0.2, abs=0.12)
+    assert share(50, 70) == pytest.approx(0.9, abs=0.12)
+
+
+def test_strength_counts_in_an_area(colorizer: Colorizer) -> None:
+    area = {"action": "color", "path": [[10, 10], [90, 10], [90, 70], [10, 70]], "color": "#20a040"}
+    plain = colored(colorizer, areas=[area])
+    half = colored(colorizer, {**RED, "strength": 0.5}, areas=[area])[30, 30]
+    whole = colored(colorizer, RED, areas=[area])[30, 30]
+    none = colored(colorizer, {**RED, "strength": 0}, areas=[area])
+    assert np.abs(none - plain).max() < 0.02
+    assert plain[30, 30, 0] + 0.05 < half[0] < whole[0] - 0.05
+
+
+def test_strengths_blend_between_points() -> None:
+    hints = [PointHint(10, 20, strength=0.2), PointHint(50, 20, strength=0.8)]
+    nearest = (torch.arange(60) >= 30).long().expand(40, 60)
+    extent = Extent(torch.ones(40, 60), nearest, torch.full((40, 60), -1))
+    found = point_strength(torch.full((1, 1, 40, 60), 50.0), hints, extent)
+    assert (found.diff(dim=1).abs() < 0.25).all()
+    assert found[20, 2] < 0.3 < 0.7 < found[20, 57]
+
+
+def test_recipes_keep_strength_and_refuse_wrong_ones() -> None:
+    document = Recipe.from_json({"points": [{**RED, "strength": 0.4}, BLUE]}).to_dict()
+    assert [point.get("strength") for point in document["points"]] == [0.4, None]
+    for wrong in (-0.1, 1.5, "half"):
+        with pytest.raises(GuidanceError, match=r"points\[0\].strength must be a number from 0 to 1"):
+            Recipe.from_json({"points": [{**RED, "strength": wrong}]})

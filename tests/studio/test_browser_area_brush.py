@@ -1,0 +1,107 @@
+"""The brush that adds to an area and takes from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from numpy.typing import NDArray
+from pads import tiny_studio
+
+from colorzoo.guidance.areas import parse_mask
+from colorzoo.guidance.fields import Fields
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import Address, run_server
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as opened:
+        opened.open_ready(photo)
+        opened.page.focus(".cz-stage")
+        opened.page.keyboard.press("t")
+        yield opened
+
+
+def brush(pad: BrowserPad, name: str) -> None:
+    pad.page.click(f"[aria-label='How areas are selected'] >> text="{name}"")
+
+
+def covered(pad: BrowserPad) -> NDArray[np.bool_]:
+    """Return the only area's mask in pixels of the photo."""
+    (area,) = pad.recipe()["areas"]
+    mask = parse_mask(Fields({"mask": area["mask"]}, "area"))
+    assert mask is not None
+    rows = np.arange(160) * mask.height // 160
+    columns = np.arange(240) * mask.width // 240
+    return mask.array()[rows[:, None], columns]
+
+
+def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> None:
+    brush(pad, "Add")
+    pad.page.fill("input[aria-label=Size]", "50")
+    pad.drag((60, 60), (120, 60))
+    pad.page.click("[data-area-action=color]")
+    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.settle()
+    first = covered(pad)
+    assert first[60, 65:116].all()
+    assert not first[90:].any()
+
+    color = pad.recipe()["areas"][0]["color"]
+    pad.drag((90, 60), (90, 110))
+    pad.settle()
+    second = covered(pad)
+    assert second[100, 90]
+    assert (second >= first).all()
+    assert pad.recipe()["areas"][0]["color"] == color
+
+    brush(pad, "Take away")
+    pad.drag((60, 60), (70, 60))
+    pad.settle()
+    third = covered(pad)
+    assert not third[60, 62:70].any()
+    assert third[100, 90]
+    pad.page.keyboard.press("Control+z")
+    assert np.array_equal(covered(pad), second)
+    pad.settle()
+
+
+def test_a_locked_area_keeps_the_colors_that_it_grows_over(pad: BrowserPad) -> None:
+    brush(pad, "Add")
+    pad.drag((60, 60), (120, 60))
+    pad.page.click("[data-area-action=lock]")
+    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.settle()
+    before = pad.recipe()["areas"][0]["kept"]["png"]
+    pad.drag((60, 100), (120, 100))
+    pad.settle()
+    assert covered(pad)[100, 90]
+    assert pad.recipe()["areas"][0]["kept"]["png"] != before
+    pad.page.keyboard.press("Escape")
+
+
+def test_taking_all_of_an_area_away_is_refused(pad: BrowserPad) -> None:
+    brush(pad, "Add")
+    pad.click(60, 60)
+    pad.page.click("[data-area-action=gray]")
+    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.settle()
+    before = covered(pad)
+    brush(pad, "Take away")
+    pad.page.fill("input[aria-label=Size]", "80")
+    pad.click(60, 60)
+    pad.page.wait_for_selector(".cz-toast >> text=Nothing of the area")
+    assert np.array_equal(covered(pad), before)

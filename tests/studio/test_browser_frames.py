@@ -1,0 +1,196 @@
+"""The frame of a scan in the pad: found, colored inside alone, dragged and switched off."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from pads import DirectPad, pixels, tiny_studio
+from PIL import Image
+
+from colorzoo.guidance.areas import parse_mask
+from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.frame import Rectangle
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.photo import jpeg
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.window import Window
+from inference.test_frame import INSIDE, framed
+from tiny_model import tiny_model
+
+X, Y, WIDTH, HEIGHT = INSIDE
+POINT = {"x": 90, "y": 70, "radius": 4, "color": "#d02010"}
+
+
+def scan_file() -> bytes:
+    memory = io.BytesIO()
+    Image.fromarray((framed(4) * 2.55).astype(np.uint8)).save(memory, "PNG")
+    return memory.getvalue()
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.png"
+    path.write_bytes(scan_file())
+    return path
+
+
+@pytest.fixture
+def colorizer() -> Colorizer:
+    return Colorizer(tiny_model(), device="cpu", size=64)
+
+
+@pytest.mark.parametrize("frame", ["automatic", "none", [30, 24, 150, 100]])
+def test_the_pad_colors_what_python_colors(
+    pad: DirectPad, scan: Path, colorizer: Colorizer, frame: Any
+) -> None:
+    photo = pad.open(scan_file())
+    assert photo["frame"] == pytest.approx(list(INSIDE), abs=6)
+    area = {"action": "color", "path": [[100, 80], [160, 80], [130, 120]], "color": "#20a040"}
+    paint = {"path": [[40, 40], [80, 44]], "size": 12, "color": "#3060b0"}
+    on_frame = {**POINT, "x": 3, "y": 3}
+    hints = {"points": [on_frame, POINT], "areas": [area], "paint": [paint]}
+    recipe = {"image": photo["image"], "frame": frame, **hints}
+    shown = pad.ask("color", recipe=recipe)
+    whole = np.asarray(colorizer(scan, recipe))
+    assert shown.buffers[0] == jpeg(Image.fromarray(whole))
+    first, second = shown.body["points"]
+    assert (first is None) == (frame != "none")
+    assert second["ab"][0] > 20
+    body = pad.ask("export", recipe=recipe, format="png").body
+    key = body["url"].removeprefix("api/download/").partition("?")[0]
+    assert np.array_equal(pixels(pad.studio.downloads.pop(key, pad.session.id).data), whole)
+    chroma = np.ptp(whole.astype(int), axis=2)
+    assert (chroma[: Y - 4].max() <= 1) == (frame != "none")
+    probed = pad.ask("probe", recipe=recipe, x=4, y=4).body
+    assert (np.abs(probed["ab"]).max() == 0) == (frame != "none")
+
+
+def test_places_and_maps_are_those_of_the_whole_photo(pad: DirectPad) -> None:
+    photo = pad.open(scan_file())
+    recipe = {"image": photo["image"], "points": [POINT]}
+    found = pad.ask("next", recipe=recipe).body
+    assert Window(INSIDE, (photo["width"], photo["height"])).contains((found["x"], found["y"]))
+    assert pad.ask("suggest", recipe=recipe, x=90, y=70, exclude=0).body["items"]
+
+    path = [[X + 40, Y + 30], [X + 100, Y + 30], [X + 100, Y + 80], [X + 40, Y + 80]]
+    selected = pad.ask("select", recipe=recipe, path=path, exact=True).body
+    mask = parse_mask(Fields({"mask": selected["mask"]}, "area"))
+    assert mask is not None
+    rows, columns = np.nonzero(mask.array())
+    across, down = photo["width"] / mask.width, photo["height"] / mask.height
+    bounds = [
+        columns.min() * across,
+        (columns.max() + 1) * across,
+        rows.min() * down,
+        (rows.max() + 1) * down,
+    ]
+    assert bounds == pytest.approx([X + 40, X + 100, Y + 30, Y + 80], abs=5)
+
+    extent = pixels(pad.ask("extent", recipe=recipe, x=90, y=70).buffers[0])[..., 3]
+    row, column = (
+        round(at * side / size)
+        for at, side, size in ((70, len(extent), photo["height"]), (90, extent.shape[1], photo["width"]))
+    )
+    assert extent[row, column] > 100
+    assert not extent[0].any()
+
+    before = pad.ask("color", recipe=recipe)
+    area = {"action": "lock", "mask": selected["mask"]}
+    kept = pad.ask("keep", recipe=recipe, area=area).body["kept"]
+    locked = {"image": photo["image"], "areas": [{**area, "kept": kept}]}
+    after = pad.ask("color", recipe=locked)
+    window = np.s_[Y + 40 : Y + 70, X + 50 : X + 90]
+    one, other, plain = (
+        pixels(message.buffers[0])[window].astype(int)
+        for message in (before, after, pad.ask("color", recipe={"image": photo["image"]}))
+    )
+    assert np.abs(one - other).mean() < 2 < np.abs(one - plain).mean()
+
+
+def test_a_frame_outside_the_photo_is_refused_in_one_line(pad: DirectPad) -> None:
+    photo = pad.open(scan_file())
+    for kind in ("color", "check"):
+        recipe = {"image": photo["image"], "frame": [0, 0, 9999, 50]}
+        answer = pad.ask(kind, recipe=recipe).body
+        assert answer["code"] == "bad_recipe"
+        assert "does not lie within the picture" in answer["message"]
+    assert pad.ask("check", recipe={"frame": "auto"}).body["code"] == "bad_recipe"
+
+
+def test_a_small_window_of_a_large_photo_gives_no_huge_map() -> None:
+    surrounded = Window(Rectangle(1000, 800, 8, 8), (6000, 4000)).surrounded(np.ones((64, 64), bool))
+    assert max(surrounded.shape) <= 2100
+    assert surrounded.any()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def framed_pad(browser: Any, address: str, scan: Path) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(scan)
+        yield pad
+
+
+def exported(pad: BrowserPad, target: Path) -> np.ndarray:
+    pad.page.click("[data-action=export]")
+    file = pad.download(lambda: pad.page.click("[data-action=export-now]"), target)
+    return pixels(file.read_bytes())
+
+
+@pytest.mark.browser
+def test_the_line_is_dragged_and_switched_off(
+    framed_pad: BrowserPad, scan: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    pad = framed_pad
+    assert "frame" not in pad.recipe()  # the command line finds it too
+    found = np.asarray(colorizer(scan))
+    assert np.array_equal(exported(pad, tmp_path / "found.png"), found)
+
+    x, y, width, height = pad.page.evaluate("colorzooPad.inside()")
+    pad.drag((x + width, y + height / 2), (x + width - 40, y + height / 2))
+    pad.settle()
+    frame = pad.recipe()["frame"]
+    assert frame == pytest.approx([x, y, width - 40, height], abs=2)
+    recipe = tmp_path / "hints.json"
+    recipe.write_text(json.dumps(pad.recipe()))
+    moved = exported(pad, tmp_path / "moved.png")
+    assert np.array_equal(moved, np.asarray(colorizer(scan, recipe)))
+    assert np.ptp(moved[:, x + width - 30 :].astype(int), axis=2).max() <= 1
+
+    pad.page.click("[data-action=no-frame]")
+    pad.settle()
+    assert pad.recipe()["frame"] == "none"
+    whole = exported(pad, tmp_path / "whole.png")
+    assert np.array_equal(whole, np.asarray(colorizer(scan, frame="none")))
+    pad.page.click("[data-action=found-frame]")
+    pad.settle()
+    assert "frame" not in pad.recipe()
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert pad.recipe()["frame"] == "none"
+
+
+@pytest.mark.browser
+def test_a_new_line_is_drawn_and_points_on_the_frame_are_told(framed_pad: BrowserPad) -> None:
+    pad = framed_pad
+    pad.click(6, 6)
+    pad.settle()
+    assert "The frame stays gray" in pad.said()
+    pad.page.focus(".cz-stage")
+    pad.page.keyboard.press("v")
+    pad.drag((60, 50), (160, 120))
+    pad.settle()
+    assert pad.recipe()["frame"] == pytest.approx([60, 50, 100, 70], abs=2)

@@ -1,0 +1,160 @@
+"""The brush that paints color, in a real browser and in the answers of the pad."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from pads import DirectPad, photo_file, pixels, tiny_studio
+from PIL import Image
+
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import Address, run_server
+from tiny_model import tiny_model
+
+LINE = {"path": [[20, 40], [70, 40]], "size": 16, "hardness": 0.8, "opacity": 1, "color": "#c04020"}
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def painter(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(photo)
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("w")
+        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#3060b0")
+        pad.page.keyboard.press("Enter")
+        pad.drawn()
+        yield pad
+
+
+@pytest.mark.browser
+def test_paint_stays_where_it_is_drawn_is_erased_and_exported(
+    painter: BrowserPad, photo: Path, tmp_path: Path
+) -> None:
+    painter.drag((40, 30), (120, 30))
+    painter.settle()
+    (stroke,) = painter.recipe()["paint"]
+    assert stroke["color"] == "#3060b0"
+    assert stroke["path"][0] == pytest.approx([40, 30], abs=1)
+    assert stroke["path"][-1] == pytest.approx([120, 30], abs=1)
+    painter.page.keyboard.press("w")  # again: the eraser of paint
+    painter.drag((70, 30), (90, 30))
+    painter.settle()
+    assert painter.recipe()["paint"][1]["erase"] is True
+
+    painter.page.click("[data-action=export]")
+    result = pixels(
+        painter.download(
+            lambda: painter.page.click("[data-action=export-now]"), tmp_path / "new.png"
+        ).read_bytes()
+    ).astype(int)
+    recipe = tmp_path / "hints.json"
+    recipe.write_text(json.dumps(painter.recipe()))
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    assert np.array_equal(result, np.asarray(colorizer(photo, recipe)))
+    plain = np.asarray(colorizer(photo, {**painter.recipe(), "paint": []})).astype(int)
+    assert np.abs(result - plain)[30, 45:60].max(axis=1).min() > 20
+    assert np.abs(result - plain)[30, 75:85].max() <= 2
+    assert np.array_equal(result[60:], plain[60:])
+
+    painter.page.keyboard.press("Control+z")
+    painter.page.keyboard.press("Control+z")
+    painter.settle()
+    assert "paint" not in painter.recipe()
+
+
+@pytest.mark.browser
+def test_the_brush_is_set_by_sliders_and_keys(painter: BrowserPad) -> None:
+    for name, value in (("Hardness", "90"), ("Opacity", "40")):
+        painter.page.fill(f"input[aria-label={name}]", value)
+    painter.page.focus(".cz-stage")
+    painter.drag((40, 30), (60, 30))
+    painter.page.keyboard.press("]")
+    painter.page.keyboard.press("n")
+    painter.page.keyboard.press("Enter")
+    painter.settle()
+    first, second = painter.recipe()["paint"]
+    assert (first["hardness"], first["opacity"]) == (0.9, 0.4)
+    assert second["size"] == pytest.approx(first["size"] * 1.15, abs=0.2)
+    assert len(second["path"]) == 1
+    painter.page.keyboard.press("Escape")
+    painter.page.click("text=Remove all paint")
+    painter.settle()
+    assert "paint" not in painter.recipe()
+
+
+def test_no_network_takes_part(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = pad.open()
+    plain = pad.ask("color", recipe={"image": photo["image"]}).buffers[0]
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the network was run")
+
+    monkeypatch.setattr(Colorizer, "color_luma", refuse)
+    painted = pad.ask("color", recipe={"image": photo["image"], "paint": [LINE]})
+    assert painted.type == "colored"
+    assert painted.buffers[0] != plain
+    probed = pad.ask("probe", recipe={"image": photo["image"], "paint": [LINE]}, x=45, y=40).body
+    assert probed["ab"][0] > 25
+
+
+def test_paint_is_a_layer_of_its_own(pad: DirectPad) -> None:
+    photo = pad.open(photo_file(96, 80))
+    body = pad.ask("export", recipe={"image": photo["image"], "paint": [LINE]}, format="ora").body
+    key = body["url"].removeprefix("api/download/").partition("?")[0]
+    pack = zipfile.ZipFile(io.BytesIO(pad.studio.downloads.pop(key, pad.session.id).data))
+    layers = [each.attrib for each in ElementTree.fromstring(pack.read("stack.xml")).iter("layer")]
+    assert [layer["name"] for layer in layers] == ["Paint", "Colors", "Photo"]
+    paint, colors, gray = (pixels(pack.read(layer["src"])) for layer in layers)
+    assert paint[40, 45, 3] > 0
+    assert not paint[60:, :, 3].any()
+    merged = Image.fromarray(gray).convert("RGBA")
+    for layer in (colors, paint):
+        merged = Image.alpha_composite(merged, Image.fromarray(layer))
+    result = pixels(pack.read("mergedimage.png")).astype(int)
+    assert np.abs(np.asarray(merged.convert("RGB")) - result).max() <= 2
+
+
+def test_a_studio_refuses_wrong_paint_in_one_line(pad: DirectPad) -> None:
+    photo = pad.open()
+    answer = pad.ask("color", recipe={"image": photo["image"], "paint": [{"path": [[1, 2]]}]}).body
+    assert (answer["code"], "\n" in answer["message"]) == ("bad_recipe", False)
+    assert "paint[0] needs either a color" in answer["message"]
+
+
+@pytest.mark.browser
+def test_the_strength_of_a_point_is_set_and_saved(browser: Any, address: str, photo: Path) -> None:
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(photo)
+        pad.click(100, 75)
+        pad.settle()
+        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#d02010")
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        assert "strength" not in pad.recipe()["points"][0]
+        pad.page.fill("input[aria-label='How strong it is']", "30")
+        pad.settle()
+        assert pad.recipe()["points"][0]["strength"] == 0.3
+        colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+        shown = pad.page.evaluate("colorzooPad.recipe()")
+        weak, plain = (np.asarray(colorizer(photo, recipe)).astype(int) for recipe in (shown, None))
+        strong = np.asarray(colorizer(photo, {**shown, "points": [shown["points"][0] | {"strength": 1}]}))
+        share = (weak - plain)[75, 100, 0] / (strong.astype(int) - plain)[75, 100, 0]
+        assert share == pytest.approx(0.3, abs=0.12)
+        pad.page.keyboard.press("Control+z")
+        assert "strength" not in pad.recipe()["points"][0]

@@ -1,0 +1,75 @@
+"""A color that is replaced everywhere, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from pads import DirectPad, pixels, tiny_studio
+
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import Address, run_server
+from tiny_model import tiny_model
+
+AREA = {"action": "color", "path": [[60, 40], [150, 40], [150, 110], [60, 110]], "color": "#c04020"}
+
+
+@pytest.mark.browser
+def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path, tmp_path: Path) -> None:
+    with (
+        run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        pad.open_ready(photo)
+        pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
+        pad.settle()
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("j")
+        pad.click(105, 75)
+        pad.settle()
+        (rule,) = pad.recipe()["replacements"]
+        assert rule["old"] == rule["new"]
+        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#2050c0")
+        pad.page.keyboard.press("Enter")
+        pad.page.fill("input[aria-label='Range of hue']", "35")
+        pad.page.fill("input[aria-label='Soft edge']", "10")
+        pad.settle()
+        (rule,) = pad.recipe()["replacements"]
+        assert (rule["range"], rule["fade"]) == (35, 10)
+        shown = exported(pad, tmp_path / "new.png")
+        assert np.array_equal(
+            shown, np.asarray(Colorizer(tiny_model(), device="cpu", size=64)(photo, pad.recipe()))
+        )
+        red, _, blue = shown[75, 105].astype(int)
+        assert blue > red + 20
+        pad.page.click("[aria-label='Delete replacement 1']")
+        pad.settle()
+        assert "replacements" not in pad.recipe()
+        red, _, blue = exported(pad, tmp_path / "old.png")[75, 105].astype(int)
+        assert red > blue + 20
+
+
+def exported(pad: BrowserPad, target: Path) -> np.ndarray:
+    pad.page.click("[data-action=export]")
+    return pixels(pad.download(lambda: pad.page.click("[data-action=export-now]"), target).read_bytes())
+
+
+def test_replacing_runs_no_network(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = pad.open()
+    plain = pad.ask("color", recipe={"image": photo["image"]}).buffers[0]
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the network was run")
+
+    monkeypatch.setattr(Colorizer, "color_luma", refuse)
+    for hue in ("#c04020", "#20a040", "#3050b0", "#a0a020"):
+        rule = {"old": hue, "new": "#d010d0", "range": 60}
+        answer = pad.ask("color", recipe={"image": photo["image"], "replacements": [rule]})
+        assert answer.type == "colored"
+        if answer.buffers[0] != plain:
+            return
+    pytest.fail("no hue was replaced")

@@ -1,0 +1,69 @@
+"""Other colors for an area or a point, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from pads import tiny_studio
+
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import Address, run_server
+
+pytestmark = pytest.mark.browser
+
+AREA = {"action": "color", "path": [[60, 40], [150, 40], [150, 110], [60, 110]], "color": "#808080"}
+MEAN = """(canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(60, 40, 40, 40);
+  return [0, 1, 2].map((c) => data.reduce((sum, value, i) => sum + (i % 4 === c ? value : 0), 0) / 1600);
+}"""
+
+
+@pytest.fixture
+def pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
+    with (
+        run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as opened,
+    ):
+        opened.open_ready(photo)
+        yield opened
+
+
+def ask(pad: BrowserPad) -> list[Any]:
+    pad.page.click("[data-action=variants]")
+    pad.page.wait_for_selector("[data-role=variant]")
+    pad.page.wait_for_selector("[data-action=variants]:enabled")
+    pad.settle()
+    tiles: list[Any] = pad.page.query_selector_all("[data-role=variant]")
+    return tiles
+
+
+def test_an_area_takes_one_of_several_answers(pad: BrowserPad) -> None:
+    pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
+    pad.settle()
+    pad.page.click("[aria-label='Areas'] .cz-hint-main")
+    tiles = ask(pad)
+    assert 2 <= len(tiles) <= 6
+    means = [pad.page.query_selector_all("[data-role=variant] canvas")[i].evaluate(MEAN) for i in (0, 1)]
+    assert max(abs(one - other) for one, other in zip(*means, strict=True)) > 3
+    assert pad.recipe()["areas"][0]["color"] == "#808080"  # looking changes nothing
+    tiles[1].click()
+    pad.settle()
+    assert pad.recipe()["areas"][0]["color"] in tiles[1].get_attribute("aria-label")
+    pad.page.keyboard.press("Control+z")
+    assert pad.recipe()["areas"][0]["color"] == "#808080"
+    pad.settle()
+
+
+def test_a_point_takes_one_of_several_answers(pad: BrowserPad) -> None:
+    pad.click(100, 75)
+    pad.settle()
+    tiles = ask(pad)
+    name = tiles[0].get_attribute("aria-label")
+    assert "points" not in pad.recipe()
+    tiles[0].click()
+    pad.settle()
+    assert pad.recipe()["points"][0]["color"] in name
