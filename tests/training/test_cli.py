@@ -189,6 +189,13 @@ def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_callback_that_does_not_fit_the_trainer_is_one_line(pictures, tmp_path):
+    monitor = "--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitor"
+    with pytest.raises(ColorzooError, match="no logger") as caught:
+        run(fit_words(pictures, tmp_path, "--trainer.logger=false", monitor))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("precision", "device", "hardware", "said"),
     [

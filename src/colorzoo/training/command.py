@@ -99,6 +99,8 @@ def run(argv: Sequence[str]) -> int:
             )
         except ArgumentError as error:
             raise explain(str(error)) from error
+        except MisconfigurationException as error:  # of a callback, when training starts
+            raise ColorzooError(f"trainer: {_explain_trainer(str(error))}") from error
         except ValueError as error:
             if (cause := _cause_of(error)) is None:
                 raise
