@@ -145,3 +145,13 @@ def plant(folder: Path, file: str, text: str) -> None:
     path = folder / "colorzoo" / file
     path.parent.mkdir(parents=True)
     path.write_text(text)
+
+
+def test_provenance_of_pictures_is_put_together_in_one_module():
+    made = [path for path in ROOT.rglob("*.py") if "return PictureProvenance(" in path.read_text()]
+    assert {path.relative_to(ROOT).as_posix() for path in made} == {
+        "batch/origin.py",
+        "pictures/provenance.py",
+    }
+    calls = [path for path in ROOT.rglob("*.py") if " PictureProvenance(" in path.read_text()]
+    assert calls == made

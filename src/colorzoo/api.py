@@ -6,7 +6,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -15,24 +15,21 @@ from PIL import Image
 
 from colorzoo.batch.file import FileOptions, color_file, open_file
 from colorzoo.batch.find import FoundPicture
+from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.record import DoneIndex, digest_of
-from colorzoo.batch.request import Coloring, ColorRequest, coloring_of
+from colorzoo.batch.request import Coloring, ColorRequest, coloring_of, request_by
 from colorzoo.batch.runner import Job, PictureResult, color_pictures
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_file
 from colorzoo.inference.references import ability_for, recipe_reference_files
-from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.pictures.write import write_notes
-from colorzoo.weights.choice import ModelChoice
 
 FileStatus = Literal["colored", "done", "failed"]
 Stamp = tuple[int, int] | None
 """Time of the last change of a weight file, and its size."""
-
-_RECORDED_SETTINGS = frozenset({"size", "temperature", "render_factor", "precision", "engine"})
 
 
 @dataclass(frozen=True)
@@ -138,10 +135,10 @@ def colorize_file(
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    choice = _choice(colorizer.name, weights, _stamp(weights))
-    origin = _origin(choice, colorizer, guidance, reference, strength, options, settings)
-    if origin is not None:
-        origin = replace(origin, source=digest_of(source), date=current_date())
+    request = _request(colorizer, guidance, reference, strength, options)
+    origin = None
+    if request is not None:
+        origin = origin_of_result(request.origin_by(colorizer), digest_of(source))
     colored = color_file(opened, coloring, target, origin, options)()
     for note in (*lost, *colored.notes):
         warnings.warn(note, UserWarning, stacklevel=2)
@@ -244,40 +241,26 @@ def _colorizer_for(
     return _colorizer(choice.name, weights, device, _stamp(weights), **settings)
 
 
-def _origin(
-    choice: ModelChoice,
+def _request(
     colorizer: Colorizer,
     guidance: GuidanceLike,
     reference: ReferenceLike | None,
     strength: float | None,
     options: FileOptions,
-    settings: dict[str, Any],
-) -> PictureProvenance | None:
-    """Return the origin of a result without its source; None if recipe, files and options cannot tell it."""
+) -> ColorRequest | None:
+    """Return the request of a command line that colors so; None if recipe, files and options cannot."""
     recipe, file = as_recipe(guidance), recipe_file(guidance)
     if not isinstance(recipe, Recipe) or not isinstance(reference, str | Path | None):
         return None
-    if settings.keys() - _RECORDED_SETTINGS:
-        return None
-    request = ColorRequest(
-        choice=choice,
-        recipe=recipe,
+    return request_by(
+        colorizer,
+        recipe,
         folder=None if file is None else file.parent,
         reference=() if reference is None else (str(reference),),
-        reference_weights=None,
-        alpha=None,
-        reassigned=[],
         strength=strength,
-        size=colorizer.requested_size,
-        temperature=settings.get("temperature"),
-        render_factor=settings.get("render_factor"),
         quality=options.quality,
         frames="first" if options.frames == "first" else "all",
-        device="auto",
-        precision=settings.get("precision", "auto"),
-        engine=settings.get("engine", "torch"),
     )
-    return request.origin_by(colorizer)
 
 
 @lru_cache(maxsize=2)
@@ -286,13 +269,6 @@ def _colorizer(
 ) -> Colorizer:
     del stamp  # part of the key only: a file that was trained further is loaded again
     return Colorizer(model, weights=weights, device=device, **settings)
-
-
-@lru_cache(maxsize=2)
-def _choice(model: str, weights: str | Path | None, stamp: Stamp) -> ModelChoice:
-    """Return the choice of a model and weights, which hashes a weight file once."""
-    del stamp  # as above
-    return ModelChoice(model, weights)
 
 
 def _stamp(weights: str | Path | None) -> Stamp:

@@ -14,14 +14,8 @@ from torch import nn
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
 from colorzoo.model import ColoringModel
-from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
-from colorzoo.settings import (
-    current_arguments,
-    flatten_arguments,
-    known_settings,
-    nest_arguments,
-    plain_arguments,
-)
+from colorzoo.registry import load_model_class, load_task_class, model_card
+from colorzoo.settings import current_arguments, known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.file_record import record_first_use
 from colorzoo.weights.provenance import Provenance
@@ -177,15 +171,6 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     # In a context of its own: while the command line builds a trainer, Lightning would take the arguments of
     # that one for those of any other that is built meanwhile.
     return Context().run(model_class, **nest_arguments(model_class, settings))
-
-
-def card_of(trainer: ColorizationModule) -> ModelCard | None:
-    """Return the card of a trainer's class whose settings it has, the one with the most; None without any."""
-    kind = type(trainer)
-    path, settings = f"{kind.__module__}:{kind.__qualname__}", flatten_arguments(kind, trainer.hparams)
-    cards = [card for card in map(model_card, list_models()) if card.task == path]
-    fitting = [card for card in cards if plain_arguments(card.hparams).items() <= settings.items()]
-    return max(fitting, key=lambda card: len(card.hparams), default=None)
 
 
 def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:

@@ -391,7 +391,13 @@ def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Col
             able=ability_for(references, recipe),
             fast=args.fast,
         )
-    names = {field.name for field in fields(ColorRequest)} - {"choice", "recipe", "folder", "reference"}
+    names = {field.name for field in fields(ColorRequest)} - {
+        "choice",
+        "recipe",
+        "folder",
+        "reference",
+        "uploaded",
+    }
     options: dict[str, Any] = {name: getattr(args, name) for name in names}
     return ColorRequest(choice=choice, recipe=recipe, folder=folder, reference=reference, **options)
 

@@ -138,6 +138,10 @@ class Colorizer:
     Attributes:
         size: Shorter side in pixels of a picture for the network.
         requested_size: The same if the user chose it, else None.
+        choice: Registered model and weights; None for a module of your own.
+        settings: Settings of the model that the user chose.
+        precision: Precision as it was asked for.
+        engine: Engine that runs the model.
 
     Args:
         model: Registered name, a `ModelChoice`, a module of your own (it is moved to the device, and must not
@@ -193,6 +197,7 @@ class Colorizer:
                 raise ColorzooError(
                     f"{self.name} is built already; {', '.join(chosen)} is for a model by name."
                 )
+            self.choice: ModelChoice | None = None
             held, reason = coloring_model(model), _UNTRAINED.format(self.name)
         else:
             if not isinstance(model, ModelChoice):
@@ -202,12 +207,13 @@ class Colorizer:
                     fast=fast,
                     create=create_coloring_model,
                 )
-            self.name = model.name
+            self.name, self.choice = model.name, model
             held, reason = _create(model, _known(self.name, chosen))
         if not (held.trained or allow_untrained):
             raise ColorzooError(reason)
         self.requested_size = size
-        self.size, self._precision = size or held.working_size, precision
+        self.settings, self.precision, self.engine = chosen, precision, engine
+        self.size = size or held.working_size
         self.model = held.to(self.device).eval()
         self._fast: ColoringModel | None = None
         self._graph = _graph_of(self.model, self.name, precision) if engine == "onnxruntime" else None
@@ -461,7 +467,7 @@ class Colorizer:
             return None
 
         def compare(mask: Tensor) -> Tensor:
-            dtype = choose_dtype(self._precision, self.device)
+            dtype = choose_dtype(self.precision, self.device)
             with self._lock, self._at_precision(dtype):
                 model = self._model_for(dtype)
                 assert isinstance(model, ComparesPlaces)
@@ -582,7 +588,7 @@ class Colorizer:
 
     def _predict_finite(self, luma: Tensor, guidance: Guidance) -> Prediction:
         """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
-        preferred = choose_dtype(self._precision, self.device)
+        preferred = choose_dtype(self.precision, self.device)
         for dtype in dict.fromkeys((preferred, torch.float32)):
             with self._at_precision(dtype):
                 network_input = self.network_input(luma).to(self.device)
@@ -605,7 +611,7 @@ class Colorizer:
 
     def _model_for(self, dtype: torch.dtype) -> ColoringModel:
         """Return the model, or on a CPU its faster copy, which is made on first use."""
-        if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
+        if self.device.type != "cpu" or dtype != choose_dtype(self.precision, self.device):
             return self.model  # also where the copy's precision was too low
         if self._fast is None:
             self._fast = fast_module(self.model, dtype)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
 
-from torch import Tensor
-
-from colorzoo import __version__
+from colorzoo.batch.origin import UsedFile, origin_of_model, origin_of_result
+from colorzoo.batch.request import request_by
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.recipe import read_reach
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guidance_maps import describe_statistics
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.pictures.formats import WRITABLE
-from colorzoo.pictures.provenance import PictureProvenance, add_provenance, current_date
+from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.pictures.write import depth_at, encode, write_notes
 from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import Quality, ResultCache, Task, color_at, displayed_points, predict, preview
@@ -29,7 +29,8 @@ from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import Photo, check_head, open_photo, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
-from colorzoo.studio.sessions import Session, TemporaryFiles
+from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
+from colorzoo.studio.workers import ThreadCountChooser
 from colorzoo.studio.works import Works, is_key
 
 _MAX_SUGGESTIONS = 32
@@ -105,17 +106,25 @@ class Context:
         """Return the recipe for the whole picture, without label files: none is opened for a client."""
         return replace(_without_files(self.full_recipe()), frame="none")
 
-    def reference(self) -> tuple[Tensor | None, str]:
-        """Return the attached reference picture, or None, and its id."""
+    def reference(self) -> AttachedReference | None:
+        """Return the attached reference picture, or None."""
         with self.session.lock:
-            reference = self.session.reference
-            return None if reference is None else reference[0], self.session.reference_id
+            return self.session.reference
 
     def task(self, recipe: Recipe | None = None) -> Task:
         """Return photo, recipe (default: that of the request) and model, which is loaded if necessary."""
         photo, recipe = self.photo(), recipe or self.recipe()
         colorizer = self.pool.get(recipe.model).colorizer()
-        return Task(colorizer, photo, recipe, *self.reference(), self.pool.threads)
+        return self.task_by(colorizer, photo, recipe, self.pool.threads)
+
+    def task_by(
+        self, colorizer: Colorizer, photo: Photo, recipe: Recipe, threads: ThreadCountChooser | None = None
+    ) -> Task:
+        """Return photo, recipe, attached reference and a loaded model."""
+        reference = self.reference()
+        if reference is None:
+            return Task(colorizer, photo, recipe, threads=threads)
+        return Task(colorizer, photo, recipe, reference.rgb, reference.id, threads)
 
     def file(self) -> tuple[bytes, str]:
         """Return content and name of the file of the request.
@@ -171,7 +180,6 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if fields.take("detach"):
         with ctx.session.lock:
             ctx.session.reference = None
-            ctx.session.reference_id = ""
         yield ctx.answer("attached", slot=slot, detached=True)
         return
     data, name = ctx.file()
@@ -181,10 +189,10 @@ def _attach(ctx: Context) -> Iterator[Message]:
         facts["statistics"] = describe_statistics(picture)
     else:
         require_color(picture, repr(name))
-        reference = as_reference(picture, ctx.network)
+        file = UsedFile("reference", name, sha256(data).hexdigest())
+        reference = AttachedReference(as_reference(picture, ctx.network), picture.size, file)
         with ctx.session.lock:
-            ctx.session.reference = (reference, picture.size)
-            ctx.session.reference_id = secrets.token_hex(8)
+            ctx.session.reference = reference
     notes = list(picture.notes)
     yield ctx.answer("attached", thumbnail(picture), slot=slot, name=name, notes=notes, **facts)
 
@@ -334,7 +342,7 @@ def _match(ctx: Context) -> Iterator[Message]:
     found: tuple[float, float] | None = None
     if result.match is not None and reference is not None:
         place = _inside(x, y, task.photo)
-        found = regions.matched_place(result.match, place, task.photo.size, reference[1])
+        found = regions.matched_place(result.match, place, task.photo.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
 
 
@@ -348,11 +356,12 @@ def _sample(ctx: Context) -> Iterator[Message]:
     """Color the photo small by a model, without hints, for the menu of models."""
     name = ctx.message.fields().text("name", "")
     photo = ctx.photo()
-    key = f"{name} {ctx.reference()[1]}"
+    reference = ctx.reference()
+    key = f"{name} {'' if reference is None else reference.id}"
     if key not in photo.samples:
         with ctx.pool.borrow(name) as colorizer:
             recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
-            task = Task(colorizer, photo, recipe, *ctx.reference())
+            task = ctx.task_by(colorizer, photo, recipe)
             photo.samples[key] = preview(task, "drag", ResultCache(), ctx.limits)[1]
     yield ctx.answer("sample", photo.samples[key], name=name, mime="image/jpeg")
 
@@ -369,15 +378,14 @@ def _export(ctx: Context) -> Iterator[Message]:
     photo, recipe = ctx.photo(), ctx.recipe()
     name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
     picture = photo.decode(ctx.limits)
-    reference, _ = ctx.reference()
-    colored = ctx.pool.get(recipe.model).colorizer().colorize(picture, recipe, reference=reference)
+    colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
+    rgb = None if reference is None else reference.rgb
+    colored = colorizer.colorize(picture, recipe, reference=rgb)
     notes = [*picture.notes, *colored.notes]
     if kind in LAYERED:
         data = encode_layers(kind, picture, colored.levels())
     else:
-        origin = PictureProvenance(
-            photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json(), date=current_date()
-        )
+        origin = origin_of_result(_origin(colorizer, recipe, reference, quality), photo.sha256)
         marked = replace(picture, metadata=add_provenance(picture.metadata, origin))
         levels = colored.levels(depth_at(name, picture))
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
@@ -388,6 +396,17 @@ def _export(ctx: Context) -> Iterator[Message]:
         return
     key = ctx.downloads.add(data, name, ctx.session.id)
     yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
+
+
+def _origin(
+    colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
+) -> PictureProvenance:
+    """Return the origin of an export, without its source: that of a command line that colors so."""
+    uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
+    request = request_by(colorizer, recipe, uploaded=uploaded, quality=quality)
+    if request is None:
+        return origin_of_model(colorizer.model, colorizer.size, recipe)
+    return request.origin_by(colorizer)
 
 
 def _check(ctx: Context) -> Iterator[Message]:
