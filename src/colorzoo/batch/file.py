@@ -16,7 +16,8 @@ from torch import Tensor
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.colorizer import Colored, PreparedPicture
+from colorzoo.inference.answer import Colored
+from colorzoo.inference.colorizer import PreparedPicture
 from colorzoo.pictures.frames import Frame, Frames, look_for_frames, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -36,9 +36,6 @@ from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
 
-if TYPE_CHECKING:
-    from colorzoo.inference.area_maps import LumaShift
-
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
 
@@ -63,27 +60,6 @@ class ColoringRequest:
     notes: tuple[str, ...] = ()
     recipe: Recipe | None = None
     picture_size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class NetworkAnswer:
-    """A picture colored at the network's size.
-
-    Attributes:
-        ab: ``(2, h, w)`` in CIE units; strength, points and areas are applied.
-        extras: Further maps of the model, such as ``"logits"``.
-        notes: Remarks for the user, such as ignored guidance.
-        painted_luma: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
-        luma_shift: Shift of the picture's lightness by areas, or None.
-        locked: ``(h, w)`` in [0, 1], where areas lock the colors; None without areas.
-    """
-
-    ab: Tensor
-    extras: Mapping[str, Tensor]
-    notes: tuple[str, ...] = ()
-    painted_luma: Tensor | None = None
-    luma_shift: LumaShift | None = None
-    locked: Tensor | None = None
 
 
 def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:

@@ -44,11 +44,6 @@ class AnswerCache(Generic[Answer]):
                 self._answers.popitem(last=False)
         return found
 
-    def clear(self) -> None:
-        """Drop all answers."""
-        with self._lock:
-            self._answers.clear()
-
 
 @runtime_checkable
 class Redraws(Protocol):

@@ -24,7 +24,17 @@ from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.pictures.write import depth_at, encode, write_notes
 from colorzoo.studio import palette, regions
-from colorzoo.studio.coloring import Quality, ResultCache, Task, color_at, displayed_points, predict, preview
+from colorzoo.studio.coloring import (
+    Quality,
+    ResultCache,
+    Task,
+    color_at,
+    displayed_points,
+    distribution_of,
+    match_of,
+    predict,
+    preview,
+)
 from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import Photo, check_head, open_photo, read_upload, safe_name, thumbnail
@@ -219,7 +229,7 @@ def _color(ctx: Context) -> Iterator[Message]:
         model=task.colorizer.name,
         mime="image/jpeg",
         notes=list(result.notes),
-        distribution=result.logits is not None,
+        distribution="logits" in result.extras,
         points=points,
         **facts,
     )
@@ -239,7 +249,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
     place = _inside(x, y, task.photo)
     result = predict(task, ctx.session.cache)
     found: dict[str, Any] = {"luma": None, "items": [], "entropy": None}
-    if (distribution := result.distribution()) is not None:
+    if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggestions(distribution, task.photo, place, shape, count)
     yield ctx.answer("suggestions", x=x, y=y, **found)
@@ -250,7 +260,7 @@ def _next(ctx: Context) -> Iterator[Message]:
     task = ctx.task()
     result = predict(task, ctx.session.cache)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
-    if (distribution := result.distribution()) is not None:
+    if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggest_next_point(distribution, task.photo, task.recipe, shape)
     yield ctx.answer("next", **found)
@@ -340,9 +350,10 @@ def _match(ctx: Context) -> Iterator[Message]:
     result = predict(task, ctx.session.cache)
     reference = ctx.session.reference
     found: tuple[float, float] | None = None
-    if result.match is not None and reference is not None:
+    match = match_of(result)
+    if match is not None and reference is not None:
         place = _inside(x, y, task.photo)
-        found = regions.matched_place(result.match, place, task.photo.size, reference.size)
+        found = regions.matched_place(match, place, task.photo.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
 
 
