@@ -17,15 +17,16 @@ from colorzoo.batch.file import FileOptions, color_file, open_file
 from colorzoo.batch.find import FoundPicture
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.record import DoneIndex, digest_of
+from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.request import Coloring, ColorRequest, coloring_of, request_by
 from colorzoo.batch.runner import Job, PictureResult, color_pictures
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_file
+from colorzoo.inference.guidance_maps import GuidanceLike, ReadGuidance, choose_for_guidance, read_guidance
 from colorzoo.inference.references import ability_for, recipe_reference_files
 from colorzoo.pictures.write import write_notes
+from colorzoo.weights.files import digest_of
 
 FileStatus = Literal["colored", "done", "failed"]
 Stamp = tuple[int, int] | None
@@ -86,8 +87,9 @@ def colorize(
     Raises:
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
-    colorizer = _colorizer_for(model, guidance, reference, fast, weights, device, **settings)
-    return colorizer(image, guidance, strength=strength, reference=reference, frame=frame)
+    given = read_guidance(guidance)
+    colorizer = _colorizer_for(model, given, reference, fast, weights, device, **settings)
+    return colorizer(image, given, strength=strength, reference=reference, frame=frame)
 
 
 def colorize_file(
@@ -129,13 +131,13 @@ def colorize_file(
     Returns:
         The target.
     """
-    source, target = Path(source), Path(target)
-    colorizer = _colorizer_for(model, guidance, reference, fast, weights, device, **settings)
-    coloring = Coloring(colorizer, guidance, strength, colorizer.exemplar_of(reference, guidance))
+    source, target, given = Path(source), Path(target), read_guidance(guidance)
+    colorizer = _colorizer_for(model, given, reference, fast, weights, device, **settings)
+    coloring = Coloring(colorizer, given.guidance, strength, colorizer.exemplar_of(reference, given))
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    request = _request(colorizer, guidance, reference, strength, options)
+    request = _request(colorizer, given, reference, strength, options)
     origin = None
     if request is not None:
         origin = origin_of_result(request.origin_by(colorizer), digest_of(source))
@@ -219,17 +221,17 @@ def _resumable(
 
 def _colorizer_for(
     model: str | None,
-    guidance: GuidanceLike,
+    given: ReadGuidance,
     reference: ReferenceLike | None,
     fast: bool,
     weights: str | Path | None,
     device: str,
     **settings: Any,
 ) -> Colorizer:
-    recipe, file = as_recipe(guidance), recipe_file(guidance)
+    recipe, folder = given.guidance, given.folder
     references: list[object] = [] if reference is None else [reference]
-    if not references and file is not None and isinstance(recipe, Recipe):
-        references = [path for path, _ in recipe_reference_files(recipe, file.parent)]
+    if not references and folder is not None and isinstance(recipe, Recipe):
+        references = [path for path, _ in recipe_reference_files(recipe, folder)]
     choice = choose_for_guidance(
         model,
         recipe,
@@ -243,19 +245,19 @@ def _colorizer_for(
 
 def _request(
     colorizer: Colorizer,
-    guidance: GuidanceLike,
+    given: ReadGuidance,
     reference: ReferenceLike | None,
     strength: float | None,
     options: FileOptions,
 ) -> ColorRequest | None:
     """Return the request of a command line that colors so; None if recipe, files and options cannot."""
-    recipe, file = as_recipe(guidance), recipe_file(guidance)
+    recipe = given.guidance
     if not isinstance(recipe, Recipe) or not isinstance(reference, str | Path | None):
         return None
     return request_by(
         colorizer,
         recipe,
-        folder=None if file is None else file.parent,
+        folder=given.folder,
         reference=() if reference is None else (str(reference),),
         strength=strength,
         quality=options.quality,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_model
-from colorzoo.batch.record import digest_of
 from colorzoo.engines.device import Engine, Precision
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -18,6 +17,7 @@ from colorzoo.inference.guidance_maps import GuidanceLike
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.choice import ModelChoice
+from colorzoo.weights.files import digest_of
 
 _LABEL_FILES = ("file", "reference_file")  # of the classes of a recipe
 _MOST_MODELS = 2  # kept at once, where recipes name several

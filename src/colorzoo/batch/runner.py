@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeVar
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.overlap import Steps, overlapped
-from colorzoo.batch.record import DoneIndex, digest_of, result_state
+from colorzoo.batch.record import DoneIndex, result_state
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.colorizer import PreparedPicture
@@ -21,6 +21,7 @@ from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import remove_leftovers, write_notes
+from colorzoo.weights.files import digest_of
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")

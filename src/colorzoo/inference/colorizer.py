@@ -30,12 +30,11 @@ from colorzoo.inference.guidance_maps import (
     GuidanceLike,
     ProposesRegions,
     add_model_guidance,
-    as_recipe,
     drop_limited_points,
     fit_points,
     has_object_areas,
     prepare_request,
-    recipe_file,
+    read_guidance,
 )
 from colorzoo.inference.incremental import AnswerCache, ComparesPlaces
 from colorzoo.inference.inside import (
@@ -235,13 +234,14 @@ class Colorizer:
             GuidanceError: The guidance is broken or belongs to another picture.
             ColorzooError: The prediction is not finite.
         """
-        picture, given = _as_picture(image), as_recipe(guidance)
+        picture, read = _as_picture(image), read_guidance(guidance)
+        given = read.guidance
         prepared = self.prepare(picture, given, frame) if prepared is None else prepared
         part, luma, inside = prepared.picture, prepared.luma, prepared.inside
         surroundings: Surroundings | None = None
         notes: tuple[str, ...] = ()
         if not (isinstance(reference, Tensor) and reference.ndim == 4):
-            reference = self.exemplar_of(reference, guidance)
+            reference = self.exemplar_of(reference, read)
         if inside is not None:
             surroundings = Surroundings(FullLuma(picture.levels), inside)
             notes = ("colored within the frame {},{},{},{}".format(*inside),)
@@ -271,7 +271,7 @@ class Colorizer:
             GuidanceError: The frame does not lie within the picture.
         """
         if frame is None:
-            given = as_recipe(guidance)
+            given = read_guidance(guidance).guidance
             frame = given.frame if isinstance(given, Recipe) else "automatic"
             if frame == "automatic" and isinstance(given, Recipe) and _covers_all(given):
                 frame = "none"
@@ -560,8 +560,10 @@ class Colorizer:
 
 def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
     """Return the references of a recipe file; other recipes have no folder to find them in."""
-    file = recipe_file(guidance)
-    return [] if file is None else recipe_references(Recipe.from_json(file), file.parent)
+    given = read_guidance(guidance)
+    if given.folder is None or not isinstance(given.guidance, Recipe):
+        return []
+    return recipe_references(given.guidance, given.folder)
 
 
 def _covers_all(recipe: Recipe) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -35,8 +34,7 @@ from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
-
-GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
+from colorzoo.weights.files import digest_of
 
 
 @dataclass(frozen=True)
@@ -62,24 +60,38 @@ class ColoringRequest:
     picture_size: tuple[int, int] | None = None
 
 
-def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
-    """Read guidance given as JSON or as a path; return guidance and recipes unchanged.
+@dataclass(frozen=True)
+class ReadGuidance:
+    """Guidance as it was given, read once for all steps that use it.
+
+    Attributes:
+        guidance: The guidance or recipe.
+        folder: Folder of the recipe's file, in which its references lie; None without a file.
+    """
+
+    guidance: Guidance | Recipe
+    folder: Path | None = None
+
+
+GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | ReadGuidance | None
+
+
+def read_guidance(guidance: GuidanceLike) -> ReadGuidance:
+    """Read guidance given as JSON or as a path; guidance that is read already stays.
 
     A `Recipe` may hold unknown fields: `Recipe.from_json` keeps them.
 
     Raises:
         GuidanceError: It is no recipe, or one with an unknown field.
     """
-    if guidance is None:
-        return Recipe()
-    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance).check_known()
-
-
-def recipe_file(guidance: GuidanceLike) -> Path | None:
-    """Return the path of guidance that is a recipe file, beside which its references lie; else None."""
+    if isinstance(guidance, ReadGuidance):
+        return guidance
+    if isinstance(guidance, Guidance | Recipe | None):
+        return ReadGuidance(Recipe() if guidance is None else guidance)
+    recipe = Recipe.from_json(guidance).check_known()
     if isinstance(guidance, str | Path) and not is_recipe_text(guidance):
-        return Path(guidance)
-    return None
+        return ReadGuidance(recipe, Path(guidance).parent)
+    return ReadGuidance(recipe)
 
 
 def choose_for_guidance(
@@ -127,7 +139,7 @@ def prepare_request(
     """Draw guidance at the network's size.
 
     Args:
-        guidance: See `as_recipe`; tensors cover the whole picture at any resolution.
+        guidance: See `read_guidance`; tensors cover the whole picture at any resolution.
         picture: The picture it belongs to.
         size: Height and width at the network.
         strength: Factor on the chroma; None takes the recipe's, or 1.
@@ -135,17 +147,14 @@ def prepare_request(
     Raises:
         GuidanceError: It is broken, belongs to another picture, or the strength is not from 0 to 1.5.
     """
-    given = as_recipe(guidance)
+    given = read_guidance(guidance).guidance
     request = draw_request(given, picture.size, size, strength)
     if not isinstance(given, Recipe):
         return request
     notes = [f"recipe field {name!r} is unknown and was ignored" for name in given.unknown()]
     source = picture.metadata.source
-    if given.sha256 is not None and source is not None:
-        with source.open("rb") as file:
-            digest = sha256(file.read()).hexdigest()
-        if digest != given.sha256.lower():
-            notes.append("the recipe was made for another picture file")
+    if given.sha256 is not None and source is not None and digest_of(source) != given.sha256.lower():
+        notes.append("the recipe was made for another picture file")
     return replace(request, notes=tuple(notes))
 
 

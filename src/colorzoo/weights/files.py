@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,24 @@ def sha256_of(path: Path) -> str:
         return hashlib.sha256(hashes.encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(source: Path | bytes) -> str:
+    """Return the SHA-256 of a file or of bytes; for a file it is cached until the file changes.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    status = source.stat()
+    return _file_digest(source, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: Path, modified: int, size: int) -> str:
+    del modified, size  # part of the key only
+    return sha256_of(path)
 
 
 def megabytes(size: int) -> str:
