@@ -155,3 +155,8 @@ def test_provenance_of_pictures_is_put_together_in_one_module():
     }
     calls = [path for path in ROOT.rglob("*.py") if " PictureProvenance(" in path.read_text()]
     assert calls == made
+
+
+def test_objects_of_recipes_are_read_with_their_types():
+    raw = [path for path in ROOT.rglob("*.py") if 'extra.get("' in path.read_text()]
+    assert {path.relative_to(ROOT).as_posix() for path in raw} == {"guidance/recipe.py"}

@@ -19,7 +19,6 @@ from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
 
-_LABEL_FILES = ("file", "reference_file")  # of the classes of a recipe
 _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
@@ -128,22 +127,20 @@ class ColorRequest:
 
         Coloring by it alone, beside the same files, gives the same picture.
         """
-        extra = dict(self.recipe.extra)
+        recipe = self.recipe
         named = [Path(name).name for name in self.reference]
         if named:
             shares = self.reference_weights or [1.0] * len(named)
             items = [{"path": name, "weight": share} for name, share in zip(named, shares, strict=False)]
-            kept = {"alpha": self.alpha} if self.alpha is not None else {}
-            alpha = (extra.get("exemplar") or {}).get("alpha")
-            kept = kept or ({"alpha": alpha} if alpha is not None else {})
-            extra["exemplar"] = {**items[0], **kept, **({"more": items[1:]} if items[1:] else {})}
+            alpha = recipe.exemplar.alpha if self.alpha is None else self.alpha
+            recipe = replace(recipe, extra={**recipe.extra, "exemplar": {}})
+            recipe = recipe.with_fields("exemplar", {**items[0], "alpha": alpha, "more": items[1:] or None})
         for file in self.uploaded:
-            extra["exemplar"] = {**(extra.get("exemplar") or {}), "path": file.name}
-        if classes := extra.get("classes"):
-            names = {key: Path(classes[key]).name for key in _LABEL_FILES if classes.get(key)}
-            extra["classes"] = {**classes, **names}
+            recipe = recipe.with_fields("exemplar", {"path": file.name})
+        labels = {"file": recipe.classes.file, "reference_file": recipe.classes.reference_file}
+        recipe = recipe.with_fields("classes", {key: Path(file).name for key, file in labels.items() if file})
         strength = self.recipe.strength if self.strength is None else self.strength
-        return replace(self.recipe, model=self.choice.name, strength=strength, extra=extra)
+        return replace(recipe, model=self.choice.name, strength=strength)
 
     def used_files(self) -> list[UsedFile]:
         """Return the files besides the picture that decide its colors, with their hashes."""
@@ -269,8 +266,7 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
 
 
 def _label_files(recipe: Recipe) -> Iterator[Path]:
-    classes: dict[str, Any] = recipe.extra.get("classes") or {}
-    yield from (Path(classes[name]) for name in _LABEL_FILES if classes.get(name))
+    yield from map(Path, recipe.classes.label_files)
 
 
 def _digest_or_nothing(path: Path) -> str:

@@ -440,9 +440,9 @@ class Colorizer:
         Raises:
             GuidanceError: See `propose`; or the divisions are broken, or the recipe states no size.
         """
-        from colorzoo.inference.regions import divide_regions, read_divisions
+        from colorzoo.inference.regions import divide_regions
 
-        proposed, divisions = self.propose(luma), read_divisions(recipe.extra.get("divisions"))
+        proposed, divisions = self.propose(luma), recipe.divisions
         if not divisions:
             return proposed
         if recipe.width is None or recipe.height is None:
@@ -568,7 +568,7 @@ def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
 
 def _covers_all(recipe: Recipe) -> bool:
     """Return whether a recipe has a label image, which belongs to the whole picture."""
-    return bool((recipe.extra.get("classes") or {}).get("file"))
+    return bool(recipe.classes.file)
 
 
 def _as_picture(image: ImageLike) -> Picture:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.card import Use
-from colorzoo.color import at_lightness, hull_centers, reduce_chroma
+from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import (
@@ -28,7 +28,7 @@ from colorzoo.guidance import (
     Scribbles,
     statistics_of,
 )
-from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.rasterize import points_to_hints, rasterize_points
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.model import ColoringModel
@@ -320,10 +320,10 @@ def add_model_guidance(
     """
     found: dict[str, Any] = {}
     if "exemplar" in model.accepts and exemplar is not None:
-        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
-        found["exemplar"] = replace(exemplar, alpha=float(alpha))
-    if "statistics" in model.accepts and recipe.extra.get("statistics"):
-        found["statistics"] = read_statistics(recipe.extra["statistics"])
+        alpha = recipe.exemplar.alpha
+        found["exemplar"] = exemplar if alpha is None else replace(exemplar, alpha=alpha)
+    if "statistics" in model.accepts and "statistics" in recipe.kinds():
+        found["statistics"] = _statistics(recipe.statistics)
     if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
         with torch.inference_mode():
             found["boxes"] = model.find_boxes(luma.to(model.device)).to("cpu")
@@ -336,21 +336,19 @@ def add_model_guidance(
     return replace(guidance, **found)
 
 
-def read_statistics(values: Mapping[str, Any]) -> GlobalStatistics:
-    """Read ``statistics`` of a recipe: mean saturation, and shares of the 313 bins.
+def _statistics(wanted: StatisticsHint) -> GlobalStatistics:
+    """Return the statistics of a recipe as tensors.
 
     Raises:
-        GuidanceError: Their number or range is wrong.
+        GuidanceError: The histogram is empty.
     """
-    fields = Fields(dict(values), "recipe.statistics")
-    saturation = fields.number("saturation", -1.0, low=0, high=1)
-    shares = fields.numbers("histogram", len(hull_centers()), low=0, high=1e9)
-    histogram = None if shares is None else torch.tensor(shares)[None]
+    saturation = wanted.saturation
+    histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
     if histogram is not None:
         if not histogram.sum() > 0:
             raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
         histogram = histogram / histogram.sum()
-    return GlobalStatistics(histogram, None if saturation < 0 else torch.tensor([[saturation]]))
+    return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
 
 
 def describe_statistics(picture: Picture) -> dict[str, Any]:

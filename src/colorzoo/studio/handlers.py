@@ -44,7 +44,6 @@ from colorzoo.studio.workers import ThreadCountChooser
 from colorzoo.studio.works import Works, is_key
 
 _MAX_SUGGESTIONS = 32
-_LABEL_FILES = {"file", "reference_file"}
 _LEAST_CORNERS = 3  # of an outline
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
 _MIME_TYPES = {
@@ -518,8 +517,6 @@ def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:
 
 def _without_files(recipe: Recipe) -> Recipe:
     """Remove the names of label images: they are paths of the client."""
-    classes = recipe.extra.get("classes")
-    if not isinstance(classes, dict) or not _LABEL_FILES & classes.keys():
+    if not recipe.classes.label_files:
         return recipe
-    kept = {name: value for name, value in classes.items() if name not in _LABEL_FILES}
-    return replace(recipe, extra={**recipe.extra, "classes": kept})
+    return recipe.with_fields("classes", {"file": None, "reference_file": None})
