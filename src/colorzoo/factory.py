@@ -1,4 +1,4 @@
-"""Create registered models with their weights."""
+"""Create registered models with their weights; `colorzoo.training.create` has the public calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -21,58 +21,35 @@ from colorzoo.weights.file_record import record_first_use
 from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharing import HUB, shared_weights
 
-if TYPE_CHECKING:
-    from colorzoo.training.module import ColorizationModule
-
 M = TypeVar("M", bound=nn.Module)
 
 
-def create_model(
-    name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
-) -> ColorizationModule:
+def create_task(
+    name: str, weights: str | Path | None = "default", *, kind: type[M], offline: bool = False, **hparams: Any
+) -> M:
     """Create a registered model with its trainer, in evaluation mode.
 
     Args:
-        name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` is a model of the
-            Hugging Face Hub, see `from_pretrained`.
-        weights: ``"default"``: the weights that ship inside the package, else the authors' (fetched once),
-            and if neither can be had the model stays untrained and a warning says how to get them.
-            ``"published"``: the authors', or an error. None: random. Anything else: the path of a weight
-            file or checkpoint.
-        offline: Open no connection.
-        **hparams: Settings of the model by name (``width=0.25``), or whole groups of them.
-
-    Returns:
-        The LightningModule; its ``model`` is the plain `ColoringModel`, its ``trained`` whether it has
-        weights.
+        name: See `create_coloring_model`.
+        weights: See `create_coloring_model`.
+        kind: Class that the trainer has, or a base of it.
+        offline: See `create_coloring_model`.
+        **hparams: See `create_coloring_model`.
 
     Raises:
-        UnknownModelError: No such model; the message names the nearest ones.
-        WeightsError: The weights are missing, broken or of another model.
+        UnknownModelError: See `create_coloring_model`.
+        WeightsError: See `create_coloring_model`.
     """
     name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
-    task: type[ColorizationModule] = load_task_class(card)
+    task = load_task_class(card)
     _require_same_model(card, found, known_settings(task))
-    return _create(task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams)
-
-
-def from_pretrained(source: str | Path, *, offline: bool = False, **hparams: Any) -> ColorizationModule:
-    """Load a model that `ColoringModel.save_pretrained` has written, in evaluation mode.
-
-    Args:
-        source: The folder, or a repository of the Hugging Face Hub as ``hf-hub:OWNER/NAME``, with an optional
-            ``@REVISION``. Its file is fetched once into the cache of the Hub.
-        offline: Open no connection.
-        **hparams: See `create_model`.
-
-    Raises:
-        WeightsError: It cannot be found or fetched, is broken, or names no model.
-        UnknownModelError: The package with its model is not installed.
-    """
-    name, weights = shared_weights(source, offline=offline)
-    return create_model(name, weights, offline=offline, **hparams)
+    created: nn.Module = _create(
+        task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams
+    )
+    assert isinstance(created, kind)
+    return created
 
 
 W = TypeVar("W")

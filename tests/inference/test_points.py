@@ -14,8 +14,8 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.incremental import AnswerCache
 from colorzoo.inference.points import Likeness, even_reaches, find_extent, limit_reach
+from colorzoo.networks.answers import AnswerCache
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls

@@ -10,12 +10,12 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard, cast, get_args
 
+from colorzoo.atomic import whole_file
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
@@ -215,7 +215,12 @@ class Recipe:
         """
         text = json.dumps(self.to_dict(), indent=1)
         if path is not None:
-            _write(Path(path), text)
+            try:
+                with whole_file(Path(path)) as file:
+                    file.write(text.encode())
+            except OSError as error:
+                reason = error.strerror or error
+                raise GuidanceError(f"recipe {str(path)!r} cannot be written: {reason}.") from error
         return text
 
     @property
@@ -309,20 +314,6 @@ class Recipe:
 def _known_names() -> list[str]:
     kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area)
     return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", *_PARSED_LATER})
-
-
-def _write(target: Path, text: str) -> None:
-    part = target.with_name(f".colorzoo-{secrets.token_hex(6)}.part")
-    try:
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise GuidanceError(
-            f"recipe {str(target)!r} cannot be written: {error.strerror or error}."
-        ) from error
 
 
 def is_recipe_text(source: object) -> TypeGuard[str]:

@@ -29,8 +29,8 @@ from colorzoo.inference.area_maps import (
     locked_share,
 )
 from colorzoo.inference.guidance_maps import ColoringRequest, fit_points
-from colorzoo.inference.incremental import AnswerCache
 from colorzoo.inference.points import Likeness, Map, enforce_points, find_extent
+from colorzoo.networks.answers import AnswerCache
 from colorzoo.prediction import Prediction, RgbPrediction
 
 Predict = Callable[[Tensor, Guidance], Prediction]

@@ -36,7 +36,7 @@ from colorzoo.inference.guidance_maps import (
     prepare_request,
     read_guidance,
 )
-from colorzoo.inference.incremental import AnswerCache, ComparesPlaces
+from colorzoo.inference.incremental import ComparesPlaces
 from colorzoo.inference.inside import (
     Surroundings,
     crop_guidance,
@@ -55,6 +55,7 @@ from colorzoo.inference.references import (
     recipe_references,
     require_color,
 )
+from colorzoo.networks.answers import AnswerCache
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import to_pil

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
-import secrets
 import struct
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from colorzoo import atomic
 from colorzoo.errors import DiskFullError, PictureError
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.frames import Frames
@@ -43,7 +42,6 @@ _LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
 _JPEG_SEGMENT = 65533  # bytes that one segment of a JPEG can hold
 _JPEG_PREFIX = {"exif": 6, "xmp": 29, "comment": 0, "photoshop": 0}  # bytes of a segment before its content
 _ROWS = 256  # rounded at a time
-_PART = ".colorzoo-"
 _ABANDONED = 3600.0  # seconds
 
 
@@ -301,44 +299,26 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Write to a temporary file beside the target and rename it at the end; an error removes it.
+    """Do as `colorzoo.atomic.whole_file`, with errors for the user.
 
     Raises:
         PictureError: It cannot be written; or a file of the name has appeared, and ``overwrite`` is false.
     """
-    partial = path.with_name(f"{_PART}{secrets.token_hex(6)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())  # else a power cut might leave the name without the content
-            if overwrite or not _linked(partial, path):
-                partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic.whole_file(path, overwrite=overwrite) as file:
+            yield file
     except FileExistsError:
+        if path.parent.is_dir():
+            raise PictureError(f"{path} exists already, remove it or ask to overwrite") from None
         raise PictureError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
     except OSError as error:
         kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else PictureError
         raise kind(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _linked(partial: Path, path: Path) -> bool:
-    """Give a file a second name that must be new; return False where the file system has no hard links."""
-    try:
-        os.link(partial, path)
-    except OSError:
-        if os.path.lexists(path):  # it came while the result was being made
-            raise PictureError(f"{path} exists already, remove it or ask to overwrite") from None
-        return False
-    return True
-
-
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files of killed runs, an hour after the last write to them."""
     with suppress(OSError):  # there is no folder yet, or it is another user's
-        for part in folder.glob(f"{_PART}{'[0-9a-f]' * 12}.part"):
+        for part in folder.glob(f"{atomic.PART}{'[0-9a-f]' * 12}.part"):
             if time.time() - part.stat().st_mtime > _ABANDONED:
                 part.unlink()

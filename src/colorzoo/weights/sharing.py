@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colorzoo.atomic import write_atomic
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
 from colorzoo.registry import card_of, cards_of, model_card
 from colorzoo.weights.download import is_offline
-from colorzoo.weights.files import write_atomic
 from colorzoo.weights.load import CONVENTIONS, model_of_file, save_weights
 from colorzoo.weights.provenance import Provenance
 
