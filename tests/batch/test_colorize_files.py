@@ -75,7 +75,7 @@ def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_
 def test_finished_results_are_recognized_by_the_index_or_by_the_file(album, weights, tmp_path, monkeypatch):
     out = tmp_path / "out"
     statuses(album, weights, out)
-    monkeypatch.setattr(file, "read_picture", lambda *_: pytest.fail("it was opened again"))
+    monkeypatch.setattr(file, "read_file", lambda *_: pytest.fail("it was opened again"))
     api._resumable.cache_clear()
     with monkeypatch.context() as none:
         none.setattr(record, "read_provenance", lambda *_: pytest.fail("the notes would have done"))

@@ -16,12 +16,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from colorzoo.color.levels import luma_of_levels
+from colorzoo.color.lab import luma_to_luminance
+from colorzoo.color.levels import encoded, luma_of_levels
 from colorzoo.errors import PictureError
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import BandShrinker, FullLuma, bands, shrink_luma, working_size
@@ -355,12 +355,8 @@ def _rgb_image(levels: Levels) -> Image.Image:
 
 def gray_jpeg(luma: Tensor) -> bytes:
     """Return the JPEG of a lightness ``(1, 1, h, w)`` as gray of the same lightness."""
-    y = ((luma[0, 0] + 16) / 116).clamp(min=0)
-    linear = torch.where(luma[0, 0] > 8, y**3, luma[0, 0] / 903.3)
-    encoded = torch.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055
-    )
-    levels = np.rint(np.clip(encoded.numpy(), 0, 1) * np.float32(255)).astype(np.uint8)
+    gray = encoded(luma_to_luminance(luma[0, 0]))
+    levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
     return jpeg(Image.fromarray(levels))
 
 

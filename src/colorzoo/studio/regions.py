@@ -18,13 +18,14 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
+from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.classes import find_classes
 from colorzoo.inference.points import even_reaches, find_extent, is_limited
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
 from colorzoo.pictures.formats import open_picture
-from colorzoo.studio.coloring import Result, ResultCache, Task, predict
+from colorzoo.studio.coloring import ResultCache, Task, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
@@ -32,12 +33,12 @@ _REACH_STEPS = 23  # of the slider, without its ends
 _TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
-def describe_regions(task: Task, result: Result) -> tuple[dict[str, Any], bytes]:
+def describe_regions(task: Task, result: NetworkAnswer) -> tuple[dict[str, Any], bytes]:
     """Return the fields of the message ``regions`` and the uint16 map; empty regions are left out.
 
     Args:
         task: Task with a model that colors regions.
-        result: Result so far, from which colors are suggested.
+        result: NetworkAnswer so far, from which colors are suggested.
 
     Raises:
         GuidanceError: The model does not use regions.
@@ -46,7 +47,8 @@ def describe_regions(task: Task, result: Result) -> tuple[dict[str, Any], bytes]
     proposed, found = task.colorizer.propose(luma), task.colorizer.regions(luma, task.recipe)
     index = found.index[0, 0]
     height, width = index.shape
-    colored = lab_to_rgb_in_gamut(torch.cat([result.luma(luma)[0], result.ab]))[None]
+    shown = luma[0] if result.painted_luma is None else result.painted_luma[0]
+    colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
     suggested = suggest_colors(found, colored)
     items = []
     for number in filled_regions(found):
@@ -153,18 +155,18 @@ def _mask_fields(task: Task, mask: Mask) -> dict[str, Any]:
     return fields
 
 
-def locked_colors(task: Task, result: Result, area: Area) -> dict[str, Any]:
+def locked_colors(task: Task, result: NetworkAnswer, area: Area) -> dict[str, Any]:
     """Return the field ``kept`` of an area: the present colors that it locks.
 
     Args:
         task: The photo and the model.
-        result: Result of the present recipe.
+        result: NetworkAnswer of the present recipe.
         area: Area with the action ``lock`` or ``only``.
     """
     luma = task.luma()
     others = [other for other in task.recipe.areas if other.action == "only"] if area.action == "only" else []
     share = locked_share(draw_areas([*others, area], task.photo.size, luma), area.action)
-    painted = torch.zeros_like(luma) if result.painted is None else result.painted
+    painted = torch.zeros_like(luma) if result.painted_luma is None else result.painted_luma
     lab = torch.cat([painted[0], result.ab])
     if (window := task.photo.window) is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)

@@ -25,7 +25,7 @@ from colorzoo.card import ModelCard, Weights
 from colorzoo.color import grid_centers, hull_centers, hull_mask
 from colorzoo.engines.export import export_model
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance.recipe import MAX_POINTS
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
@@ -307,7 +307,7 @@ def _export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
     A model with a reference has two graphs, since it also colors without one.
     """
     (weights,) = [row.weights for row in list_weights([card]) if row.where == "embedded"]
-    model = create_model(card.name)
+    model = create_coloring_model(card.name)
     mark = fingerprint(model)  # includes weights borrowed from another model
     plain = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "exemplar"))
     graph, outputs = _export_graph(plain, f"{card.name}-{mark}")

@@ -26,8 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colorzoo.atomic import write_atomic
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.weights.files import sha256_of, write_atomic
+from colorzoo.weights.files import sha256_of
 from colorzoo.weights.sharded import RECORD, is_sharded, read_state_dict
 
 if TYPE_CHECKING:
