@@ -22,7 +22,7 @@ from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharing import save_folder
 
 if TYPE_CHECKING:
-    from colorzoo.weights.caffe import CaffeLayers
+    from colorzoo.weights.readers.caffe import CaffeLayers
 
 HELD = "model."
 """Prefix of a model's weights in a checkpoint of its trainer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.weights import read_hparams, read_metadata, resolve_weights
-from colorzoo.weights.caffe import is_caffe, read_caffe
+from colorzoo.weights import read_hparams, read_metadata, readers, resolve_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.files import sha256_of
+from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.zhang2017.published import convert_local
 from narrow_weights import narrow_weights
@@ -282,3 +283,37 @@ def test_weights_that_only_training_needs_are_left_out_by_the_class() -> None:
     given = {name: torch.zeros(1) for name in names}
     assert [*WithHead.for_inference(given)] == ["network.weight"]
     assert [*Colorzoo2026.for_inference(given)] == ["network.weight", "critic.weight"]
+
+
+TABLES = """
+import json
+
+import torch
+
+from colorzoo.weights.readers import Reader
+
+
+def translate(path, model):
+    arrays = json.loads(path.read_text()[len("TABLES "):])
+    return {name: torch.tensor(values) for name, values in arrays.items()}, {"width": 0.125}
+
+
+READER = Reader(lambda path: path.read_bytes().startswith(b"TABLES "), translate=translate)
+"""
+
+
+def test_a_reader_is_found_by_its_file_alone(
+    authors: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tables.py").write_text(TABLES)
+    monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path)])
+    readers.all_readers.cache_clear()
+    source = tmp_path / "authors.tables"
+    source.write_text("TABLES " + json.dumps({name: array.tolist() for name, array in authors.items()}))
+    try:
+        made = convert_weights(source, model_card(MODEL), tmp_path / "ours.safetensors")
+    finally:
+        readers.all_readers.cache_clear()
+    assert read_hparams(made.path)["width"] == 0.125
+    expected = answer(reference(authors))
+    assert torch.equal(answer(colorzoo.create_model(MODEL, made.path)), expected)

@@ -12,9 +12,9 @@ from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import load_model_class
 from colorzoo.settings import flatten_arguments, nest_arguments
-from colorzoo.weights.caffe import is_caffe, read_caffe
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import CONVENTIONS, apply_weights, load_state_dict_file, read_weights, save_weights
+from colorzoo.weights.readers import all_readers
 from colorzoo.weights.resolve import entry_of, entry_without_hash
 
 if TYPE_CHECKING:
@@ -104,8 +104,10 @@ def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:
             for name, value in load_state_dict_file(path / file).items()
         }
         return _Source(state_dict)
-    if path.is_file() and is_caffe(path):
-        return _Source(*cls.convert_caffe(read_caffe(path)))
+    if path.is_file():
+        for reader in all_readers():
+            if reader.translate is not None and reader.matches(path):
+                return _Source(*reader.translate(path, cls))
     content, entry = read_weights(path), entry_of(card, path)
     if entry is not None:
         return _Source(content.state_dict, entry.hparams, entry.license)
