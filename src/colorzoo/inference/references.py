@@ -20,7 +20,8 @@ from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture, is_gray
 from colorzoo.pictures.read import read_picture
-from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_metadata, save_weights
+from colorzoo.weights.load import load_state_dict_file, save_weights
+from colorzoo.weights.readers.safetensors import is_safetensors, read_metadata
 
 KIND = "colorzoo look"
 _STATISTICS = "statistics"

@@ -124,7 +124,7 @@ def _resolve_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
         entry = entry_of(card, path)
         if entry is None and (recorded := read_hparams(path)):
             return ResolvedWeights(path, None, recorded)
-        entry = entry or _entry_without_hash(card, path)
+        entry = entry or entry_without_hash(card, path)
         return ResolvedWeights(path, entry, entry.hparams if entry else {})
     if "://" in str(weights):
         raise WeightsError(
@@ -142,7 +142,7 @@ def entry_of(card: ModelCard, path: Path) -> Weights | None:
     return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
 
 
-def _entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
+def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
     """Return the authors' entry that a file without settings may belong to, if they state no hash."""
     entries = [entry for entry in card.weights.values() if entry.published and entry.sha256 is None]
     return entries[0] if entries and model_of_file(path) is None else None

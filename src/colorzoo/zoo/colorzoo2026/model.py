@@ -80,6 +80,7 @@ class Colorzoo2026(ColoringModel):
 
     accepts = frozenset({"points"})
     working_size = 160
+    training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
     network: Network
     centers: Tensor
