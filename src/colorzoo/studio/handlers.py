@@ -31,7 +31,7 @@ from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import Quality, ResultCache, Task, color_at, displayed_points, predict, preview
 from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
-from colorzoo.studio.photo import Photo, check_head, open_photo, read_upload, safe_name, thumbnail
+from colorzoo.studio.photo import LARGE, Photo, check_head, open_photo, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
 from colorzoo.studio.sessions import Session, TemporaryFiles
 from colorzoo.studio.works import Works, is_key
@@ -392,10 +392,17 @@ def _export(ctx: Context) -> Iterator[Message]:
         )
     photo, recipe = ctx.photo(), ctx.recipe()
     name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
+    large = photo.size[0] * photo.size[1] > LARGE
+    if large:
+        yield ctx.answer("progress", share=0.05)
     picture = photo.decode(ctx.limits)
     reference, _ = ctx.reference()
+    if large:
+        yield ctx.answer("progress", share=0.25)
     colored = ctx.pool.get(recipe.model).colorizer().colorize(picture, recipe, reference=reference)
     notes = [*picture.notes, *colored.notes]
+    if large:
+        yield ctx.answer("progress", share=0.5)
     if kind in LAYERED:
         below = without_paint(colored.overlays)
         unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
@@ -406,6 +413,8 @@ def _export(ctx: Context) -> Iterator[Message]:
         )
         marked = replace(picture, metadata=add_provenance(picture.metadata, origin))
         levels = colored.levels(depth_at(name, picture))
+        if large:
+            yield ctx.answer("progress", share=0.8)
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
         notes += write_notes(name, picture)
     facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}

@@ -187,11 +187,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.history = new History(doc, past, future);
     this.set({
-      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null,
-    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
-    areaBrush: null, areaStroke: null,
-    // the selected replaced color
-    replacing: null,
+      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
