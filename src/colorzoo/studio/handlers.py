@@ -248,7 +248,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
     if (distribution := result.distribution()) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggestions(distribution, task.photo, place, shape, count)
-    yield ctx.answer("suggestions", x=x, y=y, **found)
+    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(task, place), **found)
 
 
 def _next(ctx: Context) -> Iterator[Message]:

@@ -11,7 +11,7 @@ import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
-import { selectPoint } from "./edits.js";
+import { selectPoint, startSmall } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { createFramePanel, insideOf } from "./frames.js";
 import { createHistoryPanel } from "./historypanel.js";
@@ -350,6 +350,7 @@ class Pad {
     const wanted = this.suggesting;
     if (wanted?.id !== message.re || wanted.pointId !== this.ui.selected) return;
     this.set({ suggestions: { items: message.items, pointId: wanted.pointId, stale: false } });
+    if (typeof message.reach === "number") startSmall(this, wanted.pointId, message.reach);
   }
 
   receiveModel(message) {
