@@ -64,7 +64,7 @@ def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_
     trainer = Trainer(accelerator="cpu", devices=1, enable_checkpointing=False, **quiet)
     trainer.predict(task, return_predictions=False)
     assert task.summary.counts == {"skipped": 3}  # it looks for no .ppm
-    task.folder = task.output = tmp_path / "predicted"
+    task.output = str(tmp_path / "predicted")
     trainer.predict(task, return_predictions=False)
     predicted = contents(tmp_path / "predicted")
     assert predicted == {name: data for name, data in contents(first).items() if name in predicted}

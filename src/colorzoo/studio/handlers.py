@@ -41,7 +41,7 @@ from colorzoo.studio.coloring import (
 )
 from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
-from colorzoo.studio.photo import Photo, check_head, open_photo, read_upload, safe_name, thumbnail
+from colorzoo.studio.photo import LARGE, Photo, check_head, open_photo, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
 from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
 from colorzoo.studio.workers import ThreadCountChooser
@@ -273,7 +273,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggestions(distribution, task.photo, place, shape, count)
-    yield ctx.answer("suggestions", x=x, y=y, **found)
+    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(task, place), **found)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
@@ -419,11 +419,18 @@ def _export(ctx: Context) -> Iterator[Message]:
         )
     photo, recipe = ctx.photo(), ctx.recipe()
     name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
+    large = photo.size[0] * photo.size[1] > LARGE
+    if large:
+        yield ctx.answer("progress", share=0.05)
     picture = photo.decode(ctx.limits)
     colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
     rgb = None if reference is None else reference.rgb
+    if large:
+        yield ctx.answer("progress", share=0.25)
     colored = colorizer.colorize(picture, recipe, reference=rgb)
     notes = [*picture.notes, *colored.notes]
+    if large:
+        yield ctx.answer("progress", share=0.5)
     if kind in LAYERED:
         below = without_paint(colored.overlays)
         unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
@@ -432,6 +439,8 @@ def _export(ctx: Context) -> Iterator[Message]:
         origin = origin_of_result(_origin(colorizer, recipe, reference, quality), photo.sha256)
         marked = replace(picture, metadata=add_provenance(picture.metadata, origin))
         levels = colored.levels(depth_at(name, picture))
+        if large:
+            yield ctx.answer("progress", share=0.8)
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
         notes += write_notes(name, picture)
     facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}

@@ -18,10 +18,12 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
+from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.classes import find_classes
 from colorzoo.inference.points import even_reaches, find_extent, is_limited
+from colorzoo.inference.points import starting_reach as find_start
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
 from colorzoo.pictures.formats import open_picture
@@ -29,6 +31,7 @@ from colorzoo.studio.coloring import ResultCache, Task, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
+_POINT = 1.5  # radius of a new point in pixels of the network
 _REACH_STEPS = 23  # of the slider, without its ends
 _TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
@@ -205,6 +208,16 @@ def reach_steps(task: Task, point: PointHint) -> list[float]:
     """
     luma = task.luma()
     return even_reaches(luma, point, task.photo.size, _REACH_STEPS, task.colorizer.likeness(luma))
+
+
+def starting_reach(task: Task, place: tuple[float, float]) -> Reach | None:
+    """Return a reach for a new point at x and y of the photo; None if the model cannot tell."""
+    luma = task.luma()
+    likeness = task.colorizer.likeness(luma)
+    if likeness is None or "points" not in task.colorizer.model.accepts:
+        return None
+    radius = _POINT * min(task.photo.size) / min(luma.shape[2:])
+    return find_start(luma, PointHint(*place, radius), task.photo.size, likeness)
 
 
 def matched_place(

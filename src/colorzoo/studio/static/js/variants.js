@@ -10,7 +10,7 @@ import { pickedArea } from "./shapeedits.js";
 import { areaBounds, areaCenter } from "./shapes.js";
 
 const MOST_VARIANTS = 6;
-const VARIANT_SIZE = [160, 120]; // pixels of a small picture
+const VARIANT_SIZE = [240, 144]; // pixels of a small picture
 const AROUND = 0.4; // of the size of an area, shown beside it
 const AROUND_POINT = 0.22; // of the shorter side of the photo, shown to each side of a point
 
@@ -71,7 +71,7 @@ function variantPicture(layer, [left, top, right, bottom], photo) {
   const canvas = createCanvas(width, height);
   const scale = Math.max(1e-6, Math.min(width / (right - left), height / (bottom - top))) / (layer.width / photo.width);
   const shown = [width / scale, height / scale];
-  const clampTo = (middle, size, most) => Math.max(0, Math.min(middle - size / 2, most - size));
+  const clampTo = (middle, size, most) => (size >= most ? (most - size) / 2 : Math.max(0, Math.min(middle - size / 2, most - size)));
   const from = [clampTo(((left + right) / 2 / photo.width) * layer.width, shown[0], layer.width), clampTo(((top + bottom) / 2 / photo.height) * layer.height, shown[1], layer.height)];
   canvas.getContext("2d").drawImage(layer.bitmap, ...from, ...shown, 0, 0, width, height);
   return canvas;
