@@ -219,6 +219,9 @@ class ColoringModel(nn.Module):
 def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -> None:
     """Check the input of a model.
 
+    Examples:
+        >>> check_input(colorzoo.create_model("levin2004").model, torch.full((1, 1, 32, 48), 50.0), None)
+
     Values are checked in evaluation only, and not while a graph is made of the model.
 
     Args:
@@ -264,6 +267,10 @@ def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -
 
 def coloring_model(module: nn.Module) -> ColoringModel:
     """Return a model that is given as such or held by its trainer.
+
+    Examples:
+        >>> type(coloring_model(colorzoo.create_model("levin2004"))).__name__
+        'ColorizationByOptimization'
 
     Raises:
         ColorzooError: The module is neither.

@@ -39,6 +39,10 @@ _ROW, _BOX, _LEGEND = 22, 14, 120  # pixels
 class Segmented:
     """Classes of a photo.
 
+    Examples:
+        >>> Segmented(np.zeros((32, 48), dtype=np.int64), shares={0: 1.0}).labels.shape
+        (32, 48)
+
     Attributes:
         labels: ``(H, W)`` int64, at the photo's size.
         shares: Share of the pixels by class, the largest first.
@@ -151,6 +155,12 @@ def _check_class(number: int, count: int | None, name: str) -> None:
 
 def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segmented:
     """Segment a photo.
+
+    Examples:
+        >>> from colorzoo.pictures import read_picture
+        >>> model = colorzoo.create_model("chen2023_small").model
+        >>> segment_picture(model, read_picture("photo.png"), size=64).labels.shape
+        (32, 48)
 
     Args:
         model: The model.

@@ -218,6 +218,13 @@ def make_exemplar(model: ColoringModel, references: Sequence[Reference], size: i
 def make_look(model: ColoringModel, name: str, references: Sequence[Reference], size: int) -> Look:
     """Compute the look of references for a file; see `make_exemplar`.
 
+    Examples:
+        >>> from colorzoo.pictures import read_picture
+        >>> model = colorzoo.create_model("xu2020_small").model
+        >>> pictures = [Reference(read_picture(path)) for path in sorted(Path("album/train").iterdir())]
+        >>> make_look(model, "xu2020_small", pictures, size=64).model
+        'xu2020_small'
+
     Raises:
         GuidanceError: The model gives no looks.
     """

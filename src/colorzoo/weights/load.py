@@ -40,6 +40,11 @@ _OTHER_CONTENT = {
 def read_weights(path: Path, *, sha256: str | None = None, trust_pickle: bool = False) -> WeightContent:
     """Read a weight file once: tensors, settings and provenance.
 
+    Examples:
+        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> sorted(read_weights(path).hparams)
+        ['hint_attention', 'scene_blocks', 'width']
+
     Args:
         path: Safetensors, a PyTorch state dict (wrapped or not) or a Lightning checkpoint, whatever its
             extension, or the folder of a sharded checkpoint. Of a checkpoint the ``state_dict`` is taken;
@@ -61,12 +66,23 @@ def read_weights(path: Path, *, sha256: str | None = None, trust_pickle: bool = 
 def load_state_dict_file(
     path: Path, *, sha256: str | None = None, trust_pickle: bool = False
 ) -> dict[str, Tensor]:
-    """Return the tensors of a weight file by name; see `read_weights`."""
+    """Return the tensors of a weight file by name; see `read_weights`.
+
+    Examples:
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
+        torch.Size([2, 3])
+    """
     return read_weights(path, sha256=sha256, trust_pickle=trust_pickle).state_dict
 
 
 def read_hparams(path: Path) -> dict[str, Any]:
     """Return the constructor arguments that a weight file carries, empty if it carries none.
+
+    Examples:
+        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> sorted(read_hparams(path))
+        ['hint_attention', 'scene_blocks', 'width']
 
     They are the metadata ``hparams`` of safetensors, or the ``hyper_parameters`` of a Lightning checkpoint.
 
@@ -80,7 +96,12 @@ def read_hparams(path: Path) -> dict[str, Any]:
 
 
 def model_of_file(path: str | Path | None) -> str | None:
-    """Return the registered model that a safetensors file names; None for any other file."""
+    """Return the registered model that a safetensors file names; None for any other file.
+
+    Examples:
+        >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
+        'zhang2017_local_small'
+    """
     if path is None:
         return None
     path = Path(path).expanduser()
@@ -89,6 +110,13 @@ def model_of_file(path: str | Path | None) -> str | None:
 
 def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str, published: bool) -> None:
     """Load a state dict into a model: all of it or, if it does not fit, nothing.
+
+    Examples:
+        >>> layer = torch.nn.Linear(3, 2)
+        >>> state_dict = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
+        >>> apply_weights(layer, state_dict, name="mine", published=False)
+        >>> layer.weight.sum().item()
+        6.0
 
     Args:
         model: The model; half precision is converted to float32. Weights that only training needs (see
@@ -128,6 +156,11 @@ def save_weights(
     path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str], *, half: bool = True
 ) -> None:
     """Write safetensors atomically; equal input gives an equal file.
+
+    Examples:
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
+        torch.Size([2, 3])
 
     Args:
         path: Target; missing folders are made.

@@ -21,6 +21,10 @@ from colorzoo.weights.sharded import is_sharded
 class ResolvedWeights:
     """A weight file on this machine.
 
+    Examples:
+        >>> ResolvedWeights(Path("mine.safetensors")).published
+        False
+
     Attributes:
         path: The file.
         entry: Entry of the model's card, or None for a file of the user's own.
@@ -55,6 +59,11 @@ def resolve_weights(
     card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
 ) -> ResolvedWeights | None:
     """Find the weight file that a user means, downloading it if necessary.
+
+    Examples:
+        >>> card = colorzoo.model_card("zhang2017_local_small")
+        >>> resolve_weights(card, "default").path.suffix
+        '.safetensors'
 
     Args:
         card: The model.

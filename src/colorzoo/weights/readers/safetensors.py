@@ -21,6 +21,11 @@ _MAX_HEADER = 100_000_000  # bytes, the limit of the format
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of a safetensors file without reading its tensors.
 
+    Examples:
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> read_metadata(Path("mine.safetensors"))["model"]
+        'mine'
+
     Raises:
         WeightsError: No such file, or not valid safetensors.
     """
