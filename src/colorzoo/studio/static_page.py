@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from colorzoo import __version__
+from colorzoo.capabilities import ComparesPlaces
 from colorzoo.card import ModelCard, Weights
 from colorzoo.color import grid_centers, hull_centers, hull_mask
 from colorzoo.engines.export import export_model
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance.recipe import MAX_POINTS
-from colorzoo.inference.incremental import ComparesPlaces
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.pictures.read import read_picture
