@@ -28,7 +28,8 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import Reach
-from colorzoo.inference.colorizer import Colored, Colorizer
+from colorzoo.inference.answer import Colored
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.read import read_picture
 
 FOLDER = Path("data")

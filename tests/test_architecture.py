@@ -13,7 +13,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest first; what stands on one line must not import each other. See docs/architecture.md.
 LAYERS = (
-    "environment lazy progress randomness",
+    "atomic environment lazy progress randomness",
     "errors",
     "card settings",
     "registry",
@@ -40,7 +40,6 @@ LAYERS = (
     "__main__ testing",
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names.split()}
-TYPES_ONLY = {("factory", "training")}  # the type of the trainers that it creates; it loads them by name
 MODELS = {"networks", "losses", "prediction", "capabilities", "model", "factory"}  # data knows no model
 WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "cli"}
 LIGHT = {"environment", "lazy", "progress", "errors", "card", "settings", "registry"}
@@ -56,7 +55,7 @@ def violations(root: Path) -> list[Import]:
 
 def breaks_layers(found: Import) -> bool:
     importer, imported = package_of(found.importer), package_of(found.name)
-    if importer == imported or not {importer, imported} <= set(FLOOR) or (importer, imported) in TYPES_ONLY:
+    if importer == imported or not {importer, imported} <= set(FLOOR):
         return False
     if importer == "data" and imported in MODELS:
         return True
@@ -146,3 +145,35 @@ def plant(folder: Path, file: str, text: str) -> None:
     path = folder / "colorzoo" / file
     path.parent.mkdir(parents=True)
     path.write_text(text)
+
+
+def test_provenance_of_pictures_is_put_together_in_one_module():
+    made = [path for path in ROOT.rglob("*.py") if "return PictureProvenance(" in path.read_text()]
+    assert {path.relative_to(ROOT).as_posix() for path in made} == {
+        "batch/origin.py",
+        "pictures/provenance.py",
+    }
+    calls = [path for path in ROOT.rglob("*.py") if " PictureProvenance(" in path.read_text()]
+    assert calls == made
+
+
+def test_objects_of_recipes_are_read_with_their_types():
+    raw = [path for path in ROOT.rglob("*.py") if 'extra.get("' in path.read_text()]
+    assert {path.relative_to(ROOT).as_posix() for path in raw} == {"guidance/recipe.py"}
+
+
+def test_no_two_packages_import_each_other_for_their_types():
+    found = read_imports(ROOT)
+    pairs = {(package_of(each.importer), package_of(each.name)) for each in found}
+    both = {tuple(sorted(pair)) for pair in pairs if pair[0] != pair[1] and pair[::-1] in pairs}
+    assert {pair for pair in both if all(pair)} <= {("registry", "zoo")}  # "" is the facade
+
+
+def test_one_module_publishes_files_whole():
+    made = [path for path in ROOT.rglob("*.py") if "os.fsync" in path.read_text()]
+    assert [path.relative_to(ROOT).as_posix() for path in made] == ["atomic.py"]
+
+
+def test_papers_do_not_know_how_pictures_are_colored():
+    found = [each for each in read_imports(ROOT) if inside(each.importer, "colorzoo.zoo")]
+    assert not [each for each in found if inside(each.name, "colorzoo.inference", "colorzoo.studio")]

@@ -14,18 +14,10 @@ from PIL import Image
 import colorzoo
 from colorzoo.testing import write_sample_pictures
 
-# packages whose every name has an example; others have some
-COMPLETE = ("color", "data", "guidance", "losses", "metrics", "training")
-PACKAGES = (
-    *COMPLETE,
-    "evaluation",
-    "inference",
-    "model",
-    "networks",
-    "pictures",
-    "plots",
-    "prediction",
-    "testing",
+# pages of the reference whose every name has an example
+PACKAGES = sorted(
+    {page.stem for page in (Path(__file__).parents[1] / "docs" / "api").glob("*.md")}
+    - {"index", "capabilities", "card", "errors", "settings"}  # protocols, records, exceptions, types
 )
 NOT_RUN = {  # those that need weights or data sets
     "BandLPIPS",
@@ -37,6 +29,7 @@ NOT_RUN = {  # those that need weights or data sets
     "classifier_network",
     "feature_network",
     "lpips_network",
+    "report_curves",
     "vgg19_maps",
 }
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -52,7 +45,10 @@ def examples_of(value: object) -> list[doctest.Example]:
 
 
 def documented(value: object) -> bool:
-    return inspect.isclass(value) or inspect.isfunction(value)
+    """Return whether a name is one to show: no constant, exception or protocol."""
+    if inspect.isclass(value):
+        return not (issubclass(value, Exception) or getattr(value, "_is_protocol", False))
+    return inspect.isfunction(value)
 
 
 def is_skipped(value: object) -> bool:
@@ -74,8 +70,9 @@ def test_examples_run(package: str) -> None:
     known = names_of("") | (names_of(package) if package else {})
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     said: list[str] = []
+    elsewhere = [] if package else [value for each in PACKAGES for value in names_of(each).values()]
     for name, value in names_of(package).items():
-        if not documented(value) or not (examples := examples_of(value)):
+        if not documented(value) or value in elsewhere or not (examples := examples_of(value)):
             continue
         torch.manual_seed(0)
         names = {**known, "torch": torch, "np": np, "Path": Path, "colorzoo": colorzoo}
@@ -85,7 +82,7 @@ def test_examples_run(package: str) -> None:
     assert runner.failures == 0, "".join(said)
 
 
-@pytest.mark.parametrize("package", ["", *COMPLETE])
+@pytest.mark.parametrize("package", ["", *PACKAGES])
 def test_every_name_has_an_example(package: str) -> None:
     values = {name: value for name, value in names_of(package).items() if documented(value)}
     assert [name for name, value in values.items() if not examples_of(value)] == []

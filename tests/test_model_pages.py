@@ -12,7 +12,7 @@ from docs.models import strips
 from PIL import Image
 
 from colorzoo import colorize
-from colorzoo.inference.guidance_maps import as_recipe
+from colorzoo.inference.guidance_maps import read_guidance
 from colorzoo.registry import list_models, model_card
 
 ZOO = Path(str(files("colorzoo.zoo")))
@@ -60,7 +60,7 @@ def test_the_python_blocks_are_valid(name: str) -> None:
     for block in re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL):
         compile(block, name, "exec")
     for block in re.findall(r"```json\n(.*?)```", PAGES[name], re.DOTALL):
-        as_recipe(json.dumps(json.loads(block)))
+        read_guidance(json.dumps(json.loads(block)))
 
 
 @pytest.mark.parametrize(

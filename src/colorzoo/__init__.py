@@ -18,8 +18,6 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.card import ModelCard as ModelCard
     from colorzoo.color import lab_to_rgb as lab_to_rgb
     from colorzoo.color import rgb_to_lab as rgb_to_lab
-    from colorzoo.factory import create_model as create_model
-    from colorzoo.factory import from_pretrained as from_pretrained
     from colorzoo.guidance import Boxes as Boxes
     from colorzoo.guidance import ClassMap as ClassMap
     from colorzoo.guidance import Exemplar as Exemplar
@@ -39,6 +37,8 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.registry import model_card as model_card
     from colorzoo.training import ColorizationModule as ColorizationModule
     from colorzoo.training import SingleOptimizerModule as SingleOptimizerModule
+    from colorzoo.training.create import create_model as create_model
+    from colorzoo.training.create import from_pretrained as from_pretrained
 
 __version__ = "0.1.0"
 
@@ -65,9 +65,9 @@ _PUBLIC = {
     "colorize": "api",
     "colorize_file": "api",
     "colorize_files": "api",
-    "create_model": "factory",
+    "create_model": "training.create",
     "features": "inference",
-    "from_pretrained": "factory",
+    "from_pretrained": "training.create",
     "lab_to_rgb": "color",
     "list_models": "registry",
     "model_card": "registry",

@@ -6,7 +6,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -15,24 +15,22 @@ from PIL import Image
 
 from colorzoo.batch.file import FileOptions, color_file, open_file
 from colorzoo.batch.find import FoundPicture
+from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.record import DoneIndex, digest_of
-from colorzoo.batch.request import Coloring, ColorRequest, coloring_of
+from colorzoo.batch.record import DoneIndex
+from colorzoo.batch.request import Coloring, ColorRequest, coloring_of, request_by
 from colorzoo.batch.runner import Job, PictureResult, color_pictures
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_file
+from colorzoo.inference.guidance_maps import GuidanceLike, ReadGuidance, choose_for_guidance, read_guidance
 from colorzoo.inference.references import ability_for, recipe_reference_files
-from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.pictures.write import write_notes
-from colorzoo.weights.choice import ModelChoice
+from colorzoo.weights.files import digest_of
 
 FileStatus = Literal["colored", "done", "failed"]
 Stamp = tuple[int, int] | None
 """Time of the last change of a weight file, and its size."""
-
-_RECORDED_SETTINGS = frozenset({"size", "temperature", "render_factor", "precision", "engine"})
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,9 @@ def colorize(
     Raises:
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
-    colorizer = _colorizer_for(model, guidance, reference, fast, weights, device, **settings)
-    return colorizer(image, guidance, strength=strength, reference=reference, frame=frame)
+    given = read_guidance(guidance)
+    colorizer = _colorizer_for(model, given, reference, fast, weights, device, **settings)
+    return colorizer(image, given, strength=strength, reference=reference, frame=frame)
 
 
 def colorize_file(
@@ -145,16 +144,16 @@ def colorize_file(
     Returns:
         The target.
     """
-    source, target = Path(source), Path(target)
-    colorizer = _colorizer_for(model, guidance, reference, fast, weights, device, **settings)
-    coloring = Coloring(colorizer, guidance, strength, colorizer.exemplar_of(reference, guidance))
+    source, target, given = Path(source), Path(target), read_guidance(guidance)
+    colorizer = _colorizer_for(model, given, reference, fast, weights, device, **settings)
+    coloring = Coloring(colorizer, given.guidance, strength, colorizer.exemplar_of(reference, given))
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    choice = _choice(colorizer.name, weights, _stamp(weights))
-    origin = _origin(choice, colorizer, guidance, reference, strength, options, settings)
-    if origin is not None:
-        origin = replace(origin, source=digest_of(source), date=current_date())
+    request = _request(colorizer, given, reference, strength, options)
+    origin = None
+    if request is not None:
+        origin = origin_of_result(request.origin_by(colorizer), digest_of(source))
     colored = color_file(opened, coloring, target, origin, options)()
     for note in (*lost, *colored.notes):
         warnings.warn(note, UserWarning, stacklevel=2)
@@ -240,17 +239,17 @@ def _resumable(
 
 def _colorizer_for(
     model: str | None,
-    guidance: GuidanceLike,
+    given: ReadGuidance,
     reference: ReferenceLike | None,
     fast: bool,
     weights: str | Path | None,
     device: str,
     **settings: Any,
 ) -> Colorizer:
-    recipe, file = as_recipe(guidance), recipe_file(guidance)
+    recipe, folder = given.guidance, given.folder
     references: list[object] = [] if reference is None else [reference]
-    if not references and file is not None and isinstance(recipe, Recipe):
-        references = [path for path, _ in recipe_reference_files(recipe, file.parent)]
+    if not references and folder is not None and isinstance(recipe, Recipe):
+        references = [path for path, _ in recipe_reference_files(recipe, folder)]
     choice = choose_for_guidance(
         model,
         recipe,
@@ -262,40 +261,26 @@ def _colorizer_for(
     return _colorizer(choice.name, weights, device, _stamp(weights), **settings)
 
 
-def _origin(
-    choice: ModelChoice,
+def _request(
     colorizer: Colorizer,
-    guidance: GuidanceLike,
+    given: ReadGuidance,
     reference: ReferenceLike | None,
     strength: float | None,
     options: FileOptions,
-    settings: dict[str, Any],
-) -> PictureProvenance | None:
-    """Return the origin of a result without its source; None if recipe, files and options cannot tell it."""
-    recipe, file = as_recipe(guidance), recipe_file(guidance)
+) -> ColorRequest | None:
+    """Return the request of a command line that colors so; None if recipe, files and options cannot."""
+    recipe = given.guidance
     if not isinstance(recipe, Recipe) or not isinstance(reference, str | Path | None):
         return None
-    if settings.keys() - _RECORDED_SETTINGS:
-        return None
-    request = ColorRequest(
-        choice=choice,
-        recipe=recipe,
-        folder=None if file is None else file.parent,
+    return request_by(
+        colorizer,
+        recipe,
+        folder=given.folder,
         reference=() if reference is None else (str(reference),),
-        reference_weights=None,
-        alpha=None,
-        reassigned=[],
         strength=strength,
-        size=colorizer.requested_size,
-        temperature=settings.get("temperature"),
-        render_factor=settings.get("render_factor"),
         quality=options.quality,
         frames="first" if options.frames == "first" else "all",
-        device="auto",
-        precision=settings.get("precision", "auto"),
-        engine=settings.get("engine", "torch"),
     )
-    return request.origin_by(colorizer)
 
 
 @lru_cache(maxsize=2)
@@ -304,13 +289,6 @@ def _colorizer(
 ) -> Colorizer:
     del stamp  # part of the key only: a file that was trained further is loaded again
     return Colorizer(model, weights=weights, device=device, **settings)
-
-
-@lru_cache(maxsize=2)
-def _choice(model: str, weights: str | Path | None, stamp: Stamp) -> ModelChoice:
-    """Return the choice of a model and weights, which hashes a weight file once."""
-    del stamp  # as above
-    return ModelChoice(model, weights)
 
 
 def _stamp(weights: str | Path | None) -> Stamp:

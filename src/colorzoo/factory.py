@@ -1,4 +1,4 @@
-"""Create registered models with their weights."""
+"""Create registered models with their weights; `colorzoo.training.create` has the public calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -14,81 +14,42 @@ from torch import nn
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
 from colorzoo.model import ColoringModel
-from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
-from colorzoo.settings import (
-    current_arguments,
-    flatten_arguments,
-    known_settings,
-    nest_arguments,
-    plain_arguments,
-)
+from colorzoo.registry import load_model_class, load_task_class, model_card
+from colorzoo.settings import current_arguments, known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.file_record import record_first_use
 from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharing import HUB, shared_weights
 
-if TYPE_CHECKING:
-    from colorzoo.training.module import ColorizationModule
-
 M = TypeVar("M", bound=nn.Module)
 
 
-def create_model(
-    name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
-) -> ColorizationModule:
+def create_task(
+    name: str, weights: str | Path | None = "default", *, kind: type[M], offline: bool = False, **hparams: Any
+) -> M:
     """Create a registered model with its trainer, in evaluation mode.
 
-    Examples:
-        >>> model = create_model("zhang2017_local_small")
-        >>> model(torch.full((1, 1, 32, 48), 50.0)).ab.shape
-        torch.Size([1, 2, 32, 48])
-
     Args:
-        name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` is a model of the
-            Hugging Face Hub, see `from_pretrained`.
-        weights: ``"default"``: the weights that ship inside the package, else the authors' (fetched once),
-            and if neither can be had the model stays untrained and a warning says how to get them.
-            ``"published"``: the authors', or an error. None: random. Anything else: the path of a weight
-            file or checkpoint.
-        offline: Open no connection.
-        **hparams: Settings of the model by name (``width=0.25``), or whole groups of them.
-
-    Returns:
-        The LightningModule; its ``model`` is the plain `ColoringModel`, its ``trained`` whether it has
-        weights.
+        name: See `create_coloring_model`.
+        weights: See `create_coloring_model`.
+        kind: Class that the trainer has, or a base of it.
+        offline: See `create_coloring_model`.
+        **hparams: See `create_coloring_model`.
 
     Raises:
-        UnknownModelError: No such model; the message names the nearest ones.
-        WeightsError: The weights are missing, broken or of another model.
+        UnknownModelError: See `create_coloring_model`.
+        WeightsError: See `create_coloring_model`.
     """
     name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
-    task: type[ColorizationModule] = load_task_class(card)
+    task = load_task_class(card)
     _require_same_model(card, found, known_settings(task))
-    return _create(task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams)
-
-
-def from_pretrained(source: str | Path, *, offline: bool = False, **hparams: Any) -> ColorizationModule:
-    """Load a model that `ColoringModel.save_pretrained` has written, in evaluation mode.
-
-    Examples:
-        >>> folder = create_model("zhang2017_local_small").save_pretrained("mine")
-        >>> from_pretrained(folder)(torch.full((1, 1, 32, 48), 50.0)).ab.shape
-        torch.Size([1, 2, 32, 48])
-
-    Args:
-        source: The folder, or a repository of the Hugging Face Hub as ``hf-hub:OWNER/NAME``, with an optional
-            ``@REVISION``. Its file is fetched once into the cache of the Hub.
-        offline: Open no connection.
-        **hparams: See `create_model`.
-
-    Raises:
-        WeightsError: It cannot be found or fetched, is broken, or names no model.
-        UnknownModelError: The package with its model is not installed.
-    """
-    name, weights = shared_weights(source, offline=offline)
-    return create_model(name, weights, offline=offline, **hparams)
+    created: nn.Module = _create(
+        task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams
+    )
+    assert isinstance(created, kind)
+    return created
 
 
 W = TypeVar("W")
@@ -187,15 +148,6 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     # In a context of its own: while the command line builds a trainer, Lightning would take the arguments of
     # that one for those of any other that is built meanwhile.
     return Context().run(model_class, **nest_arguments(model_class, settings))
-
-
-def card_of(trainer: ColorizationModule) -> ModelCard | None:
-    """Return the card of a trainer's class whose settings it has, the one with the most; None without any."""
-    kind = type(trainer)
-    path, settings = f"{kind.__module__}:{kind.__qualname__}", flatten_arguments(kind, trainer.hparams)
-    cards = [card for card in map(model_card, list_models()) if card.task == path]
-    fitting = [card for card in cards if plain_arguments(card.hparams).items() <= settings.items()]
-    return max(fitting, key=lambda card: len(card.hparams), default=None)
 
 
 def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:

@@ -22,7 +22,7 @@ from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharing import save_folder
 
 if TYPE_CHECKING:
-    from colorzoo.weights.caffe import CaffeLayers
+    from colorzoo.weights.readers.caffe import CaffeLayers
 
 __all__ = [
     "ColoringModel",
@@ -32,8 +32,6 @@ __all__ = [
 
 HELD = "model."
 """Prefix of a model's weights in a checkpoint of its trainer."""
-
-_TRAINING_ONLY = ("discriminator.", "label_head.")
 
 
 class ColoringModel(nn.Module):
@@ -58,6 +56,8 @@ class ColoringModel(nn.Module):
         output_kind: What `forward` returns: ab or RGB.
         working_size: Shorter side in pixels at which the network sees a picture unless the user names one.
         recorded_hparams: Settings that change what weights mean; weight files record them.
+        training_only: Beginnings of the names of weights that only training needs, where a checkpoint or the
+            authors' file holds them beside those of the model.
         published_files: Names of the authors' files, where they publish several for one model, and the prefix
             of each in the state dict that `load_published_state_dict` takes.
         network: The network.
@@ -74,6 +74,7 @@ class ColoringModel(nn.Module):
     output_kind: OutputKind = "ab"
     working_size: int = 256
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
+    training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
     published_files: ClassVar[Mapping[str, str]] = {}
 
     network: nn.Module
@@ -127,7 +128,7 @@ class ColoringModel(nn.Module):
             WeightsError: Keys are missing, unexpected or of another shape.
         """
         if not published:
-            state_dict = {**self.borrowed_weights(), **held_weights(state_dict)}
+            state_dict = {**self.borrowed_weights(), **self._held(state_dict)}
         apply_weights(self, state_dict, name=name, published=published)
         self.trained = True
 
@@ -137,7 +138,7 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: Keys or shapes do not fit, or the model has no published checkpoint.
         """
-        ours = _without_training(self.convert_published(state_dict))
+        ours = self._without_training(self.convert_published(state_dict))
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -173,7 +174,20 @@ class ColoringModel(nn.Module):
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Reduce the state dict of a checkpoint to what a weight file stores."""
-        return held_weights(state_dict)
+        return cls._held(state_dict)
+
+    @classmethod
+    def _held(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of a model from its weight file or from a checkpoint of its trainer.
+
+        A checkpoint holds them below ``model.``; those written before had them beside a discriminator.
+        """
+        held = {key.removeprefix(HELD): value for key, value in state_dict.items() if key.startswith(HELD)}
+        return held or cls._without_training(state_dict)
+
+    @classmethod
+    def _without_training(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model as a folder to share: its weights with their settings, and its card as README.
@@ -204,6 +218,9 @@ class ColoringModel(nn.Module):
 
 def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -> None:
     """Check the input of a model.
+
+    Examples:
+        >>> check_input(colorzoo.create_model("levin2004").model, torch.full((1, 1, 32, 48), 50.0), None)
 
     Values are checked in evaluation only, and not while a graph is made of the model.
 
@@ -251,6 +268,10 @@ def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -
 def coloring_model(module: nn.Module) -> ColoringModel:
     """Return a model that is given as such or held by its trainer.
 
+    Examples:
+        >>> type(coloring_model(colorzoo.create_model("levin2004"))).__name__
+        'ColorizationByOptimization'
+
     Raises:
         ColorzooError: The module is neither.
     """
@@ -260,16 +281,3 @@ def coloring_model(module: nn.Module) -> ColoringModel:
             f"{type(module).__name__} is neither a ColoringModel nor a ColorizationModule that holds one."
         )
     return model
-
-
-def held_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a model from its weight file or from a checkpoint of its trainer.
-
-    A checkpoint holds them below ``model.``; those written before had them beside a discriminator.
-    """
-    held = {key.removeprefix(HELD): value for key, value in state_dict.items() if key.startswith(HELD)}
-    return held or _without_training(state_dict)
-
-
-def _without_training(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value for key, value in state_dict.items() if not key.startswith(_TRAINING_ONLY)}

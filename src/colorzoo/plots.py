@@ -48,6 +48,10 @@ _LARGEST = 900.0  # square points, the area of a bin with all pixels
 class Curve:
     """A curve with intervals.
 
+    Examples:
+        >>> Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0)).name
+        'mine'
+
     Attributes:
         name: Label in the legend.
         at: Positions on the horizontal axis, ascending, such as numbers of points.
@@ -65,6 +69,9 @@ class Curve:
 
 def report_curves(results: str | Path, metric: str) -> list[Curve]:
     """Return a curve for each method of a report of ``colorzoo evaluate``.
+
+    Examples:
+        >>> curves = report_curves("report/results.json", "psnr")  # doctest: +SKIP
 
     Args:
         results: Its ``results.json``.
@@ -92,6 +99,11 @@ def draw_curves(
 ) -> Axes:
     """Draw curves with bands for their intervals; a curve with a single position is a dashed line.
 
+    Examples:
+        >>> curve = Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0))
+        >>> draw_curves([curve], xlabel="points", ylabel="PSNR [dB]").get_ylabel()
+        'PSNR [dB]'
+
     The horizontal axis is logarithmic and starts at 0.
 
     Args:
@@ -113,7 +125,14 @@ def draw_curves(
 
 
 def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
-    """Draw one curve with a band for its intervals, or a dashed line for a single position."""
+    """Draw one curve with a band for its intervals, or a dashed line for a single position.
+
+    Examples:
+        >>> import matplotlib.pyplot as plt
+        >>> figure, axes = plt.subplots()
+        >>> curve = Curve("mine", at=(0, 10), value=(22.0, 27.0), low=(21.0, 26.0), high=(23.0, 28.0))
+        >>> draw_curve(curve, "#0072b2", axes)
+    """
     if len(curve.at) == 1:
         axes.axhline(curve.value[0], color=color, linestyle="--", label=curve.name)
         return
@@ -126,8 +145,8 @@ def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
 
     Examples:
         >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
-        >>> color_difference(truth, truth).max()
-        np.float32(0.0)
+        >>> float(color_difference(truth, truth).max())
+        0.0
 
     Args:
         picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
@@ -151,6 +170,10 @@ def draw_difference(
     picture: Picture, truth: Picture, *, axes: Axes | None = None, largest: float = 60.0
 ) -> Axes:
     """Draw a map of `color_difference` with its scale and the mean in the title.
+
+    Examples:
+        >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
+        >>> axes = draw_difference(truth, truth)
 
     Args:
         picture: The result.
@@ -188,6 +211,9 @@ def gamut_shares(picture: Picture) -> NDArray[np.float64]:
 
 def draw_gamut(picture: Picture, *, axes: Axes | None = None) -> Axes:
     """Draw the colors of a picture: the 313 bins in their own colors, with areas by the root of their share.
+
+    Examples:
+        >>> axes = draw_gamut(np.full((32, 48, 3), 128, dtype=np.uint8))
 
     Args:
         picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.

@@ -24,6 +24,11 @@ __all__ = [
 class DeferredMaps(Mapping[str, Tensor]):
     """Maps that are computed on every access.
 
+    Examples:
+        >>> maps = DeferredMaps({"match": lambda: torch.zeros(1, 1, 8, 8)}, nbytes=256)
+        >>> maps["match"].shape
+        torch.Size([1, 1, 8, 8])
+
     Attributes:
         nbytes: Memory in bytes that their computation holds.
 

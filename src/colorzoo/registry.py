@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import entry_points
@@ -19,6 +19,7 @@ from typing import Any, get_args
 import colorzoo.zoo
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.errors import ColorzooError, UnknownModelError
+from colorzoo.settings import flatten_arguments, plain_arguments
 
 ENTRY_POINT_GROUP = "colorzoo.models"
 
@@ -77,6 +78,27 @@ def model_card(name: str) -> ModelCard:
     near = difflib.get_close_matches(name, [*cards, *by_alias], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo models` lists them all."
     raise UnknownModelError(f"unknown model {name!r}; {hint}")
+
+
+def cards_of(kind: type) -> list[ModelCard]:
+    """Return the cards of a class, the `ColoringModel` or the trainer of models."""
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    return [card for card in map(model_card, list_models()) if path in (card.model, card.task)]
+
+
+def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
+    """Return the card of a class whose settings an instance has, the one with the most; None without any.
+
+    Args:
+        kind: Class of the model or of its trainer.
+        settings: Its settings, single or in groups.
+    """
+    own = plain_arguments(flatten_arguments(kind, settings))
+
+    def fits(card: ModelCard) -> bool:
+        return all(own.get(key, value) == value for key, value in plain_arguments(card.hparams).items())
+
+    return max(filter(fits, cards_of(kind)), key=lambda card: len(card.hparams), default=None)
 
 
 def load_model_class(card: ModelCard) -> type[Any]:

@@ -64,7 +64,7 @@ def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_
     trainer = Trainer(accelerator="cpu", devices=1, enable_checkpointing=False, **quiet)
     trainer.predict(task, return_predictions=False)
     assert task.summary.counts == {"skipped": 3}  # it looks for no .ppm
-    task.folder = task.output = tmp_path / "predicted"
+    task.output = str(tmp_path / "predicted")
     trainer.predict(task, return_predictions=False)
     predicted = contents(tmp_path / "predicted")
     assert predicted == {name: data for name, data in contents(first).items() if name in predicted}
@@ -75,7 +75,7 @@ def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_
 def test_finished_results_are_recognized_by_the_index_or_by_the_file(album, weights, tmp_path, monkeypatch):
     out = tmp_path / "out"
     statuses(album, weights, out)
-    monkeypatch.setattr(file, "read_picture", lambda *_: pytest.fail("it was opened again"))
+    monkeypatch.setattr(file, "read_file", lambda *_: pytest.fail("it was opened again"))
     api._resumable.cache_clear()
     with monkeypatch.context() as none:
         none.setattr(record, "read_provenance", lambda *_: pytest.fail("the notes would have done"))

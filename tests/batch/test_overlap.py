@@ -50,6 +50,21 @@ def test_results_come_in_order_and_one_thread_does_the_second_step(threads: int)
     assert watched.most <= 2 * threads + 2
 
 
+def test_reading_the_network_and_writing_overlap() -> None:
+    """With two threads an item is written and another read while the network is at work on a third."""
+    together = threading.Barrier(3, timeout=60)  # broken, and so an error, if one of them waits for another
+
+    def meet(item: int, number: int) -> int:
+        if item == number:
+            together.wait()
+        return item
+
+    steps = Steps[int, int, int, int](
+        lambda item: meet(item, 2), lambda item, _: meet(item, 1), lambda item, _: meet(item, 0), lambda _: 1
+    )
+    assert list(overlapped(range(4), steps, threads=2, room=99)) == [0, 1, 2, 3]
+
+
 def test_room_limits_the_items_at_work_and_a_large_one_is_alone() -> None:
     sizes = [3, 3, 3, 50, 3, 3, 3, 3]
     watched = Watched(sizes)

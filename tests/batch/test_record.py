@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from colorzoo.batch.record import DoneIndex, digest_of
+from colorzoo.batch.record import DoneIndex
 from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.weights.files import digest_of
 
 
 def test_an_entry_counts_only_for_the_file_that_was_written(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorzoo.atomic import part_of
 from colorzoo.cli.main import main
-from colorzoo.pictures.parts import part_of
 from colorzoo.pictures.provenance import read_provenance
 from tiny_model import gray_picture, write_tiny_weights
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -215,13 +216,13 @@ def test_good_pictures_among_bad_ones_are_colored(run: Run, tmp_path: Path) -> N
 def test_an_unexpected_error_stops_no_other_picture(run: Run, tmp_path: Path, monkeypatch) -> None:
     from colorzoo.batch import file
 
-    def read(path: Path, **options):
-        if path.name == "a.png":
+    def read(stream: IO[bytes], name: str, *options, **more):
+        if name.endswith("a.png"):
             raise ZeroDivisionError("oops")
-        return real(path, **options)
+        return real(stream, name, *options, **more)
 
-    real = file.read_picture
-    monkeypatch.setattr(file, "read_picture", read)
+    real = file.read_file
+    monkeypatch.setattr(file, "read_file", read)
     for name in ("a.png", "b.png"):
         photo(tmp_path / name)
     code, out, err = run(tmp_path)

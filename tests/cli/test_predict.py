@@ -12,6 +12,7 @@ import pytest
 from lightning.pytorch import Trainer
 from PIL import Image
 
+from colorzoo.atomic import part_of
 from colorzoo.batch import file
 from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
@@ -20,7 +21,6 @@ from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.frames import look_for_frames, read_frames
-from colorzoo.pictures.parts import part_of
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card

@@ -14,11 +14,11 @@ import torch
 from colorzoo.cli.main import main
 from colorzoo.engines.export import TOLERANCE, export_model, write_graph
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.testing.samples import sample_image
+from colorzoo.training.create import create_model
 
 FEW = {"samples": 4}
 

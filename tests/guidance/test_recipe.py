@@ -310,3 +310,38 @@ def test_points_survive_json_exactly(data: st.DataObject) -> None:
     read = read if read is not None else Points.none(mask[None, None])
     assert torch.equal(read.mask[0, 0], mask)
     assert torch.equal(read.ab[0], ab)
+
+
+def test_objects_of_a_recipe_have_types_and_keep_their_json() -> None:
+    document = {
+        "exemplar": {"path": "a.png", "alpha": 1, "more": [{"path": "b.png", "weight": 2}, {"weight": 3}]},
+        "classes": {"map": {"3": 7}, "file": "l.png", "painted": [{"class": 1, "path": [[0, 1], [2, 3]]}]},
+        "statistics": {"saturation": 0},
+        "divisions": [{"path": [[1, 2]], "closed": True}],
+    }
+    recipe = Recipe.from_json(document)
+    assert [(file.path, file.weight) for file in recipe.exemplar.files] == [("a.png", 1.0), ("b.png", 2.0)]
+    assert (recipe.exemplar.alpha, recipe.statistics.saturation) == (1.0, 0.0)
+    assert (recipe.classes.moved, recipe.classes.label_files) == ({3: 7}, ("l.png",))
+    assert [area.number for area in recipe.classes.painted] == [1]
+    assert recipe.divisions[0].closed
+    assert document.items() <= recipe.to_dict().items()
+    changed = recipe.with_fields("exemplar", {"alpha": 0.5, "more": None})
+    assert changed.extra["exemplar"] == {"path": "a.png", "alpha": 0.5}
+    assert Recipe().exemplar.alpha is Recipe().statistics.saturation is None
+    assert Recipe().with_fields("classes", {}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("exemplar", {"more": [{"weight": -1}]}),
+        ("classes", {"map": {"sky": 1}}),
+        ("classes", {"painted": [{"class": 1}]}),
+        ("statistics", {"histogram": [1, 2]}),
+        ("divisions", [{"path": []}]),
+    ],
+)
+def test_broken_objects_are_refused_when_a_recipe_is_read(field: str, value: Any) -> None:
+    with pytest.raises(GuidanceError, match=f"recipe.{field}"):
+        Recipe.from_json({field: value})

@@ -15,6 +15,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.points import Likeness, even_reaches, find_extent, limit_reach
+from colorzoo.networks.answers import AnswerCache
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -155,14 +156,15 @@ def test_limited_points_cost_one_more_run_which_is_cached(colorizer: Colorizer) 
     assert both[50, 20] > 40 > before[50, 20]
 
 
-def test_the_cache_distinguishes_scribbles(colorizer: Colorizer) -> None:
+def test_the_cache_distinguishes_scribbles() -> None:
+    answers: AnswerCache[torch.Tensor] = AnswerCache()
     luma = torch.full((1, 1, SIDE, SIDE), 50.0)
     keys = []
     for row in (10, 30):
         mask = torch.zeros(1, 1, SIDE, SIDE)
         mask[..., row, 5:40] = 1
         given = Guidance(scribbles=Scribbles(mask))
-        keys.append(colorizer._without_limited.get(luma, given, lambda _, g: g.scribbles.mask.clone()))
+        keys.append(answers.get(luma, given, lambda _, g: g.scribbles.mask.clone()))
     assert not torch.equal(*keys)
 
 

@@ -8,8 +8,9 @@ import torch
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, Regions
+from colorzoo.guidance.objects import Division, read_divisions
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.regions import Division, divide_regions, filled_regions, read_divisions
+from colorzoo.inference.regions import divide_regions, filled_regions
 from tiny_model import tiny_painter
 
 SIZE = (40, 30)

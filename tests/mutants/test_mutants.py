@@ -1,14 +1,14 @@
 """Each change of one line makes a test fail that its row names; see mutation.py.
 
-``pytest -m mutants`` runs all rows. With ``COLORZOO_MUTANTS_SEED`` set, as in ``.ci/run``, it runs a random
-tenth.
+``pytest -m mutants`` runs all rows and prints how many were tried and caught, by module. With
+``COLORZOO_MUTANTS_SEED`` set, as in ``.ci/run``, it runs a random tenth.
 """
 
 import os
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +43,10 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MutationRunner]
 @pytest.mark.parametrize(
     "mutant", chosen(MUTANTS, os.environ.get("COLORZOO_MUTANTS_SEED")), ids=lambda mutant: mutant.name
 )
-def test_a_mutant_is_caught(mutant: Mutant, runner: MutationRunner) -> None:
+def test_a_mutant_is_caught(
+    mutant: Mutant, runner: MutationRunner, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("mutated", mutant.file)
     assert_caught(runner, mutant)
 
 

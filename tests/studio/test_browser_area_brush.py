@@ -36,7 +36,7 @@ def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
 
 
 def brush(pad: BrowserPad, name: str) -> None:
-    pad.page.click(f"[aria-label='How areas are selected'] >> text="{name}"")
+    pad.page.click(f"[aria-label='How areas are selected'] >> text={name}")
 
 
 def covered(pad: BrowserPad) -> NDArray[np.bool_]:

@@ -159,7 +159,7 @@ def test_a_large_photo_is_previewed_at_once_and_can_be_cancelled(
 ) -> None:
     pad.open_ready(photo)
     go_on, read = threading.Event(), photo_module.read_upload
-    monkeypatch.setattr(photo_module, "_LARGE", 1000)
+    monkeypatch.setattr(photo_module, "LARGE", 1000)
     monkeypatch.setattr(photo_module, "read_upload", lambda *a, **k: go_on.wait(20) and read(*a, **k))
     Image.fromarray(np.full((90, 120), 99, np.uint8)).save(tmp_path / "large.jpg")
     pad.open(tmp_path / "large.jpg")

@@ -21,7 +21,7 @@ from colorzoo.studio.protocol import Limits
 
 @pytest.fixture
 def small_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo, "_LARGE", 1000)
+    monkeypatch.setattr(photo, "LARGE", 1000)
     monkeypatch.setattr(full_size, "_BAND_PIXELS", 96 * 16)
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pads import DirectPad, photo_file, pixels, socket_pad, web_client
+from pads import DirectPad, look_file, photo_file, pixels, socket_pad, tiny_studio, web_client
 from PIL import Image
 from test_widget import page_of
 
 import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.provenance import read_provenance
+from colorzoo.pictures.provenance import PictureProvenance, read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio import Pad
 from colorzoo.studio.photo import jpeg
 from colorzoo.studio.protocol import Message
 from colorzoo.studio.studio import Studio
+from tiny_model import tiny_model
 
 RECIPE = {
     "version": 1,
@@ -44,8 +46,12 @@ def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> 
     data = photo_file(96, 80, "JPEG", quality=90)
     source, hints, target = tmp_path / "old.jpg", tmp_path / "hints.json", tmp_path / f"new{suffix}"
     source.write_bytes(data)
-    hints.write_text(json.dumps(RECIPE))
+    image = {"width": 96, "height": 80, "sha256": hashlib.sha256(data).hexdigest()}
+    hints.write_text(json.dumps({**RECIPE, "image": image}))
     assert main(["colorize", str(source), "--recipe", str(hints), "-o", str(target)]) == 0
+    by_python = tmp_path / f"python{suffix}"
+    colorzoo.colorize_file(source, by_python, guidance=hints)
+    assert_same(by_python.read_bytes(), target)
 
     studio = Studio()
     with web_client(studio) as client, socket_pad(client) as pad:
@@ -64,15 +70,59 @@ def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> 
 
 
 def assert_same(data: bytes, target: Path) -> None:
-    """All but the digest of the settings, which the command line alone compares."""
+    """Check pixels, metadata and the whole record of how they were made, but the second of its making."""
     exported = target.with_name(f"exported{target.suffix}")
     exported.write_bytes(data)
     one, other = read_picture(exported), read_picture(target)
     assert np.array_equal(one.rgb, other.rgb)
     assert replace(one.metadata, xmp=None, source=None) == replace(other.metadata, xmp=None, source=None)
-    origins = [read_provenance(path) for path in (exported, target)]
-    assert origins[0].source == origins[1].source != ""
-    assert origins[0].model == origins[1].model == "zhang2017_local_small"
+    origin = origin_of(exported)
+    assert origin == origin_of(target)
+    assert origin.model == json.loads(origin.recipe)["model"]
+    assert all((origin.source, origin.settings, origin.weights, origin.options, origin.version))
+    assert origin.trained
+
+
+def origin_of(path: Path) -> PictureProvenance:
+    origin = read_provenance(path)
+    assert origin is not None
+    return replace(origin, date="")
+
+
+def test_a_reference_in_the_pad_is_recorded_as_by_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "old.png").write_bytes(photo_file())
+    (tmp_path / "look.png").write_bytes(look_file())
+    recipe = {"version": 2, "model": "welsh2002", "frame": "none", "exemplar": {"path": "look.png"}}
+    (tmp_path / "hints.json").write_text(json.dumps(recipe))
+    target = tmp_path / "new.png"
+    words = ["--recipe", str(tmp_path / "hints.json"), "-o", str(target)]
+    assert main(["colorize", str(tmp_path / "old.png"), *words]) == 0
+    studio = Studio(inline_files=True)
+    pad = DirectPad(studio)
+    pad.open(photo_file())
+    pad.ask("attach", look_file(), name="look.png", slot="exemplar")
+    exported = tmp_path / "exported.png"
+    exported.write_bytes(pad.ask("export", recipe=recipe, format="png").buffers[0])
+    studio.close()
+    origin = origin_of(exported)
+    assert origin == origin_of(target)
+    assert json.loads(origin.files)[0]["sha256"] == hashlib.sha256(look_file()).hexdigest()
+    assert not origin.trained
+
+
+def test_the_record_of_a_model_of_ones_own(tmp_path: Path) -> None:
+    studio = tiny_studio(inline_files=True)
+    pad = DirectPad(studio)
+    pad.open(photo_file())
+    made = []
+    for strength in (1, 0.5):
+        exported = tmp_path / f"{strength}.png"
+        exported.write_bytes(pad.ask("export", recipe={"strength": strength}, format="png").buffers[0])
+        made.append(origin_of(exported))
+    studio.close()
+    assert made[0].settings != made[1].settings
+    assert {origin.model for origin in made} == {type(tiny_model()).__name__}
+    assert all(origin.trained and origin.version for origin in made)
 
 
 @pytest.mark.parametrize("side", [256, 40])

@@ -1,5 +1,6 @@
 """Compressed ONNX graphs of the static page."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from colorzoo.studio import static_page
 from colorzoo.studio.static_page import compress_weights
 
 SIDE = 256
@@ -103,3 +105,26 @@ def test_tensors_of_a_wide_range_stay_in_float32(graph: Path) -> None:
         "kernel.half": TensorProto.FLOAT16,
         "wide": TensorProto.FLOAT,
     }
+
+
+def test_a_long_step_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static_page, "_TELL_EVERY", 0.01)
+    told: list[str] = []
+    seen = threading.Event()
+
+    def log(line: str) -> None:
+        told.append(line)
+        if len(told) > 2:
+            seen.set()
+
+    with static_page._telling(log, "graph of a"):
+        assert seen.wait(30)
+    assert told[0] == "graph of a"
+    assert told[1].startswith("graph of a: 0 s so far")
+
+
+def test_a_page_without_its_script_says_what_it_needs() -> None:
+    page = static_page._page_files()["index.html"].decode()
+    body = page.split("<body")[1]
+    assert "python -m http.server" in body
+    assert 'data-worker="static/pad.worker.js"' in body

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import json
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -281,3 +282,74 @@ def test_a_wandb_server_that_answers_with_an_error_is_there(monkeypatch):
         threading.Thread(target=server.handle_request, daemon=True).start()
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
         assert offline_reason() is None
+
+
+class HangingServer(BaseHTTPRequestHandler):
+    """A server of wandb that starts a run, or not even that, and then takes requests without an answer.
+
+    Attributes:
+        hangs: Set from the first request without an answer on.
+        ended: Set at the end of the test.
+    """
+
+    hangs: threading.Event
+    ended: threading.Event
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        query = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.hangs.is_set():
+            self.ended.wait(300)
+            return
+        project = {"id": "p", "name": "p", "entity": {"id": "e", "name": "e"}}
+        run = {"id": "x", "name": "abc", "displayName": "d", "config": "{}", "project": project}
+        viewer = {"id": "u", "entity": "e", "username": "u", "flags": "{}", "teams": {"edges": []}}
+        data: dict[str, object] = {"viewer": viewer, "serverInfo": {"features": []}}
+        if b"mutation UpsertBucket" in query:
+            data = {"upsertBucket": {"bucket": run, "inserted": True}}
+            self.hangs.set()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"data": data}).encode())
+
+
+LOGGING = """
+from colorzoo.training import loggers
+loggers._LIMITS = {"init_timeout": %s, "finish_timeout": 2.0}
+loggers.WandbLogger(project="p", save_dir=".").log_metrics({"train/loss": 0.5}, step=1)
+"""
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    ("when", "init_timeout", "kept"), [("start", 1, "offline-run"), ("later", 60, "run")]
+)
+def test_a_wandb_server_that_hangs_keeps_no_run_from_its_end(when, init_timeout, kept, tmp_path):
+    HangingServer.hangs, HangingServer.ended = threading.Event(), threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HangingServer)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    if when == "start":
+        HangingServer.hangs.set()
+    names = {"WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}", "WANDB_API_KEY": "0" * 40}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    code = [sys.executable, "-c", LOGGING % init_timeout]
+    try:
+        done = subprocess.run(
+            code, env=environment | names, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+    finally:
+        HangingServer.ended.set()
+        server.shutdown()
+        server.server_close()
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = "colorzoo: wandb runs offline: its server does not start the run ("
+    assert (said in done.stderr) == (when == "start")
+    (found,) = tmp_path.glob(f"wandb/{kept}-*/*.wandb")  # which `wandb sync` takes
+    assert b"train/loss" in found.read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.weights import read_hparams, read_metadata
-from colorzoo.weights.caffe import is_caffe, read_caffe
+from colorzoo.weights import read_hparams, read_metadata, readers, resolve_weights
+from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.files import sha256_of
+from colorzoo.weights.readers.caffe import is_caffe, read_caffe
+from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.zhang2017.published import convert_local
 from narrow_weights import narrow_weights
 from tiny_model import HPARAMS, NAME, tiny_model
@@ -254,3 +258,62 @@ def test_packing_another_file_is_an_error(tmp_path: Path, capsys) -> None:
     )
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_file_without_a_hash_has_the_settings_that_loading_gives_it(
+    authors: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    source, card = tmp_path / "authors.pth", model_card(MODEL)
+    torch.save(as_tensors(authors), source)
+    entry = replace(card.weights["published"], sha256=None, hparams={"width": 0.125})
+    stated = replace(card, weights={"published": entry})
+    found = resolve_weights(stated, source)
+    assert found is not None
+    assert found.hparams == {"width": 0.125}
+    made = convert_weights(source, stated, tmp_path / "ours.safetensors")
+    assert read_hparams(made.path)["width"] == 0.125
+    assert made.metadata["license"] == "that of the source"  # nothing says that it is the authors' file
+
+
+def test_weights_that_only_training_needs_are_left_out_by_the_class() -> None:
+    class WithHead(Colorzoo2026):
+        training_only = ("label_head.", "critic.")
+
+    names = ("network.weight", "label_head.weight", "critic.weight")
+    given = {name: torch.zeros(1) for name in names}
+    assert [*WithHead.for_inference(given)] == ["network.weight"]
+    assert [*Colorzoo2026.for_inference(given)] == ["network.weight", "critic.weight"]
+
+
+TABLES = """
+import json
+
+import torch
+
+from colorzoo.weights.readers import Reader
+
+
+def translate(path, model):
+    arrays = json.loads(path.read_text()[len("TABLES "):])
+    return {name: torch.tensor(values) for name, values in arrays.items()}, {"width": 0.125}
+
+
+READER = Reader(lambda path: path.read_bytes().startswith(b"TABLES "), translate=translate)
+"""
+
+
+def test_a_reader_is_found_by_its_file_alone(
+    authors: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tables.py").write_text(TABLES)
+    monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path)])
+    readers.all_readers.cache_clear()
+    source = tmp_path / "authors.tables"
+    source.write_text("TABLES " + json.dumps({name: array.tolist() for name, array in authors.items()}))
+    try:
+        made = convert_weights(source, model_card(MODEL), tmp_path / "ours.safetensors")
+    finally:
+        readers.all_readers.cache_clear()
+    assert read_hparams(made.path)["width"] == 0.125
+    expected = answer(reference(authors))
+    assert torch.equal(answer(colorzoo.create_model(MODEL, made.path)), expected)

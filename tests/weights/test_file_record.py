@@ -10,7 +10,7 @@ import torch
 
 from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
-from colorzoo.factory import create_model
+from colorzoo.training.create import create_model
 from colorzoo.weights import file_record, weights_path
 from colorzoo.weights.download import fetch
 from colorzoo.weights.file_record import inspect_file, read_record, record_path

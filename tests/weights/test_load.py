@@ -19,7 +19,9 @@ from torch import nn
 from colorzoo.errors import WeightsError
 from colorzoo.weights import apply_weights, load_state_dict_file, read_hparams, read_metadata, save_weights
 from colorzoo.weights.files import sha256_of
-from colorzoo.weights.load import WRAPPERS, from_int8, to_int8
+from colorzoo.weights.load import to_int8
+from colorzoo.weights.readers.pytorch import WRAPPERS
+from colorzoo.weights.readers.safetensors import from_int8
 
 STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}
 OTHER = {key: value + 1 for key, value in STATE.items()}
@@ -373,3 +375,13 @@ def test_matrices_in_8_bits_are_restored_within_a_level(tmp_path: Path):
     level = weight.flatten(1).abs().amax(1)[:, None, None, None] / 127
     assert ((found["conv.weight"] - weight).abs() <= 0.51 * level).all()
     assert torch.equal(from_int8(rounded)["small.weight"], state["small.weight"])
+
+
+def test_safetensors_whose_length_begins_like_a_pickle(tmp_path: Path) -> None:
+    sizes = set()
+    for length in range(1, 129):
+        save_weights(tmp_path / "w.safetensors", {"a": torch.ones(2)}, {"note": "n" * length})
+        sizes.add((tmp_path / "w.safetensors").read_bytes()[0])
+        assert load_state_dict_file(tmp_path / "w.safetensors")["a"].sum() == 2
+        assert read_metadata(tmp_path / "w.safetensors")["note"] == "n" * length
+    assert 0x80 in sizes

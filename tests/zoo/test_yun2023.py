@@ -13,12 +13,13 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.factory import build_model, create_model
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.testing.samples import sample_batch
+from colorzoo.training.create import create_model
 from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import hint_cells, hint_image
 from colorzoo.zoo.yun2023.schedule import CosineFromZero

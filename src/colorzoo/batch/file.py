@@ -16,11 +16,12 @@ from torch import Tensor
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.colorizer import Colored, PreparedPicture
-from colorzoo.pictures.frames import Frame, Frames, look_for_frames, read_frames
+from colorzoo.inference.answer import Colored
+from colorzoo.inference.colorizer import PreparedPicture
+from colorzoo.pictures.frames import Frame, Frames, frames_of, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
-from colorzoo.pictures.read import MAX_PIXELS, read_picture
+from colorzoo.pictures.read import MAX_PIXELS, opened, read_file
 from colorzoo.pictures.write import depth_at, frames_notes, holds_frames, write_picture
 
 MOST_FRAMES = 20_000
@@ -91,26 +92,38 @@ def open_file(source: Path | bytes, target: Path, options: FileOptions) -> Opene
     Raises:
         PictureError: It cannot be read; or the target cannot hold all frames, which are required.
     """
-    frames = None if options.frames == "first" else look_for_frames(source)
+    with opened(source) as (file, name):
+        frames = None if options.frames == "first" else frames_of(file, name)
+        if not _takes_all(frames, target, options):
+            file.seek(0)
+            picture = read_file(file, name, options.max_pixels, salvage=options.salvage)
+            return OpenedFile(Frame(picture), None, iter(()))
+    assert frames is not None
+    others = read_frames(source, frames, max_pixels=options.max_pixels, salvage=options.salvage)
+    first = next(others, None)
+    assert first is not None
+    return OpenedFile(first, frames, others)
+
+
+def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> bool:
+    """Return whether all frames of a file are colored.
+
+    Raises:
+        PictureError: The target cannot hold all frames, which are required; or they are too many.
+    """
     if frames and not holds_frames(target, frames):
         if options.frames == "required":
             raise PictureError(
                 f"it holds {frames.count} {frames.kind}, which a file named {target.suffix} cannot hold; "
                 "rename it (.tif), or color its first one with `colorzoo colorize`"
             )
-        frames = None
+        return False
     if frames and frames.count > MOST_FRAMES:
         raise PictureError(
             f"it holds {frames.count:,} {frames.kind}, more than the limit of {MOST_FRAMES:,}; "
             "--frames first colors the first one"
         )
-    others: Iterator[Frame] = iter(())
-    if frames:
-        others = read_frames(source, frames, max_pixels=options.max_pixels, salvage=options.salvage)
-    first = next(others, None) or Frame(
-        read_picture(source, max_pixels=options.max_pixels, salvage=options.salvage)
-    )
-    return OpenedFile(first, frames, others)
+    return frames is not None
 
 
 def color_file(

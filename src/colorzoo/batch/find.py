@@ -118,7 +118,7 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
 
 @dataclass
 class _Aside:
-    """What a search meets besides pictures to color."""
+    """Things that a search meets besides pictures to color."""
 
     named: set[str] = field(default_factory=set)  # pictures that the user named one by one
     passed_over: dict[Path, str] = field(default_factory=dict)

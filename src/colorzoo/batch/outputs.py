@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from colorzoo.batch.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
-from colorzoo.batch.record import ResultState, digest_of, result_state
+from colorzoo.batch.record import ResultState, result_state
 from colorzoo.errors import PictureError
 from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.weights.files import digest_of
 
 if TYPE_CHECKING:
     from colorzoo.batch.request import ColorRequest

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,7 +15,6 @@ import numpy as np
 
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
-from colorzoo.weights.files import sha256_of
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
 
@@ -112,24 +110,6 @@ class DoneIndex:
         path = result.relative_to(self.folder).as_posix().encode(errors="surrogateescape")
         made_of = bytes.fromhex(origin.settings) + bytes.fromhex(origin.source)
         return np.array((_number(path), _number(made_of), status.st_size, status.st_mtime_ns), _ENTRY)
-
-
-def digest_of(source: Path | bytes) -> str:
-    """Return the SHA-256 of a file or of bytes; for a file it is cached until the file changes.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    status = source.stat()
-    return _file_digest(source, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=256)
-def _file_digest(path: Path, modified: int, size: int) -> str:
-    del modified, size  # part of the key only
-    return sha256_of(path)
 
 
 def _is_whole(path: Path) -> bool:

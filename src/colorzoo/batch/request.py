@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from colorzoo import __version__
-from colorzoo.batch.record import digest_of
+from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_model
 from colorzoo.engines.device import Engine, Precision
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guidance_maps import GuidanceLike
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
 from colorzoo.pictures.provenance import PictureProvenance
-from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice
+from colorzoo.weights.files import digest_of
 
-_LABEL_FILES = ("file", "reference_file")  # of the classes of a recipe
 _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
@@ -66,24 +62,26 @@ class ColorRequest:
         device: Device of the model.
         precision: Precision of the model.
         engine: Engine that runs the model.
+        uploaded: The reference, if it was sent instead of lying in a folder.
     """
 
     choice: ModelChoice
     recipe: Recipe
-    folder: Path | None
-    reference: tuple[str, ...]
-    reference_weights: list[float] | None
-    alpha: float | None
-    reassigned: list[str]
-    strength: float | None
-    size: int | None
-    temperature: float | None
-    render_factor: int | None
-    quality: int
-    frames: Literal["all", "first"]
-    device: str
-    precision: Precision
-    engine: Engine
+    folder: Path | None = None
+    reference: tuple[str, ...] = ()
+    reference_weights: list[float] | None = None
+    alpha: float | None = None
+    reassigned: list[str] = field(default_factory=list)
+    strength: float | None = None
+    size: int | None = None
+    temperature: float | None = None
+    render_factor: int | None = None
+    quality: int = 95
+    frames: Literal["all", "first"] = "all"
+    device: str = "auto"
+    precision: Precision = "auto"
+    engine: Engine = "torch"
+    uploaded: tuple[UsedFile, ...] = ()
 
     @cached_property
     def origin(self) -> PictureProvenance:
@@ -92,30 +90,32 @@ class ColorRequest:
         Raises:
             ColorzooError: There is no such model, or its weights cannot be had.
         """
-        card, weights = model_card(self.choice.name), self.choice.sha256
+        return self._origin(self.size)
+
+    def origin_by(self, colorizer: Colorizer) -> PictureProvenance:
+        """Return the origin with the size at which the loaded model sees pictures."""
+        return self._origin(colorizer.size)
+
+    def _origin(self, size: int | None) -> PictureProvenance:
         names = ("strength", "size", "temperature", "render_factor", "alpha", "reference_weights")
         settings = {name: getattr(self, name) for name in (*names, "reassigned", "quality", "frames")}
+        options = {name: settings[name] for name in ("temperature", "render_factor", "quality", "frames")}
+        options = {"size": size, **options, "engine": self.engine}
         engine: str = self.engine
         if self.precision == "int8":  # its colors differ, those of the other precisions do not
             settings["precision"], engine = "int8", f"{engine} in int8"
-        references = reference_files(self.recipe, self.folder, self.reference)
-        files = [_digest_or_nothing(path) for path in self.files()]
+            options["precision"] = "int8"
+        files = self.used_files()
         recipe = _without_files({**self.recipe.to_dict(), "image": None})
-        # the digest must stay as it is: by it the results of earlier versions are recognized
-        digest = hashlib.sha256(
-            json.dumps([self.choice.name, weights, settings, recipe, files], sort_keys=True).encode()
-        )
-        return PictureProvenance(
-            source="",
-            settings=digest.hexdigest(),
-            model=card.name,
-            weights=weights,
-            version=__version__,
+        # what decides must stay as it is: by its digest the results of earlier versions are recognized
+        digests = [file.sha256 for file in files]
+        return origin_of_choice(
+            self.choice,
+            [self.choice.name, self.choice.sha256, settings, recipe, digests],
+            options=options,
             recipe=self.effective_recipe().to_json(),
-            trained=card.trainable,
+            files=files,
             engine=engine,
-            options=self._options(),
-            files=json.dumps(self._files()) if references or any(_label_files(self.recipe)) else "",
         )
 
     def files(self) -> list[Path]:
@@ -127,41 +127,28 @@ class ColorRequest:
 
         Coloring by it alone, beside the same files, gives the same picture.
         """
-        extra = dict(self.recipe.extra)
+        recipe = self.recipe
         named = [Path(name).name for name in self.reference]
         if named:
             shares = self.reference_weights or [1.0] * len(named)
             items = [{"path": name, "weight": share} for name, share in zip(named, shares, strict=False)]
-            kept = {"alpha": self.alpha} if self.alpha is not None else {}
-            alpha = (extra.get("exemplar") or {}).get("alpha")
-            kept = kept or ({"alpha": alpha} if alpha is not None else {})
-            extra["exemplar"] = {**items[0], **kept, **({"more": items[1:]} if items[1:] else {})}
-        if classes := extra.get("classes"):
-            names = {key: Path(classes[key]).name for key in _LABEL_FILES if classes.get(key)}
-            extra["classes"] = {**classes, **names}
+            alpha = recipe.exemplar.alpha if self.alpha is None else self.alpha
+            recipe = replace(recipe, extra={**recipe.extra, "exemplar": {}})
+            recipe = recipe.with_fields("exemplar", {**items[0], "alpha": alpha, "more": items[1:] or None})
+        for file in self.uploaded:
+            recipe = recipe.with_fields("exemplar", {"path": file.name})
+        labels = {"file": recipe.classes.file, "reference_file": recipe.classes.reference_file}
+        recipe = recipe.with_fields("classes", {key: Path(file).name for key, file in labels.items() if file})
         strength = self.recipe.strength if self.strength is None else self.strength
-        return replace(self.recipe, model=self.choice.name, strength=strength, extra=extra)
+        return replace(recipe, model=self.choice.name, strength=strength)
 
-    def _options(self, **effective: Any) -> str:
-        """Return the settings that no recipe holds as JSON; other defaults belong to model and version."""
-        given = {name: getattr(self, name) for name in ("size", "temperature", "render_factor")}
-        given |= {"quality": self.quality, "frames": self.frames, "engine": self.engine}
-        if self.precision == "int8":
-            given["precision"] = "int8"
-        return json.dumps(
-            {name: value for name, value in {**given, **effective}.items() if value is not None}
-        )
-
-    def _files(self) -> list[dict[str, str]]:
-        """Return the files besides the picture that decide its colors."""
+    def used_files(self) -> list[UsedFile]:
+        """Return the files besides the picture that decide its colors, with their hashes."""
         references = reference_files(self.recipe, self.folder, self.reference)
-        used = [("reference", path) for path in references]
-        used += [("classes", path) for path in _label_files(self.recipe)]
-        return [{"use": use, "name": path.name, "sha256": _digest_or_nothing(path)} for use, path in used]
-
-    def origin_by(self, colorizer: Colorizer) -> PictureProvenance:
-        """Return the origin with the size at which the loaded model sees pictures."""
-        return replace(self.origin, options=self._options(size=colorizer.size))
+        found = [UsedFile("reference", path.name, _digest_or_nothing(path)) for path in references]
+        labels = _label_files(self.recipe)
+        found += [UsedFile("classes", path.name, _digest_or_nothing(path)) for path in labels]
+        return [*self.uploaded, *found]
 
 
 class LoadedModels:
@@ -217,11 +204,54 @@ class LoadedModels:
 
 def coloring_of(colorizer: Colorizer) -> Coloring:
     """Return the coloring by a loaded model without guidance, whose weights may have no file."""
-    from colorzoo.engines.digest import model_digest
+    return Coloring(colorizer, origin=origin_of_model(colorizer.model, colorizer.size))
 
-    settings = model_digest(colorizer.model, colorizer.size).hex()
-    origin = PictureProvenance("", settings, type(colorizer.model).__name__, version=__version__)
-    return Coloring(colorizer, origin=origin)
+
+def request_by(
+    colorizer: Colorizer,
+    recipe: Recipe,
+    *,
+    folder: Path | None = None,
+    reference: tuple[str, ...] = (),
+    uploaded: tuple[UsedFile, ...] = (),
+    strength: float | None = None,
+    quality: int = 95,
+    frames: Literal["all", "first"] = "all",
+) -> ColorRequest | None:
+    """Return the request of a command line that colors as a loaded model does.
+
+    Args:
+        colorizer: The model.
+        recipe: See `ColorRequest`, as the following.
+        folder: See `ColorRequest`.
+        reference: See `ColorRequest`.
+        uploaded: See `ColorRequest`.
+        strength: See `ColorRequest`.
+        quality: See `ColorRequest`.
+        frames: See `ColorRequest`.
+
+    Returns:
+        The request; None for a module of the user's own, and for settings that no option sets.
+    """
+    settings = dict(colorizer.settings)
+    temperature, render_factor = settings.pop("temperature", None), settings.pop("render_factor", None)
+    if colorizer.choice is None or settings:
+        return None
+    return ColorRequest(
+        colorizer.choice,
+        recipe,
+        folder,
+        reference,
+        strength=strength,
+        size=colorizer.requested_size,
+        temperature=temperature,
+        render_factor=render_factor,
+        quality=quality,
+        frames=frames,
+        precision=colorizer.precision,
+        engine=colorizer.engine,
+        uploaded=uploaded,
+    )
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
@@ -236,8 +266,7 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
 
 
 def _label_files(recipe: Recipe) -> Iterator[Path]:
-    classes: dict[str, Any] = recipe.extra.get("classes") or {}
-    yield from (Path(classes[name]) for name in _LABEL_FILES if classes.get(name))
+    yield from map(Path, recipe.classes.label_files)
 
 
 def _digest_or_nothing(path: Path) -> str:

@@ -10,17 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
+from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.overlap import Steps, overlapped
-from colorzoo.batch.record import Results, digest_of, result_state
+from colorzoo.batch.record import Results, result_state
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.colorizer import PreparedPicture
 from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.parts import remove_leftovers
 from colorzoo.pictures.picture import chroma_note
-from colorzoo.pictures.provenance import PictureProvenance, current_date
+from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import write_notes
+from colorzoo.weights.files import digest_of
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")
@@ -197,9 +199,7 @@ class _Run:
         coloring = job.coloring()
         try:
             source = job.source if isinstance(job.source, Path) else job.source()
-            origin = coloring.origin and replace(
-                coloring.origin, source=digest_of(source), date=current_date()
-            )
+            origin = coloring.origin and origin_of_result(coloring.origin, digest_of(source))
         except OSError as error:
             raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
         if job.target.parent not in self._folders:

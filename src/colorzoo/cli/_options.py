@@ -49,6 +49,16 @@ def choose_from_options(args: argparse.Namespace, use: Use, able: type | None = 
         return choose_model(args.model, use, args.weights, fast=args.fast, able=able, create=create)
 
 
+def add_device_argument(parser: argparse._ActionsContainer, default: str = "auto") -> None:
+    """Declare ``--device``.
+
+    Args:
+        parser: Parser of the verb, or a group of it.
+        default: Default device.
+    """
+    parser.add_argument("--device", default=default, help="auto, cpu, cuda or mps (default: %(default)s)")
+
+
 def add_fast_argument(parser: argparse._ActionsContainer) -> None:
     """Declare ``--fast``."""
     parser.add_argument(

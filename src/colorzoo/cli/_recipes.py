@@ -6,7 +6,7 @@ import argparse
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from colorzoo.cli._options import check_alpha
 from colorzoo.errors import GuidanceError
@@ -37,20 +37,17 @@ def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
     if file is None and args.recipe:
         file = Path(args.recipe)
     recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
-    extra = dict(recipe.extra)
-    if classes := _classes(args, dict(extra.get("classes") or {}), file):
-        extra["classes"] = classes
-    if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
-        extra["statistics"] = statistics
+    recipe = recipe.with_fields("classes", _classes(args, recipe, file))
+    recipe = recipe.with_fields("statistics", _statistics(args))
     if args.alpha is not None:
         check_alpha(args.alpha)
-        extra["exemplar"] = {**(extra.get("exemplar") or {}), "alpha": args.alpha}
+        recipe = recipe.with_fields("exemplar", {"alpha": args.alpha})
     points = tuple(parse_point(text, args.reach) for text in args.point)
     boxes = recipe.boxes
     if args.box:
         boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
     frame = recipe.frame if args.frame is None else parse_frame(args.frame, "--frame")
-    return replace(recipe, points=recipe.points + points, boxes=boxes, frame=frame, extra=extra)
+    return replace(recipe, points=recipe.points + points, boxes=boxes, frame=frame)
 
 
 def recipe_file(found: FoundPicture, folder: Path) -> Path | None:
@@ -128,16 +125,21 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
     return found
 
 
-def _classes(args: argparse.Namespace, classes: dict[str, Any], file: Path | None) -> dict[str, Any]:
-    """Add the options on classes to those of a recipe, whose label images lie beside its file."""
-    for name, path in (("file", args.classes), ("reference_file", args.reference_classes)):
+def _classes(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> dict[str, object]:
+    """Return the fields of the classes that options set; label images of a recipe lie beside its file."""
+    given, found = recipe.classes, dict[str, object]()
+    for name, path, own in (
+        ("file", args.classes, given.file),
+        ("reference_file", args.reference_classes, given.reference_file),
+    ):
         if path:
-            classes[name] = path
-        elif file is not None and classes.get(name):
-            classes[name] = str(file.parent / classes[name])
+            found[name] = path
+        elif file is not None and own:
+            found[name] = str(file.parent / own)
     if args.reassigned:
-        classes["map"] = {**classes.get("map", {}), **dict(map(_parse_reassigned, args.reassigned))}
-    return classes
+        moved = {str(old): new for old, new in given.moved.items()}
+        found["map"] = {**moved, **dict(map(_parse_reassigned, args.reassigned))}
+    return found
 
 
 def _parse_reassigned(text: str) -> tuple[str, int]:

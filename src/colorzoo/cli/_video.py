@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
 import time
@@ -17,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from colorzoo import __version__
+from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_result
 from colorzoo.card import Use
 from colorzoo.cli._options import keep_inputs
 from colorzoo.cli._output import printed_warnings
@@ -30,7 +28,7 @@ from colorzoo.inference.guidance_maps import choose_for_guidance
 from colorzoo.inference.references import ability_for, named_references, recipe_reference_files
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.provenance import PictureProvenance, current_date, read_provenance, write_sidecar
+from colorzoo.pictures.provenance import PictureProvenance, read_provenance, write_sidecar
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
 from colorzoo.progress import progress_bar, record_interrupts
@@ -156,7 +154,6 @@ def _origin(
     args: argparse.Namespace, keys: Mapping[int, Path], choice: ModelChoice, source: str
 ) -> PictureProvenance:
     """Return everything that determines the result, as a provenance record."""
-    card, sha256 = model_card(choice.name), choice.sha256
     try:
         pictures = {
             number: [sha256_of(path), *_recipe_dependencies(path)] if _is_recipe(path) else sha256_of(path)
@@ -166,24 +163,10 @@ def _origin(
     except OSError as error:
         raise VideoError(f"{error.filename}: {error.strerror}") from error
     given = {name: getattr(args, name) for name in _SETTINGS}
-    made = [_METHOD, card.name, sha256, given, pictures, reference, Path(args.output).suffix.lower()]
-    digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-    settings = {name: value for name, value in given.items() if value is not None}
-    return PictureProvenance(
-        source,
-        digest,
-        card.name,
-        sha256,
-        __version__,
-        trained=card.trainable,
-        options=json.dumps(settings),
-        files=json.dumps(
-            [{"use": "reference", "name": Path(args.reference).name, "sha256": reference}]
-            if args.reference
-            else []
-        ),
-        date=current_date(),
-    )
+    files = [UsedFile("reference", Path(args.reference).name, reference)] if args.reference else []
+    name, suffix = model_card(choice.name).name, Path(args.output).suffix.lower()
+    decisive = [_METHOD, name, choice.sha256, given, pictures, reference, suffix]
+    return origin_of_result(origin_of_choice(choice, decisive, options=given, files=files), source)
 
 
 def _require_same_origin(out: Path, origin: PictureProvenance) -> None:

@@ -17,7 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.cli._options import add_fast_argument, add_reference_weights_argument, file_identity
+from colorzoo.cli._options import (
+    add_device_argument,
+    add_fast_argument,
+    add_reference_weights_argument,
+    file_identity,
+)
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_file, recipe_of
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
@@ -164,7 +169,7 @@ def _add_model_arguments(group: argparse._ArgumentGroup) -> None:
     add_fast_argument(group)
     group.add_argument("--weights", default="default", help="default, published, or the path of a file")
     group.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    add_device_argument(group)
     group.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16", "int8"),
@@ -391,7 +396,13 @@ def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Col
             able=ability_for(references, recipe),
             fast=args.fast,
         )
-    names = {field.name for field in fields(ColorRequest)} - {"choice", "recipe", "folder", "reference"}
+    names = {field.name for field in fields(ColorRequest)} - {
+        "choice",
+        "recipe",
+        "folder",
+        "reference",
+        "uploaded",
+    }
     options: dict[str, Any] = {name: getattr(args, name) for name in names}
     return ColorRequest(choice=choice, recipe=recipe, folder=folder, reference=reference, **options)
 

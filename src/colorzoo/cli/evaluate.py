@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorzoo.cli._options import add_device_argument
 from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cache", metavar="DIR", type=Path, help="folder that keeps results (default: REPORT/cache)"
     )
-    group.add_argument("--device", default="cpu", help="auto, cpu, cuda ... (default: %(default)s)")
+    add_device_argument(group, "cpu")
     group.add_argument(
         "--threads", metavar="N", type=int, default=1, help="of torch on a CPU (default: %(default)s)"
     )

@@ -6,7 +6,7 @@ import argparse
 import io
 from pathlib import Path
 
-from colorzoo.cli._options import add_model_group, choose_from_options, keep_inputs
+from colorzoo.cli._options import add_device_argument, add_model_group, choose_from_options, keep_inputs
 from colorzoo.errors import ColorzooError
 
 NAME = "segment"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     group = add_model_group(parser, "the best one for class maps")
     group.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    add_device_argument(group)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.cli._options import add_fast_argument
+from colorzoo.cli._options import add_device_argument, add_fast_argument
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.registry import model_card
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    add_device_argument(parser)
     add_fast_argument(parser)
 
     network = parser.add_argument_group("access from other machines")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from colorzoo.cli._options import add_model_group, check_alpha, choose_from_options, keep_inputs
+from colorzoo.cli._options import (
+    add_device_argument,
+    add_model_group,
+    check_alpha,
+    choose_from_options,
+    keep_inputs,
+)
 from colorzoo.errors import ColorzooError
 
 NAME = "stylize"
@@ -45,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--size", type=int, default=512, help="shorter side that the network sees (default 512)"
     )
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    add_device_argument(group)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
+from colorzoo.cli._options import add_device_argument
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 
@@ -80,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=int, help="shorter side that the network sees (default: the model's)"
     )
     coloring.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    coloring.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    add_device_argument(coloring)
     coloring.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
 
     output = parser.add_argument_group("output")

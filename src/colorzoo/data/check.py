@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorzoo.atomic import write_atomic
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import Source, tensor_of
 from colorzoo.progress import progress_bar
 from colorzoo.weights.catalog import cache_home
-from colorzoo.weights.files import write_atomic
 
 log = logging.getLogger(__name__)
 

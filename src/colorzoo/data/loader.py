@@ -89,8 +89,8 @@ def class_weights(labels: Tensor, power: float) -> Tensor:
     Returns:
         ``(N,)`` float64.
     """
-    _, row, counts = labels.unique(return_inverse=True, return_counts=True)
-    return counts.double().pow(power - 1)[row]
+    counts = torch.bincount(labels + 1)
+    return counts.double().pow(power - 1)[labels + 1]
 
 
 def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:

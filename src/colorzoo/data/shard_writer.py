@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from colorzoo.atomic import write_atomic
 from colorzoo.data.check import is_gray
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.layouts import class_names
@@ -27,7 +28,7 @@ from colorzoo.data.sources import Source, find_sources, split_by_content
 from colorzoo.errors import DataError
 from colorzoo.pictures.formats import open_picture
 from colorzoo.progress import progress_bar
-from colorzoo.weights.files import sha256_of, write_atomic
+from colorzoo.weights.files import sha256_of
 
 SPLITS = ("train", "val")
 _UNREADABLE = (OSError, ValueError, SyntaxError)  # raised by Pillow for files that are not pictures

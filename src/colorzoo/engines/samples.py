@@ -41,7 +41,12 @@ def sample_image(size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
 
 
 def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
-    """Return the input of a model: lightness in [0, 100], or a sketch in [0, 1], ``(batch, 1, *size)``."""
+    """Return the input of a model: lightness in [0, 100], or a sketch in [0, 1], ``(batch, 1, *size)``.
+
+    Examples:
+        >>> sample_input(colorzoo.model_card("zhang2017_local"), (32, 48)).shape
+        torch.Size([1, 1, 32, 48])
+    """
     rgb = sample_image(size, batch=batch, seed=seed)
     if kind == "gray":
         return rgb_to_lab(rgb)[:, :1]
@@ -49,7 +54,12 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
 
 
 def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
-    """Return guidance of the given kinds for pictures of ``size``."""
+    """Return guidance of the given kinds for pictures of ``size``.
+
+    Examples:
+        >>> sample_guidance(["points"], (32, 48)).kinds()
+        ('points',)
+    """
     samples: dict[str, Any] = {kind: _SAMPLES[kind](size, batch, seed) for kind in kinds}
     return Guidance(**samples)
 

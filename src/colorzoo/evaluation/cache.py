@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colorzoo.atomic import write_atomic
 from colorzoo.evaluation.pictures import digest
 from colorzoo.evaluation.protocol import Protocol
-from colorzoo.weights.files import write_atomic
 
 TRUE_PICTURE, REFERENCE = -1, -2  # keys of their thumbnails, in place of a number of interactions
 _VERSION = "2"  # to be raised when the meaning of stored values changes

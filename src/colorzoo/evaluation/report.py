@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import colorzoo
+from colorzoo.atomic import write_atomic
 from colorzoo.environment import LIBRARIES, installed_version
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Comparison, Row, Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
-from colorzoo.weights.files import write_atomic
 
 SCHEMA = 1
 

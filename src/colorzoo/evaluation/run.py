@@ -33,6 +33,12 @@ _LOG_INTERVAL = 30.0  # seconds between lines of progress in a log
 class Plan:
     """Plan of an evaluation.
 
+    Examples:
+        >>> protocol = load_protocol("automatic")
+        >>> plan = Plan(["gray"], Path("album/val"), Path("report"), protocol, metrics=("psnr",))
+        >>> plan.models
+        ['gray']
+
     Attributes:
         models: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER``.
         data: Folder of pictures.
@@ -70,6 +76,10 @@ class Plan:
 class Outcome:
     """Outcome of an evaluation.
 
+    Examples:
+        >>> Outcome(None, skipped=(("broken.png", "it is no picture"),)).skipped[0][0]
+        'broken.png'
+
     Attributes:
         summary: The numbers; None in a process that writes no report.
         skipped: Name and reason of pictures that were left out.
@@ -85,6 +95,14 @@ class Outcome:
 
 def evaluate(plan: Plan) -> Outcome:
     """Evaluate and write the report.
+
+    Examples:
+        >>> protocol = load_protocol("automatic")
+        >>> val, report = Path("album/val"), Path("report")
+        >>> plan = Plan(["gray"], val, report, protocol, metrics=("psnr",), resamples=10)
+        >>> outcome = evaluate(plan)
+        >>> (report / "report.html").is_file()
+        True
 
     Under torchrun every process evaluates its share of the pictures and the first one writes the same files
     as a single process.

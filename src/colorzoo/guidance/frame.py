@@ -1,4 +1,4 @@
-"""Where a picture lies within the frame of its scan, as a setting of recipes and of the command line."""
+"""The part of a scan within its frame, as a setting of recipes and of the command line."""
 
 from __future__ import annotations
 

@@ -17,6 +17,10 @@ _SIZE, _HARDNESS = 20.0, 0.5
 class PaintStroke:
     """One stroke of a brush.
 
+    Examples:
+        >>> PaintStroke(path=((10, 12), (40, 15)), color="#c04020", size=6).opacity
+        1.0
+
     Attributes:
         path: Corners of its middle line, pixels of the original picture.
         color: ``#rrggbb``, of which hue and chroma count; None erases the paint below.

@@ -10,16 +10,17 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard, cast, get_args
 
+from colorzoo.atomic import whole_file
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
 from colorzoo.guidance.frame import FrameSetting, read_frame
+from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
 from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
 from colorzoo.guidance.replacements import MAX_REPLACEMENTS, ColorReplacement, parse_replacement
 
@@ -30,10 +31,6 @@ MAX_POINTS = 2048
 MAX_SCRIBBLES = 512
 MAX_REGIONS = 1024
 MAX_BOXES = 64
-MAX_DIVISIONS = 100
-MAX_PAINTED = 256
-MAX_REFERENCES = 16
-_MAX_CLASSES = 4096
 _MAX_ITEMS = {
     "points": MAX_POINTS,
     "scribbles": MAX_SCRIBBLES,
@@ -44,7 +41,6 @@ _MAX_ITEMS = {
     "replacements": MAX_REPLACEMENTS,
 }
 MAX_REACH = 10.0
-_BINS = 313  # of the ab plane inside sRGB
 _LISTS = ("points", "scribbles", "regions", "boxes")
 _OF_THE_PAD = ("studio", "locked", "wanted")  # what the drawing pad keeps in a recipe for itself
 _OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
@@ -184,7 +180,8 @@ class Recipe:
         paint: Strokes of color above the colors of the model; later ones cover earlier ones.
         replacements: Colors that are replaced everywhere below the paint, one after the other.
         frame: The part of the picture that is colored; see `FrameSetting`.
-        extra: The fields ``exemplar``, ``classes``, ``statistics`` as parsed, and unknown fields.
+        extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which have
+            properties of the same names, and unknown fields.
     """
 
     width: int | None = None
@@ -252,8 +249,48 @@ class Recipe:
         """
         text = json.dumps(self.to_dict(), indent=1)
         if path is not None:
-            _write(Path(path), text)
+            try:
+                with whole_file(Path(path)) as file:
+                    file.write(text.encode())
+            except OSError as error:
+                reason = error.strerror or error
+                raise GuidanceError(f"recipe {str(path)!r} cannot be written: {reason}.") from error
         return text
+
+    @property
+    def exemplar(self) -> ExemplarHint:
+        """References whose colors to use."""
+        return ExemplarHint.read(self.extra.get("exemplar"))
+
+    @property
+    def classes(self) -> ClassHints:
+        """Classes of picture and reference."""
+        return ClassHints.read(self.extra.get("classes"))
+
+    @property
+    def statistics(self) -> StatisticsHint:
+        """Statistics that the colors of the result should have."""
+        return StatisticsHint.read(self.extra.get("statistics"))
+
+    @property
+    def divisions(self) -> tuple[Division, ...]:
+        """Edits of the regions that a model proposes."""
+        return read_divisions(self.extra.get("divisions"))
+
+    def with_fields(
+        self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
+    ) -> Self:
+        """Return a recipe with other fields of an object.
+
+        Args:
+            name: The object.
+            fields: JSON by name of the field; None removes one.
+        """
+        if not fields:
+            return self
+        merged = {**(self.extra.get(name) or {}), **fields}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        return replace(self, extra={**self.extra, name: kept})
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the hints in the recipe."""
@@ -313,20 +350,6 @@ def _known_names() -> list[str]:
     return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", "erase", *_PARSED_LATER})
 
 
-def _write(target: Path, text: str) -> None:
-    part = target.with_name(f".colorzoo-{secrets.token_hex(6)}.part")
-    try:
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise GuidanceError(
-            f"recipe {str(target)!r} cannot be written: {error.strerror or error}."
-        ) from error
-
-
 def is_recipe_text(source: object) -> TypeGuard[str]:
     """Return True for JSON text, which begins with a brace; other strings are paths."""
     return isinstance(source, str) and source.lstrip().startswith("{")
@@ -358,7 +381,6 @@ def _parse(fields: Fields) -> Recipe:
         raise GuidanceError(
             f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}."
         )
-    _check_objects(fields.rest())
     reach = DEFAULT_REACH if version is None or version > 1 else "everywhere"
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
@@ -384,6 +406,7 @@ def _parse(fields: Fields) -> Recipe:
         frame=_parse_frame(fields, version),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
+    _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # which checks them
     if recipe.width is not None and recipe.height is not None:
         recipe.check_inside(recipe.width, recipe.height)
     return recipe
@@ -394,32 +417,6 @@ def _parse_frame(fields: Fields, version: int | None) -> FrameSetting:
     if given is None and version == 1:
         return "none"  # a recipe of that version colored the whole picture
     return read_frame(given, f"{fields.name}.frame")
-
-
-def _check_objects(document: dict[str, Any]) -> None:
-    """Check the fields that are kept as parsed JSON."""
-    fields = Fields(document, "recipe")
-    for division in fields.children("divisions", MAX_DIVISIONS):
-        division.path("path")
-    exemplar = fields.child("exemplar")
-    exemplar.number("alpha", 1.0, low=0, high=1)
-    for reference in (exemplar, *exemplar.children("more", MAX_REFERENCES)):
-        reference.text("path", None)
-        reference.number("weight", 1.0, low=0)
-    statistics = fields.child("statistics")
-    statistics.number("saturation", 0.0, low=0, high=1)
-    statistics.numbers("histogram", _BINS, low=0, high=1e9)
-    classes = fields.child("classes")
-    table = classes.child("map")
-    if len(table.rest()) > _MAX_CLASSES:
-        raise too_many(table.name, len(table.rest()), _MAX_CLASSES)
-    for name in table.rest():
-        table.integer(name, None, low=0)
-    for name in ("file", "reference_file"):
-        classes.text(name, None)
-    for area in classes.children("painted", MAX_PAINTED):
-        area.integer("class", None, low=0)
-        area.path("path")
 
 
 def _parse_point(fields: Fields, reach: ReachName) -> PointHint:

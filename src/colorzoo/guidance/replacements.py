@@ -22,6 +22,10 @@ _MOST = 180.0
 class ColorReplacement:
     """A color that takes the place of another one, wherever that is.
 
+    Examples:
+        >>> ColorReplacement(old="#c04020", new="#2050c0").range
+        20.0
+
     Attributes:
         old: ``#rrggbb``, of which the hue and the chroma count.
         new: ``#rrggbb`` in its place; other colors of the range move by the same angle and factor of chroma.

@@ -20,6 +20,7 @@ from torch import Tensor
 from colorzoo.color import at_lightness, rgb_to_lab
 from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import color_lab, covered, rasterize_points
+from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.area_maps import (
     DrawnArea,
     LumaShift,
@@ -27,9 +28,9 @@ from colorzoo.inference.area_maps import (
     draw_areas,
     locked_share,
 )
-from colorzoo.inference.guidance_maps import ColoringRequest, NetworkAnswer, fit_points
-from colorzoo.inference.incremental import AnswerCache
+from colorzoo.inference.guidance_maps import ColoringRequest, fit_points
 from colorzoo.inference.points import Likeness, Map, enforce_points, find_extent
+from colorzoo.networks.answers import AnswerCache
 from colorzoo.prediction import Prediction, RgbPrediction
 
 Predict = Callable[[Tensor, Guidance], Prediction]

@@ -7,10 +7,10 @@ In a recipe they are ``classes``: ``map`` (old class -> new class, SPColor secti
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Recipe
-from colorzoo.guidance.fields import Fields
-from colorzoo.guidance.recipe import MAX_PAINTED
+from colorzoo.guidance.objects import PaintedClass
 from colorzoo.inference.full_size import FullLuma, working_size
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.formats import open_picture
@@ -39,6 +38,10 @@ _ROW, _BOX, _LEGEND = 22, 14, 120  # pixels
 @dataclass(frozen=True)
 class Segmented:
     """Classes of a photo.
+
+    Examples:
+        >>> Segmented(np.zeros((32, 48), dtype=np.int64), shares={0: 1.0}).labels.shape
+        (32, 48)
 
     Attributes:
         labels: ``(H, W)`` int64, at the photo's size.
@@ -68,16 +71,18 @@ def class_map(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tens
     Raises:
         GuidanceError: A class does not exist, or a label image does not fit.
     """
-    wanted = recipe.extra.get("classes") or {}
-    if not wanted:
+    if "classes" not in recipe.kinds():
         return None
-    file, reference_file = wanted.get("file"), wanted.get("reference_file")
+    wanted = recipe.classes
+    file, reference_file = wanted.file, wanted.reference_file
     count = None if file else getattr(model, "class_count", None)
     target = read_labels(file, luma) if file else find_classes(model, luma)
     moved = target.clone()
-    for old, new in _read_table(wanted.get("map") or {}, count).items():
+    for old, new in wanted.moved.items():
+        for number in (old, new):
+            _check_class(number, count, "recipe.classes.map")
         moved[target == old] = new
-    _paint(moved, wanted, recipe, count)
+    _paint(moved, wanted.painted, recipe, count)
     if reference is None:
         return ClassMap(moved)
     if reference_file:
@@ -128,31 +133,12 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
     return labels
 
 
-def _read_table(values: Mapping[str, Any], count: int | None) -> dict[int, int]:
-    """Read a table old class -> new class."""
-    fields = Fields(dict(values), "recipe.classes.map")
-    table = {}
-    for name in values:
-        if not name.isdigit():
-            raise GuidanceError(
-                f"recipe.classes.map has the key {name!r}; the number of a class was expected."
-            )
-        new = fields.integer(name, None, low=0)
-        assert new is not None
-        for number in (int(name), new):
-            _check_class(number, count, "recipe.classes.map")
-        table[int(name)] = new
-    return table
-
-
-def _paint(labels: Tensor, wanted: Mapping[str, Any], recipe: Recipe, count: int | None) -> None:
+def _paint(labels: Tensor, painted: Sequence[PaintedClass], recipe: Recipe, count: int | None) -> None:
     """Set the class of the pixels inside painted polygons, later ones over earlier ones."""
     height, width = labels.shape[-2:]
     scale = (width / (recipe.width or width), height / (recipe.height or height))
-    painted = Fields({"painted": wanted.get("painted")}, "recipe.classes")
-    for area in painted.children("painted", MAX_PAINTED):
-        number = area.integer("class", None, low=0)
-        corners = area.path("path")
+    for area in painted:
+        number, corners = area.number, area.path
         if number is None or len(corners) < 3:
             raise GuidanceError(f"{area.name} needs a class and a path of at least three corners.")
         _check_class(number, count, area.name)
@@ -169,6 +155,12 @@ def _check_class(number: int, count: int | None, name: str) -> None:
 
 def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segmented:
     """Segment a photo.
+
+    Examples:
+        >>> from colorzoo.pictures import read_picture
+        >>> model = colorzoo.create_model("chen2023_small").model
+        >>> segment_picture(model, read_picture("photo.png"), size=64).labels.shape
+        (32, 48)
 
     Args:
         model: The model.

@@ -6,16 +6,13 @@ size; files then round it to their bits, and JPEG compresses it.
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,33 +20,22 @@ from torch import Tensor, nn
 
 from colorzoo.capabilities import ComparesPlaces, GivesLooks, ProposesRegions
 from colorzoo.color import rgb_to_lab
-from colorzoo.engines.device import Engine, Precision, choose_device, choose_dtype
-from colorzoo.engines.fast import fast_module
+from colorzoo.engines.device import Engine, Precision, choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
-from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, PointHint, Recipe, Regions
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
-from colorzoo.inference.full_size import (
-    FullLuma,
-    Overlay,
-    PointCorrection,
-    join,
-    join_levels,
-    working_size,
-)
+from colorzoo.inference.answer import Colored, NetworkAnswer
+from colorzoo.inference.full_size import FullLuma, working_size
 from colorzoo.inference.guidance_maps import (
     ColoringRequest,
     GuidanceLike,
-    NetworkAnswer,
     add_model_guidance,
-    as_recipe,
     fit_points,
     has_object_areas,
     keep_points,
     prepare_request,
-    recipe_file,
+    read_guidance,
 )
-from colorzoo.inference.incremental import AnswerCache, IncrementalModel
 from colorzoo.inference.inside import (
     Surroundings,
     crop_guidance,
@@ -57,6 +43,8 @@ from colorzoo.inference.inside import (
     crop_recipe,
     find_inside,
 )
+from colorzoo.inference.models import load_model
+from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.references import (
     Look,
     Reference,
@@ -65,64 +53,23 @@ from colorzoo.inference.references import (
     recipe_references,
     require_color,
 )
-from colorzoo.model import ColoringModel, coloring_model
+from colorzoo.networks.answers import AnswerCache
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import to_pil
 from colorzoo.prediction import Prediction, RgbPrediction
-from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
-from colorzoo.settings import known_settings
-from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights.choice import ModelChoice
 
 if TYPE_CHECKING:
-    from colorzoo.engines.onnx import OnnxModel
     from colorzoo.inference.area_answers import AreaColorizer
     from colorzoo.inference.points import Extent, Likeness
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | Picture
 ReferenceLike = ImageLike | Look | Exemplar
-_UNTRAINED = (
-    "{} is untrained, its weights are random; "
-    "it is not used for coloring unless you pass allow_untrained=True."
-)
 _PLURALS = {"exemplar": "references"}
 _EXTENTS = 4  # cached: those of an edit and of its suggestions, at two sizes
 _INK = 0.5  # darker pixels are lines of a sketch
 MIN_SIZE, MAX_SIZE = 16, 4096
-
-
-@dataclass(frozen=True)
-class Colored:
-    """One colored picture; its pixels are computed on each access.
-
-    Attributes:
-        ab: ``(2, h, w)`` prediction at the network's size in CIE units, strength and points applied.
-        model: Registered name or class of the model.
-        lightness: Lightness of the result, at full size.
-        corrections: Colors of points to add at full size, where the prediction is too coarse.
-        notes: Remarks for the user, such as ignored guidance.
-        surroundings: The whole picture, if all others belong to the part within its frame.
-        overlays: Changes of the colors above all of the above, the lowest first.
-    """
-
-    ab: Tensor
-    model: str
-    lightness: FullLuma | Tensor
-    corrections: tuple[PointCorrection, ...] = ()
-    notes: tuple[str, ...] = ()
-    surroundings: Surroundings | None = None
-    overlays: tuple[Overlay, ...] = ()
-
-    @property
-    def rgb(self) -> NDArray[np.float32]:
-        """``(H, W, 3)`` float32 in [0, 1], full size."""
-        joined = join(self.lightness, self.ab, self.corrections, self.overlays)
-        return joined if self.surroundings is None else self.surroundings.around(joined)
-
-    def levels(self, depth: int = 8) -> NDArray[Any]:
-        """Return ``(H, W, 3)`` uint8 or uint16, full size; a fraction of the memory and time of `rgb`."""
-        joined = join_levels(self.lightness, self.ab, self.corrections, self.overlays, depth=depth)
-        return joined if self.surroundings is None else self.surroundings.around(joined, depth)
 
 
 @dataclass(frozen=True)
@@ -140,6 +87,29 @@ class PreparedPicture:
     inside: Rectangle | None = None
 
 
+@dataclass
+class _Kept:
+    """What an edit leaves unchanged, so that it is not computed again.
+
+    Attributes:
+        proposals: Regions that the model proposes.
+        without_limited: Colors without the points of limited reach.
+        without_weak: Colors without the points of a strength below 1.
+        without_areas: Colors without the boxes around areas.
+        looks: Looks of references.
+        extents: Places and lightness of points, and where their colors go.
+    """
+
+    proposals: AnswerCache[Regions] = field(default_factory=AnswerCache)
+    without_limited: AnswerCache[Tensor] = field(default_factory=AnswerCache)
+    without_weak: AnswerCache[Tensor] = field(default_factory=AnswerCache)
+    without_areas: AnswerCache[Tensor] = field(default_factory=AnswerCache)
+    looks: AnswerCache[Tensor] = field(default_factory=AnswerCache)
+    extents: deque[tuple[tuple[object, ...], Tensor, Extent]] = field(
+        default_factory=lambda: deque(maxlen=_EXTENTS)
+    )
+
+
 class Colorizer:
     """A model ready to color any number of pictures, from any thread.
 
@@ -151,6 +121,10 @@ class Colorizer:
     Attributes:
         size: Shorter side in pixels of a picture for the network.
         requested_size: The same if the user chose it, else None.
+        choice: Registered model and weights; None for a module of your own.
+        settings: Settings of the model that the user chose.
+        precision: Precision as it was asked for.
+        engine: Engine that runs the model.
 
     Args:
         model: Registered name, a `ModelChoice`, a module of your own (it is moved to the device, and must not
@@ -198,42 +172,16 @@ class Colorizer:
             device, precision = "cpu", "int8" if precision == "int8" else "float32"
         elif precision == "int8":
             raise ColorzooError("the precision int8 needs the engine onnxruntime (--engine onnxruntime).")
-        self.device = choose_device(device)
         chosen = {setting: value for setting, value in settings.items() if value is not None}
-        if isinstance(model, nn.Module):
-            self.name = type(model).__name__
-            if chosen:
-                raise ColorzooError(
-                    f"{self.name} is built already; {', '.join(chosen)} is for a model by name."
-                )
-            held, reason = coloring_model(model), _UNTRAINED.format(self.name)
-        else:
-            if not isinstance(model, ModelChoice):
-                model = choose_model(
-                    model,
-                    weights=weights,
-                    fast=fast,
-                    create=create_coloring_model,
-                )
-            self.name = model.name
-            held, reason = _create(model, _known(self.name, chosen))
-        if not (held.trained or allow_untrained):
-            raise ColorzooError(reason)
+        loaded = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
+        self.name, self.choice = loaded.name, loaded.choice
         self.requested_size = size
-        self.size, self._precision = size or held.working_size, precision
-        self.model = held.to(self.device).eval()
-        self._fast: ColoringModel | None = None
-        self._graph = _graph_of(self.model, self.name, precision) if engine == "onnxruntime" else None
-        self._notes: tuple[str, ...] = ()
-        self._proposals: AnswerCache[Regions] = AnswerCache()
-        self._without_limited: AnswerCache[Tensor] = AnswerCache()
-        self._without_weak: AnswerCache[Tensor] = AnswerCache()
-        self._extents: deque[tuple[tuple[object, ...], Tensor, Extent]] = deque(maxlen=_EXTENTS)
-        self._without_areas: AnswerCache[Tensor] = AnswerCache()
-        self._incremental = IncrementalModel()
+        self.settings, self.precision, self.engine = chosen, precision, engine
+        self.size = size or loaded.model.working_size
+        self._network = NetworkRunner(loaded.model, self.name, choose_device(device), precision, engine)
+        self.model = loaded.model
+        self._kept = _Kept()
         self._areas: AreaColorizer | None = None
-        self._looks: AnswerCache[Tensor] = AnswerCache()
-        self._lock = threading.Lock()  # around the network, which may move to another device
 
     def __call__(
         self,
@@ -292,13 +240,14 @@ class Colorizer:
             GuidanceError: The guidance is broken or belongs to another picture.
             ColorzooError: The prediction is not finite.
         """
-        picture, given = _as_picture(image), as_recipe(guidance)
+        picture, read = _as_picture(image), read_guidance(guidance)
+        given = read.guidance
         prepared = self.prepare(picture, given, frame) if prepared is None else prepared
         part, luma, inside = prepared.picture, prepared.luma, prepared.inside
         surroundings: Surroundings | None = None
         notes: tuple[str, ...] = ()
         if not (isinstance(reference, Tensor) and reference.ndim == 4):
-            reference = self.exemplar_of(reference, guidance)
+            reference = self.exemplar_of(reference, read)
         if inside is not None:
             surroundings = Surroundings(FullLuma(picture.levels), inside)
             notes = ("colored within the frame {},{},{},{}".format(*inside),)
@@ -308,25 +257,9 @@ class Colorizer:
             else:
                 given = crop_guidance(given, inside, picture.size)
         request = prepare_request(given, part, (luma.shape[2], luma.shape[3]), strength)
-        full = FullLuma(part.levels)
         answer = self.color_luma(luma, request, reference)
-        notes += answer.notes
-        overlays = _overlays_of(request, full.shape, answer.locked)
-        if answer.painted_luma is not None:
-            from colorzoo.inference.sketches import enlarge_painted_luma
-
-            painted = enlarge_painted_luma(full.whole(), luma, answer.painted_luma)[0, 0]
-            return Colored(answer.ab, self.name, painted, notes=notes, overlays=overlays)
-        if answer.luma_shift is not None:
-            full = FullLuma(part.levels, answer.luma_shift.by_rows(full.shape))
-        corrections: Sequence[PointCorrection] = ()
-        if request.hints:
-            from colorzoo.inference.full_size_points import correct_points
-
-            corrections = correct_points(
-                request.hints, answer.ab, full, strength=request.strength, locked=answer.locked
-            )
-        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings, overlays)
+        answer = replace(answer, notes=(*notes, *answer.notes))
+        return answer.over(FullLuma(part.levels), self.name, surroundings)
 
     def prepare(
         self, picture: Picture, guidance: GuidanceLike = None, frame: FrameSetting | None = None
@@ -344,7 +277,7 @@ class Colorizer:
             GuidanceError: The frame does not lie within the picture.
         """
         if frame is None:
-            given = as_recipe(guidance)
+            given = read_guidance(guidance).guidance
             frame = given.frame if isinstance(given, Recipe) else "automatic"
             if frame == "automatic" and isinstance(given, Recipe) and _covers_all(given):
                 frame = "none"
@@ -357,12 +290,8 @@ class Colorizer:
 
         An edit is computed from the answer before it, which may change the last digits.
         """
-        with self._lock:
-            self._incremental = IncrementalModel()
-            self._extents.clear()
-            caches = (self._proposals, self._without_limited, self._without_weak)
-            for answers in (*caches, self._without_areas, self._looks):
-                answers.clear()
+        self._network.forget()
+        self._kept, self._areas = _Kept(), None
 
     def working_luma(self, picture: Picture) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` of a picture at the network's size."""
@@ -382,7 +311,7 @@ class Colorizer:
         """
         if "exemplar" not in self.model.accepts:
             return Exemplar(torch.zeros(1, 3, 1, 1))
-        with self._lock:
+        with self._network.lock:
             return make_exemplar(self.model, references, self.size)
 
     def color_luma(
@@ -419,16 +348,23 @@ class Colorizer:
             proposed = self.propose(luma) if isinstance(self.model, ProposesRegions) else guidance.regions
             notes = (*notes, *region_notes(guidance.regions, recipe, proposal_hash(proposed)))
         prediction = self.predict(luma, guidance)
-        ab, painted_luma = prediction.to_ab(), None
+        ab = prediction.to_ab()
+        answer = NetworkAnswer(
+            ab[0],
+            prediction.extras,
+            hints=request.hints,
+            strength=request.strength,
+            picture_size=request.picture_size,
+            above=recipe,
+        )
         if isinstance(prediction, RgbPrediction):
             from colorzoo.inference.sketches import draw_sketch
 
-            painted_luma = rgb_to_lab(prediction.rgb)[:, :1]
+            answer = replace(answer, painted_luma=rgb_to_lab(prediction.rgb)[:, :1], sketch_luma=luma)
             notes = (*notes, *draw_sketch(luma).notes)
         elif guidance.points is not None:
-            ab = self._apply_points(ab, luma, guidance, request)
-        notes = (*notes, *self._notes, *prediction.notes)
-        answer = NetworkAnswer(ab[0], prediction.extras, notes, painted_luma)
+            answer = replace(answer, ab=self._apply_points(ab, luma, guidance, request)[0])
+        answer = replace(answer, notes=(*notes, *self._network.notes, *prediction.notes))
         if recipe.areas and request.picture_size is not None:
             if self._areas is None:
                 from colorzoo.inference.area_answers import AreaColorizer
@@ -449,7 +385,7 @@ class Colorizer:
 
         others = fit_points(keep_points(request, guidance, lambda hint: hint.strength == 1), luma)
         if "points" in self.model.accepts:
-            ab = self._without_weak.get(luma, others, self.predict_ab)
+            ab = self._kept.without_weak.get(luma, others, self.predict_ab)
         kept = tuple(hint for hint in request.hints if hint.strength == 1)
         if kept:
             ab = self._apply_in_full(ab, luma, others, replace(request, hints=kept))
@@ -469,7 +405,7 @@ class Colorizer:
             return enforced
         others = fit_points(keep_points(request, guidance, lambda hint: hint.reach == "everywhere"), luma)
         if "points" in self.model.accepts:
-            ab = self._without_limited.get(luma, others, self.predict_ab)
+            ab = self._kept.without_limited.get(luma, others, self.predict_ab)
         base = ab if others.points is None else enforce_points(ab, luma, others.points)
         extent = self._extent(luma, limited, request.picture_size)
         return limit_reach(enforced, base, luma, guidance.points, extent)
@@ -479,11 +415,12 @@ class Colorizer:
         from colorzoo.inference.points import find_extent
 
         places = (picture_size, *((hint.x, hint.y, hint.radius, hint.reach) for hint in hints))
-        for known, of, extent in tuple(self._extents):  # threads share a colorizer
+        extents = self._kept.extents
+        for known, of, extent in tuple(extents):  # threads share a colorizer
             if known == places and torch.equal(of, luma):
                 return extent
         extent = find_extent(luma, hints, picture_size, self.likeness(luma))
-        self._extents.append((places, luma, extent))
+        extents.append((places, luma, extent))
         return extent
 
     def likeness(self, luma: Tensor) -> Likeness | None:
@@ -496,12 +433,7 @@ class Colorizer:
             return None
 
         def compare(mask: Tensor) -> Tensor:
-            dtype = choose_dtype(self._precision, self.device)
-            with self._lock, self._at_precision(dtype):
-                model = self._model_for(dtype)
-                assert isinstance(model, ComparesPlaces)
-                found = self._incremental.likeness(model, luma.to(self.device), mask.to(self.device))
-                return found.float().cpu()
+            return self._network.likeness(luma, mask)
 
         return compare
 
@@ -522,7 +454,7 @@ class Colorizer:
             with torch.inference_mode():
                 return model.propose(sketch.to(self.device)).to("cpu")
 
-        return self._proposals.get(self.network_input(luma), Guidance(), compute)
+        return self._kept.proposals.get(self.network_input(luma), Guidance(), compute)
 
     def regions(self, luma: Tensor, recipe: Recipe) -> Regions:
         """Return the regions of `propose` with the recipe's edits (``divisions``) applied.
@@ -534,9 +466,9 @@ class Colorizer:
         Raises:
             GuidanceError: See `propose`; or the divisions are broken, or the recipe states no size.
         """
-        from colorzoo.inference.regions import divide_regions, read_divisions
+        from colorzoo.inference.regions import divide_regions
 
-        proposed, divisions = self.propose(luma), read_divisions(recipe.extra.get("divisions"))
+        proposed, divisions = self.propose(luma), recipe.divisions
         if not divisions:
             return proposed
         if recipe.width is None or recipe.height is None:
@@ -557,6 +489,11 @@ class Colorizer:
         from colorzoo.inference.regions import color_regions
 
         return replace(guidance, regions=color_regions(self.regions(luma, recipe), recipe.regions))
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the model."""
+        return self._network.device
 
     @property
     def paints(self) -> bool:
@@ -588,7 +525,7 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite, in float32 either.
         """
-        prediction, boxes = self._predict(luma, guidance), guidance.boxes
+        prediction, boxes = self._run(luma, guidance), guidance.boxes
         if boxes is None:
             return prediction
         from colorzoo.inference.area_answers import AreaBoxes, restrict_to_areas
@@ -596,55 +533,12 @@ class Colorizer:
         if not isinstance(boxes, AreaBoxes):
             return prediction
         others = replace(guidance, boxes=boxes.plain)
-        plain = self._without_areas.get(luma, others, lambda *args: self._predict(*args).colors)
+        plain = self._kept.without_areas.get(luma, others, lambda *args: self._run(*args).colors)
         return prediction.with_colors(restrict_to_areas(prediction.colors, plain, boxes))
 
-    def _predict(self, luma: Tensor, guidance: Guidance) -> Prediction:
-        """Run the model once; see `predict`."""
-        with self._lock:
-            try:
-                return self._predict_finite(luma, guidance)
-            except RuntimeError as error:  # MPS has no error class of its own for this
-                out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
-                if not out_of_memory or self.device.type == "cpu":
-                    raise
-            # outside the handler, whose traceback would keep the tensors on the device alive
-            self._notes = (f"{self.device.type} ran out of memory; colored on the CPU",)
-            self.device = torch.device("cpu")
-            self.model.to(self.device)
-            self._incremental = IncrementalModel()  # its maps lie on the full device
-            return self._predict_finite(luma, guidance)
-
-    def _predict_finite(self, luma: Tensor, guidance: Guidance) -> Prediction:
-        """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
-        preferred = choose_dtype(self._precision, self.device)
-        for dtype in dict.fromkeys((preferred, torch.float32)):
-            with self._at_precision(dtype):
-                network_input = self.network_input(luma).to(self.device)
-                guidance = guidance.to(self.device)
-                if self._graph is None:
-                    prediction = self._incremental.predict(self._model_for(dtype), network_input, guidance)
-                else:
-                    prediction = self._graph(network_input, guidance)
-            if torch.isfinite(prediction.colors).all():
-                return prediction.with_colors(prediction.colors.float().cpu())
-        raise ColorzooError(
-            f"{self.name} predicted values that are not finite, in float32 too; check its weights."
-        )
-
-    @contextmanager
-    def _at_precision(self, dtype: torch.dtype) -> Iterator[None]:
-        low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
-        with torch.inference_mode(), low:
-            yield
-
-    def _model_for(self, dtype: torch.dtype) -> ColoringModel:
-        """Return the model, or on a CPU its faster copy, which is made on first use."""
-        if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
-            return self.model  # also where the copy's precision was too low
-        if self._fast is None:
-            self._fast = fast_module(self.model, dtype)
-        return self._fast
+    def _run(self, luma: Tensor, guidance: Guidance) -> Prediction:
+        """Run the network once; see `predict`."""
+        return self._network.predict(self.network_input(luma), guidance)
 
     def exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
         """Return the exemplar of a reference, or of the one named in a recipe file; None if there is none."""
@@ -669,10 +563,10 @@ class Colorizer:
             return Exemplar(rgb)
 
         def compute(rgb: Tensor, _: Guidance) -> Tensor:
-            with self._lock, torch.inference_mode():
+            with self._network.lock, torch.inference_mode():
                 return model.look(rgb.to(self.device)).float().cpu()
 
-        return Exemplar(rgb, self._looks.get(rgb, Guidance(), compute))
+        return Exemplar(rgb, self._kept.looks.get(rgb, Guidance(), compute))
 
     def _ignored(self, request: ColoringRequest, *, has_reference: bool) -> tuple[str, ...]:
         """Return a note on each kind of guidance that was given and that the model does not accept."""
@@ -690,37 +584,17 @@ class Colorizer:
         return tuple(notes)
 
 
-def _graph_of(model: ColoringModel, name: str, precision: Precision) -> OnnxModel:
-    if precision == "int8":
-        from colorzoo.engines.int8 import Int8Model
-
-        return Int8Model(model, name)
-    from colorzoo.engines.onnx import OnnxModel
-
-    return OnnxModel(model, name)
-
-
 def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
     """Return the references of a recipe file; other recipes have no folder to find them in."""
-    file = recipe_file(guidance)
-    return [] if file is None else recipe_references(Recipe.from_json(file), file.parent)
+    given = read_guidance(guidance)
+    if given.folder is None or not isinstance(given.guidance, Recipe):
+        return []
+    return recipe_references(given.guidance, given.folder)
 
 
 def _covers_all(recipe: Recipe) -> bool:
     """Return whether a recipe has a label image, which belongs to the whole picture."""
-    return bool((recipe.extra.get("classes") or {}).get("file"))
-
-
-def _overlays_of(
-    request: ColoringRequest, shape: tuple[int, int], locked: Tensor | None
-) -> tuple[Overlay, ...]:
-    """Return the overlays of a request at a height and width."""
-    recipe = request.recipe
-    if recipe is None or request.picture_size is None or not (recipe.paint or recipe.replacements):
-        return ()
-    from colorzoo.inference.overlays import overlays_of
-
-    return overlays_of(recipe, request.picture_size, shape, request.strength, locked)
+    return bool(recipe.classes.file)
 
 
 def _as_picture(image: ImageLike) -> Picture:
@@ -741,29 +615,3 @@ def _as_array(image: Tensor) -> NDArray[Any]:
     if image.is_floating_point():
         image = image.float()
     return image.detach().permute(1, 2, 0).contiguous().cpu().numpy()
-
-
-def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings that the user chose, if the model has all of them."""
-    card = model_card(name)
-    unknown = settings.keys() - known_settings(load_model_class(card))
-    for setting in unknown and unknown - known_settings(load_task_class(card)):
-        having = [
-            other for other in list_models() if setting in known_settings(load_task_class(model_card(other)))
-        ]
-        raise ColorzooError(f"{name} has no {setting}; models that do: {', '.join(having) or 'none'}.")
-    return settings
-
-
-def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
-    """Return a registered model and, for the error if it is untrained, the reason."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model = create_coloring_model(choice.name, choice.file, **settings)
-    others = [w for w in caught if "untrained" not in str(w.message)]
-    for other in others:
-        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    reasons = [choice.untrained, *(str(w.message) for w in caught if w not in others)]
-    # where weights cannot be had, how to get them is the one thing to say
-    told = [reason.replace(", its weights are random: ", " here: ") for reason in reasons if reason]
-    return model, "; ".join(told) or _UNTRAINED.format(choice.name)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 
 from colorzoo.capabilities import FindsBoxes, FindsClasses
 from colorzoo.card import Use
-from colorzoo.color import at_lightness, hull_centers, reduce_chroma
+from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import (
@@ -28,17 +27,13 @@ from colorzoo.guidance import (
     Scribbles,
     statistics_of,
 )
-from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.rasterize import points_to_hints, rasterize_points
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
-
-if TYPE_CHECKING:
-    from colorzoo.inference.area_maps import LumaShift
-
-GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
+from colorzoo.weights.files import digest_of
 
 
 @dataclass(frozen=True)
@@ -65,44 +60,37 @@ class ColoringRequest:
 
 
 @dataclass(frozen=True)
-class NetworkAnswer:
-    """A picture colored at the network's size.
+class ReadGuidance:
+    """Guidance as it was given, read once for all steps that use it.
 
     Attributes:
-        ab: ``(2, h, w)`` in CIE units; strength, points and areas are applied.
-        extras: Further maps of the model, such as ``"logits"``.
-        notes: Remarks for the user, such as ignored guidance.
-        painted_luma: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
-        luma_shift: Shift of the picture's lightness by areas, or None.
-        locked: ``(h, w)`` in [0, 1], where areas lock the colors; None without areas.
+        guidance: The guidance or recipe.
+        folder: Folder of the recipe's file, in which its references lie; None without a file.
     """
 
-    ab: Tensor
-    extras: Mapping[str, Tensor]
-    notes: tuple[str, ...] = ()
-    painted_luma: Tensor | None = None
-    luma_shift: LumaShift | None = None
-    locked: Tensor | None = None
+    guidance: Guidance | Recipe
+    folder: Path | None = None
 
 
-def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
-    """Read guidance given as JSON or as a path; return guidance and recipes unchanged.
+GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | ReadGuidance | None
+
+
+def read_guidance(guidance: GuidanceLike) -> ReadGuidance:
+    """Read guidance given as JSON or as a path; guidance that is read already stays.
 
     A `Recipe` may hold unknown fields: `Recipe.from_json` keeps them.
 
     Raises:
         GuidanceError: It is no recipe, or one with an unknown field.
     """
-    if guidance is None:
-        return Recipe()
-    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance).check_known()
-
-
-def recipe_file(guidance: GuidanceLike) -> Path | None:
-    """Return the path of guidance that is a recipe file, beside which its references lie; else None."""
+    if isinstance(guidance, ReadGuidance):
+        return guidance
+    if isinstance(guidance, Guidance | Recipe | None):
+        return ReadGuidance(Recipe() if guidance is None else guidance)
+    recipe = Recipe.from_json(guidance).check_known()
     if isinstance(guidance, str | Path) and not is_recipe_text(guidance):
-        return Path(guidance)
-    return None
+        return ReadGuidance(recipe, Path(guidance).parent)
+    return ReadGuidance(recipe)
 
 
 def choose_for_guidance(
@@ -150,7 +138,7 @@ def prepare_request(
     """Draw guidance at the network's size.
 
     Args:
-        guidance: See `as_recipe`; tensors cover the whole picture at any resolution.
+        guidance: See `read_guidance`; tensors cover the whole picture at any resolution.
         picture: The picture it belongs to.
         size: Height and width at the network.
         strength: Factor on the chroma; None takes the recipe's, or 1.
@@ -158,17 +146,14 @@ def prepare_request(
     Raises:
         GuidanceError: It is broken, belongs to another picture, or the strength is not from 0 to 1.5.
     """
-    given = as_recipe(guidance)
+    given = read_guidance(guidance).guidance
     request = draw_request(given, picture.size, size, strength)
     if not isinstance(given, Recipe):
         return request
     notes = [f"recipe field {name!r} is unknown and was ignored" for name in given.unknown()]
     source = picture.metadata.source
-    if given.sha256 is not None and source is not None:
-        with source.open("rb") as file:
-            digest = sha256(file.read()).hexdigest()
-        if digest != given.sha256.lower():
-            notes.append("the recipe was made for another picture file")
+    if given.sha256 is not None and source is not None and digest_of(source) != given.sha256.lower():
+        notes.append("the recipe was made for another picture file")
     return replace(request, notes=tuple(notes))
 
 
@@ -317,10 +302,10 @@ def add_model_guidance(
     """
     found: dict[str, Any] = {}
     if "exemplar" in model.accepts and exemplar is not None:
-        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
-        found["exemplar"] = replace(exemplar, alpha=float(alpha))
-    if "statistics" in model.accepts and recipe.extra.get("statistics"):
-        found["statistics"] = read_statistics(recipe.extra["statistics"])
+        alpha = recipe.exemplar.alpha
+        found["exemplar"] = exemplar if alpha is None else replace(exemplar, alpha=alpha)
+    if "statistics" in model.accepts and "statistics" in recipe.kinds():
+        found["statistics"] = _statistics(recipe.statistics)
     if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
         with torch.inference_mode():
             found["boxes"] = model.find_boxes(luma.to(model.device)).to("cpu")
@@ -333,21 +318,19 @@ def add_model_guidance(
     return replace(guidance, **found)
 
 
-def read_statistics(values: Mapping[str, Any]) -> GlobalStatistics:
-    """Read ``statistics`` of a recipe: mean saturation, and shares of the 313 bins.
+def _statistics(wanted: StatisticsHint) -> GlobalStatistics:
+    """Return the statistics of a recipe as tensors.
 
     Raises:
-        GuidanceError: Their number or range is wrong.
+        GuidanceError: The histogram is empty.
     """
-    fields = Fields(dict(values), "recipe.statistics")
-    saturation = fields.number("saturation", -1.0, low=0, high=1)
-    shares = fields.numbers("histogram", len(hull_centers()), low=0, high=1e9)
-    histogram = None if shares is None else torch.tensor(shares)[None]
+    saturation = wanted.saturation
+    histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
     if histogram is not None:
         if not histogram.sum() > 0:
             raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
         histogram = histogram / histogram.sum()
-    return GlobalStatistics(histogram, None if saturation < 0 else torch.tensor([[saturation]]))
+    return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
 
 
 def describe_statistics(picture: Picture) -> dict[str, Any]:

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
-from hashlib import sha256
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from colorzoo.capabilities import ComparesPlaces, Edits, Redraws
 from colorzoo.guidance import Guidance
-from colorzoo.guidance.hints import TensorFields
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 
-_ANSWERS = 8  # of each kind, 0.7 MB each
 _PICTURES = 2  # with all points, and without those of limited reach
-
-Answer = TypeVar("Answer")
-
-
-class AnswerCache(Generic[Answer]):
-    """The last answers of a model to lightness and guidance, for use from several threads."""
-
-    def __init__(self) -> None:
-        self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, luma: Tensor, guidance: Guidance, compute: Callable[[Tensor, Guidance], Answer]) -> Answer:
-        """Return ``compute(luma, guidance)``, or the cached answer to equal arguments."""
-        key = _digest(luma, guidance)
-        with self._lock:
-            found = self._answers.get(key)
-        if found is None:
-            found = compute(luma, guidance)
-        with self._lock:
-            self._answers[key] = found
-            self._answers.move_to_end(key)
-            while len(self._answers) > _ANSWERS:
-                self._answers.popitem(last=False)
-        return found
-
-    def clear(self) -> None:
-        """Drop all answers."""
-        with self._lock:
-            self._answers.clear()
 
 
 class _State(NamedTuple):
@@ -102,23 +67,3 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(_equal, one, other))
     return one is other or bool(one == other)
-
-
-def _digest(luma: Tensor, guidance: Guidance) -> str:
-    digest = sha256()
-    for tensor in (luma, *_tensors(guidance)):
-        digest.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(repr([f.name for f in fields(guidance) if getattr(guidance, f.name) is not None]).encode())
-    return digest.hexdigest()
-
-
-def _tensors(guidance: TensorFields) -> list[Tensor]:
-    found: list[Tensor] = []
-    for field in fields(guidance):
-        value = getattr(guidance, field.name)
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, TensorFields):
-            found += _tensors(value)
-    return found

@@ -129,7 +129,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         GuidanceError: The recipe does not fit the picture, or has classes of the whole picture as a file.
     """
     recipe.check_inside(*size)
-    if (recipe.extra.get("classes") or {}).get("file"):
+    if recipe.classes.file:
         raise GuidanceError("classes.file covers the whole picture; it needs the frame 'none'.")
     x, y, width, height = inside
     points = tuple(

@@ -41,6 +41,8 @@ _BORDER, _STEEPNESS = 4.2, 14.0  # root of the cost at which half of the color i
 _UNLIKE = 6.5  # what a place costs that is not at all like the point, beside the root of the path's cost
 _BORDER_ALIKE, _STEEPNESS_ALIKE = 8.0, 16.0  # of the sum
 _LEAST_REACH, _REACHES = 0.05, 60  # factors that are compared by what they cover
+_PROBED, _SMALL = 0.3, 0.004  # a factor, and the share of a picture that it covers less of in a small thing
+_SMALL_REACH = 0.5  # factor to begin with there
 _FILL = 0.5  # share of the point's own color where the network follows it in full
 
 _BLEND = 12 / 256  # how far a change spreads on an even surface, as a share of the shorter side
@@ -165,6 +167,25 @@ def even_reaches(
     areas = np.log([_fade(found, alike, float(factor)).sum(dtype=np.float64) for factor in factors])
     wanted = np.interp(np.linspace(areas[0], areas[-1], count), areas, np.log(factors))
     return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(wanted)]
+
+
+def starting_reach(luma: Tensor, hint: PointHint, picture_size: tuple[int, int], likeness: Likeness) -> Reach:
+    """Return a reach to begin with at a place: a small one if it lies in a small thing.
+
+    In a small thing a fraction of the automatic reach covers next to nothing, and more of it runs into the
+    surroundings at once.
+
+    Args:
+        luma: ``(1, 1, h, w)`` in [0, 100].
+        hint: A point at the place, in pixels of the picture.
+        picture_size: Width and height of the picture.
+        likeness: See `find_extent`; the limits were fitted with it.
+    """
+    costs = _step_costs(luma)
+    found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
+    mask = torch.from_numpy(_point_cells([hint], [0], picture_size, (luma.shape[2], luma.shape[3])) >= 0)
+    covered_share = _fade(found, _alike(likeness, mask, costs.shape), _PROBED).mean(dtype=np.float64)
+    return _SMALL_REACH if covered_share < _SMALL else "automatic"
 
 
 def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: Extent) -> Tensor:

@@ -16,13 +16,12 @@ from torch.nn import functional as F
 from colorzoo.capabilities import GivesLooks
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe
-from colorzoo.guidance.fields import Fields
-from colorzoo.guidance.recipe import MAX_REFERENCES
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture, is_gray
 from colorzoo.pictures.read import read_picture
-from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_metadata, save_weights
+from colorzoo.weights.load import load_state_dict_file, save_weights
+from colorzoo.weights.readers.safetensors import is_safetensors, read_metadata
 
 KIND = "colorzoo look"
 _STATISTICS = "statistics"
@@ -128,7 +127,7 @@ def ability_for(references: Sequence[object], recipe: object = None) -> type | N
         references: Pictures, looks, or paths of them.
         recipe: The recipe, if there is one.
     """
-    share = (recipe.extra.get("exemplar") or {}).get("alpha") if isinstance(recipe, Recipe) else None
+    share = recipe.exemplar.alpha if isinstance(recipe, Recipe) else None
     looks = (
         isinstance(each, Look)
         or (isinstance(each, str | Path) and Path(each).is_file() and is_safetensors(Path(each)))
@@ -177,13 +176,7 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
     Raises:
         GuidanceError: The recipe's field is malformed.
     """
-    exemplar = Fields(recipe.extra.get("exemplar") or {}, "recipe.exemplar")
-    found = []
-    for fields in (exemplar, *exemplar.children("more", MAX_REFERENCES)):
-        path, weight = fields.text("path", None), fields.number("weight", 1.0, low=0)
-        if path is not None:
-            found.append((folder / path, weight))
-    return found
+    return [(folder / file.path, file.weight) for file in recipe.exemplar.files]
 
 
 def as_reference(picture: Picture, size: int) -> Tensor:
@@ -224,6 +217,13 @@ def make_exemplar(model: ColoringModel, references: Sequence[Reference], size: i
 
 def make_look(model: ColoringModel, name: str, references: Sequence[Reference], size: int) -> Look:
     """Compute the look of references for a file; see `make_exemplar`.
+
+    Examples:
+        >>> from colorzoo.pictures import read_picture
+        >>> model = colorzoo.create_model("xu2020_small").model
+        >>> pictures = [Reference(read_picture(path)) for path in sorted(Path("album/train").iterdir())]
+        >>> make_look(model, "xu2020_small", pictures, size=64).model
+        'xu2020_small'
 
     Raises:
         GuidanceError: The model gives no looks.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
 import cv2
@@ -16,25 +16,11 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor, Regions
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.guidance.fields import Fields
-from colorzoo.guidance.recipe import MAX_DIVISIONS
+from colorzoo.guidance.objects import Division
 
 _LEAST_PIXELS = 4  # of a part; smaller ones are crumbs at the end of a line
 
 Index = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Division:
-    """One edit of the regions.
-
-    Attributes:
-        path: Corners as x and y in pixels of the picture.
-        closed: A loop, whose inside becomes a region; otherwise a line that cuts the region it crosses.
-    """
-
-    path: tuple[tuple[float, float], ...]
-    closed: bool
 
 
 def proposal_hash(regions: Regions) -> str:
@@ -113,18 +99,6 @@ def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
 def _listed(numbers: Sequence[int], one: str, many: str) -> str:
     listed = ", ".join(str(number) for number in numbers)
     return f"region {listed} {one}" if len(numbers) == 1 else f"regions {listed} {many}"
-
-
-def read_divisions(value: object) -> tuple[Division, ...]:
-    """Read the field ``divisions`` of a recipe.
-
-    Raises:
-        GuidanceError: It is no list of paths, or too long.
-    """
-    return tuple(
-        Division(entry.path("path"), bool(entry.take("closed")))
-        for entry in Fields({"divisions": value}, "recipe").children("divisions", MAX_DIVISIONS)
-    )
 
 
 def divide_regions(

@@ -61,6 +61,11 @@ def _conv_norm(fan_in: int, fan_out: int, *, stride: int) -> list[nn.Module]:
 class DiscriminatorOutput(NamedTuple):
     """Output of `AttentionDiscriminator`.
 
+    Examples:
+        >>> output = AttentionDiscriminator(3, width=0.25, layers=4)(torch.rand(2, 3, 64, 64))
+        >>> type(output).__name__, output.score.shape
+        ('DiscriminatorOutput', torch.Size([2, 1]))
+
     Attributes:
         score: ``(B, 1)``, unbounded.
         features: ``(B, 256, H/16, W/16)``, the map of the fourth layer.

@@ -30,6 +30,10 @@ def unchanged(name: str, activation: Tensor) -> Tensor:
 class Tap:
     """An activation map that may be refined.
 
+    Examples:
+        >>> Tap("encoder3", channels=256, stride=4).scale
+        1.0
+
     Attributes:
         name: Name that a `Visit` is called with.
         channels: Channels of the map.
@@ -46,6 +50,10 @@ class Tap:
 @dataclass(frozen=True)
 class TapState:
     """State of a forward pass at the first tap.
+
+    Examples:
+        >>> TapState(maps=(torch.zeros(1, 8, 4, 4),), size=(30, 45)).size
+        (30, 45)
 
     Attributes:
         maps: The map of the first tap, and further inputs of the rest of the network.

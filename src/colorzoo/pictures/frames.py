@@ -56,23 +56,35 @@ class Frame:
 
 
 def look_for_frames(source: str | Path | bytes) -> Frames | None:
-    """Describe a file of several pictures without decoding them.
+    """Describe a file of several pictures without decoding them; see `frames_of`."""
+    try:
+        with opened(source) as (file, name):
+            return frames_of(file, name)
+    except PictureError:  # reading the file raises it again
+        return None
+
+
+def frames_of(file: IO[bytes], name: str) -> Frames | None:
+    """Describe an opened file of several pictures without decoding them.
+
+    Args:
+        file: A stream of `opened`.
+        name: Its name for error messages.
 
     Returns:
         None for a file of one picture, of a format whose further pictures are not colored (AVIF, MPO, HEIC),
         or one that cannot be read; reading it raises the error.
     """
     try:
-        with opened(source) as (file, name):
-            head = file.read(12)
-            if head[:4] in TIFF_MARKS:
-                from colorzoo.pictures.tiff import page_headers
+        head = file.read(12)
+        if head[:4] in TIFF_MARKS:
+            from colorzoo.pictures.tiff import page_headers
 
-                pages = tuple(page_headers(file))
-                return Frames("pages", len(pages), pages=pages) if len(pages) > 1 else None
-            if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
-                with identified(file, name) as image:
-                    return _animation(image, file) if image is not None else None
+            pages = tuple(page_headers(file))
+            return Frames("pages", len(pages), pages=pages) if len(pages) > 1 else None
+        if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
+            with identified(file, name) as image:
+                return _animation(image, file) if image is not None else None
     except Exception:  # reading the file raises a proper error
         return None
     return None

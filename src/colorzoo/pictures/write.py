@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from colorzoo import atomic
 from colorzoo.errors import DiskFullError, PictureError
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.frames import Frames
 from colorzoo.pictures.metadata import Metadata, for_jpeg, has_description
-from colorzoo.pictures.parts import part_of
 from colorzoo.pictures.picture import Levels, Picture, unit_range
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
@@ -308,36 +307,18 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Write to a temporary file beside the target and rename it at the end; an error removes it.
+    """Do as `colorzoo.atomic.whole_file`, with errors for the user.
 
     Raises:
         PictureError: It cannot be written; or a file of the name has appeared, and ``overwrite`` is false.
     """
-    partial = part_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())  # else a power cut might leave the name without the content
-            if overwrite or not _linked(partial, path):
-                partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic.whole_file(path, overwrite=overwrite) as file:
+            yield file
     except FileExistsError:
+        if path.parent.is_dir():
+            raise PictureError(f"{path} exists already, remove it or ask to overwrite") from None
         raise PictureError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
     except OSError as error:
         kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else PictureError
         raise kind(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _linked(partial: Path, path: Path) -> bool:
-    """Give a file a second name that must be new; return False where the file system has no hard links."""
-    try:
-        os.link(partial, path)
-    except OSError:
-        if os.path.lexists(path):  # it came while the result was being made
-            raise PictureError(f"{path} exists already, remove it or ask to overwrite") from None
-        return False
-    return True

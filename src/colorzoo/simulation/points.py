@@ -154,6 +154,14 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
 class UniformPoints:
     """Places points uniformly, independent of the result (the test of Zhang et al. 2017, sec. 4.1).
 
+    Examples:
+        >>> lab = torch.full((1, 3, 32, 48), 50.0)
+        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> given = UniformPoints(side=4).begin(target, gray, None)(3, gray)
+        >>> given.interactions, given.guidance.points.ab.shape
+        (3, torch.Size([1, 2, 32, 48]))
+
     The first n points are the same for every number of points.
 
     Attributes:
@@ -180,6 +188,14 @@ class UniformPoints:
 class MostWrongPoints:
     """Places each point where the error of the result, averaged over the patch, is largest.
 
+    Examples:
+        >>> lab = torch.full((1, 3, 32, 48), 50.0)
+        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> given = MostWrongPoints(side=4).begin(target, gray, None)(1, gray)
+        >>> given.interactions, given.guidance.points.ab.shape
+        (1, torch.Size([1, 2, 32, 48]))
+
     Attributes:
         side: Side of a patch in pixels.
     """
@@ -203,6 +219,18 @@ class MostWrongPoints:
 @dataclass(frozen=True)
 class ProposedPoints:
     """Places points where the model's ``propose_points`` returns.
+
+    Examples:
+        >>> class Center:
+        ...     def propose_points(self, luma, guidance):
+        ...         return torch.tensor([[luma.shape[-2] // 2, luma.shape[-1] // 2]])
+        ...
+        >>> lab = torch.full((1, 3, 32, 48), 50.0)
+        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> given = ProposedPoints(side=4).begin(target, gray, Center())(1, gray)
+        >>> int(given.guidance.points.mask.sum())
+        16
 
     Attributes:
         side: Side of a patch in pixels.

@@ -29,6 +29,14 @@ Ground = Literal["sketch", "picture"]
 class PriorityRegions:
     """Gives each region that the model proposes its mean true color; empty regions cost no interaction.
 
+    Examples:
+        >>> model = colorzoo.create_model("cho2023_small").model
+        >>> sketch, rgb = torch.ones(1, 1, 32, 48), torch.rand(1, 3, 32, 48)
+        >>> target = TargetPicture(sketch, rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
+        >>> white = ColoredPicture(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
+        ('regions',)
+
     Attributes:
         order: The model's order, or a random one as a control.
     """
@@ -55,6 +63,14 @@ class PriorityRegions:
 @dataclass(frozen=True)
 class SuperpixelRegions:
     """Gives superpixels (SLIC) their mean true colors, the largest first.
+
+    Examples:
+        >>> rgb = torch.rand(1, 3, 32, 48)
+        >>> target = TargetPicture(torch.ones(1, 1, 32, 48), rgb, colorzoo.rgb_to_lab(rgb)[:, 1:], seed=0)
+        >>> white = ColoredPicture(torch.ones(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> given = SuperpixelRegions(count=4, ground="picture").begin(target, white, None)(2, white)
+        >>> given.guidance.kinds()
+        ('regions',)
 
     Attributes:
         count: Approximate number of superpixels, 1 to 30.

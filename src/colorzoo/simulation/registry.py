@@ -26,12 +26,21 @@ _USERS: dict[str, Callable[..., SimulatedUser]] = {
 
 
 def list_users() -> list[str]:
-    """Return the names of the simulated users."""
+    """Return the names of the simulated users.
+
+    Examples:
+        >>> "uniform_points" in list_users()
+        True
+    """
     return sorted(_USERS)
 
 
 def make_user(name: str, **options: Any) -> SimulatedUser:
     """Create a simulated user.
+
+    Examples:
+        >>> make_user("uniform_points", side=4)
+        UniformPoints(side=4)
 
     Args:
         name: One of `list_users`.

@@ -175,6 +175,15 @@ def _displace(mask: Tensor, field: Tensor, jitter: float) -> Tensor:
 class BledEdgeScribbles:
     """Draws strokes over the edges that bled in the first result, the worst first.
 
+    Examples:
+        >>> lab = torch.full((1, 3, 32, 48), 50.0)
+        >>> lab[:, 1:, :, 24:] = -20.0
+        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> given = BledEdgeScribbles(width=3).begin(target, gray, None)(1, gray)
+        >>> given.guidance.scribbles.mask.shape
+        torch.Size([1, 1, 32, 48])
+
     Attributes:
         width: Width of a stroke in pixels, odd.
         jitter: Largest distance of a stroke from its edge along each axis, in pixels; it varies smoothly.
@@ -240,6 +249,12 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
 def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
     """Mark the true color edges that a result lacks, one pixel wide, for evaluation.
 
+    Examples:
+        >>> truth = torch.zeros(1, 2, 32, 48)
+        >>> truth[..., 24:] = -40.0
+        >>> bled_edges(torch.zeros_like(truth), truth).shape
+        torch.Size([1, 1, 32, 48])
+
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
         true_ab: ``(B, 2, H, W)`` truth in CIE units.
@@ -254,6 +269,13 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
 
 def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
     """Cut the bled edges of one picture into strokes, the one that lacks most color first.
+
+    Examples:
+        >>> truth = torch.zeros(1, 2, 32, 48)
+        >>> truth[..., 24:] = -40.0
+        >>> runs = bled_runs(torch.zeros_like(truth), truth)
+        >>> runs[0].shape
+        (31, 2)
 
     Args:
         ab: ``(1, 2, H, W)`` result in CIE units.

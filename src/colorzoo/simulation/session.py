@@ -21,6 +21,12 @@ from colorzoo.guidance import ClassMap, Guidance
 class TargetPicture:
     """A picture to color, with its true colors, which only the user sees.
 
+    Examples:
+        >>> rgb = torch.rand(1, 3, 32, 48)
+        >>> lab = colorzoo.rgb_to_lab(rgb)
+        >>> TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=0).ab.shape
+        torch.Size([1, 2, 32, 48])
+
     Attributes:
         luma: ``(1, 1, H, W)`` input of the model: L in [0, 100], or a sketch in [0, 1].
         rgb: ``(1, 3, H, W)`` truth in [0, 1].
@@ -42,6 +48,10 @@ class TargetPicture:
 class ColoredPicture:
     """A model's result, as the user sees it.
 
+    Examples:
+        >>> ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48)).rgb.shape
+        torch.Size([1, 3, 32, 48])
+
     Attributes:
         rgb: ``(1, 3, H, W)`` in [0, 1].
         ab: ``(1, 2, H, W)`` in CIE units.
@@ -54,6 +64,10 @@ class ColoredPicture:
 @dataclass(frozen=True)
 class UserInput:
     """The input of a user so far.
+
+    Examples:
+        >>> UserInput(colorzoo.Guidance(), interactions=0).guidance.kinds()
+        ()
 
     Attributes:
         guidance: Hints of the user's own kind.
@@ -99,6 +113,11 @@ class SimulatedUser(Protocol):
 class Turn:
     """The result after some interactions.
 
+    Examples:
+        >>> result = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> Turn(count=3, interactions=2, result=result).guidance.kinds()
+        ()
+
     Attributes:
         count: Requested number of interactions.
         interactions: Number of interactions the user had.
@@ -122,6 +141,13 @@ def play(
     background: Guidance | None = None,
 ) -> Iterator[Turn]:
     """Let a user guide a model.
+
+    Examples:
+        >>> lab = torch.full((1, 3, 32, 48), 50.0)
+        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
+        >>> color = lambda target, guidance: ColoredPicture(target.rgb, target.ab)
+        >>> [turn.interactions for turn in play(color, make_user("uniform_points"), target, [0, 3])]
+        [0, 3]
 
     Args:
         color: Colors the picture with guidance.

@@ -15,7 +15,16 @@ from colorzoo.simulation.session import ColoredPicture, InputFunction, TargetPic
 
 @dataclass(frozen=True)
 class ExemplarUser:
-    """Gives the picture's reference in one interaction."""
+    """Gives the picture's reference in one interaction.
+
+    Examples:
+        >>> lab = torch.full((1, 3, 32, 48), 50.0)
+        >>> rgb = colorzoo.lab_to_rgb(lab)
+        >>> target = TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=0, exemplar=rgb)
+        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> ExemplarUser().begin(target, gray, None)(1, gray).guidance.kinds()
+        ('exemplar',)
+    """
 
     kind: ClassVar[GuidanceKind] = "exemplar"
     adaptive: ClassVar[bool] = False
@@ -30,6 +39,14 @@ class ExemplarUser:
 @dataclass(frozen=True)
 class TrueStatistics:
     """Gives the true color statistics in one interaction (Zhang et al. 2017).
+
+    Examples:
+        >>> rgb = torch.rand(1, 3, 64, 64)
+        >>> lab = colorzoo.rgb_to_lab(rgb)
+        >>> target = TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=0)
+        >>> gray = ColoredPicture(torch.zeros(1, 3, 64, 64), torch.zeros(1, 2, 64, 64))
+        >>> TrueStatistics().begin(target, gray, None)(1, gray).guidance.kinds()
+        ('statistics',)
 
     Attributes:
         give: Color histogram, mean saturation, or both.
@@ -50,6 +67,14 @@ class TrueStatistics:
 @dataclass(frozen=True)
 class ClassMapUser:
     """Labels the true classes one by one, the largest first; the rest stays class 0 (Chen et al. 2023).
+
+    Examples:
+        >>> classes = colorzoo.ClassMap(torch.zeros(1, 1, 32, 48, dtype=torch.int64))
+        >>> lab = torch.full((1, 3, 32, 48), 50.0)
+        >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0, classes=classes)
+        >>> gray = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
+        >>> ClassMapUser().begin(target, gray, None)(1, gray).guidance.kinds()
+        ('classes',)
 
     The reference, if there is one, is given from the start, with its own classes labeled likewise.
     """

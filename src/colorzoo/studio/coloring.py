@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -15,22 +15,12 @@ from torch import Tensor
 
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
-from colorzoo.inference.area_maps import LumaShift
+from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import (
-    BicubicUpsampler,
-    FullLuma,
-    Overlay,
-    PointCorrection,
-    join_levels,
-    shrink_luma,
-)
-from colorzoo.inference.full_size_points import correct_points
+from colorzoo.inference.full_size import FullLuma, shrink_luma
 from colorzoo.inference.guidance_maps import draw_request
 from colorzoo.inference.inside import Surroundings, crop_map
-from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution
-from colorzoo.inference.sketches import enlarge_painted_luma
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.photo import Photo, fit_size, jpeg
@@ -42,69 +32,26 @@ _STAGES = ("prepare", "network", "join", "encode")
 _CACHED = 4  # results of a session, 5 MB each: the last steps of undo, and one without the selected point
 
 
-class _Logits(NamedTuple):
-    """The distribution of colors of a result, computed when it is needed.
-
-    Attributes:
-        compute: Returns it.
-        nbytes: Memory in use.
-    """
-
-    compute: Callable[[], Tensor]
-    nbytes: int
-
-    @classmethod
-    def of(cls, extras: Mapping[str, Tensor]) -> _Logits | None:
-        """Return the distribution among the extra outputs of a model, if there is one."""
-        if "logits" not in extras:
-            return None
-        if isinstance(extras, DeferredMaps):
-            return cls(lambda: extras["logits"], extras.nbytes)
-        half = extras["logits"][:1].cpu().half()  # several are kept for every session
-        return cls(lambda: half, half.nbytes)
+def distribution_of(answer: NetworkAnswer) -> Distribution | None:
+    """Return the distribution of colors of an answer; computing it takes longer than the picture."""
+    if "logits" not in answer.extras:
+        return None
+    with torch.inference_mode():
+        logits = answer.extras["logits"]
+        return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": logits}))
 
 
-@dataclass(frozen=True)
-class Result:
-    """Colors of a photo at the network's size.
+def match_of(answer: NetworkAnswer) -> Tensor | None:
+    """Return ``(2, h, w)`` place in the reference (x, y as shares of its size); None if unknown."""
+    return answer.extras["match"][0] if "match" in answer.extras else None
 
-    Attributes:
-        ab: ``(2, h, w)`` in CIE units.
-        logits: Returns ``(1, Q, h, w)``, for models that predict a distribution of colors.
-        match: ``(2, h, w)`` place in the reference (x, y as shares of its size), for models that report it.
-        notes: Remarks for the user.
-        painted: ``(1, 1, h, w)`` lightness, from models that paint sketches.
-        network_luma: The sketch's lightness at that size.
-        shift: Changes of the photo's lightness by areas, if any.
-        held: ``(h, w)`` in [0, 1], where areas lock the colors; None without such areas.
-    """
 
-    ab: Tensor
-    logits: _Logits | None
-    match: Tensor | None
-    notes: tuple[str, ...]
-    painted: Tensor | None = None
-    network_luma: Tensor | None = None
-    shift: LumaShift | None = None
-    held: Tensor | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Memory in use."""
-        return sum(m.nbytes for m in (self.ab, self.match, self.logits) if m is not None)
-
-    def luma(self, luma: Tensor) -> Tensor:
-        """Return the lightness ``(1, 1, h, w)`` of the result from that of the photo."""
-        if self.painted is None or self.network_luma is None:
-            return luma if self.shift is None else self.shift.apply(luma)
-        return enlarge_painted_luma(luma, self.network_luma, self.painted)
-
-    def distribution(self) -> Distribution | None:
-        """Return the distribution of colors; computing it takes longer than the picture."""
-        if self.logits is None:
-            return None
-        with torch.inference_mode():
-            return Distribution.of(AbPrediction(ab=self.ab[None], extras={"logits": self.logits.compute()}))
+def _to_keep(extras: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return the maps that requests of the pad use; several of them are kept for every session."""
+    if isinstance(extras, DeferredMaps):
+        return extras
+    kept = {"logits": torch.float16, "match": torch.float32}
+    return {name: extras[name][:1].cpu().to(kind) for name, kind in kept.items() if name in extras}
 
 
 @dataclass
@@ -115,16 +62,16 @@ class ResultCache:
         entries: Results by `Task.key`, newest last.
     """
 
-    entries: OrderedDict[str, Result] = field(default_factory=OrderedDict)
+    entries: OrderedDict[str, NetworkAnswer] = field(default_factory=OrderedDict)
 
-    def get(self, key: str) -> Result | None:
+    def get(self, key: str) -> NetworkAnswer | None:
         """Return a result and mark it as used."""
         found = self.entries.get(key)
         if found is not None:
             self.entries.move_to_end(key)
         return found
 
-    def put(self, key: str, result: Result) -> None:
+    def put(self, key: str, result: NetworkAnswer) -> None:
         """Add a result; the least recently used ones are dropped."""
         self.entries[key] = result
         while len(self.entries) > _CACHED:
@@ -184,7 +131,7 @@ class Task:
         return self.photo.network_luma(self.colorizer.size)
 
 
-def predict(task: Task, cache: ResultCache) -> Result:
+def predict(task: Task, cache: ResultCache) -> NetworkAnswer:
     """Color a photo at the network's size, or return the cached result.
 
     Raises:
@@ -193,11 +140,11 @@ def predict(task: Task, cache: ResultCache) -> Result:
     return _predict(task, task.colorizer.size, cache, Stopwatch())
 
 
-def _predict(task: Task, size: int, cache: ResultCache, watch: Stopwatch) -> Result:
+def _predict(task: Task, size: int, cache: ResultCache, watch: Stopwatch) -> NetworkAnswer:
     key = task.key(size)
     if (found := cache.get(key)) is not None:
         watch.lap("network")
-        return found
+        return replace(found, above=task.recipe)
     luma = task.luma() if size == task.colorizer.size else task.photo.approximate_luma(size)
     request = draw_request(task.recipe, task.photo.size, (int(luma.shape[2]), int(luma.shape[3])))
     threads = None if task.threads is None else task.threads.choose()
@@ -206,18 +153,8 @@ def _predict(task: Task, size: int, cache: ResultCache, watch: Stopwatch) -> Res
     watch.lap("prepare")
     started = time.thread_time()
     with torch.inference_mode():
-        solved = task.colorizer.color_luma(luma, request, task.reference)
-        match = solved.extras.get("match")
-        result = Result(
-            solved.ab,
-            _Logits.of(solved.extras),
-            None if match is None else match[0].float().cpu(),
-            solved.notes,
-            solved.painted_luma,
-            None if solved.painted_luma is None else luma,
-            solved.luma_shift,
-            solved.locked,
-        )
+        result = task.colorizer.color_luma(luma, request, task.reference)
+        result = replace(result, extras=_to_keep(result.extras))
     cache.put(key, result)
     watch.lap("network")
     if threads is not None and task.threads is not None and size == task.colorizer.size:
@@ -228,7 +165,7 @@ def _predict(task: Task, size: int, cache: ResultCache, watch: Stopwatch) -> Res
 
 def preview(
     task: Task, quality: Quality, cache: ResultCache, limits: Limits
-) -> tuple[Result, bytes, dict[str, Any]]:
+) -> tuple[NetworkAnswer, bytes, dict[str, Any]]:
     """Color a photo at the size of a quality.
 
     Returns:
@@ -247,9 +184,7 @@ def preview(
         luma = crop_map(luma, inside)
     watch.lap("prepare")
     with torch.inference_mode():
-        luma = result.luma(luma)
-        levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma), _overlays(task, result, luma))
-    levels = levels if surroundings is None else surroundings.around(levels, 8)
+        levels = result.over(luma[0, 0], surroundings=surroundings).levels()
     watch.lap("join")
     picture = jpeg(Image.fromarray(levels))
     watch.lap("encode")
@@ -271,24 +206,6 @@ def _preview_luma(photo: Photo, quality: Quality, limits: Limits) -> Tensor:
     return luma.shrunk((int(photo.size[1] * scale), int(photo.size[0] * scale)))
 
 
-def _pins(task: Task, result: Result, luma: Tensor) -> list[PointCorrection]:
-    """Return corrections that give the points their exact colors at the size of ``luma``."""
-    if result.painted is not None:
-        return []
-    points = task.recipe.points
-    width, height = int(luma.shape[3]), int(luma.shape[2])
-    if task.photo.size != (width, height):
-        x, y = width / task.photo.size[0], height / task.photo.size[1]
-        points = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in points)
-    return correct_points(points, result.ab, luma[0, 0], strength=task.recipe.strength, locked=result.held)
-
-
-def _overlays(task: Task, result: Result, luma: Tensor) -> tuple[Overlay, ...]:
-    """Return what lies above the answer, at the size of ``luma``."""
-    shape = (int(luma.shape[2]), int(luma.shape[3]))
-    return overlays_of(task.recipe, task.photo.size, shape, task.recipe.strength, result.held)
-
-
 def displayed_points(task: Task) -> list[DisplayedColor]:
     """Return the colors of the points as they are displayed at the lightness of their places."""
     points = task.recipe.points
@@ -302,14 +219,6 @@ def displayed_points(task: Task) -> list[DisplayedColor]:
     return [replace(s, snapped=s.snapped or lost) for s, lost in zip(shown, paler.tolist(), strict=True)]
 
 
-def color_at(task: Task, result: Result, place: tuple[float, float]) -> Tensor:
+def color_at(task: Task, result: NetworkAnswer, place: tuple[float, float]) -> Tensor:
     """Return the ``(3,)`` Lab of the result at x and y in pixels of the photo, as the preview shows it."""
-    luma = result.luma(task.photo.luma)
-    row, column = task.photo.view_pixel(place)
-    with torch.inference_mode():
-        line = BicubicUpsampler(result.ab, (luma.shape[2], luma.shape[3])).rows(row, row + 1)
-        for pin in _pins(task, result, luma):
-            pin.add_to(line, row)
-        for overlay in _overlays(task, result, luma):
-            overlay.add_to(line, luma[0, 0, row : row + 1], row)
-        return torch.cat([luma[0, 0, row, column : column + 1], line[:, 0, column]])
+    return result.over(task.photo.luma[0, 0]).lab_at(*task.photo.view_pixel(place))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
-from colorzoo import __version__
+from colorzoo.batch.origin import UsedFile, origin_of_model, origin_of_result
+from colorzoo.batch.request import request_by
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PointHint, Recipe
@@ -25,19 +25,29 @@ from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.overlays import without_paint
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.pictures.formats import WRITABLE
-from colorzoo.pictures.provenance import PictureProvenance, add_provenance, current_date
+from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.pictures.write import depth_at, encode, write_notes
 from colorzoo.studio import palette, regions
-from colorzoo.studio.coloring import Quality, ResultCache, Task, color_at, displayed_points, predict, preview
+from colorzoo.studio.coloring import (
+    Quality,
+    ResultCache,
+    Task,
+    color_at,
+    displayed_points,
+    distribution_of,
+    match_of,
+    predict,
+    preview,
+)
 from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
-from colorzoo.studio.photo import Photo, check_head, open_photo, read_upload, safe_name, thumbnail
+from colorzoo.studio.photo import LARGE, Photo, check_head, open_photo, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
-from colorzoo.studio.sessions import Session, TemporaryFiles
+from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
+from colorzoo.studio.workers import ThreadCountChooser
 from colorzoo.studio.works import Works, is_key
 
 _MAX_SUGGESTIONS = 32
-_LABEL_FILES = {"file", "reference_file"}
 _LEAST_CORNERS = 3  # of an outline
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
 _MIME_TYPES = {
@@ -109,22 +119,38 @@ class Context:
         """Return the recipe of the request without label files: none is opened for a client."""
         return _without_files(self.full_recipe())
 
-    def reference(self) -> tuple[Tensor | None, str]:
-        """Return the attached reference picture, or None, and its id."""
+    def reference(self) -> AttachedReference | None:
+        """Return the attached reference picture, or None."""
         with self.session.lock:
-            reference = self.session.reference
-            return None if reference is None else reference[0], self.session.reference_id
+            return self.session.reference
 
     def task(self, recipe: Recipe | None = None) -> Task:
         """Return photo, recipe (default: that of the request) and model, which is loaded if necessary.
 
-        Photo and recipe are those of the part within the frame, if the model sees it alone.
+        See `task_by`.
+        """
+        photo, recipe = self.photo(), recipe or self.recipe()
+        colorizer = self.pool.get(recipe.model).colorizer()
+        return self.task_by(colorizer, photo, recipe, self.pool.threads)
+
+    def task_by(
+        self, colorizer: Colorizer, photo: Photo, recipe: Recipe, threads: ThreadCountChooser | None = None
+    ) -> Task:
+        """Return photo, recipe, attached reference and a loaded model.
+
+        Photo and recipe are those of the part within the frame, if the model sees it alone: drawings have no
+        frame.
 
         Raises:
             GuidanceError: The recipe's frame does not lie within the photo.
         """
-        recipe = recipe or self.recipe()
-        return _task(self, self.pool.get(recipe.model).colorizer(), recipe)
+        part = photo if colorizer.paints else photo.part(recipe.frame)
+        if part.window is not None:
+            recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
+        reference = self.reference()
+        if reference is None:
+            return Task(colorizer, part, recipe, threads=threads)
+        return Task(colorizer, part, recipe, reference.rgb, reference.id, threads)
 
     def file(self) -> tuple[bytes, str]:
         """Return content and name of the file of the request.
@@ -180,7 +206,6 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if fields.take("detach"):
         with ctx.session.lock:
             ctx.session.reference = None
-            ctx.session.reference_id = ""
         yield ctx.answer("attached", slot=slot, detached=True)
         return
     data, name = ctx.file()
@@ -190,10 +215,10 @@ def _attach(ctx: Context) -> Iterator[Message]:
         facts["statistics"] = describe_statistics(picture)
     else:
         require_color(picture, repr(name))
-        reference = as_reference(picture, ctx.network)
+        file = UsedFile("reference", name, sha256(data).hexdigest())
+        reference = AttachedReference(as_reference(picture, ctx.network), picture.size, file)
         with ctx.session.lock:
-            ctx.session.reference = (reference, picture.size)
-            ctx.session.reference_id = secrets.token_hex(8)
+            ctx.session.reference = reference
     notes = list(picture.notes)
     yield ctx.answer("attached", thumbnail(picture), slot=slot, name=name, notes=notes, **facts)
 
@@ -225,7 +250,7 @@ def _color(ctx: Context) -> Iterator[Message]:
         model=task.colorizer.name,
         mime="image/jpeg",
         notes=list(result.notes),
-        distribution=result.logits is not None,
+        distribution="logits" in result.extras,
         points=points,
         **facts,
     )
@@ -245,10 +270,10 @@ def suggest(ctx: Context) -> Iterator[Message]:
     place = _inner(task, _inside(x, y, ctx.photo()))
     result = predict(task, ctx.session.cache)
     found: dict[str, Any] = {"luma": None, "items": [], "entropy": None}
-    if (distribution := result.distribution()) is not None:
+    if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggestions(distribution, task.photo, place, shape, count)
-    yield ctx.answer("suggestions", x=x, y=y, **found)
+    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(task, place), **found)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
@@ -256,7 +281,7 @@ def _next(ctx: Context) -> Iterator[Message]:
     task = ctx.task()
     result = predict(task, ctx.session.cache)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
-    if (distribution := result.distribution()) is not None:
+    if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggest_next_point(distribution, task.photo, task.recipe, shape)
         if task.photo.window is not None:
@@ -354,11 +379,12 @@ def _match(ctx: Context) -> Iterator[Message]:
     result = predict(task, ctx.session.cache)
     reference = ctx.session.reference
     found: tuple[float, float] | None = None
-    if result.match is not None and reference is not None:
+    match = match_of(result)
+    if match is not None and reference is not None:
         place, window = _inside(x, y, ctx.photo()), task.photo.window
         if window is None or window.contains(place):
-            size = task.photo.size
-            found = regions.matched_place(result.match, _inner(task, place), size, reference[1])
+            inner = _inner(task, place)
+            found = regions.matched_place(match, inner, task.photo.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
 
 
@@ -372,11 +398,12 @@ def _sample(ctx: Context) -> Iterator[Message]:
     """Color the photo small by a model, without hints, for the menu of models."""
     name = ctx.message.fields().text("name", "")
     photo = ctx.photo()
-    key = f"{name} {ctx.reference()[1]}"
+    reference = ctx.reference()
+    key = f"{name} {'' if reference is None else reference.id}"
     if key not in photo.samples:
         with ctx.pool.borrow(name) as colorizer:
             recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
-            task = replace(_task(ctx, colorizer, recipe), threads=None)
+            task = ctx.task_by(colorizer, photo, recipe)
             photo.samples[key] = preview(task, "drag", ResultCache(), ctx.limits)[1]
     yield ctx.answer("sample", photo.samples[key], name=name, mime="image/jpeg")
 
@@ -392,20 +419,28 @@ def _export(ctx: Context) -> Iterator[Message]:
         )
     photo, recipe = ctx.photo(), ctx.recipe()
     name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
+    large = photo.size[0] * photo.size[1] > LARGE
+    if large:
+        yield ctx.answer("progress", share=0.05)
     picture = photo.decode(ctx.limits)
-    reference, _ = ctx.reference()
-    colored = ctx.pool.get(recipe.model).colorizer().colorize(picture, recipe, reference=reference)
+    colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
+    rgb = None if reference is None else reference.rgb
+    if large:
+        yield ctx.answer("progress", share=0.25)
+    colored = colorizer.colorize(picture, recipe, reference=rgb)
     notes = [*picture.notes, *colored.notes]
+    if large:
+        yield ctx.answer("progress", share=0.5)
     if kind in LAYERED:
         below = without_paint(colored.overlays)
         unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
         data = encode_layers(kind, picture, colored.levels(), unpainted)
     else:
-        origin = PictureProvenance(
-            photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json(), date=current_date()
-        )
+        origin = origin_of_result(_origin(colorizer, recipe, reference, quality), photo.sha256)
         marked = replace(picture, metadata=add_provenance(picture.metadata, origin))
         levels = colored.levels(depth_at(name, picture))
+        if large:
+            yield ctx.answer("progress", share=0.8)
         data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
         notes += write_notes(name, picture)
     facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
@@ -414,6 +449,17 @@ def _export(ctx: Context) -> Iterator[Message]:
         return
     key = ctx.downloads.add(data, name, ctx.session.id)
     yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
+
+
+def _origin(
+    colorizer: Colorizer, recipe: Recipe, reference: AttachedReference | None, quality: int
+) -> PictureProvenance:
+    """Return the origin of an export, without its source: that of a command line that colors so."""
+    uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
+    request = request_by(colorizer, recipe, uploaded=uploaded, quality=quality)
+    if request is None:
+        return origin_of_model(colorizer.model, colorizer.size, recipe)
+    return request.origin_by(colorizer)
 
 
 def _check(ctx: Context) -> Iterator[Message]:
@@ -502,15 +548,6 @@ def _object(value: object, name: str) -> dict[str, Any]:
     return value
 
 
-def _task(ctx: Context, colorizer: Colorizer, recipe: Recipe) -> Task:
-    """Return a task for the part of the photo that the model sees: drawings have no frame."""
-    photo = ctx.photo()
-    part = photo if colorizer.paints else photo.part(recipe.frame)
-    if part.window is not None:
-        recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
-    return Task(colorizer, part, recipe, *ctx.reference(), ctx.pool.threads)
-
-
 def _inner(task: Task, place: tuple[float, float]) -> tuple[float, float]:
     """Return x and y in the part that a task is about."""
     return place if task.photo.window is None else task.photo.window.inner(place)
@@ -527,8 +564,6 @@ def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:
 
 def _without_files(recipe: Recipe) -> Recipe:
     """Remove the names of label images: they are paths of the client."""
-    classes = recipe.extra.get("classes")
-    if not isinstance(classes, dict) or not _LABEL_FILES & classes.keys():
+    if not recipe.classes.label_files:
         return recipe
-    kept = {name: value for name, value in classes.items() if name not in _LABEL_FILES}
-    return replace(recipe, extra={**recipe.extra, "classes": kept})
+    return recipe.with_fields("classes", {"file": None, "reference_file": None})

@@ -16,12 +16,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from colorzoo.color.levels import luma_of_levels
+from colorzoo.color.lab import luma_to_luminance
+from colorzoo.color.levels import encoded, luma_of_levels
 from colorzoo.errors import PictureError
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import BandShrinker, FullLuma, bands, shrink_luma, working_size
@@ -36,7 +36,9 @@ from colorzoo.studio.window import Window
 
 _IN_COLOR = "this photo has colors of its own, which are not used; hold O to see them"
 _TINTED = "the paper's tint is not used; hold O to see it"
-_LARGE = 4_000_000  # pixels; smaller photos open faster than a progress bar could be read
+LARGE = 4_000_000
+"""Pixels above which progress is told; smaller photos are done before a progress bar could be read."""
+
 _PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
 _PREVIEW_QUALITY, _QUALITY = 80, 90
@@ -216,7 +218,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         yield Progress(_STARTED, preview)
     picture = read_upload(data, name, limits)
     width, height = picture.size
-    large = width * height > _LARGE
+    large = width * height > LARGE
     if large and preview is None:
         step = max(1, max(width, height) // _PREVIEW)
         sampled = np.ascontiguousarray(picture.levels[::step, ::step])
@@ -282,7 +284,7 @@ def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
 def _jpeg_preview(data: bytes) -> bytes | None:
     """Return a preview of a large JPEG, decoded at an eighth of its size; None for other files."""
     with suppress(Exception), open_picture(io.BytesIO(data)) as image:  # errors are raised on decoding
-        if image.format in ("JPEG", "MPO") and image.width * image.height > _LARGE:
+        if image.format in ("JPEG", "MPO") and image.width * image.height > LARGE:
             image.draft("L", (_PREVIEW, _PREVIEW))
             return _encode_preview(ImageOps.exif_transpose(image).convert("L"))
     return None
@@ -355,12 +357,8 @@ def _rgb_image(levels: Levels) -> Image.Image:
 
 def gray_jpeg(luma: Tensor) -> bytes:
     """Return the JPEG of a lightness ``(1, 1, h, w)`` as gray of the same lightness."""
-    y = ((luma[0, 0] + 16) / 116).clamp(min=0)
-    linear = torch.where(luma[0, 0] > 8, y**3, luma[0, 0] / 903.3)
-    encoded = torch.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055
-    )
-    levels = np.rint(np.clip(encoded.numpy(), 0, 1) * np.float32(255)).astype(np.uint8)
+    gray = encoded(luma_to_luminance(luma[0, 0]))
+    levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
     return jpeg(Image.fromarray(levels))
 
 

@@ -18,26 +18,30 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
+from colorzoo.guidance.recipe import Reach
+from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.classes import find_classes
 from colorzoo.inference.points import even_reaches, find_extent, is_limited
+from colorzoo.inference.points import starting_reach as find_start
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
 from colorzoo.pictures.formats import open_picture
-from colorzoo.studio.coloring import Result, ResultCache, Task, predict
+from colorzoo.studio.coloring import ResultCache, Task, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
+_POINT = 1.5  # radius of a new point in pixels of the network
 _REACH_STEPS = 23  # of the slider, without its ends
 _TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
-def describe_regions(task: Task, result: Result) -> tuple[dict[str, Any], bytes]:
+def describe_regions(task: Task, result: NetworkAnswer) -> tuple[dict[str, Any], bytes]:
     """Return the fields of the message ``regions`` and the uint16 map; empty regions are left out.
 
     Args:
         task: Task with a model that colors regions.
-        result: Result so far, from which colors are suggested.
+        result: NetworkAnswer so far, from which colors are suggested.
 
     Raises:
         GuidanceError: The model does not use regions.
@@ -46,7 +50,8 @@ def describe_regions(task: Task, result: Result) -> tuple[dict[str, Any], bytes]
     proposed, found = task.colorizer.propose(luma), task.colorizer.regions(luma, task.recipe)
     index = found.index[0, 0]
     height, width = index.shape
-    colored = lab_to_rgb_in_gamut(torch.cat([result.luma(luma)[0], result.ab]))[None]
+    shown = luma[0] if result.painted_luma is None else result.painted_luma[0]
+    colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
     suggested = suggest_colors(found, colored)
     items = []
     for number in filled_regions(found):
@@ -153,18 +158,18 @@ def _mask_fields(task: Task, mask: Mask) -> dict[str, Any]:
     return fields
 
 
-def locked_colors(task: Task, result: Result, area: Area) -> dict[str, Any]:
+def locked_colors(task: Task, result: NetworkAnswer, area: Area) -> dict[str, Any]:
     """Return the field ``kept`` of an area: the present colors that it locks.
 
     Args:
         task: The photo and the model.
-        result: Result of the present recipe.
+        result: NetworkAnswer of the present recipe.
         area: Area with the action ``lock`` or ``only``.
     """
     luma = task.luma()
     others = [other for other in task.recipe.areas if other.action == "only"] if area.action == "only" else []
     share = locked_share(draw_areas([*others, area], task.photo.size, luma), area.action)
-    painted = torch.zeros_like(luma) if result.painted is None else result.painted
+    painted = torch.zeros_like(luma) if result.painted_luma is None else result.painted_luma
     lab = torch.cat([painted[0], result.ab])
     if (window := task.photo.window) is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
@@ -203,6 +208,16 @@ def reach_steps(task: Task, point: PointHint) -> list[float]:
     """
     luma = task.luma()
     return even_reaches(luma, point, task.photo.size, _REACH_STEPS, task.colorizer.likeness(luma))
+
+
+def starting_reach(task: Task, place: tuple[float, float]) -> Reach | None:
+    """Return a reach for a new point at x and y of the photo; None if the model cannot tell."""
+    luma = task.luma()
+    likeness = task.colorizer.likeness(luma)
+    if likeness is None or "points" not in task.colorizer.model.accepts:
+        return None
+    radius = _POINT * min(task.photo.size) / min(luma.shape[2:])
+    return find_start(luma, PointHint(*place, radius), task.photo.size, likeness)
 
 
 def matched_place(

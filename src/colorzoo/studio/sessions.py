@@ -11,12 +11,30 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from colorzoo.batch.origin import UsedFile
 from colorzoo.studio.coloring import ResultCache
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import Limits, StudioError
 
 _MAX_ID_LENGTH = 64
 _MAX_CANCELLED = 16  # remembered requests; a pad opens one photo at a time
+
+
+@dataclass(frozen=True)
+class AttachedReference:
+    """A reference picture that a pad has sent.
+
+    Attributes:
+        rgb: ``(1, 3, h, w)`` in [0, 1].
+        size: Width and height of the picture in pixels.
+        file: Its name and hash.
+        id: Another one for each attached picture.
+    """
+
+    rgb: Tensor
+    size: tuple[int, int]
+    file: UsedFile
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 @dataclass
@@ -26,8 +44,7 @@ class Session:
     Attributes:
         id: Random and secret; a client that has it owns the session.
         photo: The opened photo.
-        reference: ``(1, 3, h, w)`` of the attached reference picture, and its size in pixels.
-        reference_id: Changes with the reference.
+        reference: The attached reference picture.
         cache: The last results.
         last_used: Time of the last use, by the clock of the store.
         connected: Whether a pad is connected; a second one gets a new session.
@@ -38,8 +55,7 @@ class Session:
 
     id: str
     photo: Photo | None = None
-    reference: tuple[Tensor, tuple[int, int]] | None = None
-    reference_id: str = ""
+    reference: AttachedReference | None = None
     cache: ResultCache = field(default_factory=ResultCache)
     last_used: float = 0.0
     connected: bool = False
@@ -59,7 +75,7 @@ class Session:
     def nbytes(self) -> int:
         """Memory in use."""
         photo = 0 if self.photo is None else self.photo.nbytes
-        reference = 0 if self.reference is None else self.reference[0].nbytes
+        reference = 0 if self.reference is None else self.reference.rgb.nbytes
         return photo + reference + self.cache.nbytes
 
 

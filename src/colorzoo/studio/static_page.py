@@ -12,7 +12,10 @@ import json
 import secrets
 import shutil
 import tarfile
-from collections.abc import Callable, Iterable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -21,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from colorzoo import __version__
+from colorzoo.capabilities import ComparesPlaces
 from colorzoo.card import ModelCard, Weights
 from colorzoo.color import grid_centers, hull_centers, hull_mask
 from colorzoo.engines.export import export_model
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance.recipe import MAX_POINTS
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
@@ -48,6 +52,7 @@ _POLICY = (
 _MARKER = "colorzoo-page.json"  # a folder with this file is a page, which may be overwritten
 _GUIDANCE = frozenset({"points", "statistics", "exemplar"})  # implemented in JavaScript
 _FULL_PIXELS = 50_000_000
+_TELL_EVERY = 30.0  # seconds
 _PALETTE_STARTS, _PALETTE_COLORS = 5, 32  # k-means of the palette; the first start is not random
 
 _RUNTIME_VERSION = "1.30.0"
@@ -102,7 +107,7 @@ def write_page(
         folder: Folder to create; an older page there is replaced.
         cards: The models, the default one first; see `page_models`.
         photos: Photos of the page. The first one is opened at once, any of them by ``?photo=NAME``.
-        log: Called with a line on every step.
+        log: Called with a line on every step, and from another thread while a long one goes on.
 
     Raises:
         ColorzooError: The folder contains other files or cannot be written, or the runtime is not available.
@@ -115,8 +120,8 @@ def write_page(
     content = _runtime_files() | _page_files()
     exports = {}
     for card in cards:
-        log(f"graph of {card.name}")
-        graphs, exports[card.name] = _export_graphs(card)
+        with _telling(log, f"graph of {card.name}"):
+            graphs, exports[card.name] = _export_graphs(card)
         content |= {f"static/{name}": data for name, data in graphs.items()}
     offered = []
     for number, photo in enumerate(photos):
@@ -138,6 +143,25 @@ def write_page(
         sum(len(content[name]) for name in names),
         tuple(card.name for card in cards),
     )
+
+
+@contextmanager
+def _telling(log: Callable[[str], None], step: str) -> Iterator[None]:
+    """Tell a step, and again every half minute while it goes on."""
+    log(step)
+    began, done = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not done.wait(_TELL_EVERY):
+            log(f"{step}: {time.monotonic() - began:.0f} s so far; it is made once and then kept")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 def page_models(names: Sequence[str] | None) -> list[ModelCard]:
@@ -307,7 +331,7 @@ def _export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
     A model with a reference has two graphs, since it also colors without one.
     """
     (weights,) = [row.weights for row in list_weights([card]) if row.where == "embedded"]
-    model = create_model(card.name)
+    model = create_coloring_model(card.name)
     mark = fingerprint(model)  # includes weights borrowed from another model
     plain = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "exemplar"))
     graph, outputs = _export_graph(plain, f"{card.name}-{mark}")
@@ -315,6 +339,7 @@ def _export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
         "file": f"{card.name}.onnx.packed",
         "distribution": "logits" in outputs,
         "size": model.working_size,
+        "compares": isinstance(model.model, ComparesPlaces),
     }
     graphs = {f"{card.name}.onnx.packed": graph}
     if plain != card:

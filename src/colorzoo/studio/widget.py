@@ -96,7 +96,7 @@ class Pad(anywidget.AnyWidget):
         if picture is None:
             raise ColorzooError("the pad has no photo yet; give one, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
-        reference = None if self._session.reference is None else self._session.reference[0]
+        reference = None if self._session.reference is None else self._session.reference.rgb
         colorizer = self.studio.pool.get(recipe.model).colorizer()
         return to_pil(colorizer.colorize(picture, recipe, reference=reference).levels(), picture)
 

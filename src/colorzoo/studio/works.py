@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import sys
 from collections.abc import Collection
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from colorzoo.atomic import write_atomic
 
 _MOST_WORKS = 500  # files; the oldest is dropped first
 _KEY = re.compile(r"[0-9a-f]{64}(#[1-9][0-9]{0,2})?")
@@ -79,14 +80,10 @@ class Works:
 
     def save(self, key: str, work: bytes) -> bool:
         """Save work, JSON in UTF-8, atomically; returns False if the disk refuses it."""
-        path = self._path(key)
-        part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part.write_bytes(work)
-            part.replace(path)
+            write_atomic(self._path(key), work)
         except OSError:
-            part.unlink(missing_ok=True)
             return False
         self._drop_oldest()
         return True

@@ -17,6 +17,9 @@ from colorzoo.card import ModelCard
 class Check:
     """A check of the contract; call it with a card.
 
+    Examples:
+        >>> Check("nothing", lambda card: None)(colorzoo.model_card("gray"))
+
     Attributes:
         name: Name of the check.
         run: Raises `ContractError` if the model of a card violates it.

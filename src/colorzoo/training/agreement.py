@@ -1,4 +1,4 @@
-"""What a resumed training has in common with the settings of its checkpoint, and what differs."""
+"""Comparison of a resumed training with the settings of its checkpoint."""
 
 from __future__ import annotations
 

@@ -25,9 +25,8 @@ from colorzoo.card import ModelCard
 from colorzoo.data import PictureDataModule
 from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
-from colorzoo.factory import card_of
 from colorzoo.metrics.named import parse_name
-from colorzoo.registry import model_card
+from colorzoo.registry import card_of, model_card
 from colorzoo.settings import current_arguments
 from colorzoo.training.agreement import (
     Change,
@@ -520,7 +519,7 @@ def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, b
     try:
         card, tag = model_card(source), "default"
     except UnknownModelError:
-        card, tag = card_of(model), source
+        card, tag = card_of(type(model), model.hparams), source
     if card is None:
         return Path(source), None, False
     found = resolve_weights(card, tag)

@@ -23,6 +23,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from PIL import Image
 
+from colorzoo.errors import first_words
 from colorzoo.training.resuming import is_first_process
 
 RUNS, RECORD, TABLE = "runs", "run.json", "metrics.csv"
@@ -30,6 +31,7 @@ RUNS, RECORD, TABLE = "runs", "run.json", "metrics.csv"
 
 _SERVER = "https://api.wandb.ai"
 _PATIENCE = 5.0  # seconds
+_LIMITS = {"init_timeout": 60.0, "finish_timeout": 300.0}  # seconds; without it an end may wait forever
 _warned: set[str] = set()
 
 
@@ -186,7 +188,9 @@ class WandbLogger(loggers.WandbLogger):
     """Lightning's logger for Weights & Biases, offline if its server cannot be reached.
 
     Otherwise a server that is down, or a node without a network, would end the training before its first
-    step. ``wandb sync`` uploads an offline run later. The variable ``WANDB_MODE`` has precedence.
+    step. A server that stops to answer later delays the end of the run by five minutes at most; the run is
+    on the disk all the same. ``wandb sync`` uploads such runs later. The variable ``WANDB_MODE`` has
+    precedence.
 
     Args:
         offline: Do not try to reach the server.
@@ -195,10 +199,42 @@ class WandbLogger(loggers.WandbLogger):
 
     def __init__(self, *, offline: bool = False, **kwargs: Any) -> None:
         if not offline and "WANDB_MODE" not in os.environ and (reason := offline_reason()):
-            hint = "upload the run later with `wandb sync`"
-            print(f"colorzoo: wandb runs offline: {reason}; {hint}", file=sys.stderr)
+            _report_offline(reason)
             offline = True
+        kwargs.setdefault("settings", _limits())
         super().__init__(offline=offline, **kwargs)
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The run of wandb."""
+        from wandb.errors import CommError
+
+        try:
+            return super().experiment
+        except CommError as error:
+            if self._offline:
+                raise
+            _report_offline(f"its server does not start the run ({first_words(error, 60)})")
+            self._offline = True
+            self._wandb_init["mode"] = "offline"  # wandb has read its environment by now
+            return super().experiment
+
+
+def _report_offline(reason: str) -> None:
+    print(f"colorzoo: wandb runs offline: {reason}; upload the run later with `wandb sync`", file=sys.stderr)
+
+
+def _limits() -> dict[str, float]:
+    """Return how long wandb waits for its server, without what the user or an older wandb decides."""
+    import wandb
+
+    known = wandb.Settings.model_fields
+    return {
+        name: seconds
+        for name, seconds in _LIMITS.items()
+        if name in known and f"WANDB_{name.upper()}" not in os.environ
+    }
 
 
 def offline_reason() -> str | None:

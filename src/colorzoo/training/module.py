@@ -21,6 +21,7 @@ from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import ColorzooError, DataError, WeightsError
+from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
 from colorzoo.model import HELD, ColoringModel
 from colorzoo.prediction import Prediction, shown_colors
@@ -41,7 +42,6 @@ from colorzoo.training.stages import (
     Start,
     freeze,
     hold_frozen,
-    trained_source,
     untrained_parts,
 )
 from colorzoo.training.validation import MeasuredStage, StageMetrics, picture_inputs
@@ -265,7 +265,9 @@ class ColorizationModule(LightningModule):
             self.note_start({"model": earlier.model}, earlier)
             self.continue_from(earlier.stage)
         if self.start is not None and not self.trained:
-            source = trained_source(self.start)
+            name = self.start.model
+            source = create_task(name, self.start.weights, kind=ColorizationModule)
+            require_trained(source, f"start={name!r}", name)
             self.take_from(source)
             self.note_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
 

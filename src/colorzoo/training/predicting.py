@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from colorzoo.atomic import write_atomic
 from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.record import DoneIndex
@@ -24,7 +25,6 @@ from colorzoo.errors import DataError, PictureError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
-from colorzoo.weights.files import write_atomic
 
 FAILED = "failed.txt"
 """File among the results that lists the pictures that failed; absent if there are none."""

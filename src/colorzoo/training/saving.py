@@ -12,7 +12,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.strategies import ModelParallelStrategy
 
-from colorzoo.weights.files import sync, temporary_name, write_atomic
+from colorzoo.atomic import sync, temporary_name, write_atomic
 from colorzoo.weights.sharded import is_complete
 
 _TEMPORARY = re.compile(r"\..*\.ckpt\.[0-9a-f]{32}\.tmp")

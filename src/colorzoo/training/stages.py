@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
-
-from colorzoo.factory import create_model, require_trained
-
-if TYPE_CHECKING:
-    from colorzoo.training.module import ColorizationModule
 
 
 @dataclass(frozen=True)
@@ -80,15 +75,6 @@ def hold_frozen(module: nn.Module) -> None:
         own = list(layer.parameters(recurse=False))
         if own and not any(parameter.requires_grad for parameter in own):
             layer.training = False
-
-
-def trained_source(start: Start) -> ColorizationModule:
-    """Create the model that a training starts from, with its trainer.
-
-    Raises:
-        WeightsError: It has no trained weights on this machine.
-    """
-    return require_trained(create_model(start.model, start.weights), f"start={start.model!r}", start.model)
 
 
 def untrained_parts(module: nn.Module) -> Iterator[str]:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance.frame import FrameSetting, Rectangle
-from colorzoo.inference.full_size import join, shrink_luma, working_size
+from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.full_size import shrink_luma, working_size
 from colorzoo.inference.inside import Surroundings, crop_map, find_inside
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.write import write_whole
@@ -241,12 +242,10 @@ class _OpenShot:
     def _write(self, colors: list[Tensor]) -> None:
         for ab in colors:
             frame = self._waiting.popleft()
-            luma = frame.picture.luma()[0, 0]
-            if self._inside is None:
-                self._writer.write(frame, join(luma, ab[0]))
-            else:
-                colored = join(crop_map(luma, self._inside), ab[0])
-                self._writer.write(frame, Surroundings(luma, self._inside).around(colored))
+            whole = frame.picture.luma()[0, 0]
+            surroundings = None if self._inside is None else Surroundings(whole, self._inside)
+            luma = whole if self._inside is None else crop_map(whole, self._inside)
+            self._writer.write(frame, NetworkAnswer(ab[0]).over(luma, surroundings=surroundings).rgb)
 
 
 def _look_ahead(pixels: int) -> tuple[int, int]:

@@ -23,6 +23,11 @@ Where = Literal["embedded", "cached", "missing"]
 class WeightFile:
     """A weight file of a model card.
 
+    Examples:
+        >>> entry = list_weights([colorzoo.model_card("zhang2017_local_small")])[0]
+        >>> entry.model, entry.path.suffix
+        ('zhang2017_local_small', '.safetensors')
+
     Attributes:
         model: Registered name.
         tag: Tag of the weights on the model's card.
@@ -63,7 +68,13 @@ class WeightFile:
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
-    """List the weight files of all models, or of the given cards, in the order of cards and tags."""
+    """List the weight files of all models, or of the given cards, in the order of cards and tags.
+
+    Examples:
+        >>> card = colorzoo.model_card("zhang2017_local_small")
+        >>> [(entry.tag, entry.where) for entry in list_weights([card])]
+        [('default', 'embedded')]
+    """
     if cards is None:
         cards = [model_card(name) for name in list_models()]
     return [weight_file(card, tag) for card in cards for tag in card.weights]
@@ -71,6 +82,10 @@ def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
 
 def cache_home() -> Path:
     """Return the folder of downloaded files.
+
+    Examples:
+        >>> cache_home().is_absolute()
+        True
 
     ``COLORZOO_HOME`` if set, else ``colorzoo`` below ``XDG_CACHE_HOME`` or the platform's cache folder.
     """
@@ -90,6 +105,10 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
 
 def weights_path(card: ModelCard, tag: str) -> Path:
     """Return the path of a weight file of a card, or the path to which it would be downloaded.
+
+    Examples:
+        >>> weights_path(colorzoo.model_card("zhang2017_local_small"), "default").suffix
+        '.safetensors'
 
     The hash is part of a downloaded file's name, so a newer card never finds an older file.
 

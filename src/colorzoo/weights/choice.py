@@ -15,13 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
+from colorzoo.atomic import write_atomic
 from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
 from colorzoo.environment import is_on
 from colorzoo.errors import UnknownModelError
 from colorzoo.registry import list_models, load_model_class, model_card
 from colorzoo.weights.catalog import WeightFile, cache_home, default_tags, weight_file
 from colorzoo.weights.file_record import FileState, check_first_use, inspect_file
-from colorzoo.weights.files import megabytes, sha256_of, write_atomic
+from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.load import model_of_file
 from colorzoo.weights.resolve import ResolvedWeights, resolve_weights
 

@@ -12,10 +12,10 @@ from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import load_model_class
 from colorzoo.settings import flatten_arguments, nest_arguments
-from colorzoo.weights.caffe import is_caffe, read_caffe
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import CONVENTIONS, apply_weights, load_state_dict_file, read_weights, save_weights
-from colorzoo.weights.resolve import entry_of
+from colorzoo.weights.readers import all_readers
+from colorzoo.weights.resolve import entry_of, entry_without_hash
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,11 +104,15 @@ def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:
             for name, value in load_state_dict_file(path / file).items()
         }
         return _Source(state_dict)
-    if path.is_file() and is_caffe(path):
-        return _Source(*cls.convert_caffe(read_caffe(path)))
-    state_dict = load_state_dict_file(path)
-    entry = entry_of(card, path)
-    return _Source(state_dict, entry.hparams, entry.license) if entry else _Source(state_dict)
+    if path.is_file():
+        for reader in all_readers():
+            if reader.translate is not None and reader.matches(path):
+                return _Source(*reader.translate(path, cls))
+    content, entry = read_weights(path), entry_of(card, path)
+    if entry is not None:
+        return _Source(content.state_dict, entry.hparams, entry.license)
+    unhashed = None if content.hparams else entry_without_hash(card, path)
+    return _Source(content.state_dict, {} if unhashed is None else unhashed.hparams)
 
 
 def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from colorzoo.atomic import write_atomic
 from colorzoo.card import Weights
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.weights.catalog import WeightFile
-from colorzoo.weights.files import megabytes, sha256_of, write_atomic
+from colorzoo.weights.files import megabytes, sha256_of
 
 Status = Literal["embedded", "verified", "recorded", "unchecked", "changed", "refused", "missing"]
 

@@ -1,48 +1,31 @@
-"""Weight files: reading them without running code, loading them into models, and writing them.
-
-PyTorch files are unwrapped by their structure, never by model:
-
-==========================================================  =================================================
-content of the file                                         state dict
-==========================================================  =================================================
-tensors by name                                             the same
-a Lightning checkpoint                                      its ``state_dict``, unchanged
-``{"params": {...}}`` or another of `WRAPPERS`              the content of the first wrapper found
-``{"encoder": {...}, "decoder": {...}, "optimizer": ...}``  ``encoder.KEY`` and ``decoder.KEY``
-names that all begin with ``module.``                       the same without that prefix
-==========================================================  =================================================
-
-Arguments, epochs, optimizers and gradient scalers are ignored.
-"""
+"""Weight files: reading them without running code, loading them into models, and writing them."""
 
 from __future__ import annotations
 
 import json
-import re
-import threading
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.errors import WeightsError, first_words
-from colorzoo.weights.files import sha256_of, write_atomic
-from colorzoo.weights.sharded import RECORD, is_sharded, read_state_dict
+from colorzoo.atomic import write_atomic
+from colorzoo.errors import WeightsError
+from colorzoo.weights.files import sha256_of
+from colorzoo.weights.readers import (
+    EXPECTED,
+    Reader,
+    WeightContent,
+    all_readers,
+    constructor_arguments,
+    missing,
+)
+from colorzoo.weights.readers.safetensors import SCALE, is_safetensors, per_channel, read_metadata
+from colorzoo.weights.sharded import is_sharded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
-_EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoint"
-WRAPPERS = ("params_ema", "params", "model", "state_dict")
-"""Names under which a state dict is saved; the first one found is taken, so averages before the last step."""
-
-_DATA_PARALLEL = "module."  # prefix that DataParallel puts before every name
-_SCALE = ".int8_scale"  # ending of the name of the scales of rounded weights
 _SMALL = 4096  # elements, up to which rounding to 8 bits saves nothing worth having
-_MAX_DEPTH = 3  # wrappers in wrappers; a pickle may contain itself
-_MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 _MAX_KEYS = 3  # keys of each kind in a message
 # Other content that is saved under the name of a weight file, by its first bytes.
 _OTHER_CONTENT = {
@@ -52,40 +35,15 @@ _OTHER_CONTENT = {
     b"version https://git-lfs": "a Git LFS pointer, not the file it stands for",
     b"<": "a web page or XML",
 }
-_SAFE_GLOBALS_LOCK = threading.Lock()
-
-
-@dataclass(frozen=True)
-class WeightContent:
-    """Content of a weight file.
-
-    Attributes:
-        path: The file.
-        state_dict: Tensors on the CPU by name, in the precision of the file.
-        stored: Unparsed ``hparams`` and ``provenance``, as far as the file has them.
-    """
-
-    path: Path
-    state_dict: dict[str, Tensor]
-    stored: Mapping[str, Any]
-
-    @property
-    def hparams(self) -> dict[str, Any]:
-        """Constructor arguments; see `read_hparams`."""
-        return _constructor_arguments(self.path, self.stored)
-
-    @property
-    def provenance(self) -> dict[str, Any] | None:
-        """Record of the training, see `colorzoo.weights.provenance`; None if the file has none.
-
-        Raises:
-            WeightsError: The record is not a JSON object.
-        """
-        return _parse(self.path, self.stored, "provenance")
 
 
 def read_weights(path: Path, *, sha256: str | None = None, trust_pickle: bool = False) -> WeightContent:
     """Read a weight file once: tensors, settings and provenance.
+
+    Examples:
+        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> sorted(read_weights(path).hparams)
+        ['hint_attention', 'scene_blocks', 'width']
 
     Args:
         path: Safetensors, a PyTorch state dict (wrapped or not) or a Lightning checkpoint, whatever its
@@ -97,79 +55,68 @@ def read_weights(path: Path, *, sha256: str | None = None, trust_pickle: bool = 
     Raises:
         WeightsError: No such file, another hash, refused or not a weight file.
     """
-    if is_sharded(path):
-        return WeightContent(path, _joined(path), _stored_in_checkpoint(_load_torch(path / RECORD, False)))
-    _require_file(path)
-    if sha256 is not None and (found := sha256_of(path)) != sha256:
+    reader = _reader_of(path)
+    if path.is_file() and sha256 is not None and (found := sha256_of(path)) != sha256:
         raise WeightsError(f"{path} is damaged or another file: expected sha256 {sha256}, found {found}")
-    if is_safetensors(path):
-        return _read_safetensors(path)
-    content = _load_torch(path, trust_pickle)
-    state_dict = unwrap(content)
-    if state_dict is None:
-        tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
-        raise WeightsError(f"{path} holds {_describe(content)}{tail}; {_EXPECTED}")
-    return WeightContent(path, state_dict, _stored_in_checkpoint(content))
+    if reader is None or reader.read is None:
+        raise _unreadable(path)
+    return reader.read(path, trust_pickle)
 
 
 def load_state_dict_file(
     path: Path, *, sha256: str | None = None, trust_pickle: bool = False
 ) -> dict[str, Tensor]:
-    """Return the tensors of a weight file by name; see `read_weights`."""
+    """Return the tensors of a weight file by name; see `read_weights`.
+
+    Examples:
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
+        torch.Size([2, 3])
+    """
     return read_weights(path, sha256=sha256, trust_pickle=trust_pickle).state_dict
 
 
 def read_hparams(path: Path) -> dict[str, Any]:
     """Return the constructor arguments that a weight file carries, empty if it carries none.
 
+    Examples:
+        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> sorted(read_hparams(path))
+        ['hint_attention', 'scene_blocks', 'width']
+
     They are the metadata ``hparams`` of safetensors, or the ``hyper_parameters`` of a Lightning checkpoint.
 
     Raises:
         WeightsError: As `read_weights`, or the metadata are not a JSON object.
     """
-    if is_sharded(path):
-        path /= RECORD
-    _require_file(path)
-    if is_safetensors(path):
-        return _constructor_arguments(path, read_metadata(path))
-    return _constructor_arguments(path, _stored_in_checkpoint(_load_torch(path, trust_pickle=False)))
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file without reading its tensors.
-
-    Raises:
-        WeightsError: No such file, or not valid safetensors.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    _require_file(path)
-    try:
-        with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise WeightsError(
-            f"{path} is not a valid safetensors file ({error}); fetch or copy it again"
-        ) from error
+    reader = _reader_of(path)
+    if reader is None or reader.stored is None:
+        raise _unreadable(path)
+    return constructor_arguments(path, reader.stored(path))
 
 
 def model_of_file(path: str | Path | None) -> str | None:
-    """Return the registered model that a safetensors file names; None for any other file."""
+    """Return the registered model that a safetensors file names; None for any other file.
+
+    Examples:
+        >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
+        'zhang2017_local_small'
+    """
     if path is None:
         return None
     path = Path(path).expanduser()
     return read_metadata(path).get("model") if path.is_file() and is_safetensors(path) else None
 
 
-def is_safetensors(path: Path) -> bool:
-    """Return True if a file begins like safetensors: the length of a JSON header, then that header."""
-    with path.open("rb") as file:
-        head = file.read(9)
-    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
-
-
 def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str, published: bool) -> None:
     """Load a state dict into a model: all of it or, if it does not fit, nothing.
+
+    Examples:
+        >>> layer = torch.nn.Linear(3, 2)
+        >>> state_dict = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
+        >>> apply_weights(layer, state_dict, name="mine", published=False)
+        >>> layer.weight.sum().item()
+        6.0
 
     Args:
         model: The model; half precision is converted to float32. Weights that only training needs (see
@@ -210,6 +157,11 @@ def save_weights(
 ) -> None:
     """Write safetensors atomically; equal input gives an equal file.
 
+    Examples:
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
+        torch.Size([2, 3])
+
     Args:
         path: Target; missing folders are made.
         state_dict: Tensors by name, on any device. Integer buffers keep their type.
@@ -237,171 +189,33 @@ def to_int8(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state_dict.items():
         if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() > _SMALL:
             scale = (tensor.detach().float().flatten(1).abs().amax(1) / 127).half()
-            levels = tensor.detach().float() / _per_channel(scale, tensor).clamp(min=1e-8)
+            levels = tensor.detach().float() / per_channel(scale, tensor).clamp(min=1e-8)
             found[name] = levels.round().clamp(-127, 127).to(torch.int8)
-            found[name + _SCALE] = scale
+            found[name + SCALE] = scale
         else:
             found[name] = tensor
     return found
 
 
-def from_int8(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Restore tensors that `to_int8` rounded, as float32; others stay."""
-    found = {name: tensor for name, tensor in state_dict.items() if not name.endswith(_SCALE)}
-    for name in found.keys() & {name.removesuffix(_SCALE) for name in state_dict.keys() - found.keys()}:
-        found[name] = found[name].float() * _per_channel(state_dict[name + _SCALE], found[name])
-    return found
+def _reader_of(path: Path) -> Reader | None:
+    """Return the reader of tensors by name for a file or folder; None for another format.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    if not (path.is_file() or is_sharded(path)):
+        raise missing(path)
+    return next((each for each in all_readers() if each.read is not None and each.matches(path)), None)
 
 
-def _per_channel(scale: Tensor, tensor: Tensor) -> Tensor:
-    return scale.float().view(-1, *[1] * (tensor.ndim - 1))
-
-
-def unwrap(content: object) -> dict[str, Tensor] | None:
-    """Return the tensors by name in the content of a PyTorch file; None if it has none."""
-    if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
-        inner: Any = content.get("state_dict")
-        return dict(inner) if _is_state_dict(inner) else None
-    return _unwrap(content, _MAX_DEPTH)
-
-
-def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
-    if _is_state_dict(content):
-        return _without_prefix(content)
-    if not isinstance(content, Mapping) or not depth:
-        return None
-    for name in WRAPPERS:
-        if (inner := _unwrap(content.get(name), depth - 1)) is not None:
-            return inner
-    parts = {
-        f"{part}.{name}": tensor
-        for part, inner in content.items()
-        if isinstance(part, str) and _is_state_dict(inner)
-        for name, tensor in _without_prefix(inner).items()
-    }
-    return parts or None
-
-
-def _is_state_dict(content: object) -> bool:
-    import torch
-
-    if not isinstance(content, Mapping) or not content:
-        return False
-    return all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
-
-
-def _without_prefix(state_dict: Any) -> dict[str, Tensor]:
-    if all(name.startswith(_DATA_PARALLEL) for name in state_dict):
-        return {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state_dict.items()}
-    return dict(state_dict)
-
-
-def _stored_in_checkpoint(content: object) -> dict[str, Any]:
-    if not isinstance(content, Mapping):
-        return {}
-    stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
-    return {name: value for name, value in stored.items() if isinstance(value, Mapping)}
-
-
-def _constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
-    found = _parse(path, stored, "hparams") or {}
-    return {key: value for key, value in found.items() if not key.startswith("_")}
-
-
-def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    value = stored.get(name)
-    if value is None or isinstance(value, Mapping):
-        return None if value is None else dict(value)
-    try:
-        return dict(json.loads(value))
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: the metadata {name!r} must be a JSON object, not {value!r}") from error
-
-
-def _joined(folder: Path) -> dict[str, Tensor]:
-    try:
-        return read_state_dict(folder)
-    except Exception as error:  # by the damage, as for a file
-        reason = first_words(error)
-        raise WeightsError(f"{folder} is an incomplete or damaged sharded checkpoint ({reason})") from error
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        kind = "a folder, not a weight file" if path.is_dir() else "missing"
-        raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
-
-
-def _read_safetensors(path: Path) -> WeightContent:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            return WeightContent(path, from_int8(tensors), file.metadata() or {})
-    except SafetensorError as error:
-        raise WeightsError(
-            f"{path} is truncated or damaged safetensors ({error}); fetch or copy it again"
-        ) from error
-
-
-class _Forgotten:
-    """Replacement of an `argparse.Namespace` saved beside weights; discards its content."""
-
-    def __setstate__(self, state: object) -> None:
-        """Discard the content."""
-
-
-def _load_torch(path: Path, trust_pickle: bool) -> Any:
-    import torch
-
-    _require_pickle(path)
-    try:
-        with warnings.catch_warnings():  # torch warns of old pickles that it reads well
-            warnings.simplefilter("ignore")
-            # torch has one list of safe classes for all threads
-            safe = torch.serialization.safe_globals([(_Forgotten, "argparse.Namespace")])
-            with (
-                _SAFE_GLOBALS_LOCK,
-                safe,
-                path.open("rb") as file,
-            ):  # given a path, torch goes by its extension
-                return torch.load(file, map_location="cpu", weights_only=not trust_pickle)
-    except Exception as error:  # by the damage: OSError, RuntimeError, EOFError, KeyError, UnpicklingError...
-        raise WeightsError(_why_unreadable(path, error)) from error
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    text = str(error)
-    if "TorchScript" in text:
-        return f"{path} is a TorchScript archive, which is a program; {_EXPECTED}"
-    # Not by the type of the error: torch raises the same one for a damaged pickle.
-    if unsafe := re.search(r"GLOBAL (\S+)", text):
-        return (
-            f"{path} is refused: it is a pickle that can run any code when loaded (it requires {unsafe[1]}); "
-            f"{_EXPECTED}; if you trust its author, load it with trust_pickle=True"
-        )
-    reason = first_words(error)
-    return f"{path} is truncated, damaged or no PyTorch file ({reason}); {_EXPECTED}"
-
-
-def _require_pickle(path: Path) -> None:
-    """Reject by the first bytes what is not a file of ``torch.save``, with a clearer message than torch's."""
+def _unreadable(path: Path) -> WeightsError:
+    """Return the error of a file of another format, which it names by the first bytes."""
     with path.open("rb") as file:
         head = file.read(512)
-    if head.startswith((b"PK\x03\x04", b"\x80")):
-        return
     kind = next((name for start, name in _OTHER_CONTENT.items() if head.lstrip().startswith(start)), None)
     if kind is None:
         kind = ("text" if head.isascii() else "of an unknown format") if head else "empty"
-    raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
-
-
-def _describe(content: Any) -> str:
-    if not isinstance(content, Mapping):
-        return f"a {type(content).__name__}"
-    names = ", ".join(map(str, list(content)[:5]))
-    return f"a dict of {names}{', ...' if len(content) > 5 else ''}" if content else "an empty dict"
+    return WeightsError(f"{path} is {kind}; {EXPECTED}")
 
 
 def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:

@@ -21,6 +21,10 @@ from colorzoo.weights.sharded import is_sharded
 class ResolvedWeights:
     """A weight file on this machine.
 
+    Examples:
+        >>> ResolvedWeights(Path("mine.safetensors")).published
+        False
+
     Attributes:
         path: The file.
         entry: Entry of the model's card, or None for a file of the user's own.
@@ -55,6 +59,11 @@ def resolve_weights(
     card: ModelCard, weights: str | Path | ResolvedWeights | None, *, offline: bool = False
 ) -> ResolvedWeights | None:
     """Find the weight file that a user means, downloading it if necessary.
+
+    Examples:
+        >>> card = colorzoo.model_card("zhang2017_local_small")
+        >>> resolve_weights(card, "default").path.suffix
+        '.safetensors'
 
     Args:
         card: The model.
@@ -124,7 +133,7 @@ def _resolve_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
         entry = entry_of(card, path)
         if entry is None and (recorded := read_hparams(path)):
             return ResolvedWeights(path, None, recorded)
-        entry = entry or _entry_without_hash(card, path)
+        entry = entry or entry_without_hash(card, path)
         return ResolvedWeights(path, entry, entry.hparams if entry else {})
     if "://" in str(weights):
         raise WeightsError(
@@ -142,7 +151,7 @@ def entry_of(card: ModelCard, path: Path) -> Weights | None:
     return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
 
 
-def _entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
+def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
     """Return the authors' entry that a file without settings may belong to, if they state no hash."""
     entries = [entry for entry in card.weights.values() if entry.published and entry.sha256 is None]
     return entries[0] if entries and model_of_file(path) is None else None

@@ -11,12 +11,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colorzoo.atomic import write_atomic
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
-from colorzoo.registry import list_models, model_card
-from colorzoo.settings import plain_arguments
+from colorzoo.registry import card_of, cards_of, model_card
 from colorzoo.weights.download import is_offline
-from colorzoo.weights.files import write_atomic
 from colorzoo.weights.load import CONVENTIONS, model_of_file, save_weights
 from colorzoo.weights.provenance import Provenance
 
@@ -53,7 +52,12 @@ def save_folder(
     Raises:
         WeightsError: The class is not registered, or a file exists already or cannot be written.
     """
-    card = _card_of(model, hparams)
+    card = card_of(model, hparams) or next(iter(cards_of(model)), None)
+    if card is None:
+        raise WeightsError(
+            f"{model.__module__}:{model.__qualname__} is not registered, so that nobody could load it; "
+            "give it a card"
+        )
     for path in (folder / _WEIGHTS, folder / _README):
         if path.exists() and not overwrite:
             raise WeightsError(f"{path} exists already; overwrite=True replaces it, or name another folder")
@@ -117,24 +121,6 @@ def _fetched(repository: str, offline: bool) -> Path:
             f"{HUB}{repository} cannot be fetched ({reason.strip()}); expected {HUB}OWNER/NAME with "
             f"{_WEIGHTS} of save_pretrained"
         ) from error
-
-
-def _card_of(model: type, settings: Mapping[str, Any]) -> ModelCard:
-    """Return the card of a model's class whose settings it has, the one with the most.
-
-    Raises:
-        WeightsError: The class is not registered.
-    """
-    path = f"{model.__module__}:{model.__qualname__}"
-    cards = [card for card in map(model_card, list_models()) if card.model == path]
-
-    def fits(card: ModelCard) -> bool:
-        return all(settings.get(key, value) == value for key, value in plain_arguments(card.hparams).items())
-
-    found = max(filter(fits, cards), key=lambda card: len(card.hparams), default=cards[0] if cards else None)
-    if found is None:
-        raise WeightsError(f"{path} is not registered, so that nobody could load it; give it a card")
-    return found
 
 
 def _readme(card: ModelCard) -> str:

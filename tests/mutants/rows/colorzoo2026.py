@@ -146,7 +146,7 @@ MUTANTS = (
     ),
     Mutant(
         "colorzoo2026-validation-points-everywhere",
-        TASK,
+        "training/module.py",
         'picture_generators(seeds, "points"))\n        return Guidance',
         'picture_generators(seeds * 0, "points"))\n        return Guidance',
         STEP,

@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from colorzoo.environment import LIBRARIES, installed_version
-from colorzoo.factory import card_of
+from colorzoo.registry import card_of
 from colorzoo.training.loggers import RECORD, WandbLogger, log_settings, run_folder
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.provenance import data_digest
@@ -46,7 +46,7 @@ class RunRecord(Callback):
         run = describe_run()
         self._git = run["git"]
         record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **run}
-        card = card_of(pl_module) if isinstance(pl_module, ColorizationModule) else None
+        card = card_of(type(pl_module), pl_module.hparams)
         log_settings(trainer.loggers, {"run": record, "card": None if card is None else card.to_dict()})
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):  # a resumed run continues it

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
 from colorzoo.guidance import Guidance
-from colorzoo.inference.incremental import AnswerCache
 from colorzoo.model import ColoringModel
+from colorzoo.networks.answers import AnswerCache
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
@@ -80,6 +80,7 @@ class Colorzoo2026(ColoringModel):
 
     accepts = frozenset({"points"})
     working_size = 160
+    training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
     network: Network
     centers: Tensor

@@ -12,11 +12,9 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance
 from colorzoo.losses import bilinear_cross_entropy
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Count, Weight, settings_of
-from colorzoo.simulation.points import uniform_points
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.muon import muon_groups
 from colorzoo.training.optimization import Optimization
@@ -60,6 +58,7 @@ class Colorzoo2026Trainer(SingleOptimizerModule):
     """
 
     model: Colorzoo2026
+    validation_points = (0, 1, 10, 100)
 
     def __init__(
         self,
@@ -116,15 +115,6 @@ class Colorzoo2026Trainer(SingleOptimizerModule):
         prior, variance = take_cells(prior, queries), take_cells(variance, queries)
         likelihood = (before / prior + after / variance) / 2 + prior.log() + variance.log()
         return {"points": colors, "variance": likelihood.mean()}
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of 6 x 6 points."""
-        return ("0", "1", "10", "100")
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Place the points of the test of Zhang et al. 2017."""
-        points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
-        return Guidance(points=points)
 
 
 def random_cells(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from colorzoo.errors import WeightsError
 from colorzoo.networks.hint_unet import GRID_BINS, rename_hint_unet_key
-from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.weights.readers.caffe import CaffeLayers
 
 OUTPUT_SCALE = 100.0
 """Factor on tanh in the published Caffe graph, where the file holds none of its own."""

@@ -49,14 +49,20 @@ class Client {
 
   /**
    * Send a request; if the server has dropped the photo, restore it and send the request again.
-   * @param {any} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
+   * @param {any} message @param {Uint8Array[]} [buffers] @param {(id: number) => void} [onSent] gets the number under which progress is told
+   * @returns {Promise<Answer | null>}
    */
-  async ask(message, buffers) {
+  async ask(message, buffers, onSent = () => {}) {
+    const send = () => {
+      const { id, answer } = this.send(message, buffers);
+      onSent(id);
+      return answer;
+    };
     try {
-      return await this.send(message, buffers).answer;
+      return await send();
     } catch (error) {
       if (!isExpired(error) || message.type === "open" || !(await this.restorePhoto())) throw error;
-      return this.send(message, buffers).answer;
+      return send();
     }
   }
 

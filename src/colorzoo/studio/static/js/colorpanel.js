@@ -10,6 +10,7 @@ import { button, h, icon, section, setAttr, setText, show, syncList, t } from ".
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
 import { createSlider } from "./panels.js";
 import { followColorThere } from "./shapeedits.js";
+import { canVary, requestVariants } from "./variants.js";
 
 const SAME_DISTANCE = 1.5;
 
@@ -198,7 +199,7 @@ function createReach(pad) {
   const steps = REACHES.map(([reach, name]) => button({ text: t(name), label: t(name), className: "cz-segment", onClick: () => set(reach, true) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color goes") }, ...steps);
   const strength = createSlider(t("How strong it is"), 0, 100, (value, done) => setStrength(pad, value / 100, done));
-  strength.el.classList.add("cz-inline");
+  strength.el.classList.add("cz-inline", "cz-tight");
   const el = section(t("How far it goes"), segments, input, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
@@ -321,9 +322,11 @@ function createPalettes(pad) {
   const keep = button({ icon: "plus", label: t("Keep this color in a palette of your own"), className: "cz-ghost", onClick: () => addToPalette(pad, select) });
   const create = button({ icon: "copy", label: t("New palette of the recent colors"), className: "cz-ghost", onClick: () => createPaletteWith(pad, palettesOf(pad), pad.ui.recent.map(({ hex }) => hex)) });
   const remove = button({ icon: "trash", label: t("Delete this palette"), className: "cz-ghost", onClick: () => savePalettes(pad, palettesOf(pad).filter(({ name, own }) => !own || name !== select.value)) });
+  const vary = button({ icon: "photo", label: t("Other colors for this, side by side"), className: "cz-ghost", onClick: () => requestVariants(pad) });
+  vary.dataset.action = "variants";
   keep.dataset.action = "keep-color";
   create.dataset.action = "new-palette";
-  const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, keep, create, remove), row);
+  const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary, keep, create, remove), row);
   select.addEventListener("change", () => {
     pad.stageEl.focus({ preventScroll: true });
     pad.setSetting("palette", select.value);
@@ -339,6 +342,7 @@ function createPalettes(pad) {
     const { locked } = colorTarget(pad);
     syncList(row, shown.colors.length, () => h("button", { type: "button", class: "cz-swatch" }), (swatch, index) => fillSwatch(pad, swatch, shown, index, locked));
     show(remove, shown.own);
+    vary.disabled = !canVary(pad);
     show(create, shown === palettes[0] && shown.colors.length > 0);
     show(row, shown.colors.length > 0);
   };

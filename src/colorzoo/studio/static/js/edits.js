@@ -209,6 +209,17 @@ function setReach(pad, reach, done) {
   applyChange(pad, changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
 }
 
+/**
+ * Let a new point in a small thing begin with a small reach. It has no color yet, so that this is no step of undo.
+ * @param {number} id @param {number} reach
+ */
+function startSmall(pad, id, reach) {
+  const point = pad.doc.points.find((candidate) => candidate.id === id);
+  if (!point?.untouched || point.reach !== "automatic" || pad.ui.reach !== "automatic" || pad.ui.drag) return;
+  pad.history.now = changePoint(pad.doc, id, { reach });
+  pad.changed();
+}
+
 /** Set the strength of the selected point, or of all points of its stroke. @param {number} strength from 0 to 1 @param {boolean} done */
 function setStrength(pad, strength, done) {
   const point = pad.selectedPoint();
@@ -344,6 +355,6 @@ const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.r
 
 export {
   acceptSuggested, addPointAt, colorTarget, continueCut, cyclePoint, deletePoint, deleteSelected, endCut, erasedAt, insidePhoto, isJoined,
-  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, setStrength, skipRegion, splitRegions,
+  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, setStrength, startSmall, skipRegion, splitRegions,
   suggestedColor, toggleFlag, unavailableColor, useColor,
 };

@@ -115,9 +115,13 @@ function cancelOpening(pad, opening, stop) {
   pad.announce(t("Cancelled"));
 }
 
-/** Show the progress of a large photo. @param {any} message @param {Uint8Array[]} buffers */
+/** Show the progress of opening or exporting a large photo. @param {any} message @param {Uint8Array[]} buffers */
 function showProgress(pad, { re, share }, [preview]) {
-  const { opening } = pad.ui;
+  const { opening, exporting } = pad.ui;
+  if (exporting?.id === re) {
+    exporting.share = share;
+    pad.changed();
+  }
   if (opening?.request !== re) return;
   opening.share = share;
   if (preview && !opening.preview) opening.preview = URL.createObjectURL(new Blob([preview], { type: "image/jpeg" }));
@@ -312,17 +316,20 @@ async function replaceDoc(pad, recipe, label) {
 
 /** @param {{format: string, quality: number}} wish */
 async function exportPicture(pad, { format, quality }) {
-  pad.set({ exporting: true });
+  const exporting = { id: 0, share: 0 };
+  pad.set({ exporting });
   pad.announce(t("Exporting the picture at full size"));
   try {
-    const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality });
+    const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality }, [], (id) => {
+      exporting.id = id;
+    });
     pad.transport.download(message, buffers);
     for (const note of message.notes ?? []) pad.note(note);
     pad.toast(t("{name} exported", { name: message.name }));
   } catch (error) {
     pad.toast(error.message, "error", { label: t("Retry"), run: () => exportPicture(pad, { format, quality }) });
   } finally {
-    pad.set({ exporting: false });
+    pad.set({ exporting: null });
   }
 }
 

@@ -121,6 +121,7 @@ function toolButton(pad, tool) {
     if (event.detail) pad.stageEl.focus({ preventScroll: true });
   };
   const el = button({ icon: tool.icon, label: t(tool.label), key: tool.key, className: "cz-tool", onClick });
+  el.append(h("span", { class: "cz-tool-name", "aria-hidden": "true" }, t(tool.name)));
   el.dataset.tool = tool.id;
   return { el };
 }
@@ -216,7 +217,8 @@ function createStatus(pad) {
     const shown = state === "computing" && performance.now() - since < BUSY_AFTER ? "ready" : state;
     setAttr(pad.root, "data-state", state);
     setAttr(pill, "data-state", shown);
-    setText(words, t(shown === "computing" && !pad.colored ? "Loading models …" : STATE_LABELS[shown]));
+    const { exporting } = pad.ui;
+    setText(words, exporting?.share ? t("Exporting … {share} %", { share: Math.round(100 * exporting.share) }) : t(shown === "computing" && !pad.colored ? "Loading models …" : STATE_LABELS[shown]));
     show(pill, shown !== "empty" && shown !== "loading");
     const problem = bannerText(pad, state);
     show(banner, problem !== "");

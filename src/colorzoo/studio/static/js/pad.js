@@ -12,7 +12,7 @@ import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
-import { selectPoint } from "./edits.js";
+import { selectPoint, startSmall } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { createFramePanel, insideOf } from "./frames.js";
 import { createHistoryPanel } from "./historypanel.js";
@@ -188,11 +188,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.history = new History(doc, past, future);
     this.set({
-      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null,
-    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
-    areaBrush: null, areaStroke: null,
-    // the selected replaced color
-    replacing: null,
+      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -355,6 +351,7 @@ class Pad {
     const wanted = this.suggesting;
     if (wanted?.id !== message.re || wanted.pointId !== this.ui.selected) return;
     this.set({ suggestions: { items: message.items, pointId: wanted.pointId, stale: false } });
+    if (typeof message.reach === "number") startSmall(this, wanted.pointId, message.reach);
   }
 
   receiveModel(message) {

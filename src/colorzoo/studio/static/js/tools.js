@@ -24,19 +24,19 @@ const DRAG_DISTANCE = 3;
 
 /** Tools and the guidance that they need; null: always available. manual: never selected automatically. */
 const TOOLS = [
-  { id: "point", icon: "point", label: "Point", key: "P", kind: "points" },
-  { id: "brush", icon: "brush", label: "Brush: a row of points", key: "B", kind: "points" },
-  { id: "region", icon: "region", label: "Regions", key: "D", kind: "regions" },
-  { id: "edge", icon: "edge", label: "Edge scribble", key: "G", kind: "scribbles" },
-  { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", manual: true },
-  { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
-  { id: "paint", icon: "paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
-  { id: "replace", icon: "replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true },
-  { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, manual: true },
-  { id: "frame", icon: "frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
-  { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
-  { id: "dropper", icon: "dropper", label: "Eyedropper", key: "I", kind: "points regions" },
-  { id: "hand", icon: "hand", label: "Move the view", key: "H", kind: null },
+  { id: "point", icon: "point", name: "Points", label: "Point", key: "P", kind: "points" },
+  { id: "brush", icon: "brush", name: "Strokes", label: "Brush: a row of points", key: "B", kind: "points" },
+  { id: "region", icon: "region", name: "Regions", label: "Regions", key: "D", kind: "regions" },
+  { id: "edge", icon: "edge", name: "Edges", label: "Edge scribble", key: "G", kind: "scribbles" },
+  { id: "lasso", icon: "lasso", name: "Class", label: "Paint a class: draw around a thing", key: "F", kind: "classes", manual: true },
+  { id: "box", icon: "box", name: "Box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
+  { id: "paint", icon: "paint", name: "Paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
+  { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true },
+  { id: "area", icon: "select", name: "Area", label: "Area: select a thing", key: "T", kind: null, manual: true },
+  { id: "frame", icon: "frame", name: "Frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
+  { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
+  { id: "dropper", icon: "dropper", name: "Pick color", label: "Eyedropper", key: "I", kind: "points regions" },
+  { id: "hand", icon: "hand", name: "Move", label: "Move the view", key: "H", kind: null },
 ];
 
 /** @param {string[]} guidance of the model @returns {typeof TOOLS} */

@@ -3,14 +3,14 @@
 import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { changePoint } from "./document.js";
-import { button, createCanvas, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { createCanvas, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor } from "./edits.js";
 import { decodeLayer } from "./pixels.js";
 import { pickedArea } from "./shapeedits.js";
 import { areaBounds, areaCenter } from "./shapes.js";
 
 const MOST_VARIANTS = 6;
-const VARIANT_SIZE = [160, 120]; // pixels of a small picture
+const VARIANT_SIZE = [240, 144]; // pixels of a small picture
 const AROUND = 0.4; // of the size of an area, shown beside it
 const AROUND_POINT = 0.22; // of the shorter side of the photo, shown to each side of a point
 
@@ -71,7 +71,7 @@ function variantPicture(layer, [left, top, right, bottom], photo) {
   const canvas = createCanvas(width, height);
   const scale = Math.max(1e-6, Math.min(width / (right - left), height / (bottom - top))) / (layer.width / photo.width);
   const shown = [width / scale, height / scale];
-  const clampTo = (middle, size, most) => Math.max(0, Math.min(middle - size / 2, most - size));
+  const clampTo = (middle, size, most) => (size >= most ? (most - size) / 2 : Math.max(0, Math.min(middle - size / 2, most - size)));
   const from = [clampTo(((left + right) / 2 / photo.width) * layer.width, shown[0], layer.width), clampTo(((top + bottom) / 2 / photo.height) * layer.height, shown[1], layer.height)];
   canvas.getContext("2d").drawImage(layer.bitmap, ...from, ...shown, 0, 0, width, height);
   return canvas;
@@ -79,10 +79,8 @@ function variantPicture(layer, [left, top, right, bottom], photo) {
 
 /** @returns {import("./dom.js").Part} */
 function createVariantsPanel(pad) {
-  const ask = button({ text: t("Other colors for this"), label: t("Show other colors for this, side by side"), className: "cz-wide", onClick: () => requestVariants(pad) });
-  ask.dataset.action = "variants";
-  const grid = h("div", { class: "cz-purposes", role: "group", "aria-label": t("The result with other colors, likeliest first") });
-  const el = section(t("Other colors"), ask, grid);
+  const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("The result with other colors, likeliest first") });
+  const el = section(t("Other colors"), grid);
   const make = (index) => {
     const use = () => {
       const item = pad.ui.variants?.items[index];
@@ -94,10 +92,8 @@ function createVariantsPanel(pad) {
     const target = variantTarget(pad);
     const { variants } = pad.ui;
     const current = target && variants?.of === target.of ? variants : null;
-    show(el, target !== null && pad.accepts("points"));
-    ask.disabled = Boolean(current?.busy);
     const items = current?.items ?? [];
-    show(grid, items.length > 0);
+    show(el, items.length > 0);
     syncList(grid, items.length, make, (tile, index) => fillVariant(pad, tile, items[index], index));
   };
   return { el, update };
@@ -112,4 +108,7 @@ function fillVariant(pad, tile, { color, share, ab, picture }, index) {
   setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));
 }
 
-export { createVariantsPanel };
+/** @returns {boolean} whether there is a point or an area whose other colors can be shown, and none are being made */
+const canVary = (pad) => variantTarget(pad) !== null && pad.accepts("points") && !pad.ui.variants?.busy;
+
+export { canVary, createVariantsPanel, requestVariants };

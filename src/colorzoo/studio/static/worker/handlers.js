@@ -252,6 +252,10 @@ async function model(backend, { name }, answer) {
   await backend.engine.session(entry);
   const notes = backend.announcedRuntime === backend.engine.description ? [] : [`colors by ${backend.engine.description}, in this browser`];
   backend.announcedRuntime = backend.engine.description;
+  if (entry.compares && !backend.toldReach) {
+    backend.toldReach = true;
+    notes.push("in this page the reach of a point goes by lightness alone; colorzoo studio and the command line also ask the model");
+  }
   answer({ type: "model", name: entry.name, accepts: entry.guidance, distribution: entry.distribution, match: false, regions: false, classes: false, detects: false, notes });
 }
 

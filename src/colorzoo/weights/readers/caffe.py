@@ -9,13 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights.load import is_safetensors
+from colorzoo.weights.readers import Reader
+from colorzoo.weights.readers.safetensors import is_safetensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
 """Blobs (float32) by the name of their layer, in Caffe's order: weight, bias."""
@@ -40,7 +44,8 @@ class _MalformedError(Exception):
 def is_caffe(path: Path) -> bool:
     """Return True if a file begins like the protocol buffer of a Caffe model."""
     with path.open("rb") as file:
-        return file.read(2).startswith(_STARTS) and not is_safetensors(path)
+        head = file.read(2)
+    return head.startswith(_STARTS) and not is_safetensors(path)
 
 
 def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
@@ -158,3 +163,11 @@ def _message(value: int | memoryview) -> memoryview:
     if isinstance(value, int):
         raise _MalformedError("a number where a message was expected")
     return value
+
+
+def _translate(path: Path, model: type[Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    found: tuple[dict[str, Tensor], dict[str, Any]] = model.convert_caffe(read_caffe(path))
+    return found
+
+
+READER = Reader(is_caffe, translate=_translate)

@@ -1,0 +1,102 @@
+"""Origin of a result: the one place where its provenance is put together, whoever colors it.
+
+The command line, Python, the pad and videos say what decided the colors; what is recorded of it is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from colorzoo import __version__
+from colorzoo.engines.digest import model_digest
+from colorzoo.guidance import Recipe
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.provenance import PictureProvenance, current_date
+from colorzoo.registry import model_card
+from colorzoo.weights.choice import ModelChoice
+
+
+@dataclass(frozen=True)
+class UsedFile:
+    """A file besides the picture that decides its colors.
+
+    Attributes:
+        use: What it was used for.
+        name: Its name without the folder.
+        sha256: SHA-256 of its content; empty if it cannot be read.
+    """
+
+    use: Literal["reference", "classes"]
+    name: str
+    sha256: str
+
+
+def origin_of_choice(
+    choice: ModelChoice,
+    decisive: Sequence[object],
+    *,
+    options: Mapping[str, object],
+    recipe: str = "",
+    files: Sequence[UsedFile] = (),
+    engine: str = "torch",
+) -> PictureProvenance:
+    """Return the origin of results of a registered model, without their source.
+
+    Args:
+        choice: Model and weights.
+        decisive: Everything besides the source that decides the colors, as JSON types; results of which it is
+            the same are not made again.
+        options: Settings that no recipe holds, by their names on the command line; None is left out.
+        recipe: Guidance and settings as they are used, as JSON.
+        files: The files besides the source.
+        engine: Engine that runs the model.
+
+    Raises:
+        ColorzooError: There is no such model, or its weights cannot be had.
+    """
+    card = model_card(choice.name)
+    return PictureProvenance(
+        source="",
+        settings=hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest(),
+        model=card.name,
+        weights=choice.sha256,
+        version=__version__,
+        recipe=recipe,
+        trained=card.trainable,
+        engine=engine,
+        options=json.dumps({name: value for name, value in options.items() if value is not None}),
+        files=json.dumps([asdict(file) for file in files]) if files else "",
+    )
+
+
+def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = None) -> PictureProvenance:
+    """Return the origin of results of a loaded model whose weights may have no file, without their source.
+
+    Args:
+        model: The model.
+        size: Shorter side in pixels at which it sees pictures.
+        recipe: Guidance and settings, if there are any.
+    """
+    text = "" if recipe is None else recipe.to_json()
+    return PictureProvenance(
+        source="",
+        settings=model_digest(model, size, *([text] if text else [])).hex(),
+        model=type(model).__name__,
+        version=__version__,
+        recipe=text,
+        trained=next(model.parameters(), None) is not None,
+    )
+
+
+def origin_of_result(origin: PictureProvenance, source: str) -> PictureProvenance:
+    """Return the origin of one result, which is made now.
+
+    Args:
+        origin: What all results of these settings have in common.
+        source: SHA-256 of the source file.
+    """
+    return replace(origin, source=source, date=current_date())
