@@ -67,6 +67,10 @@ function drawFreshPaint(context, pad, toStage) {
   for (const stroke of strokes) drawPaint(context, pad, stroke, toStage);
 }
 
+/**
+ * Draw one stroke in its color, without the lightness below it.
+ * @param {CanvasRenderingContext2D} context with the picture @param {(x: number, y: number) => [number, number]} toStage
+ */
 function drawPaint(context, pad, stroke, toStage) {
   const { stage, view } = pad.ui;
   const radius = (stroke.size / 2) * view.scale;
@@ -117,7 +121,7 @@ function createAreaBrush(pad, createSlider) {
 
 /** @returns {import("./dom.js").Part} what the brush does, and how */
 function createPaintPanel(pad, createSlider) {
-  const choices = [[false, t("Paint")], [true, t("Erase paint")]].map(([erases, text]) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
+  const choices = [{ erases: false, text: t("Paint") }, { erases: true, text: t("Erase paint") }].map(({ erases, text }) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("What the brush does") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));

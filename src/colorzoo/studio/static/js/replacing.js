@@ -14,7 +14,7 @@ function pickedReplacement(pad) {
   return pad.ui.tool === "replace" && index >= 0 ? { replacement: pad.doc.replacements[index], index } : null;
 }
 
-/** Replace the color that the picture has at a place; it stays the same until another one is chosen. @param {[number, number]} place */
+/** Replace the color that the picture has at a place, in pixels of the photo; it stays the same until another one is chosen. */
 function replaceColorAt(pad, [x, y]) {
   const { photo } = pad;
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;

@@ -65,15 +65,17 @@ async function requestVariants(pad) {
   } else if (pad.ui.variants === found) pad.set({ variants: null });
 }
 
-/** Cut the surroundings out of a small picture. */
-function variantPicture(layer, [left, top, right, bottom], photo) {
+/** Cut the surroundings out of a small picture. @param {number[]} around left, top, right and bottom in pixels of the photo */
+function variantPicture(layer, around, photo) {
+  const [left, top, right, bottom] = around;
   const [width, height] = VARIANT_SIZE;
   const canvas = createCanvas(width, height);
   const scale = Math.max(1e-6, Math.min(width / (right - left), height / (bottom - top))) / (layer.width / photo.width);
   const shown = [width / scale, height / scale];
   const clampTo = (middle, size, most) => (size >= most ? (most - size) / 2 : Math.max(0, Math.min(middle - size / 2, most - size)));
-  const from = [clampTo(((left + right) / 2 / photo.width) * layer.width, shown[0], layer.width), clampTo(((top + bottom) / 2 / photo.height) * layer.height, shown[1], layer.height)];
-  canvas.getContext("2d").drawImage(layer.bitmap, ...from, ...shown, 0, 0, width, height);
+  const x = clampTo(((left + right) / 2 / photo.width) * layer.width, shown[0], layer.width);
+  const y = clampTo(((top + bottom) / 2 / photo.height) * layer.height, shown[1], layer.height);
+  canvas.getContext("2d").drawImage(layer.bitmap, x, y, shown[0], shown[1], 0, 0, width, height);
   return canvas;
 }
 

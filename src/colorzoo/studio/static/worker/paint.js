@@ -61,7 +61,7 @@ class Painting {
   }
 }
 
-/** @param {number} pixel pixels of the photo in one of the copy */
+/** @param {import("../js/paintstrokes.js").PaintStroke} stroke @param {number} pixel pixels of the photo in one of the copy */
 function brushOf({ path, color, size = PAINT_SIZE, hardness = PAINT_HARDNESS, opacity = 1 }, pixel) {
   const radius = size / 2;
   const inner = Math.min(hardness * radius, radius - pixel / 2);
