@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from colorzoo.batch.overlap import Steps, overlapped
 
@@ -63,6 +68,32 @@ def test_reading_the_network_and_writing_overlap() -> None:
         lambda item: meet(item, 2), lambda item, _: meet(item, 1), lambda item, _: meet(item, 0), lambda _: 1
     )
     assert list(overlapped(range(4), steps, threads=2, room=99)) == [0, 1, 2, 3]
+
+
+WATCH = """
+import os, sys
+
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print(os.environ.get("GOMP_SPINCOUNT"), file=sys.stderr)
+            sys.exit(0)
+
+sys.meta_path.insert(0, Watch())
+from colorzoo.cli.main import main
+main(["colorize", sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+def test_idle_threads_of_torch_leave_the_cores_to_others(
+    given: dict[str, str], found: str, tmp_path: Path
+) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP", "OMP_WAIT"))}
+    words = [sys.executable, "-c", WATCH, str(tmp_path / "a.png")]
+    done = subprocess.run(words, env=kept | given, capture_output=True, text=True, check=True)
+    assert done.stderr.split() == [found]  # what torch reads when it is imported
 
 
 def test_room_limits_the_items_at_work_and_a_large_one_is_alone() -> None:
