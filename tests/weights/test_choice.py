@@ -25,9 +25,10 @@ from colorzoo.inference.guidance_maps import choose_for_guidance
 from colorzoo.inference.references import ability_for
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.models import ModelPool
-from colorzoo.weights import choice, download, load, resolve, weights_path
+from colorzoo.weights import choice, download, resolve, weights_path
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
 from colorzoo.weights.file_record import record_path
+from colorzoo.weights.readers import safetensors
 
 ROOT = Path(__file__).parents[2]
 FULL, SMALL = "zhang2017_local", "colorzoo2026"
@@ -227,7 +228,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(choice, "rank_models", lambda use: f"ranking of {use}")
     for module in (choice, resolve, download):
         count(module, "inspect_file", lambda *_: "inspections")
-    count(load, "_read_safetensors", lambda *_: "readings")
+    count(safetensors, "from_int8", lambda *_: "readings")
     return counts
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from colorzoo import atomic
 from colorzoo.card import Weights
 from colorzoo.errors import WeightsError
-from colorzoo.weights import download, files
+from colorzoo.weights import download
 from colorzoo.weights.download import fetch
 
 Entry = Callable[..., Weights]
@@ -224,19 +225,19 @@ def test_bar_only_on_a_terminal(server, entry: Entry, target, capsys, monkeypatc
 
 def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
     path = tmp_path / "a.bin"
-    files.write_atomic(path, b"old")
+    atomic.write_atomic(path, b"old")
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_umask()
     with path.open("rb") as reader:
-        files.write_atomic(path, b"changed")
+        atomic.write_atomic(path, b"changed")
         assert reader.read() == b"old", "an open file keeps its content"
-    files.write_atomic(path, b"old")
+    atomic.write_atomic(path, b"old")
 
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        files.write_atomic(path, b"new")
+        atomic.write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

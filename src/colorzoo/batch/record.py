@@ -37,7 +37,7 @@ def result_state(path: Path, origin: PictureProvenance) -> ResultState:
 
 
 class Results(Protocol):
-    """Where the results of a run are kept, and recognized by their origin."""
+    """A store of the results of a run, which recognizes them by their origin."""
 
     def is_done(self, result: Path, origin: PictureProvenance) -> bool:
         """Return whether a result of exactly this origin is in its place."""

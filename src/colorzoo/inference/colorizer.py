@@ -89,7 +89,7 @@ class PreparedPicture:
 
 @dataclass
 class _Kept:
-    """What an edit leaves unchanged, so that it is not computed again.
+    """Results that an edit leaves unchanged, so that they are not computed again.
 
     Attributes:
         proposals: Regions that the model proposes.

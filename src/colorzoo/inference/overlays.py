@@ -1,4 +1,4 @@
-"""What changes colors at full size, above the answer of the network: replaced colors, then paint."""
+"""Changes of colors at full size, above the answer of the network: replaced colors, then paint."""
 
 from __future__ import annotations
 

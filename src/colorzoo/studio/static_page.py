@@ -147,7 +147,7 @@ def write_page(
 
 @contextmanager
 def _telling(log: Callable[[str], None], step: str) -> Iterator[None]:
-    """Tell a step, and again every half minute while it goes on."""
+    """Log a step, and again every half minute while it goes on."""
     log(step)
     began, done = time.monotonic(), threading.Event()
 

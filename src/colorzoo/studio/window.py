@@ -16,7 +16,7 @@ _LONGEST = 2048  # cells a side of a map of a whole photo
 
 @dataclass(frozen=True)
 class Window:
-    """Where a part lies in its photo.
+    """The place of a part in its photo.
 
     Attributes:
         inside: The part.

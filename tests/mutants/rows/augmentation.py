@@ -10,8 +10,8 @@ MUTANTS = (
     Mutant(
         "crops-always-central",
         AUGMENT,
-        "shift = (1 - scale)[:, None] * (2 * draws[:, 1:3] - 1)",
-        "shift = 0 * (1 - scale)[:, None] * (2 * draws[:, 1:3] - 1)",
+        "= (1 - sides) * (2 * draws[:, 1:3] - 1)",
+        "= 0 * (1 - sides) * (2 * draws[:, 1:3] - 1)",
         (f"{AUGMENTATION}::test_windows_are_spread_over_the_picture",),
     ),
     Mutant(
@@ -38,15 +38,15 @@ MUTANTS = (
     Mutant(
         "zoom-always-the-smallest",
         AUGMENT,
-        "scale = min_scale + (1 - min_scale) * draws[:, 0]",
-        "scale = min_scale + 0 * draws[:, 0]",
+        "scale = min_scale + (1 - min_scale) * draws[:, :1]",
+        "scale = min_scale + 0 * draws[:, :1]",
         (f"{AUGMENTATION}::test_zooms_are_spread_over_their_range",),
     ),
     Mutant(
         "zoom-beyond-its-range",
         AUGMENT,
-        "min_scale + (1 - min_scale) * draws[:, 0]",
-        "min_scale * draws[:, 0]",
+        "min_scale + (1 - min_scale) * draws[:, :1]",
+        "min_scale * draws[:, :1]",
         (f"{AUGMENTATION}::test_zooms_are_spread_over_their_range",),
     ),
     Mutant(
@@ -66,8 +66,8 @@ MUTANTS = (
     Mutant(
         "axes-of-the-zoom-differ",
         AUGMENT,
-        "theta[:, 1, 1] = scale * mirror, scale",
-        "theta[:, 1, 1] = scale * mirror, 0 * scale + 1",
+        "theta[:, 1, 1] = sides[:, 0] * mirror, sides[:, 1]",
+        "theta[:, 1, 1] = sides[:, 0] * mirror, 0 * sides[:, 1] + 1",
         (f"{AUGMENTATION}::test_half_of_the_pictures_are_mirrored_and_keep_their_shape",),
     ),
     Mutant(

@@ -18,8 +18,8 @@ MUTANTS = (
     Mutant(
         "training-forgets-its-seed",
         MODULE,
-        "SeededSampler(len(data), seed=self.hparams.seed, seen",
-        "SeededSampler(len(data), seen",
+        "SeededSampler(len(data), seed=hp.seed, weights=weights, seen",
+        "SeededSampler(len(data), weights=weights, seen",
         SEEDS,
     ),
     Mutant(
