@@ -24,7 +24,7 @@ COLORZOO = ModelCard(
             size=7777218,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
-            trained_on="211,277 photos, 1,157,892 crops, 7 hours of one CPU core; PSNR over gray at 0, 10 and "
+            trained_on="211,277 photos, 1,157,892 crops, 7 hours of a CPU core; PSNR over gray at 0, 10 and "
             "100 points: +1.72, +5.83 and +8.48 dB.",
         )
     },
