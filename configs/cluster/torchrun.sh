@@ -16,10 +16,15 @@ RUN=${RUN:?the folder of the run, which all nodes see}
 
 ended=0
 child=
-trap 'ended=143; kill -TERM "$child"' TERM
-trap 'ended=130; kill -TERM "$child"' INT # a background process ignores SIGINT
+end() { # end CODE: SIGTERM for both signals, as a background process ignores SIGINT
+  ended=$1
+  [[ -z "$child" ]] || kill -TERM "$child"
+}
+trap 'end 143' TERM
+trap 'end 130' INT
 
 for ((attempt = 0; attempt <= RESTARTS; attempt++)); do
+  child=
   torchrun --nnodes="$NODES" --nproc-per-node="$GPUS" \
     --rdzv-backend=c10d --rdzv-endpoint="$MAIN:29400" --rdzv-id="colorzoo$attempt" \
     -m colorzoo fit --config cluster/ddp.yaml "$@" \
@@ -28,6 +33,7 @@ for ((attempt = 0; attempt <= RESTARTS; attempt++)); do
     --trainer.default_root_dir="$RUN" \
     --ckpt_path="$RUN" &
   child=$!
+  ((ended == 0)) || kill -TERM "$child" # the signal came before the number of the process was known
   code=0
   wait "$child" || code=$?
   while kill -0 "$child" 2>/dev/null; do # a signal ends `wait`, not the training

@@ -104,7 +104,7 @@ def test_another_texture_or_the_far_side_of_an_edge_gets_less(comparing: Coloriz
     edged = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
     for luma in (textured, edged):
         found = weights(luma, comparing.likeness(luma), red(180, 80, 1.0))  # as far from either
-        assert found[40:120, 70:110].mean() < 0.1
+        assert found[40:120, 70:110].mean() < 0.15
         assert found[40:120, 130:230].mean() > 0.6
 
 

@@ -35,8 +35,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for index in range(5):
                 left, top = 60 * index, 40 * index
                 part = root / ("val" if index == 4 or (index, path.stem) == (3, "coffee") else "train")
-                part.mkdir(exist_ok=True)
-                photo.crop((left, top, left + 96, top + 80)).save(part / f"{path.stem}{index}.png")
+                folder = part / path.stem  # the class of the photo
+                folder.mkdir(parents=True, exist_ok=True)
+                photo.crop((left, top, left + 96, top + 80)).save(folder / f"{index}.png")
     return root
 
 
@@ -48,7 +49,7 @@ def card_of(config: str) -> ModelCard:
 
 
 def test_photos_leave_an_uneven_batch(photos: Path) -> None:
-    assert [len(list((photos / split).iterdir())) for split in ("train", "val")] == [7, 3]
+    assert [len(list((photos / split).glob("*/*.png"))) for split in ("train", "val")] == [7, 3]
 
 
 def skeleton(value: Any) -> Any:
