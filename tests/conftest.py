@@ -15,3 +15,15 @@ os.environ.setdefault(
 def own_cache(tmp_path_factory):
     """Keep files of the tests out of the user's cache."""
     os.environ.setdefault("COLORZOO_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True)
+def own_rendezvous():
+    """Forget the port where processes of a test met.
+
+    Lightning leaves it in the environment. A store of torch that listens there in this process would be
+    used by the processes of the next test, with the addresses of those before.
+    """
+    yield
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        os.environ.pop(name, None)

@@ -13,6 +13,7 @@ from harness import small_data, small_model, small_trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from sharded_ranks import strategy_of_overlay, train
 from torch import distributed
+from torch.multiprocessing import spawn
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
@@ -24,13 +25,6 @@ from colorzoo.weights.convert import pack_checkpoint
 
 SCRIPT = Path(__file__).with_name("sharded_ranks.py")
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(autouse=True)
-def _no_process_group():
-    yield
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +45,25 @@ def sharded(pictures, tmp_path_factory):
     return folder / "last.ckpt"
 
 
+def resume_alone(_rank: int, sharded: Path, pictures: Path, folder: Path) -> None:
+    """Resume in a process of its own: one that has sharded weights cannot fork processes that train."""
+    resumed = train(pictures, folder, steps=2, devices=1, resume=str(sharded))  # at its end already
+    own = {name: getattr(w, "to_local", lambda w=w: w)() for name, w in resumed.model.state_dict().items()}
+    torch.testing.assert_close(own, read_weights(sharded).state_dict, rtol=0, atol=0)
+    distributed.destroy_process_group()
+    longer = train(pictures, folder, steps=3, devices=1, resume=str(sharded))
+    assert longer.global_step == 3
+    assert {float(state["step"]) for state in longer.optimizers[0].state.values()} == {3.0}
+    distributed.destroy_process_group()
+
+
 def test_a_sharded_checkpoint_is_resumed_with_one_process_and_read_as_weights(sharded, pictures, tmp_path):
     assert len(list(sharded.glob("*.distcp"))) == 2
     assert newest_intact(sharded.parent) == (sharded, [])
     weights = read_weights(sharded).state_dict
 
-    resumed = train(pictures, tmp_path, steps=2, devices=1, resume=str(sharded))  # at its end already
-    own = {name: getattr(w, "to_local", lambda w=w: w)() for name, w in resumed.model.state_dict().items()}
-    torch.testing.assert_close(own, weights, rtol=0, atol=0)
-    distributed.destroy_process_group()
-    longer = train(pictures, tmp_path, steps=3, devices=1, resume=str(sharded))
-    assert longer.global_step == 3
-    assert {float(state["step"]) for state in longer.optimizers[0].state.values()} == {3.0}
+    spawn(resume_alone, (sharded, pictures, tmp_path))
     assert is_intact(tmp_path / "last.ckpt")
-    distributed.destroy_process_group()
 
     model = small_model(hint_attention=False)
     start_from(model, str(sharded))
@@ -93,12 +92,18 @@ def test_an_incomplete_or_foreign_sharded_checkpoint_is_not_taken(sharded, tmp_p
         run(["fit", "--config", "zhang2017/local_small.yaml", f"--ckpt_path={sharded}", "--data.root=x"])
 
 
-@pytest.mark.parametrize(("callbacks", "options", "message"), [
-    ([EMAWeightAveraging(decay=0.9)], {"hint_attention": False}, "not averaged"),
-    ([], {}, "scalar weights"),
-])  # fmt: skip
-def test_what_cannot_be_sharded_is_refused(callbacks, options, message, pictures, tmp_path):
+def be_refused(_rank: int, pictures: Path, folder: Path) -> None:
+    """Try to shard what cannot be sharded, in a process of its own."""
+    averaging = [EMAWeightAveraging(decay=0.9)]
+    for callbacks, model, message in [
+        (averaging, small_model(hint_attention=False), "not averaged"),
+        ([], small_model(), "scalar weights"),
+    ]:
+        trainer = small_trainer(folder, *callbacks, devices=1, strategy=strategy_of_overlay())
+        with pytest.raises(ColorzooError, match=message):
+            trainer.fit(model, small_data(pictures))
+        distributed.destroy_process_group()
 
-    trainer = small_trainer(tmp_path, *callbacks, devices=1, strategy=strategy_of_overlay())
-    with pytest.raises(ColorzooError, match=message):
-        trainer.fit(small_model(**options), small_data(pictures))
+
+def test_what_cannot_be_sharded_is_refused(pictures, tmp_path):
+    spawn(be_refused, (pictures, tmp_path))
