@@ -25,7 +25,7 @@ from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Points
-from colorzoo.inference.full_size import shrink_luma, working_size
+from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.inference.guidance_maps import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
@@ -179,13 +179,13 @@ def random_model(name: str) -> ColoringModel:
     """Return a model with random weights, scaled so that its ab deviates like that of photos."""
     model = create_coloring_model(name, None, init_std=None)
     with torch.no_grad():
-        ab = model(random_luma(1), Guidance()).ab
+        ab = model(random_lightness(1), Guidance()).ab
         spread = torch.atanh((ab / 110).clamp(-0.999, 0.999)).std()
         model.get_submodule("network.unet.ab_head.0").get_parameter("weight").mul_(CHROMA / 110 / spread)
     return model
 
 
-def random_luma(batch: int) -> Tensor:
+def random_lightness(batch: int) -> Tensor:
     """Return lightness ``(batch, 1, 256, 256)``: soft blobs with a little noise."""
     blobs = F.interpolate(torch.rand(batch, 1, 16, 16), size=SIDE, mode="bicubic").clamp(0, 1)
     return 90 * blobs + 10 * torch.rand(batch, 1, SIDE, SIDE)
@@ -205,19 +205,19 @@ def photos(folder: Path | None) -> Iterator[Tensor]:
         yield read_square(source, SIDE)
 
 
-def color_as_shipped(model: ColoringModel, luma: Tensor, points: Points | None = None) -> Tensor:
+def color_as_shipped(model: ColoringModel, lightness: Tensor, points: Points | None = None) -> Tensor:
     """Return ab ``(1, 2, H, W)``, predicted at the size at which the `Colorizer` runs the model.
 
     Args:
         model: A model of photos.
-        luma: ``(1, 1, H, W)`` in [0, 100].
-        points: Color points of the size of ``luma``.
+        lightness: ``(1, 1, H, W)`` in [0, 100].
+        points: Color points of the size of ``lightness``.
     """
-    height, width = luma.shape[2:]
+    height, width = lightness.shape[2:]
     size = working_size(height, width, model.working_size)
     guidance = Guidance(points=None if points is None else resize_points(points, size))
     with torch.inference_mode():
-        ab = model(shrink_luma(luma, size), guidance).to_ab()
+        ab = model(shrink_lightness(lightness, size), guidance).to_ab()
     return F.interpolate(ab, (height, width), mode="bicubic", align_corners=False)
 
 

@@ -33,7 +33,13 @@ from benchmarks._common import (
 from colorzoo import Guidance
 from colorzoo.color.gamut import ChromaPath
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import FullLuma, bicubic_matrix, join_levels, shrink_luma, working_size
+from colorzoo.inference.full_size import (
+    FullLightness,
+    bicubic_matrix,
+    join_levels,
+    shrink_lightness,
+    working_size,
+)
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import quantized, write_picture
@@ -41,7 +47,7 @@ from colorzoo.pictures.write import quantized, write_picture
 SMALL, LARGE, HUGE = (512, 512), (3000, 4000), (6700, 9000)  # height, width
 LIMITS = {SMALL: 0.3, LARGE: 6.0}  # seconds on one core
 GOAL_PLAIN, GOAL_PEAK = 0.35, 0.6
-STAGES = ("read", "luma", "network", "join", "write")
+STAGES = ("read", "lightness", "network", "join", "write")
 TILE, TOLERANCE, STEPS = 2**16, 1e-4, 12
 TO_RGB = (
     (3.0799803023, -1.5371515163, -0.5428213080),
@@ -82,15 +88,15 @@ def write_photo(size: tuple[int, int], folder: Path) -> Path:
 def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
     """Return each stage of coloring a file as a call, with the results of those before it."""
     picture = read_picture(source)
-    small = colorizer.working_luma(picture)
+    small = colorizer.working_lightness(picture)
     ab = colorizer.predict_ab(small, Guidance())[0]
-    levels = join_levels(FullLuma(picture.levels), ab)
+    levels = join_levels(FullLightness(picture.levels), ab)
     target = source.with_suffix(".out.jpg")
     calls: tuple[Callable[[], object], ...] = (
         partial(read_picture, source),
-        partial(colorizer.working_luma, picture),
+        partial(colorizer.working_lightness, picture),
         partial(colorizer.predict_ab, small, Guidance()),
-        partial(join_levels, FullLuma(picture.levels), ab),
+        partial(join_levels, FullLightness(picture.levels), ab),
         partial(write_picture, target, levels, picture, overwrite=True),
     )
     return dict(zip(STAGES, calls, strict=True))
@@ -106,13 +112,13 @@ def end_to_end(colorizer: Colorizer, size: tuple[int, int], source: Path) -> Row
 
 def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
     """Time all but the network, file to file, and compare the pixels."""
-    ab = colorizer.predict_ab(colorizer.working_luma(read_picture(source)), Guidance())[0]
+    ab = colorizer.predict_ab(colorizer.working_lightness(read_picture(source)), Guidance())[0]
 
     def ours() -> NDArray[Any]:
         picture = read_picture(source)
         chroma_note(picture)
-        colorizer.working_luma(picture)
-        levels = join_levels(FullLuma(picture.levels), ab)
+        colorizer.working_lightness(picture)
+        levels = join_levels(FullLightness(picture.levels), ab)
         write_picture(source.with_suffix(".ours.jpg"), levels, picture, overwrite=True)
         return levels
 
@@ -120,9 +126,9 @@ def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
         picture = read_picture(source)
         rgb = picture.rgb
         chroma_note(replace(picture, levels=rgb))
-        luma = plain_luma(rgb)
-        shrink_luma(luma, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
-        joined = plain_join(luma[0, 0], ab)
+        lightness = plain_lightness(rgb)
+        shrink_lightness(lightness, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
+        joined = plain_join(lightness[0, 0], ab)
         write_picture(source.with_suffix(".plain.jpg"), joined, picture, overwrite=True)
         return quantized(joined, None, 8)
 
@@ -151,50 +157,50 @@ def color_plainly(colorizer: Colorizer, source: Path, target: Path) -> None:
     picture = read_picture(source)
     chroma_note(picture)
     rgb = picture.rgb
-    luma = plain_luma(rgb)
-    seen = shrink_luma(luma, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
+    lightness = plain_lightness(rgb)
+    seen = shrink_lightness(lightness, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
     ab = colorizer.predict_ab(seen, Guidance())[0]
-    write_picture(target, plain_join(luma[0, 0], ab), picture, overwrite=True)
+    write_picture(target, plain_join(lightness[0, 0], ab), picture, overwrite=True)
 
 
-def plain_luma(rgb: NDArray[np.float32]) -> Tensor:
+def plain_lightness(rgb: NDArray[np.float32]) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` of ``(H, W, 3)`` RGB in [0, 1]."""
     height, width = rgb.shape[:2]
-    luma = torch.empty(1, 1, height, width)
+    lightness = torch.empty(1, 1, height, width)
     step = max(1, TILE // width)
     for first in range(0, height, step):
         rows = slice(first, first + step)
         tile = torch.from_numpy(np.ascontiguousarray(rgb[rows])).permute(2, 0, 1)
-        luma[0, 0, rows] = kornia.color.rgb_to_lab(tile)[0]
-    return luma
+        lightness[0, 0, rows] = kornia.color.rgb_to_lab(tile)[0]
+    return lightness
 
 
-def plain_join(luma: Tensor, ab: Tensor) -> NDArray[np.float32]:
+def plain_join(lightness: Tensor, ab: Tensor) -> NDArray[np.float32]:
     """Return ``(H, W, 3)`` RGB in [0, 1] of a lightness ``(H, W)`` and a small ``(2, h, w)`` ab."""
-    height, width = luma.shape
+    height, width = lightness.shape
     down, across = bicubic_matrix(ab.shape[1], height), bicubic_matrix(ab.shape[2], width)
     rgb = np.empty((height, width, 3), dtype=np.float32)
     step = max(1, TILE // width)
     for first in range(0, height, step):
         rows = slice(first, first + step)
-        linear = linear_in_gamut(luma[rows].flatten(), (down[rows] @ ab @ across.T).flatten(1))
+        linear = linear_in_gamut(lightness[rows].flatten(), (down[rows] @ ab @ across.T).flatten(1))
         shown = kornia.color.linear_rgb_to_rgb(linear.view(3, -1, width).clamp(0, 1))
         rgb[rows] = shown.permute(1, 2, 0).numpy()
     return rgb
 
 
-def linear_in_gamut(luma: Tensor, ab: Tensor) -> Tensor:
+def linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     """Return linear RGB ``(3, N)``; colors outside sRGB get the largest chroma inside, by bisection."""
 
     def within(linear: Tensor, tolerance: float) -> Tensor:
         return (linear.amin(0) >= -tolerance) & (linear.amax(0) <= 1 + tolerance)
 
-    fy = (luma + 16) / 116
+    fy = (lightness + 16) / 116
     x, y, z = (from_cone(cone) for cone in (fy + ab[0] / 500, fy, (fy - ab[1] / 200).clamp(min=0)))
     linear = torch.stack([of_x * x + of_y * y + of_z * z for of_x, of_y, of_z in TO_RGB])
     outside = (~within(linear, TOLERANCE)).nonzero().squeeze(-1)
     if outside.numel():
-        path = ChromaPath(linear[:, outside], from_cone((luma[outside].clamp(0, 100) + 16) / 116))
+        path = ChromaPath(linear[:, outside], from_cone((lightness[outside].clamp(0, 100) + 16) / 116))
         low, high = torch.zeros(len(outside)), torch.ones(len(outside))
         for _ in range(STEPS):
             middle = (low + high) / 2

@@ -16,7 +16,7 @@ from skimage.color import rgb2lab
 from benchmarks._common import Options, Row, time_in_turn, times_faster, where
 from colorzoo.data.dataset import PictureDataset
 from colorzoo.data.loader import collate
-from colorzoo.data.sources import Source, find_sources
+from colorzoo.data.sources import StoredPicture, find_sources
 
 SIZE = 256
 JPEGS = (((500, 375), 16, 3.0), ((4000, 3000), 4, 4.5))  # size, number of files, goal
@@ -60,7 +60,7 @@ def write_photos(folder: Path, size: tuple[int, int], count: int) -> float:
     return float(np.mean([path.stat().st_size for path in folder.iterdir()]))
 
 
-def authors_sample(source: Source, random: np.random.Generator) -> dict[str, np.ndarray[Any, Any]]:
+def authors_sample(source: StoredPicture, random: np.random.Generator) -> dict[str, np.ndarray[Any, Any]]:
     """Prepare a picture as the published loaders do: resizing, Lab and hints in the worker."""
     with Image.open(io.BytesIO(source.read())) as image:
         rgb = np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC))
@@ -72,4 +72,4 @@ def authors_sample(source: Source, random: np.random.Generator) -> dict[str, np.
         place = (slice(None), slice(top, top + side), slice(left, left + side))
         hints[place] = lab[1:][place].mean((1, 2), keepdims=True)
         mask[place] = 1
-    return {"luma": lab[:1], "ab": lab[1:], "hints": hints, "mask": mask}
+    return {"lightness": lab[:1], "ab": lab[1:], "hints": hints, "mask": mask}

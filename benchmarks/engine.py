@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from benchmarks._common import Options, Row, random_luma, share_of, time_in_turn, times_faster, where
+from benchmarks._common import Options, Row, random_lightness, share_of, time_in_turn, times_faster, where
 from colorzoo import Guidance
 from colorzoo.engines.export import TOLERANCE, require_onnx
 from colorzoo.inference.colorizer import Colorizer
@@ -21,12 +21,12 @@ def run(options: Options) -> list[Row]:
     rows = []
     for name in options.models or MODELS:
         torch.manual_seed(0)
-        luma = random_luma(1)
+        lightness = random_lightness(1)
         colorizers = {
             "torch": Colorizer(name, device="cpu", precision="float32"),
             "onnx": Colorizer(name, engine="onnxruntime"),
         }
-        calls = {key: partial(each.predict_ab, luma, Guidance()) for key, each in colorizers.items()}
+        calls = {key: partial(each.predict_ab, lightness, Guidance()) for key, each in colorizers.items()}
         apart = float((calls["torch"]() - calls["onnx"]()).abs().max()) / FULL_SCALE
         seconds = time_in_turn(calls, runs=options.repeats or 5)
         speed = f"{name} in ONNX Runtime, seconds a picture, against torch"

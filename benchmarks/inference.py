@@ -12,7 +12,7 @@ from benchmarks._common import (
     Options,
     Row,
     multiplies_bfloat16,
-    random_luma,
+    random_lightness,
     random_model,
     share_of,
     time_in_turn,
@@ -39,12 +39,12 @@ def run(options: Options) -> list[Row]:
         name: Colorizer(each, device="cpu", allow_untrained=True).predict_ab for name, each in models.items()
     }
     full, small = models
-    luma = random_luma(1)
+    lightness = random_lightness(1)
     seconds = time_in_turn(
         {
-            "published": partial(plain_call, published[full], luma),
-            full: partial(ours[full], luma, Guidance()),
-            small: partial(ours[small], luma, Guidance()),
+            "published": partial(plain_call, published[full], lightness),
+            full: partial(ours[full], lightness, Guidance()),
+            small: partial(ours[small], lightness, Guidance()),
         }
     )
     title = f"at 256 x 256, seconds, against the published way of {full}"
@@ -53,13 +53,13 @@ def run(options: Options) -> list[Row]:
         for name, aim in ((full, goal), (small, GOAL_SMALL))
     ]
     for name in models:
-        distance = (plain_call(published[name], luma) - ours[name](luma, Guidance())).norm(dim=1)
+        distance = (plain_call(published[name], lightness) - ours[name](lightness, Guidance())).norm(dim=1)
         claim = f"{name}: mean Delta-E (1976) from float32 (largest {float(distance.max()):.2f})"
         rows.append(share_of(claim, float(distance.mean()), 1.0, GOAL_DELTA_E, where()))
     return rows
 
 
-def plain_call(model: ColoringModel, luma: Tensor) -> Tensor:
+def plain_call(model: ColoringModel, lightness: Tensor) -> Tensor:
     """Call the network like the authors' ``demo_release.py``, which records gradients."""
-    ab: Tensor = model(luma, Guidance()).ab
+    ab: Tensor = model(lightness, Guidance()).ab
     return ab.detach()

@@ -23,12 +23,15 @@ def run(options: Options) -> list[Row]:
     """Measure the add-on at full size over `zhang2017_local`; weights do not matter."""
     del options
     model: Any = create_coloring_model("kim2021", None, backbone_weights=None)
-    luma = torch.rand(1, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 100
+    lightness = torch.rand(1, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 100
     mask = torch.zeros(1, 1, SIZE, SIZE)
     mask[..., 90:95, 40:120] = 1
-    guidance = Guidance(points=Points.none(luma), scribbles=Scribbles(mask))
-    opened = model.open(luma, guidance)
-    calls = {"stroke": lambda: model.redraw(opened, Scribbles(mask)), "full": lambda: model(luma, guidance)}
+    guidance = Guidance(points=Points.none(lightness), scribbles=Scribbles(mask))
+    opened = model.open(lightness, guidance)
+    calls = {
+        "stroke": lambda: model.redraw(opened, Scribbles(mask)),
+        "full": lambda: model(lightness, guidance),
+    }
     stroke, full = time_in_turn(calls).values()
     cached = sum(tensor.nbytes for tensor in opened.state.maps) / 1e6
     weights = sum(parameter.nbytes for parameter in model.parameters()) / 1e6

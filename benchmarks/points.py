@@ -28,13 +28,13 @@ def run(options: Options) -> list[Row]:
     scores: dict[int | str, list[float]] = {"gray": [], **{count: [] for count in GOALS}}
     for index, rgb in enumerate(photos(options.data)):
         lab = rgb_to_lab(rgb[None])
-        luma, true = lab[:, :1], lab[:, 1:]
+        lightness, true = lab[:, :1], lab[:, 1:]
         for name in scores:
             ab = torch.zeros_like(true)
             if isinstance(name, int):
                 points = uniform_points(true, name, torch.Generator().manual_seed(index))
-                ab = color_as_shipped(model, luma, points if name else None)
-            colored = lab_to_rgb(torch.cat([luma, ab], dim=1))
+                ab = color_as_shipped(model, lightness, points if name else None)
+            colored = lab_to_rgb(torch.cat([lightness, ab], dim=1))
             scores[name].append(float(psnr_8bit(colored, rgb[None])))
     means = {name: statistics.fmean(values) for name, values in scores.items()}
     gray, place = means["gray"], f"{len(scores['gray'])} photos, {where()}"

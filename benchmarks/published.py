@@ -89,12 +89,14 @@ def load_model(card: ModelCard) -> tuple[ColoringModel, str]:
 def our_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], Tensor]:
     """Return a call of the `Colorizer`."""
     colorizer = Colorizer(model, device="cpu", allow_untrained=True)
-    luma, guidance = sample_input(card.input, (size, size)), sample_guidance(card.guidance, (size, size))
+    lightness, guidance = sample_input(card.input, (size, size)), sample_guidance(card.guidance, (size, size))
 
     def call() -> Tensor:
-        nonlocal luma
-        ab = colorizer.predict_ab(luma, guidance)
-        luma = luma.roll(1, dims=-1)  # another picture, because answers to the last ones are remembered
+        nonlocal lightness
+        ab = colorizer.predict_ab(lightness, guidance)
+        lightness = lightness.roll(
+            1, dims=-1
+        )  # another picture, because answers to the last ones are remembered
         return ab
 
     return call
@@ -102,11 +104,11 @@ def our_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], Te
 
 def their_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], Tensor]:
     """Return a plain call of the network in float32, without gradients."""
-    luma, guidance = sample_input(card.input, (size, size)), sample_guidance(card.guidance, (size, size))
+    lightness, guidance = sample_input(card.input, (size, size)), sample_guidance(card.guidance, (size, size))
 
     @torch.no_grad()
     def call() -> Tensor:
-        prediction: Prediction = model(luma, guidance)
+        prediction: Prediction = model(lightness, guidance)
         return prediction.to_ab()
 
     return call

@@ -28,7 +28,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
-from colorzoo.inference.guidance_maps import draw_request, fit_points
+from colorzoo.inference.guidance_maps import draw_guidance, fit_points
 from colorzoo.inference.points import enforce_points, find_extent, limit_reach
 from colorzoo.inference.selection import features_of, select_at
 
@@ -112,23 +112,25 @@ def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator
 
 
 def answers(
-    colorizer: Colorizer, luma: Tensor, base: Tensor, features: Tensor | None, click: Click
+    colorizer: Colorizer, lightness: Tensor, base: Tensor, features: Tensor | None, click: Click
 ) -> dict[str, Tensor]:
     """Return ab ``(1, 2, H, W)`` for a point of unlimited and of automatic reach, and for an area."""
-    hint, (height, width) = click.hint, luma.shape[-2:]
-    given = fit_points(Guidance.from_recipe(Recipe(points=(hint,)), width, height), luma)
+    hint, (height, width) = click.hint, lightness.shape[-2:]
+    given = fit_points(Guidance.from_recipe(Recipe(points=(hint,)), width, height), lightness)
     assert given.points is not None
     assert hint.ab is not None
-    unlimited = enforce_points(colorizer.predict_ab(luma, given), luma, given.points)
+    unlimited = enforce_points(colorizer.predict_ab(lightness, given), lightness, given.points)
     automatic = PointHint(hint.x, hint.y, hint.radius, reach="automatic")
-    extent = find_extent(luma, [automatic], (width, height), colorizer.likeness(luma))
-    lightness = float(luma[0, 0, int(hint.y), int(hint.x)])
-    rgb = lab_to_rgb_in_gamut(torch.tensor([lightness, *hint.ab]).view(3, 1, 1)).flatten()
+    extent = find_extent(lightness, [automatic], (width, height), colorizer.likeness(lightness))
+    there = float(lightness[0, 0, int(hint.y), int(hint.x)])
+    rgb = lab_to_rgb_in_gamut(torch.tensor([there, *hint.ab]).view(3, 1, 1)).flatten()
     color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())
-    mask = select_at(luma, features, (hint.x, hint.y), (width, height))
+    mask = select_at(lightness, features, (hint.x, hint.y), (width, height))
     recipe = Recipe(areas=(Area("color", mask=mask, color=color),))
     return {
         "unlimited": unlimited,
-        "automatic": limit_reach(unlimited, base, luma, given.points, extent),
-        "area": colorizer.color_luma(luma, draw_request(recipe, (width, height), (height, width))).ab[None],
+        "automatic": limit_reach(unlimited, base, lightness, given.points, extent),
+        "area": colorizer.color_lightness(
+            lightness, draw_guidance(recipe, (width, height), (height, width))
+        ).ab[None],
     }

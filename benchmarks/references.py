@@ -21,7 +21,7 @@ from colorzoo.color.gamut import reduce_chroma
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.errors import DataError
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.references import Reference
+from colorzoo.inference.references import ReadReference
 from colorzoo.metrics.appearance import chroma
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
@@ -59,7 +59,7 @@ def measure(colorizer: Colorizer, pairs: list[tuple[Picture, Picture]]) -> tuple
     changes: list[list[float]] = [[], []]
     for target, reference in pairs:
         turned = Picture(opposite(lab_of(reference.rgb)))
-        given = [colorizer.exemplar([Reference(each)]) for each in (reference, turned)]
+        given = [colorizer.exemplar([ReadReference(each)]) for each in (reference, turned)]
         first, second = (colorizer.colorize(target, reference=each).ab for each in given)
         changes[0].append(float((first - second).norm(dim=0).mean()))
         before, after = (lab_of(each.rgb)[:, 1:] for each in (reference, turned))

@@ -28,7 +28,7 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import Reach
-from colorzoo.inference.answer import Colored
+from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.read import read_picture
 
@@ -112,7 +112,7 @@ def listed_points(path: Path) -> list[PointHint]:
     return points
 
 
-def colored(colorizer: Colorizer, path: Path, points: Sequence[PointHint]) -> Colored:
+def colored(colorizer: Colorizer, path: Path, points: Sequence[PointHint]) -> ColoredPicture:
     """Return a colored photo."""
     return colorizer.colorize(read_picture(path), Recipe(points=tuple(points)))
 
@@ -138,12 +138,12 @@ def count_seams(lab: Tensor, surface: Tensor | None = None) -> int:
     return found
 
 
-def surface_seams(answer: Colored) -> int:
+def surface_seams(answer: ColoredPicture) -> int:
     """Count the seams of a picture on even surfaces, before its colors are limited to sRGB."""
-    luma = lab_of(answer.rgb)[:1]
-    highest, lowest = (F.max_pool2d(sign * luma, AROUND, 1, AROUND // 2) for sign in (1, -1))
-    ab = F.interpolate(answer.ab[None], luma.shape[1:], mode="bicubic")[0]
-    return count_seams(torch.cat([luma, ab]), (highest + lowest)[0] < SURFACE)
+    lightness = lab_of(answer.rgb)[:1]
+    highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))
+    ab = F.interpolate(answer.ab[None], lightness.shape[1:], mode="bicubic")[0]
+    return count_seams(torch.cat([lightness, ab]), (highest + lowest)[0] < SURFACE)
 
 
 def mean_error(colorizer: Colorizer, photos: Sequence[tuple[Path, list[PointHint]]]) -> float:

@@ -24,7 +24,7 @@ from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.frames import find_clips
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import join, shrink_luma, working_size
+from colorzoo.inference.full_size import join, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR
 from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_error
 from colorzoo.video.colorer import FrameColorer
@@ -74,15 +74,15 @@ def run(options: Options) -> list[Row]:
 @torch.inference_mode()
 def flicker_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list[Row]:
     """Compare flicker and PSNR of steadied colors with those of single frames."""
-    luma = [rgb_to_lab(frame[None] / 255)[:, :1] for frame in true]
-    seen = [shrink_luma(one, working_size(HEIGHT, WIDTH, colorizer.size)) for one in luma]
+    lightness = [rgb_to_lab(frame[None] / 255)[:, :1] for frame in true]
+    seen = [shrink_lightness(one, working_size(HEIGHT, WIDTH, colorizer.size)) for one in lightness]
     colorer = FrameColorer(colorizer)
     single = [colorer.predict(one, 0) for one in seen]
     stabilizer = ColorStabilizer(STEADY)
     steadied = [ab for one, each in zip(seen, single, strict=True) for ab in stabilizer.add(one, each)]
     steadied += stabilizer.flush()
-    gray = measure(true, luma, [torch.zeros_like(ab) for ab in single])
-    before, after = measure(true, luma, single), measure(true, luma, steadied)
+    gray = measure(true, lightness, [torch.zeros_like(ab) for ab in single])
+    before, after = measure(true, lightness, single), measure(true, lightness, steadied)
     rows = []
     for title, least, then, now in (
         ("CDC", gray.cdc, before.cdc, after.cdc),
@@ -96,9 +96,9 @@ def flicker_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> l
     return [*rows, Row(f"{clip}: PSNR in dB, and gain", after.psnr, before.psnr, gain, 0.0, "higher", place)]
 
 
-def measure(true: Tensor, luma: list[Tensor], colors: list[Tensor]) -> Scores:
+def measure(true: Tensor, lightness: list[Tensor], colors: list[Tensor]) -> Scores:
     """Join each lightness with its ab and measure the clip."""
-    made = [join(one[0, 0], ab[0]) for one, ab in zip(luma, colors, strict=True)]
+    made = [join(one[0, 0], ab[0]) for one, ab in zip(lightness, colors, strict=True)]
     frames = torch.stack([torch.from_numpy(rgb).permute(2, 0, 1) for rgb in made])
     psnr = MeanPSNR()
     for frame, target in zip(frames, true, strict=True):
@@ -134,9 +134,9 @@ def write_gray(path: Path, frames: Tensor) -> None:
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number, rgb in enumerate(frames):
             frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
-            luma = (16 + rgb.float().mean(dim=0) * 219 / 255).round().byte().numpy()
+            lightness = (16 + rgb.float().mean(dim=0) * 219 / 255).round().byte().numpy()
             gray = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
-            fill(frame, [luma, gray, gray], 8)
+            fill(frame, [lightness, gray, gray], 8)
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

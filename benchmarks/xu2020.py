@@ -33,13 +33,13 @@ def run(options: Options) -> list[Row]:
     colorizer = Colorizer(model, device="cpu", allow_untrained=True)
     rows = []
     for side in options.sizes or tuple(RUNS):
-        luma, rgb = sample_pair(side)
+        lightness, rgb = sample_pair(side)
         with torch.inference_mode():
             look = model.look(rgb)
         calls: dict[str, Callable[[], object]] = {
-            "published": partial(published_steps, model.network, luma, rgb),
-            "new": partial(colorizer.predict, luma, Guidance(exemplar=Exemplar(rgb))),
-            "cached": partial(colorizer.predict, luma, Guidance(exemplar=Exemplar(rgb, look))),
+            "published": partial(published_steps, model.network, lightness, rgb),
+            "new": partial(colorizer.predict, lightness, Guidance(exemplar=Exemplar(rgb))),
+            "cached": partial(colorizer.predict, lightness, Guidance(exemplar=Exemplar(rgb, look))),
         }
         seconds = time_in_turn(calls, runs=RUNS.get(side, 3))
         for name, goal in (("new", GOAL_NEW), ("cached", GOAL_CACHED)):
@@ -57,19 +57,19 @@ def sample_pair(side: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def published_steps(network: ExemplarNetwork, luma: Tensor, reference: Tensor) -> Tensor:
+def published_steps(network: ExemplarNetwork, lightness: Tensor, reference: Tensor) -> Tensor:
     """Color like the authors' scripts: eager, float32, the style pass with every picture.
 
     Args:
         network: The same weights as ours.
-        luma: ``(1, 1, H, W)`` in [0, 100].
+        lightness: ``(1, 1, H, W)`` in [0, 100].
         reference: ``(1, 3, H', W')`` in [0, 1].
 
     Returns:
         ab ``(1, 2, H, W)``.
     """
-    automatic, _ = network.color(luma, Points.none(luma))
-    content = lab_to_rgb(torch.cat([luma, automatic], dim=1))
+    automatic, _ = network.color(lightness, Points.none(lightness))
+    content = lab_to_rgb(torch.cat([lightness, automatic], dim=1))
     encoder, decoder = network.transfer.encoder, network.transfer.decoder
     styles: dict[str, Tensor] = {}
 
@@ -85,7 +85,7 @@ def published_steps(network: ExemplarNetwork, luma: Tensor, reference: Tensor) -
 
     rgb = decoder(encoder(pad_picture(content), adapt), adapt)
     transferred = rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
-    ab: Tensor = network.color(luma, network.hints_of(transferred, torch.Generator()))[0]
+    ab: Tensor = network.color(lightness, network.hints_of(transferred, torch.Generator()))[0]
     return ab
 
 

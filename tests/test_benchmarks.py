@@ -116,9 +116,9 @@ def test_aged_photos_are_colored_old_and_compared_with_the_originals(tmp_path) -
     seen: list[torch.Tensor] = []
 
     class ColorNothing(GrayModel):
-        def forward(self, luma: torch.Tensor, guidance: object = None) -> AbPrediction:
-            seen.append(luma)
-            return AbPrediction.gray(luma)
+        def forward(self, lightness: torch.Tensor, guidance: object = None) -> AbPrediction:
+            seen.append(lightness)
+            return AbPrediction.gray(lightness)
 
     scores = [look.measure(ColorNothing(), Options(data=tmp_path, aged=aged))[0] for aged in (False, True)]
     assert scores[0]["GrayGain"] == scores[1]["GrayGain"] == pytest.approx(0, abs=1e-3)

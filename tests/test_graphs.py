@@ -23,8 +23,8 @@ def model(request: pytest.FixtureRequest) -> ColoringModel:
 
 
 def seen_by(model: ColoringModel) -> Tensor:
-    luma = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(0))
-    return luma if model.input_kind == "sketch" else 100 * luma
+    lightness = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(0))
+    return lightness if model.input_kind == "sketch" else 100 * lightness
 
 
 def colors_of(model: ColoringModel, *arguments: Any) -> Tensor:
@@ -33,46 +33,48 @@ def colors_of(model: ColoringModel, *arguments: Any) -> Tensor:
 
 
 def test_a_model_is_exported_and_traced(model: ColoringModel) -> None:
-    luma = seen_by(model)
-    expected = colors_of(model, luma)
-    found = torch.export.export(model, (luma,)).module()(luma)
-    assert type(found) is type(model(luma))
+    lightness = seen_by(model)
+    expected = colors_of(model, lightness)
+    found = torch.export.export(model, (lightness,)).module()(lightness)
+    assert type(found) is type(model(lightness))
     torch.testing.assert_close(found.colors, expected, atol=1e-3, rtol=1e-4)
-    torch.testing.assert_close(torch.jit.trace(model, (luma,))(luma), expected, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(
+        torch.jit.trace(model, (lightness,))(lightness), expected, atol=1e-3, rtol=1e-4
+    )
 
 
 def test_a_model_with_points_is_exported() -> None:
     model = colorzoo.create_model(NAMES[0]).model
-    luma = seen_by(model)
-    mask = torch.zeros_like(luma)
+    lightness = seen_by(model)
+    mask = torch.zeros_like(lightness)
     mask[..., 20:26, 30:36] = 1
     guidance = Guidance(points=Points(40 * mask.expand(-1, 2, -1, -1), mask))
-    found = torch.export.export(model, (luma, guidance)).module()(luma, guidance)
-    torch.testing.assert_close(found.ab, colors_of(model, luma, guidance), atol=1e-3, rtol=1e-4)
+    found = torch.export.export(model, (lightness, guidance)).module()(lightness, guidance)
+    torch.testing.assert_close(found.ab, colors_of(model, lightness, guidance), atol=1e-3, rtol=1e-4)
 
 
 def test_a_model_is_written_by_torch_onnx(tmp_path: Any) -> None:
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
     model = colorzoo.create_model(NAMES[0]).model
-    luma = seen_by(model)
-    torch.onnx.export(model, (luma,), tmp_path / "model.onnx", verbose=False)
+    lightness = seen_by(model)
+    torch.onnx.export(model, (lightness,), tmp_path / "model.onnx", verbose=False)
     session = runtime.InferenceSession(tmp_path / "model.onnx")
-    found = session.run(None, {session.get_inputs()[0].name: luma.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(found), colors_of(model, luma), atol=1e-3, rtol=1e-4)
+    found = session.run(None, {session.get_inputs()[0].name: lightness.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(found), colors_of(model, lightness), atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda luma: luma.expand(-1, 3, -1, -1) / 100, r"rgb_to_lab\(rgb\)\[:, :1\]"),
-        (lambda luma: luma.byte(), "uint8"),
-        (lambda luma: luma[0], r"luma\[None\]"),
-        (lambda luma: luma[0, 0], r"\(B, 1, H, W\)"),
-        (lambda luma: luma.half(), "autocast"),
-        (lambda luma: luma * 2.55, "from .* to 25"),
-        (lambda luma: luma * torch.nan, "nan"),
-        (lambda luma: luma.numpy(), "ndarray"),
+        (lambda lightness: lightness.expand(-1, 3, -1, -1) / 100, r"rgb_to_lab\(rgb\)\[:, :1\]"),
+        (lambda lightness: lightness.byte(), "uint8"),
+        (lambda lightness: lightness[0], r"lightness\[None\]"),
+        (lambda lightness: lightness[0, 0], r"\(B, 1, H, W\)"),
+        (lambda lightness: lightness.half(), "autocast"),
+        (lambda lightness: lightness * 2.55, "from .* to 25"),
+        (lambda lightness: lightness * torch.nan, "nan"),
+        (lambda lightness: lightness.numpy(), "ndarray"),
     ],
 )
 def test_a_wrong_input_is_one_clear_line(change: Any, message: str) -> None:
@@ -89,11 +91,11 @@ def test_lightness_up_to_one_is_remarked_upon() -> None:
 
 
 def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
-    luma = 100 * torch.rand(1, 1, 16, 16)
+    lightness = 100 * torch.rand(1, 1, 16, 16)
     with pytest.raises(ColorzooError, match="autocast"):
-        colorzoo.create_model(NAME, None).half()(luma)
+        colorzoo.create_model(NAME, None).half()(lightness)
     with pytest.raises(ColorzooError, match="from_json"):
-        colorzoo.create_model(NAME, None)(luma, {"points": []})  # type: ignore[arg-type]
+        colorzoo.create_model(NAME, None)(lightness, {"points": []})  # type: ignore[arg-type]
 
 
 def test_an_unknown_kind_of_guidance_is_named() -> None:
@@ -105,9 +107,9 @@ def test_an_unknown_kind_of_guidance_is_named() -> None:
 def test_features_tell_places_apart_by_a_linear_probe(name: str) -> None:
     """Texture in one half of each picture: a linear layer on the features finds it."""
     generator = torch.Generator().manual_seed(0)
-    luma = 50 + 2 * torch.randn(6, 1, 64, 64, generator=generator)
-    luma[..., 32:] += 25 * torch.sign(torch.sin(torch.arange(32.0) * 1.5))
-    seen = colorzoo.features(colorzoo.create_model(name), luma.clamp(0, 100))
+    lightness = 50 + 2 * torch.randn(6, 1, 64, 64, generator=generator)
+    lightness[..., 32:] += 25 * torch.sign(torch.sin(torch.arange(32.0) * 1.5))
+    seen = colorzoo.features(colorzoo.create_model(name), lightness.clamp(0, 100))
     assert len(seen) == 6
     assert not seen.requires_grad
     cells = seen.flatten(2).transpose(1, 2)

@@ -65,13 +65,13 @@ class Follower(ColoringModel):
 
     accepts = frozenset({"exemplar"})
 
-    def forward(self, luma, guidance=None):
+    def forward(self, lightness, guidance=None):
         assert guidance is not None
         assert isinstance(guidance.exemplar, Exemplar)
         mean = references.lab_of(guidance.exemplar.rgb[0].permute(1, 2, 0))[:, 1:].mean(
             dim=(2, 3), keepdim=True
         )
-        return AbPrediction(ab=0.5 * mean.expand(-1, -1, *luma.shape[-2:]))
+        return AbPrediction(ab=0.5 * mean.expand(-1, -1, *lightness.shape[-2:]))
 
 
 def test_the_answer_to_the_opposite_hues_is_a_share_of_what_was_asked() -> None:

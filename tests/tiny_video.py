@@ -110,7 +110,7 @@ def times(path: Path) -> list[Fraction]:
     return [frame.pts * frame.time_base for frame in read_frames(path)]
 
 
-def luma_planes(path: Path, bits: int = 8) -> list[np.ndarray]:
+def lightness_planes(path: Path, bits: int = 8) -> list[np.ndarray]:
     return [samples(frame.planes[0], bits).copy() for frame in read_frames(path)]
 
 
@@ -131,9 +131,9 @@ class StubColorer:
     def start_shot(self) -> None:
         """Nothing is remembered."""
 
-    def is_key(self, frame: Any, luma: Tensor) -> bool:
+    def is_key(self, frame: Any, lightness: Tensor) -> bool:
         return False
 
-    def color(self, frame: Any, luma: Tensor) -> Tensor:
-        self.seen.append((frame.number, frame.state, tuple(luma.shape[-2:])))
-        return torch.full((1, 2, *luma.shape[-2:]), self._chroma)
+    def color(self, frame: Any, lightness: Tensor) -> Tensor:
+        self.seen.append((frame.number, frame.state, tuple(lightness.shape[-2:])))
+        return torch.full((1, 2, *lightness.shape[-2:]), self._chroma)

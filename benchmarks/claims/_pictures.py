@@ -65,14 +65,14 @@ def read_square(path: Path, side: int) -> Tensor:
     return F.interpolate(square, size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def join_lab(luma: Tensor, ab: Tensor) -> Tensor:
+def join_lab(lightness: Tensor, ab: Tensor) -> Tensor:
     """Return lightness and colors as sRGB ``(1, 3, H, W)`` in [0, 1]."""
-    return lab_to_rgb_in_gamut(torch.cat([luma, ab.float()], dim=1)).clamp(0, 1)
+    return lab_to_rgb_in_gamut(torch.cat([lightness, ab.float()], dim=1)).clamp(0, 1)
 
 
-def psnr_of(luma: Tensor, ab: Tensor, rgb: Tensor) -> float:
+def psnr_of(lightness: Tensor, ab: Tensor, rgb: Tensor) -> float:
     """Return the PSNR over 8-bit RGB of colors with the true lightness."""
-    return float(psnr_8bit(join_lab(luma, ab), rgb))
+    return float(psnr_8bit(join_lab(lightness, ab), rgb))
 
 
 def find_references(setup: Setup) -> Sequence[Item]:

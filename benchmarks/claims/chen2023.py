@@ -84,7 +84,7 @@ def wrong_matches(
     """Return the share of labeled positions whose best match has another true class."""
     side = (rgb.shape[-2], rgb.shape[-1])
     grid = (side[0] // 4, side[1] // 4)
-    maps = [model.features.of_luma(rgb_to_lab(rgb)[:, :1]), model.features.of_rgb(reference)]
+    maps = [model.features.of_lightness(rgb_to_lab(rgb)[:, :1]), model.features.of_rgb(reference)]
     query, key = (model.correspondence(unit_features(seen.taps)).flatten(2).transpose(1, 2) for seen in maps)
     query, key = model.correspondence.theta(query), model.correspondence.phi(key)
     here, there = (to_grid(labels, side, grid).flatten(1) for labels in (ours, theirs))
@@ -101,21 +101,23 @@ def wrong_matches(
 def errors_by_count(model: Any, rgb: Tensor, _: Tensor, reference: Tensor, __: Tensor) -> dict[str, float]:
     """Return the errors by the number of its own clusters, and the change by re-assigning one."""
     lab, exemplar = rgb_to_lab(rgb), Exemplar(reference)
-    luma = lab[:, :1]
+    lightness = lab[:, :1]
     found = {}
     for count in COUNTS:
         model.segmenter.classes = count
-        ab = model(luma, Guidance(exemplar=exemplar)).ab
+        ab = model(lightness, Guidance(exemplar=exemplar)).ab
         found[f"{count} classes"] = float((ab - lab[:, 1:]).norm(dim=1).mean())
     # the largest common class is treated as the reference's largest class that the picture lacks
     found |= {"moved inside": math.nan, "moved elsewhere": math.nan}
-    ours, theirs = model.segment(luma), model.segment(rgb_to_lab(reference)[:, :1])
+    ours, theirs = model.segment(lightness), model.segment(rgb_to_lab(reference)[:, :1])
     here, there = (torch.bincount(part.flatten(), minlength=32) for part in (ours, theirs))
     common, new = here * (there > 0), there * (here == 0)
     if common.any() and new.any():
         region = ours == int(common.argmax())
         before, after = (
-            model(luma, Guidance(exemplar=exemplar, classes=ClassMap(labels, theirs))).extras["warped_ab"]
+            model(lightness, Guidance(exemplar=exemplar, classes=ClassMap(labels, theirs))).extras[
+                "warped_ab"
+            ]
             for labels in (ours, torch.where(region, int(new.argmax()), ours))
         )
         moved = (before - after).norm(dim=1, keepdim=True)

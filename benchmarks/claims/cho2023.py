@@ -14,7 +14,7 @@ from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_clai
 from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup
 from benchmarks.claims._pictures import evenly
 from colorzoo import Guidance
-from colorzoo.data.sources import Source
+from colorzoo.data.sources import StoredPicture
 from colorzoo.evaluation.methods import model_function
 from colorzoo.evaluation.pictures import Item as Picture
 from colorzoo.evaluation.pictures import Truth, read_truth
@@ -55,7 +55,7 @@ def begin_order(setup: Setup) -> Measure:
 
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
-        picture = Picture("", Source(str(item.files[0]))).hashed()
+        picture = Picture("", StoredPicture(str(item.files[0]))).hashed()
         truth = read_truth(picture, protocols["asked"], torch.device("cpu"))
         paint = model_function(model)
         found = {}
@@ -71,7 +71,7 @@ def begin_order(setup: Setup) -> Measure:
 
 def psnr_of_controls(model: Any, truth: Truth) -> dict[str, float]:
     """Return PSNR with the same regions in order of area, and with regions cut by lines alone."""
-    sketch = truth.sketch_scene.luma
+    sketch = truth.sketch_scene.lightness
     regions: Any = model.propose(sketch)
     alike = [1.0] * (REGIONS + 1)
     ways = {

@@ -16,8 +16,8 @@ from benchmarks.claims import su2020
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
 from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._pictures import evenly
-from colorzoo.data.sources import Source
-from colorzoo.evaluation.measures import Bleeding, PictureResult, plain_measures
+from colorzoo.data.sources import StoredPicture
+from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, plain_measures
 from colorzoo.evaluation.methods import model_function
 from colorzoo.evaluation.pictures import Item as Picture
 from colorzoo.evaluation.pictures import Truth, read_truth
@@ -60,7 +60,7 @@ def gains(model: ColoringModel, truth: Truth, given: Guidance, user: BledEdgeScr
     paint = model_function(model)
     first, last = play(paint, user, truth.gray_scene, (0, STROKES), model=model, background=given)
     bleeding = Bleeding(first.result, truth)
-    shown = PictureResult(last.result.rgb, last.result.ab, truth, bleeding, last.guidance)
+    shown = MeasuredPicture(last.result.rgb, last.result.ab, truth, bleeding, last.guidance)
     found = {}
     for name in MEASURES:
         total, _, count = plain_measures()[name]().run(shown)[0]
@@ -73,7 +73,7 @@ def truth_of(path: Path, setup: Setup, *, points: bool) -> tuple[Truth, Guidance
     protocol = load_protocol("kim2021-edges-hints" if points else "kim2021-edges")
     if setup.quick:
         protocol = replace(protocol, resize=replace(protocol.resize, size=setup.side))
-    truth = read_truth(Picture("", Source(str(path))).hashed(), protocol, torch.device("cpu"))
+    truth = read_truth(Picture("", StoredPicture(str(path))).hashed(), protocol, torch.device("cpu"))
     generator = torch.Generator().manual_seed(truth.seed)
     return truth, Guidance(points=uniform_points(truth.ab, POINTS, generator)) if points else Guidance()
 

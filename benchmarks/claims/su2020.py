@@ -77,14 +77,14 @@ def begin(setup: Setup) -> Measure:
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
         rgb = read_square(item.files[0], side)
-        luma = rgb_to_lab(rgb)[:, :1]
+        lightness = rgb_to_lab(rgb)[:, :1]
         inside = torch.zeros(1, 3, side, side, dtype=torch.bool)
         for left, top, right, bottom in (item.payload * side).round().long().tolist():
             inside[..., top : bottom + 1, left : right + 1] = True
         corner = Boxes.of([torch.tensor([CORNER])])
         found: dict[str, float] = {}
         for name, boxes in (("full", None), ("fused", Boxes.of([item.payload])), ("corner", corner)):
-            shown = join_lab(luma, model(luma, Guidance(boxes=boxes)).ab)
+            shown = join_lab(lightness, model(lightness, Guidance(boxes=boxes)).ab)
             error = (shown - rgb)[inside].square().mean()
             found |= {
                 f"{name} psnr": float(psnr_8bit(shown, rgb)),

@@ -42,23 +42,23 @@ def begin_references(setup: Setup) -> Measure:
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
         truth = read_square(item.files[0], side)
-        luma = rgb_to_lab(truth)[:, :1]
+        lightness = rgb_to_lab(truth)[:, :1]
         found: dict[str, float] = {}
         for kind, path in zip(("related", "unrelated"), item.files[1:], strict=True):
             reference = read_square(path, side)
             look = rgb_to_lab(reference)[:, 1:]
             given = Guidance(exemplar=Exemplar(reference))
-            stages = models[NAME](luma, given)
+            stages = models[NAME](lightness, given)
             answers: dict[str, Tensor] = {
                 "automatic": stages.extras["automatic"],
                 "transfer": stages.extras["transferred"],
                 "both": stages.ab,
-                "welsh2002": models["welsh2002"](luma, given).ab,
-                "feature_match": models["feature_match"](luma, given).ab,
+                "welsh2002": models["welsh2002"](lightness, given).ab,
+                "feature_match": models["feature_match"](lightness, given).ab,
             }
             for name, ab in answers.items():
-                rgb = join_lab(luma, ab)
-                found[f"{kind} {name} psnr"] = psnr_of(luma, ab, truth)
+                rgb = join_lab(lightness, ab)
+                found[f"{kind} {name} psnr"] = psnr_of(lightness, ab, truth)
                 found[f"{kind} {name} ssim"] = float(ssim(rgb, truth))
                 found[f"{kind} {name} likeness"] = float(histogram_intersection(rgb_to_lab(rgb)[:, 1:], look))
                 found[f"{kind} {name} distance"] = distance(rgb, truth)

@@ -90,17 +90,17 @@ def measure(models: Mapping[str, ColoringModel], side: int, item: Item) -> Mappi
     """Return the numbers of table 1 of one picture, and its colorfulness."""
     rgb = read_square(item.files[0], side)
     lab = rgb_to_lab(rgb)
-    luma, truth = lab[:, :1], lab[:, 1:]
-    gray = psnr_of(luma, torch.zeros_like(truth), rgb)
+    lightness, truth = lab[:, :1], lab[:, 1:]
+    gray = psnr_of(lightness, torch.zeros_like(truth), rgb)
     found = {"true colorfulness": float(colorfulness(rgb))}
     for name, model in models.items():
-        ab: Tensor = model(luma).ab
+        ab: Tensor = model(lightness).ab
         area = AbAUC()
         area.update(ab, truth)
         areas = area.compute()
         found |= {
-            f"{name} psnr": psnr_of(luma, ab, rgb) - gray,
-            f"{name} colorfulness": float(colorfulness(join_lab(luma, ab))),
+            f"{name} psnr": psnr_of(lightness, ab, rgb) - gray,
+            f"{name} colorfulness": float(colorfulness(join_lab(lightness, ab))),
             f"{name} auc": float(areas["auc"]),
             f"{name} rare": float(areas["auc_rebalanced"]),
             "weight of its colors": float(area.rebalanced.sum()),

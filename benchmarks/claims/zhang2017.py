@@ -43,18 +43,20 @@ def begin_points(setup: Setup) -> Measure:
     def measure(item: Item) -> Mapping[str, float]:
         rgb = read_square(item.files[0], setup.side)
         lab = rgb_to_lab(rgb)
-        luma, truth = lab[:, :1], lab[:, 1:]
-        gray = psnr_of(luma, torch.zeros_like(truth), rgb)
+        lightness, truth = lab[:, :1], lab[:, 1:]
+        gray = psnr_of(lightness, torch.zeros_like(truth), rgb)
         found: dict[str, float] = {}
         for count in STATED:
             points = uniform_points(truth, count, torch.Generator().manual_seed(seed_of(item)))
             guidance = Guidance(points=points)
-            ab = network(luma, guidance).ab
-            answers: dict[str, Tensor] = {"network": ab, "given back": enforce_points(ab, luma, points)}
+            ab = network(lightness, guidance).ab
+            answers: dict[str, Tensor] = {"network": ab, "given back": enforce_points(ab, lightness, points)}
             answers["nearest"] = nearest_hint(points)
             if count in LEVIN_COUNTS:
-                answers["levin2004"] = levin(luma, guidance).ab
-            found |= {f"{name} {count}": psnr_of(luma, each, rgb) - gray for name, each in answers.items()}
+                answers["levin2004"] = levin(lightness, guidance).ab
+            found |= {
+                f"{name} {count}": psnr_of(lightness, each, rgb) - gray for name, each in answers.items()
+            }
         return found
 
     return measure
@@ -72,14 +74,14 @@ def begin_statistics(setup: Setup) -> Measure:
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
         rgb = read_square(item.files[0], setup.side)
-        luma, true = rgb_to_lab(rgb)[:, :1], statistics_of(rgb)
+        lightness, true = rgb_to_lab(rgb)[:, :1], statistics_of(rgb)
         given = {
             "none": None,
             "histogram": GlobalStatistics(histogram=true.histogram),
             "saturation": GlobalStatistics(saturation=true.saturation),
         }
         return {
-            name: psnr_of(luma, network(luma, Guidance(statistics=each)).ab, rgb)
+            name: psnr_of(lightness, network(lightness, Guidance(statistics=each)).ab, rgb)
             for name, each in given.items()
         }
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 from colorzoo.batch.file import FileOptions, color_file, open_file
 from colorzoo.batch.find import FoundPicture
+from colorzoo.batch.options import ColorOptions, ReadyModel, options_of, ready_model
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.record import DoneIndex
-from colorzoo.batch.request import Coloring, ColorRequest, coloring_of, request_by
-from colorzoo.batch.runner import Job, PictureResult, color_pictures
+from colorzoo.batch.runner import BatchResult, PictureJob, color_pictures
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
@@ -146,15 +146,15 @@ def colorize_file(
     """
     source, target, given = Path(source), Path(target), read_guidance(guidance)
     colorizer = _colorizer_for(model, given, reference, fast, weights, device, **settings)
-    coloring = Coloring(colorizer, given.guidance, strength, colorizer.exemplar_of(reference, given))
+    ready = ReadyModel(colorizer, given.guidance, strength, colorizer.exemplar_of(reference, given))
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    request = _request(colorizer, given, reference, strength, options)
+    color_options = _color_options(colorizer, given, reference, strength, options)
     origin = None
-    if request is not None:
-        origin = origin_of_result(request.origin_by(colorizer), digest_of(source))
-    colored = color_file(opened, coloring, target, origin, options)()
+    if color_options is not None:
+        origin = origin_of_result(color_options.origin_by(colorizer), digest_of(source))
+    colored = color_file(opened, ready, target, origin, options)()
     for note in (*lost, *colored.notes):
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
@@ -200,14 +200,14 @@ def colorize_files(
         ColorzooError: The model or its weights cannot be had.
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
-    coloring, index = _resumable(Path(output), process, model, weights, device, _stamp(weights), **settings)
+    ready, index = _resumable(Path(output), process, model, weights, device, _stamp(weights), **settings)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
     jobs = []
     for path in map(Path, paths):
         if path.absolute().is_relative_to(above):
             found = FoundPicture(path, path.absolute().relative_to(above))
-            jobs.append(Job(str(path), path, output_path(found, folder), lambda: coloring))
+            jobs.append(PictureJob(str(path), path, output_path(found, folder), lambda: ready))
             results.append(None)
         else:
             reason = f"{path} is not below {root}, the root that was named"
@@ -216,7 +216,7 @@ def colorize_files(
     return [result or _file_result(next(work)) for result in results]
 
 
-def _file_result(result: PictureResult) -> FileResult:
+def _file_result(result: BatchResult) -> FileResult:
     if result.failed:
         return FileResult(result.source, result.output, "failed", "; ".join(result.notes))
     return FileResult(result.source, result.output, "done" if result.status == "skipped" else "colored")
@@ -231,10 +231,10 @@ def _resumable(
     device: str,
     stamp: Stamp,
     **settings: Any,
-) -> tuple[Coloring, DoneIndex]:
+) -> tuple[ReadyModel, DoneIndex]:
     del stamp  # part of the key only
-    coloring = coloring_of(Colorizer(model, weights=weights, device=device, **settings))
-    return coloring, DoneIndex(output, process)
+    ready = ready_model(Colorizer(model, weights=weights, device=device, **settings))
+    return ready, DoneIndex(output, process)
 
 
 def _colorizer_for(
@@ -261,18 +261,18 @@ def _colorizer_for(
     return _colorizer(choice.name, weights, device, _stamp(weights), **settings)
 
 
-def _request(
+def _color_options(
     colorizer: Colorizer,
     given: ReadGuidance,
     reference: ReferenceLike | None,
     strength: float | None,
     options: FileOptions,
-) -> ColorRequest | None:
-    """Return the request of a command line that colors so; None if recipe, files and options cannot."""
+) -> ColorOptions | None:
+    """Return the options of a command line that colors so; None if recipe, files and options cannot."""
     recipe = given.guidance
     if not isinstance(recipe, Recipe) or not isinstance(reference, str | Path | None):
         return None
-    return request_by(
+    return options_of(
         colorizer,
         recipe,
         folder=given.folder,

@@ -65,11 +65,11 @@ class ComparesPlaces(Protocol):
     def remember(self) -> Any:
         """Return an empty memory."""
 
-    def likeness(self, luma: Tensor, mask: Tensor, memory: Any) -> Tensor:
+    def likeness(self, lightness: Tensor, mask: Tensor, memory: Any) -> Tensor:
         """Return how alike places are to the most similar place of a mask, and update the memory.
 
         Args:
-            luma: ``(1, 1, H, W)`` in [0, 100].
+            lightness: ``(1, 1, H, W)`` in [0, 100].
             mask: ``(1, 1, H, W)``, 1 at one place at least, else 0.
             memory: As of `Edits`: the network runs once for a picture.
 
@@ -88,16 +88,16 @@ class Edits(Protocol):
     def remember(self) -> Any:
         """Return an empty memory."""
 
-    def edit(self, luma: Tensor, guidance: Guidance, memory: Any) -> Prediction:
+    def edit(self, lightness: Tensor, guidance: Guidance, memory: Any) -> Prediction:
         """Color one picture as a plain call does, and update the memory for the next call.
 
         Args:
-            luma: ``(1, 1, H, W)`` in [0, 100].
+            lightness: ``(1, 1, H, W)`` in [0, 100].
             guidance: All guidance of the picture, not the change alone.
             memory: Result of `remember`; it may hold another picture.
 
         Returns:
-            The prediction of ``model(luma, guidance)``.
+            The prediction of ``model(lightness, guidance)``.
         """
 
 
@@ -108,7 +108,7 @@ class EmbedsPlaces(Protocol):
     With it `colorzoo.features` and the selection of an object by a click work.
     """
 
-    def place_features(self, luma: Tensor) -> Tensor:
+    def place_features(self, lightness: Tensor) -> Tensor:
         """Return the features ``(B, C, h, w)`` of lightness ``(B, 1, H, W)`` in [0, 100]."""
 
 
@@ -123,7 +123,7 @@ class FindsBoxes(Protocol):
     def detects(self) -> bool:
         """True if the model has a detector."""
 
-    def find_boxes(self, luma: Tensor) -> Boxes:
+    def find_boxes(self, lightness: Tensor) -> Boxes:
         """Return the boxes of objects in lightness ``(B, 1, H, W)`` in [0, 100].
 
         Raises:
@@ -139,7 +139,7 @@ class FindsClasses(Protocol):
     names as ``class_names``, a mapping from numbers.
     """
 
-    def segment(self, luma: Tensor) -> Tensor:
+    def segment(self, lightness: Tensor) -> Tensor:
         """Return the class of each pixel, ``(B, 1, H, W)`` int64, of lightness ``(B, 1, H, W)``."""
 
 
@@ -172,11 +172,11 @@ class ProposesPoints(Protocol):
     distribution over colors.
     """
 
-    def propose_points(self, luma: Tensor, guidance: Guidance) -> Tensor:
+    def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
         """Return row and column of the next point, ``(B, 2)`` int64.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: The points given so far.
         """
 
@@ -188,7 +188,7 @@ class ProposesRegions(Protocol):
     With it the pad asks for the colors of regions, and recipes may name them by number.
     """
 
-    def propose(self, luma: Tensor) -> Regions:
+    def propose(self, lightness: Tensor) -> Regions:
         """Return the uncolored regions of ``(B, 1, H, W)`` lightness or sketches, in their order."""
 
 
@@ -199,7 +199,7 @@ class Redraws(Protocol):
     With it a further scribble runs the second half only.
     """
 
-    def open(self, luma: Tensor, guidance: Guidance | None) -> Any:
+    def open(self, lightness: Tensor, guidance: Guidance | None) -> Any:
         """Return the state before the scribbles; arguments as for a plain call."""
 
     def redraw(self, opened: Any, scribbles: Scribbles) -> Prediction:
@@ -247,7 +247,7 @@ class TappedModel(Protocol):
         """The taps in the order of the forward pass."""
         ...
 
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; arguments as for a plain call."""
         ...
 

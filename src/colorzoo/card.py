@@ -109,8 +109,8 @@ class Smoke:
         hparams: Overrides of the settings (a narrow network).
         size: Side in pixels of the square training crops.
         without_gradient: Shell-style patterns of trainable weights that get no gradient in a training step,
-            by their names in the trainer (``model.network.*``).
-        scales: Factors on the random weights that the suite draws, by their names in the trainer. A head that
+            by their names in the task (``model.network.*``).
+        scales: Factors on the random weights that the suite draws, by their names in the task. A head that
             ends in a saturating function needs small weights, or rounding errors are amplified.
     """
 
@@ -135,9 +135,9 @@ class ModelCard:
         paper: Address of the paper; empty for a model without one.
         year: Year of publication.
         summary: One line: what goes in, what comes out, what it is good for.
-        task: Import path of the trainer, a `ColorizationModule`, as ``package.module:Class``.
-        parameters: Number of parameters of the trainer and its model, including frozen ones.
-        model: Import path of the `ColoringModel` that the trainer holds.
+        task: Import path of the task, a `ColorizationModule`, as ``package.module:Class``.
+        parameters: Number of parameters of the task and its model, including frozen ones.
+        model: Import path of the `ColoringModel` that the task holds.
         aliases: Other names under which the registry finds the model.
         guidance: Kinds of guidance that the model accepts.
         input: Input of the network: a gray picture or a sketch.

@@ -27,12 +27,12 @@ M = TypeVar("M", bound=nn.Module)
 def create_task(
     name: str, weights: str | Path | None = "default", *, kind: type[M], offline: bool = False, **hparams: Any
 ) -> M:
-    """Create a registered model with its trainer, in evaluation mode.
+    """Create a registered model with its task, in evaluation mode.
 
     Args:
         name: See `create_coloring_model`.
         weights: See `create_coloring_model`.
-        kind: Class that the trainer has, or a base of it.
+        kind: Class that the task has, or a base of it.
         offline: See `create_coloring_model`.
         **hparams: See `create_coloring_model`.
 
@@ -71,7 +71,7 @@ def create_coloring_model(
     offline: bool = False,
     **hparams: Any,
 ) -> ColoringModel:
-    """Create a registered model without its trainer, which imports no Lightning.
+    """Create a registered model without its task, which imports no Lightning.
 
     Args:
         name: See `create_model`.
@@ -85,14 +85,14 @@ def create_coloring_model(
     Raises:
         UnknownModelError: See `create_model`.
         WeightsError: See `create_model`.
-        ColorzooError: Neither the model nor its trainer has such a setting.
+        ColorzooError: Neither the model nor its task has such a setting.
     """
     name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
     model: type[ColoringModel] = load_model_class(card)
     known = known_settings(model)
-    if not {*_stored(found), *hparams} <= known:  # as those of a checkpoint, which are the trainer's
+    if not {*_stored(found), *hparams} <= known:  # as those of a checkpoint, which are the task's
         task = load_task_class(card)
         _require_same_model(card, found, known | known_settings(task))
         nest_arguments(task, hparams)  # reports those that neither has
@@ -140,18 +140,18 @@ def require_trained(model: M, subject: str, name: str) -> M:
 
 
 def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
-    """Build a model or a trainer with random weights from settings named with or without their group.
+    """Build a model or a task with random weights from settings named with or without their group.
 
     Raises:
         ColorzooError: The class has no such setting.
     """
-    # In a context of its own: while the command line builds a trainer, Lightning would take the arguments of
+    # In a context of its own: while the command line builds a task, Lightning would take the arguments of
     # that one for those of any other that is built meanwhile.
     return Context().run(model_class, **nest_arguments(model_class, settings))
 
 
 def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:
-    """Build a model or a trainer and load the weights that were found for it."""
+    """Build a model or a task and load the weights that were found for it."""
     created: Any = build_model(kind, settings)
     if found is not None:
         # with settings of the user's own a sound file may not fit, which says nothing about the file

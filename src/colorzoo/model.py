@@ -16,7 +16,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import complete_arguments, flatten_arguments
+from colorzoo.settings import flatten_arguments, recorded_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharing import save_folder
@@ -39,15 +39,15 @@ class ColoringModel(nn.Module):
 
     Examples:
         >>> class Gray(ColoringModel):
-        ...     def forward(self, luma, guidance=None):
-        ...         return colorzoo.AbPrediction(ab=self.network(luma))
+        ...     def forward(self, lightness, guidance=None):
+        ...         return colorzoo.AbPrediction(ab=self.network(lightness))
         ...
         >>> model = Gray(torch.nn.Conv2d(1, 2, 3, padding=1)).eval()
         >>> model(torch.full((2, 1, 32, 48), 50.0)).ab.shape
         torch.Size([2, 2, 32, 48])
 
     A subclass takes the groups of settings (`colorzoo.settings`) that decide its answers, builds its network
-    from them, passes both to ``super().__init__``, and defines `forward`. Its trainer, a
+    from them, passes both to ``super().__init__``, and defines `forward`. Its task, a
     `ColorizationModule`, holds it.
 
     Attributes:
@@ -86,7 +86,7 @@ class ColoringModel(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
-        self._settings = complete_arguments(type(self), settings)
+        self._settings = recorded_arguments(type(self), settings)
 
     @property
     def hparams(self) -> dict[str, Any]:
@@ -99,22 +99,22 @@ class ColoringModel(nn.Module):
         held = next(chain(self.parameters(), self.buffers()), None)
         return torch.device("cpu") if held is None else held.device
 
-    def __call__(self, luma: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
+    def __call__(self, lightness: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
         """Check the input and color a batch; see `forward`. ``torch.jit.trace`` gets ab or RGB alone."""
-        check_input(self, luma, guidance)
-        prediction: Prediction = super().__call__(luma, guidance, *more)
+        check_input(self, lightness, guidance)
+        prediction: Prediction = super().__call__(lightness, guidance, *more)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return prediction.colors  # type: ignore[return-value]
         return prediction
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; called as ``model(luma, guidance)``, which checks the input.
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch; called as ``model(lightness, guidance)``, which checks the input.
 
         Args:
-            luma: ``(B, 1, H, W)``: L in [0, 100], or a sketch in [0, 1] for models that read sketches.
+            lightness: ``(B, 1, H, W)``: L in [0, 100], or a sketch in [0, 1] for models that read sketches.
             guidance: What the user gives; kinds that the model does not accept are ignored.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define forward(luma, guidance)")
+        raise NotImplementedError(f"{type(self).__name__} must define forward(lightness, guidance)")
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
         """Load a weight file, or the model's part of a checkpoint of its training.
@@ -216,7 +216,7 @@ class ColoringModel(nn.Module):
         return {}
 
 
-def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -> None:
+def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:
     """Check the input of a model.
 
     Examples:
@@ -226,7 +226,7 @@ def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -
 
     Args:
         model: The model.
-        luma: See `ColoringModel.forward`.
+        lightness: See `ColoringModel.forward`.
         guidance: See `ColoringModel.forward`.
 
     Raises:
@@ -234,30 +234,30 @@ def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -
     """
     kind = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
     expected = f"{type(model).__name__} expects {kind} as float32 (B, 1, H, W)"
-    if not isinstance(luma, Tensor):
-        raise ColorzooError(f"{expected}, got {type(luma).__name__}.")
-    found = f"got {luma.dtype} {tuple(luma.shape)}".replace("torch.", "")
-    if luma.ndim == 4 and luma.shape[1] == 3:
+    if not isinstance(lightness, Tensor):
+        raise ColorzooError(f"{expected}, got {type(lightness).__name__}.")
+    found = f"got {lightness.dtype} {tuple(lightness.shape)}".replace("torch.", "")
+    if lightness.ndim == 4 and lightness.shape[1] == 3:
         raise ColorzooError(f"{expected}, {found}; for RGB in [0, 1] pass rgb_to_lab(rgb)[:, :1].")
-    if luma.ndim == 3 and luma.shape[0] == 1:
-        raise ColorzooError(f"{expected}, {found}; pass luma[None].")
-    if luma.ndim != 4 or luma.shape[1] != 1:
+    if lightness.ndim == 3 and lightness.shape[0] == 1:
+        raise ColorzooError(f"{expected}, {found}; pass lightness[None].")
+    if lightness.ndim != 4 or lightness.shape[1] != 1:
         raise ColorzooError(f"{expected}, {found}.")
-    weight = next(model.parameters(), luma)
-    if luma.dtype in (torch.float16, torch.bfloat16) or weight.dtype == torch.float16:
+    weight = next(model.parameters(), lightness)
+    if lightness.dtype in (torch.float16, torch.bfloat16) or weight.dtype == torch.float16:
         raise ColorzooError(
             f"{expected}, {found}; leave the model and its input in float32 and use torch.autocast."
         )
-    if not luma.is_floating_point():
+    if not lightness.is_floating_point():
         raise ColorzooError(f"{expected}, {found}; convert it first: rgb_to_lab(rgb / 255)[:, :1].")
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
             f"{type(model).__name__} expects a Guidance, got {type(guidance).__name__}; "
             "Guidance.from_json reads recipes."
         )
-    if model.training or is_traced() or luma.is_meta or not luma.numel():
+    if model.training or is_traced() or lightness.is_meta or not lightness.numel():
         return
-    low, high = (float(value) for value in luma.detach().aminmax())
+    low, high = (float(value) for value in lightness.detach().aminmax())
     most = 100.0 if model.input_kind == "gray" else 1.0
     if not (low >= -0.01 * most and high <= 1.01 * most):
         raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}.")

@@ -40,7 +40,7 @@ __all__ = [
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
 """Distinguishable by color-blind readers (Okabe and Ito 2008, and two more)."""
-_SWATCH_LUMA = 65.0  # lightness of the bins' colors, at which most of them exist in sRGB
+_SWATCH_LIGHTNESS = 65.0  # lightness of the bins' colors, at which most of them exist in sRGB
 _LARGEST = 900.0  # square points, the area of a bin with all pixels
 
 
@@ -259,5 +259,5 @@ def _swatches() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     from colorzoo.color import hull_centers, lab_to_rgb
 
     centers = hull_centers()
-    lab = torch.cat([torch.full((1, len(centers)), _SWATCH_LUMA), centers.T])[:, None]
+    lab = torch.cat([torch.full((1, len(centers)), _SWATCH_LIGHTNESS), centers.T])[:, None]
     return centers.numpy(), lab_to_rgb(lab).clamp(0, 1)[:, 0].T.numpy()

@@ -129,9 +129,9 @@ class AbPrediction(Prediction):
     ab: Tensor
 
     @classmethod
-    def gray(cls, luma: Tensor) -> Self:
+    def gray(cls, lightness: Tensor) -> Self:
         """Return the prediction without color for a lightness ``(B, 1, H, W)``."""
-        return cls(ab=luma.new_zeros(luma.shape[0], 2, luma.shape[-2], luma.shape[-1]))
+        return cls(ab=lightness.new_zeros(lightness.shape[0], 2, lightness.shape[-2], lightness.shape[-1]))
 
     @property
     def colors(self) -> Tensor:

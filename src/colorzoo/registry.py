@@ -81,7 +81,7 @@ def model_card(name: str) -> ModelCard:
 
 
 def cards_of(kind: type) -> list[ModelCard]:
-    """Return the cards of a class, the `ColoringModel` or the trainer of models."""
+    """Return the cards of a class, the `ColoringModel` or the task of models."""
     path = f"{kind.__module__}:{kind.__qualname__}"
     return [card for card in map(model_card, list_models()) if path in (card.model, card.task)]
 
@@ -109,19 +109,19 @@ def load_model_class(card: ModelCard) -> type[Any]:
     """
     if not card.model:
         raise ColorzooError(
-            f"the card of {card.name} names only a trainer (task={card.task!r}); it also needs "
-            "model='package.module:Class', the ColoringModel that the trainer holds (see docs/paper.md)."
+            f"the card of {card.name} names only a task class (task={card.task!r}); it also needs "
+            "model='package.module:Class', the ColoringModel that the task holds (see docs/paper.md)."
         )
     return _load(card.model)
 
 
 def load_task_class(card: ModelCard) -> type[Any]:
-    """Import the trainer of a card, a `ColorizationModule` (this imports torch and Lightning)."""
+    """Import the task of a card, a `ColorizationModule` (this imports torch and Lightning)."""
     return _load(card.task)
 
 
 def task_paths() -> dict[str, str]:
-    """Return the import paths of all trainers, ``package.module:Class``, by class name."""
+    """Return the import paths of all tasks, ``package.module:Class``, by class name."""
     return {card.task.rpartition(":")[2]: card.task for card in _cards().values()}
 
 

@@ -203,7 +203,7 @@ def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-def complete_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return constructor arguments as a checkpoint holds them: plain, groups complete, without callables.
 
     Arguments of base classes are left out; Lightning's own, which begin with an underscore, are kept.

@@ -9,8 +9,8 @@ import pytest
 from colorzoo.cli.main import main
 from colorzoo.cli.new_paper import paper_files
 from knobs.knob import Knobs
-from recipes.recipe import Recipe
 from throwaway_paper import FILES, shown
+from training_recipes.recipe import Recipe
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -49,7 +49,7 @@ def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
     task = Path("src/colorzoo/zoo/smith2031/task.py").read_text()
     assert "from colorzoo.zoo.smith2031.model import" in task
     found: dict[str, object] = {}
-    for file in ("tests/knobs/smith2031.py", "tests/recipes/smith2031.py"):
+    for file in ("tests/knobs/smith2031.py", "tests/training_recipes/smith2031.py"):
         exec(compile(Path(file).read_text(), file, "exec"), found)
     assert found["KNOBS"] == {"smith2031": Knobs()}
     (recipe,) = found["RECIPES"]  # type: ignore[misc]

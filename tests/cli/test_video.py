@@ -15,7 +15,7 @@ from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.video.planes import layout_of, read_planes, to_rgb
 from tiny_model import write_tiny_weights
-from tiny_video import luma_planes, read_frames, scene, sound_packets, times, write_video
+from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
 
 SCENES = [scene(n) for n in range(4)] + [scene(n, seed=7) for n in range(4)]
 
@@ -94,7 +94,7 @@ def test_key_frames_give_their_colors(tmp_path: Path) -> None:
     for number in (0, 2):  # the user's own frame, and one that follows
         assert colors[number][0] - colors[number][2] > 0.2
     assert np.abs(colors[0] - colors[2]).max() < 0.06
-    assert np.abs(luma_planes(out)[0].mean() - luma_planes(source)[0].mean()) < 6
+    assert np.abs(lightness_planes(out)[0].mean() - lightness_planes(source)[0].mean()) < 6
 
 
 def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,10 +15,10 @@ from colorzoo.color import (
     lab_to_rgb_in_gamut,
     reduce_chroma,
     rgb_to_lab,
-    snap_to_luma,
+    snap_to_lightness,
 )
 from colorzoo.color.gamut import ChromaPath, fit_chroma, linear_rgb_in_gamut, max_chroma
-from colorzoo.color.lab import lab_to_linear_rgb, luma_to_luminance, luminance_of
+from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, luminance_of
 from colorzoo.testing import sample_image
 
 
@@ -66,11 +66,11 @@ def test_a_chosen_color_keeps_its_hue_at_any_lightness() -> None:
     """Hue is measured in spaces that the mapping does not use; CIE Lab would turn it up to 26 degrees."""
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(3, 1000, 1, generator=generator)
-    luma = 15 + 75 * torch.rand(1, 1000, 1, generator=generator)
+    lightness = 15 + 75 * torch.rand(1, 1000, 1, generator=generator)
     chosen = rgb_to_lab(rgb)
-    moved = at_lightness(chosen, luma)
+    moved = at_lightness(chosen, lightness)
     assert in_gamut(moved).all()
-    torch.testing.assert_close(moved[:1], luma)
+    torch.testing.assert_close(moved[:1], lightness)
     strength = [lab[1:].norm(dim=0).flatten() for lab in (chosen, moved)]
     assert (strength[1] <= strength[0] + 0.1).all()
     seen = (strength[0] > 10) & (strength[1] > 5)
@@ -153,7 +153,7 @@ def test_reduction_has_gradients() -> None:
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.integers(5, 95))
 def test_a_snapped_color_has_the_lightness_and_fits_srgb(rgb: tuple[int, ...], level: int) -> None:
     chosen = torch.tensor(rgb, dtype=torch.float32).view(3, 1, 1) / 255
-    snapped = snap_to_luma(chosen, torch.full((1, 1, 1), float(level)))
+    snapped = snap_to_lightness(chosen, torch.full((1, 1, 1), float(level)))
     assert (snapped[0] - level).abs().max() < 2.0
     assert (rgb_to_lab(lab_to_rgb(snapped)) - snapped).abs().max() < 0.01
 
@@ -161,7 +161,7 @@ def test_a_snapped_color_has_the_lightness_and_fits_srgb(rgb: tuple[int, ...], l
 def test_snapping_keeps_a_color_of_that_lightness() -> None:
     rgb = sample_image((4, 4))
     lab = rgb_to_lab(rgb)
-    torch.testing.assert_close(snap_to_luma(rgb, lab[:, :1]), lab, atol=1e-2, rtol=0)
+    torch.testing.assert_close(snap_to_lightness(rgb, lab[:, :1]), lab, atol=1e-2, rtol=0)
 
 
 TOLERANCE = 5e-5
@@ -170,17 +170,17 @@ TOLERANCE = 5e-5
 def colors_outside(count: int, deviation: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Return linear colors outside sRGB and their lightness."""
     generator = torch.Generator().manual_seed(seed)
-    luma = 100 * torch.rand(count, generator=generator)
+    lightness = 100 * torch.rand(count, generator=generator)
     ab = deviation * torch.randn(2, count, generator=generator)
-    linear = lab_to_linear_rgb(torch.cat([luma[None], ab]), dim=0)
+    linear = lab_to_linear_rgb(torch.cat([lightness[None], ab]), dim=0)
     chosen = (linear.amin(dim=0) < -1e-4) | (linear.amax(dim=0) > 1 + 1e-4)
-    return linear[:, chosen], luma[chosen]
+    return linear[:, chosen], lightness[chosen]
 
 
-def searched(linear: torch.Tensor, luma: torch.Tensor) -> torch.Tensor:
+def searched(linear: torch.Tensor, lightness: torch.Tensor) -> torch.Tensor:
     """Bisect the path of each color in double precision."""
-    path = ChromaPath(linear.double(), luma_to_luminance(luma.double()))
-    low, high = torch.zeros_like(luma).double(), torch.ones_like(luma).double()
+    path = ChromaPath(linear.double(), lightness_to_luminance(lightness.double()))
+    low, high = torch.zeros_like(lightness).double(), torch.ones_like(lightness).double()
     for _ in range(40):
         middle = (low + high) / 2
         color = path.at(middle)
@@ -198,31 +198,31 @@ def levels(linear: torch.Tensor) -> torch.Tensor:
 
 def test_fit_chroma_agrees_with_a_search() -> None:
     for deviation in (25, 60):
-        linear, luma = colors_outside(40_000, deviation)
-        found, true = fit_chroma(linear, luma, TOLERANCE), searched(linear, luma)
+        linear, lightness = colors_outside(40_000, deviation)
+        found, true = fit_chroma(linear, lightness, TOLERANCE), searched(linear, lightness)
         apart = (levels(found) - levels(true)).abs().amax(dim=0)
         assert apart.mean() < 0.005
         assert apart.quantile(0.995) < 0.25
         assert (
-            apart[luma > 8].max() < 1.0 or (apart[luma > 8] > 1).sum() <= 2
+            apart[lightness > 8].max() < 1.0 or (apart[lightness > 8] > 1).sum() <= 2
         )  # blues that leave and come back
 
 
 def test_fitted_colors_are_inside_and_keep_their_luminance() -> None:
-    linear, luma = colors_outside(40_000, 80, seed=1)
-    found = fit_chroma(linear, luma, TOLERANCE)
+    linear, lightness = colors_outside(40_000, 80, seed=1)
+    found = fit_chroma(linear, lightness, TOLERANCE)
     assert found.min() >= -TOLERANCE
     assert found.max() <= 1 + TOLERANCE
-    assert (luminance_of(found) - luma_to_luminance(luma)).abs().max() < 1e-5
+    assert (luminance_of(found) - lightness_to_luminance(lightness)).abs().max() < 1e-5
 
 
 def test_max_chroma_is_in_the_range_of_srgb() -> None:
     generator = torch.Generator().manual_seed(0)
-    luma, hue = (
+    lightness, hue = (
         5 + 90 * torch.rand(500, generator=generator),
         6.28 * torch.rand(500, generator=generator) - 3.14,
     )
-    most = max_chroma(luma, hue)
+    most = max_chroma(lightness, hue)
     assert (most > 0.01).all()
     assert (most < 0.72).all()
 

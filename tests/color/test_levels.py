@@ -8,7 +8,7 @@ import torch
 from kornia.color import linear_rgb_to_rgb
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.color.levels import luma_of_levels, write_levels
+from colorzoo.color.levels import lightness_of_levels, write_levels
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
@@ -19,7 +19,7 @@ def test_lightness_of_levels(kind: type, shape: tuple[int, ...]) -> None:
     levels = (generator.random(shape) * top).astype(kind)
     rgb = torch.from_numpy(levels.astype(np.float32) / np.float32(top))
     rgb = rgb.expand(3, -1, -1) if rgb.ndim == 2 else rgb.permute(2, 0, 1)
-    assert (luma_of_levels(levels) - rgb_to_lab(rgb)[0]).abs().max() < 1e-3
+    assert (lightness_of_levels(levels) - rgb_to_lab(rgb)[0]).abs().max() < 1e-3
 
 
 def test_levels_of_linear_light_are_rounded_to_nearest() -> None:

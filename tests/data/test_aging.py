@@ -5,7 +5,7 @@ import torch
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
-from colorzoo.data.aging import _FAULTS, _add_borders, _expose, age_luma, age_photos
+from colorzoo.data.aging import _FAULTS, _add_borders, _expose, age_lightness, age_photos
 from colorzoo.randomness import draw_uniform, picture_generators
 
 
@@ -52,12 +52,12 @@ def test_aging_does_not_depend_on_the_batch() -> None:
 
 @pytest.mark.parametrize("fault", [fault for fault, _ in _FAULTS], ids=lambda fault: fault.__name__)
 def test_each_fault_depends_on_its_parameters(fault) -> None:
-    luma = photos()[:, :1]
-    how = draw_uniform(generators(), 4, 5, luma.device).T.reshape(5, 4, 1, 1, 1)
-    strong = fault(luma, how, generators())
-    assert strong.shape == luma.shape
-    assert ((strong - luma).abs().amax(dim=(1, 2, 3)) > 1e-4).all()
-    assert not torch.equal(strong, fault(luma, 1 - how, generators()))
+    lightness = photos()[:, :1]
+    how = draw_uniform(generators(), 4, 5, lightness.device).T.reshape(5, 4, 1, 1, 1)
+    strong = fault(lightness, how, generators())
+    assert strong.shape == lightness.shape
+    assert ((strong - lightness).abs().amax(dim=(1, 2, 3)) > 1e-4).all()
+    assert not torch.equal(strong, fault(lightness, 1 - how, generators()))
 
 
 def test_some_pictures_get_a_gray_border_and_stay_the_same_inside() -> None:
@@ -84,8 +84,8 @@ def test_some_emulsions_see_red_as_dark_and_gray_as_it_is() -> None:
 
 
 def test_lightness_stays_in_its_range() -> None:
-    luma = torch.tensor([0.0, 100.0]).view(2, 1, 1, 1).expand(2, 1, 48, 40)
-    aged = age_luma(luma, generators(2))
+    lightness = torch.tensor([0.0, 100.0]).view(2, 1, 1, 1).expand(2, 1, 48, 40)
+    aged = age_lightness(lightness, generators(2))
     assert aged.min() >= 0
     assert aged.max() <= 100
 

@@ -10,7 +10,7 @@ import torch
 from colorzoo.data.coco_stuff import coco_stuff_pictures
 from colorzoo.data.imagenet import imagenet_pictures, subset_rows
 from colorzoo.data.places import places_pictures
-from colorzoo.data.sources import Source, Sources
+from colorzoo.data.sources import Sources, StoredPicture
 from colorzoo.errors import DataError
 
 
@@ -78,7 +78,7 @@ def test_imagenet_from_kaggle_uses_its_mapping(tmp_path):
 
 
 def full_val():
-    return Sources.of(Source(f"/val/ILSVRC2012_val_{n:08d}.JPEG") for n in range(1, 50001))
+    return Sources.of(StoredPicture(f"/val/ILSVRC2012_val_{n:08d}.JPEG") for n in range(1, 50001))
 
 
 def test_ctest10k_and_first5k_are_the_published_pictures():

@@ -227,7 +227,7 @@ def words(cache: Path, root: str = ADDRESS) -> list[str]:
     more = [f"--data.cache_dir={cache / 'cache'}"] if root == ADDRESS else []
     more += ["--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.logger=false"]
     return [
-        *("predict", "--model=Colorzoo2026Trainer", f"--model.architecture={model}", f"--data={data}"),
+        *("predict", "--model=Colorzoo2026Task", f"--model.architecture={model}", f"--data={data}"),
         *(f"--data.root={root}", *more, "--allow_untrained=true", "--seed_everything=0"),
     ]
 

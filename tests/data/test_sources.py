@@ -5,7 +5,7 @@ import pytest
 import torch
 from miniatures import write_picture
 
-from colorzoo.data.sources import PackedStrings, Source, Sources, find_sources, split_by_content
+from colorzoo.data.sources import PackedStrings, Sources, StoredPicture, find_sources, split_by_content
 from colorzoo.errors import DataError
 
 
@@ -20,8 +20,8 @@ def test_names_survive_packing_even_if_not_unicode():
 
 
 def test_packed_sources_are_a_sequence():
-    plain = [Source(f"/data/{n}.jpg") for n in range(5)]
-    mixed = [*plain, Source("/elsewhere/x.png"), Source("/data/s.tar", "a/0.jpg", 512, 90)]
+    plain = [StoredPicture(f"/data/{n}.jpg") for n in range(5)]
+    mixed = [*plain, StoredPicture("/elsewhere/x.png"), StoredPicture("/data/s.tar", "a/0.jpg", 512, 90)]
     packed = Sources.of(iter(mixed), "/data")
     assert list(packed) == mixed
     assert packed[-1].name == "/data/s.tar/a/0.jpg"

@@ -31,20 +31,25 @@ def test_an_onnx_file_accepts_any_size_and_batch_and_has_metadata(tmp_path: Path
     known = session.get_modelmeta().custom_metadata_map
     assert (known["model"], known["hparams"]) == ("gray", "{}")
     assert "L in [0, 100]" in known["conventions"]
-    (ab,) = session.run(["ab"], {"luma": sample_input("gray", (19, 33), batch=3).numpy()})
+    (ab,) = session.run(["ab"], {"lightness": sample_input("gray", (19, 33), batch=3).numpy()})
     assert ab.shape == (3, 2, 19, 33)
 
 
 @pytest.mark.slow  # a quarter of a minute on an idle core
 def test_guidance_is_an_input_by_name(tmp_path: Path) -> None:
     exported = export_model(model_card("welsh2002"), tmp_path / "welsh.onnx", **FEW)
-    assert exported.inputs == ("luma", "exemplar_rgb")
+    assert exported.inputs == ("lightness", "exemplar_rgb")
     assert max(exported.differences.values()) < TOLERANCE
     session = onnxruntime.InferenceSession(exported.path)
     assert json.loads(session.get_modelmeta().custom_metadata_map["hparams"])["samples"] == 4
-    luma, guidance = sample_input("gray", (19, 33), batch=3), sample_guidance(["exemplar"], (25, 41), batch=3)
-    (ab,) = session.run(["ab"], {"luma": luma.numpy(), "exemplar_rgb": guidance.exemplar.rgb.numpy()})
-    expected = create_model("welsh2002", **FEW)(luma, guidance).ab
+    lightness, guidance = (
+        sample_input("gray", (19, 33), batch=3),
+        sample_guidance(["exemplar"], (25, 41), batch=3),
+    )
+    (ab,) = session.run(
+        ["ab"], {"lightness": lightness.numpy(), "exemplar_rgb": guidance.exemplar.rgb.numpy()}
+    )
+    expected = create_model("welsh2002", **FEW)(lightness, guidance).ab
     np.testing.assert_allclose(ab, expected.numpy(), atol=1e-3)
 
 
@@ -53,7 +58,7 @@ def test_the_command_line_writes_a_torch_graph_and_prints_the_parity(tmp_path: P
     assert main(["weights", "export", "gray", str(out)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "96x64: largest difference from the model 0.0e+00 of the full scale"
-    assert "inputs=luma; height and width in multiples of 32" in said[-1]
+    assert "inputs=lightness; height and width in multiples of 32" in said[-1]
     extra = {"colorzoo.json": ""}
     graph = torch.export.load(out, extra_files=extra).module()
     assert graph(torch.rand(5, 1, 64, 32), [])["ab"].shape == (5, 2, 64, 32)
@@ -91,7 +96,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("ending", ["onnx", "pt2"])
 def test_the_embedded_network_is_the_same_in_a_graph(tmp_path: Path, ending: str) -> None:
     exported = export_model(model_card("zhang2017_local_small"), tmp_path / f"small.{ending}")
-    assert exported.inputs == ("luma", "points_ab", "points_mask")
+    assert exported.inputs == ("lightness", "points_ab", "points_mask")
     assert max(exported.differences.values()) < TOLERANCE
 
 
@@ -102,7 +107,7 @@ def test_the_distribution_is_an_output_of_any_width_with_its_bins(tmp_path: Path
     assert exported.outputs == ("ab", "logits")
     assert max(exported.differences.values()) < TOLERANCE
     session = onnxruntime.InferenceSession(exported.path)
-    _, logits = session.run(["ab", "logits"], {"luma": sample_input("gray", (37, 53)).numpy()})
+    _, logits = session.run(["ab", "logits"], {"lightness": sample_input("gray", (37, 53)).numpy()})
     assert logits.shape == (1, 313, 10, 14)
     known = session.get_modelmeta().custom_metadata_map
     assert len(json.loads(known["bins"])) == len(json.loads(known["bins_shown"])) == 313
@@ -121,5 +126,5 @@ def test_a_graph_of_matched_distributions_takes_any_number_of_pictures(
     model = create_model("zhang2017_global_small")
     others = [sample((37, 53), 1), sample((64, 96), 3)]
     exported = write_graph(model, sample((61, 91), 2), others, tmp_path / "global.onnx", {})
-    assert exported.inputs == ("luma", *(f"statistics_{name}" for name in told))
+    assert exported.inputs == ("lightness", *(f"statistics_{name}" for name in told))
     assert max(exported.differences.values()) < TOLERANCE

@@ -77,11 +77,11 @@ def test_a_processor_that_multiplies_matrices_keeps_the_convolutions(monkeypatch
 
 def test_the_copy_shares_all_but_the_network_and_the_original_stays_exact() -> None:
     model = create_coloring_model("zhang2017_local_small", None)
-    luma = torch.rand(1, 1, 16, 24) * 100
+    lightness = torch.rand(1, 1, 16, 24) * 100
     with torch.inference_mode():
-        before = model(luma, Guidance()).ab
+        before = model(lightness, Guidance()).ab
         fast = fast_module(model, torch.bfloat16)
-        after = model(luma, Guidance()).ab
+        after = model(lightness, Guidance()).ab
     assert torch.equal(before, after)
     assert fast.network is not model.network
     assert fast.hparams is model.hparams
@@ -92,12 +92,14 @@ def test_bfloat16_stays_within_one_delta_e_of_float32(name: str) -> None:
     torch.manual_seed(0)
     hparams = {"width": 0.5} if name == "zhang2017_local" else {}  # half the width has wide layers too
     model = create_coloring_model(name, None, init_std=None, **hparams)
-    luma = torch.rand(2, 1, 33, 40) * 100
+    lightness = torch.rand(2, 1, 33, 40) * 100
     with torch.no_grad():
-        ab = model(luma, Guidance()).ab / 110
+        ab = model(lightness, Guidance()).ab / 110
         model.network.unet.ab_head[0].weight *= 13 / 110 / torch.atanh(ab.clamp(-0.999, 0.999)).std()
     answers = [
-        Colorizer(model, device="cpu", precision=precision, allow_untrained=True).predict_ab(luma, Guidance())
+        Colorizer(model, device="cpu", precision=precision, allow_untrained=True).predict_ab(
+            lightness, Guidance()
+        )
         for precision in ("float32", "bfloat16")
     ]
     assert answers[0].shape == (2, 2, 33, 40)
@@ -176,9 +178,9 @@ def test_stored_spectral_norms_are_folded_in() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_network_that_reads_a_folded_weight_answers_the_same(dtype: torch.dtype) -> None:
     model = smoke_model(model_card("kang2023")).model
-    luma = 100 * torch.rand(1, 1, 64, 64)
+    lightness = 100 * torch.rand(1, 1, 64, 64)
     fast = fast_module(model, dtype)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        plain, found = model(luma).ab, fast(luma).ab
+        plain, found = model(lightness).ab, fast(lightness).ab
     atol = (1e-4 if dtype == torch.float32 else 0.05) * float(plain.abs().max())
     torch.testing.assert_close(found, plain, rtol=0, atol=atol)

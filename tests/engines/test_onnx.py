@@ -48,9 +48,9 @@ class Brush(ColoringModel):
             super().__init__(torch.nn.Conv2d(4, 2, 3, padding=1))
         self.trained = True
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        points = (guidance and guidance.points) or Points.none(luma)
-        ab = self.network(torch.cat([luma - 50, points.ab, points.mask], dim=1))
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        points = (guidance and guidance.points) or Points.none(lightness)
+        ab = self.network(torch.cat([lightness - 50, points.ab, points.mask], dim=1))
         logits = F.avg_pool2d(ab, 4, ceil_mode=True).repeat(1, 265, 1, 1)[:, :529]
         return AbPrediction(ab=ab, extras={"logits": logits})
 
@@ -78,8 +78,8 @@ def test_pixels_are_those_of_torch_and_graphs_are_made_once(
 
 
 def test_the_distribution_is_that_of_torch() -> None:
-    luma = sample_input("gray", (41, 66))
-    expected, found = (each.predict(luma, Guidance()) for each in colorizers())
+    lightness = sample_input("gray", (41, 66))
+    expected, found = (each.predict(lightness, Guidance()) for each in colorizers())
     assert found.extras["logits"].shape == (1, 529, 11, 17)
     torch.testing.assert_close(found.extras["logits"], expected.extras["logits"], atol=1e-3, rtol=1e-3)
 
@@ -94,11 +94,11 @@ def test_other_weights_have_another_graph() -> None:
 
 
 def test_a_damaged_graph_is_made_again(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    luma = sample_input("gray", (20, 24))
-    found = colorizers()[1].predict_ab(luma, Guidance())
+    lightness = sample_input("gray", (20, 24))
+    found = colorizers()[1].predict_ab(lightness, Guidance())
     for path in (home / "graphs").iterdir():
         path.write_bytes(path.read_bytes()[:-1000])
-    torch.testing.assert_close(colorizers()[1].predict_ab(luma, Guidance()), found)
+    torch.testing.assert_close(colorizers()[1].predict_ab(lightness, Guidance()), found)
 
 
 def test_models_that_cannot_run_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.evaluation.measures import Bleeding, PictureResult, plain_measures
+from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, plain_measures
 from colorzoo.evaluation.pictures import Truth
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.simulation import ColoredPicture
@@ -29,7 +29,7 @@ def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[
         truth = Truth(target[None], SIZE, reference=target[None].flip(-1))
         answer = ColoredPicture(rgb[None], rgb_to_lab(rgb[None])[:, 1:])
         gray = ColoredPicture(truth.rgb, torch.zeros_like(truth.ab))
-        rows.append(measure.run(PictureResult(answer.rgb, answer.ab, truth, Bleeding(gray, truth))))
+        rows.append(measure.run(MeasuredPicture(answer.rgb, answer.ab, truth, Bleeding(gray, truth))))
     sums = [np.array(values).sum(0) for values in zip(*rows, strict=True)]
     return [float(output.finish(total)) for output, total in zip(measure.outputs, sums, strict=True)]
 
@@ -104,7 +104,7 @@ def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidan
     def shown(ab: Tensor) -> ColoredPicture:
         return ColoredPicture(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
 
-    result = PictureResult(
+    result = MeasuredPicture(
         *vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance()
     )
     measure = plain_measures()[name]()

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from colorzoo.cli.evaluate import _print
-from colorzoo.data.sources import Source
+from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.evaluator import Evaluator
@@ -161,7 +161,9 @@ def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
 
 
 def test_guidance_is_drawn_at_the_working_size(run: Run, plan: Plan) -> None:
-    hinted = read_truth(Item("0.png", Source(str(plan.data / "0.png"))).hashed(), plan.protocol, plan.device)
+    hinted = read_truth(
+        Item("0.png", StoredPicture(str(plan.data / "0.png"))).hashed(), plan.protocol, plan.device
+    )
     model = create_coloring_model(NAME, str(plan.weights[NAME]))
     model.working_size = 16
     mask = torch.zeros(1, 1, 32, 32)

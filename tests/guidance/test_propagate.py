@@ -22,11 +22,11 @@ def hints(count: int, seed: int) -> tuple[Array, Array]:
 @pytest.mark.parametrize("most", [256, 12])  # with few columns, older ones make room
 def test_each_edit_equals_the_direct_solution(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_COLUMNS", most)
-    luma = np.random.default_rng(0).uniform(20, 80, SIZE)
-    propagator = Propagator(luma, FADE)
+    lightness = np.random.default_rng(0).uniform(20, 80, SIZE)
+    propagator = Propagator(lightness, FADE)
     for seed, count in enumerate((1, 8, 1, 10, 300, 0, 12, SIZE[0] * SIZE[1])):
         ab, given = hints(count, seed)
-        found, direct = propagator(ab, given), propagate(luma, ab, given, fade=FADE)
+        found, direct = propagator(ab, given), propagate(lightness, ab, given, fade=FADE)
         assert abs(found - direct).max() < 1e-9
         assert np.allclose(found[:, given], ab[:, given])
 

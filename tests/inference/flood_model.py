@@ -28,13 +28,13 @@ class Flood(ColoringModel):
         super().__init__(torch.nn.Identity())
         self.trained = True
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         self.runs.append(None)
         points = None if guidance is None else guidance.points
         mean = torch.zeros(1, 2, 1, 1)
         if points is not None:
             mean = (points.ab * points.mask).sum((2, 3), keepdim=True) / points.mask.sum()
-        return AbPrediction(ab=mean.expand(-1, -1, *luma.shape[2:]).clone())
+        return AbPrediction(ab=mean.expand(-1, -1, *lightness.shape[2:]).clone())
 
 
 def two_walls(grain: float = 0.0) -> NDArray[np.uint8]:

@@ -25,11 +25,11 @@ class Boxed(Flood):
     accepts = frozenset({"points", "boxes"})
     told: ClassVar[list[Boxes | None]] = []
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         assert guidance is not None
         Boxed.told.append(guidance.boxes)
         count = 0 if guidance.boxes is None else float(guidance.boxes.given.sum())
-        return AbPrediction(ab=super().forward(luma, guidance).ab + 10 * count)
+        return AbPrediction(ab=super().forward(lightness, guidance).ab + 10 * count)
 
 
 class Stroked(Flood):
@@ -38,10 +38,10 @@ class Stroked(Flood):
     accepts = frozenset({"scribbles"})
     told: ClassVar[list[Tensor]] = []
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         if guidance is not None and guidance.scribbles is not None:
             Stroked.told.append(guidance.scribbles.mask[0, 0])
-        return AbPrediction(ab=torch.zeros(1, 2, *luma.shape[2:]))
+        return AbPrediction(ab=torch.zeros(1, 2, *lightness.shape[2:]))
 
 
 @pytest.fixture(autouse=True)

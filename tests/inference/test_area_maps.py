@@ -35,9 +35,9 @@ class Deaf(Flood):
 
     accepts = ()
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         self.runs.append(None)
-        return AbPrediction(ab=torch.full((1, 2, *luma.shape[2:]), 20.0))
+        return AbPrediction(ab=torch.full((1, 2, *lightness.shape[2:]), 20.0))
 
 
 def area(action: str, path: tuple[tuple[float, float], ...] = PATH, **more: object) -> Area:
@@ -70,10 +70,10 @@ def test_a_model_of_points_gets_seeds_of_the_area_and_others_are_filled() -> Non
     told: list[Tensor] = []
 
     class Listens(Flood):
-        def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
             if guidance is not None and guidance.points is not None:
                 told.append(guidance.points.mask[0, 0])
-            return super().forward(luma, guidance)
+            return super().forward(lightness, guidance)
 
     ab_of(Colorizer(Listens(), device="cpu"), area("color"))
     (mask,) = told
@@ -102,7 +102,7 @@ def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]
 def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
     picture, lock = read_picture(two_walls(1)), area("lock")
     first = colorizer.colorize(picture, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas([lock], picture.size, colorizer.working_luma(picture))
+    drawn = draw_areas([lock], picture.size, colorizer.working_lightness(picture))
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
@@ -137,10 +137,10 @@ def test_points_inside_a_colored_area_take_precedence(colorizer: Colorizer) -> N
 
 
 def test_edges_follow_the_picture_and_are_soft() -> None:
-    luma = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
+    lightness = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
     rough = ((0.0, 0.0), (SIDE / 2 + 2, 0.0), (SIDE / 2 - 2, float(SIDE)), (0.0, float(SIDE)))
-    (wall,) = draw_areas([area("gray", rough)], (SIDE, SIDE), luma)
-    flat = draw_areas([area("gray", rough)], (SIDE, SIDE), torch.full_like(luma, 50))[0].share
+    (wall,) = draw_areas([area("gray", rough)], (SIDE, SIDE), lightness)
+    flat = draw_areas([area("gray", rough)], (SIDE, SIDE), torch.full_like(lightness, 50))[0].share
     left, right = np.s_[:, SIDE // 2 - 1], np.s_[:, SIDE // 2]
     assert (wall.share[left] - wall.share[right]).mean() > (flat[left] - flat[right]).mean() + 0.2
     assert ((flat > 0.05) & (flat < 0.95)).sum() > 3 * SIDE  # no hard border where the picture has none
@@ -189,7 +189,7 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
 def test_a_lock_keeps_color_and_lightness_of_a_painting() -> None:
     colorizer = Colorizer("cho2023_small", device="cpu", size=64)
     picture = read_picture(drawing(64, 64))
-    found = filled_regions(colorizer.propose(colorizer.working_luma(picture)))
+    found = filled_regions(colorizer.propose(colorizer.working_lightness(picture)))
     recipe = Recipe(regions=tuple(RegionColor(number, "#d02020") for number in found))
     lock = replace(recipe, areas=(Area("lock", ((0, 0), (64, 0), (64, 40), (0, 40))),))
     plain, colored, locked = (colorizer.colorize(picture, given).rgb for given in (Recipe(), recipe, lock))

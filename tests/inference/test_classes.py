@@ -15,7 +15,7 @@ from colorzoo.inference.classes import class_map, read_labels
 from colorzoo.inference.guidance_maps import choose_for_guidance
 from colorzoo.registry import model_card
 
-LUMA = torch.zeros(1, 1, 40, 60)
+LIGHTNESS = torch.zeros(1, 1, 40, 60)
 REFERENCE = torch.zeros(1, 3, 20, 20)
 
 
@@ -25,14 +25,14 @@ class Halves:
     class_count = 3
     device = "cpu"
 
-    def segment(self, luma: Tensor) -> Tensor:
-        columns = torch.arange(luma.shape[-1]) * 2 // luma.shape[-1]
-        return columns.expand(1, 1, *luma.shape[-2:]).clone()
+    def segment(self, lightness: Tensor) -> Tensor:
+        columns = torch.arange(lightness.shape[-1]) * 2 // lightness.shape[-1]
+        return columns.expand(1, 1, *lightness.shape[-2:]).clone()
 
 
 def asked(reference: Tensor | None = REFERENCE, **classes: Any) -> Any:
     recipe = Recipe(width=600, height=400, extra={"classes": classes})
-    return class_map(Halves(), recipe, LUMA, reference)
+    return class_map(Halves(), recipe, LIGHTNESS, reference)
 
 
 def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str:
@@ -44,7 +44,7 @@ def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str
 
 
 def test_a_recipe_without_classes_leaves_them_to_the_model() -> None:
-    assert class_map(Halves(), Recipe(), LUMA, REFERENCE) is None
+    assert class_map(Halves(), Recipe(), LIGHTNESS, REFERENCE) is None
 
 
 def test_a_table_moves_classes_of_the_picture_alone() -> None:
@@ -91,12 +91,12 @@ def test_errors_name_what_does_not_exist(classes: dict[str, Any], message: str) 
 
 def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(GuidanceError, match="30 x 40 pixels, which is not the shape"):
-        read_labels(labels(tmp_path / "tall.png", (30, 40)), LUMA)
+        read_labels(labels(tmp_path / "tall.png", (30, 40)), LIGHTNESS)
     with pytest.raises(GuidanceError, match="mode RGB; one channel"):
-        read_labels(labels(tmp_path / "rgb.png", mode="RGB"), LUMA)
+        read_labels(labels(tmp_path / "rgb.png", mode="RGB"), LIGHTNESS)
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(GuidanceError, match="no picture"):
-        read_labels(tmp_path / "text.png", LUMA)
+        read_labels(tmp_path / "text.png", LIGHTNESS)
     with pytest.raises(GuidanceError, match="reference-classes"):
         asked(file=labels(tmp_path / "a.png"))
     assert asked(None, file=labels(tmp_path / "a.png")).exemplar is None
@@ -104,7 +104,7 @@ def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
 
 def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
     Image.fromarray(np.full((40, 60), 1000, np.uint16)).save(tmp_path / "deep.png")
-    assert int(read_labels(tmp_path / "deep.png", LUMA).max()) == 1000
+    assert int(read_labels(tmp_path / "deep.png", LIGHTNESS).max()) == 1000
 
 
 def test_classes_choose_a_model_that_accepts_them() -> None:

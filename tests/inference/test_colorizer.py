@@ -43,12 +43,12 @@ class Painter(ColoringModel):
         super().__init__(torch.nn.Identity())
         self.trained = True
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         del guidance
         if self.fail is not None:
             fail, self.fail = self.fail, None
             raise fail
-        return AbPrediction(ab=torch.full_like(luma, self.value).expand(-1, 2, -1, -1))
+        return AbPrediction(ab=torch.full_like(lightness, self.value).expand(-1, 2, -1, -1))
 
 
 def lab_of(image: Image.Image | np.ndarray) -> Tensor:
@@ -91,10 +91,10 @@ def test_points_have_their_color(colorizer: Colorizer, size: tuple[int, int], ra
     )
     picture = gray_picture(height, width)
     result = lab_of(colorizer(picture, Recipe(points=hints)))
-    luma = lab_of(np.repeat(picture[..., None], 3, 2))[0]
+    lightness = lab_of(np.repeat(picture[..., None], 3, 2))[0]
     for hint in hints:
         y, x = int(hint.y), int(hint.x)
-        assert (result[:, y, x] - points_lab([hint], luma[y, x].view(1))[0]).norm() <= 2
+        assert (result[:, y, x] - points_lab([hint], lightness[y, x].view(1))[0]).norm() <= 2
 
 
 def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_colors(
@@ -168,9 +168,9 @@ def test_tiles_of_a_picture_show_no_seam(colorizer: Colorizer, monkeypatch: pyte
 def test_depth_and_alpha(colorizer: Colorizer) -> None:
     deep = gray_picture(30, 40, np.uint16)
     rgb = colorizer.colorize(read_picture(deep)).rgb
-    luma = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1))[0]
+    lightness = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1))[0]
     true = rgb_to_lab(torch.from_numpy(deep / np.float32(65535)).expand(3, -1, -1))[0]
-    assert (luma - true).abs().mean() < 0.005  # 8 bits would be off by 0.1
+    assert (lightness - true).abs().mean() < 0.005  # 8 bits would be off by 0.1
     rgba = np.dstack([gray_picture(30, 40)] * 3 + [np.arange(1200).reshape(30, 40).astype(np.uint8)])
     result = colorizer(rgba)
     assert result.mode == "RGBA"

@@ -159,17 +159,17 @@ def colorizer() -> Colorizer:
 
 
 def test_a_colorizer_answers_an_edit_as_a_plain_call(colorizer: Colorizer, runs: list[int]) -> None:
-    luma = draw(1, 1, *SIZE) * 100
-    points = Points.none(luma)
+    lightness = draw(1, 1, *SIZE) * 100
+    points = Points.none(lightness)
     for row, column in ((30, 40), (90, 100)):
         points = replace(points, ab=points.ab.clone(), mask=points.mask.clone())
         points.mask[..., row : row + 3, column : column + 3] = 1
         points.ab[:, 0, row : row + 3, column : column + 3] = 40
-        found = colorizer.predict(luma, Guidance(points=points))
+        found = colorizer.predict(lightness, Guidance(points=points))
     assert isinstance(colorizer.model, Edits)
     assert runs[0] == SIZE[0] * SIZE[1] > runs[1]
     with torch.inference_mode():
-        plain = colorizer.model(luma, Guidance(points=points))
+        plain = colorizer.model(lightness, Guidance(points=points))
         assert (found.colors - plain.colors).abs().max() <= NEAR
         assert isinstance(found.extras, DeferredMaps)
         assert list(found.extras) == list(plain.extras) == ["logits"]
@@ -194,12 +194,12 @@ def test_after_an_edit_pictures_without_points_are_remembered(monkeypatch: pytes
 
 
 def test_a_distribution_belongs_to_its_own_picture(colorizer: Colorizer) -> None:
-    luma = draw(1, 1, *SIZE) * 100
-    points = Points.none(luma)
-    first = colorizer.predict(luma, Guidance(points=points))
+    lightness = draw(1, 1, *SIZE) * 100
+    points = Points.none(lightness)
+    first = colorizer.predict(lightness, Guidance(points=points))
     with torch.inference_mode():
         before = first.extras["logits"].clone()
         points = replace(points, ab=points.ab + 30, mask=points.mask.clone())
         points.mask[..., 40:60, 40:60] = 1
-        colorizer.predict(luma, Guidance(points=points))
+        colorizer.predict(lightness, Guidance(points=points))
         assert torch.equal(first.extras["logits"], before)

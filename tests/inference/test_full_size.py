@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.inference.full_size import BandShrinker, join, join_levels, shrink_luma
+from colorzoo.inference.full_size import BandShrinker, join, join_levels, shrink_lightness
 
 
 @pytest.mark.parametrize("rows", [1, 7, 43, 4000])
@@ -24,11 +24,11 @@ from colorzoo.inference.full_size import BandShrinker, join, join_levels, shrink
 def test_shrinking_in_bands_equals_shrinking_the_whole(
     whole: tuple[int, int], size: tuple[int, int], rows: int
 ) -> None:
-    luma = 100 * torch.rand(1, 1, *whole, generator=torch.Generator().manual_seed(0))
+    lightness = 100 * torch.rand(1, 1, *whole, generator=torch.Generator().manual_seed(0))
     shrinker = BandShrinker(whole, size)
     for first in range(0, whole[0], rows):
-        shrinker.add(luma[0, 0, first : first + rows])
-    assert (shrinker.result() - shrink_luma(luma, size)).abs().max() < 1e-3
+        shrinker.add(lightness[0, 0, first : first + rows])
+    assert (shrinker.result() - shrink_lightness(lightness, size)).abs().max() < 1e-3
 
 
 def test_shrinking_a_strip_of_a_million_rows_needs_little_memory() -> None:
@@ -41,9 +41,9 @@ def test_shrinking_a_strip_of_a_million_rows_needs_little_memory() -> None:
 @pytest.mark.parametrize("chroma", [3.0, 10.0, 60.0])  # pale colors lie outside sRGB near black alone
 def test_16_bits_and_floats_keep_the_lightness_also_near_black(chroma: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    luma = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
+    lightness = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
     ab = chroma * torch.randn(2, 80, 120, generator=generator)
-    for made in (join_levels(luma, ab, depth=16) / np.float32(65535), join(luma, ab)):
+    for made in (join_levels(lightness, ab, depth=16) / np.float32(65535), join(lightness, ab)):
         kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
-        assert (kept[0] - luma).abs().max() < 0.01
+        assert (kept[0] - lightness).abs().max() < 0.01
         assert kept[1:].abs().mean() > 1

@@ -41,9 +41,9 @@ class Deaf(ColoringModel):
         super().__init__(torch.nn.Identity())
         self.trained = True
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         del guidance
-        return AbPrediction(ab=torch.zeros_like(luma).expand(-1, 2, -1, -1))
+        return AbPrediction(ab=torch.zeros_like(lightness).expand(-1, 2, -1, -1))
 
 
 @pytest.fixture(scope="module")

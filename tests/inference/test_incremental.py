@@ -15,7 +15,7 @@ SIZE = 48
 
 
 @pytest.fixture
-def luma() -> Tensor:
+def lightness() -> Tensor:
     return torch.rand(1, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 100
 
 
@@ -30,9 +30,9 @@ def opened(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> list[Tensor
     seen: list[Tensor] = []
     open_as_before = type(colorizer.model).open
 
-    def count(model: Any, luma: Tensor, guidance: Guidance | None) -> Any:
-        seen.append(luma)
-        return open_as_before(model, luma, guidance)
+    def count(model: Any, lightness: Tensor, guidance: Guidance | None) -> Any:
+        seen.append(lightness)
+        return open_as_before(model, lightness, guidance)
 
     monkeypatch.setattr(type(colorizer.model), "open", count)
     return seen
@@ -45,31 +45,33 @@ def stroke(row: int, points: Points | None = None) -> Guidance:
 
 
 def test_the_second_stroke_reuses_the_state_and_equals_a_full_run(
-    colorizer: Colorizer, opened: list[Tensor], luma: Tensor
+    colorizer: Colorizer, opened: list[Tensor], lightness: Tensor
 ) -> None:
-    first, second = (colorizer.predict_ab(luma, stroke(row)) for row in (10, 30))
+    first, second = (colorizer.predict_ab(lightness, stroke(row)) for row in (10, 30))
     assert len(opened) == 1
     fresh = Colorizer("kim2021_small", device="cpu", precision="float32")
-    assert torch.equal(second, fresh.predict_ab(luma.clone(), stroke(30)))
+    assert torch.equal(second, fresh.predict_ab(lightness.clone(), stroke(30)))
     assert not torch.equal(first, second)
 
 
 def test_another_picture_or_point_needs_a_new_state(
-    colorizer: Colorizer, opened: list[Tensor], luma: Tensor
+    colorizer: Colorizer, opened: list[Tensor], lightness: Tensor
 ) -> None:
-    point = Points.none(luma)
+    point = Points.none(lightness)
     point.mask[..., 20, 20] = 1
     point.ab[:, 0, 20, 20] = 40
-    plain = colorizer.predict_ab(luma, stroke(10))
-    pointed = colorizer.predict_ab(luma, stroke(10, point))
-    colorizer.predict_ab(luma + 1, stroke(10))
+    plain = colorizer.predict_ab(lightness, stroke(10))
+    pointed = colorizer.predict_ab(lightness, stroke(10, point))
+    colorizer.predict_ab(lightness + 1, stroke(10))
     assert len(opened) == 3
     assert not torch.equal(plain, pointed)
 
 
 def test_without_scribbles_there_is_no_state(
-    colorizer: Colorizer, opened: list[Tensor], luma: Tensor
+    colorizer: Colorizer, opened: list[Tensor], lightness: Tensor
 ) -> None:
     backbone = Colorizer("zhang2017_local_small", device="cpu", precision="float32")
-    assert torch.equal(colorizer.predict_ab(luma, Guidance()), backbone.predict_ab(luma, Guidance()))
+    assert torch.equal(
+        colorizer.predict_ab(lightness, Guidance()), backbone.predict_ab(lightness, Guidance())
+    )
     assert opened == []

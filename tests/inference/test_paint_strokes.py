@@ -27,9 +27,9 @@ LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c040
 def painted(*strokes: dict[str, Any], shape: tuple[int, int] = (80, 100)) -> torch.Tensor:
     recipe = Recipe.from_json({"paint": list(strokes)})
     (painting,) = overlays_of(recipe, (100, 80), shape)
-    ab, luma = torch.full((2, *shape), 7.0), torch.full(shape, 50.0)
+    ab, lightness = torch.full((2, *shape), 7.0), torch.full(shape, 50.0)
     for first in range(0, shape[0], 13):  # in bands, as pictures are joined
-        painting.add_to(ab[:, first : first + 13], luma[first : first + 13], first)
+        painting.add_to(ab[:, first : first + 13], lightness[first : first + 13], first)
     return ab
 
 

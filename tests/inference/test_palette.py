@@ -34,11 +34,11 @@ def test_suggestions_are_the_peaks_most_likely_first() -> None:
         assert math.atan2(each.ab[1], each.ab[0]) == pytest.approx(math.atan2(b, a), abs=0.02)
 
 
-@pytest.mark.parametrize("luma", [3.0, 50.0, 97.0])
-def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness(luma: float) -> None:
-    found = suggest_colors(torch.full((313,), 1 / 313), hull_centers(), luma)
+@pytest.mark.parametrize("lightness", [3.0, 50.0, 97.0])
+def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness(lightness: float) -> None:
+    found = suggest_colors(torch.full((313,), 1 / 313), hull_centers(), lightness)
     assert len(found) == 9
-    lab = torch.tensor([[luma, *each.ab] for each in found]).T[None, :, :, None]
+    lab = torch.tensor([[lightness, *each.ab] for each in found]).T[None, :, :, None]
     assert survives_rgb(lab).all()
     assert sum(each.share for each in found) == pytest.approx(1)
 
@@ -57,10 +57,10 @@ def test_fewer_bins_than_colors_give_fewer_suggestions() -> None:
 
 def test_an_untrained_head_is_not_offered() -> None:
     untrained = create_model("zhang2017_local_small", None)
-    luma = rgb_to_lab(sample_image((64, 64)))[:, :1]
+    lightness = rgb_to_lab(sample_image((64, 64)))[:, :1]
     with torch.inference_mode():
-        assert Distribution.of(untrained(luma)) is None
-        assert Distribution.of(create_model("zhang2017_local_small")(luma)) is not None
+        assert Distribution.of(untrained(lightness)) is None
+        assert Distribution.of(create_model("zhang2017_local_small")(lightness)) is not None
     assert Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 8, 8))) is None
 
 
@@ -106,11 +106,11 @@ def test_a_hint_changes_the_suggestions_near_it_and_less_elsewhere() -> None:
     model = create_model("zhang2017_local_small")
     rgb = decode_rgb((PICTURES / "chelsea_cat.jpg").read_bytes(), 96)[None, :, :96, :96].float() / 255
     lab = rgb_to_lab(rgb)
-    luma = lab[:, :1]
+    lightness = lab[:, :1]
     ab, mask = torch.zeros(1, 2, 96, 96), torch.zeros(1, 1, 96, 96)
     ab[:, 0, 20:28, 20:28], ab[:, 1, 20:28, 20:28], mask[:, :, 20:28, 20:28] = 50.0, 40.0, 1.0
-    before = Distribution.of(model(luma))
-    after = Distribution.of(model(luma, Guidance(points=Points(ab, mask))))
+    before = Distribution.of(model(lightness))
+    after = Distribution.of(model(lightness, Guidance(points=Points(ab, mask))))
     moved = (after.probabilities - before.probabilities).abs().sum(dim=0)
     assert moved[5:7, 5:7].mean() > 2 * moved[-4:, -4:].mean()
     first = suggest_colors(after.at(24, 24), after.centers, float(lab[0, 0, 24, 24]))[0]

@@ -50,12 +50,12 @@ def test_the_reach_grows_with_its_factor_from_the_points_square(colorizer: Color
 
 
 def test_each_place_belongs_to_the_nearest_point() -> None:
-    luma = torch.full((1, 1, SIDE, SIDE), 50.0)
-    found = find_extent(luma, [red(20, 50, 1.0), red(80, 50, 1.0)], (SIDE, SIDE))
+    lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
+    found = find_extent(lightness, [red(20, 50, 1.0), red(80, 50, 1.0)], (SIDE, SIDE))
     assert (found.nearest[:, :45] == 0).all()
     assert (found.nearest[:, 55:] == 1).all()
-    mirrored = find_extent(luma.flip(3), [red(SIDE - 20, 50, 1.0)], (SIDE, SIDE))
-    alone = find_extent(luma, [red(20, 50, 1.0)], (SIDE, SIDE))
+    mirrored = find_extent(lightness.flip(3), [red(SIDE - 20, 50, 1.0)], (SIDE, SIDE))
+    alone = find_extent(lightness, [red(20, 50, 1.0)], (SIDE, SIDE))
     torch.testing.assert_close(mirrored.weight.flip(1), alone.weight, atol=1e-4, rtol=0)
 
 
@@ -63,8 +63,8 @@ def test_each_place_belongs_to_the_nearest_point() -> None:
 def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
     right: float, least: float, most: float
 ) -> None:
-    luma = torch.full((1, 1, SIDE, SIDE), 50.0)
-    luma[..., SIDE // 2 :] = right
+    lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
+    lightness[..., SIDE // 2 :] = right
     hints = [red(20, 50, 1.0), PointHint(80, 50, 3, ab=(-20.0, -30.0), reach=1.0)]
     points = Guidance.from_recipe(Recipe(points=tuple(hints)), SIDE, SIDE).points
     assert points is not None
@@ -72,7 +72,9 @@ def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
     for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
         ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
     given = replace(points, ab=ab * points.mask)
-    found = limit_reach(ab, torch.zeros_like(ab), luma, given, find_extent(luma, hints, (SIDE, SIDE)))
+    found = limit_reach(
+        ab, torch.zeros_like(ab), lightness, given, find_extent(lightness, hints, (SIDE, SIDE))
+    )
     steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
     assert least < steps.amax(dim=1).median() < most
     assert steps.max() < most
@@ -84,15 +86,15 @@ def comparing() -> Colorizer:
     return Colorizer("colorzoo2026", device="cpu")
 
 
-def weights(luma: Tensor, compares: Likeness | None, *hints: PointHint) -> Tensor:
-    return find_extent(luma, hints, (luma.shape[3], luma.shape[2]), compares).weight
+def weights(lightness: Tensor, compares: Likeness | None, *hints: PointHint) -> Tensor:
+    return find_extent(lightness, hints, (lightness.shape[3], lightness.shape[2]), compares).weight
 
 
 def test_an_unlike_place_gets_less_than_one_as_near() -> None:
-    luma, alike = torch.full((1, 1, SIDE, SIDE), 50.0), torch.ones(1, 1, SIDE, SIDE)
+    lightness, alike = torch.full((1, 1, SIDE, SIDE), 50.0), torch.ones(1, 1, SIDE, SIDE)
     alike[..., SIDE // 2 :] = 0.2
     middle = red(SIDE / 2, SIDE / 2, 0.5)
-    plain, found = weights(luma, torch.ones_like, middle), weights(luma, lambda _: alike, middle)
+    plain, found = weights(lightness, torch.ones_like, middle), weights(lightness, lambda _: alike, middle)
     assert found[RIGHT].mean() < 0.1 * found[LEFT].mean()
     torch.testing.assert_close(found[LEFT], plain[LEFT], atol=1e-4, rtol=0)
 
@@ -102,30 +104,30 @@ def test_another_texture_or_the_far_side_of_an_edge_gets_less(comparing: Coloriz
     checks = np.where((rows // 5 + columns // 5) % 2, 30.0, 70.0)
     textured = torch.from_numpy(np.where(columns < 120, checks, 50.0)).float()[None, None]
     edged = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
-    for luma in (textured, edged):
-        found = weights(luma, comparing.likeness(luma), red(180, 80, 1.0))  # as far from either
+    for lightness in (textured, edged):
+        found = weights(lightness, comparing.likeness(lightness), red(180, 80, 1.0))  # as far from either
         assert found[40:120, 70:110].mean() < 0.15
         assert found[40:120, 130:230].mean() > 0.6
 
 
 def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Colorizer) -> None:
-    luma = comparing.working_luma(read_picture(MOTHER))
-    compares = comparing.likeness(luma)
-    grown = [weights(luma, compares, red(60, 80, reach)) for reach in (0.2, 0.5, 1.0, 3.0, 10.0)]
+    lightness = comparing.working_lightness(read_picture(MOTHER))
+    compares = comparing.likeness(lightness)
+    grown = [weights(lightness, compares, red(60, 80, reach)) for reach in (0.2, 0.5, 1.0, 3.0, 10.0)]
     assert all((more >= fewer).all() and (more > fewer).any() for fewer, more in pairwise(grown))
     assert all(found[80, 60] == 1 for found in grown)
-    both = weights(luma, compares, red(60, 80, 1.0), red(100, 40, 1.0))
+    both = weights(lightness, compares, red(60, 80, 1.0), red(100, 40, 1.0))
     assert (both >= grown[2] - 1e-6).all()  # a further point takes nothing from the first
 
 
 @pytest.mark.parametrize("place", [(60, 80), (184, 195), (300, 30)])
 def test_even_reaches_cover_more_in_even_steps(comparing: Colorizer, place: tuple[int, int]) -> None:
     picture = read_picture(MOTHER)
-    luma, point = comparing.working_luma(picture), red(*place, 1.0)
-    compares = comparing.likeness(luma)
-    reaches = even_reaches(luma, point, picture.size, 12, compares)
+    lightness, point = comparing.working_lightness(picture), red(*place, 1.0)
+    compares = comparing.likeness(lightness)
+    reaches = even_reaches(lightness, point, picture.size, 12, compares)
     covered = [
-        float(find_extent(luma, [replace(point, reach=reach)], picture.size, compares).weight.sum())
+        float(find_extent(lightness, [replace(point, reach=reach)], picture.size, compares).weight.sum())
         for reach in reaches
     ]
     grown = [more / less for less, more in pairwise(covered)]
@@ -158,13 +160,13 @@ def test_limited_points_cost_one_more_run_which_is_cached(colorizer: Colorizer) 
 
 def test_the_cache_distinguishes_scribbles() -> None:
     answers: AnswerCache[torch.Tensor] = AnswerCache()
-    luma = torch.full((1, 1, SIDE, SIDE), 50.0)
+    lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
     keys = []
     for row in (10, 30):
         mask = torch.zeros(1, 1, SIDE, SIDE)
         mask[..., row, 5:40] = 1
         given = Guidance(scribbles=Scribbles(mask))
-        keys.append(answers.get(luma, given, lambda _, g: g.scribbles.mask.clone()))
+        keys.append(answers.get(lightness, given, lambda _, g: g.scribbles.mask.clone()))
     assert not torch.equal(*keys)
 
 

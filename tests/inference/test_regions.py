@@ -80,14 +80,14 @@ def test_broken_divisions_are_refused(value: Any) -> None:
 
 def test_a_recipe_edits_the_proposal_of_the_model() -> None:
     colorizer = Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
-    luma = torch.full((1, 1, 60, 80), 100.0)
-    luma[..., 10:50, 12] = 0
+    lightness = torch.full((1, 1, 60, 80), 100.0)
+    lightness[..., 10:50, 12] = 0
     loop = {"path": [[30, 20], [60, 20], [60, 40], [30, 40]], "closed": True}
     recipe = Recipe.from_json({"image": {"width": 80, "height": 60}, "divisions": [loop]})
     assert recipe.to_dict()["divisions"] == [loop]
-    before, after = colorizer.propose(luma), colorizer.regions(luma, recipe)
+    before, after = colorizer.propose(lightness), colorizer.regions(lightness, recipe)
     new = set(filled_regions(after)) - set(filled_regions(before))
     assert len(new) == 1
     assert (after.index[0, 0, 21:40, 31:60] == new.pop()).all()
     with pytest.raises(GuidanceError, match="width and height"):
-        colorizer.regions(luma, Recipe.from_json({"divisions": [loop]}))
+        colorizer.regions(lightness, Recipe.from_json({"divisions": [loop]}))

@@ -14,9 +14,9 @@ from colorzoo.color import canny_sketch, clean_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import full_luma
+from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.regions import filled_regions, proposal_hash, region_notes, skipped_regions
-from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, enlarge_painted_luma
+from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, enlarge_painted_lightness
 from colorzoo.pictures.read import read_picture
 from colorzoo.testing.samples import sample_image
 from tiny_model import tiny_painter
@@ -30,8 +30,8 @@ def drawing(height: int = 60, width: int = 80, *, paper: int = 255, ink: int = 0
     return image
 
 
-def luma_of(image: np.ndarray) -> torch.Tensor:
-    return full_luma(image.astype(np.float32) / 255)
+def lightness_of(image: np.ndarray) -> torch.Tensor:
+    return full_lightness(image.astype(np.float32) / 255)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def colorizer() -> Colorizer:
 
 def test_a_clean_sketch_is_not_changed() -> None:
     image = drawing()
-    lines, notes = draw_sketch(luma_of(image))
+    lines, notes = draw_sketch(lightness_of(image))
     assert not notes
     assert torch.allclose(lines[0, 0], torch.from_numpy(image[..., 0] / 255).float(), atol=1e-4)
 
@@ -52,7 +52,7 @@ def test_scanned_paper_becomes_white_and_lines_black(paper: int, ink: int) -> No
     noise = np.random.default_rng(0).normal(0, 3, image.shape[:2])[..., None]
     light = np.linspace(0, -25, image.shape[1])[None, :, None]  # darker towards the right, as scans are
     scan = np.clip(image + noise + light, 0, 255).astype(np.uint8)
-    lines, notes = draw_sketch(luma_of(scan))
+    lines, notes = draw_sketch(lightness_of(scan))
     is_ink = image[..., 0] == ink
     assert not notes
     assert (lines[0, 0][torch.from_numpy(is_ink)] < 0.5).float().mean() > 0.95
@@ -76,7 +76,7 @@ def test_edges_are_ink_on_paper() -> None:
 
 def test_photos_and_blank_sheets_are_recognized() -> None:
     photo = sample_image((64, 64), seed=3)[0].permute(1, 2, 0).numpy()
-    assert PHOTO_NOTE in draw_sketch(full_luma(photo)).notes
+    assert PHOTO_NOTE in draw_sketch(full_lightness(photo)).notes
     assert draw_sketch(torch.full((1, 1, 32, 32), 100.0)).notes == (BLANK_NOTE,)
 
 
@@ -98,22 +98,22 @@ def test_sketches_of_any_size_are_painted(colorizer: Colorizer, size: tuple[int,
 
 
 def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
-    large = luma_of(drawing(240, 320))
+    large = lightness_of(drawing(240, 320))
     seen = torch.nn.functional.interpolate(large, scale_factor=0.25, mode="area")
     painted = 0.3 * seen + 60
-    result = enlarge_painted_luma(large, seen, painted)
+    result = enlarge_painted_lightness(large, seen, painted)
     ink = large[0, 0] < 50
     assert result.shape == large.shape
     assert result[0, 0][~ink].mean() - result[0, 0][ink].mean() > 40  # enlarged alone: about 20
-    assert torch.equal(enlarge_painted_luma(seen, seen, painted), painted)
+    assert torch.equal(enlarge_painted_lightness(seen, seen, painted), painted)
 
 
 def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
     picture = read_picture_of(drawing())
     runs: list[int] = []
     handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
-    luma = luma_of(drawing())
-    regions = colorizer.propose(luma)
+    lightness = lightness_of(drawing())
+    regions = colorizer.propose(lightness)
     numbers = filled_regions(regions)
     assert len(numbers) > 1
     colors = [RegionColor(numbers[0], "#ff0000"), RegionColor(numbers[1], "#0000ff")]
@@ -134,7 +134,7 @@ def read_picture_of(image: np.ndarray) -> object:
 
 
 def test_notes_on_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -> None:
-    regions = colorizer.propose(luma_of(drawing()))
+    regions = colorizer.propose(lightness_of(drawing()))
     filled = filled_regions(regions)
     empty = next(number for number in range(30) if number not in filled)
     last, wrong = filled[-1], "0" * 64

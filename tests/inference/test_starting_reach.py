@@ -25,9 +25,9 @@ def at_disk(radius: float) -> object:
         asked = bool((F.interpolate(mask, SIZE)[0, 0].bool() & inside).any())
         return (inside if asked else ~inside).float()[None, None] * 0.7 + 0.2
 
-    luma = torch.where(inside, 75.0, 40.0)[None, None]
+    lightness = torch.where(inside, 75.0, 40.0)[None, None]
     compare: Likeness = likeness
-    return starting_reach(luma, PointHint(80.5, 64.5, 1.5), (SIZE[1], SIZE[0]), compare)
+    return starting_reach(lightness, PointHint(80.5, 64.5, 1.5), (SIZE[1], SIZE[0]), compare)
 
 
 def test_a_point_in_a_small_thing_begins_small() -> None:

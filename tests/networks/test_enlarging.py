@@ -23,8 +23,8 @@ def step(length: int, edge: float) -> Tensor:
     return (torch.arange(length) + 1 - edge).clamp(0, 1)
 
 
-def enlarge(ab: Tensor, luma: Tensor) -> Tensor:
-    return enlarge_along_edges(ab, F.adaptive_avg_pool2d(luma, ab.shape[2:]), luma)
+def enlarge(ab: Tensor, lightness: Tensor) -> Tensor:
+    return enlarge_along_edges(ab, F.adaptive_avg_pool2d(lightness, ab.shape[2:]), lightness)
 
 
 def random_map(seed: int = 0) -> Tensor:
@@ -35,16 +35,16 @@ def random_map(seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("lights", [(80.0, 30.0), (20.0, 45.0)])
 def test_colors_half_a_cell_from_an_edge_move_to_it(across: str, lights: tuple[float, float]) -> None:
     edge = 16 * CELL + CELL // 2  # the middle of a cell, whose color and those of its neighbors are mixed
-    luma = lights[0] + (lights[1] - lights[0]) * step(SIZE[1], edge)
+    lightness = lights[0] + (lights[1] - lights[0]) * step(SIZE[1], edge)
     true = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(SIZE[1], edge)
     mixed = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(CELLS[1], 16)  # half a cell too early
-    maps = [line.view(1, -1, 1, line.shape[-1]) for line in (luma, true, mixed)]
+    maps = [line.view(1, -1, 1, line.shape[-1]) for line in (lightness, true, mixed)]
     heights = (SIZE[0], SIZE[0], CELLS[0])
-    luma, true, mixed = (line.expand(-1, -1, rows, -1) for line, rows in zip(maps, heights, strict=True))
+    lightness, true, mixed = (line.expand(-1, -1, rows, -1) for line, rows in zip(maps, heights, strict=True))
     if across == "rows":
-        luma, true, mixed = (each.transpose(2, 3) for each in (luma, true, mixed))
-    found = enlarge(mixed, luma)
-    wrong = (bicubic(mixed, (luma.shape[2], luma.shape[3])) - true).abs().amax()
+        lightness, true, mixed = (each.transpose(2, 3) for each in (lightness, true, mixed))
+    found = enlarge(mixed, lightness)
+    wrong = (bicubic(mixed, (lightness.shape[2], lightness.shape[3])) - true).abs().amax()
     assert wrong > 30  # half of the step
     assert (found - true).abs().amax() < 10
 
@@ -55,23 +55,23 @@ def test_constant_lightness_gives_bicubic_interpolation() -> None:
 
 
 def test_a_constant_map_stays_constant() -> None:
-    luma = 100 * torch.rand(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
-    found = enlarge(COLORS[:1].view(1, 2, 1, 1).expand(1, 2, *CELLS), luma)
+    lightness = 100 * torch.rand(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
+    found = enlarge(COLORS[:1].view(1, 2, 1, 1).expand(1, 2, *CELLS), lightness)
     assert torch.allclose(found, COLORS[:1].view(1, 2, 1, 1).expand_as(found), atol=1e-3)
 
 
 def test_a_lightness_that_no_cell_has_gets_the_color_around_it() -> None:
-    luma = torch.full((1, 1, *SIZE), 20.0)
-    luma[..., ::CELL, ::CELL] = 100  # single pixels, which cells of L 25 average away
-    found = enlarge(random_map(), luma)
+    lightness = torch.full((1, 1, *SIZE), 20.0)
+    lightness[..., ::CELL, ::CELL] = 100  # single pixels, which cells of L 25 average away
+    found = enlarge(random_map(), lightness)
     assert found.isfinite().all()
     assert torch.allclose(found[..., ::CELL, ::CELL], bicubic(random_map())[..., ::CELL, ::CELL], atol=1e-3)
 
 
 def test_each_picture_of_a_batch_is_enlarged_by_itself_at_any_size() -> None:
     size = (101, 75)
-    lumas = 100 * torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(2))
+    lightnesses = 100 * torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(2))
     maps = torch.cat([random_map(3), random_map(4)])
-    both = enlarge(maps, lumas)
+    both = enlarge(maps, lightnesses)
     assert both.shape == (2, 2, *size)
-    assert torch.allclose(both[1:], enlarge(maps[1:], lumas[1:]), atol=1e-4)
+    assert torch.allclose(both[1:], enlarge(maps[1:], lightnesses[1:]), atol=1e-4)

@@ -19,22 +19,22 @@ def trunk() -> BorrowedTrunk:
 
 @torch.no_grad()
 def test_the_automatic_answer_is_that_of_the_network(trunk: BorrowedTrunk) -> None:
-    luma = torch.rand(1, 1, 40, 56) * 100
-    assert torch.equal(trunk.of_luma(luma).automatic, trunk.network(luma).ab)
+    lightness = torch.rand(1, 1, 40, 56) * 100
+    assert torch.equal(trunk.of_lightness(lightness).automatic, trunk.network(lightness).ab)
 
 
 @torch.no_grad()
 def test_a_call_of_another_thread_in_between_changes_nothing(trunk: BorrowedTrunk) -> None:
-    luma, other = (torch.rand(1, 1, side, side) * 100 for side in (32, 48))
-    alone = trunk.of_luma(luma)
+    lightness, other = (torch.rand(1, 1, side, side) * 100 for side in (32, 48))
+    alone = trunk.of_lightness(lightness)
     pending = [other]
 
     def interrupt(*_: Any) -> None:
         if pending:
-            trunk.of_luma(pending.pop())
+            trunk.of_lightness(pending.pop())
 
     trunk.network.block5.register_forward_pre_hook(interrupt)
-    found = trunk.of_luma(luma)
+    found = trunk.of_lightness(lightness)
     assert not pending
     assert torch.equal(found.deep, alone.deep)
     assert all(map(torch.equal, found.taps, alone.taps))

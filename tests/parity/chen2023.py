@@ -233,14 +233,14 @@ def full(golden: Golden) -> None:
     model = create_coloring_model("chen2023", None, segmenter=None)
     arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
     model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
-    luma = golden.tensor("in_target_l") + 50
-    grid = (luma.shape[-2] // 4, luma.shape[-1] // 4)
+    lightness = golden.tensor("in_target_l") + 50
+    grid = (lightness.shape[-2] // 4, lightness.shape[-1] // 4)
     ours, theirs = (
         Classified(labels_on(golden, f"in_labels_{side}", grid), labels_on(golden, f"in_conf_{side}", grid))
         for side in ("target", "ref")
     )
     reference = ReferencePicture(golden.tensor("in_ref_rgb"), golden.tensor("in_ref_lab")[:, 1:])
-    warped = model.eval().warp(luma, reference, (ours, theirs))
+    warped = model.eval().warp(lightness, reference, (ours, theirs))
     golden.close("out_warp_ab", warped.ab)
     golden.close("out_warp_sim", warped.similarity)
-    golden.close("out_ab", model.paint_warped(luma, warped))
+    golden.close("out_ab", model.paint_warped(lightness, warped))

@@ -31,18 +31,18 @@ def lab_rgb(golden: Golden) -> None:
 
 
 def check_gamut_mask(golden: Golden) -> None:
-    luma, mask = golden.tensor("in_gamut_L"), golden.tensor("out_gamut_mask").bool()
-    ab = color.grid_centers().T.view(1, 2, *mask.shape[1:]).expand(len(luma), -1, -1, -1)
-    lab = torch.cat([luma.view(-1, 1, 1, 1).expand_as(ab[:, :1]), ab], dim=1)
+    lightness, mask = golden.tensor("in_gamut_L"), golden.tensor("out_gamut_mask").bool()
+    ab = color.grid_centers().T.view(1, 2, *mask.shape[1:]).expand(len(lightness), -1, -1, -1)
+    lab = torch.cat([lightness.view(-1, 1, 1, 1).expand_as(ab[:, :1]), ab], dim=1)
     assert (color.survives_rgb(lab)[:, 0] == mask).float().mean() >= 0.99
     assert (color.in_gamut(lab)[:, 0] == mask).float().mean() >= 0.98  # exact test, other definition
 
 
 def check_snapping(golden: Golden) -> None:
-    chosen, luma = golden.tensor("in_snap_rgb") / 255, golden.tensor("in_snap_L")
+    chosen, lightness = golden.tensor("in_snap_rgb") / 255, golden.tensor("in_snap_L")
     each = [  # one by one: the rounds stop when all pixels of a picture stand still
-        color.snap_to_luma(rgb.view(3, 1, 1), level.view(1, 1, 1))
-        for rgb, level in zip(chosen, luma, strict=True)
+        color.snap_to_lightness(rgb.view(3, 1, 1), level.view(1, 1, 1))
+        for rgb, level in zip(chosen, lightness, strict=True)
     ]
     levels = torch.stack([color.lab_to_rgb(lab).view(3) for lab in each]) * 255
     assert (levels - golden.tensor("out_snap_rgb")).abs().max() <= 2

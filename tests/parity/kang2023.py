@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colorzoo.color import lab_to_rgb, luma_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
@@ -14,7 +14,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.network import DDColorNetwork, positions
-from colorzoo.zoo.kang2023.pipeline import network_luma, recolor, squash
+from colorzoo.zoo.kang2023.pipeline import network_lightness, recolor, squash
 from colorzoo.zoo.kang2023.published import convert_published
 from colorzoo.zoo.kang2023.task import (
     VGG_LAYERS,
@@ -162,17 +162,17 @@ def discriminator(golden: Golden) -> None:
 
 @case("ddcolor_losses")
 def losses(golden: Golden) -> None:
-    luma, true = golden.tensor("in_L"), golden.tensor("in_ab_true")
+    lightness, true = golden.tensor("in_L"), golden.tensor("in_ab_true")
     ab = golden.tensor("in_ab_pred").requires_grad_()
-    rgb, painted = lab_to_rgb(torch.cat([luma, true], dim=1)), AbPrediction(ab=ab)
-    golden.close("out_gray_rgb", luma_to_rgb(luma))
+    rgb, painted = lab_to_rgb(torch.cat([lightness, true], dim=1)), AbPrediction(ab=ab)
+    golden.close("out_gray_rgb", lightness_to_rgb(lightness))
     golden.close("out_gt_rgb", rgb)
     golden.close("out_gt_rgb_enhanced", saturate(rgb, 1.2))
-    golden.close("out_pred_rgb", painted.to_rgb(luma))
+    golden.close("out_pred_rgb", painted.to_rgb(lightness))
     model = training_model(golden)
     # the code adds up the pictures of a device, here it is a mean
-    model.objective = replace(model.objective, colorfulness_weight=0.5 * len(luma))
-    terms = model.generator_terms(torch.cat([luma, true], dim=1), painted)
+    model.objective = replace(model.objective, colorfulness_weight=0.5 * len(lightness))
+    terms = model.generator_terms(torch.cat([lightness, true], dim=1), painted)
     names = {
         "pixel": "l_g_pix",
         "perceptual": "l_g_percep",
@@ -184,12 +184,12 @@ def losses(golden: Golden) -> None:
         golden.close(f"out_{theirs}", weighted[ours])
     (gradient,) = torch.autograd.grad(sum(weighted.values()), ab)
     golden.close("out_grad_ab", gradient)
-    alone = colorfulness_loss(painted.to_rgb(luma))
+    alone = colorfulness_loss(painted.to_rgb(lightness))
     (gradient,) = torch.autograd.grad(model.objective.colorfulness_weight * alone, ab)
     golden.close("out_grad_ab_colorfulness", gradient)
-    golden.close("out_colorfulness_per_image", colorfulness_of(painted.to_rgb(luma)))
+    golden.close("out_colorfulness_per_image", colorfulness_of(painted.to_rgb(lightness)))
     maps, target = (
-        model.vgg(imagenet_normalized(each)) for each in (painted.to_rgb(luma), saturate(rgb, 1.2))
+        model.vgg(imagenet_normalized(each)) for each in (painted.to_rgb(lightness), saturate(rgb, 1.2))
     )
     golden.close_sampled("out_vgg_conv5_1", maps[-1])
     distances = [(x - y).abs().mean() for x, y in zip(maps, target, strict=True)]
@@ -241,7 +241,7 @@ def pipeline(golden: Golden) -> None:
     tolerance = golden.meta["tolerance_formula"]
     for kind in ("color", "gray", "wild"):
         rgb = pictures(golden, f"in_bgr_{kind}")
-        seen = luma_to_rgb(network_luma(rgb, golden.meta["config"]["input_size"]))
+        seen = lightness_to_rgb(network_lightness(rgb, golden.meta["config"]["input_size"]))
         expected = golden.tensor(f"out_model_input_{kind}")
         assert (seen[0] - expected).abs().max() <= tolerance["out_model_input"]
         found = recolor(rgb, golden.tensor(f"in_ab_{kind}").float()[None])

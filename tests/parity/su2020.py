@@ -33,11 +33,11 @@ def published_model(meta: dict[str, Any]) -> ColoringModel:
 def su2020(golden: Golden) -> None:
     model = published_model(golden.meta)
     network: Any = model.network
-    luma, crops = (50 + 100 * golden.tensor(name) for name in ("in_full_L", "in_crop_L"))
-    size = (luma.shape[-2], luma.shape[-1])
+    lightness, crops = (50 + 100 * golden.tensor(name) for name in ("in_full_L", "in_crop_L"))
+    size = (lightness.shape[-2], lightness.shape[-1])
     places = check_places(golden, size)
 
-    full = network.full(*full_input(network, luma))
+    full = network.full(*full_input(network, lightness))
     golden.close("out_full_reg", full.ab)
     golden.close_sampled("out_full_class", full.logits)
     golden.close("out_instance_reg", network.color("instance", crops, Points.none(crops)) / 110)
@@ -53,7 +53,7 @@ def su2020(golden: Golden) -> None:
         return fused[name]
 
     unet = network.fusion
-    golden.close("out_fusion_reg", unet(*full_input(network, luma), visit=fuse).ab)
+    golden.close("out_fusion_reg", unet(*full_input(network, lightness), visit=fuse).ab)
     for (name, _, _), layer in zip(FUSED, LAYERS, strict=True):
         wide = name in ("10_up", "10_2")
         # The authors' next activation works in place, so that their stored sums "up" lie behind it.
@@ -76,7 +76,7 @@ def check_places(golden: Golden, size: tuple[int, int]) -> dict[str, list[Any]]:
     return {name: to_rectangles(corners, size, stride) for name, _, stride in FUSED}
 
 
-def full_input(network: Any, luma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def full_input(network: Any, lightness: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     from colorzoo.networks.hint_unet import hint_input
 
-    return hint_input(luma, Points.none(luma), network.mask_center)
+    return hint_input(lightness, Points.none(lightness), network.mask_center)

@@ -95,12 +95,12 @@ def xu2020_transfer(golden: Golden) -> None:
 def xu2020_color(golden: Golden) -> None:
     model = full_size()
     load(model, golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
-    luma = 100 * golden.tensor("in_L") + 50
+    lightness = 100 * golden.tensor("in_L") + 50
     mask, truth = golden.tensor("in_mask"), 110 * golden.tensor("in_ab_true")
-    ab, logits = model.network.color(luma, Points(110 * golden.tensor("in_hint_ab"), mask))
+    ab, logits = model.network.color(lightness, Points(110 * golden.tensor("in_hint_ab"), mask))
     golden.close("out_ab", ab / 110)
     golden.close("out_class64", logits[:, : golden.arrays["out_class64"].shape[1]])
-    golden.close("out_rgb", lab_to_rgb(torch.cat([luma, ab], dim=1), clip=False))
+    golden.close("out_rgb", lab_to_rgb(torch.cat([lightness, ab], dim=1), clip=False))
     golden.close("out_loss_mean", masked_huber(ab, truth, mask)[None].double())
     expected = golden.tensor("out_true_bin")
     bins = grid_index(truth).view(len(truth), 1, *truth.shape[-2:])

@@ -85,8 +85,8 @@ def points_of(lab: Tensor, mask: Tensor) -> Points:
 
 def own_input(lab: Tensor, mask: Tensor, mask_center: float = 0.0) -> Tensor:
     """Return what our network makes of true colors at hinted pixels."""
-    luma = 100 * lab[:, :1] + 50
-    return hint_image(luma, points_of(lab, mask), lab.shape[-1], mask_center)
+    lightness = 100 * lab[:, :1] + 50
+    return hint_image(lightness, points_of(lab, mask), lab.shape[-1], mask_center)
 
 
 def published_input(lab: Tensor, mask: Tensor, size: int, *, average: bool = True) -> Tensor:
@@ -199,28 +199,28 @@ def whole_network(golden: Golden) -> None:
     side = lab.shape[-1]
     model = published_model(golden, meta["config"])
     assert sum(p.numel() for p in model.parameters()) == meta["parameters"]
-    luma = 100 * lab[:, :1] + 50
+    lightness = 100 * lab[:, :1] + 50
     mask = hinted(golden, side, CELL)
     points = Guidance(points=points_of(lab, mask))
     stages = watch(golden, model)
-    ab = model(luma, points).ab
+    ab = model(lightness, points).ab
     for name, found in stages.items():
         golden.close_sampled(f"out_stage_{name}", found)
     golden.close_sampled("out_ab", ab / 110)
     golden.close("out_ab_mean_abs", ab.abs().mean(dim=(2, 3)) / 110)
-    golden.close_sampled("out_ab_nohint", model(luma, Guidance()).ab / 110)
+    golden.close_sampled("out_ab_nohint", model(lightness, Guidance()).ab / 110)
     for name in golden.arrays:
         if found := re.fullmatch(r"out_ab_h(\d+)", name):  # cells of a size that nobody trained
             seen = published_input(lab, hinted(golden, side, int(found[1])), int(found[1]))
             golden.close_sampled(name, model.model.network.paint(seen))
-    check_picture(golden, luma, ab)
+    check_picture(golden, lightness, ab)
     golden.close("out_loss", model.huber(ab, 110 * lab[:, 1:]))
 
 
-def check_picture(golden: Golden, luma: Tensor, ab: Tensor) -> None:
+def check_picture(golden: Golden, lightness: Tensor, ab: Tensor) -> None:
     """Compare the picture in memory, which is not cut at 1, and as it is saved."""
     truth = golden.tensor("in_rgb").permute(0, 3, 1, 2).float() / 255
-    rgb = lab_to_rgb(torch.cat([luma, ab], dim=1), clip=False)
+    rgb = lab_to_rgb(torch.cat([lightness, ab], dim=1), clip=False)
     golden.close("out_rgb_max", rgb.amax().view(1))
     levels = (rgb.clamp(0, 1) * 255 + 0.5).floor()
     golden.close_sampled("out_rgb_png", levels.permute(0, 2, 3, 1))
@@ -383,7 +383,7 @@ def icolorit_demo(golden: Golden) -> None:
     """The published demo: its hint channel is 1/255, its hints lie beside the clicks; ours do neither."""
     width, height = golden.arrays["out_display_size_wh"].tolist()
     rgb = golden.tensor("in_rgb").permute(2, 0, 1)[None].float()
-    golden.close("out_L", (eight_bit_luma(rgb, 224, 224)[0, 0, ::4, ::4] - 50) / 100)
+    golden.close("out_L", (eight_bit_lightness(rgb, 224, 224)[0, 0, ::4, ::4] - 50) / 100)
 
     ab, mask = torch.zeros(1, 2, 224, 224), torch.zeros(1, 1, 224, 224)
     colors = rgb_to_lab(golden.tensor("in_click_rgb").T[None, :, :, None].float() / 255)[0, 1:, :, 0].T
@@ -401,11 +401,11 @@ def icolorit_demo(golden: Golden) -> None:
 
     answer = to_pixels(golden.tensor("in_tokens"), 16)
     shown = F.interpolate(110 * answer, size=(height, width), mode="bicubic", align_corners=False)
-    picture = lab_to_rgb(torch.cat([eight_bit_luma(rgb, height, width), shown], dim=1))
+    picture = lab_to_rgb(torch.cat([eight_bit_lightness(rgb, height, width), shown], dim=1))
     golden.close("out_result_rgb", (255 * picture).floor()[0, :, ::4, ::4].permute(1, 2, 0))
 
 
-def eight_bit_luma(rgb: Tensor, height: int, width: int) -> Tensor:
+def eight_bit_lightness(rgb: Tensor, height: int, width: int) -> Tensor:
     """Return the lightness of a picture (levels of 255) resized as OpenCV does, to whole levels."""
     resized = F.interpolate(rgb, size=(height, width), mode="bicubic", align_corners=False)
     return rgb_to_lab(resized.round().clamp(0, 255) / 255)[:, :1]

@@ -21,17 +21,17 @@ def published_model(golden: Golden, name: str) -> ColoringModel:
 @case("zhang2017_local")
 @torch.inference_mode()
 def zhang2017_local(golden: Golden) -> None:
-    luma = golden.tensor("in_L")
+    lightness = golden.tensor("in_L")
     points = Points(golden.tensor("in_hint_ab"), golden.tensor("in_mask"))
     model = published_model(golden, "zhang2017_local")
     assert len(model.network.state_dict()) == golden.meta["n_keys"]
-    hinted = model(luma, Guidance(points=points))
+    hinted = model(lightness, Guidance(points=points))
     golden.close("out_ab", hinted.ab)
-    golden.close("out_ab_nohint", model(luma, Guidance()).ab)
+    golden.close("out_ab_nohint", model(lightness, Guidance()).ab)
     check_distribution(golden, hinted.extras["logits"])
 
     model.network.mask_center = 0.5  # what the constructor argument sets; building 34 M weights again is slow
-    golden.close("out_ab_maskcent", model(luma, Guidance(points=points)).ab)
+    golden.close("out_ab_maskcent", model(lightness, Guidance(points=points)).ab)
 
 
 def check_distribution(golden: Golden, logits: Tensor) -> None:
@@ -45,7 +45,7 @@ def check_distribution(golden: Golden, logits: Tensor) -> None:
 def zhang2017_global(golden: Golden) -> None:
     model = published_model(golden, "zhang2017_global")
     assert len(model.network.state_dict()) == golden.meta["n_keys"]
-    luma, histogram = golden.tensor("in_L"), golden.tensor("in_hist")
+    lightness, histogram = golden.tensor("in_L"), golden.tensor("in_hist")
     saturation = golden.tensor("in_sat")
     given = {
         "out_reg": GlobalStatistics(histogram, saturation),
@@ -54,7 +54,7 @@ def zhang2017_global(golden: Golden) -> None:
         "out_reg_sat": GlobalStatistics(saturation=saturation),
     }
     for name, statistics in given.items():
-        prediction = model(luma, Guidance(statistics=statistics))
+        prediction = model(lightness, Guidance(statistics=statistics))
         golden.close(name, prediction.ab / model.network.ab_scale)
-    vector = model.network.branch(given["out_reg"], len(luma))
+    vector = model.network.branch(given["out_reg"], len(lightness))
     golden.close("out_glob", vector[:, :, 0, 0])

@@ -121,11 +121,11 @@ def color2embed_unet(golden: Golden) -> None:
     for name, (channels, step) in meta["every"].items():
         keep = partial(_keep, seen, name, channels, step)
         unet.get_submodule(name).register_forward_hook(keep)
-    luma, vector = golden.tensor("in_l"), golden.tensor("in_vector")
-    golden.close("out_ab", unet.eval()(luma, vector))
+    lightness, vector = golden.tensor("in_l"), golden.tensor("in_vector")
+    golden.close("out_ab", unet.eval()(lightness, vector))
     for name, value in seen.items():
         golden.close(f"out_{name}", value)
-    golden.close_sampled("out_ab_zero_vector", unet(luma, torch.zeros_like(vector)))
+    golden.close_sampled("out_ab_zero_vector", unet(lightness, torch.zeros_like(vector)))
 
 
 def _keep(seen: dict[str, Tensor], name: str, channels: int, step: int, *call: Any) -> None:
@@ -163,8 +163,8 @@ def color2embed_full(golden: Golden) -> None:
     model.load_published_state_dict(of_networks(meta))
     side = meta["imgsize"]
     reference = pixels(golden, "in_ref")
-    luma = rgb_to_lab(pixels(golden, "in_target"))[:, :1]
-    square = F.interpolate(luma, size=(side, side), mode="bilinear")
+    lightness = rgb_to_lab(pixels(golden, "in_target"))[:, :1]
+    square = F.interpolate(lightness, size=(side, side), mode="bilinear")
     golden.close_sampled("out_l_resized", (square - 50) / 50)
     resized = F.interpolate(reference, size=(side, side), mode="bilinear")
     golden.close_sampled("out_ref_resized", resized)
@@ -172,9 +172,9 @@ def color2embed_full(golden: Golden) -> None:
     golden.close("out_vector", look[:, 0])
     ab = model(square, Guidance(exemplar=Exemplar(reference))).ab
     golden.close_sampled("out_ab", ab / 110)
-    ab = F.interpolate(ab, size=tuple(luma.shape[-2:]), mode="bilinear")
+    ab = F.interpolate(ab, size=tuple(lightness.shape[-2:]), mode="bilinear")
     golden.close("out_ab_full", ab)
-    result = (255 * lab_to_rgb(torch.cat([luma, ab], dim=1))).floor()
+    result = (255 * lab_to_rgb(torch.cat([lightness, ab], dim=1))).floor()
     golden.close("out_rgb", result[0].permute(1, 2, 0))
     again = model.look(result / 255)
     golden.close("out_vector_of_result", again[:, 0])

@@ -17,7 +17,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
-from colorzoo.inference.full_size import full_luma, join_levels
+from colorzoo.inference.full_size import full_lightness, join_levels
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
@@ -148,13 +148,13 @@ def row(folder: Path, name: str, make: Make) -> tuple[str, ...]:
     make(source)
     before = read_picture(source)
     target = source.with_suffix(f".color{source.suffix if source.suffix in WRITABLE else '.png'}")
-    luma = full_luma(before.levels)[0, 0]
+    lightness = full_lightness(before.levels)[0, 0]
     warm = torch.tensor([6.0, 9.0]).view(2, 1, 1)
-    colored = join_levels(luma, warm, depth=depth_at(target, before))
+    colored = join_levels(lightness, warm, depth=depth_at(target, before))
     write_picture(target, colored, before, overwrite=True)
     after = read_picture(target)
     shown = f"{source.name} to {target.suffix[1:]}" if target.suffix != source.suffix else source.name
-    moved = float((full_luma(after.levels)[0, 0] - luma).abs().max())
+    moved = float((full_lightness(after.levels)[0, 0] - lightness).abs().max())
     return (
         shown,
         str(before.bit_depth) + (f" to {after.bit_depth}" if after.bit_depth != before.bit_depth else ""),

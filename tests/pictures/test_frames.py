@@ -16,7 +16,7 @@ import tifffile
 from PIL import Image
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.frames import Frame, look_for_frames, read_frames
+from colorzoo.pictures.frames import PictureFrame, look_for_frames, read_frames
 from colorzoo.pictures.png import SIGNATURE, png_chunk
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import frames_notes, holds_frames
@@ -46,7 +46,7 @@ def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any
     return path
 
 
-def copied(source: Path, target: Path) -> list[Frame]:
+def copied(source: Path, target: Path) -> list[PictureFrame]:
     """Write the frames of a file as they are to another one, and return what is read of that."""
     frames = look_for_frames(source)
     assert frames is not None
@@ -59,7 +59,7 @@ def copied(source: Path, target: Path) -> list[Frame]:
     return list(read_frames(target, again))
 
 
-def composed(frame: Frame) -> np.ndarray:
+def composed(frame: PictureFrame) -> np.ndarray:
     """Return color where there is any, for comparing."""
     alpha = frame.picture.alpha
     visible = np.ones(frame.picture.rgb.shape[:2], bool) if alpha is None else alpha > alpha.max() // 2

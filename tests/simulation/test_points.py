@@ -172,5 +172,5 @@ def test_points_have_lightness_if_it_is_given() -> None:
     lab = torch.cat([100 * torch.rand(8, 1, 16, 16, generator=generator(1)), colors(8, 16, 16)], dim=1)
     points = simulate_points(lab, generator(), PointSimulation(max_side=1, reveal_all=0.5))
     given = points.mask > 0
-    assert torch.equal(points.luma[given], lab[:, :1][given])
+    assert torch.equal(points.lightness[given], lab[:, :1][given])
     assert points.mask.flatten(1).all(dim=1).any()

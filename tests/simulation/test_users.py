@@ -45,18 +45,18 @@ class Obedient:
         ab = torch.zeros_like(scene.ab)
         if guidance.points is not None:
             ab = guidance.points.ab * guidance.points.mask
-        rgb = lab_to_rgb(torch.cat([scene.luma, ab], 1))
+        rgb = lab_to_rgb(torch.cat([scene.lightness, ab], 1))
         if guidance.regions is not None:
             colors = guidance.regions.rgb * guidance.regions.given[..., None]
             rgb = colors[0][guidance.regions.index[0, 0]].permute(2, 0, 1)[None]
         return ColoredPicture(rgb, ab)
 
-    def propose(self, luma: Tensor) -> Regions:
+    def propose(self, lightness: Tensor) -> Regions:
         """Propose three regions from right to left, the middle one empty."""
         index = torch.where(torch.arange(SIZE[1]) < 20, 2, 0).expand(1, 1, *SIZE)
         return Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3))
 
-    def propose_points(self, luma: Tensor, guidance: Guidance) -> Tensor:
+    def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
         """Propose points along the top border, from left to right."""
         assert guidance.points is not None
         return torch.tensor([[0, int(guidance.points.mask.sum()) // 4]])
@@ -141,7 +141,7 @@ def test_superpixels_get_their_mean_colors_largest_first(scene: TargetPicture) -
     regions = model.seen[-1].regions
     sizes = [int((regions.index == number).sum()) for number in range(6) if regions.given[0, number]]
     assert sizes == sorted(sizes, reverse=True)
-    assert sum(sizes) == scene.luma.numel()
+    assert sum(sizes) == scene.lightness.numel()
     assert played[-1].interactions == len(sizes) > 1
     first = scene.rgb[0][:, regions.index[0, 0] == 0].mean(1)
     assert torch.allclose(regions.rgb[0, 0], first, atol=1e-5)
@@ -176,7 +176,7 @@ def test_statistics_are_one_interaction(scene: TargetPicture) -> None:
 
 def test_background_is_kept_beside_the_users_input(scene: TargetPicture) -> None:
     model = Obedient()
-    background = Guidance(points=Points(0 * scene.ab, torch.ones_like(scene.luma)))
+    background = Guidance(points=Points(0 * scene.ab, torch.ones_like(scene.lightness)))
     played = list(play(model, make_user("bled_edge_scribbles"), scene, (0, 1), background=background))
     assert played[1].interactions == 1
     assert [guidance.points is background.points for guidance in model.seen] == [True, True]

@@ -15,7 +15,7 @@ from colorzoo.color import hull_centers
 from colorzoo.guidance import Guidance
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.testing.samples import sample_batch
-from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Trainer, random_cells
+from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Task, random_cells
 from steps.step import gradients, same, small
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -27,10 +27,10 @@ DELTA = 0.2
 
 
 @pytest.fixture(scope="module")
-def trainer() -> Colorzoo2026Trainer:
+def trainer() -> Colorzoo2026Task:
     """The trainer with random layers, so that its answers, variances and classes differ between cells."""
     found = small("colorzoo2026", label_count=CLASSES)
-    assert isinstance(found, Colorzoo2026Trainer)
+    assert isinstance(found, Colorzoo2026Task)
     generator = torch.Generator().manual_seed(1)
     network = found.model.network
     with torch.no_grad():
@@ -90,10 +90,10 @@ def drawn_cells(seed: Tensor, purpose: str, most: int) -> list[int]:
     return order[:count] if purpose == "points" else order
 
 
-def covariance_of(trainer: Colorzoo2026Trainer, features: Tensor, luma: Tensor) -> Tensor:
+def covariance_of(trainer: Colorzoo2026Task, features: Tensor, lightness: Tensor) -> Tensor:
     """Return the covariance ``(N, N)`` of all cells of one picture, a sum over heads, in float64."""
     layer = trainer.model.covariance
-    light = (F.avg_pool2d(luma[None], 4)[0].permute(1, 2, 0) - 50) / 50
+    light = (F.avg_pool2d(lightness[None], 4)[0].permute(1, 2, 0) - 50) / 50
     hidden = F.leaky_relu(layer.hidden(torch.cat([features, light], -1)), 0.1).flatten(0, 1)
     embedding, amplitude = layer.embed(hidden).double(), F.softplus(layer.amplitude(hidden)).double()
     side = SIDE // 4
@@ -107,12 +107,12 @@ def covariance_of(trainer: Colorzoo2026Trainer, features: Tensor, luma: Tensor) 
     return total
 
 
-def losses_by_hand(trainer: Colorzoo2026Trainer, batch: Any, luma: Tensor) -> dict[str, Tensor]:
-    maps = trainer.model.network(luma)
+def losses_by_hand(trainer: Colorzoo2026Task, batch: Any, lightness: Tensor) -> dict[str, Tensor]:
+    maps = trainer.model.network(lightness)
     truth = true_colors(batch["rgb"])
     after, likelihoods = [], []
     for picture, seed in enumerate(batch["seed"]):
-        covariance = covariance_of(trainer, maps.features[picture].float(), luma[picture])
+        covariance = covariance_of(trainer, maps.features[picture].float(), lightness[picture])
         noise = trainer.model.covariance.log_noise.double().exp() ** 2
         mean, wanted = maps.mean[picture].flatten(0, 1).double(), truth[picture].flatten(0, 1) / 50
         given = drawn_cells(seed, "points", 64)
@@ -136,7 +136,7 @@ def losses_by_hand(trainer: Colorzoo2026Trainer, batch: Any, luma: Tensor) -> di
     }
 
 
-def test_the_step(trainer: Colorzoo2026Trainer, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_step(trainer: Colorzoo2026Task, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     logged: dict[str, Tensor] = {}
     monkeypatch.setattr(trainer, "log_losses", lambda losses, _: logged.update(losses))
     found = trainer.training_step(batch, 0)
@@ -154,7 +154,7 @@ def test_the_step(trainer: Colorzoo2026Trainer, batch: Any, monkeypatch: pytest.
 
 
 def test_the_variance_trains_the_covariance_alone(
-    trainer: Colorzoo2026Trainer, batch: Any, monkeypatch: pytest.MonkeyPatch
+    trainer: Colorzoo2026Task, batch: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: dict[str, Tensor] = {}
     monkeypatch.setattr(trainer, "log_losses", lambda losses, _: logged.update(losses))
@@ -164,7 +164,7 @@ def test_the_variance_trains_the_covariance_alone(
     assert found["model.covariance.amplitude.weight"].any()
 
 
-def test_labels_count_only_where_there_are_some(trainer: Colorzoo2026Trainer, batch: Any) -> None:
+def test_labels_count_only_where_there_are_some(trainer: Colorzoo2026Task, batch: Any) -> None:
     with torch.no_grad():
         with_labels = trainer.training_step(batch, 0)
         other = trainer.training_step({**batch, "label": (batch["label"] + 1) % CLASSES}, 0)
@@ -223,7 +223,7 @@ def test_hidden_matrices_take_muon_and_the_rest_adamw() -> None:
         assert not any(part in name for name in by_muon)
 
 
-def test_validation_shows_the_first_points_of_each_picture(trainer: Colorzoo2026Trainer) -> None:
+def test_validation_shows_the_first_points_of_each_picture(trainer: Colorzoo2026Task) -> None:
     lab = torch.cat([torch.full((3, 1, 96, 96), 50.0), 30 * torch.randn(3, 2, 96, 96)], 1)
     seeds = torch.tensor([5, 6, 5])
     assert trainer.validation_settings() == ("0", "1", "10", "100")

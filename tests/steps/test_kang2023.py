@@ -52,9 +52,9 @@ def plain_features(vgg: VGG16Features, rgb: Tensor) -> list[Tensor]:
     return kept
 
 
-def plain_loss(model: Any, luma: Tensor, ab: Tensor, rgb: Tensor) -> tuple[Tensor, Tensor]:
-    painted = model.model.network(luma)
-    colored = lab_to_rgb(torch.cat([luma, painted], dim=1))
+def plain_loss(model: Any, lightness: Tensor, ab: Tensor, rgb: Tensor) -> tuple[Tensor, Tensor]:
+    painted = model.model.network(lightness)
+    colored = lab_to_rgb(torch.cat([lightness, painted], dim=1))
     loss = 0.1 * (painted - ab).abs().mean()
     pairs = zip(
         *(plain_features(model.vgg._hidden[0], each) for each in (colored, enhanced(rgb))), strict=True
@@ -72,10 +72,10 @@ def plain_loss(model: Any, luma: Tensor, ab: Tensor, rgb: Tensor) -> tuple[Tenso
 def test_both_halves_of_the_step(vgg: Any) -> None:
     model = prepared(vgg)
     plain = copy.deepcopy(model)  # every pass takes a power iteration
-    batch, luma, ab = training_batch(SIDE, 2)
+    batch, lightness, ab = training_batch(SIDE, 2)
     painted = model.paint(batch)
     found = model.generator_loss(batch, painted)
-    wanted, colored = plain_loss(plain, luma, ab, batch["rgb"])
+    wanted, colored = plain_loss(plain, lightness, ab, batch["rgb"])
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
     same(gradients(found, model.model.network), gradients(wanted, plain.model.network), rtol=5e-3)
 

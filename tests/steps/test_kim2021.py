@@ -35,7 +35,7 @@ def masked_mean(squared: Tensor, mask: Tensor) -> Tensor:
     return torch.stack(each).mean()
 
 
-def refined(model: Any, state: Any, luma: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
+def refined(model: Any, state: Any, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
     changes = []
     names = [tap.name for tap in model.model.backbone.model.taps]
 
@@ -43,7 +43,9 @@ def refined(model: Any, state: Any, luma: Tensor, drawn: Tensor) -> tuple[Tensor
         if name not in names:
             return activation
         index = names.index(name)
-        changes.append(model.model.network(index, activation, drawn, luma, model.model.network.near(drawn)))
+        changes.append(
+            model.model.network(index, activation, drawn, lightness, model.model.network.near(drawn))
+        )
         return activation + model.model.backbone.model.taps[index].scale * changes[-1]
 
     return model.model.backbone.model.after_taps(state, visit), changes
@@ -63,16 +65,16 @@ def test_the_step_is_the_sum_of_three_losses(name: str, hints: float, empty: flo
     with torch.no_grad():
         for branch in model.model.network.branches:
             branch.leave.weight.normal_(std=0.05, generator=torch.Generator().manual_seed(1))
-    batch, luma, ab = training_batch(48, 4)  # in some of four colors bleed
+    batch, lightness, ab = training_batch(48, 4)  # in some of four colors bleed
     simulation = PointSimulation(none=1 - hints)
     points = simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
     with torch.no_grad():
-        state = model.model.backbone.model.before_taps(luma, Guidance(points=points))
+        state = model.model.backbone.model.before_taps(lightness, Guidance(points=points))
         first = model.model.backbone.model.after_taps(state, unchanged)
         strokes = ScribbleSimulation(lost=0.3, most=5, jitter=2.0, none=empty)
         mask = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), strokes).mask
     assert bool(mask.any()) != bool(empty)
-    picture, changes = refined(model, state, luma, mask)
+    picture, changes = refined(model, state, lightness, mask)
     edge = masked_mean((sobel(picture) - sobel(ab)).square(), mask)
     con = masked_mean((sobel(picture) - sobel(first)).square(), 1 - mask)
     reg = torch.stack([change.square().mean() for change in changes]).mean()

@@ -27,10 +27,10 @@ BOXES = (  # in pixels, whole ones
 
 def batch_with_boxes() -> tuple[Any, Tensor]:
     """Return a batch, whose second picture is nearly gray, and its Lab."""
-    batch, luma, ab = training_batch(SIDE, 3)
+    batch, lightness, ab = training_batch(SIDE, 3)
     ab[1] *= 4.9 / float((ab[1].amax((1, 2)) - ab[1].amin((1, 2))).sum())
     batch["boxes"] = [torch.tensor(each) for each in BOXES]
-    return batch, torch.cat([luma, ab], dim=1)
+    return batch, torch.cat([lightness, ab], dim=1)
 
 
 def huber(found: Tensor, ab: Tensor) -> Tensor:
@@ -86,9 +86,9 @@ def test_the_instance_stage_sees_things_and_not_pictures(monkeypatch: pytest.Mon
     seen: list[Tensor] = []
     colored = model.model.network.color
 
-    def watched(name: str, luma: Tensor, points: Points) -> Tensor:
-        seen.append(luma)
-        answer: Tensor = colored(name, luma, points)
+    def watched(name: str, lightness: Tensor, points: Points) -> Tensor:
+        seen.append(lightness)
+        answer: Tensor = colored(name, lightness, points)
         return answer
 
     monkeypatch.setattr("colorzoo.zoo.su2020.task.rgb_to_lab", lambda _: lab)

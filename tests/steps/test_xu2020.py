@@ -32,11 +32,11 @@ def test_the_color_step(guided: bool) -> None:
     """L_c: prediction and truth are both multiplied by 1 + 10 M."""
     none = 0.0 if guided else 1.0
     model = small("xu2020", stage="color", stop_probability=0.25, none_share=none, delta=0.4)
-    batch, luma, ab = training_batch()
+    batch, lightness, ab = training_batch()
     points = paper_points(batch, ab, none)
     assert bool(points.mask.any()) == guided
     found = model.training_step(batch, 0)
-    predicted, _ = model.model.network.color(luma, points)
+    predicted, _ = model.model.network.color(lightness, points)
     weight = 1 + 10 * points.mask
     wanted = huber(weight * predicted / 110, weight * ab / 110, 0.4)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
@@ -47,12 +47,12 @@ def test_the_color_step(guided: bool) -> None:
 
 def test_hinted_pixels_teach_more() -> None:
     """Without lambda the gradient is another one: the term is not just there, it counts."""
-    batch, luma, ab = training_batch()
+    batch, lightness, ab = training_batch()
     heavy, plain = (
         small("xu2020", stage="color", stop_probability=0.25, hint_weight=weight) for weight in (10.0, 0.0)
     )
     points = paper_points(batch, ab)
-    predicted, _ = plain.model.network.color(luma, points)
+    predicted, _ = plain.model.network.color(lightness, points)
     torch.testing.assert_close(plain.training_step(batch, 0), huber(predicted / 110, ab / 110, 1.0))
     assert heavy.training_step(batch, 0) > 1.5 * plain.training_step(batch, 0)
 
@@ -80,15 +80,15 @@ def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
 ) -> None:
     """Ours: the transfer makes the truth of the automatic colors, by the moments of the reference."""
     model = small("xu2020", stage="encoder")
-    batch, luma, _ = training_batch()
+    batch, lightness, _ = training_batch()
     reference = batch["rgb"].flip(3)
     monkeypatch.setattr("colorzoo.zoo.xu2020.task._WRONG_SHARE", 0.0)
     monkeypatch.setattr("colorzoo.zoo.xu2020.task.reference_of", lambda _: reference)
     found = model.training_step(batch, 0)
     network = model.model.network
     with torch.no_grad():
-        automatic, _ = network.color(luma, Points.none(luma))
-        content = lab_to_rgb(torch.cat([luma, automatic], dim=1))
+        automatic, _ = network.color(lightness, Points.none(lightness))
+        content = lab_to_rgb(torch.cat([lightness, automatic], dim=1))
     made = model.model.network.transfer(
         content, model.model.network.adapt(model.model.network.look(reference))
     )
@@ -99,8 +99,8 @@ def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
 
 def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> None:
     """Ours: hints of inference in training; the transferred ones are not the truth."""
-    batch, luma, ab = training_batch(64, 24)
-    lab = torch.cat([luma, ab], dim=1)
+    batch, lightness, ab = training_batch(64, 24)
+    lab = torch.cat([lightness, ab], dim=1)
     shares = {"grid_share": 0.4, "transferred_share": 0.4}
     model: Any = small("xu2020", stage="exposure", **shares)
     found = model._training_hints(lab, batch)
@@ -111,7 +111,7 @@ def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> 
     transferred = ~as_drawn & ~as_truth
     assert min(int(each.sum()) for each in (as_drawn, as_truth, transferred)) >= 3
     assert torch.equal(found.mask[transferred], grid.mask[transferred])
-    predicted, _ = model.model.network.color(luma, found)
+    predicted, _ = model.model.network.color(lightness, found)
     weight = 1 + 10 * found.mask
     wanted = huber(weight * predicted / 110, weight * ab / 110, 1.0)
     torch.testing.assert_close(model.training_step(batch, 0), wanted, rtol=1e-5, atol=0)

@@ -38,11 +38,11 @@ def plain_hints(batch: Any, ab: Tensor, most: int) -> Points:
 @pytest.mark.parametrize("most", [0, 128])
 def test_the_step(most: int) -> None:
     model = small("yun2023", delta=0.05, most_hints=most)
-    batch, luma, ab = training_batch()
+    batch, lightness, ab = training_batch()
     points = plain_hints(batch, ab, most)
     assert bool(points.mask.any()) == bool(most)
     found = model.training_step(batch, 0)
-    wanted = huber(model.model.network(luma, points), ab, 0.05)
+    wanted = huber(model.model.network(lightness, points), ab, 0.05)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     ours = gradients(found, model)
     same(ours, gradients(wanted, model), rtol=1e-3)

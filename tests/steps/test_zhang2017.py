@@ -37,11 +37,11 @@ def drawn(batch: Any, ab: Tensor, **simulation: float) -> Points:
 @pytest.mark.parametrize("stage", ["classification", "regression", "joint"])
 def test_the_local_step(stage: str, hints: float) -> None:
     model = small("zhang2017_local", stage=stage, hints=hints, init_std=None, delta=3.0)
-    batch, luma, ab = training_batch()
+    batch, lightness, ab = training_batch()
     points = drawn(batch, ab, stop_probability=1 / 8, reveal_all=0.01, none=1 - hints)
     assert bool(points.mask.any()) == bool(hints)
     found = model.training_step(batch, 0)
-    out = model.model.network(luma, points)
+    out = model.model.network(lightness, points)
     colors, classes = smooth_l1(out.ab, ab, 3.0).mean(), hard_cross_entropy(out.logits, ab)
     torch.testing.assert_close(found, 10 / 110 * colors + classes, rtol=1e-5, atol=0)
     ours = gradients(found, model)
@@ -83,11 +83,11 @@ def test_the_hypercolumn_head_teaches_no_trunk() -> None:
 def test_the_global_step(given: float) -> None:
     shares = {"histogram_share": given, "saturation_share": given}
     model = small("zhang2017_global", init_std=None, delta=2.0, **shares)
-    batch, luma, ab = training_batch()
+    batch, lightness, ab = training_batch()
     histogram, saturation = given * ab_histogram(ab), mean_saturation(batch["rgb"])
     statistics = GlobalStatistics(histogram, saturation if given else torch.full_like(saturation, -1.0))
     found = model.training_step(batch, 0)
-    wanted = smooth_l1(model.model.network(luma, statistics), ab, 2.0).mean()
+    wanted = smooth_l1(model.model.network(lightness, statistics), ab, 2.0).mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
@@ -104,9 +104,9 @@ def test_statistics_are_hidden_from_their_share_of_the_pictures() -> None:
 
 
 def test_weights_of_colorful_pixels_are_ours_and_off_by_default() -> None:
-    batch, luma, ab = training_batch()
+    batch, lightness, ab = training_batch()
     model = small("zhang2017_local", stage="joint", init_std=None, hints=0.0, colorfulness=0.5)
-    out = model.model.network(luma, Points.none(luma))
+    out = model.model.network(lightness, Points.none(lightness))
     weight = 1 + 0.5 * ab.square().sum(dim=1).sqrt() / 20
     colors = ((smooth_l1(out.ab, ab, 1.0) * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))).mean()
     wanted = 10 / 110 * colors + hard_cross_entropy(out.logits, ab)

@@ -54,10 +54,10 @@ def plain_convolutions(monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda: monkeypatch.setattr(ModulatedConvolution, "forward", per_picture)
 
 
-def predicted(model: Any, luma: Tensor, reference: Tensor) -> Tensor:
+def predicted(model: Any, lightness: Tensor, reference: Tensor) -> Tensor:
     encoder = model.model.network.encoder
     vector = encoder.to_vector(encoder.features(reference)[-1])[:, :, 0, 0]
-    return model.model.network.unet((luma - 50) / 50, vector)
+    return model.model.network.unet((lightness - 50) / 50, vector)
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -65,7 +65,7 @@ def predicted(model: Any, luma: Tensor, reference: Tensor) -> Tensor:
 def test_the_step(given: bool, borrowed: bool, plain_convolutions: Any) -> None:
     """With the data's references, and with those made of the pictures; with and without a perceptual loss."""
     model = small("zhao2021", **(BORROWED if borrowed else {}))
-    batch, luma, ab = training_batch(48)
+    batch, lightness, ab = training_batch(48)
     reference = batch["rgb"].flip(0)
     if given:
         batch["reference"] = reference  # type: ignore[typeddict-unknown-key]
@@ -74,11 +74,11 @@ def test_the_step(given: bool, borrowed: bool, plain_convolutions: Any) -> None:
     found = model.training_step(batch, 0)
     ours = gradients(found, model)
     plain_convolutions()
-    fake = predicted(model, luma, reference)
+    fake = predicted(model, lightness, reference)
     wanted = smooth_l1(fake, ab / 110)
     if borrowed:
         features = model.model.network.encoder.features
-        colored = features(lab_to_rgb(torch.cat([luma, 110 * fake], dim=1)))
+        colored = features(lab_to_rgb(torch.cat([lightness, 110 * fake], dim=1)))
         terms = [(a - b).abs().mean() for a, b in zip(colored, features(batch["rgb"]), strict=True)]
         wanted = wanted + 0.3 * (terms[0] / 8 + terms[1] / 4 + terms[2])
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
@@ -91,11 +91,13 @@ def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(tmp_path: Path) -> N
     model.setup("fit")
     with torch.no_grad():
         model.model.network.encoder.features.layers[0].weight.mul_(1.5)  # as if it had been trained already
-    batch, luma, ab = training_batch(48)
+    batch, lightness, ab = training_batch(48)
     found = model.training_step(batch, 0)
-    fake = predicted(model, luma, made_reference(batch["rgb"], batch["seed"]))
+    fake = predicted(model, lightness, made_reference(batch["rgb"], batch["seed"]))
     vgg: Any = model.perceptual.model
-    colored, true = (vgg(rgb) for rgb in (lab_to_rgb(torch.cat([luma, 110 * fake], dim=1)), batch["rgb"]))
+    colored, true = (
+        vgg(rgb) for rgb in (lab_to_rgb(torch.cat([lightness, 110 * fake], dim=1)), batch["rgb"])
+    )
     terms = [(a - b).abs().mean() for a, b in zip(colored, true, strict=True)]
     distance = sum(term / by for term, by in zip(terms, (32, 16, 8, 4, 1), strict=True))
     torch.testing.assert_close(found, smooth_l1(fake, ab / 110) + 0.5 * distance, rtol=1e-5, atol=0)

@@ -57,7 +57,7 @@ FOCUS: () => { const el = document.activeElement; const box = el.getBoundingClie
 
 COLORS: async ([source, rgb, wild]) => {
           const color = await import(`data:text/javascript;base64,${source}`);
-          return [rgb.map(color.rgbToLab), wild.map(([luma, a, b]) => color.reduceChroma(luma, [a, b])),
+          return [rgb.map(color.rgbToLab), wild.map(([lightness, a, b]) => color.reduceChroma(lightness, [a, b])),
             rgb.map((levels, i) => color.atLightness(color.rgbToLab(levels), wild[i][0]))];
         },
 

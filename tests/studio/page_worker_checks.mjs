@@ -4,12 +4,12 @@ import { readFileSync } from "node:fs";
 const [module, asked] = process.argv.slice(2);
 const page = await import(module);
 const floats = (list) => Float32Array.from(list);
-const drawn = (hints, whole, size, luma, wanted) => page.drawHints(hints, whole, size, floats(luma), wanted);
+const drawn = (hints, whole, size, lightness, wanted) => page.drawHints(hints, whole, size, floats(lightness), wanted);
 
 const CHECKS = {
-  luma: ({ rgba }) => {
+  lightness: ({ rgba }) => {
     const out = new Float32Array(rgba.length / 4);
-    page.lumaOf(Uint8Array.from(rgba), 0, out);
+    page.lightnessOf(Uint8Array.from(rgba), 0, out);
     return out;
   },
   gamut: ({ lab }) => lab.map(([l, a, b]) => {
@@ -27,34 +27,34 @@ const CHECKS = {
     for (let c = 0; c < 2; c += 1) for (let y = 0; y < size[0]; y += 1) made.row(c, y, out.subarray((c * size[0] + y) * size[1], (c * size[0] + y + 1) * size[1]));
     return [out, made.pixel(3, 5)];
   },
-  hints: ({ recipe, whole, size, luma }) => {
-    const points = drawn(page.hintsOf(recipe), whole, size, luma);
+  hints: ({ recipe, whole, size, lightness }) => {
+    const points = drawn(page.hintsOf(recipe), whole, size, lightness);
     return [points.ab, points.mask];
   },
-  points: ({ recipe, whole, size, luma, ab }) => page.applyPoints(floats(ab), floats(luma), drawn(page.hintsOf(recipe), whole, size, luma), size),
-  reach: ({ recipe, whole, size, luma, ab, base }) => {
+  points: ({ recipe, whole, size, lightness, ab }) => page.applyPoints(floats(ab), floats(lightness), drawn(page.hintsOf(recipe), whole, size, lightness), size),
+  reach: ({ recipe, whole, size, lightness, ab, base }) => {
     const hints = page.hintsOf(recipe);
     const limited = hints.filter(({ reach }) => reach !== "everywhere");
-    const extent = page.findExtent(floats(luma), limited, whole, size);
-    return [extent.weight, page.limitReach(floats(ab), floats(base), floats(luma), drawn(hints, whole, size, luma), extent, size)];
+    const extent = page.findExtent(floats(lightness), limited, whole, size);
+    return [extent.weight, page.limitReach(floats(ab), floats(base), floats(lightness), drawn(hints, whole, size, lightness), extent, size)];
   },
-  strength: ({ recipe, whole, size, luma, strengths }) => {
+  strength: ({ recipe, whole, size, lightness, strengths }) => {
     const hints = page.hintsOf(recipe).map((hint, number) => ({ ...hint, strength: strengths[number] }));
-    return page.pointStrength(floats(luma), hints, page.findExtent(floats(luma), hints, whole, size), size);
+    return page.pointStrength(floats(lightness), hints, page.findExtent(floats(lightness), hints, whole, size), size);
   },
-  steps: ({ recipe, whole, size, luma }) => page.evenReaches(floats(luma), page.hintsOf(recipe)[0], whole, size, 9),
-  join: ({ recipe, ab, from, size, luma, strength, above }) => {
-    const map = floats(luma);
+  steps: ({ recipe, whole, size, lightness }) => page.evenReaches(floats(lightness), page.hintsOf(recipe)[0], whole, size, 9),
+  join: ({ recipe, ab, from, size, lightness, strength, above }) => {
+    const map = floats(lightness);
     const pins = page.fitPins(page.hintsOf(recipe), floats(ab), from, size, (y, x) => map[y * size[1] + x], strength);
     const joiner = new page.Joiner(floats(ab), from, size, pins, page.overlaysOf(above, size, size, strength));
     const out = new Uint8Array(3 * size[0] * size[1]);
     for (let y = 0; y < size[0]; y += 1) joiner.write(y, map.subarray(y * size[1], (y + 1) * size[1]), out, 3 * y * size[1], 3);
     return out;
   },
-  palette: ({ logits, size, stride, centers, shown, draws, place, luma, taken }) => {
+  palette: ({ logits, size, stride, centers, shown, draws, place, lightness, taken }) => {
     const found = { logits: floats(logits), size, stride, centers, shown };
     const shares = page.sharesAtPlace(found, ...place);
-    const items = page.suggestColors(shares, shown.map((bin) => centers[bin]), luma, 9, draws);
+    const items = page.suggestColors(shares, shown.map((bin) => centers[bin]), lightness, 9, draws);
     return [items, page.entropyOf(shares), page.nextPoint(found, taken), page.isTrained(found)];
   },
   statistics: ({ rgba, whole, centers }) => page.statisticsOf(Uint8ClampedArray.from(rgba), whole, centers),

@@ -184,7 +184,7 @@ def test_pads_beyond_the_limit_are_refused_and_the_others_stay() -> None:
             with pytest.raises(WebSocketDisconnect) as ended:
                 pipe.receive_text()
         assert ended.value.code == 1013
-        assert pad.ask("gamut", luma=50).type == "gamut"
+        assert pad.ask("gamut", lightness=50).type == "gamut"
 
 
 def test_the_page_is_served_while_the_studio_loads() -> None:
@@ -220,7 +220,7 @@ def test_an_invalid_frame_is_answered_and_the_socket_stays_open(client: TestClie
             assert pad.next().body["code"] == "bad_message"
         pad.socket.send_bytes(b"\xff" * 9)
         assert pad.next().body["code"] == "bad_message"
-        assert pad.ask("gamut", luma=50).type == "gamut"
+        assert pad.ask("gamut", lightness=50).type == "gamut"
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,11 @@ class Reddens(ColoringModel):
         super().__init__(torch.nn.Identity())
         self.trained = True
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         drawn = guidance is not None and guidance.scribbles is not None
         if drawn:
             self.leave.wait(60)
-        ab = torch.zeros(1, 2, *luma.shape[2:])
+        ab = torch.zeros(1, 2, *lightness.shape[2:])
         return AbPrediction(ab=ab + (torch.tensor([50.0, 30.0]).view(1, 2, 1, 1) if drawn else 0))
 
 

@@ -105,7 +105,7 @@ def test_no_network_takes_part(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: Any) -> None:
         raise AssertionError("the network was run")
 
-    monkeypatch.setattr(Colorizer, "color_luma", refuse)
+    monkeypatch.setattr(Colorizer, "color_lightness", refuse)
     painted = pad.ask("color", recipe={"image": photo["image"], "paint": [LINE]})
     assert painted.type == "colored"
     assert painted.buffers[0] != plain

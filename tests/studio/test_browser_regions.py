@@ -14,7 +14,7 @@ from PIL import Image
 
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import full_luma, shrink_luma
+from colorzoo.inference.full_size import full_lightness, shrink_lightness
 from colorzoo.inference.regions import filled_regions, proposal_hash
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio.app import StudioLoader
@@ -58,7 +58,7 @@ def test_regions_are_accepted_and_skipped_in_the_order_of_the_model(
     pad.page.keyboard.press("r")
     pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
     picture = read_picture(sketch)
-    regions = colorizer.propose(luma(picture))
+    regions = colorizer.propose(lightness(picture))
     numbers = filled_regions(regions)
     assert pad.page.locator(".cz-region").count() == len(numbers) > 2
     suggested = pad.page.inner_text("text=as painted")
@@ -104,7 +104,7 @@ def test_regions_are_cut_outlined_joined_and_their_borders_hidden(
     (loop,) = drawn(pad)
     assert loop["closed"]
     recipe = Recipe.from_json(pad.recipe())
-    found = colorizer.regions(luma(read_picture(sketch)), recipe)
+    found = colorizer.regions(lightness(read_picture(sketch)), recipe)
     expect_tiles(pad, len(filled_regions(found)))
     pad.click(35, 30)
     pad.page.fill(".cz-hex", "#c04020")
@@ -117,7 +117,7 @@ def test_regions_are_cut_outlined_joined_and_their_borders_hidden(
     pad.settle()
     assert [division.get("closed", False) for division in drawn(pad)] == [True, False]
     recipe = Recipe.from_json(pad.recipe())
-    shown = len(filled_regions(colorizer.regions(luma(read_picture(sketch)), recipe)))
+    shown = len(filled_regions(colorizer.regions(lightness(read_picture(sketch)), recipe)))
     assert shown > len(filled_regions(found))
     expect_tiles(pad, shown)
     others = pad.page.locator(".cz-region:not([hidden])")
@@ -142,5 +142,5 @@ def test_regions_are_cut_outlined_joined_and_their_borders_hidden(
     expect_tiles(pad, count)
 
 
-def luma(picture: Any) -> torch.Tensor:
-    return shrink_luma(full_luma(picture.rgb), picture.rgb.shape[:2])
+def lightness(picture: Any) -> torch.Tensor:
+    return shrink_lightness(full_lightness(picture.rgb), picture.rgb.shape[:2])

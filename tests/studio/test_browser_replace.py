@@ -65,7 +65,7 @@ def test_replacing_runs_no_network(pad: DirectPad, monkeypatch: pytest.MonkeyPat
     def refuse(*_: Any) -> None:
         raise AssertionError("the network was run")
 
-    monkeypatch.setattr(Colorizer, "color_luma", refuse)
+    monkeypatch.setattr(Colorizer, "color_lightness", refuse)
     for hue in ("#c04020", "#20a040", "#3050b0", "#a0a020"):
         rule = {"old": hue, "new": "#d010d0", "range": 60}
         answer = pad.ask("color", recipe={"image": photo["image"], "replacements": [rule]})

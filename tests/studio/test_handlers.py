@@ -84,7 +84,7 @@ def test_suggestions_are_sorted_by_share(pad: DirectPad) -> None:
     assert len(shares) == 9
     assert shares == sorted(shares, reverse=True)
     assert all(0 <= share <= 1 for share in shares)
-    assert 0 < body["luma"] < 100
+    assert 0 < body["lightness"] < 100
 
 
 def test_suggestions_ignore_the_color_of_their_own_point(pad: DirectPad) -> None:
@@ -189,10 +189,10 @@ def test_extent_draws_the_reach_of_a_point(pad: DirectPad) -> None:
 
 
 def test_the_gamut_is_opaque_exactly_inside_srgb(pad: DirectPad) -> None:
-    answer = pad.ask("gamut", luma=52.4)
+    answer = pad.ask("gamut", lightness=52.4)
     side = answer.body["side"]
     plane = np.frombuffer(answer.buffers[0], np.uint8).reshape(side, side, 4)
-    assert answer.body["luma"] == 52
+    assert answer.body["lightness"] == 52
     assert plane[110, 110, 3] == 255
     assert np.ptp(plane[110, 110, :3].astype(int)) <= 1  # gray in the middle
     red, blue = plane[110 - 60, 110 + 40], plane[110, 110 - 40]
@@ -271,7 +271,7 @@ FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
         ({"type": "suggest", "recipe": {}, "x": "a", "y": 0}, "bad_recipe", "suggest.x"),
         ({"type": "suggest", "recipe": {}, "x": -5, "y": 0}, "bad_message", "outside"),
         ({"type": "probe", "recipe": {}, "y": 0}, "bad_recipe", "probe.x"),
-        ({"type": "gamut", "luma": None}, "bad_recipe", "gamut.luma"),
+        ({"type": "gamut", "lightness": None}, "bad_recipe", "gamut.lightness"),
         ({"type": "extent", "x": 1, "y": 1, "reach": "far"}, "bad_recipe", "extent.reach"),
         ({"type": "propose", "recipe": {}}, "unsupported", "regions"),
         ({"type": "classes", "recipe": {}}, "unsupported", "classes"),
@@ -293,7 +293,7 @@ def test_a_bad_request_is_answered_in_one_line(
     assert (answer.type, answer.body["code"]) == ("error", code)
     assert said in answer.body["message"]
     assert "\n" not in answer.body["message"]
-    assert pad.ask("gamut", luma=50).type == "gamut"  # and everything goes on
+    assert pad.ask("gamut", lightness=50).type == "gamut"  # and everything goes on
 
 
 def test_requests_without_a_photo_fail(pad: DirectPad) -> None:

@@ -31,9 +31,9 @@ class Everything(ColoringModel):
     def __init__(self) -> None:
         super().__init__(nn.Identity())
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         given = guidance or Guidance()
-        ab = torch.zeros(1, 2, *luma.shape[-2:])
+        ab = torch.zeros(1, 2, *lightness.shape[-2:])
         if given.exemplar is not None:
             ab[:, 0] += 40 * given.exemplar.rgb.mean()
         if given.statistics is not None and given.statistics.saturation is not None:
@@ -45,17 +45,19 @@ class Everything(ColoringModel):
             ab[0, 1] += 10 * given.classes.target[0, 0]
         if given.scribbles is not None:
             ab[:, 0] -= 30 * given.scribbles.mask[:, 0]
-        rows, columns = torch.meshgrid(*(torch.linspace(0, 1, n) for n in luma.shape[-2:]), indexing="ij")
+        rows, columns = torch.meshgrid(
+            *(torch.linspace(0, 1, n) for n in lightness.shape[-2:]), indexing="ij"
+        )
         return AbPrediction(ab=ab, extras={"match": torch.stack([columns, rows])[None]})
 
-    def propose(self, luma: Tensor) -> Regions:
-        index = torch.zeros(1, 1, *luma.shape[-2:], dtype=torch.int64)
-        index[..., luma.shape[-1] // 2 :] = 1
+    def propose(self, lightness: Tensor) -> Regions:
+        index = torch.zeros(1, 1, *lightness.shape[-2:], dtype=torch.int64)
+        index[..., lightness.shape[-1] // 2 :] = 1
         index[..., -5:, :] = 2
         return Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3))
 
-    def segment(self, luma: Tensor) -> Tensor:
-        return (luma > 50).long()
+    def segment(self, lightness: Tensor) -> Tensor:
+        return (lightness > 50).long()
 
 
 @pytest.fixture
@@ -160,12 +162,12 @@ class LooksForThings(Everything):
     accepts = frozenset({"boxes"})
     detects = True
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         boxes = guidance.boxes if guidance is not None else None
         count = 0.0 if boxes is None else float(boxes.given.sum())
-        return AbPrediction(ab=torch.full((1, 2, *luma.shape[-2:]), 10 * count))
+        return AbPrediction(ab=torch.full((1, 2, *lightness.shape[-2:]), 10 * count))
 
-    def find_boxes(self, luma: Tensor) -> Boxes:
+    def find_boxes(self, lightness: Tensor) -> Boxes:
         return Boxes.of([torch.tensor([[0.0, 0, 1, 1]])])
 
 

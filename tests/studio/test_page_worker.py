@@ -17,12 +17,12 @@ import torch
 from PIL import Image
 
 from colorzoo.color import grid_centers, hull_centers, hull_mask, lab_to_rgb_in_gamut, reduce_chroma
-from colorzoo.color.levels import luma_of_levels
+from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, statistics_of
-from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_luma, working_size
+from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_lightness, working_size
 from colorzoo.inference.full_size_points import correct_points
-from colorzoo.inference.guidance_maps import draw_request, fit_points
+from colorzoo.inference.guidance_maps import draw_guidance, fit_points
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.inference.points import (
@@ -42,10 +42,10 @@ from colorzoo.studio.photo import fit_size
 NODE = shutil.which("node")
 WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the network's size
 EXPORTED = (
-    "lumaOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints hintsOf "
-    "applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors entropyOf "
-    "nextPoint isTrained overlaysOf pointStrength statisticsOf referenceOf plainSha256 encodePicture "
-    "checkRecipe"
+    "lightnessOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints "
+    "hintsOf applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors "
+    "entropyOf nextPoint isTrained overlaysOf pointStrength statisticsOf referenceOf plainSha256 "
+    "encodePicture checkRecipe"
 )
 
 POINTS = [
@@ -70,10 +70,10 @@ PAINT = [
 def wavy(height: int, width: int) -> torch.Tensor:
     """Return a lightness ``(1, 1, h, w)`` with smooth parts and hard edges."""
     rows, columns = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / width, indexing="ij")
-    luma = 50 + 25 * torch.sin(9 * columns) + 15 * torch.cos(7 * rows)
-    luma[height // 3 : height // 2, width // 4 : width // 2] = 85
+    lightness = 50 + 25 * torch.sin(9 * columns) + 15 * torch.cos(7 * rows)
+    lightness[height // 3 : height // 2, width // 4 : width // 2] = 85
     noise = torch.randn(height, width, generator=torch.Generator().manual_seed(3))
-    return (luma + noise).clamp(0, 100)[None, None].float()
+    return (lightness + noise).clamp(0, 100)[None, None].float()
 
 
 def smooth_ab(seed: int, size: tuple[int, int] = SIZE) -> torch.Tensor:
@@ -158,8 +158,8 @@ RECIPES: list[dict[str, Any]] = [
 
 
 def requests() -> dict[str, Any]:
-    luma = wavy(*SIZE)
-    drawn = {"recipe": {"points": POINTS}, "whole": WHOLE, "size": SIZE, "luma": flat(luma)}
+    lightness = wavy(*SIZE)
+    drawn = {"recipe": {"points": POINTS}, "whole": WHOLE, "size": SIZE, "lightness": flat(lightness)}
     levels = color_photo()
     picture = {
         "rgba": with_alpha(levels),
@@ -170,7 +170,7 @@ def requests() -> dict[str, Any]:
     }
     photo = {"width": WHOLE[1], "height": WHOLE[0], "sha256": "00"}
     return {
-        "luma": {"rgba": with_alpha(levels)},
+        "lightness": {"rgba": with_alpha(levels)},
         "gamut": {"lab": labs().tolist()},
         "sizes": {"shapes": SHAPES},
         "shrink": {"map": flat(wavy(*WHOLE)), "whole": WHOLE, "size": (33, 64)},
@@ -186,7 +186,7 @@ def requests() -> dict[str, Any]:
             "ab": flat(smooth_ab(1)),
             "from": SIZE,
             "size": WHOLE,
-            "luma": flat(wavy(*WHOLE)),
+            "lightness": flat(wavy(*WHOLE)),
             "strength": 1.2,
             "above": {"paint": PAINT, "replacements": REPLACEMENTS},
         },
@@ -198,7 +198,7 @@ def requests() -> dict[str, Any]:
             "shown": hull_mask().nonzero().flatten().tolist(),
             "draws": [np.random.default_rng(seed).random(8).tolist() for seed in range(1, 5)],
             "place": [41.5, 33.2],
-            "luma": 55,
+            "lightness": 55,
             "taken": [[30.0, 20.0], [80.5, 60.25]],
         },
         "statistics": {"rgba": with_alpha(levels), "whole": [40, 50], "centers": hull_centers().tolist()},
@@ -241,12 +241,14 @@ def apart(found: Any, expected: torch.Tensor | np.ndarray) -> float:
 
 
 def drawn_points() -> Any:
-    request = draw_request(Recipe.from_json({"points": POINTS}), WHOLE[::-1], SIZE)
+    request = draw_guidance(Recipe.from_json({"points": POINTS}), WHOLE[::-1], SIZE)
     return request, fit_points(request.guidance, wavy(*SIZE)).points
 
 
 def test_lightness_of_levels(answers: dict[str, Any]) -> None:
-    assert apart(answers["luma"], luma_of_levels(color_photo())) < 1e-3  # Python takes it from a table
+    assert (
+        apart(answers["lightness"], lightness_of_levels(color_photo())) < 1e-3
+    )  # Python takes it from a table
 
 
 def test_gamut_mapping(answers: dict[str, Any]) -> None:
@@ -264,7 +266,7 @@ def test_sizes(answers: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["shrink", "shrink one way"])
 def test_downsampling(answers: dict[str, Any], name: str) -> None:
     size = requests()[name]["size"]
-    assert apart(answers[name], shrink_luma(wavy(*WHOLE), size)) < 1e-3
+    assert apart(answers[name], shrink_lightness(wavy(*WHOLE), size)) < 1e-3
 
 
 def test_upsampling(answers: dict[str, Any]) -> None:
@@ -313,13 +315,13 @@ def test_even_reaches(answers: dict[str, Any]) -> None:
 
 
 def test_joining_at_full_size(answers: dict[str, Any]) -> None:
-    luma = wavy(*WHOLE)[0, 0]
+    lightness = wavy(*WHOLE)[0, 0]
     hints = Recipe.from_json({"points": POINTS}).points
-    pins = correct_points(hints, smooth_ab(1)[0], luma, strength=1.2)
+    pins = correct_points(hints, smooth_ab(1)[0], lightness, strength=1.2)
     above = Recipe.from_json({"paint": PAINT, "replacements": REPLACEMENTS})
     overlays = overlays_of(above, WHOLE[::-1], WHOLE, 1.2)
-    expected = join_levels(luma, smooth_ab(1)[0], pins, overlays)
-    assert (expected != join_levels(luma, smooth_ab(1)[0], pins)).mean() > 0.02
+    expected = join_levels(lightness, smooth_ab(1)[0], pins, overlays)
+    assert (expected != join_levels(lightness, smooth_ab(1)[0], pins)).mean() > 0.02
     differences = np.abs(np.array(answers["join"]) - expected.ravel().astype(int))
     assert differences.max() <= 1
     assert differences.mean() < 0.01

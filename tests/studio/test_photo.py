@@ -12,7 +12,7 @@ from pads import DirectPad, open_at_once, photo_file, pixels, tiny_studio
 from PIL import Image
 
 from colorzoo.inference import full_size
-from colorzoo.inference.full_size import FullLuma, shrink_luma, working_size
+from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio import photo
 from colorzoo.studio.photo import read_upload
@@ -91,10 +91,10 @@ def test_a_hundred_megapixels_are_accepted() -> None:
 def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) -> None:
     for data in (photo_file(*size), color_file(*size)):
         opened = open_at_once(data, "old.png", Limits(view_side=100), 64)
-        luma = FullLuma(read_picture(data).levels)
+        lightness = FullLightness(read_picture(data).levels)
         shape = working_size(size[1], size[0], 64)
-        assert torch.equal(opened.network_luma(64), luma.shrunk(shape))
-        view = shrink_luma(luma.whole(), tuple(opened.luma.shape[2:]))
-        assert (opened.luma - view).abs().mean() < 3.0  # a part of a pixel of the view
-        rough = opened.approximate_luma(32) - luma.shrunk(working_size(size[1], size[0], 32))
+        assert torch.equal(opened.network_lightness(64), lightness.shrunk(shape))
+        view = shrink_lightness(lightness.whole(), tuple(opened.lightness.shape[2:]))
+        assert (opened.lightness - view).abs().mean() < 3.0  # a part of a pixel of the view
+        rough = opened.approximate_lightness(32) - lightness.shrunk(working_size(size[1], size[0], 32))
         assert rough.abs().mean() < 3.0

@@ -138,5 +138,5 @@ def test_the_preview_of_a_small_photo_is_the_export(side: int, monkeypatch: pyte
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
     assert studio.pool.get(None).colorizer().size == side
     assert pad.session.photo is not None
-    assert min(pad.session.photo.network_luma(side).shape[2:]) == min(side, 80)
+    assert min(pad.session.photo.network_lightness(side).shape[2:]) == min(side, 80)
     studio.close()

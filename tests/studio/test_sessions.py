@@ -113,7 +113,7 @@ def test_safe_names(given: str, plain: str) -> None:
 def test_a_photo_keeps_no_full_size_pixels() -> None:
     photo = open_at_once(photo_file(900, 1500), "big.png", replace(Limits(), view_side=300), 64)
     assert (photo.size, photo.view) == ((900, 1500), (180, 300))
-    assert {size: tuple(m.shape[2:]) for size, m in photo.network_lumas.items()} == {64: (107, 64)}
+    assert {size: tuple(m.shape[2:]) for size, m in photo.network_lightnesses.items()} == {64: (107, 64)}
     assert photo.nbytes < 900 * 1500 * 4
 
 

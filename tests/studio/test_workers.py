@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from colorzoo.studio.protocol import StudioError
-from colorzoo.studio.workers import Job, ThreadCountChooser, Worker
+from colorzoo.studio.workers import QueuedRequest, ThreadCountChooser, Worker
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ class Recorder:
     def __init__(self, worker: Worker) -> None:
         self.worker, self.done, self.dropped = worker, [], []
         self.go, self.held, self.finished = threading.Event(), threading.Event(), threading.Event()
-        worker.submit("hold", Job("hold", self._hold))
+        worker.submit("hold", QueuedRequest("hold", self._hold))
         assert self.held.wait(10)
 
     def _hold(self) -> None:
@@ -31,16 +31,16 @@ class Recorder:
 
     def submit(self, session: str, name: str, kind: str = "color", rank: int = 1, keep: bool = False) -> None:
         drop = None if keep else lambda: self.dropped.append(name)
-        self.worker.submit(session, Job(kind, lambda: self.done.append(name), drop, rank))
+        self.worker.submit(session, QueuedRequest(kind, lambda: self.done.append(name), drop, rank))
 
     def finish(self) -> list[str]:
         self.go.set()
         for session in ("a", "b", "c"):
             try:
-                self.worker.submit(session, Job("last", lambda: None, rank=9))
+                self.worker.submit(session, QueuedRequest("last", lambda: None, rank=9))
             except StudioError:
                 continue
-        self.worker.submit("z", Job("end", self.finished.set))
+        self.worker.submit("z", QueuedRequest("end", self.finished.set))
         assert self.finished.wait(10)
         return self.done
 
@@ -79,9 +79,9 @@ def test_jobs_that_must_not_be_dropped_are_limited(worker: Worker) -> None:
 
 
 def test_a_job_that_fails_does_not_end_the_thread(worker: Worker) -> None:
-    worker.submit("a", Job("bad", lambda: 1 / 0))
+    worker.submit("a", QueuedRequest("bad", lambda: 1 / 0))
     after = threading.Event()
-    worker.submit("a", Job("good", after.set))
+    worker.submit("a", QueuedRequest("good", after.set))
     assert after.wait(10)
 
 
@@ -97,7 +97,7 @@ def test_cancelled_jobs_are_dropped(worker: Worker) -> None:
 def test_a_retired_worker_finishes_its_jobs_and_refuses_new_ones(worker: Worker) -> None:
     record = Recorder(worker)
     after = threading.Event()
-    worker.submit("a", Job("last", after.set))
+    worker.submit("a", QueuedRequest("last", after.set))
     worker.retire()
     with pytest.raises(StudioError):
         record.submit("b", "late")

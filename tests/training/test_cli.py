@@ -149,9 +149,9 @@ def earlier(trained, tmp_path_factory) -> Path:
 def test_checkpoints_of_earlier_versions_color_alike(trained, earlier):
     now, then = (create_model(NAME, path) for path in (trained / "checkpoints" / "last.ckpt", earlier))
     assert then.trained
-    luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
+    lightness = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert torch.equal(now(luma).ab, then(luma).ab)
+        assert torch.equal(now(lightness).ab, then(lightness).ab)
 
 
 def test_training_continues_from_a_checkpoint_of_an_earlier_version(earlier, pictures, tmp_path):

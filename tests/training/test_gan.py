@@ -27,8 +27,8 @@ class ToyModel(ColoringModel):
             nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3, padding=1))
         )
 
-    def forward(self, luma, guidance=None):
-        return AbPrediction(ab=self.network(luma / 100) * 110)
+    def forward(self, lightness, guidance=None):
+        return AbPrediction(ab=self.network(lightness / 100) * 110)
 
 
 class ToyGAN(GANColorizationModule[AbPrediction]):

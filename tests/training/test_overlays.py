@@ -199,9 +199,9 @@ def test_every_normalization_is_shared_under_the_overlay_of_ddp(card: ModelCard)
     alone = [layer for layer in shared.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     assert all(isinstance(layer, nn.SyncBatchNorm) for layer in alone)
     assert set(shared.state_dict()) == before
-    luma, guidance = sample_call(card, (64, 64))
-    expected = predict(card, smoke_model(card), luma, guidance)
-    torch.testing.assert_close(predict(card, shared, luma, guidance), expected, rtol=0, atol=1e-4)
+    lightness, guidance = sample_call(card, (64, 64))
+    expected = predict(card, smoke_model(card), lightness, guidance)
+    torch.testing.assert_close(predict(card, shared, lightness, guidance), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -118,11 +118,11 @@ def test_boxes_are_shown_where_batches_are_smaller_than_the_grid(pictures, tmp_p
 
 
 def test_hints_are_colored_squares_in_a_dark_frame():
-    luma = torch.full((1, 1, 16, 16), 50.0)
+    lightness = torch.full((1, 1, 16, 16), 50.0)
     points = Points(torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 16, 16))
     points.mask[..., 4:7, 4:7] = 1
     points.ab[:, 0, 4:7, 4:7] = 60.0
-    picture = hint_picture(luma, points)[0]
+    picture = hint_picture(lightness, points)[0]
     assert picture[0, 5, 5] > picture[1, 5, 5] + 0.2
     assert float(picture[:, 3, 5].max()) < 0.01
     assert float(picture[:, 12, 12].std()) < 0.01

@@ -76,12 +76,12 @@ def test_a_start_changes_no_color_before_training():
     """Whatever it is told the branch adds nothing yet; lightness is read as the trained layers read it."""
     model = model_of("zhang2017_global", width=0.25, init_std=None, start="zhang2017_local_small").eval()
     model.setup("fit")
-    luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
+    lightness = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
     plain = model_of("zhang2017_local_small", hint_attention=False, scene_blocks=0).eval()
     state = create_model("zhang2017_local_small").model.network.state_dict()
     plain.model.network.load_state_dict({key: state[key] for key in plain.model.network.state_dict()})
     told = sample_guidance(["statistics"], (32, 40))
-    torch.testing.assert_close(model(luma, told).ab, plain(luma).ab, rtol=0, atol=1e-3)
+    torch.testing.assert_close(model(lightness, told).ab, plain(lightness).ab, rtol=0, atol=1e-3)
 
 
 def test_a_model_that_was_loaded_does_not_start_anew():

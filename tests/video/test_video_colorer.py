@@ -11,14 +11,14 @@ from colorzoo.guidance import Exemplar
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.picture import Picture
 from colorzoo.video.colorer import FrameColorer
-from colorzoo.video.frames import Frame, VideoError
+from colorzoo.video.frames import VideoError, VideoFrame
 from tiny_model import gray_picture, tiny_model, tiny_painter
 
-LUMA = rgb_to_lab(torch.from_numpy(gray_picture(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
+LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_picture(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
 
 
-def frame(number: int, state: Any = "whole") -> Frame:
-    return Frame(number, str(number), None, state)
+def frame(number: int, state: Any = "whole") -> VideoFrame:
+    return VideoFrame(number, str(number), None, state)
 
 
 def colored(seed: int, width: int = 48) -> Picture:
@@ -48,44 +48,44 @@ def frames_colorer(keys: dict[int, Picture], reference: Exemplar | None = None) 
 def test_broken_frames_take_the_previous_colors() -> None:
     colorer = FrameColorer(Colorizer(tiny_model(), device="cpu"))
     colorer.start_shot()
-    assert colorer.color(frame(0, "damaged"), LUMA).abs().max() == 0
-    first = colorer.color(frame(1), LUMA)
+    assert colorer.color(frame(0, "damaged"), LIGHTNESS).abs().max() == 0
+    first = colorer.color(frame(1), LIGHTNESS)
     assert first.abs().max() > 1
-    assert torch.equal(colorer.color(frame(2, "missing"), LUMA * 0.5), first)
+    assert torch.equal(colorer.color(frame(2, "missing"), LIGHTNESS * 0.5), first)
     colorer.start_shot()
-    assert colorer.color(frame(3, "missing"), LUMA).abs().max() == 0
+    assert colorer.color(frame(3, "missing"), LIGHTNESS).abs().max() == 0
 
 
 def test_strength_scales_chroma() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu")
-    whole, half = (FrameColorer(colorizer, strength=s).color(frame(0), LUMA) for s in (1.0, 0.5))
+    whole, half = (FrameColorer(colorizer, strength=s).color(frame(0), LIGHTNESS) for s in (1.0, 0.5))
     assert torch.allclose(half, whole / 2)
 
 
 def test_a_key_frame_keeps_its_colors_and_is_the_next_reference() -> None:
     first, second = colored(1), colored(2)
     colorer = frames_colorer({2: first, 4: second})
-    shades = [float(colorer.color(frame(n), LUMA)[0, 1].mean()) for n in (0, 1, 3, 5, 9)]
+    shades = [float(colorer.color(frame(n), LIGHTNESS)[0, 1].mean()) for n in (0, 1, 3, 5, 9)]
     means = [float(first.rgb.mean())] * 3 + [float(second.rgb.mean())] * 2
     assert shades == pytest.approx(means, abs=1e-5)
     own = rgb_to_lab(torch.from_numpy(first.rgb).permute(2, 0, 1)[None])[:, 1:]
-    assert torch.allclose(colorer.color(frame(2), LUMA), own, atol=1e-3)
-    assert colorer.is_key(frame(2), LUMA)
-    assert not colorer.is_key(frame(3), LUMA)
+    assert torch.allclose(colorer.color(frame(2), LIGHTNESS), own, atol=1e-3)
+    assert colorer.is_key(frame(2), LIGHTNESS)
+    assert not colorer.is_key(frame(3), LIGHTNESS)
 
 
 def test_the_previous_frame_is_used_within_a_shot() -> None:
     colorer = frames_colorer({}, Exemplar(torch.zeros(1, 3, 32, 48)))
-    assert [float(colorer.color(frame(n), LUMA)[0, 0].mean()) for n in range(3)] == pytest.approx(
+    assert [float(colorer.color(frame(n), LIGHTNESS)[0, 0].mean()) for n in range(3)] == pytest.approx(
         [1, 1.5, 1.75]
     )
     colorer.start_shot()
-    assert float(colorer.color(frame(3), LUMA)[0, 0].mean()) == 1
+    assert float(colorer.color(frame(3), LIGHTNESS)[0, 0].mean()) == 1
 
 
 def test_a_key_frame_of_another_shape_is_only_a_reference() -> None:
     colorer = frames_colorer({0: colored(1, width=32)})
-    assert not colorer.is_key(frame(0), LUMA)
+    assert not colorer.is_key(frame(0), LIGHTNESS)
     assert "another shape" in next(iter(colorer.notes))
 
 

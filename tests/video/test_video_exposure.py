@@ -11,7 +11,7 @@ from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.exposure import ExposureHold
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, color_video
-from tiny_video import StubColorer, luma_planes, scene, write_video
+from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 
 def shot(count: int = 40, flicker: float = 0.0, grain: float = 0.0) -> list[Tensor]:
@@ -19,9 +19,11 @@ def shot(count: int = 40, flicker: float = 0.0, grain: float = 0.0) -> list[Tens
     generator = np.random.default_rng(0)
     frames = []
     for number in range(count):
-        luma = scene(number, size=(96, 128)) / 2.55
+        lightness = scene(number, size=(96, 128)) / 2.55
         light = (
-            (luma + 16) * (1 + flicker * generator.normal()) - 16 + grain * generator.normal(size=luma.shape)
+            (lightness + 16) * (1 + flicker * generator.normal())
+            - 16
+            + grain * generator.normal(size=lightness.shape)
         )
         frames.append(torch.from_numpy(light.clip(0, 100)).float()[None, None])
     return frames
@@ -70,13 +72,13 @@ def test_the_model_sees_a_steady_exposure_and_the_result_keeps_its_lightness(tmp
     seen: list[Tensor] = []
 
     class Recorder(StubColorer):
-        def color(self, frame: object, luma: Tensor) -> Tensor:
-            seen.append(luma)
-            return super().color(frame, luma)
+        def color(self, frame: object, lightness: Tensor) -> Tensor:
+            seen.append(lightness)
+            return super().color(frame, lightness)
 
     out = tmp_path / "out.mkv"
     video = VideoFile(film, choose_encoding(out, "ffv1", None))
     color_video(video, Recorder(), PartsFolder(out, "test"), out, steady=0, size=32)
     assert steps(seen) < 0.8
-    for before, after in zip(luma_planes(film), luma_planes(out), strict=True):
+    for before, after in zip(lightness_planes(film), lightness_planes(out), strict=True):
         assert np.abs(before.astype(int) - after).max() <= 1

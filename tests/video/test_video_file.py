@@ -11,7 +11,7 @@ from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
 from tiny_video import (
     StubColorer,
-    luma_planes,
+    lightness_planes,
     read_frames,
     scene,
     sound_packets,
@@ -77,7 +77,7 @@ def test_sound_and_picture_stay_together_in_matroska(tmp_path: Path) -> None:
         ("yuv420p10le", 10, {"color_range": 1, "colorspace": 9, "color_primaries": 9, "color_trc": 14}),
     ],
 )
-def test_depth_tags_and_every_luma_sample_stay(
+def test_depth_tags_and_every_lightness_sample_stay(
     tmp_path: Path, pixels: str, bits: int, tags: dict[str, int]
 ) -> None:
     grain = np.random.default_rng(0).integers(-3, 4, SCENES[0].shape)
@@ -90,7 +90,7 @@ def test_depth_tags_and_every_luma_sample_stay(
         assert after.format.name == pixels
         for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
             assert getattr(after, name) == getattr(before, name) == tags[name], name
-    for was, now in zip(luma_planes(source, bits), luma_planes(out, bits), strict=True):
+    for was, now in zip(lightness_planes(source, bits), lightness_planes(out, bits), strict=True):
         assert np.array_equal(was, now)  # without color nothing changes, at full size and depth
 
 
@@ -110,7 +110,7 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
     out = tmp_path / "out.mp4"
     convert(source, out)
     bits = 8 if scale == 1 else 10
-    for frame, now, was in zip(read_frames(out), luma_planes(out, bits), SCENES, strict=False):
+    for frame, now, was in zip(read_frames(out), lightness_planes(out, bits), SCENES, strict=False):
         assert frame.format.name in (("yuv420p", "yuvj420p") if bits == 8 else ("yuv420p10le",))
         expected = was.astype(float)
         if pixels == "bgr0":  # all values are used there, and 16 to 235 in the result
@@ -134,7 +134,7 @@ def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) ->
     convert(source, out, colorer)
     assert colorer.seen[0][2] == (43, 32)  # 64 x 48 stored, 48 x 64 seen
     assert {frame.rotation for frame in read_frames(out)} == {90}
-    pairs = zip(luma_planes(source), luma_planes(out), strict=True)
+    pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
 

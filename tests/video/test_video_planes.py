@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo.video.planes import Layout, from_rgb, luma_of, matrix_of, to_rgb
+from colorzoo.video.planes import Layout, from_rgb, lightness_of, matrix_of, to_rgb
 
 LAYOUTS = [
     Layout(across, down, bits, full, matrix)
@@ -41,11 +41,11 @@ def test_the_lightness_of_gray_is_that_of_its_rgb(full: bool, bits: int) -> None
     layout = Layout(2, 2, bits, full, 1)
     values = np.arange(2**bits).reshape(-1, 64).astype(np.uint8 if bits == 8 else np.uint16)
     chroma = np.full((values.shape[0] // 2, 32), 2 ** (bits - 1), values.dtype)
-    table = luma_of([values, chroma, chroma], layout)
+    table = lightness_of([values, chroma, chroma], layout)
     tinted = chroma.copy()
     tinted[:] += 3 * 2 ** (bits - 8)  # no longer neutral, so it goes through RGB
-    assert luma_of([values, tinted, tinted], layout).sub(table).abs().max() < 4
-    black, span = layout.luma_scale
+    assert lightness_of([values, tinted, tinted], layout).sub(table).abs().max() < 4
+    black, span = layout.lightness_scale
     gray = np.clip((values - black) / span, 0, 1)
     linear = np.where(gray <= 0.04045, gray / 12.92, ((gray + 0.055) / 1.055) ** 2.4)
     lightness = np.where(linear > 0.008856, 116 * np.cbrt(linear) - 16, 903.3 * linear)

@@ -12,7 +12,7 @@ from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.frames import VideoError
 from colorzoo.video.run import PartsFolder, color_video, parts_path
-from tiny_video import StubColorer, luma_planes, scene, write_video
+from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 _KILLED = """
@@ -69,7 +69,7 @@ def test_parts_of_other_settings_or_another_source_are_dropped(tmp_path: Path) -
     kept.part(0, ".nut").write_bytes(b"of another run")
     (kept.path / "shot-00000000.json").write_text('{"first": 0, "count": 18}')
     assert color(source, out, StubColorer()) == 0
-    assert len(luma_planes(out)) == 18
+    assert len(lightness_planes(out)) == 18
 
 
 def test_a_truncated_note_is_ignored(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ def flicker(frames: list[Tensor]) -> float:
     return float(torch.stack([(a - b).abs().mean() for a, b in zip(frames[1:], frames, strict=False)]).mean())
 
 
-def hold(lumas: list[Tensor], colors: list[Tensor], strength: float, **kwargs: int) -> list[Tensor]:
+def hold(lightnesses: list[Tensor], colors: list[Tensor], strength: float, **kwargs: int) -> list[Tensor]:
     stabilizer = ColorStabilizer(strength, **kwargs)
     steady: list[Tensor] = []
-    for luma, ab in zip(lumas, colors, strict=True):
-        steady += stabilizer.add(luma, ab)
+    for lightness, ab in zip(lightnesses, colors, strict=True):
+        steady += stabilizer.add(lightness, ab)
     return steady + stabilizer.flush()
 
 
@@ -44,18 +44,18 @@ def test_without_strength_colors_stay_to_the_bit() -> None:
 
 
 def test_the_block_size_hardly_changes_the_result() -> None:
-    colors, lumas = flickering(20), [texture(0)] * 20
-    whole = hold(lumas, colors, 0.5, ahead=12, block=24)
-    pieces = hold(lumas, colors, 0.5, ahead=10, block=3)
+    colors, lightnesses = flickering(20), [texture(0)] * 20
+    whole = hold(lightnesses, colors, 0.5, ahead=12, block=24)
+    pieces = hold(lightnesses, colors, 0.5, ahead=10, block=3)
     assert max(float((a - b).abs().max()) for a, b in zip(whole, pieces, strict=True)) < 0.05
 
 
 def test_colors_follow_a_moving_picture() -> None:
     wide, colors = texture(1, 64, 160), torch.zeros(1, 2, 64, 160)
     colors[:, 0, :, :80] = 40  # the left half of the thing is red
-    lumas = [wide[..., n * 3 : n * 3 + 96] for n in range(12)]
+    lightnesses = [wide[..., n * 3 : n * 3 + 96] for n in range(12)]
     true = [colors[..., n * 3 : n * 3 + 96] for n in range(12)]
-    steady = hold(lumas, true, 0.9)
+    steady = hold(lightnesses, true, 0.9)
     assert max(float((a - b).abs().mean()) for a, b in zip(steady, true, strict=True)) < 1.0
 
 

@@ -129,8 +129,8 @@ def test_the_first_layer_reads_inputs_as_caffe_does(authors) -> None:
     state, _ = convert_local(layers)
     lightness, ab = 100 * torch.rand(1, 1, 6, 6), 100 * torch.randn(1, 2, 6, 6)
     mask = (torch.rand(1, 1, 6, 6) > 0.5).float()
-    luma, hints = ([torch.from_numpy(np.float32(b)) for b in layers[n]] for n in ("bw_conv1_1", "ab_conv1_1"))
-    caffe = torch.conv2d(lightness - 50, *luma) + torch.conv2d(torch.cat([ab, 110 * mask], dim=1), *hints)
+    gray, hints = ([torch.from_numpy(np.float32(b)) for b in layers[n]] for n in ("bw_conv1_1", "ab_conv1_1"))
+    caffe = torch.conv2d(lightness - 50, *gray) + torch.conv2d(torch.cat([ab, 110 * mask], dim=1), *hints)
     ours = torch.cat([(lightness - 50) / 100, ab / 110, mask], dim=1)
     found = torch.conv2d(ours, state["model1.0.weight"], state["model1.0.bias"])
     torch.testing.assert_close(found, caffe, atol=1e-4, rtol=1e-4)
@@ -245,10 +245,10 @@ def test_a_packed_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, c
     assert f"size={packed.stat().st_size}" in said
     assert packed.stat().st_size < 0.6 * checkpoint.stat().st_size
     assert read_metadata(packed)["model"] == model_card(NAME).name
-    luma = 100 * torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    lightness = 100 * torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         loaded = colorzoo.create_model(NAME, packed)  # the file says how wide it is
-        torch.testing.assert_close(loaded(luma).ab, model(luma).ab, atol=0.5, rtol=0)
+        torch.testing.assert_close(loaded(lightness).ab, model(lightness).ab, atol=0.5, rtol=0)
 
 
 def test_packing_another_file_is_an_error(tmp_path: Path, capsys) -> None:

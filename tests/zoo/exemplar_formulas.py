@@ -44,11 +44,12 @@ def train_a_step(model: Any, batch: Batch, folder: Path) -> tuple[dict[str, floa
 
 
 def noisy(batch: Batch, deviation: float) -> Tensor:
-    luma = rgb_to_lab(batch["rgb"])[:, :1]
+    lightness = rgb_to_lab(batch["rgb"])[:, :1]
     drawn = [
-        torch.randn(luma.shape[1:], generator=each) for each in picture_generators(batch["seed"], "noise")
+        torch.randn(lightness.shape[1:], generator=each)
+        for each in picture_generators(batch["seed"], "noise")
     ]
-    return luma + deviation * torch.stack(drawn)
+    return lightness + deviation * torch.stack(drawn)
 
 
 def unit(taps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

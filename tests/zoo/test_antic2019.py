@@ -1,4 +1,4 @@
-"""What is particular to DeOldify: files of its author and torchvision, render_factor, sizes, luma."""
+"""What is particular to DeOldify: files of its author and torchvision, render_factor, sizes, lightness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import colorzoo
-from colorzoo.color import luma_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
@@ -24,7 +24,7 @@ from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.perceptual import VGG16Features
 from colorzoo.weights import save_weights
-from colorzoo.zoo.antic2019.model import ab_of, keep_luma, normalize
+from colorzoo.zoo.antic2019.model import ab_of, keep_lightness, normalize
 from colorzoo.zoo.antic2019.network import ResNetEncoder, block_shapes
 from colorzoo.zoo.antic2019.pipeline import colorize_square
 from colorzoo.zoo.antic2019.published import generator_key
@@ -94,10 +94,10 @@ def test_the_authors_files_load(name: str, wrapper: str, tmp_path: Path) -> None
     assert loaded.trained
     wanted = narrow(name)
     wanted.load_published_state_dict(dict(state))
-    luma = 100 * torch.rand(1, 1, 40, 56)
+    lightness = 100 * torch.rand(1, 1, 40, 56)
     with torch.no_grad():
-        assert torch.equal(loaded(luma).ab, wanted(luma).ab)
-        assert not torch.equal(loaded(luma).ab, narrow(name)(luma).ab)
+        assert torch.equal(loaded(lightness).ab, wanted(lightness).ab)
+        assert not torch.equal(loaded(lightness).ab, narrow(name)(lightness).ab)
 
 
 def test_the_other_model_is_named_in_one_line() -> None:
@@ -168,28 +168,28 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("size", [(1, 1), (9, 200), (48, 80), (80, 48), (33, 47)])
 def test_any_size_and_a_batch_is_its_pictures(size: tuple[int, int]) -> None:
-    model, luma = trained(), rgb_to_lab(sample_image(size, batch=2))[:, :1]
+    model, lightness = trained(), rgb_to_lab(sample_image(size, batch=2))[:, :1]
     with torch.no_grad():
-        ab = model(luma).ab
-        alone = torch.cat([model(luma[:1]).ab, model(luma[1:]).ab])
+        ab = model(lightness).ab
+        alone = torch.cat([model(lightness[:1]).ab, model(lightness[1:]).ab])
     assert ab.shape == (2, 2, *size)
     torch.testing.assert_close(ab, alone, rtol=0, atol=1e-2)
 
 
 def test_the_gray_has_the_lightness() -> None:
-    luma = torch.linspace(0, 100, 101).view(1, 1, 1, 101)
-    gray = luma_to_rgb(luma)[:, :1]
-    torch.testing.assert_close(rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1], luma, atol=2e-3, rtol=0)
+    lightness = torch.linspace(0, 100, 101).view(1, 1, 1, 101)
+    gray = lightness_to_rgb(lightness)[:, :1]
+    torch.testing.assert_close(rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1], lightness, atol=2e-3, rtol=0)
 
 
-def test_the_luma_is_kept_as_published() -> None:
+def test_the_lightness_is_kept_as_published() -> None:
     rgb, gray = 0.3 + 0.3 * torch.rand(1, 3, 8, 8), 0.45 + 0.1 * torch.rand(1, 1, 8, 8)
-    joined = keep_luma(rgb, gray)
+    joined = keep_lightness(rgb, gray)
     torch.testing.assert_close(rgb_to_gray(joined), gray)
     for channel in (0, 2):  # U and V
         own, other = (each[:, channel] - rgb_to_gray(each)[:, 0] for each in (joined, rgb))
         torch.testing.assert_close(own, other)
-    low, high = keep_luma(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)).aminmax()
+    low, high = keep_lightness(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)).aminmax()
     assert 0 <= low <= high <= 1
     torch.testing.assert_close(ab_of(normalize(rgb), gray), rgb_to_lab(joined)[:, 1:], atol=1e-3, rtol=0)
 

@@ -24,9 +24,9 @@ BASELINES = [name for name in list_models() if not model_card(name).trainable]
 
 def two_halves(height: int = 24, width: int = 32) -> Tensor:
     """Dark on the left, light on the right: ``(1, 1, height, width)`` in [0, 100]."""
-    luma = torch.full((1, 1, height, width), 30.0)
-    luma[..., width // 2 :] = 70.0
-    return luma
+    lightness = torch.full((1, 1, height, width), 30.0)
+    lightness[..., width // 2 :] = 70.0
+    return lightness
 
 
 def points_at(like: Tensor, colors: dict[tuple[int, int], tuple[float, float]]) -> Points:
@@ -72,12 +72,12 @@ def test_the_command_line_colors_with_them_and_refuses_to_train(
 
 def test_edit_propagation_is_exact_at_the_points_and_solves_its_equations() -> None:
     lab = rgb_to_lab(sample_image((48, 40), seed=3))
-    luma = lab[:, :1]
+    lightness = lab[:, :1]
     points = uniform_points(lab[:, 1:], 12, torch.Generator().manual_seed(0))
-    answer = colorzoo.create_model("levin2004")(luma, Guidance(points=points)).ab
+    answer = colorzoo.create_model("levin2004")(lightness, Guidance(points=points)).ab
     given = points.mask.bool().expand_as(answer)
     torch.testing.assert_close(answer[given], points.ab[given], atol=1e-4, rtol=0)
-    weights = affinities(luma[0, 0].double().numpy(), 0.3)
+    weights = affinities(lightness[0, 0].double().numpy(), 0.3)
     mean = weights @ answer.double().numpy().reshape(2, -1).T
     free = (points.mask == 0).flatten().numpy()
     difference = (mean - answer.double().numpy().reshape(2, -1).T)[free]
@@ -85,21 +85,23 @@ def test_edit_propagation_is_exact_at_the_points_and_solves_its_equations() -> N
 
 
 def test_edit_propagation_stops_at_edges() -> None:
-    luma = two_halves()
-    points = points_at(luma, {(3, 2): (40.0, 20.0), (20, 30): (-30.0, 10.0)})
-    ab = colorzoo.create_model("levin2004")(luma, Guidance(points=points)).ab[0]
+    lightness = two_halves()
+    points = points_at(lightness, {(3, 2): (40.0, 20.0), (20, 30): (-30.0, 10.0)})
+    ab = colorzoo.create_model("levin2004")(lightness, Guidance(points=points)).ab[0]
     assert (ab[0, :, :15] - 40).abs().max() < 3  # of 70 between the two
     assert (ab[0, :, 17:] + 30).abs().max() < 3
 
 
 def test_affinities_are_means_over_neighbors_that_look_alike() -> None:
-    luma = two_halves(6, 8)[0, 0].double().numpy()
-    weights = affinities(luma, 0.3)
+    lightness = two_halves(6, 8)[0, 0].double().numpy()
+    weights = affinities(lightness, 0.3)
     assert weights.sum(axis=1) == pytest.approx(1)
     inside, across = weights[[3 * 8 + 3], [3 * 8 + 2]], weights[[3 * 8 + 3], [3 * 8 + 4]]
     assert inside > 100 * across > 0
-    assert window_variance(luma)[3, 0] == 0
-    assert window_variance(luma)[3, 3] == pytest.approx(20**2 * (1 - (1 / 3) ** 2))  # six of 30, three of 70
+    assert window_variance(lightness)[3, 0] == 0
+    assert window_variance(lightness)[3, 3] == pytest.approx(
+        20**2 * (1 - (1 / 3) ** 2)
+    )  # six of 30, three of 70
 
 
 def test_welsh_gives_each_lightness_its_color() -> None:
@@ -115,23 +117,23 @@ def test_welsh_gives_each_lightness_its_color() -> None:
 
 def test_welsh_tells_texture_from_flatness_at_the_same_lightness() -> None:
     def half_textured(height: int, width: int) -> Tensor:
-        luma = torch.full((1, 1, height, width), 0.5)
+        lightness = torch.full((1, 1, height, width), 0.5)
         checks = (torch.arange(height)[:, None] + torch.arange(width // 2)) % 2
-        luma[..., : width // 2] = 0.4 + 0.2 * checks
-        return luma
+        lightness[..., : width // 2] = 0.4 + 0.2 * checks
+        return lightness
 
     tint = torch.where(torch.arange(40) < 20, 0.08, -0.08)
     rgb = half_textured(40, 40) + torch.stack([tint, 0 * tint, -tint]).view(1, 3, 1, 40)
-    luma = rgb_to_lab(half_textured(30, 40).expand(-1, 3, -1, -1))[:, :1]
-    answer = colorzoo.create_model("welsh2002")(luma, Guidance(exemplar=Exemplar(rgb))).ab[0]
+    lightness = rgb_to_lab(half_textured(30, 40).expand(-1, 3, -1, -1))[:, :1]
+    answer = colorzoo.create_model("welsh2002")(lightness, Guidance(exemplar=Exemplar(rgb))).ab[0]
     assert answer[1, 3:-3, 3:17].mean() > 10, "the textured half is yellowish"
     assert answer[1, 3:-3, 23:-3].mean() < -10, "the flat half bluish"
 
 
 def test_window_deviation_is_that_of_25_pixels() -> None:
-    luma = 100 * torch.rand(1, 1, 9, 9, generator=torch.Generator().manual_seed(0))
-    expected = luma[0, 0, 2:7, 3:8].std(correction=0)
-    torch.testing.assert_close(window_deviation(luma)[0, 0, 4, 5], expected)
+    lightness = 100 * torch.rand(1, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    expected = lightness[0, 0, 2:7, 3:8].std(correction=0)
+    torch.testing.assert_close(window_deviation(lightness)[0, 0, 4, 5], expected)
     assert window_deviation(torch.full((1, 1, 6, 6), 99.9)).max() < 1e-4
 
 

@@ -48,13 +48,13 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
     if look is None:
         look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
-    luma = noisy(batch, model.simulation.luma_noise)
-    target, other = model.model.features.of_luma(luma), model.model.features.of_rgb(look)
-    clean = model.model.features.of_luma(lab[:, :1])
-    grid = (luma.shape[-2] // 4, luma.shape[-1] // 4)
+    lightness = noisy(batch, model.simulation.lightness_noise)
+    target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
+    clean = model.model.features.of_lightness(lab[:, :1])
+    grid = (lightness.shape[-2] // 4, lightness.shape[-1] // 4)
     classes = tuple(
         Classified(
-            *(to_grid(part, tuple(luma.shape[-2:]), grid) for part in model.model.segmenter(None, deep))
+            *(to_grid(part, tuple(lightness.shape[-2:]), grid) for part in model.model.segmenter(None, deep))
         )
         for deep in (clean.deep, other.deep)
     )
@@ -62,7 +62,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     warped = class_wise_warp(
         model, *maps, quarter(rgb_to_lab(look)[:, 1:]), classes, model.model.architecture.tau
     )
-    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50], dim=1))
+    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), lightness - 50], dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
     fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)).score for each in (ab, lab[:, 1:]))
     terms["adversarial"] = model.objective.adversarial_weight * relativistic(fake, real, -1)
@@ -116,14 +116,14 @@ def watched(model: Any) -> Watching:
 
 
 def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
-    batch, model = paired_batch(), small(luma_noise=20.0)
+    batch, model = paired_batch(), small(lightness_noise=20.0)
     watching = watched(model)
     model.paint(batch)
-    luma = rgb_to_lab(batch["rgb"])[:, :1]
-    gray = lab_to_rgb(torch.cat([luma, 0 * luma, 0 * luma], 1))
+    lightness = rgb_to_lab(batch["rgb"])[:, :1]
+    gray = lab_to_rgb(torch.cat([lightness, 0 * lightness, 0 * lightness], 1))
     (target, deep), (reference, _) = watching.shown
     assert torch.equal(target, gray)
-    assert torch.equal(deep, model.model.features.of_luma(luma).deep)
+    assert torch.equal(deep, model.model.features.of_lightness(lightness).deep)
     assert torch.equal(reference, batch["reference"])
 
 

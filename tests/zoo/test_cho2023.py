@@ -232,8 +232,8 @@ def test_points_on_sketches_have_a_lightness() -> None:
     ab = torch.zeros(1, 2, *SIZE)
     with torch.no_grad():
         dark, light = (
-            model(sketch, Guidance(points=Points(ab, mask, torch.full_like(mask, luma)))).rgb
-            for luma in (10.0, 90.0)
+            model(sketch, Guidance(points=Points(ab, mask, torch.full_like(mask, lightness)))).rgb
+            for lightness in (10.0, 90.0)
         )
     assert not torch.equal(dark, light)
 

@@ -40,7 +40,7 @@ def model(card: ModelCard) -> Colorzoo2026:
 
 
 @pytest.fixture(scope="module")
-def luma() -> Tensor:
+def lightness() -> Tensor:
     return rgb_to_lab(sample_image(SIZE))[:, :1]
 
 
@@ -53,8 +53,8 @@ def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE)
 
 
 @torch.no_grad()
-def test_cells_with_points_show_their_colors(model: Colorzoo2026, luma: Tensor) -> None:
-    seen = model.analyze(luma)
+def test_cells_with_points_show_their_colors(model: Colorzoo2026, lightness: Tensor) -> None:
+    seen = model.analyze(lightness)
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
     across = cell_covariance(seen.cells, observed.cell)
     change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
@@ -62,41 +62,45 @@ def test_cells_with_points_show_their_colors(model: Colorzoo2026, luma: Tensor) 
 
 
 @torch.no_grad()
-def test_a_point_of_the_color_that_is_there_changes_nothing(model: Colorzoo2026, luma: Tensor) -> None:
-    plain = model(luma).ab
+def test_a_point_of_the_color_that_is_there_changes_nothing(model: Colorzoo2026, lightness: Tensor) -> None:
+    plain = model(lightness).ab
     clicks = [(row, column, *map(float, plain[0, :, row, column])) for row, column, _, _ in CLICKS]
-    assert (model(luma, points(*clicks)).ab - plain).abs().max() < 1e-3
+    assert (model(lightness, points(*clicks)).ab - plain).abs().max() < 1e-3
 
 
 @torch.no_grad()
 def test_an_edit_is_the_plain_answer_without_another_run(
-    model: Colorzoo2026, luma: Tensor, monkeypatch: pytest.MonkeyPatch
+    model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = model.remember()
-    model.edit(luma, points(*CLICKS[:1]), memory)
-    want = model(luma, points(*CLICKS))
+    model.edit(lightness, points(*CLICKS[:1]), memory)
+    want = model(lightness, points(*CLICKS))
     monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
-    found = model.edit(luma, points(*CLICKS), memory)
+    found = model.edit(lightness, points(*CLICKS), memory)
     assert torch.equal(found.ab, want.ab)
     assert torch.allclose(found.extras["logits"], want.extras["logits"])
-    assert torch.equal(model.edit(luma, Guidance(), memory).ab, model.edit(luma, points(), memory).ab)
+    assert torch.equal(
+        model.edit(lightness, Guidance(), memory).ab, model.edit(lightness, points(), memory).ab
+    )
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("most", [0, 4])
 def test_edits_beyond_the_cached_columns_are_the_plain_answer(
-    model: Colorzoo2026, luma: Tensor, monkeypatch: pytest.MonkeyPatch, most: int
+    model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(points_module, "_MOST_COLUMNS", most)
     memory = model.remember()
     for clicks in (CLICKS[:2], CLICKS, [(8, 8 * column, 5.0, 5.0) for column in range(6)], CLICKS[1:]):
-        assert torch.equal(model.edit(luma, points(*clicks), memory).ab, model(luma, points(*clicks)).ab)
+        assert torch.equal(
+            model.edit(lightness, points(*clicks), memory).ab, model(lightness, points(*clicks)).ab
+        )
 
 
 @torch.no_grad()
-def test_points_narrow_the_distribution_at_their_place(model: Colorzoo2026, luma: Tensor) -> None:
+def test_points_narrow_the_distribution_at_their_place(model: Colorzoo2026, lightness: Tensor) -> None:
     def spread(guidance: Guidance) -> Tensor:
-        shares = model(luma, guidance).extras["logits"].softmax(1)
+        shares = model(lightness, guidance).extras["logits"].softmax(1)
         return -(shares * shares.clamp(min=1e-12).log()).sum(1)[0]
 
     before, after = spread(Guidance()), spread(points(CLICKS[0]))
@@ -105,26 +109,26 @@ def test_points_narrow_the_distribution_at_their_place(model: Colorzoo2026, luma
 
 
 @torch.no_grad()
-def test_places_are_most_like_themselves(model: Colorzoo2026, luma: Tensor) -> None:
+def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor) -> None:
     memory, mask = model.remember(), points(*CLICKS).points.mask
-    found = model.likeness(luma, mask, memory)[0, 0]
+    found = model.likeness(lightness, mask, memory)[0, 0]
     assert 0 <= found.min() < 0.9
     assert found.max() <= 1 + 1e-5
-    singly = [model.likeness(luma, points(click).points.mask, memory)[0, 0] for click in CLICKS]
+    singly = [model.likeness(lightness, points(click).points.mask, memory)[0, 0] for click in CLICKS]
     assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
 
 
 @torch.no_grad()
-def test_features_of_places_leave_out_the_position(model: Colorzoo2026, luma: Tensor) -> None:
+def test_features_of_places_leave_out_the_position(model: Colorzoo2026, lightness: Tensor) -> None:
     cells = model.covariance(
         torch.ones(1, 6, 8, model.covariance.hidden.in_features - 1), torch.zeros(1, 6, 8, 1)
     )
     assert torch.allclose(cells.embedding, cells.embedding[:, :1].expand_as(cells.embedding))
     assert not torch.allclose(cells.place, cells.place[:, :1].expand_as(cells.place))
-    features = features_of(model, luma)
+    features = features_of(model, lightness)
     assert features is not None
-    assert torch.equal(features[:, 0, 0], model.analyze(luma).cells.embedding[0, 0].flatten())
+    assert torch.equal(features[:, 0, 0], model.analyze(lightness).cells.embedding[0, 0].flatten())
 
 
 @pytest.mark.slow  # a minute on an idle core
@@ -135,7 +139,7 @@ def test_points_enter_a_graph_as_they_enter_the_model(model: Colorzoo2026, tmp_p
     traced = sample_input("gray", (61, 91), batch=2)
     none = Guidance(points=Points.none(traced))
     made = write_graph(model, (traced.contiguous(), none), others, tmp_path / "small.onnx", {})
-    assert made.inputs == ("luma", "points_ab", "points_mask")
+    assert made.inputs == ("lightness", "points_ab", "points_mask")
     assert made.outputs == ("ab", "logits")
     assert max(made.differences.values()) < TOLERANCE
 
@@ -153,13 +157,13 @@ def scattered(count: int, size: tuple[int, int]) -> Guidance:
 
 
 @torch.no_grad()
-def test_pictures_with_and_without_points_share_a_batch(model: Colorzoo2026, luma: Tensor) -> None:
+def test_pictures_with_and_without_points_share_a_batch(model: Colorzoo2026, lightness: Tensor) -> None:
     clicked = points(*CLICKS).points
-    none = Points.none(luma)
+    none = Points.none(lightness)
     both = Points(torch.cat([none.ab, clicked.ab]), torch.cat([none.mask, clicked.mask]))
-    first, second = model(luma.expand(2, -1, -1, -1), Guidance(points=both)).ab
-    assert torch.allclose(first, model(luma).ab[0], atol=1e-4)
-    assert torch.allclose(second, model(luma, points(*CLICKS)).ab[0], atol=1e-4)
+    first, second = model(lightness.expand(2, -1, -1, -1), Guidance(points=both)).ab
+    assert torch.allclose(first, model(lightness).ab[0], atol=1e-4)
+    assert torch.allclose(second, model(lightness, points(*CLICKS)).ab[0], atol=1e-4)
 
 
 def test_more_points_than_the_system_takes_are_thinned() -> None:

@@ -17,7 +17,7 @@ from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightni
 
 STEPS = 40
 ADAM = partial(torch.optim.Adam, lr=2e-3, betas=(0.5, 0.999))
-SETTINGS = {"optimizer": ADAM, "matching_lr": 1e-3, "luma_noise": 0.0, "smooth_weight": 0.0, "tau": 0.1}
+SETTINGS = {"optimizer": ADAM, "matching_lr": 1e-3, "lightness_noise": 0.0, "smooth_weight": 0.0, "tau": 0.1}
 OWN = {"chen2023": {}, "zhang2019": {"training_tau": 0.1, "previous": 0.0, "contextual_weight": 0.0}}
 
 

@@ -91,13 +91,13 @@ def test_a_donor_must_be_trained() -> None:
 
 
 def test_noise_belongs_to_the_picture() -> None:
-    luma, seeds = torch.full((4, 1, 64, 64), 50.0), torch.tensor([3, 4, 3, 5])
-    noise = with_noise(luma, seeds, 2.0) - luma
+    lightness, seeds = torch.full((4, 1, 64, 64), 50.0), torch.tensor([3, 4, 3, 5])
+    noise = with_noise(lightness, seeds, 2.0) - lightness
     assert float(noise.std()) == pytest.approx(2, rel=0.05)
     assert abs(float(noise.mean())) < 0.1
     assert torch.equal(noise[0], noise[2])
     assert not torch.equal(noise[0], noise[1])
-    assert torch.equal(with_noise(luma, seeds, 0.0), luma)
+    assert torch.equal(with_noise(lightness, seeds, 0.0), lightness)
 
 
 def ancestor() -> Any:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo import create_model
-from colorzoo.color import luma_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
@@ -135,19 +135,19 @@ def narrow() -> Any:
 
 @torch.inference_mode()
 def test_padding_does_not_show_in_a_picture_that_needs_none(narrow: Any) -> None:
-    luma = sample_input("gray", (64, 96))
-    whole = narrow(luma).ab
-    assert torch.equal(whole, narrow.model.network.paint(luma, luma_to_rgb(luma)))
-    longer = torch.cat([luma, luma[..., -1:].expand(-1, -1, -1, 32)], dim=3)
+    lightness = sample_input("gray", (64, 96))
+    whole = narrow(lightness).ab
+    assert torch.equal(whole, narrow.model.network.paint(lightness, lightness_to_rgb(lightness)))
+    longer = torch.cat([lightness, lightness[..., -1:].expand(-1, -1, -1, 32)], dim=3)
     assert torch.equal(narrow(longer[..., :97]).ab, narrow(longer).ab[..., :97])
 
 
 @torch.inference_mode()
 def test_the_product_is_that_of_a_map_for_each_query(narrow: Any) -> None:
     network = narrow.model.network
-    luma = sample_input("gray", (64, 96), batch=2)
+    lightness = sample_input("gray", (64, 96), batch=2)
     image = torch.randn(2, 3, 64, 96)
-    maps = network.pixel_decoder(network.encoder(luma, image))
+    maps = network.pixel_decoder(network.encoder(lightness, image))
     colors = network.color_decoder(maps)
     queries = torch.einsum("bqc,bchw->bqhw", colors, network.pixel_decoder.last(maps[-1]))
     plain = network.refine(torch.cat([queries, image], dim=1))
@@ -155,7 +155,7 @@ def test_the_product_is_that_of_a_map_for_each_query(narrow: Any) -> None:
     torch.testing.assert_close(found, plain, rtol=0, atol=1e-4 * float(plain.abs().max()))
 
 
-def test_the_published_pipeline_squashes_and_keeps_the_luma(narrow: Any) -> None:
+def test_the_published_pipeline_squashes_and_keeps_the_lightness(narrow: Any) -> None:
     rgb = sample_image((40, 90))
     seen: list[Tensor] = []
     hook = narrow.model.network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
@@ -165,8 +165,8 @@ def test_the_published_pipeline_squashes_and_keeps_the_luma(narrow: Any) -> None
     assert found.shape == rgb.shape
     smooth = narrow.colorize_as_published(rgb, side=64, enlargement="bilinear")
     assert not torch.equal(found, smooth)
-    luma = [rgb_to_lab(each)[:, :1] for each in (rgb, found)]
-    assert (luma[0] - luma[1]).abs().median() < 12  # random weights leave the gamut in places
+    lightness = [rgb_to_lab(each)[:, :1] for each in (rgb, found)]
+    assert (lightness[0] - lightness[1]).abs().median() < 12  # random weights leave the gamut in places
 
 
 def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def tapped_models() -> list[str]:
 def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
     card = model_card(name)
     model: Any = smoke_model(card).model
-    luma, guidance = sample_call(card, (37, 53), batch=2)
+    lightness, guidance = sample_call(card, (37, 53), batch=2)
     for given in (guidance, None):
         seen: list[Any] = []
 
@@ -63,8 +63,8 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
             seen.append((name, activation.shape))
             return activation
 
-        state = model.before_taps(luma, given)
-        expected = picture(card, model(luma, given))
+        state = model.before_taps(lightness, given)
+        expected = picture(card, model(lightness, given))
         assert torch.equal(model.after_taps(state, unchanged), expected)
         assert torch.equal(model.after_taps(state, visit), expected)  # the state serves again
         wanted = [tap for tap in model.taps if tap.name in {name for name, _ in seen}]
@@ -78,31 +78,31 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
 
 def test_a_new_add_on_changes_nothing() -> None:
     model = add_on(trained=False)
-    luma, guidance = call()
-    plain = model.model.backbone.model(luma, guidance).ab
-    assert torch.equal(model(luma, guidance).ab, plain)
+    lightness, guidance = call()
+    plain = model.model.backbone.model(lightness, guidance).ab
+    assert torch.equal(model(lightness, guidance).ab, plain)
 
 
 def test_without_a_scribble_it_is_the_backbone_bit_by_bit() -> None:
     model = add_on()
-    luma, guidance = call()
-    plain = model.model.backbone.model(luma, Guidance(points=guidance.points)).ab
-    empty = Scribbles(torch.zeros_like(luma))
-    assert torch.equal(model(luma, Guidance(points=guidance.points)).ab, plain)
-    assert torch.equal(model(luma, Guidance(points=guidance.points, scribbles=empty)).ab, plain)
+    lightness, guidance = call()
+    plain = model.model.backbone.model(lightness, Guidance(points=guidance.points)).ab
+    empty = Scribbles(torch.zeros_like(lightness))
+    assert torch.equal(model(lightness, Guidance(points=guidance.points)).ab, plain)
+    assert torch.equal(model(lightness, Guidance(points=guidance.points, scribbles=empty)).ab, plain)
     one = torch.cat([guidance.scribbles.mask[:1], empty.mask[:1]])
-    mixed = model(luma, Guidance(points=guidance.points, scribbles=Scribbles(one))).ab
+    mixed = model(lightness, Guidance(points=guidance.points, scribbles=Scribbles(one))).ab
     assert torch.equal(mixed[1], plain[1])
     assert not torch.equal(mixed[0], plain[0])
 
 
 def test_nothing_moves_beyond_the_reach() -> None:
     model = add_on(reach=4)
-    luma, _ = call((96, 96), batch=1)
-    mask = torch.zeros_like(luma)
+    lightness, _ = call((96, 96), batch=1)
+    mask = torch.zeros_like(lightness)
     mask[..., 48, 20:30] = 1
-    plain = model(luma, None).ab
-    moved = (model(luma, Guidance(scribbles=Scribbles(mask))).ab - plain).abs().amax(dim=1)
+    plain = model(lightness, None).ab
+    moved = (model(lightness, Guidance(scribbles=Scribbles(mask))).ab - plain).abs().amax(dim=1)
     far = widened(mask, 20)[:, 0] == 0
     assert moved.max() > 0.1
     assert moved[far].max() == 0
@@ -110,34 +110,34 @@ def test_nothing_moves_beyond_the_reach() -> None:
 
 def test_looking_only_around_the_strokes_changes_nothing() -> None:
     model = add_on(reach=4)
-    luma, _ = call((120, 128), batch=2)
-    mask = torch.zeros_like(luma)
+    lightness, _ = call((120, 128), batch=2)
+    mask = torch.zeros_like(lightness)
     mask[0, :, 40:43, 30:40] = mask[1, :, 100:, 20] = 1
     given = Guidance(scribbles=Scribbles(mask))
-    quick = model(luma, given).ab
-    everywhere = model.train()(luma, given).ab  # no BatchNorm is in training mode
+    quick = model(lightness, given).ab
+    everywhere = model.train()(lightness, given).ab  # no BatchNorm is in training mode
     torch.testing.assert_close(quick, everywhere, rtol=0, atol=1e-3)
 
 
 def bled_step() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return lightness and color of two halves, the color as it bled, and a stroke over that."""
-    luma = torch.full((1, 1, 40, 48), 30.0)
+    lightness = torch.full((1, 1, 40, 48), 30.0)
     ab = torch.full((1, 2, 40, 48), 30.0)
-    luma[..., 24:], ab[..., 24:] = 70.0, -30.0
+    lightness[..., 24:], ab[..., 24:] = 70.0, -30.0
     bled = ab.clone()
     bled[..., 21:27] = 0.0
-    mask = torch.zeros_like(luma)
+    mask = torch.zeros_like(lightness)
     mask[..., 21:27] = 1
-    return luma, ab, bled, mask
+    return lightness, ab, bled, mask
 
 
 def test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side() -> None:
-    luma, ab, bled, mask = bled_step()
+    lightness, ab, bled, mask = bled_step()
     propagation = Propagation(9)
-    assert torch.equal(propagation(bled, luma, mask), torch.zeros_like(bled))  # believed nowhere yet
+    assert torch.equal(propagation(bled, lightness, mask), torch.zeros_like(bled))  # believed nowhere yet
     with torch.no_grad():
         propagation.belief[4].bias.fill_(1 / 20)
-    mended = bled + propagation(bled, luma, mask)
+    mended = bled + propagation(bled, lightness, mask)
     assert (bled - ab).abs().max() == 30
     assert (mended - ab).abs().max() < 6
     assert (mended - ab)[..., :18].abs().max() < 1
@@ -148,27 +148,27 @@ def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
     with torch.no_grad():
         for parameter in model.model.network.propagation.belief.parameters():
             parameter.normal_(0, 0.05, generator=torch.Generator().manual_seed(0))
-    luma, _ = call((96, 100), batch=1)
-    mask = torch.zeros_like(luma)
+    lightness, _ = call((96, 100), batch=1)
+    mask = torch.zeros_like(lightness)
     mask[..., 40:43, 30:50] = 1
-    plain, given = model(luma, None).ab, Guidance(scribbles=Scribbles(mask))
-    quick = model(luma, given).ab
+    plain, given = model(lightness, None).ab, Guidance(scribbles=Scribbles(mask))
+    quick = model(lightness, given).ab
     moved = (quick - plain).abs().amax(dim=1)
     assert moved.max() > 0.1
     assert moved[widened(mask, 9)[:, 0] == 0].max() == 0
-    torch.testing.assert_close(model.train()(luma, given).ab, quick, rtol=0, atol=1e-3)
+    torch.testing.assert_close(model.train()(lightness, given).ab, quick, rtol=0, atol=1e-3)
     model.eval()
     empty = Guidance(scribbles=Scribbles(torch.zeros_like(mask)))
-    assert torch.equal(model(luma, empty).ab, plain)
+    assert torch.equal(model(lightness, empty).ab, plain)
 
 
 def test_the_backbone_is_opened_once_for_many_strokes() -> None:
     model = add_on()
-    luma, guidance = call()
-    opened = model.model.open(luma, guidance)
+    lightness, guidance = call()
+    opened = model.model.open(lightness, guidance)
     for mask in (guidance.scribbles.mask, guidance.scribbles.mask.flip(-1)):
         given = Guidance(points=guidance.points, scribbles=Scribbles(mask))
-        assert torch.equal(model.model.redraw(opened, Scribbles(mask)).ab, model(luma, given).ab)
+        assert torch.equal(model.model.redraw(opened, Scribbles(mask)).ab, model(lightness, given).ab)
 
 
 def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> None:
@@ -176,9 +176,9 @@ def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> 
     model = build_model(Kim2021, {**sketches, "hidden": (8,)}).eval()
     assert model.output_kind == "rgb"
     assert model.input_kind == "sketch"
-    luma, guidance = call((33, 47))
+    lightness, guidance = call((33, 47))
     given = Guidance(scribbles=guidance.scribbles)
-    assert torch.equal(model(luma / 100, given).rgb, model(luma / 100, None).rgb)  # E is new
+    assert torch.equal(model(lightness / 100, given).rgb, model(lightness / 100, None).rgb)  # E is new
     trainer = quiet_trainer(tmp_path, max_epochs=1)
     with pytest.raises(ColorzooError, match="reads sketches"):
         trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
@@ -193,11 +193,13 @@ def test_a_backbone_without_taps_is_refused_in_one_line(name: str) -> None:
 
 def test_it_takes_what_its_backbone_takes() -> None:
     assert add_on().accepts == {"points", "scribbles"}
-    other = create_model("kim2021", weights=None, backbone="zhang2016_small", hidden=(8,), read_luma=True)
+    other = create_model(
+        "kim2021", weights=None, backbone="zhang2016_small", hidden=(8,), read_lightness=True
+    )
     assert other.accepts == {"scribbles"}
-    luma, guidance = call()
-    scribbled = other(luma, Guidance(scribbles=guidance.scribbles))
-    assert torch.equal(other(luma, guidance).ab, scribbled.ab)  # points are no business of this backbone
+    lightness, guidance = call()
+    scribbled = other(lightness, Guidance(scribbles=guidance.scribbles))
+    assert torch.equal(other(lightness, guidance).ab, scribbled.ab)  # points are no business of this backbone
 
 
 def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_alone(tmp_path) -> None:
@@ -214,8 +216,8 @@ def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_al
     kept = torch.load(tmp_path / "e.ckpt", weights_only=True)["state_dict"]
     assert {key.split(".")[0] for key in kept} == {"model"}
     loaded = Kim2021.load_from_checkpoint(tmp_path / "e.ckpt").eval()
-    luma, guidance = call()
-    assert torch.equal(loaded(luma, guidance).ab, model.eval()(luma, guidance).ab)
+    lightness, guidance = call()
+    assert torch.equal(loaded(lightness, guidance).ab, model.eval()(lightness, guidance).ab)
 
 
 def test_an_add_on_over_random_weights_is_not_trained(tmp_path) -> None:
@@ -228,13 +230,13 @@ def test_an_add_on_over_random_weights_is_not_trained(tmp_path) -> None:
 def losses_of(model: Kim2021) -> Any:
     batch = sample_batch((48, 48), batch=2)
     lab = rgb_to_lab(batch["rgb"])
-    luma, ab = lab[:, :1], lab[:, 1:]
+    lightness, ab = lab[:, :1], lab[:, 1:]
     with torch.no_grad():
-        state = model.model.backbone.model.before_taps(luma, Guidance())
+        state = model.model.backbone.model.before_taps(lightness, Guidance())
         first = model.model.backbone.model.after_taps(state, unchanged)
-        mask = torch.zeros_like(luma)
+        mask = torch.zeros_like(lightness)
         mask[..., 20:24, 8:40] = 1
-        return model._compute_losses(state, luma, ab, first, mask)
+        return model._compute_losses(state, lightness, ab, first, mask)
 
 
 def test_at_the_start_only_the_edges_cost() -> None:
@@ -349,15 +351,15 @@ def test_scribbles_of_a_recipe_reach_the_add_on() -> None:
     both = Guidance.from_json(recipe).scribbles.mask
     assert both[0, 0, 24, 8] == both[0, 0, 8, 24] == 1  # strokes accumulate in one mask
     model: ColorizationModule = add_on()
-    luma = rgb_to_lab(sample_image((48, 48)))[:, :1]
+    lightness = rgb_to_lab(sample_image((48, 48)))[:, :1]
     first = Guidance.from_json({**recipe, "scribbles": recipe["scribbles"][:1]})
-    assert not torch.equal(model(luma, Guidance.from_json(recipe)).ab, model(luma, first).ab)
+    assert not torch.equal(model(lightness, Guidance.from_json(recipe)).ab, model(lightness, first).ab)
 
 
 def test_points_pass_through() -> None:
     model = add_on()
-    luma, _ = call((48, 48), batch=1)
+    lightness, _ = call((48, 48), batch=1)
     hints = sample_guidance(["points"], (48, 48))
     torch.testing.assert_close(
-        model(luma, hints).ab, model.model.backbone.model(luma, hints).ab, rtol=0, atol=0
+        model(lightness, hints).ab, model.model.backbone.model(lightness, hints).ab, rtol=0, atol=0
     )

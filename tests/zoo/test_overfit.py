@@ -63,11 +63,11 @@ def test_forty_steps_bring_the_loss_down(name: str, share: float) -> None:
 @torch.no_grad()
 def test_points_are_obeyed() -> None:
     model, batch, _ = trained("zhang2017_local")
-    luma = rgb_to_lab(batch["rgb"])[:, :1]
+    lightness = rgb_to_lab(batch["rgb"])[:, :1]
     answers = []
     for wanted in ((60.0, 0.0), (-60.0, 0.0)):
-        points, where = colored_square(luma, wanted)
-        ab = model(luma, Guidance(points=points)).ab - model(luma, Guidance()).ab
+        points, where = colored_square(lightness, wanted)
+        ab = model(lightness, Guidance(points=points)).ab - model(lightness, Guidance()).ab
         answers.append(moved_towards(ab, wanted, where))
     # CIE units between asking for red and for green; each alone hangs on the rounding of forty steps
     assert sum(answers) > 20
@@ -90,12 +90,12 @@ def test_histograms_are_obeyed() -> None:
 def test_a_scribble_sharpens_the_edge_under_it() -> None:
     model, batch, _ = trained("kim2021")
     lab = rgb_to_lab(batch["rgb"])
-    luma, ab = lab[:, :1], lab[:, 1:]
-    first = model(luma, Guidance()).ab
+    lightness, ab = lab[:, :1], lab[:, 1:]
+    first = model(lightness, Guidance()).ab
     drawn = simulate_scribbles(
         first, ab, picture_generators(batch["seed"] + 7, "strokes"), ScribbleSimulation(none=0)
     )
-    second = model(luma, Guidance(scribbles=Scribbles(drawn.mask))).ab
+    second = model(lightness, Guidance(scribbles=Scribbles(drawn.mask))).ab
     before, after = (edge_error(each, ab, drawn.mask, kind="signed").mean() for each in (first, second))
     assert after < 0.95 * before
 

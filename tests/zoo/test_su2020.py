@@ -39,7 +39,7 @@ def model(**more: Any) -> Any:
         return build_model(Su2020, {**TINY, **more}).eval()
 
 
-def luma_of(batch: int, size: tuple[int, int] = SIZE) -> Tensor:
+def lightness_of(batch: int, size: tuple[int, int] = SIZE) -> Tensor:
     return rgb_to_lab(sample_image(size, batch=batch))[:, :1]
 
 
@@ -98,22 +98,22 @@ def test_an_instance_that_votes_in_vain_damps_the_sum() -> None:
 
 def test_pictures_without_boxes_are_colored_as_a_whole() -> None:
     networks = model()
-    luma = luma_of(4)
+    lightness = lightness_of(4)
     boxes = boxes_of(2, 0, 3, 0)
-    together = networks(luma, Guidance(boxes=boxes))
-    plain = networks(luma, None)
+    together = networks(lightness, Guidance(boxes=boxes))
+    plain = networks(lightness, None)
     torch.testing.assert_close(together.ab[[1, 3]], plain.ab[[1, 3]], rtol=0, atol=1e-3)
     assert (together.ab - plain.ab)[[0, 2]].abs().amax(dim=(1, 2, 3)).min() > 0.1
     for row in range(4):
         one = slice(row, row + 1)
-        alone = networks(luma[one], Guidance(boxes=boxes[one]))
+        alone = networks(lightness[one], Guidance(boxes=boxes[one]))
         torch.testing.assert_close(alone.ab, together.ab[one], rtol=0, atol=1e-3)
         torch.testing.assert_close(alone.extras["logits"], together.extras["logits"][one], rtol=0, atol=1e-3)
 
 
 def test_an_add_on_sees_each_picture_of_a_mixed_batch() -> None:
     networks = model()
-    luma, guidance = luma_of(3), Guidance(boxes=boxes_of(0, 2, 0))
+    lightness, guidance = lightness_of(3), Guidance(boxes=boxes_of(0, 2, 0))
     seen: dict[str, Tensor] = {}
 
     def louder(name: str, activation: Tensor) -> Tensor:
@@ -122,8 +122,8 @@ def test_an_add_on_sees_each_picture_of_a_mixed_batch() -> None:
         rows = torch.tensor([1.0, 1.0, 3.0]).view(3, 1, 1, 1)
         return activation * rows if name == "8_3" else activation
 
-    state = networks.model.before_taps(luma, guidance)
-    moved = networks.model.after_taps(state, louder) - networks(luma, guidance).ab
+    state = networks.model.before_taps(lightness, guidance)
+    moved = networks.model.after_taps(state, louder) - networks(lightness, guidance).ab
     assert seen["8_3"].min() > 0
     assert moved[:2].abs().max() < 1e-3
     assert moved[2].abs().max() > 0.1
@@ -131,7 +131,7 @@ def test_an_add_on_sees_each_picture_of_a_mixed_batch() -> None:
 
 def test_hints_lie_in_the_crops_too() -> None:
     networks = model()
-    luma, boxes = luma_of(1), boxes_of(1)
+    lightness, boxes = lightness_of(1), boxes_of(1)
     ab = torch.zeros(1, 2, *SIZE)
     mask = torch.zeros(1, 1, *SIZE)
     corners = boxes.corners[0, 0]
@@ -140,7 +140,7 @@ def test_hints_lie_in_the_crops_too() -> None:
     ab[..., int(y), int(x)] = 80
     seen = []
     networks.model.network.instance.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    networks(luma, Guidance(boxes=boxes, points=Points(ab, mask)))
+    networks(lightness, Guidance(boxes=boxes, points=Points(ab, mask)))
     assert seen[0][:, 3].max() == pytest.approx(0.5)  # the mask, less its center
     assert seen[0][:, 1].max() == pytest.approx(80 / 110)
 
@@ -295,10 +295,12 @@ def test_weights_over_a_trunk_are_small_and_complete(tmp_path: Path) -> None:
     assert not any(key.startswith(("model.network.full.", "model.network.fusion.block1.")) for key in state)
     other = build_model(Su2020, card.hparams).eval()
     other.load_state_dict(state)
-    luma, guidance = luma_of(1), Guidance(boxes=boxes_of(2))
-    torch.testing.assert_close(other(luma, guidance).ab, networks(luma, guidance).ab, rtol=0, atol=0)
+    lightness, guidance = lightness_of(1), Guidance(boxes=boxes_of(2))
+    torch.testing.assert_close(
+        other(lightness, guidance).ab, networks(lightness, guidance).ab, rtol=0, atol=0
+    )
     small = create_model("zhang2017_local_small")
-    torch.testing.assert_close(networks(luma, None).ab, small(luma, None).ab, rtol=0, atol=0)
+    torch.testing.assert_close(networks(lightness, None).ab, small(lightness, None).ab, rtol=0, atol=0)
     with pytest.raises(ColorzooError, match="does not fit"):
         build_model(Su2020, {**card.hparams, "trunk": "zhang2016_small"})
 
@@ -347,10 +349,10 @@ def test_a_detector_gives_its_surest_boxes() -> None:
         boxes = torch.tensor([[0.0, 0, 28, 40], [0, 0, 1, 40], [5, 5, 20, 20], [1, 1, 9, 9]])
         return boxes, torch.tensor([0.8, 0.99, 0.9, 0.5])
 
-    found = detect(luma_of(2), finds)
+    found = detect(lightness_of(2), finds)
     assert found.given.tolist() == [[1, 1], [1, 1]]
     torch.testing.assert_close(found.corners[0, 1], torch.tensor([0.0, 0.0, 0.5, 1.0]))
-    many = detect(luma_of(1), lambda _: (torch.tensor([[0.0, 0, 9, 9]]).repeat(20, 1), torch.ones(20)))
+    many = detect(lightness_of(1), lambda _: (torch.tensor([[0.0, 0, 9, 9]]).repeat(20, 1), torch.ones(20)))
     assert many.given.shape == (1, 8)
 
 
@@ -373,7 +375,7 @@ def test_a_broken_detector_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "detector.pt"
     torch.save({"a": torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match="fasterrcnn_resnet50_fpn_v2"):
-        model(detector=str(path)).model.find_boxes(luma_of(1))
+        model(detector=str(path)).model.find_boxes(lightness_of(1))
 
 
 def published_files(folder: Path, *, prefix: str = "module.") -> Path:
@@ -413,8 +415,8 @@ def test_the_three_files_of_the_authors_are_converted(prefix: str, tmp_path: Pat
     folder = published_files(tmp_path, prefix=prefix)
     convert_weights(folder, model_card("su2020"), tmp_path / "out.safetensors", hparams=TINY)
     loaded = create_model("su2020", tmp_path / "out.safetensors")
-    luma, guidance = luma_of(1), Guidance(boxes=boxes_of(2))
-    torch.testing.assert_close(loaded(luma, guidance).ab, model()(luma, guidance).ab)
+    lightness, guidance = lightness_of(1), Guidance(boxes=boxes_of(2))
+    torch.testing.assert_close(loaded(lightness, guidance).ab, model()(lightness, guidance).ab)
 
 
 def test_a_half_renamed_file_is_not_loaded_silently(tmp_path: Path) -> None:

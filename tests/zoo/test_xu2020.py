@@ -80,23 +80,23 @@ def test_colors_stay_inside_their_label() -> None:
 
 
 def test_a_look_is_all_that_a_reference_gives(narrow) -> None:
-    luma, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
-    whole = narrow(luma, Guidance(exemplar=Exemplar(rgb)))
+    lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
+    whole = narrow(lightness, Guidance(exemplar=Exemplar(rgb)))
     look = narrow.model.look(rgb)
     assert look.shape == (1, 2, 1856 // 8)
-    known = narrow(luma, Guidance(exemplar=Exemplar.of_look(look)))
+    known = narrow(lightness, Guidance(exemplar=Exemplar.of_look(look)))
     torch.testing.assert_close(known.ab, whole.ab)
-    weaker = narrow(luma, Guidance(exemplar=Exemplar.of_look(look, alpha=0.3)))
+    weaker = narrow(lightness, Guidance(exemplar=Exemplar.of_look(look, alpha=0.3)))
     assert not torch.allclose(weaker.ab, whole.ab)
 
 
 def test_each_picture_of_a_batch_takes_its_own_reference(narrow) -> None:
-    luma, rgb = sample_input("gray", (24, 32), batch=2), sample_image((40, 16), batch=2, seed=3)
-    both = narrow(luma, Guidance(exemplar=Exemplar(rgb))).extras["transferred"]
-    other = narrow(luma, Guidance(exemplar=Exemplar(rgb.flip(0)))).extras["transferred"]
+    lightness, rgb = sample_input("gray", (24, 32), batch=2), sample_image((40, 16), batch=2, seed=3)
+    both = narrow(lightness, Guidance(exemplar=Exemplar(rgb))).extras["transferred"]
+    other = narrow(lightness, Guidance(exemplar=Exemplar(rgb.flip(0)))).extras["transferred"]
     for item in range(2):
         one = slice(item, item + 1)
-        alone = narrow(luma[one], Guidance(exemplar=Exemplar(rgb[one]))).extras["transferred"]
+        alone = narrow(lightness[one], Guidance(exemplar=Exemplar(rgb[one]))).extras["transferred"]
         torch.testing.assert_close(alone, both[one], atol=1e-3, rtol=0)
         assert not torch.allclose(alone, other[one], atol=1e-2)
 
@@ -296,14 +296,14 @@ def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_pa
 
 
 def test_the_embedded_model_takes_the_hue_of_its_reference(small: Xu2020) -> None:
-    luma = sample_input("gray", (64, 64))
+    lightness = sample_input("gray", (64, 64))
     red, blue = (torch.tensor(rgb).view(1, 3, 1, 1) for rgb in ([0.7, 0.3, 0.2], [0.2, 0.3, 0.7]))
     texture = sample_image((64, 64), seed=2).mean(1, keepdim=True)
 
     def transferred(color: Tensor) -> Tensor:
         exemplar = Exemplar((color * (0.5 + texture)).clamp(0, 1))
         with torch.inference_mode():
-            return small(luma, Guidance(exemplar=exemplar)).extras["transferred"].mean(dim=(0, 2, 3))
+            return small(lightness, Guidance(exemplar=exemplar)).extras["transferred"].mean(dim=(0, 2, 3))
 
     warm, cold = transferred(red), transferred(blue)
     assert warm[1] > cold[1] + 10
@@ -329,9 +329,12 @@ def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None
 
 
 def test_the_embedded_model_stays_near_in_bfloat16(small: Xu2020) -> None:
-    luma, given = sample_input("gray", (96, 96)), Guidance(exemplar=Exemplar(sample_image((80, 96), seed=5)))
+    lightness, given = (
+        sample_input("gray", (96, 96)),
+        Guidance(exemplar=Exemplar(sample_image((80, 96), seed=5))),
+    )
     with torch.inference_mode():
-        exact = small(luma, given).ab
+        exact = small(lightness, given).ab
         with torch.autocast("cpu", torch.bfloat16):
-            low = small(luma, given).ab
+            low = small(lightness, given).ab
     assert (low - exact).abs().mean() < 1

@@ -39,9 +39,9 @@ def test_forty_steps_bring_the_loss_down(stage: str, share: float) -> None:
 
 def test_points_are_obeyed() -> None:
     model, batch, _ = trained("color")
-    luma = rgb_to_lab(batch["rgb"])[:, :1]
+    lightness = rgb_to_lab(batch["rgb"])[:, :1]
     wanted = (40.0, -40.0)
-    points, where = colored_square(luma, wanted)
+    points, where = colored_square(lightness, wanted)
     with torch.inference_mode():
-        given, plain = (model(luma, Guidance(points=each)).ab for each in (points, None))
+        given, plain = (model(lightness, Guidance(points=each)).ab for each in (points, None))
     assert moved_towards(given - plain, wanted, where) > 5

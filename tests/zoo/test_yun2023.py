@@ -129,8 +129,8 @@ def test_points_of_a_cell_are_averaged() -> None:
 
 
 def test_what_the_network_reads_of_any_size() -> None:
-    luma = torch.linspace(0, 100, 60).view(1, 1, 1, 60).expand(1, 1, 45, 60)
-    seen = hint_image(luma, one_point((45, 60), 0, 59), 32, 0.5)
+    lightness = torch.linspace(0, 100, 60).view(1, 1, 1, 60).expand(1, 1, 45, 60)
+    seen = hint_image(lightness, one_point((45, 60), 0, 59), 32, 0.5)
     assert seen.shape == (1, 4, 32, 32)
     assert seen[0, 0, 0, 0] == pytest.approx(-0.5, abs=0.02)
     assert seen[0, 0, 0, -1] == pytest.approx(0.5, abs=0.02)
@@ -147,8 +147,8 @@ def test_colors_come_back_at_the_size_of_the_picture(size: tuple[int, int]) -> N
     ramp = torch.linspace(-0.5, 0.5, 32)
     painted = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32)])[None]  # a to the right, b down
     network.paint = lambda _: painted
-    luma = torch.zeros(1, 1, *size)
-    ab = network(luma, Points.none(luma))
+    lightness = torch.zeros(1, 1, *size)
+    ab = network(lightness, Points.none(lightness))
     assert ab.shape == (1, 2, *size)
     step = 110 / 31
     for channel, axis, length in ((0, 3, size[1]), (1, 2, size[0])):
@@ -227,11 +227,11 @@ def test_forty_steps_bring_the_loss_down() -> None:
 @torch.no_grad()
 def test_points_are_obeyed() -> None:
     model, batch, *_ = trained()
-    luma = rgb_to_lab(batch["rgb"])[:, :1]
+    lightness = rgb_to_lab(batch["rgb"])[:, :1]
     answers = []
     for wanted in ((60.0, 0.0), (-60.0, 0.0)):
-        points, where = colored_square(luma, wanted)
-        ab = model(luma, Guidance(points=points)).ab - model(luma, Guidance()).ab
+        points, where = colored_square(lightness, wanted)
+        ab = model(lightness, Guidance(points=points)).ab - model(lightness, Guidance()).ab
         answers.append(moved_towards(ab, wanted, where))
     assert sum(answers) > 2  # CIE units between asking for red and asking for green
 

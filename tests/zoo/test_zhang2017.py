@@ -90,9 +90,11 @@ def test_hint_attention_carries_a_color_to_a_place_that_looks_alike() -> None:
 def test_no_points_are_the_same_as_no_guidance() -> None:
     torch.manual_seed(0)
     model = local(width=0.125, hint_attention=True).eval()
-    luma = 100 * torch.rand(1, 1, 24, 24)
+    lightness = 100 * torch.rand(1, 1, 24, 24)
     with torch.no_grad():
-        torch.testing.assert_close(model(luma).ab, model(luma, Guidance(points=Points.none(luma))).ab)
+        torch.testing.assert_close(
+            model(lightness).ab, model(lightness, Guidance(points=Points.none(lightness))).ab
+        )
 
 
 def test_rank_layers_fold_into_the_exact_network() -> None:
@@ -102,20 +104,20 @@ def test_rank_layers_fold_into_the_exact_network() -> None:
         torch.nn.init.normal_(weight, std=0.2)
     plain = local(width=0.125).eval()
     plain.load_state_dict(LocalHints.for_inference(deep.state_dict()))
-    luma = 100 * torch.rand(1, 1, 24, 24)
+    lightness = 100 * torch.rand(1, 1, 24, 24)
     with torch.inference_mode():
-        torch.testing.assert_close(plain(luma).ab, deep(luma).ab, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(plain(lightness).ab, deep(lightness).ab, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("extension", [{"rank_layers": 2}, {"scene_blocks": 1}])
 def test_extensions_start_as_the_network_without_them(extension: dict[str, int]) -> None:
     torch.manual_seed(0)
     plain = local(width=0.125).eval()
-    luma = 100 * torch.rand(1, 1, 24, 24)
+    lightness = 100 * torch.rand(1, 1, 24, 24)
     extended = local(width=0.125, **extension).eval()
     extended.load_state_dict({**extended.state_dict(), **plain.state_dict()})
     with torch.inference_mode():
-        torch.testing.assert_close(extended(luma).ab, plain(luma).ab, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(extended(lightness).ab, plain(lightness).ab, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (24, 40), (32, 16)])
@@ -199,8 +201,8 @@ def test_the_hypercolumn_head_trains_alone() -> None:
 def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     torch.manual_seed(0)
     model = local(width=0.125, hypercolumn=True)
-    luma = 100 * torch.rand(1, 1, 37, 53)
-    logits = model(luma).extras["logits"]
+    lightness = 100 * torch.rand(1, 1, 37, 53)
+    logits = model(lightness).extras["logits"]
     assert logits.shape == (1, 313, 10, 14)
     logits.square().sum().backward()
     assert all(p.grad is None for p in model.model.network.unet.parameters())
@@ -232,9 +234,9 @@ def test_global_hints_train_on_a_single_picture() -> None:
     """A vector alone has no deviation: running statistics stand in, and its hint still counts."""
     torch.manual_seed(0)
     network = GlobalHintsNetwork(0.125).train()
-    luma = noise(1, 1, 32, 32, scale=20) + 50
+    lightness = noise(1, 1, 32, 32, scale=20) + 50
     pale, vivid = (
-        network(luma, GlobalStatistics(saturation=torch.tensor([[value]]))) for value in (0.1, 0.9)
+        network(lightness, GlobalStatistics(saturation=torch.tensor([[value]]))) for value in (0.1, 0.9)
     )
     assert (pale - vivid).abs().max() > 0
     vivid.square().mean().backward()

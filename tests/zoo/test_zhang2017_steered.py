@@ -58,8 +58,8 @@ def test_matched_distributions_have_the_histogram() -> None:
 @pytest.mark.parametrize("wanted", [0.15, 0.4])
 def test_matched_distributions_have_the_saturation(wanted: float) -> None:
     shares = shares_of()
-    luma = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
-    saturations = saturation_at(luma, saturation_table())
+    lightness = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
+    saturations = saturation_at(lightness, saturation_table())
     weights = match_saturation(shares, saturations, torch.full((2, 1), wanted))
     found = (reweighed(shares, weights) * saturations).sum(dim=1).mean(dim=1)
     torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
@@ -80,10 +80,10 @@ def test_mean_colors_are_those_of_the_reweighed_distributions() -> None:
 
 
 def test_the_table_of_saturations_is_that_of_the_colors() -> None:
-    luma = torch.tensor([[10.0, 50.0, 52.5, 95.0]])
-    color = torch.cat([luma[0, 1:2], hull_centers()[100]]).view(1, 3, 1, 1)
+    lightness = torch.tensor([[10.0, 50.0, 52.5, 95.0]])
+    color = torch.cat([lightness[0, 1:2], hull_centers()[100]]).view(1, 3, 1, 1)
     table = saturation_table()
-    found = saturation_at(luma, table)[0]
+    found = saturation_at(lightness, table)[0]
     torch.testing.assert_close(found[100, 1], pixel_saturation(lab_to_rgb(color).clamp(0, 1))[0, 0, 0])
     between = (found[:, 1] + saturation_at(torch.tensor([[55.0]]), table)[0, :, 0]) / 2
     torch.testing.assert_close(found[:, 2], between)
@@ -101,24 +101,24 @@ def picture() -> Tensor:
 
 @torch.inference_mode()
 def test_told_nothing_it_answers_as_the_lender(model: Any, picture: Tensor) -> None:
-    luma = rgb_to_lab(picture)[:, :1]
-    wanted = create_model(TRUNK)(luma).ab
-    torch.testing.assert_close(model(luma).ab, wanted, rtol=0, atol=1e-3)
+    lightness = rgb_to_lab(picture)[:, :1]
+    wanted = create_model(TRUNK)(lightness).ab
+    torch.testing.assert_close(model(lightness).ab, wanted, rtol=0, atol=1e-3)
     told = statistics_of(picture)
     nothing = GlobalStatistics(torch.zeros(2, 313), -torch.ones(2, 1))
     nothing.histogram[0] = told.histogram[0]
-    found = model(luma.expand(2, -1, -1, -1), Guidance(statistics=nothing)).ab
+    found = model(lightness.expand(2, -1, -1, -1), Guidance(statistics=nothing)).ab
     torch.testing.assert_close(found[1:], wanted, rtol=0, atol=1e-3)
     assert (found[0] - found[1]).abs().max() > 1
 
 
 @torch.inference_mode()
 def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> None:
-    luma = rgb_to_lab(picture)[:, :1]
+    lightness = rgb_to_lab(picture)[:, :1]
     for part in (picture, picture.flip(1)):  # another hue than the network would take
         histogram = statistics_of(part).histogram
         answers = {
-            name: ab_histogram(model(luma, Guidance(statistics=given)).ab)
+            name: ab_histogram(model(lightness, Guidance(statistics=given)).ab)
             for name, given in (("without", None), ("with", GlobalStatistics(histogram)))
         }
         means = {name: each @ hull_centers() for name, each in answers.items()}
@@ -128,9 +128,9 @@ def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> Non
 
 @torch.inference_mode()
 def test_more_saturation_is_more_color(model: Any, picture: Tensor) -> None:
-    luma = rgb_to_lab(picture)[:, :1]
+    lightness = rgb_to_lab(picture)[:, :1]
     told = [GlobalStatistics(None, torch.tensor([[share]])) for share in (0.05, 0.3, 0.6)]
-    answers = [model(luma, Guidance(statistics=each)).ab for each in told]
+    answers = [model(lightness, Guidance(statistics=each)).ab for each in told]
     chroma = [float(each.norm(dim=1).mean()) for each in answers]
     assert chroma[0] < 0.7 * chroma[1] < 0.5 * chroma[2]
 

@@ -48,15 +48,15 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
     if look is None:
         look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
-    luma = noisy(batch, 2.0)
-    target, other = model.model.features.of_luma(luma), model.model.features.of_rgb(look)
+    lightness = noisy(batch, 2.0)
+    target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
     maps = [model.model.correspondence(unit(each.taps)) for each in (target, other)]
     labels = torch.zeros(3, 1, 16, 16, dtype=torch.int64)  # one class, and nothing is unsure
     one = Classified(labels, torch.ones(labels.shape))
     warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), (one, one), 1.0)
     before = previous_frames(lab, batch["seed"], 0.5)
     seen = torch.cat([before[:, :1] - 50, before[:, 1:]], dim=1)
-    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50, seen], dim=1))
+    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), lightness - 50, seen], dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
     shown = [torch.cat([lab[:, :1], each, before], 1) for each in (ab, lab[:, 1:])]
     fake, real = (model.discriminator(each).score for each in shown)
@@ -92,7 +92,7 @@ def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_share_of_previous_frames_has_the_networks_own_colors(share: float) -> None:
-    given = {**CARD.smoke.hparams, "colored": share, "previous": 1.0, "luma_noise": 0.0}
+    given = {**CARD.smoke.hparams, "colored": share, "previous": 1.0, "lightness_noise": 0.0}
     model: Any = build_model(load_task_class(CARD), given)
     batch = {**paired_batch(), "seed": torch.tensor([0, 1, 2])}
     lab = rgb_to_lab(batch["rgb"])

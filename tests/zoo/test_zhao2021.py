@@ -15,7 +15,7 @@ from colorzoo import Exemplar, Guidance, create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.inference.references import Look, Reference, make_exemplar, make_look
+from colorzoo.inference.references import Look, ReadReference, make_exemplar, make_look
 from colorzoo.pictures.picture import Picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
@@ -83,9 +83,9 @@ def test_the_authors_file_gives_their_colors(model: Any, tmp_path: Path) -> None
     )
     again = create_model("color2embed", made.path)
     assert again.trained
-    luma, guidance = sample_input("gray", (37, 53)), Guidance(exemplar=Exemplar(sample_image((40, 24))))
+    lightness, guidance = sample_input("gray", (37, 53)), Guidance(exemplar=Exemplar(sample_image((40, 24))))
     with torch.inference_mode():
-        torch.testing.assert_close(again(luma, guidance).ab, model(luma, guidance).ab)
+        torch.testing.assert_close(again(lightness, guidance).ab, model(lightness, guidance).ab)
 
 
 def load(model: Any, **changed: Tensor | None) -> None:
@@ -128,27 +128,27 @@ def test_the_full_weights_do_not_fit_the_small_model(model: Any) -> None:
 
 @torch.inference_mode()
 def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
-    luma, rgb = sample_input("gray", (24, 40), batch=2), sample_image((56, 32), seed=3)
+    lightness, rgb = sample_input("gray", (24, 40), batch=2), sample_image((56, 32), seed=3)
     look = model.model.look(rgb)
     assert look.shape == (1, 1, 64)
-    whole = model(luma, Guidance(exemplar=Exemplar(rgb.expand(2, -1, -1, -1)))).ab
+    whole = model(lightness, Guidance(exemplar=Exemplar(rgb.expand(2, -1, -1, -1)))).ab
     torch.testing.assert_close(
-        model(luma, Guidance(exemplar=Exemplar.of_look(look))).ab, whole, atol=1e-3, rtol=0
+        model(lightness, Guidance(exemplar=Exemplar.of_look(look))).ab, whole, atol=1e-3, rtol=0
     )
-    plain = model(luma).ab
+    plain = model(lightness).ab
     for alpha, wanted in ((0.0, plain), (1.0, whole)):
-        found = model(luma, Guidance(exemplar=Exemplar.of_look(look, alpha))).ab
+        found = model(lightness, Guidance(exemplar=Exemplar.of_look(look, alpha))).ab
         torch.testing.assert_close(found, wanted, atol=1e-3, rtol=0)
-    half = model(luma, Guidance(exemplar=Exemplar.of_look(look, 0.5))).ab
+    half = model(lightness, Guidance(exemplar=Exemplar.of_look(look, 0.5))).ab
     assert min(float((half - other).abs().max()) for other in (plain, whole)) > 0.1
 
 
 @torch.inference_mode()
 def test_without_a_reference_the_gray_picture_is_one(model: Any) -> None:
-    luma = sample_input("gray", (24, 40), batch=2)
-    gray = lab_to_rgb(torch.cat([luma, 0 * luma, 0 * luma], dim=1))
+    lightness = sample_input("gray", (24, 40), batch=2)
+    gray = lab_to_rgb(torch.cat([lightness, 0 * lightness, 0 * lightness], dim=1))
     assert float((gray.amax(dim=1) - gray.amin(dim=1)).max()) < 1e-4
-    torch.testing.assert_close(model(luma).ab, model(luma, Guidance(exemplar=Exemplar(gray))).ab)
+    torch.testing.assert_close(model(lightness).ab, model(lightness, Guidance(exemplar=Exemplar(gray))).ab)
 
 
 @torch.inference_mode()
@@ -170,7 +170,7 @@ def picture(seed: int) -> Picture:
 
 
 def test_looks_of_several_references_mix_and_are_refused_by_other_weights(model: Any, tmp_path: Path) -> None:
-    references = [Reference(picture(1), 3.0), Reference(picture(2), 1.0)]
+    references = [ReadReference(picture(1), 3.0), ReadReference(picture(2), 1.0)]
     first, second = (make_exemplar(model.model, [each], 48).look for each in references)
     assert first is not None
     assert second is not None

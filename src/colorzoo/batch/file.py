@@ -13,12 +13,12 @@ from typing import Literal
 
 from torch import Tensor
 
-from colorzoo.batch.request import Coloring
+from colorzoo.batch.options import ReadyModel
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.answer import Colored
+from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.colorizer import PreparedPicture
-from colorzoo.pictures.frames import Frame, Frames, frames_of, read_frames
+from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
 from colorzoo.pictures.read import MAX_PIXELS, opened, read_file
@@ -68,9 +68,9 @@ class OpenedFile:
         others: The other frames, not yet read.
     """
 
-    first: Frame
+    first: PictureFrame
     frames: Frames | None
-    others: Iterator[Frame]
+    others: Iterator[PictureFrame]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def open_file(source: Path | bytes, target: Path, options: FileOptions) -> Opene
         if not _takes_all(frames, target, options):
             file.seek(0)
             picture = read_file(file, name, options.max_pixels, salvage=options.salvage)
-            return OpenedFile(Frame(picture), None, iter(()))
+            return OpenedFile(PictureFrame(picture), None, iter(()))
     assert frames is not None
     others = read_frames(source, frames, max_pixels=options.max_pixels, salvage=options.salvage)
     first = next(others, None)
@@ -128,7 +128,7 @@ def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> boo
 
 def color_file(
     opened: OpenedFile,
-    coloring: Coloring,
+    ready: ReadyModel,
     target: Path,
     origin: PictureProvenance | None,
     options: FileOptions,
@@ -140,7 +140,7 @@ def color_file(
 
     Args:
         opened: The file.
-        coloring: Model and guidance.
+        ready: Model and guidance.
         target: File to write.
         origin: Provenance that the result holds, with its source; None to hold none.
         options: As of `open_file`.
@@ -153,17 +153,17 @@ def color_file(
         ColorzooError: A picture cannot be colored, or a frame cannot be read or written. No file is left.
     """
     color = partial(
-        coloring.colorizer.colorize,
-        guidance=coloring.guidance,
-        strength=coloring.strength,
-        reference=coloring.reference,
+        ready.colorizer.colorize,
+        guidance=ready.guidance,
+        strength=ready.strength,
+        reference=ready.reference,
     )
     if opened.frames is not None:
         colored_file = _color_frames(opened, opened.frames, color, target, origin, options)
         return lambda: colored_file
     picture = opened.first.picture
     colored = color(picture, prepared=prepared)
-    pale = () if prepared is None or _is_guided(coloring) else _pale_notes(colored, prepared.luma)
+    pale = () if prepared is None or _is_guided(ready) else _pale_notes(colored, prepared.lightness)
 
     def write() -> ColoredFile:
         levels = colored.levels(depth_at(target, picture))
@@ -174,16 +174,16 @@ def color_file(
     return write
 
 
-def _is_guided(coloring: Coloring) -> bool:
+def _is_guided(ready: ReadyModel) -> bool:
     """Return whether the user has a say in the colors; gray may then be what was asked for."""
-    guidance = coloring.guidance
+    guidance = ready.guidance
     is_plain = guidance is None or (isinstance(guidance, Recipe) and guidance == Recipe(model=guidance.model))
-    return coloring.strength is not None or coloring.reference is not None or not is_plain
+    return ready.strength is not None or ready.reference is not None or not is_plain
 
 
-def _pale_notes(colored: Colored, luma: Tensor) -> tuple[str, ...]:
+def _pale_notes(colored: ColoredPicture, lightness: Tensor) -> tuple[str, ...]:
     """Return a note if a result has almost no color, as that of a drawing, whose paper holds none."""
-    chroma = colored.ab.float().norm(dim=0) * (luma[0, 0].to(colored.ab.device) < _PAPER)
+    chroma = colored.ab.float().norm(dim=0) * (lightness[0, 0].to(colored.ab.device) < _PAPER)
     if float(chroma.mean()) >= _PALE:
         return ()
     return ("almost no color was added; `colorzoo models --guidance regions` lists models for drawings",)
@@ -192,7 +192,7 @@ def _pale_notes(colored: Colored, luma: Tensor) -> tuple[str, ...]:
 def _color_frames(
     opened: OpenedFile,
     frames: Frames,
-    color: Callable[[Picture], Colored],
+    color: Callable[[Picture], ColoredPicture],
     target: Path,
     origin: PictureProvenance | None,
     options: FileOptions,
@@ -202,7 +202,7 @@ def _color_frames(
     notes = dict.fromkeys(frames_notes(target, frames))
     model = ""
 
-    def colored(frame: Frame, like: Picture) -> ColoredFrame:
+    def colored(frame: PictureFrame, like: Picture) -> ColoredFrame:
         nonlocal model
         result = color(frame.picture)
         model = result.model

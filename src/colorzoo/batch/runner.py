@@ -12,10 +12,10 @@ from typing import Literal, Protocol, TypeVar
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
+from colorzoo.batch.options import ReadyModel
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.overlap import Steps, overlapped
 from colorzoo.batch.record import Results, result_state
-from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.colorizer import PreparedPicture
 from colorzoo.pictures.formats import open_picture
@@ -33,7 +33,7 @@ _ROOM = 200_000_000  # pixels of all pictures at work, some ten bytes each
 
 
 @dataclass(frozen=True)
-class PictureResult:
+class BatchResult:
     """Result of one picture of a run.
 
     Attributes:
@@ -57,21 +57,21 @@ class PictureResult:
 
 
 @dataclass(frozen=True)
-class Job:
+class PictureJob:
     """A picture to color.
 
     Attributes:
         name: Its name in reports.
         source: The file; or a function that returns the bytes of a stored picture.
         target: File to write.
-        coloring: Returns model and guidance; called in any thread.
+        ready: Returns model and guidance; called in any thread.
         notes: Notes for the user, known before.
     """
 
     name: str
     source: Path | Callable[[], bytes]
     target: Path
-    coloring: Callable[[], Coloring]
+    ready: Callable[[], ReadyModel]
     notes: tuple[str, ...] = ()
 
 
@@ -80,7 +80,7 @@ class Jobs(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> Job: ...
+    def __getitem__(self, index: int, /) -> PictureJob: ...
 
 
 @dataclass
@@ -95,7 +95,7 @@ class BatchSummary:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, result: PictureResult) -> None:
+    def add(self, result: BatchResult) -> None:
         """Count a result."""
         self.counts["failed" if result.failed else result.status] += 1
         if result.failed:
@@ -119,7 +119,7 @@ def color_pictures(
     rank: int = 0,
     world_size: int = 1,
     limit: int | None = None,
-) -> Generator[PictureResult, None, None]:
+) -> Generator[BatchResult, None, None]:
     """Color pictures and yield their results in order; a picture that fails does not stop the others.
 
     Only a full disk ends the run: the pictures that follow fail untried.
@@ -144,7 +144,7 @@ def color_pictures(
 @dataclass(frozen=True)
 class _Opened:
     file: OpenedFile
-    coloring: Coloring
+    ready: ReadyModel
     origin: PictureProvenance | None
     prepared: PreparedPicture
     notes: tuple[str, ...]
@@ -162,25 +162,23 @@ class _Run:
         self._disk_full, self._lock = threading.Event(), threading.Lock()
         self._folders: set[Path] = set()
 
-    def open(self, job: Job) -> _Opened | PictureResult:
+    def open(self, job: PictureJob) -> _Opened | BatchResult:
         """Read a picture; in any thread."""
         return self._guarded(job, partial(self._open, job))
 
-    def color(self, job: Job, opened: _Opened | PictureResult) -> _Write | PictureResult:
+    def color(self, job: PictureJob, opened: _Opened | BatchResult) -> _Write | BatchResult:
         """Color a picture at the size of the network."""
-        if isinstance(opened, PictureResult):
+        if isinstance(opened, BatchResult):
             return opened
         return self._guarded(job, partial(self._color, job, opened))
 
-    def write(self, job: Job, rest: _Write | PictureResult) -> PictureResult:
+    def write(self, job: PictureJob, rest: _Write | BatchResult) -> BatchResult:
         """Finish a picture at full size and write it; in any thread."""
-        return (
-            rest if isinstance(rest, PictureResult) else self._guarded(job, partial(self._write, job, *rest))
-        )
+        return rest if isinstance(rest, BatchResult) else self._guarded(job, partial(self._write, job, *rest))
 
-    def _guarded(self, job: Job, step: Callable[[], Outcome]) -> Outcome | PictureResult:
+    def _guarded(self, job: PictureJob, step: Callable[[], Outcome]) -> Outcome | BatchResult:
         """Return the outcome of a step, or the failed result; nothing is tried once the disk is full."""
-        failed = PictureResult(job.name, str(job.target), "failed")
+        failed = BatchResult(job.name, str(job.target), "failed")
         if self._disk_full.is_set():
             return replace(failed, notes=(NOT_TRIED,))
         try:
@@ -195,38 +193,38 @@ class _Run:
         except Exception as error:  # one odd picture must not end a run of thousands
             return replace(failed, notes=(failure(error, job.name, str(job.target)),))
 
-    def _open(self, job: Job) -> _Opened | PictureResult:
-        coloring = job.coloring()
+    def _open(self, job: PictureJob) -> _Opened | BatchResult:
+        ready = job.ready()
         try:
             source = job.source if isinstance(job.source, Path) else job.source()
-            origin = coloring.origin and origin_of_result(coloring.origin, digest_of(source))
+            origin = ready.origin and origin_of_result(ready.origin, digest_of(source))
         except OSError as error:
             raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
         if job.target.parent not in self._folders:
             self._folders.add(job.target.parent)
             remove_leftovers(job.target.parent)
         if self._index is not None and origin is not None and self._index.is_done(job.target, origin):
-            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
+            return BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         file = open_file(source, job.target, self._options)
         picture = file.first.picture
         note = chroma_note(picture)
         if note == "already in color":
             if self._skip_colored:
-                return PictureResult(job.name, "", "skipped", ("already in color, left alone",))
+                return BatchResult(job.name, "", "skipped", ("already in color, left alone",))
             note = "input was already in color; recolored"
         lost = write_notes(
             job.target, picture
         )  # before the work, as it refuses formats that cannot be written
-        prepared = coloring.colorizer.prepare(picture, coloring.guidance)
-        return _Opened(file, coloring, origin, prepared, (*job.notes, *([note] if note else ())), lost)
+        prepared = ready.colorizer.prepare(picture, ready.guidance)
+        return _Opened(file, ready, origin, prepared, (*job.notes, *([note] if note else ())), lost)
 
-    def _color(self, job: Job, opened: _Opened) -> _Write:
+    def _color(self, job: PictureJob, opened: _Opened) -> _Write:
         rest = color_file(
-            opened.file, opened.coloring, job.target, opened.origin, self._options, opened.prepared
+            opened.file, opened.ready, job.target, opened.origin, self._options, opened.prepared
         )
         return opened, rest
 
-    def _write(self, job: Job, opened: _Opened, write: Callable[[], ColoredFile]) -> PictureResult:
+    def _write(self, job: PictureJob, opened: _Opened, write: Callable[[], ColoredFile]) -> BatchResult:
         try:
             written = write()
         except PictureError:
@@ -235,14 +233,14 @@ class _Run:
             if result_state(job.target, opened.origin) != "done":
                 raise
             # another run on the same pictures was faster
-            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
+            return BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         if self._index is not None and opened.origin is not None:
             self._index.add(job.target, opened.origin)
         notes = (*opened.notes, *written.notes, *opened.lost)
-        return PictureResult(job.name, str(job.target), "colored", notes, written.model)
+        return BatchResult(job.name, str(job.target), "colored", notes, written.model)
 
 
-def _pixels(job: Job) -> int:
+def _pixels(job: PictureJob) -> int:
     """Return the number of pixels that a file states; 0 if unknown."""
     if not isinstance(job.source, Path):
         return 0

@@ -37,7 +37,7 @@ from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.encoding import Encoding, choose_encoding, require_sound
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
-from colorzoo.video.frames import Source, VideoError, pick_frames
+from colorzoo.video.frames import FrameSource, VideoError, pick_frames
 from colorzoo.video.run import PartsFolder, color_video, parts_path
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.files import sha256_of
@@ -246,7 +246,7 @@ def _frame_colorer(args: argparse.Namespace, keys: Mapping[int, Path], choice: M
     return FrameColorer(colorizer, pictures, reference, strength)
 
 
-def _read_keys(source: Source, keys: Mapping[int, Path], device: str) -> dict[int, Picture]:
+def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> dict[int, Picture]:
     """Return the key frames by number; recipes are applied to the frames of the source."""
     frames = pick_frames(source, {number for number, path in keys.items() if _is_recipe(path)})
     load = cache(partial(Colorizer, device=device))  # each model is loaded once

@@ -29,11 +29,11 @@ from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
-    from colorzoo.batch.request import ColorRequest
-    from colorzoo.batch.runner import BatchSummary, Job, PictureResult
+    from colorzoo.batch.options import ColorOptions
+    from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob
     from colorzoo.guidance import Recipe
 
-    Report = Callable[[PictureResult], None]
+    Report = Callable[[BatchResult], None]
 
 NAME = "colorize"
 HELP = "color pictures; results are written beside them as NAME.color.EXT"
@@ -276,20 +276,20 @@ def run(args: argparse.Namespace) -> int:
     _check_reference_options(args, recipe, file)
     if named := args.model or recipe.model:
         model_card(named)  # an unknown name is an error even if there is nothing to color
-    request = _request(args, recipe, file)
+    color_options = _color_options(args, recipe, file)
 
     from colorzoo.batch.find import read_list
-    from colorzoo.batch.runner import BatchSummary, PictureResult
+    from colorzoo.batch.runner import BatchResult, BatchSummary
     from colorzoo.weights.choice import remark_once
 
     with _standard_streams(args) as (pictures, output):
-        report = partial(_print_result, args, request.choice.named)
+        report = partial(_print_result, args, color_options.choice.named)
         names = [*pictures, *(read_list(args.list) if args.list else ())]
         if args.failed:
             _check_failed_list(args.failed, names)
-        jobs, results = _plan(args, names, output, request, report)
+        jobs, results = _plan(args, names, output, color_options, report)
         if args.dry_run:
-            planned = [PictureResult(job.name, str(job.target), "planned", job.notes) for job in jobs]
+            planned = [BatchResult(job.name, str(job.target), "planned", job.notes) for job in jobs]
             results += planned
             for result in planned:
                 report(result)
@@ -297,7 +297,7 @@ def run(args: argparse.Namespace) -> int:
             results += _color(args, jobs, report)
             colored = any(result.status == "colored" for result in results)
             may_remark = colored and not (args.recipe_folder or args.json)
-            if may_remark and (remark := remark_once(request.choice)):
+            if may_remark and (remark := remark_once(color_options.choice)):
                 print_line(f"colorzoo: {remark}", sys.stderr)
     summary = BatchSummary()
     for result in results:
@@ -380,19 +380,19 @@ def _check_reference_options(args: argparse.Namespace, recipe: Recipe, file: Pat
     named = [name for name, is_given in given.items() if is_given]
     if not named:
         return
-    from colorzoo.batch.request import reference_files
+    from colorzoo.batch.options import reference_files
 
     if not reference_files(recipe, file and file.parent, tuple(args.reference or ())):
         raise GuidanceError(f"{named[0]} says how to use a reference; name one with --reference")
 
 
-def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> ColorRequest:
+def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> ColorOptions:
     """Return the options that decide the colors, with the model chosen for them.
 
     Raises:
         ColorzooError: No model can be chosen, or the recipe names its references wrongly.
     """
-    from colorzoo.batch.request import ColorRequest, reference_files
+    from colorzoo.batch.options import ColorOptions, reference_files
     from colorzoo.inference.guidance_maps import choose_for_guidance
     from colorzoo.inference.references import ability_for
 
@@ -408,7 +408,7 @@ def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Col
             able=ability_for(references, recipe),
             fast=args.fast,
         )
-    names = {field.name for field in fields(ColorRequest)} - {
+    names = {field.name for field in fields(ColorOptions)} - {
         "choice",
         "recipe",
         "folder",
@@ -416,10 +416,10 @@ def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Col
         "uploaded",
     }
     options: dict[str, Any] = {name: getattr(args, name) for name in names}
-    return ColorRequest(choice=choice, recipe=recipe, folder=folder, reference=reference, **options)
+    return ColorOptions(choice=choice, recipe=recipe, folder=folder, reference=reference, **options)
 
 
-def _print_result(args: argparse.Namespace, names_model: bool, result: PictureResult) -> None:
+def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResult) -> None:
     """Print the line of a picture: results on standard output, failures on standard error.
 
     A result names its model unless the user named one.
@@ -446,58 +446,58 @@ def _plan(
     args: argparse.Namespace,
     names: Sequence[str],
     output: str | None,
-    request: ColorRequest,
+    color_options: ColorOptions,
     report: Report,
-) -> tuple[list[Job], list[PictureResult]]:
+) -> tuple[list[PictureJob], list[BatchResult]]:
     """Find the pictures to color; print and return the results of those that are left out.
 
     Raises:
         PictureError: The output cannot serve for these pictures.
     """
     from colorzoo.batch.find import find_existing
+    from colorzoo.batch.options import LoadedModels
     from colorzoo.batch.outputs import plan_outputs
-    from colorzoo.batch.request import LoadedModels
-    from colorzoo.batch.runner import ALREADY_DONE, Job, PictureResult
+    from colorzoo.batch.runner import ALREADY_DONE, BatchResult, PictureJob
 
     search = find_existing(names, exclude=Path(output) if output else None)
     found = search.found
-    results = [PictureResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    requests, broken = [request] * len(found), {}
+    results = [BatchResult(name, "", "failed", (str(error),)) for name, error in search.errors]
+    all_options, broken = [color_options] * len(found), {}
     if args.recipe_folder:
         files = [recipe_file(picture, Path(args.recipe_folder)) for picture in found]
         for number, file in enumerate(files):
             try:
                 if file is not None:
-                    requests[number] = _request(args, recipe_of(args, file), file)
+                    all_options[number] = _color_options(args, recipe_of(args, file), file)
             except ColorzooError as error:  # the other pictures are colored nevertheless
                 broken[number] = error
         _print_unused(Path(args.recipe_folder), files)
     inputs = [name for name in (args.recipe, args.list) if name]
-    inputs += [picture.path for picture in found] + request.files()
+    inputs += [picture.path for picture in found] + color_options.files()
     kept = {*map(file_identity, inputs)} - {None}
     models = LoadedModels(embed_origin=args.provenance == "embed")
     jobs = []
     extension = f".{args.format}" if args.format else None
-    planned = plan_outputs(found, requests, output, overwrite=args.overwrite, extension=extension)
+    planned = plan_outputs(found, all_options, output, overwrite=args.overwrite, extension=extension)
     for number, (picture, place) in enumerate(zip(found, planned, strict=True)):
         source, target = str(picture.path), str(place.path)
         if number in broken:
-            results.append(PictureResult(source, "", "failed", (f"{source}: {broken[number]}",)))
+            results.append(BatchResult(source, "", "failed", (f"{source}: {broken[number]}",)))
         elif file_identity(place.path) in kept:
-            results.append(PictureResult(source, target, "failed", (f"{target} {_IS_INPUT}",)))
+            results.append(BatchResult(source, target, "failed", (f"{target} {_IS_INPUT}",)))
         elif place.state == "missing":
             notes = (f"{place.other.name} is of another picture",) if place.other else ()
-            coloring = partial(models.coloring, requests[number])
-            jobs.append(Job(source, picture.path, place.path, coloring, notes))
+            coloring = partial(models.load, all_options[number])
+            jobs.append(PictureJob(source, picture.path, place.path, coloring, notes))
         elif place.state == "done":
-            results.append(PictureResult(source, target, "skipped", (ALREADY_DONE,)))
+            results.append(BatchResult(source, target, "skipped", (ALREADY_DONE,)))
         else:
-            results.append(PictureResult(source, target, "failed", (f"{target} {_EXISTS[place.state]}",)))
+            results.append(BatchResult(source, target, "failed", (f"{target} {_EXISTS[place.state]}",)))
     for result in results:
         report(result)
     if search.passed_over:
         print_line(f"colorzoo: {_passed_over_line(search.passed_over)}", sys.stderr)
-    results += [PictureResult(str(path), "", "skipped", (reason,)) for path, reason in search.passed_over]
+    results += [BatchResult(str(path), "", "skipped", (reason,)) for path, reason in search.passed_over]
     return jobs, results
 
 
@@ -512,14 +512,14 @@ def _print_unused(folder: Path, used: Sequence[Path | None]) -> None:
         print_line(f"colorzoo: {path} belongs to no picture", sys.stderr)
 
 
-def _color(args: argparse.Namespace, jobs: Sequence[Job], report: Report) -> list[PictureResult]:
+def _color(args: argparse.Namespace, jobs: Sequence[PictureJob], report: Report) -> list[BatchResult]:
     """Color the pictures under a progress bar, and print the line of each."""
     from colorzoo.batch.file import FileOptions
     from colorzoo.batch.runner import color_pictures
     from colorzoo.progress import progress_bar, record_interrupts
 
     if not args.recipe_folder:
-        jobs[0].coloring()  # what is wrong with the model is one error, not one for each picture
+        jobs[0].ready()  # what is wrong with the model is one error, not one for each picture
     options = FileOptions(
         frames=args.frames,
         quality=args.quality,

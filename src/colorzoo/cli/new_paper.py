@@ -80,7 +80,7 @@ def paper_files(name: str, *, zoo: bool) -> dict[Path, str]:
         places["tiny.yaml"] = Path("configs", name, "tiny.yaml")
         places |= {
             "knobs.py": Path("tests/knobs", f"{name}.py"),
-            "recipe.py": Path("tests/recipes", f"{name}.py"),
+            "recipe.py": Path("tests/training_recipes", f"{name}.py"),
         }
     else:
         places = {module: Path(name, name, module) for module in _MODULES}
@@ -98,5 +98,5 @@ def _filled(file: str, name: str, package: str, year: str) -> str:
 
 def _next_steps(name: str, zoo: bool) -> str:
     if zoo:
-        return f"Now: python -m pytest tests/test_contract.py tests/knobs tests/recipes -k {name}"
+        return f"Now: python -m pytest tests/test_contract.py tests/knobs tests/training_recipes -k {name}"
     return f"Now: python -m pip install -e ./{name} && python -m pytest {name}"

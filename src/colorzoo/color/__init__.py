@@ -19,11 +19,12 @@ from colorzoo.color.gamut import (
     in_gamut,
     lab_to_rgb_in_gamut,
     reduce_chroma,
-    snap_to_luma,
+    snap_to_lightness,
     survives_rgb,
 )
-from colorzoo.color.lab import lab_to_rgb, luma_to_rgb, rgb_to_lab
+from colorzoo.color.lab import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog
+from colorzoo.lazy import former_names
 
 __all__ = [
     "annealed_mean",
@@ -39,14 +40,14 @@ __all__ = [
     "in_gamut",
     "lab_to_rgb",
     "lab_to_rgb_in_gamut",
-    "luma_to_rgb",
+    "lightness_to_rgb",
     "nearest_bin",
     "prior_probabilities",
     "rebalancing_weights",
     "reduce_chroma",
     "rgb_to_gray",
     "rgb_to_lab",
-    "snap_to_luma",
+    "snap_to_lightness",
     "sobel",
     "sobel_gradients",
     "soft_encode",
@@ -54,3 +55,7 @@ __all__ = [
     "survives_rgb",
     "xdog",
 ]
+
+__getattr__ = former_names(
+    "colorzoo.color", {"luma_to_rgb": "lightness_to_rgb", "snap_to_luma": "snap_to_lightness"}
+)

@@ -26,8 +26,8 @@ from colorzoo.color.lab import (
     check_channels,
     lab_to_linear_rgb,
     lab_to_rgb,
+    lightness_to_luminance,
     linear_rgb_to_lab,
-    luma_to_luminance,
     luminance_of,
     rgb_to_lab,
     weighted_sum,
@@ -60,7 +60,7 @@ _ROUNDS, _PARTS = 4, 8  # of a search to 1/4096 of the chroma, well below one le
 _TINY_CONE = 1e-9
 
 # the table of `_bracket`
-_LUMAS, _HUES = 128, 1024  # cells
+_LIGHTNESSS, _HUES = 128, 1024  # cells
 _MAX_S = 1.0  # sRGB reaches 0.71
 _PRECISION = 1e-4  # of s at the corners of a cell
 _MARGIN = 2e-3  # by which s inside a cell may exceed that of its corners
@@ -137,9 +137,9 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         linear = lab_to_linear_rgb(pixels, dim=0)
         outside = _outside(linear)
         if outside.numel():
-            luma = pixels[0, outside]
-            fitted = linear_rgb_to_lab(fit_chroma(linear[:, outside], luma, _TOLERANCE / 2))[1:]
-            possible = (luma >= 0) & (luma <= 100)
+            lightness = pixels[0, outside]
+            fitted = linear_rgb_to_lab(fit_chroma(linear[:, outside], lightness, _TOLERANCE / 2))[1:]
+            possible = (lightness >= 0) & (lightness <= 100)
             pixels[1:, outside] = torch.where(possible, fitted, 0.0)
         return pixels.view_as(planes).movedim(0, -3)
 
@@ -187,7 +187,7 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
     return rgb
 
 
-def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
+def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
     """Move colors to another lightness, keeping their hue (Oklab) and as much chroma as fits into sRGB.
 
     Examples:
@@ -197,15 +197,15 @@ def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``, colors inside sRGB.
-        luma: ``(..., 1, H, W)``, their new lightness in [0, 100].
+        lightness: ``(..., 1, H, W)``, their new lightness in [0, 100].
 
     Returns:
         ``(..., 3, H, W)`` float32 Lab of that lightness.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        pixels, target = lab.float().movedim(-3, 0).flatten(1), luma.float().clamp(0, 100).flatten()
+        pixels, target = lab.float().movedim(-3, 0).flatten(1), lightness.float().clamp(0, 100).flatten()
         chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
-        luminance = luma_to_luminance(target)
+        luminance = lightness_to_luminance(target)
         linear = lab_to_linear_rgb(pixels, dim=0)
         path = ChromaPath(linear * (luminance / luminance_of(linear).clamp(min=1e-6)), luminance)
 
@@ -217,12 +217,12 @@ def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
         return torch.cat([target[None], found[1:]]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
 
 
-def snap_to_luma(rgb: Tensor, luma: Tensor) -> Tensor:
+def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
     """Snap colors to a lightness, as the drawing pad of Zhang et al. 2017 does.
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
-        >>> snap_to_luma(red, torch.full((1, 1, 1), 60.0)).shape
+        >>> snap_to_lightness(red, torch.full((1, 1, 1), 60.0)).shape
         torch.Size([3, 1, 1])
 
     The lightness is set, RGB clipped and converted back until no color moves by one unit in sum (at most
@@ -230,14 +230,14 @@ def snap_to_luma(rgb: Tensor, luma: Tensor) -> Tensor:
 
     Args:
         rgb: ``(..., 3, H, W)`` in [0, 1].
-        luma: ``(..., 1, H, W)`` in [0, 100].
+        lightness: ``(..., 1, H, W)`` in [0, 100].
 
     Returns:
         ``(..., 3, H, W)`` Lab of the snapped color.
     """
     lab = rgb_to_lab(rgb)
     for _ in range(_SNAP_STEPS):
-        target = torch.cat([luma.expand_as(lab[..., :1, :, :]), lab[..., 1:, :, :]], dim=-3)
+        target = torch.cat([lightness.expand_as(lab[..., :1, :, :]), lab[..., 1:, :, :]], dim=-3)
         previous, lab = lab, rgb_to_lab(lab_to_rgb(target))
         if bool(((lab - previous).abs().sum(dim=-3) < _SNAP_CONVERGED).all()):
             break
@@ -265,24 +265,24 @@ class ChromaPath:
         return linear * (self._luminance / luminance_of(linear).clamp(min=_TINY_CONE))
 
 
-def fit_chroma(linear: Tensor, luma: Tensor, tolerance: float) -> Tensor:
+def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     """Reduce the chroma of colors until they fit into sRGB; luminance and hue (Oklab) stay.
 
     Args:
         linear: ``(3, N)`` linear sRGB outside the cube.
-        luma: ``(N,)``, their L in [0, 100].
+        lightness: ``(N,)``, their L in [0, 100].
         tolerance: How far outside [0, 1] the result may lie; in the dark this is worth some chroma.
 
     Returns:
         ``(3, N)`` linear sRGB.
     """
-    luma = luma.clamp(0, 100)
-    luminance = luma_to_luminance(luma)
+    lightness = lightness.clamp(0, 100)
+    luminance = lightness_to_luminance(lightness)
     cones = [_cube_root(weighted_sum(linear, row)) for row in _TO_CONES]
     a, b = weighted_sum(cones, _TO_OKLAB[1]), weighted_sum(cones, _TO_OKLAB[2])
     inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
     slopes = _cone_slopes(a * inverse, b * inverse)
-    low, high = _bracket(luma, a, b)
+    low, high = _bracket(lightness, a, b)
     inner, outer = (_on_curve(slopes, s, luminance) for s in (low, high))
     near = low + _crossing(inner, outer, tolerance) * (high - low)
     outer = _on_curve(slopes, near, luminance)
@@ -291,19 +291,19 @@ def fit_chroma(linear: Tensor, luma: Tensor, tolerance: float) -> Tensor:
     return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
 
 
-def max_chroma(luma: Tensor, hue: Tensor) -> Tensor:
+def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
     """Find the largest s, chroma over lightness in Oklab, inside sRGB, by bisection.
 
     Args:
-        luma: ``(N,)`` in [0, 100].
+        lightness: ``(N,)`` in [0, 100].
         hue: ``(N,)`` of Oklab in radians.
 
     Returns:
         ``(N,)``.
     """
     slopes = _cone_slopes(hue.cos(), hue.sin())
-    luminance = luma_to_luminance(luma)
-    found, step = torch.zeros_like(luma), _MAX_S / 2
+    luminance = lightness_to_luminance(lightness)
+    found, step = torch.zeros_like(lightness), _MAX_S / 2
     while step > _PRECISION:
         found += step * _within_cube(_on_curve(slopes, found + step, luminance), 0.0)
         step /= 2
@@ -319,24 +319,25 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
     return torch.minimum(torch.minimum(shares[0], shares[1]), shares[2]).clamp(_LEAST, _BEYOND)
 
 
-def _bracket(luma: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Return the lower and upper bound ``(N,)`` of the s at which colors leave sRGB."""
-    row = (luma.detach() * (_LUMAS / 100)).to(torch.int32).clamp(max=_LUMAS - 1)
+    row = (lightness.detach() * (_LIGHTNESSS / 100)).to(torch.int32).clamp(max=_LIGHTNESSS - 1)
     turn = torch.atan2(b.detach(), a.detach()) * (_HUES / math.tau) + _HUES / 2
     cell = row * _HUES + turn.to(torch.int32).clamp(0, _HUES - 1)
     low, high = _table()
-    return low.to(luma.device).index_select(0, cell), high.to(luma.device).index_select(0, cell)
+    return low.to(lightness.device).index_select(0, cell), high.to(lightness.device).index_select(0, cell)
 
 
 @cache
 def _table() -> tuple[Tensor, Tensor]:
     """Return the smallest and the largest `max_chroma` of the corners of each cell, row by row of L."""
     hue = torch.linspace(-math.pi, math.pi, _HUES + 1)
-    lumas = torch.linspace(0, 100, _LUMAS + 1).clamp(min=_DARKEST)
+    lightnesses = torch.linspace(0, 100, _LIGHTNESSS + 1).clamp(min=_DARKEST)
     rows = [
-        max_chroma(some.repeat_interleave(len(hue)), hue.repeat(len(some))) for some in torch.split(lumas, 8)
+        max_chroma(some.repeat_interleave(len(hue)), hue.repeat(len(some)))
+        for some in torch.split(lightnesses, 8)
     ]
-    corners = torch.cat(rows).view(1, _LUMAS + 1, _HUES + 1)
+    corners = torch.cat(rows).view(1, _LIGHTNESSS + 1, _HUES + 1)
     low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)
     high = torch.nn.functional.max_pool2d(corners, 2, stride=1)
     return (low - _MARGIN).clamp(min=0).flatten(), (high + _MARGIN).flatten()

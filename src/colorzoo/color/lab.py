@@ -83,14 +83,14 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
     return rgb
 
 
-def luma_to_rgb(luma: Tensor) -> Tensor:
+def lightness_to_rgb(lightness: Tensor) -> Tensor:
     """Convert L ``(B, 1, H, W)`` in [0, 100] to gray sRGB ``(B, 3, H, W)`` in [0, 1].
 
     Examples:
-        >>> luma_to_rgb(torch.full((2, 1, 4, 4), 50.0)).shape
+        >>> lightness_to_rgb(torch.full((2, 1, 4, 4), 50.0)).shape
         torch.Size([2, 3, 4, 4])
     """
-    return lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2)))
+    return lab_to_rgb(F.pad(lightness, (0, 0, 0, 0, 0, 2)))
 
 
 def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Tensor:
@@ -105,8 +105,8 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
     Returns:
         float32 of the same shape; colors outside sRGB have values outside [0, 1].
     """
-    luma, a, b = lab.unbind(dim=dim)
-    fy = (luma + 16) * (1 / 116)
+    lightness, a, b = lab.unbind(dim=dim)
+    fy = (lightness + 16) * (1 / 116)
     fz = fy.sub(b, alpha=1 / 200).clamp(min=least_z)
     xyz = [_inverse_f(f) for f in (fy.add(a, alpha=1 / 500), fy, fz)]
     return torch.stack([weighted_sum(xyz, row) for row in _XYZ_TO_RGB], dim=dim)
@@ -123,14 +123,14 @@ def luminance_of(linear: Tensor) -> Tensor:
     return weighted_sum(linear, LUMINANCE_WEIGHTS)
 
 
-def luminance_to_luma(luminance: Tensor) -> Tensor:
+def luminance_to_lightness(luminance: Tensor) -> Tensor:
     """Convert luminance Y in [0, 1] to L in [0, 100]."""
     return _f(luminance) * 116 - 16
 
 
-def luma_to_luminance(luma: Tensor) -> Tensor:
+def lightness_to_luminance(lightness: Tensor) -> Tensor:
     """Convert L in [0, 100] to luminance Y in [0, 1]."""
-    return _inverse_f((luma + 16) / 116)
+    return _inverse_f((lightness + 16) / 116)
 
 
 def weighted_sum(planes: Sequence[Tensor] | Tensor, weights: Sequence[float]) -> Tensor:

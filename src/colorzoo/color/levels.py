@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.lab import LUMINANCE_WEIGHTS, luminance_of, luminance_to_luma
+from colorzoo.color.lab import LUMINANCE_WEIGHTS, luminance_of, luminance_to_lightness
 
 _SHADES = 2**19  # steps of luminance; the largest, in the dark, is 0.002 of L
 _GUARD_BITS = 3  # below a shade, kept while channels are added
@@ -19,7 +19,7 @@ _LEAST_LUMINANCE = 1e-9  # far below one level of 16 bits
 _STEPS = 2**18  # of linear light; the largest, in the dark, is a hundredth of a level of 8 bits
 
 
-def luma_of_levels(levels: NDArray[Any]) -> Tensor:
+def lightness_of_levels(levels: NDArray[Any]) -> Tensor:
     """Compute the lightness L of sRGB levels.
 
     Args:
@@ -31,15 +31,17 @@ def luma_of_levels(levels: NDArray[Any]) -> Tensor:
     if levels.dtype.kind == "f":
         linear = torch.from_numpy(_linear_of(np.ascontiguousarray(levels, np.float32)))
         if levels.ndim == 2:
-            return luminance_to_luma(linear)
-        return luminance_to_luma(luminance_of(linear.movedim(-1, 0)))
+            return luminance_to_lightness(linear)
+        return luminance_to_lightness(luminance_of(linear.movedim(-1, 0)))
     if levels.ndim == 2:
-        return torch.from_numpy(_luma_table(levels.dtype.str).take(levels, mode="clip"))
+        return torch.from_numpy(_lightness_table(levels.dtype.str).take(levels, mode="clip"))
     if levels.dtype == np.uint8:
         shade = _look_up_and_sum(levels, _shade_tables())
         shade >>= _GUARD_BITS
-        return torch.from_numpy(_luma_of_shades().take(shade, mode="clip"))
-    return luminance_to_luma(torch.from_numpy(_look_up_and_sum(levels, _luminance_tables(levels.dtype.str))))
+        return torch.from_numpy(_lightness_of_shades().take(shade, mode="clip"))
+    return luminance_to_lightness(
+        torch.from_numpy(_look_up_and_sum(levels, _luminance_tables(levels.dtype.str)))
+    )
 
 
 def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -85,9 +87,9 @@ def encoded(linear: Tensor) -> Tensor:
 
 
 @cache
-def _luma_table(kind: str) -> NDArray[np.float32]:
+def _lightness_table(kind: str) -> NDArray[np.float32]:
     """L of each gray level."""
-    table: NDArray[np.float32] = luminance_to_luma(torch.from_numpy(_linear_of(_unit(kind)))).numpy()
+    table: NDArray[np.float32] = luminance_to_lightness(torch.from_numpy(_linear_of(_unit(kind)))).numpy()
     return table
 
 
@@ -109,10 +111,10 @@ def _shade_tables() -> list[NDArray[np.int32]]:
 
 
 @cache
-def _luma_of_shades() -> NDArray[np.float32]:
+def _lightness_of_shades() -> NDArray[np.float32]:
     """L of each shade; a lookup takes a third of the time of a root."""
-    luma: NDArray[np.float32] = luminance_to_luma(torch.arange(_SHADES + 2) / _SHADES).numpy()
-    return luma
+    lightness: NDArray[np.float32] = luminance_to_lightness(torch.arange(_SHADES + 2) / _SHADES).numpy()
+    return lightness
 
 
 @cache

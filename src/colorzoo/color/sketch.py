@@ -18,7 +18,7 @@ _FAINTEST_INK = 0.7  # share of the paper's level; the picture has no lines with
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
-    """Compute the video luma (ITU-R BT.601), called gray in sketch papers.
+    """Compute the video lightness (ITU-R BT.601), called gray in sketch papers.
 
     Examples:
         >>> rgb_to_gray(torch.ones(2, 3, 4, 4)).shape

@@ -43,37 +43,37 @@ def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
         return rgb
     own = generators if isinstance(generators, torch.Generator) else [generators[i] for i in chosen]
     lab = rgb_to_lab(rgb[chosen])
-    luma = age_luma(_expose(rgb[chosen], lab[:, :1], own), own)
+    lightness = age_lightness(_expose(rgb[chosen], lab[:, :1], own), own)
     aged = rgb.clone()
-    aged[chosen] = _add_borders(lab_to_rgb_in_gamut(torch.cat([luma, lab[:, 1:]], dim=1)), own)
+    aged[chosen] = _add_borders(lab_to_rgb_in_gamut(torch.cat([lightness, lab[:, 1:]], dim=1)), own)
     return aged
 
 
-def age_luma(luma: Tensor, generators: Generators) -> Tensor:
+def age_lightness(lightness: Tensor, generators: Generators) -> Tensor:
     """Give the lightness of each picture some of the faults of old photos.
 
     Args:
-        luma: ``(B, 1, H, W)`` in [0, 100].
+        lightness: ``(B, 1, H, W)`` in [0, 100].
         generators: One random generator for the batch, or one per picture.
 
     Returns:
         ``(B, 1, H, W)`` in [0, 100].
     """
-    batch = len(luma)
-    draws = draw_uniform(generators, batch, _DRAWS * len(_FAULTS), luma.device)
-    aged = luma / 100
+    batch = len(lightness)
+    draws = draw_uniform(generators, batch, _DRAWS * len(_FAULTS), lightness.device)
+    aged = lightness / 100
     for (fault, share), drawn in zip(_FAULTS, torch.split(draws, _DRAWS, dim=1), strict=True):
         has, *how = drawn.T.reshape(_DRAWS, batch, 1, 1, 1)
         aged = torch.where(has < share, fault(aged, torch.stack(how), generators).clamp(0, 1), aged)
     return aged * 100
 
 
-def _expose(rgb: Tensor, luma: Tensor, generators: Generators) -> Tensor:
+def _expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
     """Return the lightness on an emulsion that is nearly blind to red, for some pictures.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        luma: ``(B, 1, H, W)`` in [0, 100], the lightness of the other pictures.
+        lightness: ``(B, 1, H, W)`` in [0, 100], the lightness of the other pictures.
         generators: One random generator for the batch, or one per picture.
     """
     blind, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
@@ -81,7 +81,7 @@ def _expose(rgb: Tensor, luma: Tensor, generators: Generators) -> Tensor:
     sensitivity = torch.cat([red, green, 1 - red - green], dim=1)
     light = (sensitivity * kornia.color.rgb_to_linear_rgb(rgb)).sum(dim=1, keepdim=True)
     gray = kornia.color.linear_rgb_to_rgb(light.expand(-1, 3, -1, -1))
-    return torch.where(blind < _BLIND_TO_RED, rgb_to_lab(gray)[:, :1], luma)
+    return torch.where(blind < _BLIND_TO_RED, rgb_to_lab(gray)[:, :1], lightness)
 
 
 def _add_borders(rgb: Tensor, generators: Generators) -> Tensor:
@@ -100,57 +100,57 @@ def _add_borders(rgb: Tensor, generators: Generators) -> Tensor:
     return torch.where(covered, (tone + noise).clamp(0, 1), rgb)
 
 
-def _blur(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+def _blur(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
     del generators
-    means = F.avg_pool2d(F.pad(luma, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    return torch.lerp(luma, means, how[0])
+    means = F.avg_pool2d(F.pad(lightness, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return torch.lerp(lightness, means, how[0])
 
 
-def _fade(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+def _fade(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
     del generators
     gamma, span = torch.exp(0.9 * (how[0] - 0.5)), 1 - 0.5 * how[1]
-    return luma.clamp(min=1e-4) ** gamma * span + (1 - span) * how[2]
+    return lightness.clamp(min=1e-4) ** gamma * span + (1 - span) * how[2]
 
 
-def _uneven_light(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
-    field = draw_normal(generators, len(luma), (1, 3, 3), luma.device)
-    return luma + 0.06 * how[0] * F.interpolate(field, luma.shape[-2:], mode="bicubic")
+def _uneven_light(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    field = draw_normal(generators, len(lightness), (1, 3, 3), lightness.device)
+    return lightness + 0.06 * how[0] * F.interpolate(field, lightness.shape[-2:], mode="bicubic")
 
 
-def _scratches(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+def _scratches(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
     """Draw three light or dark lines, one to two pixels wide."""
-    height, width = luma.shape[-2:]
-    lines = draw_uniform(generators, len(luma), 9, luma.device).view(-1, 3, 3, 1, 1)
+    height, width = lightness.shape[-2:]
+    lines = draw_uniform(generators, len(lightness), 9, lightness.device).view(-1, 3, 3, 1, 1)
     place, slope, tone = lines.unbind(dim=2)
-    rows = torch.linspace(-0.5, 0.5, height, device=luma.device)[:, None]
-    columns = torch.arange(width, device=luma.device)
+    rows = torch.linspace(-0.5, 0.5, height, device=lightness.device)[:, None]
+    columns = torch.arange(width, device=lightness.device)
     across = columns - width * (place + (slope - 0.5) * rows)
     ink = torch.exp(-(across**2) / (0.5 + how[0])) * (tone - 0.5)
-    return luma + 0.8 * ink.sum(dim=1, keepdim=True)
+    return lightness + 0.8 * ink.sum(dim=1, keepdim=True)
 
 
-def _halftone(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+def _halftone(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
     """Add the dots of a printing screen (two crossed cosines), strongest at mid gray."""
     del generators
-    height, width = luma.shape[-2:]
-    rows = torch.arange(height, device=luma.device)[:, None]
-    columns = torch.arange(width, device=luma.device)
+    height, width = lightness.shape[-2:]
+    rows = torch.arange(height, device=lightness.device)[:, None]
+    columns = torch.arange(width, device=lightness.device)
     angle, pitch = math.pi / 2 * how[0], 2.5 + 3 * how[1]
     along = (columns * angle.cos() + rows * angle.sin()) * (2 * math.pi / pitch)
     across = (rows * angle.cos() - columns * angle.sin()) * (2 * math.pi / pitch)
-    return luma + 0.5 * how[2] * luma * (1 - luma) * (along.cos() + across.cos())
+    return lightness + 0.5 * how[2] * lightness * (1 - lightness) * (along.cos() + across.cos())
 
 
-def _grain(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
-    noise = draw_normal(generators, len(luma), (1, *luma.shape[-2:]), luma.device)
+def _grain(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    noise = draw_normal(generators, len(lightness), (1, *lightness.shape[-2:]), lightness.device)
     coarse = 2.2 * F.avg_pool2d(F.pad(noise, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    return luma + 0.04 * how[0] * torch.where(how[1] < 0.5, coarse, noise)
+    return lightness + 0.04 * how[0] * torch.where(how[1] < 0.5, coarse, noise)
 
 
-def _jpeg_blocks(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+def _jpeg_blocks(lightness: Tensor, how: Tensor, generators: Generators) -> Tensor:
     del generators
     quality = 25 + 60 * how[0].flatten()
-    coded: Tensor = kornia.enhance.jpeg_codec_differentiable(luma.expand(-1, 3, -1, -1), quality)
+    coded: Tensor = kornia.enhance.jpeg_codec_differentiable(lightness.expand(-1, 3, -1, -1), quality)
     return coded[:, :1]
 
 

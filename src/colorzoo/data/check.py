@@ -21,7 +21,7 @@ from colorzoo.atomic import write_atomic
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.parallel import bounded_map
-from colorzoo.data.sources import Source, tensor_of
+from colorzoo.data.sources import StoredPicture, tensor_of
 from colorzoo.progress import progress_bar
 from colorzoo.weights.catalog import cache_home
 
@@ -63,7 +63,7 @@ class CheckResult:
 
 
 def check_pictures(
-    sources: Sequence[Source], *, drop_gray: bool, known: CheckCache | None = None
+    sources: Sequence[StoredPicture], *, drop_gray: bool, known: CheckCache | None = None
 ) -> CheckResult:
     """Decode every picture at a small size, and drop the broken and optionally the gray ones.
 
@@ -106,7 +106,7 @@ def is_gray(rgb: Tensor) -> bool:
     return bool((ab.amax(1) - ab.amin(1)).sum() < GRAY_RANGE)
 
 
-def _check_picture(source: Source) -> bool | str:
+def _check_picture(source: StoredPicture) -> bool | str:
     """Return whether the picture is gray, or the reason why it cannot be read."""
     try:
         with torch.inference_mode():
@@ -173,7 +173,7 @@ def cache_path(root: str) -> Path:
     return cache_home() / "checks" / f"{name}.npz"
 
 
-def picture_keys(sources: Iterable[Source]) -> Tensor:
+def picture_keys(sources: Iterable[StoredPicture]) -> Tensor:
     """Return ``(N,)`` int64 hashes of the location, file size and modification time of each picture."""
     keys, path, stamp = array("q"), "", ""
     for source in sources:

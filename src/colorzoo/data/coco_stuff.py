@@ -18,7 +18,7 @@ from torch import Tensor
 from colorzoo.data.layouts import Split, basename, below, first_existing, missing, require
 from colorzoo.data.module import PictureDataModule
 from colorzoo.data.picture_table import BoxTable, ClassMaps, Pictures
-from colorzoo.data.sources import Source, Sources, find_sources
+from colorzoo.data.sources import Sources, StoredPicture, find_sources
 from colorzoo.errors import DataError
 
 _HELP = "get COCO from cocodataset.org"
@@ -138,7 +138,7 @@ def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
         unpack = f"unpack stuffthingmaps_trainval2017.zip into {str(root / 'stuffthingmaps')!r}"
         raise missing(f"COCO-Stuff maps of {year!r}", [both[0], both[1], stuff[0]], f"{unpack}; {_HELP_MAPS}")
     names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
-    maps = Sources.of((Source(str(folder / name)) for name in names), folder)
+    maps = Sources.of((StoredPicture(str(folder / name)) for name in names), folder)
     absent = [source.path for source in maps if not Path(source.path).is_file()]
     if absent:
         raise DataError(

@@ -15,7 +15,7 @@ from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
 from colorzoo.data.decode import decode_classes, decode_rgb
 from colorzoo.data.picture_table import ClassMaps, Pictures
-from colorzoo.data.sources import Source, Sources, find_sources
+from colorzoo.data.sources import Sources, StoredPicture, find_sources
 from colorzoo.errors import DataError
 
 
@@ -106,7 +106,7 @@ class PictureDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        pictures: Pictures | Sequence[Source],
+        pictures: Pictures | Sequence[StoredPicture],
         *,
         resize: int,
         crop: int,
@@ -149,7 +149,7 @@ class PictureDataset(Dataset[Sample]):
         return self._cache[index]
 
 
-def read_rgb(source: Source, short_side: int) -> Tensor:
+def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
     """Read and decode a picture.
 
     Raises:
@@ -204,7 +204,7 @@ def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
     return place_square(rgb, side, seed).cut(rgb)
 
 
-def read_square(source: Source, side: int) -> Tensor:
+def read_square(source: StoredPicture, side: int) -> Tensor:
     """Return the central square of a picture: ``(3, side, side)`` in [0, 1]."""
     return crop_square(decode_rgb(source.read(), side), side).float() / 255
 

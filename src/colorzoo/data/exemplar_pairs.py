@@ -21,7 +21,7 @@ from colorzoo.data.layouts import class_names
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
 from colorzoo.data.picture_table import Partners, Pictures
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
-from colorzoo.data.sources import Source, Sources
+from colorzoo.data.sources import Sources, StoredPicture
 from colorzoo.errors import DataError
 from colorzoo.randomness import Generators, draw_uniform, picture_generators
 from colorzoo.settings import Natural, Share
@@ -213,8 +213,8 @@ class ReferencedDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        targets: Sequence[Source],
-        references: Sequence[Source],
+        targets: Sequence[StoredPicture],
+        references: Sequence[StoredPicture],
         pick: Pick,
         *,
         side: int,
@@ -289,7 +289,9 @@ def same_index(index: int, seed: int) -> int:
     return index
 
 
-def _same_class(train: Sequence[Source], val: Sequence[Source], root: Path) -> tuple[SameClass, SameClass]:
+def _same_class(
+    train: Sequence[StoredPicture], val: Sequence[StoredPicture], root: Path
+) -> tuple[SameClass, SameClass]:
     names = [re.sub(r"^(train|val)(/|$)", "", name) for name in class_names([*train, *val], root)]
     number = {name: index for index, name in enumerate(sorted(set(names[: len(train)])))}
     for source, name in zip([*train, *val], names, strict=True):
@@ -307,8 +309,8 @@ def _same_class(train: Sequence[Source], val: Sequence[Source], root: Path) -> t
 class Pair(NamedTuple):
     """A target and its reference."""
 
-    target: Source
-    reference: Source
+    target: StoredPicture
+    reference: StoredPicture
 
 
 def read_pairs(
@@ -362,7 +364,7 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
                 for path in paths:
                     if not path.is_file():
                         raise DataError(f"{line} names {str(path)!r}, which does not exist.")
-                rows.append((split, Pair(*(Source(str(path)) for path in paths))))
+                rows.append((split, Pair(*(StoredPicture(str(path)) for path in paths))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read the list of pairs {str(file)!r} ({error}); see data.pairs.") from error
     return rows

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.picture_table import Pictures
-from colorzoo.data.sources import Source, Sources, find_sources, tensor_of
+from colorzoo.data.sources import Sources, StoredPicture, find_sources, tensor_of
 from colorzoo.errors import DataError
 
 Split = Literal["train", "val"]
@@ -97,7 +97,7 @@ def class_folders(folder: Path) -> list[str]:
         )
 
 
-def class_names(sources: Iterable[Source], root: Path) -> list[str]:
+def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
     """Return the name of each picture's class, "" if it has none.
 
     A plain file's class is its folder below ``root``. The class of a member of a WebDataset tar is the
@@ -133,7 +133,7 @@ def from_list(file: Path, folder: Path) -> Pictures:
     """
     labels = array("q")
 
-    def sources() -> Iterator[Source]:
+    def sources() -> Iterator[StoredPicture]:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
@@ -144,7 +144,7 @@ def from_list(file: Path, folder: Path) -> Pictures:
                         f"line {number} of {str(file)!r} is {line.strip()!r}; expected 'path.jpg 17'."
                     )
                 labels.append(int(label))
-                yield Source(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
+                yield StoredPicture(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
 
     found = Sources.of(sources(), folder)
     if not found:
@@ -161,7 +161,7 @@ def read_lines(file: Path) -> list[str]:
     return [line for line in map(str.strip, file.read_text(encoding="utf-8").splitlines()) if line]
 
 
-def basename(source: Source) -> str:
+def basename(source: StoredPicture) -> str:
     """Return the file name of a picture without its folders."""
     return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per picture
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from colorzoo.atomic import write_atomic
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.sources import Source
+from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import DataError
 from colorzoo.progress import progress_bar
 
@@ -108,8 +108,8 @@ def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> Featur
 
 
 def build_neighbors(
-    train: Sequence[Source],
-    val: Sequence[Source],
+    train: Sequence[StoredPicture],
+    val: Sequence[StoredPicture],
     encoder: FeatureEncoder,
     file: Path,
     *,
@@ -163,8 +163,8 @@ def build_neighbors(
 
 
 def load_neighbors(
-    train: Sequence[Source],
-    val: Sequence[Source],
+    train: Sequence[StoredPicture],
+    val: Sequence[StoredPicture],
     encoder: str,
     file: Path,
     *,
@@ -198,7 +198,7 @@ def load_neighbors(
     return Neighbors(found.train[:, :k], found.val[:, :k]) if fresh else None
 
 
-def pictures_hash(*lists: Sequence[Source]) -> str:
+def pictures_hash(*lists: Sequence[StoredPicture]) -> str:
     """Return a hash of the names and order of pictures."""
     digest = hashlib.sha256()
     for sources in lists:
@@ -209,11 +209,11 @@ def pictures_hash(*lists: Sequence[Source]) -> str:
 
 
 def _features(
-    sources: Sequence[Source], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
+    sources: Sequence[StoredPicture], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
 ) -> Tensor:
     """Return ``(N, D)`` features of unit length."""
 
-    def square(source: Source) -> Tensor:
+    def square(source: StoredPicture) -> Tensor:
         return crop_square(decode_rgb(source.read(), encoder.size), encoder.size)
 
     parts = [torch.empty(0)]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.data.sources import Source, Sources
+from colorzoo.data.sources import Sources, StoredPicture
 
 
 class Column(Protocol):
@@ -69,7 +69,7 @@ class Partners(_Ragged):
     """Partners of each picture, such as its sketches or its reference: `Sources`."""
 
     @classmethod
-    def of(cls, per_picture: Iterable[Sequence[Source]]) -> Partners:
+    def of(cls, per_picture: Iterable[Sequence[StoredPicture]]) -> Partners:
         """Pack the partners of each picture."""
         lists = list(per_picture)
         return cls(Sources.of(source for each in lists for source in each), _ends(lists))

@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.parallel import bounded_map
-from colorzoo.data.sources import Source
+from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import DataError
 
 SMOOTHING_SIGMA = 5.0  # CIE units, as in the authors' prior
@@ -34,7 +34,7 @@ class Prior:
 
 
 def measure_prior(
-    sources: Iterable[Source], *, threads: int = 2, tick: Callable[[], None] = lambda: None
+    sources: Iterable[StoredPicture], *, threads: int = 2, tick: Callable[[], None] = lambda: None
 ) -> Prior:
     """Count the colors of pictures, with equal weight for each picture.
 
@@ -67,7 +67,7 @@ def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
     return shares @ (kernel / kernel.sum(dim=1, keepdim=True))
 
 
-def _shares_of(source: Source) -> tuple[str, Tensor | None]:
+def _shares_of(source: StoredPicture) -> tuple[str, Tensor | None]:
     try:
         rgb = decode_rgb(source.read(), _SHORT_SIDE)
     except (OSError, ValueError, SyntaxError):

@@ -24,7 +24,7 @@ from colorzoo.data.check import is_gray
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.layouts import class_names
 from colorzoo.data.shards import INDEX, MANIFEST, Record, load_litdata, open_chunks
-from colorzoo.data.sources import Source, find_sources, split_by_content
+from colorzoo.data.sources import StoredPicture, find_sources, split_by_content
 from colorzoo.errors import DataError
 from colorzoo.pictures.formats import open_picture
 from colorzoo.progress import progress_bar
@@ -77,7 +77,7 @@ class ShardReport:
 class _Item(NamedTuple):
     """A picture to store."""
 
-    source: Source
+    source: StoredPicture
     name: str  # below the input folder
     label: int  # or -1
 
@@ -159,7 +159,7 @@ def _find_items(source: Path, out: Path, val_share: float) -> tuple[dict[str, li
             f"{str(out)!r} is inside {str(source)!r} and would be packed too; choose another folder."
         )
     if all((source / name).is_dir() for name in SPLITS):
-        found: dict[str, Sequence[Source]] = {name: find_sources(source / name) for name in SPLITS}
+        found: dict[str, Sequence[StoredPicture]] = {name: find_sources(source / name) for name in SPLITS}
         roots = {name: source / name for name in SPLITS}
     else:
         train, val = split_by_content(find_sources(source), val_share)
@@ -190,7 +190,7 @@ def _jobs(folder: Path, items: list[_Item], options: ShardOptions) -> list[_Job]
     ]
 
 
-def _size(source: Source) -> int:
+def _size(source: StoredPicture) -> int:
     return source.size if source.member else Path(source.path).stat().st_size
 
 

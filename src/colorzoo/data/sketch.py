@@ -17,7 +17,7 @@ from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Partners, Pictures
-from colorzoo.data.sources import Source, Sources, find_sources
+from colorzoo.data.sources import Sources, StoredPicture, find_sources
 from colorzoo.errors import DataError
 from colorzoo.pictures.formats import open_picture
 from colorzoo.randomness import draw_uniform, picture_generators
@@ -155,7 +155,9 @@ class SketchedDataset(Dataset[Sample]):
         random_crop: Choose crop and sketch by the seed of the sample.
     """
 
-    def __init__(self, colors: Sequence[Source], sketches: Partners, *, side: int, random_crop: bool) -> None:
+    def __init__(
+        self, colors: Sequence[StoredPicture], sketches: Partners, *, side: int, random_crop: bool
+    ) -> None:
         self.colors, self.sketches, self.side, self.random_crop = colors, sketches, side, random_crop
 
     def __len__(self) -> int:
@@ -187,7 +189,7 @@ def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
         DataError: A picture has no sketch, or one of another shape.
     """
     drawn = [{_stem(source, folder): source for source in find_sources(folder)} for folder in sketches]
-    pairs: list[tuple[Source, list[Source]]] = []
+    pairs: list[tuple[StoredPicture, list[StoredPicture]]] = []
     for source in find_sources(colors):
         stem = _stem(source, colors)
         partners = [found[stem] for found in drawn if stem in found]
@@ -210,11 +212,11 @@ def _require(root: Path, folders: Sequence[str]) -> None:
             )
 
 
-def _stem(source: Source, folder: Path) -> str:
+def _stem(source: StoredPicture, folder: Path) -> str:
     return str(Path(source.name).relative_to(folder).with_suffix(""))
 
 
-def _require_same_shape(source: Source, partner: Source) -> None:
+def _require_same_shape(source: StoredPicture, partner: StoredPicture) -> None:
     ratios = []
     for one in (source, partner):
         try:

@@ -18,7 +18,7 @@ from colorzoo.errors import DataError
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
-class Source(NamedTuple):
+class StoredPicture(NamedTuple):
     """Location of one encoded picture.
 
     Attributes:
@@ -45,8 +45,8 @@ class Source(NamedTuple):
             return stream.read(self.size)
 
 
-class Sources(Sequence[Source]):
-    """An immutable sequence of `Source` that takes some 40 bytes a picture and is shared by all workers.
+class Sources(Sequence[StoredPicture]):
+    """An immutable sequence of `StoredPicture` of some 40 bytes a picture, shared by all workers.
 
     Build one with `Sources.of`. Slices and `select` return views without copying names.
 
@@ -71,7 +71,7 @@ class Sources(Sequence[Source]):
         self._members, self._rows = members, rows
 
     @classmethod
-    def of(cls, sources: Iterable[Source], root: str | Path = "") -> Sources:
+    def of(cls, sources: Iterable[StoredPicture], root: str | Path = "") -> Sources:
         """Pack sources, consuming them one by one.
 
         Args:
@@ -100,20 +100,20 @@ class Sources(Sequence[Source]):
         return len(self._names) if self._rows is None else len(self._rows)
 
     @overload
-    def __getitem__(self, index: int) -> Source: ...
+    def __getitem__(self, index: int) -> StoredPicture: ...
     @overload
     def __getitem__(self, index: slice) -> Sources: ...
-    def __getitem__(self, index: int | slice) -> Source | Sources:
+    def __getitem__(self, index: int | slice) -> StoredPicture | Sources:
         if isinstance(index, slice):
             return self.select(torch.arange(len(self), dtype=torch.int32)[index])
         row = range(len(self))[index]
         row = row if self._rows is None else int(self._rows[row])
         archive, offset, size = (-1, 0, -1) if self._members is None else self._members[row].tolist()
         if archive < 0:
-            return Source(os.path.join(self._root, self._names[row]))  # noqa: PTH118 - called per picture
-        return Source(self._archives[archive], self._names[row], offset, size)
+            return StoredPicture(os.path.join(self._root, self._names[row]))  # noqa: PTH118 - called per picture
+        return StoredPicture(self._archives[archive], self._names[row], offset, size)
 
-    def __iter__(self) -> Iterator[Source]:
+    def __iter__(self) -> Iterator[StoredPicture]:
         return (self[index] for index in range(len(self)))
 
     def select(self, rows: Tensor) -> Sources:
@@ -182,11 +182,11 @@ def find_sources(folder: Path) -> Sources:
     if not folder.is_dir():
         raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of pictures.")
 
-    def sources() -> Iterator[Source]:
+    def sources() -> Iterator[StoredPicture]:
         for path in walk_files(str(folder)):
             suffix = suffix_of(path)
             if suffix in EXTENSIONS:
-                yield Source(path)
+                yield StoredPicture(path)
             elif suffix == ".tar":
                 yield from tar_sources(path)
 
@@ -233,7 +233,7 @@ def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str
             yield path
 
 
-def tar_sources(path: str) -> Iterator[Source]:
+def tar_sources(path: str) -> Iterator[StoredPicture]:
     """Yield the pictures inside a plain tar file.
 
     Raises:
@@ -244,7 +244,7 @@ def tar_sources(path: str) -> Iterator[Source]:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps an object per member
                 if member.isfile() and suffix_of(member.name) in EXTENSIONS:
-                    yield Source(path, member.name, member.offset_data, member.size)
+                    yield StoredPicture(path, member.name, member.offset_data, member.size)
     except tarfile.TarError as error:
         raise DataError(f"{path!r} is not a plain (uncompressed) tar shard: {error}.") from error
 

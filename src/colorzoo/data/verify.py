@@ -28,7 +28,7 @@ from colorzoo.data.layouts import Split
 from colorzoo.data.parallel import bounded_map
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.places import places_pictures
-from colorzoo.data.sources import EXTENSIONS, Source, find_sources, suffix_of, tar_sources, walk_files
+from colorzoo.data.sources import EXTENSIONS, StoredPicture, find_sources, suffix_of, tar_sources, walk_files
 from colorzoo.errors import DataError
 from colorzoo.pictures.formats import open_picture
 
@@ -325,7 +325,7 @@ def _find_root(parent: list[int], number: int) -> int:
     return number
 
 
-def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[Source]:
+def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[StoredPicture]:
     """Yield all pictures, including those that DataModules ignore; count the other files."""
     root, is_coco = report.root, report.layout.name == "coco_stuff"
     for path in walk_files(root):
@@ -333,7 +333,7 @@ def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[Source]:
         if is_coco and any(folder in path for folder in _CLASS_MAPS):
             others[f"{suffix} (class maps, annotations)"] += 1
         elif suffix in EXTENSIONS | NOT_READ:
-            yield Source(path)
+            yield StoredPicture(path)
         elif suffix == ".tar":
             try:
                 yield from tar_sources(path)
@@ -401,7 +401,7 @@ def examine(name: str, data: bytes) -> Examined:
     return Examined(size[::-1] if turned else size, kind, tuple(facts), digest, int.from_bytes(bits, "big"))
 
 
-def _read_and_examine(source: Source) -> tuple[str, int, Examined]:
+def _read_and_examine(source: StoredPicture) -> tuple[str, int, Examined]:
     try:
         data = source.read()
     except OSError as error:

@@ -1,9 +1,9 @@
 """Export of models as graphs for other programs: ONNX, or torch.export; each is compared with its model.
 
-Both take batches of any number of pictures. The inputs are ``luma`` and then every tensor of the guidance
-that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). A reference cannot
-be left out: zeros are a black picture. The outputs are the picture and, for a model that predicts one, the
-distribution over colors as ``logits``.
+Both take batches of any number of pictures. The inputs are ``lightness`` and then every tensor of the
+guidance that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). A reference
+cannot be left out: zeros are a black picture. The outputs are the picture and, for a model
+that predicts one, the distribution over colors as ``logits``.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ TOLERANCE = 1e-4
 
 _FULL_SCALE: Mapping[str, float] = {"ab": 100.0, "rgb": 1.0}
 _CONVENTIONS = (
-    "luma: L in [0, 100] or a sketch in [0, 1]; ab in CIE units (D65); RGB in [0, 1]; softmax of logits: "
-    "shares of the bins"
+    "lightness: L in [0, 100] or a sketch in [0, 1]; ab in CIE units (D65); RGB in [0, 1]; "
+    "softmax of logits: shares of the bins"
 )
 # of height and width for torch.export, whose guards hold for what was traced without padding
 _MULTIPLE, _SMALLEST = 32, 64
@@ -91,8 +91,8 @@ class _TensorModel(nn.Module):
         super().__init__()
         self.model, self.template = model, template
 
-    def forward(self, luma: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
-        return _outputs_of(self.model, (luma, fill_guidance(self.template, tensors)))
+    def forward(self, lightness: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
+        return _outputs_of(self.model, (lightness, fill_guidance(self.template, tensors)))
 
 
 def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
@@ -161,7 +161,7 @@ def write_graph(
         ColorzooError: No graph can be made of the model, or it takes none of the other samples.
         OSError: The file cannot be written.
     """
-    inputs = ("luma", *guidance_tensors(traced[1]))
+    inputs = ("lightness", *guidance_tensors(traced[1]))
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters, about themselves
@@ -202,17 +202,17 @@ def _one_line(what: str) -> Iterator[None]:
 
 
 @torch.no_grad()
-def trace(model: ColoringModel, luma: Tensor, guidance: Guidance) -> ExportedProgram:
+def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> ExportedProgram:
     """Return the graph of a model with dynamic batch size, height and width.
 
     Args:
         model: The model, in evaluation mode.
-        luma: ``(2, 1, H, W)``; a batch of 1 would become a constant of the graph.
+        lightness: ``(2, 1, H, W)``; a batch of 1 would become a constant of the graph.
         guidance: All kinds that the graph is to take.
     """
     tensors = list(guidance_tensors(guidance).values())
-    shapes = [_dynamic(luma), [_dynamic(tensor) for tensor in tensors]]
-    return torch.export.export(_TensorModel(model, guidance), (luma, tensors), dynamic_shapes=shapes)
+    shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
+    return torch.export.export(_TensorModel(model, guidance), (lightness, tensors), dynamic_shapes=shapes)
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
@@ -302,10 +302,10 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 
 def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
     """Return the largest difference between graph and model on a sample, as a share of the full scale."""
-    luma, guidance = sample
+    lightness, guidance = sample
     with torch.inference_mode():
         expected = _outputs_of(model, sample)
-        found = graph([luma, *guidance_tensors(guidance).values()])
+        found = graph([lightness, *guidance_tensors(guidance).values()])
     differences = []
     for name, value in expected.items():
         scale = _FULL_SCALE.get(name) or max(1.0, float(value.abs().max()))
@@ -315,10 +315,10 @@ def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
 
 def _sample(card: ModelCard, size: tuple[int, int], *, seed: int, batch: int) -> Sample:
     """Return contiguous random inputs, as torch.export guards the strides that it traces."""
-    luma = sample_input(card.input, size, batch=batch, seed=seed).contiguous()
+    lightness = sample_input(card.input, size, batch=batch, seed=seed).contiguous()
     guidance = sample_guidance(card.guidance, size, batch=batch, seed=seed)
     tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance).values()]
-    return luma, fill_guidance(guidance, tensors)
+    return lightness, fill_guidance(guidance, tensors)
 
 
 def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:

@@ -33,7 +33,7 @@ def fast_module(module: ColoringModel, dtype: torch.dtype) -> ColoringModel:
 
     Everything else is shared with ``module``.
     """
-    fast = copy.copy(module)  # shallow: a deep copy would include the trainer that it belongs to
+    fast = copy.copy(module)  # shallow: a deep copy would include the task that it belongs to
     fast._modules = {**module._modules, "network": speed_up(module.network, dtype)}
     for name, child in module._modules.items():
         if isinstance(child, BorrowedModel) and isinstance(child.model, ColoringModel):

@@ -63,7 +63,7 @@ class Int8Model(OnnxModel):
 
         self._digest += f" int8 {_CALIBRATION} {onnxruntime.__version__}"
 
-    def __call__(self, luma: Tensor, guidance: Guidance) -> Prediction:
+    def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Color a batch.
 
         Raises:
@@ -74,7 +74,7 @@ class Int8Model(OnnxModel):
             raise GuidanceError(
                 f"int8 colors without guidance, got {' and '.join(used)}; leave out the precision int8."
             )
-        return super().__call__(luma, guidance)
+        return super().__call__(lightness, guidance)
 
     def _make(self, path: Path, given: Guidance) -> Path:
         """Write the graph in float32, quantize it, and compare both; see `__call__`."""
@@ -83,7 +83,7 @@ class Int8Model(OnnxModel):
         try:
             quantize(plain, path, (_resized(_photo(name), side) for name in (*_COLORED, *_GRAY)))
             crops = [_resized(part, side) for name in _COLORED for part in _quarters(_photo(name))]
-            before, after = (mean_psnr(load_onnx(each, ["luma"]), crops) for each in (plain, path))
+            before, after = (mean_psnr(load_onnx(each, ["lightness"]), crops) for each in (plain, path))
         except OSError:
             raise
         except Exception as error:  # of the quantizer, or of the runtime with its graph
@@ -106,7 +106,7 @@ def quantize(plain: Path, out: Path, pictures: Iterable[Tensor]) -> None:
     """Write a graph in int8, with weights by channel and ranges of activations from pictures.
 
     Args:
-        plain: A float32 graph with ``luma`` as only input.
+        plain: A float32 graph with ``lightness`` as only input.
         out: File to write.
         pictures: ``(1, 3, H, W)`` in [0, 1].
     """
@@ -115,8 +115,8 @@ def quantize(plain: Path, out: Path, pictures: Iterable[Tensor]) -> None:
 
     ready = out.with_name("ready.onnx")
     quant_pre_process(plain, ready, skip_symbolic_shape=True)
-    lumas = ({"luma": rgb_to_lab(rgb)[:, :1].contiguous().numpy()} for rgb in pictures)
-    reader = SimpleNamespace(get_next=partial(next, lumas, None))
+    lightnesses = ({"lightness": rgb_to_lab(rgb)[:, :1].contiguous().numpy()} for rgb in pictures)
+    reader = SimpleNamespace(get_next=partial(next, lightnesses, None))
     quantize_static(ready, out, reader, per_channel=True, op_types_to_quantize=_LAYERS)
 
 
@@ -124,13 +124,13 @@ def mean_psnr(graph: Graph, pictures: Iterable[Tensor]) -> float:
     """Return the mean PSNR in dB, over RGB, of a graph's colors for the lightness of pictures.
 
     Args:
-        graph: With ``luma`` as only input.
+        graph: With ``lightness`` as only input.
         pictures: ``(1, 3, H, W)`` in [0, 1].
     """
     found = []
     for rgb in pictures:
-        luma = rgb_to_lab(rgb)[:, :1]
-        colored = lab_to_rgb(torch.cat([luma, graph([luma])["ab"]], dim=1)).clamp(0, 1)
+        lightness = rgb_to_lab(rgb)[:, :1]
+        colored = lab_to_rgb(torch.cat([lightness, graph([lightness])["ab"]], dim=1)).clamp(0, 1)
         found.append(float(-10 * torch.log10((colored - rgb).square().mean())))
     return sum(found) / len(found)
 

@@ -62,7 +62,7 @@ class OnnxModel:
         self._graphs: dict[str, Graph] = {}
         self._failed: dict[str, str] = {}
 
-    def __call__(self, luma: Tensor, guidance: Guidance) -> Prediction:
+    def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Color a batch.
 
         Raises:
@@ -77,7 +77,7 @@ class OnnxModel:
             raise ColorzooError(self._failed[key])
         if key not in self._graphs:
             self._graphs[key] = self._graph(key, given)
-        found = dict(self._graphs[key]([luma, *guidance_tensors(given).values()]))
+        found = dict(self._graphs[key]([lightness, *guidance_tensors(given).values()]))
         if self._model.output_kind == "rgb":
             return RgbPrediction(rgb=found.pop("rgb"), extras=found)
         return AbPrediction(ab=found.pop("ab"), extras=found)
@@ -92,7 +92,7 @@ class OnnxModel:
     def _graph(self, key: str, given: Guidance) -> Graph:
         """Open the cached graph; make it if there is none that can be read."""
         path = cache_home() / "graphs" / f"{self._name}-{key}.onnx"
-        inputs = ["luma", *guidance_tensors(given)]
+        inputs = ["lightness", *guidance_tensors(given)]
         if path.is_file():
             # onnxruntime raises its own classes; a damaged graph is made again
             with suppress(Exception):
@@ -131,13 +131,13 @@ class OnnxModel:
 
     def _sample(self, given: Guidance, size: tuple[int, int], batch: int) -> Sample:
         """Return pictures of a size, with guidance of the given kinds and fields."""
-        luma = sample_input(self._model.input_kind, size, batch=batch).contiguous()
+        lightness = sample_input(self._model.input_kind, size, batch=batch).contiguous()
         tensors = []
         for name, tensor in guidance_tensors(given).items():
             shape = (size[0] + 8, size[1] - 4) if name.startswith("exemplar") else size
             one = _resized(tensor[:1], shape) if tensor.ndim == 4 else tensor[:1]
             tensors.append(one.repeat(batch, *[1] * (one.ndim - 1)).contiguous())
-        return luma, fill_guidance(given, tensors)
+        return lightness, fill_guidance(given, tensors)
 
 
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:

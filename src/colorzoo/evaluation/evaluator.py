@@ -15,7 +15,7 @@ from torch import Tensor
 
 from colorzoo.errors import PictureError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache, Entry
-from colorzoo.evaluation.measures import Bleeding, Measure, PictureResult
+from colorzoo.evaluation.measures import Bleeding, Measure, MeasuredPicture
 from colorzoo.evaluation.methods import Method
 from colorzoo.evaluation.pictures import Item, Truth, read_truth
 from colorzoo.evaluation.protocol import Protocol, UserChoice
@@ -138,7 +138,7 @@ class Evaluator:
         """Add the measures of one result that are missing in the entry."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
-        result = PictureResult(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
+        result = MeasuredPicture(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
         for measure in self.measures:
             keys = [output.key for output in measure.outputs]
             if all(key in moments or key in features for key in keys):

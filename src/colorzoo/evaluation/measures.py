@@ -76,7 +76,7 @@ class Bleeding:
 
 
 @dataclass(frozen=True)
-class PictureResult:
+class MeasuredPicture:
     """A result and its truth.
 
     Attributes:
@@ -107,11 +107,11 @@ class Measure:
 
     name: str
     outputs: tuple[Output, ...]
-    run: Callable[[PictureResult], Values]
+    run: Callable[[MeasuredPicture], Values]
     features: bool = False
 
 
-_INPUTS: Mapping[str, Callable[[PictureResult], Any]] = {
+_INPUTS: Mapping[str, Callable[[MeasuredPicture], Any]] = {
     "rgb": lambda result: result.rgb,
     "target": lambda result: result.truth.rgb,
     "ab": lambda result: result.ab,
@@ -125,7 +125,7 @@ _INPUTS: Mapping[str, Callable[[PictureResult], Any]] = {
 
 
 def metric_measure(
-    name: str, metric: Metric, *outputs: Output, where: Callable[[PictureResult], bool] | None = None
+    name: str, metric: Metric, *outputs: Output, where: Callable[[MeasuredPicture], bool] | None = None
 ) -> Measure:
     """Return the measure of a metric.
 
@@ -137,7 +137,7 @@ def metric_measure(
     """
     inputs = [key for key in inputs_of(metric) if key in _INPUTS]
 
-    def run(result: PictureResult) -> Values:
+    def run(result: MeasuredPicture) -> Values:
         if where is not None and not where(result):
             return [value_moments(float("nan"))] * len(outputs)
         return picture_moments(metric, {key: _INPUTS[key](result) for key in inputs})
@@ -262,7 +262,7 @@ def _mean_measure(
     key: str,
     title: str,
     better: Better,
-    function: Callable[[PictureResult], Tensor],
+    function: Callable[[MeasuredPicture], Tensor],
     *,
     digits: int,
 ) -> Measure:
@@ -274,7 +274,7 @@ def _mean_measure(
 def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measure:
     """PSNR in a band minus that of the method's own result without interactions."""
 
-    def gain(result: PictureResult) -> Tensor:
+    def gain(result: MeasuredPicture) -> Tensor:
         band = edge_band(result.bleeding.edges, kernel_size)
         before = band_psnr(result.bleeding.first.rgb, result.truth.rgb, band)
         return band_psnr(result.rgb, result.truth.rgb, band) - before
@@ -283,13 +283,13 @@ def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measur
     return _mean_measure(f"psnr_{name}_gain", key, f"Gain, PSNR {title}", "higher", gain, digits=3)
 
 
-def _cdr_gain(result: PictureResult) -> Tensor:
+def _cdr_gain(result: MeasuredPicture) -> Tensor:
     if result.truth.is_gray or not result.bleeding.edges.any():
         return torch.tensor(torch.nan)
     return cluster_discrepancy(result.ab[0], result.truth.clusters).nanmean() - result.bleeding.cdr
 
 
-def _drift(result: PictureResult) -> Tensor:
+def _drift(result: MeasuredPicture) -> Tensor:
     """Return the mean distance in ab from the first result, more than `REACH` pixels from every scribble."""
     if result.guidance.scribbles is None:
         return torch.tensor(0.0)
@@ -352,7 +352,7 @@ def _contextual(layer: str, weights: Path | None, device: torch.device) -> Measu
     network = metric.network.to(device)
     key = f"{metric.key}{_suffix(weights)}_mean"
 
-    def run(result: PictureResult) -> Values:
+    def run(result: MeasuredPicture) -> Values:
         truth = result.truth
         if truth.reference is None:
             return [value_moments(float("nan"))]

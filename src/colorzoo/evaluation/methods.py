@@ -22,7 +22,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, next_point
-from colorzoo.inference.references import Reference
+from colorzoo.inference.references import ReadReference
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 from colorzoo.prediction import shown_colors
@@ -126,9 +126,9 @@ def gray_method() -> Method:
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         del guidance
-        luma = rgb_to_lab(scene.rgb)[:, :1]
+        lightness = rgb_to_lab(scene.rgb)[:, :1]
         ab = torch.zeros_like(scene.ab)
-        return ColoredPicture(lab_to_rgb(torch.cat([luma, ab], dim=1)), ab)
+        return ColoredPicture(lab_to_rgb(torch.cat([lightness, ab], dim=1)), ab)
 
     return Method(GRAY, GRAY, lambda _item, _truth: paint, about={"weights": "no color at all"})
 
@@ -198,8 +198,8 @@ def model_function(model: ColoringModel) -> ColorFunction:
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         with torch.inference_mode():
-            prediction = model(scene.luma, guidance)
-            rgb, ab = shown_colors(prediction, scene.luma)
+            prediction = model(scene.lightness, guidance)
+            rgb, ab = shown_colors(prediction, scene.lightness)
         return ColoredPicture(rgb.clone(), ab.clone())
 
     return paint
@@ -215,10 +215,10 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         colorizer.forget()
-        seen = scene.rgb if model.input_kind == "gray" else scene.luma.expand(-1, 3, -1, -1)
+        seen = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)
         exemplar = None
         if guidance.exemplar is not None:
-            exemplar = colorizer.exemplar([Reference(_picture(guidance.exemplar.rgb))])
+            exemplar = colorizer.exemplar([ReadReference(_picture(guidance.exemplar.rgb))])
         given = replace(guidance, exemplar=None).to("cpu")
         colored = colorizer.colorize(_picture(seen), given if given.kinds() else None, reference=exemplar)
         rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(device)
@@ -237,12 +237,12 @@ class Proposer:
 
     model: ColoringModel
 
-    def propose_points(self, luma: Tensor, guidance: Guidance) -> Tensor:
+    def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
         """Return the ``(1, 2)`` row and column of the next point; see `ProposesPoints`."""
         with torch.inference_mode():
-            distribution = Distribution.of(self.model(luma, guidance))
+            distribution = Distribution.of(self.model(lightness, guidance))
         if distribution is None:  # no trained distribution: the center
-            return torch.tensor([[luma.shape[-2] // 2, luma.shape[-1] // 2]])
+            return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
         given: list[tuple[float, float]] = []
         if guidance.points is not None:
             places = guidance.points.mask[0, 0].nonzero()

@@ -20,7 +20,7 @@ from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.data.sources import Source, find_sources, walk_files
+from colorzoo.data.sources import StoredPicture, find_sources, walk_files
 from colorzoo.errors import DataError, PictureError
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.metrics.ab_error import class_weights_of
@@ -49,8 +49,8 @@ class Item:
     """
 
     name: str
-    source: Source
-    reference: Source | None = None
+    source: StoredPicture
+    reference: StoredPicture | None = None
     label: int | None = None
     sha256: str = ""
     reference_sha256: str = ""
@@ -274,7 +274,7 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
     """
     if not path.is_file():
         raise PictureError(f"{name} has no result {path}")
-    picture = _decode(Source(str(path)), str(path))
+    picture = _decode(StoredPicture(str(path)), str(path))
     size = (int(picture.shape[1]), int(picture.shape[2]))
     if size != truth.size:
         raise PictureError(
@@ -284,7 +284,7 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
     return _resized(picture, protocol, truth.rgb.device)
 
 
-def _decode(source: Source, name: str) -> Tensor:
+def _decode(source: StoredPicture, name: str) -> Tensor:
     try:
         return decode_rgb(source.read())
     except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNG

@@ -211,8 +211,8 @@ def _parse_kept(fields: Fields) -> KeptColors | None:
 
 
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
-    luma, a, b = (value if math.isfinite(value) else 0.0 for value in values)
-    return luma, a, b
+    lightness, a, b = (value if math.isfinite(value) else 0.0 for value in values)
+    return lightness, a, b
 
 
 def _chosen(fields: Fields, key: str, default: str | None, names: tuple[str, ...]) -> str:

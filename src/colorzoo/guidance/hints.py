@@ -45,14 +45,14 @@ class Points(TensorFields):
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
-        luma: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
-        exact: ``(B, 1, H, W)``, 1 where ab is used unchanged; elsewhere the color of that ``luma`` and ab was
-            chosen, which has another ab at the picture's lightness. None: 1 everywhere.
+        lightness: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
+        exact: ``(B, 1, H, W)``, 1 where ab is used unchanged; elsewhere the color of that ``lightness`` and
+            ab was chosen, which has another ab at the picture's lightness. None: 1 everywhere.
     """
 
     ab: Tensor
     mask: Tensor
-    luma: Tensor | None = None
+    lightness: Tensor | None = None
     exact: Tensor | None = None
 
     def __post_init__(self) -> None:

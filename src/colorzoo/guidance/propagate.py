@@ -26,7 +26,7 @@ _LEAST_WEIGHT = 1e-6  # relative to the largest; keeps all pixels connected, so 
 
 
 def propagate(
-    luma: Array,
+    lightness: Array,
     ab: Array,
     given: NDArray[np.bool_],
     *,
@@ -39,7 +39,7 @@ def propagate(
     needs no pivoting.
 
     Args:
-        luma: ``(H, W)`` in [0, 100].
+        lightness: ``(H, W)`` in [0, 100].
         ab: ``(2, H, W)`` in CIE units.
         given: ``(H, W)``, the pixels whose ab is given.
         variance_share: Lower values give sharper borders between two colors.
@@ -49,7 +49,7 @@ def propagate(
     Returns:
         ``(2, H, W)``.
     """
-    return _solve_free_pixels(affinities(luma, variance_share), ab, given, fade)
+    return _solve_free_pixels(affinities(lightness, variance_share), ab, given, fade)
 
 
 class Propagator:
@@ -60,12 +60,12 @@ class Propagator:
     factored once, and the columns of its inverse are cached. Results equal those of `propagate`.
 
     Args:
-        luma: ``(H, W)`` in [0, 100].
+        lightness: ``(H, W)`` in [0, 100].
         fade: As of `propagate`, above 0; without fading A has no inverse.
     """
 
-    def __init__(self, luma: Array, fade: float) -> None:
-        self._weights = affinities(luma, VARIANCE_SHARE)
+    def __init__(self, lightness: Array, fade: float) -> None:
+        self._weights = affinities(lightness, VARIANCE_SHARE)
         self._fade = fade
         self._solver: SuperLU | None = None
         self._inverse = ColumnCache(self._solve, _MOST_COLUMNS)
@@ -103,14 +103,14 @@ def _factor(weights: csr_array, fade: float) -> SuperLU:
     return splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
-def affinities(luma: Array, variance_share: float) -> csr_array:
+def affinities(lightness: Array, variance_share: float) -> csr_array:
     """Return the ``(H W, H W)`` weights of the eight neighbors of each pixel; each row sums to one.
 
     A weight is a Gaussian of the difference in lightness, with the variance of the pixel's window.
     """
-    height, width = luma.shape
-    flat = luma.ravel()
-    variance = np.maximum(variance_share * window_variance(luma).ravel(), _LEAST_VARIANCE)
+    height, width = lightness.shape
+    flat = lightness.ravel()
+    variance = np.maximum(variance_share * window_variance(lightness).ravel(), _LEAST_VARIANCE)
     pairs = [_neighbors(height, width, dy, dx) for dy, dx in _NEIGHBORS]
     rows = np.concatenate([pixels for pixels, _ in pairs])
     columns = np.concatenate([others for _, others in pairs])
@@ -123,9 +123,9 @@ def affinities(luma: Array, variance_share: float) -> csr_array:
     return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
 
 
-def window_variance(luma: Array) -> Array:
+def window_variance(lightness: Array) -> Array:
     """Return the variance of the 3 x 3 window around each pixel of ``(H, W)``; edges are repeated."""
-    padded = np.pad(luma, 1, mode="edge")
+    padded = np.pad(lightness, 1, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
     variance: Array = windows.var(axis=(2, 3))
     return variance

@@ -16,7 +16,7 @@ from colorzoo.guidance.hints import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
 
 _MAX_WIDTH = 1e5  # pixels of a stroke; covers any picture
-_SHOWN_LUMA = 60.0  # lightness at which an exact ab is written as #rrggbb
+_SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 
 def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Points | None:
@@ -26,15 +26,15 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
     """
     if not recipe.points:
         return None
-    ab, mask, luma, exact = (torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1))
+    ab, mask, lightness, exact = (torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1))
     for point in recipe.points:
         rows = covered(point.y, point.radius, size[0] / height, size[0])
         columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
-        luma[:, :, rows, columns] = color_lab(point.color)[0]
+        lightness[:, :, rows, columns] = color_lab(point.color)[0]
         exact[:, :, rows, columns] = float(point.ab is not None)
         mask[:, :, rows, columns] = 1
-    return Points(ab, mask, luma, exact)
+    return Points(ab, mask, lightness, exact)
 
 
 def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Scribbles | None:
@@ -62,14 +62,14 @@ def point_ab(point: PointHint) -> Tensor:
     return torch.tensor(color_lab(point.color)[1:] if point.ab is None else point.ab)
 
 
-def points_lab(points: Sequence[PointHint], luma: Tensor) -> Tensor:
-    """Return the target Lab ``(N, 3)`` of points on pixels of lightness ``luma`` ``(N,)``.
+def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
+    """Return the target Lab ``(N, 3)`` of points on pixels of lightness ``lightness`` ``(N,)``.
 
     A color is moved to that lightness within sRGB; an exact ab is used unchanged.
     """
     chosen = torch.tensor([color_lab(point.color) for point in points])
-    moved = at_lightness(chosen.T[:, :, None], luma[None, :, None])[:, :, 0].T
-    unchanged = torch.cat([luma[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
+    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
+    unchanged = torch.cat([lightness[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
     exact = torch.tensor([point.ab is not None for point in points])
     return torch.where(exact[:, None], unchanged, moved)
 
@@ -83,8 +83,8 @@ def color_lab(color: str) -> tuple[float, float, float]:
     """
     color = hex_color(color, "PointHint.color")
     rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    luma, a, b = rgb_to_lab(rgb.view(3, 1, 1)).flatten().tolist()
-    return luma, a, b
+    lightness, a, b = rgb_to_lab(rgb.view(3, 1, 1)).flatten().tolist()
+    return lightness, a, b
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:
@@ -105,11 +105,11 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 def _chosen(points: Points) -> tuple[Tensor, Tensor]:
     """Return the chosen colors of one picture, Lab ``(3, H, W)``, and ``(H, W)``, 1 where only ab counts."""
     ab = points.ab[0].float()
-    exact = torch.ones_like(ab[0]) if points.exact is None or points.luma is None else points.exact[0, 0]
-    luma = torch.full_like(ab[:1], _SHOWN_LUMA)
-    if points.luma is not None:
-        luma = torch.where(exact[None] > 0, luma, points.luma[0])
-    return torch.cat([luma, ab]), exact
+    exact = torch.ones_like(ab[0]) if points.exact is None or points.lightness is None else points.exact[0, 0]
+    lightness = torch.full_like(ab[:1], _SHOWN_LIGHTNESS)
+    if points.lightness is not None:
+        lightness = torch.where(exact[None] > 0, lightness, points.lightness[0])
+    return torch.cat([lightness, ab]), exact
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:

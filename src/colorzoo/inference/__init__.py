@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.inference.colorizer import Colorizer as Colorizer
     from colorzoo.inference.frame import find_frame as find_frame
     from colorzoo.inference.references import Look as Look
-    from colorzoo.inference.references import Reference as Reference
+    from colorzoo.inference.references import ReadReference as ReadReference
     from colorzoo.inference.references import make_look as make_look
     from colorzoo.inference.selection import features as features
     from colorzoo.inference.selection import select_at as select_at
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
 _PUBLIC = {
     "Colorizer": "colorizer",
     "Look": "references",
-    "Reference": "references",
+    "ReadReference": "references",
     "Segmented": "classes",
     "features": "selection",
     "find_frame": "frame",
@@ -35,7 +35,7 @@ _PUBLIC = {
 __all__ = [
     "Colorizer",
     "Look",
-    "Reference",
+    "ReadReference",
     "Segmented",
     "features",
     "find_frame",
@@ -45,7 +45,7 @@ __all__ = [
     "select_outlined",
 ]
 
-__getattr__ = lazy_names("colorzoo.inference", _PUBLIC)
+__getattr__ = lazy_names("colorzoo.inference", _PUBLIC, former={"Reference": "ReadReference"})
 
 
 def __dir__() -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.full_size import (
     BicubicUpsampler,
-    FullLuma,
+    FullLightness,
     Overlay,
     PointCorrection,
     join,
@@ -28,11 +28,11 @@ from colorzoo.inference.inside import Surroundings
 from colorzoo.prediction import DeferredMaps
 
 if TYPE_CHECKING:
-    from colorzoo.inference.area_maps import LumaShift
+    from colorzoo.inference.area_maps import LightnessShift
 
 
 @dataclass(frozen=True)
-class Colored:
+class ColoredPicture:
     """One colored picture; its pixels are computed on each access.
 
     Attributes:
@@ -47,7 +47,7 @@ class Colored:
 
     ab: Tensor
     model: str
-    lightness: FullLuma | Tensor
+    lightness: FullLightness | Tensor
     corrections: tuple[PointCorrection, ...] = ()
     notes: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
@@ -72,7 +72,7 @@ class Colored:
             for correction in self.corrections:
                 correction.add_to(line, row)
             light = self.lightness
-            light = light.rows(row, row + 1) if isinstance(light, FullLuma) else light[row : row + 1]
+            light = light.rows(row, row + 1) if isinstance(light, FullLightness) else light[row : row + 1]
             for overlay in self.overlays:
                 overlay.add_to(line, light, row)
             return torch.cat([light[0, column, None], line[:, 0, column]])
@@ -86,9 +86,9 @@ class NetworkAnswer:
         ab: ``(2, h, w)`` in CIE units; strength, points and areas are applied.
         extras: Further maps of the model, such as ``"logits"``.
         notes: Remarks for the user, such as ignored guidance.
-        painted_luma: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
-        sketch_luma: ``(1, 1, h, w)`` lightness of that sketch.
-        luma_shift: Shift of the picture's lightness by areas, or None.
+        painted_lightness: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
+        sketch_lightness: ``(1, 1, h, w)`` lightness of that sketch.
+        lightness_shift: Shift of the picture's lightness by areas, or None.
         locked: ``(h, w)`` in [0, 1], where areas lock the colors; None without areas.
         hints: Points whose colors are exact at any size, in pixels of the picture.
         strength: Factor on their chroma.
@@ -99,9 +99,9 @@ class NetworkAnswer:
     ab: Tensor
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    painted_luma: Tensor | None = None
-    sketch_luma: Tensor | None = None
-    luma_shift: LumaShift | None = None
+    painted_lightness: Tensor | None = None
+    sketch_lightness: Tensor | None = None
+    lightness_shift: LightnessShift | None = None
     locked: Tensor | None = None
     hints: tuple[PointHint, ...] = ()
     strength: float = 1.0
@@ -116,8 +116,8 @@ class NetworkAnswer:
         return self.ab.nbytes + sum(values.nbytes for values in self.extras.values())
 
     def over(
-        self, lightness: FullLuma | Tensor, model: str = "", surroundings: Surroundings | None = None
-    ) -> Colored:
+        self, lightness: FullLightness | Tensor, model: str = "", surroundings: Surroundings | None = None
+    ) -> ColoredPicture:
         """Return the answer over the lightness of the picture.
 
         Args:
@@ -128,24 +128,24 @@ class NetworkAnswer:
         shown = self._lightness(lightness)
         corrections = self._corrections(shown)
         overlays = self._overlays(shown.shape)
-        return Colored(self.ab, model, shown, corrections, self.notes, surroundings, overlays)
+        return ColoredPicture(self.ab, model, shown, corrections, self.notes, surroundings, overlays)
 
-    def _lightness(self, lightness: FullLuma | Tensor) -> FullLuma | Tensor:
+    def _lightness(self, lightness: FullLightness | Tensor) -> FullLightness | Tensor:
         """Return the lightness of the result."""
-        if self.painted_luma is not None and self.sketch_luma is not None:
-            from colorzoo.inference.sketches import enlarge_painted_luma
+        if self.painted_lightness is not None and self.sketch_lightness is not None:
+            from colorzoo.inference.sketches import enlarge_painted_lightness
 
-            sketch = lightness.whole() if isinstance(lightness, FullLuma) else lightness[None, None]
-            return enlarge_painted_luma(sketch, self.sketch_luma, self.painted_luma)[0, 0]
-        if self.luma_shift is None:
+            sketch = lightness.whole() if isinstance(lightness, FullLightness) else lightness[None, None]
+            return enlarge_painted_lightness(sketch, self.sketch_lightness, self.painted_lightness)[0, 0]
+        if self.lightness_shift is None:
             return lightness
-        if isinstance(lightness, FullLuma):
-            return replace(lightness, shift=self.luma_shift.by_rows(lightness.shape))
-        return self.luma_shift.apply(lightness[None, None])[0, 0]
+        if isinstance(lightness, FullLightness):
+            return replace(lightness, shift=self.lightness_shift.by_rows(lightness.shape))
+        return self.lightness_shift.apply(lightness[None, None])[0, 0]
 
-    def _corrections(self, lightness: FullLuma | Tensor) -> tuple[PointCorrection, ...]:
+    def _corrections(self, lightness: FullLightness | Tensor) -> tuple[PointCorrection, ...]:
         """Return what gives the points their exact colors over a lightness of the result."""
-        if not self.hints or self.painted_luma is not None:
+        if not self.hints or self.painted_lightness is not None:
             return ()
         from colorzoo.inference.full_size_points import correct_points
 

@@ -23,12 +23,12 @@ from colorzoo.guidance.rasterize import color_lab, covered, rasterize_points
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.area_maps import (
     DrawnArea,
-    LumaShift,
+    LightnessShift,
     decode_locked_colors,
     draw_areas,
     locked_share,
 )
-from colorzoo.inference.guidance_maps import ColoringRequest, fit_points
+from colorzoo.inference.guidance_maps import DrawnGuidance, fit_points
 from colorzoo.inference.points import Likeness, Map, enforce_points, find_extent
 from colorzoo.networks.answers import AnswerCache
 from colorzoo.prediction import Prediction, RgbPrediction
@@ -68,71 +68,73 @@ class AreaColorizer:
         self._own_answers: AnswerCache[Tensor] = AnswerCache()
 
     def apply(
-        self, answer: NetworkAnswer, luma: Tensor, guidance: Guidance, request: ColoringRequest
+        self, answer: NetworkAnswer, lightness: Tensor, guidance: Guidance, drawn: DrawnGuidance
     ) -> NetworkAnswer:
-        """Apply the areas and the strength of a request.
+        """Apply the areas and the strength of a recipe.
 
         Args:
             answer: The answer without areas and strength.
-            luma: ``(1, 1, h, w)`` of the picture, at the network's size.
+            lightness: ``(1, 1, h, w)`` of the picture, at the network's size.
             guidance: Guidance of that answer.
-            request: A request with a recipe.
+            drawn: Guidance drawn from a recipe.
 
         Raises:
             GuidanceError: Locked colors cannot be read.
         """
-        recipe, picture_size = _recipe_of(request)
-        drawn = draw_areas(recipe.areas, picture_size, luma)
-        filled = [each for each in drawn if each.area.action == "color"]
-        ab, painted, shift = answer.ab, answer.painted_luma, None
+        recipe, picture_size = _recipe_of(drawn)
+        areas = draw_areas(recipe.areas, picture_size, lightness)
+        filled = [each for each in areas if each.area.action == "color"]
+        ab, painted, shift = answer.ab, answer.painted_lightness, None
         if painted is None:
-            shift = _luma_shift(filled, luma)
+            shift = _lightness_shift(filled, lightness)
         if filled:
             shown = painted
             if shown is None:
-                shown = luma if shift is None else shift.apply(luma)
-            ab = self._fill(ab, shown[0, 0], filled, luma, guidance, request)
-        scale = torch.tensor([1.0, request.strength, request.strength]).view(3, 1, 1)
-        lab = torch.cat([torch.zeros_like(luma[0]) if painted is None else painted[0], ab]) * scale
+                shown = lightness if shift is None else shift.apply(lightness)
+            ab = self._fill(ab, shown[0, 0], filled, lightness, guidance, drawn)
+        scale = torch.tensor([1.0, drawn.strength, drawn.strength]).view(3, 1, 1)
+        lab = torch.cat([torch.zeros_like(lightness[0]) if painted is None else painted[0], ab]) * scale
         locked = torch.zeros(lab.shape[1:])
-        for area, share in _locks(drawn):
+        for area, share in _locks(areas):
             if area is None:
                 lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
             else:
                 size = (int(lab.shape[1]), int(lab.shape[2]))
                 stored = None if area.kept is None else decode_locked_colors(area.kept, size)
-                colors = self._own_lab(luma, guidance) * scale if stored is None else stored
+                colors = self._own_lab(lightness, guidance) * scale if stored is None else stored
                 lab = lab + share * (colors - lab)
             locked = torch.maximum(locked, share)
         painted = None if painted is None else lab[None, :1]
-        return replace(answer, ab=lab[1:], painted_luma=painted, luma_shift=shift, locked=locked)
+        return replace(answer, ab=lab[1:], painted_lightness=painted, lightness_shift=shift, locked=locked)
 
     def _fill(
         self,
         ab: Tensor,
         shown: Tensor,
         filled: Sequence[DrawnArea],
-        luma: Tensor,
+        lightness: Tensor,
         guidance: Guidance,
-        request: ColoringRequest,
+        drawn: DrawnGuidance,
     ) -> Tensor:
         """Fill areas with their colors at the lightness ``(h, w)`` shown, later ones over earlier ones.
 
         A share of the fill is the network's answer to the colors, given as points, unless the lightness
         follows the color: the network saw another lightness.
         """
-        recipe, picture_size = _recipe_of(request)
+        recipe, picture_size = _recipe_of(drawn)
         seeded = None
         if "points" in self._accepts:
-            points = _area_points(filled, recipe, picture_size, (int(luma.shape[2]), int(luma.shape[3])))
+            points = _area_points(
+                filled, recipe, picture_size, (int(lightness.shape[2]), int(lightness.shape[3]))
+            )
 
-            def compute(luma: Tensor, guidance: Guidance) -> Tensor:
+            def compute(lightness: Tensor, guidance: Guidance) -> Tensor:
                 assert guidance.points is not None
-                return enforce_points(self._predict(luma, guidance).to_ab(), luma, guidance.points)
+                return enforce_points(self._predict(lightness, guidance).to_ab(), lightness, guidance.points)
 
-            seeds = fit_points(replace(guidance, points=points), luma)
-            seeded = self._seeded_answers.get(luma, seeds, compute)[0]
-        precedence = _reach_inside(filled, recipe, luma, picture_size, self._likeness(luma))
+            seeds = fit_points(replace(guidance, points=points), lightness)
+            seeded = self._seeded_answers.get(lightness, seeds, compute)[0]
+        precedence = _reach_inside(filled, recipe, lightness, picture_size, self._likeness(lightness))
         for each in filled:
             inside = ab_at_lightness(cast(str, each.area.color), shown)
             if seeded is not None and each.area.lightness == "photo":
@@ -140,26 +142,26 @@ class AreaColorizer:
             ab = ab + each.share * (1 - precedence) * (inside - ab)
         return ab
 
-    def _own_lab(self, luma: Tensor, guidance: Guidance) -> Tensor:
+    def _own_lab(self, lightness: Tensor, guidance: Guidance) -> Tensor:
         """Return the model's own Lab ``(3, h, w)`` without hints; L is 0 if it does not paint it."""
 
-        def compute(luma: Tensor, guidance: Guidance) -> Tensor:
-            prediction = self._predict(luma, guidance)
+        def compute(lightness: Tensor, guidance: Guidance) -> Tensor:
+            prediction = self._predict(lightness, guidance)
             if isinstance(prediction, RgbPrediction):
                 return rgb_to_lab(prediction.rgb)
-            return torch.cat([torch.zeros_like(luma), prediction.to_ab()], dim=1)
+            return torch.cat([torch.zeros_like(lightness), prediction.to_ab()], dim=1)
 
-        plain = self._without_colors(replace(guidance, points=None, scribbles=None), luma)
-        return self._own_answers.get(luma, plain, compute)[0]
-
-
-def _recipe_of(request: ColoringRequest) -> tuple[Recipe, tuple[int, int]]:
-    assert request.recipe is not None
-    assert request.picture_size is not None
-    return request.recipe, request.picture_size
+        plain = self._without_colors(replace(guidance, points=None, scribbles=None), lightness)
+        return self._own_answers.get(lightness, plain, compute)[0]
 
 
-def _luma_shift(drawn: Sequence[DrawnArea], luma: Tensor) -> LumaShift | None:
+def _recipe_of(drawn: DrawnGuidance) -> tuple[Recipe, tuple[int, int]]:
+    assert drawn.recipe is not None
+    assert drawn.picture_size is not None
+    return drawn.recipe, drawn.picture_size
+
+
+def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> LightnessShift | None:
     """Return the shift of the lightness ``(1, 1, h, w)`` by colored areas; None if it stays.
 
     The median of an area becomes the lightness of its color; differences inside it stay.
@@ -168,9 +170,9 @@ def _luma_shift(drawn: Sequence[DrawnArea], luma: Tensor) -> LumaShift | None:
     for each in drawn:
         inside = each.share > _HALF
         if each.area.lightness == "color" and inside.any():
-            middle = luma[0, 0][inside].median()
+            middle = lightness[0, 0][inside].median()
             parts.append((each.matte, float(color_lab(cast(str, each.area.color))[0] - middle)))
-    return LumaShift(tuple(parts)) if parts else None
+    return LightnessShift(tuple(parts)) if parts else None
 
 
 def _area_points(
@@ -185,9 +187,9 @@ def _area_points(
     points = rasterize_points(Recipe(points=kept), *picture_size, size)
     if points is None:
         points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
-    assert points.luma is not None
+    assert points.lightness is not None
     assert points.exact is not None
-    ab, mask, luma, exact = points.ab, points.mask, points.luma, points.exact
+    ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
     for number, each in enumerate(drawn):
         free = torch.ones(size)
         for later in drawn[number + 1 :]:
@@ -195,9 +197,9 @@ def _area_points(
         chosen = torch.tensor(color_lab(cast(str, each.area.color)))
         for rows, columns in _seeds(np.asarray(each.share * free), np.asarray(mask[0, 0] > 0)):
             ab[:, :, rows, columns] = chosen[1:].view(1, 2, 1, 1)
-            luma[:, :, rows, columns] = chosen[0]
+            lightness[:, :, rows, columns] = chosen[0]
             mask[:, :, rows, columns], exact[:, :, rows, columns] = 1, 0
-    return Points(ab, mask, luma, exact)
+    return Points(ab, mask, lightness, exact)
 
 
 def _seeds(share: Map, taken: np.ndarray) -> Iterator[tuple[slice, slice]]:
@@ -231,7 +233,7 @@ def _is_inside(point: PointHint, drawn: Sequence[DrawnArea], picture_size: tuple
 def _reach_inside(
     drawn: Sequence[DrawnArea],
     recipe: Recipe,
-    luma: Tensor,
+    lightness: Tensor,
     picture_size: tuple[int, int],
     likeness: Likeness | None,
 ) -> Tensor:
@@ -242,17 +244,17 @@ def _reach_inside(
         if _is_inside(point, drawn, picture_size)
     ]
     if not inside:
-        return torch.zeros(luma.shape[2:])
-    extent = find_extent(luma, inside, picture_size, likeness)
+        return torch.zeros(lightness.shape[2:])
+    extent = find_extent(lightness, inside, picture_size, likeness)
     strengths = torch.tensor([point.strength for point in inside])
     there = extent.weight * strengths[extent.nearest]
     return torch.where(extent.homes >= 0, strengths[extent.homes], there)
 
 
-def ab_at_lightness(color: str, luma: Tensor) -> Tensor:
+def ab_at_lightness(color: str, lightness: Tensor) -> Tensor:
     """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``."""
     table = _ab_table(color)
-    place = luma.clamp(0, 100) * ((_LIGHTNESSES - 1) / 100)
+    place = lightness.clamp(0, 100) * ((_LIGHTNESSES - 1) / 100)
     below = place.floor().clamp(max=_LIGHTNESSES - 2).long()
     part = place - below
     return table[:, below] * (1 - part) + table[:, below + 1] * part
@@ -293,25 +295,25 @@ class AreaBoxes(Boxes):
 
 
 def add_object_areas(
-    guidance: Guidance, request: ColoringRequest, accepts: Collection[str], luma: Tensor
+    guidance: Guidance, drawn: DrawnGuidance, accepts: Collection[str], lightness: Tensor
 ) -> Guidance:
     """Add boxes and strokes of object areas, if a model accepts them.
 
     Args:
         guidance: Guidance drawn so far.
-        request: The request, with or without object areas.
+        drawn: Guidance drawn from a recipe, with or without object areas.
         accepts: Kinds of guidance that the model accepts.
-        luma: ``(1, 1, h, w)`` in [0, 100] of the picture, at the network's size.
+        lightness: ``(1, 1, h, w)`` in [0, 100] of the picture, at the network's size.
     """
-    recipe, picture_size = _recipe_of(request)
+    recipe, picture_size = _recipe_of(drawn)
     objects = [area for area in recipe.areas if area.action == "thing"]
     if not objects:
         return guidance
-    drawn = draw_areas(objects, picture_size, luma)
+    things = draw_areas(objects, picture_size, lightness)
     if "boxes" in accepts:
-        guidance = replace(guidance, boxes=_with_boxes(guidance.boxes, drawn))
+        guidance = replace(guidance, boxes=_with_boxes(guidance.boxes, things))
     if "scribbles" in accepts:
-        guidance = replace(guidance, scribbles=_with_borders(guidance.scribbles, drawn))
+        guidance = replace(guidance, scribbles=_with_borders(guidance.scribbles, things))
     return guidance
 
 

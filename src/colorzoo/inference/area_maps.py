@@ -49,9 +49,9 @@ class Matte:
     slope: Tensor
     offset: Tensor
 
-    def at(self, luma: Tensor) -> Tensor:
+    def at(self, lightness: Tensor) -> Tensor:
         """Return the shares ``(h, w)`` for a lightness ``(h, w)`` of the same size."""
-        return _settled(self.slope * luma + self.offset)
+        return _settled(self.slope * lightness + self.offset)
 
     def enlarged(self, size: tuple[int, int]) -> ShiftRows:
         """Return a function from bands ``(rows, W)`` of a larger lightness to their shares.
@@ -61,9 +61,9 @@ class Matte:
         """
         maps = BicubicUpsampler(torch.stack([self.slope, self.offset]), size)
 
-        def share(luma: Tensor, first: int, last: int) -> Tensor:
+        def share(lightness: Tensor, first: int, last: int) -> Tensor:
             slope, offset = maps.rows(first, last)
-            return _settled(slope * luma + offset)
+            return _settled(slope * lightness + offset)
 
         return share
 
@@ -84,7 +84,7 @@ class DrawnArea:
 
 
 @dataclass(frozen=True)
-class LumaShift:
+class LightnessShift:
     """Shift of a picture's lightness by areas whose lightness follows their colors.
 
     Attributes:
@@ -93,37 +93,39 @@ class LumaShift:
 
     parts: tuple[tuple[Matte, float], ...]
 
-    def apply(self, luma: Tensor) -> Tensor:
+    def apply(self, lightness: Tensor) -> Tensor:
         """Return the shifted lightness ``(1, 1, H, W)`` of any size."""
-        size = (luma.shape[2], luma.shape[3])
-        return self.by_rows(size)(luma[0, 0], 0, size[0])[None, None]
+        size = (lightness.shape[2], lightness.shape[3])
+        return self.by_rows(size)(lightness[0, 0], 0, size[0])[None, None]
 
     def by_rows(self, size: tuple[int, int]) -> ShiftRows:
         """Return the shift of bands ``(rows, W)`` of a picture of this height and width."""
         shares = [(matte.enlarged(size), units) for matte, units in self.parts]
 
-        def shift(luma: Tensor, first: int, last: int) -> Tensor:
-            shifted = luma
+        def shift(lightness: Tensor, first: int, last: int) -> Tensor:
+            shifted = lightness
             for share, units in shares:
-                shifted = shifted + units * share(luma, first, last)
+                shifted = shifted + units * share(lightness, first, last)
             return shifted.clamp(0, 100)
 
         return shift
 
 
-def draw_areas(areas: Sequence[Area], picture_size: tuple[int, int], luma: Tensor) -> tuple[DrawnArea, ...]:
+def draw_areas(
+    areas: Sequence[Area], picture_size: tuple[int, int], lightness: Tensor
+) -> tuple[DrawnArea, ...]:
     """Draw areas on a small copy of their picture.
 
     Args:
         areas: Areas of a recipe.
         picture_size: Width and height of the picture.
-        luma: ``(1, 1, h, w)`` in [0, 100] of the copy.
+        lightness: ``(1, 1, h, w)`` in [0, 100] of the copy.
     """
-    size = (int(luma.shape[2]), int(luma.shape[3]))
+    size = (int(lightness.shape[2]), int(lightness.shape[3]))
     drawn = []
     for area in areas:
-        matte = fit_matte(area_map(area, picture_size, size), luma)
-        drawn.append(DrawnArea(area, matte, matte.at(luma[0, 0])))
+        matte = fit_matte(area_map(area, picture_size, size), lightness)
+        drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
     return tuple(drawn)
 
 
@@ -157,9 +159,9 @@ def polygon_map(
     return np.asarray(canvas.reduce(_SUPERSAMPLING), np.float32) / np.float32(255)
 
 
-def fit_matte(inside: Map, luma: Tensor) -> Matte:
+def fit_matte(inside: Map, lightness: Tensor) -> Matte:
     """Fit a mask ``(h, w)`` in [0, 1] to nearby edges of a lightness ``(1, 1, h, w)`` in [0, 100]."""
-    guide = np.ascontiguousarray(luma[0, 0].numpy(), dtype=np.float64)
+    guide = np.ascontiguousarray(lightness[0, 0].numpy(), dtype=np.float64)
     mask = inside.astype(np.float64)
     side = 2 * max(_LEAST_RADIUS, round(_RADIUS * min(guide.shape))) + 1
 
@@ -226,5 +228,5 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
 
 
 def _rounded(values: Tensor) -> tuple[float, float, float]:
-    luma, a, b = (round(value, 5) for value in values.tolist())
-    return luma, a, b
+    lightness, a, b = (round(value, 5) for value in values.tolist())
+    return lightness, a, b

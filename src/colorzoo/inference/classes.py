@@ -23,7 +23,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Recipe
 from colorzoo.guidance.objects import PaintedClass
-from colorzoo.inference.full_size import FullLuma, working_size
+from colorzoo.inference.full_size import FullLightness, working_size
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import Picture
@@ -52,20 +52,22 @@ class Segmented:
     shares: dict[int, float]
 
 
-def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
+def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
     """Segment a lightness on the model's device; return the classes on the CPU."""
     device = cast(ColoringModel, model).device
     with torch.inference_mode():
-        return model.segment(luma.to(device)).cpu()
+        return model.segment(lightness.to(device)).cpu()
 
 
-def class_map(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tensor | None) -> ClassMap | None:
+def class_map(
+    model: FindsClasses, recipe: Recipe, lightness: Tensor, reference: Tensor | None
+) -> ClassMap | None:
     """Return the classes of a recipe; None without the field ``classes``, for the model's own.
 
     Args:
         model: The model, for the classes that no label image gives.
         recipe: The recipe; painted polygons are in pixels of ``recipe.width``.
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         reference: ``(1, 3, h', w')`` in [0, 1], or None.
 
     Raises:
@@ -76,7 +78,7 @@ def class_map(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tens
     wanted = recipe.classes
     file, reference_file = wanted.file, wanted.reference_file
     count = None if file else getattr(model, "class_count", None)
-    target = read_labels(file, luma) if file else find_classes(model, luma)
+    target = read_labels(file, lightness) if file else find_classes(model, lightness)
     moved = target.clone()
     for old, new in wanted.moved.items():
         for number in (old, new):
@@ -168,7 +170,7 @@ def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segment
         size: Its shorter side for the model.
     """
     width, height = picture.size
-    small = find_classes(model, FullLuma(picture.levels).shrunk(working_size(height, width, size)))
+    small = find_classes(model, FullLightness(picture.levels).shrunk(working_size(height, width, size)))
     whole: Tensor = torch.nn.functional.interpolate(small.double(), size=(height, width), mode="nearest")
     labels = whole[0, 0].long().numpy()
     numbers, counts = np.unique(labels, return_counts=True)

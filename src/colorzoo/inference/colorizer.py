@@ -24,16 +24,16 @@ from colorzoo.engines.device import Engine, Precision, choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.guidance import Exemplar, Guidance, PointHint, Recipe, Regions
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
-from colorzoo.inference.answer import Colored, NetworkAnswer
-from colorzoo.inference.full_size import FullLuma, working_size
+from colorzoo.inference.answer import ColoredPicture, NetworkAnswer
+from colorzoo.inference.full_size import FullLightness, working_size
 from colorzoo.inference.guidance_maps import (
-    ColoringRequest,
+    DrawnGuidance,
     GuidanceLike,
     add_model_guidance,
     fit_points,
     has_object_areas,
     keep_points,
-    prepare_request,
+    prepare_guidance,
     read_guidance,
 )
 from colorzoo.inference.inside import (
@@ -47,7 +47,7 @@ from colorzoo.inference.models import load_model
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.references import (
     Look,
-    Reference,
+    ReadReference,
     make_exemplar,
     read_reference,
     recipe_references,
@@ -78,12 +78,12 @@ class PreparedPicture:
 
     Attributes:
         picture: The part within the frame, or the whole picture.
-        luma: ``(1, 1, h, w)`` its lightness at the network's size.
+        lightness: ``(1, 1, h, w)`` its lightness at the network's size.
         inside: Where it lies in the whole picture; None if it is all of it.
     """
 
     picture: Picture
-    luma: Tensor
+    lightness: Tensor
     inside: Rectangle | None = None
 
 
@@ -194,7 +194,7 @@ class Colorizer:
     ) -> Image.Image:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
-        Remarks for the user (`Colored.notes`) are issued as Python warnings.
+        Remarks for the user (`ColoredPicture.notes`) are issued as Python warnings.
 
         Args:
             image: Path, Pillow image, `Picture`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
@@ -225,7 +225,7 @@ class Colorizer:
         reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
         prepared: PreparedPicture | None = None,
-    ) -> Colored:
+    ) -> ColoredPicture:
         """Color one picture and return the colors at the network's size, with the notes; see `__call__`.
 
         Args:
@@ -243,23 +243,23 @@ class Colorizer:
         picture, read = _as_picture(image), read_guidance(guidance)
         given = read.guidance
         prepared = self.prepare(picture, given, frame) if prepared is None else prepared
-        part, luma, inside = prepared.picture, prepared.luma, prepared.inside
+        part, lightness, inside = prepared.picture, prepared.lightness, prepared.inside
         surroundings: Surroundings | None = None
         notes: tuple[str, ...] = ()
         if not (isinstance(reference, Tensor) and reference.ndim == 4):
             reference = self.exemplar_of(reference, read)
         if inside is not None:
-            surroundings = Surroundings(FullLuma(picture.levels), inside)
+            surroundings = Surroundings(FullLightness(picture.levels), inside)
             notes = ("colored within the frame {},{},{},{}".format(*inside),)
             if isinstance(given, Recipe):
                 given, lost = crop_recipe(given, picture.size, inside)
                 notes += lost
             else:
                 given = crop_guidance(given, inside, picture.size)
-        request = prepare_request(given, part, (luma.shape[2], luma.shape[3]), strength)
-        answer = self.color_luma(luma, request, reference)
+        drawn = prepare_guidance(given, part, (lightness.shape[2], lightness.shape[3]), strength)
+        answer = self.color_lightness(lightness, drawn, reference)
         answer = replace(answer, notes=(*notes, *answer.notes))
-        return answer.over(FullLuma(part.levels), self.name, surroundings)
+        return answer.over(FullLightness(part.levels), self.name, surroundings)
 
     def prepare(
         self, picture: Picture, guidance: GuidanceLike = None, frame: FrameSetting | None = None
@@ -283,7 +283,7 @@ class Colorizer:
                 frame = "none"
         inside = None if self.paints else find_inside(picture, read_frame(frame, "frame"))
         part = picture if inside is None else crop_picture(picture, inside)
-        return PreparedPicture(part, self.working_luma(part), inside)
+        return PreparedPicture(part, self.working_lightness(part), inside)
 
     def forget(self) -> None:
         """Drop what is kept of earlier pictures and edits, so that they cannot change the next result.
@@ -293,18 +293,18 @@ class Colorizer:
         self._network.forget()
         self._kept, self._areas = _Kept(), None
 
-    def working_luma(self, picture: Picture) -> Tensor:
+    def working_lightness(self, picture: Picture) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` of a picture at the network's size."""
         width, height = picture.size
-        return FullLuma(picture.levels).shrunk(working_size(height, width, self.size))
+        return FullLightness(picture.levels).shrunk(working_size(height, width, self.size))
 
-    def exemplar(self, references: Sequence[Reference]) -> Exemplar:
+    def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Convert references to what the model takes, once for any number of pictures.
 
         Args:
             references: One; or several, if the model gives looks.
 
-        A model that takes none gets a placeholder, which `color_luma` remarks upon.
+        A model that takes none gets a placeholder, which `color_lightness` remarks upon.
 
         Raises:
             GuidanceError: The model cannot use them.
@@ -314,134 +314,140 @@ class Colorizer:
         with self._network.lock:
             return make_exemplar(self.model, references, self.size)
 
-    def color_luma(
-        self, luma: Tensor, request: ColoringRequest, reference: Tensor | Exemplar | None = None
+    def color_lightness(
+        self, lightness: Tensor, drawn: DrawnGuidance, reference: Tensor | Exemplar | None = None
     ) -> NetworkAnswer:
         """Color a lightness at the network's size: predict, then apply points, areas and strength.
 
         Args:
-            luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
-            request: Guidance drawn at the same size.
+            lightness: ``(1, 1, h, w)`` in [0, 100], at the network's size.
+            drawn: Guidance drawn at the same size.
             reference: See `colorize`; None for none.
 
         Raises:
             GuidanceError: The recipe names regions or statistics that do not exist.
             ColorzooError: The prediction is not finite.
         """
-        recipe = request.recipe or Recipe()
-        guidance = request.guidance if self.paints else fit_points(request.guidance, luma)
-        notes = (*request.notes, *self._ignored(request, has_reference=reference is not None))
+        recipe = drawn.recipe or Recipe()
+        guidance = drawn.guidance if self.paints else fit_points(drawn.guidance, lightness)
+        notes = (*drawn.notes, *self._ignored(drawn, has_reference=reference is not None))
         if "exemplar" not in self.model.accepts:
             reference = None
-        if request.recipe is not None or reference is not None:
+        if drawn.recipe is not None or reference is not None:
             exemplar = self._with_look(reference) if isinstance(reference, Tensor) else reference
-            if has_object_areas(request):
+            if has_object_areas(drawn):
                 from colorzoo.inference.area_answers import add_object_areas
 
-                guidance = add_object_areas(guidance, request, self.model.accepts, luma)
-            guidance = add_model_guidance(guidance, recipe, self.model, luma, exemplar)
+                guidance = add_object_areas(guidance, drawn, self.model.accepts, lightness)
+            guidance = add_model_guidance(guidance, recipe, self.model, lightness, exemplar)
         if "regions" in self.model.accepts:
             from colorzoo.inference.regions import proposal_hash, region_notes
 
-            guidance = self._with_regions(guidance, recipe, luma)
+            guidance = self._with_regions(guidance, recipe, lightness)
             assert guidance.regions is not None
-            proposed = self.propose(luma) if isinstance(self.model, ProposesRegions) else guidance.regions
+            proposed = (
+                self.propose(lightness) if isinstance(self.model, ProposesRegions) else guidance.regions
+            )
             notes = (*notes, *region_notes(guidance.regions, recipe, proposal_hash(proposed)))
-        prediction = self.predict(luma, guidance)
+        prediction = self.predict(lightness, guidance)
         ab = prediction.to_ab()
         answer = NetworkAnswer(
             ab[0],
             prediction.extras,
-            hints=request.hints,
-            strength=request.strength,
-            picture_size=request.picture_size,
+            hints=drawn.hints,
+            strength=drawn.strength,
+            picture_size=drawn.picture_size,
             above=recipe,
         )
         if isinstance(prediction, RgbPrediction):
             from colorzoo.inference.sketches import draw_sketch
 
-            answer = replace(answer, painted_luma=rgb_to_lab(prediction.rgb)[:, :1], sketch_luma=luma)
-            notes = (*notes, *draw_sketch(luma).notes)
+            answer = replace(
+                answer, painted_lightness=rgb_to_lab(prediction.rgb)[:, :1], sketch_lightness=lightness
+            )
+            notes = (*notes, *draw_sketch(lightness).notes)
         elif guidance.points is not None:
-            answer = replace(answer, ab=self._apply_points(ab, luma, guidance, request)[0])
+            answer = replace(answer, ab=self._apply_points(ab, lightness, guidance, drawn)[0])
         answer = replace(answer, notes=(*notes, *self._network.notes, *prediction.notes))
-        if recipe.areas and request.picture_size is not None:
+        if recipe.areas and drawn.picture_size is not None:
             if self._areas is None:
                 from colorzoo.inference.area_answers import AreaColorizer
 
                 self._areas = AreaColorizer(
                     self.model.accepts, self.predict, self._without_colors, self.likeness
                 )
-            return self._areas.apply(answer, luma, guidance, request)
-        return replace(answer, ab=answer.ab * request.strength)
+            return self._areas.apply(answer, lightness, guidance, drawn)
+        return replace(answer, ab=answer.ab * drawn.strength)
 
-    def _apply_points(self, ab: Tensor, luma: Tensor, guidance: Guidance, request: ColoringRequest) -> Tensor:
+    def _apply_points(
+        self, ab: Tensor, lightness: Tensor, guidance: Guidance, drawn: DrawnGuidance
+    ) -> Tensor:
         """Apply the points, each to the degree of its strength."""
-        strong = self._apply_in_full(ab, luma, guidance, request)
-        weak = [hint for hint in request.hints if hint.strength < 1]
-        if not weak or request.picture_size is None:
+        strong = self._apply_in_full(ab, lightness, guidance, drawn)
+        weak = [hint for hint in drawn.hints if hint.strength < 1]
+        if not weak or drawn.picture_size is None:
             return strong
         from colorzoo.inference.points import point_strength
 
-        others = fit_points(keep_points(request, guidance, lambda hint: hint.strength == 1), luma)
+        others = fit_points(keep_points(drawn, guidance, lambda hint: hint.strength == 1), lightness)
         if "points" in self.model.accepts:
-            ab = self._kept.without_weak.get(luma, others, self.predict_ab)
-        kept = tuple(hint for hint in request.hints if hint.strength == 1)
+            ab = self._kept.without_weak.get(lightness, others, self.predict_ab)
+        kept = tuple(hint for hint in drawn.hints if hint.strength == 1)
         if kept:
-            ab = self._apply_in_full(ab, luma, others, replace(request, hints=kept))
-        share = point_strength(luma, weak, self._extent(luma, weak, request.picture_size))
+            ab = self._apply_in_full(ab, lightness, others, replace(drawn, hints=kept))
+        share = point_strength(lightness, weak, self._extent(lightness, weak, drawn.picture_size))
         return ab + share * (strong - ab)
 
     def _apply_in_full(
-        self, ab: Tensor, luma: Tensor, guidance: Guidance, request: ColoringRequest
+        self, ab: Tensor, lightness: Tensor, guidance: Guidance, drawn: DrawnGuidance
     ) -> Tensor:
         """Enforce the points exactly, and restrict each to its reach."""
         from colorzoo.inference.points import enforce_points, is_limited, limit_reach
 
         assert guidance.points is not None
-        enforced = enforce_points(ab, luma, guidance.points)
-        limited = [hint for hint in request.hints if is_limited(hint)]
-        if not limited or request.picture_size is None:
+        enforced = enforce_points(ab, lightness, guidance.points)
+        limited = [hint for hint in drawn.hints if is_limited(hint)]
+        if not limited or drawn.picture_size is None:
             return enforced
-        others = fit_points(keep_points(request, guidance, lambda hint: hint.reach == "everywhere"), luma)
+        others = fit_points(keep_points(drawn, guidance, lambda hint: hint.reach == "everywhere"), lightness)
         if "points" in self.model.accepts:
-            ab = self._kept.without_limited.get(luma, others, self.predict_ab)
-        base = ab if others.points is None else enforce_points(ab, luma, others.points)
-        extent = self._extent(luma, limited, request.picture_size)
-        return limit_reach(enforced, base, luma, guidance.points, extent)
+            ab = self._kept.without_limited.get(lightness, others, self.predict_ab)
+        base = ab if others.points is None else enforce_points(ab, lightness, others.points)
+        extent = self._extent(lightness, limited, drawn.picture_size)
+        return limit_reach(enforced, base, lightness, guidance.points, extent)
 
-    def _extent(self, luma: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Extent:
+    def _extent(self, lightness: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Extent:
         """Return `find_extent`. The last ones are cached, because another color does not change them."""
         from colorzoo.inference.points import find_extent
 
         places = (picture_size, *((hint.x, hint.y, hint.radius, hint.reach) for hint in hints))
         extents = self._kept.extents
         for known, of, extent in tuple(extents):  # threads share a colorizer
-            if known == places and torch.equal(of, luma):
+            if known == places and torch.equal(of, lightness):
                 return extent
-        extent = find_extent(luma, hints, picture_size, self.likeness(luma))
-        extents.append((places, luma, extent))
+        extent = find_extent(lightness, hints, picture_size, self.likeness(lightness))
+        extents.append((places, lightness, extent))
         return extent
 
-    def likeness(self, luma: Tensor) -> Likeness | None:
+    def likeness(self, lightness: Tensor) -> Likeness | None:
         """Return the model's likeness of places, for the reach of points; None if it compares none.
 
         Args:
-            luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
+            lightness: ``(1, 1, h, w)`` in [0, 100], at the network's size.
         """
         if not isinstance(self.model, ComparesPlaces):
             return None
 
         def compare(mask: Tensor) -> Tensor:
-            return self._network.likeness(luma, mask)
+            return self._network.likeness(lightness, mask)
 
         return compare
 
-    def propose(self, luma: Tensor) -> Regions:
+    def propose(self, lightness: Tensor) -> Regions:
         """Return the regions that the model proposes; the last proposals are cached.
 
         Args:
-            luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
+            lightness: ``(1, 1, h, w)`` in [0, 100], at the network's size.
 
         Raises:
             GuidanceError: The model proposes no regions.
@@ -454,13 +460,13 @@ class Colorizer:
             with torch.inference_mode():
                 return model.propose(sketch.to(self.device)).to("cpu")
 
-        return self._kept.proposals.get(self.network_input(luma), Guidance(), compute)
+        return self._kept.proposals.get(self.network_input(lightness), Guidance(), compute)
 
-    def regions(self, luma: Tensor, recipe: Recipe) -> Regions:
+    def regions(self, lightness: Tensor, recipe: Recipe) -> Regions:
         """Return the regions of `propose` with the recipe's edits (``divisions``) applied.
 
         Args:
-            luma: See `propose`.
+            lightness: See `propose`.
             recipe: Its divisions are in pixels of the picture size that it states.
 
         Raises:
@@ -468,27 +474,27 @@ class Colorizer:
         """
         from colorzoo.inference.regions import divide_regions
 
-        proposed, divisions = self.propose(luma), recipe.divisions
+        proposed, divisions = self.propose(lightness), recipe.divisions
         if not divisions:
             return proposed
         if recipe.width is None or recipe.height is None:
             raise GuidanceError(
                 "recipe.divisions needs recipe.image.width and height, whose pixels it counts in."
             )
-        ink = self.network_input(luma)[0, 0] < _INK
+        ink = self.network_input(lightness)[0, 0] < _INK
         return divide_regions(proposed, divisions, (recipe.width, recipe.height), ink)
 
-    def _without_colors(self, guidance: Guidance, luma: Tensor) -> Guidance:
+    def _without_colors(self, guidance: Guidance, lightness: Tensor) -> Guidance:
         """Return guidance with the model's regions uncolored, if it proposes regions."""
-        return self._with_regions(replace(guidance, regions=None), Recipe(), luma)
+        return self._with_regions(replace(guidance, regions=None), Recipe(), lightness)
 
-    def _with_regions(self, guidance: Guidance, recipe: Recipe, luma: Tensor) -> Guidance:
+    def _with_regions(self, guidance: Guidance, recipe: Recipe, lightness: Tensor) -> Guidance:
         """Add the model's own regions in the colors of the recipe, so that it need not divide again."""
         if guidance.regions is not None or not isinstance(self.model, ProposesRegions):
             return guidance
         from colorzoo.inference.regions import color_regions
 
-        return replace(guidance, regions=color_regions(self.regions(luma, recipe), recipe.regions))
+        return replace(guidance, regions=color_regions(self.regions(lightness, recipe), recipe.regions))
 
     @property
     def device(self) -> torch.device:
@@ -500,23 +506,23 @@ class Colorizer:
         """True if the model paints sketches, with a lightness of its own."""
         return self.model.input_kind == "sketch"
 
-    def network_input(self, luma: Tensor) -> Tensor:
+    def network_input(self, lightness: Tensor) -> Tensor:
         """Return the input of the model: the lightness ``(1, 1, h, w)`` itself, or a sketch of it."""
         if not self.paints:
-            return luma
+            return lightness
         from colorzoo.inference.sketches import draw_sketch
 
-        return draw_sketch(luma).lines
+        return draw_sketch(lightness).lines
 
-    def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
+    def predict_ab(self, lightness: Tensor, guidance: Guidance) -> Tensor:
         """Return the ``(B, 2, h, w)`` ab of `predict`."""
-        return self.predict(luma, guidance).to_ab()
+        return self.predict(lightness, guidance).to_ab()
 
-    def predict(self, luma: Tensor, guidance: Guidance) -> Prediction:
+    def predict(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Run the model as fast as the device allows; if its memory is too small, on the CPU from then on.
 
         Args:
-            luma: ``(B, 1, h, w)`` in [0, 100].
+            lightness: ``(B, 1, h, w)`` in [0, 100].
             guidance: Guidance of the same size.
 
         Returns:
@@ -525,7 +531,7 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite, in float32 either.
         """
-        prediction, boxes = self._run(luma, guidance), guidance.boxes
+        prediction, boxes = self._run(lightness, guidance), guidance.boxes
         if boxes is None:
             return prediction
         from colorzoo.inference.area_answers import AreaBoxes, restrict_to_areas
@@ -533,12 +539,12 @@ class Colorizer:
         if not isinstance(boxes, AreaBoxes):
             return prediction
         others = replace(guidance, boxes=boxes.plain)
-        plain = self._kept.without_areas.get(luma, others, lambda *args: self._run(*args).colors)
+        plain = self._kept.without_areas.get(lightness, others, lambda *args: self._run(*args).colors)
         return prediction.with_colors(restrict_to_areas(prediction.colors, plain, boxes))
 
-    def _run(self, luma: Tensor, guidance: Guidance) -> Prediction:
+    def _run(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Run the network once; see `predict`."""
-        return self._network.predict(self.network_input(luma), guidance)
+        return self._network.predict(self.network_input(lightness), guidance)
 
     def exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
         """Return the exemplar of a reference, or of the one named in a recipe file; None if there is none."""
@@ -549,11 +555,11 @@ class Colorizer:
         elif isinstance(reference, str | Path):
             found = [read_reference(Path(reference))]
         elif isinstance(reference, Look):
-            found = [Reference(reference)]
+            found = [ReadReference(reference)]
         else:
             picture = _as_picture(reference)
             require_color(picture, "picture")
-            found = [Reference(picture)]
+            found = [ReadReference(picture)]
         return self.exemplar(found) if found else None
 
     def _with_look(self, rgb: Tensor) -> Exemplar:
@@ -568,12 +574,12 @@ class Colorizer:
 
         return Exemplar(rgb, self._kept.looks.get(rgb, Guidance(), compute))
 
-    def _ignored(self, request: ColoringRequest, *, has_reference: bool) -> tuple[str, ...]:
+    def _ignored(self, drawn: DrawnGuidance, *, has_reference: bool) -> tuple[str, ...]:
         """Return a note on each kind of guidance that was given and that the model does not accept."""
         accepts = self.model.accepts
-        given = dict.fromkeys((*request.given, *(["exemplar"] if has_reference else ())))
+        given = dict.fromkeys((*drawn.given, *(["exemplar"] if has_reference else ())))
         ignored = [_PLURALS.get(kind, kind) for kind in given if kind not in accepts]
-        if has_object_areas(request) and not {"boxes", "scribbles"} & set(accepts):
+        if has_object_areas(drawn) and not {"boxes", "scribbles"} & set(accepts):
             ignored.append("areas that are things")
         notes = [
             f"{self.name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"
@@ -584,7 +590,7 @@ class Colorizer:
         return tuple(notes)
 
 
-def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
+def _beside_recipe(guidance: GuidanceLike) -> list[ReadReference]:
     """Return the references of a recipe file; other recipes have no folder to find them in."""
     given = read_guidance(guidance)
     if given.folder is None or not isinstance(given.guidance, Recipe):

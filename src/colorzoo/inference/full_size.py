@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color.gamut import linear_rgb_in_gamut
-from colorzoo.color.levels import clipped, encoded, luma_of_levels, write_levels
+from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_levels
 from colorzoo.pictures.picture import Levels
 
 _BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
@@ -33,12 +33,12 @@ ShiftRows = Callable[[Tensor, int, int], Tensor]
 class Overlay(Protocol):
     """Colors above an enlarged prediction."""
 
-    def add_to(self, ab: Tensor, luma: Tensor, first: int) -> None:
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Change rows of ab ``(2, rows, W)``, given their lightness and the number of the first, in place."""
 
 
 @dataclass(frozen=True)
-class FullLuma:
+class FullLightness:
     """Lightness ``(H, W)`` in [0, 100] of a picture, computed on access.
 
     Attributes:
@@ -56,8 +56,8 @@ class FullLuma:
 
     def rows(self, first: int, last: int) -> Tensor:
         """Return the rows from ``first`` up to ``last``, ``(last - first, W)``."""
-        luma = luma_of_levels(self.levels[first:last])
-        return luma if self.shift is None else self.shift(luma, first, last)
+        lightness = lightness_of_levels(self.levels[first:last])
+        return lightness if self.shift is None else self.shift(lightness, first, last)
 
     def __getitem__(self, places: tuple[Tensor, Tensor]) -> Tensor:
         """Return the lightness ``(K,)`` of single pixels: ``(K,)`` rows and columns."""
@@ -65,17 +65,17 @@ class FullLuma:
             pairs = zip(*(place.tolist() for place in places), strict=True)
             return torch.stack([self.rows(row, row + 1)[0, column] for row, column in pairs])
         rows, columns = (place.numpy() for place in places)
-        return luma_of_levels(self.levels[rows, columns][None])[0]
+        return lightness_of_levels(self.levels[rows, columns][None])[0]
 
     def whole(self) -> Tensor:
         """Return all of it, ``(1, 1, H, W)``."""
-        luma = torch.empty(1, 1, *self.shape)
+        lightness = torch.empty(1, 1, *self.shape)
         for first, last in bands(*self.shape):
-            luma[0, 0, first:last] = self.rows(first, last)
-        return luma
+            lightness[0, 0, first:last] = self.rows(first, last)
+        return lightness
 
     def shrunk(self, size: tuple[int, int]) -> Tensor:
-        """Return `shrink_luma` of the whole, ``(1, 1, h, w)``."""
+        """Return `shrink_lightness` of the whole, ``(1, 1, h, w)``."""
         if self.shape == size:
             return self.whole()
         shrinker = BandShrinker(self.shape, size)
@@ -120,13 +120,13 @@ def distance_outside(place: Tensor, first: Tensor | int, last: Tensor | int) -> 
     return torch.maximum(first - place, place - last).clamp(min=0).float()
 
 
-def full_luma(levels: Levels) -> Tensor:
+def full_lightness(levels: Levels) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100] of a picture ``(H, W)`` or ``(H, W, 3)``."""
-    return FullLuma(levels).whole()
+    return FullLightness(levels).whole()
 
 
 def join(
-    luma: Tensor | FullLuma,
+    lightness: Tensor | FullLightness,
     ab: Tensor,
     corrections: Sequence[PointCorrection] = (),
     overlays: Sequence[Overlay] = (),
@@ -134,7 +134,7 @@ def join(
     """Enlarge ab to the size of the lightness, add the corrections and convert to RGB.
 
     Args:
-        luma: ``(H, W)`` in [0, 100].
+        lightness: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
         corrections: Colors of points to add at full size, see `correct_points`.
         overlays: Changes of the colors above all of them, the lowest first; see `overlays_of`.
@@ -142,17 +142,17 @@ def join(
     Returns:
         ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
     """
-    rgb = np.empty((*luma.shape, 3), dtype=np.float32)
+    rgb = np.empty((*lightness.shape, 3), dtype=np.float32)
 
     def write(linear: Tensor, out: NDArray[Any]) -> None:
         out[:] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
 
-    _join(luma, ab, corrections, overlays, rgb, write)
+    _join(lightness, ab, corrections, overlays, rgb, write)
     return rgb
 
 
 def join_levels(
-    luma: Tensor | FullLuma,
+    lightness: Tensor | FullLightness,
     ab: Tensor,
     corrections: Sequence[PointCorrection] = (),
     overlays: Sequence[Overlay] = (),
@@ -160,17 +160,17 @@ def join_levels(
     depth: int = 8,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
-    levels = np.empty((*luma.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
+    levels = np.empty((*lightness.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
 
     def write_deep(linear: Tensor, out: NDArray[Any]) -> None:
         write_levels(clipped(linear), out)
 
-    _join(luma, ab, corrections, overlays, levels, write_deep if depth == 16 else write_levels)
+    _join(lightness, ab, corrections, overlays, levels, write_deep if depth == 16 else write_levels)
     return levels
 
 
 def _join(
-    luma: Tensor | FullLuma,
+    lightness: Tensor | FullLightness,
     ab: Tensor,
     corrections: Sequence[PointCorrection],
     overlays: Sequence[Overlay],
@@ -178,14 +178,16 @@ def _join(
     write: Callable[[Tensor, NDArray[Any]], None],
 ) -> None:
     """Pass each band in linear light to ``write``, with its rows of ``out``."""
-    height, width = luma.shape
+    height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     with torch.inference_mode():
         for first, last in bands(height, width):
             tile = enlarged.rows(first, last)
             for correction in corrections:
                 correction.add_to(tile, first)
-            light = luma.rows(first, last) if isinstance(luma, FullLuma) else luma[first:last]
+            light = (
+                lightness.rows(first, last) if isinstance(lightness, FullLightness) else lightness[first:last]
+            )
             for overlay in overlays:
                 overlay.add_to(tile, light, first)
             write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
@@ -208,15 +210,15 @@ def working_size(height: int, width: int, size: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def shrink_luma(luma: Tensor, size: tuple[int, int]) -> Tensor:
+def shrink_lightness(lightness: Tensor, size: tuple[int, int]) -> Tensor:
     """Resample lightness ``(1, 1, H, W)`` to ``size`` with antialiased bicubic weights."""
-    if tuple(luma.shape[-2:]) == size:
-        return luma
-    return _resized(luma, size).clamp(0, 100)
+    if tuple(lightness.shape[-2:]) == size:
+        return lightness
+    return _resized(lightness, size).clamp(0, 100)
 
 
 class BandShrinker:
-    """`shrink_luma` of a map that arrives in bands of rows, none of which is kept.
+    """`shrink_lightness` of a map that arrives in bands of rows, none of which is kept.
 
     Rows are reduced first, with a few weights for each row of a band, then columns. As in
     ``F.interpolate(mode="bicubic", antialias=True)`` a pixel of the result covers two of its own widths to

@@ -14,7 +14,13 @@ from torch import Tensor
 from colorzoo.color import reduce_chroma
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.rasterize import covered, points_lab
-from colorzoo.inference.full_size import CUT, BicubicUpsampler, FullLuma, PointCorrection, distance_outside
+from colorzoo.inference.full_size import (
+    CUT,
+    BicubicUpsampler,
+    FullLightness,
+    PointCorrection,
+    distance_outside,
+)
 
 MOST_POINTS = 2048  # more lie so dense that the network's map resolves them
 _REACH = 1.5  # deviation of the fading, in cells of the network's map
@@ -26,7 +32,7 @@ _NARROWEST = 0.3  # pixels
 def correct_points(
     hints: Sequence[PointHint],
     ab: Tensor,
-    luma: Tensor | FullLuma,
+    lightness: Tensor | FullLightness,
     *,
     strength: float = 1.0,
     locked: Tensor | None = None,
@@ -37,7 +43,7 @@ def correct_points(
         hints: Points in pixels of the picture; those covered by a later one, and those of a strength below
             1, are ignored. More than `MOST_POINTS` are not corrected.
         ab: ``(2, h, w)`` prediction in CIE units.
-        luma: ``(H, W)`` lightness of the picture in [0, 100].
+        lightness: ``(H, W)`` lightness of the picture in [0, 100].
         strength: Factor on the chosen chroma.
         locked: ``(h, w)`` in [0, 1], where the prediction must not change; None if nowhere.
 
@@ -47,7 +53,7 @@ def correct_points(
     hints = [hint for hint in hints if hint.strength == 1]
     if not 0 < len(hints) <= MOST_POINTS:
         return []
-    height, width = luma.shape
+    height, width = lightness.shape
     y0, y1 = _spans([(h.y, h.radius) for h in hints], height)
     x0, x1 = _spans([(h.x, h.radius) for h in hints], width)
     y = torch.tensor([min(int(h.y), height - 1) for h in hints])
@@ -66,7 +72,7 @@ def correct_points(
     others = apart.masked_fill(apart == 0, torch.inf).min(dim=0).values.sqrt()
     reach = (others / _APART).clamp(min=_NARROWEST, max=_REACH * cell)
     reach = torch.minimum(reach, (room[kept] / CUT).clamp(min=_NARROWEST))
-    wanted = points_lab([hints[i] for i in kept.tolist()], luma[homes])
+    wanted = points_lab([hints[i] for i in kept.tolist()], lightness[homes])
     chosen = wanted * torch.tensor([1.0, strength, strength])
     target = reduce_chroma(chosen.T[:, :, None])[1:, :, 0].T
     missing = target - BicubicUpsampler(ab, (height, width)).pixels(*homes)

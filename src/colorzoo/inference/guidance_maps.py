@@ -37,7 +37,7 @@ from colorzoo.weights.files import digest_of
 
 
 @dataclass(frozen=True)
-class ColoringRequest:
+class DrawnGuidance:
     """Guidance for one picture, drawn at the network's size.
 
     Attributes:
@@ -132,9 +132,9 @@ def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Us
     return tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
 
 
-def prepare_request(
+def prepare_guidance(
     guidance: GuidanceLike, picture: Picture, size: tuple[int, int], strength: float | None = None
-) -> ColoringRequest:
+) -> DrawnGuidance:
     """Draw guidance at the network's size.
 
     Args:
@@ -147,22 +147,22 @@ def prepare_request(
         GuidanceError: It is broken, belongs to another picture, or the strength is not from 0 to 1.5.
     """
     given = read_guidance(guidance).guidance
-    request = draw_request(given, picture.size, size, strength)
+    drawn = draw_guidance(given, picture.size, size, strength)
     if not isinstance(given, Recipe):
-        return request
+        return drawn
     notes = [f"recipe field {name!r} is unknown and was ignored" for name in given.unknown()]
     source = picture.metadata.source
     if given.sha256 is not None and source is not None and digest_of(source) != given.sha256.lower():
         notes.append("the recipe was made for another picture file")
-    return replace(request, notes=tuple(notes))
+    return replace(drawn, notes=tuple(notes))
 
 
-def draw_request(
+def draw_guidance(
     given: Guidance | Recipe,
     picture_size: tuple[int, int],
     size: tuple[int, int],
     strength: float | None = None,
-) -> ColoringRequest:
+) -> DrawnGuidance:
     """Draw guidance at the network's size without the picture.
 
     Args:
@@ -172,7 +172,7 @@ def draw_request(
         strength: Factor on the chroma; None takes the recipe's, or 1.
 
     Raises:
-        GuidanceError: See `prepare_request`.
+        GuidanceError: See `prepare_guidance`.
     """
     width, height = picture_size
     if strength is None:
@@ -184,7 +184,7 @@ def draw_request(
         sized = replace(
             given, width=width, height=height
         )  # for the kinds that are drawn with the model's help
-        return ColoringRequest(
+        return DrawnGuidance(
             drawn, given.points, strength, given.kinds(), recipe=sized, picture_size=picture_size
         )
     hints = _sparse_hints(given.points, width, height)
@@ -192,46 +192,44 @@ def draw_request(
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
     else:
         points = None if given.points is None else resize_points(given.points, size)
-    return ColoringRequest(replace(resize_maps(given, size), points=points), hints, strength, given.kinds())
+    return DrawnGuidance(replace(resize_maps(given, size), points=points), hints, strength, given.kinds())
 
 
-def has_object_areas(request: ColoringRequest) -> bool:
+def has_object_areas(drawn: DrawnGuidance) -> bool:
     """Check whether a recipe has areas that are objects of their own (the action ``"thing"``)."""
-    return any(area.action == "thing" for area in (request.recipe or Recipe()).areas)
+    return any(area.action == "thing" for area in (drawn.recipe or Recipe()).areas)
 
 
-def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
+def fit_points(guidance: Guidance, lightness: Tensor) -> Guidance:
     """Adapt the given colors to the lightness ``(1, 1, h, w)`` of their pixels, within the sRGB gamut."""
     points = guidance.points
     if points is None:
         return guidance
     hinted = points.mask[:, 0] > 0
-    given = torch.cat([luma, points.ab], dim=1).movedim(1, 0)[:, hinted]
+    given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
     fitted = reduce_chroma(given[:, None])[1:, 0]
-    if points.luma is not None and points.exact is not None:
+    if points.lightness is not None and points.exact is not None:
         free = points.exact[:, 0][hinted] == 0
-        chosen = torch.cat([points.luma[:, 0][hinted][None], given[1:]])[:, free]
+        chosen = torch.cat([points.lightness[:, 0][hinted][None], given[1:]])[:, free]
         fitted[:, free] = at_lightness(chosen[:, None], given[:1, None, free])[1:, 0]
     ab = torch.zeros_like(points.ab)
     ab.movedim(1, 0)[:, hinted] = fitted
     return replace(guidance, points=replace(points, ab=ab))
 
 
-def keep_points(
-    request: ColoringRequest, guidance: Guidance, wanted: Callable[[PointHint], bool]
-) -> Guidance:
+def keep_points(drawn: DrawnGuidance, guidance: Guidance, wanted: Callable[[PointHint], bool]) -> Guidance:
     """Return guidance with some of its points.
 
     Args:
-        request: The request, with a recipe.
+        drawn: Guidance drawn from a recipe.
         guidance: Its drawn guidance and additions.
         wanted: Whether a point stays.
     """
-    assert request.picture_size is not None
+    assert drawn.picture_size is not None
     assert guidance.points is not None
-    kept = Recipe(points=tuple(filter(wanted, request.hints)))
+    kept = Recipe(points=tuple(filter(wanted, drawn.hints)))
     height, width = guidance.points.mask.shape[-2:]
-    return replace(guidance, points=rasterize_points(kept, *request.picture_size, (height, width)))
+    return replace(guidance, points=rasterize_points(kept, *drawn.picture_size, (height, width)))
 
 
 def resize_points(points: Points, size: tuple[int, int]) -> Points:
@@ -245,9 +243,9 @@ def resize_points(points: Points, size: tuple[int, int]) -> Points:
         sums = F.interpolate(values * points.mask, size=size, mode="area")
         return sums / share.clamp(min=1e-6) * mask
 
-    luma = None if points.luma is None else mean(points.luma)
+    lightness = None if points.lightness is None else mean(points.lightness)
     exact = None if points.exact is None else (mean(points.exact) > 0.5).to(mask.dtype)
-    return Points(mean(points.ab), mask, luma, exact)
+    return Points(mean(points.ab), mask, lightness, exact)
 
 
 def resize_maps(guidance: Guidance, size: tuple[int, int]) -> Guidance:
@@ -286,7 +284,7 @@ def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[Point
 
 
 def add_model_guidance(
-    guidance: Guidance, recipe: Recipe, model: ColoringModel, luma: Tensor, exemplar: Exemplar | None
+    guidance: Guidance, recipe: Recipe, model: ColoringModel, lightness: Tensor, exemplar: Exemplar | None
 ) -> Guidance:
     """Add the kinds of guidance that depend on the model or on another picture, if the model accepts them.
 
@@ -294,7 +292,7 @@ def add_model_guidance(
         guidance: Points and scribbles at the network's size.
         recipe: The recipe.
         model: The model, for its boxes and classes.
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         exemplar: The reference, or None; the recipe may set its ``alpha``.
 
     Raises:
@@ -308,13 +306,13 @@ def add_model_guidance(
         found["statistics"] = _statistics(recipe.statistics)
     if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
         with torch.inference_mode():
-            found["boxes"] = model.find_boxes(luma.to(model.device)).to("cpu")
+            found["boxes"] = model.find_boxes(lightness.to(model.device)).to("cpu")
     if "classes" in model.accepts:
         from colorzoo.inference.classes import class_map
 
         if isinstance(model, FindsClasses):
             reference = None if exemplar is None else exemplar.rgb
-            found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
+            found["classes"] = guidance.classes or class_map(model, recipe, lightness, reference)
     return replace(guidance, **found)
 
 

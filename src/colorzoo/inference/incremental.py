@@ -18,7 +18,7 @@ _PICTURES = 2  # with all points, and without those of limited reach
 
 class _State(NamedTuple):
     model: ColoringModel
-    luma: Tensor
+    lightness: Tensor
     others: Guidance
     state: Any
 
@@ -30,25 +30,25 @@ class IncrementalModel:
         self._states: list[_State] = []
         self._memory: tuple[Edits | ComparesPlaces, Any] | None = None
 
-    def predict(self, model: ColoringModel, luma: Tensor, guidance: Guidance) -> Prediction:
-        """Return ``model(luma, guidance)``."""
+    def predict(self, model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Prediction:
+        """Return ``model(lightness, guidance)``."""
         prediction: Prediction
         if guidance.scribbles is not None and isinstance(model, Redraws):
             others = replace(guidance, scribbles=None)
-            state = next((s for s in self._states if _equal((model, luma, others), s[:3])), None)
-            state = state or _State(model, luma, others, model.open(luma, others))
+            state = next((s for s in self._states if _equal((model, lightness, others), s[:3])), None)
+            state = state or _State(model, lightness, others, model.open(lightness, others))
             self._states = [state, *(other for other in self._states if other is not state)][:_PICTURES]
             return model.redraw(state.state, guidance.scribbles)
         # after the first edit pictures without points are remembered too: they get points next
         edits = guidance.points is not None or self._memory is not None
-        if edits and len(luma) == 1 and luma.device.type == "cpu" and isinstance(model, Edits):
-            return model.edit(luma, guidance, self._memory_of(model))
-        prediction = model(luma, guidance)
+        if edits and len(lightness) == 1 and lightness.device.type == "cpu" and isinstance(model, Edits):
+            return model.edit(lightness, guidance, self._memory_of(model))
+        prediction = model(lightness, guidance)
         return prediction
 
-    def likeness(self, model: ComparesPlaces, luma: Tensor, mask: Tensor) -> Tensor:
-        """Return ``model.likeness(luma, mask, memory)``."""
-        return model.likeness(luma, mask, self._memory_of(model))
+    def likeness(self, model: ComparesPlaces, lightness: Tensor, mask: Tensor) -> Tensor:
+        """Return ``model.likeness(lightness, mask, memory)``."""
+        return model.likeness(lightness, mask, self._memory_of(model))
 
     def _memory_of(self, model: Edits | ComparesPlaces) -> Any:
         if self._memory is None or self._memory[0] is not model:

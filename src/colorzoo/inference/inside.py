@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.levels import luma_of_levels
+from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Boxes, Guidance, Mask, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.frame import find_frame
-from colorzoo.inference.full_size import FullLuma, join, join_levels
+from colorzoo.inference.full_size import FullLightness, join, join_levels
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import Picture
 
@@ -36,7 +36,7 @@ class Surroundings:
         inside: The part that is colored.
     """
 
-    lightness: FullLuma | Tensor
+    lightness: FullLightness | Tensor
     inside: Rectangle
 
     def around(self, colored: NDArray[Any], depth: int | None = None) -> NDArray[Any]:
@@ -64,9 +64,9 @@ class Surroundings:
         return whole
 
 
-def _part(lightness: FullLuma | Tensor, rows: slice, columns: slice) -> FullLuma | Tensor:
-    if isinstance(lightness, FullLuma):
-        return FullLuma(lightness.levels[rows, columns])
+def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> FullLightness | Tensor:
+    if isinstance(lightness, FullLightness):
+        return FullLightness(lightness.levels[rows, columns])
     return lightness[rows, columns]
 
 
@@ -81,7 +81,7 @@ def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
     if setting != "automatic":
         return check_inside(setting, picture.size)
     step = max(1, max(picture.size) // _SEARCHED)
-    found = find_frame(luma_of_levels(picture.levels[::step, ::step]).numpy())
+    found = find_frame(lightness_of_levels(picture.levels[::step, ::step]).numpy())
     if found is None:
         return None
     x, y, width, height = (step * number for number in found)

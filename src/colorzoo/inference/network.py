@@ -84,13 +84,13 @@ class NetworkRunner:
             self._incremental = IncrementalModel()  # its maps lie on the full device
             return self._predict_finite(network_input, guidance)
 
-    def likeness(self, luma: Tensor, mask: Tensor) -> Tensor:
+    def likeness(self, lightness: Tensor, mask: Tensor) -> Tensor:
         """Return `ComparesPlaces.likeness` of a model that has it, in float32 on the CPU."""
         dtype = choose_dtype(self._precision, self.device)
         with self.lock, self._at_precision(dtype):
             model = self._model_for(dtype)
             assert isinstance(model, ComparesPlaces)
-            found = self._incremental.likeness(model, luma.to(self.device), mask.to(self.device))
+            found = self._incremental.likeness(model, lightness.to(self.device), mask.to(self.device))
             return found.float().cpu()
 
     def _predict_finite(self, network_input: Tensor, guidance: Guidance) -> Prediction:

@@ -30,7 +30,7 @@ class Replacing:
     replacements: tuple[ColorReplacement, ...]
     locked: BicubicUpsampler | None = None
 
-    def add_to(self, ab: Tensor, luma: Tensor, first: int) -> None:
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Replace colors in the rows from ``first`` of an ab map; see `Overlay`."""
         before = ab.clone()
         for replacement in self.replacements:

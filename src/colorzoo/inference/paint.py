@@ -30,12 +30,12 @@ class Painting:
     shape: tuple[int, int]
     strength: float = 1.0
 
-    def add_to(self, ab: Tensor, luma: Tensor, first: int) -> None:
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Paint over the rows from ``first`` of an ab map, in place.
 
         Args:
             ab: ``(2, rows, W)`` in CIE units.
-            luma: ``(rows, W)`` lightness of the result there.
+            lightness: ``(rows, W)`` lightness of the result there.
             first: Number of the first row.
         """
         scale = self.picture_size[0] / self.shape[1], self.picture_size[1] / self.shape[0]
@@ -49,7 +49,7 @@ class Painting:
             if stroke.color is None:
                 color = below[:, rows, columns]
             else:
-                color = ab_at_lightness(stroke.color, luma[rows, columns]) * self.strength
+                color = ab_at_lightness(stroke.color, lightness[rows, columns]) * self.strength
             part += torch.from_numpy(share) * (color - part)
 
 

@@ -93,7 +93,7 @@ class Distribution:
 
 
 def suggest_colors(
-    probabilities: Tensor, centers: Tensor, luma: float, *, count: int = PALETTE_COLORS
+    probabilities: Tensor, centers: Tensor, lightness: float, *, count: int = PALETTE_COLORS
 ) -> list[Suggestion]:
     """Return the clusters of a distribution over colors, most likely first.
 
@@ -103,14 +103,14 @@ def suggest_colors(
     Args:
         probabilities: ``(Q,)``.
         centers: ``(Q, 2)`` colors of the bins in CIE units.
-        luma: Lightness of the pixel in [0, 100].
+        lightness: Lightness of the pixel in [0, 100].
         count: Largest number of colors.
     """
     shares = probabilities.double().cpu().numpy()
     keep = shares > _NEGLIGIBLE * shares.max()
     weights = shares[keep] / shares[keep].sum()
     means, masses = weighted_clusters(centers.double().cpu().numpy()[keep], weights, count)
-    lab = torch.cat([torch.full((len(means), 1), float(luma)), torch.from_numpy(means).float()], dim=1)
+    lab = torch.cat([torch.full((len(means), 1), float(lightness)), torch.from_numpy(means).float()], dim=1)
     lab = reduce_chroma(lab.T[None, :, :, None])
     rgb = (lab_to_rgb(lab)[0, :, :, 0].T.clamp(0, 1) * 255).round().int().tolist()
     ab = lab[0, 1:, :, 0].T.tolist()

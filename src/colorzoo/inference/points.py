@@ -67,7 +67,7 @@ class Extent:
     homes: Tensor
 
 
-def enforce_points(ab: Tensor, luma: Tensor, points: Points) -> Tensor:
+def enforce_points(ab: Tensor, lightness: Tensor, points: Points) -> Tensor:
     """Move a prediction onto the given colors.
 
     The difference at the hinted pixels is propagated to their neighborhood, up to edges of the lightness and
@@ -75,7 +75,7 @@ def enforce_points(ab: Tensor, luma: Tensor, points: Points) -> Tensor:
 
     Args:
         ab: ``(1, 2, H, W)`` prediction in CIE units.
-        luma: ``(1, 1, H, W)`` in [0, 100].
+        lightness: ``(1, 1, H, W)`` in [0, 100].
         points: The hints, same size.
 
     Returns:
@@ -88,7 +88,7 @@ def enforce_points(ab: Tensor, luma: Tensor, points: Points) -> Tensor:
     cells = (-(-height // cell), -(-width // cell))
     share = F.adaptive_avg_pool2d(points.mask, cells)
     missing = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, cells) / share.clamp(min=1e-6)
-    light = F.adaptive_avg_pool2d(luma, cells)[0, 0].double().cpu().numpy()
+    light = F.adaptive_avg_pool2d(lightness, cells)[0, 0].double().cpu().numpy()
     propagator = _propagator(light.tobytes(), cells)
     field = propagator(missing[0].double().cpu().numpy(), (share[0, 0] > 0).cpu().numpy())
     difference = torch.from_numpy(field)[None].to(ab)
@@ -97,8 +97,8 @@ def enforce_points(ab: Tensor, luma: Tensor, points: Points) -> Tensor:
 
 
 @lru_cache(maxsize=2)  # of a photo at the pad's two sizes, for edit after edit
-def _propagator(luma: bytes, size: tuple[int, int]) -> Propagator:
-    return Propagator(np.frombuffer(luma).reshape(size), fade=0.4 / _FADE**2)
+def _propagator(lightness: bytes, size: tuple[int, int]) -> Propagator:
+    return Propagator(np.frombuffer(lightness).reshape(size), fade=0.4 / _FADE**2)
 
 
 def is_limited(hint: PointHint) -> bool:
@@ -107,7 +107,7 @@ def is_limited(hint: PointHint) -> bool:
 
 
 def find_extent(
-    luma: Tensor,
+    lightness: Tensor,
     hints: Sequence[PointHint],
     picture_size: tuple[int, int],
     likeness: Likeness | None = None,
@@ -115,15 +115,15 @@ def find_extent(
     """Compute the reach of points whose reach is limited.
 
     Args:
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         hints: At least one, in pixels of the picture.
         picture_size: Width and height of the picture.
         likeness: Result of `Colorizer.likeness`; without it the lightness decides alone.
 
     Returns:
-        The extent, at the size of ``luma``.
+        The extent, at the size of ``lightness``.
     """
-    costs, size = _step_costs(luma), (int(luma.shape[2]), int(luma.shape[3]))
+    costs, size = _step_costs(lightness), (int(lightness.shape[2]), int(lightness.shape[3]))
     weight, nearest = np.zeros_like(costs), np.zeros(costs.shape, np.int64)
     for reach in dict.fromkeys(hint.reach for hint in hints):
         numbers = [i for i, hint in enumerate(hints) if hint.reach == reach]
@@ -141,7 +141,7 @@ def find_extent(
 
 
 def even_reaches(
-    luma: Tensor,
+    lightness: Tensor,
     hint: PointHint,
     picture_size: tuple[int, int],
     count: int,
@@ -150,7 +150,7 @@ def even_reaches(
     """Return factors of the automatic reach of a point, each of which covers as many times more as the last.
 
     Args:
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         hint: The point, in pixels of the picture.
         picture_size: Width and height of the picture.
         count: Number of factors.
@@ -159,9 +159,11 @@ def even_reaches(
     Returns:
         Factors in (0, 10], in order.
     """
-    costs = _step_costs(luma)
+    costs = _step_costs(lightness)
     found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
-    mask = torch.from_numpy(_point_cells([hint], [0], picture_size, (luma.shape[2], luma.shape[3])) >= 0)
+    mask = torch.from_numpy(
+        _point_cells([hint], [0], picture_size, (lightness.shape[2], lightness.shape[3])) >= 0
+    )
     alike = _alike(likeness, mask, costs.shape)
     factors = np.geomspace(_LEAST_REACH, MAX_REACH, _REACHES)
     areas = np.log([_fade(found, alike, float(factor)).sum(dtype=np.float64) for factor in factors])
@@ -169,26 +171,30 @@ def even_reaches(
     return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(wanted)]
 
 
-def starting_reach(luma: Tensor, hint: PointHint, picture_size: tuple[int, int], likeness: Likeness) -> Reach:
+def starting_reach(
+    lightness: Tensor, hint: PointHint, picture_size: tuple[int, int], likeness: Likeness
+) -> Reach:
     """Return a reach to begin with at a place: a small one if it lies in a small thing.
 
     In a small thing a fraction of the automatic reach covers next to nothing, and more of it runs into the
     surroundings at once.
 
     Args:
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         hint: A point at the place, in pixels of the picture.
         picture_size: Width and height of the picture.
         likeness: See `find_extent`; the limits were fitted with it.
     """
-    costs = _step_costs(luma)
+    costs = _step_costs(lightness)
     found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
-    mask = torch.from_numpy(_point_cells([hint], [0], picture_size, (luma.shape[2], luma.shape[3])) >= 0)
+    mask = torch.from_numpy(
+        _point_cells([hint], [0], picture_size, (lightness.shape[2], lightness.shape[3])) >= 0
+    )
     covered_share = _fade(found, _alike(likeness, mask, costs.shape), _PROBED).mean(dtype=np.float64)
     return _SMALL_REACH if covered_share < _SMALL else "automatic"
 
 
-def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: Extent) -> Tensor:
+def limit_reach(ab: Tensor, base: Tensor, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
     """Restrict the effect of points to their reach.
 
     Inside the reach the prediction is moved some way towards the points' colors where the network follows
@@ -198,7 +204,7 @@ def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: 
     Args:
         ab: ``(1, 2, h, w)`` in CIE units, the prediction with all points.
         base: The prediction without those of limited reach.
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         points: All points at that size.
         extent: Reach of the limited ones.
 
@@ -210,35 +216,35 @@ def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: 
     fill = _FILL * weight * response
     mixed = weight * ((1 - fill) * change + fill * (colors - base))
     given = torch.where(points.mask > 0, points.ab - base, torch.nan)
-    smooth = _blend(mixed[0].numpy(), given[0].numpy(), luma[0, 0].numpy(), _blend_widths(extent))
+    smooth = _blend(mixed[0].numpy(), given[0].numpy(), lightness[0, 0].numpy(), _blend_widths(extent))
     return torch.where(points.mask > 0, points.ab, base + torch.from_numpy(smooth)[None])
 
 
-def point_strength(luma: Tensor, hints: Sequence[PointHint], extent: Extent) -> Tensor:
+def point_strength(lightness: Tensor, hints: Sequence[PointHint], extent: Extent) -> Tensor:
     """Return the strength ``(h, w)`` of the point that each place belongs to.
 
     Where two points meet on an even surface, their strengths turn into each other over a wide band.
 
     Args:
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         hints: The points.
         extent: Their reach.
     """
     strengths = torch.tensor([hint.strength for hint in hints])
     if (strengths == strengths[0]).all():
-        return strengths[0].expand(luma.shape[2:])
+        return strengths[0].expand(lightness.shape[2:])
     nearest = strengths[extent.nearest].numpy()
     nothing = np.full((2, *nearest.shape), np.nan, np.float32)
     widths = np.full(nearest.shape, _BLEND * min(nearest.shape), np.float32)
-    return torch.from_numpy(_blend(np.stack([nearest] * 2), nothing, luma[0, 0].numpy(), widths)[0])
+    return torch.from_numpy(_blend(np.stack([nearest] * 2), nothing, lightness[0, 0].numpy(), widths)[0])
 
 
-def _step_costs(luma: Tensor) -> Map:
+def _step_costs(lightness: Tensor) -> Map:
     """Return `edge_costs` on the grid on which paths are searched."""
-    height, width = int(luma.shape[2]), int(luma.shape[3])
+    height, width = int(lightness.shape[2]), int(lightness.shape[3])
     scale = min(1.0, _GRID / min(height, width))
     grid = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return edge_costs(F.adaptive_avg_pool2d(luma, grid)[0, 0].numpy())
+    return edge_costs(F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy())
 
 
 def _alike(likeness: Likeness | None, mask: Tensor, grid: tuple[int, ...]) -> Map | None:
@@ -249,9 +255,9 @@ def _alike(likeness: Likeness | None, mask: Tensor, grid: tuple[int, ...]) -> Ma
     return found
 
 
-def edge_costs(luma: Map) -> Map:
+def edge_costs(lightness: Map) -> Map:
     """Return the cost ``(h, w)`` of a step: the slope of the lightness over that of its surroundings."""
-    calm = cv2.medianBlur(np.ascontiguousarray(luma, np.float32), 5)
+    calm = cv2.medianBlur(np.ascontiguousarray(lightness, np.float32), 5)
     slope = np.hypot(cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)) / 8
     around = cv2.GaussianBlur(slope, (0, 0), _CALM)
     costs: Map = (slope / (1 + around) + _STEP).astype(np.float32)
@@ -307,18 +313,18 @@ def _blend_widths(extent: Extent) -> Map:
     return (_BLEND_SMALL * areas.sqrt()).clamp(min=_LEAST_BLEND, max=most)[extent.nearest].numpy()
 
 
-def _blend(change: Map, given: Map, luma: Map, widths: Map) -> Map:
+def _blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
     """Smooth a change over even surfaces, by the recursive filter of Gastal and Oliveira (2011).
 
     Args:
         change: ``(2, h, w)`` in CIE units.
         given: The change at points, NaN elsewhere; it stays.
-        luma: ``(h, w)`` in [0, 100].
+        lightness: ``(h, w)`` in [0, 100].
         widths: Deviation of the filter ``(h, w)`` in pixels on an even surface.
     """
     held = ~np.isnan(given)
-    down = _resistance(luma, widths)
-    right = _resistance(luma.T, widths.T)
+    down = _resistance(lightness, widths)
+    right = _resistance(lightness.T, widths.T)
     for number in range(_BLEND_ROUNDS):
         scale = np.float32(np.sqrt(2 * (4**_BLEND_ROUNDS - 1) / 3) / 2 ** (_BLEND_ROUNDS - number - 1))
         change = np.where(held, given, change)
@@ -327,9 +333,9 @@ def _blend(change: Map, given: Map, luma: Map, widths: Map) -> Map:
     return change
 
 
-def _resistance(luma: Map, widths: Map) -> Map:
+def _resistance(lightness: Map, widths: Map) -> Map:
     """Return how much each step between rows ``(h - 1, w)`` stops a change."""
-    stops = np.abs(np.diff(luma, axis=0)) / _BLEND_EDGE + 2 / (widths[1:] + widths[:-1])
+    stops = np.abs(np.diff(lightness, axis=0)) / _BLEND_EDGE + 2 / (widths[1:] + widths[:-1])
     return stops.astype(np.float32)
 
 

@@ -87,12 +87,12 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReadReference:
     """A reference.
 
     Examples:
         >>> from colorzoo.pictures import read_picture
-        >>> Reference(read_picture("photo.png"), weight=0.5).weight
+        >>> ReadReference(read_picture("photo.png"), weight=0.5).weight
         0.5
 
     Attributes:
@@ -104,7 +104,7 @@ class Reference:
     weight: float = 1.0
 
 
-def read_reference(path: Path, weight: float = 1.0) -> Reference:
+def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
     """Read a picture or a look, distinguished by content.
 
     Raises:
@@ -112,10 +112,10 @@ def read_reference(path: Path, weight: float = 1.0) -> Reference:
         PictureError: The picture cannot be read.
     """
     if path.is_file() and is_safetensors(path):
-        return Reference(Look.load(path), weight)
+        return ReadReference(Look.load(path), weight)
     picture = read_picture(path)
     require_color(picture, str(path))
-    return Reference(picture, weight)
+    return ReadReference(picture, weight)
 
 
 def ability_for(references: Sequence[object], recipe: object = None) -> type | None:
@@ -136,7 +136,7 @@ def ability_for(references: Sequence[object], recipe: object = None) -> type | N
     return GivesLooks if len(references) > 1 or share is not None or any(looks) else None
 
 
-def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[Reference]:
+def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:
     """Read references from files, with a weight for each, or equal weights.
 
     Raises:
@@ -157,7 +157,7 @@ def require_color(picture: Picture, name: str) -> None:
         raise GuidanceError(f"the reference {name} has no color; name a picture in color.")
 
 
-def recipe_references(recipe: Recipe, folder: Path) -> list[Reference]:
+def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
     """Read the references of a recipe.
 
     Args:
@@ -191,7 +191,7 @@ def as_reference(picture: Picture, size: int) -> Tensor:
     return small.clamp(0, 1)
 
 
-def make_exemplar(model: ColoringModel, references: Sequence[Reference], size: int) -> Exemplar:
+def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Exemplar:
     """Convert references to what a model takes, for any number of pictures.
 
     Args:
@@ -215,13 +215,13 @@ def make_exemplar(model: ColoringModel, references: Sequence[Reference], size: i
     return Exemplar.of_look(mixed)
 
 
-def make_look(model: ColoringModel, name: str, references: Sequence[Reference], size: int) -> Look:
+def make_look(model: ColoringModel, name: str, references: Sequence[ReadReference], size: int) -> Look:
     """Compute the look of references for a file; see `make_exemplar`.
 
     Examples:
         >>> from colorzoo.pictures import read_picture
         >>> model = colorzoo.create_model("xu2020_small").model
-        >>> pictures = [Reference(read_picture(path)) for path in sorted(Path("album/train").iterdir())]
+        >>> pictures = [ReadReference(read_picture(path)) for path in sorted(Path("album/train").iterdir())]
         >>> make_look(model, "xu2020_small", pictures, size=64).model
         'xu2020_small'
 
@@ -233,7 +233,7 @@ def make_look(model: ColoringModel, name: str, references: Sequence[Reference], 
     return Look(_mixed_look(model, references, size), model.look_key(), name)
 
 
-def _mixed_look(model: ColoringModel, references: Sequence[Reference], size: int) -> Tensor:
+def _mixed_look(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Tensor:
     """Return the mixed look ``(1, R, C)`` of references, float32 on the CPU."""
     assert isinstance(model, GivesLooks)
     looks = []

@@ -33,17 +33,23 @@ _CALM = 8.0  # deviation in cells of those surroundings
 _SOFT = 2.0  # deviation in cells over which features are compared
 _FAR, _NEAR = 60.0, 5.0  # cells
 _WITH_FEATURES = {
-    "luma path": -0.441,
+    "lightness path": -0.441,
     "feature path": -0.586,
     "joint path": -0.18,
     "cosine": 1.447,
     "difference": -0.218,
-    "luma": -0.139,
+    "lightness": -0.139,
     "far": 2.112,
     "near": -1.054,
     "offset": 6.10,
 }
-_WITHOUT_FEATURES = {"luma path": -0.929, "luma": -0.584, "far": 1.958, "near": -2.076, "offset": 7.59}
+_WITHOUT_FEATURES = {
+    "lightness path": -0.929,
+    "lightness": -0.584,
+    "far": 1.958,
+    "near": -2.076,
+    "offset": 7.59,
+}
 _MARGIN = -0.8  # log odds by which a click selects less than the likelier half
 _HOLE = 0.02  # share of a selection up to which a hole in it is filled
 _BORDER_PER_SIZE = 0.1  # how far a border moves per e-fold of the size, as a share of the root of the area
@@ -52,37 +58,37 @@ _ROUNDS = 4  # of GrabCut
 _BAND = 0.35  # of the distance from an outline to the middle of its inside: there the border is searched
 _LEAST_PIXELS = 24
 _LEAST_SHARE = 0.05  # of the outlined pixels; a smaller result is replaced by the outline itself
-_LUMA_SCALE, _AB_SCALE = 2.55, 2.0  # levels of 8 bits per unit
+_LIGHTNESS_SCALE, _AB_SCALE = 2.55, 2.0  # levels of 8 bits per unit
 
 
 def select_outlined(
-    luma: Tensor, ab: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]
+    lightness: Tensor, ab: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]
 ) -> Mask:
     """Return the object in a rough outline.
 
     Examples:
-        >>> luma, ab = torch.full((1, 1, 32, 48), 50.0), torch.zeros(2, 32, 48)
+        >>> lightness, ab = torch.full((1, 1, 32, 48), 50.0), torch.zeros(2, 32, 48)
         >>> path = [(10, 5), (40, 5), (40, 28), (10, 28)]
-        >>> select_outlined(luma, ab, path, picture_size=(48, 32)).array().shape
+        >>> select_outlined(lightness, ab, path, picture_size=(48, 32)).array().shape
         (32, 48)
 
     The outside is background, the middle is the object, and between them GrabCut (Rother et al. 2004) finds
     the border by lightness and by the model's colors.
 
     Args:
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units, the model's own answer.
         path: Outline in pixels of the picture.
         picture_size: Width and height of the picture.
     """
-    size = (int(luma.shape[2]), int(luma.shape[3]))
+    size = (int(lightness.shape[2]), int(lightness.shape[3]))
     inside = polygon_map(path, picture_size, size) > 0.5
     if inside.sum() < _LEAST_PIXELS or inside.all():
         return Mask.of(inside)
     depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     marks = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     marks[depth > _BAND * depth.max() + 1] = cv2.GC_FGD
-    found = _grab_cut(luma, ab, marks) & inside
+    found = _grab_cut(lightness, ab, marks) & inside
     if found.sum() < _LEAST_SHARE * inside.sum():
         return Mask.of(inside)
     # crumbs are removed, and small holes filled
@@ -91,9 +97,9 @@ def select_outlined(
     return Mask.of(cast("NDArray[np.bool_]", cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel) > 0))
 
 
-def _grab_cut(luma: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the object's pixels, given the marks of `cv2.grabCut`."""
-    lab = torch.cat([luma[0] * _LUMA_SCALE, ab * _AB_SCALE + 128]).clamp(0, 255)
+    lab = torch.cat([lightness[0] * _LIGHTNESS_SCALE, ab * _AB_SCALE + 128]).clamp(0, 255)
     levels = np.ascontiguousarray(lab.permute(1, 2, 0).round().byte().numpy())
     if np.isin(marks, (cv2.GC_BGD, cv2.GC_PR_BGD)).any() and np.isin(marks, (1, 3)).any():
         models = (np.zeros((1, 65)), np.zeros((1, 65)))
@@ -102,9 +108,11 @@ def _grab_cut(luma: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.
     return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
-def outline_mask(luma: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]) -> Mask:
+def outline_mask(
+    lightness: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]
+) -> Mask:
     """Return the inside of an outline itself; see `select_outlined`."""
-    return Mask.of(polygon_map(path, picture_size, (int(luma.shape[2]), int(luma.shape[3]))) > 0.5)
+    return Mask.of(polygon_map(path, picture_size, (int(lightness.shape[2]), int(lightness.shape[3]))) > 0.5)
 
 
 def resize_mask(mask: Mask, size: float) -> Mask:
@@ -126,7 +134,7 @@ def resize_mask(mask: Mask, size: float) -> Mask:
     return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
 
 
-def features(model: nn.Module, luma: Tensor) -> Tensor:
+def features(model: nn.Module, lightness: Tensor) -> Tensor:
     """Return what a model sees in pictures, for tasks of your own, such as a linear probe.
 
     Examples:
@@ -136,7 +144,7 @@ def features(model: nn.Module, luma: Tensor) -> Tensor:
 
     Args:
         model: A model of photos, or its trainer.
-        luma: ``(B, 1, H, W)`` lightness in [0, 100].
+        lightness: ``(B, 1, H, W)`` lightness in [0, 100].
 
     Returns:
         ``(B, C, h, w)`` float32 on the model's device, without gradients; C, h and w depend on the model.
@@ -145,26 +153,26 @@ def features(model: nn.Module, luma: Tensor) -> Tensor:
         ColorzooError: It is no model of photos, or offers no features.
     """
     held = coloring_model(model)
-    check_input(held, luma, None)
+    check_input(held, lightness, None)
     found = None
     if held.input_kind == "gray":
         with torch.no_grad():
-            found = _features(held, luma.to(held.device))
+            found = _features(held, lightness.to(held.device))
     if found is None:
         having = "colorzoo2026 and zhang2017_local_small have"
         raise ColorzooError(f"{type(held).__name__} offers no features; {having}.")
     return found
 
 
-def _features(model: ColoringModel, luma: Tensor) -> Tensor | None:
+def _features(model: ColoringModel, lightness: Tensor) -> Tensor | None:
     if isinstance(model, EmbedsPlaces):
-        return model.place_features(luma).float()
+        return model.place_features(lightness).float()
     if isinstance(model, TappedModel):
-        return model.before_taps(luma, None).maps[0].float()
+        return model.before_taps(lightness, None).maps[0].float()
     return None
 
 
-def features_of(model: ColoringModel, luma: Tensor) -> Tensor | None:
+def features_of(model: ColoringModel, lightness: Tensor) -> Tensor | None:
     """Return a network's features ``(C, h, w)`` of a lightness ``(1, 1, H, W)``, None if it offers none.
 
     They are those of `EmbedsPlaces`, else the map of the first tap.
@@ -172,12 +180,12 @@ def features_of(model: ColoringModel, luma: Tensor) -> Tensor | None:
     if model.input_kind != "gray":
         return None
     with torch.inference_mode():
-        found = _features(model, luma.to(model.device))
+        found = _features(model, lightness.to(model.device))
     return None if found is None else found[0].cpu()
 
 
 def select_at(
-    luma: Tensor,
+    lightness: Tensor,
     features: Tensor | None,
     place: tuple[float, float],
     picture_size: tuple[int, int],
@@ -186,23 +194,23 @@ def select_at(
     """Return the object at a place.
 
     Examples:
-        >>> luma = torch.full((1, 1, 32, 48), 20.0)
-        >>> luma[..., 8:24, 12:36] = 80
-        >>> select_at(luma, None, place=(24, 16), picture_size=(48, 32)).array().shape
+        >>> lightness = torch.full((1, 1, 32, 48), 20.0)
+        >>> lightness[..., 8:24, 12:36] = 80
+        >>> select_at(lightness, None, place=(24, 16), picture_size=(48, 32)).array().shape
         (32, 48)
 
     Args:
-        luma: ``(1, 1, h, w)`` in [0, 100].
+        lightness: ``(1, 1, h, w)`` in [0, 100].
         features: Result of `features_of`.
         place: x and y in pixels of the picture.
         picture_size: Width and height of the picture.
         size: More than 1 selects more.
     """
-    height, width = int(luma.shape[2]), int(luma.shape[3])
+    height, width = int(lightness.shape[2]), int(lightness.shape[3])
     scale = min(1.0, _GRID / min(height, width))
     grid = (max(1, round(height * scale)), max(1, round(width * scale)))
     home = _cell(place, picture_size, grid)
-    small = F.adaptive_avg_pool2d(luma, grid)[0, 0].numpy()
+    small = F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy()
     likelihood = _likelihood(small, None if features is None else _at_grid(features, grid), home)
     score = likelihood + _MARGIN + _PER_SIZE * math.log(size)
     inside = cv2.resize(score.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0
@@ -231,18 +239,18 @@ def _at_grid(features: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
     return cast("NDArray[np.float32]", ((small - mean) / (deviation + 1e-3)).numpy())
 
 
-def _likelihood(luma: Map, features: NDArray[np.float32] | None, home: tuple[int, int]) -> Map:
+def _likelihood(lightness: Map, features: NDArray[np.float32] | None, home: tuple[int, int]) -> Map:
     """Return the log odds ``(h, w)`` that a cell belongs to the object at ``home``."""
-    rows, columns = np.indices(luma.shape)
+    rows, columns = np.indices(lightness.shape)
     away = np.hypot(rows - home[0], columns - home[1])
-    soft = cv2.GaussianBlur(luma, (0, 0), 1.5)
-    costs = edge_costs(luma)
+    soft = cv2.GaussianBlur(lightness, (0, 0), 1.5)
+    costs = edge_costs(lightness)
     terms = {
-        "luma path": _path_length(costs, home),
-        "luma": np.abs(soft - soft[home]) / 20,
+        "lightness path": _path_length(costs, home),
+        "lightness": np.abs(soft - soft[home]) / 20,
         "far": away / _FAR,
         "near": np.log1p(away / _NEAR),
-        "offset": np.ones_like(luma),
+        "offset": np.ones_like(lightness),
     }
     weights = _WITHOUT_FEATURES
     if features is not None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from colorzoo.color import clean_line_art, luma_to_rgb, xdog
+from colorzoo.color import clean_line_art, lightness_to_rgb, xdog
 from colorzoo.inference.full_size import BicubicUpsampler
 
 PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
@@ -33,16 +33,16 @@ class Sketch(NamedTuple):
     notes: tuple[str, ...]
 
 
-def draw_sketch(luma: Tensor) -> Sketch:
+def draw_sketch(lightness: Tensor) -> Sketch:
     """Convert any picture to a clean sketch.
 
     A clean sketch is not changed. Scanned line art gets white paper and black lines. From a photo or a
     painting, lines are drawn first (XDoG).
 
     Args:
-        luma: ``(1, 1, h, w)`` lightness in [0, 100].
+        lightness: ``(1, 1, h, w)`` lightness in [0, 100].
     """
-    gray = luma_to_rgb(luma)[:, :1]
+    gray = lightness_to_rgb(lightness)[:, :1]
     lines, notes = gray, tuple[str, ...]()
     if _share((gray < _NEAR) | (gray > 1 - _NEAR)) < _BINARY:
         clean = clean_line_art(gray)
@@ -54,31 +54,31 @@ def draw_sketch(luma: Tensor) -> Sketch:
     return Sketch(lines, (*notes, BLANK_NOTE) if blank else notes)
 
 
-def looks_drawn(luma: Tensor) -> bool:
+def looks_drawn(lightness: Tensor) -> bool:
     """Check for line art on light paper, the input of models for drawings.
 
     Args:
-        luma: ``(1, 1, h, w)`` lightness in [0, 100].
+        lightness: ``(1, 1, h, w)`` lightness in [0, 100].
     """
-    return _share(luma > _PAPER) > 0.5 and not draw_sketch(luma).notes  # neither a photo nor blank
+    return _share(lightness > _PAPER) > 0.5 and not draw_sketch(lightness).notes  # neither a photo nor blank
 
 
-def enlarge_painted_luma(luma: Tensor, small: Tensor, painted: Tensor) -> Tensor:
+def enlarge_painted_lightness(lightness: Tensor, small: Tensor, painted: Tensor) -> Tensor:
     """Return the lightness of a painting at the size of its sketch.
 
     The painting is enlarged, and the difference between the sketch and its small copy is added, so that lines
     are as sharp as they were drawn.
 
     Args:
-        luma: ``(1, 1, H, W)`` of the sketch in [0, 100].
+        lightness: ``(1, 1, H, W)`` of the sketch in [0, 100].
         small: ``(1, 1, h, w)``, the same at the network's size.
         painted: ``(1, 1, h, w)`` of the painting.
     """
-    if luma.shape == painted.shape:
+    if lightness.shape == painted.shape:
         return painted
-    height, width = luma.shape[-2:]
+    height, width = lightness.shape[-2:]
     enlarged = BicubicUpsampler(torch.cat([painted, -small], dim=1)[0], (height, width))
-    answer = luma.clone()
+    answer = lightness.clone()
     for first in range(0, height, _BAND):  # a band at a time: scans have a hundred million pixels
         answer[0, 0, first : first + _BAND] += enlarged.rows(first, min(first + _BAND, height)).sum(0)
     return answer.clamp_(0, 100)

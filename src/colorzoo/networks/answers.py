@@ -26,13 +26,15 @@ class AnswerCache(Generic[Answer]):
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, luma: Tensor, guidance: Guidance, compute: Callable[[Tensor, Guidance], Answer]) -> Answer:
-        """Return ``compute(luma, guidance)``, or the cached answer to equal arguments."""
-        key = _digest(luma, guidance)
+    def get(
+        self, lightness: Tensor, guidance: Guidance, compute: Callable[[Tensor, Guidance], Answer]
+    ) -> Answer:
+        """Return ``compute(lightness, guidance)``, or the cached answer to equal arguments."""
+        key = _digest(lightness, guidance)
         with self._lock:
             found = self._answers.get(key)
         if found is None:
-            found = compute(luma, guidance)
+            found = compute(lightness, guidance)
         with self._lock:
             self._answers[key] = found
             self._answers.move_to_end(key)
@@ -41,9 +43,9 @@ class AnswerCache(Generic[Answer]):
         return found
 
 
-def _digest(luma: Tensor, guidance: Guidance) -> str:
+def _digest(lightness: Tensor, guidance: Guidance) -> str:
     digest = sha256()
-    for tensor in (luma, *_tensors(guidance)):
+    for tensor in (lightness, *_tensors(guidance)):
         digest.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(repr([f.name for f in fields(guidance) if getattr(guidance, f.name) is not None]).encode())

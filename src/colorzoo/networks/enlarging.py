@@ -11,13 +11,13 @@ _CALM = 10.0  # squared units of L: where it varies less, bicubic interpolation 
 _LEAST = 0.02  # weight of bicubic interpolation, which decides alone where no cell has such a lightness
 
 
-def enlarge_along_edges(ab: Tensor, light: Tensor, luma: Tensor) -> Tensor:
+def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
     """Enlarge a map so that its colors change where the lightness does.
 
     Examples:
-        >>> ab, luma = torch.rand(1, 2, 8, 8), torch.rand(1, 1, 32, 32) * 100
-        >>> light = torch.nn.functional.avg_pool2d(luma, 4)
-        >>> enlarge_along_edges(ab, light, luma).shape
+        >>> ab, lightness = torch.rand(1, 2, 8, 8), torch.rand(1, 1, 32, 32) * 100
+        >>> light = torch.nn.functional.avg_pool2d(lightness, 4)
+        >>> enlarge_along_edges(ab, light, lightness).shape
         torch.Size([1, 2, 32, 32])
 
     A pixel takes the mean color of the cells around it that are about as light, computed by a bilateral grid
@@ -29,21 +29,21 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, luma: Tensor) -> Tensor:
     Args:
         ab: ``(B, C, h, w)``, any values.
         light: ``(B, 1, h, w)``, mean lightness of the cells in [0, 100].
-        luma: ``(B, 1, H, W)`` in [0, 100].
+        lightness: ``(B, 1, H, W)`` in [0, 100].
 
     Returns:
         ``(B, C, H, W)`` float32.
     """
-    with torch.autocast(luma.device.type, enabled=False):
-        ab, light, luma = ab.float(), light.float(), luma.float()
-        size = luma.shape[2:]
+    with torch.autocast(lightness.device.type, enabled=False):
+        ab, light, lightness = ab.float(), light.float(), lightness.float()
+        size = lightness.shape[2:]
         plain = F.interpolate(ab, size, mode="bicubic", align_corners=False)
-        rows, columns = (_gaussians(cells, luma) for cells in ab.shape[2:])
+        rows, columns = (_gaussians(cells, lightness) for cells in ab.shape[2:])
 
-        levels = torch.arange(0, 100 + _STEP, _STEP, device=luma.device).view(-1, 1, 1)
+        levels = torch.arange(0, 100 + _STEP, _STEP, device=lightness.device).view(-1, 1, 1)
         near = (1 - (light - levels).abs() / _STEP).clamp(min=0)
         sums = rows @ (near[:, None] * torch.cat([ab, torch.ones_like(light)], dim=1)[:, :, None]) @ columns.T
-        found = _read_grid(sums, luma / _STEP)
+        found = _read_grid(sums, lightness / _STEP)
         alike = (found[:, :-1] + _LEAST * plain) / (found[:, -1:] + _LEAST)
 
         centered = light - light.mean(dim=(2, 3), keepdim=True)  # squares of small numbers are exact

@@ -110,9 +110,9 @@ class VGGTrunk(nn.Module):
         self.channels = tuple(scaled_width(base, width) for base in VGG_CHANNELS)
         self.requires_grad_(False)
 
-    def of_luma(self, luma: Tensor) -> TrunkFeatures:
+    def of_lightness(self, lightness: Tensor) -> TrunkFeatures:
         """Return the features of lightness ``(B, 1, H, W)`` in [0, 100]."""
-        return self.of_rgb((luma / 100).expand(-1, 3, -1, -1))
+        return self.of_rgb((lightness / 100).expand(-1, 3, -1, -1))
 
     def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
         """Return the features of RGB ``(B, 3, H, W)`` in [0, 1]."""
@@ -156,10 +156,12 @@ class BorrowedTrunk(nn.Module):
         """Stay in evaluation mode, with the batch statistics of the automatic model."""
         return super().train(False)
 
-    def of_luma(self, luma: Tensor) -> TrunkFeatures:
+    def of_lightness(self, lightness: Tensor) -> TrunkFeatures:
         """Return the features of lightness ``(B, 1, H, W)`` in [0, 100]."""
-        maps = self._maps(luma)
-        automatic = self.network.after_taps(TapState((maps[7],), (luma.shape[2], luma.shape[3])), unchanged)
+        maps = self._maps(lightness)
+        automatic = self.network.after_taps(
+            TapState((maps[7],), (lightness.shape[2], lightness.shape[3])), unchanged
+        )
         return _features(maps)._replace(automatic=automatic)
 
     def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
@@ -172,8 +174,8 @@ class BorrowedTrunk(nn.Module):
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])
         return tuple(maps[index].reshape(rgb.shape[0], -1, *maps[index].shape[2:]) for index in (2, 4, 6))
 
-    def _maps(self, luma: Tensor, blocks: tuple[str, ...] = _BLOCKS) -> list[Tensor]:
-        x, maps = (luma - 50) / 100, []
+    def _maps(self, lightness: Tensor, blocks: tuple[str, ...] = _BLOCKS) -> list[Tensor]:
+        x, maps = (lightness - 50) / 100, []
         for block in blocks:
             x = self.network.get_submodule(block)(x)
             maps.append(x)

@@ -32,23 +32,23 @@ STRIDE = 8
 
 GRID_BINS = 529
 AB_SCALE = 110.0
-_DEFAULT_LUMA = 60.0  # of points without a lightness
+_DEFAULT_LIGHTNESS = 60.0  # of points without a lightness
 
 Detach = Literal["none", "regression", "classification"]
 """The branch that gets the trunk's features without sending gradients into it."""
 
 
-def hint_input(luma: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
+def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
     """Normalize and pad lightness and points as the papers of the family do.
 
     Examples:
-        >>> luma = torch.full((2, 1, 30, 45), 50.0)
-        >>> x, hints = hint_input(luma, colorzoo.Points.none(luma), mask_center=0.5)
+        >>> lightness = torch.full((2, 1, 30, 45), 50.0)
+        >>> x, hints = hint_input(lightness, colorzoo.Points.none(lightness), mask_center=0.5)
         >>> x.shape, hints.shape
         (torch.Size([2, 4, 32, 48]), torch.Size([2, 3, 32, 48]))
 
     Args:
-        luma: ``(B, 1, H, W)`` in [0, 100].
+        lightness: ``(B, 1, H, W)`` in [0, 100].
         points: Hints of the same size.
         mask_center: Subtracted from the hint mask.
 
@@ -57,14 +57,16 @@ def hint_input(luma: Tensor, points: Points, mask_center: float) -> tuple[Tensor
     """
     hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
     hints = pad_with_zeros(hints, STRIDE)
-    gray = pad_to_multiple((luma - 50) / 100, STRIDE)
+    gray = pad_to_multiple((lightness - 50) / 100, STRIDE)
     return torch.cat([gray, hints[:, :2], hints[:, 2:] - mask_center], dim=1), hints
 
 
 def point_colors(points: Points) -> Tensor:
     """Return the colors of points as RGB ``(B, 3, H, W)`` in [-1, 1], the input of models of sketches."""
-    luma = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
-    return 2 * lab_to_rgb(torch.cat([luma, points.ab], dim=1)) - 1
+    lightness = (
+        torch.full_like(points.mask, _DEFAULT_LIGHTNESS) if points.lightness is None else points.lightness
+    )
+    return 2 * lab_to_rgb(torch.cat([lightness, points.ab], dim=1)) - 1
 
 
 class HintUNetOutput(NamedTuple):
@@ -318,21 +320,21 @@ class PointNetwork(HintNetwork):
     """A `HintNetwork` that reads color points.
 
     Examples:
-        >>> luma = torch.full((2, 1, 32, 48), 50.0)
-        >>> PointNetwork(HintUNet(width=0.125))(luma, colorzoo.Points.none(luma)).ab.shape
+        >>> lightness = torch.full((2, 1, 32, 48), 50.0)
+        >>> PointNetwork(HintUNet(width=0.125))(lightness, colorzoo.Points.none(lightness)).ab.shape
         torch.Size([2, 2, 32, 48])
     """
 
-    def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> PointNetworkOutput:
+    def forward(self, lightness: Tensor, points: Points, *, detach: Detach = "none") -> PointNetworkOutput:
         """Color a picture of any size.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
             detach: See `HintUNet.forward`.
         """
-        height, width = luma.shape[-2:]
-        out = self.unet(*hint_input(luma, points, self.mask_center), detach=detach)
+        height, width = lightness.shape[-2:]
+        out = self.unet(*hint_input(lightness, points, self.mask_center), detach=detach)
         rows, columns = cells(height, 4), cells(width, 4)
         ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         return PointNetworkOutput(ab, self.logits_of(out)[:, :, :rows, :columns].float())
@@ -341,10 +343,10 @@ class PointNetwork(HintNetwork):
         """Return the distribution; by default that of the U-Net."""
         return out.logits
 
-    def before_taps(self, luma: Tensor, points: Points) -> TapState:
+    def before_taps(self, lightness: Tensor, points: Points) -> TapState:
         """Compute everything before block 9; see `forward` for the arguments."""
-        encoded = self.unet.encode(*hint_input(luma, points, self.mask_center))
-        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+        encoded = self.unet.encode(*hint_input(lightness, points, self.mask_center))
+        return TapState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
 
 def initialize(module: nn.Module, std: float | None) -> None:

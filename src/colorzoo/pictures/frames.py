@@ -41,7 +41,7 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PictureFrame:
     """A frame or page.
 
     Attributes:
@@ -108,7 +108,7 @@ def _animation(image: Image.Image, file: IO[bytes]) -> Frames | None:
 
 def read_frames(
     source: str | Path | bytes, frames: Frames, *, max_pixels: int = MAX_PIXELS, salvage: bool = False
-) -> Iterator[Frame]:
+) -> Iterator[PictureFrame]:
     """Read the frames or pages of a file, one at a time.
 
     Args:
@@ -138,7 +138,7 @@ def read_frames(
 
 def _read_pages(
     file: IO[bytes], name: str, frames: Frames, max_pixels: int, salvage: bool
-) -> Iterator[Frame]:
+) -> Iterator[PictureFrame]:
     from colorzoo.pictures.tiff import PageStream
 
     for number, header in enumerate(frames.pages, 1):
@@ -150,12 +150,12 @@ def _read_pages(
                 continue
             raise
         notes = tuple(note for note in picture.notes if not note.startswith("first of "))
-        yield Frame(replace(picture, notes=notes))
+        yield PictureFrame(replace(picture, notes=notes))
 
 
 def _read_animation(
     file: IO[bytes], name: str, frames: Frames, max_pixels: int, salvage: bool
-) -> Iterator[Frame]:
+) -> Iterator[PictureFrame]:
     with identified(file, name) as image:
         assert image is not None  # None is for TIFF
         check_pixels(name, image.size, max_pixels)
@@ -172,7 +172,7 @@ def _read_animation(
                 raise
 
 
-def _read_by_pillow(image: Image.Image, file: IO[bytes], name: str, count: int) -> Iterator[Frame]:
+def _read_by_pillow(image: Image.Image, file: IO[bytes], name: str, count: int) -> Iterator[PictureFrame]:
     default_image = bool(image.info.get("default_image"))
     for number in range(count):
         title = f"frame {number + 1} of {name}"
@@ -181,14 +181,14 @@ def _read_by_pillow(image: Image.Image, file: IO[bytes], name: str, count: int) 
         except Exception as error:  # as in `identified`: damage raises any error
             raise PictureError(f"{title} is damaged ({' '.join(str(error).split())})") from error
         picture = from_image(image, file, title)
-        yield Frame(picture, float(image.info.get("duration") or 0), default_image and number == 0)
+        yield PictureFrame(picture, float(image.info.get("duration") or 0), default_image and number == 0)
 
 
-def _read_deep_png(image: Image.Image, file: IO[bytes], name: str) -> Iterator[Frame]:
+def _read_deep_png(image: Image.Image, file: IO[bytes], name: str) -> Iterator[PictureFrame]:
     from colorzoo.pictures.png import deep_frames
 
     from_image(image, file, name)  # Pillow has to finish reading before the position in the file changes
     profile = image.info.get("icc_profile") or None
     for stored, milliseconds in deep_frames(file, name):
         picture = from_image(image, file, name, pixels=deep_pixels(stored, profile))
-        yield Frame(picture, milliseconds or 0, milliseconds is None)
+        yield PictureFrame(picture, milliseconds or 0, milliseconds is None)

@@ -45,7 +45,7 @@ class ColoredFrame:
         rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float in [0, 1].
         like: The source frame, for depth, alpha and metadata.
         milliseconds: Its duration.
-        hidden: See `colorzoo.pictures.frames.Frame`.
+        hidden: See `colorzoo.pictures.frames.PictureFrame`.
     """
 
     rgb: Levels

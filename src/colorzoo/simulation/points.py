@@ -94,7 +94,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     return Points(
         torch.where(reveal, ab[:, -2:], points.ab),
         torch.where(reveal, 1.0, points.mask),
-        None if points.luma is None else torch.where(reveal, ab[:, :1], points.luma),
+        None if points.lightness is None else torch.where(reveal, ab[:, :1], points.lightness),
     )
 
 
@@ -146,8 +146,8 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     color = mean.gather(2, (owner - 1).clamp(min=0).unsqueeze(1).expand(-1, channels, -1))
     mask = (owner > 0).unsqueeze(1).to(ab.dtype)
     filled = (color * mask).view_as(ab)
-    luma = filled[:, :1] if channels == _LAB else None
-    return Points(filled[:, -2:], mask.view(batch, 1, height, width), luma)
+    lightness = filled[:, :1] if channels == _LAB else None
+    return Points(filled[:, -2:], mask.view(batch, 1, height, width), lightness)
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,8 @@ class ProposedPoints:
 
     Examples:
         >>> class Center:
-        ...     def propose_points(self, luma, guidance):
-        ...         return torch.tensor([[luma.shape[-2] // 2, luma.shape[-1] // 2]])
+        ...     def propose_points(self, lightness, guidance):
+        ...         return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
         ...
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
         >>> target = TargetPicture(lab[:, :1], colorzoo.lab_to_rgb(lab), lab[:, 1:], seed=0)
@@ -251,7 +251,7 @@ class ProposedPoints:
 
         def choose_corner(result: ColoredPicture, given: Points) -> Tensor:
             del result
-            center = model.propose_points(target.luma, Guidance(points=given)).cpu()
+            center = model.propose_points(target.lightness, Guidance(points=given)).cpu()
             return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
 
         return _one_by_one(target, side, choose_corner)

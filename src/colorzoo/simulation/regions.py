@@ -52,7 +52,7 @@ class PriorityRegions:
         """Begin a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesRegions):
             raise GuidanceError(f"{type(model).__name__} proposes no regions (it has no `propose`)")
-        proposed = model.propose(target.luma)
+        proposed = model.propose(target.lightness)
         filled = torch.unique(proposed.index)
         if self.order == "random":
             (generator,) = picture_generators(torch.tensor([target.seed]), "regions")
@@ -91,7 +91,7 @@ class SuperpixelRegions:
         """Begin a session; see `SimulatedUser`."""
         from skimage.segmentation import slic  # slow to import, and training imports this package
 
-        seen = target.luma.expand(-1, 3, -1, -1) if self.ground == "sketch" else target.rgb
+        seen = target.lightness.expand(-1, 3, -1, -1) if self.ground == "sketch" else target.rgb
         labels = slic(
             seen[0].permute(1, 2, 0).cpu().double().numpy(),
             n_segments=self.count,
@@ -103,11 +103,11 @@ class SuperpixelRegions:
         )
         _, labels, sizes = torch.unique(torch.from_numpy(labels), return_inverse=True, return_counts=True)
         rank = sizes.argsort(descending=True, stable=True).argsort()
-        index = rank[labels].clamp(max=self.count - 1)[None, None].to(target.luma.device)
+        index = rank[labels].clamp(max=self.count - 1)[None, None].to(target.lightness.device)
         empty = torch.zeros(1, self.count, 3, device=index.device)
         segments = None
         if isinstance(model, ProposesRegions):  # the same segments as with the model's own regions
-            own = model.propose(target.luma)
+            own = model.propose(target.lightness)
             segments = own.index if own.segments is None else own.segments
         return _color_in_order(target, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
 

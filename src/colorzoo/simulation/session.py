@@ -1,8 +1,8 @@
 """Sessions of a simulated user with a model, and the protocols that both follow.
 
 A user begins a session with a picture and returns a function that gives its input after n interactions; the
-session calls it with growing n. A model may guide its user: ``propose(luma)`` returns `Regions` in the order
-in which to color them, ``propose_points(luma, guidance)`` the row and column of the next point.
+session calls it with growing n. A model may guide its user: ``propose(lightness)`` returns `Regions` in the
+order in which to color them, ``propose_points(lightness, guidance)`` the row and column of the next point.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TargetPicture:
         torch.Size([1, 2, 32, 48])
 
     Attributes:
-        luma: ``(1, 1, H, W)`` input of the model: L in [0, 100], or a sketch in [0, 1].
+        lightness: ``(1, 1, H, W)`` input of the model: L in [0, 100], or a sketch in [0, 1].
         rgb: ``(1, 3, H, W)`` truth in [0, 1].
         ab: ``(1, 2, H, W)`` truth in CIE units.
         seed: The picture's own seed.
@@ -36,7 +36,7 @@ class TargetPicture:
         classes: True classes of the picture (and of its reference), or None.
     """
 
-    luma: Tensor
+    lightness: Tensor
     rgb: Tensor
     ab: Tensor
     seed: int

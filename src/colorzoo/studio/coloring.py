@@ -17,8 +17,8 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import FullLuma, shrink_luma
-from colorzoo.inference.guidance_maps import draw_request
+from colorzoo.inference.full_size import FullLightness, shrink_lightness
+from colorzoo.inference.guidance_maps import draw_guidance
 from colorzoo.inference.inside import Surroundings, crop_map
 from colorzoo.inference.palette import Distribution
 from colorzoo.prediction import AbPrediction, DeferredMaps
@@ -59,7 +59,7 @@ class ResultCache:
     """The last results of a session, for undo and redo.
 
     Attributes:
-        entries: Results by `Task.key`, newest last.
+        entries: Results by `PadRequest.key`, newest last.
     """
 
     entries: OrderedDict[str, NetworkAnswer] = field(default_factory=OrderedDict)
@@ -98,7 +98,7 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Task:
+class PadRequest:
     """A photo, a recipe and the model that colors it.
 
     Attributes:
@@ -126,45 +126,49 @@ class Task:
         part = self.photo.window and self.photo.window.inside
         return f"{self.colorizer.name} {size} {self.photo.sha256} {part} {self.reference_id} {text}"
 
-    def luma(self) -> Tensor:
+    def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that the network gets."""
-        return self.photo.network_luma(self.colorizer.size)
+        return self.photo.network_lightness(self.colorizer.size)
 
 
-def predict(task: Task, cache: ResultCache) -> NetworkAnswer:
+def predict(request: PadRequest, cache: ResultCache) -> NetworkAnswer:
     """Color a photo at the network's size, or return the cached result.
 
     Raises:
         ColorzooError: The recipe does not fit the photo, or the model fails.
     """
-    return _predict(task, task.colorizer.size, cache, Stopwatch())
+    return _predict(request, request.colorizer.size, cache, Stopwatch())
 
 
-def _predict(task: Task, size: int, cache: ResultCache, watch: Stopwatch) -> NetworkAnswer:
-    key = task.key(size)
+def _predict(request: PadRequest, size: int, cache: ResultCache, watch: Stopwatch) -> NetworkAnswer:
+    key = request.key(size)
     if (found := cache.get(key)) is not None:
         watch.lap("network")
-        return replace(found, above=task.recipe)
-    luma = task.luma() if size == task.colorizer.size else task.photo.approximate_luma(size)
-    request = draw_request(task.recipe, task.photo.size, (int(luma.shape[2]), int(luma.shape[3])))
-    threads = None if task.threads is None else task.threads.choose()
+        return replace(found, above=request.recipe)
+    lightness = (
+        request.lightness() if size == request.colorizer.size else request.photo.approximate_lightness(size)
+    )
+    drawn = draw_guidance(
+        request.recipe, request.photo.size, (int(lightness.shape[2]), int(lightness.shape[3]))
+    )
+    threads = None if request.threads is None else request.threads.choose()
     if threads is not None:
         torch.set_num_threads(threads)
     watch.lap("prepare")
     started = time.thread_time()
     with torch.inference_mode():
-        result = task.colorizer.color_luma(luma, request, task.reference)
+        result = request.colorizer.color_lightness(lightness, drawn, request.reference)
         result = replace(result, extras=_to_keep(result.extras))
     cache.put(key, result)
     watch.lap("network")
-    if threads is not None and task.threads is not None and size == task.colorizer.size:
+    if threads is not None and request.threads is not None and size == request.colorizer.size:
         processor = (time.thread_time() - started) * 1e3
-        task.threads.record(threads, watch.spent["network"], processor)
+        request.threads.record(threads, watch.spent["network"], processor)
     return result
 
 
 def preview(
-    task: Task, quality: Quality, cache: ResultCache, limits: Limits
+    request: PadRequest, quality: Quality, cache: ResultCache, limits: Limits
 ) -> tuple[NetworkAnswer, bytes, dict[str, Any]]:
     """Color a photo at the size of a quality.
 
@@ -173,18 +177,18 @@ def preview(
     """
     watch = Stopwatch()
     # regions and classes depend on the network's size, so a drag keeps it for them
-    halved = quality == "drag" and not {"regions", "classes"} & set(task.recipe.kinds())
-    size = task.colorizer.size // 2 if halved else task.colorizer.size
-    result = _predict(task, size, cache, watch)
-    luma = _preview_luma(task.photo.whole or task.photo, quality, limits)
+    halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
+    size = request.colorizer.size // 2 if halved else request.colorizer.size
+    result = _predict(request, size, cache, watch)
+    lightness = _preview_lightness(request.photo.whole or request.photo, quality, limits)
     surroundings = None
-    if (window := task.photo.window) is not None:
-        inside = window.scaled(int(luma.shape[3]), int(luma.shape[2]))
-        surroundings = Surroundings(luma[0, 0], inside)
-        luma = crop_map(luma, inside)
+    if (window := request.photo.window) is not None:
+        inside = window.scaled(int(lightness.shape[3]), int(lightness.shape[2]))
+        surroundings = Surroundings(lightness[0, 0], inside)
+        lightness = crop_map(lightness, inside)
     watch.lap("prepare")
     with torch.inference_mode():
-        levels = result.over(luma[0, 0], surroundings=surroundings).levels()
+        levels = result.over(lightness[0, 0], surroundings=surroundings).levels()
     watch.lap("join")
     picture = jpeg(Image.fromarray(levels))
     watch.lap("encode")
@@ -192,33 +196,33 @@ def preview(
     return result, picture, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
 
 
-def _preview_luma(photo: Photo, quality: Quality, limits: Limits) -> Tensor:
+def _preview_lightness(photo: Photo, quality: Quality, limits: Limits) -> Tensor:
     width, height = photo.view
     if quality == "drag":
-        return shrink_luma(photo.luma, fit_size(height, width, limits.view_side * 3 // 8))
+        return shrink_lightness(photo.lightness, fit_size(height, width, limits.view_side * 3 // 8))
     if quality == "final" or photo.view == photo.size:
-        return photo.luma
-    luma = FullLuma(photo.decode(limits).levels)
+        return photo.lightness
+    lightness = FullLightness(photo.decode(limits).levels)
     pixels = photo.size[0] * photo.size[1]
     if pixels <= limits.full_pixels:
-        return luma.whole()
+        return lightness.whole()
     scale = (limits.full_pixels / pixels) ** 0.5
-    return luma.shrunk((int(photo.size[1] * scale), int(photo.size[0] * scale)))
+    return lightness.shrunk((int(photo.size[1] * scale), int(photo.size[0] * scale)))
 
 
-def displayed_points(task: Task) -> list[DisplayedColor]:
+def displayed_points(request: PadRequest) -> list[DisplayedColor]:
     """Return the colors of the points as they are displayed at the lightness of their places."""
-    points = task.recipe.points
+    points = request.recipe.points
     if not points:
         return []
-    luma = torch.tensor([task.photo.luma_at((point.x, point.y)) for point in points])
+    lightness = torch.tensor([request.photo.lightness_at((point.x, point.y)) for point in points])
     chosen = torch.stack([point_ab(point) for point in points])
-    at_luma = points_lab(points, luma)[:, 1:]
-    paler = chosen.norm(dim=1) - at_luma.norm(dim=1) > VISIBLE_CHANGE
-    shown = displayed_colors(at_luma * task.recipe.strength, luma)
+    at_lightness = points_lab(points, lightness)[:, 1:]
+    paler = chosen.norm(dim=1) - at_lightness.norm(dim=1) > VISIBLE_CHANGE
+    shown = displayed_colors(at_lightness * request.recipe.strength, lightness)
     return [replace(s, snapped=s.snapped or lost) for s, lost in zip(shown, paler.tolist(), strict=True)]
 
 
-def color_at(task: Task, result: NetworkAnswer, place: tuple[float, float]) -> Tensor:
+def color_at(request: PadRequest, result: NetworkAnswer, place: tuple[float, float]) -> Tensor:
     """Return the ``(3,)`` Lab of the result at x and y in pixels of the photo, as the preview shows it."""
-    return result.over(task.photo.luma[0, 0]).lab_at(*task.photo.view_pixel(place))
+    return result.over(request.photo.lightness[0, 0]).lab_at(*request.photo.view_pixel(place))

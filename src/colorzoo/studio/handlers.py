@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import torch
 
+from colorzoo.batch.options import options_of
 from colorzoo.batch.origin import UsedFile, origin_of_model, origin_of_result
-from colorzoo.batch.request import request_by
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PointHint, Recipe
@@ -29,9 +29,9 @@ from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.pictures.write import depth_at, encode, write_notes
 from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import (
+    PadRequest,
     Quality,
     ResultCache,
-    Task,
     color_at,
     displayed_points,
     distribution_of,
@@ -124,7 +124,7 @@ class Context:
         with self.session.lock:
             return self.session.reference
 
-    def task(self, recipe: Recipe | None = None) -> Task:
+    def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
         """Return photo, recipe (default: that of the request) and model, which is loaded if necessary.
 
         See `task_by`.
@@ -135,7 +135,7 @@ class Context:
 
     def task_by(
         self, colorizer: Colorizer, photo: Photo, recipe: Recipe, threads: ThreadCountChooser | None = None
-    ) -> Task:
+    ) -> PadRequest:
         """Return photo, recipe, attached reference and a loaded model.
 
         Photo and recipe are those of the part within the frame, if the model sees it alone: drawings have no
@@ -149,8 +149,8 @@ class Context:
             recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
         reference = self.reference()
         if reference is None:
-            return Task(colorizer, part, recipe, threads=threads)
-        return Task(colorizer, part, recipe, reference.rgb, reference.id, threads)
+            return PadRequest(colorizer, part, recipe, threads=threads)
+        return PadRequest(colorizer, part, recipe, reference.rgb, reference.id, threads)
 
     def file(self) -> tuple[bytes, str]:
         """Return content and name of the file of the request.
@@ -233,10 +233,10 @@ def _color(ctx: Context) -> Iterator[Message]:
     worker = ctx.pool.get(recipe.model)
     if not worker.loaded:
         yield Message({"type": "model", **worker.capabilities()})
-    task = ctx.task(recipe)
-    result, picture, facts = preview(task, cast(Quality, quality), ctx.session.cache, ctx.limits)
-    shown = iter([asdict(point) for point in displayed_points(task)])
-    window = task.photo.window
+    request = ctx.pad_request(recipe)
+    result, picture, facts = preview(request, cast(Quality, quality), ctx.session.cache, ctx.limits)
+    shown = iter([asdict(point) for point in displayed_points(request)])
+    window = request.photo.window
     points = [
         next(shown) if window is None or window.contains((point.x, point.y)) else None
         for point in recipe.points
@@ -247,7 +247,7 @@ def _color(ctx: Context) -> Iterator[Message]:
         "colored",
         picture,
         quality=quality,
-        model=task.colorizer.name,
+        model=request.colorizer.name,
         mime="image/jpeg",
         notes=list(result.notes),
         distribution="logits" in result.extras,
@@ -266,42 +266,42 @@ def suggest(ctx: Context) -> Iterator[Message]:
     recipe = ctx.recipe()
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
-    task = ctx.task(recipe)
-    place = _inner(task, _inside(x, y, ctx.photo()))
-    result = predict(task, ctx.session.cache)
-    found: dict[str, Any] = {"luma": None, "items": [], "entropy": None}
+    request = ctx.pad_request(recipe)
+    place = _inner(request, _inside(x, y, ctx.photo()))
+    result = predict(request, ctx.session.cache)
+    found: dict[str, Any] = {"lightness": None, "items": [], "entropy": None}
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
-        found = palette.suggestions(distribution, task.photo, place, shape, count)
-    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(task, place), **found)
+        found = palette.suggestions(distribution, request.photo, place, shape, count)
+    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(request, place), **found)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
     """Find the place where a hint would help most."""
-    task = ctx.task()
-    result = predict(task, ctx.session.cache)
+    request = ctx.pad_request()
+    result = predict(request, ctx.session.cache)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
-        found = palette.suggest_next_point(distribution, task.photo, task.recipe, shape)
-        if task.photo.window is not None:
-            found["x"], found["y"] = task.photo.window.outer((found["x"], found["y"]))
+        found = palette.suggest_next_point(distribution, request.photo, request.recipe, shape)
+        if request.photo.window is not None:
+            found["x"], found["y"] = request.photo.window.outer((found["x"], found["y"]))
     yield ctx.answer("next", **found)
 
 
 def _probe(ctx: Context) -> Iterator[Message]:
     """Return the colors of photo and result at a place."""
     x, y = place = ctx.place()
-    task = ctx.task()
-    if task.photo.window is None or task.photo.window.contains(place):
-        lab = color_at(task, predict(task, ctx.session.cache), _inner(task, place))
+    request = ctx.pad_request()
+    if request.photo.window is None or request.photo.window.contains(place):
+        lab = color_at(request, predict(request, ctx.session.cache), _inner(request, place))
     else:
-        lab = torch.tensor([ctx.photo().luma_at(place), 0.0, 0.0])  # the frame stays gray
+        lab = torch.tensor([ctx.photo().lightness_at(place), 0.0, 0.0])  # the frame stays gray
     yield ctx.answer(
         "probed",
         x=x,
         y=y,
-        luma=float(lab[0]),
+        lightness=float(lab[0]),
         ab=[float(lab[1]), float(lab[2])],
         result=palette.to_hex(lab_to_rgb_in_gamut(lab.view(3, 1, 1)).flatten()),
         source=regions.source_color(ctx.photo(), place),
@@ -310,9 +310,9 @@ def _probe(ctx: Context) -> Iterator[Message]:
 
 def _gamut(ctx: Context) -> Iterator[Message]:
     """Draw the ab plane at a lightness."""
-    luma = round(min(max(ctx.message.fields().required_number("luma"), 0.0), 100.0))
+    lightness = round(min(max(ctx.message.fields().required_number("lightness"), 0.0), 100.0))
     size = {"side": palette.PLANE_SIDE, "low": -palette.PLANE_REACH, "step": 1}
-    yield ctx.answer("gamut", palette.gamut_plane(luma), luma=luma, **size)
+    yield ctx.answer("gamut", palette.gamut_plane(lightness), lightness=lightness, **size)
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
@@ -322,9 +322,9 @@ def _extent(ctx: Context) -> Iterator[Message]:
     radius = fields.number("radius", 3.0, low=0)
     reach = read_reach(fields.take("reach"), "extent.reach")
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
-    task = ctx.task(recipe)
-    point = PointHint(*_inner(task, (x, y)), radius, reach=reach)
-    overlay, steps = regions.reach_overlay(task, point), regions.reach_steps(task, point)
+    request = ctx.pad_request(recipe)
+    point = PointHint(*_inner(request, (x, y)), radius, reach=reach)
+    overlay, steps = regions.reach_overlay(request, point), regions.reach_steps(request, point)
     yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
 
 
@@ -332,42 +332,42 @@ def _select(ctx: Context) -> Iterator[Message]:
     """Select the object at a place, or inside of a rough outline."""
     fields = ctx.message.fields()
     size = fields.number("size", 1.0, low=0.1, high=10)
-    task = ctx.task(regions.without_hints(ctx.recipe()))
+    request = ctx.pad_request(regions.without_hints(ctx.recipe()))
     if ctx.message.body.get("path") is not None:
-        path = tuple(_inner(task, corner) for corner in fields.path("path"))
+        path = tuple(_inner(request, corner) for corner in fields.path("path"))
         if len(path) < _LEAST_CORNERS:
             raise StudioError("bad_message", f"an outline needs {_LEAST_CORNERS} corners or more.")
         if fields.take("exact"):
-            mask = regions.select_outline(task, path, size)
+            mask = regions.select_outline(request, path, size)
         else:
-            mask = regions.select_in_outline(task, ctx.session.cache, path, size)
+            mask = regions.select_in_outline(request, ctx.session.cache, path, size)
     else:
-        mask = regions.select_at_point(task, _inner(task, ctx.place()), size)
+        mask = regions.select_at_point(request, _inner(request, ctx.place()), size)
     yield ctx.answer("selected", mask=mask)
 
 
 def _keep(ctx: Context) -> Iterator[Message]:
     """Record the present colors that an area locks."""
     area = parse_area(ctx.message.fields().child("area"))
-    task = ctx.task()
-    if (window := task.photo.window) is not None:
+    request = ctx.pad_request()
+    if (window := request.photo.window) is not None:
         (area,) = crop_recipe(Recipe(areas=(area,)), window.size, window.inside)[0].areas
-    kept = regions.locked_colors(task, predict(task, ctx.session.cache), area)
+    kept = regions.locked_colors(request, predict(request, ctx.session.cache), area)
     yield ctx.answer("kept", kept=kept)
 
 
 def _propose(ctx: Context) -> Iterator[Message]:
     """Return the regions that the model proposes to color."""
-    task = ctx.task()
-    if "regions" not in task.colorizer.model.accepts:
-        raise StudioError("unsupported", f"{task.colorizer.name} does not ask for regions")
-    facts, buffer = regions.describe_regions(task, predict(task, ctx.session.cache))
+    request = ctx.pad_request()
+    if "regions" not in request.colorizer.model.accepts:
+        raise StudioError("unsupported", f"{request.colorizer.name} does not ask for regions")
+    facts, buffer = regions.describe_regions(request, predict(request, ctx.session.cache))
     yield ctx.answer("regions", buffer, **facts)
 
 
 def _classes(ctx: Context) -> Iterator[Message]:
     """Return the classes of photo and reference."""
-    facts, buffers = regions.describe_classes(ctx.task())
+    facts, buffers = regions.describe_classes(ctx.pad_request())
     yield ctx.answer("classes", *buffers, **facts)
 
 
@@ -375,16 +375,16 @@ def _match(ctx: Context) -> Iterator[Message]:
     """Return the place of the reference that colored a place of the photo."""
     fields = ctx.message.fields()
     x, y = fields.required_number("x"), fields.required_number("y")
-    task = ctx.task()
-    result = predict(task, ctx.session.cache)
+    request = ctx.pad_request()
+    result = predict(request, ctx.session.cache)
     reference = ctx.session.reference
     found: tuple[float, float] | None = None
     match = match_of(result)
     if match is not None and reference is not None:
-        place, window = _inside(x, y, ctx.photo()), task.photo.window
+        place, window = _inside(x, y, ctx.photo()), request.photo.window
         if window is None or window.contains(place):
-            inner = _inner(task, place)
-            found = regions.matched_place(match, inner, task.photo.size, reference.size)
+            inner = _inner(request, place)
+            found = regions.matched_place(match, inner, request.photo.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
 
 
@@ -403,8 +403,8 @@ def _sample(ctx: Context) -> Iterator[Message]:
     if key not in photo.samples:
         with ctx.pool.borrow(name) as colorizer:
             recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
-            task = ctx.task_by(colorizer, photo, recipe)
-            photo.samples[key] = preview(task, "drag", ResultCache(), ctx.limits)[1]
+            request = ctx.task_by(colorizer, photo, recipe)
+            photo.samples[key] = preview(request, "drag", ResultCache(), ctx.limits)[1]
     yield ctx.answer("sample", photo.samples[key], name=name, mime="image/jpeg")
 
 
@@ -456,10 +456,10 @@ def _origin(
 ) -> PictureProvenance:
     """Return the origin of an export, without its source: that of a command line that colors so."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
-    request = request_by(colorizer, recipe, uploaded=uploaded, quality=quality)
-    if request is None:
+    options = options_of(colorizer, recipe, uploaded=uploaded, quality=quality)
+    if options is None:
         return origin_of_model(colorizer.model, colorizer.size, recipe)
-    return request.origin_by(colorizer)
+    return options.origin_by(colorizer)
 
 
 def _check(ctx: Context) -> Iterator[Message]:
@@ -510,7 +510,7 @@ class Request:
         handler: Yields the answers.
         uses_model: Runs in the thread of the model instead of the one for files.
         newest_only: A newer request of a session replaces waiting ones.
-        rank: See `Job`.
+        rank: See `QueuedRequest`.
     """
 
     handler: Handler
@@ -548,9 +548,9 @@ def _object(value: object, name: str) -> dict[str, Any]:
     return value
 
 
-def _inner(task: Task, place: tuple[float, float]) -> tuple[float, float]:
-    """Return x and y in the part that a task is about."""
-    return place if task.photo.window is None else task.photo.window.inner(place)
+def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
+    """Return x and y in the part that a request is about."""
+    return place if request.photo.window is None else request.photo.window.inner(place)
 
 
 def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:

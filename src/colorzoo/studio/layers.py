@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorzoo.color.lab import luma_to_luminance
-from colorzoo.color.levels import encoded, luma_of_levels
+from colorzoo.color.lab import lightness_to_luminance
+from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.write import quantized
 
@@ -59,7 +59,7 @@ def gray_levels(picture: Picture) -> Bytes:
         return gray
     gray = np.empty(picture.levels.shape[:2], np.uint8)
     for first in range(0, len(gray), _ROWS):
-        luminance = luma_to_luminance(luma_of_levels(picture.levels[first : first + _ROWS]))
+        luminance = lightness_to_luminance(lightness_of_levels(picture.levels[first : first + _ROWS]))
         gray[first : first + _ROWS] = (encoded(luminance) * 255).round().to(torch.uint8).numpy()
     return gray
 

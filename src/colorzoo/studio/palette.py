@@ -23,7 +23,7 @@ VISIBLE_CHANGE = 0.5  # CIE units; smaller changes cannot be seen
 def suggestions(
     distribution: Distribution, photo: Photo, place: tuple[float, float], shape: tuple[int, int], count: int
 ) -> dict[str, Any]:
-    """Return ``items``, ``luma`` and ``entropy`` of the message ``suggestions``.
+    """Return ``items``, ``lightness`` and ``entropy`` of the message ``suggestions``.
 
     Args:
         distribution: Colors predicted from all other hints.
@@ -32,7 +32,7 @@ def suggestions(
         shape: Height and width of the prediction.
         count: Number of colors.
     """
-    luma = photo.luma_at(place)
+    lightness = photo.lightness_at(place)
     x, y = place[0] * shape[1] / photo.size[0], place[1] * shape[0] / photo.size[1]
     shares = distribution.at(min(x, shape[1] - 1), min(y, shape[0] - 1))
     items = [
@@ -41,9 +41,9 @@ def suggestions(
             "color": "#{:02x}{:02x}{:02x}".format(*color.rgb),
             "share": float(color.share),
         }
-        for color in suggest_colors(shares, distribution.centers, luma, count=count)
+        for color in suggest_colors(shares, distribution.centers, lightness, count=count)
     ]
-    return {"luma": luma, "items": items, "entropy": _entropy(shares)}
+    return {"lightness": lightness, "items": items, "entropy": _entropy(shares)}
 
 
 def suggest_next_point(
@@ -66,14 +66,14 @@ def _entropy(shares: Tensor) -> float:
 
 
 @lru_cache(maxsize=101)
-def gamut_plane(luma: int) -> bytes:
+def gamut_plane(lightness: int) -> bytes:
     """Return ``PLANE_SIDE x PLANE_SIDE`` RGBA bytes of the ab plane at a lightness; alpha is 0 outside sRGB.
 
     Rows run from a = 110 down to -110, columns from b = -110 to 110.
     """
     a = torch.arange(PLANE_REACH, -PLANE_REACH - 1, -1.0)[:, None].expand(PLANE_SIDE, PLANE_SIDE)
     b = torch.arange(-PLANE_REACH, PLANE_REACH + 1.0)[None].expand(PLANE_SIDE, PLANE_SIDE)
-    lab = torch.stack([torch.full((PLANE_SIDE, PLANE_SIDE), float(luma)), a, b])
+    lab = torch.stack([torch.full((PLANE_SIDE, PLANE_SIDE), float(lightness)), a, b])
     levels = torch.cat([lab_to_rgb(lab).clamp(0, 1), in_gamut(lab).float()]) * 255
     return levels.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy().tobytes()
 
@@ -83,25 +83,25 @@ class DisplayedColor:
     """A color as it is displayed at a lightness.
 
     Attributes:
-        luma: L in [0, 100].
+        lightness: L in [0, 100].
         ab: In CIE units, inside sRGB.
         color: ``#rrggbb``.
         snapped: Whether the chosen color was outside of sRGB and lost chroma.
     """
 
-    luma: float
+    lightness: float
     ab: tuple[float, float]
     color: str
     snapped: bool
 
 
-def displayed_colors(ab: Tensor, luma: Tensor) -> list[DisplayedColor]:
+def displayed_colors(ab: Tensor, lightness: Tensor) -> list[DisplayedColor]:
     """Bring colors ``(N, 2)`` ab at lightness ``(N,)`` into sRGB."""
-    lab = torch.cat([luma[:, None], ab.float()], dim=1).T[:, :, None]
+    lab = torch.cat([lightness[:, None], ab.float()], dim=1).T[:, :, None]
     inside = reduce_chroma(lab)
     snapped = (inside - lab)[1:].abs().amax(dim=(0, 2)) > VISIBLE_CHANGE
     levels = _to_levels(lab_to_rgb(inside)[:, :, 0].T)
-    columns = zip(luma.tolist(), inside[1:, :, 0].T.tolist(), levels, snapped.tolist(), strict=True)
+    columns = zip(lightness.tolist(), inside[1:, :, 0].T.tolist(), levels, snapped.tolist(), strict=True)
     return [DisplayedColor(own, (a, b), _hex(level), moved) for own, (a, b), level, moved in columns]
 
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from colorzoo.color.lab import luma_to_luminance
-from colorzoo.color.levels import encoded, luma_of_levels
+from colorzoo.color.lab import lightness_to_luminance
+from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.errors import PictureError
 from colorzoo.guidance.frame import FrameSetting, Rectangle
-from colorzoo.inference.full_size import BandShrinker, FullLuma, bands, shrink_luma, working_size
+from colorzoo.inference.full_size import BandShrinker, FullLightness, bands, shrink_lightness, working_size
 from colorzoo.inference.inside import check_inside, crop_map, find_inside
 from colorzoo.inference.sketches import looks_drawn
 from colorzoo.pictures.formats import check_pixels, open_picture
@@ -57,12 +57,12 @@ class Photo:
         colored: Whether it has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other pictures.
         notes: Remarks for the user.
-        luma: ``(1, 1, h, w)`` lightness at the size of the preview.
-        network_lumas: Cache of `network_luma`, by the shorter side.
+        lightness: ``(1, 1, h, w)`` lightness at the size of the preview.
+        network_lightnesses: Cache of `network_lightness`, by the shorter side.
         gray: JPEG of the lightness.
         source: JPEG of the photo itself.
         alpha: PNG of its opacity at the size of the preview; empty if it is opaque.
-        approximate_lumas: Cache of `approximate_luma`, by the shorter side.
+        approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
         samples: Cache of small colored pictures for the menu of models, by model and reference.
         frame: The part within the frame that was found, or None.
         window: Where it lies in the whole photo, if this is a part.
@@ -77,12 +77,12 @@ class Photo:
     colored: bool
     kind: str
     notes: tuple[str, ...]
-    luma: Tensor
-    network_lumas: dict[int, Tensor] = field(repr=False)
+    lightness: Tensor
+    network_lightnesses: dict[int, Tensor] = field(repr=False)
     gray: bytes = field(repr=False)
     source: bytes = field(repr=False)
     alpha: bytes = field(default=b"", repr=False)
-    approximate_lumas: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    approximate_lightnesses: dict[int, Tensor] = field(default_factory=dict, repr=False)
     samples: dict[str, bytes] = field(default_factory=dict, repr=False)
     frame: Rectangle | None = None
     window: Window | None = None
@@ -92,14 +92,14 @@ class Photo:
     @property
     def view(self) -> tuple[int, int]:
         """Width and height of the preview."""
-        return int(self.luma.shape[3]), int(self.luma.shape[2])
+        return int(self.lightness.shape[3]), int(self.lightness.shape[2])
 
     @property
     def nbytes(self) -> int:
         """Memory in use."""
-        maps = [self.luma, *self.network_lumas.values(), *self.approximate_lumas.values()]
+        maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
         files = (self.data, self.gray, self.source, self.alpha)
-        parts = [m for part in list(self.parts.values()) for m in part.network_lumas.values()]
+        parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
         return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts))
 
     def decode(self, limits: Limits) -> Picture:
@@ -123,9 +123,9 @@ class Photo:
             part = replace(
                 self,
                 size=(inside.width, inside.height),
-                luma=crop_map(self.luma, window.scaled(*self.view)),
-                network_lumas={},
-                approximate_lumas={},
+                lightness=crop_map(self.lightness, window.scaled(*self.view)),
+                network_lightnesses={},
+                approximate_lightnesses={},
                 window=window,
                 whole=self,
                 parts={},
@@ -134,34 +134,34 @@ class Photo:
             self.parts[inside] = part
         return part
 
-    def network_luma(self, size: int) -> Tensor:
+    def network_lightness(self, size: int) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that a network gets; a new size decodes the file again.
 
         Args:
             size: Shorter side, see `working_size`.
         """
-        if size not in self.network_lumas:
+        if size not in self.network_lightnesses:
             width, height = self.size
             whole = self.whole or self
             levels = read_picture(self.data, max_pixels=whole.size[0] * whole.size[1]).levels
             if self.window is not None:
                 x, y = self.window.inside[:2]
                 levels = levels[y : y + height, x : x + width]
-            luma = FullLuma(levels)
-            self.network_lumas[size] = luma.shrunk(working_size(height, width, size))
-        return self.network_lumas[size]
+            lightness = FullLightness(levels)
+            self.network_lightnesses[size] = lightness.shrunk(working_size(height, width, size))
+        return self.network_lightnesses[size]
 
-    def approximate_luma(self, size: int) -> Tensor:
-        """Return nearly the same as `network_luma` at once, made of the preview: enough during a drag."""
-        if size not in self.approximate_lumas:
+    def approximate_lightness(self, size: int) -> Tensor:
+        """Return nearly the same as `network_lightness` at once, from the preview: enough during a drag."""
+        if size not in self.approximate_lightnesses:
             shape = working_size(self.size[1], self.size[0], size)
-            self.approximate_lumas[size] = shrink_luma(self.luma, shape)
-        return self.approximate_lumas[size]
+            self.approximate_lightnesses[size] = shrink_lightness(self.lightness, shape)
+        return self.approximate_lightnesses[size]
 
-    def luma_at(self, place: tuple[float, float]) -> float:
+    def lightness_at(self, place: tuple[float, float]) -> float:
         """Return the lightness of the preview at x and y in pixels of the photo."""
         row, column = self.view_pixel(place)
-        return float(self.luma[0, 0, row, column])
+        return float(self.lightness[0, 0, row, column])
 
     def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
         """Return row and column of the preview at x and y in pixels of the photo."""
@@ -224,19 +224,19 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         sampled = np.ascontiguousarray(picture.levels[::step, ::step])
         yield Progress(_DECODED, _encode_preview(_rgb_image(sampled).convert("L")))
 
-    luma = FullLuma(picture.levels)
-    shrinker = BandShrinker(luma.shape, working_size(height, width, network))
-    for first, last in bands(*luma.shape):
-        shrinker.add(luma.rows(first, last))
+    lightness = FullLightness(picture.levels)
+    shrinker = BandShrinker(lightness.shape, working_size(height, width, network))
+    for first, last in bands(*lightness.shape):
+        shrinker.add(lightness.rows(first, last))
         if large:
             yield Progress(_DECODED + (_MEASURED - _DECODED) * last / height)
-    network_luma = shrinker.result()
+    network_lightness = shrinker.result()
 
     levels = shrink_levels(picture.levels, fit_size(height, width, limits.view_side))
-    view_luma = luma_of_levels(levels)[None, None]
+    view_lightness = lightness_of_levels(levels)[None, None]
     tint = chroma_note(picture)
-    gray = gray_jpeg(view_luma)
-    is_sketch = tint != IN_COLOR and looks_drawn(network_luma)
+    gray = gray_jpeg(view_lightness)
+    is_sketch = tint != IN_COLOR and looks_drawn(network_lightness)
     yield Photo(
         name=safe_name(name),
         data=data,
@@ -245,12 +245,12 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         colored=tint is not None,
         kind="sketch" if is_sketch else "color" if tint is not None else "gray",
         notes=(*picture.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
-        luma=view_luma,
+        lightness=view_lightness,
         frame=find_inside(picture, "automatic"),
-        network_lumas={network: network_luma},
+        network_lightnesses={network: network_lightness},
         gray=gray,
         source=gray if picture.levels.ndim == 2 else jpeg(_rgb_image(levels)),
-        alpha=b"" if picture.alpha is None else _alpha_png(picture.alpha, view_luma.shape[2:]),
+        alpha=b"" if picture.alpha is None else _alpha_png(picture.alpha, view_lightness.shape[2:]),
     )
 
 
@@ -355,9 +355,9 @@ def _rgb_image(levels: Levels) -> Image.Image:
     return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
 
 
-def gray_jpeg(luma: Tensor) -> bytes:
+def gray_jpeg(lightness: Tensor) -> bytes:
     """Return the JPEG of a lightness ``(1, 1, h, w)`` as gray of the same lightness."""
-    gray = encoded(luma_to_luminance(luma[0, 0]))
+    gray = encoded(lightness_to_luminance(lightness[0, 0]))
     levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
     return jpeg(Image.fromarray(levels))
 

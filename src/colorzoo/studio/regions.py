@@ -27,7 +27,7 @@ from colorzoo.inference.points import starting_reach as find_start
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
 from colorzoo.pictures.formats import open_picture
-from colorzoo.studio.coloring import ResultCache, Task, predict
+from colorzoo.studio.coloring import PadRequest, ResultCache, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
@@ -36,21 +36,24 @@ _REACH_STEPS = 23  # of the slider, without its ends
 _TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
-def describe_regions(task: Task, result: NetworkAnswer) -> tuple[dict[str, Any], bytes]:
+def describe_regions(request: PadRequest, result: NetworkAnswer) -> tuple[dict[str, Any], bytes]:
     """Return the fields of the message ``regions`` and the uint16 map; empty regions are left out.
 
     Args:
-        task: Task with a model that colors regions.
+        request: Request with a model that colors regions.
         result: NetworkAnswer so far, from which colors are suggested.
 
     Raises:
         GuidanceError: The model does not use regions.
     """
-    luma = task.luma()
-    proposed, found = task.colorizer.propose(luma), task.colorizer.regions(luma, task.recipe)
+    lightness = request.lightness()
+    proposed, found = (
+        request.colorizer.propose(lightness),
+        request.colorizer.regions(lightness, request.recipe),
+    )
     index = found.index[0, 0]
     height, width = index.shape
-    shown = luma[0] if result.painted_luma is None else result.painted_luma[0]
+    shown = lightness[0] if result.painted_lightness is None else result.painted_lightness[0]
     colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
     suggested = suggest_colors(found, colored)
     items = []
@@ -61,8 +64,8 @@ def describe_regions(task: Task, result: NetworkAnswer) -> tuple[dict[str, Any],
             {
                 "index": number,
                 "area": float(inside.mean()),
-                "x": (column + 0.5) * task.photo.size[0] / width,
-                "y": (row + 0.5) * task.photo.size[1] / height,
+                "x": (column + 0.5) * request.photo.size[0] / width,
+                "y": (row + 0.5) * request.photo.size[1] / height,
                 "suggested": suggested[number],
             }
         )
@@ -78,23 +81,23 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def describe_classes(task: Task) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
     """Return the fields of the message ``classes`` and the uint16 maps of photo and reference.
 
     Raises:
         StudioError: The model has no classes.
     """
-    model = task.colorizer.model
+    model = request.colorizer.model
     if not isinstance(model, FindsClasses):
-        raise StudioError("unsupported", f"{task.colorizer.name} has no classes")
+        raise StudioError("unsupported", f"{request.colorizer.name} has no classes")
     names = getattr(model, "class_names", {})
-    photo = find_classes(model, task.luma())[0, 0]
-    if (window := task.photo.window) is not None:
+    photo = find_classes(model, request.lightness())[0, 0]
+    if (window := request.photo.window) is not None:
         photo = torch.from_numpy(window.surrounded(photo.numpy(), edge=True))
     facts: dict[str, Any] = {**_class_shares(photo, names), "reference": None}
-    if task.reference is None:
+    if request.reference is None:
         return facts, (_uint16_bytes(photo),)
-    reference = find_classes(model, rgb_to_lab(task.reference)[:, :1])[0, 0]
+    reference = find_classes(model, rgb_to_lab(request.reference)[:, :1])[0, 0]
     facts["reference"] = _class_shares(reference, names)
     return facts, (_uint16_bytes(photo), _uint16_bytes(reference))
 
@@ -113,34 +116,36 @@ def _uint16_bytes(values: Tensor) -> bytes:
     return values.numpy().astype("<u2").tobytes()
 
 
-def select_at_point(task: Task, place: tuple[float, float], size: float) -> dict[str, Any]:
+def select_at_point(request: PadRequest, place: tuple[float, float], size: float) -> dict[str, Any]:
     """Return the mask of the object at a click.
 
     Args:
-        task: The photo and the model.
+        request: The photo and the model.
         place: x and y in pixels of the photo.
         size: 1 selects the object as found; larger values select more.
     """
-    luma = task.luma()
-    features = features_of(task.colorizer.model, luma)
-    return _mask_fields(task, select_at(luma, features, place, task.photo.size, size))
+    lightness = request.lightness()
+    features = features_of(request.colorizer.model, lightness)
+    return _mask_fields(request, select_at(lightness, features, place, request.photo.size, size))
 
 
 def select_in_outline(
-    task: Task, cache: ResultCache, path: Sequence[tuple[float, float]], size: float
+    request: PadRequest, cache: ResultCache, path: Sequence[tuple[float, float]], size: float
 ) -> dict[str, Any]:
     """Return the mask of the object inside of an outline in pixels of the photo; more than 1 selects more."""
-    luma = task.luma()
+    lightness = request.lightness()
     try:
-        ab = predict(task, cache).ab
+        ab = predict(request, cache).ab
     except GuidanceError:  # the model needs guidance
-        ab = torch.zeros(2, *luma.shape[2:])
-    return _mask_fields(task, resize_mask(select_outlined(luma, ab, path, task.photo.size), size))
+        ab = torch.zeros(2, *lightness.shape[2:])
+    return _mask_fields(request, resize_mask(select_outlined(lightness, ab, path, request.photo.size), size))
 
 
-def select_outline(task: Task, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
+def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
     """Return the mask of an outline itself; see `select_in_outline`."""
-    return _mask_fields(task, resize_mask(outline_mask(task.luma(), path, task.photo.size), size))
+    return _mask_fields(
+        request, resize_mask(outline_mask(request.lightness(), path, request.photo.size), size)
+    )
 
 
 def without_hints(recipe: Recipe) -> Recipe:
@@ -150,28 +155,30 @@ def without_hints(recipe: Recipe) -> Recipe:
     )
 
 
-def _mask_fields(task: Task, mask: Mask) -> dict[str, Any]:
+def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
     """Return a mask of the whole photo as areas of recipes have it."""
-    if task.photo.window is not None:
-        mask = Mask.of(task.photo.window.surrounded(mask.array()))
+    if request.photo.window is not None:
+        mask = Mask.of(request.photo.window.surrounded(mask.array()))
     fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
     return fields
 
 
-def locked_colors(task: Task, result: NetworkAnswer, area: Area) -> dict[str, Any]:
+def locked_colors(request: PadRequest, result: NetworkAnswer, area: Area) -> dict[str, Any]:
     """Return the field ``kept`` of an area: the present colors that it locks.
 
     Args:
-        task: The photo and the model.
+        request: The photo and the model.
         result: NetworkAnswer of the present recipe.
         area: Area with the action ``lock`` or ``only``.
     """
-    luma = task.luma()
-    others = [other for other in task.recipe.areas if other.action == "only"] if area.action == "only" else []
-    share = locked_share(draw_areas([*others, area], task.photo.size, luma), area.action)
-    painted = torch.zeros_like(luma) if result.painted_luma is None else result.painted_luma
+    lightness = request.lightness()
+    others = (
+        [other for other in request.recipe.areas if other.action == "only"] if area.action == "only" else []
+    )
+    share = locked_share(draw_areas([*others, area], request.photo.size, lightness), area.action)
+    painted = torch.zeros_like(lightness) if result.painted_lightness is None else result.painted_lightness
     lab = torch.cat([painted[0], result.ab])
-    if (window := task.photo.window) is not None:
+    if (window := request.photo.window) is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
         share = torch.from_numpy(window.surrounded(share.numpy()))
     kept = encode_locked_colors(lab, share)
@@ -179,45 +186,49 @@ def locked_colors(task: Task, result: NetworkAnswer, area: Area) -> dict[str, An
     return fields
 
 
-def reach_overlay(task: Task, point: PointHint) -> bytes:
+def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     """Return a transparent PNG that tints where the color of a point goes.
 
     Args:
-        task: The photo and the model.
+        request: The photo and the model.
         point: The point, in pixels of the photo.
     """
-    luma = task.luma()
-    weight = torch.ones(luma.shape[2:])
+    lightness = request.lightness()
+    weight = torch.ones(lightness.shape[2:])
     if is_limited(point):
-        weight = find_extent(luma, [point], task.photo.size, task.colorizer.likeness(luma)).weight
+        weight = find_extent(
+            lightness, [point], request.photo.size, request.colorizer.likeness(lightness)
+        ).weight
     alpha = (weight * _TINT_ALPHA).round().byte().numpy()
-    if task.photo.window is not None:
-        alpha = task.photo.window.surrounded(alpha)
+    if request.photo.window is not None:
+        alpha = request.photo.window.surrounded(alpha)
     tint = np.dstack([np.broadcast_to(np.array(_TINT, np.uint8), (*alpha.shape, 3)), alpha])
     file = io.BytesIO()
     Image.fromarray(tint).save(file, "PNG")
     return file.getvalue()
 
 
-def reach_steps(task: Task, point: PointHint) -> list[float]:
+def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
     """Return the reaches between a point alone and everywhere, in even steps of the area that they cover.
 
     Args:
-        task: The photo and the model.
+        request: The photo and the model.
         point: The point, in pixels of the photo.
     """
-    luma = task.luma()
-    return even_reaches(luma, point, task.photo.size, _REACH_STEPS, task.colorizer.likeness(luma))
+    lightness = request.lightness()
+    return even_reaches(
+        lightness, point, request.photo.size, _REACH_STEPS, request.colorizer.likeness(lightness)
+    )
 
 
-def starting_reach(task: Task, place: tuple[float, float]) -> Reach | None:
+def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
     """Return a reach for a new point at x and y of the photo; None if the model cannot tell."""
-    luma = task.luma()
-    likeness = task.colorizer.likeness(luma)
-    if likeness is None or "points" not in task.colorizer.model.accepts:
+    lightness = request.lightness()
+    likeness = request.colorizer.likeness(lightness)
+    if likeness is None or "points" not in request.colorizer.model.accepts:
         return None
-    radius = _POINT * min(task.photo.size) / min(luma.shape[2:])
-    return find_start(luma, PointHint(*place, radius), task.photo.size, likeness)
+    radius = _POINT * min(request.photo.size) / min(lightness.shape[2:])
+    return find_start(lightness, PointHint(*place, radius), request.photo.size, likeness)
 
 
 def matched_place(

@@ -22,8 +22,8 @@ from colorzoo.studio.photo import safe_name
 from colorzoo.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.studio.sessions import Session, SessionStore, TemporaryFiles
 from colorzoo.studio.workers import (
-    Job,
     PadGoneError,
+    QueuedRequest,
     ThreadCountChooser,
     Worker,
     stop_if_gone,
@@ -85,7 +85,7 @@ class Studio:
         def load() -> None:
             try:
                 model.capabilities()
-                model.worker.submit("", Job("rehearse", rehearse))
+                model.worker.submit("", QueuedRequest("rehearse", rehearse))
             except Exception:  # the first request reports it
                 return
 
@@ -95,7 +95,7 @@ class Studio:
                 gray = read_picture(np.full((_REHEARSAL, _REHEARSAL), 128, np.uint8))
                 model.colorizer().colorize(gray, Recipe(points=(center,)))
 
-        model.worker.submit("", Job("warm up", load))
+        model.worker.submit("", QueuedRequest("warm up", load))
 
     def connect(self, session_id: str | None, reply: Reply, recipe: dict[str, Any] | None = None) -> Session:
         """Resume or start a session and send the message ``hello``.
@@ -195,7 +195,7 @@ class Studio:
         def drop() -> None:
             reply(Message({"type": "dropped", "re": message.id}))
 
-        job = Job(
+        job = QueuedRequest(
             message.type,
             lambda: run(request.handler),
             drop if request.newest_only else None,
@@ -208,7 +208,7 @@ class Studio:
             else:
                 self._model_worker(message).submit(session.id, job)
             if isinstance(message.body.get("suggest"), dict):
-                suggestions = Job("suggest", lambda: run(suggest), drop)
+                suggestions = QueuedRequest("suggest", lambda: run(suggest), drop)
                 self._model_worker(message).submit(session.id, suggestions)
             return
         worker = self._model_worker(message) if request.uses_model else self._file_worker

@@ -50,7 +50,7 @@ def _always() -> bool:
 
 
 @dataclass(frozen=True)
-class Job:
+class QueuedRequest:
     """A waiting request.
 
     Attributes:
@@ -75,14 +75,14 @@ class Worker:
     """
 
     def __init__(self, name: str, max_queued: int = 8) -> None:
-        self._queues: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._queues: OrderedDict[str, deque[QueuedRequest]] = OrderedDict()
         self._max_queued = max_queued
         self._changed = threading.Condition()
         self._closed = self._retired = False
         self._thread = threading.Thread(target=self._work, name=f"studio-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, session: str, job: Job) -> None:
+    def submit(self, session: str, job: QueuedRequest) -> None:
         """Queue a job; it replaces waiting jobs of its kind that may be dropped.
 
         Raises:
@@ -141,7 +141,7 @@ class Worker:
             except Exception:  # the thread must survive for the other jobs
                 _log.exception("a job of the studio failed")
 
-    def _next(self) -> Job | None:
+    def _next(self) -> QueuedRequest | None:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._retired or self._queues)
             if self._closed or not self._queues:

@@ -38,20 +38,20 @@ _BFLOAT16 = 0.05  # of the full scale, at the worst pixel
 
 
 def check_card_matches_class(card: ModelCard) -> None:
-    """The card names a `ColoringModel` and its trainer, which are as the card declares."""
-    trainer, model_class = load_task_class(card), load_model_class(card)
-    require(issubclass(trainer, ColorizationModule), f"{card.task} is not a ColorizationModule")
+    """The card names a `ColoringModel` and its task, which are as the card declares."""
+    task, model_class = load_task_class(card), load_model_class(card)
+    require(issubclass(task, ColorizationModule), f"{card.task} is not a ColorizationModule")
     require(issubclass(model_class, ColoringModel), f"{card.model} is not a ColoringModel")
     declared = (frozenset(card.guidance), card.input, card.output)
     with torch.device("meta"):  # the classes are not enough: an add-on accepts what its backbone accepts
-        model = build_model(trainer, card.hparams).model
+        model = build_model(task, card.hparams).model
     actual = (model.accepts, model.input_kind, model.output_kind)
     require(declared == actual, f"{card.name}: the card declares {declared}, the model {actual}")
-    require(type(model) is model_class, f"{card.name}: the trainer holds a {type(model).__name__}")
+    require(type(model) is model_class, f"{card.name}: the task holds a {type(model).__name__}")
 
 
 def check_parameter_count(card: ModelCard) -> None:
-    """The full-size trainer has as many parameters as the card states."""
+    """The full-size task has as many parameters as the card states."""
     with torch.device("meta"):  # shapes without memory
         model = build_model(load_task_class(card), card.hparams)
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -60,16 +60,16 @@ def check_parameter_count(card: ModelCard) -> None:
 
 
 def check_model_without_trainer(card: ModelCard) -> None:
-    """The model that is built without its trainer predicts the same with the same weights."""
-    trainer, model_class = smoke_model(card), load_model_class(card)
+    """The model that is built without its task predicts the same with the same weights."""
+    task, model_class = smoke_model(card), load_model_class(card)
     known = known_settings(model_class)
     settings = {key: value for key, value in {**card.hparams, **card.smoke.hparams}.items() if key in known}
     model = build_model(model_class, settings).eval()
-    model.load_state_dict(trainer.model.state_dict())
-    require(model.working_size == trainer.working_size, f"{card.name}: another working size without trainer")
-    for luma, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
-        both = predict(card, model, luma, guidance), predict(card, trainer, luma, guidance)
-        require(torch.equal(*both), f"{card.name}: another prediction without trainer")
+    model.load_state_dict(task.model.state_dict())
+    require(model.working_size == task.working_size, f"{card.name}: another working size without task")
+    for lightness, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
+        both = predict(card, model, lightness, guidance), predict(card, task, lightness, guidance)
+        require(torch.equal(*both), f"{card.name}: another prediction without task")
 
 
 def check_odd_sizes(card: ModelCard) -> None:
@@ -77,8 +77,8 @@ def check_odd_sizes(card: ModelCard) -> None:
     model = smoke_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
-        luma, guidance = sample_call(card, size, batch=2)
-        answer = predict(card, model, luma, guidance)
+        lightness, guidance = sample_call(card, size, batch=2)
+        answer = predict(card, model, lightness, guidance)
         require(answer.shape == (2, channels, *size), f"{card.name}: {size} gives {tuple(answer.shape)}")
         require(answer.dtype == torch.float32, f"{card.name}: returns {answer.dtype}, not float32")
         require(bool(answer.isfinite().all()), f"{card.name}: not finite at {size}")
@@ -89,11 +89,11 @@ def check_odd_sizes(card: ModelCard) -> None:
 def check_batch_equals_single(card: ModelCard) -> None:
     """A picture gets the same colors alone and in a batch."""
     model = smoke_model(card)
-    luma, guidance = sample_call(card, _SIZE, batch=3)
-    together = predict(card, model, luma, guidance)
+    lightness, guidance = sample_call(card, _SIZE, batch=3)
+    together = predict(card, model, lightness, guidance)
     for index in range(3):
         one = slice(index, index + 1)
-        alone = predict(card, model, luma[one], guidance[one])
+        alone = predict(card, model, lightness[one], guidance[one])
         moved = difference(card, alone, together[one])
         require(moved < _ROUNDING, f"{card.name}: picture {index} differs by {moved:.2e} in a batch")
 
@@ -101,11 +101,11 @@ def check_batch_equals_single(card: ModelCard) -> None:
 def check_guidance(card: ModelCard) -> None:
     """Each accepted kind of guidance changes the prediction, alone or with others; other kinds do not."""
     model = smoke_model(card)
-    luma, _ = sample_call(card, _SIZE)
-    plain = predict(card, model, luma, Guidance())
-    require(torch.equal(plain, predict(card, model, luma, None)), f"{card.name}: None is not Guidance()")
+    lightness, _ = sample_call(card, _SIZE)
+    plain = predict(card, model, lightness, Guidance())
+    require(torch.equal(plain, predict(card, model, lightness, None)), f"{card.name}: None is not Guidance()")
     for kind in get_args(GuidanceKind):
-        given = predict(card, model, luma, sample_guidance([kind], _SIZE))
+        given = predict(card, model, lightness, sample_guidance([kind], _SIZE))
         if kind in card.guidance:
             alone = difference(card, given, plain)
             used = alone > _ROUNDING or _changes_others(card, model, kind)
@@ -116,9 +116,9 @@ def check_guidance(card: ModelCard) -> None:
 
 def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:
     """Return whether a kind changes the prediction with all other kinds: a class map needs an exemplar."""
-    luma, everything = sample_call(card, _SIZE)
-    without = predict(card, model, luma, replace(everything, **{kind: None}))
-    return difference(card, predict(card, model, luma, everything), without) > _ROUNDING
+    lightness, everything = sample_call(card, _SIZE)
+    without = predict(card, model, lightness, replace(everything, **{kind: None}))
+    return difference(card, predict(card, model, lightness, everything), without) > _ROUNDING
 
 
 def check_guidance_moves(card: ModelCard) -> None:
@@ -135,22 +135,22 @@ def check_guidance_moves(card: ModelCard) -> None:
 def check_deterministic(card: ModelCard) -> None:
     """The same input gives the same pixels for any global random state."""
     model = smoke_model(card)
-    luma, guidance = sample_call(card, _SIZE)
+    lightness, guidance = sample_call(card, _SIZE)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        first = predict(card, model, luma, guidance)
+        first = predict(card, model, lightness, guidance)
         torch.manual_seed(2)
-        second = predict(card, model, luma, guidance)
+        second = predict(card, model, lightness, guidance)
     require(torch.equal(first, second), f"{card.name}: the same input gave different pixels")
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
     """Predictions in mixed precision are close to float32, and float32."""
     model = smoke_model(card)
-    luma, guidance = sample_call(card, _SIZE)
-    exact = predict(card, model, luma, guidance)
+    lightness, guidance = sample_call(card, _SIZE)
+    exact = predict(card, model, lightness, guidance)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = predict(card, model, luma, guidance)
+        mixed = predict(card, model, lightness, guidance)
     require(mixed.dtype == torch.float32, f"{card.name}: returns {mixed.dtype} under autocast")
     moved = difference(card, mixed, exact)
     require(
@@ -160,23 +160,23 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
 
 def check_memory_format(card: ModelCard) -> None:
     """Channels-last tensors and weights do not change the colors."""
-    luma, guidance = sample_call(card, _SIZE, batch=2)
+    lightness, guidance = sample_call(card, _SIZE, batch=2)
     answers = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = copy.deepcopy(smoke_model(card)).to(memory_format=memory_format)
-        answers.append(predict(card, model, luma.contiguous(memory_format=memory_format), guidance))
+        answers.append(predict(card, model, lightness.contiguous(memory_format=memory_format), guidance))
     moved = difference(card, *answers)
     require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
 
 
 def check_gradient_reaches_input(card: ModelCard) -> None:
     """The prediction is differentiable in the input, unless the card declares the limit ``"gradient"``."""
-    luma, guidance = sample_call(card, _SIZE)
-    luma.requires_grad_()
-    answer = picture(card, smoke_model(card)(luma, guidance)).sum()
+    lightness, guidance = sample_call(card, _SIZE)
+    lightness.requires_grad_()
+    answer = picture(card, smoke_model(card)(lightness, guidance)).sum()
     if answer.requires_grad:
         torch.autograd.backward(answer)
-    ok = luma.grad is not None and bool(luma.grad.isfinite().all()) and bool(luma.grad.any())
+    ok = lightness.grad is not None and bool(lightness.grad.isfinite().all()) and bool(lightness.grad.any())
     if "gradient" in card.limits:
         require(not ok, f"{card.name} declares that no gradient reaches its input, but one does")
     else:

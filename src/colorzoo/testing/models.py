@@ -30,7 +30,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
-    """Build the small variant of a model with its trainer, in evaluation mode.
+    """Build the small variant of a model with its task, in evaluation mode.
 
     Examples:
         >>> model = smoke_model(colorzoo.model_card("zhang2017_local"))
@@ -61,8 +61,8 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
     """Return an input of the model, and guidance of all kinds that it accepts."""
-    luma = sample_input(card.input, size, batch=batch, seed=seed)
-    return luma, sample_guidance(card.guidance, size, batch=batch, seed=seed)
+    lightness = sample_input(card.input, size, batch=batch, seed=seed)
+    return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
 def picture(card: ModelCard, prediction: Prediction) -> Tensor:
@@ -74,9 +74,9 @@ def picture(card: ModelCard, prediction: Prediction) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(card: ModelCard, model: nn.Module, luma: Tensor, guidance: Guidance | None) -> Tensor:
-    """Return the prediction of a model or trainer, without gradients."""
-    return picture(card, model(luma, guidance)).clone()
+def predict(card: ModelCard, model: nn.Module, lightness: Tensor, guidance: Guidance | None) -> Tensor:
+    """Return the prediction of a model or task, without gradients."""
+    return picture(card, model(lightness, guidance)).clone()
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:

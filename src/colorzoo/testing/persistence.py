@@ -26,9 +26,9 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     seed.
     """
     model, fresh = smoke_model(card), smoke_model(card, seed=1)
-    luma, guidance = sample_call(card, _SIZE)
-    expected = predict(card, model, luma, guidance)
-    apart = difference(card, expected, predict(card, fresh, luma, guidance))
+    lightness, guidance = sample_call(card, _SIZE)
+    expected = predict(card, model, lightness, guidance)
+    apart = difference(card, expected, predict(card, fresh, lightness, guidance))
     require(apart > 1e-3 or not card.trainable, f"{card.name}: other weights give the same prediction")
     held = list(model.state_dict())
     require(card.trainable or not held, f"{card.name} declares that it has no weights, but saves {held}")
@@ -36,26 +36,28 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
         path = Path(folder) / "weights.pt"
         torch.save(model.state_dict(), path)
         fresh.load_state_dict(torch.load(path, weights_only=True))
-    require(torch.equal(predict(card, fresh, luma, guidance), expected), f"{card.name}: weights changed")
+    require(torch.equal(predict(card, fresh, lightness, guidance), expected), f"{card.name}: weights changed")
 
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:
     """Weights stored as float16 safetensors give nearly the same colors."""
     model, fresh = smoke_model(card), smoke_model(card, seed=1)
-    luma, guidance = sample_call(card, _SIZE)
+    lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
         save_file({key: _narrow(value) for key, value in model.state_dict().items()}, path)
         stored = load_file(path)
     fresh.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in stored.items()})
-    moved = difference(card, predict(card, fresh, luma, guidance), predict(card, model, luma, guidance))
+    moved = difference(
+        card, predict(card, fresh, lightness, guidance), predict(card, model, lightness, guidance)
+    )
     require(moved < _FLOAT16, f"{card.name}: float16 weights change the prediction by {moved:.1%}")
 
 
 def check_checkpoint_round_trip(card: ModelCard) -> None:
     """A Lightning checkpoint is read by the safe loader and rebuilds the model with its arguments."""
     model = smoke_model(card)
-    luma, guidance = sample_call(card, _SIZE)
+    lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
         save_checkpoint(quiet_trainer(folder), model, path)
@@ -63,7 +65,7 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
         loaded = load_task_class(card).load_from_checkpoint(path, map_location="cpu").eval()
     wanted = {"state_dict", "hyper_parameters"} if model.hparams else {"state_dict"}
     require(wanted <= keys, f"{card.name}: the checkpoint holds {list(keys)}")
-    same = torch.equal(predict(card, loaded, luma, guidance), predict(card, model, luma, guidance))
+    same = torch.equal(predict(card, loaded, lightness, guidance), predict(card, model, lightness, guidance))
     require(same, f"{card.name}: a checkpoint does not restore the model")
 
 

@@ -48,7 +48,7 @@ from colorzoo.training.callbacks import (
     StepSeed,
 )
 from colorzoo.training.callbacks.checkpoints import checkpoints_last, missing_checkpoints
-from colorzoo.training.configs import config_folders, import_trainers, update_arguments
+from colorzoo.training.configs import config_folders, import_tasks, update_arguments
 from colorzoo.training.loggers import RUNS, CSVLogger, continue_logger, earlier_run
 from colorzoo.training.messages import (
     explain,
@@ -82,8 +82,8 @@ def run(argv: Sequence[str]) -> int:
     """
     filter_messages()
     with TemporaryDirectory() as folder:
-        words = update_arguments(complete_arguments(join_shards(argv, Path(folder))), Path(folder))
-        import_trainers(words)
+        words = update_arguments(recorded_arguments(join_shards(argv, Path(folder))), Path(folder))
+        import_tasks(words)
         try:
             cli = ZooCLI(
                 ColorizationModule,
@@ -450,7 +450,7 @@ def set_metrics(model: ColorizationModule, names: Sequence[str]) -> None:
     """Set the metrics of validation and test.
 
     Args:
-        model: The trainer.
+        model: The task.
         names: Names of metrics, see `colorzoo.metrics.named`.
 
     Raises:
@@ -468,7 +468,7 @@ def start_from(model: ColorizationModule, source: str) -> None:
     """Load initial weights.
 
     Args:
-        model: The trainer.
+        model: The task.
         source: A weight file or checkpoint, a tag of the model's card, or the name of a registered model.
 
     Raises:
@@ -498,7 +498,7 @@ def join_shards(argv: Sequence[str], folder: Path) -> list[str]:
     return [word.replace(checkpoint, str(joined)) if checkpoint in word else word for word in words]
 
 
-def complete_arguments(argv: Sequence[str]) -> list[str]:
+def recorded_arguments(argv: Sequence[str]) -> list[str]:
     """Add implied arguments: the model of a checkpoint, and the DataModule of ``--data.root``."""
     verb, *rest = argv
     flags = {word.partition("=")[0] for word in rest}

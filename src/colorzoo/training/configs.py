@@ -1,4 +1,4 @@
-"""Training configurations: files of the user or of the package, and the trainers that they name."""
+"""Training configurations: files of the user or of the package, and the tasks that they name."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def update_arguments(argv: Sequence[str], folder: Path) -> list[str]:
     return _with_configs(words, updated)
 
 
-def import_trainers(argv: Sequence[str]) -> None:
-    """Import the trainers that arguments name, by which their short names resolve; if they name none, all.
+def import_tasks(argv: Sequence[str]) -> None:
+    """Import the tasks that arguments name, by which their short names resolve; if they name none, all.
 
     Args:
         argv: The verb and its arguments, with configurations as paths.

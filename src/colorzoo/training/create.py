@@ -1,4 +1,4 @@
-"""Create registered models with their trainers."""
+"""Create registered models with their tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorzoo.weights.sharing import shared_weights
 def create_model(
     name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
 ) -> ColorizationModule:
-    """Create a registered model with its trainer, in evaluation mode.
+    """Create a registered model with its task, in evaluation mode.
 
     Examples:
         >>> model = create_model("zhang2017_local_small")

@@ -78,11 +78,11 @@ class ExemplarSimulation:
     """Settings of the training pictures.
 
     Attributes:
-        luma_noise: Standard deviation of the noise on L for trunk and color network, as in the published
+        lightness_noise: Standard deviation of the noise on L for trunk and color network, as in the published
             code.
     """
 
-    luma_noise: Weight = 2.0
+    lightness_noise: Weight = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ class ExemplarPrediction(AbPrediction):
 
 
 class ExemplarGANModule(GANColorizationModule[ExemplarPrediction]):
-    """Base class of the trainers of models that match a reference by features.
+    """Base class of the tasks of models that match a reference by features.
 
     The subclass's ``__init__`` sets these attributes before it calls that of this class. Its model has a
     frozen trunk ``features`` and a network ``correspondence``, whose maps are matched.
@@ -179,13 +179,13 @@ def references_of(batch: Batch) -> tuple[ReferencePicture, Tensor]:
     return ReferencePicture(given, rgb_to_lab(given)[:, 1:]), self_made
 
 
-def with_noise(luma: Tensor, seeds: Tensor, deviation: float) -> Tensor:
+def with_noise(lightness: Tensor, seeds: Tensor, deviation: float) -> Tensor:
     """Add normal noise from the seeds of the pictures to lightness ``(B, 1, H, W)``."""
     if not deviation:
-        return luma
-    shape = luma.shape[1:]
+        return lightness
+    shape = lightness.shape[1:]
     noise = [torch.randn(shape, generator=each) for each in picture_generators(seeds, "noise")]
-    return luma + deviation * torch.stack(noise).to(luma)
+    return lightness + deviation * torch.stack(noise).to(lightness)
 
 
 def zero_of_all_parameters(network: nn.Module) -> Tensor:
@@ -197,17 +197,15 @@ def zero_of_all_parameters(network: nn.Module) -> Tensor:
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
 
-def exemplar_losses(
-    trainer: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction
-) -> dict[str, Tensor]:
+def exemplar_losses(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> dict[str, Tensor]:
     """Return the weighted losses of color and correspondence network by name, without those of weight 0.
 
     Args:
-        trainer: The trainer with its settings, model and discriminator.
+        task: The task with its settings, model and discriminator.
         lab: ``(B, 3, H, W)`` truth.
         painted: The colored batch.
     """
-    weigh, ours = trainer.objective, trainer.extensions
+    weigh, ours = task.objective, task.extensions
     ab, true = painted.ab, lab[:, 1:]
     terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, painted.self_referenced)}
     if ours.truth_weight:
@@ -217,17 +215,15 @@ def exemplar_losses(
     if weigh.smooth_weight:
         terms["smooth"] = weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha)
     if weigh.adversarial_weight:
-        fake, real = _scores(trainer, lab, painted)
+        fake, real = _scores(task, lab, painted)
         terms["adversarial"] = weigh.adversarial_weight * relativistic_loss(fake, real)
     if weigh.perceptual_weight or weigh.contextual_weight:
-        terms |= _feature_losses(trainer, lab, painted)
+        terms |= _feature_losses(task, lab, painted)
     return terms
 
 
-def _feature_losses(
-    trainer: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction
-) -> dict[str, Tensor]:
-    weigh, features = trainer.objective, trainer.model.features
+def _feature_losses(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> dict[str, Tensor]:
+    weigh, features = task.objective, task.model.features
     terms = {}
     colored = features.semantic(lab_to_rgb(torch.cat([lab[:, :1], painted.ab], dim=1)))
     if weigh.perceptual_weight:
@@ -266,10 +262,10 @@ def warped_l1(painted: ExemplarPrediction, true: Tensor) -> Tensor:
     return loss
 
 
-def _scores(trainer: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> tuple[Tensor, Tensor]:
+def _scores(task: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> tuple[Tensor, Tensor]:
     """Return the discriminator's scores ``(B, 1)`` of painted and of true pictures."""
     fake = torch.cat([lab[:, :1], painted.ab], dim=1)
-    both = [trainer.discriminator(trainer.discriminator_input(each, painted)) for each in (fake, lab)]
+    both = [task.discriminator(task.discriminator_input(each, painted)) for each in (fake, lab)]
     return both[0].score.float(), both[1].score.float()
 
 

@@ -1,4 +1,4 @@
-"""Base class of the trainers with a discriminator: manual optimization of two networks in turn.
+"""Base class of the tasks with a discriminator: manual optimization of two networks in turn.
 
 How this differs from other trainings:
 
@@ -44,7 +44,7 @@ P = TypeVar("P", bound=Prediction)
 
 
 class GANColorizationModule(ColorizationModule, Generic[P]):
-    """Base class of the trainers with a generator (``self.model.network``) and a ``self.discriminator``.
+    """Base class of the tasks with a generator (``self.model.network``) and a ``self.discriminator``.
 
     Examples:
         >>> task = colorzoo.create_model("cho2023_small", None)

@@ -1,6 +1,6 @@
-"""Base classes of the trainers of all papers.
+"""Base classes of the tasks of all papers.
 
-A paper's trainer subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`,
+A paper's task subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`,
 fills the ``configure_*`` hooks and writes its ``training_step``. Validation, stages and provenance are here.
 """
 
@@ -26,7 +26,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import HELD, ColoringModel
 from colorzoo.prediction import Prediction, shown_colors
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import check_arguments, complete_arguments, current_arguments
+from colorzoo.settings import check_arguments, current_arguments, recorded_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -50,7 +50,7 @@ from colorzoo.weights.provenance import Provenance
 
 
 class ColorizationModule(LightningModule):
-    """Base class of all trainers: holds a `ColoringModel` and adds losses, optimizers, stages and validation.
+    """Base class of all tasks: holds a `ColoringModel` and adds losses, optimizers, stages and validation.
 
     Examples:
         >>> task = colorzoo.create_model("zhang2017_local_small", None)
@@ -82,7 +82,7 @@ class ColorizationModule(LightningModule):
     def __init__(
         self, model: ColoringModel, *, stage: str | None = None, start: Start | str | None = None
     ) -> None:
-        """Build the trainer.
+        """Build the task.
 
         Args:
             model: The model to train.
@@ -159,13 +159,13 @@ class ColorizationModule(LightningModule):
 
     if TYPE_CHECKING:
 
-        def __call__(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        def __call__(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
             """Color a batch; see `forward`."""
             ...
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; see `ColoringModel.forward`."""
-        prediction: Prediction = self.model(luma, guidance)
+        prediction: Prediction = self.model(lightness, guidance)
         return prediction
 
     def configure_losses(self) -> None:
@@ -187,7 +187,7 @@ class ColorizationModule(LightningModule):
             self.load_other_weights(state_dict, name=name)
 
     def load_other_weights(self, state_dict: Mapping[str, Tensor], *, name: str) -> None:
-        """Load the weights of a state dict that belong to the trainer, such as those of a discriminator.
+        """Load the weights of a state dict that belong to the task, such as those of a discriminator.
 
         Args:
             state_dict: Tensors by name; networks that it does not hold keep theirs.
@@ -208,7 +208,7 @@ class ColorizationModule(LightningModule):
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
-        """Rebuild a trainer from a checkpoint, also from one of an earlier version.
+        """Rebuild a task from a checkpoint, also from one of an earlier version.
 
         Args:
             checkpoint_path: See `LightningModule.load_from_checkpoint`.
@@ -467,19 +467,19 @@ class ColorizationModule(LightningModule):
 
     def _keep_plain_hparams(self) -> None:
         """Reduce the recorded arguments to what any checkpoint can hold, typed settings to mappings."""
-        plain = complete_arguments(type(self), dict(self.hparams))
+        plain = recorded_arguments(type(self), dict(self.hparams))
         self.hparams.clear()
         self._set_hparams(plain)
         self._hparams_initial = copy.deepcopy(self._hparams)
 
 
 class SingleOptimizerModule(ColorizationModule):
-    """Base class of the trainers with one optimizer and a schedule by steps.
+    """Base class of the tasks with one optimizer and a schedule by steps.
 
     Examples:
         >>> class Toy(colorzoo.ColoringModel):
-        ...     def forward(self, luma, guidance=None):
-        ...         return colorzoo.AbPrediction(ab=self.network(luma))
+        ...     def forward(self, lightness, guidance=None):
+        ...         return colorzoo.AbPrediction(ab=self.network(lightness))
         ...
         >>> class Task(SingleOptimizerModule):
         ...     def training_step(self, batch, batch_idx):

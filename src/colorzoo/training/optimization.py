@@ -24,7 +24,7 @@ OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 
 
 class Optimization(TypedDict, total=False):
-    """Arguments of the trainers with one optimizer.
+    """Arguments of the tasks with one optimizer.
 
     Examples:
         >>> options: Optimization = {"optimizer": torch.optim.AdamW, "lr_scheduler": None}
@@ -41,7 +41,7 @@ class Optimization(TypedDict, total=False):
 
 
 class AdversarialOptimization(Optimization, total=False):
-    """Arguments of the trainers with a discriminator; those of `Optimization` are the generator's.
+    """Arguments of the tasks with a discriminator; those of `Optimization` are the generator's.
 
     Examples:
         >>> options: AdversarialOptimization = {"optimizer": torch.optim.Adam, "accumulate": 2, "clip": 1.0}
@@ -64,7 +64,7 @@ class AdversarialOptimization(Optimization, total=False):
 class Maker(Generic[P, R]):
     """Callable that builds an optimizer or a schedule and is shared by copies of a trainer.
 
-    Callables of the command line reference its parser and the Trainer. Weight averaging copies the trainer
+    Callables of the command line reference its parser and the Trainer. Weight averaging copies the task
     and would copy these too, or fail in a run of several processes.
 
     Args:
@@ -114,7 +114,7 @@ def schedule(
     Args:
         make: Builds it; None keeps the rate.
         optimizer: The optimizer.
-        trainer: The trainer of the run.
+        trainer: The Trainer of the run.
         **counting: See `planned_steps`.
 
     Raises:
@@ -137,7 +137,7 @@ def fused(optimizer: OptimizerT, trainer: Trainer) -> OptimizerT:
 
     Args:
         optimizer: A new optimizer.
-        trainer: The trainer of the run.
+        trainer: The Trainer of the run.
     """
     if (
         isinstance(optimizer, Adam)
@@ -154,7 +154,7 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1, optimizers: int = 1)
     """Return the number of steps that an optimizer takes until the run ends.
 
     Args:
-        trainer: The trainer of the run.
+        trainer: The Trainer of the run.
         accumulate: Batches per step, if the module itself accumulates.
         optimizers: Number of optimizers that step for each batch; each counts towards ``max_steps``.
 
@@ -170,7 +170,7 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1, optimizers: int = 1)
                 "--trainer.max_steps or --trainer.max_epochs, or total_steps of the schedule."
             )
         return limit
-    # this makes the trainer set up the data; its result does not consider manual optimization
+    # this makes the Trainer set up the data; its result does not consider manual optimization
     automatic = int(trainer.estimated_stepping_batches)
     if accumulate == optimizers == 1:
         return automatic

@@ -15,9 +15,9 @@ from lightning.pytorch import LightningModule, Trainer
 from colorzoo.atomic import write_atomic
 from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.file import FileOptions
+from colorzoo.batch.options import ReadyModel, ready_model
 from colorzoo.batch.record import DoneIndex
-from colorzoo.batch.request import Coloring, coloring_of
-from colorzoo.batch.runner import BatchSummary, Job, PictureResult, Status, color_pictures
+from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob, Status, color_pictures
 from colorzoo.data import PictureDataModule
 from colorzoo.data.loader import found_once
 from colorzoo.data.originals import Originals, SourceOriginals
@@ -54,7 +54,7 @@ class FullSizePrediction(LightningModule):
         self._bucket: ResultBucket | None = None
         self.model, self.data, self.output = model, data, output
         self.summary = BatchSummary()
-        self._results: Generator[PictureResult, None, None]
+        self._results: Generator[BatchResult, None, None]
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load the state of the model."""
@@ -96,10 +96,10 @@ class FullSizePrediction(LightningModule):
         """
         self.model.on_predict_start()
         self.summary = BatchSummary()
-        coloring = coloring_of(Colorizer(self.model, device=str(self.device), allow_untrained=True))
+        ready = ready_model(Colorizer(self.model, device=str(self.device), allow_untrained=True))
         (limit,) = self.trainer.num_predict_batches
         self._results = color_pictures(
-            _StoredJobs(self.originals, self.folder, coloring),
+            _StoredJobs(self.originals, self.folder, ready),
             FileOptions(frames="required", overwrite=True),
             threads=max(1, self.data.hparams.num_workers),
             index=self._bucket or DoneIndex(self.folder, self.trainer.global_rank),
@@ -154,21 +154,21 @@ class FullSizePrediction(LightningModule):
 class _StoredJobs:
     """The jobs for stored pictures, made one at a time: there may be millions."""
 
-    def __init__(self, originals: Originals, folder: Path, coloring: Coloring) -> None:
-        self._originals, self._folder, self._coloring = originals, folder, coloring
+    def __init__(self, originals: Originals, folder: Path, ready: ReadyModel) -> None:
+        self._originals, self._folder, self._ready = originals, folder, ready
 
     def __len__(self) -> int:
         return len(self._originals)
 
-    def __getitem__(self, index: int) -> Job:
+    def __getitem__(self, index: int) -> PictureJob:
         try:
             original = self._originals[index]
         except (OSError, DataError) as error:
             name = self._originals.name(index)
             refusal = PictureError(f"{name} cannot be read: {error}")
-            return Job(name, lambda: _raise(refusal), self._folder, lambda: self._coloring)
+            return PictureJob(name, lambda: _raise(refusal), self._folder, lambda: self._ready)
         target = self._folder / original.relative
-        return Job(original.name, original.source, target, lambda: self._coloring)
+        return PictureJob(original.name, original.source, target, lambda: self._ready)
 
 
 def results_folder(trainer: Trainer, output: str | None) -> Path:

@@ -12,10 +12,10 @@ from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guidance_maps import ColoringRequest
-from colorzoo.inference.references import Reference, require_color
+from colorzoo.inference.guidance_maps import DrawnGuidance
+from colorzoo.inference.references import ReadReference, require_color
 from colorzoo.pictures.picture import Picture
-from colorzoo.video.frames import Frame, VideoError
+from colorzoo.video.frames import VideoError, VideoFrame
 
 _ASPECT_TOLERANCE = 0.02  # a colored frame may have been rounded by a pixel
 
@@ -49,7 +49,7 @@ class FrameColorer:
         for number, picture in self._keys.items():
             require_color(picture, f"of frame {number}")
         self._exemplars = {
-            number: colorizer.exemplar([Reference(picture)]) for number, picture in self._keys.items()
+            number: colorizer.exemplar([ReadReference(picture)]) for number, picture in self._keys.items()
         }
         self._reference = reference
         self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colored
@@ -64,45 +64,49 @@ class FrameColorer:
         """Forget the colors of the previous shot."""
         self._previous = None
 
-    def is_key(self, frame: Frame, luma: Tensor) -> bool:
+    def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
         """Return whether the frame is a key frame with a picture of the same shape."""
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size
-        if abs(width / height * luma.shape[-2] / luma.shape[-1] - 1) < _ASPECT_TOLERANCE:
+        if abs(width / height * lightness.shape[-2] / lightness.shape[-1] - 1) < _ASPECT_TOLERANCE:
             return True
         self.notes[f"the picture for frame {frame.number} has another shape and is only a reference"] = None
         return False
 
-    def color(self, frame: Frame, luma: Tensor) -> Tensor:
+    def color(self, frame: VideoFrame, lightness: Tensor) -> Tensor:
         """Return ab ``(1, 2, h, w)`` in CIE units; a broken frame takes the colors of the previous one.
 
         Args:
             frame: The frame.
-            luma: Its lightness ``(1, 1, h, w)`` at the network's size.
+            lightness: Its lightness ``(1, 1, h, w)`` at the network's size.
         """
         if frame.state != "whole":
-            ab = luma.new_zeros(1, 2, *luma.shape[-2:]) if self._previous is None else self._previous[:, 1:]
-        elif self.is_key(frame, luma):
+            ab = (
+                lightness.new_zeros(1, 2, *lightness.shape[-2:])
+                if self._previous is None
+                else self._previous[:, 1:]
+            )
+        elif self.is_key(frame, lightness):
             rgb = torch.from_numpy(self._keys[frame.number].rgb).permute(2, 0, 1)[None]
-            small = F.interpolate(rgb, size=tuple(luma.shape[-2:]), mode="bicubic", antialias=True)
+            small = F.interpolate(rgb, size=tuple(lightness.shape[-2:]), mode="bicubic", antialias=True)
             ab = rgb_to_lab(small.clamp(0, 1))[:, 1:] * self._strength
         else:
-            ab = self.predict(luma, frame.number)
-        self._previous = torch.cat([luma, ab], dim=1)
+            ab = self.predict(lightness, frame.number)
+        self._previous = torch.cat([lightness, ab], dim=1)
         return ab
 
-    def predict(self, luma: Tensor, number: int) -> Tensor:
+    def predict(self, lightness: Tensor, number: int) -> Tensor:
         """Return the model's ab ``(1, 2, h, w)`` for a frame by its lightness and number."""
         exemplar = self._exemplar_for(number)
         model = self._colorizer.model
         if exemplar is not None and isinstance(model, ColorsFrames):
             device = self._colorizer.device
             previous = None if self._previous is None else self._previous.to(device)
-            ab = model.color_frames(luma.to(device), exemplar.to(device), previous)
+            ab = model.color_frames(lightness.to(device), exemplar.to(device), previous)
             return ab.float().cpu() * self._strength
-        request = ColoringRequest(Guidance(), strength=self._strength)
-        solved = self._colorizer.color_luma(luma, request, exemplar)
+        request = DrawnGuidance(Guidance(), strength=self._strength)
+        solved = self._colorizer.color_lightness(lightness, request, exemplar)
         self.notes |= dict.fromkeys(solved.notes)
         return solved.ab[None]
 

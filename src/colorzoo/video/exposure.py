@@ -21,32 +21,32 @@ class ExposureHold:
     def __init__(self) -> None:
         self._last: Tensor | None = None  # the frame before, small and with its exposure held
 
-    def hold(self, luma: Tensor) -> Tensor:
+    def hold(self, lightness: Tensor) -> Tensor:
         """Return the lightness of a frame at the exposure of the frames before.
 
         Args:
-            luma: ``(1, 1, h, w)`` in [0, 100].
+            lightness: ``(1, 1, h, w)`` in [0, 100].
         """
-        height, width = luma.shape[-2:]
+        height, width = lightness.shape[-2:]
         scale = min(1.0, _SIDE / min(height, width))
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        small = F.interpolate(luma, size=size, mode="area")
+        small = F.interpolate(lightness, size=size, mode="area")
         factor = 1.0
         if self._last is not None and self._last.shape == small.shape:
             factor = _factor(small, self._last) ** (1 - _RETURN)
         self._last = _exposed(small, factor)
-        return luma if factor == 1 else _exposed(luma, factor)
+        return lightness if factor == 1 else _exposed(lightness, factor)
 
 
-def _exposed(luma: Tensor, factor: float) -> Tensor:
-    return ((luma + _BLACK) * factor - _BLACK).clamp(0, 100)
+def _exposed(lightness: Tensor, factor: float) -> Tensor:
+    return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
 
 
-def _factor(luma: Tensor, wanted: Tensor) -> float:
+def _factor(lightness: Tensor, wanted: Tensor) -> float:
     """Return the factor on the light that brings most of a frame to the lightness of another."""
     low, high = _USABLE
-    usable = (luma > low) & (luma < high) & (wanted > low) & (wanted < high)
-    if int(usable.sum()) < luma.numel() // 20:
+    usable = (lightness > low) & (lightness < high) & (wanted > low) & (wanted < high)
+    if int(usable.sum()) < lightness.numel() // 20:
         return 1.0
-    ratio = (wanted[usable] + _BLACK) / (luma[usable] + _BLACK)
+    ratio = (wanted[usable] + _BLACK) / (lightness[usable] + _BLACK)
     return float(torch.median(ratio).clamp(_LEAST, _MOST))

@@ -24,8 +24,8 @@ from colorzoo.video.encoding import (
     tags_of,
     write_errors,
 )
-from colorzoo.video.frames import Frame, ReadIssues, VideoError
-from colorzoo.video.planes import from_rgb, layout_of, luma_of, read_planes, samples
+from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.video.planes import from_rgb, layout_of, lightness_of, read_planes, samples
 from colorzoo.video.whole import missing_bytes
 from colorzoo.weights.files import sha256_of
 
@@ -47,16 +47,16 @@ class FilePicture:
     pts: int
     turns: int
 
-    def luma(self) -> Tensor:
+    def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, H, W)``, upright, at full size."""
-        luma = luma_of(read_planes(self.decoded), layout_of(self.decoded))
-        return torch.rot90(luma, self.turns, (2, 3)).contiguous()
+        lightness = lightness_of(read_planes(self.decoded), layout_of(self.decoded))
+        return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
 
     def gray(self) -> NDArray[np.uint8]:
         """Return Y' ``(H, W)`` in 8 bits."""
-        luma = read_planes(self.decoded)[0]
+        lightness = read_planes(self.decoded)[0]
         bits = layout_of(self.decoded).bits
-        return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8)
+        return lightness if bits == 8 else (lightness >> (bits - 8)).astype(np.uint8)
 
 
 class VideoFile:
@@ -135,7 +135,7 @@ class VideoFile:
         """Return the SHA-256 of the file."""
         return sha256_of(self.path)
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[VideoFrame]:
         """Decode all frames in order; a missing frame repeats the one before."""
         last: FilePicture | None = None
         for number, (decoded, wanted) in enumerate(self._decoded()):
@@ -147,7 +147,7 @@ class VideoFile:
             stamp = f"{float(pts * self._time_base):.3f} s"
             if state != "whole":
                 self.issues.broken.append(stamp)
-            yield Frame(number, stamp, last, state)  # type: ignore[arg-type]
+            yield VideoFrame(number, stamp, last, state)  # type: ignore[arg-type]
 
     def part(self, path: Path) -> FilePart:
         """Return an encoder for one shot."""
@@ -260,7 +260,7 @@ class FilePart:
             self._container = self._av.open(str(path), "w", format="nut")
             self._stream = plan.add_to(self._container)
 
-    def write(self, frame: Frame, rgb: FloatArray) -> None:
+    def write(self, frame: VideoFrame, rgb: FloatArray) -> None:
         """Encode a frame."""
         plan, picture = self._plan, frame.picture
         stored = np.ascontiguousarray(np.rot90(rgb, -picture.turns))

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from colorzoo.batch.find import result_name
 from colorzoo.errors import PictureError
-from colorzoo.inference.full_size import full_luma
+from colorzoo.inference.full_size import full_lightness
 from colorzoo.pictures.formats import READABLE
 from colorzoo.pictures.picture import FloatArray, Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
-from colorzoo.video.frames import Frame, ReadIssues, VideoError
+from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.weights.files import sha256_of
 
 
@@ -35,9 +35,9 @@ class FolderPicture:
     picture: Picture
     name: str
 
-    def luma(self) -> Tensor:
+    def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` at full size."""
-        return full_luma(self.picture.levels)
+        return full_lightness(self.picture.levels)
 
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean of the channels ``(H, W)`` in 8 bits."""
@@ -86,7 +86,7 @@ class FrameFolder:
             found.update(f"{file.name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
         return found.hexdigest()
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[VideoFrame]:
         """Read all pictures in order; an unreadable one repeats the one before."""
         assert self._first is not None
         shown = replace(self._first, levels=np.full_like(self._first.rgb, 0.5))
@@ -96,7 +96,7 @@ class FrameFolder:
                 self.issues.broken.append(file.name)
             shown = shown if found is None else found
             picture = FolderPicture(shown, result_name(file))
-            yield Frame(number, file.name, picture, "missing" if found is None else "whole")
+            yield VideoFrame(number, file.name, picture, "missing" if found is None else "whole")
 
     def part(self, path: Path) -> FolderPart:
         """Return a writer for one shot."""
@@ -127,7 +127,7 @@ class FolderPart:
         except OSError as error:
             raise VideoError(f"{path} cannot be made: {error.strerror}") from error
 
-    def write(self, frame: Frame, rgb: FloatArray) -> None:
+    def write(self, frame: VideoFrame, rgb: FloatArray) -> None:
         """Write a frame in the format of its source."""
         shown = frame.picture
         write_picture(self._path / shown.name, rgb, shown.picture, overwrite=True)

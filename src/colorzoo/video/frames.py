@@ -26,7 +26,7 @@ class VideoError(ColorzooError):
 class FramePicture(Protocol):
     """The picture of a frame, as its source stores it."""
 
-    def luma(self) -> Tensor:
+    def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` in [0, 100], upright, at full size."""
 
     def gray(self) -> NDArray[np.uint8]:
@@ -34,7 +34,7 @@ class FramePicture(Protocol):
 
 
 @dataclass(frozen=True)
-class Frame:
+class VideoFrame:
     """A frame.
 
     Attributes:
@@ -77,14 +77,14 @@ class ReadIssues:
 class PartWriter(Protocol):
     """Writer for the frames of one shot."""
 
-    def write(self, frame: Frame, rgb: FloatArray) -> None:
+    def write(self, frame: VideoFrame, rgb: FloatArray) -> None:
         """Add a frame; ``rgb`` is ``(H, W, 3)`` in [0, 1], upright."""
 
     def close(self) -> None:
-        """Finish the part, so that `Source.join` can read it."""
+        """Finish the part, so that `FrameSource.join` can read it."""
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """A video to color.
 
     Attributes:
@@ -103,7 +103,7 @@ class Source(Protocol):
     def digest(self) -> str:
         """Return a hash of the content."""
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[VideoFrame]:
         """Read the frames in order."""
 
     def part(self, path: Path) -> PartWriter:
@@ -113,7 +113,7 @@ class Source(Protocol):
         """Join the parts of all shots, in order, into the result."""
 
 
-def pick_frames(source: Source, numbers: Collection[int]) -> dict[int, Picture]:
+def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Picture]:
     """Return frames by number as gray 8-bit pictures, upright and at full size.
 
     Args:
@@ -132,8 +132,8 @@ def pick_frames(source: Source, numbers: Collection[int]) -> dict[int, Picture]:
         if frame.state != "whole":
             stamp = f"frame {frame.number} ({frame.stamp})"
             raise VideoError(f"{source.path}: {stamp} is broken; choose another one")
-        luma = frame.picture.luma()
-        lab = torch.cat([luma, luma.new_zeros(1, 2, *luma.shape[-2:])], dim=1)
+        lightness = frame.picture.lightness()
+        lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
         gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
         found[frame.number] = Picture((gray * 255).round().numpy().astype(np.uint8))
         if len(found) == len(numbers):

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.inference.full_size import full_luma
+from colorzoo.inference.full_size import full_lightness
 from colorzoo.pictures.picture import FloatArray
 
 BT709, SMPTE170M, BT2020 = 1, 6, 9  # numbers of ITU-T H.273
@@ -118,14 +118,14 @@ def samples(plane: Any, bits: int) -> NDArray[Any]:
     return rows[:, : plane.width]
 
 
-def luma_of(planes: list[NDArray[Any]], layout: Layout) -> Tensor:
+def lightness_of(planes: list[NDArray[Any]], layout: Layout) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100]."""
     middle, colored = layout.chroma_scale[0], _MAX_GRAY_CHROMA * 2 ** (layout.bits - 8)
     # gray if at most one chroma sample in a thousand is colored
     if all(float(np.mean(np.abs(plane - middle) > colored)) < 0.001 for plane in planes[1:]):
         table = _luma_table(layout.bits, layout.luma_scale)
         return torch.from_numpy(table[planes[0]])[None, None]
-    return full_luma(to_rgb(planes, layout))
+    return full_lightness(to_rgb(planes, layout))
 
 
 @cache
@@ -133,7 +133,7 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
     """Return the lightness for every value of Y'."""
     black, span = scale
     gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
-    return full_luma(gray[None])[0, 0, 0].numpy()
+    return full_lightness(gray[None])[0, 0, 0].numpy()
 
 
 def to_rgb(planes: list[NDArray[Any]], layout: Layout) -> FloatArray:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.answer import NetworkAnswer
-from colorzoo.inference.full_size import shrink_luma, working_size
+from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.inference.inside import Surroundings, crop_map, find_inside
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.write import write_whole
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.exposure import ExposureHold
-from colorzoo.video.frames import Frame, Source, VideoError
+from colorzoo.video.frames import FrameSource, VideoError, VideoFrame
 from colorzoo.video.shots import ShotDetector
 from colorzoo.video.steady import ColorStabilizer
 
@@ -131,7 +131,7 @@ def _read_text(path: Path) -> str | None:
 
 @torch.inference_mode()
 def color_video(
-    source: Source,
+    source: FrameSource,
     colorer: FrameColorer,
     parts: PartsFolder,
     out: Path,
@@ -193,7 +193,7 @@ class _OpenShot:
 
     def __init__(
         self,
-        source: Source,
+        source: FrameSource,
         colorer: FrameColorer,
         parts: PartsFolder,
         first: int,
@@ -202,7 +202,7 @@ class _OpenShot:
         border: FrameSetting,
     ) -> None:
         self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[VideoFrame] = deque()
         self._stabilizer = ColorStabilizer(steady)
         self._exposure = ExposureHold()
         self._writer = source.part(parts.part(first, source.extension))
@@ -211,25 +211,25 @@ class _OpenShot:
         self._inside: Rectangle | None = None
         colorer.start_shot()
 
-    def add(self, frame: Frame) -> None:
+    def add(self, frame: VideoFrame) -> None:
         """Color a frame; it is written when enough later frames are known."""
-        luma = self._seen(frame)
+        lightness = self._seen(frame)
         if self._count == 0:
-            self._stabilizer = ColorStabilizer(self._steady, *_look_ahead(luma.numel()))
-        height, width = luma.shape[-2:]
-        small = self._exposure.hold(shrink_luma(luma, working_size(height, width, self._size)))
+            self._stabilizer = ColorStabilizer(self._steady, *_look_ahead(lightness.numel()))
+        height, width = lightness.shape[-2:]
+        small = self._exposure.hold(shrink_lightness(lightness, working_size(height, width, self._size)))
         is_key = self._colorer.is_key(frame, small)
         self._waiting.append(frame)
         self._count += 1
         self._write(self._stabilizer.add(small, self._colorer.color(frame, small), fixed=is_key))
 
-    def _seen(self, frame: Frame) -> Tensor:
+    def _seen(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of a frame within the border of its shot."""
-        luma = frame.picture.luma()
+        lightness = frame.picture.lightness()
         if not self._is_searched and frame.state == "whole":
             self._is_searched = True
             self._inside = find_inside(Picture(frame.picture.gray()), self._border)
-        return luma if self._inside is None else crop_map(luma, self._inside)
+        return lightness if self._inside is None else crop_map(lightness, self._inside)
 
     def finish(self) -> Shot:
         """Write the remaining frames and note that the shot is finished."""
@@ -242,10 +242,10 @@ class _OpenShot:
     def _write(self, colors: list[Tensor]) -> None:
         for ab in colors:
             frame = self._waiting.popleft()
-            whole = frame.picture.luma()[0, 0]
+            whole = frame.picture.lightness()[0, 0]
             surroundings = None if self._inside is None else Surroundings(whole, self._inside)
-            luma = whole if self._inside is None else crop_map(whole, self._inside)
-            self._writer.write(frame, NetworkAnswer(ab[0]).over(luma, surroundings=surroundings).rgb)
+            lightness = whole if self._inside is None else crop_map(whole, self._inside)
+            self._writer.write(frame, NetworkAnswer(ab[0]).over(lightness, surroundings=surroundings).rgb)
 
 
 def _look_ahead(pixels: int) -> tuple[int, int]:

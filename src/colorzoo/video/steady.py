@@ -19,7 +19,7 @@ from colorzoo.metrics.flow import warp
 
 _MAX_STRENGTH = 0.98  # the light may change within a shot
 _FLOW_ERROR = 2.0  # tolerated disagreement of forward and backward flow, in pixels
-_LUMA_ERROR = 16.0  # tolerated change of the lightness
+_LIGHTNESS_ERROR = 16.0  # tolerated change of the lightness
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,28 @@ class ColorStabilizer:
     def __init__(self, strength: float, ahead: int = 12, block: int = 24) -> None:
         self._strength = min(strength, _MAX_STRENGTH)
         self._ahead, self._block = (ahead, block) if strength > 0 else (0, 1)
-        self._last: tuple[Tensor, Tensor] | None = None  # luma, and ab after the forward pass
-        self._luma: list[Tensor] = []
+        self._last: tuple[Tensor, Tensor] | None = None  # lightness, and ab after the forward pass
+        self._lightness: list[Tensor] = []
         self._raw: list[Tensor] = []
         self._forward: list[Tensor] = []
         self._next: list[Motion | None] = []  # from each waiting frame to the next one
         self._fixed: list[bool] = []
 
-    def add(self, luma: Tensor, ab: Tensor, *, fixed: bool = False) -> list[Tensor]:
+    def add(self, lightness: Tensor, ab: Tensor, *, fixed: bool = False) -> list[Tensor]:
         """Add a frame and return the colors of finished frames.
 
         Args:
-            luma: ``(1, 1, h, w)`` in [0, 100].
+            lightness: ``(1, 1, h, w)`` in [0, 100].
             ab: ``(1, 2, h, w)`` in CIE units.
             fixed: Keep these colors, which the user chose; adjacent frames are blended with them.
         """
         blended = ab
         if self._strength > 0 and self._last is not None:
-            to_next, to_previous = estimate_motion(self._last[0], luma)
+            to_next, to_previous = estimate_motion(self._last[0], lightness)
             blended = ab if fixed else to_previous.blend(ab, self._last[1], self._strength)
             if self._next:
                 self._next[-1] = to_next
-        self._last = (luma, blended)
+        self._last = (lightness, blended)
         self._raw.append(ab)
         self._forward.append(blended)
         self._next.append(None)
@@ -107,7 +107,7 @@ def estimate_motion(first: Tensor, second: Tensor) -> tuple[Motion, Motion]:
         first: Lightness ``(1, 1, h, w)`` in [0, 100].
         second: Of the same size.
     """
-    grays = [_gray(luma) for luma in (first, second)]
+    grays = [_gray(lightness) for lightness in (first, second)]
     forward, backward = _flow(grays[0], grays[1]), _flow(grays[1], grays[0])
     return (
         Motion(forward, _trust(first, second, forward, backward)),
@@ -115,15 +115,17 @@ def estimate_motion(first: Tensor, second: Tensor) -> tuple[Motion, Motion]:
     )
 
 
-def _trust(luma: Tensor, other: Tensor, flow: Tensor, reverse: Tensor) -> Tensor:
-    inside = (warp(torch.ones_like(luma), flow) > 0.999).float()
+def _trust(lightness: Tensor, other: Tensor, flow: Tensor, reverse: Tensor) -> Tensor:
+    inside = (warp(torch.ones_like(lightness), flow) > 0.999).float()
     flow_error = (flow + warp(reverse, flow)).square().sum(dim=1, keepdim=True)
-    luma_error = (warp(other, flow) - luma).square()
-    return inside * torch.exp(-flow_error / (2 * _FLOW_ERROR**2) - luma_error / (2 * _LUMA_ERROR**2))
+    lightness_error = (warp(other, flow) - lightness).square()
+    return inside * torch.exp(
+        -flow_error / (2 * _FLOW_ERROR**2) - lightness_error / (2 * _LIGHTNESS_ERROR**2)
+    )
 
 
-def _gray(luma: Tensor) -> NDArray[np.uint8]:
-    return (luma[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
+def _gray(lightness: Tensor) -> NDArray[np.uint8]:
+    return (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Tensor:

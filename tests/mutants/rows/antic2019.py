@@ -31,7 +31,7 @@ MUTANTS = (
         (STEP,),
     ),
     Mutant("antic2019-sees-color", f"{HERE}/task.py", 'rgb_to_gray(batch["rgb"])', 'batch["rgb"]', (STEP,)),
-    Mutant("antic2019-luma-lost", f"{HERE}/model.py", "rgb + gray - rgb_to_gray(rgb)", "rgb", (ZOO,)),
+    Mutant("antic2019-lightness-lost", f"{HERE}/model.py", "rgb + gray - rgb_to_gray(rgb)", "rgb", (ZOO,)),
     Mutant(
         "antic2019-last-block-whole", f"{HERE}/network.py", "joined // 2 if last", "joined if last", (ZOO,)
     ),

@@ -128,7 +128,11 @@ MUTANTS = (
         STEP,
     ),
     Mutant(
-        "colorzoo2026-lightness-in-other-units", MODEL, "scaled_luma(light)", "scaled_luma(100 - light)", STEP
+        "colorzoo2026-lightness-in-other-units",
+        MODEL,
+        "scaled_lightness(light)",
+        "scaled_lightness(100 - light)",
+        STEP,
     ),
     Mutant(
         "colorzoo2026-answer-in-other-units",

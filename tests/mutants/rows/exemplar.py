@@ -12,15 +12,19 @@ SEGMENTER = ("tests/zoo/test_chen2023_step.py::test_the_segmenter_sees_the_targe
 
 MUTANTS = (
     Mutant(
-        "chen2023-noise-off", TASK, 'batch["seed"], self.simulation.luma_noise)', 'batch["seed"], 0.0)', STEP
+        "chen2023-noise-off",
+        TASK,
+        'batch["seed"], self.simulation.lightness_noise)',
+        'batch["seed"], 0.0)',
+        STEP,
     ),
-    Mutant("chen2023-segmenter-sees-colors", TASK, "else luma_to_rgb(luma)", "else rgb", SEGMENTER),
+    Mutant("chen2023-segmenter-sees-colors", TASK, "else lightness_to_rgb(lightness)", "else rgb", SEGMENTER),
     Mutant("exemplar-matching-rate-ignored", SHARED, '{"lr": self.matching_lr}', "{}", RATES),
     Mutant(
         "exemplar-noise-halved",
         SHARED,
-        "luma + deviation * torch",
-        "luma + 0.5 * deviation * torch",
+        "lightness + deviation * torch",
+        "lightness + 0.5 * deviation * torch",
         ("tests/zoo/test_exemplar_training.py::test_noise_belongs_to_the_picture", *STEP),
     ),
     Mutant(
@@ -65,13 +69,17 @@ MUTANTS = (
         PROCESSES,
     ),
     Mutant(
-        "spcolor-segmenter-sees-noise", TASK, "noisy = self.model.features.of_luma(luma)", "pass", SEGMENTER
+        "spcolor-segmenter-sees-noise",
+        TASK,
+        "noisy = self.model.features.of_lightness(lightness)",
+        "pass",
+        SEGMENTER,
     ),
     Mutant(
         "spcolor-segmenter-never-sees-color",
         TASK,
-        'rgb if self.model.segmentation.segmented_target == "color" else luma_to_rgb(luma)',
-        "luma_to_rgb(luma)",
+        'rgb if self.model.segmentation.segmented_target == "color" else lightness_to_rgb(lightness)',
+        "lightness_to_rgb(lightness)",
         ("tests/zoo/test_chen2023_step.py::test_the_published_code_shows_the_segmenter_the_colored_target",),
     ),
     Mutant(

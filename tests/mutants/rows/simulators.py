@@ -36,7 +36,7 @@ MUTANTS = (
     Mutant("points-mean-of-a-row", POINTS, "side.unsqueeze(1).square()", "side.unsqueeze(1)", ON_POINTS),
     Mutant("points-of-invalid-patches", POINTS, "inside & valid[..., None, None]", "inside", ON_POINTS),
     Mutant(
-        "points-luma-of-b",
+        "points-lightness-of-b",
         POINTS,
         "torch.where(reveal, ab[:, :1]",
         "torch.where(reveal, ab[:, 2:]",

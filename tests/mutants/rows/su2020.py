@@ -9,7 +9,7 @@ THINGS = (f"{STEPS}::test_the_instance_stage_sees_things_and_not_pictures",)
 SHARED = (f"{STEPS}::test_a_step_does_not_depend_on_how_processes_share_a_batch_out",)
 COPIED = (f"{ZOO}::test_a_stage_copies_the_full_network_where_nothing_was_trained",)
 BOXES = (f"{ZOO}::test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box",)
-DECAY = ("tests/recipes/test_recipes.py::test_the_rates[su2020/fusion.yaml]",)
+DECAY = ("tests/training_recipes/test_recipes.py::test_the_rates[su2020/fusion.yaml]",)
 
 MUTANTS = (
     Mutant("su-instance-crops-skipped", TASK, "lab = one_object_each(lab, boxes, batch)", "pass", THINGS),

@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         "zhang2017-untold-vector-added",
         EXTENSIONS,
-        "self.branch(statistics, luma.shape[0]) * told[:, :, None, None]",
-        "self.branch(statistics, luma.shape[0])",
+        "self.branch(statistics, lightness.shape[0]) * told[:, :, None, None]",
+        "self.branch(statistics, lightness.shape[0])",
         ON_STEERED,
     ),
 )

@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb, luma_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import Guidance, Points
 from colorzoo.metrics.psnr import to_8bit
@@ -95,13 +95,13 @@ def paint_columns(module: ColorizationModule, batch: Batch) -> dict[str, Tensor]
         ``(B, 3, H, W)`` in [0, 1] each.
     """
     lab = rgb_to_lab(batch["rgb"])
-    luma = lab[:, :1]
-    columns = {"gray": luma_to_rgb(luma)}
+    lightness = lab[:, :1]
+    columns = {"gray": lightness_to_rgb(lightness)}
     for setting, guidance in module.validation_guidances(batch, lab):
-        hints = guidance_picture(luma, guidance)
+        hints = guidance_picture(lightness, guidance)
         if hints is not None:
             columns[f"hints {setting}"] = hints
-        columns[f"result {setting}"] = module(luma, guidance).to_rgb(luma).float()
+        columns[f"result {setting}"] = module(lightness, guidance).to_rgb(lightness).float()
     return {**columns, "truth": batch["rgb"]}
 
 
@@ -140,11 +140,11 @@ def _shrunk(batch: Batch, max_side: int) -> Batch:
     return shrunk
 
 
-def hint_picture(luma: Tensor, points: Points) -> Tensor:
+def hint_picture(lightness: Tensor, points: Points) -> Tensor:
     """Draw points as colored squares on the gray picture.
 
     Args:
-        luma: ``(B, 1, H, W)`` in [0, 100].
+        lightness: ``(B, 1, H, W)`` in [0, 100].
         points: Hints of the same size.
 
     Returns:
@@ -153,16 +153,16 @@ def hint_picture(luma: Tensor, points: Points) -> Tensor:
     size = 2 * HINT_MARGIN + 1
     framed = torch.nn.functional.max_pool2d(points.mask, size, stride=1, padding=HINT_MARGIN)
     # medium lightness: a color on black or white would be invisible
-    color = lab_to_rgb(torch.cat([torch.full_like(luma, 60.0), points.ab], dim=1))
-    dark = luma_to_rgb(luma) * (1 - framed)
+    color = lab_to_rgb(torch.cat([torch.full_like(lightness, 60.0), points.ab], dim=1))
+    dark = lightness_to_rgb(lightness) * (1 - framed)
     return torch.where(points.mask > 0, color, dark)
 
 
-def guidance_picture(luma: Tensor, guidance: Guidance) -> Tensor | None:
+def guidance_picture(lightness: Tensor, guidance: Guidance) -> Tensor | None:
     """Return a picture of the guidance, or None without visible guidance."""
     if guidance.points is None or not bool(guidance.points.mask.any()):
         return None
-    return hint_picture(luma, guidance.points)
+    return hint_picture(lightness, guidance.points)
 
 
 def draw_table(columns: dict[str, Tensor]) -> Image.Image:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorzoo.color import luma_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
@@ -94,10 +94,10 @@ class DeOldify(ColoringModel):
         self.architecture = architecture
         self.working_size = rendering.side()
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch: the chroma of the network's output for the gray picture of the same lightness."""
-        height, width = luma.shape[-2:]
-        gray = luma_to_rgb(luma)[:, :1]
+        height, width = lightness.shape[-2:]
+        gray = lightness_to_rgb(lightness)[:, :1]
         painted = self.paint(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
         return AbPrediction(ab=ab_of(painted, gray))
 
@@ -122,8 +122,8 @@ def denormalize(normalized: Tensor) -> Tensor:
     return normalized * _channels(_DEVIATION, normalized) + _channels(_MEAN, normalized)
 
 
-def keep_luma(rgb: Tensor, gray: Tensor) -> Tensor:
-    """Replace the luma of a painted picture by a gray one's in YUV, as published.
+def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
+    """Replace the lightness of a painted picture by a gray one's in YUV, as published.
 
     With U and V fixed, a change of Y changes all channels alike.
 
@@ -138,9 +138,9 @@ def keep_luma(rgb: Tensor, gray: Tensor) -> Tensor:
 
 
 def ab_of(painted: Tensor, gray: Tensor) -> Tensor:
-    """Return the ab ``(B, 2, H, W)`` of an output of the generator, after `keep_luma`."""
+    """Return the ab ``(B, 2, H, W)`` of an output of the generator, after `keep_lightness`."""
     with torch.autocast(painted.device.type, enabled=False):
-        return rgb_to_lab(keep_luma(denormalize(painted.float()).clamp(0, 1), gray.float()))[:, 1:]
+        return rgb_to_lab(keep_lightness(denormalize(painted.float()).clamp(0, 1), gray.float()))[:, 1:]
 
 
 def _channels(values: tuple[float, ...], like: Tensor) -> Tensor:

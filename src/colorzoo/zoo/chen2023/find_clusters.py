@@ -59,8 +59,8 @@ def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
     rows = []
     for start in range(0, len(pictures), _BATCH):
         rgb = torch.stack(list(pictures[start : start + _BATCH]))
-        luma = rgb_to_lab(rgb)[:, :1]
-        maps = trunk.of_luma(luma).deep.flatten(2)
+        lightness = rgb_to_lab(rgb)[:, :1]
+        maps = trunk.of_lightness(lightness).deep.flatten(2)
         for each in maps:
             places = torch.randperm(each.shape[1], generator=generator)[:_PLACES]
             rows.append(each[:, places].T)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import luma_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
@@ -133,7 +133,7 @@ class SPColor(ColoringModel):
         self.architecture, self.segmentation, self.extensions = architecture, segmentation, extensions
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; without an exemplar, or without a common class, by the color network alone.
 
         The extras ``similarity``, ``warped_ab`` and ``match`` (positions in the exemplar) have the picture's
@@ -141,9 +141,9 @@ class SPColor(ColoringModel):
         replaces the segmenter's labels; the confidences stay the segmenter's.
         """
         guidance = guidance or Guidance()
-        height, width = luma.shape[-2:]
-        padded = pad_picture(luma)
-        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
+        height, width = lightness.shape[-2:]
+        padded = pad_picture(lightness)
+        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
         common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
@@ -160,11 +160,11 @@ class SPColor(ColoringModel):
             return 1
         return CLUSTERS if self.segmentation.merging == "post" else self.segmentation.classes
 
-    def segment(self, luma: Tensor) -> Tensor:
+    def segment(self, lightness: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel of a lightness."""
-        padded = pad_picture(luma.float())
-        found = self.classify(luma_to_rgb(padded), self.features.of_luma(padded))
-        height, width = luma.shape[-2:]
+        padded = pad_picture(lightness.float())
+        found = self.classify(lightness_to_rgb(padded), self.features.of_lightness(padded))
+        height, width = lightness.shape[-2:]
         return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
@@ -184,21 +184,21 @@ class SPColor(ColoringModel):
         return Classified(to_grid(found.labels, size, grid), to_grid(found.confidence, size, grid))
 
     def warp(
-        self, luma: Tensor, reference: ReferencePicture, classes: tuple[Classified, Classified]
+        self, lightness: Tensor, reference: ReferencePicture, classes: tuple[Classified, Classified]
     ) -> Warped:
         """Carry the colors of a reference over, with given classes.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100], both sides multiples of 32.
+            lightness: ``(B, 1, H, W)`` in [0, 100], both sides multiples of 32.
             reference: Reference pictures of any such size.
             classes: Classes of target and reference, at a quarter of the size.
         """
-        target, other = self.features.of_luma(luma), self.reference_features(reference)
+        target, other = self.features.of_lightness(lightness), self.reference_features(reference)
         return self.carry_over(target, other, reference, classes)
 
-    def paint_warped(self, luma: Tensor, warped: Warped) -> Tensor:
+    def paint_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
         """Return ab ``(B, 2, H, W)`` from warped colors; sides are multiples of 8."""
-        parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50]
+        parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def reference_features(self, reference: ReferencePicture) -> TrunkFeatures:
@@ -232,17 +232,19 @@ class SPColor(ColoringModel):
         warped = warp_reference(self.correspondence, maps, ab, classes, self.architecture.tau)
         return self._color_unmatched(warped, target)
 
-    def _warp_guided(self, luma: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
-        features = self.features.of_luma(luma)
+    def _warp_guided(self, lightness: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
+        features = self.features.of_lightness(lightness)
         if guidance.exemplar is None:
-            nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
+            nothing = lightness.new_zeros(
+                len(lightness), 1, *(side // STRIDE for side in lightness.shape[-2:])
+            )
             two = nothing.repeat(1, 2, 1, 1)
             return self._color_unmatched(Warped(two, nothing, nothing > 0, two), features)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_picture(rgb)
         reference = ReferencePicture(padded, rgb_to_lab(padded)[:, 1:])
         other = self.reference_features(reference)
-        ours, theirs = self.classify(luma_to_rgb(luma), features), self.classify(padded, other)
+        ours, theirs = self.classify(lightness_to_rgb(lightness), features), self.classify(padded, other)
         if guidance.classes is not None:
             ours = _relabeled(ours, guidance.classes.target, size)
             if guidance.classes.exemplar is not None:

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from torch import Tensor, nn
 
-from colorzoo.color import luma_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.clusters import Classified
@@ -104,13 +104,13 @@ class Chen2023(ExemplarGANModule):
 
     def paint(self, batch: Batch) -> ExemplarPrediction:
         """Color a training batch with its references, or with parts of the pictures themselves."""
-        luma = rgb_to_lab(batch["rgb"])[:, :1]
+        lightness = rgb_to_lab(batch["rgb"])[:, :1]
         reference, self_referenced = references_of(batch)
-        noisy = with_noise(luma, batch["seed"], self.simulation.luma_noise)
+        noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)
         model = self.model
-        target, other = model.features.of_luma(noisy), model.reference_features(reference)
+        target, other = model.features.of_lightness(noisy), model.reference_features(reference)
         classes = hide_from_matching(
-            self._training_classes(batch["rgb"], luma, target),
+            self._training_classes(batch["rgb"], lightness, target),
             model.classify(reference.rgb, other),
             batch["seed"],
             self.extensions,
@@ -123,26 +123,26 @@ class Chen2023(ExemplarGANModule):
             self_referenced=self_referenced,
         )
 
-    def _training_classes(self, rgb: Tensor, luma: Tensor, noisy: TrunkFeatures) -> Classified:
+    def _training_classes(self, rgb: Tensor, lightness: Tensor, noisy: TrunkFeatures) -> Classified:
         """Return the classes of training pictures, which the segmenter reads without noise."""
-        shown = rgb if self.model.segmentation.segmented_target == "color" else luma_to_rgb(luma)
-        if self.simulation.luma_noise and reads_trunk(self.model.segmenter):
-            noisy = self.model.features.of_luma(luma)
+        shown = rgb if self.model.segmentation.segmented_target == "color" else lightness_to_rgb(lightness)
+        if self.simulation.lightness_noise and reads_trunk(self.model.segmenter):
+            noisy = self.model.features.of_lightness(lightness)
         return self.model.classify(shown, noisy)
 
 
-def copy_ancestor(source: ColorizationModule, trainer: Chen2023) -> None:
+def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
     """Copy the trained networks of an ancestor, except layers that are new in SPColor, as published.
 
     Args:
-        source: A trainer of Zhang et al. 2019 of the same widths and features.
-        trainer: The trainer of SPColor.
+        source: A task of Zhang et al. 2019 of the same widths and features.
+        task: The task of SPColor.
 
     Raises:
         ColorzooError: The source has other networks.
     """
     for part, new in _NEW.items():
-        own, theirs = _network(trainer, part), _network(source, part)
+        own, theirs = _network(task, part), _network(source, part)
         assert own is not None
         taken = {} if theirs is None else _without(theirs.state_dict(), new)
         kept = own.state_dict()
@@ -160,6 +160,6 @@ def _without(state: dict[str, Any], new: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in state.items() if not key.startswith(new)}
 
 
-def _network(trainer: ColorizationModule, name: str) -> nn.Module | None:
-    found: nn.Module | None = getattr(trainer if name == "discriminator" else trainer.model, name, None)
+def _network(task: ColorizationModule, name: str) -> nn.Module | None:
+    found: nn.Module | None = getattr(task if name == "discriminator" else task.model, name, None)
     return found

@@ -78,44 +78,46 @@ class GuidingPainter(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
         self.extensions = extensions
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]; f runs only where no regions are given.
 
         Raises:
             GuidanceError: More than 30 regions, or colors outside [0, 1].
         """
-        return RgbPrediction(rgb=self.after_taps(self.before_taps(luma, guidance), unchanged))
+        return RgbPrediction(rgb=self.after_taps(self.before_taps(lightness, guidance), unchanged))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The maps of g that an add-on may refine."""
         return self.network.colorizer.taps
 
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; see `TappedModel`."""
         regions = guidance.regions if guidance is not None else None
         if regions is None:
-            regions = _without_colors(self.network.divide(luma))
+            regions = _without_colors(self.network.divide(lightness))
         regions = _all_segments(regions)
         hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
         segments = regions.index if regions.segments is None else regions.segments
-        maps = self.network.before_taps(luma, hints, one_hot(segments, SEGMENTS))
-        return TapState(maps, (luma.shape[-2], luma.shape[-1]))
+        maps = self.network.before_taps(lightness, hints, one_hot(segments, SEGMENTS))
+        return TapState(maps, (lightness.shape[-2], lightness.shape[-1]))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""
         return (self.network.after_taps(state.maps, visit) + 1) / 2
 
-    def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
+    def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
         """Return the regions of sketches ``(B, 1, H, W)`` in [0, 1] without colors, the most useful first.
 
         Args:
-            luma: The sketches.
+            lightness: The sketches.
             generator: Source of Gumbel noise (tau 0.1) for a random proposal; by default each pixel belongs
                 to its most likely region.
         """
-        with torch.autocast(luma.device.type, enabled=False):  # rounding must not move pixels between regions
-            logits = self.network.divide(luma.float())
+        with torch.autocast(
+            lightness.device.type, enabled=False
+        ):  # rounding must not move pixels between regions
+            logits = self.network.divide(lightness.float())
         if generator is not None:
             segments, height, width = logits.shape[1:]
             noise = torch.cat([gumbel_noise([generator], (segments, height, width)) for _ in logits])
@@ -123,7 +125,7 @@ class GuidingPainter(ColoringModel):
         regions = _without_colors(logits)
         if not self.extensions.pieces:
             return regions
-        index = cut_segments(regions.index, luma, SEGMENTS, self.extensions.needs)
+        index = cut_segments(regions.index, lightness, SEGMENTS, self.extensions.needs)
         return replace(regions, index=index, segments=regions.index)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -169,12 +171,12 @@ class PointPainter(ColoringModel):
         super().__init__(network, settings=settings)
         self.settings = settings
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = guidance.points if guidance is not None else None
-        points = Points.none(luma) if points is None else points
+        points = Points.none(lightness) if points is None else points
         color = point_colors(points)
-        x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)
+        x = torch.cat([2 * lightness - 1, color * points.mask, points.mask], dim=1)
         painted = self.network(x).float()
         if self.settings.hint_residual:
             painted = painted + as_residual(color * points.mask)

@@ -156,12 +156,12 @@ class StrokePainter(ColoringModel):
         initialize(network, None)
         super().__init__(network, architecture=architecture)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = guidance.points if guidance is not None else None
-        points = Points.none(luma) if points is None else points
+        points = Points.none(lightness) if points is None else points
         color = point_colors(points)
-        return RgbPrediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
+        return RgbPrediction(rgb=(self.network(lightness, color, points.mask) + 1) / 2)
 
 
 def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from colorzoo.zoo.colorzoo2026.network import (
     Architecture,
     Maps,
     Network,
-    scaled_luma,
+    scaled_lightness,
 )
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
@@ -91,67 +91,67 @@ class Colorzoo2026(ColoringModel):
         self.covariance = ColorCovariance(architecture.decoder, architecture.heads)
         self.register_buffer("centers", hull_centers() / AB_SCALE, persistent=False)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch.
 
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
         computed on access, because it is seldom used.
         """
-        return self._color(self._automatic(luma), luma, guidance)
+        return self._color(self._automatic(lightness), lightness, guidance)
 
     def remember(self) -> AnswerCache[Automatic]:
         """Return an empty memory for `edit`; see `Edits`."""
         return AnswerCache()
 
-    def edit(self, luma: Tensor, guidance: Guidance, memory: AnswerCache[Automatic]) -> AbPrediction:
+    def edit(self, lightness: Tensor, guidance: Guidance, memory: AnswerCache[Automatic]) -> AbPrediction:
         """Color a picture again with other points, without running the network again; see `Edits`."""
-        return self._color(self._remembered(luma, memory), luma, guidance)
+        return self._color(self._remembered(lightness, memory), lightness, guidance)
 
-    def likeness(self, luma: Tensor, mask: Tensor, memory: AnswerCache[Automatic]) -> Tensor:
+    def likeness(self, lightness: Tensor, mask: Tensor, memory: AnswerCache[Automatic]) -> Tensor:
         """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
-        analysis = self._remembered(luma, memory).analysis
+        analysis = self._remembered(lightness, memory).analysis
         places = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
-        with torch.autocast(luma.device.type, enabled=False):
+        with torch.autocast(lightness.device.type, enabled=False):
             correlation = self.covariance.correlation(analysis.cells, places)
         return _maps(correlation[..., None], analysis.grid)
 
-    def place_features(self, luma: Tensor) -> Tensor:
+    def place_features(self, lightness: Tensor) -> Tensor:
         """Return the embedding of the cells, without their position; see `EmbedsPlaces`."""
-        analysis = self.analyze(luma)
+        analysis = self.analyze(lightness)
         return _maps(analysis.cells.embedding.flatten(2), analysis.grid)
 
-    def analyze(self, luma: Tensor) -> Analysis:
+    def analyze(self, lightness: Tensor) -> Analysis:
         """Run the network, at sides that are multiples of 32."""
         # in integers, and also where nothing changes: a graph has one way for all sizes
-        sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in luma.shape[2:]]
-        luma = F.interpolate(luma, sides, mode="bilinear", antialias=True)
-        return self.embed(self.network(luma), luma)
+        sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
+        lightness = F.interpolate(lightness, sides, mode="bilinear", antialias=True)
+        return self.embed(self.network(lightness), lightness)
 
-    def embed(self, maps: Maps, luma: Tensor) -> Analysis:
+    def embed(self, maps: Maps, lightness: Tensor) -> Analysis:
         """Embed the cells of pictures.
 
         Args:
             maps: Output of the network.
-            luma: ``(B, 1, H, W)``: its input.
+            lightness: ``(B, 1, H, W)``: its input.
         """
-        light = F.avg_pool2d(luma, STRIDE).float()
-        with torch.autocast(luma.device.type, enabled=False):  # distances need all digits
-            cells = self.covariance(maps.features.float(), scaled_luma(light))
+        light = F.avg_pool2d(lightness, STRIDE).float()
+        with torch.autocast(lightness.device.type, enabled=False):  # distances need all digits
+            cells = self.covariance(maps.features.float(), scaled_lightness(light))
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light)
 
-    def _automatic(self, luma: Tensor) -> Automatic:
-        analysis = self.analyze(luma)
-        return Automatic(analysis, _enlarge(analysis.mean, analysis, luma))
+    def _automatic(self, lightness: Tensor) -> Automatic:
+        analysis = self.analyze(lightness)
+        return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 
-    def _remembered(self, luma: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
-        def analyze(luma: Tensor, _: Guidance) -> Automatic:
-            found = self._automatic(luma)
+    def _remembered(self, lightness: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
+        def analyze(lightness: Tensor, _: Guidance) -> Automatic:
+            found = self._automatic(lightness)
             return found._replace(columns=CovarianceColumns(found.analysis.cells))
 
-        return memory.get(luma, Guidance(), analyze)
+        return memory.get(lightness, Guidance(), analyze)
 
-    def _color(self, automatic: Automatic, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
+    def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
         analysis = automatic.analysis
         points = None if guidance is None else guidance.points
         if points is None:
@@ -160,7 +160,7 @@ class Colorzoo2026(ColoringModel):
         # compared with the automatic answer as it is shown: a point of that very color changes nothing
         missing = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(missing, points.mask, analysis.grid)
-        with torch.autocast(luma.device.type, enabled=False):
+        with torch.autocast(lightness.device.type, enabled=False):
             # in float64, as rounding of the covariance grows up to a million times between near points
             columns = automatic.columns
             if columns is None:
@@ -172,7 +172,7 @@ class Colorzoo2026(ColoringModel):
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
         extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
-        return AbPrediction(ab=_enlarge(mean, analysis, luma), extras=extras)
+        return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=extras)
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the distribution after points: shifted towards their colors, and narrower."""
@@ -193,5 +193,5 @@ def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
 
 
-def _enlarge(mean: Tensor, analysis: Analysis, luma: Tensor) -> Tensor:
-    return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, luma)
+def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:
+    return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, lightness)

@@ -97,13 +97,13 @@ class Network(nn.Module):
             self.mean.weight.mul_(FIRST_SCALE)
             self.classes.weight.mul_(FIRST_SCALE)
 
-    def forward(self, luma: Tensor) -> Maps:
+    def forward(self, lightness: Tensor) -> Maps:
         """Predict colors.
 
         Args:
-            luma: ``(B, 1, H, W)``, L in [0, 100]; sides are multiples of 32.
+            lightness: ``(B, 1, H, W)``, L in [0, 100]; sides are multiples of 32.
         """
-        x = scaled_luma(luma)
+        x = scaled_lightness(lightness)
         maps4 = self.stem_norm(_convolve(self.stem_quarter, _activate(_convolve(self.stem_half, x))))
         maps8 = self.stage8(self.down8(maps4))
         maps16 = self.stage16(self.down16(maps8))
@@ -220,9 +220,9 @@ class Upscale(nn.Module):
         return found
 
 
-def scaled_luma(luma: Tensor) -> Tensor:
+def scaled_lightness(lightness: Tensor) -> Tensor:
     """Return lightness ``(B, 1, H, W)`` in [0, 100] as ``(B, H, W, 1)`` in [-1, 1]."""
-    return ((luma - 50) / 50).permute(0, 2, 3, 1)
+    return ((lightness - 50) / 50).permute(0, 2, 3, 1)
 
 
 def _convolve(layer: nn.Conv2d, maps: Tensor) -> Tensor:

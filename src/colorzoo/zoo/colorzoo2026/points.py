@@ -95,15 +95,15 @@ class ColorCovariance(nn.Module):
         """Variance of the noise of a point."""
         return (2 * self.log_noise).exp()
 
-    def forward(self, features: Tensor, luma: Tensor) -> Cells:
+    def forward(self, features: Tensor, lightness: Tensor) -> Cells:
         """Embed the cells of a picture.
 
         Args:
             features: ``(B, h, w, C)`` features of the network.
-            luma: ``(B, h, w, 1)`` lightness, (L - 50) / 50.
+            lightness: ``(B, h, w, 1)`` lightness, (L - 50) / 50.
         """
         batch, height, width, _ = features.shape
-        hidden = F.leaky_relu(self.hidden(torch.cat([features, luma], dim=-1)), 0.1)
+        hidden = F.leaky_relu(self.hidden(torch.cat([features, lightness], dim=-1)), 0.1)
         embedding = self.embed(hidden).view(batch, height * width, self.heads, -1)
         amplitude = F.softplus(self.amplitude(hidden)).view(batch, height * width, self.heads)
         longest = max(height, width)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.lazy import former_names
 from colorzoo.losses import bilinear_cross_entropy
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Count, Weight, settings_of
@@ -47,7 +48,7 @@ class Objective:
     delta: Weight = 0.2
 
 
-class Colorzoo2026Trainer(SingleOptimizerModule):
+class Colorzoo2026Task(SingleOptimizerModule):
     """Trainer of `Colorzoo2026`.
 
     Args:
@@ -82,9 +83,9 @@ class Colorzoo2026Trainer(SingleOptimizerModule):
         del batch_idx
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
-        luma = lab[:, :1]
+        lightness = lab[:, :1]
         truth = F.avg_pool2d(lab[:, 1:], STRIDE)
-        maps = self.model.network(luma)
+        maps = self.model.network(lightness)
         target = truth.permute(0, 2, 3, 1) / AB_SCALE
         losses = {
             "classes": bilinear_cross_entropy(maps.logits.permute(0, 3, 1, 2), truth),
@@ -93,9 +94,9 @@ class Colorzoo2026Trainer(SingleOptimizerModule):
         if self.label_head is not None and "label" in batch:
             scores = self.label_head(maps.vector).float()
             losses["labels"] = F.cross_entropy(scores, batch["label"], label_smoothing=0.1)
-        losses |= self._point_losses(self.model.embed(maps, luma), target, batch["seed"])
+        losses |= self._point_losses(self.model.embed(maps, lightness), target, batch["seed"])
         loss = torch.stack([getattr(weigh, name) * value for name, value in losses.items()]).sum()
-        self.log_losses({**losses, "loss": loss}, len(luma))
+        self.log_losses({**losses, "loss": loss}, len(lightness))
         return loss
 
     def _point_losses(self, analysis: Analysis, target: Tensor, seeds: Tensor) -> dict[str, Tensor]:
@@ -136,3 +137,6 @@ def random_cells(
     index = draws[:, 1:].topk(most, dim=1).indices
     count = torch.exp(draws[:, :1] * math.log(most + 1)).floor().clamp(1, most)
     return index, (torch.arange(most, device=seeds.device)[None] < count).float()
+
+
+__getattr__ = former_names(__name__, {"Colorzoo2026Trainer": "Colorzoo2026Task"})

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import luma_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
@@ -40,24 +40,24 @@ class NearestFeatures(nn.Module):
         self.encoder = encoder
         self._lender: tuple[ColoringModel, ...] = ()
 
-    def forward(self, luma: Tensor, exemplar: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
         """Return ``(B, 2, H, W)`` ab for lightness ``(B, 1, H, W)`` and an exemplar ``(B, 3, H', W')``."""
-        height, width = luma.shape[-2:]
-        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
+        height, width = lightness.shape[-2:]
+        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
             lab = rgb_to_lab(pad_to_multiple(exemplar.float(), 2 * CELL))
-            target = self._features(pad_to_multiple(luma.float(), 2 * CELL))
+            target = self._features(pad_to_multiple(lightness.float(), 2 * CELL))
             found = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
             ab = F.interpolate(found, scale_factor=CELL, mode="bilinear", align_corners=False)
         return ab[:, :, :height, :width]
 
-    def _features(self, luma: Tensor) -> Tensor:
+    def _features(self, lightness: Tensor) -> Tensor:
         """Return the features ``(B, C, H/4, W/4)`` of a lightness, as a gray picture."""
         if self.encoder is None:
-            return window_features(luma)
+            return window_features(lightness)
         if not self._lender:
             self._lender = (create_coloring_model(self.encoder),)
-        model: Any = cast(Any, self._lender[0].to(luma.device))
-        features: Tensor = model.features(luma_to_rgb(luma))
+        model: Any = cast(Any, self._lender[0].to(lightness.device))
+        features: Tensor = model.features(lightness_to_rgb(lightness))
         return features
 
 
@@ -74,11 +74,11 @@ class FeatureMatching(ColoringModel):
     def __init__(self, encoder: str | None = "xu2020_small") -> None:
         super().__init__(NearestFeatures(encoder), encoder=encoder)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
-            return AbPrediction.gray(luma)
-        return AbPrediction(ab=self.network(luma, guidance.exemplar.rgb))
+            return AbPrediction.gray(lightness)
+        return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
 
 
 def window_features(gray: Tensor) -> Tensor:

@@ -15,6 +15,6 @@ class GrayModel(ColoringModel):
     def __init__(self) -> None:
         super().__init__(nn.Identity())
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Return zero ab for a batch ``(B, 1, H, W)``."""
-        return AbPrediction.gray(luma)
+        return AbPrediction.gray(lightness)

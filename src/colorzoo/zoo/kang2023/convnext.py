@@ -50,7 +50,7 @@ class ConvNextEncoder(nn.Module):
         names = {key: re.sub(r"^(stem|stages)_", r"\1.", key) for key in self.stages.state_dict()}
         load_by_name(self.stages, names, found, name)
 
-    def forward(self, luma: Tensor, image: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         """Return the normalized maps at strides 4, 8, 16 and 32; see `Encoder`."""
         maps = zip(self.norms, self.stages(image), strict=True)
         return tuple(norm(each) for norm, each in maps)

@@ -59,7 +59,7 @@ class TrunkEncoder(nn.Module):
         """Stay in evaluation mode, with the lender's batch statistics."""
         return super().train(False)
 
-    def forward(self, luma: Tensor, image: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         """Return maps at strides 2, 4, 8 and 16; see `Encoder`."""
         seen: dict[str, Tensor] = {}
 
@@ -67,7 +67,7 @@ class TrunkEncoder(nn.Module):
             seen[name] = activation
             return activation
 
-        hinted, _ = hint_input(luma, Points.none(luma), self.mask_center)
+        hinted, _ = hint_input(lightness, Points.none(lightness), self.mask_center)
         encoded = self.unet.encode(hinted, visit=keep)
         deep = seen["7_3"]
         return seen["2_2"], encoded.trunk, deep, nn.functional.avg_pool2d(deep, 2)

@@ -84,9 +84,9 @@ class DDColor(ColoringModel):
         if extensions.trunk is not None:
             self.working_size = _TRUNK_SIZE
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch."""
-        return AbPrediction(ab=self.network(luma))
+        return AbPrediction(ab=self.network(lightness))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename one of the authors' generators.

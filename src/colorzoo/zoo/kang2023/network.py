@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import luma_to_rgb
+from colorzoo.color import lightness_to_rgb
 from colorzoo.networks.spectral import StoredSpectralConv, WideBlock, blur, spectral_shuffle
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -35,11 +35,11 @@ class Encoder(Protocol):
     stride: int
     finest: int
 
-    def __call__(self, luma: Tensor, image: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, lightness: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         """Return the maps, the finest first.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             image: ``(B, 3, H, W)``, the same as gray RGB in ImageNet's normalization.
         """
         ...
@@ -216,25 +216,25 @@ class DDColorNetwork(nn.Module):
         self.color_decoder = ColorDecoder(widths, widths[-1], queries, layers, feed)
         self.refine = StoredSpectralConv(queries + 3, 2, (1, 1))
 
-    def forward(self, luma: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor) -> Tensor:
         """Return unbounded ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100], of any size.
+            lightness: ``(B, 1, H, W)`` in [0, 100], of any size.
         """
-        height, width = luma.shape[-2:]
-        padded = pad_picture(luma, self.stride)
-        return cut_corner(self.paint(padded, luma_to_rgb(padded)), height, width).float()
+        height, width = lightness.shape[-2:]
+        padded = pad_picture(lightness, self.stride)
+        return cut_corner(self.paint(padded, lightness_to_rgb(padded)), height, width).float()
 
-    def paint(self, luma: Tensor, gray: Tensor) -> Tensor:
+    def paint(self, lightness: Tensor, gray: Tensor) -> Tensor:
         """Return ab of a picture whose sides are multiples of the stride.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             gray: ``(B, 3, H, W)``, the gray picture in [0, 1].
         """
         image = (gray - self.mean) / self.std
-        maps = self.pixel_decoder(self.encoder(luma, image))
+        maps = self.pixel_decoder(self.encoder(lightness, image))
         return self.combine(self.color_decoder(maps), maps[-1], image)
 
     def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
@@ -269,14 +269,14 @@ def used_weight(layer: nn.Module) -> Tensor:
     return found
 
 
-def pad_picture(luma: Tensor, stride: int) -> Tensor:
+def pad_picture(lightness: Tensor, stride: int) -> Tensor:
     """Repeat the last row and column until both sides are multiples of a stride, at least twice it.
 
     Maps of a single cell would have another memory layout, which an exported graph does not support.
     """
-    height, width = luma.shape[-2:]
+    height, width = lightness.shape[-2:]
     rows, columns = (_missing(side, stride) for side in (height, width))
-    return F.pad(luma, (0, columns, 0, rows), mode="replicate")
+    return F.pad(lightness, (0, columns, 0, rows), mode="replicate")
 
 
 def _missing(side: int, stride: int) -> int:

@@ -31,7 +31,7 @@ def squash(rgb: Tensor, side: int) -> Tensor:
     return F.interpolate(rgb, size=(side, side), mode="bilinear", align_corners=False)
 
 
-def network_luma(rgb: Tensor, side: int) -> Tensor:
+def network_lightness(rgb: Tensor, side: int) -> Tensor:
     """Return the network's input ``(B, 1, side, side)`` for RGB ``(B, 3, H, W)`` in [0, 1]."""
     return rgb_to_lab(squash(rgb, side))[:, :1]
 

@@ -25,7 +25,7 @@ from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.extensions import Extensions
 from colorzoo.zoo.kang2023.model import Architecture, DDColor
 from colorzoo.zoo.kang2023.network import MEAN, STD
-from colorzoo.zoo.kang2023.pipeline import Enlargement, network_luma, recolor
+from colorzoo.zoo.kang2023.pipeline import Enlargement, network_lightness, recolor
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1, before their BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -129,7 +129,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         Returns:
             ``(B, 3, H, W)`` in [0, 1].
         """
-        return recolor(rgb, self.model.forward(network_luma(rgb, side)).ab, enlargement)
+        return recolor(rgb, self.model.forward(network_lightness(rgb, side)).ab, enlargement)
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return one group: as published, biases and factors of normalizations decay, too."""

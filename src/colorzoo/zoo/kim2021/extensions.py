@@ -26,7 +26,7 @@ class Extensions:
     """Additions to E and its losses.
 
     Attributes:
-        read_luma: Let E read lightness too.
+        read_lightness: Let E read lightness too.
         reach: Distance in pixels from a scribble within which E changes maps; None: everywhere, as in the
             paper.
         propagation: Radius in pixels of `Propagation` on the final colors; 0: none.
@@ -38,7 +38,7 @@ class Extensions:
         hold_weight: Weight of the squared change of color away from them.
     """
 
-    read_luma: bool = False
+    read_lightness: bool = False
     reach: int | None = None
     propagation: Count = 0
     edge_band: Count = 0
@@ -77,17 +77,17 @@ class Propagation(nn.Module):
             nn.init.zeros_(last.weight)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
-    def forward(self, ab: Tensor, luma: Tensor, scribbles: Tensor) -> Tensor:
+    def forward(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
         """Return the change of the colors.
 
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             scribbles: ``(B, 1, H, W)`` in {0, 1}.
         """
-        gray = (luma - 50) / 100
+        gray = (lightness - 50) / 100
         key = torch.cat(
-            [luma / self.log_alike.exp(), self.look(torch.cat([gray, scribbles], dim=1)).float()], dim=1
+            [lightness / self.log_alike.exp(), self.look(torch.cat([gray, scribbles], dim=1)).float()], dim=1
         )
         drawn = self._drawn(ab, key, 1 - self.avoid.sigmoid() * scribbles)
         seen = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)

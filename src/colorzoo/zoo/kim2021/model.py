@@ -43,11 +43,11 @@ class Opened:
 
     Attributes:
         state: State of the backbone.
-        luma: ``(B, 1, H, W)``, input of the backbone.
+        lightness: ``(B, 1, H, W)``, input of the backbone.
     """
 
     state: TapState
-    luma: Tensor
+    lightness: Tensor
 
 
 class EdgeAwareColorization(ColoringModel):
@@ -67,7 +67,7 @@ class EdgeAwareColorization(ColoringModel):
         ColorzooError: The backbone has no taps.
     """
 
-    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach", "propagation")
+    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_lightness", "reach", "propagation")
     network: EdgeNetwork
     backbone: BorrowedModel[Any]
 
@@ -91,7 +91,7 @@ class EdgeAwareColorization(ColoringModel):
         network = EdgeNetwork(
             held.taps,
             architecture.hidden,
-            read_luma=extensions.read_luma,
+            read_lightness=extensions.read_lightness,
             reach=extensions.reach,
             propagation=extensions.propagation,
         )
@@ -113,23 +113,23 @@ class EdgeAwareColorization(ColoringModel):
         model: TappedModel = self.backbone.model
         return model
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without scribbles the result is the backbone's."""
         if guidance is None or guidance.scribbles is None:
-            plain: Prediction = self.backbone.model(luma, guidance)
+            plain: Prediction = self.backbone.model(lightness, guidance)
             return plain
-        return self.redraw(self.open(luma, guidance), guidance.scribbles)
+        return self.redraw(self.open(lightness, guidance), guidance.scribbles)
 
-    def open(self, luma: Tensor, guidance: Guidance | None) -> Opened:
+    def open(self, lightness: Tensor, guidance: Guidance | None) -> Opened:
         """Compute everything that scribbles do not change; see `forward` for the arguments."""
-        return Opened(self.tapped.before_taps(luma, guidance), luma)
+        return Opened(self.tapped.before_taps(lightness, guidance), lightness)
 
     def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
         """Color an opened batch with scribbles."""
-        picture, _ = self.refined(opened.state, opened.luma, scribbles.mask)
+        picture, _ = self.refined(opened.state, opened.lightness, scribbles.mask)
         return AbPrediction(ab=picture) if self.output_kind == "ab" else RgbPrediction(rgb=picture)
 
-    def refined(self, state: TapState, luma: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def refined(self, state: TapState, lightness: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the refined picture, and the change of each tap divided by the tap's scale."""
         taps = {tap.name: (index, tap) for index, tap in enumerate(self.tapped.taps)}
         changes: list[Tensor] = []
@@ -139,12 +139,12 @@ class EdgeAwareColorization(ColoringModel):
             if name not in taps:
                 return activation
             index, tap = taps[name]
-            residual = self.network(index, activation, drawn, luma, near)
+            residual = self.network(index, activation, drawn, lightness, near)
             changes.append(residual)
             refined: Tensor = activation + tap.scale * residual
             return refined
 
         picture = self.tapped.after_taps(state, visit)
         if self.output_kind == "ab":
-            picture = self.network.propagate(picture, luma, drawn)
+            picture = self.network.propagate(picture, lightness, drawn)
         return picture, changes

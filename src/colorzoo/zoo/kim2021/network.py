@@ -70,7 +70,7 @@ class EdgeNetwork(nn.Module):
     Args:
         taps: Taps of the backbone.
         hidden: Hidden channels of the branch of each tap, or one number for all.
-        read_luma: Let the branches read lightness too.
+        read_lightness: Let the branches read lightness too.
         reach: Distance in pixels from a scribble within which maps change, fading to zero; None: everywhere.
         propagation: Radius in pixels of a final `Propagation`; 0: none.
     """
@@ -80,13 +80,13 @@ class EdgeNetwork(nn.Module):
         taps: Sequence[Tap],
         hidden: Sequence[int],
         *,
-        read_luma: bool = False,
+        read_lightness: bool = False,
         reach: int | None = None,
         propagation: int = 0,
     ) -> None:
         super().__init__()
         self.strides = tuple(tap.stride for tap in taps)
-        self.read_luma, self.reach = read_luma, reach
+        self.read_lightness, self.reach = read_lightness, reach
         self.propagation = Propagation(propagation) if propagation else None
         widths = [hidden[0]] * len(taps) if len(hidden) == 1 else hidden
         if len(widths) != len(taps):
@@ -95,7 +95,9 @@ class EdgeNetwork(nn.Module):
                 f"({', '.join(tap.name for tap in taps)}); give one for each, or one for all."
             )
         pairs = zip(taps, widths, strict=True)
-        self.branches = nn.ModuleList(TapBranch(tap, width, 2 if read_luma else 1) for tap, width in pairs)
+        self.branches = nn.ModuleList(
+            TapBranch(tap, width, 2 if read_lightness else 1) for tap, width in pairs
+        )
 
     def near(self, scribbles: Tensor) -> Tensor:
         """Return the weight of changes: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` without a reach."""
@@ -104,7 +106,7 @@ class EdgeNetwork(nn.Module):
         return self._fading(scribbles, self.reach)
 
     def forward(
-        self, index: int, activation: Tensor, scribbles: Tensor, luma: Tensor, near: Tensor
+        self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor, near: Tensor
     ) -> Tensor:
         """Return the change of the map of one tap, divided by the tap's scale.
 
@@ -112,15 +114,15 @@ class EdgeNetwork(nn.Module):
             index: Index of the tap.
             activation: ``(B, C, h, w)``, the map.
             scribbles: ``(B, 1, H, W)`` in {0, 1}; the change is exactly zero for a picture without any.
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             near: Result of `near` for the scribbles, the same for all taps.
         """
         stride = self.strides[index]
         size = (activation.shape[-2], activation.shape[-1])
         drawn = _pooled(scribbles, stride, size, F.max_pool2d)
         beside = [drawn]
-        if self.read_luma:
-            beside.append(_pooled((luma - 50) / 100, stride, size, F.avg_pool2d))
+        if self.read_lightness:
+            beside.append(_pooled((lightness - 50) / 100, stride, size, F.avg_pool2d))
         window = near if self.reach is None else _pooled(near, stride, size, F.avg_pool2d)
         window = window.to(activation)
         branch, read = self.branches[index], torch.cat(beside, dim=1)
@@ -129,19 +131,19 @@ class EdgeNetwork(nn.Module):
             return residual
         return _run_around(branch, activation, read, window)
 
-    def propagate(self, ab: Tensor, luma: Tensor, scribbles: Tensor) -> Tensor:
+    def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units with the colors near scribbles changed by `Propagation`."""
         if self.propagation is None:
             return ab
         window = self._fading(scribbles, self.propagation.radius)
         if self._everywhere():
-            everywhere: Tensor = ab + window * self.propagation(ab, luma, scribbles)
+            everywhere: Tensor = ab + window * self.propagation(ab, lightness, scribbles)
             return everywhere
         part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
         if part is None:
             return ab
         changed = ab.clone()
-        changed[part] += window[part] * self.propagation(ab[part], luma[part], scribbles[part])
+        changed[part] += window[part] * self.propagation(ab[part], lightness[part], scribbles[part])
         return changed
 
     def _everywhere(self) -> bool:

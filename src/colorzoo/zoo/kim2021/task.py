@@ -150,17 +150,17 @@ class Kim2021(SingleOptimizerModule):
         """Color, draw over bled edges, and compare the refined colors with the truth and the first ones."""
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
-        luma, ab = lab[:, :1], lab[:, 1:]
+        lightness, ab = lab[:, :1], lab[:, 1:]
         with torch.no_grad():
             tapped = self.model.tapped
-            state = tapped.before_taps(luma, self._training_guidance(ab, batch))
+            state = tapped.before_taps(lightness, self._training_guidance(ab, batch))
             first = tapped.after_taps(state, unchanged)
             users = self.users
             simulation = ScribbleSimulation(
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
             )
             drawn = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), simulation)
-        losses = self._losses(state, luma, ab, first, drawn.mask)
+        losses = self._losses(state, lightness, ab, first, drawn.mask)
         loss: Tensor = (
             losses.edge
             + weigh.con_weight * losses.con
@@ -172,11 +172,11 @@ class Kim2021(SingleOptimizerModule):
         return loss
 
     def _compute_losses(
-        self, state: TapState, luma: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
+        self, state: TapState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
         """Return the terms (slides, "Losses"); takes only tensors, so that it compiles."""
         kind, ours = self.objective.gradient, self.extensions
-        picture, changes = self.model.refined(state, luma, drawn)
+        picture, changes = self.model.refined(state, lightness, drawn)
         near = widened(drawn, ours.edge_band)
         lost = edge_error(first, ab, near, scales=ours.edge_scales, kind=kind)
         weight = picture_weights(lost, ours.relative)

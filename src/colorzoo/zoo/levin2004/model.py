@@ -29,11 +29,11 @@ class EditPropagation(nn.Module):
         self.variance_share = variance_share
 
     @torch.no_grad()
-    def forward(self, luma: Tensor, points: Points) -> Tensor:
+    def forward(self, lightness: Tensor, points: Points) -> Tensor:
         """Spread the points.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Colors at some pixels of the picture.
 
         Returns:
@@ -46,9 +46,9 @@ class EditPropagation(nn.Module):
                 _to_numpy(mask[0]) > 0.5,
                 variance_share=self.variance_share,
             )
-            for gray, ab, mask in zip(luma, points.ab, points.mask, strict=True)
+            for gray, ab, mask in zip(lightness, points.ab, points.mask, strict=True)
         ]
-        return torch.from_numpy(np.stack(answers)).float().to(luma.device)
+        return torch.from_numpy(np.stack(answers)).float().to(lightness.device)
 
 
 class ColorizationByOptimization(ColoringModel):
@@ -64,10 +64,12 @@ class ColorizationByOptimization(ColoringModel):
     def __init__(self, variance_share: float = 0.3) -> None:
         super().__init__(EditPropagation(variance_share), variance_share=variance_share)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch: exact at the points, gray without any."""
         points = guidance.points if guidance is not None else None
-        return AbPrediction(ab=self.network(luma, points if points is not None else Points.none(luma)))
+        return AbPrediction(
+            ab=self.network(lightness, points if points is not None else Points.none(lightness))
+        )
 
 
 def _to_numpy(tensor: Tensor) -> Array:

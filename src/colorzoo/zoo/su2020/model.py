@@ -134,9 +134,9 @@ class InstanceColorization(ColoringModel):
         self.detector_file = detector
         self.detector: Detector | None = None
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-        out = self.network(luma, *_points_and_boxes(luma, guidance))
+        out = self.network(lightness, *_points_and_boxes(lightness, guidance))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
@@ -144,7 +144,7 @@ class InstanceColorization(ColoringModel):
         """True if there is a detector."""
         return self.detector is not None or self.detector_file is not None
 
-    def find_boxes(self, luma: Tensor) -> Boxes:
+    def find_boxes(self, lightness: Tensor) -> Boxes:
         """Detect the objects of the pictures; ``model.detector`` may be any `Detector`.
 
         Raises:
@@ -158,16 +158,16 @@ class InstanceColorization(ColoringModel):
                 "or boxes in the recipe), a detector (the argument detector of the model, see its page), "
                 "or --box none to color the picture as a whole."
             )
-        return detect(luma, self.detector)
+        return detect(lightness, self.detector)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The maps that an add-on may refine, after their fusion."""
         return self.network.full.taps
 
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(luma, *_points_and_boxes(luma, guidance))
+        return self.network.before_taps(lightness, *_points_and_boxes(lightness, guidance))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""
@@ -194,26 +194,26 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
         unet.load_state_dict(state)
 
 
-def detect(luma: Tensor, detector: Detector) -> Boxes:
+def detect(lightness: Tensor, detector: Detector) -> Boxes:
     """Detect up to `MOST` objects of each picture with a score of at least `LEAST_SCORE`, the best first.
 
     Args:
-        luma: ``(B, 1, H, W)`` in [0, 100].
+        lightness: ``(B, 1, H, W)`` in [0, 100].
         detector: Called for each picture.
     """
-    height, width = luma.shape[-2:]
+    height, width = lightness.shape[-2:]
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
     kept = []
-    for gray in luma:
+    for gray in lightness:
         boxes, scores = (each.detach().float().cpu() for each in detector((gray / 100).expand(3, -1, -1)))
         sides = boxes[:, 2:] - boxes[:, :2]
         sure = (scores >= LEAST_SCORE) & (sides >= _LEAST_SIDE).all(dim=1)
         order = scores[sure].argsort(descending=True)[:MOST]
         kept.append((boxes[sure][order] / scale).clamp(0, 1))
-    return Boxes.of(kept).to(luma.device)
+    return Boxes.of(kept).to(lightness.device)
 
 
-def _points_and_boxes(luma: Tensor, guidance: Guidance | None) -> tuple[Points, Boxes | None]:
+def _points_and_boxes(lightness: Tensor, guidance: Guidance | None) -> tuple[Points, Boxes | None]:
     points = guidance.points if guidance is not None else None
     boxes = guidance.boxes if guidance is not None else None
-    return points if points is not None else Points.none(luma), boxes
+    return points if points is not None else Points.none(lightness), boxes

@@ -259,32 +259,32 @@ class InstanceNetworks(nn.Module):
             {name: FusionLayer(scaled_width(channels, width)) for name, channels, _ in FUSED}
         )
 
-    def forward(self, luma: Tensor, points: Points, boxes: Boxes | None) -> InstanceOutput:
+    def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> InstanceOutput:
         """Color pictures: those with boxes by the fusion network, others by the full-image network.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
             boxes: Boxes of the objects in each picture.
         """
-        state = self.before_taps(luma, points, boxes)
-        rows, columns = cells(luma.shape[-2], 4), cells(luma.shape[-1], 4)
+        state = self.before_taps(lightness, points, boxes)
+        rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
         logits = _gathered([(part.rows, part.unet.distribution(part.encoded.trunk)) for part in state.parts])
         ab = self.after_taps(state, unchanged)
         return InstanceOutput(ab, logits[:, :, :rows, :columns].float())
 
-    def before_taps(self, luma: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
+    def before_taps(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
         """Compute everything before the map 8_3 of the networks that color whole pictures."""
-        size = (luma.shape[-2], luma.shape[-1])
-        corners = _corners(boxes, len(luma))
+        size = (lightness.shape[-2], lightness.shape[-1])
+        corners = _corners(boxes, len(lightness))
         alone = [row for row, each in enumerate(corners) if not len(each)]
         boxed = [row for row, each in enumerate(corners) if len(each)]
         parts = []
         for rows, unet in ((alone, self.full), (boxed, self.fusion)):
             if not rows:
                 continue
-            index = torch.tensor(rows, device=luma.device)
-            some = luma.index_select(0, index)
+            index = torch.tensor(rows, device=lightness.device)
+            some = lightness.index_select(0, index)
             hints = Points(points.ab.index_select(0, index), points.mask.index_select(0, index))
             fuse = (
                 self._fusing(some, hints, [corners[row] for row in rows])
@@ -305,27 +305,27 @@ class InstanceNetworks(nn.Module):
             answers.append((part.rows, part.unet.decode(part.encoded, visits)))
         return _gathered(answers)[:, :, :height, :width].float() * AB_SCALE
 
-    def color(self, name: str, luma: Tensor, points: Points) -> Tensor:
+    def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
         """Color pictures, or crops, by one of the networks alone: ``(B, 2, H, W)`` ab in CIE units.
 
         Args:
             name: ``"full"`` or ``"instance"``.
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
         """
         unet: HintUNet = getattr(self, name)
-        height, width = luma.shape[-2:]
-        ab = unet.decode(unet.encode(*hint_input(luma, points, self.mask_center)))
+        height, width = lightness.shape[-2:]
+        ab = unet.decode(unet.encode(*hint_input(lightness, points, self.mask_center)))
         return ab[:, :, :height, :width].float() * AB_SCALE
 
-    def instance_features(self, luma: Tensor, points: Points) -> dict[str, Tensor]:
+    def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
         """Return the maps of the instance network that are fused, by name.
 
         Sums "up" are kept after their ReLU, while the fusion network fuses its own before it: the authors'
         activation works in place, and their weights are trained that way.
 
         Args:
-            luma: ``(N, 1, h, w)`` lightness of the crops in [0, 100].
+            lightness: ``(N, 1, h, w)`` lightness of the crops in [0, 100].
             points: Hints in the crops.
         """
         found: dict[str, Tensor] = {}
@@ -334,13 +334,13 @@ class InstanceNetworks(nn.Module):
             found[name] = torch.relu(activation) if name.endswith("_up") else activation
             return activation
 
-        self.instance(*hint_input(luma, points, self.mask_center), visit=keep)
+        self.instance(*hint_input(lightness, points, self.mask_center), visit=keep)
         return found
 
-    def _fusing(self, luma: Tensor, points: Points, corners: Sequence[Tensor]) -> Visit:
+    def _fusing(self, lightness: Tensor, points: Points, corners: Sequence[Tensor]) -> Visit:
         """Run the instance network on all crops, and return the function that fuses its maps."""
-        size = (luma.shape[-2], luma.shape[-1])
-        gray, hints = pad_to_multiple(luma, STRIDE), _padded(points)
+        size = (lightness.shape[-2], lightness.shape[-1])
+        gray, hints = pad_to_multiple(lightness, STRIDE), _padded(points)
         crop = (gray.shape[-2], gray.shape[-1])
         places = {stride: [to_rectangles(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)}
         boxes = [(row, number) for row, each in enumerate(places[1]) for number in range(len(each))]

@@ -109,19 +109,21 @@ class Su2020(SingleOptimizerModule):
         boxes = self.boxes_of(batch)
         if self.stage == "instance":
             lab = one_object_each(lab, boxes, batch)
-        luma, ab = lab[:, :1], lab[:, 1:]
-        predicted = self._colored(luma, training_points(self.extensions, ab, batch), boxes)
+        lightness, ab = lab[:, :1], lab[:, 1:]
+        predicted = self._colored(lightness, training_points(self.extensions, ab, batch), boxes)
         errors = smooth_l1_map(predicted, ab, delta=self.delta)
         loss = color_loss(weighted_by_chroma(errors, ab, self.extensions.colorfulness), ab)
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
-    def _colored(self, luma: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
+    def _colored(self, lightness: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
         """Return the ab of the networks of this stage."""
         if self.stage == "fusion":
-            fused: InstanceOutput = self.model.network(luma, points, Boxes.of(boxes).to(luma.device))
+            fused: InstanceOutput = self.model.network(
+                lightness, points, Boxes.of(boxes).to(lightness.device)
+            )
             return fused.ab
-        return self.model.network.color(cast(str, self.stage), luma, points)
+        return self.model.network.color(cast(str, self.stage), lightness, points)
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
         """Return the ``(K, 4)`` boxes of each picture in shares, K from 1 to ``most_boxes``."""

@@ -39,21 +39,21 @@ class SampleMatching(nn.Module):
         cells = torch.stack(torch.meshgrid(2 * [torch.arange(side, device="cpu")], indexing="ij"), dim=-1)
         self.register_buffer("places", ((cells + jitter) / side).reshape(-1, 2), persistent=False)
 
-    def forward(self, luma: Tensor, exemplar: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor, exemplar: Tensor) -> Tensor:
         """Color a batch.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             exemplar: ``(B, 3, H', W')`` RGB in [0, 1].
 
         Returns:
             ``(B, 2, H, W)`` in CIE units; all colors occur in the exemplar.
         """
-        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
+        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
             lab = rgb_to_lab(exemplar.float())
-            source = remap(lab[:, :1], luma.float())
+            source = remap(lab[:, :1], lightness.float())
             features = torch.cat([source, window_deviation(source)], dim=1)
-            return self._match(luma.float(), self._sample(features), self._sample(lab[:, 1:]))
+            return self._match(lightness.float(), self._sample(features), self._sample(lab[:, 1:]))
 
     def _sample(self, maps: Tensor) -> Tensor:
         """Return the values ``(B, C, N)`` of maps at the samples."""
@@ -62,11 +62,11 @@ class SampleMatching(nn.Module):
         columns = (self.places[:, 1] * width).long().clamp(max=width - 1)
         return maps[:, :, rows, columns]
 
-    def _match(self, luma: Tensor, features: Tensor, ab: Tensor) -> Tensor:
+    def _match(self, lightness: Tensor, features: Tensor, ab: Tensor) -> Tensor:
         """Return for each pixel the ab ``(B, 2, N)`` whose features ``(B, 2, N)`` are nearest to its own."""
-        target = torch.cat([luma, window_deviation(luma)], dim=1)
-        best = torch.full_like(luma, torch.inf)
-        answer = luma.new_zeros(luma.shape[0], 2, *luma.shape[-2:])
+        target = torch.cat([lightness, window_deviation(lightness)], dim=1)
+        best = torch.full_like(lightness, torch.inf)
+        answer = lightness.new_zeros(lightness.shape[0], 2, *lightness.shape[-2:])
         for index in range(len(self.places)):  # not at once, which would need gigabytes
             place = slice(index, index + 1)
             distance = (target - features[..., place, None]).abs().sum(dim=1, keepdim=True)
@@ -90,11 +90,11 @@ class ColorTransfer(ColoringModel):
     def __init__(self, samples: int = 200, seed: int = 0) -> None:
         super().__init__(SampleMatching(samples, seed), samples=samples, seed=seed)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
-            return AbPrediction.gray(luma)
-        return AbPrediction(ab=self.network(luma, guidance.exemplar.rgb))
+            return AbPrediction.gray(lightness)
+        return AbPrediction(ab=self.network(lightness, guidance.exemplar.rgb))
 
 
 def remap(source: Tensor, target: Tensor) -> Tensor:
@@ -105,12 +105,12 @@ def remap(source: Tensor, target: Tensor) -> Tensor:
     return (source - source.mean(dim=dims, keepdim=True)) * scale + target.mean(dim=dims, keepdim=True)
 
 
-def window_deviation(luma: Tensor) -> Tensor:
+def window_deviation(lightness: Tensor) -> Tensor:
     """Return the deviation in the 5 x 5 window around each pixel of ``(B, 1, H, W)``; borders repeat."""
-    height, width = luma.shape[-2:]
-    padded = F.pad(luma, 4 * [_WINDOW // 2], mode="replicate")
+    height, width = lightness.shape[-2:]
+    padded = F.pad(lightness, 4 * [_WINDOW // 2], mode="replicate")
     mean = F.avg_pool2d(padded, _WINDOW, stride=1)
-    total = torch.zeros_like(luma)  # E[x^2] - E[x]^2 would lose it to rounding
+    total = torch.zeros_like(lightness)  # E[x^2] - E[x]^2 would lose it to rounding
     for row, column in product(range(_WINDOW), range(_WINDOW)):
         total = total + (padded[..., row : row + height, column : column + width] - mean) ** 2
     return (total / _WINDOW**2).sqrt()

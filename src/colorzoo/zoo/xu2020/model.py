@@ -130,7 +130,7 @@ class StylizationColorization(ColoringModel):
         rgb: Tensor = self.network.transfer(content, adapt)
         return rgb.clamp(0, 1)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; without a reference automatically.
 
         ``extras`` hold the ``"logits"`` of the last pass, and with a reference the ab of the earlier steps,
@@ -138,11 +138,11 @@ class StylizationColorization(ColoringModel):
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
-            ab, logits = self.network.color(luma, guidance.points or Points.none(luma))
+            ab, logits = self.network.color(lightness, guidance.points or Points.none(lightness))
             return AbPrediction(ab=ab, extras={"logits": logits})
         exemplar = guidance.exemplar
         look = exemplar.look_by(self.look)
-        out = self.network(luma, look, points=guidance.points, alpha=exemplar.alpha)
+        out = self.network(lightness, look, points=guidance.points, alpha=exemplar.alpha)
         extras = {"logits": out.logits, "automatic": out.automatic, "transferred": out.transferred}
         return AbPrediction(ab=out.ab, extras=extras)
 
@@ -151,14 +151,14 @@ class StylizationColorization(ColoringModel):
         """The maps of the colorization sub-net that an add-on may refine, in its last pass."""
         return self.network.color.unet.taps
 
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; see `TappedModel`."""
         guidance = guidance or Guidance()
         hints, exemplar = guidance.points, guidance.exemplar
         if exemplar is not None:
             look = exemplar.look_by(self.look)
-            *_, hints = self.network.transferred_hints(luma, look, points=hints, alpha=exemplar.alpha)
-        return self.network.color.before_taps(luma, hints or Points.none(luma))
+            *_, hints = self.network.transferred_hints(lightness, look, points=hints, alpha=exemplar.alpha)
+        return self.network.color.before_taps(lightness, hints or Points.none(lightness))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""

@@ -85,35 +85,35 @@ class ExemplarNetwork(nn.Module):
         self.color = PointNetwork(unet)
 
     def forward(
-        self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
+        self, lightness: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
     ) -> ExemplarOutput:
         """Color a picture of any size by the moments of a reference.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             look: ``(B, 2, 1856w)``, see `TransferNetwork.look`.
             points: Colors of the user, which override those of the reference.
             alpha: Strength of the transfer, 0 to 1.
         """
-        automatic, transferred, hints = self.transferred_hints(luma, look, points=points, alpha=alpha)
-        ab, logits = self.color(luma, hints)
+        automatic, transferred, hints = self.transferred_hints(lightness, look, points=points, alpha=alpha)
+        ab, logits = self.color(lightness, hints)
         return ExemplarOutput(ab, logits, automatic, transferred)
 
     def transferred_hints(
-        self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
+        self, lightness: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
     ) -> tuple[Tensor, Tensor, Points]:
         """Return automatic colors, transferred colors, and the hints of the last pass; see `forward`."""
-        automatic, logits = self.color(luma, points or Points.none(luma))
-        transferred = self.transferred(luma, automatic, look, alpha)
+        automatic, logits = self.color(lightness, points or Points.none(lightness))
+        transferred = self.transferred(lightness, automatic, look, alpha)
         colors = transferred
         if self.transfer_error is not None:
             colors = weigh_transfer(transferred, automatic, logits, self.centers, self.transfer_error)
         hints = self.hints_of(colors, torch.Generator().manual_seed(_RANDOM_SEED))
         return automatic, transferred, merge_points(points, hints)
 
-    def transferred(self, luma: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
+    def transferred(self, lightness: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
         """Return the ab ``(B, 2, H, W)`` of a colored picture after the transfer (T_ab)."""
-        content = lab_to_rgb(torch.cat([luma, ab], dim=1))
+        content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
         if too_large(content):
             targets = self.transfer.split_look(look)
             rgb = transfer_in_tiles(self.transfer, content, targets, self.places, alpha)

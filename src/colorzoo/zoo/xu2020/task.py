@@ -239,14 +239,14 @@ def exposed_hints(
     return Points(torch.where(is_grid, grid.ab, drawn.ab), torch.where(is_grid, grid.mask, drawn.mask))
 
 
-def _transferred(network: ExemplarNetwork, luma: Tensor, batch: Batch) -> Tensor:
+def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> Tensor:
     """Transfer from a picture's own reference, an unrelated one, or a mixture of both."""
     reference = reference_of(batch)
     own, foreign = network.look(reference), network.look(foreign_references(reference, batch["seed"]))
-    draws = draw_uniform(picture_generators(batch["seed"], "mixture"), len(luma), 2, luma.device)
+    draws = draw_uniform(picture_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
     part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]
-    automatic, _ = network.color(luma, Points.none(luma))
-    return network.transferred(luma, automatic, part * own + (1 - part) * foreign)
+    automatic, _ = network.color(lightness, Points.none(lightness))
+    return network.transferred(lightness, automatic, part * own + (1 - part) * foreign)
 
 
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:

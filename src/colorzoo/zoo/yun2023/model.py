@@ -36,10 +36,12 @@ class IColoriT(ColoringModel):
         super().__init__(network, architecture=architecture)
         self.working_size = architecture.side
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch of any height and width; see `IColoriTNetwork.forward`."""
         points = guidance.points if guidance is not None else None
-        return AbPrediction(ab=self.network(luma, points if points is not None else Points.none(luma)))
+        return AbPrediction(
+            ab=self.network(lightness, points if points is not None else Points.none(lightness))
+        )
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the contents of ``model`` in the authors' files."""

@@ -138,18 +138,18 @@ class IColoriTNetwork(nn.Module):
         self.register_buffer("positions", sinusoid((side // patch) ** 2, width), persistent=False)
         self.head = build_head(architecture.head, width, 2 * patch**2, side // patch)
 
-    def forward(self, luma: Tensor, points: Points) -> Tensor:
+    def forward(self, lightness: Tensor, points: Points) -> Tensor:
         """Color a picture of any size, squashed to a square for the transformer and back.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
 
         Returns:
             ``(B, 2, H, W)`` in CIE units.
         """
-        ab = self.paint(hint_image(luma, points, self.side, self.mask_center))
-        size = (luma.shape[-2], luma.shape[-1])
+        ab = self.paint(hint_image(lightness, points, self.side, self.mask_center))
+        size = (lightness.shape[-2], lightness.shape[-1])
         return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic", align_corners=False)
 
     def paint(self, seen: Tensor) -> Tensor:
@@ -226,11 +226,11 @@ def to_pixels(outputs: Tensor, patch: int) -> Tensor:
     return pixels.reshape(batch, 2, side * patch, side * patch)
 
 
-def hint_image(luma: Tensor, points: Points, side: int, mask_center: float) -> Tensor:
+def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float) -> Tensor:
     """Return the network's input of a picture and its hints.
 
     Args:
-        luma: ``(B, 1, H, W)`` in [0, 100].
+        lightness: ``(B, 1, H, W)`` in [0, 100].
         points: Hints of the same size.
         side: Side of the square.
         mask_center: Subtracted from the hint channel.
@@ -238,7 +238,7 @@ def hint_image(luma: Tensor, points: Points, side: int, mask_center: float) -> T
     Returns:
         ``(B, 4, side, side)``: (L - 50) / 100, and a / 110, b / 110 and mask of the hints, 0 elsewhere.
     """
-    gray = F.interpolate(luma, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    gray = F.interpolate(lightness, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
     ab, mask = hint_cells(points, side // CELL)
     hints = torch.cat([ab / AB_SCALE, mask - mask_center], dim=1)
     return torch.cat([(gray - 50) / 100, F.interpolate(hints, scale_factor=CELL, mode="nearest")], dim=1)

@@ -89,11 +89,11 @@ class Yun2023(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Reveal some cells, color, and compare with the truth."""
         lab = rgb_to_lab(batch["rgb"])
-        luma, ab = lab[:, :1], lab[:, 1:]
+        lightness, ab = lab[:, :1], lab[:, 1:]
         generators = picture_generators(batch["seed"], "points")
         points = simulate_cells(ab, generators, self.users.most_hints, self.extensions.few)
-        loss = self.huber(self.model.network(luma, points), ab)
-        self.log_losses({"loss": loss, "huber": loss}, len(luma))
+        loss = self.huber(self.model.network(lightness, points), ab)
+        self.log_losses({"loss": loss, "huber": loss}, len(lightness))
         return loss
 
     def huber(self, found: Tensor, ab: Tensor) -> Tensor:

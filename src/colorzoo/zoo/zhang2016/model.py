@@ -74,23 +74,23 @@ class DistributionNetwork(nn.Module):
         """The map after block 8, and the upsampled ab in CIE units."""
         return Tap("8_3", self.class_head.in_channels, LOGIT_STRIDE), Tap("ab", 2, 1, scale=_CHROMA)
 
-    def logits(self, luma: Tensor) -> Tensor:
-        """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for luma ``(B, 1, H, W)`` in [0, 100]."""
-        return self._head(self._features(luma), (luma.shape[-2], luma.shape[-1]))
+    def logits(self, lightness: Tensor) -> Tensor:
+        """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for lightness ``(B, 1, H, W)`` in [0, 100]."""
+        return self._head(self._features(lightness), (lightness.shape[-2], lightness.shape[-1]))
 
-    def forward(self, luma: Tensor) -> DistributionOutput:
+    def forward(self, lightness: Tensor) -> DistributionOutput:
         """Color a picture of any size.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
         """
-        logits = self.logits(luma)
-        height, width = luma.shape[-2:]
+        logits = self.logits(lightness)
+        height, width = lightness.shape[-2:]
         return DistributionOutput(self._decode(logits)[:, :, :height, :width], logits)
 
-    def before_taps(self, luma: Tensor) -> TapState:
+    def before_taps(self, lightness: Tensor) -> TapState:
         """Compute everything before the head."""
-        return TapState((self._features(luma),), (luma.shape[-2], luma.shape[-1]))
+        return TapState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units."""
@@ -98,8 +98,8 @@ class DistributionNetwork(nn.Module):
         logits = self._head(visit("8_3", state.maps[0]), state.size)
         return visit("ab", self._decode(logits))[:, :, :height, :width]
 
-    def _features(self, luma: Tensor) -> Tensor:
-        x = self.block3(self.block2(self.block1((luma - 50) / 100)))
+    def _features(self, lightness: Tensor) -> Tensor:
+        x = self.block3(self.block2(self.block1((lightness - 50) / 100)))
         features: Tensor = self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
         return features
 
@@ -151,9 +151,9 @@ class ColorfulColorization(ColoringModel):
         initialize(network, architecture.init_std)
         super().__init__(network, architecture=architecture)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the 313 bins at a quarter size."""
-        out = self.network(luma)
+        out = self.network(lightness)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
@@ -161,9 +161,9 @@ class ColorfulColorization(ColoringModel):
         """The maps that an add-on may refine."""
         return self.network.taps
 
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(luma)
+        return self.network.before_taps(lightness)
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""

@@ -95,10 +95,10 @@ class Zhang2016(SingleOptimizerModule):
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
-    def _compute_loss(self, luma: Tensor, ab: Tensor) -> Tensor:
+    def _compute_loss(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """Return the rebalanced cross-entropy, mean over positions; tensors only, so that it compiles."""
         target = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
-        logits = self.model.network.logits(luma)
+        logits = self.model.network.logits(lightness)
         neighbors = self.objective.neighbors
         loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors)
         return loss.mean()

@@ -103,6 +103,6 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
         true = (self._scores(lab[:, :1], lab[:, 1:]) - 1).square().mean()
         return 0.5 * (true + self._scores(lab[:, :1], painted.ab).square().mean())
 
-    def _scores(self, luma: Tensor, ab: Tensor) -> Tensor:
-        scores: Tensor = self.discriminator(torch.cat([luma / 50 - 1, ab / AB_SCALE], dim=1))
+    def _scores(self, lightness: Tensor, ab: Tensor) -> Tensor:
+        scores: Tensor = self.discriminator(torch.cat([lightness / 50 - 1, ab / AB_SCALE], dim=1))
         return scores

@@ -33,7 +33,7 @@ _FAINT = 1e-4  # smallest share of a color, so that no weight grows without boun
 _STEEPEST = 16.0  # largest exponent of the weight of a color of chroma 40
 _HALVINGS = 12  # bisections of the exponent, to 0.01
 _CHROMA_UNIT = 40.0
-_LUMA_STEP = 5.0  # of the table of saturations
+_LIGHTNESS_STEP = 5.0  # of the table of saturations
 _LEAST = 1e-30
 
 
@@ -123,36 +123,36 @@ class SteeredNetwork(GlobalNetwork):
         self.unet.eval()
         return self
 
-    def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
+    def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
         """Compute everything before block 9; see `forward` for the arguments."""
-        histogram, saturation = known_statistics(statistics, luma.shape[0], luma)
+        histogram, saturation = known_statistics(statistics, lightness.shape[0], lightness)
         told = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
-        vector = self.branch(statistics, luma.shape[0]) * told[:, :, None, None]
-        hinted, none = hint_input(luma, Points.none(luma), self.mask_center)
+        vector = self.branch(statistics, lightness.shape[0]) * told[:, :, None, None]
+        hinted, none = hint_input(lightness, Points.none(lightness), self.mask_center)
         encoded = self.unet.encode(hinted, none, context=vector)
-        likely = self._likely_colors(encoded.trunk, luma, statistics)
+        likely = self._likely_colors(encoded.trunk, lightness, statistics)
         given = torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * told[:, :, None, None]
         trunk = encoded.trunk + self.bring(given.to(encoded.trunk))
-        return TapState((trunk, *encoded[1:3]), (luma.shape[-2], luma.shape[-1]))
+        return TapState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
 
-    def _likely_colors(self, trunk: Tensor, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
+    def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Return the mean colors of the matched distributions, ``(B, 2, H/4, W/4)``, over 110."""
-        rows, columns = cells(luma.shape[-2], _CELL), cells(luma.shape[-1], _CELL)
+        rows, columns = cells(lightness.shape[-2], _CELL), cells(lightness.shape[-1], _CELL)
         logits = self.unet.distribution(trunk)[:, self.shown]
         with torch.autocast(trunk.device.type, enabled=False):  # shares far below 1 decide
             shares = logits.float().softmax(dim=1)
             inside = shares.detach()[:, :, :rows, :columns].flatten(2)
-            light = F.avg_pool2d(luma.float(), _CELL, ceil_mode=True).flatten(1)
+            light = F.avg_pool2d(lightness.float(), _CELL, ceil_mode=True).flatten(1)
             weights = self._weights(inside, light, statistics)
             return mean_colors(shares.flatten(2), weights).view(-1, 2, *trunk.shape[2:]) / AB_SCALE
 
     @torch.no_grad()
-    def _weights(self, shares: Tensor, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
+    def _weights(self, shares: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Return a weight for each color: by the histogram if given, else by the saturation, else 1."""
         histogram, saturation = known_statistics(statistics, shares.shape[0], shares)
         weights = torch.ones_like(histogram)
         if statistics.saturation is not None:
-            saturations = saturation_at(luma, self.saturations)
+            saturations = saturation_at(lightness, self.saturations)
             matched = match_saturation(shares, saturations, saturation)
             weights = torch.where(saturation >= 0, matched, weights)
         if statistics.histogram is not None:
@@ -212,19 +212,19 @@ def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
     return torch.bmm(weighted.mT, shares) * _scales(shares, weights)
 
 
-def saturation_at(luma: Tensor, table: Tensor) -> Tensor:
+def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
     """Return the HSV saturation of every bin's color at given lightnesses.
 
     Args:
-        luma: ``(B, N)``.
+        lightness: ``(B, N)``.
         table: Table of `saturation_table`.
 
     Returns:
         ``(B, 313, N)``.
     """
-    table = table.to(luma)
-    place = (luma / _LUMA_STEP).clamp(0, table.shape[1] - 1)
-    steps = torch.arange(table.shape[1], device=luma.device)
+    table = table.to(lightness)
+    place = (lightness / _LIGHTNESS_STEP).clamp(0, table.shape[1] - 1)
+    steps = torch.arange(table.shape[1], device=lightness.device)
     between = (1 - (place[:, None] - steps[:, None]).abs()).clamp_min(0)  # linear between two steps
     return table @ between
 
@@ -232,10 +232,13 @@ def saturation_at(luma: Tensor, table: Tensor) -> Tensor:
 def saturation_table() -> Tensor:
     """Return ``(313, 21)``: the saturation of each bin's color at lightness 0, 5 .. 100."""
     with torch.device("cpu"):  # a model may be built on the meta device for its shapes
-        luma = torch.arange(0, 100 + _LUMA_STEP, _LUMA_STEP)
+        lightness = torch.arange(0, 100 + _LIGHTNESS_STEP, _LIGHTNESS_STEP)
         centers = hull_centers()
         planes = torch.stack(
-            [luma.expand(len(centers), -1), *(each[:, None].expand(-1, len(luma)) for each in centers.T)]
+            [
+                lightness.expand(len(centers), -1),
+                *(each[:, None].expand(-1, len(lightness)) for each in centers.T),
+            ]
         )
         return pixel_saturation(lab_to_rgb(planes[None]).clamp(0, 1))[0]
 

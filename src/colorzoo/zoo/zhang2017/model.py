@@ -113,22 +113,22 @@ class LocalHints(ColoringModel):
         if architecture.width < 1:
             self.working_size = NARROW_SIZE
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-        out = self.network(luma, _points_of(guidance, luma))
+        out = self.network(lightness, _points_of(guidance, lightness))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     def remember(self) -> HintMemory:
         """Return an empty memory for `edit`; see `Edits`."""
         return HintMemory(self.network.unet)
 
-    def edit(self, luma: Tensor, guidance: Guidance, memory: HintMemory) -> AbPrediction:
+    def edit(self, lightness: Tensor, guidance: Guidance, memory: HintMemory) -> AbPrediction:
         """Color a picture again with other points; see `Edits`.
 
         The distribution is computed on access, because a pad seldom uses it.
         """
-        ab, encoded = self.network.edit(luma, _points_of(guidance, luma), memory)
-        size, trunk = (int(luma.shape[2]), int(luma.shape[3])), encoded.trunk
+        ab, encoded = self.network.edit(lightness, _points_of(guidance, lightness), memory)
+        size, trunk = (int(lightness.shape[2]), int(lightness.shape[3])), encoded.trunk
         if self.network.hypercolumn is not None:  # reads maps that the next edit changes
             logits = self.network.distribution(trunk, encoded.maps, size)
             return AbPrediction(ab=ab, extras={"logits": logits})
@@ -140,9 +140,9 @@ class LocalHints(ColoringModel):
         """The maps that an add-on may refine."""
         return self.network.unet.taps
 
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(luma, _points_of(guidance, luma))
+        return self.network.before_taps(lightness, _points_of(guidance, lightness))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""
@@ -191,18 +191,18 @@ class GlobalHints(ColoringModel):
             network.begin(architecture.init_std)
         super().__init__(network, architecture=architecture, extensions=extensions)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch."""
-        return AbPrediction(ab=self.network(luma, _statistics_of(guidance)))
+        return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The maps that an add-on may refine."""
         return self.network.unet.taps
 
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+    def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(luma, _statistics_of(guidance))
+        return self.network.before_taps(lightness, _statistics_of(guidance))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""
@@ -218,9 +218,9 @@ class GlobalHints(ColoringModel):
         return convert_global(layers)
 
 
-def _points_of(guidance: Guidance | None, luma: Tensor) -> Points:
+def _points_of(guidance: Guidance | None, lightness: Tensor) -> Points:
     points = None if guidance is None else guidance.points
-    return Points.none(luma) if points is None else points
+    return Points.none(lightness) if points is None else points
 
 
 def _statistics_of(guidance: Guidance | None) -> GlobalStatistics:

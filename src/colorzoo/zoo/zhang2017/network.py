@@ -98,19 +98,19 @@ class LocalHintsNetwork(PointNetwork):
         """Return the distribution: ``(B, 529, ...)``, or ``(B, 313, ...)`` of a hypercolumn head."""
         return out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
 
-    def edit(self, luma: Tensor, points: Points, memory: HintMemory) -> tuple[Tensor, HintEncoding]:
+    def edit(self, lightness: Tensor, points: Points, memory: HintMemory) -> tuple[Tensor, HintEncoding]:
         """Color one picture again with other points.
 
         Args:
-            luma: ``(1, 1, H, W)`` in [0, 100].
+            lightness: ``(1, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
             memory: Memory of this network's U-Net.
 
         Returns:
             ab ``(1, 2, H, W)`` in CIE units, and what `distribution` reads.
         """
-        height, width = luma.shape[-2:]
-        x, hints = hint_input(luma, points, self.mask_center)
+        height, width = lightness.shape[-2:]
+        x, hints = hint_input(lightness, points, self.mask_center)
         encoded = self.unet.deepen(memory.shallow(x), hints)
         return self.unet.decode(encoded)[:, :, :height, :width].float() * self.ab_scale, encoded
 
@@ -174,19 +174,19 @@ class GlobalNetwork(HintNetwork):
         super().__init__(unet, ab_scale=ab_scale)
         self.branch = GlobalBranch(unet.up8.in_channels)
 
-    def forward(self, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
+    def forward(self, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Color a picture of any size.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             statistics: Known statistics of the picture's colors.
 
         Returns:
             ``(B, 2, H, W)`` in CIE units.
         """
-        return self.after_taps(self.before_taps(luma, statistics), unchanged)
+        return self.after_taps(self.before_taps(lightness, statistics), unchanged)
 
-    def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
+    def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
         """Compute everything before block 9; see `forward` for the arguments."""
         raise NotImplementedError
 
@@ -202,11 +202,11 @@ class GlobalHintsNetwork(GlobalNetwork):
     def __init__(self, width: float = 1.0, *, ab_scale: float = 110.0) -> None:
         super().__init__(HintUNet(1, width, distribution=False), ab_scale)
 
-    def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
+    def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:
         """Compute everything before block 9; see `forward` for the arguments."""
-        context = self.branch(statistics, luma.shape[0])
-        encoded = self.unet.encode(pad_to_multiple((luma - 50) / 100, STRIDE), context=context)
-        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+        context = self.branch(statistics, lightness.shape[0])
+        encoded = self.unet.encode(pad_to_multiple((lightness - 50) / 100, STRIDE), context=context)
+        return TapState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
 
 def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,8 +23,8 @@ from colorzoo.weights.readers.caffe import CaffeLayers
 OUTPUT_SCALE = 100.0
 """Factor on tanh in the published Caffe graph, where the file holds none of its own."""
 
-_LUMA_UNIT, _AB_UNIT = 100.0, 110.0
-_LUMA, _HINTS = "bw_conv1_1", "ab_conv1_1"
+_LIGHTNESS_UNIT, _AB_UNIT = 100.0, 110.0
+_LIGHTNESS, _HINTS = "bw_conv1_1", "ab_conv1_1"
 _BRANCH = ("s_conv1", "glob_conv1", "glob_conv2", "glob_conv3", "glob_conv4")
 _BRANCH_NORMS = ("s_glob_conv1norm", "glob_conv2norm", "glob_conv3norm", "glob_conv4norm")
 _SHORTCUTS = {"conv3_3_short": "model3short8.0", "conv2_2_short": "model2short9.0"}
@@ -77,7 +77,7 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
     Raises:
         WeightsError: A layer that the network needs is missing.
     """
-    _require("Local Hints", layers, (_LUMA, _HINTS, "conv8_3"))
+    _require("Local Hints", layers, (_LIGHTNESS, _HINTS, "conv8_3"))
     tensors = convert_trunk(layers) | _input(layers)
     tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, len(tensors["model8.3.bias"]), 1, 1)
     tensors["model_class.0.bias"] = torch.zeros(GRID_BINS)
@@ -96,8 +96,8 @@ def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, An
     Raises:
         WeightsError: A layer that the network needs is missing.
     """
-    _require("Global Hints", layers, (_LUMA, *_BRANCH, *_BRANCH_NORMS))
-    tensors = convert_trunk(layers) | convolution("model1.0", layers[_LUMA], _LUMA_UNIT)
+    _require("Global Hints", layers, (_LIGHTNESS, *_BRANCH, *_BRANCH_NORMS))
+    tensors = convert_trunk(layers) | convolution("model1.0", layers[_LIGHTNESS], _LIGHTNESS_UNIT)
     for name in _BRANCH:
         tensors |= convolution(name, layers[name])
     for name in _BRANCH_NORMS:
@@ -166,10 +166,10 @@ def ab_scale_of(layers: CaffeLayers) -> float:
 
 def _input(layers: CaffeLayers) -> dict[str, Tensor]:
     """Join the convolutions of L and of ab with mask into one of four channels."""
-    luma = convolution("model1.0", layers[_LUMA], _LUMA_UNIT)
+    lightness = convolution("model1.0", layers[_LIGHTNESS], _LIGHTNESS_UNIT)
     hints = convolution("model1.0", layers[_HINTS], _AB_UNIT)
-    weight = torch.cat([luma["model1.0.weight"], hints["model1.0.weight"]], dim=1)
-    return {"model1.0.weight": weight, "model1.0.bias": luma["model1.0.bias"] + hints["model1.0.bias"]}
+    weight = torch.cat([lightness["model1.0.weight"], hints["model1.0.weight"]], dim=1)
+    return {"model1.0.weight": weight, "model1.0.bias": lightness["model1.0.bias"] + hints["model1.0.bias"]}
 
 
 def _require(network: str, layers: CaffeLayers, names: Sequence[str]) -> None:

@@ -145,19 +145,19 @@ class Zhang2017Local(SingleOptimizerModule):
         """Draw points, color, and compare with the truth."""
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
-        luma, ab = lab[:, :1], lab[:, 1:]
+        lightness, ab = lab[:, :1], lab[:, 1:]
         points = training_points(self.users, self.extensions, ab, batch)
-        regression, classification = self._losses(luma, ab, points.ab, points.mask)
+        regression, classification = self._losses(lightness, ab, points.ab, points.mask)
         loss: Tensor = weigh.regression_weight * regression + weigh.classification_weight * classification
         losses = {"smooth_l1": regression, "cross_entropy": classification, "loss": loss}
-        self.log_losses(losses, len(luma))
+        self.log_losses(losses, len(lightness))
         return loss
 
     def _compute_losses(
-        self, luma: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
+        self, lightness: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return smooth-l1 and cross-entropy; takes only tensors, so that it compiles."""
-        out = self.model.network(luma, Points(hint_ab, mask), detach=self.detach)
+        out = self.model.network(lightness, Points(hint_ab, mask), detach=self.detach)
         errors = smooth_l1_map(out.ab, ab, delta=self.objective.delta)
         regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
         if self.model.network.hypercolumn is not None:
@@ -231,9 +231,9 @@ class Zhang2017Global(SingleOptimizerModule):
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
-    def _compute_loss(self, luma: Tensor, ab: Tensor, histogram: Tensor, saturation: Tensor) -> Tensor:
+    def _compute_loss(self, lightness: Tensor, ab: Tensor, histogram: Tensor, saturation: Tensor) -> Tensor:
         """Return smooth-l1, mean over pixels; takes only tensors, so that it compiles."""
-        predicted = self.model.network(luma, GlobalStatistics(histogram, saturation))
+        predicted = self.model.network(lightness, GlobalStatistics(histogram, saturation))
         return smooth_l1_map(predicted, ab, delta=self.delta).mean()
 
     def _training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -93,21 +93,21 @@ class DeepExemplar(ColoringModel):
         self.features, self.correspondence = features, correspondence
 
     def forward(
-        self, luma: Tensor, guidance: Guidance | None = None, previous: Tensor | None = None
+        self, lightness: Tensor, guidance: Guidance | None = None, previous: Tensor | None = None
     ) -> AbPrediction:
         """Color a batch.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: The exemplar.
             previous: ``(B, 3, H, W)`` Lab of the previous frame as it was colored; None for a first one.
         """
         guidance = guidance or Guidance()
-        height, width = luma.shape[-2:]
-        padded = pad_picture(luma)
+        height, width = lightness.shape[-2:]
+        padded = pad_picture(lightness)
         before = None if previous is None else pad_picture(previous)
-        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
-            features = self.features.of_luma(padded.float())
+        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+            features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
                 warped = self._unmatched(padded, features)
             else:
@@ -138,9 +138,9 @@ class DeepExemplar(ColoringModel):
             ``(T, 2, H, W)`` in CIE units.
         """
         colored: list[Tensor] = []
-        for luma in torch.split(frames, 1):
-            ab = self.forward(luma, Guidance(exemplar=exemplar), previous).ab
-            previous = torch.cat([luma, ab], dim=1)
+        for lightness in torch.split(frames, 1):
+            ab = self.forward(lightness, Guidance(exemplar=exemplar), previous).ab
+            previous = torch.cat([lightness, ab], dim=1)
             colored.append(ab)
         return torch.cat(colored)
 
@@ -153,17 +153,17 @@ class DeepExemplar(ColoringModel):
         everywhere = torch.ones_like(found.similarity, dtype=torch.bool)
         return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
 
-    def paint_warped(self, luma: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
+    def paint_warped(self, lightness: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
         """Return ab ``(B, 2, H, W)`` from warped colors and the previous frame in Lab."""
         if previous is None:
-            before = torch.zeros_like(luma).expand(-1, 3, -1, -1)
+            before = torch.zeros_like(lightness).expand(-1, 3, -1, -1)
         else:
             before = torch.cat([previous[:, :1] - 50, previous[:, 1:]], dim=1)
-        parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50, before]
+        parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50, before]
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
-    def _unmatched(self, luma: Tensor, features: TrunkFeatures) -> Warped:
-        nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
+    def _unmatched(self, lightness: Tensor, features: TrunkFeatures) -> Warped:
+        nothing = lightness.new_zeros(len(lightness), 1, *(side // STRIDE for side in lightness.shape[-2:]))
         ab = nothing.repeat(1, 2, 1, 1)
         if self.extensions.unrelated == "automatic" and features.automatic is not None:
             ab = F.avg_pool2d(features.automatic, STRIDE)

@@ -124,10 +124,10 @@ class Zhang2019(ExemplarGANModule):
         """Color a training batch, some pictures after a previous frame."""
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
-        noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.luma_noise)
+        noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.lightness_noise)
         model = self.model
         tau = model.architecture.training_tau
-        warped = model.warp(model.features.of_luma(noisy), reference, tau)
+        warped = model.warp(model.features.of_lightness(noisy), reference, tau)
         colored = self._colored(lab, noisy, warped, batch["seed"])
         before = previous_frames(colored, batch["seed"], self.simulation.previous)
         return ExemplarPrediction(
@@ -142,13 +142,13 @@ class Zhang2019(ExemplarGANModule):
         """Return each frame with the previous one, ``(B, 6, H, W)``."""
         return torch.cat([lab, painted.extras["previous"]], dim=1)
 
-    def _colored(self, lab: Tensor, luma: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
+    def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
         """Return the pictures, a share of them in the network's own colors, which may be wrong."""
         if not self.simulation.colored:
             return lab
         draws = draw_uniform(picture_generators(seeds, "colored"), len(lab), 1, lab.device)
         with torch.no_grad():
-            own = torch.cat([lab[:, :1], self.model.paint_warped(luma, warped, None)], dim=1)
+            own = torch.cat([lab[:, :1], self.model.paint_warped(lightness, warped, None)], dim=1)
         return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import luma_to_rgb, rgb_to_lab
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.randomness import draw_uniform, picture_generators
@@ -80,5 +80,5 @@ def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tenso
     if not share:
         return reference
     draws = draw_uniform(picture_generators(seeds, "gray"), len(reference), 1, reference.device)
-    gray = luma_to_rgb(rgb_to_lab(reference)[:, :1])
+    gray = lightness_to_rgb(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)

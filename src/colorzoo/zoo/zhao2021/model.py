@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorzoo.color import luma_to_rgb
+from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
@@ -74,21 +74,21 @@ class Color2Embed(ColoringModel):
         parts = fingerprint(self.network.encoder), self.architecture.reference_side, self.extensions.features
         return "-".join(map(str, parts))
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; without an exemplar by the vector of the gray pictures themselves.
 
         ``alpha`` of an exemplar interpolates between that vector (0) and its own (1).
         """
         exemplar = (guidance or Guidance()).exemplar
-        return AbPrediction(ab=self.network(luma, self._vector(luma, exemplar)))
+        return AbPrediction(ab=self.network(lightness, self._vector(lightness, exemplar)))
 
-    def _vector(self, luma: Tensor, exemplar: Exemplar | None) -> Tensor:
+    def _vector(self, lightness: Tensor, exemplar: Exemplar | None) -> Tensor:
         if exemplar is None:
-            return self.network.vector(luma_to_rgb(luma))
+            return self.network.vector(lightness_to_rgb(lightness))
         vector = exemplar.look_by(self.look)[:, 0]
         if exemplar.alpha == 1:
             return vector
-        return torch.lerp(self.network.vector(luma_to_rgb(luma)), vector, exemplar.alpha)
+        return torch.lerp(self.network.vector(lightness_to_rgb(lightness)), vector, exemplar.alpha)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' checkpoint; see `convert_published`.

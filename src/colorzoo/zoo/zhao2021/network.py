@@ -207,14 +207,14 @@ class ColorUNet(nn.Module):
             nn.Conv2d(c1, c1, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(c1, 2, 3, padding=1), nn.Tanh()
         )
 
-    def forward(self, luma: Tensor, vector: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor, vector: Tensor) -> Tensor:
         """Return ab / 110, ``(B, 2, H, W)``.
 
         Args:
-            luma: ``(B, 1, H, W)``, (L - 50) / 50; height and width are multiples of 16.
+            lightness: ``(B, 1, H, W)``, (L - 50) / 50; height and width are multiples of 16.
             vector: ``(B, V)``, or one for all.
         """
-        x1 = self.inc(luma)
+        x1 = self.inc(lightness)
         x2 = self.down1(x1)
         x3 = self.down2(x2)
         x4 = self.down3(x3)
@@ -248,10 +248,10 @@ class Color2EmbedNetwork(nn.Module):
         vector: Tensor = self.encoder(square)
         return vector
 
-    def forward(self, luma: Tensor, vector: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor, vector: Tensor) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in CIE units for lightness ``(B, 1, H, W)`` in [0, 100], of any size."""
-        height, width = luma.shape[-2:]
-        ab: Tensor = self.unet((pad_to_multiple(luma, _STRIDE) - 50) / 50, vector)
+        height, width = lightness.shape[-2:]
+        ab: Tensor = self.unet((pad_to_multiple(lightness, _STRIDE) - 50) / 50, vector)
         return AB_SCALE * ab[:, :, :height, :width].float()
 
 

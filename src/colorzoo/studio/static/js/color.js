@@ -47,8 +47,8 @@ const decode = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
 const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
 
 /** @param {Triple} lab @returns {Triple} linear RGB, outside of [0, 1] if not in sRGB */
-function labToLinear([luma, a, b]) {
-  const fy = (luma + 16) / 116;
+function labToLinear([lightness, a, b]) {
+  const fy = (lightness + 16) / 116;
   const x = fromCone(fy + a / 500);
   const y = fromCone(fy);
   const z = fromCone(Math.max(0, fy - b / 200));
@@ -71,11 +71,11 @@ const CODES = Uint8ClampedArray.from({ length: 4097 }, (_, i) => Math.round(255 
 
 /**
  * Draw the ab plane at a lightness; colors outside of sRGB are clipped by channel.
- * @param {number} luma @param {number} range of a and b @param {number} side @returns {Uint8ClampedArray} RGBA, a to the right, b up
+ * @param {number} lightness @param {number} range of a and b @param {number} side @returns {Uint8ClampedArray} RGBA, a to the right, b up
  */
-function planePixels(luma, range, side) {
+function planePixels(lightness, range, side) {
   const pixels = new Uint8ClampedArray(side * side * 4).fill(255);
-  const fy = (luma + 16) / 116;
+  const fy = (lightness + 16) / 116;
   const y = fromCone(fy);
   const unit = (2 * range) / side;
   let at = 0;
@@ -126,20 +126,20 @@ function farthestAb(linear, y, fits, end) {
   return linearToAb(at(low));
 }
 
-const luminance = (luma) => fromCone((luma + 16) / 116);
+const luminance = (lightness) => fromCone((lightness + 16) / 116);
 
-/** Reduce the chroma until the color is in sRGB. @param {number} luma @param {Ab} ab @returns {Ab} */
-function reduceChroma(luma, ab) {
-  const linear = labToLinear([luma, ...ab]);
+/** Reduce the chroma until the color is in sRGB. @param {number} lightness @param {Ab} ab @returns {Ab} */
+function reduceChroma(lightness, ab) {
+  const linear = labToLinear([lightness, ...ab]);
   if (inSrgb(linear, TOLERANCE)) return ab;
-  if (luma < 0 || luma > 100) return [0, 0];
-  return farthestAb(linear, luminance(luma), (found) => inSrgb(found, TOLERANCE / 2), 1);
+  if (lightness < 0 || lightness > 100) return [0, 0];
+  return farthestAb(linear, luminance(lightness), (found) => inSrgb(found, TOLERANCE / 2), 1);
 }
 
-/** Move a color to another lightness; hue and, as far as sRGB allows, chroma stay. @param {Triple} lab @param {number} luma @returns {Ab} */
-function atLightness([own, a, b], luma) {
+/** Move a color to another lightness; hue and, as far as sRGB allows, chroma stay. @param {Triple} lab @param {number} lightness @returns {Ab} */
+function atLightness([own, a, b], lightness) {
   const linear = labToLinear([own, a, b]);
-  const y = luminance(clamp(luma, 0, 100));
+  const y = luminance(clamp(lightness, 0, 100));
   const factor = y / Math.max(1e-6, luminanceOf(linear));
   const chroma = Math.hypot(a, b);
   const fits = (found) => inSrgb(found, TOLERANCE) && Math.hypot(...linearToAb(found)) <= chroma;
@@ -148,9 +148,9 @@ function atLightness([own, a, b], luma) {
 }
 
 /** @param {Triple} lab @returns {Triple} levels from 0 to 255, brought into sRGB */
-function labToRgb([luma, a, b]) {
-  const [x, y] = reduceChroma(luma, [a, b]);
-  const [r, g, blue] = labToLinear([luma, x, y]).map((v) => Math.round(255 * encode(clamp(v, 0, 1))));
+function labToRgb([lightness, a, b]) {
+  const [x, y] = reduceChroma(lightness, [a, b]);
+  const [r, g, blue] = labToLinear([lightness, x, y]).map((v) => Math.round(255 * encode(clamp(v, 0, 1))));
   return [r, g, blue];
 }
 
@@ -159,9 +159,9 @@ function rgbToHex(rgb) {
   return `#${rgb.map((v) => clamp(Math.round(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** @param {number} luma @param {Ab} ab @returns {string} #rrggbb */
-function labHex(luma, ab) {
-  return rgbToHex(labToRgb([luma, ...ab]));
+/** @param {number} lightness @param {Ab} ab @returns {string} #rrggbb */
+function labHex(lightness, ab) {
+  return rgbToHex(labToRgb([lightness, ...ab]));
 }
 
 /**
@@ -204,24 +204,24 @@ const HUES = [
 
 /**
  * Describe a color for users who cannot see it.
- * @param {number} luma @param {Ab} ab @returns {string} such as "dark muted blue"
+ * @param {number} lightness @param {Ab} ab @returns {string} such as "dark muted blue"
  */
-function colorName(luma, ab) {
+function colorName(lightness, ab) {
   const chroma = Math.hypot(...ab);
-  const tone = luma < 30 ? "dark " : luma > 75 ? "light " : "";
-  if (chroma < 6) return luma < 12 ? "black" : luma > 95 ? "white" : `${tone}gray`;
+  const tone = lightness < 30 ? "dark " : lightness > 75 ? "light " : "";
+  if (chroma < 6) return lightness < 12 ? "black" : lightness > 95 ? "white" : `${tone}gray`;
   if (chroma < 12) return `${tone}${ab[0] + ab[1] > 0 ? "warm" : "cool"} gray`;
   const angle = ((Math.atan2(ab[1], ab[0]) * 180) / Math.PI + 360) % 360;
   const hue = HUES.find(([limit]) => angle < limit)[1];
   const warm = ["orange", "amber", "red"].includes(hue);
-  if (warm && luma >= 60 && chroma < 36) return luma > 75 ? "light beige" : "beige";
-  if (warm && luma < 55 && chroma < 50) return `${tone}brown`;
-  if (hue === "amber" && luma < 72) return "ochre";
-  if (hue === "yellow" && luma < 72) return `${tone}${chroma < 22 ? "muted " : ""}olive`;
+  if (warm && lightness >= 60 && chroma < 36) return lightness > 75 ? "light beige" : "beige";
+  if (warm && lightness < 55 && chroma < 50) return `${tone}brown`;
+  if (hue === "amber" && lightness < 72) return "ochre";
+  if (hue === "yellow" && lightness < 72) return `${tone}${chroma < 22 ? "muted " : ""}olive`;
   if (hue === "yellow" && chroma < 30) return "cream";
-  if (hue === "red" && luma >= 65) return "salmon";
-  if (hue === "pink" && luma < 45) return "wine red";
-  if (hue === "blue" && luma < 25) return "navy";
+  if (hue === "red" && lightness >= 65) return "salmon";
+  if (hue === "pink" && lightness < 45) return "wine red";
+  if (hue === "blue" && lightness < 25) return "navy";
   return `${tone}${chroma < 22 ? "muted " : chroma > 62 ? "vivid " : ""}${hue}`;
 }
 

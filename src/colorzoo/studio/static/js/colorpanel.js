@@ -17,7 +17,7 @@ const SAME_DISTANCE = 1.5;
 function createColorPanel(pad) {
   const gamut = createGamut({ onPick: (ab, done) => setColor(pad, ab, done) });
   const numbers = createNumbers(pad);
-  const luma = createLuma(pad);
+  const lightness = createLightness(pad);
   const reach = createReach(pad);
   const sticky = createSticky(pad);
   const unavailable = createUnavailableNote(pad);
@@ -25,7 +25,7 @@ function createColorPanel(pad) {
   const title = h("h2", { class: "cz-heading" }, t("Color"));
   numbers.el.append(sticky.el);
   const wheel = h("div", { class: "cz-wheel" }, gamut.el, numbers.el);
-  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, luma.el, unavailable.el);
+  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, lightness.el, unavailable.el);
   const palettes = createPalettes(pad);
   const el = h("div", { class: "cz-color" }, color, reach.el, palettes.el);
   const update = () => {
@@ -33,8 +33,8 @@ function createColorPanel(pad) {
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
     show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool));
     setText(title, titleOf(pad, target));
-    gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
-    luma.update(target);
+    gamut.update({ lightness: target.lightness, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
+    lightness.update(target);
     numbers.update(target);
     unavailable.update();
     reach.update(target);
@@ -63,15 +63,15 @@ function titleOf(pad, target) {
   return pad.ui.tool === "paint" ? t("Color of the brush") : t("Color");
 }
 
-function createLuma(pad) {
+function createLightness(pad) {
   const input = h("input", { type: "range", min: 2, max: 98, step: 1, "aria-label": t("Lightness") });
-  const el = h("label", { class: "cz-field cz-luma" }, h("span", {}, t("Lightness")), input);
+  const el = h("label", { class: "cz-field cz-lightness" }, h("span", {}, t("Lightness")), input);
   const set = (done) => setColor(pad, colorTarget(pad).ab, done, Number(input.value));
   input.addEventListener("input", () => set(false));
   input.addEventListener("change", () => set(true));
   const update = (target) => {
     show(el, target.kind === "region" || Boolean(target.free));
-    if (input !== document.activeElement) input.value = String(Math.round(target.luma));
+    if (input !== document.activeElement) input.value = String(Math.round(target.lightness));
   };
   return { el, update };
 }
@@ -88,9 +88,9 @@ function createNumbers(pad) {
   const row = h("div", { class: "cz-numbers" }, swatch, hex);
   const el = h("div", { class: "cz-color-side" }, row, name, h("div", { class: "cz-color-foot" }, dropper, gray));
   const update = (target) => {
-    const shown = labHex(target.luma, target.ab);
+    const shown = labHex(target.lightness, target.ab);
     swatch.style.background = shown;
-    setText(name, colorName(target.luma, target.ab));
+    setText(name, colorName(target.lightness, target.ab));
     if (hex !== focusedElement(pad)) {
       hex.value = shown;
       setAttr(hex, "aria-invalid", null); // an invalid text was not used and is replaced here
@@ -146,7 +146,7 @@ function applyText(pad, input) {
 function applyColor(pad, hex, input) {
   setHex(pad, hex);
   const target = colorTarget(pad);
-  const kept = labHex(target.luma, target.ab);
+  const kept = labHex(target.lightness, target.ab);
   if (target.kind === "point" && kept !== hex) pad.announce(t("{kept}: the photo’s lightness stays", { kept }));
   if (input) input.value = kept;
 }
@@ -276,7 +276,7 @@ function fillSuggestion(tile, item, index, target, current) {
   const share = `${item.share < 0.01 ? "<1" : Math.round(item.share * 100)} %`;
   tile.firstElementChild.style.background = item.color;
   setText(tile.lastElementChild, share);
-  const words = t("{n}: {name}, {hex}, {share}", { n: index + 1, name: colorName(target.luma, item.ab), hex: item.color, share });
+  const words = t("{n}: {name}, {hex}, {share}", { n: index + 1, name: colorName(target.lightness, item.ab), hex: item.color, share });
   setAttr(tile, "aria-label", words);
   setAttr(tile, "aria-pressed", String(current));
   setAttr(tile, "title", words);
@@ -351,8 +351,8 @@ function createPalettes(pad) {
 
 function fillSwatch(pad, swatch, { name, colors }, index, locked) {
   const hex = colors[index];
-  const [luma, a, b] = rgbToLab(hexToRgb(hex));
-  const words = t("{name} {n}: {color}, {hex}", { name, n: index + 1, color: colorName(luma, [a, b]), hex });
+  const [lightness, a, b] = rgbToLab(hexToRgb(hex));
+  const words = t("{name} {n}: {color}, {hex}", { name, n: index + 1, color: colorName(lightness, [a, b]), hex });
   swatch.style.background = hex;
   setAttr(swatch, "aria-label", words);
   setAttr(swatch, "title", words);
@@ -366,8 +366,8 @@ function fillSwatch(pad, swatch, { name, colors }, index, locked) {
 
 /** Add the current color to the selected palette, or to a new one if that is a preset. */
 function addToPalette(pad, select) {
-  const { luma, ab } = colorTarget(pad);
-  const hex = labHex(luma, ab);
+  const { lightness, ab } = colorTarget(pad);
+  const hex = labHex(lightness, ab);
   const palettes = palettesOf(pad);
   const shown = palettes.find(({ name, own }) => own && name === select.value);
   if (!shown) {

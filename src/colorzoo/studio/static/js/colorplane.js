@@ -8,22 +8,22 @@ const EDGE_STEPS = 144;
 const FINE = 2;
 const COARSE = 10;
 
-/** @param {number} luma @returns {{outline: [number, number][], range: number}} border of the gamut and range of a square around it */
-function gamutOutline(luma) {
+/** @param {number} lightness @returns {{outline: [number, number][], range: number}} border of the gamut and range of a square around it */
+function gamutOutline(lightness) {
   const outline = [];
   for (let step = 0; step < EDGE_STEPS; step += 1) {
     const angle = (2 * Math.PI * step) / EDGE_STEPS;
-    outline.push(reduceChroma(luma, [150 * Math.cos(angle), 150 * Math.sin(angle)]));
+    outline.push(reduceChroma(lightness, [150 * Math.cos(angle), 150 * Math.sin(angle)]));
   }
   const reach = Math.max(...outline.flat().map(Math.abs), 18);
   return { outline, range: reach * 1.06 };
 }
 
-/** @param {number} luma @param {number} range @returns {HTMLCanvasElement} the plane at low resolution */
-function paintPlane(luma, range) {
+/** @param {number} lightness @param {number} range @returns {HTMLCanvasElement} the plane at low resolution */
+function paintPlane(lightness, range) {
   const canvas = createCanvas(RESOLUTION, RESOLUTION);
   const context = canvas.getContext("2d");
-  context.putImageData(new ImageData(/** @type {any} */ (planePixels(luma, range, RESOLUTION)), RESOLUTION, RESOLUTION), 0, 0);
+  context.putImageData(new ImageData(/** @type {any} */ (planePixels(lightness, range, RESOLUTION)), RESOLUTION, RESOLUTION), 0, 0);
   return canvas;
 }
 
@@ -31,7 +31,7 @@ function paintPlane(luma, range) {
  * @param {{onPick: (ab: [number, number], done: boolean) => void}} actions
  * @returns {{el: HTMLElement, update: (state: PlaneState) => void}}
  *
- * @typedef {{luma: number, ab: [number, number], suggestions: {ab: [number, number], share: number}[], enabled: boolean}} PlaneState
+ * @typedef {{lightness: number, ab: [number, number], suggestions: {ab: [number, number], share: number}[], enabled: boolean}} PlaneState
  */
 function createGamut({ onPick }) {
   const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {
@@ -43,9 +43,9 @@ function createGamut({ onPick }) {
   const plot = { canvas, state: null, plane: null, key: NaN, outline: [], range: 100, requested: null, picked: null };
   const redraw = oncePerFrame(() => drawPlot(plot));
   const pick = (requested, done) => {
-    const ab = reduceChroma(plot.state.luma, requested);
+    const ab = reduceChroma(plot.state.lightness, requested);
     const snapped = Math.hypot(requested[0] - ab[0], requested[1] - ab[1]) > 1;
-    Object.assign(plot, { requested: snapped ? requested : null, picked: { luma: plot.state.luma, ab } });
+    Object.assign(plot, { requested: snapped ? requested : null, picked: { lightness: plot.state.lightness, ab } });
     setText(note, snapped ? t("Snapped to the nearest color this lightness can show") : "");
     onPick(ab, done);
   };
@@ -66,12 +66,12 @@ function createGamut({ onPick }) {
 
 /** Return whether the color is still the one that was picked in the plane. */
 function sameColor(state, picked) {
-  if (!picked || Math.abs(state.luma - picked.luma) > 0.5) return false;
+  if (!picked || Math.abs(state.lightness - picked.lightness) > 0.5) return false;
   return Math.hypot(state.ab[0] - picked.ab[0], state.ab[1] - picked.ab[1]) < 0.1;
 }
 
-function describe(canvas, { luma, ab, enabled }) {
-  const words = `${colorName(luma, ab)}, ${labHex(luma, ab)}, a ${Math.round(ab[0])}, b ${Math.round(ab[1])}`;
+function describe(canvas, { lightness, ab, enabled }) {
+  const words = `${colorName(lightness, ab)}, ${labHex(lightness, ab)}, a ${Math.round(ab[0])}, b ${Math.round(ab[1])}`;
   setAttr(canvas, "aria-valuenow", Math.round(Math.hypot(...ab)));
   setAttr(canvas, "aria-valuetext", words);
   setAttr(canvas, "aria-disabled", enabled ? false : "true");
@@ -124,11 +124,11 @@ function drawPlot(plot) {
   const side = Math.round(canvas.clientWidth * ratio);
   if (!state || !side) return;
   if (canvas.width !== side || canvas.height !== side) Object.assign(canvas, { width: side, height: side });
-  const key = Math.round(state.luma);
+  const key = Math.round(state.lightness);
   if (key !== plot.key) {
-    const luma = Math.min(99, Math.max(1, key));
-    Object.assign(plot, gamutOutline(luma), { key });
-    plot.plane = paintPlane(luma, plot.range);
+    const lightness = Math.min(99, Math.max(1, key));
+    Object.assign(plot, gamutOutline(lightness), { key });
+    plot.plane = paintPlane(lightness, plot.range);
   }
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, side, side);
@@ -162,7 +162,7 @@ function drawPlaneMarks(context, plot, at, ratio) {
     line(context, at(plot.requested), [x, y], ratio);
     context.setLineDash([]);
   }
-  context.fillStyle = labHex(state.luma, state.ab);
+  context.fillStyle = labHex(state.lightness, state.ab);
   context.beginPath();
   context.arc(x, y, 8 * ratio, 0, 7);
   context.fill();

@@ -17,30 +17,30 @@ const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
 
 /**
  * Return what the color controls change: the selected point, area or regions, or the color of the next point.
- * @returns {{kind: "point" | "area" | "replacement" | "region" | "none", luma: number, ab: [number, number], locked: boolean, free?: boolean}}
+ * @returns {{kind: "point" | "area" | "replacement" | "region" | "none", lightness: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
 function colorTarget(pad) {
   const point = pad.selectedPoint();
-  if (point) return { kind: "point", luma: pad.lumaAt(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
+  if (point) return { kind: "point", lightness: pad.lightnessAt(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
   const area = areaTarget(pad);
   if (area) return { kind: "area", locked: false, ...area };
   const replaced = pickedReplacement(pad)?.replacement;
-  if (replaced) return { kind: "replacement", luma: rgbToLab(hexToRgb(replaced.old))[0], ab: rgbToAb(hexToRgb(replaced.new)), locked: false };
+  if (replaced) return { kind: "replacement", lightness: rgbToLab(hexToRgb(replaced.old))[0], ab: rgbToAb(hexToRgb(replaced.new)), locked: false };
   const [first] = pad.ui.regionPick;
   if (first !== undefined) {
     const color = pad.doc.regions[first];
-    const [luma, a, b] = color ? rgbToLab(hexToRgb(color)) : [pad.ui.luma, ...pad.ui.ab];
-    return { kind: "region", luma, ab: [a, b], locked: false };
+    const [lightness, a, b] = color ? rgbToLab(hexToRgb(color)) : [pad.ui.lightness, ...pad.ui.ab];
+    return { kind: "region", lightness, ab: [a, b], locked: false };
   }
-  return { kind: "none", luma: pad.ui.luma, ab: pad.ui.ab, locked: false };
+  return { kind: "none", lightness: pad.ui.lightness, ab: pad.ui.ab, locked: false };
 }
 
 /**
  * Set the color of the selected point, area or regions, or of the next point.
  * @param {[number, number]} ab @param {boolean} [done] false during a drag
- * @param {number} [luma] used for regions and areas with their own lightness @param {string} [wanted] color that a point cannot show at its place
+ * @param {number} [lightness] used for regions and areas with their own lightness @param {string} [wanted] color that a point cannot show at its place
  */
-function setColor(pad, ab, done = true, luma = colorTarget(pad).luma, wanted = undefined) {
+function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, wanted = undefined) {
   const target = colorTarget(pad);
   if (target.locked) {
     pad.toast(t("This point is locked. Unlock it (L) to change its color."));
@@ -48,23 +48,23 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma, wanted = u
   }
   if (target.kind === "none") {
     const paints = pad.ui.tool === "paint";
-    pad.set({ ab, luma, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
+    pad.set({ ab, lightness, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
     if (done) pad.announce(paints ? t("The brush takes this color") : t("The next point takes this color"));
-  } else if (target.kind === "area") setAreaColor(pad, labHex(luma, ab), done);
-  else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(luma, ab) }, done);
+  } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);
+  else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
-    Object.assign(pad.ui, { ab, luma });
-    const change = { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab), untouched: false, wanted };
+    Object.assign(pad.ui, { ab, lightness });
+    const change = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), untouched: false, wanted };
     applyChange(pad, changePoint(pad.doc, point.id, change), done, t("color"), isFirstColor(point.id));
   } else {
-    Object.assign(pad.ui, { ab, luma });
-    const color = labHex(luma, ab);
+    Object.assign(pad.ui, { ab, lightness });
+    const color = labHex(lightness, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
     applyChange(pad, { ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("color"));
   }
-  if (done) addRecentColor(pad, luma, ab);
+  if (done) addRecentColor(pad, lightness, ab);
 }
 
 /**
@@ -84,12 +84,12 @@ function isFirstColor(id) {
 
 /** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
 function setHex(pad, hex) {
-  const [luma, a, b] = rgbToLab(hexToRgb(hex));
+  const [lightness, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
-  const ab = fixed ? atLightness([luma, a, b], target.luma) : [a, b];
+  const ab = fixed ? atLightness([lightness, a, b], target.lightness) : [a, b];
   const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
-  setColor(pad, ab, true, fixed ? target.luma : luma, paler ? hex : undefined);
+  setColor(pad, ab, true, fixed ? target.lightness : lightness, paler ? hex : undefined);
   pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
 }
 
@@ -98,16 +98,16 @@ const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick]
 
 /** @returns {{hex: string, kept: string} | null} the color that was wanted where another one had to be taken; a point keeps it until it gets another color */
 function unavailableColor(pad) {
-  const { luma, ab } = colorTarget(pad);
+  const { lightness, ab } = colorTarget(pad);
   const { unavailableColor: found } = pad.ui;
   const hex = pad.selectedPoint()?.wanted ?? (found?.of === targetName(pad) ? found.hex : null);
-  return hex ? { hex, kept: labHex(luma, ab) } : null;
+  return hex ? { hex, kept: labHex(lightness, ab) } : null;
 }
 
-function addRecentColor(pad, luma, ab) {
+function addRecentColor(pad, lightness, ab) {
   if (Math.hypot(...ab) < 1) return;
   const others = pad.ui.recent.filter((recent) => abDistance(recent.ab, ab) > SAME_COLOR);
-  pad.set({ recent: [{ ab, hex: labHex(clamp(luma, 35, 75), ab) }, ...others].slice(0, MAX_RECENT) });
+  pad.set({ recent: [{ ab, hex: labHex(clamp(lightness, 35, 75), ab) }, ...others].slice(0, MAX_RECENT) });
   pad.saveSettings();
 }
 
@@ -127,7 +127,7 @@ function newPoint(pad, x, y) {
 /** @param {number} x @param {number} y @param {[number, number]} ab @returns {import("./document.js").Point} */
 function pointIn(pad, x, y, ab) {
   const [left, top] = insidePhoto(pad, x, y);
-  return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lumaAt(left, top), ab), reach: pad.ui.reach };
+  return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAt(left, top), ab), reach: pad.ui.reach };
 }
 
 function insidePhoto(pad, x, y) {
@@ -157,7 +157,7 @@ function movePoint(pad, id, x, y, done) {
   const [dx, dy] = clampShift(strokePoints(pad.doc, point), x - point.x, y - point.y, pad.photo);
   const [left, top] = [point.x + dx, point.y + dy];
   const ab = point.untouched ? shownAb(pad, left, top) : point.ab;
-  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ab, hex: labHex(pad.lumaAt(left, top), ab) }), done, t("move point"));
+  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ab, hex: labHex(pad.lightnessAt(left, top), ab) }), done, t("move point"));
 }
 
 function deletePoint(pad, id) {
@@ -229,8 +229,8 @@ function setStrength(pad, strength, done) {
 
 /** Set the selected point or regions, or the next point, to gray. */
 function keepGray(pad) {
-  const { kind, luma } = colorTarget(pad);
-  setColor(pad, [0, 0], true, luma);
+  const { kind, lightness } = colorTarget(pad);
+  setColor(pad, [0, 0], true, lightness);
   pad.announce(kind === "none" ? t("The next point keeps gray") : t("Keeps gray"));
 }
 

@@ -6,7 +6,7 @@ import { currentRecipe } from "./coloring.js";
 import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
 import { proposeModel } from "./models.js";
-import { LumaMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
+import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
 import { forgetWork, listWorks, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
 import { saveBlob } from "./transport.js";
@@ -136,7 +136,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const found = message.works ?? {};
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   pad.photo = {
-    name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, luma: new LumaMap(gray), shown: 0,
+    name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, lightness: new LightnessMap(gray), shown: 0,
     exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(),
   };
   const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook whose kernel is gone

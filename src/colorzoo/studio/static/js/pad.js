@@ -37,7 +37,7 @@ function initialUi(settings) {
     // connection and files
     link: "connecting", loading: null, opening: null, failure: null, works: [], dropping: false, announcement: "",
     // tool and the color of new points
-    tool: "point", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], luma: 60, sticky: false, colorForNext: false, paintClass: null,
+    tool: "point", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, sticky: false, colorForNext: false, paintClass: null,
     // selected point, painted class or box, area, and regions
     selected: null, shape: null, area: null, regionPick: [],
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
@@ -120,13 +120,13 @@ class Pad {
   }
 
   /** @returns {number} lightness of the photo at a place */
-  lumaAt(x, y) {
-    return this.photo.luma.at(x / this.photo.width, y / this.photo.height);
+  lightnessAt(x, y) {
+    return this.photo.lightness.at(x / this.photo.width, y / this.photo.height);
   }
 
   /** @returns {[number, number]} color of the brush at a place */
   paintAb(x, y) {
-    return atLightness([this.ui.luma, ...this.ui.ab], this.lumaAt(x, y));
+    return atLightness([this.ui.lightness, ...this.ui.ab], this.lightnessAt(x, y));
   }
 
   selectedPoint() {

@@ -31,7 +31,7 @@ function stepBrush(pad, step) {
 /** @param {[number, number]} place @param {boolean} erases */
 function startPaint(pad, place, erases) {
   const { hardness, opacity } = pad.ui.brush;
-  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.luma, pad.ui.ab) };
+  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab) };
   const tenth = (value) => Math.round(value * 10) / 10;
   pad.ui.painting = { path: [place], ...what, size: tenth(brushSize(pad)), hardness, opacity };
   pad.redraw();

@@ -7,7 +7,7 @@
 import { clamp, rgbToLab } from "./color.js";
 import { createCanvas } from "./dom.js";
 
-const LUMA_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
+const LIGHTNESS_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
 
 const RAW_RGBA = "image/x-rgba";
 
@@ -41,7 +41,7 @@ function checkerboard(alpha) {
 }
 
 /** Lightness of the photo, read from its gray preview. */
-class LumaMap {
+class LightnessMap {
   /** @param {Layer} layer */
   constructor(layer) {
     const context = createCanvas(layer.width, layer.height).getContext("2d", { willReadFrequently: true });
@@ -57,7 +57,7 @@ class LumaMap {
   at(u, v) {
     const column = clamp(Math.floor(u * this.width), 0, this.width - 1);
     const row = clamp(Math.floor(v * this.height), 0, this.height - 1);
-    return LUMA_OF_GRAY[this.levels[row * this.width + column]];
+    return LIGHTNESS_OF_GRAY[this.levels[row * this.width + column]];
   }
 }
 
@@ -116,4 +116,4 @@ function cssRgb(color) {
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
-export { LumaMap, checkerboard, classCanvas, classColor, decodeLayer, pixelAt, thumbnailOf };
+export { LightnessMap, checkerboard, classCanvas, classColor, decodeLayer, pixelAt, thumbnailOf };

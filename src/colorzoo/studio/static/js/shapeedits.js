@@ -6,7 +6,7 @@ import { currentRecipe } from "./coloring.js";
 import { withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
-import { areaCenter, areaLuma, areaMask, combinedMasks, drawnMaskSize, followsColor, isEmptyMask, movedBox, movedPainted, strokeMask } from "./shapes.js";
+import { areaCenter, areaLightness, areaMask, combinedMasks, drawnMaskSize, followsColor, isEmptyMask, movedBox, movedPainted, strokeMask } from "./shapes.js";
 
 const DOC_FIELDS = { painted: "painted", box: "boxes" };
 const GUIDANCE_KINDS = { painted: "classes", box: "boxes" };
@@ -262,9 +262,9 @@ async function areaWithAction(pad, place, action, more = {}) {
 /** Return the current color of the place, or the color for new points if that is set. */
 function initialAreaColor(pad, area) {
   const [x, y] = areaCenter(area, pad.photo);
-  const luma = areaLuma(area, pad.photo);
+  const lightness = areaLightness(area, pad.photo);
   const ab = pad.ui.sticky || !pad.photo.result ? pad.ui.ab : rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height));
-  return labHex(luma, ab);
+  return labHex(lightness, ab);
 }
 
 function changeArea(pad, index, area, label, done = true) {
@@ -317,14 +317,14 @@ function deleteArea(pad, index) {
   pad.announce(t("{name} deleted", { name }));
 }
 
-/** Return the color of the selected area for the color controls. @returns {{luma: number, ab: [number, number], free: boolean} | null} */
+/** Return the color of the selected area for the color controls. @returns {{lightness: number, ab: [number, number], free: boolean} | null} */
 function areaTarget(pad) {
   const { area } = pickedArea(pad) ?? {};
   if (area?.action !== "color") return null;
   const lab = rgbToLab(hexToRgb(area.color));
-  if (followsColor(area)) return { luma: lab[0], ab: [lab[1], lab[2]], free: true };
-  const luma = areaLuma(area, pad.photo);
-  return { luma, ab: atLightness(lab, luma), free: false };
+  if (followsColor(area)) return { lightness: lab[0], ab: [lab[1], lab[2]], free: true };
+  const lightness = areaLightness(area, pad.photo);
+  return { lightness, ab: atLightness(lab, lightness), free: false };
 }
 
 export {

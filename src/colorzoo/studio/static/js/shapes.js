@@ -275,11 +275,11 @@ function areaBounds(area, photo) {
 }
 
 /** @param {Area} area @param {any} photo @returns {number} median lightness of the photo inside */
-function areaLuma(area, photo) {
+function areaLightness(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
   const found = [];
   bits.forEach((bit, index) => {
-    if (bit) found.push(photo.luma.at(((index % width) + 0.5) / width, (Math.floor(index / width) + 0.5) / height));
+    if (bit) found.push(photo.lightness.at(((index % width) + 0.5) / width, (Math.floor(index / width) + 0.5) / height));
   });
   return found.sort((one, other) => one - other)[found.length >> 1] ?? 50;
 }
@@ -331,6 +331,6 @@ function isMask(mask) {
 }
 
 export {
-  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLuma, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
+  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
   movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask,
 };

@@ -104,7 +104,7 @@ function createVariantsPanel(pad) {
 function fillVariant(pad, tile, { color, share, ab, picture }, index) {
   const [frame, words] = tile.children;
   if (frame.firstElementChild !== picture) frame.replaceChildren(picture);
-  const name = colorName(colorTarget(pad).luma, ab);
+  const name = colorName(colorTarget(pad).lightness, ab);
   const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)} %`;
   setText(words, `${name} · ${percent}`);
   setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));

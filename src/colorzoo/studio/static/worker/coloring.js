@@ -1,7 +1,7 @@
 // @ts-nocheck: its pairs and objects have no types yet
 /** Color a photo at the network's size: predict, move the points to their exact colors, limit their reach, apply the strength. */
 
-import { lumaOf } from "./gamut.js";
+import { lightnessOf } from "./gamut.js";
 import { Joiner, fitPins } from "./join.js";
 import { overlaysOf } from "./overlays.js";
 import { rawPicture } from "./photo.js";
@@ -53,10 +53,10 @@ class PhotoColorizer {
   }
 
   async #compute(model, recipe, size) {
-    const input = await this.photo.networkLuma(size);
+    const input = await this.photo.networkLightness(size);
     const hints = hintsOf(recipe);
     const takes = model.guidance.includes("points");
-    const points = hints.length ? drawHints(hints, this.photo.size, input.size, input.luma) : null;
+    const points = hints.length ? drawHints(hints, this.photo.size, input.size, input.lightness) : null;
     const found = await this.#runNetwork(model, recipe, input, takes ? points : null);
     let ab = found.ab.data;
     if (points) ab = await this.#applyPoints(model, recipe, input, hints, points, ab, takes);
@@ -70,34 +70,34 @@ class PhotoColorizer {
   }
 
   /** Take back what points do beyond their strength. */
-  async #weaken(model, recipe, { luma, size: from }, size, hints, ab) {
+  async #weaken(model, recipe, { lightness, size: from }, size, hints, ab) {
     const weak = hints.filter(({ strength }) => strength < 1);
     const rest = { ...recipe, strength: 1, points: recipe.points.filter((_, number) => hints[number].strength === 1) };
     const base = await this.predict(model, rest, size);
-    const share = pointStrength(luma, weak, findExtent(luma, weak, this.photo.size, from), from);
+    const share = pointStrength(lightness, weak, findExtent(lightness, weak, this.photo.size, from), from);
     return ab.map((value, at) => base.ab[at] + share[at % share.length] * (value - base.ab[at]));
   }
 
   async #applyPoints(model, recipe, input, hints, points, ab, takes) {
-    const exact = applyPoints(ab, input.luma, points, input.size);
+    const exact = applyPoints(ab, input.lightness, points, input.size);
     const limited = hints.filter(({ reach }) => reach !== "everywhere");
     if (!limited.length) return exact;
-    const others = drawHints(hints, this.photo.size, input.size, input.luma, ({ reach }) => reach === "everywhere");
+    const others = drawHints(hints, this.photo.size, input.size, input.lightness, ({ reach }) => reach === "everywhere");
     const rest = { ...recipe, points: (recipe.points ?? []).filter((_, number) => hints[number].reach === "everywhere") };
     const key = `${model.name} ${input.size} ${cacheKey(rest)}`;
     const plain = takes ? await this.bases.of(key, async () => (await this.#runNetwork(model, rest, input, others)).ab.data) : ab;
-    const base = others ? applyPoints(plain, input.luma, others, input.size) : plain;
-    return limitReach(exact, base, input.luma, points, findExtent(input.luma, limited, this.photo.size, input.size), input.size);
+    const base = others ? applyPoints(plain, input.lightness, others, input.size) : plain;
+    return limitReach(exact, base, input.lightness, points, findExtent(input.lightness, limited, this.photo.size, input.size), input.size);
   }
 
-  #runNetwork(model, recipe, { luma, size }, points) {
+  #runNetwork(model, recipe, { lightness, size }, points) {
     const count = size[0] * size[1];
     const statistics = recipe.statistics ?? {};
     const histogram = normalized(statistics.histogram);
     const graph = this.reference && model.exemplar_file ? { name: `${model.name} with a reference`, file: model.exemplar_file } : model;
     return this.engine.run(graph, {
       exemplar_rgb: this.reference,
-      luma: { data: luma, dims: [1, 1, ...size] },
+      lightness: { data: lightness, dims: [1, 1, ...size] },
       points_ab: { data: points?.ab ?? new Float32Array(2 * count), dims: [1, 2, ...size] },
       points_mask: { data: points?.mask ?? new Float32Array(count), dims: [1, 1, ...size] },
       statistics_histogram: { data: histogram ?? new Float32Array(313), dims: [1, 313] },
@@ -105,20 +105,20 @@ class PhotoColorizer {
     });
   }
 
-  /** @param {Answer} answer @param {any} recipe @param {[number, number]} size @param {(y: number, x: number) => number} lumaAt @returns {Joiner} */
-  joiner(answer, recipe, size, lumaAt) {
+  /** @param {Answer} answer @param {any} recipe @param {[number, number]} size @param {(y: number, x: number) => number} lightnessAt @returns {Joiner} */
+  joiner(answer, recipe, size, lightnessAt) {
     const hints = scaledHints(hintsOf(recipe), this.photo.size, size);
     const strength = recipe.strength ?? 1;
-    const pins = fitPins(hints, answer.ab, answer.size, size, lumaAt, strength);
+    const pins = fitPins(hints, answer.ab, answer.size, size, lightnessAt, strength);
     return new Joiner(answer.ab, answer.size, size, pins, overlaysOf(recipe, this.photo.size, size, strength));
   }
 
-  /** @param {Answer} answer @param {any} recipe @param {Float32Array} luma @param {[number, number]} size @returns {Uint8Array} picture for a message */
-  render(answer, recipe, luma, size) {
+  /** @param {Answer} answer @param {any} recipe @param {Float32Array} lightness @param {[number, number]} size @returns {Uint8Array} picture for a message */
+  render(answer, recipe, lightness, size) {
     const [height, width] = size;
-    const joiner = this.joiner(answer, recipe, size, (y, x) => luma[y * width + x]);
+    const joiner = this.joiner(answer, recipe, size, (y, x) => lightness[y * width + x]);
     const { buffer, rgba } = rawPicture(width, height);
-    for (let y = 0; y < height; y += 1) joiner.write(y, luma.subarray(y * width, (y + 1) * width), rgba, 4 * y * width, 4);
+    for (let y = 0; y < height; y += 1) joiner.write(y, lightness.subarray(y * width, (y + 1) * width), rgba, 4 * y * width, 4);
     return buffer;
   }
 
@@ -130,13 +130,13 @@ class PhotoColorizer {
   async renderWhole(answer, recipe, { width, height, rgba }, goOn) {
     const one = new Float32Array(1);
     const joiner = this.joiner(answer, recipe, [height, width], (y, x) => {
-      lumaOf(rgba, y * width + x, one);
+      lightnessOf(rgba, y * width + x, one);
       return one[0];
     });
     const row = new Float32Array(width);
     for (let y = 0; y < height; y += 1) {
       if (y % ROWS_PER_STEP === 0 && !(await goOn())) return false;
-      lumaOf(rgba, y * width, row);
+      lightnessOf(rgba, y * width, row);
       joiner.write(y, row, rgba, 4 * y * width, 4);
     }
     return true;

@@ -26,15 +26,15 @@ const inverseLabF = (value) => {
 const LUMINANCE_OF = LUMINANCE.map((weight) => Float32Array.from({ length: 256 }, (_, level) => Math.fround(toLinear(level / 255)) * Math.fround(weight)));
 
 /** @param {Uint8Array | Uint8ClampedArray} rgba @param {number} first pixel @param {Float32Array} out lightness of the pixels from there */
-function lumaOf(rgba, first, out) {
+function lightnessOf(rgba, first, out) {
   const [reds, greens, blues] = LUMINANCE_OF;
   for (let i = 0, at = 4 * first; i < out.length; i += 1, at += 4) {
     out[i] = 116 * labF(reds[rgba[at]] + greens[rgba[at + 1]] + blues[rgba[at + 2]]) - 16;
   }
 }
 
-/** @param {number} luma in [0, 100] @returns {number} Y in [0, 1] */
-const luminanceOfLuma = (luma) => inverseLabF((luma + 16) / 116);
+/** @param {number} lightness in [0, 100] @returns {number} Y in [0, 1] */
+const luminanceOfLightness = (lightness) => inverseLabF((lightness + 16) / 116);
 
 function levelsTable() {
   const table = new Uint8Array(STEPS + 1);
@@ -55,12 +55,12 @@ const LEVELS = levelsTable();
 /** @param {number} linear @returns {number} 8-bit level, clipped */
 const toLevel = (linear) => LEVELS[linear <= 0 ? 0 : linear >= 1 ? STEPS : (linear * STEPS) | 0];
 
-const LUMA_CELLS = 128;
+const LIGHTNESS_CELLS = 128;
 const HUE_CELLS = 1024;
 const MAX_S = 1;
 const PRECISION = 1e-4;
 const MARGIN_S = 2e-3;
-const MIN_LUMA = 1e-2;
+const MIN_LIGHTNESS = 1e-2;
 const MAX_SHARE = 4;
 const MIN_SHARE = 1e-3;
 const TINY = 1e-12;
@@ -96,16 +96,16 @@ let brackets = null;
 /** @returns {{low: Float32Array, high: Float32Array}} computed on first use */
 function bracketTable() {
   if (brackets) return brackets;
-  const corners = new Float32Array((LUMA_CELLS + 1) * (HUE_CELLS + 1));
-  for (let row = 0; row <= LUMA_CELLS; row += 1) {
-    const luminance = luminanceOfLuma(Math.max((100 * row) / LUMA_CELLS, MIN_LUMA));
+  const corners = new Float32Array((LIGHTNESS_CELLS + 1) * (HUE_CELLS + 1));
+  for (let row = 0; row <= LIGHTNESS_CELLS; row += 1) {
+    const luminance = luminanceOfLightness(Math.max((100 * row) / LIGHTNESS_CELLS, MIN_LIGHTNESS));
     for (let column = 0; column <= HUE_CELLS; column += 1) {
       const hue = -Math.PI + (2 * Math.PI * column) / HUE_CELLS;
       corners[row * (HUE_CELLS + 1) + column] = largestShare(luminance, Math.cos(hue), Math.sin(hue));
     }
   }
-  const [low, high] = [new Float32Array(LUMA_CELLS * HUE_CELLS), new Float32Array(LUMA_CELLS * HUE_CELLS)];
-  for (let row = 0; row < LUMA_CELLS; row += 1) {
+  const [low, high] = [new Float32Array(LIGHTNESS_CELLS * HUE_CELLS), new Float32Array(LIGHTNESS_CELLS * HUE_CELLS)];
+  for (let row = 0; row < LIGHTNESS_CELLS; row += 1) {
     for (let column = 0; column < HUE_CELLS; column += 1) {
       const at = row * (HUE_CELLS + 1) + column;
       const [one, two, three, four] = [corners[at], corners[at + 1], corners[at + HUE_CELLS + 1], corners[at + HUE_CELLS + 2]];
@@ -132,8 +132,8 @@ const outerColor = [0, 0, 0];
 /** Reduce the chroma of a color to fit into sRGB. @param {number[]} linear changed in place @param {number} lightness of the color */
 function fitChroma(linear, lightness) {
   const tolerance = GAMUT_TOLERANCE / 2;
-  const luma = clamp(lightness, 0, 100);
-  const luminance = luminanceOfLuma(luma);
+  const possible = clamp(lightness, 0, 100);
+  const luminance = luminanceOfLightness(possible);
   let [a, b] = [0, 0];
   for (let row = 0; row < 3; row += 1) {
     const share = TO_CONES[row][0] * linear[0] + TO_CONES[row][1] * linear[1] + TO_CONES[row][2] * linear[2];
@@ -144,7 +144,7 @@ function fitChroma(linear, lightness) {
   const inverse = 1 / Math.sqrt(Math.max(a * a + b * b, TINY));
   const [cosine, sine] = [a * inverse, b * inverse];
   const [p, q, r] = [slope(0, cosine, sine), slope(1, cosine, sine), slope(2, cosine, sine)];
-  const row = Math.min((luma * LUMA_CELLS / 100) | 0, LUMA_CELLS - 1);
+  const row = Math.min((possible * LIGHTNESS_CELLS / 100) | 0, LIGHTNESS_CELLS - 1);
   const turn = clamp((Math.atan2(b, a) * (HUE_CELLS / (2 * Math.PI)) + HUE_CELLS / 2) | 0, 0, HUE_CELLS - 1);
   const table = bracketTable();
   const low = table.low[row * HUE_CELLS + turn];
@@ -158,31 +158,31 @@ function fitChroma(linear, lightness) {
 
 const fits = (linear) => Math.min(linear[0], linear[1], linear[2]) >= -GAMUT_TOLERANCE && Math.max(linear[0], linear[1], linear[2]) <= 1 + GAMUT_TOLERANCE;
 
-/** @param {number} luma @param {number} a @param {number} b @param {number[]} out linear sRGB, maybe outside of the gamut */
-function linearOf(luma, a, b, out) {
-  const fy = (luma + 16) / 116;
+/** @param {number} lightness @param {number} a @param {number} b @param {number[]} out linear sRGB, maybe outside of the gamut */
+function linearOf(lightness, a, b, out) {
+  const fy = (lightness + 16) / 116;
   const x = inverseLabF(fy + a / 500);
   const y = inverseLabF(fy);
   const z = inverseLabF(Math.max(fy - b / 200, 0));
   for (let c = 0; c < 3; c += 1) out[c] = XYZ_TO_RGB[c][0] * x + XYZ_TO_RGB[c][1] * y + XYZ_TO_RGB[c][2] * z;
 }
 
-/** @param {number} luma @param {number} a @param {number} b @param {number[]} out linear sRGB inside of the gamut */
-function linearInGamut(luma, a, b, out) {
-  linearOf(luma, a, b, out);
-  if (!fits(out)) fitChroma(out, luma);
+/** @param {number} lightness @param {number} a @param {number} b @param {number[]} out linear sRGB inside of the gamut */
+function linearInGamut(lightness, a, b, out) {
+  linearOf(lightness, a, b, out);
+  if (!fits(out)) fitChroma(out, lightness);
 }
 
-/** @param {number} luma @param {[number, number]} ab @returns {[number, number]} inside of sRGB; unchanged if it is already */
-function reducedChroma(luma, ab) {
+/** @param {number} lightness @param {[number, number]} ab @returns {[number, number]} inside of sRGB; unchanged if it is already */
+function reducedChroma(lightness, ab) {
   /** @type {[number, number, number]} */
   const linear = [0, 0, 0];
-  linearOf(luma, ...ab, linear);
+  linearOf(lightness, ...ab, linear);
   if (fits(linear)) return ab;
-  if (luma < 0 || luma > 100) return [0, 0];
-  fitChroma(linear, luma);
+  if (lightness < 0 || lightness > 100) return [0, 0];
+  fitChroma(linear, lightness);
   const [, a, b] = linearToLab(linear);
   return [a, b];
 }
 
-export { bracketTable, linearInGamut, lumaOf, reducedChroma, toLevel };
+export { bracketTable, linearInGamut, lightnessOf, reducedChroma, toLevel };

@@ -145,8 +145,8 @@ async function color(backend, { recipe, quality, suggest }, answer) {
 async function render(backend, found, recipe, quality) {
   const { photo, solver } = backend;
   if (quality !== "full") {
-    const [luma, size] = quality === "drag" ? [photo.drag, photo.dragSize] : [photo.view, photo.viewSize];
-    return { buffer: solver.render(found, recipe, luma, size), size };
+    const [lightness, size] = quality === "drag" ? [photo.drag, photo.dragSize] : [photo.view, photo.viewSize];
+    return { buffer: solver.render(found, recipe, lightness, size), size };
   }
   const pixels = await photo.pixels();
   if (!(await solver.renderWhole(found, recipe, pixels, backend.isNewest))) return null;
@@ -154,18 +154,18 @@ async function render(backend, found, recipe, quality) {
 }
 
 function displayedPoint(photo, hint, strength) {
-  const luma = photo.lumaAt(hint.x, hint.y);
-  const there = displayedAb(hint, luma);
+  const lightness = photo.lightnessAt(hint.x, hint.y);
+  const there = displayedAb(hint, lightness);
   const paler = Math.hypot(...pointAb(hint)) - Math.hypot(...there) > SNAPPED;
   const requested = there.map((value) => value * strength);
-  const ab = reducedChroma(luma, requested);
+  const ab = reducedChroma(lightness, requested);
   const moved = Math.max(Math.abs(ab[0] - requested[0]), Math.abs(ab[1] - requested[1])) > SNAPPED;
-  return { luma, ab, color: hexOf(luma, ab), snapped: moved || paler };
+  return { lightness, ab, color: hexOf(lightness, ab), snapped: moved || paler };
 }
 
-function hexOf(luma, ab) {
+function hexOf(lightness, ab) {
   const linear = [0, 0, 0];
-  linearInGamut(luma, ...ab, linear);
+  linearInGamut(lightness, ...ab, linear);
   return rgbToHex(linear.map(toLevel));
 }
 
@@ -190,15 +190,15 @@ async function suggestions(backend, { recipe, x, y, count = 9, exclude = null },
   const found = await backend.predict(others);
   const made = distributionOf(backend, backend.model(recipe), found);
   if (!made) {
-    answer({ type: "suggestions", x, y, luma: null, items: [], entropy: null });
+    answer({ type: "suggestions", x, y, lightness: null, items: [], entropy: null });
     return;
   }
   const [height, width] = found.size;
   const shares = sharesAtPlace(made, Math.min((x * width) / photo.width, width - 1), Math.min((y * height) / photo.height, height - 1));
-  const luma = photo.lumaAt(x, y);
+  const lightness = photo.lightnessAt(x, y);
   const centers = made.shown.map((bin) => made.centers[bin]);
-  const items = suggestColors(shares, centers, luma, Math.min(count, MAX_SUGGESTIONS), backend.catalog.draws);
-  answer({ type: "suggestions", x, y, luma, items, entropy: entropyOf(shares) / Math.LN2 });
+  const items = suggestColors(shares, centers, lightness, Math.min(count, MAX_SUGGESTIONS), backend.catalog.draws);
+  answer({ type: "suggestions", x, y, lightness, items, entropy: entropyOf(shares) / Math.LN2 });
 }
 
 async function next(backend, { recipe }, answer) {
@@ -225,7 +225,7 @@ async function probe(backend, { recipe, x, y }, answer) {
   const [a, b] = solver.joiner(found, recipe, photo.viewSize, (v, u) => photo.view[v * columns + u]).abRow(row, photo.view.subarray(row * columns, (row + 1) * columns));
   const ab = [a[column], b[column]];
   const source = rgbToHex([...photo.source.subarray(4 * at, 4 * at + 3)]);
-  answer({ type: "probed", x, y, luma: photo.view[at], ab, result: hexOf(photo.view[at], ab), source });
+  answer({ type: "probed", x, y, lightness: photo.view[at], ab, result: hexOf(photo.view[at], ab), source });
 }
 
 function inside({ width, height }, x, y) {
@@ -236,15 +236,15 @@ const SLIDER_STEPS = 23;
 
 async function extent(backend, { x, y, radius = 3, reach = "automatic" }, answer) {
   const { photo } = backend;
-  const { luma, size } = await photo.networkLuma(backend.catalog.network);
+  const { lightness, size } = await photo.networkLightness(backend.catalog.network);
   const hint = { x, y, radius, color: "#808080", ab: null, reach };
-  const weight = reach === "everywhere" ? luma.map(() => 1) : findExtent(luma, [hint], photo.size, size).weight;
+  const weight = reach === "everywhere" ? lightness.map(() => 1) : findExtent(lightness, [hint], photo.size, size).weight;
   const image = new ImageData(size[1], size[0]);
   weight.forEach((share, i) => image.data.set([...TINT, Math.round(share * TINT_ALPHA)], 4 * i));
   const context = createContext(size[1], size[0]);
   context.putImageData(image, 0, 0);
   const blob = await context.canvas.convertToBlob({ type: "image/png" });
-  answer({ type: "extent", x, y, reach, steps: evenReaches(luma, hint, photo.size, size, SLIDER_STEPS) }, new Uint8Array(await blob.arrayBuffer()));
+  answer({ type: "extent", x, y, reach, steps: evenReaches(lightness, hint, photo.size, size, SLIDER_STEPS) }, new Uint8Array(await blob.arrayBuffer()));
 }
 
 async function model(backend, { name }, answer) {

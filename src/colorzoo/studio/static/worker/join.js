@@ -16,10 +16,10 @@ const distanceOutside = (place, first, last) => Math.max(first - place, place - 
 /**
  * Compute the corrections that give the points their exact colors in the upsampled prediction.
  * @param {import("./points.js").Hint[]} given points in pixels of the result; those of a strength below 1 are left to the prediction @param {Float32Array} ab (2, h, w) @param {[number, number]} from h and w
- * @param {[number, number]} size of the result @param {(y: number, x: number) => number} lumaAt @param {number} strength
+ * @param {[number, number]} size of the result @param {(y: number, x: number) => number} lightnessAt @param {number} strength
  * @returns {{rows: number[], columns: number[], reach: number, ab: number[]}[]}
  */
-function fitPins(given, ab, from, size, lumaAt, strength) {
+function fitPins(given, ab, from, size, lightnessAt, strength) {
   const hints = given.filter((hint) => hint.strength === 1);
   if (!hints.length || hints.length > MAX_PINS) return [];
   const places = hints.map((hint) => ({
@@ -36,9 +36,9 @@ function fitPins(given, ab, from, size, lumaAt, strength) {
   });
   const enlarged = new Upsampler(ab, from, size);
   const missing = kept.map(({ hint, y, x }) => {
-    const luma = lumaAt(y, x);
-    const [a, b] = displayedAb(hint, luma);
-    const target = reducedChroma(luma, [a * strength, b * strength]);
+    const lightness = lightnessAt(y, x);
+    const [a, b] = displayedAb(hint, lightness);
+    const target = reducedChroma(lightness, [a * strength, b * strength]);
     return enlarged.pixel(y, x).map((value, c) => target[c] - value);
   });
   const amounts = solvePins(apart.map((row) => row.map((squared, j) => Math.exp((-0.5 * squared) / reaches[j] ** 2))), missing);
@@ -84,21 +84,21 @@ class Joiner {
     this.linear = [0, 0, 0];
   }
 
-  /** @param {number} y @param {Float32Array} luma of that row @returns {[Float32Array, Float32Array]} a and b of the row */
-  abRow(y, luma) {
+  /** @param {number} y @param {Float32Array} lightness of that row @returns {[Float32Array, Float32Array]} a and b of the row */
+  abRow(y, lightness) {
     this.enlarged.row(0, y, this.a);
     this.enlarged.row(1, y, this.b);
     for (const pin of this.pins) addPin(pin, y, this.a, this.b);
-    for (const overlay of this.overlays) overlay.addTo(y, luma, this.a, this.b);
+    for (const overlay of this.overlays) overlay.addTo(y, lightness, this.a, this.b);
     return [this.a, this.b];
   }
 
-  /** @param {number} y @param {Float32Array} luma of that row @param {Uint8Array | Uint8ClampedArray} out @param {number} at index of its first byte @param {number} step bytes per pixel */
-  write(y, luma, out, at, step) {
-    const [a, b] = this.abRow(y, luma);
+  /** @param {number} y @param {Float32Array} lightness of that row @param {Uint8Array | Uint8ClampedArray} out @param {number} at index of its first byte @param {number} step bytes per pixel */
+  write(y, lightness, out, at, step) {
+    const [a, b] = this.abRow(y, lightness);
     const { linear } = this;
     for (let x = 0, to = at; x < a.length; x += 1, to += step) {
-      linearInGamut(luma[x], a[x], b[x], linear);
+      linearInGamut(lightness[x], a[x], b[x], linear);
       out[to] = toLevel(linear[0]);
       out[to + 1] = toLevel(linear[1]);
       out[to + 2] = toLevel(linear[2]);

@@ -5,7 +5,7 @@ const ORDER = [
   35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 // tables of annex K of ITU-T T.81
-const LUMA_STEPS = [
+const LIGHTNESS_STEPS = [
   16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
   18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ];
@@ -174,7 +174,7 @@ const part = (marker, body) => [0xff, marker, ...two(body.length + 2), ...body];
  * @returns {Uint8Array}
  */
 function encodeJpeg(pixels, quality, about) {
-  const steps = [LUMA_STEPS, CHROMA_STEPS].map((base) => scaledSteps(base, quality));
+  const steps = [LIGHTNESS_STEPS, CHROMA_STEPS].map((base) => scaledSteps(base, quality));
   const tables = [0, 1].flatMap((i) => [
     ...part(0xdb, [i, ...ORDER.map((at) => steps[i][at])]), ...part(0xc4, [i, ...DC_COUNTS[i], ...DC_VALUES]), ...part(0xc4, [16 + i, ...AC_COUNTS[i], ...AC_VALUES[i]]),
   ]);

@@ -3,7 +3,7 @@
 import { hexToRgb, rgbToLab } from "../js/color.js";
 import { Painting } from "./paint.js";
 
-/** @typedef {{addTo: (y: number, luma: Float32Array, a: Float32Array, b: Float32Array) => void}} Overlay  changes a row in place */
+/** @typedef {{addTo: (y: number, lightness: Float32Array, a: Float32Array, b: Float32Array) => void}} Overlay  changes a row in place */
 
 const [FULL_HUE, FULL_HUE_SHARE] = [10, 0.5]; // chroma below which a hue says less: CIE units, and share of the old color's
 const MOST_CHROMA_FACTOR = 8;
@@ -25,8 +25,8 @@ class Replacing {
     });
   }
 
-  /** Replace colors in a row. @param {number} _y @param {Float32Array} _luma @param {Float32Array} a @param {Float32Array} b */
-  addTo(_y, _luma, a, b) {
+  /** Replace colors in a row. @param {number} _y @param {Float32Array} _lightness @param {Float32Array} a @param {Float32Array} b */
+  addTo(_y, _lightness, a, b) {
     for (const step of this.steps) {
       for (let x = 0; x < a.length; x += 1) {
         const angle = Math.abs(Math.atan2(step.a * b[x] - step.b * a[x], step.a * a[x] + step.b * b[x])) / DEGREE;

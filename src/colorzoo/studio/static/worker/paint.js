@@ -15,8 +15,8 @@ class Painting {
     this.squared = new Float32Array(size[1]);
   }
 
-  /** Paint over a row. @param {number} y @param {Float32Array} luma @param {Float32Array} a @param {Float32Array} b */
-  addTo(y, luma, a, b) {
+  /** Paint over a row. @param {number} y @param {Float32Array} lightness @param {Float32Array} a @param {Float32Array} b */
+  addTo(y, lightness, a, b) {
     const below = this.brushes.some(({ table }) => !table) ? [a.slice(), b.slice()] : [a, b];
     const place = (y + 0.5) * this.scale[0];
     for (const brush of this.brushes) {
@@ -28,7 +28,7 @@ class Painting {
         if (this.squared[x] >= brush.outer * brush.outer) continue;
         const near = Math.min(1, (brush.outer - Math.sqrt(this.squared[x])) / (brush.outer - brush.inner));
         const share = brush.opacity * near * near * (3 - 2 * near);
-        const [wantedA, wantedB] = brush.table ? this.#colorAt(brush.table, luma[x]) : [below[0][x], below[1][x]];
+        const [wantedA, wantedB] = brush.table ? this.#colorAt(brush.table, lightness[x]) : [below[0][x], below[1][x]];
         a[x] += share * (wantedA - a[x]);
         b[x] += share * (wantedB - b[x]);
       }
@@ -53,8 +53,8 @@ class Painting {
     }
   }
 
-  #colorAt(table, luma) {
-    const at = Math.min(Math.max(luma, 0), 100) * ((PAINT_LIGHTNESSES - 1) / 100);
+  #colorAt(table, lightness) {
+    const at = Math.min(Math.max(lightness, 0), 100) * ((PAINT_LIGHTNESSES - 1) / 100);
     const below = Math.min(Math.floor(at), PAINT_LIGHTNESSES - 2);
     const part = at - below;
     return [0, 1].map((c) => this.strength * (table[below][c] * (1 - part) + table[below + 1][c] * part));

@@ -51,18 +51,18 @@ function sharesAtPlace(found, x, y) {
 }
 
 /**
- * @param {Float64Array} shares of the shown bins @param {[number, number][]} centers of them @param {number} luma @param {number} count
+ * @param {Float64Array} shares of the shown bins @param {[number, number][]} centers of them @param {number} lightness @param {number} count
  * @param {number[][]} draws random numbers in [0, 1) for the k-means starts @returns {{ab: [number, number], color: string, share: number}[]} most likely first
  */
-function suggestColors(shares, centers, luma, count, draws) {
+function suggestColors(shares, centers, lightness, count, draws) {
   const most = shares.reduce((top, share) => Math.max(top, share), 0);
   const kept = [...shares.keys()].filter((bin) => shares[bin] > NEGLIGIBLE * most);
   const sum = kept.reduce((total, bin) => total + shares[bin], 0);
   const { means, masses } = weightedClusters(kept.map((bin) => centers[bin]), kept.map((bin) => shares[bin] / sum), count, draws);
   return means.map((mean, i) => {
-    const ab = reducedChroma(luma, /** @type {any} */ (mean));
+    const ab = reducedChroma(lightness, /** @type {any} */ (mean));
     const linear = [0, 0, 0];
-    linearInGamut(luma, ...ab, linear);
+    linearInGamut(lightness, ...ab, linear);
     return { ab, color: rgbToHex(/** @type {any} */ (linear.map(toLevel))), share: masses[i] };
   });
 }

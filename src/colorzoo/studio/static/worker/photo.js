@@ -1,6 +1,6 @@
 /** A photo in the worker: its file, and the small maps that every edit needs. */
 
-import { lumaOf } from "./gamut.js";
+import { lightnessOf } from "./gamut.js";
 import { Downsampler, fitSize, workingSize } from "./resample.js";
 
 const ROUND = Uint32Array.from(primes(64), (prime) => fraction(Math.cbrt(prime)));
@@ -111,11 +111,11 @@ function isGray({ width, height, rgba }) {
 }
 
 /** @param {{width: number, height: number, rgba: Uint8ClampedArray}} pixels @param {[number, number][]} sizes @returns {Float32Array[]} lightness at these sizes */
-function lumaAtSizes({ width, height, rgba }, sizes) {
+function lightnessAtSizes({ width, height, rgba }, sizes) {
   const shrinkers = sizes.map((size) => new Downsampler([height, width], size));
   const row = new Float32Array(width);
   for (let y = 0; y < height; y += 1) {
-    lumaOf(rgba, y * width, row);
+    lightnessOf(rgba, y * width, row);
     for (const shrinker of shrinkers) shrinker.take(y, row);
   }
   return shrinkers.map((shrinker) => shrinker.done());
@@ -130,7 +130,7 @@ class Photo {
   /** @type {number} */ width;
   /** @type {number} */ height;
   /** @type {number} */ network;
-  /** @type {Map<number, any>} */ networkLumas;
+  /** @type {Map<number, any>} */ networkLightnesses;
   /** @type {[number, number]} */ viewSize;
   /** @type {[number, number]} */ dragSize;
   /** @type {any} */ source;
@@ -142,13 +142,13 @@ class Photo {
     const pixels = await decodePicture(bytes, name, limits.pixels);
     const { width, height } = pixels;
     const photo = new Photo();
-    Object.assign(photo, { bytes, name, width, height, limits, network, sha256: await sha256(bytes), networkLumas: new Map() });
+    Object.assign(photo, { bytes, name, width, height, limits, network, sha256: await sha256(bytes), networkLightnesses: new Map() });
     photo.viewSize = fitSize(height, width, limits.view);
     photo.dragSize = fitSize(height, width, Math.floor((limits.view * 3) / 8));
     const shapes = [photo.viewSize, photo.dragSize, ...[network, Math.floor(network / 2)].map((size) => workingSize(height, width, size))];
-    const [view, drag, ...small] = lumaAtSizes(pixels, shapes);
+    const [view, drag, ...small] = lightnessAtSizes(pixels, shapes);
     Object.assign(photo, { view, drag });
-    small.forEach((map, i) => photo.networkLumas.set(i ? Math.floor(network / 2) : network, { luma: map, size: shapes[i + 2] }));
+    small.forEach((map, i) => photo.networkLightnesses.set(i ? Math.floor(network / 2) : network, { lightness: map, size: shapes[i + 2] }));
     photo.colored = !isGray(pixels);
     photo.source = await viewOf(pixels, photo.viewSize);
     return photo;
@@ -159,14 +159,14 @@ class Photo {
     return [this.height, this.width];
   }
 
-  /** @param {number} size shorter side @returns {Promise<{luma: Float32Array, size: [number, number]}>} lightness for the network */
-  async networkLuma(size) {
-    if (!this.networkLumas.has(size)) {
+  /** @param {number} size shorter side @returns {Promise<{lightness: Float32Array, size: [number, number]}>} lightness for the network */
+  async networkLightness(size) {
+    if (!this.networkLightnesses.has(size)) {
       const shape = workingSize(this.height, this.width, size);
-      const [luma] = lumaAtSizes(await this.pixels(), [shape]);
-      this.networkLumas.set(size, { luma, size: shape });
+      const [lightness] = lightnessAtSizes(await this.pixels(), [shape]);
+      this.networkLightnesses.set(size, { lightness, size: shape });
     }
-    return this.networkLumas.get(size);
+    return this.networkLightnesses.get(size);
   }
 
   pixels() {
@@ -181,7 +181,7 @@ class Photo {
   }
 
   /** @returns {number} lightness of the preview at a place */
-  lumaAt(x, y) {
+  lightnessAt(x, y) {
     return this.view[this.viewIndex(x, y)];
   }
 }

@@ -46,17 +46,17 @@ function pointNumbers(hints, wanted, whole, size) {
 /** @param {Hint} hint @returns {[number, number]} in CIE units */
 const pointAb = (hint) => hint.ab ?? /** @type {[number, number]} */ (rgbToLab(hexToRgb(hint.color)).slice(1));
 
-/** @param {Hint} hint @param {number} luma of the photo @returns {[number, number]} color of a point at a lightness; an explicit ab is unchanged */
-function displayedAb(hint, luma) {
-  return hint.ab ?? atLightness(rgbToLab(hexToRgb(hint.color)), luma);
+/** @param {Hint} hint @param {number} lightness of the photo @returns {[number, number]} color of a point at a lightness; an explicit ab is unchanged */
+function displayedAb(hint, lightness) {
+  return hint.ab ?? atLightness(rgbToLab(hexToRgb(hint.color)), lightness);
 }
 
 /**
  * Draw points with the colors that sRGB shows at the lightness of their pixels.
- * @param {Hint[]} hints @param {[number, number]} whole @param {[number, number]} size @param {Float32Array} luma (h, w)
+ * @param {Hint[]} hints @param {[number, number]} whole @param {[number, number]} size @param {Float32Array} lightness (h, w)
  * @param {(hint: Hint) => boolean} [wanted] @returns {Drawn | null} null without points
  */
-function drawHints(hints, whole, size, luma, wanted = () => true) {
+function drawHints(hints, whole, size, lightness, wanted = () => true) {
   const chosen = pointNumbers(hints, wanted, whole, size);
   const count = chosen.length;
   const [ab, mask] = [new Float32Array(2 * count), new Float32Array(count)];
@@ -64,7 +64,7 @@ function drawHints(hints, whole, size, luma, wanted = () => true) {
   for (let i = 0; i < count; i += 1) {
     if (chosen[i] < 0) continue;
     const hint = hints[chosen[i]];
-    [ab[i], ab[count + i]] = hint.ab ? reducedChroma(luma[i], hint.ab) : displayedAb(hint, luma[i]);
+    [ab[i], ab[count + i]] = hint.ab ? reducedChroma(lightness[i], hint.ab) : displayedAb(hint, lightness[i]);
     mask[i] = 1;
     any = true;
   }
@@ -85,15 +85,15 @@ const MIN_WEIGHT = 1e-6;
 
 /**
  * Change a prediction so that the points have exactly their colors.
- * @param {Float32Array} ab (2, h, w) @param {Float32Array} luma (h, w) @param {Drawn} points @param {[number, number]} size
+ * @param {Float32Array} ab (2, h, w) @param {Float32Array} lightness (h, w) @param {Drawn} points @param {[number, number]} size
  * @returns {Float32Array} (2, h, w)
  */
-function applyPoints(ab, luma, points, size) {
+function applyPoints(ab, lightness, points, size) {
   const [height, width] = size;
   const cell = Math.max(1, Math.floor(Math.min(height, width) / GRID_CELLS));
   /** @type {[number, number]} */
   const cells = [Math.ceil(height / cell), Math.ceil(width / cell)];
-  const fields = spreadCorrections(ab, luma, points, size, cells);
+  const fields = spreadCorrections(ab, lightness, points, size, cells);
   const count = height * width;
   const exact = new Float32Array(2 * count);
   fields.forEach((field, channel) => {
@@ -103,7 +103,7 @@ function applyPoints(ab, luma, points, size) {
   return exact;
 }
 
-function spreadCorrections(ab, luma, points, size, cells) {
+function spreadCorrections(ab, lightness, points, size, cells) {
   const count = size[0] * size[1];
   const share = pooled(points.mask, size, cells);
   const missing = [0, 1].map((channel) => {
@@ -111,15 +111,15 @@ function spreadCorrections(ab, luma, points, size, cells) {
     const sums = pooled(points.mask.map((given, i) => given * (points.ab[off + i] - ab[off + i])), size, cells);
     return sums.map((sum, i) => sum / Math.max(share[i], 1e-6));
   });
-  return propagate(pooled(luma, size, cells), missing, share, cells, 0.4 / FADE ** 2);
+  return propagate(pooled(lightness, size, cells), missing, share, cells, 0.4 / FADE ** 2);
 }
 
 /**
  * Propagate given values; each other pixel becomes the weighted mean of its neighbors.
- * @param {ArrayLike<number>} luma (h, w) @param {ArrayLike<number>[]} values maps @param {ArrayLike<number>} given above 0 at given pixels
+ * @param {ArrayLike<number>} lightness (h, w) @param {ArrayLike<number>[]} values maps @param {ArrayLike<number>} given above 0 at given pixels
  * @param {[number, number]} size @param {number} fade @returns {Float64Array[]}
  */
-function propagate(luma, values, given, [height, width], fade) {
+function propagate(lightness, values, given, [height, width], fade) {
   const along = height <= width; // numbered along the shorter side, so that the band is narrow
   const count = height * width;
   const order = Int32Array.from({ length: count }, (_, i) => (along ? (i % height) * width + Math.floor(i / height) : i));
@@ -132,13 +132,13 @@ function propagate(luma, values, given, [height, width], fade) {
   }
   const fields = values.map((map) => Float64Array.from(map, (value, i) => (given[i] > 0 ? value : 0)));
   if (!free || free === count) return fields;
-  const system = bandSystem(luma, fields, number, free, [height, width], fade);
+  const system = bandSystem(lightness, fields, number, free, [height, width], fade);
   const solved = solveBand(system);
   fields.forEach((field, k) => number.forEach((at, pixel) => at >= 0 && (field[pixel] = solved[k][at])));
   return fields;
 }
 
-function bandSystem(luma, fields, number, free, [height, width], fade) {
+function bandSystem(lightness, fields, number, free, [height, width], fade) {
   const half = Math.min(height, width) + 1;
   const row = 2 * half + 1;
   const band = new Float64Array(free * row);
@@ -149,7 +149,7 @@ function bandSystem(luma, fields, number, free, [height, width], fade) {
       const here = number[y * width + x];
       if (here < 0) continue;
       band[here * row + half] = 1 + fade;
-      affinities(luma, [height, width], y, x, weights);
+      affinities(lightness, [height, width], y, x, weights);
       for (let k = 0; k < 9; k += 1) {
         if (!weights[k]) continue;
         const other = (y + Math.floor(k / 3) - 1) * width + x + (k % 3) - 1;
@@ -162,15 +162,15 @@ function bandSystem(luma, fields, number, free, [height, width], fade) {
 }
 
 /** Write the weights of the eight neighbors of a pixel, with the sum 1, into `out`. */
-function affinities(luma, size, y, x, out) {
+function affinities(lightness, size, y, x, out) {
   const [height, width] = size;
   const at = y * width + x;
-  const spreadHere = 2 * Math.max(VARIANCE_SHARE * windowVariance(luma, size, y, x), MIN_VARIANCE);
+  const spreadHere = 2 * Math.max(VARIANCE_SHARE * windowVariance(lightness, size, y, x), MIN_VARIANCE);
   let least = Infinity;
   for (let k = 0; k < 9; k += 1) {
     const [v, u] = [y + Math.floor(k / 3) - 1, x + (k % 3) - 1];
     const outside = k === 4 || v < 0 || u < 0 || v >= height || u >= width;
-    out[k] = outside ? -1 : (luma[at] - luma[v * width + u]) ** 2 / spreadHere;
+    out[k] = outside ? -1 : (lightness[at] - lightness[v * width + u]) ** 2 / spreadHere;
     if (!outside) least = Math.min(least, out[k]);
   }
   let sum = 0;
@@ -181,14 +181,14 @@ function affinities(luma, size, y, x, out) {
   for (let k = 0; k < 9; k += 1) out[k] /= sum;
 }
 
-function windowVariance(luma, [height, width], y, x) {
+function windowVariance(lightness, [height, width], y, x) {
   let sum = 0;
   let squares = 0;
-  const middle = luma[y * width + x];
+  const middle = lightness[y * width + x];
   for (let v = y - 1; v <= y + 1; v += 1) {
     const row = Math.min(Math.max(v, 0), height - 1) * width;
     for (let u = x - 1; u <= x + 1; u += 1) {
-      const away = luma[row + Math.min(Math.max(u, 0), width - 1)] - middle;
+      const away = lightness[row + Math.min(Math.max(u, 0), width - 1)] - middle;
       sum += away;
       squares += away * away;
     }

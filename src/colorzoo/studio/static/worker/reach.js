@@ -22,11 +22,11 @@ const LEAST_BLEND = 0.5;
 const BLEND_ROUNDS = 2;
 
 /**
- * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint[]} hints with a limited reach @param {[number, number]} whole @param {[number, number]} size
+ * @param {Float32Array} lightness (h, w) @param {import("./points.js").Hint[]} hints with a limited reach @param {[number, number]} whole @param {[number, number]} size
  * @returns {{weight: Float32Array, owner: Int32Array, homes: Int32Array}} (h, w) each
  */
-function findExtent(luma, hints, whole, size) {
-  const { grid, costs } = costsOf(luma, size);
+function findExtent(lightness, hints, whole, size) {
+  const { grid, costs } = costsOf(lightness, size);
   const [weight, owner] = [new Float32Array(costs.length), new Int32Array(costs.length)];
   for (const reach of new Set(hints.map((hint) => hint.reach))) {
     const found = search(costs, pointNumbers(hints, (hint) => hint.reach === reach, whole, grid), grid);
@@ -42,11 +42,11 @@ function findExtent(luma, hints, whole, size) {
 }
 
 /**
- * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint} hint @param {[number, number]} whole @param {[number, number]} size @param {number} count
+ * @param {Float32Array} lightness (h, w) @param {import("./points.js").Hint} hint @param {[number, number]} whole @param {[number, number]} size @param {number} count
  * @returns {number[]} factors of the automatic reach, each of which covers as many times more as the last
  */
-function evenReaches(luma, hint, whole, size, count) {
-  const { grid, costs } = costsOf(luma, size);
+function evenReaches(lightness, hint, whole, size, count) {
+  const { grid, costs } = costsOf(lightness, size);
   const { cost } = search(costs, pointNumbers([hint], () => true, whole, grid), grid);
   const ratio = Math.log(LARGEST_REACH / LEAST_REACH) / (COMPARED_REACHES - 1);
   const factors = Array.from({ length: COMPARED_REACHES }, (_, index) => Math.log(LEAST_REACH) + index * ratio);
@@ -63,13 +63,13 @@ function evenReaches(luma, hint, whole, size, count) {
 const costCache = new WeakMap(); // by the lightness, which exists as long as its photo is open
 
 /** @returns {{grid: [number, number], costs: Float32Array}} grid of the search and cost of each cell */
-function costsOf(luma, size) {
-  if (!costCache.has(luma)) {
+function costsOf(lightness, size) {
+  if (!costCache.has(lightness)) {
     const scale = Math.min(1, GRID / Math.min(...size));
     const grid = /** @type {[number, number]} */ (size.map((length) => Math.max(1, roundEven(length * scale))));
-    costCache.set(luma, { grid, costs: edgeCosts(pooled(luma, size, grid), grid) });
+    costCache.set(lightness, { grid, costs: edgeCosts(pooled(lightness, size, grid), grid) });
   }
-  return costCache.get(luma);
+  return costCache.get(lightness);
 }
 
 function fadeOut(cost, reach) {
@@ -80,8 +80,8 @@ function fadeOut(cost, reach) {
 }
 
 /** @returns {Float32Array} cost of each cell: the slope of the lightness relative to that of its surroundings */
-function edgeCosts(luma, grid) {
-  const calm = median5(luma, grid);
+function edgeCosts(lightness, grid) {
+  const calm = median5(lightness, grid);
   const slopes = slopesOf(calm, grid);
   const around = blurred(slopes, grid, SURROUNDINGS);
   return slopes.map((slope, i) => slope / (1 + around[i]) + STEP);
@@ -208,10 +208,10 @@ function search(costs, seeds, [height, width]) {
 
 /**
  * Limit the effect of points to their reach; inside, the color is more even than the network's, and on even surfaces it fades.
- * @param {Float32Array} ab (2, h, w) with all points @param {Float32Array} base without those of limited reach @param {Float32Array} luma (h, w)
+ * @param {Float32Array} ab (2, h, w) with all points @param {Float32Array} base without those of limited reach @param {Float32Array} lightness (h, w)
  * @param {import("./points.js").Drawn} points all @param {ReturnType<typeof findExtent>} extent @param {[number, number]} size @returns {Float32Array}
  */
-function limitReach(ab, base, luma, points, extent, size) {
+function limitReach(ab, base, lightness, points, extent, size) {
   const count = points.mask.length;
   const { wanted, made } = meansOfPoints(ab, base, extent);
   const out = new Float32Array(2 * count);
@@ -227,20 +227,20 @@ function limitReach(ab, base, luma, points, extent, size) {
       out[at] = weight * ((1 - fill) * change[c] + fill * (wanted[c][own] - base[at]));
     }
   }
-  blend(out, (at) => points.ab[at] - base[at], points.mask, luma, blendWidths(extent, size), size);
+  blend(out, (at) => points.ab[at] - base[at], points.mask, lightness, blendWidths(extent, size), size);
   return out.map((change, at) => (points.mask[at % count] > 0 ? points.ab[at] : base[at] + change));
 }
 
 /**
- * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint[]} hints @param {ReturnType<typeof findExtent>} extent @param {[number, number]} size
+ * @param {Float32Array} lightness (h, w) @param {import("./points.js").Hint[]} hints @param {ReturnType<typeof findExtent>} extent @param {[number, number]} size
  * @returns {Float32Array} strength (h, w) of the point that each place belongs to; between two points they turn into each other on even surfaces
  */
-function pointStrength(luma, hints, { owner }, size) {
+function pointStrength(lightness, hints, { owner }, size) {
   const found = Float32Array.from(owner, (number) => hints[number].strength);
   if (hints.every(({ strength }) => strength === hints[0].strength)) return found;
   const twice = new Float32Array(2 * found.length);
   twice.set(found);
-  blend(twice, () => 0, new Float32Array(found.length), luma, new Float32Array(found.length).fill(BLEND * Math.min(...size)), size);
+  blend(twice, () => 0, new Float32Array(found.length), lightness, new Float32Array(found.length).fill(BLEND * Math.min(...size)), size);
   return twice.subarray(0, found.length);
 }
 
@@ -252,8 +252,8 @@ function blendWidths({ owner, weight }, size) {
 }
 
 /** Smooth a change over even surfaces, in place, by the recursive filter of Gastal and Oliveira; that at points stays. */
-function blend(change, given, mask, luma, widths, [height, width]) {
-  const [right, down] = [resistance(luma, widths, 1), resistance(luma, widths, width)];
+function blend(change, given, mask, lightness, widths, [height, width]) {
+  const [right, down] = [resistance(lightness, widths, 1), resistance(lightness, widths, width)];
   for (let round = 0; round < BLEND_ROUNDS; round += 1) {
     const scale = Math.sqrt((2 * (4 ** BLEND_ROUNDS - 1)) / 3) / 2 ** (BLEND_ROUNDS - round - 1);
     const [across, along] = [right, down].map((steps) => steps.map((step) => Math.exp(-scale * step)));
@@ -267,8 +267,8 @@ function blend(change, given, mask, luma, widths, [height, width]) {
 }
 
 /** @returns {Float32Array} how much the step from each pixel to the one `offset` later stops a change */
-function resistance(luma, widths, offset) {
-  return luma.map((value, i) => (i + offset < luma.length ? Math.abs(luma[i + offset] - value) / BLEND_EDGE + 2 / (widths[i] + widths[i + offset]) : 0));
+function resistance(lightness, widths, offset) {
+  return lightness.map((value, i) => (i + offset < lightness.length ? Math.abs(lightness[i + offset] - value) / BLEND_EDGE + 2 / (widths[i] + widths[i + offset]) : 0));
 }
 
 /** Pass values along a line of `length` pixels, there and back. */

@@ -1,6 +1,6 @@
 """Kim et al. 2021; the slides give the losses, not their weights, nor the optimizer."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 RECIPES = (
     Recipe(

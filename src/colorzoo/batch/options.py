@@ -23,7 +23,7 @@ _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
 @dataclass(frozen=True)
-class Coloring:
+class ReadyModel:
     """A loaded model with everything it is given for a picture.
 
     Attributes:
@@ -42,7 +42,7 @@ class Coloring:
 
 
 @dataclass(frozen=True)
-class ColorRequest:
+class ColorOptions:
     """Options that decide the colors of a picture; see `Colorizer` for most of them.
 
     Attributes:
@@ -160,54 +160,54 @@ class LoadedModels:
 
     def __init__(self, *, embed_origin: bool = True) -> None:
         self._embed_origin = embed_origin
-        self._kept: dict[str, Coloring] = {}
+        self._kept: dict[str, ReadyModel] = {}
         self._lock = threading.Lock()
 
-    def coloring(self, request: ColorRequest) -> Coloring:
-        """Load the model and the references of a request, or return those that are loaded; from any thread.
+    def load(self, options: ColorOptions) -> ReadyModel:
+        """Load a model and its references, or return them if they are loaded; from any thread.
 
         Raises:
             ColorzooError: There is no such model or device, its weights cannot be had, or a reference cannot
                 be used.
         """
         with self._lock:
-            key = request.origin.settings
+            key = options.origin.settings
             if key not in self._kept:
-                self._kept[key] = self._load(request)
+                self._kept[key] = self._load(options)
                 while len(self._kept) > _MOST_MODELS:
                     del self._kept[next(iter(self._kept))]
             return self._kept[key]
 
-    def _load(self, request: ColorRequest) -> Coloring:
-        if request.reference or request.folder is None:
-            references = named_references(request.reference, request.reference_weights)
+    def _load(self, options: ColorOptions) -> ReadyModel:
+        if options.reference or options.folder is None:
+            references = named_references(options.reference, options.reference_weights)
         else:
-            references = recipe_references(request.recipe, request.folder)
+            references = recipe_references(options.recipe, options.folder)
         loaded = (kept.colorizer for kept in self._kept.values())
-        colorizer = next((each for each in loaded if each.name == request.choice.name), None) or Colorizer(
-            request.choice,
-            device=request.device,
-            precision=request.precision,
-            size=request.size,
-            temperature=request.temperature,
-            render_factor=request.render_factor,
-            engine=request.engine,
+        colorizer = next((each for each in loaded if each.name == options.choice.name), None) or Colorizer(
+            options.choice,
+            device=options.device,
+            precision=options.precision,
+            size=options.size,
+            temperature=options.temperature,
+            render_factor=options.render_factor,
+            engine=options.engine,
         )
-        return Coloring(
+        return ReadyModel(
             colorizer,
-            request.recipe,
-            request.strength,
+            options.recipe,
+            options.strength,
             colorizer.exemplar(references) if references else None,
-            request.origin_by(colorizer) if self._embed_origin else None,
+            options.origin_by(colorizer) if self._embed_origin else None,
         )
 
 
-def coloring_of(colorizer: Colorizer) -> Coloring:
-    """Return the coloring by a loaded model without guidance, whose weights may have no file."""
-    return Coloring(colorizer, origin=origin_of_model(colorizer.model, colorizer.size))
+def ready_model(colorizer: Colorizer) -> ReadyModel:
+    """Make a loaded model ready without guidance; its weights may have no file."""
+    return ReadyModel(colorizer, origin=origin_of_model(colorizer.model, colorizer.size))
 
 
-def request_by(
+def options_of(
     colorizer: Colorizer,
     recipe: Recipe,
     *,
@@ -217,27 +217,27 @@ def request_by(
     strength: float | None = None,
     quality: int = 95,
     frames: Literal["all", "first"] = "all",
-) -> ColorRequest | None:
-    """Return the request of a command line that colors as a loaded model does.
+) -> ColorOptions | None:
+    """Return the options of a command line that colors as a loaded model does.
 
     Args:
         colorizer: The model.
-        recipe: See `ColorRequest`, as the following.
-        folder: See `ColorRequest`.
-        reference: See `ColorRequest`.
-        uploaded: See `ColorRequest`.
-        strength: See `ColorRequest`.
-        quality: See `ColorRequest`.
-        frames: See `ColorRequest`.
+        recipe: See `ColorOptions`, as the following.
+        folder: See `ColorOptions`.
+        reference: See `ColorOptions`.
+        uploaded: See `ColorOptions`.
+        strength: See `ColorOptions`.
+        quality: See `ColorOptions`.
+        frames: See `ColorOptions`.
 
     Returns:
-        The request; None for a module of the user's own, and for settings that no option sets.
+        The options; None for a module of the user's own, and for settings that no option sets.
     """
     settings = dict(colorizer.settings)
     temperature, render_factor = settings.pop("temperature", None), settings.pop("render_factor", None)
     if colorizer.choice is None or settings:
         return None
-    return ColorRequest(
+    return ColorOptions(
         colorizer.choice,
         recipe,
         folder,

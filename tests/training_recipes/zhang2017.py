@@ -1,6 +1,6 @@
 """Zhang et al. 2017."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 _COMMON = {
     "width": 1.0,

@@ -1,6 +1,6 @@
 """Zhao et al. 2021: the authors' code; the paper's text could not be read."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 RECIPES = (
     Recipe(

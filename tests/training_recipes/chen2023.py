@@ -1,6 +1,6 @@
 """SPColor, Chen et al. 2023."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 RECIPES = (
     Recipe(
@@ -31,7 +31,7 @@ RECIPES = (
             "smooth_alpha": 2.0,
             "adversarial_weight": 0.4,
             "contextual_weight": 0.0,
-            "luma_noise": 2.0,
+            "lightness_noise": 2.0,
             "truth_weight": 0.0,
             "warp_weight": 0.0,
             "gated": False,

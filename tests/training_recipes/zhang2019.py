@@ -1,6 +1,6 @@
 """Zhang et al. 2019."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 RECIPES = (
     Recipe(
@@ -27,7 +27,7 @@ RECIPES = (
             "smooth_alpha": 10.0,
             "adversarial_weight": 0.2,
             "contextual_weight": 0.2,
-            "luma_noise": 2.0,
+            "lightness_noise": 2.0,
             "truth_weight": 0.0,
             "warp_weight": 0.0,
             "gated": False,

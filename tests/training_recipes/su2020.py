@@ -1,6 +1,6 @@
 """Su et al. 2020: the authors' training script."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 _COMMON = {
     "width": 1.0,

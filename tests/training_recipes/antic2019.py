@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 _ARTISTIC = {"encoder": "resnet34", "decoder": "deep", "nf_factor": 1.5, "width": 1.0, "critic_width": 1.0}
 _STABLE = {"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "width": 1.0, "critic_width": 1.0}

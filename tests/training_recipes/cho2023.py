@@ -1,6 +1,6 @@
 """Cho et al. 2023."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 _RATES = {0: 2e-4, 10_000: 2e-4, 15_000: 2e-4 * 5001 / 10_001}  # theirs falls in stairs of an epoch each
 

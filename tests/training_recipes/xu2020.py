@@ -1,6 +1,6 @@
 """Xu et al. 2020: the paper's slides, and the authors' code where they are silent."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 _PAPER = {
     "width": 1.0,

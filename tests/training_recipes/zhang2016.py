@@ -1,6 +1,6 @@
 """Zhang et al. 2016."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 _COMMON = {"width": 1.0, "temperature": 0.38, "uniform": 0.5}
 _ADAM = {"betas": (0.9, 0.99), "weight_decay": 1e-3, "batch": 40, "fixed": ("model.network.centers",)}

@@ -1,6 +1,6 @@
 """Yun et al. 2023."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 _RISE = 15012  # three epochs of ImageNet in batches of 256
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import recipes
+import training_recipes
 from colorzoo.training.configs import config_folders
-from recipes.recipe import Parsed, Recipe, parse, rate_at
+from training_recipes.recipe import Parsed, Recipe, parse, rate_at
 
 RECIPES = [
     recipe
-    for module in pkgutil.iter_modules(recipes.__path__, "recipes.")
+    for module in pkgutil.iter_modules(training_recipes.__path__, "training_recipes.")
     if not module.name.endswith((".recipe", ".test_recipes"))
     for recipe in importlib.import_module(module.name).RECIPES
 ]
@@ -31,7 +31,9 @@ def test_every_configuration_of_a_paper_has_a_recipe() -> None:
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")}
     papers = {name for name in names if not name.startswith(OURS) and "small" not in name}
     without = papers - {recipe.config for recipe in RECIPES}
-    assert not without, f"write tests/recipes/NAME.py for {without}; `colorzoo new-paper` shows its content"
+    assert not without, (
+        f"write tests/training_recipes/NAME.py for {without}; `colorzoo new-paper` shows its content"
+    )
 
 
 def test_the_rates(case: tuple[Recipe, Parsed]) -> None:

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 import colorzoo.data  # noqa: F401 - makes short class names known to the parser
 from colorzoo.settings import flatten_arguments
 from colorzoo.training.command import ZooCLI
-from colorzoo.training.configs import find_config, import_trainers
+from colorzoo.training.configs import find_config, import_tasks
 from colorzoo.training.module import ColorizationModule
 
 STEPS_OF_AN_EPOCH = 100  # in these tests, whose data are not there to be counted
@@ -84,7 +84,7 @@ def parse(config: str, folder: Path) -> Parsed:
     args = ["fit", "--config", str(find_config(config)), "--data.root", str(folder)]
     args += ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto"]
     args += ["--trainer.precision=32-true", f"--trainer.default_root_dir={folder}"]
-    import_trainers(args)
+    import_tasks(args)
     with torch.device("meta"), mock.patch.object(ZooCLI, "_run_subcommand"):
         cli = ZooCLI(
             ColorizationModule,

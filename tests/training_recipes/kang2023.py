@@ -1,6 +1,6 @@
 """Kang et al. 2023."""
 
-from recipes.recipe import Recipe
+from training_recipes.recipe import Recipe
 
 # 1e-4, halved after 80,000 steps and then every 40,000 until 360,000
 _RATES = {0: 1e-4, 79_999: 1e-4, 80_000: 5e-5, 119_999: 5e-5, 120_000: 2.5e-5, 399_999: 1e-4 / 2**8}
