@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from colorzoo.errors import DataError
+from colorzoo.errors import DataError, first_words
 from colorzoo.weights.catalog import cache_home
 
 INDEX = "index.json"
@@ -170,10 +170,8 @@ def _download(remote: str, folder: Path, name: str) -> None:
     except DataError:
         raise
     except Exception as error:  # each kind of store has its own exceptions
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise DataError(
-            f"cannot download {name!r} from {remote!r} ({type(error).__name__}: {reason})."
-        ) from error
+        reason = f"{type(error).__name__}: {first_words(error)}"
+        raise DataError(f"cannot download {name!r} from {remote!r} ({reason}).") from error
 
 
 def _fetch(remote: str, name: str, file: Path) -> None:

@@ -22,6 +22,26 @@ class Rectangle(NamedTuple):
     width: int
     height: int
 
+    def contains(self, place: tuple[float, float]) -> bool:
+        """Return whether x and y in the picture lie in the part."""
+        return self.x <= place[0] < self.x + self.width and self.y <= place[1] < self.y + self.height
+
+    def inner(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Return x and y in the part of the nearest place to x and y in the picture."""
+        x, y = place[0] - self.x, place[1] - self.y
+        return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
+
+    def outer(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Return x and y in the picture of x and y in the part."""
+        return place[0] + self.x, place[1] + self.y
+
+    def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
+        """Return the part, of a picture of some width and height, in a copy of columns and rows."""
+        across, down = columns / size[0], rows / size[1]
+        left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
+        top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
+        return Rectangle(left, top, max(1, right - left), max(1, bottom - top))
+
 
 FrameName = Literal["automatic", "none"]
 FrameSetting = FrameName | Rectangle

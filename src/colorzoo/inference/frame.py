@@ -123,11 +123,9 @@ def _agree(
     turned: list[Array], lines: list[_Line | None], least_sides: int
 ) -> tuple[int, int, int, int] | None:
     """Return the depths of the sides of a frame if enough of them are clear and of one tone."""
-    seen = [line for line in lines if line is not None and line.support >= _FAIR]
-    if not seen:
+    tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
+    if not alike:
         return None
-    tone = float(np.median([line.tone for line in seen]))
-    alike = [line for line in seen if abs(line.tone - tone) <= _ALIKE]
     clear = [line for line in alike if line.support >= _CLEAR]
     extreme = tone <= _DARK or tone >= _LIGHT
     enough = len(alike) == 4 or (extreme and (len(clear) >= least_sides or _same_tone(lines)))
@@ -147,12 +145,17 @@ def _agree(
 
 def _same_tone(lines: list[_Line | None]) -> bool:
     """Return whether three sides have one tone, as an even border around a picture of like lightness does."""
-    seen = [line for line in lines if line is not None and line.support >= _SOME]
-    if len(seen) < 3:
-        return False
+    _, same = _of_one_tone(lines, _SOME, _SAME)
+    return len(same) >= 3 and float(np.mean([line.support for line in same])) >= _SOME_MEAN
+
+
+def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tuple[float, list[_Line]]:
+    """Return the median tone of the lines with some support, and those whose tone is near it."""
+    seen = [line for line in lines if line is not None and line.support >= least]
+    if not seen:
+        return 0.0, []
     tone = float(np.median([line.tone for line in seen]))
-    same = [line.support for line in seen if abs(line.tone - tone) <= _SAME]
-    return len(same) >= 3 and float(np.mean(same)) >= _SOME_MEAN
+    return tone, [line for line in seen if abs(line.tone - tone) <= spread]
 
 
 def _find_line(picture: Array, start: int, stop: int, near: _Line | None = None) -> _Line | None:

@@ -135,7 +135,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     points = tuple(
         replace(point, x=point.x - x, y=point.y - y)
         for point in recipe.points
-        if x <= point.x < x + width and y <= point.y < y + height
+        if inside.contains((point.x, point.y))
     )
     lost = len(recipe.points) - len(points)
     notes = (f"{lost} of {len(recipe.points)} points on the frame ignored",) if lost else ()
@@ -172,7 +172,7 @@ def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) 
             maps = {
                 key: value for key, value in vars(hints).items() if key not in ("rgb", "given", "exemplar")
             }
-            cut = {k: _window(v, inside, size) for k, v in maps.items() if isinstance(v, Tensor)}
+            cut = {k: _crop_scaled(v, inside, size) for k, v in maps.items() if isinstance(v, Tensor)}
             cropped[name] = replace(hints, **cut)
     if guidance.boxes is not None:
         x, y, width, height = inside
@@ -184,24 +184,14 @@ def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) 
     return replace(guidance, **cropped)
 
 
-def _window(maps: Tensor, inside: Rectangle, size: tuple[int, int]) -> Tensor:
+def _crop_scaled(maps: Tensor, inside: Rectangle, size: tuple[int, int]) -> Tensor:
+    """Return the inside of a map ``(..., H, W)`` of any size."""
     rows, columns = maps.shape[-2:]
-    left, right = _ends(inside.x, inside.width, size[0], columns)
-    top, bottom = _ends(inside.y, inside.height, size[1], rows)
-    return maps[..., top:bottom, left:right]
-
-
-def _ends(first: int, length: int, whole: int, cells: int) -> tuple[int, int]:
-    """Return the first and last cell of a stretch of a side that is divided into cells."""
-    start = min(round(first * cells / whole), cells - 1)
-    return start, max(start + 1, round((first + length) * cells / whole))
+    return crop_map(maps, inside.scaled(size, columns, rows))
 
 
 def _crop_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple[tuple[float, float], ...]:
-    x, y, width, height = inside
-    return tuple(
-        (min(max(px - x, 0.0), float(width)), min(max(py - y, 0.0), float(height))) for px, py in path
-    )
+    return tuple(inside.inner(corner) for corner in path)
 
 
 def _crop_box(box: Any, inside: Rectangle) -> Any:
@@ -214,16 +204,15 @@ def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
     mask = None
     if area.mask is not None:
         whole = torch.from_numpy(area.mask.array())
-        mask = Mask.of(_window(whole, inside, size).numpy())
+        mask = Mask.of(_crop_scaled(whole, inside, size).numpy())
     kept = None if area.kept is None else _crop_kept(area.kept, size, inside)
     return replace(area, path=_crop_path(area.path, inside), mask=mask, kept=kept)
 
 
 def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:
     with open_picture(io.BytesIO(base64.b64decode(kept.png))) as image:
-        left, right = _ends(inside.x, inside.width, size[0], image.width)
-        top, bottom = _ends(inside.y, inside.height, size[1], image.height)
-        cut = image.convert("RGB").crop((left, top, right, bottom))
+        x, y, width, height = inside.scaled(size, *image.size)
+        cut = image.convert("RGB").crop((x, y, x + width, y + height))
     out = io.BytesIO()
     cut.save(out, "PNG")
     return replace(kept, png=base64.b64encode(out.getvalue()).decode())

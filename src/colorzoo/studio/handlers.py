@@ -238,7 +238,7 @@ def _color(ctx: Context) -> Iterator[Message]:
     shown = iter([asdict(point) for point in displayed_points(request)])
     window = request.photo.window
     points = [
-        next(shown) if window is None or window.contains((point.x, point.y)) else None
+        next(shown) if window is None or window.inside.contains((point.x, point.y)) else None
         for point in recipe.points
     ]
     facts["timing"]["wait"] = round((began - ctx.received) * 1e3, 2)
@@ -285,7 +285,7 @@ def _next(ctx: Context) -> Iterator[Message]:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggest_next_point(distribution, request.photo, request.recipe, shape)
         if request.photo.window is not None:
-            found["x"], found["y"] = request.photo.window.outer((found["x"], found["y"]))
+            found["x"], found["y"] = request.photo.window.inside.outer((found["x"], found["y"]))
     yield ctx.answer("next", **found)
 
 
@@ -293,7 +293,7 @@ def _probe(ctx: Context) -> Iterator[Message]:
     """Return the colors of photo and result at a place."""
     x, y = place = ctx.place()
     request = ctx.pad_request()
-    if request.photo.window is None or request.photo.window.contains(place):
+    if request.photo.window is None or request.photo.window.inside.contains(place):
         lab = color_at(request, predict(request, ctx.session.cache), _inner(request, place))
     else:
         lab = torch.tensor([ctx.photo().lightness_at(place), 0.0, 0.0])  # the frame stays gray
@@ -382,7 +382,7 @@ def _match(ctx: Context) -> Iterator[Message]:
     match = match_of(result)
     if match is not None and reference is not None:
         place, window = _inside(x, y, ctx.photo()), request.photo.window
-        if window is None or window.contains(place):
+        if window is None or window.inside.contains(place):
             inner = _inner(request, place)
             found = regions.matched_place(match, inner, request.photo.size, reference.size)
     yield ctx.answer("matched", x=found and found[0], y=found and found[1])
@@ -550,7 +550,7 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
     """Return x and y in the part that a request is about."""
-    return place if request.photo.window is None else request.photo.window.inner(place)
+    return place if request.photo.window is None else request.photo.window.inside.inner(place)
 
 
 def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:

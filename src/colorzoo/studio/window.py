@@ -26,27 +26,9 @@ class Window:
     inside: Rectangle
     size: tuple[int, int]
 
-    def contains(self, place: tuple[float, float]) -> bool:
-        """Return whether x and y in the photo lie in the part."""
-        x, y, width, height = self.inside
-        return x <= place[0] < x + width and y <= place[1] < y + height
-
-    def inner(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Return x and y in the part of the nearest place to x and y in the photo."""
-        x, y, width, height = self.inside
-        return min(max(place[0] - x, 0.0), float(width)), min(max(place[1] - y, 0.0), float(height))
-
-    def outer(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Return x and y in the photo of x and y in the part."""
-        return place[0] + self.inside.x, place[1] + self.inside.y
-
     def scaled(self, columns: int, rows: int) -> Rectangle:
         """Return the part in a copy of the photo of another size."""
-        x, y, width, height = self.inside
-        across, down = columns / self.size[0], rows / self.size[1]
-        left, right = min(round(x * across), columns - 1), round((x + width) * across)
-        top, bottom = min(round(y * down), rows - 1), round((y + height) * down)
-        return Rectangle(left, top, max(1, right - left), max(1, bottom - top))
+        return self.inside.scaled(self.size, columns, rows)
 
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
         """Return a map of the photo from one of its part.
