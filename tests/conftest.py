@@ -1,9 +1,12 @@
 """One thread for all tests: the machine is shared, and a fork after threaded work can hang."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
+
+from tiny_model import Run, write_tiny_weights
 
 torch.set_num_threads(1)
 os.environ.setdefault(
@@ -27,3 +30,23 @@ def own_rendezvous():
     yield
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a weight file of the tiny model."""
+    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
+    """Return ``colorzoo colorize`` in this process, by the tiny model: exit code, stdout and stderr."""
+    from colorzoo.cli.main import main
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        given = [str(word) for word in words]
+        own = [] if "--weights" in given else ["--weights", str(weights)]
+        code = main(["colorize", "--device", "cpu", *given, *own])
+        return code, *capsys.readouterr()
+
+    return call

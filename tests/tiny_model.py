@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +18,23 @@ from colorzoo.weights import save_weights
 from colorzoo.zoo.cho2023.model import GuidingPainter
 
 NAME = "zhang2017_local_small"
+Run = Callable[..., tuple[int, str, str]]
+"""A verb of the command line in this process: exit code, stdout and stderr."""
 HPARAMS = {"width": 0.125, "hint_attention": True, "init_std": None}
 
 
-def tiny_trainer() -> ColorizationModule:
-    """Return the trainer of `tiny_model`."""
+def tiny_task() -> ColorizationModule:
+    """Return the task of `tiny_model`."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        trainer = create_model(NAME, None, **HPARAMS)
-    trainer.trained = True
-    return trainer
+        task = create_model(NAME, None, **HPARAMS)
+    task.trained = True
+    return task
 
 
 def tiny_model() -> ColoringModel:
     """Return a model that counts as trained; its ab has a deviation of some 10 units."""
-    return tiny_trainer().model
+    return tiny_task().model
 
 
 def tiny_painter() -> GuidingPainter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +12,8 @@ import pytest
 from PIL import Image
 
 from colorzoo.atomic import part_of
-from colorzoo.cli.main import main
 from colorzoo.pictures.provenance import read_provenance
-from tiny_model import gray_picture, write_tiny_weights
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        code = main(["colorize", "--device", "cpu", "--weights", str(weights), *map(str, words)])
-        return code, *capsys.readouterr()
-
-    return call
+from tiny_model import Run, gray_picture
 
 
 def box(folder: Path, count: int = 6) -> Path:

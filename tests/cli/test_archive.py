@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,23 +19,7 @@ from colorzoo.cli.main import main
 from colorzoo.errors import PictureError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.testing.samples import sample_image
-from tiny_model import gray_picture, write_tiny_weights
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        code = main(["colorize", "--device", "cpu", "--weights", str(weights), *map(str, words)])
-        return code, *capsys.readouterr()
-
-    return call
+from tiny_model import Run, gray_picture
 
 
 def photo(path: Path, side: int = 30) -> Path:

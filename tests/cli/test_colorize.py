@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -26,27 +25,7 @@ from colorzoo.cli._recipes import parse_point, recipe_of
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.pictures.provenance import read_provenance
-from tiny_model import gray_picture, write_tiny_weights
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
-    """Run the verb in this process; returns exit code, stdout and stderr."""
-
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        given = [str(word) for word in words]
-        own = [] if "--weights" in given else ["--weights", str(weights)]
-        code = main(["colorize", "--device", "cpu", *given, *own])
-        return code, *capsys.readouterr()
-
-    return call
+from tiny_model import Run, gray_picture
 
 
 def photo(path: Path, height: int = 30, width: int = 40) -> Path:

@@ -26,7 +26,7 @@ from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.training import predicting
-from tiny_model import tiny_trainer
+from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"
 PICTURES = ["a/x.jpg", "a/x.png", "b/deep.png", "b/tall.webp", "s.tar/t/y.png"]
@@ -102,7 +102,7 @@ def trainer(folder: Path, **more) -> Trainer:
 
 def predicted(root: Path, out: Path, *, workers: int = 0, **more) -> predicting.FullSizePrediction:
     data = FolderDataModule(str(root), num_workers=workers)
-    task = predicting.FullSizePrediction(tiny_trainer(), data, str(out))
+    task = predicting.FullSizePrediction(tiny_task(), data, str(out))
     trainer(out.parent, **more).predict(task, return_predictions=False)
     return task
 
@@ -163,9 +163,7 @@ def test_finished_results_are_skipped_until_content_or_settings_change(album, tm
     assert colored() == 3
     second = results(out)
     assert {name for name in first if first[name] != second[name]} == {"a/x.png"}
-    task = predicting.FullSizePrediction(
-        tiny_trainer(), FolderDataModule(str(album), num_workers=0), str(out)
-    )
+    task = predicting.FullSizePrediction(tiny_task(), FolderDataModule(str(album), num_workers=0), str(out))
     task.model.model.network.unet.block1[0].bias.data += 1
     trainer(tmp_path).predict(task, return_predictions=False)
     assert colored() == 5

@@ -18,14 +18,9 @@ from PIL import Image
 from colorzoo import Guidance, Points, colorize_file
 from colorzoo.cli.main import main
 from colorzoo.pictures.provenance import read_provenance
-from tiny_model import NAME, gray_picture, write_tiny_weights
+from tiny_model import NAME, gray_picture
 
 Info = Callable[[str], dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +20,9 @@ from colorzoo.engines.device import choose_device
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.read import read_picture
 from no_programs import watched
-from tiny_model import gray_picture, tiny_model, write_tiny_weights
+from tiny_model import Run, gray_picture, tiny_model
 
-Run = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
-    def call(*words: str | Path) -> tuple[int, str, str]:
-        given = [str(word) for word in words]
-        own = [] if "--weights" in given else ["--weights", str(weights)]
-        code = main(["colorize", "--device", "cpu", *given, *own])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path) -> None:

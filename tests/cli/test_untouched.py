@@ -15,7 +15,7 @@ from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance, read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import whole_file, write_picture
-from tiny_model import gray_picture, write_tiny_weights
+from tiny_model import gray_picture
 
 EDITS = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -29,11 +29,6 @@ def listed(folder: Path) -> dict[str, str]:
     """Return the content of every file below a folder as hash."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from browser_pad import SIZE, chromium, missing
 from pads import DirectPad, tiny_studio
 from PIL import Image
 
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
 
 
@@ -16,6 +18,13 @@ def studio() -> Iterator[Studio]:
     made = tiny_studio()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Return the address of a server of the tiny model."""
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        yield url
 
 
 @pytest.fixture

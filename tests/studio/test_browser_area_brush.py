@@ -10,20 +10,11 @@ import numpy as np
 import pytest
 from browser_pad import BrowserPad, watched_pad
 from numpy.typing import NDArray
-from pads import tiny_studio
 
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
-from colorzoo.studio.app import StudioLoader
-from colorzoo.studio.server import Address, run_server
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
-        yield url
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from browser_pad import BrowserPad, check, watched_pad
 from numpy.typing import NDArray
-from pads import pixels, tiny_studio
+from pads import pixels
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -26,12 +26,6 @@ pytestmark = pytest.mark.browser
 
 THING = ((60, 40), (150, 40), (150, 110), (60, 110))
 INSIDE, OUTSIDE = np.s_[55:95, 75:135], np.s_[:, 200:]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
-        yield url
 
 
 @pytest.fixture

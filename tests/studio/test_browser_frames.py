@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_pad import BrowserPad, watched_pad
-from pads import DirectPad, pixels, tiny_studio
+from pads import DirectPad, pixels
 from PIL import Image
 
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.photo import jpeg
-from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.window import Window
 from inference.test_frame import INSIDE, framed
 from tiny_model import tiny_model
@@ -129,12 +127,6 @@ def test_a_small_window_of_a_large_photo_gives_no_huge_map() -> None:
     surrounded = Window(Rectangle(1000, 800, 8, 8), (6000, 4000)).surrounded(np.ones((64, 64), bool))
     assert max(surrounded.shape) <= 2100
     assert surrounded.any()
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
-        yield url
 
 
 @pytest.fixture

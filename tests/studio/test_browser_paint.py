@@ -13,21 +13,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from browser_pad import BrowserPad, watched_pad
-from pads import DirectPad, photo_file, pixels, tiny_studio
+from pads import DirectPad, photo_file, pixels
 from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.studio.app import StudioLoader
-from colorzoo.studio.server import Address, run_server
 from tiny_model import tiny_model
 
 LINE = {"path": [[20, 40], [70, 40]], "size": 16, "hardness": 0.8, "opacity": 1, "color": "#c04020"}
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
-        yield url
 
 
 @pytest.fixture
