@@ -104,9 +104,9 @@ def test_another_texture_or_the_far_side_of_an_edge_gets_less(comparing: Coloriz
     checks = np.where((rows // 5 + columns // 5) % 2, 30.0, 70.0)
     textured = torch.from_numpy(np.where(columns < 120, checks, 50.0)).float()[None, None]
     edged = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
-    for lightness in (textured, edged):
+    for lightness, most in ((textured, 0.12), (edged, 0.05)):
         found = weights(lightness, comparing.likeness(lightness), red(180, 80, 1.0))  # as far from either
-        assert found[40:120, 70:110].mean() < 0.15
+        assert found[40:120, 70:110].mean() < most
         assert found[40:120, 130:230].mean() > 0.6
 
 
