@@ -4,6 +4,8 @@ import importlib
 
 import pytest
 
+from colorzoo.settings import current_arguments
+
 FORMER = [
     ("colorzoo.color", "luma_to_rgb", "lightness_to_rgb"),
     ("colorzoo.color", "snap_to_luma", "snap_to_lightness"),
@@ -23,3 +25,9 @@ def test_a_former_name_is_todays_object_with_a_warning(module: str, former: str,
 def test_an_unknown_name_is_an_attribute_error(module: str) -> None:
     with pytest.raises(AttributeError, match="nothing_like_it"):
         _ = importlib.import_module(module).nothing_like_it
+
+
+def test_former_names_of_settings_and_classes_become_todays() -> None:
+    former = {"class_path": "colorzoo.zoo.colorzoo2026.task.Colorzoo2026Trainer", "x": {"luma_noise": 2.0}}
+    current = {"class_path": "colorzoo.zoo.colorzoo2026.task.Colorzoo2026Task", "x": {"lightness_noise": 2.0}}
+    assert current_arguments(former) == current

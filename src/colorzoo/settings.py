@@ -81,7 +81,9 @@ _MOVED = {
     "lightning.pytorch.strategies.ModelParallelStrategy": "colorzoo.training.saving.ShardedStrategy",
     "colorzoo.zoo.cho2023.points.": "colorzoo.zoo.cho2023.task.",
     "colorzoo.zoo.zhang2017.global_task.": "colorzoo.zoo.zhang2017.task.",
+    "colorzoo.zoo.colorzoo2026.task.Colorzoo2026Trainer": "colorzoo.zoo.colorzoo2026.task.Colorzoo2026Task",
 }
+_RENAMED = {"luma_noise": "lightness_noise", "read_luma": "read_lightness"}
 # Settings that are gone, by group; they changed the training of one experiment only.
 _GONE = {"extensions": ("labels", "label_weight", "regress_every")}
 
@@ -228,7 +230,7 @@ def current_arguments(arguments: Any) -> Any:
         return [current_arguments(each) for each in arguments]
     if not isinstance(arguments, Mapping):
         return arguments
-    current = {key: current_arguments(value) for key, value in arguments.items()}
+    current = {_RENAMED.get(key, key): current_arguments(value) for key, value in arguments.items()}
     for group, names in _GONE.items():
         if isinstance(current.get(group), dict):
             current[group] = {key: value for key, value in current[group].items() if key not in names}

@@ -82,7 +82,7 @@ def run(argv: Sequence[str]) -> int:
     """
     filter_messages()
     with TemporaryDirectory() as folder:
-        words = update_arguments(recorded_arguments(join_shards(argv, Path(folder))), Path(folder))
+        words = update_arguments(with_implied_arguments(join_shards(argv, Path(folder))), Path(folder))
         import_tasks(words)
         try:
             cli = ZooCLI(
@@ -498,7 +498,7 @@ def join_shards(argv: Sequence[str], folder: Path) -> list[str]:
     return [word.replace(checkpoint, str(joined)) if checkpoint in word else word for word in words]
 
 
-def recorded_arguments(argv: Sequence[str]) -> list[str]:
+def with_implied_arguments(argv: Sequence[str]) -> list[str]:
     """Add implied arguments: the model of a checkpoint, and the DataModule of ``--data.root``."""
     verb, *rest = argv
     flags = {word.partition("=")[0] for word in rest}

@@ -218,7 +218,7 @@ class ColorizationModule(LightningModule):
         if isinstance(checkpoint_path, str | Path) and Path(checkpoint_path).is_file():
             content = torch.load(checkpoint_path, map_location="cpu", weights_only=True, mmap=True)
             recorded = content.get("hyper_parameters", {})
-            changed = {k: v for k, v in current_arguments(recorded).items() if v != recorded[k]}
+            changed = {k: v for k, v in current_arguments(recorded).items() if v != recorded.get(k)}
             kwargs = {**changed, **kwargs}
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
