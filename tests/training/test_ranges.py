@@ -16,7 +16,8 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import check_arguments, check_ranges, nest_arguments, setting_groups, settings_of
 from colorzoo.testing.models import smoke_model
-from colorzoo.training.configs import config_folders, update_arguments
+from colorzoo.training.arguments import read_arguments, update_arguments
+from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.task import LocalUsers
@@ -143,11 +144,34 @@ def test_batches_of_another_kind_are_explained(key, given, tmp_path):
         ("--model.start=None", "--model.start=null"),
         ("model.users.hints=0.4", "--model.users.hints=0.4"),
         ("--data.root=None/x", "--data.root=None/x"),
+        ("--data.root album --compile", "--data.root=album --compile"),
+        ("--model.users.hints -1 --init_from=a=b", "--model.users.hints -1 --init_from=a=b"),
         ("album", "album"),
     ],
 )
-def test_arguments_of_sweeps_are_understood(given, wanted, tmp_path):
-    assert update_arguments(["fit", given], tmp_path) == ["fit", wanted]
+def test_arguments_are_understood_also_of_sweeps(given, wanted, tmp_path):
+    read = update_arguments(read_arguments(given.split()), tmp_path)
+    assert " ".join(each.word for each in read) == wanted
+
+
+def test_configurations_of_one_name_are_updated_each(tmp_path):
+    words = []
+    for noise in (1.0, 2.0):
+        path = tmp_path / f"{noise}" / "train.yaml"
+        path.parent.mkdir()
+        path.write_text(yaml.safe_dump({"model": {"init_args": {"luma_noise": noise}}}))
+        words += ["-c", str(path)]
+    read = update_arguments(read_arguments(words), tmp_path)
+    models = [yaml.safe_load(Path(each.value or "").read_text())["model"] for each in read]
+    assert models == [{"init_args": {"lightness_noise": noise}} for noise in (1.0, 2.0)]
+
+
+@pytest.mark.parametrize("content", [b"5", b"\x89PNG\r\n\xff", b"a: [1\n"])
+def test_a_configuration_that_is_none_is_one_line(content, tmp_path):
+    (path := tmp_path / "odd.yaml").write_bytes(content)
+    with pytest.raises(ColorzooError, match=r"config .*odd\.yaml.*: .") as caught:
+        read_arguments(["--config", str(path)])
+    assert "\n" not in str(caught.value)
 
 
 def test_every_sweep_goes_on_with_a_run_that_was_stopped():

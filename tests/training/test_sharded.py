@@ -18,6 +18,7 @@ from torch.multiprocessing import spawn
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import model_card
+from colorzoo.training.arguments import Argument
 from colorzoo.training.command import join_shards, start_from
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.weights import read_weights
@@ -71,9 +72,10 @@ def test_a_sharded_checkpoint_is_resumed_with_one_process_and_read_as_weights(sh
     packed = tmp_path / "packed.safetensors"
     pack_checkpoint(sharded, model_card("zhang2017_local_small"), packed)
     assert read_weights(packed).provenance["steps"] == 2
-    (_, option) = join_shards(["validate", f"--ckpt_path={sharded}"], tmp_path)  # as the command does
-    model, joined = small_model(hint_attention=False), option.partition("=")[2]
-    small_trainer(tmp_path).validate(model, small_data(pictures), ckpt_path=joined, verbose=False)
+    given = [Argument("--ckpt_path", str(sharded))]
+    (joined,) = join_shards("validate", given, tmp_path)  # as the command does
+    model = small_model(hint_attention=False)
+    small_trainer(tmp_path).validate(model, small_data(pictures), ckpt_path=joined.value, verbose=False)
     torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
 
 

@@ -18,6 +18,7 @@ from torch import distributed
 from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
 from colorzoo.training import command
+from colorzoo.training.arguments import read_arguments
 from colorzoo.training.messages import explain_lost_process
 from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
 
@@ -51,24 +52,30 @@ def written(folder: Path, *names: str) -> list[Path]:
     return paths
 
 
+def resolved(*words: str) -> list[str]:
+    """Return the words of a command with the checkpoint that is resumed."""
+    verb, *rest = words
+    return [verb, *(each.word for each in resolve_checkpoint(verb, read_arguments(rest)))]
+
+
 def test_a_folder_stands_for_its_newest_intact_checkpoint(tmp_path, capsys):
     old, new = written(tmp_path / "runs" / "version_0" / "checkpoints", "best-step=9.ckpt", "last.ckpt")
     words = ["fit", "--ckpt_path", str(tmp_path), "--trainer.max_steps=3"]
-    assert resolve_checkpoint(words) == ["fit", f"--ckpt_path={new}", "--trainer.max_steps=3"]
+    assert resolved(*words) == ["fit", f"--ckpt_path={new}", "--trainer.max_steps=3"]
     os.utime(torn(new), (2000, 2000))
-    assert resolve_checkpoint(words)[1] == f"--ckpt_path={old}"
+    assert resolved(*words)[1] == f"--ckpt_path={old}"
     assert f"{new} is damaged and skipped" in capsys.readouterr().err
     os.utime(torn(old), (1000, 1000))
     with pytest.raises(WeightsError, match="no checkpoint there is intact"):
-        resolve_checkpoint(words)
+        resolved(*words)
 
 
 def test_a_torn_file_gives_way_to_the_newest_intact_one_beside_it(tmp_path, capsys):
     old, new = written(tmp_path, "a.ckpt", "b.ckpt")
-    assert resolve_checkpoint(["fit", f"--ckpt_path={new}"]) == ["fit", f"--ckpt_path={new}"]
-    assert resolve_checkpoint(["test", f"--ckpt_path={torn(new)}"]) == ["test", f"--ckpt_path={old}"]
+    assert resolved("fit", f"--ckpt_path={new}") == ["fit", f"--ckpt_path={new}"]
+    assert resolved("test", f"--ckpt_path={torn(new)}") == ["test", f"--ckpt_path={old}"]
     assert f"{new} is damaged; resuming from {old}" in capsys.readouterr().err
-    assert resolve_checkpoint(["fit", f"--ckpt_path={torn(old)}"]) == ["fit", f"--ckpt_path={old}"]
+    assert resolved("fit", f"--ckpt_path={torn(old)}") == ["fit", f"--ckpt_path={old}"]
 
 
 def test_a_flipped_bit_is_found(tmp_path):
@@ -81,18 +88,13 @@ def test_a_flipped_bit_is_found(tmp_path):
 
 def test_a_training_that_has_not_begun_begins(tmp_path, capsys):
     for folder in (tmp_path, tmp_path / "not_there_yet"):
-        assert resolve_checkpoint(["fit", "--seed_everything=1", "--ckpt_path", str(folder)]) == [
-            "fit",
-            "--seed_everything=1",
-        ]
+        found = resolved("fit", "--seed_everything=1", "--ckpt_path", str(folder))
+        assert found == ["fit", "--seed_everything=1"]
     assert "training starts anew" in capsys.readouterr().err
     with pytest.raises(WeightsError, match="a checkpoint is expected: there is none below it"):
-        resolve_checkpoint(["validate", f"--ckpt_path={tmp_path}"])
-    for kept in (
-        ["fit", "--ckpt_path=no.ckpt"],
-        ["fit", "--ckpt_path"],
-    ):
-        assert resolve_checkpoint(kept) == kept
+        resolved("validate", f"--ckpt_path={tmp_path}")
+    for kept in ("--ckpt_path=no.ckpt", "--ckpt_path"):
+        assert resolved("fit", kept) == ["fit", kept]
 
 
 class NoSpaceFrom(Callback):

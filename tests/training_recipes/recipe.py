@@ -14,8 +14,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 import colorzoo.data  # noqa: F401 - makes short class names known to the parser
 from colorzoo.settings import flatten_arguments
+from colorzoo.training.arguments import import_tasks, read_arguments
 from colorzoo.training.command import ZooCLI
-from colorzoo.training.configs import find_config, import_tasks
 from colorzoo.training.module import ColorizationModule
 
 STEPS_OF_AN_EPOCH = 100  # in these tests, whose data are not there to be counted
@@ -81,10 +81,11 @@ class Parsed:
 
 def parse(config: str, folder: Path) -> Parsed:
     """Build what ``colorzoo fit --config CONFIG`` would train, without data and without training."""
-    args = ["fit", "--config", str(find_config(config)), "--data.root", str(folder)]
+    args = ["--config", config, "--data.root", str(folder)]
     args += ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto"]
     args += ["--trainer.precision=32-true", f"--trainer.default_root_dir={folder}"]
-    import_tasks(args)
+    arguments = read_arguments(args)
+    import_tasks(arguments)
     with torch.device("meta"), mock.patch.object(ZooCLI, "_run_subcommand"):
         cli = ZooCLI(
             ColorizationModule,
@@ -92,7 +93,7 @@ def parse(config: str, folder: Path) -> Parsed:
             subclass_mode_model=True,
             subclass_mode_data=True,
             parser_kwargs={"parser_mode": "omegaconf"},
-            args=args,
+            args=["fit", *(each.word for each in arguments)],
         )
     cli.model.trainer = cli.trainer
     with known_length():

@@ -142,13 +142,14 @@ def _run_verb(verb: Verb, args: argparse.Namespace) -> int:
 
 def run_lightning(words: list[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``; see `colorzoo.training.command.run`."""
-    from colorzoo.training.configs import resolve_configs
+    from colorzoo.training.arguments import read_arguments
     from colorzoo.training.resuming import resolve_checkpoint
 
-    words = resolve_checkpoint(resolve_configs(words))  # before the slow imports
+    verb, *rest = words
+    arguments = resolve_checkpoint(verb, read_arguments(rest))  # before the slow imports
     from colorzoo.training import command
 
-    return command.run(words)
+    return command.run(verb, arguments)
 
 
 def _joined(words: list[str]) -> list[str]:

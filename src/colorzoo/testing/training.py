@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-import colorzoo
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import load_task_class
@@ -20,7 +19,9 @@ from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
+from colorzoo.training.arguments import read_arguments
 from colorzoo.training.command import run
+from colorzoo.training.configs import config_folders
 
 _BATCH = 4
 _TRAIN_BATCH, _STEPS = 3, 2
@@ -83,7 +84,7 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
             pictures = folder / "pictures"
             write_sample_pictures(pictures, count=4 * _TRAIN_BATCH)
         overlay = write_overlay(card, folder, pictures)
-        code = run(["fit", "--config", str(config), "--config", str(overlay)])
+        code = run("fit", read_arguments(["--config", str(config), "--config", str(overlay)]))
         losses = logged(folder, "train/")
         measured = logged(folder, "val/")
         kept = {path.name for path in folder.rglob("*.ckpt")}
@@ -120,8 +121,7 @@ def find_config(config: str, configs: Path | None = None) -> Path:
     Raises:
         ContractError: There is no such file.
     """
-    package = Path(colorzoo.__path__[0])
-    folders = [configs] if configs else [package / "configs", package.parents[1] / "configs"]
+    folders = [configs] if configs else config_folders()
     for folder in folders:
         if (folder / config).is_file():
             return folder / config

@@ -36,6 +36,7 @@ from colorzoo.training.agreement import (
     summary,
     training_settings,
 )
+from colorzoo.training.arguments import Argument, import_tasks, update_arguments, value_of, with_value
 from colorzoo.training.callbacks import (
     ConsoleProgress,
     NonFiniteGuard,
@@ -48,7 +49,7 @@ from colorzoo.training.callbacks import (
     StepSeed,
 )
 from colorzoo.training.callbacks.checkpoints import checkpoints_last, missing_checkpoints
-from colorzoo.training.configs import config_folders, import_tasks, update_arguments
+from colorzoo.training.configs import config_folders
 from colorzoo.training.loggers import RUNS, CSVLogger, continue_logger, earlier_run
 from colorzoo.training.messages import (
     explain,
@@ -67,11 +68,12 @@ from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharded import RECORD, is_sharded
 
 
-def run(argv: Sequence[str]) -> int:
+def run(verb: str, arguments: Sequence[Argument]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``.
 
     Args:
-        argv: The verb and its arguments, with configurations as paths.
+        verb: The word itself.
+        arguments: Its arguments.
 
     Returns:
         0, or 1 if ``predict`` could not color some of the pictures.
@@ -82,8 +84,9 @@ def run(argv: Sequence[str]) -> int:
     """
     filter_messages()
     with TemporaryDirectory() as folder:
-        words = update_arguments(with_implied_arguments(join_shards(argv, Path(folder))), Path(folder))
-        import_tasks(words)
+        complete = with_implied_arguments(join_shards(verb, arguments, Path(folder)))
+        current = update_arguments(complete, Path(folder))
+        import_tasks(current)
         try:
             cli = ZooCLI(
                 ColorizationModule,
@@ -94,7 +97,7 @@ def run(argv: Sequence[str]) -> int:
                 save_config_callback=RunConfig,
                 trainer_defaults={"enable_model_summary": False, "use_distributed_sampler": False},
                 parser_kwargs={"parser_mode": "omegaconf", "exit_on_error": False},
-                args=words,
+                args=[verb, *(each.word for each in current)],
             )
         except ArgumentError as error:
             raise explain(str(error)) from error
@@ -482,35 +485,35 @@ def start_from(model: ColorizationModule, source: str) -> None:
     model.continue_from(earlier.stage)
 
 
-def join_shards(argv: Sequence[str], folder: Path) -> list[str]:
+def join_shards(verb: str, arguments: Sequence[Argument], folder: Path) -> Sequence[Argument]:
     """Replace the sharded checkpoint of ``validate``, ``test`` and ``predict`` by one file without optimizer.
 
     Args:
-        argv: The verb and its arguments.
+        verb: The verb.
+        arguments: Its arguments.
         folder: Where the file is written.
     """
-    words, checkpoint = list(argv), _value_of("--ckpt_path", argv)
-    if words[0] == "fit" or not checkpoint or not is_sharded(Path(checkpoint)):
-        return words
+    checkpoint = value_of("--ckpt_path", arguments)
+    if verb == "fit" or not checkpoint or not is_sharded(Path(checkpoint)):
+        return arguments
     content = torch.load(Path(checkpoint) / RECORD, map_location="cpu", weights_only=True)
     joined = folder / "joined.ckpt"
     torch.save({**content, "state_dict": read_weights(Path(checkpoint)).state_dict}, joined)
-    return [word.replace(checkpoint, str(joined)) if checkpoint in word else word for word in words]
+    return with_value("--ckpt_path", joined, arguments)
 
 
-def with_implied_arguments(argv: Sequence[str]) -> list[str]:
+def with_implied_arguments(arguments: Sequence[Argument]) -> Sequence[Argument]:
     """Add implied arguments: the model of a checkpoint, and the DataModule of ``--data.root``."""
-    verb, *rest = argv
-    flags = {word.partition("=")[0] for word in rest}
-    if flags & {"--config", "-c"}:
-        return list(argv)
+    flags = {each.flag for each in arguments}
+    if "--config" in flags:
+        return arguments
     added = []
-    checkpoint = _value_of("--ckpt_path", rest)
+    checkpoint = value_of("--ckpt_path", arguments)
     if checkpoint and Path(checkpoint).is_file() and not any(flag.startswith("--model") for flag in flags):
-        added.append(f"--model={json.dumps(_model_of(Path(checkpoint)))}")
+        added.append(Argument("--model", json.dumps(_model_of(Path(checkpoint)))))
     if "--data" not in flags and any(flag.startswith("--data.") for flag in flags):
-        added.append("--data=FolderDataModule")
-    return [verb, *added, *rest]
+        added.append(Argument("--data", "FolderDataModule"))
+    return [*added, *arguments]
 
 
 def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, bool]:
@@ -526,15 +529,6 @@ def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, b
     if found is None:
         raise WeightsError(f"--init_from {source!r}: {card.name} has no weights on this machine.")
     return found.path, found.sha256, found.published
-
-
-def _value_of(flag: str, words: Sequence[str]) -> str | None:
-    for index, word in enumerate(words):
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-        if word == flag and index + 1 < len(words):
-            return words[index + 1]
-    return None
 
 
 def _model_of(checkpoint: Path) -> dict[str, Any]:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from colorzoo.errors import WeightsError
+from colorzoo.training.arguments import Argument, value_of, with_value
 from colorzoo.weights.sharded import RECORD, is_complete, is_sharded
 
 _FLAG = "--ckpt_path"
-_NAMES_MODEL = re.compile(r"(--config|-c|--model)(=|$)")
 _SUFFIX = ".ckpt"
 _SHOWN = 3  # runs of other settings that are named
 SPECIAL = ("best", "last", "hpc")
 """Values of ``--ckpt_path`` that Lightning resolves."""
 
 
-def resolve_checkpoint(argv: Sequence[str]) -> list[str]:
+def resolve_checkpoint(verb: str, arguments: Sequence[Argument]) -> Sequence[Argument]:
     """Replace the folder or the damaged file of ``--ckpt_path`` by the newest intact checkpoint there.
 
     The same command thus starts and resumes a training, and a line on stderr says which it does. The folder
@@ -28,7 +27,8 @@ def resolve_checkpoint(argv: Sequence[str]) -> list[str]:
     yet.
 
     Args:
-        argv: The verb and its arguments.
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: Its arguments.
 
     Returns:
         The arguments, without ``--ckpt_path`` if training starts from the beginning.
@@ -36,22 +36,13 @@ def resolve_checkpoint(argv: Sequence[str]) -> list[str]:
     Raises:
         WeightsError: No checkpoint in the folder is intact.
     """
-    words = list(argv)
-    for index, word in enumerate(words):
-        flag, equals, value = word.partition("=")
-        if flag != _FLAG:
-            continue
-        separate = not equals
-        if words[0] == "fit" and any(_NAMES_MODEL.match(each) for each in words):
-            given = words[index + 1] if separate and index + 1 < len(words) else value
-            if is_folder(Path(given)):
-                return words
-        if separate and index + 1 == len(words):
-            return words  # the parser reports it
-        found = _intact_checkpoint(Path(words[index + 1] if separate else value), begins=words[0] == "fit")
-        after = words[index + 2 if separate else index + 1 :]
-        return [*words[:index], *([] if found is None else [f"{_FLAG}={found}"]), *after]
-    return words
+    given = value_of(_FLAG, arguments)
+    if given is None:
+        return arguments  # the parser reports a flag without a value
+    named = any(each.flag in ("--config", "--model") for each in arguments)
+    if verb == "fit" and named and is_folder(Path(given)):
+        return arguments
+    return with_value(_FLAG, _intact_checkpoint(Path(given), begins=verb == "fit"), arguments)
 
 
 def agreeing_checkpoint(folder: Path, difference: Callable[[Path], str]) -> Path | None:

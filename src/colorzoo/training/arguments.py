@@ -1,0 +1,120 @@
+"""Arguments of training and measuring, read once from the words of the command line."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import yaml
+
+from colorzoo.registry import task_paths
+from colorzoo.settings import current_arguments
+from colorzoo.training.configs import find_config, load_config
+
+# an argument of a sweep of wandb with ${args_no_hyphens}
+_WITHOUT_HYPHENS = re.compile(r"((model|data|trainer)(\.\w+)+|seed_everything|metrics|init_from|compile)=")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument.
+
+    Attributes:
+        flag: Its flag with hyphens; a word that belongs to no flag as it is.
+        value: What is given for the flag.
+        content: The content of a configuration, as mappings and lists; None for other arguments.
+    """
+
+    flag: str
+    value: str | None = None
+    content: Any = None
+
+    @property
+    def word(self) -> str:
+        """The argument as one word of a command line."""
+        return self.flag if self.value is None else f"{self.flag}={self.value}"
+
+
+def read_arguments(words: Sequence[str]) -> list[Argument]:
+    """Return the arguments in the words after a verb, with the paths and contents of configurations.
+
+    Raises:
+        ColorzooError: A configuration is neither a file nor shipped, or not YAML.
+    """
+    arguments: list[Argument] = []
+    for word in words:
+        last = arguments[-1] if arguments else Argument("")
+        if last.flag.startswith("-") and last.value is None and not word.startswith("-"):
+            arguments[-1] = replace(last, value=word)
+        else:
+            flag, equals, value = word.partition("=")
+            dashes = "--" if _WITHOUT_HYPHENS.match(word) else ""
+            arguments.append(Argument(dashes + flag, value if equals else None))
+    return [_with_content(each) for each in arguments]
+
+
+def value_of(flag: str, arguments: Sequence[Argument]) -> str | None:
+    """Return what is given for a flag, the last one if it is given twice."""
+    return next((each.value for each in reversed(arguments) if each.flag == flag), None)
+
+
+def with_value(flag: str, value: Path | None, arguments: Sequence[Argument]) -> list[Argument]:
+    """Return arguments with another value for a flag that they have; without the flag for None."""
+    given = [] if value is None else [Argument(flag, str(value))]
+    return [*given, *(each for each in arguments if each.flag != flag)]
+
+
+def update_arguments(arguments: Sequence[Argument], folder: Path) -> list[Argument]:
+    """Bring values and configurations of earlier versions up to date.
+
+    Args:
+        arguments: The arguments.
+        folder: Folder for updated copies of configurations.
+    """
+
+    def updated(argument: Argument) -> Argument:
+        if argument.value is None or argument.content is None:
+            # null as a sweep of wandb writes it
+            value = "null" if argument.value == "None" else current_arguments(argument.value)
+            return replace(argument, value=value)
+        content = current_arguments(argument.content)
+        if content == argument.content:
+            return argument
+        # in a folder of its own: configurations of one name may be given
+        copy = Path(mkdtemp(dir=folder)) / Path(argument.value).name
+        copy.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return Argument(argument.flag, str(copy), content)
+
+    return [updated(each) for each in arguments]
+
+
+def import_tasks(arguments: Sequence[Argument]) -> None:
+    """Import the tasks that arguments name, by which their short names resolve; if they name none, all."""
+    known = task_paths()
+    given = {name.rpartition(".")[2] for name in _model_names(arguments)}
+    for name in given & known.keys() if given else known:
+        importlib.import_module(known[name].partition(":")[0])
+
+
+def _with_content(argument: Argument) -> Argument:
+    if argument.flag not in ("--config", "-c") or argument.value is None:
+        return argument
+    path = find_config(argument.value)
+    return Argument("--config", str(path), load_config(path))
+
+
+def _model_names(arguments: Sequence[Argument]) -> Iterator[str]:
+    """Yield the names in the values of ``--model`` and in the models of configurations."""
+    for each in arguments:
+        if each.flag.startswith("--model"):
+            yield from re.findall(r"[\w.]+", each.value or "")
+        elif isinstance(each.content, Mapping):
+            model = each.content.get("model")
+            name = model.get("class_path") if isinstance(model, Mapping) else model
+            if isinstance(name, str):
+                yield name
