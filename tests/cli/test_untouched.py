@@ -73,7 +73,7 @@ LOOK, LABELS = ["look.png", "-o", "x.look"], ["--labels", "numbers.png"]
         (["look", *LOOK, "--size", "64"], {"x.look"}),
         (["segment", "look.png", *LABELS, "--size", "64"], {"look.classes.png", "numbers.png"}),
         (["data", "prior", ".", "-o", "prior.npy"], {"prior.npy"}),
-        (["weights", "export", "zhang2017_local_small", "small.onnx"], {"small.onnx"}),
+        (["weights", "export", "gray", "gray.onnx"], {"gray.onnx"}),
         (["info", "barn.png"], set()),
         (["doctor"], set()),
         (["models"], set()),
