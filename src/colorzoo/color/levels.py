@@ -13,6 +13,8 @@ from torch import Tensor
 
 from colorzoo.color.lab import LUMINANCE_WEIGHTS, luminance_of, luminance_to_lightness
 
+FloatArray = NDArray[np.floating[Any]]
+
 _SHADES = 2**19  # steps of luminance; the largest, in the dark, is 0.002 of L
 _GUARD_BITS = 3  # below a shade, kept while channels are added
 _LEAST_LUMINANCE = 1e-9  # far below one level of 16 bits
@@ -29,7 +31,7 @@ def lightness_of_levels(levels: NDArray[Any]) -> Tensor:
         ``(H, W)`` float32 L in [0, 100].
     """
     if levels.dtype.kind == "f":
-        linear = torch.from_numpy(_linear_of(np.ascontiguousarray(levels, np.float32)))
+        linear = torch.from_numpy(linear_of(np.ascontiguousarray(levels, np.float32)))
         if levels.ndim == 2:
             return luminance_to_lightness(linear)
         return luminance_to_lightness(luminance_of(linear.movedim(-1, 0)))
@@ -49,6 +51,13 @@ def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> ND
     for channel in (1, 2):
         total += tables[channel].take(levels[..., channel], mode="clip")
     return total
+
+
+def linear_of(values: FloatArray) -> FloatArray:
+    """Decode sRGB in [0, 1], float32 or float64, to linear light of the same type."""
+    bright = ((np.maximum(values, 0.04045) + 0.055) / 1.055) ** 2.4
+    linear: FloatArray = np.where(values > 0.04045, bright, values / 12.92)
+    return linear
 
 
 def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
@@ -89,21 +98,21 @@ def encoded(linear: Tensor) -> Tensor:
 @cache
 def _lightness_table(kind: str) -> NDArray[np.float32]:
     """L of each gray level."""
-    table: NDArray[np.float32] = luminance_to_lightness(torch.from_numpy(_linear_of(_unit(kind)))).numpy()
+    table: NDArray[np.float32] = luminance_to_lightness(torch.from_numpy(linear_of(_unit(kind)))).numpy()
     return table
 
 
 @cache
 def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
     """Contribution of each level of each channel to the luminance."""
-    linear = _linear_of(_unit(kind))
+    linear = linear_of(_unit(kind))
     return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
 
 
 @cache
 def _shade_tables() -> list[NDArray[np.int32]]:
     """Contribution of each 8-bit level of each channel to the shade, with guard bits."""
-    linear = _linear_of(_unit("u1")).astype(np.float64)
+    linear = linear_of(_unit("u1")).astype(np.float64)
     unit = _SHADES << _GUARD_BITS
     tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
     tables[0] += 1 << (_GUARD_BITS - 1)  # truncation then rounds
@@ -120,7 +129,7 @@ def _lightness_of_shades() -> NDArray[np.float32]:
 @cache
 def _levels_table() -> Tensor:
     """8-bit level of each step of linear light."""
-    borders = _linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
+    borders = linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
     first = np.rint(borders * _STEPS).astype(np.int64)
     lengths = np.diff(first, prepend=0, append=_STEPS + 1)
     return torch.from_numpy(np.repeat(np.arange(256, dtype=np.uint8), lengths))
@@ -129,12 +138,3 @@ def _levels_table() -> Tensor:
 def _unit(kind: str) -> NDArray[np.float32]:
     top = np.iinfo(kind).max
     return (np.arange(top + 1, dtype=np.float64) / top).astype(np.float32)
-
-
-def _linear_of(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Decode sRGB in [0, 1] to linear light."""
-    bright = (
-        (np.maximum(values, np.float32(0.04045)) + np.float32(0.055)) / np.float32(1.055)
-    ) ** np.float32(2.4)
-    linear: NDArray[np.float32] = np.where(values > 0.04045, bright, values / np.float32(12.92))
-    return linear

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo.color.levels import linear_of
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ColorMetric, require_mask, require_pair, require_pictures
 
@@ -153,7 +154,8 @@ def _lightness_of_gray(plane: Plane) -> NDArray[np.float64]:
     gray = plane.astype(np.float64)
     gray -= gray.min()
     gray /= gray.max() or 1.0
-    linear = np.where(gray > 0.04045, ((gray + 0.055) / 1.055) ** 2.4, gray / 12.92)
+    linear = linear_of(gray)
+    # scikit-image's constants: those of `colorzoo.color.lab` move L near black by 5e-5, and with it labels
     root = np.where(linear > 0.008856, np.cbrt(linear), 7.787 * linear + 16 / 116)
     return 116 * root - 16
 

@@ -18,10 +18,6 @@ _TINT_SIDE = 256  # a tint is estimated from at most 256 x 256 pixels
 _GRAY_SIDE = 1024  # grayness, which is cheaper to test, from 1024 x 1024
 _FEWEST_SAMPLES = 64  # too few to tell a tint from colors
 _LARGEST_SCATTER = 2.5  # of ab around its mean at a lightness, in a tinted picture
-_RGB_TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
-_WHITE = np.array([0.95047, 1.0, 1.08883])
 IN_COLOR = "already in color"
 """The `chroma_note` of a picture whose colors are no tint."""
 
@@ -159,9 +155,12 @@ def _sampled(levels: Levels, side: int) -> FloatArray:
 
 def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     """Return ``(N, 3)`` CIE Lab of a regular sample of pixels."""
-    sample = _sampled(levels, _TINT_SIDE).astype(np.float64)
-    linear = np.where(sample <= 0.04045, sample / 12.92, ((sample + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ _RGB_TO_XYZ.T / _WHITE
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    lightness = 116 * f[:, 1] - 16
-    return np.stack([lightness, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+    # Here: reading pictures needs no torch, which takes a second to import.
+    import torch
+
+    from colorzoo.color.lab import linear_rgb_to_lab
+    from colorzoo.color.levels import linear_of
+
+    linear = linear_of(_sampled(levels, _TINT_SIDE).astype(np.float64))
+    lab: NDArray[np.float64] = linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
+    return lab
