@@ -338,6 +338,7 @@ def test_a_wandb_server_that_hangs_keeps_no_run_from_its_end(when, init_timeout,
     if when == "start":
         HangingServer.hangs.set()
     names = {"WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}", "WANDB_API_KEY": "0" * 40}
+    names["WANDB_ERROR_REPORTING"] = "false"  # telemetry, for which wandb waits half a minute
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     code = [sys.executable, "-c", LOGGING % init_timeout]
     try:
