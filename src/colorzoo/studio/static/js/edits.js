@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Edits of points, colors and regions; each is one step of undo. */
 
 import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
@@ -69,14 +68,14 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
 
 /**
  * Preview a changed document, or commit it once it is done.
- * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {Parameters<History["commit"]>[1]} [joins]
+ * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {import("./document.js").Joins} [joins]
  */
 function applyChange(pad, doc, done, label, joins) {
   if (done) pad.edit(doc, label, joins);
   else pad.preview(doc);
 }
 
-/** @param {number} id @returns {Parameters<History["commit"]>[1]} whether the last step added this point, which had no color yet: both are one step */
+/** @param {number} id @returns {import("./document.js").Joins} whether the last step added this point, which had no color yet: both are one step */
 function isFirstColor(id) {
   const find = (doc) => doc.points.find((point) => point.id === id);
   return (last, before) => !find(last) && Boolean(find(before)?.untouched);
@@ -87,7 +86,7 @@ function setHex(pad, hex) {
   const [lightness, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
-  const ab = fixed ? atLightness([lightness, a, b], target.lightness) : [a, b];
+  const ab = fixed ? atLightness([lightness, a, b], target.lightness) : /** @type {[number, number]} */ ([a, b]);
   const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
   setColor(pad, ab, true, fixed ? target.lightness : lightness, paler ? hex : undefined);
   pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
@@ -130,6 +129,7 @@ function pointIn(pad, x, y, ab) {
   return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAt(left, top), ab), reach: pad.ui.reach };
 }
 
+/** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the nearest place of the photo */
 function insidePhoto(pad, x, y) {
   return [clamp(x, 0, pad.photo.width), clamp(y, 0, pad.photo.height)];
 }
@@ -311,7 +311,7 @@ const CORNER_SPACING = 2; // CSS pixels between corners
 /** Draw a cut: a line divides the region that it crosses, a loop makes its inside a region. @param {any} drag @param {[number, number]} place */
 function continueCut(pad, drag, place) {
   if (!drag.moved || !pad.ui.regions) return;
-  pad.ui.stroke ??= { path: [insidePhoto(pad, ...drag.began)], width: pad.perNetworkPixel() };
+  pad.ui.stroke ??= { path: [insidePhoto(pad, drag.began[0], drag.began[1])], width: pad.perNetworkPixel() };
   const { path } = pad.ui.stroke;
   const [x, y] = path.at(-1);
   if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale >= CORNER_SPACING) path.push(insidePhoto(pad, ...place));

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Panels for the guidance of the model: model, hints, regions, reference, color statistics. */
 
 import { colorName, rgbToHex } from "./color.js";
@@ -93,7 +92,7 @@ function fillGroup(group, { title, models }) {
   syncList(group, models.length, () => h("option"), (option, index) => {
     setAttr(option, "value", models[index].name);
     setText(option, modelLabel(models[index]));
-    option.disabled = Boolean(models[index].missing);
+    /** @type {HTMLOptionElement} */ (option).disabled = Boolean(models[index].missing);
   });
 }
 
