@@ -1,5 +1,8 @@
-// @ts-nocheck: its pairs and objects have no types yet
-/** Draws regions, painted classes, boxes, areas and the scribble preview over the photo. */
+/**
+ * Draws regions, painted classes, boxes, areas and the scribble preview over the photo.
+ *
+ * @typedef {(x: number, y: number) => [number, number]} ToStage  from pixels of the photo
+ */
 
 import { firstOpenRegion } from "./coloring.js";
 import { insideOf } from "./frames.js";
@@ -67,7 +70,7 @@ function drawLabel(context, left, middle, text) {
   centeredText(context, text, left + width / 2, middle);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => [number, number]} at converts to the stage */
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} at */
 function drawRegions(context, pad, at) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
@@ -173,6 +176,7 @@ function drawShaping(context, pad, toStage) {
   strokeOutline(context, [[DARK, 5], [LIGHT, 3.5], [color, 2]]);
 }
 
+/** @param {CanvasRenderingContext2D} context @param {[number, number][]} corners @param {boolean} closed */
 function traceOutline(context, corners, closed) {
   context.beginPath();
   for (const corner of corners) context.lineTo(...corner);
@@ -202,6 +206,7 @@ function strokePath(context, strokes) {
 
 const FAINT = 0.55;
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
 function drawAreas(context, pad, toStage) {
   const { ui, doc } = pad;
   const picked = pickedArea(pad);
@@ -217,23 +222,24 @@ function drawAreas(context, pad, toStage) {
   if (ui.areaStroke) drawAreaStroke(context, pad, toStage);
 }
 
-/** Draw the stroke of the brush that changes an area. */
+/** Draw the stroke of the brush that changes an area. @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
 function drawAreaStroke(context, pad, toStage) {
   const { path, less } = pad.ui.areaStroke;
   context.save();
   Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: brushSize(pad) * pad.ui.view.scale, globalAlpha: 0.5, strokeStyle: less ? "#202020" : "#1a6dff" });
   context.beginPath();
-  for (const place of path) context.lineTo(...toStage(...place));
+  for (const [x, y] of path) context.lineTo(...toStage(x, y));
   if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
   context.stroke();
   context.restore();
 }
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Area} area @param {ToStage} toStage @param {number} alpha @param {boolean} tinted */
 function drawArea(context, pad, area, toStage, alpha, tinted) {
   const { outline, tint } = areaPicture(area, pad.photo);
   const [left, top] = toStage(0, 0);
   const [right, bottom] = toStage(pad.photo.width, pad.photo.height);
-  const place = [left, top, right - left, bottom - top];
+  const place = /** @type {const} */ ([left, top, right - left, bottom - top]);
   context.save();
   if (tinted) context.drawImage(tint, ...place);
   context.globalAlpha = alpha;
@@ -243,6 +249,7 @@ function drawArea(context, pad, area, toStage, alpha, tinted) {
   context.restore();
 }
 
+/** @param {CanvasRenderingContext2D} context @param {import("./shapes.js").Place[]} path @param {ToStage} toStage */
 function drawOutlinePath(context, path, toStage) {
   context.beginPath();
   for (const place of path) context.lineTo(...toStage(...place));
@@ -251,6 +258,7 @@ function drawOutlinePath(context, path, toStage) {
 
 const BAND_WIDTH = 6; // relative to the width of the scribble
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
 function drawScribblePreview(context, pad, toStage) {
   const { scribblePreview: preview, view } = pad.ui;
   if (!preview || !pad.doc.scribbles.includes(preview.stroke)) return;
