@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** The commands of the pad with their keys, in one table for buttons, keyboard and help. */
 
 import { requestNext, requestRegions } from "./coloring.js";
@@ -151,7 +150,7 @@ const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, 
 function keyLabel(keys) {
   const mac = /mac/i.test(navigator.platform ?? "");
   const names = { mod: mac ? "⌘" : "Ctrl", shift: "Shift", delete: "Del", backspace: "Backspace", enter: "Enter", escape: "Esc", space: "Space" };
-  const order = keys === "+" ? ["+"] : keys.split("+").sort((one, other) => (other === "mod") - (one === "mod"));
+  const order = keys === "+" ? ["+"] : keys.split("+").sort((one, other) => Number(other === "mod") - Number(one === "mod"));
   return order.map((part) => names[part] ?? part.toUpperCase()).join("+");
 }
 
@@ -164,6 +163,7 @@ function chordOf(event) {
   return `${shift}${mod}${name}`;
 }
 
+/** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const isTyping = (el) => el?.matches?.("input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable]");
@@ -187,7 +187,7 @@ function keyUp(pad, event) {
 
 function keyDown(pad, event) {
   if (event.defaultPrevented || event.altKey || pad.root.querySelector("dialog[open]")) return;
-  const focus = /** @type {Element} */ (pad.root.getRootNode()).activeElement;
+  const focus = /** @type {Document} */ (pad.root.getRootNode()).activeElement;
   if (isTyping(focus)) return;
   const onStage = focus === pad.stageEl || focus === document.body || !focus;
   const chord = chordOf(event);

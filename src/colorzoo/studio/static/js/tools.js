@@ -1,5 +1,14 @@
-// @ts-nocheck: its pairs and objects have no types yet
-/** Effects of pointer and arrow keys on the document, by tool. */
+/**
+ * Effects of pointer and arrow keys on the document, by tool.
+ *
+ * @typedef {import("./pointer.js").Spot} Spot
+ * @typedef {import("./shapes.js").Place} Place
+ * @typedef {{tool: string, from: Spot, began: Place, id: number | null, offset: [number, number], moved: boolean, isNew?: boolean, last?: Place, stroke?: number,
+ *   how?: "new" | "more" | "less", frameGrip?: import("./shapes.js").Grip, frameBox?: import("./shapes.js").Box, index?: number,
+ *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box}} Drag
+ *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the picture,
+ *   or a box and its held sides
+ */
 
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { nextStroke } from "./document.js";
@@ -68,9 +77,12 @@ function zoomTo(pad, factor, [x, y]) {
   pad.queue.requestFullLater();
 }
 
+/** @param {any} pad @param {Place} place @returns {boolean} whether it lies on the photo */
 const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <= pad.photo.height;
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startTool(pad, at, place) {
+  /** @type {Drag} */
   const drag = { tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false };
   pad.ui.drag = drag;
   pad.ui.cross = null;
@@ -82,13 +94,14 @@ function startTool(pad, at, place) {
   pad.changed();
 }
 
-/** Take hold of the line around the picture, if it is near. @returns {boolean} */
+/** Take hold of the line around the picture, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Drag} drag @returns {boolean} */
 function startFrame(pad, at, place, drag) {
   const frameGrip = frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
   if (frameGrip) Object.assign(drag, { frameGrip, frameBox: insideOf(pad) });
   return frameGrip !== null;
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place @param {Drag} drag */
 function startPoint(pad, at, place, drag) {
   const near = pointNear(pad, ...place, nearBy(at));
   if (near !== null) {
@@ -107,18 +120,22 @@ function startPoint(pad, at, place, drag) {
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startStroke(pad, at, place) {
   if (inside(pad, place)) pad.ui.stroke = { path: [place], width: pad.ui.size * pad.perNetworkPixel() };
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startRegion(pad, at, place) {
   pickRegion(pad, regionAt(pad, ...place), at.event.ctrlKey || at.event.shiftKey || at.event.metaKey);
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function pickColor(pad, at, place) {
   if (inside(pad, place)) pickColorAt(pad, ...place);
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place @param {Drag} drag */
 function brushAt(pad, at, place, drag) {
   if (!inside(pad, place)) return;
   const spacing = Math.max(1, pad.ui.size * pad.perNetworkPixel());
@@ -130,6 +147,7 @@ function brushAt(pad, at, place, drag) {
   pad.preview({ ...pad.doc, points: [...pad.doc.points, point] });
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function eraseAtPointer(pad, at, place) {
   const doc = erasedAt(pad, ...place);
   if (doc === pad.doc) return;
@@ -137,6 +155,7 @@ function eraseAtPointer(pad, at, place) {
   pad.preview(doc);
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function continueTool(pad, at, place) {
   const { drag } = pad.ui;
   pad.ui.cursor = place;
@@ -155,6 +174,7 @@ function continueTool(pad, at, place) {
   pad.redrawMarks();
 }
 
+/** @param {any} pad @param {Place} place */
 function continueStroke(pad, place) {
   const { path } = pad.ui.stroke;
   const [x, y] = path.at(-1);
@@ -162,6 +182,7 @@ function continueStroke(pad, place) {
   path.push(insidePhoto(pad, ...place));
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function endTool(pad, at, place) {
   const { drag } = pad.ui;
   pad.ui.drag = null;
@@ -195,6 +216,7 @@ function cancelTool(pad) {
   pad.cancel();
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function eraseAt(pad, at, place) {
   if (pad.ui.tool === "area") {
     eraseArea(pad, place);
@@ -208,6 +230,7 @@ function eraseAt(pad, at, place) {
   if (near !== null) deletePoint(pad, near);
 }
 
+/** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside of the stage */
 function hoverAt(pad, at, place) {
   pad.ui.cursor = place && inside(pad, place) ? place : null;
   const line = () => frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
@@ -245,6 +268,7 @@ function arrow(pad, dx, dy, far) {
 function placeAtCross(pad) {
   const { cross, tool } = pad.ui;
   if (!cross) return;
+  const [x, y] = cross;
   if (tool in DRAWS) {
     placeCorner(pad);
     return;
@@ -259,11 +283,11 @@ function placeAtCross(pad) {
     return;
   }
   if (tool === "replace") replaceColorAt(pad, cross);
-  else if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
-  else if (tool === "dropper") pickColorAt(pad, ...cross);
+  else if (tool === "region") pickRegion(pad, regionAt(pad, x, y));
+  else if (tool === "dropper") pickColorAt(pad, x, y);
   else {
-    const near = pointNear(pad, ...cross, 5);
-    if (near === null) addPointAt(pad, ...cross);
+    const near = pointNear(pad, x, y, 5);
+    if (near === null) addPointAt(pad, x, y);
     else selectPoint(pad, near);
   }
   pad.set({ cross: null, nextPlace: null });
@@ -284,11 +308,12 @@ function requireClass(pad) {
   return false;
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startLasso(pad, at, place) {
   if (requireClass(pad)) pad.ui.shaping = { tool: "lasso", path: [insidePhoto(pad, ...place)] };
 }
 
-/** Resize a box by a side, move the selected one by its inside, or start a new box. */
+/** Resize a box by a side, move the selected one by its inside, or start a new box. @param {any} pad @param {Spot} at @param {Place} place @param {Drag} drag */
 function startBox(pad, at, place, drag) {
   const grip = boxGripAt(pad, place, nearBy(at));
   if (grip) {
@@ -304,7 +329,7 @@ function startBox(pad, at, place, drag) {
 function boxGripAt(pad, place, reach) {
   const boxes = shapesOf(pad, "box");
   const shape = pickedShape(pad);
-  const order = boxes.map((_, index) => index).sort((one, other) => (other === shape?.index) - (one === shape?.index));
+  const order = boxes.map((_, index) => index).sort((one, other) => Number(other === shape?.index) - Number(one === shape?.index));
   for (const index of order) {
     const grip = gripAt(boxes[index], place, toPhotoPixels(pad, reach));
     if (grip) return { index, grip };
@@ -312,6 +337,7 @@ function boxGripAt(pad, place, reach) {
   return shape?.kind === "box" && boxAt([boxes[shape.index]], place) === 0 ? { index: shape.index, grip: null } : null;
 }
 
+/** @param {any} pad @param {Drag} drag @param {Place} place */
 function continueShape(pad, drag, place) {
   const { shaping } = pad.ui;
   const inside = insidePhoto(pad, ...place);
@@ -320,10 +346,12 @@ function continueShape(pad, drag, place) {
   else if (shaping && distance(inside, shaping.path.at(-1)) >= toPhotoPixels(pad, APART)) shaping.path.push(inside);
 }
 
+/** @param {any} pad @param {Drag} drag @param {Place} place @param {Place} inside the nearest place of the photo @returns {import("./shapes.js").Box} */
 function draggedBox(pad, { box, grip, start }, place, inside) {
   return grip ? resized(box, grip, inside) : movedBox(box, place[0] - start[0], place[1] - start[1], pad.photo);
 }
 
+/** @param {any} pad @param {Drag} drag @param {Place} place */
 function endShape(pad, drag, place) {
   const { shaping } = pad.ui;
   const kind = DRAWS[drag.tool];
@@ -340,15 +368,15 @@ function shapeAt(pad, kind, place) {
   return { painted: paintedAt, box: boxAt }[kind](shapesOf(pad, kind), place);
 }
 
-/** @returns {boolean} whether it was large enough */
+/** @param {any} pad @param {{tool: string, path: Place[]}} shaping @returns {boolean} whether it was large enough */
 function finish(pad, { tool, path }) {
   const outline = simplified(path, toPhotoPixels(pad, APART));
   if (!isLargeEnough(boundsOf(path)) || (tool === "lasso" && outline.length < 3)) return false;
   pad.set({ shape: null });
   if (tool === "lasso") addShape(pad, "painted", { class: paintClass(pad), path: roundedPath(outline) });
-  else if (!pad.settings.rectangles) addObjectInBox(pad, boxBetween(...path));
+  else if (!pad.settings.rectangles) addObjectInBox(pad, boxBetween(path[0], path[1]));
   else {
-    addShape(pad, "box", boxBetween(...path));
+    addShape(pad, "box", boxBetween(path[0], path[1]));
     pickShape(pad, "box", pad.doc.boxes.length - 1);
   }
   return true;
@@ -399,6 +427,7 @@ function selectionMode({ shiftKey, ctrlKey, metaKey }) {
   return ctrlKey || metaKey ? "less" : "new";
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place @param {Drag} drag */
 function startSelection(pad, at, place, drag) {
   if (pad.ui.areaBrush) {
     const flips = at.event.ctrlKey || at.event.metaKey || at.event.altKey;
@@ -409,6 +438,7 @@ function startSelection(pad, at, place, drag) {
   drag.how = selectionMode(at.event);
 }
 
+/** @param {any} pad @param {Place} place */
 function continueSelection(pad, place) {
   const { areaStroke } = pad.ui;
   if (areaStroke && distance(place, areaStroke.path.at(-1)) >= outlineSpacing(pad)) areaStroke.path.push(place);
@@ -416,6 +446,7 @@ function continueSelection(pad, place) {
   if (pad.ui.outline && distance(corner, pad.ui.outline.at(-1)) >= outlineSpacing(pad)) pad.ui.outline.push(corner);
 }
 
+/** @param {any} pad @param {Drag} drag @param {Place} place */
 function endSelection(pad, drag, place) {
   const { areaStroke } = pad.ui;
   if (areaStroke) {
