@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Files: photos, references, recipes, exports, and work saved in the browser. */
 
 import { hexToRgb, rgbToAb } from "./color.js";
@@ -38,7 +37,7 @@ async function openDialog(pad) {
 }
 
 /**
- * @param {Blob} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume
+ * @param {Blob & {name?: string}} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume
  * @returns {Promise<boolean>} whether the photo was opened
  */
 async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
@@ -115,8 +114,10 @@ function cancelOpening(pad, opening, stop) {
   pad.announce(t("Cancelled"));
 }
 
-/** Show the progress of opening or exporting a large photo. @param {any} message @param {Uint8Array[]} buffers */
-function showProgress(pad, { re, share }, [preview]) {
+/** Show the progress of opening or exporting a large photo. @param {{re: number, share: number}} message @param {Uint8Array[]} buffers with the photo in gray, or none */
+function showProgress(pad, message, buffers) {
+  const { re, share } = message;
+  const [preview] = buffers;
   const { opening, exporting } = pad.ui;
   if (exporting?.id === re) {
     exporting.share = share;
@@ -124,7 +125,7 @@ function showProgress(pad, { re, share }, [preview]) {
   }
   if (opening?.request !== re) return;
   opening.share = share;
-  if (preview && !opening.preview) opening.preview = URL.createObjectURL(new Blob([preview], { type: "image/jpeg" }));
+  if (preview && !opening.preview) opening.preview = URL.createObjectURL(new Blob([/** @type {any} */ (preview)], { type: "image/jpeg" }));
   pad.changed();
 }
 
@@ -164,12 +165,13 @@ async function savedWorks(pad) {
   return pad.options.notebook ? [] : listWorks();
 }
 
-/** @returns {string[]} names of the states of saved work that this work follows */
+/** @param {{versions?: string[], version?: string}} [work] @returns {string[]} names of the states of saved work that this work follows */
 const versionsOf = ({ versions, version } = {}) => versions ?? (version ? [version] : []);
 
 /**
  * Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten.
- * @param {{name: string, file: Blob | null, sha256: string}} photo @param {Record<string, any>} found by key, on the server
+ * @param {any} pad @param {{name: string, file: Blob | null, sha256: string}} photo @param {string | null} key @param {any} recipe
+ * @param {Record<string, any>} found by key, on the server
  */
 async function selectWork(pad, { name, file, sha256 }, key, recipe, found) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
@@ -314,7 +316,7 @@ async function replaceDoc(pad, recipe, label) {
   pad.modelChanged();
 }
 
-/** @param {{format: string, quality: number}} wish */
+/** @param {any} pad @param {{format: string, quality: number}} wish */
 async function exportPicture(pad, { format, quality }) {
   const exporting = { id: 0, share: 0 };
   pad.set({ exporting });
@@ -452,7 +454,7 @@ function worksToOffer(pad) {
   return !start || kept.some(ofOffered) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isOffered: true }];
 }
 
-/** Open saved work; it is read again, since another tab may have changed it. @param {import("./storage.js").Work} work */
+/** Open saved work; it is read again, since another tab may have changed it. @param {any} pad @param {import("./storage.js").Work} work */
 function openWork(pad, { key, file, name }) {
   return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.start, { key });
 }

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /**
  * The drawing pad, for the page of `colorzoo studio`, the static page and the notebook widget. This file connects the parts;
  * docs/studio_protocol.md describes the messages to the backend that colors.
@@ -57,9 +56,11 @@ function initialUi(settings) {
   };
 }
 
+/** @typedef {{notebook: boolean, theme: "auto" | "light" | "dark"}} PadOptions */
+
 /** State of the pad, shared by all parts: the document, the state of the user interface, and methods that change both. */
 class Pad {
-  /** @param {HTMLElement} root @param {import("./transport.js").Transport} transport @param {{notebook: boolean}} options */
+  /** @param {HTMLElement} root @param {import("./transport.js").Transport} transport @param {PadOptions} options */
   constructor(root, transport, options) {
     this.root = root;
     this.transport = transport;
@@ -74,12 +75,15 @@ class Pad {
     this.start = null;
     this.reference = null;
     this.history = new History(emptyDoc());
+    this.toasts = createToasts();
     this.computing = new Set();
     this.input = null;
     this.greeted = false;
     this.colored = false; // whether any picture has been colored
+    this.warnedOfSaving = false; // whether the user knows that this browser saves nothing
     this.saves = false; // whether the backend saves work
     this.glimpse = null; // address of the offered photo in gray, while the models load
+    /** @type {Promise<void>} resolved by the first message of the backend */
     this.ready = new Promise((resolve) => {
       this.greet = resolve;
     });
@@ -126,7 +130,8 @@ class Pad {
 
   /** @returns {[number, number]} color of the brush at a place */
   paintAb(x, y) {
-    return atLightness([this.ui.lightness, ...this.ui.ab], this.lightnessAt(x, y));
+    const { lightness, ab: [a, b] } = this.ui;
+    return atLightness([lightness, a, b], this.lightnessAt(x, y));
   }
 
   selectedPoint() {
@@ -149,7 +154,7 @@ class Pad {
 
   /**
    * Turn the previewed change into one step of undo.
-   * @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   * @param {string} label @param {import("./document.js").Joins} [joins] whether it belongs to the last step
    */
   commit(label, joins) {
     if (this.history.commit(label, joins)) this.documentChanged();
@@ -158,7 +163,7 @@ class Pad {
 
   /**
    * Change the document as one step of undo.
-   * @param {import("./document.js").Doc} doc @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   * @param {import("./document.js").Doc} doc @param {string} label @param {import("./document.js").Joins} [joins] whether it belongs to the last step
    */
   edit(doc, label, joins) {
     this.history.preview(doc);
@@ -228,6 +233,7 @@ class Pad {
     this.set({ announcement: text });
   }
 
+  /** @param {string} text @param {"info" | "error"} [kind] @param {import("./dialogs.js").Action | null} [action] */
   toast(text, kind = "info", action = null) {
     this.toasts.add(text, kind, action);
   }
@@ -390,7 +396,7 @@ class Pad {
     if (!busy) await openInitial(this, message);
   }
 
-  /** @param {import("./transport.js").Link} link @param {string} [text] reason for the user */
+  /** @param {import("./transport.js").Link} link @param {string} [words] reason for the user */
   linkChanged(link, words = "") {
     if (link === "offline" || link === "refused") {
       this.client.failAll();
@@ -411,7 +417,6 @@ function buildStage(pad) {
 
 function build(pad) {
   const { stage, photo, marks } = buildStage(pad);
-  pad.toasts = createToasts();
   pad.dialogs = createDialogs(pad);
   const top = createTopBar(pad);
   const rail = createRail(pad);
@@ -494,7 +499,7 @@ export function mountPad(element, transport, options = {}) {
   pad.client.onNotification = (message, buffers) => pad.onNotification(message, buffers);
   pad.client.restorePhoto = () => pad.restorePhoto();
   transport.onstate = (link, words) => pad.linkChanged(link, words);
-  if (!options.notebook) window.colorzooPad = scriptingApi(pad);
+  if (!options.notebook) /** @type {any} */ (window).colorzooPad = scriptingApi(pad);
   showGlimpse(pad);
   pad.changed();
   return () => {
@@ -543,6 +548,7 @@ function render({ model, el, signal }) {
   return cleanup;
 }
 
+/** @type {HTMLElement | null} */
 const place = typeof document === "undefined" ? null : document.querySelector("[data-colorzoo-pad]");
 if (place) mountPad(place, pageTransport(place));
 
