@@ -238,9 +238,7 @@ function createSuggestions(pad) {
   const make = (index) => {
     const take = (event) => {
       const item = pad.ui.suggestions?.items[index];
-      pad.input = event.timeStamp;
-      if (item) setColor(pad, item.ab);
-      pad.input = null;
+      if (item) pad.during(event, () => setColor(pad, item.ab));
     };
     return h("button", { type: "button", class: "cz-suggestion", data: { role: "suggestion" }, on: { click: take } },
       h("span", { class: "cz-tile" }, icon("check")), h("span", { class: "cz-share" }));
@@ -358,11 +356,7 @@ function fillSwatch(pad, swatch, { name, colors }, index, locked) {
   setAttr(swatch, "aria-label", words);
   setAttr(swatch, "title", words);
   swatch.disabled = !pad.photo || locked;
-  swatch.onclick = (event) => {
-    pad.input = event.timeStamp;
-    setHex(pad, hex);
-    pad.input = null;
-  };
+  swatch.onclick = (event) => pad.during(event, () => setHex(pad, hex));
 }
 
 /** Add the current color to the selected palette, or to a new one if that is a preset. */

@@ -89,6 +89,11 @@ class History {
     this.before = /** @type {S | null} */ (null);
   }
 
+  /** Replace the state without a step of undo. @param {S} state */
+  amend(state) {
+    this.now = state;
+  }
+
   /** Show a state without a step of undo. @param {S} state */
   preview(state) {
     this.before ??= this.now;

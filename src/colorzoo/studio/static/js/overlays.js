@@ -74,15 +74,26 @@ function drawLabel(context, left, middle, text) {
 function drawRegions(context, pad, at) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
-  regions.lines ??= regionLines(regions, regionPick);
-  if (pad.settings.outlines !== false) drawLines(context, pad, at);
+  if (pad.settings.outlines !== false) drawLines(context, pad, linesOf(regions, regionPick), at);
   const next = firstOpenRegion(pad);
   regions.items.forEach((item, order) => {
     if (regionPick.includes(item.index) || item.index === next) drawNumber(context, pad, item, order + 1, at);
   });
 }
 
-function drawLines(context, pad, at) {
+/** The last outlines of each label map. @type {WeakMap<Uint16Array, {picked: number[], lines: ReturnType<typeof regionLines>}>} */
+const linesCache = new WeakMap();
+
+/** @param {any} regions @param {number[]} picked @returns {ReturnType<typeof regionLines>} outlines of all and of the picked regions */
+function linesOf(regions, picked) {
+  const last = linesCache.get(regions.labels);
+  if (last?.picked === picked) return last.lines;
+  const lines = regionLines(regions, picked);
+  linesCache.set(regions.labels, { picked, lines });
+  return lines;
+}
+
+function drawLines(context, pad, lines, at) {
   const { regions } = pad.ui;
   const [left, top] = at(0, 0);
   const [right, bottom] = at(pad.photo.width, pad.photo.height);
@@ -95,8 +106,8 @@ function drawLines(context, pad, at) {
   context.clip();
   context.lineCap = "round";
   for (const [path, style, width] of [
-    [regions.lines.thin, "rgba(255, 255, 255, .6)", 2.5], [regions.lines.thin, "rgba(0, 0, 0, .6)", 1], [regions.lines.bold, "#fff", 4.5],
-    [regions.lines.bold, "#1a6dff", 2.5],
+    [lines.thin, "rgba(255, 255, 255, .6)", 2.5], [lines.thin, "rgba(0, 0, 0, .6)", 1], [lines.bold, "#fff", 4.5],
+    [lines.bold, "#1a6dff", 2.5],
   ]) {
     context.strokeStyle = style;
     context.lineWidth = width / scale;
