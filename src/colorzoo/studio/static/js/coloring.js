@@ -4,6 +4,7 @@ import { isExpired } from "./client.js";
 import { activePoints, pointRadius, reachOf, toRecipe } from "./document.js";
 import { t } from "./dom.js";
 import { classCanvas, decodeLayer } from "./pixels.js";
+import { change } from "./state.js";
 
 const SUGGESTIONS = 9;
 
@@ -39,29 +40,32 @@ async function requestColor(pad, quality) {
   const { paint } = pad.doc;
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
-  pad.lastColor = id;
-  if (pad.input !== null) markTime("pad:input", id, {}, pad.input);
+  change(pad.session, { lastColor: id });
+  markInput(pad);
   markTime("pad:sent", id, { quality });
-  pad.input = null;
   if (place) pad.expectSuggestions(id, pad.ui.selected);
-  pad.computing.add(id);
-  pad.changed();
+  pad.beginWork(id);
   try {
     const reply = await answer;
-    pad.ui.failure = null;
+    change(pad.ui, { failure: null });
     if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, { active, paint }, reply);
   } catch (error) {
     handleFailure(pad, error, quality);
   } finally {
-    pad.computing.delete(id);
-    pad.changed();
+    pad.endWork(id);
   }
+}
+
+/** Record the time of the event that led to the last request, once. */
+function markInput(pad) {
+  const { input, lastColor } = pad.session;
+  if (input !== null) markTime("pad:input", lastColor, {}, input);
+  change(pad.session, { input: null });
 }
 
 /** The picture requested early, before the drag ended, is the final one. */
 function reuseEarlyRequest(pad) {
-  if (pad.input !== null) markTime("pad:input", pad.lastColor, {}, pad.input);
-  pad.input = null;
+  markInput(pad);
 }
 
 function handleFailure(pad, error, quality) {
@@ -71,28 +75,29 @@ function handleFailure(pad, error, quality) {
     return;
   }
   if (quality !== "final") return;
-  pad.ui.failure = error.message;
+  change(pad.ui, { failure: error.message });
   pad.announce(error.message);
 }
 
 async function showColored(pad, photo, id, { active, paint }, { message, buffers }) {
   markTime("pad:received", id, { timing: message.timing, quality: message.quality });
-  photo.shown = id;
+  change(photo, { shown: id });
   const layer = await decodeLayer(buffers[0], message.mime);
   markTime("pad:decoded", id);
   if (pad.photo !== photo || photo.shown !== id) {
     layer.bitmap.close();
     return;
   }
-  pad.colored = true;
   photo.result?.bitmap.close();
-  photo.result = layer;
-  photo.exact = message.quality === "full";
-  pad.ui.freshPaint = pad.ui.freshPaint.filter((stroke) => !paint.includes(stroke));
-  pad.ui.pointInfo = Object.fromEntries(active.map((pointId, index) => [pointId, message.points?.[index]]));
+  change(pad.session, { colored: true });
+  change(photo, { result: layer, exact: message.quality === "full" });
+  change(pad.ui, {
+    freshPaint: pad.ui.freshPaint.filter((stroke) => !paint.includes(stroke)),
+    pointInfo: Object.fromEntries(active.map((pointId, index) => [pointId, message.points?.[index]])),
+  });
   pad.afterNextDraw(() => markTime("pad:painted", id));
   if (message.quality === "final") {
-    pad.ui.answered = new Set(pad.doc.scribbles);
+    change(pad.ui, { answered: new Set(pad.doc.scribbles) });
     refreshSuggested(pad, photo);
     pad.announce(t("Colors updated"), true);
     pad.queue.requestFullLater();
@@ -145,7 +150,7 @@ async function requestRegions(pad) {
   const { message, buffers } = reply;
   const labels = labelsOf(buffers[0]);
   const { items, width, height, proposal } = message;
-  pad.set({ regions: { items, labels, width, height, proposal, divisions, lines: null } });
+  pad.set({ regions: { items, labels, width, height, proposal, divisions } });
   pickRegion(pad, firstOpenRegion(pad));
 }
 
@@ -157,7 +162,7 @@ async function refreshSuggested(pad, photo) {
   const { regions } = pad.ui;
   if (!reply || !regions || pad.photo !== photo || reply.message.proposal !== regions.proposal) return;
   const same = divisions === regions.divisions;
-  pad.set({ regions: { ...regions, items: reply.message.items, divisions, ...(same ? {} : { labels: labelsOf(reply.buffers[0]), lines: null }) } });
+  pad.set({ regions: { ...regions, items: reply.message.items, divisions, ...(same ? {} : { labels: labelsOf(reply.buffers[0]) }) } });
 }
 
 const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);
@@ -175,7 +180,7 @@ function pickRegion(pad, index, more = false) {
   const group = index === null ? [] : (pad.doc.merged.find((joined) => joined.includes(index)) ?? [index]);
   let pick = group;
   if (more) pick = regionPick.includes(index) ? regionPick.filter((other) => !group.includes(other)) : [...regionPick, ...group];
-  pad.set({ regionPick: pick, selected: null, shape: null, regions: { ...regions, lines: null } });
+  pad.set({ regionPick: pick, selected: null, shape: null });
 }
 
 /**

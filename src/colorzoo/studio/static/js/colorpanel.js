@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** The color panel: color plane, numbers, reach, suggestions, recent colors and palettes. */
 
 import { abDistance, colorName, hexToRgb, labHex, parseColor, rgbToHex, rgbToLab } from "./color.js";
@@ -175,13 +174,14 @@ function reachStep(pad, reach) {
   return 1 + apart.indexOf(Math.min(...apart));
 }
 
+/** @type {[import("./document.js").Reach, string][]} */
 const REACHES = [[0, "Only here"], ["automatic", "This thing"], ["everywhere", "Everywhere"]];
 
 /** @param {import("./document.js").Reach} reach @returns {string} */
 function reachName(reach) {
   const named = REACHES.find(([value]) => value === reach);
   if (named) return t(named[1]);
-  return reach < 1 ? t("Less than this thing") : t("More than this thing");
+  return Number(reach) < 1 ? t("Less than this thing") : t("More than this thing");
 }
 
 /** Three named reaches of a point and a fine slider; the reach is shown on the photo while they are used. */
@@ -238,9 +238,7 @@ function createSuggestions(pad) {
   const make = (index) => {
     const take = (event) => {
       const item = pad.ui.suggestions?.items[index];
-      pad.input = event.timeStamp;
-      if (item) setColor(pad, item.ab);
-      pad.input = null;
+      if (item) pad.during(event, () => setColor(pad, item.ab));
     };
     return h("button", { type: "button", class: "cz-suggestion", data: { role: "suggestion" }, on: { click: take } },
       h("span", { class: "cz-tile" }, icon("check")), h("span", { class: "cz-share" }));
@@ -283,6 +281,7 @@ function fillSuggestion(tile, item, index, target, current) {
   tile.disabled = target.locked;
 }
 
+/** Names and colors. @type {[string, string[]][]} */
 const PRESETS = [
   ["Skin", ["#f3d2bd", "#e8b998", "#d29b77", "#b57b57", "#8d5a3b", "#5e3926"]],
   ["Hair", ["#e8cf9a", "#b98a4e", "#9c4a26", "#7a4e2d", "#4a3020", "#251b17", "#a8a29b"]],
@@ -357,11 +356,7 @@ function fillSwatch(pad, swatch, { name, colors }, index, locked) {
   setAttr(swatch, "aria-label", words);
   setAttr(swatch, "title", words);
   swatch.disabled = !pad.photo || locked;
-  swatch.onclick = (event) => {
-    pad.input = event.timeStamp;
-    setHex(pad, hex);
-    pad.input = null;
-  };
+  swatch.onclick = (event) => pad.during(event, () => setHex(pad, hex));
 }
 
 /** Add the current color to the selected palette, or to a new one if that is a preset. */

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** The commands of the pad with their keys, in one table for buttons, keyboard and help. */
 
 import { requestNext, requestRegions } from "./coloring.js";
@@ -9,6 +8,7 @@ import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { stepBrush } from "./painting.js";
 import { pickedArea, pickedShape } from "./shapeedits.js";
 import { paneSize } from "./stage.js";
+import { NO_DRAG, change } from "./state.js";
 import { DRAWS, TOOLS, arrow, placeAtCross } from "./tools.js";
 import { zoomAt } from "./view.js";
 
@@ -65,18 +65,18 @@ function changeSize(pad, step) {
 }
 
 function stepHistory(pad, direction) {
-  const label = pad.history[direction]();
+  const label = pad.step(direction);
   if (!label) return;
   showStep(pad, direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
 }
 
 /** Undo or redo until a number of steps is done. @param {number} count */
 function jumpTo(pad, count) {
-  const { history } = pad;
-  if (history.past.length === count) return;
-  while (history.past.length > count) history.undo();
-  while (history.past.length < count) history.redo();
-  showStep(pad, t("Step {n}: {label}", { n: count, label: history.past.at(-1)?.label ?? t("Start") }));
+  const done = () => pad.history.past.length;
+  if (done() === count) return;
+  while (done() > count) pad.step("undo");
+  while (done() < count) pad.step("redo");
+  showStep(pad, t("Step {n}: {label}", { n: count, label: pad.history.past.at(-1)?.label ?? t("Start") }));
 }
 
 /** @param {string} words to announce */
@@ -123,13 +123,7 @@ function zoomBy(pad, factor) {
 function escape(pad) {
   const { ui } = pad;
   if (ui.drag) {
-    ui.drag = null;
-    ui.stroke = null;
-    ui.shaping = null;
-    ui.outline = null;
-    ui.painting = null;
-    ui.framing = null;
-    ui.areaStroke = null;
+    change(ui, NO_DRAG);
     pad.cancel();
   } else if (ui.selection) pad.set({ selection: null });
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });
@@ -151,7 +145,7 @@ const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, 
 function keyLabel(keys) {
   const mac = /mac/i.test(navigator.platform ?? "");
   const names = { mod: mac ? "⌘" : "Ctrl", shift: "Shift", delete: "Del", backspace: "Backspace", enter: "Enter", escape: "Esc", space: "Space" };
-  const order = keys === "+" ? ["+"] : keys.split("+").sort((one, other) => (other === "mod") - (one === "mod"));
+  const order = keys === "+" ? ["+"] : keys.split("+").sort((one, other) => Number(other === "mod") - Number(one === "mod"));
   return order.map((part) => names[part] ?? part.toUpperCase()).join("+");
 }
 
@@ -164,6 +158,7 @@ function chordOf(event) {
   return `${shift}${mod}${name}`;
 }
 
+/** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const isTyping = (el) => el?.matches?.("input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable]");
@@ -187,7 +182,7 @@ function keyUp(pad, event) {
 
 function keyDown(pad, event) {
   if (event.defaultPrevented || event.altKey || pad.root.querySelector("dialog[open]")) return;
-  const focus = /** @type {Element} */ (pad.root.getRootNode()).activeElement;
+  const focus = /** @type {Document} */ (pad.root.getRootNode()).activeElement;
   if (isTyping(focus)) return;
   const onStage = focus === pad.stageEl || focus === document.body || !focus;
   const chord = chordOf(event);
@@ -195,7 +190,7 @@ function keyDown(pad, event) {
   if (single && !pad.settings.singleKeys && !onStage) return;
   if (onStage && pad.photo && ARROWS[event.key] && !chord.includes("mod+")) {
     event.preventDefault();
-    runWith(pad, event, () => arrow(pad, ...ARROWS[event.key], event.shiftKey));
+    pad.during(event, () => arrow(pad, ...ARROWS[event.key], event.shiftKey));
     return;
   }
   if (holdKey(pad, event, chord, onStage, focus)) return;
@@ -221,16 +216,10 @@ function holdKey(pad, event, chord, onStage, focus) {
   return false;
 }
 
-function runWith(pad, event, work) {
-  pad.input = event?.timeStamp ?? null;
-  work();
-  pad.input = null;
-}
-
 function runCommand(pad, id, event) {
   const command = COMMAND_BY_ID[id];
   if (!isAvailable(pad, id)) return;
-  runWith(pad, event, () => command.run(pad, event));
+  pad.during(event, () => command.run(pad, event));
 }
 
 function isAvailable(pad, id) {

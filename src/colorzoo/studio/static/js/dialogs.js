@@ -68,7 +68,7 @@ function createExport(pad) {
     exportPicture(pad, { format: format(), quality: Number(quality.value) });
   });
   const prepare = () => {
-    const { formats } = pad.limits;
+    const { formats } = pad.session.limits;
     FORMATS.forEach(([value], index) => show(radios[index], !formats || formats.includes(value)));
     refresh();
   };

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /**
  * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *
@@ -16,6 +15,7 @@
  *   replacements: import("./paintstrokes.js").Replacement[], frame: import("./frames.js").Frame,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
+ * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a step of undo belongs to the last one: states before either
  */
 
 import { readFrame } from "./frames.js";
@@ -89,6 +89,11 @@ class History {
     this.before = /** @type {S | null} */ (null);
   }
 
+  /** Replace the state without a step of undo. @param {S} state */
+  amend(state) {
+    this.now = state;
+  }
+
   /** Show a state without a step of undo. @param {S} state */
   preview(state) {
     this.before ??= this.now;
@@ -150,6 +155,7 @@ function pointRadius(point, perNetworkPixel) {
 function toRecipe(doc, picture) {
   const { width, height, sha256 } = picture;
   const frame = picture.hasFrame ? doc.frame : "none"; // what finds no frames colors the whole picture
+  /** @type {Record<string, any>} */
   const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(frame === "automatic" ? {} : { frame }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
   recipe.strength = round(doc.strength, 3);

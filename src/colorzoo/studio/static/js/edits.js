@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Edits of points, colors and regions; each is one step of undo. */
 
 import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
@@ -10,6 +9,7 @@ import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
 import { changeReplacement, pickedReplacement } from "./replacing.js";
 import { areaTarget, deleteArea, deleteShape, pickedArea, pickedShape, setAreaColor } from "./shapeedits.js";
+import { change } from "./state.js";
 
 const MAX_RECENT = 12;
 const SAME_COLOR = 2;
@@ -54,11 +54,11 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
   else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
-    Object.assign(pad.ui, { ab, lightness });
-    const change = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), untouched: false, wanted };
-    applyChange(pad, changePoint(pad.doc, point.id, change), done, t("color"), isFirstColor(point.id));
+    change(pad.ui, { ab, lightness });
+    const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), untouched: false, wanted };
+    applyChange(pad, changePoint(pad.doc, point.id, patch), done, t("color"), isFirstColor(point.id));
   } else {
-    Object.assign(pad.ui, { ab, lightness });
+    change(pad.ui, { ab, lightness });
     const color = labHex(lightness, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
@@ -69,14 +69,14 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
 
 /**
  * Preview a changed document, or commit it once it is done.
- * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {Parameters<History["commit"]>[1]} [joins]
+ * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {import("./document.js").Joins} [joins]
  */
 function applyChange(pad, doc, done, label, joins) {
   if (done) pad.edit(doc, label, joins);
   else pad.preview(doc);
 }
 
-/** @param {number} id @returns {Parameters<History["commit"]>[1]} whether the last step added this point, which had no color yet: both are one step */
+/** @param {number} id @returns {import("./document.js").Joins} whether the last step added this point, which had no color yet: both are one step */
 function isFirstColor(id) {
   const find = (doc) => doc.points.find((point) => point.id === id);
   return (last, before) => !find(last) && Boolean(find(before)?.untouched);
@@ -87,7 +87,7 @@ function setHex(pad, hex) {
   const [lightness, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
-  const ab = fixed ? atLightness([lightness, a, b], target.lightness) : [a, b];
+  const ab = fixed ? atLightness([lightness, a, b], target.lightness) : /** @type {[number, number]} */ ([a, b]);
   const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
   setColor(pad, ab, true, fixed ? target.lightness : lightness, paler ? hex : undefined);
   pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
@@ -119,7 +119,7 @@ function shownAb(pad, x, y) {
 /** Create a point in the chosen color, or in the color that is there, which then changes nothing. @returns {import("./document.js").Point} */
 function newPoint(pad, x, y) {
   const chosen = pad.ui.sticky || pad.ui.colorForNext;
-  pad.ui.colorForNext = false;
+  change(pad.ui, { colorForNext: false });
   if (chosen) return pointIn(pad, x, y, pad.paintAb(x, y));
   return { ...pointIn(pad, x, y, shownAb(pad, x, y)), untouched: true };
 }
@@ -130,14 +130,14 @@ function pointIn(pad, x, y, ab) {
   return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAt(left, top), ab), reach: pad.ui.reach };
 }
 
+/** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the nearest place of the photo */
 function insidePhoto(pad, x, y) {
   return [clamp(x, 0, pad.photo.width), clamp(y, 0, pad.photo.height)];
 }
 
 function addPointAt(pad, x, y) {
   const point = newPoint(pad, x, y);
-  pad.ui.selected = point.id;
-  pad.set({ regionPick: [], nextPlace: null, shape: null, area: null });
+  pad.set({ selected: point.id, regionPick: [], nextPlace: null, shape: null, area: null });
   pad.edit({ ...pad.doc, points: [...pad.doc.points, point] }, t("add point"));
 }
 
@@ -146,7 +146,7 @@ function selectPoint(pad, id) {
   pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, area: null });
   if (id === null) return;
   const point = pad.selectedPoint();
-  pad.ui.size = point.size;
+  change(pad.ui, { size: point.size });
   pad.announce(t(isStroke(pad.doc, point) ? "Stroke {n} selected" : "Point {n} selected", { n: hintNumber(pad.doc, point) }));
   requestSuggestions(pad);
 }
@@ -216,8 +216,7 @@ function setReach(pad, reach, done) {
 function startSmall(pad, id, reach) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point?.untouched || point.reach !== "automatic" || pad.ui.reach !== "automatic" || pad.ui.drag) return;
-  pad.history.now = changePoint(pad.doc, id, { reach });
-  pad.changed();
+  pad.amend(changePoint(pad.doc, id, { reach }));
 }
 
 /** Set the strength of the selected point, or of all points of its stroke. @param {number} strength from 0 to 1 @param {boolean} done */
@@ -311,16 +310,16 @@ const CORNER_SPACING = 2; // CSS pixels between corners
 /** Draw a cut: a line divides the region that it crosses, a loop makes its inside a region. @param {any} drag @param {[number, number]} place */
 function continueCut(pad, drag, place) {
   if (!drag.moved || !pad.ui.regions) return;
-  pad.ui.stroke ??= { path: [insidePhoto(pad, ...drag.began)], width: pad.perNetworkPixel() };
-  const { path } = pad.ui.stroke;
+  const { path, width } = pad.ui.stroke ?? { path: [insidePhoto(pad, drag.began[0], drag.began[1])], width: pad.perNetworkPixel() };
   const [x, y] = path.at(-1);
-  if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale >= CORNER_SPACING) path.push(insidePhoto(pad, ...place));
+  const far = Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale >= CORNER_SPACING;
+  change(pad.ui, { stroke: { path: far ? [...path, insidePhoto(pad, ...place)] : path, width } });
 }
 
 /** Add the drawn cut to the document. */
 function endCut(pad) {
   const { stroke } = pad.ui;
-  pad.ui.stroke = null;
+  change(pad.ui, { stroke: null });
   if (!stroke || stroke.path.length < 2) return;
   const path = stroke.path.map(([x, y]) => [Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
   const closed = isLoop(path, pad.ui.view.scale);

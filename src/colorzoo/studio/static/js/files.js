@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Files: photos, references, recipes, exports, and work saved in the browser. */
 
 import { hexToRgb, rgbToAb } from "./color.js";
@@ -9,6 +8,7 @@ import { proposeModel } from "./models.js";
 import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
 import { forgetWork, listWorks, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
+import { change, readOnly } from "./state.js";
 import { saveBlob } from "./transport.js";
 import { firstView } from "./view.js";
 
@@ -38,7 +38,7 @@ async function openDialog(pad) {
 }
 
 /**
- * @param {Blob} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume
+ * @param {Blob & {name?: string}} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume
  * @returns {Promise<boolean>} whether the photo was opened
  */
 async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
@@ -55,7 +55,7 @@ const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 
 /** Check a file by its size and first bytes before it is uploaded; a static page uploads nothing. */
 async function checkFile(pad, file, name) {
-  const { head: length, bytes: most } = pad.limits;
+  const { head: length, bytes: most } = pad.session.limits;
   if (most && file.size > most) {
     throw new Error(t("{name} has {size} MB; at most {most} MB can be opened.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }));
   }
@@ -74,8 +74,8 @@ function openOffered(pad, start, work = {}) {
 async function openWith(pad, wish, send) {
   const { name } = wish;
   const stop = new AbortController();
-  const preview = wish.file ? URL.createObjectURL(wish.file) : pad.glimpse;
-  const opening = { share: 0, preview, request: 0, cancel: () => cancelOpening(pad, opening, stop) };
+  const preview = wish.file ? URL.createObjectURL(wish.file) : pad.session.glimpse;
+  const opening = readOnly({ share: 0, preview, request: 0, cancel: () => cancelOpening(pad, opening, stop) });
   pad.set({ loading: name, opening, failure: null });
   pad.announce(t("Opening {name}", { name }));
   try {
@@ -83,7 +83,7 @@ async function openWith(pad, wish, send) {
     const { upload, buffer } = stop.signal.aborted ? {} : await send(stop.signal);
     if (stop.signal.aborted) return false;
     const { id, answer } = pad.client.send({ type: "open", name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
-    opening.request = id;
+    change(opening, { request: id });
     await showPhoto(pad, await answer, wish);
     return true;
   } catch (error) {
@@ -91,7 +91,7 @@ async function openWith(pad, wish, send) {
     return false;
   } finally {
     if (opening.preview) URL.revokeObjectURL(opening.preview);
-    pad.glimpse = null;
+    change(pad.session, { glimpse: null });
     if (pad.ui.opening === opening) pad.set({ loading: null, opening: null });
   }
 }
@@ -99,13 +99,13 @@ async function openWith(pad, wish, send) {
 /** Show the offered photo in gray while the models are loading. */
 async function showGlimpse(pad) {
   const blob = await pad.transport.glimpse?.();
-  if (!blob || pad.greeted || pad.ui.opening) return;
-  pad.glimpse = URL.createObjectURL(blob);
+  if (!blob || pad.session.greeted || pad.ui.opening) return;
+  change(pad.session, { glimpse: URL.createObjectURL(blob) });
   pad.changed();
 }
 
 /** @returns {string | null} address of a picture of the photo that is being opened */
-const previewOf = (pad) => pad.ui.opening?.preview ?? pad.glimpse;
+const previewOf = (pad) => pad.ui.opening?.preview ?? pad.session.glimpse;
 
 /** Cancel opening; the present photo stays. */
 function cancelOpening(pad, opening, stop) {
@@ -115,16 +115,18 @@ function cancelOpening(pad, opening, stop) {
   pad.announce(t("Cancelled"));
 }
 
-/** Show the progress of opening or exporting a large photo. @param {any} message @param {Uint8Array[]} buffers */
-function showProgress(pad, { re, share }, [preview]) {
+/** Show the progress of opening or exporting a large photo. @param {{re: number, share: number}} message @param {Uint8Array[]} buffers with the photo in gray, or none */
+function showProgress(pad, message, buffers) {
+  const { re, share } = message;
+  const [preview] = buffers;
   const { opening, exporting } = pad.ui;
   if (exporting?.id === re) {
-    exporting.share = share;
+    change(exporting, { share });
     pad.changed();
   }
   if (opening?.request !== re) return;
-  opening.share = share;
-  if (preview && !opening.preview) opening.preview = URL.createObjectURL(new Blob([preview], { type: "image/jpeg" }));
+  change(opening, { share });
+  if (preview && !opening.preview) change(opening, { preview: URL.createObjectURL(new Blob([/** @type {any} */ (preview)], { type: "image/jpeg" })) });
   pad.changed();
 }
 
@@ -135,20 +137,19 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const { name, width, height, image, network, view, kind, proposed, notes, frame } = message;
   const found = message.works ?? {};
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
-  pad.photo = {
+  const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(),
-  };
-  const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook whose kernel is gone
+    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), sampling: false,
+  });
+  change(pad.session, { photo });
+  const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // of a notebook whose kernel is gone
   const chosen = recipe ?? work?.recipe ?? offered;
   const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
   const steps = chosen && chosen === work?.recipe ? work.steps : null;
   pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
-  pad.photo.content = JSON.stringify(contentOf(pad));
-  if (work && chosen === work.recipe) {
-    pad.photo.changed = work.time;
-    if (work.onServer !== false) pad.photo.onServer = pad.photo.content;
-  }
+  const content = JSON.stringify(contentOf(pad));
+  change(photo, { content });
+  if (work && chosen === work.recipe) change(photo, { changed: work.time, onServer: work.onServer === false ? "" : content });
   for (const note of notes ?? []) pad.note(note);
   pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
   pad.set({ view: firstView(pad.photo, paneSize(pad)) });
@@ -164,12 +165,13 @@ async function savedWorks(pad) {
   return pad.options.notebook ? [] : listWorks();
 }
 
-/** @returns {string[]} names of the states of saved work that this work follows */
+/** @param {{versions?: string[], version?: string}} [work] @returns {string[]} names of the states of saved work that this work follows */
 const versionsOf = ({ versions, version } = {}) => versions ?? (version ? [version] : []);
 
 /**
  * Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten.
- * @param {{name: string, file: Blob | null, sha256: string}} photo @param {Record<string, any>} found by key, on the server
+ * @param {any} pad @param {{name: string, file: Blob | null, sha256: string}} photo @param {string | null} key @param {any} recipe
+ * @param {Record<string, any>} found by key, on the server
  */
 async function selectWork(pad, { name, file, sha256 }, key, recipe, found) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
@@ -213,19 +215,19 @@ function* keysFor(sha256, best, used) {
 /** @param {any} recipe @returns {import("./document.js").Doc} */
 function toDocument(pad, recipe) {
   const doc = fromRecipe(recipe, { ...pad.photo, perNetworkPixel: pad.perNetworkPixel() }, (hex) => rgbToAb(hexToRgb(hex)));
-  if (!doc.model || !pad.models.some(({ name }) => name === doc.model)) doc.model = pad.doc.model;
-  return doc;
+  const known = doc.model && pad.session.models.some(({ name }) => name === doc.model);
+  return known ? doc : { ...doc, model: pad.doc.model };
 }
 
 /** Upload photo and reference again after the server has dropped them. @returns {Promise<boolean>} */
 async function resendPhoto(pad) {
-  const { photo, start } = pad;
+  const { photo, session: { start } } = pad;
   const offered = isOffered(start, photo?.image.sha256) ? start : null;
   if (!photo?.file && !offered) return false;
   const { upload, buffer } = photo.file ? await pad.transport.upload(await bytesOf(photo.file), photo.name) : offered;
   await pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
-  if (pad.reference) await sendReference(pad, "exemplar", pad.reference.file, pad.reference.name);
-  photo.shown = 0;
+  if (pad.session.reference) await sendReference(pad, "exemplar", pad.session.reference.file, pad.session.reference.name);
+  change(photo, { shown: 0 });
   return true;
 }
 
@@ -244,7 +246,7 @@ async function attach(pad, slot, file = null) {
     const layer = await decodeLayer(buffers[0], message.mime);
     for (const note of message.notes ?? []) pad.note(note);
     if (slot === "exemplar") {
-      pad.reference = { file: chosen, name };
+      change(pad.session, { reference: { file: chosen, name } });
       pad.set({ exemplar: { layer, name, width: message.width, height: message.height }, classes: null, matched: null });
       pad.edit({ ...pad.doc, exemplar: { name } }, t("reference"));
       pad.modelChanged();
@@ -260,7 +262,7 @@ async function attach(pad, slot, file = null) {
 async function detach(pad, slot) {
   await pad.ask({ type: "attach", slot, detach: true });
   if (slot === "exemplar") {
-    pad.reference = null;
+    change(pad.session, { reference: null });
     pad.set({ exemplar: null, classes: null, matched: null });
     pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
     pad.modelChanged();
@@ -314,14 +316,14 @@ async function replaceDoc(pad, recipe, label) {
   pad.modelChanged();
 }
 
-/** @param {{format: string, quality: number}} wish */
+/** @param {any} pad @param {{format: string, quality: number}} wish */
 async function exportPicture(pad, { format, quality }) {
-  const exporting = { id: 0, share: 0 };
+  const exporting = readOnly({ id: 0, share: 0 });
   pad.set({ exporting });
   pad.announce(t("Exporting the picture at full size"));
   try {
     const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality }, [], (id) => {
-      exporting.id = id;
+      change(exporting, { id });
     });
     pad.transport.download(message, buffers);
     for (const note of message.notes ?? []) pad.note(note);
@@ -339,7 +341,7 @@ async function closePhoto(pad) {
   const works = await savedWorks(pad); // first, so that the list is up to date when it is shown
   pad.client.notify({ type: "close" });
   pad.queue.stop();
-  pad.photo = null;
+  change(pad.session, { photo: null });
   pad.tabs.release();
   pad.startOver(emptyDoc(pad.doc.model));
   pad.set({ works });
@@ -348,27 +350,29 @@ async function closePhoto(pad) {
 
 /** Save the work after a pause, or soon if there is none. */
 function scheduleAutosave(pad) {
-  clearTimeout(pad.saveTimer);
-  pad.unsavedSince ??= performance.now();
-  const room = pad.unsavedSince + AUTOSAVE_WITHIN - performance.now();
-  pad.saveTimer = setTimeout(() => autosave(pad), Math.max(0, Math.min(AUTOSAVE_AFTER, room)));
+  const { saveTimer, unsavedSince } = pad.session;
+  clearTimeout(saveTimer);
+  const now = performance.now();
+  const room = (unsavedSince ?? now) + AUTOSAVE_WITHIN - now;
+  change(pad.session, { unsavedSince: unsavedSince ?? now, saveTimer: setTimeout(() => autosave(pad), Math.max(0, Math.min(AUTOSAVE_AFTER, room))) });
 }
 
 /** Save the work in the browser and on the server, one save after the other. */
 function autosave(pad) {
-  clearTimeout(pad.saveTimer);
-  pad.unsavedSince = null;
+  clearTimeout(pad.session.saveTimer);
+  change(pad.session, { unsavedSince: null });
   const { photo } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
   const found = contentOf(pad);
   const content = JSON.stringify(found);
-  if (content !== photo.content) Object.assign(photo, { content, changed: Date.now() });
+  if (content !== photo.content) change(photo, { content, changed: Date.now() });
   // the time of the last change: a page that closes later has no newer work than another browser
   const work = { name: photo.name, ...found, time: photo.changed, version: newVersion() };
   const remote = photo.sending.then(() => saveOnServer(pad, photo, work));
-  photo.sending = remote;
-  pad.saving = (pad.saving ?? Promise.resolve()).then(() => saveHere(pad, photo, work, remote));
-  return pad.saving;
+  const saving = pad.session.saving.then(() => saveHere(pad, photo, work, remote));
+  change(photo, { sending: remote });
+  change(pad.session, { saving });
+  return saving;
 }
 
 /** @returns {{recipe: any, steps: any}} what an edit changes in saved work */
@@ -381,36 +385,35 @@ const newVersion = () => `${Date.now().toString(36)}-${Math.random().toString(36
 async function saveOnServer(pad, photo, work) {
   const text = JSON.stringify({ recipe: work.recipe, steps: work.steps });
   if (text === photo.onServer) return true;
-  if (!pad.saves || pad.ui.link !== "open") return false;
-  photo.versions = [...photo.versions, work.version]; // the answer may be lost
+  if (!pad.session.saves || pad.ui.link !== "open") return false;
+  change(photo, { versions: [...photo.versions, work.version] }); // the answer may be lost
   const reply = await pad.client.ask({ type: "save", key: photo.key, knows: photo.versions }, [asJson(work)]).catch(() => null);
   if (!reply?.message.saved) return false;
-  photo.onServer = text;
-  photo.versions = photo.versions.slice(photo.versions.indexOf(work.version));
+  change(photo, { onServer: text, versions: photo.versions.slice(photo.versions.indexOf(work.version)) });
   const { key, keys } = reply.message;
   if (key !== photo.key) {
-    photo.key = key;
+    change(photo, { key });
     if (pad.photo === photo) await pad.tabs.acquire([key]);
     pad.toast(t("Somebody has changed the work on this photo in another browser. Yours goes on as a second one; both are kept."));
   } else if (keys.some((each) => !photo.works.includes(each) && each !== key)) {
     pad.toast(t("This photo is also being colored in another browser. That work is kept as a second one."));
   }
-  photo.works = keys;
+  change(photo, { works: keys });
   return true;
 }
 
 async function saveHere(pad, photo, work, remote) {
   const { key } = photo;
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
-  const save = (onServer) => saveWork({ ...work, onServer, versions: photo.versions, key: photo.key, file: photo.file, reference: pad.reference, thumbnail });
+  const save = (onServer) => saveWork({ ...work, onServer, versions: photo.versions, key: photo.key, file: photo.file, reference: pad.session.reference, thumbnail });
   const soon = await Promise.race([remote, new Promise((resolve) => setTimeout(() => resolve(false), SERVER_ANSWERS_WITHIN))]);
   const local = await save(soon);
   const onServer = await remote;
   if (onServer !== soon) await save(onServer);
   if (photo.key !== key) await forgetWork(key); // that is the work of the other browser now
   const saved = onServer || local;
-  if (!saved && !pad.warnedOfSaving) {
-    pad.warnedOfSaving = true;
+  if (!saved && !pad.session.warnedOfSaving) {
+    change(pad.session, { warnedOfSaving: true });
     pad.toast(t("This browser does not save your work automatically. Save the recipe before you leave."));
   }
 }
@@ -420,7 +423,7 @@ const asJson = (work) => new TextEncoder().encode(JSON.stringify(work));
 
 /** Delete saved work. @param {string} key */
 async function deleteWork(pad, key) {
-  if (pad.saves) pad.client.send({ type: "save", key, forget: true }).answer.catch(() => {});
+  if (pad.session.saves) pad.client.send({ type: "save", key, forget: true }).answer.catch(() => {});
   await forgetWork(key);
   pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
 }
@@ -446,15 +449,15 @@ const isOffered = (start, sha256) => Boolean(start && sha256) && start.sha256 ==
 
 /** @returns {any[]} saved works that can be opened here, and the offered photo */
 function worksToOffer(pad) {
-  const { start, ui } = pad;
+  const { session: { start }, ui } = pad;
   const ofOffered = (work) => isOffered(start, work.key.split("#")[0]);
   const kept = (ui.works ?? []).filter((work) => work.file || ofOffered(work));
   return !start || kept.some(ofOffered) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isOffered: true }];
 }
 
-/** Open saved work; it is read again, since another tab may have changed it. @param {import("./storage.js").Work} work */
+/** Open saved work; it is read again, since another tab may have changed it. @param {any} pad @param {import("./storage.js").Work} work */
 function openWork(pad, { key, file, name }) {
-  return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.start, { key });
+  return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.session.start, { key });
 }
 
 /** Open the offered photo, or the last work of today, after the first connection. @param {any} hello */

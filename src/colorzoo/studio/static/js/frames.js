@@ -2,6 +2,7 @@
 
 import { button, h, section, setText, show, t } from "./dom.js";
 import { boxBetween, gripAt, resized } from "./shapes.js";
+import { change } from "./state.js";
 
 /** @typedef {"automatic" | "none" | [number, number, number, number]} Frame  x, y, width and height of the part that is colored */
 
@@ -55,7 +56,7 @@ function dragFrame(pad, drag, place) {
 function endFrame(pad) {
   const { framing } = pad.ui;
   if (!framing) return;
-  pad.ui.framing = null;
+  change(pad.ui, { framing: null });
   setFrame(pad, framing, t("frame"));
 }
 

@@ -218,7 +218,7 @@ function createStatus(pad) {
     setAttr(pad.root, "data-state", state);
     setAttr(pill, "data-state", shown);
     const { exporting } = pad.ui;
-    setText(words, exporting?.share ? t("Exporting … {share} %", { share: Math.round(100 * exporting.share) }) : t(shown === "computing" && !pad.colored ? "Loading models …" : STATE_LABELS[shown]));
+    setText(words, exporting?.share ? t("Exporting … {share} %", { share: Math.round(100 * exporting.share) }) : t(shown === "computing" && !pad.session.colored ? "Loading models …" : STATE_LABELS[shown]));
     show(pill, shown !== "empty" && shown !== "loading");
     const problem = bannerText(pad, state);
     show(banner, problem !== "");
@@ -248,7 +248,7 @@ function createStartScreen(pad) {
   const urls = new Map();
   const update = () => {
     const kept = worksToOffer(pad);
-    const opening = Boolean(pad.ui.loading || pad.glimpse);
+    const opening = Boolean(pad.ui.loading || pad.session.glimpse);
     show(el, !pad.photo || opening);
     loading.update();
     show(invite, !opening && !pad.photo);
@@ -269,7 +269,7 @@ function createLoading(pad) {
   let shown = null;
   const update = () => {
     const { loading, opening } = pad.ui;
-    const waits = !pad.greeted && pad.state() !== "offline";
+    const waits = !pad.session.greeted && pad.state() !== "offline";
     show(el, Boolean(loading) || waits);
     setText(words, waits ? t("Loading models …") : t("Opening {name} …", { name: loading ?? "" }));
     if (shown !== previewOf(pad)) {

@@ -1,6 +1,7 @@
 /** The model menu, and the model that is proposed for sketches. */
 
 import { t } from "./dom.js";
+import { change } from "./state.js";
 
 /** Groups of the model menu and their titles. */
 const GROUPS = [
@@ -23,7 +24,7 @@ const PURPOSES = [
 
 /** Return the best model for each purpose; the chosen one stands for its own. @returns {{title: string, model: any}[]} */
 function purposes(pad) {
-  const usable = pad.models.filter(({ usable: can, missing }) => can !== false && !missing);
+  const usable = pad.session.models.filter(({ usable: can, missing }) => can !== false && !missing);
   const before = (one, other) => Number(other.ready) - Number(one.ready) || (other.rank ?? 0) - (one.rank ?? 0);
   const best = (purpose) => {
     const models = usable.filter((model) => model.purpose === purpose).sort(before);
@@ -43,19 +44,24 @@ function purposeTitle(pad) {
 async function requestSamples(pad) {
   const { photo } = pad;
   if (!photo || photo.sampling) return;
-  photo.sampling = true;
+  change(photo, { sampling: true });
   for (const { model } of purposes(pad)) {
     if (!model.ready || photo.samples.has(model.name) || pad.photo !== photo || (model.input === "sketch" && photo.kind !== "sketch")) continue;
     const reply = await pad.client.ask({ type: "sample", name: model.name }).catch(() => null);
-    if (reply?.buffers?.[0]) photo.samples.set(model.name, URL.createObjectURL(new Blob([reply.buffers[0]], { type: reply.message.mime })));
+    if (reply?.buffers?.[0]) addSample(photo, model.name, new Blob([reply.buffers[0]], { type: reply.message.mime }));
     pad.changed();
   }
-  photo.sampling = false;
+  change(photo, { sampling: false });
+}
+
+/** @param {any} photo @param {string} name of the model @param {Blob} picture */
+function addSample(photo, name, picture) {
+  change(photo, { samples: new Map([...photo.samples, [name, URL.createObjectURL(picture)]]) });
 }
 
 /** Return the groups of the menu with the usable models, and the chosen one in any case. */
 function modelGroups(pad) {
-  const offered = pad.models.filter(({ name, usable }) => usable !== false || name === pad.doc.model);
+  const offered = pad.session.models.filter(({ name, usable }) => usable !== false || name === pad.doc.model);
   const groups = GROUPS.map(([group, title]) => ({ title: t(title), models: offered.filter((model) => (model.group ?? "hints") === group) }));
   return groups.filter(({ models }) => models.length > 0);
 }
@@ -63,7 +69,7 @@ function modelGroups(pad) {
 /** @returns {any} the model to propose for a sketch if the chosen one is for photos */
 function proposedModel(pad) {
   const { photo } = pad;
-  const proposed = pad.models.find(({ name }) => name === photo?.proposed);
+  const proposed = pad.session.models.find(({ name }) => name === photo?.proposed);
   return photo?.kind === "sketch" && proposed && pad.model()?.input !== "sketch" ? proposed : null;
 }
 

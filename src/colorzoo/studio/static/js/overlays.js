@@ -1,5 +1,8 @@
-// @ts-nocheck: its pairs and objects have no types yet
-/** Draws regions, painted classes, boxes, areas and the scribble preview over the photo. */
+/**
+ * Draws regions, painted classes, boxes, areas and the scribble preview over the photo.
+ *
+ * @typedef {(x: number, y: number) => [number, number]} ToStage  from pixels of the photo
+ */
 
 import { firstOpenRegion } from "./coloring.js";
 import { insideOf } from "./frames.js";
@@ -67,19 +70,30 @@ function drawLabel(context, left, middle, text) {
   centeredText(context, text, left + width / 2, middle);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => [number, number]} at converts to the stage */
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} at */
 function drawRegions(context, pad, at) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
-  regions.lines ??= regionLines(regions, regionPick);
-  if (pad.settings.outlines !== false) drawLines(context, pad, at);
+  if (pad.settings.outlines !== false) drawLines(context, pad, linesOf(regions, regionPick), at);
   const next = firstOpenRegion(pad);
   regions.items.forEach((item, order) => {
     if (regionPick.includes(item.index) || item.index === next) drawNumber(context, pad, item, order + 1, at);
   });
 }
 
-function drawLines(context, pad, at) {
+/** The last outlines of each label map. @type {WeakMap<Uint16Array, {picked: number[], lines: ReturnType<typeof regionLines>}>} */
+const linesCache = new WeakMap();
+
+/** @param {any} regions @param {number[]} picked @returns {ReturnType<typeof regionLines>} outlines of all and of the picked regions */
+function linesOf(regions, picked) {
+  const last = linesCache.get(regions.labels);
+  if (last?.picked === picked) return last.lines;
+  const lines = regionLines(regions, picked);
+  linesCache.set(regions.labels, { picked, lines });
+  return lines;
+}
+
+function drawLines(context, pad, lines, at) {
   const { regions } = pad.ui;
   const [left, top] = at(0, 0);
   const [right, bottom] = at(pad.photo.width, pad.photo.height);
@@ -92,8 +106,8 @@ function drawLines(context, pad, at) {
   context.clip();
   context.lineCap = "round";
   for (const [path, style, width] of [
-    [regions.lines.thin, "rgba(255, 255, 255, .6)", 2.5], [regions.lines.thin, "rgba(0, 0, 0, .6)", 1], [regions.lines.bold, "#fff", 4.5],
-    [regions.lines.bold, "#1a6dff", 2.5],
+    [lines.thin, "rgba(255, 255, 255, .6)", 2.5], [lines.thin, "rgba(0, 0, 0, .6)", 1], [lines.bold, "#fff", 4.5],
+    [lines.bold, "#1a6dff", 2.5],
   ]) {
     context.strokeStyle = style;
     context.lineWidth = width / scale;
@@ -173,6 +187,7 @@ function drawShaping(context, pad, toStage) {
   strokeOutline(context, [[DARK, 5], [LIGHT, 3.5], [color, 2]]);
 }
 
+/** @param {CanvasRenderingContext2D} context @param {[number, number][]} corners @param {boolean} closed */
 function traceOutline(context, corners, closed) {
   context.beginPath();
   for (const corner of corners) context.lineTo(...corner);
@@ -202,6 +217,7 @@ function strokePath(context, strokes) {
 
 const FAINT = 0.55;
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
 function drawAreas(context, pad, toStage) {
   const { ui, doc } = pad;
   const picked = pickedArea(pad);
@@ -217,23 +233,24 @@ function drawAreas(context, pad, toStage) {
   if (ui.areaStroke) drawAreaStroke(context, pad, toStage);
 }
 
-/** Draw the stroke of the brush that changes an area. */
+/** Draw the stroke of the brush that changes an area. @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
 function drawAreaStroke(context, pad, toStage) {
   const { path, less } = pad.ui.areaStroke;
   context.save();
   Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: brushSize(pad) * pad.ui.view.scale, globalAlpha: 0.5, strokeStyle: less ? "#202020" : "#1a6dff" });
   context.beginPath();
-  for (const place of path) context.lineTo(...toStage(...place));
+  for (const [x, y] of path) context.lineTo(...toStage(x, y));
   if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
   context.stroke();
   context.restore();
 }
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Area} area @param {ToStage} toStage @param {number} alpha @param {boolean} tinted */
 function drawArea(context, pad, area, toStage, alpha, tinted) {
   const { outline, tint } = areaPicture(area, pad.photo);
   const [left, top] = toStage(0, 0);
   const [right, bottom] = toStage(pad.photo.width, pad.photo.height);
-  const place = [left, top, right - left, bottom - top];
+  const place = /** @type {const} */ ([left, top, right - left, bottom - top]);
   context.save();
   if (tinted) context.drawImage(tint, ...place);
   context.globalAlpha = alpha;
@@ -243,6 +260,7 @@ function drawArea(context, pad, area, toStage, alpha, tinted) {
   context.restore();
 }
 
+/** @param {CanvasRenderingContext2D} context @param {import("./shapes.js").Place[]} path @param {ToStage} toStage */
 function drawOutlinePath(context, path, toStage) {
   context.beginPath();
   for (const place of path) context.lineTo(...toStage(...place));
@@ -251,6 +269,7 @@ function drawOutlinePath(context, path, toStage) {
 
 const BAND_WIDTH = 6; // relative to the width of the scribble
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
 function drawScribblePreview(context, pad, toStage) {
   const { scribblePreview: preview, view } = pad.ui;
   if (!preview || !pad.doc.scribbles.includes(preview.stroke)) return;

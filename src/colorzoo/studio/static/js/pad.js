@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /**
  * The drawing pad, for the page of `colorzoo studio`, the static page and the notebook widget. This file connects the parts;
  * docs/studio_protocol.md describes the messages to the backend that colors.
@@ -23,6 +22,7 @@ import { listenToStage } from "./pointer.js";
 import { createReplacePanel } from "./replacing.js";
 import { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
+import { change, initialSession, initialUi, readOnly } from "./state.js";
 import { TabLocks, loadSettings, saveSettings } from "./storage.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { notebookTransport, pageTransport, webTransport } from "./transport.js";
@@ -31,77 +31,87 @@ import { fitView, limitView, reveal } from "./view.js";
 
 const FULL_DELAY = 300;
 
-/** State of the user interface, which is not part of the document. */
-function initialUi(settings) {
-  return {
-    // connection and files
-    link: "connecting", loading: null, opening: null, failure: null, works: [], dropping: false, announcement: "",
-    // tool and the color of new points
-    tool: "point", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, sticky: false, colorForNext: false, paintClass: null,
-    // selected point, painted class or box, area, and regions
-    selected: null, shape: null, area: null, regionPick: [],
-    // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
-    drag: null, stroke: null, shaping: null, outline: null, selection: null,
-    // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
-    brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [], framing: null,
-    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
-    areaBrush: null, areaStroke: null,
-    // the selected replaced color
-    replacing: null,
-    // answers of the backend
-    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
-    scribblePreview: null, answered: null, unavailableColor: null, variants: null,
-    // view
-    view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
-    showClasses: false, recent: settings.recent ?? [],
-  };
-}
+/**
+ * @typedef {{notebook: boolean, theme: "auto" | "light" | "dark"}} PadOptions
+ * @typedef {{state: import("./document.js").Doc, label: string}} Step  the document before a step of undo, or after one of redo
+ */
 
-/** State of the pad, shared by all parts: the document, the state of the user interface, and methods that change both. */
+/**
+ * The pad, shared by all parts: its document, and views of the rest of its state. The document is changed by methods of this class, which alone
+ * has the history; the rest by `change` of state.js.
+ */
 class Pad {
-  /** @param {HTMLElement} root @param {import("./transport.js").Transport} transport @param {{notebook: boolean}} options */
+  /** The document with its steps of undo. @type {History<import("./document.js").Doc>} */
+  #history = new History(emptyDoc());
+  /** Requests that the pad waits for. @type {Set<object | number>} */
+  #work = new Set();
+  /** @type {(() => void)[]} */
+  #afterDraw = [];
+  /** @type {() => void} */
+  #greet;
+
+  /** @param {HTMLElement} root @param {import("./transport.js").Transport} transport @param {PadOptions} options */
   constructor(root, transport, options) {
     this.root = root;
     this.transport = transport;
     this.options = options;
-    this.settings = { theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() };
-    this.ui = initialUi(this.settings);
-    this.photo = null;
+    /** @type {Readonly<Record<string, any>>} */
+    this.settings = readOnly({ theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() });
+    this.ui = readOnly(initialUi(this.settings));
+    this.session = readOnly(initialSession());
     this.tabs = new TabLocks();
     this.stop = new AbortController();
-    this.models = [];
-    this.limits = {};
-    this.start = null;
-    this.reference = null;
-    this.history = new History(emptyDoc());
-    this.computing = new Set();
-    this.input = null;
-    this.greeted = false;
-    this.colored = false; // whether any picture has been colored
-    this.saves = false; // whether the backend saves work
-    this.glimpse = null; // address of the offered photo in gray, while the models load
+    this.toasts = createToasts();
+    this.dialogs = createDialogs(this);
+    /** @type {Promise<void>} resolved by the first message of the backend */
     this.ready = new Promise((resolve) => {
-      this.greet = resolve;
+      this.#greet = resolve;
     });
     this.client = new Client(transport);
     this.queue = new ColorQueue((quality) => requestColor(this, quality), { fullDelay: FULL_DELAY, wantsFull: () => this.wantsFull(), doc: () => this.doc, onEarlyUsed: () => reuseEarlyRequest(this) });
-    this.changed = oncePerFrame(() => this.update());
+    this.changed = oncePerFrame(() => this.#update());
     this.redraw = oncePerFrame(() => this.draw());
-    this.redrawMarks = oncePerFrame(() => this.drawMarks());
-    this.update = () => {};
-    this.draw = () => {};
-    this.drawMarks = () => {};
-    this.afterDraw = [];
+    this.redrawMarks = oncePerFrame(() => drawMarks(this, this.page.marks));
+    this.page = buildPage(this);
+    this.stageEl = this.page.stage;
+    this.client.onNotification = (message, buffers) => this.onNotification(message, buffers);
+    this.client.restorePhoto = () => this.restorePhoto();
+    transport.onstate = (link, words) => this.linkChanged(link, words);
+  }
+
+  /** Show the state of the pad. */
+  #update() {
+    for (const part of this.page.parts) part.update();
+    updateAttributes(this, this.stageEl);
+    this.draw();
+  }
+
+  /** Draw the picture and what lies over it. */
+  draw() {
+    drawPhoto(this, this.page.photo);
+    drawMarks(this, this.page.marks);
+    for (const callback of this.#afterDraw.splice(0)) callback();
   }
 
   /** @returns {import("./document.js").Doc} */
   get doc() {
-    return this.history.now;
+    return this.#history.now;
+  }
+
+  /** Steps of undo and redo, newest last. @returns {{past: readonly Step[], future: readonly Step[]}} */
+  get history() {
+    const { past, future } = this.#history;
+    return { past, future };
+  }
+
+  /** The open photo, or null. */
+  get photo() {
+    return this.session.photo;
   }
 
   /** @returns {any} entry of the chosen model */
   model() {
-    return this.models.find(({ name }) => name === this.doc.model) ?? null;
+    return this.session.models.find(({ name }) => name === this.doc.model) ?? null;
   }
 
   /** @param {string} kind of guidance @returns {boolean} whether the model accepts it */
@@ -126,7 +136,8 @@ class Pad {
 
   /** @returns {[number, number]} color of the brush at a place */
   paintAb(x, y) {
-    return atLightness([this.ui.lightness, ...this.ui.ab], this.lightnessAt(x, y));
+    const { lightness, ab: [a, b] } = this.ui;
+    return atLightness([lightness, a, b], this.lightnessAt(x, y));
   }
 
   selectedPoint() {
@@ -135,13 +146,29 @@ class Pad {
 
   /** Change the state of the user interface. @param {Record<string, any>} patch */
   set(patch) {
-    Object.assign(this.ui, patch);
+    change(this.ui, patch);
     this.changed();
+  }
+
+  /** Show a changed document without coloring it yet. @param {import("./document.js").Doc} doc */
+  hold(doc) {
+    this.#history.preview(doc);
+  }
+
+  /** Change the document without a step of undo. @param {import("./document.js").Doc} doc */
+  amend(doc) {
+    this.#history.amend(doc);
+    this.changed();
+  }
+
+  /** Undo or redo, without coloring. @param {"undo" | "redo"} direction @returns {string | null} label of the step, if there is one */
+  step(direction) {
+    return this.#history[direction]();
   }
 
   /** Change the document during a drag. @param {import("./document.js").Doc} doc */
   preview(doc) {
-    this.history.preview(doc);
+    this.hold(doc);
     this.queue.drag();
     scheduleAutosave(this);
     this.changed();
@@ -149,26 +176,26 @@ class Pad {
 
   /**
    * Turn the previewed change into one step of undo.
-   * @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   * @param {string} label @param {import("./document.js").Joins} [joins] whether it belongs to the last step
    */
   commit(label, joins) {
-    if (this.history.commit(label, joins)) this.documentChanged();
+    if (this.#history.commit(label, joins)) this.documentChanged();
     this.changed();
   }
 
   /**
    * Change the document as one step of undo.
-   * @param {import("./document.js").Doc} doc @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   * @param {import("./document.js").Doc} doc @param {string} label @param {import("./document.js").Joins} [joins] whether it belongs to the last step
    */
   edit(doc, label, joins) {
-    this.history.preview(doc);
+    this.hold(doc);
     this.commit(label, joins);
   }
 
   cancel() {
-    const had = this.history.before !== null;
-    this.history.cancel();
-    if (!this.selectedPoint()) this.ui.selected = null;
+    const had = this.#history.before !== null;
+    this.#history.cancel();
+    if (!this.selectedPoint()) change(this.ui, { selected: null });
     if (had) {
       this.queue.final();
       scheduleAutosave(this);
@@ -179,20 +206,20 @@ class Pad {
   /** Color and save the changed document. */
   documentChanged() {
     this.queue.final();
-    if (this.ui.suggestions) this.ui.suggestions = { ...this.ui.suggestions, stale: true };
+    if (this.ui.suggestions) change(this.ui, { suggestions: { ...this.ui.suggestions, stale: true } });
     scheduleAutosave(this);
     this.changed();
   }
 
   /** Replace document and history. @param {import("./document.js").Doc} doc @param {any[]} [past] @param {any[]} [future] steps of undo and redo */
   startOver(doc, past = [], future = []) {
-    this.history = new History(doc, past, future);
+    this.#history = new History(doc, past, future);
     this.set({
       area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
-    this.reference = null;
+    change(this.session, { reference: null });
     scheduleAutosave(this);
   }
 
@@ -215,19 +242,20 @@ class Pad {
   /** @returns {"empty" | "loading" | "ready" | "computing" | "failed" | "offline"} */
   state() {
     if (this.ui.link === "offline" || this.ui.link === "refused") return "offline";
-    if (this.ui.loading || !this.greeted) return "loading";
+    if (this.ui.loading || !this.session.greeted) return "loading";
     if (!this.photo) return "empty";
     if (this.ui.failure) return "failed";
-    return this.computing.size ? "computing" : "ready";
+    return this.#work.size ? "computing" : "ready";
   }
 
   /** Announce a text to screen readers. @param {string} text @param {boolean} [quiet] skip it if another text was announced just now */
   announce(text, quiet = false) {
-    if (quiet && performance.now() - (this.announcedAt ?? 0) < 1500) return;
-    this.announcedAt = performance.now();
+    if (quiet && performance.now() - this.session.announcedAt < 1500) return;
+    change(this.session, { announcedAt: performance.now() });
     this.set({ announcement: text });
   }
 
+  /** @param {string} text @param {"info" | "error"} [kind] @param {import("./dialogs.js").Action | null} [action] */
   toast(text, kind = "info", action = null) {
     this.toasts.add(text, kind, action);
   }
@@ -240,17 +268,34 @@ class Pad {
   /** Send a request and show its error, if any. @param {object} message */
   async ask(message) {
     const work = {};
-    this.computing.add(work);
-    this.changed();
+    this.beginWork(work);
     try {
       return await this.client.ask(message);
     } catch (error) {
       this.toast(error.message, "error");
       return null;
     } finally {
-      this.computing.delete(work);
-      this.changed();
+      this.endWork(work);
     }
+  }
+
+  /** Show that the pad waits for a request. @param {object | number} work */
+  beginWork(work) {
+    this.#work.add(work);
+    this.changed();
+  }
+
+  /** @param {object | number} work as given to `beginWork` */
+  endWork(work) {
+    this.#work.delete(work);
+    this.changed();
+  }
+
+  /** Work on an event of the user, whose time is that of the request that follows. @param {Event | undefined} event @param {() => void} work */
+  during(event, work) {
+    change(this.session, { input: event?.timeStamp ?? null });
+    work();
+    change(this.session, { input: null });
   }
 
   /** @param {string} id of the command @param {Event} [event] */
@@ -260,7 +305,7 @@ class Pad {
 
   setTool(tool) {
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
-    if (this.ui.tool !== "dropper") this.ui.toolBefore = this.ui.tool;
+    if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
     if (tool === "paint" || tool === "replace") this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     updateClasses(this);
@@ -285,7 +330,7 @@ class Pad {
   }
 
   setSetting(name, value) {
-    this.settings[name] = value;
+    change(this.settings, { [name]: value });
     this.saveSettings();
     this.changed();
   }
@@ -295,13 +340,13 @@ class Pad {
   }
 
   expectSuggestions(id, pointId) {
-    this.suggesting = { id, pointId };
-    if (this.ui.suggestions?.pointId === pointId) this.ui.suggestions = { ...this.ui.suggestions, stale: true };
+    change(this.session, { suggesting: { id, pointId } });
+    if (this.ui.suggestions?.pointId === pointId) change(this.ui, { suggestions: { ...this.ui.suggestions, stale: true } });
   }
 
   /** @param {() => void} callback called after the photo was drawn */
   afterNextDraw(callback) {
-    this.afterDraw.push(callback);
+    this.#afterDraw.push(callback);
     this.redraw();
   }
 
@@ -317,10 +362,9 @@ class Pad {
 
   /** Send the photo again after the server has dropped it. @returns {Promise<boolean>} whether the server has it now */
   restorePhoto() {
-    this.restoring ??= this.resendPhoto().finally(() => {
-      this.restoring = null;
-    });
-    return this.restoring;
+    const restoring = this.session.restoring ?? this.resendPhoto().finally(() => change(this.session, { restoring: null }));
+    change(this.session, { restoring });
+    return restoring;
   }
 
   async resendPhoto() {
@@ -348,16 +392,17 @@ class Pad {
   }
 
   receiveSuggestions(message) {
-    const wanted = this.suggesting;
+    const wanted = this.session.suggesting;
     if (wanted?.id !== message.re || wanted.pointId !== this.ui.selected) return;
     this.set({ suggestions: { items: message.items, pointId: wanted.pointId, stale: false } });
     if (typeof message.reach === "number") startSmall(this, wanted.pointId, message.reach);
   }
 
   receiveModel(message) {
-    const model = this.models.find(({ name }) => name === message.name);
+    const model = this.session.models.find(({ name }) => name === message.name);
     if (message.detects && model && !model.detects) this.queue.final(); // before, the recipe had an empty list of boxes
-    if (model) Object.assign(model, { ready: true, guidance: message.accepts ?? model.guidance, detects: message.detects });
+    const facts = { ready: true, guidance: message.accepts ?? model?.guidance, detects: message.detects };
+    change(this.session, { models: this.session.models.map((each) => (each === model ? { ...each, ...facts } : each)) });
     for (const note of message.notes ?? []) this.note(note);
     this.modelChanged();
   }
@@ -365,54 +410,53 @@ class Pad {
   /** Choose the default model, at the start or if the backend was replaced by one without the current model. */
   chooseModel() {
     const { model: used } = this.doc;
-    const here = this.models.filter(({ missing }) => !missing);
-    if (used && (!this.greeted || here.some(({ name }) => name === used))) return;
+    const here = this.session.models.filter(({ missing }) => !missing);
+    if (used && (!this.session.greeted || here.some(({ name }) => name === used))) return;
     const name = (here.find((model) => model.default) ?? here[0])?.name ?? "";
-    this.history.now = { ...this.doc, model: name };
+    this.amend({ ...this.doc, model: name });
     if (used) this.toast(t("{used} is not available here; {name} is used instead.", { used, name }));
   }
 
   /** @param {any} message sent by the backend on every connection */
   async hello(message) {
-    Object.assign(this, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, start: message.start ?? null, offered: message.recipe ?? null });
-    if (this.photo) this.photo.shown = 0;
+    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, start: message.start ?? null, offered: message.recipe ?? null });
+    if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
-    if (this.greeted) {
+    if (this.session.greeted) {
       if (message.photo) this.queue.final();
       else if (this.photo) await this.restoreAndColor();
       autosave(this); // what was drawn meanwhile is in the browser alone
       return;
     }
-    this.greeted = true;
+    change(this.session, { greeted: true });
     const busy = this.ui.opening !== null; // the user has opened a photo while the models were loading
-    this.greet();
+    this.#greet();
     if (!busy) await openInitial(this, message);
   }
 
-  /** @param {import("./transport.js").Link} link @param {string} [text] reason for the user */
+  /** @param {import("./transport.js").Link} link @param {string} [words] reason for the user */
   linkChanged(link, words = "") {
     if (link === "offline" || link === "refused") {
       this.client.failAll();
       this.queue.stop();
-      if (this.greeted) this.announce(t("Offline. Your edits are kept."));
+      if (this.session.greeted) this.announce(t("Offline. Your edits are kept."));
       this.set({ link, linkWords: words });
     } else if (link === "connecting" && this.ui.link !== "offline") this.set({ link });
   }
 }
 
-function buildStage(pad) {
+/** @returns {{stage: HTMLElement, photo: HTMLCanvasElement, marks: HTMLCanvasElement}} */
+function buildStage() {
   const photo = h("canvas", { class: "cz-canvas", data: { role: "photo" }, "aria-hidden": "true" });
   const marks = h("canvas", { class: "cz-canvas cz-marks", "aria-hidden": "true" });
   const stage = h("div", { class: "cz-stage", tabindex: "0", role: "application", "aria-label": t("Picture") }, photo, marks);
-  pad.stageEl = stage;
   return { stage, photo, marks };
 }
 
-function build(pad) {
-  const { stage, photo, marks } = buildStage(pad);
-  pad.toasts = createToasts();
-  pad.dialogs = createDialogs(pad);
+/** Put all parts of the pad into its root. @param {Pad} pad */
+function buildPage(pad) {
+  const { stage, photo, marks } = buildStage();
   const top = createTopBar(pad);
   const rail = createRail(pad);
   const bar = createStageBar(pad);
@@ -426,19 +470,7 @@ function build(pad) {
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);
-  const parts = [top, rail, bar, split, status, empty, ...panels];
-  pad.drawMarks = () => drawMarks(pad, marks);
-  pad.draw = () => {
-    drawPhoto(pad, photo);
-    pad.drawMarks();
-    for (const callback of pad.afterDraw.splice(0)) callback();
-  };
-  pad.update = () => {
-    for (const part of parts) part.update();
-    updateAttributes(pad, stage);
-    pad.draw();
-  };
-  return { stage, main };
+  return { stage, photo, marks, main, parts: [top, rail, bar, split, status, empty, ...panels] };
 }
 
 /** Update attributes that the style sheet uses. */
@@ -457,7 +489,7 @@ function watchSize(pad, main) {
   const observer = new ResizeObserver(([entry]) => {
     const { width, height } = entry.contentRect;
     const before = pad.ui.stage;
-    pad.ui.stage = { width, height };
+    change(pad.ui, { stage: { width, height } });
     if (!pad.photo || !width) return;
     const fitted = pad.ui.view && before.width ? fitView(pad.photo, { ...paneSizeOf(pad, before) }) : null;
     if (!fitted || Math.abs(fitted.scale - pad.ui.view.scale) < 1e-6) pad.fit();
@@ -483,18 +515,14 @@ export function mountPad(element, transport, options = {}) {
   const root = h("div", { class: "colorzoo-pad", data: { state: "loading", notebook: String(Boolean(options.notebook)) } });
   element.replaceChildren(root);
   const pad = new Pad(root, transport, { notebook: Boolean(options.notebook), theme: options.theme ?? "auto" });
-  const { stage, main } = build(pad);
-  const { stop } = pad;
-  listenToStage(stage, stageGestures(pad), stop.signal);
+  const { stop, stageEl } = pad;
+  listenToStage(stageEl, stageGestures(pad), stop.signal);
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
-  window.addEventListener("beforeunload", (event) => pad.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
+  window.addEventListener("beforeunload", (event) => pad.session.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
   window.addEventListener("pagehide", () => autosave(pad), { signal: stop.signal });
-  const observer = watchSize(pad, main);
-  pad.client.onNotification = (message, buffers) => pad.onNotification(message, buffers);
-  pad.client.restorePhoto = () => pad.restorePhoto();
-  transport.onstate = (link, words) => pad.linkChanged(link, words);
-  if (!options.notebook) window.colorzooPad = scriptingApi(pad);
+  const observer = watchSize(pad, pad.page.main);
+  if (!options.notebook) /** @type {any} */ (window).colorzooPad = scriptingApi(pad);
   showGlimpse(pad);
   pad.changed();
   return () => {
@@ -543,6 +571,7 @@ function render({ model, el, signal }) {
   return cleanup;
 }
 
+/** @type {HTMLElement | null} */
 const place = typeof document === "undefined" ? null : document.querySelector("[data-colorzoo-pad]");
 if (place) mountPad(place, pageTransport(place));
 

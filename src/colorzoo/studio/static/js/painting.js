@@ -3,6 +3,7 @@
 import { clamp, labHex } from "./color.js";
 import { button, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
 import { finishedPaint } from "./paintstrokes.js";
+import { change } from "./state.js";
 
 const USUAL_BRUSH = 0.06; // of the shorter side of the photo
 const BRUSH_RANGE = [2, 0.6]; // pixels, and share of the shorter side
@@ -33,7 +34,7 @@ function startPaint(pad, place, erases) {
   const { hardness, opacity } = pad.ui.brush;
   const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab) };
   const tenth = (value) => Math.round(value * 10) / 10;
-  pad.ui.painting = { path: [place], ...what, size: tenth(brushSize(pad)), hardness, opacity };
+  change(pad.ui, { painting: { path: [place], ...what, size: tenth(brushSize(pad)), hardness, opacity } });
   pad.redraw();
 }
 
@@ -43,17 +44,17 @@ function continuePaint(pad, place) {
   if (!painting) return;
   const [x, y] = painting.path.at(-1);
   if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale < PAINT_APART) return;
-  pad.ui.painting = { ...painting, path: [...painting.path, place] };
+  change(pad.ui, { painting: { ...painting, path: [...painting.path, place] } });
   pad.redraw();
 }
 
 /** Add the drawn stroke to the document; it is shown over the picture until the answer has it. */
 function endPaint(pad) {
   const { painting } = pad.ui;
-  pad.ui.painting = null;
+  change(pad.ui, { painting: null });
   if (!painting) return;
   const stroke = finishedPaint(painting);
-  pad.ui.freshPaint = [...pad.ui.freshPaint, stroke];
+  change(pad.ui, { freshPaint: [...pad.ui.freshPaint, stroke] });
   pad.edit({ ...pad.doc, paint: [...pad.doc.paint, stroke] }, stroke.erase ? t("erase paint") : t("paint"));
 }
 

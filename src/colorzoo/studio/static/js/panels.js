@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Panels for the guidance of the model: model, hints, regions, reference, color statistics. */
 
 import { colorName, rgbToHex } from "./color.js";
@@ -45,7 +44,7 @@ function createModelPanel(pad) {
     h("span", { class: "cz-purpose-picture" }, h("img", { alt: "" }), icon("photo")), h("b", {}), h("small", {}));
   const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept, strength.el);
   const update = () => {
-    show(el, pad.models.length > 0);
+    show(el, pad.session.models.length > 0);
     setText(title, purposeTitle(pad));
     setText(name, pad.doc.model);
     drawResult(pad, chosen);
@@ -93,7 +92,7 @@ function fillGroup(group, { title, models }) {
   syncList(group, models.length, () => h("option"), (option, index) => {
     setAttr(option, "value", models[index].name);
     setText(option, modelLabel(models[index]));
-    option.disabled = Boolean(models[index].missing);
+    /** @type {HTMLOptionElement} */ (option).disabled = Boolean(models[index].missing);
   });
 }
 
@@ -107,7 +106,7 @@ function availabilityText(pad) {
   const model = pad.model();
   if (model?.usable === false) return t("No weights of {name} are published; it cannot be used here.", { name: model.name });
   if (model && !model.ready) return t("Its weights are downloaded on first use, which takes a while.");
-  const count = pad.models.filter(({ usable }) => usable === false).length;
+  const count = pad.session.models.filter(({ usable }) => usable === false).length;
   return count ? t("{count} more have no weights here; “colorzoo weights list” says how to get them.", { count }) : "";
 }
 

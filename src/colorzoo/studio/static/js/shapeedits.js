@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Edits of painted classes, boxes and areas; each is one step of undo. */
 
 import { atLightness, clamp, hexToRgb, labHex, rgbToAb, rgbToLab } from "./color.js";
@@ -148,7 +147,7 @@ function actionText({ action, color }) {
 
 /**
  * Select the object at a place or in an outline, until an action is chosen for it.
- * @param {{at?: [number, number], path?: [number, number][]}} where pixels of the photo
+ * @param {{at?: [number, number], path?: [number, number][], exact?: boolean}} where pixels of the photo; exact takes the path as it was drawn
  * @param {"new" | "more" | "less"} [how] @param {number} [size] one of {@link SELECTION_SIZES}, for a place
  */
 async function selectObject(pad, where, how = "new", size = 1) {
@@ -249,7 +248,7 @@ async function addObjectInBox(pad, box) {
 /** Return whether the model uses areas with the action "thing". @returns {boolean} */
 const usesObjects = (pad) => pad.accepts("boxes") || pad.accepts("scribbles");
 
-/** @param {object} place with its mask or path @param {string} action @param {object} [more] @returns {Promise<any>} null after an error */
+/** @param {any} place with its mask or path @param {string} action @param {object} [more] @returns {Promise<any>} null after an error */
 async function areaWithAction(pad, place, action, more = {}) {
   const { color: _, lightness: __, kept: ___, action: ____, ...rest } = place;
   const bare = { ...rest, action };

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /**
  * Outlines and masks of a recipe: painted classes, boxes around objects, and areas. Geometry and file format only.
  *
@@ -33,7 +32,7 @@ function boundsOf(path) {
 }
 
 /** @param {Place} one @param {Place} other @returns {Box} in whole pixels, so that rounding never puts a side outside of the photo */
-const boxBetween = (one, other) => boundsOf([one, other].map((place) => place.map(Math.round)));
+const boxBetween = (one, other) => boundsOf([one, other].map(([x, y]) => /** @type {Place} */ ([Math.round(x), Math.round(y)])));
 
 /** @param {Box} box @returns {boolean} whether it is large enough to be intended */
 const isLargeEnough = ({ width, height }) => width >= MIN_SIDE && height >= MIN_SIDE;
@@ -94,9 +93,9 @@ function gripAt(box, [x, y], reach) {
 
 /** @param {Box} box @param {Grip} grip @param {Place} place new place of the dragged sides @returns {Box} */
 function resized(box, grip, [x, y]) {
-  const from = [grip.left ? x : box.x, grip.top ? y : box.y];
-  const to = [grip.right ? x : box.x + box.width, grip.bottom ? y : box.y + box.height];
-  return { ...box, ...boxBetween(from, to) };
+  const [left, top] = [grip.left ? x : box.x, grip.top ? y : box.y];
+  const [right, bottom] = [grip.right ? x : box.x + box.width, grip.bottom ? y : box.y + box.height];
+  return { ...box, ...boxBetween([left, top], [right, bottom]) };
 }
 
 /** Limit a shift to the photo. @returns {[number, number]} */
@@ -111,7 +110,7 @@ function movedBox(box, dx, dy, photo) {
   return { ...box, ...boxBetween([x, y], [x + box.width, y + box.height]) };
 }
 
-/** @param {PaintedClass} painted @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {PaintedClass} */
+/** @param {PaintedClass} area @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {PaintedClass} */
 function movedPainted(area, dx, dy, photo) {
   const [right, down] = allowedShift(boundsOf(area.path), dx, dy, photo);
   return { ...area, path: roundedPath(area.path.map(([x, y]) => [x + right, y + down])) };
@@ -172,10 +171,9 @@ function encodeMask({ width, height, bits }) {
 function strokeMask(path, size, photo, { width, height }) {
   const context = createCanvas(width, height).getContext("2d");
   Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, (size * width) / photo.width) });
-  const place = ([x, y]) => [(x * width) / photo.width, (y * height) / photo.height];
   context.beginPath();
-  for (const corner of path) context.lineTo(...place(corner));
-  if (path.length === 1) context.lineTo(place(path[0])[0] + 0.01, place(path[0])[1]);
+  for (const [x, y] of path) context.lineTo((x * width) / photo.width, (y * height) / photo.height);
+  if (path.length === 1) context.lineTo((path[0][0] * width) / photo.width + 0.01, (path[0][1] * height) / photo.height);
   context.stroke();
   return encodeMask({ width, height, bits: opaqueBits(context, width, height) });
 }
@@ -284,7 +282,7 @@ function areaLightness(area, photo) {
   return found.sort((one, other) => one - other)[found.length >> 1] ?? 50;
 }
 
-/** @param {Area} zone @returns {boolean} whether its lightness follows its color */
+/** @param {Area} area @returns {boolean} whether its lightness follows its color */
 const followsColor = (area) => area.lightness === "color";
 
 /**

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Draws the photo on one canvas, hints and cursors on a second one above it. */
 
 import { labHex } from "./color.js";
@@ -8,6 +7,8 @@ import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribble
 import { brushSize, drawFreshPaint } from "./painting.js";
 import { toPhoto, toStage } from "./view.js";
 
+/** Strokes of an outline that is seen on any color. @type {[style: string, width: number, grow: number][]} */
+const RING = [[DARK, 1.5, 2], [LIGHT, 2, 0.4]];
 const CRISP_FROM = 6;
 const [FRESH, FADED] = [0.6, 0.12]; // opacity of edge scribbles before and after their result
 
@@ -70,6 +71,7 @@ function drawPhoto(pad, canvas) {
   }
 }
 
+/** Draw the photo, or its colors, in a part of the stage. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./pixels.js").Layer} layer @param {ReturnType<typeof panes>[number]} pane @param {number} width */
 function drawLayer(context, pad, layer, pane, width) {
   const { photo, ui } = pad;
   const [x, y] = toStage(ui.view, pane, 0, 0);
@@ -77,7 +79,7 @@ function drawLayer(context, pad, layer, pane, width) {
   context.beginPath();
   context.rect(pane.left, 0, width, pane.height);
   context.clip();
-  const place = [pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale];
+  const place = /** @type {const} */ ([pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale]);
   context.drawImage(layer.bitmap, ...place);
   if (photo.cover) context.drawImage(photo.cover, ...place);
   context.restore();
@@ -127,7 +129,7 @@ function drawExtent(context, pad, pane) {
   const { photo, ui } = pad;
   if (!ui.extent?.layer) return;
   const [x, y] = toStage(ui.view, pane, 0, 0);
-  const place = [pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale];
+  const place = /** @type {const} */ ([pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale]);
   const veil = new OffscreenCanvas(Math.max(1, Math.ceil(ui.stage.width)), Math.max(1, Math.ceil(ui.stage.height)));
   const outside = veil.getContext("2d");
   outside.fillStyle = outside.createPattern(stripes(), "repeat");
@@ -174,7 +176,7 @@ function drawHint(context, pad, point) {
   else if (listedHint(pad.doc, point) === point) drawBrushStroke(context, pad, point);
 }
 
-/** Draw the points of a brush stroke as a line. */
+/** Draw the points of a brush stroke as a line. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./document.js").Point} first */
 function drawBrushStroke(context, pad, first) {
   const points = strokePoints(pad.doc, first);
   const selected = points.some(({ id }) => id === pad.ui.selected);
@@ -191,6 +193,7 @@ function drawBrushStroke(context, pad, first) {
   if (selected || first.locked) drawLabel(context, corners[0][0] + width, corners[0][1] - width, `${hintNumber(pad.doc, first)}${first.locked ? " ●" : ""}`);
 }
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./document.js").Stroke} stroke @param {number} alpha */
 function drawStroke(context, pad, stroke, alpha) {
   const width = Math.max(2, stroke.width * pad.ui.view.scale);
   context.save();
@@ -215,7 +218,7 @@ function drawPoint(context, pad, point) {
   context.fillStyle = labHex(pad.lightnessAt(point.x, point.y), point.ab);
   context.fill();
   context.setLineDash(point.muted || point.untouched ? [3, 3] : []);
-  for (const [style, width, grow] of [[DARK, 1.5, 2], [LIGHT, 2, 0.4]]) {
+  for (const [style, width, grow] of RING) {
     context.beginPath();
     context.arc(x, y, radius + grow, 0, 7);
     strokePath(context, [[style, width]]);
@@ -226,8 +229,9 @@ function drawPoint(context, pad, point) {
   if (selected || marks) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
 }
 
+/** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} reach @param {boolean} selected */
 function drawPatch(context, x, y, reach, selected) {
-  for (const [style, offset] of [[DARK, 1], [LIGHT, 0]]) {
+  for (const [style, offset] of /** @type {[string, number][]} */ ([[DARK, 1], [LIGHT, 0]])) {
     context.lineWidth = 1;
     context.globalAlpha = selected ? 0.95 : 0.4;
     context.strokeStyle = style;
@@ -244,13 +248,14 @@ function drawCursors(context, pad) {
   if (brushes && ui.cursor && !ui.panning) drawBrush(context, pad);
   const sized = ["point", "brush", "eraser", "edge"].includes(ui.tool);
   if (!ui.cursor || !sized || ui.panning || ui.drag) return;
-  const [x, y] = photoToStage(pad, ...ui.cursor);
+  const [x, y] = photoToStage(pad, ui.cursor[0], ui.cursor[1]);
   drawPatch(context, x, y, (ui.size / 2) * pad.perNetworkPixel() * ui.view.scale, true);
 }
 
 /** Draw the outline of the brush that paints, and that of its hard core. */
 function drawBrush(context, pad) {
-  const [x, y] = photoToStage(pad, ...pad.ui.cursor);
+  const { cursor } = pad.ui;
+  const [x, y] = photoToStage(pad, cursor[0], cursor[1]);
   const radius = (brushSize(pad) / 2) * pad.ui.view.scale;
   for (const share of pad.ui.tool === "paint" ? [1, pad.ui.brush.hardness] : [1]) {
     context.beginPath();
@@ -261,6 +266,7 @@ function drawBrush(context, pad) {
   context.globalAlpha = 1;
 }
 
+/** @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
 function drawCross(context, pad, place) {
   const [x, y] = photoToStage(pad, ...place);
   context.beginPath();
@@ -271,7 +277,7 @@ function drawCross(context, pad, place) {
   strokePath(context, [[DARK, 3.5], [LIGHT, 1.5]]);
 }
 
-/** Draw rings around the place where a color would help most. */
+/** Draw rings around the place where a color would help most. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./shapes.js").Place} place */
 function drawNextPlace(context, pad, place) {
   const [x, y] = photoToStage(pad, ...place);
   for (const radius of [14, 22]) {

@@ -1,5 +1,14 @@
-// @ts-nocheck: its pairs and objects have no types yet
-/** Effects of pointer and arrow keys on the document, by tool. */
+/**
+ * Effects of pointer and arrow keys on the document, by tool.
+ *
+ * @typedef {import("./pointer.js").Spot} Spot
+ * @typedef {import("./shapes.js").Place} Place
+ * @typedef {{tool: string, from: Spot, began: Place, id: number | null, offset: [number, number], moved: boolean, isNew?: boolean, last?: Place, stroke?: number,
+ *   how?: "new" | "more" | "less", frameGrip?: import("./shapes.js").Grip, frameBox?: import("./shapes.js").Box, index?: number,
+ *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box}} Drag
+ *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the picture,
+ *   or a box and its held sides
+ */
 
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { nextStroke } from "./document.js";
@@ -18,6 +27,7 @@ import {
   areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified,
 } from "./shapes.js";
 import { paneSize, stageToPhoto } from "./stage.js";
+import { NO_DRAG, change, readOnly } from "./state.js";
 import { panBy, zoomAt } from "./view.js";
 
 const DRAG_DISTANCE = 3;
@@ -68,12 +78,14 @@ function zoomTo(pad, factor, [x, y]) {
   pad.queue.requestFullLater();
 }
 
+/** @param {any} pad @param {Place} place @returns {boolean} whether it lies on the photo */
 const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <= pad.photo.height;
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startTool(pad, at, place) {
-  const drag = { tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false };
-  pad.ui.drag = drag;
-  pad.ui.cross = null;
+  /** @type {Readonly<Drag>} */
+  const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
+  change(pad.ui, { drag, cross: null });
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
     box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
@@ -82,66 +94,72 @@ function startTool(pad, at, place) {
   pad.changed();
 }
 
-/** Take hold of the line around the picture, if it is near. @returns {boolean} */
+/** Take hold of the line around the picture, if it is near. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag @returns {boolean} */
 function startFrame(pad, at, place, drag) {
   const frameGrip = frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
-  if (frameGrip) Object.assign(drag, { frameGrip, frameBox: insideOf(pad) });
+  if (frameGrip) change(drag, { frameGrip, frameBox: insideOf(pad) });
   return frameGrip !== null;
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function startPoint(pad, at, place, drag) {
   const near = pointNear(pad, ...place, nearBy(at));
   if (near !== null) {
     const point = pad.doc.points.find(({ id }) => id === near);
-    Object.assign(drag, { id: near, offset: [point.x - place[0], point.y - place[1]] });
+    change(drag, { id: near, offset: [point.x - place[0], point.y - place[1]] });
     selectPoint(pad, near);
   } else if (startFrame(pad, at, place, drag)) {
     pad.set({ selected: null, suggestions: null });
   } else if (inside(pad, place)) {
     if (isOnFrame(pad, ...place)) pad.toast(t("The frame stays gray. Drag the line to color this place too."));
     const point = newPoint(pad, ...place);
-    Object.assign(drag, { id: point.id, isNew: true });
-    pad.history.preview({ ...pad.doc, points: [...pad.doc.points, point] });
+    change(drag, { id: point.id, isNew: true });
+    pad.hold({ ...pad.doc, points: [...pad.doc.points, point] });
     pad.set({ selected: point.id, regionPick: [], suggestions: null, nextPlace: null, shape: null, area: null });
     pad.queue.requestEarly();
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startStroke(pad, at, place) {
-  if (inside(pad, place)) pad.ui.stroke = { path: [place], width: pad.ui.size * pad.perNetworkPixel() };
+  if (inside(pad, place)) change(pad.ui, { stroke: { path: [place], width: pad.ui.size * pad.perNetworkPixel() } });
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startRegion(pad, at, place) {
   pickRegion(pad, regionAt(pad, ...place), at.event.ctrlKey || at.event.shiftKey || at.event.metaKey);
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function pickColor(pad, at, place) {
   if (inside(pad, place)) pickColorAt(pad, ...place);
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function brushAt(pad, at, place, drag) {
   if (!inside(pad, place)) return;
   const spacing = Math.max(1, pad.ui.size * pad.perNetworkPixel());
   const last = drag.last;
   if (last && Math.hypot(place[0] - last[0], place[1] - last[1]) < spacing) return;
-  drag.last = place;
-  drag.stroke ??= nextStroke(pad.doc);
+  change(drag, { last: place, stroke: drag.stroke ?? nextStroke(pad.doc) });
   const point = { ...pointIn(pad, ...place, pad.paintAb(...place)), stroke: drag.stroke };
   pad.preview({ ...pad.doc, points: [...pad.doc.points, point] });
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function eraseAtPointer(pad, at, place) {
   const doc = erasedAt(pad, ...place);
   if (doc === pad.doc) return;
-  if (!doc.points.some(({ id }) => id === pad.ui.selected)) pad.ui.selected = null;
+  if (!doc.points.some(({ id }) => id === pad.ui.selected)) change(pad.ui, { selected: null });
   pad.preview(doc);
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function continueTool(pad, at, place) {
   const { drag } = pad.ui;
-  pad.ui.cursor = place;
+  change(pad.ui, { cursor: place });
   if (!drag) return;
-  if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_DISTANCE) drag.moved = true;
+  if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_DISTANCE) change(drag, { moved: true });
   if ((drag.frameGrip || drag.tool === "frame") && drag.moved) dragFrame(pad, drag, insidePhoto(pad, ...place));
   else if (drag.tool === "point" && drag.id !== null && drag.moved) {
     movePoint(pad, drag.id, place[0] + drag.offset[0], place[1] + drag.offset[1], false);
@@ -155,18 +173,25 @@ function continueTool(pad, at, place) {
   pad.redrawMarks();
 }
 
+/** @param {any} pad @param {Place} place */
 function continueStroke(pad, place) {
-  const { path } = pad.ui.stroke;
+  const { path, width } = pad.ui.stroke;
   const [x, y] = path.at(-1);
   if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale < 2) return;
-  path.push(insidePhoto(pad, ...place));
+  change(pad.ui, { stroke: { path: [...path, insidePhoto(pad, ...place)], width } });
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function endTool(pad, at, place) {
   const { drag } = pad.ui;
-  pad.ui.drag = null;
+  change(pad.ui, { drag: null });
   if (!drag) return;
-  pad.input = at.event.timeStamp;
+  pad.during(at.event, () => finishDrag(pad, drag, place));
+  pad.changed();
+}
+
+/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place */
+function finishDrag(pad, drag, place) {
   if (pad.ui.framing) endFrame(pad);
   else if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("brush"));
@@ -176,25 +201,18 @@ function endTool(pad, at, place) {
   else if (drag.tool === "paint") endPaint(pad);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
-    const stroke = pad.ui.stroke;
-    pad.ui.stroke = null;
+    const { stroke } = pad.ui;
+    change(pad.ui, { stroke: null });
     pad.edit({ ...pad.doc, scribbles: [...pad.doc.scribbles, stroke] }, t("scribble"));
   }
-  pad.input = null;
-  pad.changed();
 }
 
 function cancelTool(pad) {
-  pad.ui.drag = null;
-  pad.ui.stroke = null;
-  pad.ui.shaping = null;
-  pad.ui.outline = null;
-  pad.ui.painting = null;
-  pad.ui.framing = null;
-  pad.ui.areaStroke = null;
+  change(pad.ui, NO_DRAG);
   pad.cancel();
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function eraseAt(pad, at, place) {
   if (pad.ui.tool === "area") {
     eraseArea(pad, place);
@@ -208,17 +226,18 @@ function eraseAt(pad, at, place) {
   if (near !== null) deletePoint(pad, near);
 }
 
+/** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside of the stage */
 function hoverAt(pad, at, place) {
-  pad.ui.cursor = place && inside(pad, place) ? place : null;
+  change(pad.ui, { cursor: place && inside(pad, place) ? place : null });
   const line = () => frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
   const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), frame: line, box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();
-  if (pad.ui.cursor && pad.ui.exemplar && !pad.matching) {
-    pad.matching = true;
+  if (pad.ui.cursor && pad.ui.exemplar && !pad.session.matching) {
+    change(pad.session, { matching: true });
     requestMatch(pad, ...place).finally(() => {
-      pad.matching = false;
+      change(pad.session, { matching: false });
     });
   }
 }
@@ -245,6 +264,7 @@ function arrow(pad, dx, dy, far) {
 function placeAtCross(pad) {
   const { cross, tool } = pad.ui;
   if (!cross) return;
+  const [x, y] = cross;
   if (tool in DRAWS) {
     placeCorner(pad);
     return;
@@ -259,11 +279,11 @@ function placeAtCross(pad) {
     return;
   }
   if (tool === "replace") replaceColorAt(pad, cross);
-  else if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
-  else if (tool === "dropper") pickColorAt(pad, ...cross);
+  else if (tool === "region") pickRegion(pad, regionAt(pad, x, y));
+  else if (tool === "dropper") pickColorAt(pad, x, y);
   else {
-    const near = pointNear(pad, ...cross, 5);
-    if (near === null) addPointAt(pad, ...cross);
+    const near = pointNear(pad, x, y, 5);
+    if (near === null) addPointAt(pad, x, y);
     else selectPoint(pad, near);
   }
   pad.set({ cross: null, nextPlace: null });
@@ -284,19 +304,20 @@ function requireClass(pad) {
   return false;
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place */
 function startLasso(pad, at, place) {
-  if (requireClass(pad)) pad.ui.shaping = { tool: "lasso", path: [insidePhoto(pad, ...place)] };
+  if (requireClass(pad)) change(pad.ui, { shaping: { tool: "lasso", path: [insidePhoto(pad, ...place)] } });
 }
 
-/** Resize a box by a side, move the selected one by its inside, or start a new box. */
+/** Resize a box by a side, move the selected one by its inside, or start a new box. @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function startBox(pad, at, place, drag) {
   const grip = boxGripAt(pad, place, nearBy(at));
   if (grip) {
-    Object.assign(drag, grip, { start: place, box: pad.doc.boxes[grip.index] });
+    change(drag, { ...grip, start: place, box: pad.doc.boxes[grip.index] });
     pickShape(pad, "box", grip.index);
   } else {
     const corner = insidePhoto(pad, ...place);
-    pad.ui.shaping = { tool: "box", path: [corner, corner] };
+    change(pad.ui, { shaping: { tool: "box", path: [corner, corner] } });
   }
 }
 
@@ -304,7 +325,7 @@ function startBox(pad, at, place, drag) {
 function boxGripAt(pad, place, reach) {
   const boxes = shapesOf(pad, "box");
   const shape = pickedShape(pad);
-  const order = boxes.map((_, index) => index).sort((one, other) => (other === shape?.index) - (one === shape?.index));
+  const order = boxes.map((_, index) => index).sort((one, other) => Number(other === shape?.index) - Number(one === shape?.index));
   for (const index of order) {
     const grip = gripAt(boxes[index], place, toPhotoPixels(pad, reach));
     if (grip) return { index, grip };
@@ -312,22 +333,25 @@ function boxGripAt(pad, place, reach) {
   return shape?.kind === "box" && boxAt([boxes[shape.index]], place) === 0 ? { index: shape.index, grip: null } : null;
 }
 
+/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place */
 function continueShape(pad, drag, place) {
   const { shaping } = pad.ui;
   const inside = insidePhoto(pad, ...place);
   if (drag.box && drag.moved) previewShape(pad, "box", drag.index, draggedBox(pad, drag, place, inside));
-  else if (shaping?.tool === "box") shaping.path[1] = inside;
-  else if (shaping && distance(inside, shaping.path.at(-1)) >= toPhotoPixels(pad, APART)) shaping.path.push(inside);
+  else if (shaping?.tool === "box") change(pad.ui, { shaping: { ...shaping, path: [shaping.path[0], inside] } });
+  else if (shaping && distance(inside, shaping.path.at(-1)) >= toPhotoPixels(pad, APART)) change(pad.ui, { shaping: { ...shaping, path: [...shaping.path, inside] } });
 }
 
+/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place @param {Place} inside the nearest place of the photo @returns {import("./shapes.js").Box} */
 function draggedBox(pad, { box, grip, start }, place, inside) {
   return grip ? resized(box, grip, inside) : movedBox(box, place[0] - start[0], place[1] - start[1], pad.photo);
 }
 
+/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place */
 function endShape(pad, drag, place) {
   const { shaping } = pad.ui;
   const kind = DRAWS[drag.tool];
-  pad.ui.shaping = null;
+  change(pad.ui, { shaping: null });
   if (drag.box) {
     if (isLargeEnough(pad.doc.boxes[drag.index])) pad.commit(drag.grip ? t("resize box") : t("move box"));
     else pad.cancel();
@@ -340,15 +364,15 @@ function shapeAt(pad, kind, place) {
   return { painted: paintedAt, box: boxAt }[kind](shapesOf(pad, kind), place);
 }
 
-/** @returns {boolean} whether it was large enough */
+/** @param {any} pad @param {{tool: string, path: Place[]}} shaping @returns {boolean} whether it was large enough */
 function finish(pad, { tool, path }) {
   const outline = simplified(path, toPhotoPixels(pad, APART));
   if (!isLargeEnough(boundsOf(path)) || (tool === "lasso" && outline.length < 3)) return false;
   pad.set({ shape: null });
   if (tool === "lasso") addShape(pad, "painted", { class: paintClass(pad), path: roundedPath(outline) });
-  else if (!pad.settings.rectangles) addObjectInBox(pad, boxBetween(...path));
+  else if (!pad.settings.rectangles) addObjectInBox(pad, boxBetween(path[0], path[1]));
   else {
-    addShape(pad, "box", boxBetween(...path));
+    addShape(pad, "box", boxBetween(path[0], path[1]));
     pickShape(pad, "box", pad.doc.boxes.length - 1);
   }
   return true;
@@ -371,8 +395,9 @@ function placeCorner(pad) {
     const again = distance(cross, shaping.path.at(-1)) <= reach || distance(cross, shaping.path[0]) <= reach;
     if (again) closeCorners(pad, shaping);
     else {
-      shaping.path.push(cross);
-      pad.announce(t("Corner {n} set. Enter twice at one place closes the outline.", { n: shaping.path.length }));
+      const path = [...shaping.path, cross];
+      change(pad.ui, { shaping: { ...shaping, path } });
+      pad.announce(t("Corner {n} set. Enter twice at one place closes the outline.", { n: path.length }));
     }
   }
   pad.changed();
@@ -380,7 +405,7 @@ function placeCorner(pad) {
 
 function beginCorners(pad, tool, cross) {
   if (tool === "lasso" && !requireClass(pad)) return;
-  pad.ui.shaping = { tool, path: tool === "box" ? [cross, cross] : [cross], keyed: true };
+  change(pad.ui, { shaping: { tool, path: tool === "box" ? [cross, cross] : [cross], keyed: true } });
   pad.announce(tool === "box" ? t("First corner set. Move to the opposite one and press Enter.") : t("Corner {n} set. Enter twice at one place closes the outline.", { n: 1 }));
 }
 
@@ -399,32 +424,35 @@ function selectionMode({ shiftKey, ctrlKey, metaKey }) {
   return ctrlKey || metaKey ? "less" : "new";
 }
 
+/** @param {any} pad @param {Spot} at @param {Place} place @param {Readonly<Drag>} drag */
 function startSelection(pad, at, place, drag) {
   if (pad.ui.areaBrush) {
     const flips = at.event.ctrlKey || at.event.metaKey || at.event.altKey;
     pad.set({ areaStroke: { path: [place], less: (pad.ui.areaBrush === "less") !== flips } });
     return;
   }
-  pad.ui.outline = [insidePhoto(pad, ...place)];
-  drag.how = selectionMode(at.event);
+  change(pad.ui, { outline: [insidePhoto(pad, ...place)] });
+  change(drag, { how: selectionMode(at.event) });
 }
 
+/** @param {any} pad @param {Place} place */
 function continueSelection(pad, place) {
-  const { areaStroke } = pad.ui;
-  if (areaStroke && distance(place, areaStroke.path.at(-1)) >= outlineSpacing(pad)) areaStroke.path.push(place);
-  const corner = insidePhoto(pad, ...place);
-  if (pad.ui.outline && distance(corner, pad.ui.outline.at(-1)) >= outlineSpacing(pad)) pad.ui.outline.push(corner);
+  const { areaStroke, outline } = pad.ui;
+  const longer = (path, corner) => (distance(corner, path.at(-1)) >= outlineSpacing(pad) ? [...path, corner] : path);
+  if (areaStroke) change(pad.ui, { areaStroke: { ...areaStroke, path: longer(areaStroke.path, place) } });
+  if (outline) change(pad.ui, { outline: longer(outline, insidePhoto(pad, ...place)) });
 }
 
+/** @param {any} pad @param {Readonly<Drag>} drag @param {Place} place */
 function endSelection(pad, drag, place) {
   const { areaStroke } = pad.ui;
   if (areaStroke) {
-    pad.ui.areaStroke = null;
+    change(pad.ui, { areaStroke: null });
     brushArea(pad, areaStroke.path, brushSize(pad), areaStroke.less);
     return;
   }
   const path = pad.ui.outline;
-  pad.ui.outline = null;
+  change(pad.ui, { outline: null });
   const outline = path && simplified(path, outlineSpacing(pad));
   if (drag.moved && outline?.length >= 3 && isLargeEnough(boundsOf(path))) selectObject(pad, { path: roundedPath(outline) }, drag.how);
   else if (!drag.moved) selectObject(pad, { at: roundedPath([insidePhoto(pad, ...place)])[0] }, drag.how);

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Color a photo at the network's size: predict, move the points to their exact colors, limit their reach, apply the strength. */
 
 import { lightnessOf } from "./gamut.js";
@@ -39,12 +38,16 @@ const cacheKey = ({ model: _, image: __, studio: ___, paint: ____, replacements:
 class PhotoColorizer {
   /** @param {import("./engine.js").Engine} engine @param {import("./photo.js").Photo} photo */
   constructor(engine, photo) {
-    Object.assign(this, { engine, photo, answers: new ResultCache(), bases: new ResultCache(), reference: null });
+    this.engine = engine;
+    this.photo = photo;
+    this.setReference(null);
   }
 
   /** @param {ReturnType<typeof import("./reference.js").referenceOf> | null} reference used from now on */
   setReference(reference) {
-    Object.assign(this, { reference, answers: new ResultCache(), bases: new ResultCache() });
+    this.reference = reference;
+    this.answers = new ResultCache();
+    this.bases = new ResultCache();
   }
 
   /** @param {any} model of the catalog @param {any} recipe @param {number} size shorter side @returns {Promise<Answer>} */

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** One handler per request of the pad, as in colorzoo.studio.handlers; see docs/studio_protocol.md. */
 
 import { clamp, rgbToHex } from "../js/color.js";
@@ -19,6 +18,7 @@ const MAX_SUGGESTIONS = 32;
 const THUMBNAIL = 512;
 const TINT = [26, 109, 255];
 const TINT_ALPHA = 150;
+/** Formats of an export and the endings of their files. */
 const NAMES = { png: "png", jpeg: "jpg" };
 
 /** State of the pad: its photo and the services that handlers use. */
@@ -28,8 +28,14 @@ class Backend {
    * @param {() => Promise<boolean>} isNewest whether no newer picture was requested @param {string | null} wanted name of the photo to open first
    */
   constructor(catalog, engine, isNewest, wanted = null) {
-    const start = catalog.photos.find(({ name }) => name === wanted) ?? catalog.photos[0] ?? null;
-    Object.assign(this, { catalog, engine, isNewest, start, solver: null, trainedModels: {} });
+    this.catalog = catalog;
+    this.engine = engine;
+    this.isNewest = isNewest;
+    this.start = catalog.photos.find(({ name }) => name === wanted) ?? catalog.photos[0] ?? null;
+    this.solver = /** @type {PhotoColorizer | null} */ (null);
+    this.trainedModels = /** @type {Record<string, boolean>} */ ({});
+    this.announcedRuntime = /** @type {string | null} */ (null); // as the page was told
+    this.toldReach = false;
   }
 
   /** @returns {Photo} */
@@ -157,16 +163,17 @@ function displayedPoint(photo, hint, strength) {
   const lightness = photo.lightnessAt(hint.x, hint.y);
   const there = displayedAb(hint, lightness);
   const paler = Math.hypot(...pointAb(hint)) - Math.hypot(...there) > SNAPPED;
-  const requested = there.map((value) => value * strength);
+  const requested = /** @type {[number, number]} */ (there.map((value) => value * strength));
   const ab = reducedChroma(lightness, requested);
   const moved = Math.max(Math.abs(ab[0] - requested[0]), Math.abs(ab[1] - requested[1])) > SNAPPED;
   return { lightness, ab, color: hexOf(lightness, ab), snapped: moved || paler };
 }
 
+/** @param {number} lightness @param {[number, number]} ab @returns {string} #rrggbb */
 function hexOf(lightness, ab) {
   const linear = [0, 0, 0];
   linearInGamut(lightness, ...ab, linear);
-  return rgbToHex(linear.map(toLevel));
+  return rgbToHex(/** @type {[number, number, number]} */ (linear.map(toLevel)));
 }
 
 /** @returns {import("./palette.js").Distribution | null} null for models without one, and for untrained models */
@@ -223,8 +230,9 @@ async function probe(backend, { recipe, x, y }, answer) {
   const at = photo.viewIndex(x, y);
   const [row, column] = [Math.floor(at / columns), at % columns];
   const [a, b] = solver.joiner(found, recipe, photo.viewSize, (v, u) => photo.view[v * columns + u]).abRow(row, photo.view.subarray(row * columns, (row + 1) * columns));
-  const ab = [a[column], b[column]];
-  const source = rgbToHex([...photo.source.subarray(4 * at, 4 * at + 3)]);
+  const ab = /** @type {[number, number]} */ ([a[column], b[column]]);
+  const [red, green, blue] = photo.source.subarray(4 * at, 4 * at + 3);
+  const source = rgbToHex([red, green, blue]);
   answer({ type: "probed", x, y, lightness: photo.view[at], ab, result: hexOf(photo.view[at], ab), source });
 }
 
@@ -234,10 +242,11 @@ function inside({ width, height }, x, y) {
 
 const SLIDER_STEPS = 23;
 
+/** @param {Backend} backend @param {{x: number, y: number, radius?: number, reach?: import("../js/document.js").Reach}} message @param {(message: object, ...buffers: Uint8Array[]) => void} answer */
 async function extent(backend, { x, y, radius = 3, reach = "automatic" }, answer) {
   const { photo } = backend;
   const { lightness, size } = await photo.networkLightness(backend.catalog.network);
-  const hint = { x, y, radius, color: "#808080", ab: null, reach };
+  const hint = { x, y, radius, color: "#808080", ab: null, reach, strength: 1 };
   const weight = reach === "everywhere" ? lightness.map(() => 1) : findExtent(lightness, [hint], photo.size, size).weight;
   const image = new ImageData(size[1], size[0]);
   weight.forEach((share, i) => image.data.set([...TINT, Math.round(share * TINT_ALPHA)], 4 * i));
@@ -259,6 +268,7 @@ async function model(backend, { name }, answer) {
   answer({ type: "model", name: entry.name, accepts: entry.guidance, distribution: entry.distribution, match: false, regions: false, classes: false, detects: false, notes });
 }
 
+/** @param {Backend} backend @param {{recipe: any, format?: "png" | "jpeg", quality?: number}} message @param {(message: object, ...buffers: Uint8Array[]) => void} answer */
 async function exported(backend, { recipe, format = "png", quality = 95 }, answer) {
   if (!(format in NAMES)) throw new RequestError("unsupported", `this page exports ${Object.keys(NAMES).join(" and ")}; colorzoo studio and the command line also write other formats`);
   const { photo, solver } = backend;

@@ -1,4 +1,3 @@
-// @ts-nocheck: its pairs and objects have no types yet
 /** Joins upsampled ab with the lightness of the photo row by row, with exact colors at the points: colorzoo.inference.full_size. */
 
 import { linearInGamut, reducedChroma, toLevel } from "./gamut.js";
@@ -80,7 +79,8 @@ class Joiner {
     this.overlays = overlays;
     this.enlarged = new Upsampler(ab, from, size);
     this.pins = pins;
-    [this.a, this.b] = [new Float32Array(size[1]), new Float32Array(size[1])];
+    this.a = new Float32Array(size[1]);
+    this.b = new Float32Array(size[1]);
     this.linear = [0, 0, 0];
   }
 

@@ -1,17 +1,19 @@
-// @ts-nocheck: its globals are those of a service worker
 /**
  * Service worker of the static page: caches its files for offline use, and adds the headers that threads need and that keep the page from
  * contacting other servers. The constant `PAGE` is written above when the page is made.
  */
 
-const CACHE = `colorzoo-pad-${PAGE.VERSION}`;
+// @ts-expect-error: it is written above when the page is made
+const { VERSION, SHELL, POLICY } = PAGE;
+const CACHE = `colorzoo-pad-${VERSION}`;
+const worker = /** @type {any} */ (self); // the type checker takes it for a window
 
-self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(PAGE.SHELL)).then(() => self.skipWaiting()));
+worker.addEventListener("install", (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL)).then(() => worker.skipWaiting()));
 });
 
-self.addEventListener("activate", (event) => {
-  event.waitUntil(deleteOldCaches().then(() => self.clients.claim()));
+worker.addEventListener("activate", (event) => {
+  event.waitUntil(deleteOldCaches().then(() => worker.clients.claim()));
 });
 
 async function deleteOldCaches() {
@@ -19,9 +21,9 @@ async function deleteOldCaches() {
   await Promise.all(names.filter((name) => name.startsWith("colorzoo-pad-") && name !== CACHE).map((name) => caches.delete(name)));
 }
 
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method === "GET" && request.url.startsWith(self.registration.scope)) event.respondWith(answer(request));
+  if (request.method === "GET" && request.url.startsWith(worker.registration.scope)) event.respondWith(answer(request));
 });
 
 async function answer(request) {
@@ -39,6 +41,6 @@ function withHeaders(response) {
   headers.set("Cross-Origin-Opener-Policy", "same-origin");
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
-  headers.set("Content-Security-Policy", PAGE.POLICY);
+  headers.set("Content-Security-Policy", POLICY);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }

@@ -1,0 +1,71 @@
+/**
+ * The state of a pad apart from its document, and the one function that changes it. Everything else reads views, which throw when they are
+ * assigned to; the document changes by the methods of `Pad`, which alone has its history.
+ *
+ * @typedef {ReturnType<typeof initialUi>} Ui
+ * @typedef {ReturnType<typeof initialSession>} Session
+ */
+
+/** @type {WeakMap<object, object>} what each view shows */
+const originals = new WeakMap();
+
+const refuse = () => false; // makes an assignment throw
+
+/** @template {object} T @param {T} original @returns {Readonly<T>} a view of it, which follows its changes and throws when it is assigned to */
+function readOnly(original) {
+  const view = new Proxy(original, { set: refuse, defineProperty: refuse, deleteProperty: refuse });
+  originals.set(view, original);
+  return view;
+}
+
+/** Change what a view shows. @template {object} T @param {Readonly<T>} view @param {Partial<T>} patch */
+function change(view, patch) {
+  Object.assign(originals.get(view), patch);
+}
+
+/** @param {Record<string, any>} settings @returns state of the user interface, which is not part of the document */
+function initialUi(settings) {
+  return {
+    // connection and files
+    link: "connecting", linkWords: "", loading: null, opening: null, exporting: null, failure: null, works: [], dropping: false, announcement: "",
+    // tool and the color of new points
+    tool: "point", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, sticky: false, colorForNext: false, paintClass: null,
+    // selected point, painted class or box, area, and regions
+    selected: null, shape: null, area: null, regionPick: [],
+    // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
+    drag: null, stroke: null, shaping: null, outline: null, selection: null,
+    // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
+    brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [], framing: null,
+    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
+    areaBrush: null, areaStroke: null,
+    // the selected replaced color
+    replacing: null,
+    // answers of the backend
+    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
+    scribblePreview: null, answered: null, unavailableColor: null, variants: null,
+    // view
+    view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
+    showClasses: false, recent: settings.recent ?? [],
+  };
+}
+
+/** What an interrupted or finished drag leaves behind. */
+const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, framing: null, areaStroke: null };
+
+/** @returns what a pad knows of its backend and its photo, and what it is about to do */
+function initialSession() {
+  return {
+    // what the backend has told; offered: the recipe of a notebook
+    models: [], limits: {}, saves: false, start: null, offered: null, greeted: false,
+    // the open photo, its reference picture, and the address of the offered photo in gray while the models load
+    photo: null, reference: null, glimpse: null,
+    // whether any picture has been colored, the number of the last request to color, and time of the event that is being handled
+    colored: false, lastColor: 0, input: null,
+    // the request for suggestions that is waited for, whether a match is, and when a text was announced
+    suggesting: null, matching: false, announcedAt: 0, restoring: null,
+    // saving: time of the first edit that is not saved, timer of the next save, end of the last one, and whether the user knows that nothing is saved
+    unsavedSince: null, saveTimer: 0, saving: Promise.resolve(), warnedOfSaving: false,
+  };
+}
+
+export { NO_DRAG, change, initialSession, initialUi, readOnly };
