@@ -1,13 +1,11 @@
-"""The network, losses, one step and the script around the network of Iizuka et al. 2016, by the fact sheet."""
+"""Network, losses, one step and script of Iizuka et al. 2016, by the fact sheet."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.zoo.iizuka2016 import pipeline
 from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
@@ -133,7 +131,7 @@ def iizuka2016_step(golden: Golden) -> None:
     before = {key: named[our_name(key)].detach().clone() for key in meta["grad_keys"]}
     torch.optim.Adadelta(task.parameters(), lr=1.0, rho=0.9, eps=1e-6).step()
     gradients = {key: named[our_name(key)].grad for key in before}
-    updates = {key: named[our_name(key)].detach() - value for key, value in before.items()}
+    updates = {key: value - named[our_name(key)].detach() for key, value in before.items()}
     golden.close("out_grad_norm", torch.stack([gradients[key].norm() for key in before]))
     golden.close("out_update_norm", torch.stack([updates[key].norm() for key in before]))
     golden.close("out_grad_conv6", gradients["color.conv6.weight"])

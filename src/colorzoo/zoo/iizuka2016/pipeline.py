@@ -97,5 +97,6 @@ def _white(like: Tensor) -> Tensor:
 
 
 def _multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
-    matrix = torch.tensor(rows, dtype=maps.dtype, device=maps.device)
-    return torch.einsum("ij,bjhw->bihw", matrix, maps)
+    # not a matrix product, which autocast would round
+    first, second, third = maps.split(1, dim=1)
+    return torch.cat([a * first + b * second + c * third for a, b, c in rows], dim=1)
