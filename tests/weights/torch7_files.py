@@ -70,7 +70,7 @@ class Writer:
         self.ints(value.ndim)
         self.out += struct.pack(f"<{2 * value.ndim + 1}q", *value.shape, *strides, offset + 1)
         self.ints(4)
-        if self.is_new(self.storages.setdefault(base.ctypes.data, base)):
+        if self.is_new(self.storages.setdefault(base.ctypes.data, object())):
             self.name(f"torch.{kind}Storage")
             self.out += struct.pack("<q", base.size) + base.tobytes()
 

@@ -1,7 +1,7 @@
 """Reader of ``.t7`` files without Torch7: the weights of a network of ``nn`` or ``nngraph``.
 
-A file is one object: a number, a text, a table or an object of a class, which is a table or a tensor. Tables and
-objects have an index by which others refer to them. Functions are skipped.
+A file is one object: a number, a text, a table or an object of a class, which is a table or a tensor. Tables
+and objects have an index by which others refer to them. Functions are skipped.
 
 Weights are named by their place: ``model.4.1.weight`` is that of the first layer of the fourth node of the
 network below ``model``. Layers come in the order of the forward pass, those in several places once.
