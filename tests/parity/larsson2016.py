@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.factory import build_model
-from colorzoo.zoo.larsson2016.colors import BINS, bins_of, hue_and_chroma, keep_gray, to_rgb
+from colorzoo.zoo.larsson2016.colors import bins_of, hue_and_chroma, keep_gray, to_rgb
 from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import (
     QUARTER,
@@ -17,11 +17,10 @@ from colorzoo.zoo.larsson2016.network import (
     at_quarter,
     columns,
     enlarge,
-    sample,
 )
 from colorzoo.zoo.larsson2016.pipeline import Placement, center, colorize, gray_of, network_input, rescale
 from colorzoo.zoo.larsson2016.published import convert_published
-from colorzoo.zoo.larsson2016.task import Larsson2016, divergence, target_of, window_shares
+from colorzoo.zoo.larsson2016.task import Larsson2016, divergence, target_of
 from colorzoo.zoo.larsson2016.task import network_input as training_input
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
@@ -184,7 +183,9 @@ def larsson2016_step(golden: Golden) -> None:
     losses["loss"].backward()
     own = dict(task.model.named_parameters())
     index = {key: torch.tensor([number]) for number, key in enumerate(meta["grad_keys"])}
-    renamed = {meta["grad_keys"][int(number)]: own[key] for key, number in convert_published(index, {}).items()}
+    renamed = {
+        meta["grad_keys"][int(number)]: own[key] for key, number in convert_published(index, {}).items()
+    }
     before = {key: renamed[key].detach().clone() for key in meta["grad_keys"]}
     task.make_optimizer.make = _sgd
     _sgd(task.optimized_parameters()).step()

@@ -29,6 +29,15 @@ CARDS = (
             Quality("exemplar", 30, "Full network; takes how much of each color, not where."),
         ),
         # the median jumps from bin to bin
-        smoke=Smoke(hparams={"width": 0.0625, "chroma": "expectation", "margin": 4, "places": 32}, size=32),
+        smoke=Smoke(
+            hparams={
+                "width": 0.0625,
+                "dropout": 0.0,
+                "chroma": "expectation",
+                "margin": 4,
+                "places": 32,
+            },
+            size=64,
+        ),
     ),
 )

@@ -19,6 +19,7 @@ HueRule = Literal["expectation-cf", "expectation", "median", "mode"]
 
 _FADED_BELOW = 0.03  # of the mean direction of all bins, 1 / 32 of that of their sum
 _STEPS, _SMOOTHING = 20, 0.01
+_GRAY = 1e-3  # mean chroma below which hues are rounding errors
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,13 +119,13 @@ def histograms_of(rgb: Tensor) -> Tensor:
 
     Returns:
         ``(B, 2, 32)``: hue, each pixel by its chroma, and chroma. Each sums to 1, that of the hue of a gray
-        picture to 0.
+        picture to nearly 0.
     """
     hue, chroma = hue_and_chroma(rgb)
     number = torch.arange(BINS, device=rgb.device).view(-1, 1, 1)
-    colored = ((bins_of(hue)[:, None] == number) * chroma[:, None]).sum((2, 3))
+    colored = ((bins_of(hue)[:, None] == number) * chroma[:, None]).mean((2, 3))
     counted = (bins_of(chroma)[:, None] == number).to(rgb).mean((2, 3))
-    return torch.stack([colored / colored.sum(1, keepdim=True).clamp(min=1e-12), counted], dim=1)
+    return torch.stack([colored / colored.sum(1, keepdim=True).clamp(min=_GRAY), counted], dim=1)
 
 
 def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:

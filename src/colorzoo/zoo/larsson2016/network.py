@@ -204,7 +204,7 @@ def columns(
 
 
 def sample(maps: Tensor, places: Tensor) -> Tensor:
-    """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at places ``(B, P, 2)`` in their own pixels."""
+    """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at places ``(B, P, 2)`` in their pixels."""
     most = torch.tensor(maps.shape[-2:], device=places.device) - 1.0001
     places = places.clamp(min=0).minimum(most.to(places))
     first = places.long()

@@ -1,7 +1,7 @@
 """Names of the authors' Caffe file ``autocolorize.caffemodel.h5`` and ours.
 
-``data/LAYER/0`` is the weight of a layer, ``data/LAYER/1`` its bias. Layers of the training network have other
-names. The bilinear kernels of the deconvolutions (``..._full_reshaped``) are computed here.
+``data/LAYER/0`` is the weight of a layer, ``data/LAYER/1`` its bias. Some layers of the training network have
+other names. The bilinear kernels of the deconvolutions (``..._full_reshaped``) are computed here.
 """
 
 from __future__ import annotations

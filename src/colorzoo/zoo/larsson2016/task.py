@@ -21,7 +21,7 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
 from colorzoo.zoo.larsson2016.colors import BINS, bins_of, hue_and_chroma
 from colorzoo.zoo.larsson2016.model import Architecture, HypercolumnColorization
-from colorzoo.zoo.larsson2016.network import Histograms, sample
+from colorzoo.zoo.larsson2016.network import STRIDE, Histograms, sample
 
 _THIRD = 0.33333  # as their file has it
 _LEAST = torch.finfo(torch.float32).tiny
@@ -107,14 +107,16 @@ class Larsson2016(SingleOptimizerModule):
         """Draw the places ``(B, P, 2)`` of each picture by its seed.
 
         Raises:
-            DataError: The pictures are too small.
+            DataError: The pictures are too small, or have another shape than the network takes.
         """
         height, width = batch["rgb"].shape[-2:]
         margin, count = self.objective.margin, self.objective.places
-        if min(height, width) % 32 or min(height, width) <= 2 * margin:
+        least = max(2 * STRIDE, 2 * margin + 1)
+        if height % STRIDE or width % STRIDE or min(height, width) < least:
             raise DataError(
-                f"larsson2016 trains with crops whose side is a multiple of 32 above {2 * margin} pixels, twice "
-                f"its margin, not {height} x {width}; set --data.crop 352, or a smaller margin."
+                f"larsson2016 trains with crops whose side is a multiple of {STRIDE} and, with its margin of "
+                f"{margin}, at least {least} pixels, not {height} x {width}; set --data.crop 352 or a "
+                "smaller margin."
             )
         inner = torch.tensor([height - 2 * margin, width - 2 * margin])
         drawn = [torch.rand(count, 2, generator=each) for each in picture_generators(batch["seed"], "places")]
