@@ -1,4 +1,4 @@
-"""Larsson et al. 2016: hypercolumns that never exist, global histograms, colors, and the script's resizing."""
+"""Larsson et al. 2016: hypercolumns that never exist, colors, global histograms, the script's resizing."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_a_reference_gives_its_hues_and_a_look_is_the_same(model: HypercolumnCol
     torch.testing.assert_close(colors(Exemplar(red, alpha=0.0)), colors(None), rtol=0, atol=1e-3)
     gray = colors(Exemplar(luma_to_rgb(luma)))
     assert float(gray.abs().mean()) < float(colors(None).abs().mean())
-    assert float(histograms_of(luma_to_rgb(luma))[:, 0].sum()) < 1e-3
+    assert float(histograms_of(luma_to_rgb(luma))[:, 0].sum()) < 0.01
 
 
 @pytest.mark.parametrize(("size", "factor"), [((9, 14), 0.6), ((16, 16), 1.9), ((7, 30), 0.21)])

@@ -19,7 +19,7 @@ HueRule = Literal["expectation-cf", "expectation", "median", "mode"]
 
 _FADED_BELOW = 0.03  # of the mean direction of all bins, 1 / 32 of that of their sum
 _STEPS, _SMOOTHING = 20, 0.01
-_GRAY = 1e-3  # mean chroma below which hues are rounding errors
+_GRAY = 0.01  # mean chroma below which the hues of a picture count less
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from colorzoo.zoo.larsson2016.network import QUARTER, Histograms, enlarge
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture lies in the network's square.
+    """Position of a picture in the network's square.
 
     Attributes:
         side: Side of the square in pixels, a multiple of 32.
