@@ -39,8 +39,9 @@ class JointPriorNetwork(nn.Module):
         c32, c64, c128, c256, c512, c1024 = (
             scaled_width(base, width) for base in (32, 64, 128, 256, 512, 1024)
         )
+        self.scene_channels, self.style_channels = c512, c256
+        self.normalization = norm = normalization
         self.register_buffer("mean", torch.tensor(_MEAN))
-        norm = normalization
         self.low = nn.Sequential(
             convolutions((1, c64, c128, c128, c256, c256, c512), (2, 1, 2, 1, 2, 1), norm)
         )

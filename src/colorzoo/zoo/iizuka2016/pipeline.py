@@ -72,17 +72,17 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     xyz = _multiply(_XYZ, linear) / _white(rgb)
     cubic = torch.where(xyz > _EPSILON, xyz.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
-    x, y, z = cubic.split(1, dim=1)
-    return torch.cat([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+    x, y, z = cubic.unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """Return RGB of Lab ``(B, 3, H, W)``, not clipped; negative values stay linear."""
-    luma, a, b = lab.split(1, dim=1)
+    luma, a, b = lab.unbind(1)
     y = (luma + 16) / 116
-    x, z = (_cube(a / 500 + y), _cube(y - b / 200))
+    x, z = _cube(a / 500 + y), _cube(y - b / 200)
     y = torch.where(luma > _KAPPA * _EPSILON, y**3, luma / _KAPPA)
-    linear = _multiply(_FROM_XYZ, torch.cat([x, y, z], dim=1) * _white(lab))
+    linear = _multiply(_FROM_XYZ, torch.stack([x, y, z], dim=1) * _white(lab))
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear > 0.0031308, curved, 12.92 * linear)
 
@@ -98,5 +98,5 @@ def _white(like: Tensor) -> Tensor:
 
 def _multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
     # not a matrix product, which autocast would round
-    first, second, third = maps.split(1, dim=1)
-    return torch.cat([a * first + b * second + c * third for a, b, c in rows], dim=1)
+    first, second, third = maps.unbind(1)
+    return torch.stack([a * first + b * second + c * third for a, b, c in rows], dim=1)

@@ -60,16 +60,12 @@ class Iizuka2016(SingleOptimizerModule):
 
     def configure_losses(self) -> None:
         """Build the classifier, two layers over the scene's features."""
-        style = self.model.network.style
-        scene, middle = style.fc3.in_features, style.fc3.out_features
-        self.classifier = (
-            nn.Sequential(
-                linear("fc1", scene, middle, hasattr(style, "norm_fc3"))
-                | {"fc2": nn.Linear(middle, self.objective.classes)}
-            )
-            if self.objective.classes
-            else None
-        )
+        self.classifier: nn.Sequential | None = None
+        if self.objective.classes:
+            network = self.model.network
+            layers = linear("fc1", network.scene_channels, network.style_channels, network.normalization)
+            layers["fc2"] = nn.Linear(network.style_channels, self.objective.classes)
+            self.classifier = nn.Sequential(layers)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare colors, and the class of the scene, with the truth."""
