@@ -51,6 +51,12 @@ def seen_by(network: nn.Module, *names: str) -> dict[str, Tensor]:
     return seen
 
 
+def repeated(maps: Tensor, side: int) -> Tensor:
+    """Repeat every pixel of square maps so that they have a side."""
+    times = side // maps.shape[-1]
+    return maps.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
+
+
 @case("iizuka2016_net")
 @torch.inference_mode()
 def iizuka2016_net(golden: Golden) -> None:
@@ -114,9 +120,9 @@ def iizuka2016_step(golden: Golden) -> None:
     task = task_of(meta, class_weight=meta["alpha"]).train()
     network = task.model.network
     network.mean.fill_(meta["mean"])
-    gray = golden.tensor("in_gray").float() / 255
-    gray = gray.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-    target = golden.tensor("in_target").float().repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
+    side = network.scene_side  # both inputs are the same square
+    gray = repeated(golden.tensor("in_gray").float() / 255, side)
+    target = repeated(golden.tensor("in_target").float(), side // 2)
     maps, scene = network.maps_and_scene(gray)
     assert task.classifier is not None
     logits = task.classifier(scene)
