@@ -1,0 +1,221 @@
+"""Reader of ``.t7`` files without Torch7: the weights of a network of ``nn`` or ``nngraph``.
+
+A file is one object: a number, a text, a table or an object of a class, which is a table or a tensor. Tables
+and objects have an index by which others refer to them. Functions are skipped.
+
+Weights are named by their place: ``model.4.1.weight`` is that of the first layer of the fourth node of the
+network below ``model``. Layers come in the order of the forward pass, those in several places once.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorzoo.errors import WeightsError
+from colorzoo.weights.readers import Reader, WeightContent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NIL, _NUMBER, _TEXT, _TABLE, _OBJECT, _BOOLEAN, _FUNCTION = range(7)
+_RECURSIVE_FUNCTIONS = (7, 8)
+_STARTS = (b"\x03\0\0\0\x01\0\0\0", b"\x04\0\0\0\x01\0\0\0")  # a table or an object, the first of the file
+_KINDS = {"Double": "<f8", "Float": "<f4", "Half": "<f2", "Long": "<i8", "Int": "<i4", "Short": "<i2"}
+_KINDS |= {
+    "Byte": "u1",
+    "Char": "i1",
+    "Cuda": "<f4",
+    "CudaDouble": "<f8",
+    "CudaHalf": "<f2",
+    "CudaLong": "<i8",
+}
+_KEPT = ("weight", "bias", "running_mean", "running_var")
+_MOST_AXES = 16
+
+
+class _MalformedError(Exception):
+    pass
+
+
+@dataclass
+class _Thing:
+    """A table, or an object of a class whose content is a table."""
+
+    kind: str = ""
+    content: dict[Any, Any] = field(default_factory=dict)
+
+    def parts(self) -> Iterator[tuple[str, _Thing]]:
+        """Yield the layers of a network by number, in the order of the forward pass."""
+        found = self.content.get("forwardnodes", self.content.get("modules"))
+        entries = found.content if isinstance(found, _Thing) else {}
+        for number in sorted(key for key in entries if isinstance(key, int)):
+            part = entries[number]
+            if isinstance(part, _Thing) and isinstance(data := part.content.get("data"), _Thing):
+                part = data.content.get("module")  # of a node
+            if isinstance(part, _Thing):
+                yield str(number), part
+
+
+class _File:
+    """Reads the object at a position of a file's bytes, and what it refers to."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.position = data, 0
+        self.seen: dict[int, Any] = {}
+
+    def read(self) -> Any:
+        """Return the object here: None, a number, text, bool, `_Thing` or array."""
+        kind = self._int()
+        if kind in (_NIL, _NUMBER, _TEXT, _BOOLEAN):
+            return self._plain(kind)
+        if kind == _FUNCTION:
+            return self._function()
+        if kind not in (_TABLE, _OBJECT, *_RECURSIVE_FUNCTIONS):
+            raise _MalformedError(f"type {kind}")
+        index = self._int()
+        if index in self.seen:
+            return self.seen[index]
+        if kind in _RECURSIVE_FUNCTIONS:
+            self.seen[index] = None
+            return self._function()
+        return self._table(index, _Thing()) if kind == _TABLE else self._object(index)
+
+    def _plain(self, kind: int) -> Any:
+        if kind == _NUMBER:
+            return self._unpack("<d")
+        if kind == _TEXT:
+            return self._text()
+        return bool(self._int()) if kind == _BOOLEAN else None
+
+    def _object(self, index: int) -> Any:
+        name = self._text()
+        if name.startswith("V "):  # a version
+            name = self._text()
+        package, _, short = name.partition(".")
+        if package == "torch" and short.endswith("Storage"):
+            return self._keep(index, self._storage(short.removesuffix("Storage")))
+        if package == "torch" and short.endswith("Tensor"):
+            return self._keep(index, self._tensor())
+        thing = self._keep(index, _Thing(name))
+        table = self.read()
+        if isinstance(table, _Thing):
+            thing.content = table.content
+        return thing
+
+    def _table(self, index: int, thing: _Thing) -> _Thing:
+        self._keep(index, thing)
+        for _ in range(self._int()):
+            key, value = self.read(), self.read()
+            if isinstance(key, float) and key.is_integer():
+                key = int(key)
+            if isinstance(key, int | str):
+                thing.content[key] = value
+        return thing
+
+    def _storage(self, kind: str) -> NDArray[Any]:
+        if kind not in _KINDS:
+            raise _MalformedError(f"torch.{kind}Storage")
+        dtype, size = np.dtype(_KINDS[kind]), self._unpack("<q")
+        start = self._skip(size * dtype.itemsize)
+        return np.frombuffer(self.data, dtype, size, start)
+
+    def _tensor(self) -> NDArray[Any]:
+        axes = self._int()
+        if not 0 <= axes <= _MOST_AXES:
+            raise _MalformedError(f"a tensor of {axes} axes")
+        shape = [self._unpack("<q") for _ in range(axes)]
+        strides = [self._unpack("<q") for _ in range(axes)]
+        offset, storage = self._unpack("<q") - 1, self.read()  # counted from 1
+        if not isinstance(storage, np.ndarray) or not axes:
+            return np.empty(0, np.float32)
+        last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+        if min(shape) < 0 or min(strides) < 0 or offset < 0 or (min(shape) and last >= storage.size):
+            raise _MalformedError("a tensor leaves its storage")
+        steps = [stride * storage.itemsize for stride in strides]
+        return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps, writeable=False)
+
+    def _function(self) -> None:
+        self._skip(self._int())
+        self.read()  # what it refers to
+
+    def _keep(self, index: int, found: Any) -> Any:
+        self.seen[index] = found
+        return found
+
+    def _text(self) -> str:
+        size = self._int()
+        start = self._skip(size)
+        return self.data[start : start + size].decode("latin-1")
+
+    def _int(self) -> int:
+        return int(self._unpack("<i"))
+
+    def _unpack(self, kind: str) -> Any:
+        start = self._skip(struct.calcsize(kind))
+        return struct.unpack_from(kind, self.data, start)[0]
+
+    def _skip(self, size: int) -> int:
+        """Return the position, and go on behind so many bytes."""
+        start = self.position
+        if size < 0 or start + size > len(self.data):
+            raise _MalformedError("it ends within an object")
+        self.position += size
+        return start
+
+
+def _weights(thing: _Thing, name: str, done: set[int]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weights of a network, or of the networks and numbers of a table."""
+    import torch
+
+    if id(thing) in done:
+        return
+    done.add(id(thing))
+    for key in _KEPT:
+        value = thing.content.get(key)
+        if isinstance(value, np.ndarray) and value.size:
+            yield f"{name}{key}", torch.from_numpy(np.array(value))
+    for number, part in thing.parts():
+        yield from _weights(part, f"{name}{number}.", done)
+    if thing.kind:
+        return
+    for key, value in sorted(thing.content.items(), key=lambda entry: str(entry[0])):
+        if isinstance(value, _Thing):
+            yield from _weights(value, f"{name}{key}.", done)
+        elif isinstance(value, float):
+            yield f"{name}{key}", torch.tensor(value)
+
+
+def _matches(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8) in _STARTS
+
+
+def _read(path: Path, trust_pickle: bool) -> WeightContent:
+    del trust_pickle  # functions in these files are never run
+    try:
+        found = _File(path.read_bytes()).read()
+        state_dict = dict(_weights(found, "", set())) if isinstance(found, _Thing) else {}
+    except (_MalformedError, struct.error, RecursionError, ValueError) as error:
+        raise WeightsError(
+            f"{path} is truncated or no Torch7 file ({error}); fetch or copy it again"
+        ) from error
+    if not state_dict:
+        raise WeightsError(f"{path} holds no network with weights; expected one of Torch7's nn or nngraph")
+    return WeightContent(path, state_dict, {})
+
+
+def _stored(path: Path) -> Mapping[str, Any]:
+    del path  # such files hold no settings
+    return {}
+
+
+READER = Reader(_matches, _read, _stored)

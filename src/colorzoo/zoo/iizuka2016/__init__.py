@@ -1,0 +1,1 @@
+"""Let there be Color! (Iizuka et al., SIGGRAPH 2016)."""

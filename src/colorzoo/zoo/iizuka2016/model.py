@@ -1,0 +1,94 @@
+"""Let there be Color! (Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2016).
+
+A path of local features colors a picture of any size, told by one vector of the whole scene, which a second
+path makes of a small square of it. https://doi.org/10.1145/2897824.2925974
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lightness_to_rgb
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.shared_weights import fingerprint
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Range, Width, settings_of
+from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
+from colorzoo.zoo.iizuka2016.pipeline import gray_of
+from colorzoo.zoo.iizuka2016.published import convert_published
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        scene_side: Side in pixels of the square that the scene's vector is made of; a multiple of 32.
+        normalization: Batch normalization after every layer but the last, as in training; the released
+            network has none.
+    """
+
+    width: Width = 1.0
+    scene_side: Annotated[int, Range(32, unit="pixels")] = 224
+    normalization: bool = False
+
+
+class LetThereBeColor(ColoringModel):
+    """Colors a photo by itself, or in the mood of another photo.
+
+    Args:
+        architecture: The network.
+
+    Raises:
+        ColorzooError: ``scene_side`` is no multiple of 32.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("width", "scene_side", "normalization")
+    network: JointPriorNetwork
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        side = architecture.scene_side
+        if side % 32:
+            raise ColorzooError(f"scene_side must be a multiple of 32 (224 in the paper), got {side}.")
+        network = JointPriorNetwork(
+            architecture.width, scene_side=side, normalization=architecture.normalization
+        )
+        super().__init__(network, architecture=architecture)
+        if architecture.normalization:  # torch's batch statistics are a hundred times less exact otherwise
+            self.network.to(memory_format=torch.contiguous_format)
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch.
+
+        The scene's vector is that of the exemplar, if there is one, whose colors do not matter; its ``alpha``
+        goes from the picture's own vector (0) to that of the exemplar (1).
+        """
+        exemplar = (guidance or Guidance()).exemplar
+        gray = lightness_to_rgb(lightness)[:, :1]
+        if exemplar is None:
+            return AbPrediction(ab=self.network(gray))
+        style = exemplar.look_by(self.look)[:, 0]
+        return AbPrediction(ab=self.network(gray, style, exemplar.alpha))
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the vector of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 1, 256w)``."""
+        return self.network.style_of(gray_of(rgb)).unsqueeze(1)
+
+    def look_key(self) -> str:
+        """Return a hash of the weights and settings that the vector depends on."""
+        parts = fingerprint(self.network.low), fingerprint(self.network.scene)
+        return "-".join((*parts, fingerprint(self.network.style), str(self.network.scene_side)))
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the layers of the authors' Torch7 file; see `convert_published`."""
+        return convert_published(state_dict, self.state_dict())

@@ -1,0 +1,206 @@
+"""Network of Iizuka et al. 2016: local features and one vector of the whole scene, joined for a decoder."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.networks.blocks import is_traced, scaled_width
+
+STRIDE = 8
+"""Stride of the local features in pixels."""
+
+_MEAN = 0.44505388568813414  # of the gray levels of Places, as the authors' file has it
+
+
+class JointPriorNetwork(nn.Module):
+    """Local and global features of one gray picture, joined to colors at half its size (section 3).
+
+    Convolutions are called by the authors' names: ``low`` is shared, ``mid`` is local, ``scene`` and
+    ``style`` end in the vector of the whole scene, which the first layer of ``color`` sees at every place.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        scene_side: Side in pixels of the square to which a picture is squashed for the vector; a multiple of
+            32.
+        normalization: Normalize after every layer but the last, as in training. The released network has
+            these layers folded into the others.
+    """
+
+    mean: Tensor
+
+    def __init__(self, width: float = 1.0, *, scene_side: int = 224, normalization: bool = False) -> None:
+        super().__init__()
+        self.scene_side = scene_side
+        c32, c64, c128, c256, c512, c1024 = (
+            scaled_width(base, width) for base in (32, 64, 128, 256, 512, 1024)
+        )
+        self.scene_channels, self.style_channels = c512, c256
+        self.normalization = norm = normalization
+        self.register_buffer("mean", torch.tensor(_MEAN))
+        self.low = nn.Sequential(
+            convolutions((1, c64, c128, c128, c256, c256, c512), (2, 1, 2, 1, 2, 1), norm)
+        )
+        self.mid = nn.Sequential(convolutions((c512, c512, c256), (1, 1), norm))
+        self.scene = nn.Sequential(
+            convolutions((c512,) * 5, (2, 1, 2, 1), norm)
+            | OrderedDict(flat=nn.Flatten())
+            | linear("fc1", c512 * (scene_side // 32) ** 2, c1024, norm)
+            | linear("fc2", c1024, c512, norm)
+        )
+        self.style = nn.Sequential(linear("fc3", c512, c256, norm))
+        self.color = nn.Sequential(
+            convolutions((2 * c256, c256, c128), (1, 1), norm)
+            | OrderedDict(up1=nn.Upsample(scale_factor=2))
+            | convolutions((c128, c64, c64), (1, 1), norm, first=3)
+            | OrderedDict(up2=nn.Upsample(scale_factor=2))
+            | convolutions((c64, c32), (1,), norm, first=5)
+            | OrderedDict(conv6=nn.Conv2d(c32, 2, 3, padding=1), sigmoid=nn.Sigmoid())
+        )
+
+    def forward(self, gray: Tensor, style: Tensor | None = None, alpha: float = 1.0) -> Tensor:
+        """Color a picture of any size.
+
+        Args:
+            gray: ``(B, 1, H, W)`` in [0, 1].
+            style: ``(B, 256w)`` of another picture; None takes the picture's own.
+            alpha: Share of ``style`` against the picture's own vector.
+
+        Returns:
+            ``(B, 2, H, W)`` float32, ab in CIE units.
+        """
+        local = self.local_input(gray)
+        low = self.low(local)
+        if style is None:
+            style = self._style(local, low)
+        elif alpha != 1:
+            style = torch.lerp(self._style(local, low), style, alpha)
+        maps = self.fuse(self.mid(low), style)
+        return to_ab(scale(maps, (gray.shape[-2], gray.shape[-1])))
+
+    def maps_and_scene(self, gray: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the losses read: ab maps in (0, 1) at half the size, and the scene ``(B, 512w)``."""
+        local = self.local_input(gray)
+        low = self.low(local)
+        scene = self.scene(self._scene_input(local, low))
+        return self.fuse(self.mid(low), self.style(scene)), scene
+
+    def style_of(self, gray: Tensor) -> Tensor:
+        """Return the vectors ``(B, 256w)`` of gray pictures ``(B, 1, H, W)`` in [0, 1]."""
+        return self._style(self.local_input(gray), None)
+
+    def fuse(self, mid: Tensor, style: Tensor) -> Tensor:
+        """Return ab maps ``(B, 2, 4h, 4w)`` in (0, 1) of local features ``(B, 256w, h, w)`` and a vector."""
+        everywhere = style[:, :, None, None].expand(-1, -1, mid.shape[-2], mid.shape[-1])
+        maps: Tensor = self.color(torch.cat([mid, everywhere.to(mid.dtype)], dim=1))
+        return maps.float()
+
+    def local_input(self, gray: Tensor) -> Tensor:
+        """Return a picture at the nearest size in multiples of 8, without the mean gray level."""
+        return scale(gray, whole_cells(gray.shape[-2], gray.shape[-1])) - self.mean
+
+    def scene_input(self, local: Tensor) -> Tensor:
+        """Return a local input squashed to the square of the vector's path."""
+        return scale(local, (self.scene_side, self.scene_side))
+
+    def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
+        style: Tensor = self.style(self.scene(self._scene_input(local, low)))
+        return style.float()
+
+    def _scene_input(self, local: Tensor, low: Tensor | None) -> Tensor:
+        """Return the low-level features of the square; those of the picture if it is such a square."""
+        if low is not None and not is_traced() and local.shape[-2:] == (self.scene_side,) * 2:
+            return low
+        features: Tensor = self.low(self.scene_input(local))
+        return features
+
+
+def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:
+    """Return a linear layer and a ReLU by name, with a normalization between them if wanted."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict({name: nn.Linear(fan_in, fan_out)})
+    if normalization:
+        layers[f"norm_{name}"] = nn.BatchNorm1d(fan_out)
+    layers[f"relu_{name}"] = nn.ReLU(inplace=True)
+    return layers
+
+
+def convolutions(
+    channels: Sequence[int], strides: Sequence[int], normalization: bool, first: int = 1
+) -> OrderedDict[str, nn.Module]:
+    """Return 3x3 convolutions and ReLUs by name, with normalizations between them if wanted.
+
+    Args:
+        channels: Input width followed by the width of each convolution.
+        strides: Stride of each.
+        normalization: Whether there are normalizations.
+        first: Number of the first convolution in its name.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for index, ((fan_in, fan_out), stride) in enumerate(zip(pairwise(channels), strides, strict=True), first):
+        layers[f"conv{index}"] = nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1)
+        if normalization:
+            layers[f"norm{index}"] = nn.BatchNorm2d(fan_out)
+        layers[f"relu{index}"] = nn.ReLU(inplace=True)
+    return layers
+
+
+def to_ab(maps: Tensor) -> Tensor:
+    """Return ab in CIE units of maps in (0, 1)."""
+    return 200 * maps - 100
+
+
+def from_ab(ab: Tensor) -> Tensor:
+    """Return maps in [0, 1] of ab in CIE units, the inverse of `to_ab`."""
+    return (ab / 100 + 1) / 2
+
+
+def whole_cells(height: int, width: int) -> tuple[int, int]:
+    """Return the nearest size in multiples of 8, halves up and 8 at least."""
+    return STRIDE * _at_least_one(height), STRIDE * _at_least_one(width)
+
+
+def _at_least_one(side: int) -> int:
+    cells = (side + STRIDE // 2) // STRIDE
+    return cells if is_traced() else max(1, cells)  # a graph is of larger pictures
+
+
+def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps as ``image.scale`` of Torch7 does, each axis alone.
+
+    An axis that grows is interpolated between its first and last sample; one that shrinks is averaged over
+    areas, whose fractions count.
+
+    Args:
+        maps: ``(B, C, H, W)``.
+        size: Height and width of the result.
+
+    Returns:
+        ``(B, C, *size)`` float32.
+    """
+    with torch.autocast(maps.device.type, enabled=False):
+        maps = maps.float()
+        if is_traced() or maps.shape[-1] != size[1]:
+            maps = maps @ _weights(maps.shape[-1], size[1], maps).T
+        if is_traced() or maps.shape[-2] != size[0]:
+            maps = _weights(maps.shape[-2], size[0], maps) @ maps
+        return maps
+
+
+def _weights(old: int, new: int, like: Tensor) -> Tensor:
+    """Return ``(new, old)``: the share of each old sample in each new one.
+
+    Sizes are read from tensors, so that a graph takes any.
+    """
+    column = torch.arange(old, device=like.device, dtype=like.dtype)
+    row = torch.arange(new, device=like.device, dtype=like.dtype)[:, None]
+    before, after = column[-1:] + 1, row[-1:] + 1  # the old and the new size
+    step = before / after
+    start, end = row * step, (row + 1) * step
+    area = (torch.minimum(end, column + 1) - torch.maximum(start, column)).clamp(min=0) / step
+    place = row * ((before - 1) / (after - 1).clamp(min=1))
+    between = (1 - (place - column).abs()).clamp(min=0)
+    return torch.where(step > 1, area, between)

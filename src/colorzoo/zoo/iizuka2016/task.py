@@ -1,0 +1,108 @@
+"""Training of Let there be Color! (Iizuka et al., SIGGRAPH 2016): colors and the class of the scene together.
+
+The authors publish no training code; this follows the paper's text. https://doi.org/10.1145/2897824.2925974
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Unpack
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.errors import DataError
+from colorzoo.settings import Count, Weight, settings_of
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.zoo.iizuka2016 import pipeline
+from colorzoo.zoo.iizuka2016.model import Architecture, LetThereBeColor
+from colorzoo.zoo.iizuka2016.network import from_ab, linear, scale
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the joint loss.
+
+    Attributes:
+        classes: Number of scene classes: 205 of Places, 1,000 of ImageNet; 0 trains colors alone.
+        class_weight: Weight of the cross-entropy (alpha).
+    """
+
+    classes: Count = 205
+    class_weight: Weight = 1 / 300
+
+
+class Iizuka2016(SingleOptimizerModule):
+    """Task of `LetThereBeColor`.
+
+    Attributes:
+        classifier: Predicts the class from the scene; None without classes.
+
+    Args:
+        architecture: The network.
+        objective: The losses.
+        **optimization: See `Optimization`.
+    """
+
+    model: LetThereBeColor
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        self.objective = settings_of(Objective, objective)
+        super().__init__(LetThereBeColor(architecture), **optimization)
+
+    def configure_losses(self) -> None:
+        """Build the classifier, two layers over the scene's features."""
+        self.classifier: nn.Sequential | None = None
+        if self.objective.classes:
+            network = self.model.network
+            layers = linear("fc1", network.scene_channels, network.style_channels, network.normalization)
+            layers["fc2"] = nn.Linear(network.style_channels, self.objective.classes)
+            self.classifier = nn.Sequential(layers)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Compare colors, and the class of the scene, with the truth."""
+        rgb = batch["rgb"]
+        gray = lightness_to_rgb(rgb_to_lab(rgb)[:, :1])[:, :1]
+        maps, scene = self.model.network.maps_and_scene(gray)
+        target = target_of(rgb, (maps.shape[-2], maps.shape[-1]))
+        if self.classifier is None:
+            losses = self.losses(maps, target)
+        elif "label" in batch:
+            losses = self.losses(maps, target, self.classifier(scene), batch["label"])
+        else:
+            raise DataError(
+                "iizuka2016 learns the class of each scene and the pictures have none; give data with labels "
+                "(--data.labels true), or set --model.objective.classes 0."
+            )
+        self.log_losses(losses, len(rgb))
+        return losses["loss"]
+
+    def losses(
+        self, maps: Tensor, target: Tensor, logits: Tensor | None = None, label: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return the mean squared error of colors, the cross-entropy of classes, and the joint ``loss``.
+
+        Args:
+            maps: Predicted maps in (0, 1), ``(B, 2, h, w)``.
+            target: True ones.
+            logits: ``(B, classes)``; None without classes.
+            label: ``(B,)`` int64.
+        """
+        color = F.mse_loss(maps, target)
+        if logits is None or label is None:
+            return {"loss": color, "color": color}
+        wrong = F.cross_entropy(logits.float(), label)
+        return {"loss": color + self.objective.class_weight * wrong, "color": color, "class": wrong}
+
+
+def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the true maps in [0, 1] of RGB ``(B, 3, H, W)``, averaged down to a height and width."""
+    return scale(from_ab(pipeline.rgb_to_lab(rgb)[:, 1:]), size)

@@ -1,0 +1,1 @@
+"""Learning Representations for Automatic Colorization (Larsson et al., ECCV 2016)."""

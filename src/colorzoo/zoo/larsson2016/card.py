@@ -1,0 +1,43 @@
+"""Card of Larsson et al. 2016."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Quality, Score, Smoke
+
+_TABLE_1 = "1,000 ImageNet photos, 256 x 256, without points"
+
+CARDS = (
+    ModelCard(
+        name="larsson2016",
+        title="Learning Representations for Automatic Colorization",
+        paper="https://arxiv.org/abs/1603.06668",
+        year=2016,
+        summary="Colors a photo by itself, from histograms of hue and chroma, or like another's histograms.",
+        task="colorzoo.zoo.larsson2016.task:Larsson2016",
+        model="colorzoo.zoo.larsson2016.model:HypercolumnColorization",
+        parameters=147_041_024,
+        aliases=("autocolorize",),
+        guidance=("exemplar",),
+        config="larsson2016/paper.yaml",
+        quality=(
+            Quality(
+                "automatic",
+                55,
+                "Ahead of zhang2017_local in Zhang et al. 2017.",
+                stated=(Score("PSNR [dB]", 24.93, "higher", _TABLE_1, "Zhang et al. 2017, Table 1"),),
+            ),
+            Quality("exemplar", 30, "Full network; takes how much of each color, not where."),
+        ),
+        # the median jumps from bin to bin
+        smoke=Smoke(
+            hparams={
+                "width": 0.0625,
+                "dropout": 0.0,
+                "chroma": "expectation",
+                "margin": 4,
+                "places": 32,
+            },
+            size=64,
+        ),
+    ),
+)

@@ -1,0 +1,125 @@
+"""Learning Representations for Automatic Colorization (Larsson, Maire and Shakhnarovich, ECCV 2016).
+
+A network predicts for each place how likely each hue and each chroma is; a rule reads a color from them.
+https://arxiv.org/abs/1603.06668
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import cells
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Positive, Share, Width, settings_of
+from colorzoo.zoo.larsson2016.colors import (
+    BINS,
+    ChromaRule,
+    HueRule,
+    chroma_of,
+    histograms_of,
+    keep_gray,
+    to_rgb,
+    transfer,
+)
+from colorzoo.zoo.larsson2016.network import QUARTER, STRIDE, Histograms, HypercolumnNetwork, enlarge
+from colorzoo.zoo.larsson2016.published import convert_published
+
+_MARGIN = 6  # pixels of zeros around a picture at least: the outermost histograms do not sum to 1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network, and of how colors are read from histograms.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        mean: Gray level that the network's input lacks: 0 of the released network, 0.4488 in training.
+        normalization: Batch normalization after every layer of the trunk, as in training; the released
+            network has none.
+        dropout: Share of values that training drops after the last layers.
+        chroma: How the chroma is read: ``median``, ``expectation``, ``mode`` or ``q75``, the third quartile.
+        hue: How the hue is read: ``expectation-cf`` fades where it is uncertain; ``expectation``, ``median``
+            and ``mode`` do not.
+        boost: Factor on the saturation.
+    """
+
+    width: Width = 1.0
+    mean: Share = 0.0
+    normalization: bool = False
+    dropout: Share = 0.5
+    chroma: ChromaRule = "median"
+    hue: HueRule = "expectation-cf"
+    boost: Positive = 1.0
+
+
+class HypercolumnColorization(ColoringModel):
+    """Colors a photo by itself, or with as much of each hue and chroma as another picture has.
+
+    Args:
+        architecture: The network, and how colors are read.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("width", "mean", "normalization")
+    network: HypercolumnNetwork
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        network = HypercolumnNetwork(
+            architecture.width,
+            mean=architecture.mean,
+            normalization=architecture.normalization,
+            dropout=architecture.dropout,
+        )
+        super().__init__(network, architecture=architecture)
+        self.architecture = architecture
+        if architecture.normalization:  # torch's batch statistics are a hundred times less exact otherwise
+            self.network.to(memory_format=torch.contiguous_format)
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch.
+
+        ``alpha`` of an exemplar goes from the photo's own histograms (0) to those of the exemplar (1).
+        """
+        exemplar = (guidance or Guidance()).exemplar
+        gray = lightness_to_rgb(lightness)[:, :1]
+        height, width = gray.shape[-2:]
+        frame = [STRIDE * cells(side + 2 * _MARGIN, STRIDE) for side in (height, width)]
+        top, left = (frame[0] - height) // 2, (frame[1] - width) // 2
+        around = (left, frame[1] - width - left, top, frame[0] - height - top)
+        found = self.network(F.pad(gray - self.network.mean, around))
+        if exemplar is not None:
+            inside = F.avg_pool2d(F.pad(torch.ones_like(gray), around), QUARTER)
+            found = self._transferred(found, exemplar, inside)
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        hue, chroma = (enlarge(each, QUARTER)[:, :, rows, columns] for each in found)
+        how = self.architecture
+        rgb = to_rgb(gray, hue, chroma, hue=how.hue, chroma=how.chroma, boost=how.boost)
+        return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
+
+    def _transferred(self, found: Histograms, exemplar: Exemplar, inside: Tensor) -> Histograms:
+        """Give the histograms those of the exemplar; hues count by their chroma."""
+        look = exemplar.look_by(self.look)
+        chroma = transfer(found.chroma, look[:, 1], inside, exemplar.alpha)
+        weight = inside * chroma_of(chroma, "expectation")[:, None]
+        return Histograms(transfer(found.hue, look[:, 0], weight, exemplar.alpha), chroma)
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the histograms of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 2, 32)``, hue and chroma."""
+        return histograms_of(rgb.float())
+
+    def look_key(self) -> str:
+        """Return the name of the histograms, which no weight changes."""
+        return f"larsson2016-hue-chroma-{BINS}"
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' Caffe layers; see `convert_published`."""
+        return convert_published(state_dict, self.state_dict())

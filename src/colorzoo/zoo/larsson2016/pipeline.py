@@ -1,0 +1,111 @@
+"""The authors' ``colorize`` around the network, for comparison, in float64.
+
+The picture lies in the middle of a square of zeros; histograms, not colors, are enlarged. `Colorizer` needs
+no square and keeps the lightness of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colorzoo.zoo.larsson2016.colors import BINS, keep_gray, to_rgb
+from colorzoo.zoo.larsson2016.network import QUARTER, Histograms, enlarge
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Position of a picture in the network's square.
+
+    Attributes:
+        side: Side of the square in pixels, a multiple of 32.
+        min_side: Shorter side of the picture in it, at most.
+        max_side: Longer side, at most.
+    """
+
+    side: int = 512
+    min_side: int | None = None
+    max_side: int | None = None
+
+    def sides(self) -> tuple[int, int]:
+        """Return the shorter and the longer side at most; by default half the side, and 12 pixels less."""
+        shorter = self.side // 2 if self.min_side is None else self.min_side
+        return shorter, self.side - 12 if self.max_side is None else self.max_side
+
+    def factor(self, height: int, width: int) -> float:
+        """Return the factor by which a picture shrinks; none is enlarged."""
+        shorter, longer = self.sides()
+        factor = min(shorter / min(height, width), 1)
+        return longer / max(height, width) if max(height, width) * factor >= longer else factor
+
+
+def gray_of(picture: Tensor) -> Tensor:
+    """Return the gray level ``(1, 1, H, W)`` float64 of a uint8 picture ``(H, W)`` or ``(H, W, C)``."""
+    values = picture.double() / 255
+    return (values if values.ndim == 2 else values[..., :3].mean(-1))[None, None]
+
+
+def network_input(gray: Tensor, placement: Placement) -> Tensor:
+    """Return the square ``(1, 1, N, N)`` that the network sees of ``(1, 1, H, W)``."""
+    height, width = gray.shape[-2:]
+    small = rescale(gray, placement.factor(height, width))
+    return center(small, (placement.side, placement.side))
+
+
+def colorize(
+    network: Callable[[Tensor], Histograms], picture: Tensor, placement: Placement = Placement()
+) -> Tensor:
+    """Color a picture as the authors' code does.
+
+    Args:
+        network: Returns histograms at a quarter of the size of a square ``(1, 1, N, N)``.
+        picture: uint8, ``(H, W)`` or ``(H, W, C)``.
+        placement: Size of the square, and of the picture in it.
+
+    Returns:
+        RGB ``(1, 3, H, W)`` float64 in [0, 1]; they write ``floor(255 rgb)``.
+    """
+    gray = gray_of(picture)
+    size = (gray.shape[-2], gray.shape[-1])
+    found = network(network_input(gray, placement).float())
+    maps = torch.cat([enlarge(each, QUARTER) for each in found], dim=1).double()
+    maps = center(rescale(maps, 1 / placement.factor(*size)), size)
+    return keep_gray(to_rgb(gray, maps[:, :BINS], maps[:, BINS:]), gray)
+
+
+def rescale(maps: Tensor, factor: float) -> Tensor:
+    """Resize as scikit-image 0.12 does: bilinear, zero outside, not antialiased, within the range of before.
+
+    Args:
+        maps: ``(B, C, H, W)``; the range is that of all of them.
+        factor: Factor on both sides, which are rounded.
+    """
+    if factor == 1:
+        return maps
+    rows, columns = (_weights(side, round(factor * side), maps) for side in maps.shape[-2:])
+    low, high = maps.aminmax()
+    return (rows @ maps @ columns.T).clamp(low, high)
+
+
+def center(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Put maps into the middle of zeros of another size, or cut their middle out, each axis alone."""
+    for axis, side in zip((-2, -1), size, strict=True):
+        old = maps.shape[axis]
+        if old > side:
+            maps = maps.narrow(axis, (old - side) // 2, side)
+        elif old < side:
+            before = (side - old) // 2
+            shape = list(maps.shape)
+            shape[axis] = side
+            framed = maps.new_zeros(shape)
+            framed.narrow(axis, before, old).copy_(maps)
+            maps = framed
+    return maps
+
+
+def _weights(old: int, new: int, like: Tensor) -> Tensor:
+    place = (torch.arange(new, dtype=like.dtype) + 0.5) * (old / new) - 0.5
+    return (1 - (place[:, None] - torch.arange(old, dtype=like.dtype)).abs()).clamp(min=0)

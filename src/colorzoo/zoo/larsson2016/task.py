@@ -1,0 +1,174 @@
+"""Training of Learning Representations for Automatic Colorization, as the authors' files have it.
+
+At 128 places of each picture the network's hypercolumn predicts the histograms of hue and chroma around it.
+https://arxiv.org/abs/1603.06668
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Unpack
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.data.dataset import Batch
+from colorzoo.errors import DataError
+from colorzoo.randomness import picture_generators
+from colorzoo.settings import Count, Natural, Weight, settings_of
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization, parameter_groups
+from colorzoo.zoo.larsson2016.colors import BINS, bins_of, hue_and_chroma
+from colorzoo.zoo.larsson2016.model import Architecture, HypercolumnColorization
+from colorzoo.zoo.larsson2016.network import STRIDE, Histograms, sample
+
+_THIRD = 0.33333  # as their file has it
+_LEAST = torch.finfo(torch.float32).tiny
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the loss.
+
+    Attributes:
+        places: Places in a picture.
+        margin: Pixels around the picture without places.
+        window: Side in pixels of the square around a place whose colors are its target.
+        hue_weight: Weight of the hue against the chroma.
+    """
+
+    places: Natural = 128
+    margin: Count = 96
+    window: Natural = 7
+    hue_weight: Weight = 5.0
+
+
+class Target(NamedTuple):
+    """Truth at the places of a batch.
+
+    Attributes:
+        shares: Histograms ``(N, 32)``.
+        hue_weight: ``(N, 1)``, the chroma at the place.
+        chroma_weight: ``(N, 1)``, less of dark and bright places.
+    """
+
+    shares: Histograms
+    hue_weight: Tensor
+    chroma_weight: Tensor
+
+
+class Larsson2016(SingleOptimizerModule):
+    """Task of `HypercolumnColorization`.
+
+    Args:
+        architecture: The network.
+        objective: The loss.
+        **optimization: See `Optimization`.
+    """
+
+    model: HypercolumnColorization
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        self.objective = settings_of(Objective, objective)
+        super().__init__(HypercolumnColorization(architecture), **optimization)
+
+    def optimized_parameters(self) -> list[dict[str, Any]]:
+        """Return weights, and biases with twice the rate and without decay."""
+        rate = self.make_optimizer(parameter_groups(self)).param_groups[0]["lr"]
+        weights, biases = parameter_groups(self)
+        return [weights, {**biases, "lr": 2 * rate}]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Compare the histograms at random places with the truth."""
+        losses = self.losses(batch["rgb"], self.places_of(batch))
+        self.log_losses(losses, len(batch["rgb"]))
+        return losses["loss"]
+
+    def losses(self, rgb: Tensor, places: Tensor) -> dict[str, Tensor]:
+        """Return the losses of hue and chroma, and their weighted sum ``loss``.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            places: ``(B, P, 2)``, row and column in whole pixels.
+        """
+        target = target_of(rgb, places, self.objective.window)
+        found = self.model.network.logits_at(network_input(rgb, self.model.network.mean), places)
+        hue = divergence(found.hue, target.shares.hue, target.hue_weight)
+        chroma = divergence(found.chroma, target.shares.chroma, target.chroma_weight)
+        return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
+
+    def places_of(self, batch: Batch) -> Tensor:
+        """Draw the places ``(B, P, 2)`` of each picture by its seed.
+
+        Raises:
+            DataError: The pictures are too small, or have another shape than the network takes.
+        """
+        height, width = batch["rgb"].shape[-2:]
+        margin, count = self.objective.margin, self.objective.places
+        least = max(2 * STRIDE, 2 * margin + 1)
+        if height % STRIDE or width % STRIDE or min(height, width) < least:
+            raise DataError(
+                f"larsson2016 trains with crops whose side is a multiple of {STRIDE} and, with its margin of "
+                f"{margin}, at least {least} pixels, not {height} x {width}; set --data.crop 352 or a "
+                "smaller margin."
+            )
+        inner = torch.tensor([height - 2 * margin, width - 2 * margin])
+        drawn = [torch.rand(count, 2, generator=each) for each in picture_generators(batch["seed"], "places")]
+        return (margin + (torch.stack(drawn) * inner).floor()).to(batch["rgb"])
+
+
+def network_input(rgb: Tensor, mean: float) -> Tensor:
+    """Return the network's input ``(B, 1, H, W)`` of RGB in [0, 1], without its mean gray level."""
+    return _THIRD * (rgb - mean).sum(1, keepdim=True)
+
+
+def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
+    """Return the truth at places ``(B, P, 2)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
+    hue, chroma = hue_and_chroma(rgb)
+    gray = sample(_THIRD * rgb.sum(1, keepdim=True), places).flatten(0, 1)
+    return Target(
+        Histograms(*(window_shares(bins_of(each), places, window) for each in (hue, chroma))),
+        sample(chroma[:, None], places).flatten(0, 1),
+        3 * gray.clamp(max=1 / 3).minimum(1 - gray),
+    )
+
+
+def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
+    """Return the share of each bin in a square around each place.
+
+    Args:
+        bins: ``(B, H, W)`` int64.
+        places: ``(B, P, 2)``, whole numbers.
+        window: Side of the square in pixels; what is outside the picture does not count.
+
+    Returns:
+        ``(B P, 32)`` float32.
+    """
+    size = torch.tensor(bins.shape[-2:], device=bins.device)
+    steps = torch.arange(window, device=bins.device) - window // 2
+    at = places.long()[:, :, None] + steps[:, None]  # (B, P, window, 2)
+    inside = (at >= 0) & (at < size)
+    at = at.clamp(min=0).minimum(size - 1)
+    batch = torch.arange(len(bins), device=bins.device)[:, None, None, None]
+    found = bins[batch, at[..., None, 0], at[:, :, None, :, 1]]
+    counts = F.one_hot(found, BINS) * (inside[..., None, 0] & inside[:, :, None, :, 1])[..., None]
+    shares = counts.sum((2, 3)).flatten(0, 1).float()
+    return shares / shares.sum(1, keepdim=True)
+
+
+def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted Kullback-Leibler divergence of histograms, divided by their number.
+
+    Args:
+        logits: ``(N, 32)``.
+        target: ``(N, 32)``.
+        weight: ``(N, 1)``.
+    """
+    each = target * (target.clamp(min=_LEAST).log() - logits.log_softmax(1))
+    return (weight * each).sum() / len(logits)

@@ -1,0 +1,44 @@
+"""Iizuka et al. 2016: one step against the joint loss of colors and classes, written out."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from colorzoo.color import lightness_to_rgb
+from colorzoo.errors import DataError
+from colorzoo.zoo.iizuka2016.pipeline import rgb_to_lab
+from colorzoo.zoo.iizuka2016.task import Iizuka2016
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+
+@pytest.mark.parametrize("normalization", [False, True])
+def test_the_step_is_the_joint_loss(normalization: bool) -> None:
+    task = small("iizuka2016", classes=5, class_weight=0.25, normalization=normalization)
+    assert isinstance(task, Iizuka2016)
+    assert task.classifier is not None
+    batch, lightness, _ = training_batch(32, 3)
+    batch["label"] = torch.tensor([4, 0, 2])
+    found = task.training_step(batch, 0)
+    network = task.model.network
+    gray = lightness_to_rgb(lightness)[:, :1] - network.mean
+    low = network.low(gray)
+    scene = network.scene(low)
+    vector = network.style(scene)[:, :, None, None].expand(-1, -1, 4, 4)
+    maps = network.color(torch.cat([network.mid(low), vector], dim=1))
+    ab = rgb_to_lab(batch["rgb"].double())[:, 1:]
+    target = F.avg_pool2d((ab / 100 + 1) / 2, 2)
+    share = task.classifier(scene).double().softmax(dim=1)[torch.arange(3), batch["label"]]
+    wanted = (maps - target).square().mean() - 0.25 * share.log().mean()
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=0)
+    same(gradients(found, task), gradients(wanted, task), rounding=0.01)
+
+
+def test_classes_are_learned_from_labels_alone() -> None:
+    batch, *_ = training_batch(32, 2)
+    with pytest.raises(DataError, match="labels"):
+        small("iizuka2016", classes=5).training_step(batch, 0)
+    without = small("iizuka2016", classes=0)
+    assert not any("classifier" in name for name, _ in without.named_parameters())
+    assert without.training_step(batch, 0).isfinite()

@@ -1,0 +1,136 @@
+"""Writer of Torch7 files, and of the network of Iizuka et al. 2016 as their script says it is built."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(eq=False)
+class Thing:
+    """An object of a class, whose content is a table."""
+
+    kind: str
+    content: dict[Any, Any] = field(default_factory=dict)
+
+
+class Function:
+    """A function of Lua, which must never run."""
+
+
+class Writer:
+    def __init__(self) -> None:
+        self.out, self.seen, self.kept = b"", dict[int, int](), list[Any]()
+        self.storages: dict[int, Any] = {}
+
+    def write(self, value: Any) -> bytes:
+        if value is None:
+            self.ints(0)
+        elif isinstance(value, bool):
+            self.ints(5, value)
+        elif isinstance(value, int | float):
+            self.ints(1)
+            self.out += struct.pack("<d", value)
+        elif isinstance(value, str):
+            self.ints(2)
+            self.text(value)
+        elif isinstance(value, Function):
+            self.ints(8)
+            if self.is_new(value):
+                self.text("\x1bLJ os.execute('false')")
+                self.write({})
+        elif isinstance(value, dict):
+            self.ints(3)
+            if self.is_new(value):
+                self.ints(len(value))
+                for pair in value.items():
+                    for each in pair:
+                        self.write(each)
+        else:
+            self.object(value)
+        return self.out
+
+    def object(self, value: Any) -> None:
+        self.ints(4)
+        if not self.is_new(value):
+            return
+        if isinstance(value, Thing):
+            self.name(value.kind)
+            self.write(value.content)
+            return
+        kind = {"f8": "Double", "f4": "Float", "i8": "Long"}[value.dtype.str[1:]]
+        self.name(f"torch.{kind}Tensor")
+        base = value if value.base is None else value.base
+        strides = [step // value.itemsize for step in value.strides]
+        offset = (value.ctypes.data - base.ctypes.data) // value.itemsize
+        self.ints(value.ndim)
+        self.out += struct.pack(f"<{2 * value.ndim + 1}q", *value.shape, *strides, offset + 1)
+        self.ints(4)
+        if self.is_new(self.storages.setdefault(base.ctypes.data, object())):
+            self.name(f"torch.{kind}Storage")
+            self.out += struct.pack("<q", base.size) + base.tobytes()
+
+    def is_new(self, value: Any) -> bool:
+        known = id(value) in self.seen
+        self.kept.append(value)
+        self.ints(self.seen.setdefault(id(value), len(self.seen) + 1))
+        return not known
+
+    def name(self, kind: str) -> None:
+        self.text("V 1")
+        self.text(kind)
+
+    def text(self, text: str) -> None:
+        self.ints(len(text))
+        self.out += text.encode("latin-1")
+
+    def ints(self, *values: int) -> None:
+        self.out += struct.pack(f"<{len(values)}i", *values)
+
+
+def layer(weight: np.ndarray, bias: np.ndarray) -> Thing:
+    """Return a layer with gradients, as a file of doubles has them."""
+    content = {"gradWeight": np.zeros_like(weight), "weight": weight, "bias": bias, "train": False}
+    return Thing("nn.Linear" if weight.ndim == 2 else "nn.SpatialConvolution", content)
+
+
+def sequence(*parts: Thing) -> Thing:
+    return Thing("nn.Sequential", {"modules": dict(enumerate(parts, 1))})
+
+
+def graph(*modules: Thing | None) -> Thing:
+    """Return a network of nngraph, whose nodes refer to each other; those without a module are inputs."""
+    nodes = [
+        Thing("nngraph.Node", {"data": {} if module is None else {"module": module}}) for module in modules
+    ]
+    for index, node in enumerate(nodes):
+        node.content["children"] = {1: nodes[(index + 1) % len(nodes)]}  # a circle
+        node.content["data"]["annotations"] = {"print": Function()}
+    backwards = dict(enumerate(reversed(nodes), 1))
+    return Thing("nn.gModule", {"bg": backwards, "forwardnodes": dict(enumerate(nodes, 1))})
+
+
+def iizuka_network(state: Mapping[str, np.ndarray], mean: float) -> bytes:
+    """Return the authors' file: ``low`` twice, the copy with tensors of its own, convolutions as matrices."""
+
+    def parts(prefix: str, *names: str) -> list[Thing]:
+        found = []
+        for name in names:
+            weight, bias = (
+                state[f"{prefix}.{name}.{part}"].astype(np.float64) for part in ("weight", "bias")
+            )
+            matrix = weight.reshape(len(weight), -1) if name.endswith("1") else weight
+            found += [layer(matrix, bias), Thing("nn.ReLU", {"inplace": True})]
+        return found
+
+    low = [f"conv{index}" for index in range(1, 7)]
+    scene = sequence(*parts("low", *low), *parts("scene", "conv1", "conv2", "conv3", "conv4", "fc1", "fc2"))
+    style = sequence(*parts("style", "fc3"), Thing("nn.Replicate"), Thing("nn.Replicate"))
+    mid = sequence(*parts("mid", "conv1", "conv2"))
+    color = sequence(*parts("color", *low))
+    nodes = (None, None, None, sequence(*parts("low", *low)), mid, None, None, scene, style, color)
+    return Writer().write({"model": graph(*nodes), "mean": mean})

@@ -1,0 +1,102 @@
+"""Iizuka et al. 2016: the vector of the scene, its shortcut, and other pictures' vectors."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo import Exemplar, Guidance
+from colorzoo.capabilities import GivesLooks
+from colorzoo.color import lightness_to_rgb
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import build_model
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.zoo.iizuka2016 import pipeline
+from colorzoo.zoo.iizuka2016.model import LetThereBeColor
+from colorzoo.zoo.iizuka2016.network import scale
+
+SIDE = 32  # of the square that the smoke model's vector is made of
+
+
+@pytest.fixture
+def model() -> LetThereBeColor:
+    found = smoke_model(model_card("iizuka2016")).model
+    assert isinstance(found, LetThereBeColor)
+    return found
+
+
+def colors(model: LetThereBeColor, lightness: Tensor, *references: Exemplar) -> Tensor:
+    with torch.inference_mode():
+        return model(lightness, Guidance(exemplar=references[0] if references else None)).ab
+
+
+def test_only_the_gray_levels_of_a_reference_count(model: LetThereBeColor) -> None:
+    lightness = sample_input("gray", (40, 48))
+    rgb = sample_image((56, 32), seed=3)
+    gray = pipeline.gray_of(rgb).expand(-1, 3, -1, -1)
+    found = colors(model, lightness, Exemplar(rgb))
+    torch.testing.assert_close(colors(model, lightness, Exemplar(gray)), found, atol=1e-4, rtol=0)
+    assert (found - colors(model, lightness)).abs().max() > 0.01
+
+
+def test_alpha_goes_from_the_pictures_own_vector_to_that_of_the_reference(model: LetThereBeColor) -> None:
+    lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
+    torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.0)), colors(model, lightness))
+    own = Exemplar(lightness_to_rgb(lightness))
+    torch.testing.assert_close(colors(model, lightness, own), colors(model, lightness), atol=1e-3, rtol=0)
+
+
+def test_a_stored_look_is_the_reference(model: LetThereBeColor) -> None:
+    assert isinstance(model, GivesLooks)
+    lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
+    look = Exemplar.of_look(model.look(rgb))
+    torch.testing.assert_close(colors(model, lightness, look), colors(model, lightness, Exemplar(rgb)))
+    assert model.look_key() != smoke_model(model_card("iizuka2016"), seed=1).model.look_key()  # type: ignore[operator]
+
+
+def test_a_square_of_the_vectors_size_is_read_once(model: LetThereBeColor) -> None:
+    lightness = sample_input("gray", (SIDE, SIDE))
+    reads: list[int] = []
+    model.network.low.register_forward_hook(lambda *_: reads.append(1))
+    once = colors(model, lightness)
+    assert len(reads) == 1
+    with torch.inference_mode():
+        style = model.network.style_of(lightness_to_rgb(lightness)[:, :1])
+        twice = model.network(lightness_to_rgb(lightness)[:, :1], style)
+    torch.testing.assert_close(once, twice)
+
+
+@pytest.mark.parametrize(("old", "new"), [(5, 9), (1, 4), (7, 7), (6, 1)])
+def test_growing_interpolates_between_the_first_and_last_sample(old: int, new: int) -> None:
+    row = torch.rand(1, 1, 3, old)
+    found = scale(row, (3, new))
+    wanted = F.interpolate(row, (3, new), mode="bilinear", align_corners=True)
+    if new < old:
+        wanted = row.mean(dim=3, keepdim=True)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_shrinking_averages_areas_with_their_fractions() -> None:
+    column = torch.tensor([1.0, 2.0, 4.0]).view(1, 1, 3, 1)
+    torch.testing.assert_close(
+        scale(column, (2, 1)).flatten(), torch.tensor([(1 + 0.5 * 2) / 1.5, (0.5 * 2 + 4) / 1.5])
+    )
+
+
+def test_a_square_of_another_side_is_refused() -> None:
+    with pytest.raises(ColorzooError, match="multiple of 32"):
+        build_model(LetThereBeColor, {"scene_side": 100})
+
+
+def test_the_scripts_lightness_is_not_that_of_the_picture() -> None:
+    gray = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
+    torch.testing.assert_close(
+        pipeline.lightness(gray).flatten(), torch.tensor([0.0, 72.0, 134.5]), atol=0.1, rtol=0
+    )
+    right = pipeline.lightness(gray, true_lightness=True).flatten()
+    torch.testing.assert_close(right, torch.tensor([0.0, 53.4, 100.0]), atol=0.1, rtol=0)
+    maps = torch.rand(1, 2, 2, 2)
+    y = pipeline.gray_of(pipeline.recolor(gray, maps))
+    torch.testing.assert_close(y, gray, atol=1e-4, rtol=0)

@@ -1,0 +1,139 @@
+"""Larsson et al. 2016: hypercolumns that never exist, colors, global histograms, the script's resizing."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.transform import resize
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo import Exemplar, Guidance
+from colorzoo.capabilities import GivesLooks
+from colorzoo.color import lightness_to_rgb
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.zoo.larsson2016.colors import (
+    bins_of,
+    histograms_of,
+    hsv_to_rgb,
+    hue_and_chroma,
+    keep_gray,
+    to_rgb,
+    transfer,
+)
+from colorzoo.zoo.larsson2016.model import HypercolumnColorization
+from colorzoo.zoo.larsson2016.network import QUARTER, SCALES, at_quarter, enlarge
+from colorzoo.zoo.larsson2016.pipeline import Placement, colorize, rescale
+
+
+@pytest.fixture
+def model() -> HypercolumnColorization:
+    found = smoke_model(model_card("larsson2016")).model
+    assert isinstance(found, HypercolumnColorization)
+    return found
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_enlarging_is_caffes_deconvolution(factor: int) -> None:
+    maps = torch.rand(2, 3, 4, 5)
+    rise = 1 - (torch.arange(2.0 * factor) / factor - (2 * factor - 1) / (2 * factor)).abs()
+    kernel = (rise[:, None] * rise).expand(3, 1, -1, -1)
+    wanted = F.conv_transpose2d(maps, kernel, stride=factor, padding=factor // 2, groups=3)
+    torch.testing.assert_close(enlarge(maps, factor), wanted)
+
+
+@torch.inference_mode()
+def test_the_head_sees_dense_hypercolumns(model: HypercolumnColorization) -> None:
+    network = model.network
+    maps = network.features(torch.rand(1, 1, 64, 96))
+    dense = [enlarge(at_quarter(m, s), max(1, s // QUARTER)) for m, s in zip(maps, SCALES, strict=True)]
+    wanted = network.hidden(torch.cat(dense, dim=1)).relu()
+    torch.testing.assert_close(network.hidden_map(maps), wanted, rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_picture_in_its_frame_gets_the_colors_of_the_script(model: HypercolumnColorization) -> None:
+    """A gray picture that the script neither shrinks nor frames wider than ours."""
+    levels = (255 * sample_image((50, 52))[0].mean(0)).byte()
+    wanted = colorize(model.network, levels, Placement(64, 64, 63)).float()
+    how = model.architecture
+    gray = levels.float()[None, None] / 255
+    framed = F.pad(gray, (6, 6, 7, 7))
+    hue, chroma = (enlarge(each, 4)[:, :, 7:57, 6:58] for each in model.network(framed))
+    found = keep_gray(to_rgb(gray, hue, chroma), gray)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-3)
+    assert how.hue == "expectation-cf"
+
+
+def test_a_color_has_the_hue_and_chroma_of_its_histograms() -> None:
+    rgb = sample_image((16, 24))
+    hue, chroma = hue_and_chroma(rgb)
+    gray = rgb.mean(1, keepdim=True)
+    shares = [F.one_hot(bins_of(each), 32).permute(0, 3, 1, 2).float() for each in (hue, chroma)]
+    found = keep_gray(to_rgb(gray, *shares, hue="mode"), gray)
+    assert (found - rgb).abs().mean() < 1 / 32
+    torch.testing.assert_close(found.mean(1, keepdim=True), gray, rtol=0, atol=0.02)  # but for clipping
+    black = to_rgb(torch.zeros(1, 1, 1, 1), torch.full((1, 32, 1, 1), 1 / 32), torch.zeros(1, 32, 1, 1))
+    assert bool(black.isfinite().all())
+
+
+def test_hsv_is_that_of_the_standard_library() -> None:
+    import colorsys
+
+    values = torch.rand(3, 200)
+    found = hsv_to_rgb(*(each.view(1, 1, -1) for each in values))[0, :, 0].T
+    wanted = torch.tensor([colorsys.hsv_to_rgb(*each) for each in values.T.tolist()])
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+
+
+def test_a_transfer_gives_the_global_histogram_and_keeps_who_is_likelier() -> None:
+    shares = torch.rand(2, 32, 12, 12).square()
+    shares = shares / shares.sum(1, keepdim=True)
+    weight = torch.rand(2, 1, 12, 12)
+    target = torch.rand(2, 32).pow(3)
+    target = target / target.sum(1, keepdim=True)
+    found = transfer(shares, target, weight)
+    torch.testing.assert_close(found.sum(1), torch.ones(2, 12, 12))
+    mean = (found * weight).sum((2, 3)) / weight.sum((2, 3))
+    assert (mean - target).abs().max() < 0.003  # smoothed by a hundredth of its own
+    ratio = (found / shares)[:, 3] / (found / shares)[:, 9]  # one bias for each bin
+    torch.testing.assert_close(ratio, ratio[:, :1, :1].expand_as(ratio), rtol=1e-3, atol=0)
+    torch.testing.assert_close(transfer(shares, target, weight, alpha=0.0), shares)
+    torch.testing.assert_close(transfer(shares, torch.zeros(2, 32), weight), shares)
+
+
+def test_a_reference_gives_its_hues_and_a_look_is_the_same(model: HypercolumnColorization) -> None:
+    assert isinstance(model, GivesLooks)
+    lightness = sample_input("gray", (40, 48))
+    red = torch.tensor([0.7, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 20, 30)
+
+    @torch.inference_mode()
+    def colors(exemplar: Exemplar | None) -> Tensor:
+        return model(lightness, Guidance(exemplar=exemplar)).ab
+
+    found = colors(Exemplar(red))
+    assert float(found[:, 0].mean()) > 10 + float(colors(None)[:, 0].mean())
+    torch.testing.assert_close(colors(Exemplar.of_look(model.look(red))), found)
+    torch.testing.assert_close(colors(Exemplar(red, alpha=0.0)), colors(None), rtol=0, atol=1e-3)
+    gray = colors(Exemplar(lightness_to_rgb(lightness)))
+    assert float(gray.abs().mean()) < float(colors(None).abs().mean())
+    assert float(histograms_of(lightness_to_rgb(lightness))[:, 0].sum()) < 0.01
+
+
+@pytest.mark.parametrize(("size", "factor"), [((9, 14), 0.6), ((16, 16), 1.9), ((7, 30), 0.21)])
+def test_resizing_is_that_of_scikit_image(size: tuple[int, int], factor: float) -> None:
+    maps = torch.rand(1, 2, *size, dtype=torch.float64) + 0.1
+    found = rescale(maps, factor)
+    low, high = maps.aminmax()
+    for channel in range(2):
+        wanted = resize(
+            maps[0, channel].numpy(),
+            tuple(round(factor * side) for side in size),
+            order=1,
+            mode="constant",
+            cval=0,
+            anti_aliasing=False,
+            clip=False,
+        )
+        np.testing.assert_allclose(found[0, channel], wanted.clip(float(low), float(high)), atol=1e-9)
