@@ -22,7 +22,7 @@ _VOTERS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 _MATCHED = SCALES[:-1]  # as in Deep Image Analogy, relu1_1 is not matched
 _BEST_ONLY = 1e-10  # temperature
 _TINY = 1e-8  # least length of a feature vector
-_CHUNK = 2**22  # numbers of features that are compared at once
+_CHANNELS = 16  # that are compared at once
 
 
 def pixel_grid(size: Size, device: torch.device) -> Tensor:
@@ -44,10 +44,8 @@ def inside(matches: Tensor, size: Size) -> Tensor:
 
 def read_at(maps: Tensor, matches: Tensor) -> Tensor:
     """Return the values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at their matches; 0 outside."""
-    height, width = maps.shape[-2:]
-    rows = (matches[:, 1].clamp(0, height - 1) * width + matches[:, 0].clamp(0, width - 1)).flatten(1)
-    found = maps.flatten(2).gather(2, rows[:, None].expand(-1, maps.shape[1], -1))
-    return found.unflatten(2, matches.shape[-2:]) * inside(matches, (height, width)).to(maps.dtype)
+    size = (maps.shape[2], maps.shape[3])
+    return _gather(maps, _rows_of(matches, size)) * inside(matches, size).to(maps.dtype)
 
 
 def warp(picture: Tensor, matches: Tensor) -> Tensor:
@@ -101,12 +99,12 @@ def distances(
         Two maps ``(B, 5, H, W)`` of negative cosines, 0 where a match lies outside: of each pixel and its
         match, and of the match and the place that it matches itself.
     """
-    levels = list(zip(ours, theirs, SCALES, strict=True))
-    forward = [feature_distance(a, b, there, scale) for a, b, scale in levels]
-    backward = [feature_distance(b, a, back, scale) for a, b, scale in levels]
-    sizes = (there.shape[2], there.shape[3]), (back.shape[2], back.shape[3])
-    found = torch.cat(forward, dim=1) * inside(there, sizes[1])
-    return found, read_at(torch.cat(backward, dim=1) * inside(back, sizes[0]), there)
+    levels = zip(ours, theirs, SCALES, strict=True)
+    pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
+    forward, backward = (torch.cat(each, dim=1) for each in zip(*pairs, strict=True))
+    forward = forward * inside(there, (back.shape[2], back.shape[3]))
+    backward = backward * inside(back, (there.shape[2], there.shape[3]))
+    return forward, read_at(backward, there)
 
 
 def errors_of(distance: Tensor) -> Tensor:
@@ -114,50 +112,47 @@ def errors_of(distance: Tensor) -> Tensor:
     return 255 * (distance + 1).clamp(0, 1)
 
 
-def feature_distance(ours: Tensor, theirs: Tensor, matches: Tensor, scale: int) -> Tensor:
-    """Return the negative cosine ``(B, 1, H, W)`` of the features of pixels and of their matches.
-
-    Features between places are interpolated. As published, that of pixel x is taken at (x + scale/2) / scale,
-    up to half a place to the lower right.
+def feature_distances(
+    ours: Tensor, theirs: Tensor, there: Tensor, back: Tensor, scale: int
+) -> tuple[Tensor, Tensor]:
+    """Return the negative cosines of the features of pixels and of their matches, in both directions.
 
     Args:
         ours: ``(B, C, ceil(H/scale), ceil(W/scale))``.
-        theirs: ``(B, C, h', w')``, likewise of the other picture.
-        matches: ``(B, 2, H, W)``; outside the features of the border count.
+        theirs: Likewise of the other picture.
+        there: ``(B, 2, H, W)``; a match outside counts as the nearest pixel inside.
+        back: ``(B, 2, h, w)``, likewise.
         scale: Pixels per place, each way.
+
+    Returns:
+        ``(B, 1, H, W)`` and ``(B, 1, h, w)``.
     """
-    height, width = matches.shape[-2:]
-    pixels = pixel_grid((height, width), matches.device)
-    left, right = _rows(ours), _rows(theirs)
-    step = max(1, _CHUNK // (left.shape[2] * width))
-    found = []
-    for first in range(0, height, step):
-        band = slice(first, first + step)
-        here = _features_at(left, ours.shape[-2:], pixels[:, :, band].expand(len(ours), -1, -1, -1), scale)
-        other = _features_at(right, theirs.shape[-2:], matches[:, :, band], scale)
-        dot = torch.linalg.vecdot(here, other)
-        length = [torch.linalg.vector_norm(each, dim=2).clamp(min=_TINY) for each in (here, other)]
-        found.append(-dot / (length[0] * length[1]))
-    return torch.cat(found, dim=1).view(len(ours), 1, height, width)
+    sizes = [(each.shape[2], each.shape[3]) for each in (there, back)]
+    rows = _rows_of(there, sizes[1]), _rows_of(back, sizes[0])
+    dots = [ours.new_zeros(len(ours), 1, *size) for size in sizes]
+    squares = [torch.zeros_like(each) for each in dots]
+    for parts in zip(ours.split(_CHANNELS, dim=1), theirs.split(_CHANNELS, dim=1), strict=True):
+        a, b = (_at_pixels(part, size, scale) for part, size in zip(parts, sizes, strict=True))
+        for index, (own, other) in enumerate(((a, b), (b, a))):
+            dots[index] += (own * _gather(other, rows[index])).sum(dim=1, keepdim=True)
+            squares[index] += own.square().sum(dim=1, keepdim=True)
+    length = [each.sqrt().clamp(min=_TINY) for each in squares]
+    forward = -dots[0] / (length[0] * _gather(length[1], rows[0]))
+    return forward, -dots[1] / (length[1] * _gather(length[0], rows[1]))
 
 
-def _features_at(rows: Tensor, size: Sequence[int], at: Tensor, scale: int) -> Tensor:
-    """Return features ``(B, N, C)``, interpolated at pixels ``(B, 2, h, w)``, of the rows of a map."""
-    shift = scale // 2 / scale
-    low, high, weight = [], [], []
-    for axis, side in ((0, size[1]), (1, size[0])):
-        place = (at[:, axis] / scale + shift).flatten(1).clamp(0, side)
-        floor = place.floor().clamp(max=side - 1)
-        low.append(floor.long())
-        high.append((floor.long() + 1).clamp(max=side - 1))
-        weight.append((place - floor)[..., None])
-    across, down = weight
+def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
+    """Interpolate maps ``(B, C, ceil(H/scale), ceil(W/scale))`` at the pixels of a picture.
 
-    def line(row: Tensor) -> Tensor:
-        ends = [_take(rows, row * size[1] + column) for column in (low[0], high[0])]
-        return torch.lerp(ends[0], ends[1], across)
-
-    return torch.lerp(line(low[1]), line(high[1]), down)
+    As published, the value of pixel x is that at (x + scale/2) / scale, up to half a place to the lower right.
+    """
+    if scale == 1:
+        return maps
+    padded = F.pad(maps, (0, 2, 0, 2), mode="replicate")  # beyond the border its values go on
+    fine = [(side - 1) * scale + 1 for side in padded.shape[-2:]]  # with corners aligned, x becomes x / scale
+    dense = F.interpolate(padded, size=fine, mode="bilinear", align_corners=True)
+    first = scale // 2
+    return dense[:, :, first : first + size[0], first : first + size[1]]
 
 
 def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, other: Size) -> Tensor:
@@ -181,6 +176,17 @@ def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, 
     return _enlarge(matches, size, other, _MATCHED[-1])
 
 
+def _rows_of(matches: Tensor, size: Size) -> Tensor:
+    """Return the number ``(B, H, W)`` of the pixel of a match, row by row; of the nearest one inside."""
+    return matches[:, 1].clamp(0, size[0] - 1) * size[1] + matches[:, 0].clamp(0, size[1] - 1)
+
+
+def _gather(maps: Tensor, rows: Tensor) -> Tensor:
+    """Return the values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at the pixels `_rows_of` ``(B, H, W)``."""
+    places = rows.flatten(1)[:, None].expand(-1, maps.shape[1], -1)
+    return maps.flatten(2).gather(2, places).unflatten(2, rows.shape[1:])
+
+
 def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
     places = pixel_grid((theirs.shape[2], theirs.shape[3]), theirs.device).expand(len(theirs), -1, -1, -1)
     found = match(_rows(ours), _rows(theirs), _rows(places), tau=_BEST_ONLY).values
@@ -196,9 +202,9 @@ def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor, reach: int = 2) 
     for _, dx, dy in shifts:  # the nearest first, which then wins a tie
         x = (matches[:, :1] + dx).clamp(0, width - 1)
         y = (matches[:, 1:] + dy).clamp(0, height - 1)
-        score = torch.linalg.vecdot(rows, _take(other, (y * width + x).flatten(1)))
-        score = score.view(len(ours), 1, *ours.shape[-2:])
         candidate = torch.cat([x, y], dim=1)
+        score = torch.linalg.vecdot(rows, _take(other, _rows_of(candidate, (height, width)).flatten(1)))
+        score = score.view(len(ours), 1, *ours.shape[-2:])
         found = candidate if best is None else torch.where(score > best, candidate, found)
         best = score if best is None else torch.maximum(score, best)
     return found
