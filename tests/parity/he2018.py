@@ -124,7 +124,9 @@ def he2018_pipeline(golden: Golden) -> None:
     resized = color_combo(model, arrays["in_target"], combo, golden.meta["short_size"])
     golden.close("out_l_full_resized", resized.luma[0] - 50)
     check_program(golden, resized, "resized", 1)
-    check_program(golden, color_combo(model, arrays["in_target"], combo, 0), "asis", golden.meta["every_position"])
+    check_program(
+        golden, color_combo(model, arrays["in_target"], combo, 0), "asis", golden.meta["every_position"]
+    )
 
 
 def check_program(golden: Golden, found: Published, suffix: str, every: int) -> None:
@@ -139,7 +141,9 @@ def check_program(golden: Golden, found: Published, suffix: str, every: int) -> 
 @torch.inference_mode()
 def he2018_full(golden: Golden) -> None:
     model = ExemplarColorization().eval()
-    both = {f"{part}.{key}": value for part in ("vgg", "colornet") for key, value in weights(golden, part).items()}
+    both = {
+        f"{part}.{key}": value for part in ("vgg", "colornet") for key, value in weights(golden, part).items()
+    }
     model.load_state_dict(convert_published(both))
     target, reference = in_rgb(golden, "in_target_bgr"), in_rgb(golden, "in_reference_bgr")
     for name, picture in (("target", target), ("reference", reference)):

@@ -61,7 +61,9 @@ def li2018_wct(golden: Golden) -> None:
     flat = golden.tensor("in_content_flat")[None], golden.tensor("in_style_flat")[None]
     golden.close("out_wct_flat", recolor(*flat)[0])
     ours, theirs = labels_of(golden)
-    valid = [int(label in usable_labels(ours, theirs)) for label in range(len(golden.arrays["out_label_valid"]))]
+    valid = [
+        int(label in usable_labels(ours, theirs)) for label in range(len(golden.arrays["out_label_valid"]))
+    ]
     assert valid == golden.arrays["out_label_valid"].tolist()
     golden.close("out_wct_seg", recolor(content, style, ([ours], [theirs]))[0])
 
@@ -86,7 +88,9 @@ def li2018_smooth(golden: Golden) -> None:
     height, width = guide.shape[:2]
     golden.close("out_degree", torch.from_numpy(weights.sum(axis=0)).view(height, width))
     rows = []
-    for column in range(6, 6 + len(golden.arrays["out_weights"])):  # as the file says: row 10, columns from 6 on
+    for column in range(
+        6, 6 + len(golden.arrays["out_weights"])
+    ):  # as the file says: row 10, columns from 6 on
         row = weights[[10 * width + column]].toarray().reshape(height, width)
         rows.append(row[8:13, column - 2 : column + 3])
     golden.close("out_weights", torch.from_numpy(np.stack(rows)))
@@ -120,7 +124,9 @@ def li2018_postfilter(golden: Golden) -> None:
 
 @case("li2018_remap")
 def li2018_remap(golden: Golden) -> None:
-    content, style, ranking = (golden.arrays[f"in_{name}"] for name in ("content_seg", "style_seg", "ranking"))
+    content, style, ranking = (
+        golden.arrays[f"in_{name}"] for name in ("content_seg", "style_seg", "ranking")
+    )
     least = golden.meta["min_ratio"]
     for name, labels in (("content", content), ("style", style)):
         golden.close(f"out_{name}_self", torch.from_numpy(merge_small(labels, ranking, least)))
@@ -135,7 +141,9 @@ def li2018_pipeline(golden: Golden) -> None:
     nearest = Image.Resampling.NEAREST
     plain = stylize_as_published(network, *pictures, resample=nearest)
     check_program(golden, plain, "_slow")
-    check_program(golden, stylize_as_published(network, *pictures, labels_of(golden), resample=nearest), "_slow_seg")
+    check_program(
+        golden, stylize_as_published(network, *pictures, labels_of(golden), resample=nearest), "_slow_seg"
+    )
     bicubic = stylize_as_published(network, *pictures)
     golden.close("out_final_slow_bicubic", torch.from_numpy(bicubic.final))
     check_program(golden, stylize_as_published(network, *pictures, fast=True), "_fast")

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import WeightsError
-from colorzoo.testing.models import smoke_model
 from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
 from colorzoo.zoo.he2018.matching import round_trip, warp
 from steps.step import gradients, same, small, training_batch
 
@@ -53,7 +53,7 @@ def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
 
 def test_half_of_the_pictures_are_in_each_branch() -> None:
     model = begun(perceptual_share=0.5, perceptual_weight=0.0)  # their loss is then 0
-    batch, luma, ab = training_batch(count=24)
+    batch, _, _ = training_batch(count=24)
     logged: dict[str, Tensor] = {}
     model.log_dict = lambda values, **_: logged.update(values)
     loss = model.training_step(batch, 0)

@@ -17,7 +17,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.he2018.matching import dense_matches, matches_of, pixel_grid, read_at, round_trip, warp
-from colorzoo.zoo.he2018.model import ExemplarColorization
+from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
 from colorzoo.zoo.he2018.pipeline import resized_size
 from parity.cases import read
 
@@ -59,7 +59,9 @@ def test_what_lies_outside_counts_for_nothing() -> None:
     away = matches_of(torch.full((1, 2, 4, 5), 40))
     assert not read_at(picture, away).any()
     assert not warp(picture, away).any()
-    assert torch.equal(round_trip(away, torch.zeros(1, 2, 6, 7, dtype=torch.int64)), pixel_grid((4, 5), away.device))
+    assert torch.equal(
+        round_trip(away, torch.zeros(1, 2, 6, 7, dtype=torch.int64)), pixel_grid((4, 5), away.device)
+    )
     here = matches_of(torch.zeros(1, 2, 6, 7))
     torch.testing.assert_close(warp(picture, here), picture)
 
@@ -84,16 +86,20 @@ def test_sides_are_rounded_as_published() -> None:
 
 def narrow_files(folder: Path) -> dict[str, Tensor]:
     """Write the authors' two files for narrow networks, and return what they hold by our names."""
-    from caffe_files import layer, net
+    from caffe_files import net
 
-    model = ExemplarColorization(**{"architecture": NARROW})
-    wanted = {key: torch.rand(value.shape) for key, value in model.state_dict().items() if "batches" not in key}
+    model = ExemplarColorization(Architecture(**NARROW))
+    wanted = {
+        key: torch.rand(value.shape) for key, value in model.state_dict().items() if "batches" not in key
+    }
     layers = {}
     for block, count in enumerate((2, 2, 4, 4, 1)):
         for index in range(count):
             ours, theirs = f"features.blocks.{block}.{index}.", f"conv{block + 1}_{index + 1}"
             layers[theirs] = [wanted[f"{ours}0.weight"], wanted[f"{ours}0.bias"]]
-            layers[f"{theirs}/bn"] = [4 * wanted[f"{ours}1.running_{k}"] for k in ("mean", "var")] + [torch.tensor([4.0])]
+            layers[f"{theirs}/bn"] = [4 * wanted[f"{ours}1.running_{k}"] for k in ("mean", "var")] + [
+                torch.tensor([4.0])
+            ]
     scale = {k: wanted[f"features.scale.{k}"] for k in ("running_mean", "running_var", "weight", "bias")}
     layers["data/bn"] = [4 * scale["running_mean"], 4 * scale["running_var"], torch.tensor([4.0])]
     layers["data/scale"] = [scale["weight"], scale["bias"]]

@@ -19,7 +19,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.weights import save_weights
-from colorzoo.zoo.li2018.model import ClosedFormStylization
+from colorzoo.zoo.li2018.model import Architecture, ClosedFormStylization
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import affinities, last_filter, smooth_closed_form, smooth_guided
 from colorzoo.zoo.li2018.transfer import recolor
@@ -36,7 +36,7 @@ def model() -> Any:
 
 def narrow(**settings: Any) -> ClosedFormStylization:
     """Return a model of the same weights with other settings of what follows the network."""
-    made = ClosedFormStylization(**{"architecture": {"width": 0.125, **settings}})
+    made = ClosedFormStylization(Architecture(width=0.125, **settings))
     made.load_state_dict(smoke_model(model_card("li2018")).model.state_dict())
     return made.eval()
 
@@ -55,7 +55,13 @@ def test_another_transform_is_refused(model: Any) -> None:
 
 
 def test_smoothing_and_last_filter_can_be_changed() -> None:
-    settings = [("closed_form", True), ("closed_form", False), ("guided", False), ("none", True), ("none", False)]
+    settings = [
+        ("closed_form", True),
+        ("closed_form", False),
+        ("guided", False),
+        ("none", True),
+        ("none", False),
+    ]
     found = [
         narrow(smoothing=kind, last_filter=last).stylize(CONTENT, STYLE, transform="wct")
         for kind, last in settings
@@ -98,7 +104,9 @@ def test_colored_features_have_the_statistics_of_the_style() -> None:
 
 
 def test_the_smoothing_is_that_of_a_direct_solver() -> None:
-    stylized, guide = (sample_image((24, 31), seed=seed)[0].permute(1, 2, 0).double().numpy() for seed in (1, 2))
+    stylized, guide = (
+        sample_image((24, 31), seed=seed)[0].permute(1, 2, 0).double().numpy() for seed in (1, 2)
+    )
     guide[:9, :9] = 0.5  # a flat part
     weights, beta = affinities(guide), 0.9999
     scale = 1 / np.sqrt(weights.sum(axis=0))
@@ -125,23 +133,31 @@ def test_the_authors_names_fit() -> None:
     with torch.device("meta"):
         own = ClosedFormStylization().state_dict()
     converted = convert_published(published())
-    assert {key: each.shape for key, each in converted.items()} == {key: each.shape for key, each in own.items()}
+    assert {key: each.shape for key, each in converted.items()} == {
+        key: each.shape for key, each in own.items()
+    }
     missing = {key: each for key, each in published().items() if not key.startswith("d3.")}
     with pytest.raises(WeightsError, match=r"missing \(network\.decoders\.2"):
         create_coloring_model("li2018", None).load_published_state_dict(missing)
 
 
 def test_a_vgg19_gives_the_encoders() -> None:
-    state = {f"features.{n}.{k}": torch.tensor(float(n)) for n in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21) for k in ("weight", "bias")}
+    state = {
+        f"features.{n}.{k}": torch.tensor(float(n))
+        for n in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21)
+        for k in ("weight", "bias")
+    }
     ours = convert_published(state)
-    own = {key for key in ClosedFormStylization(**{"architecture": {"width": 0.125}}).state_dict() if "encoders" in key}
+    own = {key for key in ClosedFormStylization(Architecture(width=0.125)).state_dict() if "encoders" in key}
     assert ours.keys() == own
     assert ours["network.encoders.2.conv3_1.weight"] == 10
     assert ours["network.encoders.3.conv4_1.bias"] == 19
     white = torch.nn.functional.conv2d(
         torch.ones(1, 3, 1, 1), ours["network.encoders.0.conv0.weight"], ours["network.encoders.0.conv0.bias"]
     )
-    torch.testing.assert_close(white.flatten(), (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225]))
+    torch.testing.assert_close(
+        white.flatten(), (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    )
 
 
 def test_the_command_line_stylizes(model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +167,16 @@ def test_the_command_line_stylizes(model: Any, tmp_path: Path, capsys: pytest.Ca
         Image.fromarray((rgb[0] * 255).byte().permute(1, 2, 0).numpy()).save(paths[-1])
     weights = tmp_path / "li2018.safetensors"
     save_weights(weights, model.state_dict(), {"model": "li2018", "hparams": '{"width": 0.125}'}, half=False)
-    words = ["stylize", *paths, "--model", "li2018", "--weights", str(weights), "-o", str(tmp_path / "out.png")]
+    words = [
+        "stylize",
+        *paths,
+        "--model",
+        "li2018",
+        "--weights",
+        str(weights),
+        "-o",
+        str(tmp_path / "out.png"),
+    ]
     assert main(words) == 2
     assert "give --transform wct" in capsys.readouterr().err
     assert main([*words, "--transform", "wct"]) == 0

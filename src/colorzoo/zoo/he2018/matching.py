@@ -144,7 +144,7 @@ def feature_distances(
 def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
     """Interpolate maps ``(B, C, ceil(H/scale), ceil(W/scale))`` at the pixels of a picture.
 
-    As published, the value of pixel x is that at (x + scale/2) / scale, up to half a place to the lower right.
+    As published, the value of pixel x is that at (x + scale/2) / scale, up to half a place further.
     """
     if scale == 1:
         return maps

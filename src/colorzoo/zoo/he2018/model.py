@@ -142,7 +142,7 @@ def network_input(luma: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
 
 
 def aligned_colors(reference: Tensor, aligned: Aligned) -> Tensor:
-    """Return the ab ``(B, 2, H, W)`` of a reference ``(B, 3, h, w)`` in [0, 1] at the matches of a picture."""
+    """Return ab ``(B, 2, H, W)`` of a reference ``(B, 3, h, w)`` in [0, 1] at the matches of a picture."""
     return rgb_to_lab(warp(reference.float(), aligned.there))[:, 1:]
 
 

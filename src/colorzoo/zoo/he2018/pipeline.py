@@ -101,9 +101,7 @@ def make_combo(
 
 
 @torch.inference_mode()
-def color_combo(
-    model: ExemplarColorization, target: Bytes, combo: Combo, short_side: int = 256
-) -> Published:
+def color_combo(model: ExemplarColorization, target: Bytes, combo: Combo, short_side: int = 256) -> Published:
     """Color a picture with an aligned reference: the colorization sub-net.
 
     Args:

@@ -75,7 +75,9 @@ def of_blobs(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not number.isdigit():
             named[key] = value
         elif not layer.endswith("/bn"):
-            named[f"{layer}.{'bias' if int(number) else 'weight'}"] = value if value.ndim > 1 else value.flatten()
+            named[f"{layer}.{'bias' if int(number) else 'weight'}"] = (
+                value if value.ndim > 1 else value.flatten()
+            )
         elif int(number) < 2:
             factor = float(blobs[f"{layer}.2"].flatten()[0])
             scaled = value.flatten() / factor if factor else torch.zeros_like(value.flatten())

@@ -40,8 +40,8 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        perceptual_weight: Weight of the squared difference of relu5_1 of VGG-19 from that of the truth; 0 needs
-            no VGG-19.
+        perceptual_weight: Weight of the squared difference of relu5_1 of VGG-19 from that of the truth; 0
+            needs no VGG-19.
         perceptual_share: Share of the pictures in the perceptual branch.
     """
 

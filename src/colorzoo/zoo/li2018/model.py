@@ -84,7 +84,9 @@ class ClosedFormStylization(ColoringModel):
             ColorzooError: The transform is another one.
         """
         if transform != "wct":
-            raise ColorzooError("li2018 matches covariances and knows no other transform: give --transform wct.")
+            raise ColorzooError(
+                "li2018 matches covariances and knows no other transform: give --transform wct."
+            )
         rgb = self._restyled(content, style, None if labels is None else ([labels[0]], [labels[1]]))
         return alpha * rgb + (1 - alpha) * content
 

@@ -1,4 +1,4 @@
-"""PhotoWCT of Li et al. 2018 (section 3.1): four autoencoders of VGG-19, and a transform between their halves.
+"""PhotoWCT of Li et al. 2018 (section 3.1): four autoencoders of VGG-19, a transform between their halves.
 
 Unpooling puts values back to the places that pooling took them from, which keeps edges where they are.
 """
@@ -95,7 +95,7 @@ class Decoder(nn.Module):
             self.add_module(name, _reflect_conv(fan_out, fan_in))
 
     def forward(self, features: Tensor, pools: tuple[Pooled, ...]) -> Tensor:
-        """Return RGB ``(B, 3, H, W)``, not clipped, from the features of the level and the encoder's pools."""
+        """Return RGB ``(B, 3, H, W)``, not clipped, from features of the level and the encoder's pools."""
         x, left = features, list(pools)
         for name in self.steps:
             if name == _POOL:

@@ -17,8 +17,6 @@ from colorzoo.zoo.li2018.network import PhotoWCT
 from colorzoo.zoo.li2018.smoothing import (
     AFFINITY_EPSILON,
     BETA,
-    FILTER_EDGE,
-    FILTER_RADIUS,
     GUIDED_EPSILON,
     GUIDED_RADIUS,
     Picture,
@@ -104,7 +102,9 @@ def guided_filter(
 ) -> Bytes:
     """Smooth by the guided filter, rounded to 8 bits."""
     planes = stylized.astype(np.float64), content.astype(np.float64)
-    found: Bytes = np.rint(smooth_guided(*planes, radius=radius, epsilon=epsilon)).clip(0, 255).astype(np.uint8)
+    found: Bytes = (
+        np.rint(smooth_guided(*planes, radius=radius, epsilon=epsilon)).clip(0, 255).astype(np.uint8)
+    )
     return found
 
 

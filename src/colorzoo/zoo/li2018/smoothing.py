@@ -55,8 +55,8 @@ def smooth_closed_form(
 def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array:
     """Return the matting affinities ``(H W, H W)`` of a picture (Levin et al. 2008).
 
-    Each 3 x 3 window inside the picture adds, for every pair of its pixels, a ninth of one plus the product of
-    their colors about the mean of the window, by the inverse covariance.
+    Each 3 x 3 window inside the picture adds, for every pair of its pixels, a ninth of one plus the product
+    of their colors about the mean of the window, by the inverse covariance.
 
     Args:
         content: The picture.
@@ -77,7 +77,9 @@ def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array
             (y, x), (y_other, x_other) = _WINDOW[one], _WINDOW[other]
             diagonals[y_other - y, x_other - x][y : y + rows, x : x + columns] += added
     offsets = [dy * width + dx for dy, dx in diagonals]
-    data = np.stack([np.roll(each.ravel(), offset) for each, offset in zip(diagonals.values(), offsets, strict=True)])
+    data = np.stack(
+        [np.roll(each.ravel(), offset) for each, offset in zip(diagonals.values(), offsets, strict=True)]
+    )
     size = height * width
     return csr_array(dia_array((data, offsets), shape=(size, size)))
 
@@ -97,7 +99,10 @@ def smooth_guided(
     def mean(maps: Picture) -> Picture:
         flat = maps.reshape(*maps.shape[:2], -1)
         side = (2 * radius + 1, 2 * radius + 1)
-        planes = [cv2.blur(np.ascontiguousarray(flat[..., i]), side, borderType=cv2.BORDER_REFLECT) for i in range(flat.shape[2])]
+        planes = [
+            cv2.blur(np.ascontiguousarray(flat[..., i]), side, borderType=cv2.BORDER_REFLECT)
+            for i in range(flat.shape[2])
+        ]
         return np.stack(planes, axis=2).reshape(maps.shape)
 
     guide_mean, other_mean = mean(content), mean(stylized)
@@ -132,8 +137,8 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
     """Fit an affine map from the colors of the content to those of the picture in each 3 x 3 window.
 
     Returns:
-        ``(3, 4, H, W)`` float32: for each color of the picture the factors of R, G and B, and a constant. Zero
-        where there is no solution.
+        ``(3, 4, H, W)`` float32: for each color of the picture the factors of R, G and B, and a constant.
+        Zero where there is no solution.
     """
     ones = torch.ones_like(content[:1])
     terms = torch.cat([content, ones])

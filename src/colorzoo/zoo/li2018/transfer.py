@@ -85,9 +85,9 @@ def merge_labels(
     """
     content, style = (merge_small(each, ranking, least_share) for each in (content, style))
     ours, theirs = set(np.unique(content).tolist()), set(np.unique(style).tolist())
-    content = _replaced(content, {label: theirs for label in ours - theirs}, ranking)
+    content = _replaced(content, dict.fromkeys(ours - theirs, theirs), ranking)
     ours = set(np.unique(content).tolist())
-    return content, _replaced(style, {label: ours & theirs for label in theirs - ours}, ranking)
+    return content, _replaced(style, dict.fromkeys(theirs - ours, ours & theirs), ranking)
 
 
 def merge_small(labels: LabelMap, ranking: LabelMap, least_share: float = 0.02) -> LabelMap:
