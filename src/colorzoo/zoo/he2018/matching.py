@@ -131,7 +131,7 @@ def feature_distances(
     rows = _rows_of(there, sizes[1]), _rows_of(back, sizes[0])
     dots = [ours.new_zeros(len(ours), 1, *size) for size in sizes]
     squares = [torch.zeros_like(each) for each in dots]
-    for parts in zip(ours.split(_CHANNELS, dim=1), theirs.split(_CHANNELS, dim=1), strict=True):
+    for parts in zip(*(torch.split(each, _CHANNELS, dim=1) for each in (ours, theirs)), strict=True):
         a, b = (_at_pixels(part, size, scale) for part, size in zip(parts, sizes, strict=True))
         for index, (own, other) in enumerate(((a, b), (b, a))):
             dots[index] += (own * _gather(other, rows[index])).sum(dim=1, keepdim=True)
@@ -170,8 +170,8 @@ def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, 
     """
     matches = _best_of_all(_directions(ours[0]), _directions(theirs[0]))
     for index, scale in enumerate(_MATCHED[1:], start=1):
-        sides = [(cells(each[0], scale), cells(each[1], scale)) for each in (size, other)]
-        matches = _enlarge(matches, *sides, 2)
+        ours_size, theirs_size = ((cells(each[0], scale), cells(each[1], scale)) for each in (size, other))
+        matches = _enlarge(matches, ours_size, theirs_size, 2)
         matches = _best_nearby(_directions(ours[index]), _directions(theirs[index]), matches)
     return _enlarge(matches, size, other, _MATCHED[-1])
 
@@ -184,13 +184,13 @@ def _rows_of(matches: Tensor, size: Size) -> Tensor:
 def _gather(maps: Tensor, rows: Tensor) -> Tensor:
     """Return the values ``(B, C, H, W)`` of maps ``(B, C, h, w)`` at the pixels `_rows_of` ``(B, H, W)``."""
     places = rows.flatten(1)[:, None].expand(-1, maps.shape[1], -1)
-    return maps.flatten(2).gather(2, places).unflatten(2, rows.shape[1:])
+    return maps.flatten(2).gather(2, places).view(*maps.shape[:2], *rows.shape[1:])
 
 
 def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
     places = pixel_grid((theirs.shape[2], theirs.shape[3]), theirs.device).expand(len(theirs), -1, -1, -1)
     found = match(_rows(ours), _rows(theirs), _rows(places), tau=_BEST_ONLY).values
-    return found.round().long().transpose(1, 2).unflatten(2, ours.shape[-2:])
+    return found.round().long().transpose(1, 2).reshape(len(ours), 2, *ours.shape[-2:])
 
 
 def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor, reach: int = 2) -> Tensor:

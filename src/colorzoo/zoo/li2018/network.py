@@ -100,7 +100,7 @@ class Decoder(nn.Module):
         for name in self.steps:
             if name == _POOL:
                 pooled = left.pop()
-                x = F.max_unpool2d(x, pooled.places, 2, output_size=pooled.size)
+                x = F.max_unpool2d(x, pooled.places, (2, 2), output_size=pooled.size)
                 continue
             x = self.get_submodule(name)(x)
             x = x if name == self.steps[-1] else F.relu(x)

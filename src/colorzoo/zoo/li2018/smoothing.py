@@ -110,9 +110,10 @@ def smooth_guided(
     covariance -= guide_mean[..., :, None] * guide_mean[..., None, :]
     common = mean(content[..., :, None] * stylized[..., None, :])
     common -= guide_mean[..., :, None] * other_mean[..., None, :]
-    slope = np.linalg.solve(covariance + epsilon * np.eye(3), common)
-    offset = other_mean - np.einsum("hwij,hwi->hwj", slope, guide_mean)
-    return np.einsum("hwij,hwi->hwj", mean(slope), content) + mean(offset)
+    slope: Picture = np.linalg.solve(covariance + epsilon * np.eye(3), common)
+    offset: Picture = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
+    filtered: Picture = (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
+    return filtered
 
 
 def last_filter(
@@ -148,7 +149,7 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
     matrix = squares.permute(2, 3, 0, 1) + ridge
     singular = torch.linalg.det(matrix).abs() < _SINGULAR
     matrix[singular] = torch.eye(4, dtype=matrix.dtype, device=content.device)
-    found = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
+    found: Tensor = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
     found[singular] = 0
     return found.permute(3, 2, 0, 1).to(content.dtype).contiguous()
 
