@@ -110,7 +110,7 @@ def smooth_guided(
     covariance -= guide_mean[..., :, None] * guide_mean[..., None, :]
     common = mean(content[..., :, None] * stylized[..., None, :])
     common -= guide_mean[..., :, None] * other_mean[..., None, :]
-    slope: Picture = np.linalg.solve(covariance + epsilon * np.eye(3), common)
+    slope = np.linalg.solve(covariance + epsilon * np.eye(3), common).astype(np.float64, copy=False)
     offset: Picture = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
     filtered: Picture = (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
     return filtered
