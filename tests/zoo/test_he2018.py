@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
@@ -18,7 +18,7 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.he2018.matching import dense_matches, matches_of, pixel_grid, read_at, round_trip, warp
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
-from colorzoo.zoo.he2018.pipeline import resized_size
+from colorzoo.zoo.he2018.pipeline import make_combo, resized_size
 from parity.cases import read
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "he2018_full.npz"
@@ -76,6 +76,13 @@ def test_without_a_reference_nothing_is_similar() -> None:
         wanted = model.model.network(inputs)
     assert torch.equal(alone.ab, wanted)
     assert like.extras["similarity"].mean() > 0.9  # with itself
+
+
+def test_a_flow_of_another_size_is_refused() -> None:
+    picture, flow = np.zeros((6, 7, 3), np.uint8), np.zeros((6, 7, 2), np.int64)
+    model = smoke_model(model_card("he2018")).model
+    with pytest.raises(ColorzooError, match=r"flow_back must have the shape \(6, 7, 2\)"):
+        make_combo(model, picture, picture, flow, flow[:5])
 
 
 def test_sides_are_rounded_as_published() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.errors import ColorzooError
 from colorzoo.zoo.he2018.matching import distances, errors_of, matches_of, warp
 from colorzoo.zoo.he2018.model import STRIDE, ExemplarColorization, network_input
 
@@ -87,7 +88,14 @@ def make_combo(
         reference: The reference; its size may differ.
         flow: From target to reference, of the target's size.
         flow_back: From reference to target, of the reference's size.
+
+    Raises:
+        ColorzooError: A flow has another size than its picture.
     """
+    for name, picture, each in (("flow", target, flow), ("flow_back", reference, flow_back)):
+        wanted = (*picture.shape[:2], 2)
+        if each.shape != wanted:
+            raise ColorzooError(f"{name} must have the shape {wanted}, dx and dy a pixel, got {each.shape}.")
     there, back = (
         matches_of(torch.from_numpy(np.ascontiguousarray(each)).permute(2, 0, 1)[None])
         for each in (flow, flow_back)
