@@ -36,6 +36,8 @@ WAITS_FOR = {
     "zhang2016": "zhang2016",
     "zhang2017_global": "zhang2017_global",
     "icolorit": "yun2023",
+    "he2018": "he2018",
+    "li2018": "li2018",
 }
 
 

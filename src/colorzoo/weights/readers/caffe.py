@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights.readers import Reader
+from colorzoo.weights.readers import Reader, WeightContent
 from colorzoo.weights.readers.safetensors import is_safetensors
 
 if TYPE_CHECKING:
@@ -170,4 +170,14 @@ def _translate(path: Path, model: type[Any]) -> tuple[dict[str, Tensor], dict[st
     return found
 
 
-READER = Reader(is_caffe, translate=_translate)
+def _read(path: Path, trust_pickle: bool) -> WeightContent:
+    """Return the blobs as ``LAYER.0``, ``LAYER.1`` ...; for models of which Caffe holds a part."""
+    import torch
+
+    del trust_pickle
+    layers = read_caffe(path)
+    blobs = {f"{name}.{i}": torch.from_numpy(b) for name, each in layers.items() for i, b in enumerate(each)}
+    return WeightContent(path, blobs, {})
+
+
+READER = Reader(is_caffe, read=_read, stored=lambda _: {}, translate=_translate)

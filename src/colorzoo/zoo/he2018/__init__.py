@@ -1,0 +1,1 @@
+"""He et al. 2018, Deep Exemplar-based Colorization."""

@@ -1,0 +1,28 @@
+"""Card of He et al. 2018."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Quality, Smoke
+
+FULL = ModelCard(
+    name="he2018",
+    title="Deep Exemplar-based Colorization",
+    paper="https://arxiv.org/abs/1807.06587",
+    year=2018,
+    summary="Colors a photo like a reference where both agree; our matches, not Deep Image Analogy.",
+    task="colorzoo.zoo.he2018.task:He2018",
+    model="colorzoo.zoo.he2018.model:ExemplarColorization",
+    parameters=47_010_632,
+    guidance=("exemplar",),
+    config="he2018/paper.yaml",
+    quality=(Quality("exemplar", 45, "Full networks; no number for colors at hand, slower than xu2020."),),
+    smoke=Smoke(
+        {"width": 0.125, "color_width": 0.125, "perceptual_weight": 0.0},
+        size=32,
+        # inputs are up to 100, and random features match by chance: a rounding picks another place
+        scales={"model.network.block1.0.weight": 0.025, "model.network.ab.weight": 0.02},
+    ),
+    limits=("export",),
+)
+
+CARDS = (FULL,)

@@ -1,0 +1,156 @@
+"""Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018).
+
+The colors of a reference follow dense matches of both pictures; a network is told how well the matched places
+agree at five depths, and keeps, mends or replaces the colors. https://arxiv.org/abs/1807.06587
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Width, settings_of
+from colorzoo.zoo.he2018.matching import dense_matches, distances, errors_of, round_trip, warp
+from colorzoo.zoo.he2018.network import SCALES, ColorNet, GrayVGG
+from colorzoo.zoo.he2018.published import FILES, convert_published
+
+if TYPE_CHECKING:
+    from colorzoo.weights.readers.caffe import CaffeLayers
+
+STRIDE = 8
+_MIDDLE = 127.0  # of errors; the network reads half of the difference
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the networks (section 3).
+
+    Attributes:
+        width: Multiplier of the channel counts of the gray VGG-19; 1.0 is the published one.
+        color_width: Multiplier of those of the colorization sub-net.
+    """
+
+    width: Width = 1.0
+    color_width: Width = 1.0
+
+
+class Aligned(NamedTuple):
+    """A reference that is aligned with a picture.
+
+    Attributes:
+        there: ``(B, 2, H, W)`` int64, match of each pixel in the reference.
+        back: ``(B, 2, h, w)`` int64, match of each pixel of the reference in the picture.
+        errors: ``(B, 10, H, W)`` in [0, 255], from the picture to the reference at five levels, coarse
+            first, then from the matches back.
+    """
+
+    there: Tensor
+    back: Tensor
+    errors: Tensor
+
+
+class ExemplarColorization(ColoringModel):
+    """Colors a photo with the colors of matching places of a reference.
+
+    Attributes:
+        features: The frozen gray VGG-19.
+
+    Args:
+        architecture: The networks.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("width", "color_width")
+    published_files: ClassVar[Mapping[str, str]] = FILES
+    network: ColorNet
+    features: GrayVGG
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        super().__init__(ColorNet(architecture.color_width), architecture=architecture)
+        self.architecture = architecture
+        self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; without a reference nothing matches, and the network is left to itself.
+
+        ``extras`` hold ``"warped_ab"``, the aligned colors, and ``"similarity"`` in [0, 1], both of a call
+        with a reference.
+        """
+        if guidance is None or guidance.exemplar is None:
+            errors = lightness.new_full((1, 2 * len(SCALES), 1, 1), 255.0).expand(len(lightness), -1, *lightness.shape[-2:])
+            return AbPrediction(ab=self.paint(lightness, torch.zeros_like(lightness).repeat(1, 2, 1, 1), errors))
+        rgb = guidance.exemplar.rgb
+        aligned = self.align(lightness, rgb)
+        ab = aligned_colors(rgb, aligned)
+        similarity = 1 - aligned.errors.mean(dim=1, keepdim=True) / 255
+        extras = {"warped_ab": ab, "similarity": similarity}
+        return AbPrediction(ab=self.paint(lightness, ab, aligned.errors), extras=extras)
+
+    @torch.no_grad()
+    def align(self, lightness: Tensor, reference: Tensor) -> Aligned:
+        """Match a picture with a reference in both directions, and compare the matched places.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            reference: ``(B, 3, h, w)`` in [0, 1].
+        """
+        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+            other = rgb_to_lab(reference)[:, :1]
+            ours, theirs = self.features(lightness.float()), self.features(other)
+            sizes = (lightness.shape[2], lightness.shape[3]), (other.shape[2], other.shape[3])
+            there, back = dense_matches(ours, theirs, *sizes), dense_matches(theirs, ours, *sizes[::-1])
+            errors = errors_of(torch.cat(distances(ours, theirs, there, back), dim=1))
+        return Aligned(there, back, errors)
+
+    def paint(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
+        """Return ab ``(B, 2, H, W)`` from aligned colors ``(B, 2, H, W)`` and errors ``(B, 10, H, W)``."""
+        height, width = lightness.shape[-2:]
+        found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
+        return found[:, :, :height, :width]
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' two files; of the gray VGG-19 alone the colorization sub-net stays as it is."""
+        ours = convert_published(state_dict)
+        return ours if any(key.startswith("network.") for key in ours) else {**self.state_dict(), **ours}
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the gray VGG-19 of its Caffe model; see `ColoringModel.convert_caffe`."""
+        named = {f"vgg.{name}.{i}": blob for name, blobs in layers.items() for i, blob in enumerate(blobs)}
+        return {key: torch.from_numpy(blob) for key, blob in named.items()}, {}
+
+
+def network_input(lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
+    """Return the 13 channels ``(B, 13, H, W)`` of the colorization sub-net.
+
+    Args:
+        lightness: ``(B, 1, H, W)`` in [0, 100].
+        ab: ``(B, 2, H, W)`` aligned colors in CIE units.
+        errors: ``(B, 10, H, W)`` in [0, 255].
+    """
+    return torch.cat([lightness - 50, ab, (errors - _MIDDLE) / 2], dim=1)
+
+
+def aligned_colors(reference: Tensor, aligned: Aligned) -> Tensor:
+    """Return ab ``(B, 2, H, W)`` of a reference ``(B, 3, h, w)`` in [0, 1] at the matches of a picture."""
+    return rgb_to_lab(warp(reference.float(), aligned.there))[:, 1:]
+
+
+def aligned_truth(rgb: Tensor, aligned: Aligned) -> Tensor:
+    """Return a picture's own ab ``(B, 2, H, W)``, taken to the reference and back along the matches.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        aligned: The aligned reference.
+    """
+    return rgb_to_lab(warp(rgb.float(), round_trip(aligned.there, aligned.back)))[:, 1:]

@@ -1,0 +1,135 @@
+"""The gray VGG-19 of the similarity sub-net and the colorization sub-net of He et al. 2018 (section 3)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.blocks import conv3x3, conv_relu_stack, scaled_width, upconv4x4
+from colorzoo.networks.hint_unet import initialize
+
+SCALES = (16, 8, 4, 2, 1)
+"""Pixels per place of each tap, each way, in the order of `GrayTaps`."""
+
+INPUTS = 13
+"""Channels of the colorization sub-net: L, two of aligned colors, five errors in each direction."""
+
+_CHANNELS = (64, 128, 256, 512, 512)
+_CONVOLUTIONS = (2, 2, 4, 4, 1)  # of VGG-19 up to its last tap
+_AB_RANGE = 100.0  # CIE units
+_LEVELS = 2.55  # of 8 bits per unit of L
+
+
+class GrayTaps(NamedTuple):
+    """Features of a picture, coarse first; sides are rounded up.
+
+    Attributes:
+        relu5_1: ``(B, 512, H/16, W/16)``.
+        relu4_1: ``(B, 512, H/8, W/8)``.
+        relu3_1: ``(B, 256, H/4, W/4)``.
+        relu2_1: ``(B, 128, H/2, W/2)``.
+        relu1_1: ``(B, 64, H, W)``.
+    """
+
+    relu5_1: Tensor
+    relu4_1: Tensor
+    relu3_1: Tensor
+    relu2_1: Tensor
+    relu1_1: Tensor
+
+
+class GrayVGG(nn.Module):
+    """VGG-19 with batch normalization, trained by the authors on gray pictures; frozen.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        self.scale = nn.BatchNorm2d(3)  # Caffe's layers data/bn and data/scale
+        self.blocks = nn.ModuleList()
+        fan_in = 3
+        for count, base in zip(_CONVOLUTIONS, _CHANNELS, strict=True):
+            fan_out = scaled_width(base, width)
+            widths = [fan_in, *[fan_out] * count]
+            self.blocks.append(nn.ModuleList(_normalized(i, o) for i, o in pairwise(widths)))
+            fan_in = fan_out
+        initialize(self, None)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode, with the stored statistics."""
+        return super().train(False)
+
+    def forward(self, lightness: Tensor) -> GrayTaps:
+        """Return the taps of lightness ``(B, 1, H, W)`` in [0, 100]."""
+        return self.of_levels(_LEVELS * lightness)
+
+    def of_levels(self, levels: Tensor) -> GrayTaps:
+        """Return the taps of lightness ``(B, 1, H, W)`` in levels of 8 bits, 0 to 255."""
+        x, taps = self.scale(levels.expand(-1, 3, -1, -1)), []
+        for number, block in enumerate(self.blocks):
+            if number:
+                x = F.max_pool2d(x, 2, ceil_mode=True)
+            for index, layer in enumerate(block.children()):
+                x = F.relu(layer(x))
+                if index == 0:
+                    taps.append(x)
+        return GrayTaps(*reversed(taps))
+
+
+class ColorNet(nn.Module):
+    """Colorization sub-net: ten blocks with three additive skips; sides of the input are multiples of 8.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))
+        self.block1 = _block(INPUTS, c32, c64, c64)
+        self.block2 = _block(c64, c128, c128)
+        self.block3 = _block(c128, c256, c256, c256)
+        self.block4 = _block(c256, c512, c512, c512)
+        self.block5 = _block(c512, c512, c512, c512, dilation=2)
+        self.block6 = _block(c512, c512, c512, c512, dilation=2)
+        self.block7 = _block(c512, c512, c512, c512)
+        self.down1, self.down2, self.down3 = _halve(c64), _halve(c128), _halve(c256)
+        self.up8, self.skip3, self.block8 = upconv4x4(c512, c256), conv3x3(c256, c256), _block(*[c256] * 3)
+        self.up9, self.skip2, self.block9 = upconv4x4(c256, c128), conv3x3(c128, c128), _block(c128, c128)
+        self.up10, self.skip1, self.conv10 = upconv4x4(c128, c128), conv3x3(c64, c128), conv3x3(c128, c128)
+        self.ab = nn.Conv2d(c128, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ab ``(B, 2, H, W)`` in [-100, 100] CIE units for ``(B, 13, H, W)``."""
+        map1 = self.block1(x)
+        map2 = self.block2(self.down1(map1))
+        map3 = self.block3(self.down2(map2))
+        deep = self.block4(self.down3(map3))
+        deep = self.block7(self.block6(self.block5(deep)))
+        deep = self.block8(F.relu(self.up8(deep) + self.skip3(map3)))
+        deep = self.block9(F.relu(self.up9(deep) + self.skip2(map2)))
+        deep = F.relu(self.up10(deep) + self.skip1(map1))
+        return _AB_RANGE * torch.tanh(self.ab(F.leaky_relu(self.conv10(deep), 0.2)).float())
+
+
+def _normalized(fan_in: int, fan_out: int) -> nn.Sequential:
+    return nn.Sequential(conv3x3(fan_in, fan_out), nn.BatchNorm2d(fan_out, affine=False))
+
+
+def _block(*channels: int, dilation: int = 1) -> nn.Sequential:
+    """Return convolutions, each with ReLU, and one normalization without weights after the last."""
+    return nn.Sequential(
+        *conv_relu_stack(channels, dilation=dilation), nn.BatchNorm2d(channels[-1], affine=False)
+    )
+
+
+def _halve(channels: int) -> nn.Conv2d:
+    """Return a layer that takes every second pixel, each channel times a weight."""
+    return nn.Conv2d(channels, channels, 1, stride=2, groups=channels, bias=False)

@@ -1,0 +1,100 @@
+"""Names of the authors' files and ours: the Caffe model of the gray VGG-19, and the colorization sub-net."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+FILES = {"vgg19_bn_gray_ft_iter_150000.caffemodel": "vgg", "example_net.pth": "colornet"}
+"""The authors' files, and the prefix of the names of each."""
+
+_COUNTER = "num_batches_tracked"  # missing in files of before 2018
+_LAST = {1: 6, 2: 4, 3: 6, 4: 6, 5: 6, 6: 6, 7: 6, 8: 4, 9: 2}  # number of the normalization in its block
+_FIRST = {1: 0, 8: 2, 9: 2}  # number of the first convolution in a block; that of others is 1
+_COLOR_NET = (
+    (r"^conv1_1\.([02])\.", r"block1.\1."),
+    (r"^conv(1_2|2_2|3_3)norm_ss\.", lambda m: f"down{m[1][0]}."),
+    (r"^conv(\d)_\dnorm\.", lambda m: f"block{m[1]}.{_LAST[int(m[1])]}."),
+    (r"^conv(8|9|10)_1\.", r"up\1."),
+    (r"^conv(1_2|2_2|3_3)_short\.", lambda m: f"skip{m[1][0]}."),
+    (r"^conv10_2\.", "conv10."),
+    (r"^conv10_ab\.", "ab."),
+    (r"^conv(\d)_(\d)\.", lambda m: f"block{m[1]}.{2 * (int(m[2]) - _FIRST.get(int(m[1]), 1))}."),
+)
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the weights of both files.
+
+    Args:
+        state_dict: Those of the Caffe model below ``vgg.``, of the colorization sub-net below ``colornet.``;
+            unknown names stay, so that a strict load reports them.
+    """
+    parts: dict[str, dict[str, Tensor]] = {"vgg": {}, "colornet": {}, "": {}}
+    for key, value in state_dict.items():
+        prefix, _, name = key.partition(".")
+        parts[prefix if prefix in ("vgg", "colornet") else ""][name if prefix in parts else key] = value
+    ours = {f"features.{key}": value for key, value in convert_vgg(of_blobs(parts["vgg"])).items()}
+    ours |= {f"network.{key}": value for key, value in convert_color_net(parts["colornet"]).items()}
+    return ours | parts[""]
+
+
+def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the 92 keys of ``example_net.pth``."""
+    return _with_counters({_renamed(key): value for key, value in state_dict.items()})
+
+
+def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the gray VGG-19: Caffe's layers with ``weight``, ``bias``, ``running_mean``, ``running_var``."""
+    ours = {}
+    for key, value in state_dict.items():
+        layer, _, parameter = key.rpartition(".")
+        if layer in ("data/bn", "data/scale"):
+            ours[f"scale.{parameter}"] = value
+        elif found := re.fullmatch(r"conv(\d)_(\d)(/bn)?", layer):
+            block, number = int(found[1]), int(found[2])
+            if (block, number) <= (5, 1):  # the features end there
+                part = 1 if found[3] else 0
+                ours[f"blocks.{block - 1}.{number - 1}.{part}.{parameter}"] = value
+        elif not re.match(r"fc\d|prob", layer):
+            ours[key] = value
+    return _with_counters(ours)
+
+
+def of_blobs(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name the blobs of a Caffe model, ``LAYER.0``, ``LAYER.1`` ...; other names stay.
+
+    A batch normalization has mean, variance and the factor by which both are too large.
+    """
+    named: dict[str, Tensor] = {}
+    for key, value in blobs.items():
+        layer, _, number = key.rpartition(".")
+        if not number.isdigit():
+            named[key] = value
+        elif not layer.endswith("/bn"):
+            named[f"{layer}.{'bias' if int(number) else 'weight'}"] = (
+                value if value.ndim > 1 else value.flatten()
+            )
+        elif int(number) < 2:
+            factor = float(blobs[f"{layer}.2"].flatten()[0])
+            scaled = value.flatten() / factor if factor else torch.zeros_like(value.flatten())
+            named[f"{layer}.{'running_var' if int(number) else 'running_mean'}"] = scaled
+    return named
+
+
+def _renamed(key: str) -> str:
+    for pattern, replacement in _COLOR_NET:
+        name, count = re.subn(pattern, replacement, key)
+        if count:
+            return name
+    return key
+
+
+def _with_counters(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Add the counters of normalizations, which no answer depends on."""
+    means = [key for key in state_dict if key.endswith(".running_mean")]
+    counters = {key.replace("running_mean", _COUNTER): torch.tensor(0) for key in means}
+    return {**counters, **state_dict}

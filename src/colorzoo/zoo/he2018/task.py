@@ -1,0 +1,151 @@
+"""Training of Deep Exemplar-based Colorization (He et al., SIGGRAPH 2018, section 4).
+
+Each picture is in one of two branches that share the network. The chrominance branch gives the picture its
+own colors, taken to the reference and back, and teaches which matches to trust; the perceptual branch gives
+the reference's colors, and teaches a likely color where they do not fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Unpack
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import VGG19_Weights
+from torchvision.models.vgg import cfgs, make_layers
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.errors import WeightsError
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses import smooth_l1_map
+from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Share, Weight, settings_of
+from colorzoo.training.exemplar import references_of
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.training.perceptual import load_torchvision
+from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization, aligned_colors, aligned_truth
+
+VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
+_RELU5_1 = 30  # layers of torchvision's VGG-19 up to it
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses.
+
+    Attributes:
+        perceptual_weight: Weight of the squared difference of relu5_1 of VGG-19 from that of the truth; 0
+            needs no VGG-19.
+        perceptual_share: Share of the pictures in the perceptual branch.
+    """
+
+    perceptual_weight: Weight = 0.005
+    perceptual_share: Share = 0.5
+
+
+class PerceptualFeatures(nn.Module):
+    """VGG-19 to relu5_1 with torchvision's layers and names."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = make_layers(cfgs["E"])[:_RELU5_1]
+        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(_STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return ``(B, 512, H/16, W/16)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        maps: Tensor = self.features((rgb - self.mean) / self.deviation)
+        return maps
+
+
+class He2018(SingleOptimizerModule):
+    """Task of `ExemplarColorization`; the gray VGG-19 stays as the authors trained it.
+
+    Args:
+        architecture: The networks.
+        objective: The losses.
+        **optimization: See `Optimization`.
+    """
+
+    model: ExemplarColorization
+    vgg: FrozenNetwork
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        self.objective = settings_of(Objective, objective)
+        super().__init__(ExemplarColorization(architecture), **optimization)
+
+    def setup(self, stage: str) -> None:
+        """Begin training: load the VGG-19 of the perceptual loss.
+
+        Raises:
+            WeightsError: It is not available, or the gray VGG-19 has random weights; `allow_untrained` allows
+                both.
+        """
+        super().setup(stage)
+        if stage != "fit":
+            return
+        full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
+        if full and not (self.trained or self.allow_untrained):
+            raise WeightsError(
+                "He2018 compares pictures by the authors' gray VGG-19, which stays frozen: convert it by "
+                "`colorzoo weights convert he2018 FILE.caffemodel gray.safetensors` and give --init_from "
+                "gray.safetensors."
+            )
+        if self.objective.perceptual_weight:
+            network = PerceptualFeatures()
+            if not self.allow_untrained:
+                load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
+            self.vgg = FrozenNetwork(network)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the mean over the pictures, each of the loss of its branch."""
+        rgb, weigh = batch["rgb"], self.objective
+        lab = rgb_to_lab(rgb)
+        reference, _ = references_of(batch)
+        draws = draw_uniform(picture_generators(batch["seed"], "branch"), len(lab), 1, lab.device)
+        perceptual = draws[:, 0] < weigh.perceptual_share
+        aligned = self.model.align(lab[:, :1], reference.rgb)
+        colors = aligned_colors(reference.rgb, aligned), aligned_truth(rgb, aligned)
+        given = torch.where(perceptual[:, None, None, None], *colors)
+        ab = self.model.paint(lab[:, :1], given, aligned.errors)
+        chrominance = smooth_l1_map(ab, lab[:, 1:]).mean(dim=(1, 2, 3)) / 2  # of a and b
+        likeness = torch.zeros_like(chrominance)
+        if weigh.perceptual_weight:
+            likeness = self._feature_distance(torch.cat([lab[:, :1], ab], dim=1), rgb)
+        losses = torch.where(perceptual, weigh.perceptual_weight * likeness, chrominance)
+        parts = {"chrominance": chrominance * ~perceptual, "perceptual": likeness * perceptual}
+        self.log_losses({"loss": losses.mean(), **{k: v.mean() for k, v in parts.items()}}, len(lab))
+        return losses.mean()
+
+    def _feature_distance(self, lab: Tensor, truth: Tensor) -> Tensor:
+        """Return the mean squared difference ``(B,)`` of relu5_1."""
+        with torch.no_grad():
+            wanted = self.vgg(truth).float()
+        found = self.vgg(lab_to_rgb(lab)).float()
+        distance: Tensor = (found - wanted).square().mean(dim=(1, 2, 3))
+        return distance
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the settings: no reference, and one made from the picture itself."""
+        return ("automatic", "self")
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Make the reference of a setting."""
+        if setting == "automatic":
+            return Guidance()
+        made = crop_flip_reference(lab_to_rgb(lab), picture_generators(seeds, "referen"))
+        return Guidance(exemplar=Exemplar(made))

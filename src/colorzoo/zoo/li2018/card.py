@@ -1,0 +1,25 @@
+"""Card of Li et al. 2018."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Smoke
+
+_TRIAL = {"width": 0.125, "smoothing": "closed_form"}
+
+FULL = ModelCard(
+    name="li2018",
+    title="A Closed-form Solution to Photorealistic Image Stylization",
+    paper="https://arxiv.org/abs/1802.06474",
+    year=2018,
+    summary="Gives a picture in color the colors of another one, smooth as before; for `colorzoo stylize`.",
+    task="colorzoo.zoo.li2018.task:Li2018",
+    model="colorzoo.zoo.li2018.model:ClosedFormStylization",
+    parameters=8_349_948,
+    aliases=("photowct",),
+    guidance=("exemplar", "classes"),
+    config="li2018/decoders.yaml",
+    smoke=Smoke(_TRIAL, size=32),
+    limits=("export", "gradient"),
+)
+
+CARDS = (FULL,)

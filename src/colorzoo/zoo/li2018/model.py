@@ -1,0 +1,135 @@
+"""A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018), known as PhotoWCT.
+
+A picture in color gets the feature statistics of another one, and is then made as smooth as it was before.
+https://arxiv.org/abs/1802.06474
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.capabilities import Transform
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Width, settings_of
+from colorzoo.zoo.li2018.network import SMALLEST, PhotoWCT
+from colorzoo.zoo.li2018.published import convert_published
+from colorzoo.zoo.li2018.smoothing import last_filter, smooth_closed_form, smooth_guided
+from colorzoo.zoo.li2018.transfer import Labels
+
+Smoothing = Literal["closed_form", "guided", "none"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network and of what follows it.
+
+    Attributes:
+        width: Multiplier of the channel counts; 1.0 is the published network.
+        smoothing: ``closed_form`` as in the paper, ``guided``, the authors' fast filter, or ``none``.
+        last_filter: Whether the authors' last filter follows.
+    """
+
+    width: Width = 1.0
+    smoothing: Smoothing = "closed_form"
+    last_filter: bool = True
+
+
+class ClosedFormStylization(ColoringModel):
+    """Gives a picture in color the colors of another one; colors a gray one like a reference (ours).
+
+    Args:
+        architecture: The network and its smoothing.
+    """
+
+    accepts = frozenset({"exemplar", "classes"})
+    recorded_hparams = ("width",)
+    network: PhotoWCT
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        super().__init__(PhotoWCT(architecture.width), architecture=architecture)
+        self.architecture = architecture
+
+    @torch.no_grad()
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor,
+        *,
+        transform: Transform = "wct",
+        alpha: float = 1.0,
+        labels: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Transfer the colors of a picture to another one; see `Stylizes`.
+
+        Args:
+            content: ``(B, 3, H, W)`` in [0, 1].
+            style: ``(B, 3, H', W')`` in [0, 1].
+            transform: ``wct``, the paper's only one.
+            alpha: Share of the result beside the content (ours), 0 to 1.
+            labels: Integer maps ``(H, W)`` and ``(H', W')``; only for a batch of one.
+
+        Raises:
+            ColorzooError: The transform is another one.
+        """
+        if transform != "wct":
+            raise ColorzooError(
+                "li2018 matches covariances and knows no other transform: give --transform wct."
+            )
+        rgb = self._restyled(content, style, None if labels is None else ([labels[0]], [labels[1]]))
+        return alpha * rgb + (1 - alpha) * content
+
+    @torch.no_grad()
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch like the exemplars, with the given lightness; gray without an exemplar."""
+        guidance = guidance or Guidance()
+        if guidance.exemplar is None:
+            return AbPrediction.gray(lightness)
+        classes, labels = guidance.classes, None
+        if classes is not None and classes.exemplar is not None:
+            labels = (list(classes.target[:, 0]), list(classes.exemplar[:, 0]))
+        rgb = self._restyled(lightness_to_rgb(lightness), guidance.exemplar.rgb, labels)
+        return AbPrediction(ab=rgb_to_lab(rgb)[:, 1:])
+
+    def _restyled(self, content: Tensor, style: Tensor, labels: Labels | None) -> Tensor:
+        """Return the content ``(B, 3, H, W)`` in [0, 1] in the colors of the style."""
+        with torch.autocast(content.device.type, enabled=False):  # pooling places and eigenvectors
+            height, width = content.shape[-2:]
+            guide = _at_least(content.float(), SMALLEST)
+            pictures = self.network(guide, _at_least(style.float(), SMALLEST), labels)
+            found = torch.stack([self._smoothed(*pair) for pair in zip(pictures[-1], guide, strict=True)])
+        return found[:, :, :height, :width].clamp(0, 1)
+
+    def _smoothed(self, picture: Tensor, guide: Tensor) -> Tensor:
+        """Return a picture ``(3, H, W)``, smoothed by its content."""
+        picture = picture.clamp(0, 1)
+        if self.architecture.smoothing != "none":
+            planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (picture, guide)]
+            if self.architecture.smoothing == "guided":
+                found = smooth_guided(255 * planes[0], 255 * planes[1]) / 255
+            else:
+                found = smooth_closed_form(*planes)
+            picture = torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1).to(picture).clamp(0, 1)
+        return last_filter(picture, guide) if self.architecture.last_filter else picture
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the 80 keys of ``photo_wct.pth``; of torchvision's VGG-19 the encoders, decoders stay."""
+        ours = convert_published(state_dict)
+        return ours if any("decoders" in key for key in ours) else {**self.state_dict(), **ours}
+
+
+def _at_least(rgb: Tensor, side: int) -> Tensor:
+    """Repeat the last row and column until both sides have a length."""
+    height, width = rgb.shape[-2:]
+    return F.pad(rgb, (0, max(0, side - width), 0, max(0, side - height)), mode="replicate")

@@ -1,0 +1,165 @@
+"""PhotoWCT of Li et al. 2018 (section 3.1): four autoencoders of VGG-19, a transform between their halves.
+
+Unpooling puts values back to the places that pooling took them from, which keeps edges where they are.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.hint_unet import initialize
+from colorzoo.zoo.li2018.transfer import Labels, recolor
+
+LEVELS = (1, 2, 3, 4)
+SMALLEST = 16
+"""Least side of a picture: the deepest map then has two places, which reflection needs."""
+
+_POOL = "pool"
+_STEPS = (
+    *("conv1_1", "conv1_2", _POOL, "conv2_1", "conv2_2", _POOL, "conv3_1"),
+    *("conv3_2", "conv3_3", "conv3_4", _POOL, "conv4_1"),
+)
+_BASES = {"1": 64, "2": 128, "3": 256, "4": 512}
+
+
+class Pooled(NamedTuple):
+    """Places of a pooling.
+
+    Attributes:
+        places: ``(B, C, h, w)`` int64, row times width plus column of each maximum before pooling.
+        size: Height and width before pooling.
+    """
+
+    places: Tensor
+    size: tuple[int, int]
+
+
+class Encoded(NamedTuple):
+    """Output of an encoder.
+
+    Attributes:
+        taps: relu1_1, relu2_1 ... to the level of the encoder.
+        pools: Its poolings, in order.
+    """
+
+    taps: tuple[Tensor, ...]
+    pools: tuple[Pooled, ...]
+
+
+class Encoder(nn.Module):
+    """VGG-19 to the first convolution of a level, on RGB in [0, 1]; pooling drops an odd row or column.
+
+    Args:
+        level: 1 to 4.
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    def __init__(self, level: int, width: float = 1.0) -> None:
+        super().__init__()
+        self.steps = _steps_to(level)
+        self.conv0 = nn.Conv2d(3, 3, 1)
+        for name, fan_in, fan_out in _convolutions(self.steps, width):
+            self.add_module(name, _reflect_conv(fan_in, fan_out))
+
+    def forward(self, rgb: Tensor) -> Encoded:
+        """Encode ``(B, 3, H, W)``."""
+        x, taps, pools = self.conv0(rgb), [], []
+        for name in self.steps:
+            if name == _POOL:
+                size = (x.shape[2], x.shape[3])
+                x, places = F.max_pool2d(x, 2, return_indices=True)
+                pools.append(Pooled(places, size))
+                continue
+            x = F.relu(self.get_submodule(name)(x))
+            if name.endswith("_1"):
+                taps.append(x)
+        return Encoded(tuple(taps), tuple(pools))
+
+
+class Decoder(nn.Module):
+    """Mirror image of an `Encoder`, without its first layer.
+
+    Args:
+        level: 1 to 4.
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    def __init__(self, level: int, width: float = 1.0) -> None:
+        super().__init__()
+        self.steps = tuple(reversed(_steps_to(level)))
+        for name, fan_in, fan_out in _convolutions(_steps_to(level), width):
+            self.add_module(name, _reflect_conv(fan_out, fan_in))
+
+    def forward(self, features: Tensor, pools: tuple[Pooled, ...]) -> Tensor:
+        """Return RGB ``(B, 3, H, W)``, not clipped, from features of the level and the encoder's pools."""
+        x, left = features, list(pools)
+        for name in self.steps:
+            if name == _POOL:
+                pooled = left.pop()
+                x = F.max_unpool2d(x, pooled.places, (2, 2), output_size=pooled.size)
+                continue
+            x = self.get_submodule(name)(x)
+            x = x if name == self.steps[-1] else F.relu(x)
+        return x
+
+
+class PhotoWCT(nn.Module):
+    """Four autoencoders, coarse to fine; each decoded picture is the input of the next.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(Encoder(level, width) for level in LEVELS)
+        self.decoders = nn.ModuleList(Decoder(level, width) for level in LEVELS)
+        initialize(self, None)
+        self.encoders.requires_grad_(False)
+
+    def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
+        """Give a picture the covariances of another one at four depths.
+
+        Args:
+            content: ``(B, 3, H, W)`` in [0, 1], at least 16 pixels each way.
+            style: ``(B, 3, H', W')`` in [0, 1], likewise.
+            labels: Label maps of both; see `recolor`.
+
+        Returns:
+            The picture after the levels 4, 3, 2 and 1, the last one the result; none of them is clipped.
+        """
+        taps, pictures = self.encoders[-1](style).taps, [content]
+        for level in reversed(LEVELS):
+            encoded = self.encoders[level - 1](pictures[-1])
+            moved = recolor(encoded.taps[-1], taps[level - 1], labels)
+            pictures.append(self.decoders[level - 1](moved, encoded.pools))
+        return pictures[1:]
+
+    def rebuild(self, rgb: Tensor, level: int) -> Tensor:
+        """Return a picture ``(B, 3, H, W)`` from its own features at a level."""
+        encoded = self.encoders[level - 1](rgb)
+        rebuilt: Tensor = self.decoders[level - 1](encoded.taps[-1], encoded.pools)
+        return rebuilt
+
+
+def _steps_to(level: int) -> tuple[str, ...]:
+    return _STEPS[: _STEPS.index(f"conv{level}_1") + 1]
+
+
+def _convolutions(steps: tuple[str, ...], width: float) -> list[tuple[str, int, int]]:
+    """Return name, input and output channels of the convolutions of an encoder."""
+    found, fan_in = [], 3
+    for name in steps:
+        if name != _POOL:
+            fan_out = scaled_width(_BASES[name[4]], width)
+            found.append((name, fan_in, fan_out))
+            fan_in = fan_out
+    return found
+
+
+def _reflect_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
+    return nn.Conv2d(fan_in, fan_out, 3, padding=1, padding_mode="reflect")

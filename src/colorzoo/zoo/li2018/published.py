@@ -1,0 +1,52 @@
+"""Names of the authors' file and ours, and the encoders from torchvision's VGG-19."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from colorzoo.zoo.li2018.network import LEVELS
+
+_VGG19 = {  # layers of torchvision's vgg19 that the encoders have
+    "features.0": "conv1_1",
+    "features.2": "conv1_2",
+    "features.5": "conv2_1",
+    "features.7": "conv2_2",
+    "features.10": "conv3_1",
+    "features.12": "conv3_2",
+    "features.14": "conv3_3",
+    "features.16": "conv3_4",
+    "features.19": "conv4_1",
+}
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the authors' 80 keys, ``e1.`` to ``e4.`` and ``d1.`` to ``d4.``; unknown names stay.
+
+    Of torchvision's VGG-19 the layers of the encoders are taken, with its normalization as their first layer.
+    """
+    if "features.0.weight" in state_dict:
+        return _from_vgg19(state_dict)
+    return {re.sub(r"^([ed])([1-4])\.", _prefix, key): value for key, value in state_dict.items()}
+
+
+def _prefix(match: re.Match[str]) -> str:
+    half = "encoders" if match[1] == "e" else "decoders"
+    return f"network.{half}.{int(match[2]) - 1}."
+
+
+def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    deviation = torch.tensor(_STD)
+    ours = {}
+    for level in LEVELS:
+        prefix = f"network.encoders.{level - 1}."
+        ours[f"{prefix}conv0.weight"] = torch.diag(1 / deviation)[:, :, None, None]
+        ours[f"{prefix}conv0.bias"] = -torch.tensor(_MEAN) / deviation
+        for layer, name in _VGG19.items():
+            if name <= f"conv{level}_1":
+                ours |= {f"{prefix}{name}.{k}": state_dict[f"{layer}.{k}"] for k in ("weight", "bias")}
+    return ours

@@ -1,0 +1,193 @@
+"""Smoothing of a stylized picture by its content: closed form (section 3.2), guided filter, last filter.
+
+Pictures are ``(H, W, 3)`` float64 in RGB, in [0, 1] unless a function says otherwise.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement, product
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, dia_array
+from scipy.sparse.linalg import cg
+from torch import Tensor
+from torch.nn import functional as F
+
+Picture = NDArray[np.float64]
+
+BETA, AFFINITY_EPSILON = 0.9999, 1e-7
+GUIDED_RADIUS, GUIDED_EPSILON = 35, 0.001  # the latter of levels of 255
+FILTER_RADIUS, FILTER_EDGE = 15, 0.1
+
+_WINDOW = tuple(product(range(3), range(3)))
+_RESIDUAL = 1e-7  # of the solver, relative
+_RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
+_SINGULAR = 1e-9
+
+
+def smooth_closed_form(
+    stylized: Picture, content: Picture, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
+) -> Picture:
+    """Solve for the picture that is near the stylized one and as smooth as the content.
+
+    It is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content. The matrix
+    is symmetric and positive, so that conjugate gradients solve it, without a factorization.
+
+    Args:
+        stylized: The picture y.
+        content: Of the same size, at least 3 pixels each way.
+        beta: Share of the smoothness.
+        epsilon: See `affinities`.
+    """
+    weights = affinities(content, epsilon)
+    scale = 1 / np.sqrt(weights.sum(axis=0))
+    normalized = weights.multiply(scale[:, None]).multiply(scale[None]).tocsr()
+    planes = stylized.reshape(-1, 3)
+    system = csr_array(-beta * normalized)
+    system.setdiag(system.diagonal() + 1)
+    solved = [cg(system, (1 - beta) * plane, x0=plane, rtol=_RESIDUAL, atol=0.0)[0] for plane in planes.T]
+    return np.stack(solved, axis=1).reshape(stylized.shape)
+
+
+def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array:
+    """Return the matting affinities ``(H W, H W)`` of a picture (Levin et al. 2008).
+
+    Each 3 x 3 window inside the picture adds, for every pair of its pixels, a ninth of one plus the product
+    of their colors about the mean of the window, by the inverse covariance.
+
+    Args:
+        content: The picture.
+        epsilon: Regularization of the covariance, times nine.
+    """
+    height, width = content.shape[:2]
+    rows, columns = height - 2, width - 2
+    windows = np.stack([content[y : y + rows, x : x + columns] for y, x in _WINDOW])
+    mean = windows.mean(axis=0)
+    covariance = np.einsum("nhwi,nhwj->hwij", windows, windows) / 9 - mean[..., :, None] * mean[..., None, :]
+    inverse = np.linalg.inv(covariance + epsilon / 9 * np.eye(3))
+    away = windows - mean
+    whitened = np.einsum("hwij,nhwj->nhwi", inverse, away)
+    diagonals = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
+    for first, second in combinations_with_replacement(range(9), 2):
+        added = (1 + np.einsum("hwi,hwi->hw", whitened[first], away[second])) / 9
+        for one, other in {(first, second), (second, first)}:
+            (y, x), (y_other, x_other) = _WINDOW[one], _WINDOW[other]
+            diagonals[y_other - y, x_other - x][y : y + rows, x : x + columns] += added
+    offsets = [dy * width + dx for dy, dx in diagonals]
+    data = np.stack(
+        [np.roll(each.ravel(), offset) for each, offset in zip(diagonals.values(), offsets, strict=True)]
+    )
+    size = height * width
+    return csr_array(dia_array((data, offsets), shape=(size, size)))
+
+
+def smooth_guided(
+    stylized: Picture, content: Picture, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
+) -> Picture:
+    """Filter a picture by local linear models of its content (He et al. 2010): the fast smoothing.
+
+    Args:
+        stylized: In levels of 0 to 255, as `epsilon` counts.
+        content: Likewise, of the same size.
+        radius: Of the square windows; the border is mirrored.
+        epsilon: Added to the variances of the content.
+    """
+
+    def mean(maps: Picture) -> Picture:
+        flat = maps.reshape(*maps.shape[:2], -1)
+        side = (2 * radius + 1, 2 * radius + 1)
+        planes = [
+            cv2.blur(np.ascontiguousarray(flat[..., i]), side, borderType=cv2.BORDER_REFLECT)
+            for i in range(flat.shape[2])
+        ]
+        return np.stack(planes, axis=2).reshape(maps.shape)
+
+    guide_mean, other_mean = mean(content), mean(stylized)
+    covariance = mean(content[..., :, None] * content[..., None, :])
+    covariance -= guide_mean[..., :, None] * guide_mean[..., None, :]
+    common = mean(content[..., :, None] * stylized[..., None, :])
+    common -= guide_mean[..., :, None] * other_mean[..., None, :]
+    slope = np.linalg.solve(covariance + epsilon * np.eye(3), common).astype(np.float64, copy=False)
+    offset: Picture = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
+    filtered: Picture = (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
+    return filtered
+
+
+def last_filter(
+    stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
+) -> Tensor:
+    """Describe a picture by local affine models of its content, averaged over similar places.
+
+    Args:
+        stylized: ``(3, H, W)`` float32 in [0, 1].
+        content: Likewise, of the same size.
+        radius: See `averaged_models`.
+        edge: See `averaged_models`.
+
+    Returns:
+        ``(3, H, W)``, not clipped.
+    """
+    models = averaged_models(affine_models(stylized, content), content, radius=radius, edge=edge)
+    return apply_models(models, content)
+
+
+def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
+    """Fit an affine map from the colors of the content to those of the picture in each 3 x 3 window.
+
+    Returns:
+        ``(3, 4, H, W)`` float32: for each color of the picture the factors of R, G and B, and a constant.
+        Zero where there is no solution.
+    """
+    ones = torch.ones_like(content[:1])
+    terms = torch.cat([content, ones])
+    squares = _window_sums(terms[:, None] * terms[None])
+    common = _window_sums(terms[:, None] * stylized[None])
+    ridge = torch.diag(torch.tensor(_RIDGE, dtype=torch.float64, device=content.device))
+    matrix = squares.permute(2, 3, 0, 1) + ridge
+    singular = torch.linalg.det(matrix).abs() < _SINGULAR
+    matrix[singular] = torch.eye(4, dtype=matrix.dtype, device=content.device)
+    found: Tensor = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
+    found[singular] = 0
+    return found.permute(3, 2, 0, 1).to(content.dtype).contiguous()
+
+
+def averaged_models(
+    models: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
+) -> Tensor:
+    """Average affine models ``(3, 4, H, W)`` over the places around each pixel.
+
+    Args:
+        models: The models.
+        content: ``(3, H, W)``; places of a similar color count more.
+        radius: Of the square window; a Gaussian of a third of it weights distances.
+        edge: Standard deviation of differences of the color, as a share of white.
+    """
+    height, width = content.shape[-2:]
+    flat = models.flatten(0, 1)
+    total, weights = flat.clone(), torch.ones_like(content[0])
+    for dy, dx in product(range(radius + 1), range(-radius, radius + 1)):
+        if (dy == 0 and dx <= 0) or dy >= height or abs(dx) >= width:
+            continue  # each pair of places counts once, for both
+        here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
+        there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+        apart = (content[here] - content[there]).square().mean(dim=0)
+        near = -(dx * dx + dy * dy) / (2 * (radius / 3) ** 2)
+        weight = torch.exp(near - apart / (2 * edge**2))
+        total[here].addcmul_(weight, flat[there])
+        total[there].addcmul_(weight, flat[here])
+        weights[here] += weight
+        weights[there] += weight
+    return (total / weights).view(models.shape)
+
+
+def apply_models(models: Tensor, content: Tensor) -> Tensor:
+    """Return ``(3, H, W)``, the colors of a picture by its affine models ``(3, 4, H, W)``."""
+    return (models[:, :3] * content).sum(dim=1) + models[:, 3]
+
+
+def _window_sums(maps: Tensor) -> Tensor:
+    """Return sums in float64 of ``(N, M, H, W)`` over 3 x 3 windows, inside the picture only."""
+    return F.avg_pool2d(maps.double(), 3, stride=1, padding=1, divisor_override=1)

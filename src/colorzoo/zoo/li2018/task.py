@@ -1,0 +1,92 @@
+"""Training of the decoders of PhotoWCT (Li et al., ECCV 2018): pictures come back from their own features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Unpack
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.data.dataset import Batch
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.errors import WeightsError
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.randomness import picture_generators
+from colorzoo.settings import Weight, settings_of
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.zoo.li2018.model import Architecture, ClosedFormStylization
+from colorzoo.zoo.li2018.network import LEVELS, PhotoWCT
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the loss of each level.
+
+    Attributes:
+        feature_weight: Weight of the squared difference of features beside that of pixels.
+    """
+
+    feature_weight: Weight = 1.0
+
+
+class Li2018(SingleOptimizerModule):
+    """Task of `ClosedFormStylization`: its four decoders, over encoders that stay as they are.
+
+    Args:
+        architecture: The network and its smoothing.
+        objective: The losses.
+        **optimization: See `Optimization`.
+    """
+
+    model: ClosedFormStylization
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        self.objective = settings_of(Objective, objective)
+        super().__init__(ClosedFormStylization(architecture), **optimization)
+
+    def setup(self, stage: str) -> None:
+        """Begin training.
+
+        Raises:
+            WeightsError: The encoders have random weights, and `allow_untrained` is false.
+        """
+        super().setup(stage)
+        full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
+        if stage == "fit" and full and not (self.trained or self.allow_untrained):
+            raise WeightsError(
+                "Li2018 trains decoders for a VGG-19, which stays frozen: convert one by `colorzoo weights "
+                "convert li2018 VGG19.pth vgg.safetensors` and give --init_from vgg.safetensors."
+            )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the sum of the losses of all levels."""
+        network, rgb = self.model.network, batch["rgb"]
+        losses = {f"level{level}": self._rebuilding(network, rgb, level) for level in LEVELS}
+        loss = sum(losses.values(), start=rgb.new_zeros(()))
+        self.log_losses({"loss": loss, **losses}, len(rgb))
+        return loss
+
+    def _rebuilding(self, network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
+        """Return the squared error of a rebuilt picture and that of its features."""
+        encoder = network.encoders[level - 1]
+        wanted = encoder(rgb)
+        found = network.decoders[level - 1](wanted.taps[-1], wanted.pools)
+        features = F.mse_loss(encoder(found).taps[-1].float(), wanted.taps[-1].float())
+        return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the only setting: a reference made from the picture itself."""
+        return ("self",)
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Make the reference."""
+        made = crop_flip_reference(lab_to_rgb(lab), picture_generators(seeds, "referen"))
+        return Guidance(exemplar=Exemplar(made))

@@ -1,0 +1,160 @@
+"""Li et al. 2018 step by step against the authors' code; networks in the precision that a file names."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.zoo.li2018.network import PhotoWCT
+from colorzoo.zoo.li2018.pipeline import (
+    Published,
+    closed_form_value,
+    guided_filter,
+    squeezed_guide,
+    stylize_as_published,
+    to_levels,
+    to_planes,
+)
+from colorzoo.zoo.li2018.published import convert_published
+from colorzoo.zoo.li2018.smoothing import affine_models, affinities, apply_models, averaged_models
+from colorzoo.zoo.li2018.transfer import merge_labels, merge_small, recolor, usable_labels
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+
+def network_of(golden: Golden) -> PhotoWCT:
+    """Return the network with the pseudo weights; a file may hold those of some levels only."""
+    arrays = pseudo_state_dict(golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
+    ours = convert_published({key: torch.from_numpy(value) for key, value in arrays.items()})
+    network = PhotoWCT().eval()
+    network.load_state_dict({key.removeprefix("network."): value for key, value in ours.items()})
+    return network.to(getattr(torch, golden.meta["dtype"]))
+
+
+def picture(golden: Golden, name: str) -> Tensor:
+    kind = getattr(torch, golden.meta["dtype"])
+    return golden.tensor(name).permute(2, 0, 1)[None].to(kind) / 255
+
+
+def labels_of(golden: Golden) -> tuple[Tensor, Tensor]:
+    return golden.tensor("in_content_seg"), golden.tensor("in_style_seg")
+
+
+@case("li2018_autoencoder")
+@torch.inference_mode()
+def li2018_autoencoder(golden: Golden) -> None:
+    network, image = network_of(golden), picture(golden, "in_image")
+    encoded = network.encoders[-1](image)
+    for level, tap in enumerate(encoded.taps, start=1):
+        golden.close_sampled(f"out_relu{level}_1", tap[:, :: golden.meta["every_channel"]])
+    for number, pooled in enumerate(encoded.pools, start=1):
+        name = f"out_pool{number}_index"
+        channels, rows, columns = golden.arrays[name].shape  # the first rows and columns of some channels
+        every = pooled.places.shape[1] // channels
+        golden.close(name, pooled.places[0, ::every, :rows, :columns])
+    for level in range(1, 5):
+        golden.close(f"out_decoded{level}", network.rebuild(image, level)[0])
+
+
+@case("li2018_wct")
+@torch.inference_mode()
+def li2018_wct(golden: Golden) -> None:
+    content, style = golden.tensor("in_content")[None], golden.tensor("in_style")[None]
+    golden.close("out_wct", recolor(content, style)[0])
+    flat = golden.tensor("in_content_flat")[None], golden.tensor("in_style_flat")[None]
+    golden.close("out_wct_flat", recolor(*flat)[0])
+    ours, theirs = labels_of(golden)
+    valid = [
+        int(label in usable_labels(ours, theirs)) for label in range(len(golden.arrays["out_label_valid"]))
+    ]
+    assert valid == golden.arrays["out_label_valid"].tolist()
+    golden.close("out_wct_seg", recolor(content, style, ([ours], [theirs]))[0])
+
+
+@case("li2018_transform")
+@torch.inference_mode()
+def li2018_transform(golden: Golden) -> None:
+    network = network_of(golden)
+    pictures = picture(golden, "in_content"), picture(golden, "in_style")
+    ours, theirs = labels_of(golden)
+    for suffix, labels in (("", None), ("_seg", ([ours], [theirs]))):
+        for level, found in zip((4, 3, 2, 1), network(*pictures, labels), strict=True):
+            golden.close(f"out_image{level}{suffix}", found[0])
+
+
+@case("li2018_smooth")
+def li2018_smooth(golden: Golden) -> None:
+    stylized, content, meta = golden.arrays["in_stylized"], golden.arrays["in_content"], golden.meta
+    guide = squeezed_guide(content)
+    golden.close("out_guide", torch.from_numpy(guide))
+    weights = affinities(guide / 255, meta["eps"])
+    height, width = guide.shape[:2]
+    golden.close("out_degree", torch.from_numpy(weights.sum(axis=0)).view(height, width))
+    rows = []
+    for column in range(
+        6, 6 + len(golden.arrays["out_weights"])
+    ):  # as the file says: row 10, columns from 6 on
+        row = weights[[10 * width + column]].toarray().reshape(height, width)
+        rows.append(row[8:13, column - 2 : column + 3])
+    golden.close("out_weights", torch.from_numpy(np.stack(rows)))
+    value = closed_form_value(stylized, content, beta=meta["beta"], epsilon=meta["eps"])
+    golden.close("out_value", torch.from_numpy(value))
+    golden.close("out_u8", torch.from_numpy(to_levels(torch.from_numpy(value).permute(2, 0, 1))))
+
+
+@case("li2018_guided")
+def li2018_guided(golden: Golden) -> None:
+    pictures = golden.arrays["in_stylized"], golden.arrays["in_content"]
+    for name in ("published", "small"):
+        options = golden.meta[name]
+        found = guided_filter(*pictures, radius=options["radius"], epsilon=options["eps"])
+        golden.close(f"out_u8_{name}", torch.from_numpy(found))
+
+
+@case("li2018_postfilter")
+def li2018_postfilter(golden: Golden) -> None:
+    stylized, content = to_planes(golden.arrays["in_stylized"]), to_planes(golden.arrays["in_content"])
+    models, every = affine_models(stylized, content), golden.meta["every"]
+    golden.close("out_affine", models.permute(2, 3, 0, 1)[::every, ::every])
+    for name in ("published", "small"):
+        options = golden.meta[name]
+        mean = averaged_models(models, content, radius=options["f_radius"], edge=options["f_edge"])
+        golden.close(f"out_affine_{name}", mean.permute(2, 3, 0, 1)[::every, ::every])
+        value = apply_models(mean, content)
+        golden.close(f"out_value_{name}", value.permute(1, 2, 0))
+        golden.close(f"out_u8_{name}", torch.from_numpy(to_levels(value)))
+
+
+@case("li2018_remap")
+def li2018_remap(golden: Golden) -> None:
+    content, style, ranking = (
+        golden.arrays[f"in_{name}"] for name in ("content_seg", "style_seg", "ranking")
+    )
+    least = golden.meta["min_ratio"]
+    for name, labels in (("content", content), ("style", style)):
+        golden.close(f"out_{name}_self", torch.from_numpy(merge_small(labels, ranking, least)))
+    for name, labels in zip(("content", "style"), merge_labels(content, style, ranking, least), strict=True):
+        golden.close(f"out_{name}_final", torch.from_numpy(labels))
+
+
+@case("li2018_pipeline")
+def li2018_pipeline(golden: Golden) -> None:
+    network = network_of(golden)
+    pictures = golden.arrays["in_content"], golden.arrays["in_style"]
+    nearest = Image.Resampling.NEAREST
+    plain = stylize_as_published(network, *pictures, resample=nearest)
+    check_program(golden, plain, "_slow")
+    check_program(
+        golden, stylize_as_published(network, *pictures, labels_of(golden), resample=nearest), "_slow_seg"
+    )
+    bicubic = stylize_as_published(network, *pictures)
+    golden.close("out_final_slow_bicubic", torch.from_numpy(bicubic.final))
+    check_program(golden, stylize_as_published(network, *pictures, fast=True), "_fast")
+
+
+def check_program(golden: Golden, found: Published, suffix: str) -> None:
+    names = {"wct": found.transformed, "smoothed": found.smoothed, "final": found.final}
+    present = {name: value for name, value in names.items() if f"out_{name}{suffix}" in golden.arrays}
+    assert {"smoothed", "final"} <= present.keys()
+    for name, value in present.items():
+        golden.close(f"out_{name}{suffix}", torch.from_numpy(value))

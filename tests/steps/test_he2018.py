@@ -1,0 +1,82 @@
+"""He et al. 2018: one step of both branches against the losses of the paper, written out."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.errors import WeightsError
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.zoo.he2018.matching import round_trip, warp
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+
+def begun(**settings: Any) -> Any:
+    """Return a trainer with an untrained VGG-19 for its loss."""
+    model = small("he2018", **settings)
+    model.allow_untrained = True
+    model.setup("fit")
+    return model
+
+
+def smooth_l1(found: Tensor, truth: Tensor) -> Tensor:
+    off = (found - truth).abs()
+    return torch.where(off < 1, 0.5 * off.square(), off - 0.5).mean()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
+    model = begun(perceptual_share=share, perceptual_weight=0.3)
+    batch, lightness, ab = training_batch()
+    batch["reference"] = batch["rgb"].roll(1, 0).flip(2)
+    found = model.training_step(batch, 0)
+    aligned = model.model.align(lightness, batch["reference"])
+    if share:
+        given = warp(batch["reference"], aligned.there)
+    else:
+        given = warp(batch["rgb"], round_trip(aligned.there, aligned.back))
+    inputs = torch.cat([lightness - 50, rgb_to_lab(given)[:, 1:], (aligned.errors - 127) / 2], dim=1)
+    painted = model.model.network(inputs)
+    if share:
+        made, truth = (model.vgg(each) for each in (lab_to_rgb(torch.cat([lightness, painted], 1)), batch["rgb"]))
+        wanted = 0.3 * (made - truth).square().mean()
+    else:
+        wanted = smooth_l1(painted, ab)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+    same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
+
+
+def test_half_of_the_pictures_are_in_each_branch() -> None:
+    model = begun(perceptual_share=0.5, perceptual_weight=0.0)  # their loss is then 0
+    batch, _, _ = training_batch(count=24)
+    logged: dict[str, Tensor] = {}
+    model.log_dict = lambda values, **_: logged.update(values)
+    loss = model.training_step(batch, 0)
+    everything = begun(perceptual_share=0.0).training_step(batch, 0)
+    assert 0.25 < float((loss / everything).detach()) < 0.75
+    assert logged["train/chrominance"] == loss
+
+
+def test_the_perceptual_features_are_relu5_1() -> None:
+    model = begun(perceptual_weight=0.1)
+    layers = model.vgg._hidden[0].features
+    convolutions = [layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d)]
+    assert convolutions == [64, 64, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512, 512]
+    assert isinstance(layers[-1], nn.ReLU)
+
+
+def test_training_over_random_features_is_refused() -> None:
+    model = small("he2018", width=1.0)
+    with pytest.raises(WeightsError, match=r"gray VGG-19.*convert he2018"):
+        model.setup("fit")
+
+
+def test_the_gray_network_keeps_its_statistics_in_training() -> None:
+    model = smoke_model(model_card("he2018")).train()
+    assert model.model.network.training
+    assert not any(layer.training for layer in model.model.features.modules())

@@ -1,0 +1,148 @@
+"""He et al. 2018: matches that follow a moved picture, what outside matches give, and the authors' files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.cli.main import main
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.he2018.matching import dense_matches, matches_of, pixel_grid, read_at, round_trip, warp
+from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
+from colorzoo.zoo.he2018.pipeline import make_combo, resized_size
+from parity.cases import read
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "he2018_full.npz"
+SOURCES = Path(__file__).parents[2] / "docs/images/sources"
+NARROW = {"width": 0.125, "color_width": 0.125}
+
+
+def photo(side: int) -> Tensor:
+    rgb = Image.open(SOURCES / "detroit_1915.jpg").convert("RGB").resize((side, side))
+    return torch.from_numpy(np.asarray(rgb).copy()).permute(2, 0, 1)[None] / 255
+
+
+def test_a_moved_picture_is_found_again() -> None:
+    model = smoke_model(model_card("he2018")).model
+    lightness = rgb_to_lab(photo(144))[:, :1]
+    ours, theirs = lightness[:, :, :128, :128], lightness[:, :, 16:, 8:]
+    with torch.inference_mode():
+        features = model.features(ours), model.features(theirs)
+        found = dense_matches(*features, (128, 128), (128, 136))
+    flow = (found - pixel_grid((128, 128), found.device))[:, :, 24:, 16:].float()
+    assert flow[:, 0].median() == -8
+    assert flow[:, 1].median() == -16
+
+
+def test_matches_lie_inside_a_reference_of_any_size() -> None:
+    model = smoke_model(model_card("he2018")).model
+    for size in ((1, 1), (9, 70), (33, 17)):
+        aligned = model.align(torch.rand(1, 1, 23, 41) * 100, torch.rand(1, 3, *size))
+        highest = aligned.there.amax(dim=(2, 3))[0].tolist()
+        assert aligned.there.min() >= 0
+        assert highest[0] < size[1]
+        assert highest[1] < size[0]
+        assert aligned.back.shape[2:] == size
+
+
+def test_what_lies_outside_counts_for_nothing() -> None:
+    picture = torch.rand(1, 3, 6, 7)
+    away = matches_of(torch.full((1, 2, 4, 5), 40))
+    assert not read_at(picture, away).any()
+    assert not warp(picture, away).any()
+    assert torch.equal(
+        round_trip(away, torch.zeros(1, 2, 6, 7, dtype=torch.int64)), pixel_grid((4, 5), away.device)
+    )
+    here = matches_of(torch.zeros(1, 2, 6, 7))
+    torch.testing.assert_close(warp(picture, here), picture)
+
+
+def test_without_a_reference_nothing_is_similar() -> None:
+    model = smoke_model(model_card("he2018"))
+    lightness = rgb_to_lab(sample_image((40, 48)))[:, :1]
+    with torch.inference_mode():
+        alone = model(lightness, Guidance())
+        like = model(lightness, Guidance(exemplar=Exemplar(sample_image((40, 48)))))
+        inputs = torch.cat([lightness - 50, torch.zeros(1, 2, 40, 48), torch.full((1, 10, 40, 48), 64.0)], dim=1)
+        wanted = model.model.network(inputs)
+    assert torch.equal(alone.ab, wanted)
+    assert like.extras["similarity"].mean() > 0.9  # with itself
+
+
+def test_a_flow_of_another_size_is_refused() -> None:
+    picture, flow = np.zeros((6, 7, 3), np.uint8), np.zeros((6, 7, 2), np.int64)
+    model = smoke_model(model_card("he2018")).model
+    with pytest.raises(ColorzooError, match=r"flow_back must have the shape \(6, 7, 2\)"):
+        make_combo(model, picture, picture, flow, flow[:5])
+
+
+def test_sides_are_rounded_as_published() -> None:
+    assert resized_size((72, 95), 52) == (52, 69)
+    assert resized_size((95, 72), 52) == (69, 52)
+    assert resized_size((95, 72), 0) == (95, 72)
+
+
+def narrow_files(folder: Path) -> dict[str, Tensor]:
+    """Write the authors' two files for narrow networks, and return what they hold by our names."""
+    from caffe_files import net
+
+    model = ExemplarColorization(Architecture(**NARROW))
+    wanted = {
+        key: torch.rand(value.shape) for key, value in model.state_dict().items() if "batches" not in key
+    }
+    layers = {}
+    for block, count in enumerate((2, 2, 4, 4, 1)):
+        for index in range(count):
+            ours, theirs = f"features.blocks.{block}.{index}.", f"conv{block + 1}_{index + 1}"
+            layers[theirs] = [wanted[f"{ours}0.weight"], wanted[f"{ours}0.bias"]]
+            layers[f"{theirs}/bn"] = [4 * wanted[f"{ours}1.running_{k}"] for k in ("mean", "var")] + [
+                torch.tensor([4.0])
+            ]
+    scale = {k: wanted[f"features.scale.{k}"] for k in ("running_mean", "running_var", "weight", "bias")}
+    layers["data/bn"] = [4 * scale["running_mean"], 4 * scale["running_var"], torch.tensor([4.0])]
+    layers["data/scale"] = [scale["weight"], scale["bias"]]
+    layers["fc6"] = [torch.rand(3, 4), torch.rand(3)]
+    blobs = net({name: [each.numpy() for each in parts] for name, parts in layers.items()})
+    (folder / "vgg19_bn_gray_ft_iter_150000.caffemodel").write_bytes(blobs)
+    names = {ours_of(key): key for key in read(GOLDEN).meta["shapes"]["colornet"] if "batches" not in key}
+    state = {names[key]: value for key, value in wanted.items() if key in names}
+    torch.save(state, folder / "example_net.pth")
+    return wanted
+
+
+def ours_of(key: str) -> str:
+    from colorzoo.zoo.he2018.published import convert_color_net
+
+    value = torch.zeros(1)
+    return "network." + next(name for name, each in convert_color_net({key: value}).items() if each is value)
+
+
+def test_the_authors_two_files_are_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "weights"))
+    wanted = narrow_files(tmp_path)
+    out = tmp_path / "he2018.safetensors"
+    settings = [f"--set={name}={value}" for name, value in NARROW.items()]
+    assert main(["weights", "convert", "he2018", str(tmp_path), str(out), *settings]) == 0
+    loaded = create_coloring_model("he2018", out)
+    for name, value in wanted.items():
+        torch.testing.assert_close(loaded.state_dict()[name], value)
+    gray, alone = tmp_path / "vgg19_bn_gray_ft_iter_150000.caffemodel", tmp_path / "gray.safetensors"
+    assert main(["weights", "convert", "he2018", str(gray), str(alone), *settings]) == 0
+    features = create_coloring_model("he2018", alone).features.state_dict()
+    torch.testing.assert_close(features["scale.running_var"], wanted["features.scale.running_var"])
+
+
+def test_the_colorization_sub_net_alone_is_refused() -> None:
+    names = read(GOLDEN).meta["shapes"]["colornet"]
+    state = {f"colornet.{key}": torch.empty(shape) for key, shape in names.items()}
+    with pytest.raises(WeightsError, match=r"missing \(features"):
+        create_coloring_model("he2018", None).load_published_state_dict(state)

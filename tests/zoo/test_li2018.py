@@ -1,0 +1,184 @@
+"""Li et al. 2018: what `colorzoo stylize` gives, smoothing against a direct solver, labels, and files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.sparse import eye_array
+from scipy.sparse.linalg import spsolve
+
+from colorzoo.cli.main import main
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import ClassMap, Exemplar, Guidance
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image
+from colorzoo.weights import save_weights
+from colorzoo.zoo.li2018.model import Architecture, ClosedFormStylization
+from colorzoo.zoo.li2018.published import convert_published
+from colorzoo.zoo.li2018.smoothing import affinities, last_filter, smooth_closed_form, smooth_guided
+from colorzoo.zoo.li2018.transfer import recolor
+from parity.cases import read
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+CONTENT, STYLE = sample_image((40, 52)), sample_image((36, 44), seed=3)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return smoke_model(model_card("photowct")).model
+
+
+def narrow(**settings: Any) -> ClosedFormStylization:
+    """Return a model of the same weights with other settings of what follows the network."""
+    made = ClosedFormStylization(Architecture(width=0.125, **settings))
+    made.load_state_dict(smoke_model(model_card("li2018")).model.state_dict())
+    return made.eval()
+
+
+def test_the_strength_goes_from_the_content_to_the_result(model: Any) -> None:
+    full, none, half = (model.stylize(CONTENT, STYLE, transform="wct", alpha=a) for a in (1.0, 0.0, 0.5))
+    assert torch.equal(none, CONTENT)
+    torch.testing.assert_close(half, (full + CONTENT) / 2)
+    assert full.shape == CONTENT.shape
+    assert 0 <= full.min() <= full.max() <= 1
+
+
+def test_another_transform_is_refused(model: Any) -> None:
+    with pytest.raises(ColorzooError, match="--transform wct"):
+        model.stylize(CONTENT, STYLE, transform="adain")
+
+
+def test_smoothing_and_last_filter_can_be_changed() -> None:
+    settings = [
+        ("closed_form", True),
+        ("closed_form", False),
+        ("guided", False),
+        ("none", True),
+        ("none", False),
+    ]
+    found = [
+        narrow(smoothing=kind, last_filter=last).stylize(CONTENT, STYLE, transform="wct")
+        for kind, last in settings
+    ]
+    raw = narrow().network(CONTENT, STYLE)[-1].clamp(0, 1)
+    assert torch.equal(found[-1], raw)
+    for index, one in enumerate(found):
+        assert all((one - other).abs().max() > 1e-3 for other in found[:index])
+
+
+def test_a_gray_picture_gets_the_chroma_of_the_result(model: Any) -> None:
+    lightness = rgb_to_lab(CONTENT)[:, :1]
+    found = model(lightness, Guidance(exemplar=Exemplar(STYLE)))
+    rgb = model.stylize(lightness_to_rgb(lightness), STYLE)
+    torch.testing.assert_close(found.ab, rgb_to_lab(rgb)[:, 1:], rtol=0, atol=1e-3)
+    assert not model(lightness).ab.any()
+
+
+def test_labels_keep_colors_apart(model: Any) -> None:
+    lightness = rgb_to_lab(CONTENT)[:, :1]
+    ours, theirs = torch.zeros(1, 1, 40, 52, dtype=torch.int64), torch.zeros(1, 1, 36, 44, dtype=torch.int64)
+    ours[..., 26:], theirs[..., 22:] = 1, 2  # the right half has no label in the reference
+    classes = ClassMap(ours, theirs)
+    apart = model(lightness, Guidance(exemplar=Exemplar(STYLE), classes=classes)).ab
+    assert (apart - model(lightness, Guidance(exemplar=Exemplar(STYLE))).ab).abs().max() > 0.1
+    features, style = torch.rand(1, 4, 5, 13), torch.rand(1, 4, 9, 11)
+    moved = recolor(features, style, ([ours[0, 0]], [theirs[0, 0]]))
+    right = slice(7, None)
+    assert torch.equal(moved[..., right], features[..., right])
+    assert (moved[..., :6] - features[..., :6]).abs().max() > 0.1
+
+
+def test_colored_features_have_the_statistics_of_the_style() -> None:
+    content, style = (torch.rand(1, 3, *size).double() * 50 for size in ((20, 30), (16, 16)))
+    found = recolor(content, style).flatten(2)[0]
+    wanted = style.flatten(2)[0]
+    torch.testing.assert_close(found.mean(1), wanted.mean(1))
+    # the identity beside a covariance of about 200 takes half a percent
+    torch.testing.assert_close(torch.cov(found), torch.cov(wanted), rtol=0.02, atol=2.0)
+
+
+def test_the_smoothing_is_that_of_a_direct_solver() -> None:
+    stylized, guide = (
+        sample_image((24, 31), seed=seed)[0].permute(1, 2, 0).double().numpy() for seed in (1, 2)
+    )
+    guide[:9, :9] = 0.5  # a flat part
+    weights, beta = affinities(guide), 0.9999
+    scale = 1 / np.sqrt(weights.sum(axis=0))
+    normalized = weights.multiply(scale[:, None]).multiply(scale[None])
+    system = (eye_array(24 * 31) - beta * normalized).tocsc()
+    wanted = spsolve(system, (1 - beta) * stylized.reshape(-1, 3)).reshape(24, 31, 3)
+    assert np.abs(smooth_closed_form(stylized, guide, beta=beta) - wanted).max() < 1e-5
+
+
+def test_filters_keep_a_picture_that_follows_its_guide() -> None:
+    guide = torch.rand(3, 30, 34)
+    tinted = 0.3 + 0.5 * guide[[1, 2, 0]]
+    assert (last_filter(tinted, guide) - tinted).abs().max() < 0.02
+    planes = [255 * each.permute(1, 2, 0).double().numpy() for each in (tinted, guide)]
+    assert np.abs(smooth_guided(*planes) - planes[0]).max() < 0.01
+
+
+def published() -> dict[str, torch.Tensor]:
+    shapes = read(GOLDEN / "li2018_transform.npz").meta["shapes"]
+    return {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+
+
+def test_the_authors_names_fit() -> None:
+    with torch.device("meta"):
+        own = ClosedFormStylization().state_dict()
+    converted = convert_published(published())
+    assert {key: each.shape for key, each in converted.items()} == {
+        key: each.shape for key, each in own.items()
+    }
+    missing = {key: each for key, each in published().items() if not key.startswith("d3.")}
+    with pytest.raises(WeightsError, match=r"missing \(network\.decoders\.2"):
+        create_coloring_model("li2018", None).load_published_state_dict(missing)
+
+
+def test_a_vgg19_gives_the_encoders() -> None:
+    state = {
+        f"features.{n}.{k}": torch.tensor(float(n))
+        for n in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21)
+        for k in ("weight", "bias")
+    }
+    ours = convert_published(state)
+    own = {key for key in ClosedFormStylization(Architecture(width=0.125)).state_dict() if "encoders" in key}
+    assert ours.keys() == own
+    assert ours["network.encoders.2.conv3_1.weight"] == 10
+    assert ours["network.encoders.3.conv4_1.bias"] == 19
+    white = torch.nn.functional.conv2d(
+        torch.ones(1, 3, 1, 1), ours["network.encoders.0.conv0.weight"], ours["network.encoders.0.conv0.bias"]
+    )
+    torch.testing.assert_close(
+        white.flatten(), (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    )
+
+
+def test_the_command_line_stylizes(model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for name, rgb in (("content", CONTENT), ("style", STYLE)):
+        paths.append(str(tmp_path / f"{name}.png"))
+        Image.fromarray((rgb[0] * 255).byte().permute(1, 2, 0).numpy()).save(paths[-1])
+    weights = tmp_path / "li2018.safetensors"
+    save_weights(weights, model.state_dict(), {"model": "li2018", "hparams": '{"width": 0.125}'}, half=False)
+    words = [
+        "stylize",
+        *paths,
+        "--model",
+        "li2018",
+        "--weights",
+        str(weights),
+        "-o",
+        str(tmp_path / "out.png"),
+    ]
+    assert main(words) == 2
+    assert "give --transform wct" in capsys.readouterr().err
+    assert main([*words, "--transform", "wct"]) == 0
+    with Image.open(tmp_path / "out.png") as made:
+        assert made.size == (52, 40)
