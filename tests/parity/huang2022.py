@@ -1,0 +1,316 @@
+"""UniColor (Huang et al. 2022) against the authors' code, through the names of their checkpoint."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.zoo.huang2022 import hints as hint_rules
+from colorzoo.zoo.huang2022.hints import CellColor, add_rectangle, add_stroke, exemplar_hints
+from colorzoo.zoo.huang2022.pipeline import (
+    colorfulness,
+    gray_levels,
+    join,
+    limited_size,
+    network_input,
+    resized,
+    to_levels,
+    to_signed,
+    whole_cells,
+)
+from colorzoo.zoo.huang2022.sampling import Draw, most_probable, sample
+from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
+from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
+from colorzoo.zoo.huang2022.windows import repaint, windows
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict, pseudo_tensor
+
+
+def weights(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
+    """Return the weights of a file, or of one of its networks."""
+    shapes, seed, scales = (golden.meta[key] for key in ("shapes", "seed", "scales"))
+    if part is not None:
+        shapes, seed, scales = shapes[part], seed[part], scales[part]
+    found = {key: torch.from_numpy(v) for key, v in pseudo_state_dict(shapes, seed, scales).items()}
+    return {key: value.abs() for key, value in found.items()} if part == "lpips" else found
+
+
+def vqgan_sizes(config: Mapping[str, Any]) -> VQGANSizes:
+    dd = config["ddconfig"]
+    levels = range(len(dd["ch_mult"]))
+    return VQGANSizes(
+        channels=dd["ch"],
+        multipliers=tuple(dd["ch_mult"]),
+        attention=tuple(n for n in levels if dd["resolution"] // 2**n in dd["attn_resolutions"]),
+        blocks=dd["num_res_blocks"],
+        latent=dd["z_channels"],
+        width=config["embed_dim"],
+        codes=config["n_embed"],
+    )
+
+
+def vqgan_of(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> ChromaVQGAN:
+    with torch.device("meta"):
+        network = ChromaVQGAN(vqgan_sizes(config))
+    network.load_state_dict(weights(golden, part), assign=True)
+    return network.eval()
+
+
+def transformer_of(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> HybridTransformer:
+    rows, columns = config["input_shape"]
+    sizes = TransformerSizes(config["embed_dim"], config["num_heads"], config["num_layers"], rows, columns)
+    with torch.device("meta"):
+        network = HybridTransformer(sizes, config["dim_gray"], config["vocab_color"])
+    network.load_state_dict(weights(golden, part), assign=True)
+    return network.eval()
+
+
+def signed(golden: Golden, name: str = "in_rgb") -> Tensor:
+    """Return pictures ``(B, 3, H, W)`` in [-1, 1]."""
+    return golden.tensor(name).permute(0, 3, 1, 2).float() / 255 * 2 - 1
+
+
+def equal(golden: Golden, name: str, ours: Any) -> None:
+    """Compare whole numbers, which a file may give a deviation."""
+    expected = golden.arrays[name].astype(np.int64)
+    found = np.asarray(ours).astype(np.int64)
+    assert found.shape == expected.shape, (name, found.shape, expected.shape)
+    stated = golden.meta["tolerance"].get(name, 0)
+    atol = stated["atol"] if isinstance(stated, dict) else stated
+    assert np.abs(found - expected).max(initial=0) <= atol, name
+    if isinstance(stated, dict):  # one level of the networks' picture grows in the 8-bit Lab join
+        assert np.mean(found != expected) <= 0.005, name
+
+
+@case("huang2022_picture")
+def picture(golden: Golden) -> None:
+    rgb, small = golden.arrays["in_rgb"], golden.arrays["in_color"]
+    gray = gray_levels(rgb)
+    equal(golden, "out_l8", gray)
+    golden.close("out_input", network_input(gray, tuple(golden.meta["img_size"]))[0, 0])
+    golden.close_sampled("out_input_rgb", network_input(rgb)[0])
+    equal(golden, "out_pil", to_levels(golden.tensor("in_output")))
+    equal(golden, "out_joined", join(gray, small))
+    golden.close("out_colorfulness", torch.tensor([colorfulness(each) for each in (rgb, small)]))
+    for number, size in enumerate(golden.meta["limits"]):
+        equal(golden, f"out_limit_{number}", limited_size(*size))
+    golden.close_sampled("out_gray", gray_of(to_signed(rgb))[0, 0])
+
+
+@case("huang2022_strokes")
+def strokes(golden: Golden) -> None:
+    arrays, window = golden.arrays, tuple(golden.meta["window"])
+    found: list[CellColor] = []
+    ends = np.cumsum(arrays["in_lengths"])
+    for number, part in enumerate(np.split(arrays["in_points"], ends[:-1])):
+        found = add_stroke(found, [tuple(p) for p in part.tolist()], arrays["in_colors"][number], window)
+        equal(golden, f"out_cells_{number}", [np.multiply(each.cell, CELL) for each in found])
+        equal(golden, f"out_colors_{number}", [each.rgb for each in found])
+    kept: list[Any] = []
+    for drawn in arrays["in_rects"].tolist():
+        kept = add_rectangle(kept, tuple(drawn), window)
+    equal(golden, "out_rects", kept)
+    equal(golden, "out_region_cells", hint_rules.rectangle_cells(kept))
+    joined = hint_rules.join_sources(
+        CellColor((row // CELL, column // CELL), tuple(rgb))
+        for (row, column), rgb in zip(
+            arrays["in_joined_index"].tolist(), arrays["in_joined_color"].tolist(), strict=True
+        )
+    )
+    equal(golden, "out_joined_index", [np.multiply(each.cell, CELL) for each in joined])
+    equal(golden, "out_joined_color", [each.rgb for each in joined])
+
+
+@case("huang2022_exemplar_points")
+def exemplar_points(golden: Golden) -> None:
+    for number, (warped, similarity) in enumerate(
+        zip(golden.arrays["in_warped"], golden.arrays["in_similarity"], strict=True)
+    ):
+        cells = warped.shape[0] // CELL
+        small = hint_rules.shrink_similarity(similarity, cells)
+        golden.close(f"out_similarity_{number}", torch.from_numpy(small))
+        found = exemplar_hints(warped, similarity)
+        equal(golden, f"out_cells_{number}", [np.multiply(each.cell, CELL) for each in found])
+        golden.close(
+            f"out_colors_{number}", torch.tensor([each.rgb for each in found], dtype=torch.float64)
+        )
+
+
+@case("huang2022_quantizer")
+def quantizer(golden: Golden) -> None:
+    config, features = golden.meta["config"], golden.tensor("in_z").requires_grad_()
+    network = Quantizer(config["n_embed"], config["embed_dim"])
+    network.load_state_dict(weights(golden))
+    found = network(features)
+    golden.close("out_quantized", found.vectors)
+    equal(golden, "out_indices", found.codes)
+    golden.close("out_loss", found.loss)
+    golden.close("out_perplexity", found.perplexity)
+    through = golden.meta["through"] * (golden.tensor("in_weight") * found.vectors).sum()
+    (through + found.loss).backward()
+    assert features.grad is not None
+    assert network.embedding.weight.grad is not None
+    golden.close("out_grad_z", features.grad)
+    golden.close("out_grad_codebook", network.embedding.weight.grad)
+
+
+@case("huang2022_vqgan")
+@torch.inference_mode()
+def vqgan(golden: Golden) -> None:
+    network, every = vqgan_of(golden, golden.meta["config"]), golden.meta["every"]
+    rgb, seen = signed(golden), dict[str, Tensor]()
+
+    def keep(name: str, module: torch.nn.Module) -> None:
+        module.register_forward_hook(lambda *call: seen.update({name: call[-1]}))
+
+    for short, encoder in (("enc", network.encoder), ("gray", network.gray_encoder)):
+        keep(f"{short}_conv_in", encoder.conv_in)
+        keep(f"{short}_mid", encoder.mid)
+        for level, module in enumerate(encoder.down):
+            keep(f"{short}_down{level}", module)
+    keep("dec_mid_attn", network.decoder.mid.attn_1)
+    keep("dec_mid", network.decoder.mid)
+    for level, module in enumerate(network.decoder.up):
+        keep(f"dec_up{level}", module)
+    gray = gray_of(rgb)
+    golden.close("out_gray", gray[:, :, :: every["space"], :: every["space"]])
+    golden.close("out_h", network.color_features(rgb))
+    features = network.gray_features(gray)
+    golden.close("out_f_gray", features)
+    found = network(rgb)
+    equal(golden, "out_indices", found.quantized.codes)
+    golden.close("out_codebook_loss", found.quantized.loss)
+    golden.close("out_perplexity", found.quantized.perplexity)
+    golden.close("out_rec", found.rgb[:, :, :: every["out"], :: every["out"]])
+    for name, value in seen.items():
+        space = every["space"]
+        golden.close(f"out_{name}", value[:, :: every["channel"], ::space, ::space])
+    given = network.decode_codes(golden.tensor("in_tokens").long(), features)
+    golden.close("out_rec_given", given[:, :, :: every["out"], :: every["out"]])
+
+
+@case("huang2022_transformer")
+@torch.inference_mode()
+def transformer(golden: Golden) -> None:
+    meta, every = golden.meta, golden.meta["every"]
+    network = transformer_of(golden, meta["config"])
+    codes = golden.tensor("in_tokens").long()
+    if "in_gray" in golden.arrays:
+        gray = golden.tensor("in_gray")
+    else:
+        gray = torch.from_numpy(pseudo_tensor(**meta["pseudo_inputs"]["gray"]))
+    hints = Hints(golden.tensor("in_hint_cells").long(), golden.tensor("in_hints"))
+    position, vocabulary, channel = (every[key] for key in ("position", "vocabulary", "channel"))
+    x = network.embed(gray, codes, hints)
+    golden.close("out_embedded", x[:, ::position, ::channel])
+    attention = network.blocks[0].attn
+    normed = network.blocks[0].ln1(x)
+    query, (key, _) = attention.split(attention.query(normed)), attention.keys_and_values(normed)
+    shares = (query @ key.mT / math.sqrt(query.shape[-1])).softmax(dim=-1)
+    golden.close("out_attention0", shares[:, :: every["head"], ::position, ::position])
+    for number, block in enumerate(network.blocks):
+        x = block(x)
+        if number in every["blocks"]:
+            golden.close(f"out_block{number}", x[:, ::position, ::channel])
+    logits = network(gray, codes, hints)
+    golden.close("out_logits", logits[:, ::position, ::vocabulary])
+    equal(golden, "out_argmax", logits.argmax(dim=-1))
+    if "out_logits_no_hints" in golden.arrays:
+        plain = network(gray, codes, Hints.none())
+        golden.close("out_logits_no_hints", plain[:, ::position, ::vocabulary])
+    if "short" in meta:
+        rows, columns = meta["short"]
+        short = network(gray[:, : rows * columns], codes[:, :rows, :columns], Hints.none())
+        golden.close("out_logits_short", short[:, ::position, ::vocabulary])
+
+
+def published_draw(uniform: np.ndarray, top_k: int, seen: list[Tensor]) -> Draw:
+    """Return the draw of the files: the first code whose cumulative share exceeds a number."""
+
+    def draw(logits: Tensor, step: int) -> int:
+        seen.append(logits)
+        shares = most_probable(logits, top_k).softmax(dim=0).double().cumsum(dim=0)
+        return int((shares > float(uniform[step])).int().argmax())
+
+    return draw
+
+
+@case("huang2022_sample")
+@torch.inference_mode()
+def sampling(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    network = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
+    drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")
+    size = tuple(meta["img_size"])
+    gray = network.gray_features(network_input(arrays["in_image"], size))
+    rows, columns = gray.shape[-2:]
+    for number, run in enumerate(meta["runs"]):
+        part = slice(*run["strokes"])
+        hints = hint_rules.to_hints(
+            [
+                CellColor((row // CELL, column // CELL), tuple(rgb))
+                for (row, column), rgb in zip(
+                    arrays["in_stroke_index"][part].tolist(),
+                    arrays["in_stroke_color"][part].tolist(),
+                    strict=True,
+                )
+            ]
+        )
+        codes = torch.full((rows, columns), drawer.mask_token)
+        if run["prior"]:
+            codes = network.encode(network_input(arrays["in_prior"], size))[0]
+        if run["mask"]:
+            codes[tuple(golden.tensor("in_mask_cells").long().T)] = drawer.mask_token
+        cells = list(range(rows * columns))
+        if run["only"]:
+            cells = [row * columns + column for row, column in arrays["in_sample_cells"].tolist()]
+        seen: list[Tensor] = []
+        draw = published_draw(arrays["in_uniform"][number], run["topk"], seen)
+        found = sample(drawer, gray.flatten(2).mT, codes, cells, hints, draw)
+        equal(golden, f"out_tokens_{number}", found)
+        golden.close(f"out_logits_{number}", torch.stack(seen))
+        rgb = network.decode_codes(found[None], gray)[0]
+        golden.close_sampled(f"out_rec_{number}", rgb)
+        levels = to_levels(rgb)
+        equal(golden, f"out_gen_{number}", levels[::2, ::2])
+        equal(golden, f"out_picture_{number}", join(arrays["in_image"], levels)[::2, ::2])
+
+
+@case("huang2022_windows")
+@torch.inference_mode()
+def second_pass(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    table = []
+    for rows, columns, shape, patch, mask in meta["grids"]:
+        for window in windows((rows, columns), tuple(shape), tuple(patch), tuple(mask)):
+            relative, numbers = window.masked.within(window.seen), window.numbers()
+            areas = [vars(each).values() for each in (window.seen, relative, window.drawn)]
+            places = [numbers[0], numbers[-1], len(numbers)]
+            table.append([*window.center, *(value for area in areas for value in area), *places])
+    equal(golden, "out_windows", table)
+    network = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
+    drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")
+    size = whole_cells(*arrays["in_gray"].shape)
+    gray = network.gray_features(to_signed(resized(arrays["in_gray"], size)))
+    codes = network.encode(to_signed(resized(arrays["in_color"], size)))[0]
+    equal(golden, "out_tokens_before", codes)
+    how = meta["upsample"]
+    found = repaint(
+        drawer,
+        gray,
+        codes,
+        lambda logits, step: int(most_probable(logits, how["topk"]).argmax()),
+        shape=tuple(meta["config"]["hybridtran_config"]["input_shape"]),
+        patch=tuple(how["patch_size"]),
+        mask=tuple(how["mask_size"]),
+    )
+    equal(golden, "out_tokens_after", found)
+    levels = to_levels(network.decode_codes(found[None], gray)[0])
+    equal(golden, "out_gen", levels[::4, ::4])
+    equal(golden, "out_picture", join(resized(arrays["in_gray"], size), levels)[::4, ::4])
