@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorzoo.color import rgb_to_lab
+from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
 from colorzoo.zoo.huang2022 import hints as hint_rules
+from colorzoo.zoo.huang2022.exemplar import Matcher
 from colorzoo.zoo.huang2022.hints import CellColor, add_rectangle, add_stroke, exemplar_hints
+from colorzoo.zoo.huang2022.losses import (
+    LPIPS,
+    VQGANObjective,
+    discriminator_hinge,
+    generator_terms,
+    generator_total,
+    judged,
+    patch_discriminator,
+)
 from colorzoo.zoo.huang2022.pipeline import (
     colorfulness,
     gray_levels,
@@ -314,3 +327,94 @@ def second_pass(golden: Golden) -> None:
     levels = to_levels(network.decode_codes(found[None], gray)[0])
     equal(golden, "out_gen", levels[::4, ::4])
     equal(golden, "out_picture", join(resized(arrays["in_gray"], size), levels)[::4, ::4])
+
+
+@case("huang2022_warp")
+@torch.inference_mode()
+def warp(golden: Golden) -> None:
+    size = tuple(golden.meta["image_size"])
+    matcher = Matcher()
+    matcher.features.vgg.load_state_dict(convert_vgg19(weights(golden, "vgg19")))
+    matcher.correspondence.load_state_dict(convert_warp_net(weights(golden, "warpnet")))
+    target, other = (
+        (network_input(golden.arrays[name], size) + 1) / 2 for name in ("in_image", "in_exemplar")
+    )
+    gray = (network_input(np.dstack([gray_levels(golden.arrays["in_image"])] * 3), size) + 1) / 2
+    assert target.shape == gray.shape
+    found = matcher(rgb_to_lab(gray)[:, :1], other)
+    golden.close_sampled("out_target_l", torch.nn.functional.avg_pool2d(found.luma, 2)[0, 0] - 50)
+    center = torch.tensor([50.0, 0, 0]).view(3, 1, 1)
+    golden.close_sampled(
+        "out_exemplar_lab", torch.nn.functional.avg_pool2d(rgb_to_lab(other), 2)[0] - center
+    )
+    golden.close("out_warped_lab", found.lab[0] - center)
+    golden.close("out_similarity", found.similarity[0, 0])
+    equal(golden, "out_picture", to_levels(2 * found.picture()[0] - 1)[::2, ::2])
+
+
+@case("huang2022_discriminator")
+def discriminator(golden: Golden) -> None:
+    network, rgb = discriminator_of(golden), signed(golden)
+    with torch.inference_mode():
+        golden.close("out_eval", network.eval()(rgb))
+        golden.close("out_train", network.train()(rgb))
+    norm = network.layers[3]
+    golden.close("out_running_mean", norm.running_mean)
+    golden.close("out_running_var", norm.running_var)
+
+
+def discriminator_of(golden: Golden, part: str | None = None) -> Any:
+    network = patch_discriminator()
+    found = weights(golden, part)
+    network.load_state_dict({key.replace("main.", "layers."): value for key, value in found.items()})
+    return network
+
+
+def lpips_of(golden: Golden) -> LPIPS:
+    network = LPIPS()
+    vgg = {re.sub(r"slice\d", "features", key): value for key, value in weights(golden, "vgg16").items()}
+    network.load(vgg, weights(golden, "lpips"))
+    return network.eval().requires_grad_(False)
+
+
+def objective_of(golden: Golden) -> VQGANObjective:
+    config = golden.meta["loss_config"]
+    return VQGANObjective(
+        perceptual_weight=config["perceptual_weight"],
+        codebook_weight=config["codebook_weight"],
+        adversarial_weight=config["disc_weight"],
+        disc_start=config["disc_start"],
+    )
+
+
+def listed_terms(terms: Mapping[str, Tensor], total: Tensor, factor: float) -> Tensor:
+    """Return what the files list of an autoencoder's loss."""
+    pixel, perceptual = terms["pixel"], terms["perceptual"]
+    listed = [total, terms["codebook"], pixel + perceptual, pixel, perceptual, factor, terms["adversarial"]]
+    return torch.tensor([float(each) for each in listed])
+
+
+@case("huang2022_losses")
+def losses(golden: Golden) -> None:
+    objective, network = objective_of(golden), lpips_of(golden)
+    critic = discriminator_of(golden, "discriminator").train()
+    target, rgb = signed(golden), signed(golden, "in_rec").requires_grad_()
+    golden.close("out_scaled", network.normalized(target)[:, :, ::8, ::8])
+    for number, tap in enumerate(network.taps(target)):
+        cut = slice(None, None, 8 if number < 3 else 1)
+        golden.close(f"out_vgg{number}", tap[:, ::16, cut, cut])
+    terms = network(rgb, target)
+    golden.close("out_lpips_terms", terms)
+    golden.close("out_lpips", terms.sum(dim=1))
+    (gradient,) = torch.autograd.grad(terms.sum(dim=1).mean(), rgb)
+    golden.close("out_lpips_grad", gradient[:, :, ::4, ::4])
+    codebook = golden.tensor("in_codebook_loss").float()
+    for name, step in (("before", objective.disc_start - 1), ("after", objective.disc_start)):
+        found = generator_terms(rgb, target, codebook, network, critic)
+        total, factor = generator_total(found, objective, step), judged(objective, step)
+        golden.close(f"out_ae_{name}", listed_terms(found, total, factor))
+        (gradient,) = torch.autograd.grad(total, rgb)
+        golden.close(f"out_ae_grad_{name}", gradient[:, :, ::4, ::4])
+        real, fake = critic(target), critic(rgb.detach())
+        hinge = factor * discriminator_hinge(real, fake)
+        golden.close(f"out_d_{name}", torch.stack([hinge, hinge, real.mean(), fake.mean()]))
