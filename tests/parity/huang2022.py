@@ -6,6 +6,7 @@ import math
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
+from colorzoo.networks.exemplar_features import VGGTrunk
+from colorzoo.networks.matching import WarpNet
 from colorzoo.zoo.huang2022 import hints as hint_rules
 from colorzoo.zoo.huang2022.exemplar import Matcher
 from colorzoo.zoo.huang2022.hints import CellColor, add_rectangle, add_stroke, exemplar_hints
@@ -35,10 +38,19 @@ from colorzoo.zoo.huang2022.pipeline import (
     resized,
     to_levels,
     to_signed,
+    validation_crop,
     whole_cells,
 )
 from colorzoo.zoo.huang2022.sampling import Draw, most_probable, sample
+from colorzoo.zoo.huang2022.task import fed_codes, masked_cross_entropy, transformer_groups
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
+from colorzoo.zoo.huang2022.users import (
+    Users,
+    candidate_cells,
+    choose_candidates,
+    draw_mask,
+    patch_color,
+)
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
 from colorzoo.zoo.huang2022.windows import repaint, windows
 from parity.cases import Golden, case
@@ -63,7 +75,7 @@ def vqgan_sizes(config: Mapping[str, Any]) -> VQGANSizes:
         attention=tuple(n for n in levels if dd["resolution"] // 2**n in dd["attn_resolutions"]),
         blocks=dd["num_res_blocks"],
         latent=dd["z_channels"],
-        width=config["embed_dim"],
+        code_width=config["embed_dim"],
         codes=config["n_embed"],
     )
 
@@ -333,8 +345,8 @@ def second_pass(golden: Golden) -> None:
 @torch.inference_mode()
 def warp(golden: Golden) -> None:
     size = tuple(golden.meta["image_size"])
-    matcher = Matcher()
-    matcher.features.vgg.load_state_dict(convert_vgg19(weights(golden, "vgg19")))
+    matcher = Matcher(trunk := VGGTrunk(), WarpNet())
+    trunk.vgg.load_state_dict(convert_vgg19(weights(golden, "vgg19")))
     matcher.correspondence.load_state_dict(convert_warp_net(weights(golden, "warpnet")))
     target, other = (
         (network_input(golden.arrays[name], size) + 1) / 2 for name in ("in_image", "in_exemplar")
@@ -391,7 +403,7 @@ def listed_terms(terms: Mapping[str, Tensor], total: Tensor, factor: float) -> T
     """Return what the files list of an autoencoder's loss."""
     pixel, perceptual = terms["pixel"], terms["perceptual"]
     listed = [total, terms["codebook"], pixel + perceptual, pixel, perceptual, factor, terms["adversarial"]]
-    return torch.tensor([float(each) for each in listed])
+    return torch.stack([torch.as_tensor(each).detach().float() for each in listed])
 
 
 @case("huang2022_losses")
@@ -418,3 +430,131 @@ def losses(golden: Golden) -> None:
         real, fake = critic(target), critic(rgb.detach())
         hinge = factor * discriminator_hinge(real, fake)
         golden.close(f"out_d_{name}", torch.stack([hinge, hinge, real.mean(), fake.mean()]))
+
+
+@dataclass
+class GivenDraws:
+    """Random numbers of a file in place of a generator's."""
+
+    uniform: float
+    count: int
+    order: list[int]
+    limits: list[tuple[int, int]]
+
+    def random(self) -> float:
+        return self.uniform
+
+    def randint(self, low: int, high: int) -> int:
+        self.limits.append((low, high))
+        return min(self.count, high - 1)
+
+    def permutation(self, length: int) -> list[int]:
+        return [each for each in self.order if each < length]
+
+
+@case("huang2022_masks")
+def masks(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    users = Users(everything=meta["mode_prob"]["full"], strokes=meta["strokes"])
+    modes, numbers = random.Random(meta["python_seed"]), np.random.RandomState(meta["numpy_seed"])
+    shape = tuple(meta["input_shape"])
+    drawn = [draw_mask(modes, numbers, shape, users) for _ in range(meta["count"])]
+    equal(golden, "out_masks", drawn)
+    side = meta["resolution"][0]
+    crop = validation_crop(arrays["in_rgb"], side)
+    equal(golden, "out_x", crop.transpose(2, 0, 1)[:, ::4, ::4])
+    large = arrays["in_superpixel"]
+    start = round((len(large) - side) / 2)
+    superpixels = large[start : start + side, start : start + side]
+    found = [patch_color(superpixels, cell) for cell in candidate_cells(arrays["in_mask"])]
+    golden.close("out_hint_colors", torch.from_numpy(np.stack(found)))
+    chosen, cells, limits = [], [], []
+    given = iter(zip(arrays["in_count"].tolist(), arrays["in_permutation"].tolist(), strict=True))
+    for picture, mask in enumerate(arrays["in_masks_select"]):
+        uniform = float(arrays["in_rand"][picture])
+        count, order = next(given) if uniform <= users.hinted else (0, [])
+        places = candidate_cells(mask)
+        for index in choose_candidates(mask, GivenDraws(uniform, count, order, limits), users):
+            cells.append((picture, *places[index]))
+            chosen.append(golden.tensor("in_cond_select")[picture, index])
+    golden.close("out_selected_colors", torch.stack(chosen))
+    equal(golden, "out_selected_cells", cells)
+    equal(golden, "out_limits", limits)
+
+
+def close_changes(golden: Golden, name: str, ours: Tensor) -> None:
+    """Compare steps of Adam, of which the sign of a gradient near 0 decides a few."""
+    stated, expected = golden.meta["tolerance"][name], golden.tensor(name)
+    apart = (ours.detach() - expected).abs()
+    assert apart.max() <= 2.01 * golden.meta["lr"] + stated["atol"], name
+    assert (apart > stated["atol"]).float().mean() <= 0.005, name
+
+
+@case("huang2022_vqgan_step")
+def vqgan_step(golden: Golden) -> None:
+    meta = golden.meta
+    network = vqgan_of(golden, meta["config"], "vqgan").train()
+    named = dict(network.named_parameters())
+    objective, lpips, step = objective_of(golden), lpips_of(golden), meta["global_step"]
+    critic = discriminator_of(golden, "discriminator").train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=meta["lr"], betas=(0.5, 0.9))
+    target = signed(golden)
+    found = network(target)
+    terms = generator_terms(found.rgb, target, found.quantized.loss, lpips, critic)
+    total = generator_total(terms, objective, step)
+    golden.close("out_ae", listed_terms(terms, total, judged(objective, step)))
+    golden.close_sampled("out_rec", found.rgb)
+    total.backward()
+    norms = torch.stack([named[key].grad.norm() for key in meta["grad_keys"]])
+    expected = golden.tensor("out_grad_norms")
+    golden.close("out_grad_norms", torch.where(expected < 1e-5, expected, norms))
+    before = {key: value.detach().clone() for key, value in named.items()}
+    for name, key, every in meta["grad_arrays"]:
+        golden.close(f"out_grad_{name}", named[key].grad[::every])
+    optimizer.step()
+    for name, key, every in meta["change_arrays"]:
+        close_changes(golden, f"out_change_{name}", (named[key] - before[key])[::every])
+    critic.zero_grad()
+    real, fake = critic(target), critic(found.rgb.detach())
+    hinge = judged(objective, step) * discriminator_hinge(real, fake)
+    golden.close("out_d", torch.stack([hinge, real.mean(), fake.mean()]))
+    hinge.backward()
+    theirs = {name.replace("layers.", "main."): p for name, p in critic.named_parameters()}
+    golden.close("out_d_grad_norms", torch.stack([theirs[key].grad.norm() for key in meta["d_grad_keys"]]))
+    golden.close("out_d_running_mean", critic.layers[3].running_mean)
+
+
+@case("huang2022_transformer_step")
+def transformer_step(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    codes_of = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
+    network = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer").train()
+    named, rgb = dict(network.named_parameters()), signed(golden)
+    with torch.no_grad():
+        target = codes_of.encode(rgb)
+        gray = codes_of.gray_features(gray_of(rgb)).flatten(2).mT
+    mask = golden.tensor("in_mask")
+    cells = [
+        [(picture, *cell) for cell in candidate_cells(each)] for picture, each in enumerate(arrays["in_mask"])
+    ]
+    equal(golden, "out_all_cells", cells)
+    fed = fed_codes(target, mask, network.mask_token)
+    equal(golden, "out_tokens", fed)
+    equal(golden, "out_target", target)
+    logits = network(gray, fed, Hints(golden.tensor("in_hint_cells").long(), golden.tensor("in_hints")))
+    golden.close("out_logits", logits)
+    loss = masked_cross_entropy(logits, target, mask)
+    golden.close("out_loss", loss)
+    loss.backward()
+    norms = torch.stack([named[key].grad.norm() for key in meta["grad_keys"]])
+    golden.close("out_grad_norms", norms)
+    for name, key, every in meta["grad_arrays"]:
+        golden.close(f"out_grad_{name}", named[key].grad[::every])
+    groups = transformer_groups(network)
+    decayed = {id(p) for p in groups[0]["params"]}
+    assert {key for key, p in named.items() if id(p) in decayed} == set(meta["decayed"])
+    optimizer = torch.optim.AdamW(groups, lr=meta["lr"], betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01)
+    before = {key: value.detach().clone() for key, value in named.items()}
+    optimizer.step()
+    for name, key, every in meta["change_arrays"]:
+        close_changes(golden, f"out_change_{name}", (named[key] - before[key])[::every])

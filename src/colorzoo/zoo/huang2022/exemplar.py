@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.networks.exemplar_features import VGGTrunk
+from colorzoo.networks.exemplar_features import Trunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 
 _TAU = 0.01
@@ -42,17 +42,16 @@ class WarpedExemplar(NamedTuple):
 
 
 class Matcher(nn.Module):
-    """VGG-19 and the correspondence network, frozen.
+    """The frozen matching of Zhang et al. 2019.
 
     Args:
-        width: Multiplier of their channel counts; 1.0 is published.
+        features: Its trunk.
+        correspondence: Makes the maps that are matched from the trunk's.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, features: Trunk, correspondence: WarpNet) -> None:
         super().__init__()
-        self.features = VGGTrunk(width)
-        self.correspondence = WarpNet(self.features.channels, width)
-        self.requires_grad_(False)
+        self.features, self.correspondence = features, correspondence
 
     def forward(self, luma: Tensor, exemplar: Tensor) -> WarpedExemplar:
         """Warp an exemplar.
@@ -63,11 +62,9 @@ class Matcher(nn.Module):
         """
         small = F.avg_pool2d(luma, _HALF)
         lab = F.avg_pool2d(rgb_to_lab(exemplar), _HALF)
-        ours = self._features((small / 100).expand(-1, 3, -1, -1))
-        theirs = self._features(lab_to_rgb(lab))
+        ours, theirs = (
+            self.correspondence(unit_features(each.taps))
+            for each in (self.features.of_luma(small), self.features.of_rgb(lab_to_rgb(lab)))
+        )
         found = self.correspondence.warp(ours, theirs, F.avg_pool2d(lab, STRIDE), tau=_TAU)
         return WarpedExemplar(found.values, found.similarity, luma)
-
-    def _features(self, rgb: Tensor) -> Tensor:
-        matched: Tensor = self.correspondence(unit_features(self.features.of_rgb(rgb).taps))
-        return matched

@@ -19,6 +19,7 @@ Pixels = NDArray[np.uint8]
 Size = tuple[int, int]
 
 _SHORTEST, _LONGEST = 256, 1024
+_ZOOM = 1.15
 
 
 def limited_size(width: int, height: int) -> Size:
@@ -78,6 +79,13 @@ def resized(picture: Pixels, size: Size) -> Pixels:
 def whole_cells(height: int, width: int) -> Size:
     """Return the next smaller multiples of 16."""
     return height // CELL * CELL, width // CELL * CELL
+
+
+def validation_crop(rgb: Pixels, side: int = 256) -> Pixels:
+    """Return the middle of a picture ``(H, W, 3)`` as training and validation cut it: squashed, then cropped."""
+    large = int(side * _ZOOM)
+    start = round((large - side) / 2)
+    return resized(rgb, (large, large))[start : start + side, start : start + side]
 
 
 def colorfulness(rgb: Pixels) -> float:

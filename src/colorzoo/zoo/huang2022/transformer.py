@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.settings import Natural
+
 _EPSILON = 1e-5
 _DEVIATION = 0.02
 
@@ -32,6 +34,10 @@ class Hints:
         """Return no hints."""
         return cls(torch.zeros(0, 3, dtype=torch.int64, device=device), torch.zeros(0, 3, device=device))
 
+    def to(self, device: torch.device) -> Hints:
+        """Return a copy on a device."""
+        return Hints(self.cells.to(device), self.rgb.to(device))
+
     def of_picture(self, index: int) -> Hints:
         """Return the hints of one picture of the batch, as a batch of its own."""
         mine = self.cells[:, 0] == index
@@ -51,11 +57,11 @@ class TransformerSizes:
         columns: Its columns.
     """
 
-    embedding: int = 512
-    heads: int = 16
-    layers: int = 24
-    rows: int = 16
-    columns: int = 16
+    embedding: Natural = 512
+    heads: Natural = 16
+    layers: Natural = 24
+    rows: Natural = 16
+    columns: Natural = 16
 
 
 class HybridTransformer(nn.Module):

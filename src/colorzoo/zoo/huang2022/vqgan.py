@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3
+from colorzoo.settings import Natural
 
 CELL = 16
 """Pixels along each side of a cell."""
@@ -34,17 +35,17 @@ class VQGANSizes:
         attention: Levels with attention.
         blocks: Residual blocks of a level of the encoders; those of the decoder have one more.
         latent: Channels at the end of the color encoder.
-        width: Channels of codes and of gray features.
+        code_width: Channels of codes and of gray features.
         codes: Number of codes.
     """
 
-    channels: int = 128
+    channels: Natural = 128
     multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)
     attention: tuple[int, ...] = (4,)
-    blocks: int = 2
-    latent: int = 512
-    width: int = 512
-    codes: int = 4096
+    blocks: Natural = 2
+    latent: Natural = 512
+    code_width: Natural = 512
+    codes: Natural = 4096
 
 
 class Quantized(NamedTuple):
@@ -85,10 +86,10 @@ class ChromaVQGAN(nn.Module):
     def __init__(self, sizes: VQGANSizes = VQGANSizes()) -> None:
         super().__init__()
         self.encoder = Encoder(3, sizes.latent, sizes)
-        self.gray_encoder = Encoder(1, sizes.width, sizes)
-        self.quant_conv = nn.Conv2d(sizes.latent, sizes.width, 1)
-        self.quantize = Quantizer(sizes.codes, sizes.width)
-        self.post_quant_conv = nn.Conv2d(2 * sizes.width, 2 * sizes.latent, 1)
+        self.gray_encoder = Encoder(1, sizes.code_width, sizes)
+        self.quant_conv = nn.Conv2d(sizes.latent, sizes.code_width, 1)
+        self.quantize = Quantizer(sizes.codes, sizes.code_width)
+        self.post_quant_conv = nn.Conv2d(2 * sizes.code_width, 2 * sizes.latent, 1)
         self.decoder = Decoder(2 * sizes.latent, sizes)
 
     def forward(self, rgb: Tensor) -> Reconstruction:
