@@ -157,8 +157,7 @@ def exemplar_points(golden: Golden) -> None:
     for number, (warped, similarity) in enumerate(
         zip(golden.arrays["in_warped"], golden.arrays["in_similarity"], strict=True)
     ):
-        cells = warped.shape[0] // CELL
-        small = hint_rules.shrink_similarity(similarity, cells)
+        small = hint_rules.shrink_similarity(similarity, (warped.shape[0] // CELL, warped.shape[1] // CELL))
         golden.close(f"out_similarity_{number}", torch.from_numpy(small))
         found = exemplar_hints(warped, similarity)
         equal(golden, f"out_cells_{number}", [np.multiply(each.cell, CELL) for each in found])

@@ -52,7 +52,7 @@ UNICOLOR = ModelCard(
     ),
     smoke=Smoke(
         {
-            "channels": 32,
+            "channels": 128,  # fewer amplify rounding: a normalization has 32 groups
             "multipliers": (1, 1, 1, 1, 1),
             "blocks": 1,
             "latent": 16,
@@ -61,16 +61,16 @@ UNICOLOR = ModelCard(
             "embedding": 32,
             "heads": 4,
             "layers": 2,
-            "rows": 4,
-            "columns": 4,
+            "rows": 2,
+            "columns": 2,
             "top_k": 4,
-            "fewest": 8,
-            "strokes": 4,
+            "fewest": 2,
+            "strokes": 2,
             "matcher": "zhang2019_small",
-            "matched_size": (32, 64),
+            "matched_size": (128, 128),
             "codes_of": "random",
         },
-        size=64,
+        size=32,
     ),
     limits=("export", "gradient"),
 )

@@ -57,7 +57,7 @@ class Matcher(nn.Module):
         """Warp an exemplar.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100], sides multiples of 32.
+            luma: ``(B, 1, H, W)`` in [0, 100], sides multiples of 16.
             exemplar: RGB ``(B, 3, H, W)`` in [0, 1].
         """
         small = F.avg_pool2d(luma, _HALF)

@@ -138,13 +138,13 @@ def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -
     """Return the hints of an exemplar: the mean colors of the cells that it resembles.
 
     Args:
-        warped: ``(256, 256, 3)``, the exemplar's colors at the places of the picture.
-        similarity: ``(h, w)`` cosines of the match, four pixels each.
+        warped: ``(H, W, 3)``, the exemplar's colors at the places of the network's picture.
+        similarity: ``(h, w)`` cosines of the match.
     """
-    cells = warped.shape[0] // CELL
-    small = shrink_similarity(similarity, cells)
-    least = min(_SURE, float(np.sort(small, axis=None)[-_AT_LEAST]))
-    means = warped.reshape(cells, CELL, cells, CELL, 3).astype(np.float64).mean(axis=(1, 3))
+    rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
+    small = shrink_similarity(similarity, (rows, columns))
+    least = min(_SURE, float(np.sort(small, axis=None)[-min(_AT_LEAST, small.size)]))
+    means = warped.reshape(rows, CELL, columns, CELL, 3).astype(np.float64).mean(axis=(1, 3))
     found = []
     for row, column in np.argwhere(small >= least):
         red, green, blue = means[row, column]
@@ -152,10 +152,11 @@ def exemplar_hints(warped: NDArray[np.uint8], similarity: NDArray[np.float32]) -
     return found
 
 
-def shrink_similarity(similarity: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
-    """Return the similarity ``(cells, cells)``, bilinear without antialiasing, as published."""
+def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
+    """Return the similarity of rows and columns of cells, bilinear without antialiasing, as published."""
     large = similarity.repeat(4, axis=0).repeat(4, axis=1)
-    return np.asarray(cv2.resize(large, (cells, cells), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    shrunk = cv2.resize(large, (cells[1], cells[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(shrunk, dtype=np.float32)
 
 
 def frequent_color(patch: NDArray[np.uint8]) -> Color:

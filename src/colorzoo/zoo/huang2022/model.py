@@ -31,6 +31,7 @@ from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, s
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
 
+_LEAST_MATCHED = 128  # pixels, of which VGG's last map has four
 _LEAST_PIXELS = 12  # of a cell's 256 that strokes must cover, as published
 
 
@@ -58,7 +59,8 @@ class Matching:
         matcher: Registered model of the zhang2019 family whose features are matched; it is loaded with the
             first exemplar.
         matcher_weights: Its weights: a tag of its card, or a file.
-        matched_size: Height and width to which picture and exemplar are squashed, multiples of 32.
+        matched_size: Height and width to which picture and exemplar are squashed, multiples of 16 from
+            128.
     """
 
     matcher: str = "zhang2019"
@@ -210,7 +212,7 @@ class UniColor(ColoringModel):
             luma.device
         )
 
-    def _loaded_matcher(self, device: torch.device) -> BorrowedModel[Matcher]:
+    def _loaded_matcher(self, device: torch.device) -> Matcher:
         """Return the matcher, which is loaded once.
 
         Raises:
@@ -222,7 +224,7 @@ class UniColor(ColoringModel):
                     self.matching.matcher, "matcher", self.matching.matcher_weights
                 )
                 self.matcher = BorrowedModel(Matcher(source.features, source.correspondence)).to(device)
-        return self.matcher
+        return self.matcher.model
 
     def _squash(self, picture: Tensor) -> Tensor:
         return F.interpolate(picture.float(), size=self.size, mode="bilinear", antialias=True)
@@ -271,5 +273,7 @@ def _check_sizes(vqgan: VQGANSizes, transformer: TransformerSizes, matching: Mat
         raise ColorzooError(
             f"embedding must be a multiple of heads ({transformer.heads}), not {transformer.embedding}."
         )
-    if any(side < 1 or side % 32 for side in matching.matched_size):
-        raise ColorzooError(f"matched_size must be two multiples of 32, not {matching.matched_size}.")
+    if any(side < _LEAST_MATCHED or side % 16 for side in matching.matched_size):
+        raise ColorzooError(
+            f"matched_size must be two multiples of 16 from {_LEAST_MATCHED}, not {matching.matched_size}."
+        )

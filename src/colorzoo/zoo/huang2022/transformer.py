@@ -117,17 +117,16 @@ class HybridTransformer(nn.Module):
     def embed_colors(self, codes: Tensor, hints: Hints) -> Tensor:
         """Return the color tokens ``(B, rows * columns, C)`` without their positions."""
         tokens: Tensor = self.tok_emb(codes.flatten(1))
-        if not len(hints.cells):
-            return tokens
         _, rows, columns = codes.shape
         picture, row, column = hints.cells.unbind(dim=1)
         place = (picture * rows + row) * columns + column
         order = torch.arange(len(place), device=place.device)
-        latest = torch.full((codes.numel(),), -1, device=place.device)
-        latest = latest.scatter_reduce(0, place, order, "amax")
+        nothing = torch.full((codes.numel(),), -1, device=place.device)
+        latest = nothing.scatter_reduce(0, place, order, "amax")
         hinted = (self.cond_input(hints.rgb) + self.cond_emb).to(tokens.dtype)
-        chosen = hinted[latest.clamp(min=0)].view_as(tokens)
-        return torch.where((latest >= 0).view(*tokens.shape[:2], 1), chosen, tokens)
+        # the row for cells without a hint keeps the layers in the graph if no cell has one
+        chosen = torch.cat([hinted, tokens.new_zeros(1, tokens.shape[-1])])[latest]
+        return torch.where((latest >= 0).view(*tokens.shape[:2], 1), chosen.view_as(tokens), tokens)
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the logits of color tokens ``(..., C)`` after the last block."""
