@@ -161,9 +161,7 @@ def exemplar_points(golden: Golden) -> None:
         golden.close(f"out_similarity_{number}", torch.from_numpy(small))
         found = exemplar_hints(warped, similarity)
         equal(golden, f"out_cells_{number}", [np.multiply(each.cell, CELL) for each in found])
-        golden.close(
-            f"out_colors_{number}", torch.tensor([each.rgb for each in found], dtype=torch.float64)
-        )
+        golden.close(f"out_colors_{number}", torch.tensor([each.rgb for each in found], dtype=torch.float64))
 
 
 @case("huang2022_quantizer")
@@ -355,9 +353,7 @@ def warp(golden: Golden) -> None:
     found = matcher(rgb_to_lab(gray)[:, :1], other)
     golden.close_sampled("out_target_l", torch.nn.functional.avg_pool2d(found.luma, 2)[0, 0] - 50)
     center = torch.tensor([50.0, 0, 0]).view(3, 1, 1)
-    golden.close_sampled(
-        "out_exemplar_lab", torch.nn.functional.avg_pool2d(rgb_to_lab(other), 2)[0] - center
-    )
+    golden.close_sampled("out_exemplar_lab", torch.nn.functional.avg_pool2d(rgb_to_lab(other), 2)[0] - center)
     golden.close("out_warped_lab", found.lab[0] - center)
     golden.close("out_similarity", found.similarity[0, 0])
     equal(golden, "out_picture", to_levels(2 * found.picture()[0] - 1)[::2, ::2])

@@ -39,11 +39,11 @@ class CellColor:
     rgb: Color
 
 
-def to_hints(found: Sequence[CellColor], picture: int = 0) -> Hints:
-    """Return hints of one picture as the transformer reads them."""
+def to_hints(found: Sequence[CellColor]) -> Hints:
+    """Return the hints of a picture as the transformer reads them."""
     if not found:
         return Hints.none()
-    cells = torch.tensor([(picture, *each.cell) for each in found])
+    cells = torch.tensor([(0, *each.cell) for each in found])
     rgb = torch.tensor([each.rgb for each in found], dtype=torch.float32)
     return Hints(cells, rgb / 255 * 2 - 1)
 

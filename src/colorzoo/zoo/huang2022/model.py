@@ -128,12 +128,14 @@ class UniColor(ColoringModel):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["codes"]`` has the code of each cell."""
-        nothing = torch.full((len(luma), *self.cells), self.network.transformer.mask_token)
-        everything = range(self.cells[0] * self.cells[1])
-        return self._color(luma, guidance, nothing.to(luma.device), [everything] * len(luma))
+        nothing = torch.full(self.cells, self.network.transformer.mask_token, device=luma.device)
+        everything = range(nothing.numel())
+        return self._color(luma, guidance, [nothing] * len(luma), [everything] * len(luma))
 
     @torch.no_grad()
-    def recolor(self, luma: Tensor, rgb: Tensor, region: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+    def recolor(
+        self, luma: Tensor, rgb: Tensor, region: Tensor, guidance: Guidance | None = None
+    ) -> AbPrediction:
         """Color a part of colored pictures again.
 
         Args:
@@ -146,35 +148,48 @@ class UniColor(ColoringModel):
         touched = F.adaptive_max_pool2d(region.float(), self.cells)[:, 0] > 0
         codes = codes.masked_fill(touched, self.network.transformer.mask_token)
         cells = [each.flatten().nonzero().flatten().tolist() for each in touched]
-        return self._color(luma, guidance, codes, cells)
+        return self._color(luma, guidance, list(codes), cells)
 
     @torch.no_grad()
     def _color(
-        self, luma: Tensor, guidance: Guidance | None, codes: Tensor, cells: Sequence[Sequence[int]]
+        self,
+        luma: Tensor,
+        guidance: Guidance | None,
+        codes: Sequence[Tensor],
+        cells: Sequence[Sequence[int]],
     ) -> AbPrediction:
-        """Draw the codes of some cells of each picture, and color it."""
-        with torch.autocast(luma.device.type, enabled=False):  # a rounding may draw another code
-            hints = self.hints(luma, guidance)
-            gray = 2 * luma_to_rgb(self._squash(luma))[:, :1] - 1
-            features = self.network.vqgan.gray_features(gray)
-            drawn = [
-                self._draw(features[index : index + 1], codes[index], cells[index], hints.of_picture(index))
-                for index in range(len(luma))
-            ]
-            found = torch.stack(drawn)
-            rgb = self.network.vqgan.decode_codes(found, features).clamp(-1, 1)
-            ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
-            ab = F.interpolate(ab, size=luma.shape[-2:], mode="bilinear", antialias=True)
-        return AbPrediction(ab=ab, extras={"codes": found[:, None]})
+        """Draw the codes of some cells of each picture, and color it.
 
-    def hints(self, luma: Tensor, guidance: Guidance | None) -> Hints:
-        """Return the colors of cells that the guidance means; where sources meet, points win.
-
-        Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
-            guidance: As for a plain call.
+        Pictures are colored one by one: rounding that depends on the batch could draw other codes.
         """
         guidance = guidance or Guidance()
+        found = [
+            self._color_one(luma[index : index + 1], guidance[index : index + 1], codes[index], cells[index])
+            for index in range(len(luma))
+        ]
+        ab, drawn = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return AbPrediction(ab=ab, extras={"codes": drawn})
+
+    def _color_one(
+        self, luma: Tensor, guidance: Guidance, codes: Tensor, cells: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Return ab ``(1, 2, H, W)`` and the codes ``(1, 1, rows, columns)`` of a picture."""
+        vqgan = self.network.vqgan
+        with torch.autocast(luma.device.type, enabled=False):  # a rounding may draw another code
+            features = vqgan.gray_features(2 * luma_to_rgb(self._squash(luma))[:, :1] - 1)
+            drawn = self._draw(features, codes, cells, self.hints(luma, guidance))[None]
+            rgb = vqgan.decode_codes(drawn, features).clamp(-1, 1)
+            ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
+            ab = F.interpolate(ab, size=luma.shape[-2:], mode="bilinear", antialias=True)
+        return ab, drawn[None]
+
+    def hints(self, luma: Tensor, guidance: Guidance) -> Hints:
+        """Return the colors of cells that guidance means; where sources meet, points win.
+
+        Args:
+            luma: ``(1, 1, H, W)`` in [0, 100].
+            guidance: Of the same picture.
+        """
         found = Hints.none(luma.device)
         if guidance.exemplar is not None:
             found = self._exemplar_hints(luma, guidance.exemplar)
@@ -204,13 +219,8 @@ class UniColor(ColoringModel):
             for each in (luma, exemplar.rgb)
         )
         warped = matcher(squashed, other.clamp(0, 1))
-        found = []
-        for index, (rgb, similarity) in enumerate(zip(warped.picture(), warped.similarity, strict=True)):
-            levels = resized(to_levels(2 * rgb - 1), self.size)
-            found.append(to_hints(exemplar_hints(levels, similarity[0].cpu().numpy()), index))
-        return Hints(torch.cat([each.cells for each in found]), torch.cat([each.rgb for each in found])).to(
-            luma.device
-        )
+        levels = resized(to_levels(2 * warped.picture()[0] - 1), self.size)
+        return to_hints(exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy())).to(luma.device)
 
     def _loaded_matcher(self, device: torch.device) -> Matcher:
         """Return the matcher, which is loaded once.
@@ -220,9 +230,7 @@ class UniColor(ColoringModel):
         """
         if self.matcher is None:
             with torch.inference_mode(False):
-                source: Any = create_backbone(
-                    self.matching.matcher, "matcher", self.matching.matcher_weights
-                )
+                source: Any = create_backbone(self.matching.matcher, "matcher", self.matching.matcher_weights)
                 self.matcher = BorrowedModel(Matcher(source.features, source.correspondence)).to(device)
         return self.matcher.model
 
@@ -268,7 +276,9 @@ def _check_sizes(vqgan: VQGANSizes, transformer: TransformerSizes, matching: Mat
     if vqgan.channels % 32:
         raise ColorzooError(f"channels must be a multiple of 32, not {vqgan.channels}.")
     if len(vqgan.multipliers) != 5:
-        raise ColorzooError(f"multipliers must be five numbers, of cells of 16 pixels; got {vqgan.multipliers}.")
+        raise ColorzooError(
+            f"multipliers must be five numbers, of cells of 16 pixels; got {vqgan.multipliers}."
+        )
     if transformer.embedding % transformer.heads:
         raise ColorzooError(
             f"embedding must be a multiple of heads ({transformer.heads}), not {transformer.embedding}."

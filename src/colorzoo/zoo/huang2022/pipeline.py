@@ -64,7 +64,7 @@ def to_levels(rgb: Tensor) -> Pixels:
 
 
 def join(gray: Pixels, color: Pixels) -> Pixels:
-    """Return a gray picture ``(H, W)`` in the colors of a picture ``(h, w, 3)``, in OpenCV's Lab of 8 bits."""
+    """Return a gray picture ``(H, W)`` in the colors of a picture ``(h, w, 3)``, in OpenCV's 8-bit Lab."""
     enlarged = resized(color, (gray.shape[0], gray.shape[1]))
     lab = cv2.cvtColor(enlarged, cv2.COLOR_RGB2LAB)
     lab[..., 0] = cv2.cvtColor(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), cv2.COLOR_RGB2LAB)[..., 0]
@@ -82,14 +82,14 @@ def whole_cells(height: int, width: int) -> Size:
 
 
 def validation_crop(rgb: Pixels, side: int = 256) -> Pixels:
-    """Return the middle of a picture ``(H, W, 3)`` as training and validation cut it: squashed, then cropped."""
+    """Return the middle of a picture ``(H, W, 3)`` as validation cuts it: squashed, then cropped."""
     large = int(side * _ZOOM)
     start = round((large - side) / 2)
     return resized(rgb, (large, large))[start : start + side, start : start + side]
 
 
 def colorfulness(rgb: Pixels) -> float:
-    """Return the colorfulness of ``(H, W, 3)``, of absolute opponent colors as published; ImageNet needs 10."""
+    """Return the colorfulness of ``(H, W, 3)``, of absolute opponent colors as published."""
     red, green, blue = (rgb[..., channel].astype(np.float64) for channel in range(3))
     opponents = np.abs(red - green), np.abs((red + green) / 2 - blue)
     spread = np.hypot(*(each.std() for each in opponents))

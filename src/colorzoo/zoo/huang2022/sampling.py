@@ -171,7 +171,7 @@ def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int
     ranked = logits.topk(min(top_k + 1, len(logits))).values
     if len(ranked) > top_k and logits[best] - error <= ranked[top_k] + error:
         return None  # it might not be among the most probable ones
-    possible = logits + error >= ranked[: top_k][-1] - error
+    possible = logits + error >= ranked[:top_k][-1] - error
     sums = (logits + noise.to(logits)).masked_fill(~possible, -torch.inf)
     first = sums[best].clone()
     sums[best] = -torch.inf

@@ -38,12 +38,6 @@ class Hints:
         """Return a copy on a device."""
         return Hints(self.cells.to(device), self.rgb.to(device))
 
-    def of_picture(self, index: int) -> Hints:
-        """Return the hints of one picture of the batch, as a batch of its own."""
-        mine = self.cells[:, 0] == index
-        cells = self.cells[mine]
-        return Hints(torch.cat([0 * cells[:, :1], cells[:, 1:]], dim=1), self.rgb[mine])
-
 
 @dataclass(frozen=True)
 class TransformerSizes:

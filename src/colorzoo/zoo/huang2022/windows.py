@@ -1,4 +1,4 @@
-"""The second pass over a larger picture: windows of the transformer's size, each of which repaints its middle.
+"""The second pass over a larger picture: windows of the transformer's size, which repaint their middles.
 
 It is in the authors' code and off in their demo.
 """
