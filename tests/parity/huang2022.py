@@ -327,7 +327,7 @@ def second_pass(golden: Golden) -> None:
         drawer,
         gray,
         codes,
-        lambda logits, step: int(most_probable(logits, how["topk"]).argmax()),
+        lambda logits, _: int(most_probable(logits, how["topk"]).argmax()),
         shape=tuple(meta["config"]["hybridtran_config"]["input_shape"]),
         patch=tuple(how["patch_size"]),
         mask=tuple(how["mask_size"]),

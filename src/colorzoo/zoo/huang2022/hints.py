@@ -1,4 +1,4 @@
-"""Hints of every control as colors of cells: strokes, rectangles to color again, exemplars, training pictures.
+"""Hints of every control as colors of cells: strokes, rectangles to color again, exemplars.
 
 A cell is a square of 16 x 16 pixels of the network's picture. Colors are RGB in [0, 255] here, as published.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -69,7 +70,7 @@ def stroke_cells(points: Sequence[Cell], window: Cell, side: int = _SIDE) -> lis
     """Return the cells that a stroke covers with enough pixels, row by row; arguments as of `add_stroke`."""
     scaled = [(int(row / window[0] * side), int(column / window[1] * side)) for row, column in points]
     covered = np.zeros((side // CELL, side // CELL), dtype=np.int64)
-    for start, end in zip(scaled, scaled[1:], strict=False):
+    for start, end in pairwise(scaled):
         for row, column in line_pixels(start, end):
             place = row // CELL, column // CELL
             if max(place) < len(covered):

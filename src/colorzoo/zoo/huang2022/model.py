@@ -1,4 +1,4 @@
-"""UniColor: A Unified Framework for Multi-Modal Colorization with Transformer (Huang et al., SIGGRAPH Asia 2022).
+"""UniColor: A Unified Framework for Multi-Modal Colorization with Transformer (Huang et al. 2022).
 
 All guidance becomes colors of cells of 16 x 16 pixels. A transformer draws a code of each cell's colors, one
 cell after the other, and Chroma-VQGAN turns codes and the gray picture into colors.

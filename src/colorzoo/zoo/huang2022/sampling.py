@@ -16,9 +16,10 @@ from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 Draw = Callable[[Tensor, int], int]
 """Draws a code from logits ``(codes,)``; the number of the step tells which random numbers to take."""
 
-_CAUTION = 1.5  # factor on the errors seen so far
+_CAUTION = 1.25  # factor on the errors seen so far
 _MEASURED = 3  # errors that are measured before any is predicted
 _REACH = 1  # cells around the drawn one whose tokens are computed anew
+_WITNESSES = 8  # tokens from everywhere, others at every step, that stand for all
 
 
 def sample(
@@ -60,10 +61,11 @@ def sample_cached(
 ) -> Tensor:
     """Draw the same codes as `sample` with `gumbel_draw`, mostly from remembered keys and values.
 
-    A code that was just drawn changes the tokens of all cells a little. Here only those at and around the
-    drawn cell are computed anew. Where the error of that could change the draw, the whole transformer runs,
-    remembers all keys and values, and shows how large the error was. The error of the next steps is expected
-    to grow with the root of their number, so equal codes are very likely, but not proven.
+    A code that was just drawn changes all tokens a little. Here only those at and around the drawn cell are
+    computed anew, and a few others whose mean change is added to the rest. Where the error of that could
+    change the draw, the whole transformer runs, remembers all keys and values, and shows how large the error
+    was. The next errors are expected to grow with the number of steps, as those before: equal codes are very
+    likely, but not proven.
 
     Args:
         transformer: See `sample`.
@@ -76,19 +78,19 @@ def sample_cached(
     """
     codes, memory = codes.clone(), Memory(transformer, gray, hints)
     rates: list[float] = []
-    age = 0  # cells drawn since the last whole pass
+    age = 0  # steps since the last whole pass
     for step, cell in enumerate(cells):
         code, guess = None, None
         if age:
             around = [*cells[step - 1 : step], *_neighbors(cell, *codes.shape)]
-            guess = memory.recall(codes, [cell, *around])
+            guess = memory.recall(codes, [cell, *around], step)
             if len(rates) >= _MEASURED:
-                code = clear_winner(guess, noise[step], top_k, _CAUTION * max(rates) * age**0.5)
+                code = clear_winner(guess, noise[step], top_k, _CAUTION * max(rates) * age)
         if code is None:
             logits = memory.refresh(codes, cell)
             code = winner(logits, noise[step], top_k)
             if guess is not None:
-                rates.append(_error(guess, logits, top_k) / age**0.5)
+                rates.append(_error(guess, logits, top_k) / age)
             age = 0
         codes.view(-1)[cell] = code
         age += 1
@@ -118,7 +120,7 @@ class Memory:
         self._kept.clear()
         x = self.transformer.embed(self.gray, codes[None], self.hints)
         row = self.gray.shape[1] + cell
-        for block in self.transformer.blocks:
+        for block in self.transformer.layers:
             seen = block.ln1(x)
             kept = block.attn.keys_and_values(seen)
             self._kept.append(kept)
@@ -127,14 +129,30 @@ class Memory:
             x = block.finish(x, seen, *kept)
         return self.transformer.logits(x[0, 0])
 
-    def recall(self, codes: Tensor, cells: Sequence[int]) -> Tensor:
-        """Compute the tokens of some cells alone, remember theirs, and return the logits of the first."""
-        rows = self.gray.shape[1] + torch.tensor(list(dict.fromkeys(cells)), device=codes.device)
-        x = self.transformer.embed(self.gray, codes[None], self.hints)[:, rows]
-        for block, (keys, values) in zip(self.transformer.blocks, self._kept, strict=True):
+    def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
+        """Compute the tokens of some cells and a few witnesses, and remember theirs.
+
+        Args:
+            codes: ``(rows, columns)``.
+            cells: Numbers of the cells.
+            step: Decides which tokens are witnesses.
+
+        Returns:
+            The logits ``(codes,)`` of the first cell.
+        """
+        x = self.transformer.embed(self.gray, codes[None], self.hints)
+        count, offset = x.shape[1], self.gray.shape[1]
+        every = max(1, count // _WITNESSES)
+        witnesses = range(step % every, count, every)
+        rows = torch.tensor(list(dict.fromkeys([*(offset + cell for cell in cells), *witnesses])))
+        seeing = torch.isin(rows, torch.tensor(witnesses)).to(x.device)
+        rows, x = rows.to(x.device), x[:, rows]
+        for block, kept in zip(self.transformer.layers, self._kept, strict=True):
             seen = block.ln1(x)
-            keys[:, :, rows], values[:, :, rows] = block.attn.keys_and_values(seen)
-            x = block.finish(x, seen, keys, values)
+            for old, new in zip(kept, block.attn.keys_and_values(seen), strict=True):
+                old += (new - old[:, :, rows])[:, :, seeing].mean(dim=2, keepdim=True)
+                old[:, :, rows] = new
+            x = block.finish(x, seen, *kept)
         return self.transformer.logits(x[0, 0])
 
 

@@ -6,6 +6,7 @@ Gray tokens come first, then color tokens, both row by row. Layers have the auth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -122,6 +123,11 @@ class HybridTransformer(nn.Module):
         chosen = torch.cat([hinted, tokens.new_zeros(1, tokens.shape[-1])])[latest]
         return torch.where((latest >= 0).view(*tokens.shape[:2], 1), chosen.view_as(tokens), tokens)
 
+    @property
+    def layers(self) -> list[Block]:
+        """The blocks."""
+        return cast(list[Block], list(self.blocks))
+
     def logits(self, x: Tensor) -> Tensor:
         """Return the logits of color tokens ``(..., C)`` after the last block."""
         found: Tensor = self.head(self.ln_f(x))
@@ -181,4 +187,4 @@ class Attention(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """Return ``(B, heads, n, c)`` of ``(B, n, C)``."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

@@ -108,7 +108,7 @@ def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArra
     """Return the most frequent color ``(3,)`` of a cell in [-1, 1]."""
     row, column = (CELL * each for each in cell)
     patch = superpixels[row : row + CELL, column : column + CELL]
-    return np.asarray(frequent_color(patch), dtype=np.float32) / 255 * 2 - 1
+    return np.asarray(np.divide(frequent_color(patch), 255) * 2 - 1, dtype=np.float32)
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -129,7 +129,7 @@ def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ).ravel()
     counts = np.bincount(labels)[:, None].clip(1)
     sums = np.stack([np.bincount(labels, rgb[..., channel].ravel()) for channel in range(3)], axis=1)
-    return (sums / counts).astype(np.uint8)[labels].reshape(rgb.shape)
+    return np.asarray((sums / counts).astype(np.uint8)[labels].reshape(rgb.shape))
 
 
 def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: Users) -> tuple[Tensor, Hints]:
