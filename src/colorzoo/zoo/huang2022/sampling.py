@@ -16,8 +16,8 @@ from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 Draw = Callable[[Tensor, int], int]
 """Draws a code from logits ``(codes,)``; the number of the step tells which random numbers to take."""
 
-_CAUTION = 1.25  # factor on the errors seen so far
-_MEASURED = 3  # errors that are measured before any is predicted
+_CAUTION = 1.25  # factor on the last errors
+_MEASURED = 4  # errors that are measured before any is predicted, and that predict it
 _REACH = 1  # cells around the drawn one whose tokens are computed anew
 _WITNESSES = 8  # tokens from everywhere, others at every step, that stand for all
 
@@ -85,7 +85,7 @@ def sample_cached(
             around = [*cells[step - 1 : step], *_neighbors(cell, *codes.shape)]
             guess = memory.recall(codes, [cell, *around], step)
             if len(rates) >= _MEASURED:
-                code = clear_winner(guess, noise[step], top_k, _CAUTION * max(rates) * age)
+                code = clear_winner(guess, noise[step], top_k, _CAUTION * max(rates[-_MEASURED:]) * age)
         if code is None:
             logits = memory.refresh(codes, cell)
             code = winner(logits, noise[step], top_k)

@@ -281,8 +281,9 @@ class _ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(F.silu(self.norm1(x)))
         inner = self.conv2(F.silu(self.norm2(inner)))
-        shortcut: Tensor = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
-        return shortcut + inner
+        shortcut = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
+        joined: Tensor = shortcut + inner
+        return joined
 
 
 class _Attention(nn.Module):
