@@ -15,6 +15,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.weights.catalog import default_tags
 from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.huang2022.hints import CellColor, add_stroke, to_hints
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
@@ -225,3 +226,10 @@ def test_the_transformer_does_not_learn_random_codes(tmp_path: Path) -> None:
     task.codes_of = "trained"
     with silent_lightning(), pytest.raises(WeightsError, match="--init_from"):
         quiet_trainer(tmp_path, max_epochs=1).fit(task, batch_loader([sample_batch((32, 32))]))
+
+
+def test_weights_without_a_license_are_not_taken_by_default() -> None:
+    assert not default_tags(CARD)
+    with pytest.warns(UserWarning, match="is untrained.*'imagenet', 'coco'"):
+        made = create_coloring_model("huang2022", **KNOWN)
+    assert not made.trained

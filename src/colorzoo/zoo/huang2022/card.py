@@ -35,8 +35,8 @@ UNICOLOR = ModelCard(
     parameters=190_732_419,
     aliases=("unicolor",),
     guidance=("points", "exemplar"),
-    weights={
-        "published": _published("imagenet_step142124.ckpt", "ImageNet, 142,124 steps, by the authors."),
+    weights={  # none by default: without a license they are fetched only by their names
+        "imagenet": _published("imagenet_step142124.ckpt", "ImageNet, 142,124 steps, by the authors."),
         "coco": _published("mscoco_step259999.ckpt", "COCO train2017, 259,999 steps, by the authors."),
     },
     config="huang2022/imagenet.yaml",
