@@ -1,0 +1,78 @@
+"""Card of Huang et al. 2022."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+
+_FILES = "https://huggingface.co/luckyhzt/unicolor-pretrained-model/resolve/main"
+_NONE = "none stated: all rights reserved; ask the authors"
+_BYTES = 1_204_339_228  # of the tensors, of which Chroma-VQGAN's are there twice; the files hold more
+
+_TABLE_I = "Chen et al. 2023, Table I (Huang)"
+_REFERENCES = "ImageNet, 10,000 pictures with references of He 2018"
+
+
+def _published(name: str, trained_on: str) -> Weights:
+    return Weights(
+        sha256=None,
+        size=_BYTES,
+        license=_NONE,
+        code_license=_NONE,
+        urls=(f"{_FILES}/{name}",),
+        published=True,
+        trained_on=trained_on,
+    )
+
+
+UNICOLOR = ModelCard(
+    name="huang2022",
+    title="UniColor: A Unified Framework for Multi-Modal Colorization with Transformer",
+    paper="https://arxiv.org/abs/2209.11223",
+    year=2022,
+    summary="Colors a photo by itself, by points or like a reference, in as many ways as it is asked. Slow.",
+    task="colorzoo.zoo.huang2022.task:Huang2022",
+    model="colorzoo.zoo.huang2022.model:UniColor",
+    parameters=190_732_419,
+    aliases=("unicolor",),
+    guidance=("points", "exemplar"),
+    weights={  # none by default: without a license they are fetched only by their names
+        "imagenet": _published("imagenet_step142124.ckpt", "ImageNet, 142,124 steps, by the authors."),
+        "coco": _published("mscoco_step259999.ckpt", "COCO train2017, 259,999 steps, by the authors."),
+    },
+    config="huang2022/imagenet.yaml",
+    quality=(
+        Quality("automatic", 55, "No number in a table with the others at hand; minutes a picture on a CPU."),
+        Quality("points", 55, "No number in a table with the others at hand; minutes a picture on a CPU."),
+        Quality(
+            "exemplar",
+            80,
+            "Second to chen2023 in that paper's table; minutes a picture on a CPU.",
+            stated=(Score("FID", 3.79, "lower", _REFERENCES, _TABLE_I),),
+        ),
+    ),
+    smoke=Smoke(
+        {
+            "channels": 128,  # fewer amplify rounding: a normalization has 32 groups
+            "multipliers": (1, 1, 1, 1, 1),
+            "blocks": 1,
+            "latent": 16,
+            "code_width": 16,
+            "codes": 8,
+            "embedding": 32,
+            "heads": 4,
+            "layers": 2,
+            "rows": 2,
+            "columns": 2,
+            "top_k": 4,
+            "fewest": 2,
+            "strokes": 2,
+            "matcher": "zhang2019_small",
+            "matched_size": (128, 128),
+            "codes_of": "random",
+        },
+        size=32,
+    ),
+    limits=("export", "gradient"),
+)
+
+CARDS = (UNICOLOR,)

@@ -1,0 +1,289 @@
+"""UniColor: A Unified Framework for Multi-Modal Colorization with Transformer (Huang et al. 2022).
+
+All guidance becomes colors of cells of 16 x 16 pixels. A transformer draws a code of each cell's colors, one
+cell after the other, and Chroma-VQGAN turns codes and the gray picture into colors.
+https://arxiv.org/abs/2209.11223
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_backbone
+from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.networks.shared_weights import BorrowedModel
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Count, Natural, settings_of
+from colorzoo.zoo.huang2022.exemplar import Matcher
+from colorzoo.zoo.huang2022.hints import exemplar_hints, to_hints
+from colorzoo.zoo.huang2022.pipeline import resized, to_levels
+from colorzoo.zoo.huang2022.published import convert_published
+from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
+from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
+from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
+
+_LEAST_MATCHED = 128  # pixels, of which VGG's last map has four
+_LEAST_PIXELS = 12  # of a cell's 256 that strokes must cover, as published
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Settings of the drawing of codes.
+
+    Attributes:
+        top_k: The most probable codes, of which one is drawn; the authors use 100.
+        seed: Seed of the draws; another one gives other colors.
+        passes: ``published`` runs the whole transformer for each cell; ``cached`` reuses keys and values
+            where the draw is clear, and draws the same codes several times faster.
+    """
+
+    top_k: Natural = 100
+    seed: Count = 0
+    passes: Literal["published", "cached"] = "cached"
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Settings of the exemplar's matching.
+
+    Attributes:
+        matcher: Registered model of the zhang2019 family whose features are matched; it is loaded with the
+            first exemplar.
+        matcher_weights: Its weights: a tag of its card, or a file.
+        matched_size: Height and width to which picture and exemplar are squashed, multiples of 16 from
+            128.
+    """
+
+    matcher: str = "zhang2019"
+    matcher_weights: str = "default"
+    matched_size: tuple[int, int] = (432, 768)
+
+
+class UniColorNetwork(nn.Module):
+    """Chroma-VQGAN and Hybrid-Transformer.
+
+    Args:
+        vqgan: Sizes of the first.
+        transformer: Sizes of the second.
+    """
+
+    def __init__(self, vqgan: VQGANSizes, transformer: TransformerSizes) -> None:
+        super().__init__()
+        self.vqgan = ChromaVQGAN(vqgan)
+        self.transformer = HybridTransformer(transformer, vqgan.code_width, vqgan.codes)
+
+
+class UniColor(ColoringModel):
+    """Colors a photo by itself, by points, or like an exemplar; another seed gives other colors.
+
+    Args:
+        vqgan: Sizes of Chroma-VQGAN.
+        transformer: Sizes of the Hybrid-Transformer.
+        sampling: The drawing of codes.
+        matching: The exemplar's matching.
+
+    Raises:
+        ColorzooError: A channel count or a size is no multiple of what the networks need.
+    """
+
+    accepts = frozenset({"points", "exemplar"})
+    recorded_hparams = (
+        *("channels", "multipliers", "attention", "blocks", "latent", "code_width", "codes"),
+        *("embedding", "heads", "layers", "rows", "columns"),
+    )
+    network: UniColorNetwork
+    matcher: BorrowedModel[Matcher] | None
+
+    def __init__(
+        self,
+        vqgan: VQGANSizes = VQGANSizes(),
+        transformer: TransformerSizes = TransformerSizes(),
+        sampling: Sampling = Sampling(),
+        matching: Matching = Matching(),
+    ) -> None:
+        vqgan, transformer = settings_of(VQGANSizes, vqgan), settings_of(TransformerSizes, transformer)
+        sampling, matching = settings_of(Sampling, sampling), settings_of(Matching, matching)
+        _check_sizes(vqgan, transformer, matching)
+        super().__init__(
+            UniColorNetwork(vqgan, transformer),
+            vqgan=vqgan,
+            transformer=transformer,
+            sampling=sampling,
+            matching=matching,
+        )
+        self.sampling, self.matching = sampling, matching
+        self.cells = (transformer.rows, transformer.columns)
+        self.size = (CELL * transformer.rows, CELL * transformer.columns)
+        self.working_size = min(self.size)
+        self.matcher = None
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; ``extras["codes"]`` has the code of each cell."""
+        nothing = torch.full(self.cells, self.network.transformer.mask_token, device=lightness.device)
+        everything = range(nothing.numel())
+        return self._color(lightness, guidance, [nothing] * len(lightness), [everything] * len(lightness))
+
+    @torch.no_grad()
+    def recolor(
+        self, lightness: Tensor, rgb: Tensor, region: Tensor, guidance: Guidance | None = None
+    ) -> AbPrediction:
+        """Color a part of colored pictures again.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            rgb: ``(B, 3, H, W)`` in [0, 1], the colored pictures.
+            region: ``(B, 1, H, W)``, 1 in the part; all cells that it touches are drawn.
+            guidance: As for a plain call.
+        """
+        codes = self.network.vqgan.encode(2 * self._squash(rgb) - 1)
+        touched = F.adaptive_max_pool2d(region.float(), self.cells)[:, 0] > 0
+        codes = codes.masked_fill(touched, self.network.transformer.mask_token)
+        cells = [each.flatten().nonzero().flatten().tolist() for each in touched]
+        return self._color(lightness, guidance, list(codes), cells)
+
+    @torch.no_grad()
+    def _color(
+        self,
+        lightness: Tensor,
+        guidance: Guidance | None,
+        codes: Sequence[Tensor],
+        cells: Sequence[Sequence[int]],
+    ) -> AbPrediction:
+        """Draw the codes of some cells of each picture, and color it.
+
+        Pictures are colored one by one: rounding that depends on the batch could draw other codes.
+        """
+        guidance = guidance or Guidance()
+        found = [
+            self._color_one(lightness[index : index + 1], guidance[index : index + 1], codes[index], cells[index])
+            for index in range(len(lightness))
+        ]
+        ab, drawn = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return AbPrediction(ab=ab, extras={"codes": drawn})
+
+    def _color_one(
+        self, lightness: Tensor, guidance: Guidance, codes: Tensor, cells: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Return ab ``(1, 2, H, W)`` and the codes ``(1, 1, rows, columns)`` of a picture."""
+        vqgan = self.network.vqgan
+        with torch.autocast(lightness.device.type, enabled=False):  # a rounding may draw another code
+            features = vqgan.gray_features(2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1)
+            drawn = self._draw(features, codes, cells, self.hints(lightness, guidance))[None]
+            rgb = vqgan.decode_codes(drawn, features).clamp(-1, 1)
+            ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
+            ab = F.interpolate(ab, size=lightness.shape[-2:], mode="bilinear", antialias=True)
+        return ab, drawn[None]
+
+    def hints(self, lightness: Tensor, guidance: Guidance) -> Hints:
+        """Return the colors of cells that guidance means; where sources meet, points win.
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            guidance: Of the same picture.
+        """
+        found = Hints.none(lightness.device)
+        if guidance.exemplar is not None:
+            found = self._exemplar_hints(lightness, guidance.exemplar)
+        if guidance.points is not None:  # the last hint of a cell counts
+            given = point_hints(lightness, guidance.points, self.cells)
+            found = Hints(torch.cat([found.cells, given.cells]), torch.cat([found.rgb, given.rgb]))
+        return found
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename one of the authors' checkpoints."""
+        return convert_published(state_dict)
+
+    def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
+        """Return the codes of a picture; every picture gets the same random numbers."""
+        transformer, top_k = self.network.transformer, self.sampling.top_k
+        generator = torch.Generator().manual_seed(self.sampling.seed)
+        noise = gumbel_noise(generator, codes.numel(), transformer.mask_token).to(codes.device)
+        gray = features.flatten(2).mT
+        if self.sampling.passes == "published":
+            return sample(transformer, gray, codes, cells, hints, gumbel_draw(noise, top_k))
+        return sample_cached(transformer, gray, codes, cells, hints, noise, top_k)
+
+    def _exemplar_hints(self, lightness: Tensor, exemplar: Exemplar) -> Hints:
+        matcher, size = self._loaded_matcher(lightness.device), self.matching.matched_size
+        squashed, other = (
+            F.interpolate(each.float(), size=size, mode="bilinear", antialias=True)
+            for each in (lightness, exemplar.rgb)
+        )
+        warped = matcher(squashed, other.clamp(0, 1))
+        levels = resized(to_levels(2 * warped.picture()[0] - 1), self.size)
+        return to_hints(exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy())).to(lightness.device)
+
+    def _loaded_matcher(self, device: torch.device) -> Matcher:
+        """Return the matcher, which is loaded once.
+
+        Raises:
+            WeightsError: It has no trained weights on this machine.
+        """
+        if self.matcher is None:
+            with torch.inference_mode(False):
+                source: Any = create_backbone(self.matching.matcher, "matcher", self.matching.matcher_weights)
+                self.matcher = BorrowedModel(Matcher(source.features, source.correspondence)).to(device)
+        return self.matcher.model
+
+    def _squash(self, picture: Tensor) -> Tensor:
+        return F.interpolate(picture.float(), size=self.size, mode="bilinear", antialias=True)
+
+
+def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
+    """Return the hints of points: cells that they cover enough, or for small points the one they cover most.
+
+    Args:
+        lightness: ``(B, 1, H, W)`` in [0, 100]; the lightness of colors without one of their own.
+        points: Of the same size.
+        cells: Rows and columns of the map of cells.
+    """
+    chosen = lightness if points.lightness is None else points.lightness
+    lab = torch.cat([chosen, points.ab], dim=1).float() * points.mask
+    height, width = lightness.shape[-2:]
+    down, across = _membership(height, cells[0], lab), _membership(width, cells[1], lab)
+    sums = down @ torch.cat([lab, points.mask.float()], dim=1) @ across.T
+    count = sums[:, 3:]
+    covered = count * (CELL**2 * cells[0] * cells[1]) / (height * width)
+    most = covered == F.max_pool2d(covered, 3, stride=1, padding=1)
+    hinted = (covered >= _LEAST_PIXELS) | (most & (count > 0))
+    rgb = lab_to_rgb(sums[:, :3] / count.clamp(min=1))
+    places = hinted[:, 0].nonzero()
+    return Hints(places, 2 * rgb.permute(0, 2, 3, 1)[hinted[:, 0]] - 1)
+
+
+def _membership(length: int, cells: int, like: Tensor) -> Tensor:
+    """Return ``(cells, length)``: 1 where the center of a pixel lies in a cell."""
+    pixels = torch.arange(length, device=like.device)
+    home = (2 * pixels + 1) * cells // (2 * length)
+    return (home == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)
+
+
+def _check_sizes(vqgan: VQGANSizes, transformer: TransformerSizes, matching: Matching) -> None:
+    """Check what the networks need of numbers of the user's.
+
+    Raises:
+        ColorzooError: A number does not fit.
+    """
+    if vqgan.channels % 32:
+        raise ColorzooError(f"channels must be a multiple of 32, not {vqgan.channels}.")
+    if len(vqgan.multipliers) != 5:
+        raise ColorzooError(
+            f"multipliers must be five numbers, of cells of 16 pixels; got {vqgan.multipliers}."
+        )
+    if transformer.embedding % transformer.heads:
+        raise ColorzooError(
+            f"embedding must be a multiple of heads ({transformer.heads}), not {transformer.embedding}."
+        )
+    if any(side < _LEAST_MATCHED or side % 16 for side in matching.matched_size):
+        raise ColorzooError(
+            f"matched_size must be two multiples of 16 from {_LEAST_MATCHED}, not {matching.matched_size}."
+        )

@@ -1,0 +1,214 @@
+"""Sampling of the codes, one cell after the other: as published, and from remembered keys and values.
+
+Gumbel noise draws from a distribution: the largest sum of logit and noise wins. A small error of the logits
+then rarely changes the draw, and shows when it might.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
+
+Draw = Callable[[Tensor, int], int]
+"""Draws a code from logits ``(codes,)``; the number of the step tells which random numbers to take."""
+
+_CAUTION = 1.25  # factor on the last errors
+_MEASURED = 4  # errors that are measured before any is predicted, and that predict it
+_REACH = 1  # cells around the drawn one whose tokens are computed anew
+_WITNESSES = 8  # tokens from everywhere, others at every step, that stand for all
+
+
+def sample(
+    transformer: HybridTransformer,
+    gray: Tensor,
+    codes: Tensor,
+    cells: Sequence[int],
+    hints: Hints,
+    draw: Draw,
+) -> Tensor:
+    """Draw the codes of cells in turn with a whole pass of the transformer for each, as published.
+
+    Args:
+        transformer: The transformer.
+        gray: Gray features ``(1, rows * columns, G)``, row by row.
+        codes: ``(rows, columns)`` at the start; the mask token where nothing is known.
+        cells: Numbers of the cells to draw, counted row by row; those with a hint too.
+        hints: Colors of cells of picture 0.
+        draw: Draws one code.
+
+    Returns:
+        ``(rows, columns)``.
+    """
+    codes = codes.clone()
+    for step, cell in enumerate(cells):
+        logits = transformer(gray, codes[None], hints)[0, cell]
+        codes.view(-1)[cell] = draw(logits, step)
+    return codes
+
+
+def sample_cached(
+    transformer: HybridTransformer,
+    gray: Tensor,
+    codes: Tensor,
+    cells: Sequence[int],
+    hints: Hints,
+    noise: Tensor,
+    top_k: int,
+) -> Tensor:
+    """Draw the same codes as `sample` with `gumbel_draw`, mostly from remembered keys and values.
+
+    A code that was just drawn changes all tokens a little. Here only those at and around the drawn cell are
+    computed anew, and a few others whose mean change is added to the rest. Where the error of that could
+    change the draw, the whole transformer runs, remembers all keys and values, and shows how large the error
+    was. The next errors are expected to grow with the number of steps, as those before: equal codes are very
+    likely, but not proven.
+
+    Args:
+        transformer: See `sample`.
+        gray: See `sample`.
+        codes: See `sample`.
+        cells: See `sample`.
+        hints: See `sample`.
+        noise: See `gumbel_draw`.
+        top_k: See `gumbel_draw`.
+    """
+    codes, memory = codes.clone(), Memory(transformer, gray, hints)
+    rates: list[float] = []
+    age = 0  # steps since the last whole pass
+    for step, cell in enumerate(cells):
+        code, guess = None, None
+        if age:
+            around = [*cells[step - 1 : step], *_neighbors(cell, *codes.shape)]
+            guess = memory.recall(codes, [cell, *around], step)
+            if len(rates) >= _MEASURED:
+                code = clear_winner(guess, noise[step], top_k, _CAUTION * max(rates[-_MEASURED:]) * age)
+        if code is None:
+            logits = memory.refresh(codes, cell)
+            code = winner(logits, noise[step], top_k)
+            if guess is not None:
+                rates.append(_error(guess, logits, top_k) / age)
+            age = 0
+        codes.view(-1)[cell] = code
+        age += 1
+    return codes
+
+
+class Memory:
+    """Keys and values of all tokens of a picture.
+
+    Attributes:
+        passes: Number of whole passes.
+
+    Args:
+        transformer: The transformer.
+        gray: Gray features ``(1, rows * columns, G)``.
+        hints: Colors of cells of picture 0.
+    """
+
+    def __init__(self, transformer: HybridTransformer, gray: Tensor, hints: Hints) -> None:
+        self.transformer, self.gray, self.hints = transformer, gray, hints
+        self.passes = 0
+        self._kept: list[tuple[Tensor, Tensor]] = []
+
+    def refresh(self, codes: Tensor, cell: int) -> Tensor:
+        """Compute all tokens, remember keys and values, and return the logits ``(codes,)`` of a cell."""
+        self.passes += 1
+        self._kept.clear()
+        x = self.transformer.embed(self.gray, codes[None], self.hints)
+        row = self.gray.shape[1] + cell
+        for block in self.transformer.layers:
+            seen = block.ln1(x)
+            kept = block.attn.keys_and_values(seen)
+            self._kept.append(kept)
+            if len(self._kept) == len(self.transformer.blocks):  # of the last one a single token is read
+                x, seen = x[:, row : row + 1], seen[:, row : row + 1]
+            x = block.finish(x, seen, *kept)
+        return self.transformer.logits(x[0, 0])
+
+    def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
+        """Compute the tokens of some cells and a few witnesses, and remember theirs.
+
+        Args:
+            codes: ``(rows, columns)``.
+            cells: Numbers of the cells.
+            step: Decides which tokens are witnesses.
+
+        Returns:
+            The logits ``(codes,)`` of the first cell.
+        """
+        x = self.transformer.embed(self.gray, codes[None], self.hints)
+        count, offset = x.shape[1], self.gray.shape[1]
+        every = max(1, count // _WITNESSES)
+        witnesses = range(step % every, count, every)
+        rows = torch.tensor(list(dict.fromkeys([*(offset + cell for cell in cells), *witnesses])))
+        seeing = torch.isin(rows, torch.tensor(witnesses)).to(x.device)
+        rows, x = rows.to(x.device), x[:, rows]
+        for block, kept in zip(self.transformer.layers, self._kept, strict=True):
+            seen = block.ln1(x)
+            for old, new in zip(kept, block.attn.keys_and_values(seen), strict=True):
+                old += (new - old[:, :, rows])[:, :, seeing].mean(dim=2, keepdim=True)
+                old[:, :, rows] = new
+            x = block.finish(x, seen, *kept)
+        return self.transformer.logits(x[0, 0])
+
+
+def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
+    """Return Gumbel noise ``(steps, codes)``."""
+    exponential = torch.empty(steps, codes).exponential_(generator=generator)
+    return -exponential.log()
+
+
+def gumbel_draw(noise: Tensor, top_k: int) -> Draw:
+    """Return a draw among the most probable codes by given noise.
+
+    Args:
+        noise: Gumbel noise ``(steps, codes)``.
+        top_k: Number of codes that can be drawn; 1 always takes the most probable one.
+    """
+    return lambda logits, step: winner(logits, noise[step], top_k)
+
+
+def most_probable(logits: Tensor, top_k: int) -> Tensor:
+    """Return logits ``(codes,)`` with minus infinity for all but the ``top_k`` largest; ties stay."""
+    least = logits.topk(min(top_k, len(logits))).values[-1]
+    return logits.masked_fill(logits < least, -torch.inf)
+
+
+def winner(logits: Tensor, noise: Tensor, top_k: int) -> int:
+    """Return the code of the largest sum of logit and noise among the most probable codes."""
+    return int((most_probable(logits, top_k) + noise.to(logits)).argmax())
+
+
+def clear_winner(logits: Tensor, noise: Tensor, top_k: int, error: float) -> int | None:
+    """Return the `winner` if it is the same whatever logits change by up to an error, else None."""
+    best = winner(logits, noise, top_k)
+    ranked = logits.topk(min(top_k + 1, len(logits))).values
+    if len(ranked) > top_k and logits[best] - error <= ranked[top_k] + error:
+        return None  # it might not be among the most probable ones
+    possible = logits + error >= ranked[:top_k][-1] - error
+    sums = (logits + noise.to(logits)).masked_fill(~possible, -torch.inf)
+    first = sums[best].clone()
+    sums[best] = -torch.inf
+    return best if first - sums.max() > 2 * error else None
+
+
+def _error(guess: Tensor, logits: Tensor, top_k: int) -> float:
+    """Return the largest error of the logits that count; a common shift changes no draw."""
+    counting = logits.topk(min(2 * top_k, len(logits))).indices
+    missed = (guess - logits)[counting]
+    return float(missed.max() - missed.min()) / 2
+
+
+def _neighbors(cell: int, rows: int, columns: int) -> list[int]:
+    """Return the numbers of the cells around a cell."""
+    row, column = divmod(cell, columns)
+    return [
+        r * columns + c
+        for r in range(max(0, row - _REACH), min(rows, row + _REACH + 1))
+        for c in range(max(0, column - _REACH), min(columns, column + _REACH + 1))
+        if (r, c) != (row, column)
+    ]

@@ -1,0 +1,333 @@
+"""Chroma-VQGAN: a picture as codes of its colors and continuous features of its gray copy.
+
+Pictures are RGB in [-1, 1], with sides that are multiples of 16; a code stands for a cell of 16 x 16 pixels.
+Layers have the authors' names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.blocks import conv3x3
+from colorzoo.settings import Natural
+
+CELL = 16
+"""Pixels along each side of a cell."""
+
+_GROUPS = 32
+_EPSILON = 1e-4
+_BETA = 0.25  # of the codes' own term; the encoder's has weight 1, the reverse of other VQ papers
+_GRAY = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class VQGANSizes:
+    """Sizes of Chroma-VQGAN, the authors' ``ddconfig``.
+
+    Attributes:
+        channels: Channels of the first level.
+        multipliers: Channels of the levels as multiples of it; each level but the last halves the sides.
+        attention: Levels with attention.
+        blocks: Residual blocks of a level of the encoders; those of the decoder have one more.
+        latent: Channels at the end of the color encoder.
+        code_width: Channels of codes and of gray features.
+        codes: Number of codes.
+    """
+
+    channels: Natural = 128
+    multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)
+    attention: tuple[int, ...] = (4,)
+    blocks: Natural = 2
+    latent: Natural = 512
+    code_width: Natural = 512
+    codes: Natural = 4096
+
+
+class Quantized(NamedTuple):
+    """Codes of a batch of color features.
+
+    Attributes:
+        vectors: ``(B, C, h, w)``, the vectors of the codes; their gradient goes to the features.
+        codes: ``(B, h, w)`` int64.
+        loss: Scalar that moves codes and features towards each other.
+        perplexity: Scalar, the effective number of codes in the batch.
+    """
+
+    vectors: Tensor
+    codes: Tensor
+    loss: Tensor
+    perplexity: Tensor
+
+
+class Reconstruction(NamedTuple):
+    """A picture that went through Chroma-VQGAN.
+
+    Attributes:
+        rgb: ``(B, 3, H, W)``, not limited to [-1, 1].
+        quantized: Its codes.
+    """
+
+    rgb: Tensor
+    quantized: Quantized
+
+
+class ChromaVQGAN(nn.Module):
+    """Encoders of color and of gray, codes, and a decoder.
+
+    Args:
+        sizes: Its sizes.
+    """
+
+    def __init__(self, sizes: VQGANSizes = VQGANSizes()) -> None:
+        super().__init__()
+        self.encoder = Encoder(3, sizes.latent, sizes)
+        self.gray_encoder = Encoder(1, sizes.code_width, sizes)
+        self.quant_conv = nn.Conv2d(sizes.latent, sizes.code_width, 1)
+        self.quantize = Quantizer(sizes.codes, sizes.code_width)
+        self.post_quant_conv = nn.Conv2d(2 * sizes.code_width, 2 * sizes.latent, 1)
+        self.decoder = Decoder(2 * sizes.latent, sizes)
+
+    def forward(self, rgb: Tensor) -> Reconstruction:
+        """Reconstruct a batch from its codes and its gray copy."""
+        quantized = self.quantize(self.color_features(rgb))
+        return Reconstruction(self.decode(quantized.vectors, self.gray_encoder(gray_of(rgb))), quantized)
+
+    def color_features(self, rgb: Tensor) -> Tensor:
+        """Return what is quantized, ``(B, C, h, w)``."""
+        features: Tensor = self.quant_conv(self.encoder(rgb))
+        return features
+
+    def gray_features(self, gray: Tensor) -> Tensor:
+        """Return the features ``(B, C, h, w)`` of gray ``(B, 1, H, W)`` in [-1, 1]."""
+        features: Tensor = self.gray_encoder(gray)
+        return features
+
+    def encode(self, rgb: Tensor) -> Tensor:
+        """Return the codes ``(B, h, w)``."""
+        return self.quantize.nearest(self.color_features(rgb))
+
+    def decode_codes(self, codes: Tensor, gray_features: Tensor) -> Tensor:
+        """Return the picture of codes ``(B, h, w)``; see `decode`."""
+        return self.decode(self.quantize.vectors(codes), gray_features)
+
+    def decode(self, vectors: Tensor, gray_features: Tensor) -> Tensor:
+        """Return the picture ``(B, 3, H, W)`` of code vectors and gray features, both ``(B, C, h, w)``."""
+        rgb: Tensor = self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
+        return rgb
+
+
+class Quantizer(nn.Module):
+    """Codes and their vectors.
+
+    Args:
+        codes: Number of codes.
+        width: Channels of a vector.
+    """
+
+    def __init__(self, codes: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(codes, width)
+        nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
+
+    def forward(self, features: Tensor) -> Quantized:
+        """Replace each place of ``(B, C, h, w)`` by the vector of its code."""
+        codes = self.nearest(features)
+        vectors = self.vectors(codes)
+        loss = F.mse_loss(vectors.detach(), features) + _BETA * F.mse_loss(vectors, features.detach())
+        share = torch.bincount(codes.flatten(), minlength=self.embedding.num_embeddings) / codes.numel()
+        perplexity = torch.exp(-(share * (share + 1e-10).log()).sum())
+        return Quantized(features + (vectors - features).detach(), codes, loss, perplexity)
+
+    def nearest(self, features: Tensor) -> Tensor:
+        """Return the codes ``(B, h, w)`` whose vectors are nearest to ``(B, C, h, w)``."""
+        with torch.autocast(features.device.type, enabled=False):  # distances are differences of squares
+            batch, width, *size = features.shape
+            rows = features.float().permute(0, 2, 3, 1).reshape(-1, width)
+            known = self.embedding.weight.float()
+            squares = rows.square().sum(dim=1, keepdim=True) + known.square().sum(dim=1)
+            return (squares - 2 * rows @ known.T).argmin(dim=1).view(batch, *size)
+
+    def vectors(self, codes: Tensor) -> Tensor:
+        """Return the vectors ``(B, C, h, w)`` of codes ``(B, h, w)``."""
+        found: Tensor = self.embedding(codes)
+        return found.permute(0, 3, 1, 2)
+
+
+class Encoder(nn.Module):
+    """Residual blocks at five sizes, with attention at the smallest.
+
+    Args:
+        fan_in: Channels of the picture.
+        fan_out: Channels of the features.
+        sizes: Of the blocks.
+    """
+
+    def __init__(self, fan_in: int, fan_out: int, sizes: VQGANSizes) -> None:
+        super().__init__()
+        widths = [sizes.channels * each for each in sizes.multipliers]
+        self.conv_in = conv3x3(fan_in, widths[0])
+        self.down = nn.ModuleList()
+        before = widths[0]
+        for level, width in enumerate(widths):
+            last = level == len(widths) - 1
+            attends = level in sizes.attention
+            self.down.append(_Level(before, width, sizes.blocks, attends=attends, downsample=not last))
+            before = width
+        self.mid = _Middle(before)
+        self.norm_out = _norm(before)
+        self.conv_out = conv3x3(before, fan_out)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Return the features ``(B, fan_out, H/16, W/16)``."""
+        x = self.conv_in(picture)
+        for level in self.down:
+            x = level(x)
+        features: Tensor = self.conv_out(F.silu(self.norm_out(self.mid(x))))
+        return features
+
+
+class Decoder(nn.Module):
+    """The mirror of `Encoder`.
+
+    Args:
+        fan_in: Channels of the joined features.
+        sizes: Of the blocks.
+    """
+
+    def __init__(self, fan_in: int, sizes: VQGANSizes) -> None:
+        super().__init__()
+        widths = [sizes.channels * each for each in sizes.multipliers]
+        before = widths[-1]
+        self.conv_in = conv3x3(fan_in, before)
+        self.mid = _Middle(before)
+        levels: list[nn.Module] = []
+        for level in reversed(range(len(widths))):
+            attends = level in sizes.attention
+            levels.append(
+                _Level(before, widths[level], sizes.blocks + 1, attends=attends, upsample=level > 0)
+            )
+            before = widths[level]
+        self.up = nn.ModuleList(reversed(levels))
+        self.norm_out = _norm(before)
+        self.conv_out = conv3x3(before, 3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return RGB ``(B, 3, 16 h, 16 w)`` of ``(B, fan_in, h, w)``."""
+        x = self.mid(self.conv_in(features))
+        for level in reversed(self.up):
+            x = level(x)
+        rgb: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        return rgb
+
+
+class _Level(nn.Module):
+    """Residual blocks of one size, attention after each where the map is small, and a change of size."""
+
+    def __init__(
+        self,
+        fan_in: int,
+        fan_out: int,
+        blocks: int,
+        *,
+        attends: bool,
+        downsample: bool = False,
+        upsample: bool = False,
+    ) -> None:
+        super().__init__()
+        widths = [fan_in, *[fan_out] * (blocks - 1)]
+        self.block = nn.ModuleList([_ResidualBlock(width, fan_out) for width in widths])
+        self.attn = nn.ModuleList([_Attention(fan_out) for _ in widths if attends])
+        if downsample:
+            self.downsample = _Downsample(fan_out)
+        if upsample:
+            self.upsample = _Upsample(fan_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index, block in enumerate(self.block):
+            x = block(x)
+            if len(self.attn):
+                x = self.attn[index](x)
+        for name in ("downsample", "upsample"):
+            if hasattr(self, name):
+                x = getattr(self, name)(x)
+        return x
+
+
+class _Middle(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.block_1 = _ResidualBlock(width, width)
+        self.attn_1 = _Attention(width)
+        self.block_2 = _ResidualBlock(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.block_2(self.attn_1(self.block_1(x)))
+        return mixed
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, fan_in: int, fan_out: int) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = _norm(fan_in), conv3x3(fan_in, fan_out)
+        self.norm2, self.conv2 = _norm(fan_out), conv3x3(fan_out, fan_out)
+        if fan_in != fan_out:
+            self.nin_shortcut = nn.Conv2d(fan_in, fan_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.conv1(F.silu(self.norm1(x)))
+        inner = self.conv2(F.silu(self.norm2(inner)))
+        shortcut = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
+        joined: Tensor = shortcut + inner
+        return joined
+
+
+class _Attention(nn.Module):
+    """Attention of one head over all places."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = _norm(width)
+        self.q, self.k, self.v, self.proj_out = (nn.Conv2d(width, width, 1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = self.norm(x)
+        query, key, value = (part(normed).flatten(2).mT[:, None] for part in (self.q, self.k, self.v))
+        attended = F.scaled_dot_product_attention(query, key, value)[:, 0].mT
+        mixed: Tensor = self.proj_out(attended.reshape(x.shape))
+        return x + mixed
+
+
+class _Downsample(nn.Module):
+    """Convolution of stride 2 with padding at the right and the bottom alone."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        halved: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
+        return halved
+
+
+class _Upsample(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = conv3x3(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        doubled: Tensor = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return doubled
+
+
+def gray_of(rgb: Tensor) -> Tensor:
+    """Return the gray copy ``(B, 1, H, W)`` of ``(B, 3, H, W)``, both in [-1, 1]."""
+    return (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def _norm(width: int) -> Any:
+    return nn.GroupNorm(_GROUPS, width, eps=_EPSILON)

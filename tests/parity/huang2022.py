@@ -1,0 +1,555 @@
+"""UniColor (Huang et al. 2022) against the authors' code, through the names of their checkpoint."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
+from colorzoo.networks.exemplar_features import VGGTrunk
+from colorzoo.networks.matching import WarpNet
+from colorzoo.zoo.huang2022 import hints as hint_rules
+from colorzoo.zoo.huang2022.exemplar import Matcher
+from colorzoo.zoo.huang2022.hints import CellColor, add_rectangle, add_stroke, exemplar_hints
+from colorzoo.zoo.huang2022.losses import (
+    LPIPS,
+    VQGANObjective,
+    discriminator_hinge,
+    generator_terms,
+    generator_total,
+    judged,
+    patch_discriminator,
+)
+from colorzoo.zoo.huang2022.pipeline import (
+    colorfulness,
+    gray_levels,
+    join,
+    limited_size,
+    network_input,
+    resized,
+    to_levels,
+    to_signed,
+    validation_crop,
+    whole_cells,
+)
+from colorzoo.zoo.huang2022.sampling import Draw, most_probable, sample
+from colorzoo.zoo.huang2022.task import fed_codes, masked_cross_entropy, transformer_groups
+from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
+from colorzoo.zoo.huang2022.users import (
+    Users,
+    candidate_cells,
+    choose_candidates,
+    draw_mask,
+    patch_color,
+)
+from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
+from colorzoo.zoo.huang2022.windows import repaint, windows
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict, pseudo_tensor
+
+
+def weights(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
+    """Return the weights of a file, or of one of its networks."""
+    shapes, seed, scales = (golden.meta[key] for key in ("shapes", "seed", "scales"))
+    if part is not None:
+        shapes, seed, scales = shapes[part], seed[part], scales[part]
+    found = {key: torch.from_numpy(v) for key, v in pseudo_state_dict(shapes, seed, scales).items()}
+    return {key: value.abs() for key, value in found.items()} if part == "lpips" else found
+
+
+def vqgan_sizes(config: Mapping[str, Any]) -> VQGANSizes:
+    dd = config["ddconfig"]
+    levels = range(len(dd["ch_mult"]))
+    return VQGANSizes(
+        channels=dd["ch"],
+        multipliers=tuple(dd["ch_mult"]),
+        attention=tuple(n for n in levels if dd["resolution"] // 2**n in dd["attn_resolutions"]),
+        blocks=dd["num_res_blocks"],
+        latent=dd["z_channels"],
+        code_width=config["embed_dim"],
+        codes=config["n_embed"],
+    )
+
+
+def vqgan_of(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> ChromaVQGAN:
+    with torch.device("meta"):
+        network = ChromaVQGAN(vqgan_sizes(config))
+    network.load_state_dict(weights(golden, part), assign=True)
+    return network.eval()
+
+
+def transformer_of(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> HybridTransformer:
+    rows, columns = config["input_shape"]
+    sizes = TransformerSizes(config["embed_dim"], config["num_heads"], config["num_layers"], rows, columns)
+    with torch.device("meta"):
+        network = HybridTransformer(sizes, config["dim_gray"], config["vocab_color"])
+    network.load_state_dict(weights(golden, part), assign=True)
+    return network.eval()
+
+
+def signed(golden: Golden, name: str = "in_rgb") -> Tensor:
+    """Return pictures ``(B, 3, H, W)`` in [-1, 1]."""
+    return golden.tensor(name).permute(0, 3, 1, 2).float() / 255 * 2 - 1
+
+
+def equal(golden: Golden, name: str, ours: Any) -> None:
+    """Compare whole numbers, which a file may give a deviation."""
+    expected = golden.arrays[name].astype(np.int64)
+    found = np.asarray(ours).astype(np.int64)
+    assert found.shape == expected.shape, (name, found.shape, expected.shape)
+    stated = golden.meta["tolerance"].get(name, 0)
+    atol = stated["atol"] if isinstance(stated, dict) else stated
+    assert np.abs(found - expected).max(initial=0) <= atol, name
+    if isinstance(stated, dict):  # one level of the networks' picture grows in the 8-bit Lab join
+        assert np.mean(found != expected) <= 0.005, name
+
+
+@case("huang2022_picture")
+def picture(golden: Golden) -> None:
+    rgb, small = golden.arrays["in_rgb"], golden.arrays["in_color"]
+    gray = gray_levels(rgb)
+    equal(golden, "out_l8", gray)
+    golden.close("out_input", network_input(gray, tuple(golden.meta["img_size"]))[0, 0])
+    golden.close_sampled("out_input_rgb", network_input(rgb)[0])
+    equal(golden, "out_pil", to_levels(golden.tensor("in_output")))
+    equal(golden, "out_joined", join(gray, small))
+    golden.close("out_colorfulness", torch.tensor([colorfulness(each) for each in (rgb, small)]))
+    for number, size in enumerate(golden.meta["limits"]):
+        equal(golden, f"out_limit_{number}", limited_size(*size))
+    golden.close_sampled("out_gray", gray_of(to_signed(rgb))[0, 0])
+
+
+@case("huang2022_strokes")
+def strokes(golden: Golden) -> None:
+    arrays, window = golden.arrays, tuple(golden.meta["window"])
+    found: list[CellColor] = []
+    ends = np.cumsum(arrays["in_lengths"])
+    for number, part in enumerate(np.split(arrays["in_points"], ends[:-1])):
+        found = add_stroke(found, [tuple(p) for p in part.tolist()], arrays["in_colors"][number], window)
+        equal(golden, f"out_cells_{number}", [np.multiply(each.cell, CELL) for each in found])
+        equal(golden, f"out_colors_{number}", [each.rgb for each in found])
+    kept: list[Any] = []
+    for drawn in arrays["in_rects"].tolist():
+        kept = add_rectangle(kept, tuple(drawn), window)
+    equal(golden, "out_rects", kept)
+    equal(golden, "out_region_cells", hint_rules.rectangle_cells(kept))
+    joined = hint_rules.join_sources(
+        CellColor((row // CELL, column // CELL), tuple(rgb))
+        for (row, column), rgb in zip(
+            arrays["in_joined_index"].tolist(), arrays["in_joined_color"].tolist(), strict=True
+        )
+    )
+    equal(golden, "out_joined_index", [np.multiply(each.cell, CELL) for each in joined])
+    equal(golden, "out_joined_color", [each.rgb for each in joined])
+
+
+@case("huang2022_exemplar_points")
+def exemplar_points(golden: Golden) -> None:
+    for number, (warped, similarity) in enumerate(
+        zip(golden.arrays["in_warped"], golden.arrays["in_similarity"], strict=True)
+    ):
+        small = hint_rules.shrink_similarity(similarity, (warped.shape[0] // CELL, warped.shape[1] // CELL))
+        golden.close(f"out_similarity_{number}", torch.from_numpy(small))
+        found = exemplar_hints(warped, similarity)
+        equal(golden, f"out_cells_{number}", [np.multiply(each.cell, CELL) for each in found])
+        golden.close(f"out_colors_{number}", torch.tensor([each.rgb for each in found], dtype=torch.float64))
+
+
+@case("huang2022_quantizer")
+def quantizer(golden: Golden) -> None:
+    config, features = golden.meta["config"], golden.tensor("in_z").requires_grad_()
+    network = Quantizer(config["n_embed"], config["embed_dim"])
+    network.load_state_dict(weights(golden))
+    found = network(features)
+    golden.close("out_quantized", found.vectors)
+    equal(golden, "out_indices", found.codes)
+    golden.close("out_loss", found.loss)
+    golden.close("out_perplexity", found.perplexity)
+    through = golden.meta["through"] * (golden.tensor("in_weight") * found.vectors).sum()
+    (through + found.loss).backward()
+    assert features.grad is not None
+    assert network.embedding.weight.grad is not None
+    golden.close("out_grad_z", features.grad)
+    golden.close("out_grad_codebook", network.embedding.weight.grad)
+
+
+@case("huang2022_vqgan")
+@torch.inference_mode()
+def vqgan(golden: Golden) -> None:
+    network, every = vqgan_of(golden, golden.meta["config"]), golden.meta["every"]
+    rgb, seen = signed(golden), dict[str, Tensor]()
+
+    def keep(name: str, module: torch.nn.Module) -> None:
+        module.register_forward_hook(lambda *call: seen.update({name: call[-1]}))
+
+    for short, encoder in (("enc", network.encoder), ("gray", network.gray_encoder)):
+        keep(f"{short}_conv_in", encoder.conv_in)
+        keep(f"{short}_mid", encoder.mid)
+        for level, module in enumerate(encoder.down):
+            keep(f"{short}_down{level}", module)
+    keep("dec_mid_attn", network.decoder.mid.attn_1)
+    keep("dec_mid", network.decoder.mid)
+    for level, module in enumerate(network.decoder.up):
+        keep(f"dec_up{level}", module)
+    gray = gray_of(rgb)
+    golden.close("out_gray", gray[:, :, :: every["space"], :: every["space"]])
+    golden.close("out_h", network.color_features(rgb))
+    features = network.gray_features(gray)
+    golden.close("out_f_gray", features)
+    found = network(rgb)
+    equal(golden, "out_indices", found.quantized.codes)
+    golden.close("out_codebook_loss", found.quantized.loss)
+    golden.close("out_perplexity", found.quantized.perplexity)
+    golden.close("out_rec", found.rgb[:, :, :: every["out"], :: every["out"]])
+    for name, value in seen.items():
+        space = every["space"]
+        golden.close(f"out_{name}", value[:, :: every["channel"], ::space, ::space])
+    given = network.decode_codes(golden.tensor("in_tokens").long(), features)
+    golden.close("out_rec_given", given[:, :, :: every["out"], :: every["out"]])
+
+
+@case("huang2022_transformer")
+@torch.inference_mode()
+def transformer(golden: Golden) -> None:
+    meta, every = golden.meta, golden.meta["every"]
+    network = transformer_of(golden, meta["config"])
+    codes = golden.tensor("in_tokens").long()
+    if "in_gray" in golden.arrays:
+        gray = golden.tensor("in_gray")
+    else:
+        gray = torch.from_numpy(pseudo_tensor(**meta["pseudo_inputs"]["gray"]))
+    hints = Hints(golden.tensor("in_hint_cells").long(), golden.tensor("in_hints"))
+    position, vocabulary, channel = (every[key] for key in ("position", "vocabulary", "channel"))
+    x = network.embed(gray, codes, hints)
+    golden.close("out_embedded", x[:, ::position, ::channel])
+    attention = network.blocks[0].attn
+    normed = network.blocks[0].ln1(x)
+    query, (key, _) = attention.split(attention.query(normed)), attention.keys_and_values(normed)
+    shares = (query @ key.mT / math.sqrt(query.shape[-1])).softmax(dim=-1)
+    golden.close("out_attention0", shares[:, :: every["head"], ::position, ::position])
+    for number, block in enumerate(network.blocks):
+        x = block(x)
+        if number in every["blocks"]:
+            golden.close(f"out_block{number}", x[:, ::position, ::channel])
+    logits = network(gray, codes, hints)
+    golden.close("out_logits", logits[:, ::position, ::vocabulary])
+    equal(golden, "out_argmax", logits.argmax(dim=-1))
+    if "out_logits_no_hints" in golden.arrays:
+        plain = network(gray, codes, Hints.none())
+        golden.close("out_logits_no_hints", plain[:, ::position, ::vocabulary])
+    if "short" in meta:
+        rows, columns = meta["short"]
+        short = network(gray[:, : rows * columns], codes[:, :rows, :columns], Hints.none())
+        golden.close("out_logits_short", short[:, ::position, ::vocabulary])
+
+
+def published_draw(uniform: np.ndarray, top_k: int, seen: list[Tensor]) -> Draw:
+    """Return the draw of the files: the first code whose cumulative share exceeds a number."""
+
+    def draw(logits: Tensor, step: int) -> int:
+        seen.append(logits)
+        shares = most_probable(logits, top_k).softmax(dim=0).double().cumsum(dim=0)
+        return int((shares > float(uniform[step])).int().argmax())
+
+    return draw
+
+
+@case("huang2022_sample")
+@torch.inference_mode()
+def sampling(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    network = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
+    drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")
+    size = tuple(meta["img_size"])
+    gray = network.gray_features(network_input(arrays["in_image"], size))
+    rows, columns = gray.shape[-2:]
+    for number, run in enumerate(meta["runs"]):
+        part = slice(*run["strokes"])
+        hints = hint_rules.to_hints(
+            [
+                CellColor((row // CELL, column // CELL), tuple(rgb))
+                for (row, column), rgb in zip(
+                    arrays["in_stroke_index"][part].tolist(),
+                    arrays["in_stroke_color"][part].tolist(),
+                    strict=True,
+                )
+            ]
+        )
+        codes = torch.full((rows, columns), drawer.mask_token)
+        if run["prior"]:
+            codes = network.encode(network_input(arrays["in_prior"], size))[0]
+        if run["mask"]:
+            codes[tuple(golden.tensor("in_mask_cells").long().T)] = drawer.mask_token
+        cells = list(range(rows * columns))
+        if run["only"]:
+            cells = [row * columns + column for row, column in arrays["in_sample_cells"].tolist()]
+        seen: list[Tensor] = []
+        draw = published_draw(arrays["in_uniform"][number], run["topk"], seen)
+        found = sample(drawer, gray.flatten(2).mT, codes, cells, hints, draw)
+        equal(golden, f"out_tokens_{number}", found)
+        golden.close(f"out_logits_{number}", torch.stack(seen))
+        rgb = network.decode_codes(found[None], gray)[0]
+        golden.close_sampled(f"out_rec_{number}", rgb)
+        levels = to_levels(rgb)
+        equal(golden, f"out_gen_{number}", levels[::2, ::2])
+        equal(golden, f"out_picture_{number}", join(arrays["in_image"], levels)[::2, ::2])
+
+
+@case("huang2022_windows")
+@torch.inference_mode()
+def second_pass(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    table = []
+    for rows, columns, shape, patch, mask in meta["grids"]:
+        for window in windows((rows, columns), tuple(shape), tuple(patch), tuple(mask)):
+            relative, numbers = window.masked.within(window.seen), window.numbers()
+            areas = [vars(each).values() for each in (window.seen, relative, window.drawn)]
+            places = [numbers[0], numbers[-1], len(numbers)]
+            table.append([*window.center, *(value for area in areas for value in area), *places])
+    equal(golden, "out_windows", table)
+    network = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
+    drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")
+    size = whole_cells(*arrays["in_gray"].shape)
+    gray = network.gray_features(to_signed(resized(arrays["in_gray"], size)))
+    codes = network.encode(to_signed(resized(arrays["in_color"], size)))[0]
+    equal(golden, "out_tokens_before", codes)
+    how = meta["upsample"]
+    found = repaint(
+        drawer,
+        gray,
+        codes,
+        lambda logits, _: int(most_probable(logits, how["topk"]).argmax()),
+        shape=tuple(meta["config"]["hybridtran_config"]["input_shape"]),
+        patch=tuple(how["patch_size"]),
+        mask=tuple(how["mask_size"]),
+    )
+    equal(golden, "out_tokens_after", found)
+    levels = to_levels(network.decode_codes(found[None], gray)[0])
+    equal(golden, "out_gen", levels[::4, ::4])
+    equal(golden, "out_picture", join(resized(arrays["in_gray"], size), levels)[::4, ::4])
+
+
+@case("huang2022_warp")
+@torch.inference_mode()
+def warp(golden: Golden) -> None:
+    size = tuple(golden.meta["image_size"])
+    matcher = Matcher(trunk := VGGTrunk(), WarpNet())
+    trunk.vgg.load_state_dict(convert_vgg19(weights(golden, "vgg19")))
+    matcher.correspondence.load_state_dict(convert_warp_net(weights(golden, "warpnet")))
+    target, other = (
+        (network_input(golden.arrays[name], size) + 1) / 2 for name in ("in_image", "in_exemplar")
+    )
+    gray = (network_input(np.dstack([gray_levels(golden.arrays["in_image"])] * 3), size) + 1) / 2
+    assert target.shape == gray.shape
+    found = matcher(rgb_to_lab(gray)[:, :1], other)
+    golden.close_sampled("out_target_l", torch.nn.functional.avg_pool2d(found.lightness, 2)[0, 0] - 50)
+    center = torch.tensor([50.0, 0, 0]).view(3, 1, 1)
+    golden.close_sampled("out_exemplar_lab", torch.nn.functional.avg_pool2d(rgb_to_lab(other), 2)[0] - center)
+    golden.close("out_warped_lab", found.lab[0] - center)
+    golden.close("out_similarity", found.similarity[0, 0])
+    equal(golden, "out_picture", to_levels(2 * found.picture()[0] - 1)[::2, ::2])
+
+
+@case("huang2022_discriminator")
+def discriminator(golden: Golden) -> None:
+    network, rgb = discriminator_of(golden), signed(golden)
+    with torch.inference_mode():
+        golden.close("out_eval", network.eval()(rgb))
+        golden.close("out_train", network.train()(rgb))
+    norm = network.layers[3]
+    golden.close("out_running_mean", norm.running_mean)
+    golden.close("out_running_var", norm.running_var)
+
+
+def discriminator_of(golden: Golden, part: str | None = None) -> Any:
+    network = patch_discriminator()
+    found = weights(golden, part)
+    network.load_state_dict({key.replace("main.", "layers."): value for key, value in found.items()})
+    return network
+
+
+def lpips_of(golden: Golden) -> LPIPS:
+    network = LPIPS()
+    vgg = {re.sub(r"slice\d", "features", key): value for key, value in weights(golden, "vgg16").items()}
+    network.load(vgg, weights(golden, "lpips"))
+    return network.eval().requires_grad_(False)
+
+
+def objective_of(golden: Golden) -> VQGANObjective:
+    config = golden.meta["loss_config"]
+    return VQGANObjective(
+        perceptual_weight=config["perceptual_weight"],
+        codebook_weight=config["codebook_weight"],
+        adversarial_weight=config["disc_weight"],
+        disc_start=config["disc_start"],
+    )
+
+
+def listed_terms(terms: Mapping[str, Tensor], total: Tensor, factor: float) -> Tensor:
+    """Return what the files list of an autoencoder's loss."""
+    pixel, perceptual = terms["pixel"], terms["perceptual"]
+    listed = [total, terms["codebook"], pixel + perceptual, pixel, perceptual, factor, terms["adversarial"]]
+    return torch.stack([torch.as_tensor(each).detach().float() for each in listed])
+
+
+@case("huang2022_losses")
+def losses(golden: Golden) -> None:
+    objective, network = objective_of(golden), lpips_of(golden)
+    critic = discriminator_of(golden, "discriminator").train()
+    target, rgb = signed(golden), signed(golden, "in_rec").requires_grad_()
+    golden.close("out_scaled", network.normalized(target)[:, :, ::8, ::8])
+    for number, tap in enumerate(network.taps(target)):
+        cut = slice(None, None, 8 if number < 3 else 1)
+        golden.close(f"out_vgg{number}", tap[:, ::16, cut, cut])
+    terms = network(rgb, target)
+    golden.close("out_lpips_terms", terms)
+    golden.close("out_lpips", terms.sum(dim=1))
+    (gradient,) = torch.autograd.grad(terms.sum(dim=1).mean(), rgb)
+    golden.close("out_lpips_grad", gradient[:, :, ::4, ::4])
+    codebook = golden.tensor("in_codebook_loss").float()
+    for name, step in (("before", objective.disc_start - 1), ("after", objective.disc_start)):
+        found = generator_terms(rgb, target, codebook, network, critic)
+        total, factor = generator_total(found, objective, step), judged(objective, step)
+        golden.close(f"out_ae_{name}", listed_terms(found, total, factor))
+        (gradient,) = torch.autograd.grad(total, rgb)
+        golden.close(f"out_ae_grad_{name}", gradient[:, :, ::4, ::4])
+        real, fake = critic(target), critic(rgb.detach())
+        hinge = factor * discriminator_hinge(real, fake)
+        golden.close(f"out_d_{name}", torch.stack([hinge, hinge, real.mean(), fake.mean()]))
+
+
+@dataclass
+class GivenDraws:
+    """Random numbers of a file in place of a generator's."""
+
+    uniform: float
+    count: int
+    order: list[int]
+    limits: list[tuple[int, int]]
+
+    def random(self) -> float:
+        return self.uniform
+
+    def randint(self, low: int, high: int) -> int:
+        self.limits.append((low, high))
+        return min(self.count, high - 1)
+
+    def permutation(self, length: int) -> list[int]:
+        return [each for each in self.order if each < length]
+
+
+@case("huang2022_masks")
+def masks(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    users = Users(everything=meta["mode_prob"]["full"], strokes=meta["strokes"])
+    modes, numbers = random.Random(meta["python_seed"]), np.random.RandomState(meta["numpy_seed"])
+    shape = tuple(meta["input_shape"])
+    drawn = [draw_mask(modes, numbers, shape, users) for _ in range(meta["count"])]
+    equal(golden, "out_masks", drawn)
+    side = meta["resolution"][0]
+    crop = validation_crop(arrays["in_rgb"], side)
+    equal(golden, "out_x", crop.transpose(2, 0, 1)[:, ::4, ::4])
+    large = arrays["in_superpixel"]
+    start = round((len(large) - side) / 2)
+    superpixels = large[start : start + side, start : start + side]
+    found = [patch_color(superpixels, cell) for cell in candidate_cells(arrays["in_mask"])]
+    golden.close("out_hint_colors", torch.from_numpy(np.stack(found)))
+    chosen, cells, limits = [], [], []
+    given = iter(zip(arrays["in_count"].tolist(), arrays["in_permutation"].tolist(), strict=True))
+    for picture, mask in enumerate(arrays["in_masks_select"]):
+        uniform = float(arrays["in_rand"][picture])
+        count, order = next(given) if uniform <= users.hinted else (0, [])
+        places = candidate_cells(mask)
+        for index in choose_candidates(mask, GivenDraws(uniform, count, order, limits), users):
+            cells.append((picture, *places[index]))
+            chosen.append(golden.tensor("in_cond_select")[picture, index])
+    golden.close("out_selected_colors", torch.stack(chosen))
+    equal(golden, "out_selected_cells", cells)
+    equal(golden, "out_limits", limits)
+
+
+def close_changes(golden: Golden, name: str, ours: Tensor) -> None:
+    """Compare steps of Adam, of which the sign of a gradient near 0 decides a few."""
+    stated, expected = golden.meta["tolerance"][name], golden.tensor(name)
+    apart = (ours.detach() - expected).abs()
+    assert apart.max() <= 2.01 * golden.meta["lr"] + stated["atol"], name
+    assert (apart > stated["atol"]).float().mean() <= 0.005, name
+
+
+@case("huang2022_vqgan_step")
+def vqgan_step(golden: Golden) -> None:
+    meta = golden.meta
+    network = vqgan_of(golden, meta["config"], "vqgan").train()
+    named = dict(network.named_parameters())
+    objective, lpips, step = objective_of(golden), lpips_of(golden), meta["global_step"]
+    critic = discriminator_of(golden, "discriminator").train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=meta["lr"], betas=(0.5, 0.9))
+    target = signed(golden)
+    found = network(target)
+    terms = generator_terms(found.rgb, target, found.quantized.loss, lpips, critic)
+    total = generator_total(terms, objective, step)
+    golden.close("out_ae", listed_terms(terms, total, judged(objective, step)))
+    golden.close_sampled("out_rec", found.rgb)
+    total.backward()
+    norms = torch.stack([named[key].grad.norm() for key in meta["grad_keys"]])
+    expected = golden.tensor("out_grad_norms")
+    golden.close("out_grad_norms", torch.where(expected < 1e-5, expected, norms))
+    before = {key: value.detach().clone() for key, value in named.items()}
+    for name, key, every in meta["grad_arrays"]:
+        golden.close(f"out_grad_{name}", named[key].grad[::every])
+    optimizer.step()
+    for name, key, every in meta["change_arrays"]:
+        close_changes(golden, f"out_change_{name}", (named[key] - before[key])[::every])
+    critic.zero_grad()
+    real, fake = critic(target), critic(found.rgb.detach())
+    hinge = judged(objective, step) * discriminator_hinge(real, fake)
+    golden.close("out_d", torch.stack([hinge, real.mean(), fake.mean()]))
+    hinge.backward()
+    theirs = {name.replace("layers.", "main."): p for name, p in critic.named_parameters()}
+    golden.close("out_d_grad_norms", torch.stack([theirs[key].grad.norm() for key in meta["d_grad_keys"]]))
+    golden.close("out_d_running_mean", critic.layers[3].running_mean)
+
+
+@case("huang2022_transformer_step")
+def transformer_step(golden: Golden) -> None:
+    meta, arrays = golden.meta, golden.arrays
+    codes_of = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
+    network = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer").train()
+    named, rgb = dict(network.named_parameters()), signed(golden)
+    with torch.no_grad():
+        target = codes_of.encode(rgb)
+        gray = codes_of.gray_features(gray_of(rgb)).flatten(2).mT
+    mask = golden.tensor("in_mask")
+    cells = [
+        [(picture, *cell) for cell in candidate_cells(each)] for picture, each in enumerate(arrays["in_mask"])
+    ]
+    equal(golden, "out_all_cells", cells)
+    fed = fed_codes(target, mask, network.mask_token)
+    equal(golden, "out_tokens", fed)
+    equal(golden, "out_target", target)
+    logits = network(gray, fed, Hints(golden.tensor("in_hint_cells").long(), golden.tensor("in_hints")))
+    golden.close("out_logits", logits)
+    loss = masked_cross_entropy(logits, target, mask)
+    golden.close("out_loss", loss)
+    loss.backward()
+    norms = torch.stack([named[key].grad.norm() for key in meta["grad_keys"]])
+    golden.close("out_grad_norms", norms)
+    for name, key, every in meta["grad_arrays"]:
+        golden.close(f"out_grad_{name}", named[key].grad[::every])
+    groups = transformer_groups(network)
+    decayed = {id(p) for p in groups[0]["params"]}
+    assert {key for key, p in named.items() if id(p) in decayed} == set(meta["decayed"])
+    optimizer = torch.optim.AdamW(groups, lr=meta["lr"], betas=(0.9, 0.95), eps=1e-8, weight_decay=0.01)
+    before = {key: value.detach().clone() for key, value in named.items()}
+    optimizer.step()
+    for name, key, every in meta["change_arrays"]:
+        close_changes(golden, f"out_change_{name}", (named[key] - before[key])[::every])

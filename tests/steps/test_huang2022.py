@@ -1,0 +1,151 @@
+"""UniColor: both trainings' steps against the fact sheet's formulas, written out, and what each moves."""
+
+import copy
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback
+from torch.nn import functional as F
+
+from colorzoo.factory import build_model
+from colorzoo.registry import model_card
+from colorzoo.testing.samples import sample_batch
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.zoo.huang2022.losses import LPIPS
+from colorzoo.zoo.huang2022.task import masked_cross_entropy
+from colorzoo.zoo.huang2022.transformer import Hints
+from colorzoo.zoo.huang2022.users import CANDIDATE, MASKED, SEEN, Users, draw_mask, simulate
+from colorzoo.zoo.huang2022.vqgan_task import Huang2022VQGAN
+from steps.step import gradients, same, small
+
+SIDE = 64
+SIZES = {"channels": 32, "rows": 4, "columns": 4, "fewest": 8, "strokes": 4}
+
+
+def test_the_loss_of_the_transformer() -> None:
+    model: Any = small("huang2022", **SIZES)
+    model.log_dict = lambda *_, **__: None
+    batch, network = sample_batch((SIDE, SIDE), batch=3), model.model.network
+    found = model.training_step(batch, 0)
+    rgb = 2 * batch["rgb"] - 1
+    with torch.no_grad():
+        codes = network.vqgan(rgb).quantized.codes
+        gray = network.vqgan.gray_encoder(
+            (rgb * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, True)
+        )
+    masks, hints = simulate(batch["rgb"], batch["seed"].tolist(), (4, 4), model.users)
+    fed = torch.where(masks == 0, torch.tensor(network.transformer.mask_token), codes)
+    logits = network.transformer(gray.flatten(2).transpose(1, 2), fed, hints)
+    shares = logits.log_softmax(-1).gather(2, codes.flatten(1)[..., None])[..., 0]
+    wanted = -shares[masks.flatten(1) != 1].mean()
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    same(gradients(found, network.transformer), gradients(wanted, network.transformer))
+
+
+def test_hints_lie_on_candidates_and_have_colors_of_the_picture() -> None:
+    users, shape = Users(fewest=8, strokes=4, hinted=1.0), (4, 4)
+    flat = torch.ones(6, 3, SIDE, SIDE) * torch.tensor([1.0, 0.5, 0.0]).view(3, 1, 1)
+    masks, hints = simulate(flat, list(range(6)), shape, users)
+    assert len(hints.cells) >= 6
+    assert all(masks[tuple(cell)] == CANDIDATE for cell in hints.cells)
+    assert hints.rgb.sub(torch.tensor([1.0, 0.0, -1.0])).abs().max() < 0.01
+    again = simulate(flat[2:4], [2, 3], shape, users)[0]
+    assert torch.equal(again, masks[2:4])  # the numbers belong to the picture
+
+
+def test_without_hints_every_weight_of_the_transformer_is_in_the_graph() -> None:
+    model: Any = small("huang2022", **SIZES)
+    transformer = model.model.network.transformer
+    logits = transformer(torch.rand(1, 16, 16), torch.zeros(1, 4, 4, dtype=torch.int64), Hints.none())
+    logits.sum().backward()
+    assert all(weight.grad is not None for weight in transformer.parameters())
+
+
+def test_the_loss_counts_masked_cells_and_candidates_alone() -> None:
+    mask = torch.tensor([[[SEEN, MASKED, CANDIDATE]]])
+    logits = torch.tensor([[[9.0, 0.0], [1.0, 0.0], [0.0, 3.0]]])
+    wanted = F.cross_entropy(logits[0, 1:], torch.tensor([1, 1]))
+    found = masked_cross_entropy(logits, torch.ones(1, 1, 3, dtype=torch.int64), mask)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_masks_of_a_whole_picture_have_only_the_last_candidates() -> None:
+    users = Users(everything=1.0)
+    mask = draw_mask(random.Random(0), np.random.RandomState(0), (16, 16), users)
+    assert (mask == CANDIDATE).sum() == 16
+    assert (mask == MASKED).sum() == 240
+
+
+def codes_task(**settings: Any) -> Any:
+    torch.manual_seed(0)
+    smoke = model_card("huang2022").smoke.hparams
+    own = {key: value for key, value in smoke.items() if key not in ("codes_of", "fewest", "strokes")}
+    how = {"channels": 32, "perceptual_weight": 0.0, "discriminator_width": 0.125, **settings}
+    return build_model(Huang2022VQGAN, {**own, **how}).train()
+
+
+def test_both_halves_of_the_step_of_the_codes() -> None:
+    model = codes_task(perceptual_weight=0.5, codebook_weight=0.7, adversarial_weight=0.3, disc_start=4)
+    model.log_dict = lambda *_, **__: None
+    torch.manual_seed(1)
+    model.lpips = LPIPS().eval().requires_grad_(False)
+    plain, batch = copy.deepcopy(model), sample_batch((SIDE, SIDE), batch=2)
+    for step, factor in ((3, 0.0), (4, 1.0)):
+        model._step = lambda step=step: step
+        painted = model.paint(batch)
+        found = model.generator_loss(batch, painted)
+        target, network = 2 * batch["rgb"] - 1, plain.model.network.vqgan
+        h = network.quant_conv(network.encoder(target))
+        gray = network.gray_encoder((target * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, True))
+        table = network.quantize.embedding.weight
+        rows = h.permute(0, 2, 3, 1)
+        nearest = table[torch.cdist(rows.reshape(-1, 16), table).argmin(1)].view_as(rows)
+        codebook = (nearest.detach() - rows).square().mean() + 0.25 * (
+            nearest - rows.detach()
+        ).square().mean()
+        vectors = (rows + (nearest - rows).detach()).permute(0, 3, 1, 2)
+        rgb = network.decoder(network.post_quant_conv(torch.cat([vectors, gray], 1)))
+        wanted = (rgb - target).abs().mean() + 0.7 * codebook
+        wanted = wanted + 0.5 * plain.lpips(rgb, target).sum(1).mean()
+        wanted = wanted + 0.3 * factor * F.relu(1 - plain.discriminator(rgb)).mean()
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+        same(gradients(found, model.model.network.vqgan), gradients(wanted, network), rtol=5e-3)
+        critic = model.discriminator_loss(batch, painted.detach())
+        real, fake = plain.discriminator(target), plain.discriminator(rgb.detach())
+        expected = factor * 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+        torch.testing.assert_close(critic, expected, rtol=1e-4, atol=1e-6)
+
+
+class Moved(Callback):
+    """Writes down which networks a training moved."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self.before = {name: p.detach().clone() for name, p in pl_module.named_parameters()}
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        changed = (n for n, p in pl_module.named_parameters() if not torch.equal(p, self.before[n]))
+        self.seen = {name.removeprefix("model.network.").split(".")[0] for name in changed}
+
+
+def test_each_training_moves_its_own_networks(tmp_path: Path) -> None:
+    for model, wanted in (
+        (small("huang2022", **SIZES), {"transformer"}),
+        (codes_task(disc_start=0), {"vqgan", "discriminator"}),
+        (codes_task(disc_start=9), {"vqgan"}),
+    ):
+        moved = Moved()
+        with silent_lightning():
+            trainer = quiet_trainer(tmp_path, max_epochs=1, callbacks=[moved])
+            trainer.fit(model, batch_loader([sample_batch((SIDE, SIDE), batch=2)]))
+        assert moved.seen == wanted
+
+
+def test_reconstructions_are_measured_in_validation(tmp_path: Path) -> None:
+    with silent_lightning():
+        trainer = quiet_trainer(tmp_path)
+        batches = batch_loader([sample_batch((SIDE, SIDE), batch=1)])
+        (found,) = trainer.validate(codes_task(), batches, verbose=False)
+    assert found["val/l1"] > 0

@@ -1,0 +1,235 @@
+"""UniColor: drawing of codes, guidance, coloring again, the authors' files, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model, create_coloring_model
+from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.weights.catalog import default_tags
+from colorzoo.weights.convert import convert_weights
+from colorzoo.zoo.huang2022.hints import CellColor, add_stroke, to_hints
+from colorzoo.zoo.huang2022.model import UniColor, point_hints
+from colorzoo.zoo.huang2022.sampling import (
+    Memory,
+    clear_winner,
+    gumbel_draw,
+    gumbel_noise,
+    sample,
+    sample_cached,
+    winner,
+)
+from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
+
+CARD = model_card("huang2022")
+KNOWN = {
+    key: value for key, value in CARD.smoke.hparams.items() if key not in ("fewest", "strokes", "codes_of")
+}
+
+
+def model(**settings: Any) -> UniColor:
+    torch.manual_seed(0)
+    sizes = {**KNOWN, "channels": 32, "rows": 4, "columns": 4, **settings}
+    made = build_model(UniColor, sizes).eval()
+    with torch.no_grad():
+        for name, weight in made.network.transformer.named_parameters():
+            if weight.ndim > 1 or "emb" in name:
+                weight.normal_(std=0.3)
+    return made
+
+
+def transformer(rows: int = 6, columns: int = 5, codes: int = 64) -> HybridTransformer:
+    torch.manual_seed(1)
+    network = HybridTransformer(TransformerSizes(32, 4, 3, rows, columns), 12, codes)
+    torch.nn.init.normal_(network.pos_emb, std=0.02)
+    return network.eval()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("top_k", [1, 10, 64])
+def test_remembered_keys_draw_the_same_codes_with_fewer_passes(
+    top_k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, passes = transformer(), []
+    plain = Memory.refresh
+    monkeypatch.setattr(Memory, "refresh", lambda *a: (passes.append(1), plain(*a))[1])
+    gray = torch.randn(1, 30, 12, generator=torch.Generator().manual_seed(2))
+    hints = Hints(torch.tensor([[0, 1, 1], [0, 4, 2]]), torch.tensor([[0.5, 0, -1], [0, 1, 0.2]]))
+    start = torch.full((6, 5), network.mask_token)
+    for seed in range(4):
+        noise = gumbel_noise(torch.Generator().manual_seed(seed), 30, 64)
+        exact = sample(network, gray, start, range(30), hints, gumbel_draw(noise, top_k))
+        cached = sample_cached(network, gray, start, range(30), hints, noise, top_k)
+        assert torch.equal(exact, cached)
+        assert exact.unique().numel() > 1
+    assert len(passes) < 0.75 * 4 * 30
+
+
+@torch.inference_mode()
+def test_whole_passes_and_recalls_of_all_cells_are_the_plain_call() -> None:
+    network = transformer()
+    gray, codes = torch.rand(1, 30, 12), torch.randint(0, 64, (6, 5))
+    hints = to_hints([CellColor((2, 3), (250, 10, 90))])
+    memory = Memory(network, gray, hints)
+    wanted = network(gray, codes[None], hints)[0]
+    torch.testing.assert_close(memory.refresh(codes, 7), wanted[7])
+    changed = codes.clone()
+    changed[3, 3] = 5
+    first = memory.recall(changed, [18, 7], 0)
+    exact = network(gray, changed[None], hints)[0, 18]
+    assert (first - exact).abs().max() < (exact - wanted[18]).abs().max()
+
+
+def test_a_draw_is_clear_if_no_error_changes_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    clear = 0
+    for _ in range(200):
+        logits, noise = torch.randn(20, generator=generator), gumbel_noise(generator, 1, 20)[0]
+        found = clear_winner(logits, noise, 5, error=0.05)
+        clear += found is not None
+        for _ in range(20):
+            moved = logits + 0.05 * (2 * torch.rand(20, generator=generator) - 1)
+            assert found in (None, winner(moved, noise, 5))
+    assert 100 < clear < 200
+
+
+def test_gumbel_noise_draws_the_distribution() -> None:
+    logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
+    noise = gumbel_noise(torch.Generator().manual_seed(0), 4000, 4)
+    found = torch.bincount(torch.tensor([winner(logits, each, 3) for each in noise]), minlength=4) / 4000
+    wanted = torch.cat([logits[:3].softmax(0), torch.zeros(1)])
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0.03)
+
+
+@torch.inference_mode()
+def test_seeds_and_passes() -> None:
+    lightness = torch.rand(1, 1, 40, 70) * 100
+    one = model(top_k=8)(lightness).extras["codes"]
+    assert torch.equal(one, model(top_k=8, passes="published")(lightness).extras["codes"])
+    assert not torch.equal(one, model(top_k=8, seed=1)(lightness).extras["codes"])
+    assert not torch.equal(one, model(top_k=1)(lightness).extras["codes"])
+
+
+@torch.inference_mode()
+def test_only_the_touched_cells_are_colored_again() -> None:
+    made, lightness, rgb = model(top_k=8, seed=3), torch.rand(1, 1, 64, 64) * 100, sample_image((64, 64))
+    region = torch.zeros(1, 1, 64, 64)
+    region[..., 20:30, 36:50] = 1  # row 1, columns 2 and 3
+    before = made.network.vqgan.encode(2 * rgb - 1)
+    after = made.recolor(lightness, rgb, region).extras["codes"][0]
+    apart = (before != after)[0].nonzero().tolist()
+    assert apart
+    assert all(cell in ([1, 2], [1, 3]) for cell in apart)
+
+
+def test_points_become_colors_of_the_cells_that_they_cover() -> None:
+    lightness = torch.full((2, 1, 64, 96), 50.0)
+    ab, mask = torch.zeros(2, 2, 64, 96), torch.zeros(2, 1, 64, 96)
+    mask[0, :, 2:14, 18:30] = mask[0, :, 40, 90] = mask[1, :, 20:36, 5:9] = 1
+    ab[0, 0, :, :48], ab[0, 1, :, 48:], ab[1] = 40, -40, 20
+    hints = point_hints(lightness, Points(ab * mask, mask), (4, 6))
+    assert hints.cells.tolist() == [[0, 0, 1], [0, 2, 5], [1, 1, 0], [1, 2, 0]]
+    wanted = lab_to_rgb(torch.tensor([[50.0, 40, 0], [50, 0, -40], [50, 20, 20], [50, 20, 20]]).T[..., None])
+    torch.testing.assert_close(hints.rgb, 2 * wanted[..., 0].T - 1, rtol=0, atol=1e-4)
+
+
+def test_points_win_over_the_exemplar() -> None:
+    made, lightness = model(), torch.rand(1, 1, 64, 64) * 100
+    points = Points(torch.full((1, 2, 64, 64), 30.0), torch.ones(1, 1, 64, 64))
+    both = made.hints(lightness, Guidance(points=points, exemplar=Exemplar(sample_image((64, 64)))))
+    alone = made.hints(lightness, Guidance(points=points))
+    assert len(both.cells) > len(alone.cells) == 16
+    assert torch.equal(both.rgb[-16:], alone.rgb)
+
+
+def test_a_stroke_moves_an_older_hint_of_its_cell_to_the_end() -> None:
+    found = add_stroke([], [(8, 8), (8, 60)], (255, 0, 0), (256, 256))
+    again = add_stroke(found, [(8, 16), (8, 31)], (0, 255, 0), (256, 256))
+    assert [each.cell for each in again][-1] == (0, 1)
+    assert len(again) == len(found)
+
+
+def published_file(folder: Path, made: UniColor, prefixes: tuple[str, str], *, copies: bool = True) -> Path:
+    """Write a checkpoint as the authors' are, with Chroma-VQGAN's tensors twice."""
+    parts = (made.network.vqgan.state_dict(), made.network.transformer.state_dict())
+    state = {f"{prefixes[0]}.model.{key}": value for key, value in parts[0].items()}
+    if copies:
+        state |= {f"{prefixes[0]}.{key}": value.clone() for key, value in parts[0].items()}
+    state |= {f"{prefixes[1]}.{key}": value for key, value in parts[1].items()}
+    path = folder / "file.ckpt"
+    torch.save(
+        {"pytorch-lightning_version": "1.6.0", "state_dict": state, "hyper_parameters": {"lr": 1}}, path
+    )
+    return path
+
+
+@pytest.mark.parametrize("prefixes", [("chroma_vqgan", "hybrid_tran"), ("hybrid_vqgan", "coltran")])
+def test_the_authors_names(prefixes: tuple[str, str], tmp_path: Path) -> None:
+    made = model()
+    path = published_file(tmp_path, made, prefixes)
+    loaded = model(seed=5)
+    loaded.load_published_state_dict(torch.load(path)["state_dict"])
+    for name, value in made.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def test_a_copy_that_differs_is_refused(tmp_path: Path) -> None:
+    made = model()
+    state = torch.load(published_file(tmp_path, made, ("chroma_vqgan", "hybrid_tran")))["state_dict"]
+    state["chroma_vqgan.decoder.conv_out.bias"] += 1
+    with pytest.raises(WeightsError, match=r"decoder\.conv_out\.bias differs"):
+        made.load_published_state_dict(state)
+
+
+def test_a_published_file_is_converted(tmp_path: Path) -> None:
+    made = model()
+    path = published_file(tmp_path, made, ("chroma_vqgan", "hybrid_tran"))
+    sizes = {**KNOWN, "channels": 32, "rows": 4, "columns": 4}
+    convert_weights(path, CARD, tmp_path / "ours.safetensors", hparams=sizes)
+    loaded: ColoringModel = create_coloring_model("huang2022", tmp_path / "ours.safetensors")
+    assert torch.equal(
+        loaded.state_dict()["network.transformer.head.weight"], made.network.transformer.head.weight
+    )
+
+
+def test_the_missing_license_is_named() -> None:
+    assert all("none stated" in entry.license for entry in CARD.weights.values())
+
+
+def test_an_exemplar_needs_the_weights_of_the_matcher() -> None:
+    made = model(matcher="zhang2019")
+    with pytest.raises(WeightsError, match="matcher='zhang2019'"):
+        made(torch.rand(1, 1, 64, 64), Guidance(exemplar=Exemplar(sample_image((64, 64)))))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"channels": 40}, {"multipliers": (1, 2)}, {"heads": 5}, {"matched_size": (64, 128)}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ColorzooError, match=next(iter(wrong))):
+        model(**wrong)
+
+
+def test_the_transformer_does_not_learn_random_codes(tmp_path: Path) -> None:
+    task = smoke_model(CARD)
+    task.codes_of = "trained"
+    with silent_lightning(), pytest.raises(WeightsError, match="--init_from"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(task, batch_loader([sample_batch((32, 32))]))
+
+
+def test_weights_without_a_license_are_not_taken_by_default() -> None:
+    assert not default_tags(CARD)
+    with pytest.warns(UserWarning, match="is untrained.*'imagenet', 'coco'"):
+        made = create_coloring_model("huang2022", **KNOWN)
+    assert not made.trained
