@@ -43,7 +43,9 @@ def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
     inputs = torch.cat([lightness - 50, rgb_to_lab(given)[:, 1:], (aligned.errors - 127) / 2], dim=1)
     painted = model.model.network(inputs)
     if share:
-        made, truth = (model.vgg(each) for each in (lab_to_rgb(torch.cat([lightness, painted], 1)), batch["rgb"]))
+        made, truth = (
+            model.vgg(each) for each in (lab_to_rgb(torch.cat([lightness, painted], 1)), batch["rgb"])
+        )
         wanted = 0.3 * (made - truth).square().mean()
     else:
         wanted = smooth_l1(painted, ab)

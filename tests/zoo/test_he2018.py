@@ -72,7 +72,9 @@ def test_without_a_reference_nothing_is_similar() -> None:
     with torch.inference_mode():
         alone = model(lightness, Guidance())
         like = model(lightness, Guidance(exemplar=Exemplar(sample_image((40, 48)))))
-        inputs = torch.cat([lightness - 50, torch.zeros(1, 2, 40, 48), torch.full((1, 10, 40, 48), 64.0)], dim=1)
+        inputs = torch.cat(
+            [lightness - 50, torch.zeros(1, 2, 40, 48), torch.full((1, 10, 40, 48), 64.0)], dim=1
+        )
         wanted = model.model.network(inputs)
     assert torch.equal(alone.ab, wanted)
     assert like.extras["similarity"].mean() > 0.9  # with itself

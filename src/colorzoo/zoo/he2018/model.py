@@ -87,8 +87,12 @@ class ExemplarColorization(ColoringModel):
         with a reference.
         """
         if guidance is None or guidance.exemplar is None:
-            errors = lightness.new_full((1, 2 * len(SCALES), 1, 1), 255.0).expand(len(lightness), -1, *lightness.shape[-2:])
-            return AbPrediction(ab=self.paint(lightness, torch.zeros_like(lightness).repeat(1, 2, 1, 1), errors))
+            errors = lightness.new_full((1, 2 * len(SCALES), 1, 1), 255.0).expand(
+                len(lightness), -1, *lightness.shape[-2:]
+            )
+            return AbPrediction(
+                ab=self.paint(lightness, torch.zeros_like(lightness).repeat(1, 2, 1, 1), errors)
+            )
         rgb = guidance.exemplar.rgb
         aligned = self.align(lightness, rgb)
         ab = aligned_colors(rgb, aligned)

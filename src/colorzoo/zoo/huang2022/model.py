@@ -164,7 +164,9 @@ class UniColor(ColoringModel):
         """
         guidance = guidance or Guidance()
         found = [
-            self._color_one(lightness[index : index + 1], guidance[index : index + 1], codes[index], cells[index])
+            self._color_one(
+                lightness[index : index + 1], guidance[index : index + 1], codes[index], cells[index]
+            )
             for index in range(len(lightness))
         ]
         ab, drawn = (torch.cat(parts) for parts in zip(*found, strict=True))
