@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--transform",
         choices=("adain", "wct"),
-        default="adain",
-        help="adain matches means and deviations of features, wct covariances too, slower (default adain)",
+        help="adain matches means and deviations of features, wct covariances too, slower (default: the "
+        "model's, adain of xu2020 and wct of li2018)",
     )
     parser.add_argument(
         "--labels",

@@ -31,7 +31,7 @@ def stylize(
     content: Picture,
     style: Picture,
     *,
-    transform: Transform = "adain",
+    transform: Transform | None = None,
     alpha: float = 1.0,
     labels: tuple[Tensor, Tensor] | None = None,
     size: int = 512,
@@ -42,7 +42,7 @@ def stylize(
         model: A model that `Stylizes`.
         content: The picture to change.
         style: The picture whose colors to use.
-        transform: ``adain`` or ``wct``.
+        transform: ``adain`` or ``wct``; None takes the model's default.
         alpha: Strength, 0 to 1.
         labels: Integer maps of content and style at their full size, or None.
         size: Shorter side for the network.
@@ -57,7 +57,8 @@ def stylize(
     if labels is not None:
         labels = _shrunk(labels[0], small), _shrunk(labels[1], other)
     device = model.device
-    found = model.stylize(small.to(device), other.to(device), transform=transform, alpha=alpha, labels=labels)
+    chosen: dict[str, Transform] = {} if transform is None else {"transform": transform}
+    found = model.stylize(small.to(device), other.to(device), **chosen, alpha=alpha, labels=labels)
     return add_change(content.rgb, (rgb_to_lab(found.cpu()) - rgb_to_lab(small))[0])
 
 
