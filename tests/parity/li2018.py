@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from colorzoo.networks.style import usable_labels
 from colorzoo.zoo.li2018.network import PhotoWCT
 from colorzoo.zoo.li2018.pipeline import (
     Published,
@@ -17,7 +18,7 @@ from colorzoo.zoo.li2018.pipeline import (
 )
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import affine_models, affinities, apply_models, averaged_models
-from colorzoo.zoo.li2018.transfer import merge_labels, merge_small, recolor, usable_labels
+from colorzoo.zoo.li2018.transfer import merge_labels, merge_small, recolor
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 

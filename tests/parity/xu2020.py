@@ -5,6 +5,7 @@ from torch import Tensor
 
 from colorzoo.color import grid_index, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
+from colorzoo.networks.style import usable_labels
 from colorzoo.zoo.xu2020.model import StylizationColorization
 from colorzoo.zoo.xu2020.task import masked_huber
 from colorzoo.zoo.xu2020.transfer import (
@@ -14,7 +15,6 @@ from colorzoo.zoo.xu2020.transfer import (
     match_look,
     match_moments,
     moments,
-    usable_labels,
 )
 from colorzoo.zoo.xu2020.transfer import adain as match
 from colorzoo.zoo.xu2020.transfer import wct as recolor

@@ -8,19 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from colorzoo.networks.style import VGG19_LAYERS
 from colorzoo.zoo.li2018.network import LEVELS
 
-_VGG19 = {  # layers of torchvision's vgg19 that the encoders have
-    "features.0": "conv1_1",
-    "features.2": "conv1_2",
-    "features.5": "conv2_1",
-    "features.7": "conv2_2",
-    "features.10": "conv3_1",
-    "features.12": "conv3_2",
-    "features.14": "conv3_3",
-    "features.16": "conv3_4",
-    "features.19": "conv4_1",
-}
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -46,7 +36,7 @@ def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         prefix = f"network.encoders.{level - 1}."
         ours[f"{prefix}conv0.weight"] = torch.diag(1 / deviation)[:, :, None, None]
         ours[f"{prefix}conv0.bias"] = -torch.tensor(_MEAN) / deviation
-        for layer, name in _VGG19.items():
+        for layer, name in VGG19_LAYERS.items():
             if name <= f"conv{level}_1":
                 ours |= {f"{prefix}{name}.{k}": state_dict[f"{layer}.{k}"] for k in ("weight", "bias")}
     return ours

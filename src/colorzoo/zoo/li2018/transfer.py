@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+
+from colorzoo.networks.style import nearest_labels, usable_labels
 
 Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 """Integer label maps ``(H, W)`` of each content and of each style, at any size larger than the features."""
@@ -16,7 +17,6 @@ Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 LabelMap = NDArray[np.integer]
 
 _CUT = 1e-5  # smaller eigenvalues count as zero
-_FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # limits of the pixels of a label in both maps
 
 
 def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Tensor:
@@ -50,22 +50,6 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
     identity = torch.eye(content.shape[1], dtype=covariance.dtype, device=content.device)
     matrix = _matrix_power(wanted, 0.5) @ _matrix_power(covariance + identity, -0.5)
     return matrix.to(content.dtype) @ centered + mean
-
-
-def usable_labels(content: Tensor, style: Tensor) -> list[int]:
-    """Return the labels with more than 10 pixels in both maps and a ratio of their areas below 100."""
-    found = []
-    for label in torch.unique(content).tolist():
-        few, many = sorted(int((each == label).sum()) for each in (content, style))
-        if few > _FEWEST_PIXELS and many < _LARGEST_RATIO * few:
-            found.append(int(label))
-    return found
-
-
-def nearest_labels(labels: Tensor, size: Sequence[int]) -> Tensor:
-    """Reduce a label map ``(H, W)`` to ``size`` by the pixel under the center of each cell."""
-    reduced = F.interpolate(labels[None, None].double(), size=tuple(size), mode="nearest-exact")
-    return reduced[0, 0].to(labels.dtype)
 
 
 def merge_labels(

@@ -10,18 +10,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from colorzoo.networks.hint_unet import rename_hint_unet_key
+from colorzoo.networks.style import VGG19_LAYERS
 
-_VGG19 = {  # layers of torchvision's vgg19 that the encoder has
-    "features.0": "conv1_1",
-    "features.2": "conv1_2",
-    "features.5": "conv2_1",
-    "features.7": "conv2_2",
-    "features.10": "conv3_1",
-    "features.12": "conv3_2",
-    "features.14": "conv3_3",
-    "features.16": "conv3_4",
-    "features.19": "conv4_1",
-}
 _ONLY_VGG19 = "features.0.weight"
 _ONLY_ENCODER = "conv0.weight"
 _ONLY_DECODER = "conv1_2_2.weight"
@@ -46,8 +36,8 @@ def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ours = {}
     for key, value in state_dict.items():
         layer, _, parameter = key.rpartition(".")
-        if layer in _VGG19:
-            ours[_transfer_key("encoder", f"{_VGG19[layer]}.{parameter}")] = value
+        if layer in VGG19_LAYERS:
+            ours[_transfer_key("encoder", f"{VGG19_LAYERS[layer]}.{parameter}")] = value
     return ours
 
 

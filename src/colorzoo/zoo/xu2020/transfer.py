@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import is_traced, scaled_width
+from colorzoo.networks.style import nearest_labels, usable_labels
 
 STRIDE, SMALLEST = 8, 16
 """Sides are multiples of 8 and at least 16, the least for reflection in the deepest map."""
@@ -36,7 +37,6 @@ Adapt = Callable[[str, Tensor], Tensor]
 
 EPSILON = 1e-5
 _CUT = 1e-5  # smaller eigenvalues count as zero
-_FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # limits of the pixels of a label in both maps
 
 TransformName = Literal["adain", "wct"]
 Transform = Callable[[Tensor, Tensor, float], Tensor]
@@ -144,23 +144,6 @@ def by_label(
             moved = transform(flat[:, :, here].unsqueeze(-1), style_flat[:, :, there].unsqueeze(-1), alpha)
             answer[:, :, here] = moved.squeeze(-1)
     return answer.view(content.shape)
-
-
-def usable_labels(content: Tensor, style: Tensor) -> list[int]:
-    """Return the labels with more than 10 pixels in both maps and a ratio of their areas below 100."""
-    found = []
-    for label in torch.unique(content).tolist():
-        here, there = int((content == label).sum()), int((style == label).sum())
-        enough = min(here, there) > _FEWEST_PIXELS
-        if enough and max(here, there) < _LARGEST_RATIO * min(here, there):
-            found.append(int(label))
-    return found
-
-
-def nearest_labels(labels: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    """Reduce a label map ``(H, W)`` to ``size`` by the pixel under the center of each cell."""
-    reduced = F.interpolate(labels[None, None].float(), size=tuple(size), mode="nearest-exact")
-    return reduced[0, 0].to(labels.dtype)
 
 
 def _covariance(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:

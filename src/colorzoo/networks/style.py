@@ -1,0 +1,40 @@
+"""What style transfer of several papers shares: label maps, and the layers of VGG-19 up to relu4_1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+VGG19_LAYERS = {
+    "features.0": "conv1_1",
+    "features.2": "conv1_2",
+    "features.5": "conv2_1",
+    "features.7": "conv2_2",
+    "features.10": "conv3_1",
+    "features.12": "conv3_2",
+    "features.14": "conv3_3",
+    "features.16": "conv3_4",
+    "features.19": "conv4_1",
+}
+"""Names of the authors' encoders for layers of torchvision's vgg19."""
+
+_FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # of a label in the two pictures
+
+
+def usable_labels(content: Tensor, style: Tensor) -> list[int]:
+    """Return the labels with more than 10 pixels in both maps and a ratio of their areas below 100."""
+    found = []
+    for label in torch.unique(content).tolist():
+        few, many = sorted(int((each == label).sum()) for each in (content, style))
+        if few > _FEWEST_PIXELS and many < _LARGEST_RATIO * few:
+            found.append(int(label))
+    return found
+
+
+def nearest_labels(labels: Tensor, size: Sequence[int]) -> Tensor:
+    """Reduce a label map ``(H, W)`` to ``size`` by the pixel under the center of each cell."""
+    reduced = F.interpolate(labels[None, None].double(), size=tuple(size), mode="nearest-exact")
+    return reduced[0, 0].to(labels.dtype)
