@@ -1,4 +1,4 @@
-"""What style transfer of several papers shares: label maps, and the layers of VGG-19 up to relu4_1."""
+"""Label maps for style transfer, and the layers of VGG-19 up to relu4_1."""
 
 from __future__ import annotations
 
