@@ -45,7 +45,7 @@ def test_the_lightness_of_gray_is_that_of_its_rgb(full: bool, bits: int) -> None
     tinted = chroma.copy()
     tinted[:] += 3 * 2 ** (bits - 8)  # no longer neutral, so it goes through RGB
     assert lightness_of([values, tinted, tinted], layout).sub(table).abs().max() < 4
-    black, span = layout.lightness_scale
+    black, span = layout.luma_scale
     gray = np.clip((values - black) / span, 0, 1)
     linear = np.where(gray <= 0.04045, gray / 12.92, ((gray + 0.055) / 1.055) ** 2.4)
     lightness = np.where(linear > 0.008856, 116 * np.cbrt(linear) - 16, 903.3 * linear)

@@ -25,6 +25,8 @@ CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
 """Blobs (float32) by the name of their layer, in Caffe's order: weight, bias."""
 
 _STARTS = (b"\x0a", b"\x12", b"\xa2\x06")  # possible first fields: a name, an old layer, a layer
+_AFTER_NAME = (*_STARTS[1:], b"\x1a", b"\x20", b"\x28", b"\x32", b"\x38", b"\x42")  # fields 3 to 8
+_LONGEST_NAME = 128  # bytes
 _DATA, _SHAPE, _DOUBLES = 5, 7, 8  # fields of a blob; 1 to 4 are the axes in old files
 _OLD_AXES = (1, 2, 3, 4)
 
@@ -43,9 +45,16 @@ class _MalformedError(Exception):
 
 def is_caffe(path: Path) -> bool:
     """Return True if a file begins like the protocol buffer of a Caffe model."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
-        head = file.read(2)
-    return head.startswith(_STARTS) and not is_safetensors(path)
+        head = file.read(2 + _LONGEST_NAME + 2)
+    if not head.startswith(_STARTS) or is_safetensors(path):
+        return False
+    if head[:1] != _STARTS[0]:
+        return True
+    end = 2 + head[1]  # of the name
+    return end < 2 + _LONGEST_NAME and head[2:end].isascii() and head[end:].startswith(_AFTER_NAME)
 
 
 def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:

@@ -60,7 +60,7 @@ SMALL = replace(
     ),
     weights={
         "default": Weights(
-            sha256="81e15fb8ffd38ed5f361196c5a4e7b6f9027823f77601f8613cbc765ef81f1c8",
+            sha256="4dd856e69b85f02bc0e430c5c07aef941da7d5ca62cd1e87fd816a85b0a3c8f7",
             size=572_348,
             license="Apache-2.0",
             file="kim2021_small.safetensors",
@@ -80,7 +80,7 @@ ON_ZHANG2016 = replace(
     hparams={"backbone": "zhang2016_small", "hidden": (48, 16), "read_lightness": True, **_NEAR},
     weights={
         "default": Weights(
-            sha256="5678bd5f757149b7cc9c65f9353c0962614691411ead81d2f3c78331b80d721c",
+            sha256="fac8e402f01c5d8f31584698ffae5788575f00cccdd163483d28b7c2fd6b612c",
             size=404_560,
             license="Apache-2.0",
             file="kim2021_zhang2016_small.safetensors",
@@ -113,8 +113,8 @@ ON_SU2020 = replace(
     hparams={"backbone": "su2020_small", "hidden": (48, 32, 16), **_NEAR},
     weights={
         "default": Weights(
-            sha256="f05a3265ac3193ce94a42a03be8f19ecfe14ecc0ef5d1c37b6dff177a3570b51",
-            size=571_148,
+            sha256="f0b6df135b8d190fa90e3065c4af4a77a6b27cc0154419eee471b33fce1f55c0",
+            size=571_140,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
             trained_on="Not trained over su2020_small: the weights of kim2021_small, since its taps are "

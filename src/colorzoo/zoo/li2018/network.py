@@ -100,7 +100,7 @@ class Decoder(nn.Module):
         for name in self.steps:
             if name == _POOL:
                 pooled = left.pop()
-                x = F.max_unpool2d(x, pooled.places, (2, 2), output_size=pooled.size)
+                x = _unpool(x, pooled)
                 continue
             x = self.get_submodule(name)(x)
             x = x if name == self.steps[-1] else F.relu(x)
@@ -163,3 +163,11 @@ def _convolutions(steps: tuple[str, ...], width: float) -> list[tuple[str, int, 
 
 def _reflect_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
     return nn.Conv2d(fan_in, fan_out, 3, padding=1, padding_mode="reflect")
+
+
+def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:
+    """Put each value back where it was the largest; ``F.max_unpool2d`` has no deterministic form."""
+    height, width = pooled.size
+    whole = maps.new_zeros(*maps.shape[:2], height * width)
+    filled = whole.scatter(2, pooled.places.flatten(2), maps.flatten(2))
+    return filled.view(*maps.shape[:2], height, width)
