@@ -205,7 +205,7 @@ def test_points_are_selected_recolored_moved_deleted_and_restored_by_undo(
     assert len(pad.points()) == 12
     pad.click(35 + 1, 80)  # near the second one
     assert len(pad.points()) == 12
-    pad.drawn()
+    pad.settle()  # suggestions of the point move what is below them
     assert pad.page.inner_text(".cz-color .cz-heading >> nth=0") == "Color of point 2"
     box = pad.page.locator(".cz-gamut-canvas").bounding_box()
     pad.page.mouse.click(box["x"] + box["width"] - 14, box["y"] + 14)  # outside the gamut

@@ -80,9 +80,13 @@ function saveSettings(settings) {
 const CHANNEL = "colorzoo-pad";
 const ANSWERS_WITHIN = 60; // ms for the answer of another tab
 
-/** Lock of a tab on the key under which it saves its work. */
+/** Lock of a tab on the key under which it saves its work: the browser's, or, at an address that is not secure, by asking the other tabs. */
 class TabLocks {
   constructor() {
+    /** @type {() => void} */
+    this.free = () => {};
+    /** @type {Promise<unknown>} */
+    this.freed = Promise.resolve();
     this.id = `${Date.now()}-${Math.random()}`;
     this.held = null;
     this.requested = null;
@@ -93,9 +97,10 @@ class TabLocks {
 
   /** @param {Iterable<string>} keys in order of preference @returns {Promise<string>} the first key that no other tab holds */
   async acquire(keys) {
-    this.held = null;
+    this.release();
+    await this.freed;
     for (const key of keys) {
-      if (await this.#isHeld(key)) continue;
+      if (!(await this.#take(key))) continue;
       this.held = key;
       break;
     }
@@ -105,11 +110,24 @@ class TabLocks {
 
   release() {
     this.held = null;
+    this.free();
   }
 
   close() {
     this.release();
     this.channel?.close();
+  }
+
+  /** @param {string} key @returns {Promise<boolean>} whether this tab has it now */
+  async #take(key) {
+    if (!navigator.locks) return !(await this.#isHeld(key));
+    return new Promise((resolve) => {
+      const held = navigator.locks.request(`${CHANNEL} ${key}`, { ifAvailable: true }, (lock) => {
+        resolve(lock !== null);
+        return lock && new Promise((free) => { this.free = () => free(null); });
+      });
+      this.freed = Promise.all([this.freed, held]);
+    });
   }
 
   #isHeld(key) {
