@@ -1,5 +1,6 @@
 """Li et al. 2018: one step of the decoders against the loss of the paper, written out."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +26,16 @@ def encoded(state: dict[str, Tensor], rgb: Tensor) -> tuple[Tensor, list[Tensor]
     return F.relu(conv(state, "encoders.1.conv2_1", pooled)), x, places
 
 
+@pytest.fixture
+def _any_algorithm() -> Iterator[None]:
+    """Allow operations without a deterministic form, as the one that the loss is written out with."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
+@pytest.mark.usefixtures("_any_algorithm")
 @pytest.mark.parametrize("weight", [1.0, 0.3])
 def test_the_second_level_is_rebuilt(weight: float) -> None:
     model: Any = small("li2018", feature_weight=weight)
