@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from torch import Tensor, nn
 from torchvision.models import VGG16_BN_Weights
@@ -27,12 +27,17 @@ class VGG16Features(nn.Module):
 
     def forward(self, normalized: Tensor) -> list[Tensor]:
         """Return the maps of ``(B, 3, H, W)``."""
-        x, maps = normalized, []
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            if index in self.layers:
-                maps.append(x)
-        return maps
+        return outputs_of(self.features, normalized, self.layers)
+
+
+def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> list[Tensor]:
+    """Return the outputs of the layers of a network with some numbers, ascending."""
+    maps = []
+    for index, layer in enumerate(network):
+        x = layer(x)
+        if index in layers:
+            maps.append(x)
+    return maps
 
 
 def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) -> FrozenNetwork:

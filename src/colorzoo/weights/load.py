@@ -90,9 +90,9 @@ def read_hparams(path: Path) -> dict[str, Any]:
         WeightsError: As `read_weights`, or the metadata are not a JSON object.
     """
     reader = _reader_of(path)
-    if reader is None or reader.stored is None:
+    if reader is None:
         raise _unreadable(path)
-    return constructor_arguments(path, reader.stored(path))
+    return constructor_arguments(path, reader.stored(path) if reader.stored else {})
 
 
 def model_of_file(path: str | Path | None) -> str | None:

@@ -59,7 +59,7 @@ class Reader:
         matches: Returns whether a file or folder, which exists, is of this format, by its first bytes.
         read: Reads tensors by name, given the path and whether a pickle may run code; None for a format that
             a model has to translate.
-        stored: Reads ``hparams`` and ``provenance`` alone, unparsed.
+        stored: Reads ``hparams`` and ``provenance`` alone, unparsed; None for a format that holds none.
         translate: Reads the authors' file for a class of models: what its `load_published_state_dict` takes,
             and the settings that these weights need.
     """
@@ -75,6 +75,14 @@ def all_readers() -> tuple[Reader, ...]:
     """Return the readers of all formats."""
     modules = pkgutil.iter_modules(__path__, prefix=f"{__name__}.")
     return tuple(importlib.import_module(module.name).READER for module in modules)
+
+
+def begins_with(path: Path, starts: tuple[bytes, ...]) -> bool:
+    """Return whether a path is a file with one of some first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(max(map(len, starts))).startswith(starts)
 
 
 def missing(path: Path) -> WeightsError:

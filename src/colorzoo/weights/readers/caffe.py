@@ -189,4 +189,4 @@ def _read(path: Path, trust_pickle: bool) -> WeightContent:
     return WeightContent(path, blobs, {})
 
 
-READER = Reader(is_caffe, read=_read, stored=lambda _: {}, translate=_translate)
+READER = Reader(is_caffe, read=_read, translate=_translate)

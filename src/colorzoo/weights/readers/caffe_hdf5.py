@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights.readers import Reader, WeightContent
+from colorzoo.weights.readers import Reader, WeightContent, begins_with
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -125,10 +125,7 @@ class _File:
 
 
 def _matches(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_SIGNATURE)) == _SIGNATURE
+    return begins_with(path, (_SIGNATURE,))
 
 
 def _read(path: Path, trust_pickle: bool) -> WeightContent:
@@ -145,9 +142,4 @@ def _read(path: Path, trust_pickle: bool) -> WeightContent:
     return WeightContent(path, found, {})
 
 
-def _stored(path: Path) -> Mapping[str, Any]:
-    del path  # such files hold no settings
-    return {}
-
-
-READER = Reader(_matches, _read, _stored)
+READER = Reader(_matches, _read)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.weights.readers import EXPECTED, Reader, WeightContent
+from colorzoo.weights.readers import EXPECTED, Reader, WeightContent, begins_with
 from colorzoo.weights.readers.safetensors import is_safetensors
 
 if TYPE_CHECKING:
@@ -132,10 +132,8 @@ def _describe(content: Any) -> str:
 
 
 def _matches(path: Path) -> bool:
-    if not path.is_file() or is_safetensors(path):  # whose length may begin like a pickle
-        return False
-    with path.open("rb") as file:
-        return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
+    # the length in safetensors may begin like a pickle
+    return begins_with(path, (b"PK\x03\x04", b"\x80")) and not is_safetensors(path)
 
 
 def _read(path: Path, trust_pickle: bool) -> WeightContent:

@@ -10,7 +10,7 @@ network below ``model``. Layers come in the order of the forward pass, those in 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights.readers import Reader, WeightContent
+from colorzoo.weights.readers import Reader, WeightContent, begins_with
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -193,10 +193,7 @@ def _weights(thing: _Thing, name: str, done: set[int]) -> Iterator[tuple[str, Te
 
 
 def _matches(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(8) in _STARTS
+    return begins_with(path, _STARTS)
 
 
 def _read(path: Path, trust_pickle: bool) -> WeightContent:
@@ -213,9 +210,4 @@ def _read(path: Path, trust_pickle: bool) -> WeightContent:
     return WeightContent(path, state_dict, {})
 
 
-def _stored(path: Path) -> Mapping[str, Any]:
-    del path  # such files hold no settings
-    return {}
-
-
-READER = Reader(_matches, _read, _stored)
+READER = Reader(_matches, _read)

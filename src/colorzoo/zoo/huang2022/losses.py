@@ -16,6 +16,7 @@ from torchvision.models.vgg import cfgs, make_layers
 from colorzoo.metrics.feature_networks import load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.settings import Count, Weight
+from colorzoo.training.perceptual import outputs_of
 from colorzoo.weights import load_state_dict_file
 
 _TAPS = {3: 64, 8: 128, 15: 256, 22: 512, 29: 512}
@@ -69,12 +70,7 @@ class LPIPS(nn.Module):
 
     def taps(self, rgb: Tensor) -> list[Tensor]:
         """Return five maps of pictures in [-1, 1]."""
-        x, maps = self.normalized(rgb), []
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            if index in _TAPS:
-                maps.append(x)
-        return maps
+        return outputs_of(self.features, self.normalized(rgb), _TAPS)
 
     def load(self, vgg: Mapping[str, Tensor], linear: Mapping[str, Tensor]) -> None:
         """Load torchvision's VGG-16 and the linear layers of LPIPS.
