@@ -70,6 +70,20 @@ def test_reading_the_network_and_writing_overlap() -> None:
     assert list(overlapped(range(4), steps, threads=2, room=99)) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize(("available", "threads", "left"), [(4, 3, 1), (4, 1, 4), (2, 2, 1)])
+def test_the_network_gets_the_threads_that_are_left(available: int, threads: int, left: int) -> None:
+    steps = Steps[int, int, int, int](
+        lambda item: item, lambda *_: torch.get_num_threads(), lambda _, made: made, lambda _: 1
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(available)
+    try:
+        assert list(overlapped(range(2), steps, threads=threads, room=99)) == [left, left]
+        assert torch.get_num_threads() == available
+    finally:
+        torch.set_num_threads(before)
+
+
 WATCH = """
 import os, sys
 

@@ -50,7 +50,9 @@ def overlapped(
             yield steps.finish(item, steps.make(item, steps.open(item)))
         return
     torch_threads = torch.get_num_threads()
-    # each thread of the pool computes alone; only the network is divided
+    # each thread of the pool computes alone; the network is divided among the threads that the pool leaves,
+    # since the parts of an operation wait for each other, and one that finds no free core holds up all
+    torch.set_num_threads(max(1, torch_threads - threads))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:
         yield from _results(items, steps, pool, threads, room)
