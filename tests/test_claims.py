@@ -96,11 +96,33 @@ def test_one_of_many_rows_may_be_chance() -> None:
     assert math.isnan(p_value_of(Estimate(1.0), 0.0))
 
 
-def test_changed_code_is_measured_again(bench, setup, monkeypatch) -> None:
+def test_after_a_change_of_the_code_a_few_pictures_decide_about_the_rest(bench, setup, monkeypatch) -> None:
+    for name in "defgh":
+        (bench.folder / name).write_text(name)
+    monkeypatch.setattr(bench, "measure", lambda item: bench.measured.append(item.name) or {"value": 1 / 3})
     run(bench.experiment(), setup)
+    every = list("abcdefgh")
+    assert bench.measured == every
     monkeypatch.setattr(Experiment, "code", lambda _: "changed")
     assert read_result(bench.experiment(), setup.out).stale == ("code",)
     run(bench.experiment(), setup)
+    assert bench.measured == [*every, "a", "c", "e"]
+    found = read_result(bench.experiment(), setup.out)
+    assert (found.stale, len(found.rows)) == ((), 8)
+    assert looks(setup) == [8, 3]
+    monkeypatch.setattr(Experiment, "code", lambda _: "changed again")
+    monkeypatch.setattr(bench, "measure", lambda item: {"value": float(item.name == "c")})
+    run(bench.experiment(), setup)
+    found = read_result(bench.experiment(), setup.out)
+    assert [row["value"] for row in found.rows] == [0, 0, 1, 0, 0, 0, 0, 0]
+    assert looks(setup) == [8, 3, 3, 5]
+
+
+def test_timings_are_measured_again_after_a_change_of_the_code(bench, setup, monkeypatch) -> None:
+    timing = replace(bench.experiment(), set_name="")
+    run(timing, setup)
+    monkeypatch.setattr(Experiment, "code", lambda _: "changed")
+    run(timing, setup)
     assert bench.measured == ["a", "b", "c"] * 2
 
 

@@ -38,7 +38,8 @@ The rules of the verdicts are in `benchmarks/claims/_claim.py` and do not depend
 *Recalled* marks a number of a paper that was remembered, not read in the paper.
 
 `python -m benchmarks.claims PAPER --data DATA` measures a paper. Pictures that are recorded for the present
-weights and code are not measured again; rows whose weights or code are newer than their numbers are marked.
+weights and code are not measured again. After a change of the code, three recorded pictures are: where their
+numbers are the same, the others are kept. Rows whose weights or code are newer than their numbers are marked.
 `--count 100` sets another number of pictures. In the plots, each row has a scale of its own with zero in the
 middle; the bar is the interval and the cross the paper's effect. [claims.json](claims.json) has all rows, and
 `docs/claims/data` the numbers of each picture."""
