@@ -235,16 +235,17 @@ def _fetch_metrics(*, offline: bool) -> int:
     Returns:
         0 if all are here now, 1 if some are not; the reason of each is printed.
     """
-    from colorzoo.metrics.named import SPECS, named_metric
+    from colorzoo.metrics.named import all_metrics, named_metric
 
     here, missing = [], []
     with offline_if(offline):
-        for name, spec in SPECS.items():
-            if not spec.network:
+        for name, found in all_metrics().items():
+            network = found.kind.default_network
+            if not network:
                 continue
             try:
                 named_metric(name)
-                here.append((name, spec.network))
+                here.append((name, network))
             except WeightsError as error:
                 missing.append((name, " ".join(str(error).split())))
     for name, network in here:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from colorzoo.metrics.feature_networks import (
     load_by_name,
     published_weights,
 )
+from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.weights import load_state_dict_file
 
 BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
@@ -50,7 +53,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
 
 
 class HistogramIntersection(PictureMean):
-    """Mean over pictures of `histogram_intersection` with their exemplars.
+    """Mean over pictures of `histogram_intersection` with their exemplars, in [0, 1].
 
     Examples:
         >>> ab = torch.full((2, 2, 8, 8), 20.0)
@@ -58,6 +61,7 @@ class HistogramIntersection(PictureMean):
         tensor(0.)
     """
 
+    names = {"histogram_intersection": {}}
     higher_is_better = True
     is_differentiable = False
 
@@ -69,6 +73,10 @@ class HistogramIntersection(PictureMean):
         """
         require_exemplars(ab, reference_ab, 2, values=self.validate_args)
         self.add(histogram_intersection(ab, reference_ab))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("hist_ab529_reference_mean", "Histogram int.", "", "higher", mean_of_moments),)
 
 
 def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: float = 0.5) -> Tensor:
@@ -149,7 +157,7 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
 
 
 class ContextualSimilarity(PictureMean):
-    """Mean over pictures of `contextual_similarity` with their exemplars.
+    """Mean over pictures of `contextual_similarity` with their exemplars (Mechrez et al. 2018).
 
     Examples:
         >>> network = FeatureNetwork("pixels", "whole", torch.nn.Identity(), 3)
@@ -164,6 +172,8 @@ class ContextualSimilarity(PictureMean):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"contextual": {}}
+    default_network = "relu4_2"
     higher_is_better = True
     is_differentiable = True
 
@@ -182,20 +192,31 @@ class ContextualSimilarity(PictureMean):
         self.bandwidth = bandwidth
         self.key = f"cx_{features.name}_{features.preprocessing}_h{bandwidth:g}"
 
-    def update(self, rgb: Tensor, reference_rgb: Tensor) -> None:
+    def update(self, rgb: Tensor, reference_rgb: Tensor, reference_maps: Tensor | None = None) -> None:
         """Add pictures.
 
         Args:
             rgb: ``(B, 3, H, W)`` results in [0, 1].
             reference_rgb: ``(B, 3, h, w)`` their exemplars in [0, 1]; they may have another size.
+            reference_maps: Features of the exemplars, to compute them once for several methods.
 
         Raises:
             DataError: The numbers of results and exemplars differ, or a batch has not three channels.
         """
         require_exemplars(rgb, reference_rgb, 3, values=self.validate_args)
-        maps = [self.network(picture.float()) for picture in (rgb, reference_rgb)]
-        self.add(contextual_similarity(*maps, bandwidth=self.bandwidth))
+        if reference_maps is None:
+            reference_maps = self.network(reference_rgb.float())
+        maps = self.network(rgb.float())
+        self.add(contextual_similarity(maps, reference_maps, bandwidth=self.bandwidth))
+
+    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``reference_maps``."""
+        return {"reference_maps": self.network(given["reference_rgb"].float())}
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``cx_NETWORK_PREPROCESSING_hBANDWIDTH``."""
         return {self.key: self.mean()}
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output(f"{self.key}{mark}_mean", "Contextual sim.", "", "higher", mean_of_moments),)
