@@ -134,6 +134,16 @@ class PictureDataModule(LightningDataModule):
         """Side in pixels of the squares that workers return for training."""
         return int(self.hparams.resize or round(self.hparams.crop * 1.25))
 
+    @property
+    def label_count(self) -> int:
+        """Number of classes of pictures: each ``label`` of a batch is below it; 0 if batches have none."""
+        return 0
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes of pixels: each value of ``classes`` is below it; 0 if batches have none."""
+        return 0
+
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
 
