@@ -165,8 +165,8 @@ def test_a_network_is_not_trained_not_saved_and_shared(alex: Path) -> None:
     model = Model().train()
     assert set(model.state_dict()) == {"own.weight", "own.bias"}
     assert len(list(model.parameters())) == 2
-    one, other = (model.measures.collections[setting]["lpips"].network._hidden[0] for setting in "ab")
-    assert one is other is copy.deepcopy(model).measures.collections["a"]["lpips"].network._hidden[0]
+    one, other = (model.measures.collections[setting]["lpips"].network.network for setting in "ab")
+    assert one is other is copy.deepcopy(model).measures.collections["a"]["lpips"].network.network
     assert not one.training
     assert not any(weight.requires_grad for weight in one.parameters())
     model.double()

@@ -19,6 +19,7 @@ from colorzoo.metrics.feature_networks import (
     published_weights,
 )
 from colorzoo.metrics.outputs import Output, mean_of_moments
+from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.weights import load_state_dict_file
 
 BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
@@ -108,23 +109,6 @@ def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: fl
     return affinity.amax(dim=1).mean(dim=1)
 
 
-class _NormalizedVGG(nn.Module):
-    """torchvision's VGG-19 up to a layer, after ImageNet's normalization."""
-
-    center: Tensor
-    scale: Tensor
-
-    def __init__(self, layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = layers
-        self.register_buffer("center", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1))
-        self.register_buffer("scale", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        maps: Tensor = self.layers((rgb - self.center) / self.scale)
-        return maps
-
-
 def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNetwork:
     """Build torchvision's VGG-19 up to a layer, applied at the pictures' own size.
 
@@ -150,10 +134,9 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
     depth, channels = LAYERS[layer]
     url = str(models.VGG19_Weights.IMAGENET1K_V1.url)
     found = published_weights(url) if weights is None else load_state_dict_file(weights)
-    layers = models.vgg19(weights=None).features[:depth]
-    names = {key: f"features.{key}" for key in layers.state_dict()}
-    load_by_name(layers, names, found, f"VGG-19 up to {layer}")
-    return FeatureNetwork(f"vgg19-{layer}", "full-size", _NormalizedVGG(layers), channels)
+    network = VGG19Maps(depth)
+    load_by_name(network, {key: key for key in network.state_dict()}, found, f"VGG-19 up to {layer}")
+    return FeatureNetwork(f"vgg19-{layer}", "full-size", network, channels)
 
 
 class ContextualSimilarity(PictureMean):

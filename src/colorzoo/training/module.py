@@ -285,7 +285,7 @@ class ColorizationModule(LightningModule):
         return 0
 
     def _require_labels(self) -> None:
-        data = getattr(self.trainer, "datamodule", None)
+        data = getattr(self._trainer, "datamodule", None)  # `trainer` raises where there is none
         if not self.label_count or not isinstance(data, PictureDataModule):
             return
         learned = f"{type(self).__name__} learns {self.label_count} classes of pictures"

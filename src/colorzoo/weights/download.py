@@ -211,12 +211,13 @@ def locked(path: Path) -> Iterator[bool]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        yield _lock(descriptor)
+        yield lock_file(descriptor)
     finally:
         os.close(descriptor)  # releases the lock; so does the kernel when the process is killed
 
 
-def _lock(descriptor: int) -> bool:
+def lock_file(descriptor: int) -> bool:
+    """Lock an open file, waiting for another process; return False on a file system without locks."""
     if sys.platform == "win32":
         while True:
             try:
