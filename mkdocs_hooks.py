@@ -66,6 +66,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         markdown = markdown.replace("<!-- all models -->", models_table())
     if "<!-- help -->" in markdown:
         markdown = markdown.replace("<!-- help -->", help_texts())
+    if "<!-- metrics -->" in markdown:
+        markdown = markdown.replace("<!-- metrics -->", metrics_table())
     if "<!-- capabilities -->" in markdown:
         markdown = markdown.replace("<!-- capabilities -->", capabilities_table())
     if "<!-- public names -->" in markdown:
@@ -125,6 +127,20 @@ def models_table() -> str:
         name = f"[{card.name}]({_PAPERS}/{package}.md)" if package in pages else card.name
         cells = (name, card.summary, ", ".join(card.guidance), f"{card.parameters:,}", weights_summary(card))
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def metrics_table() -> str:
+    """Return a table of all metrics: their names, class, meaning, and the better direction."""
+    from colorzoo.metrics.named import all_metrics
+
+    kinds = {found.kind for found in all_metrics().values()}
+    lines = ["| name | class | value | better |", "|---|---|---|---|"]
+    for kind in sorted(kinds, key=lambda kind: min(kind.names)):
+        names = ", ".join(f"`{name}`" for name in (*kind.names, *kind.abbreviations))
+        meaning = (kind.__doc__ or "").partition("\n")[0]
+        better = {True: "higher", False: "lower"}.get(kind.higher_is_better, "")
+        lines.append(f"| {names} | `{kind.__name__}` | {meaning} | {better} |")
     return "\n".join(lines)
 
 

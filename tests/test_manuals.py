@@ -17,7 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from colorzoo.cli.main import _LIGHTNING_VERBS, _joined, _verb_parser, find_verb
+from colorzoo.cli.main import LIGHTNING_VERBS, find_verb, joined_values, verb_parser
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import setting_groups
 from colorzoo.training.configs import find_config
@@ -76,14 +76,14 @@ def settings_of_tasks() -> set[str]:
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_a_command_is_understood(page: str, command: str) -> None:
     words = shlex.split(command, comments=True)[1:]
-    if words[0] in _LIGHTNING_VERBS:
+    if words[0] in LIGHTNING_VERBS:
         configs = [words[i + 1] for i, word in enumerate(words) if word == "--config"]
         assert all(find_config(name).is_file() for name in map(Path, configs) if name.parts[0] == "configs")
         return
     verb = find_verb(words[0])
     assert verb is not None, page
     with suppress(SystemExit):  # of --help; a wrong command is a ColorzooError
-        _verb_parser(verb).parse_args(_joined(words[1:]))
+        verb_parser(verb).parse_args(joined_values(words[1:]))
 
 
 def test_settings_of_models_have_their_group() -> None:

@@ -17,7 +17,7 @@ from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_clai
 from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._pictures import evenly
 from colorzoo.data.sources import StoredPicture
-from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, plain_measures
+from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, named_measure
 from colorzoo.evaluation.methods import model_function
 from colorzoo.evaluation.pictures import Item as Picture
 from colorzoo.evaluation.pictures import Truth, read_truth
@@ -63,7 +63,7 @@ def gains(model: ColoringModel, truth: Truth, given: Guidance, user: BledEdgeScr
     shown = MeasuredPicture(last.result.rgb, last.result.ab, truth, bleeding, last.guidance)
     found = {}
     for name in MEASURES:
-        total, _, count = plain_measures()[name]().run(shown)[0]
+        total, _, count = named_measure(name).run(shown)[0]
         found[name] = float(total) if count else math.nan
     return found
 

@@ -200,7 +200,7 @@ def colorize_files(
         ColorzooError: The model or its weights cannot be had.
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
-    ready, index = _resumable(Path(output), process, model, weights, device, _stamp(weights), **settings)
+    ready, index = resumable_files(Path(output), process, model, weights, device, _stamp(weights), **settings)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
     jobs = []
@@ -223,7 +223,7 @@ def _file_result(result: BatchResult) -> FileResult:
 
 
 @lru_cache(maxsize=2)
-def _resumable(
+def resumable_files(
     output: Path,
     process: str,
     model: str,
@@ -232,6 +232,7 @@ def _resumable(
     stamp: Stamp,
     **settings: Any,
 ) -> tuple[ReadyModel, DoneIndex]:
+    """Return a model and the index of what it has done in a folder; those of the last calls are kept."""
     del stamp  # part of the key only
     ready = ready_model(Colorizer(model, weights=weights, device=device, **settings))
     return ready, DoneIndex(output, process)
@@ -258,7 +259,7 @@ def _colorizer_for(
         able=ability_for(references, recipe),
         fast=fast,
     )
-    return _colorizer(choice.name, weights, device, _stamp(weights), **settings)
+    return kept_colorizer(choice.name, weights, device, _stamp(weights), **settings)
 
 
 def _color_options(
@@ -284,9 +285,10 @@ def _color_options(
 
 
 @lru_cache(maxsize=2)
-def _colorizer(
+def kept_colorizer(
     model: str, weights: str | Path | None, device: str, stamp: Stamp, **settings: Any
 ) -> Colorizer:
+    """Return a colorizer; those of the last calls are kept."""
     del stamp  # part of the key only: a file that was trained further is loaded again
     return Colorizer(model, weights=weights, device=device, **settings)
 

@@ -58,6 +58,7 @@ class ColoringModel(nn.Module):
         recorded_hparams: Settings that change what weights mean; weight files record them.
         training_only: Beginnings of the names of weights that only training needs, where a checkpoint or the
             authors' file holds them beside those of the model.
+        reference_needs_color: Whether a gray reference is refused, because its colors are what it gives.
         published_files: Names of the authors' files, where they publish several for one model, and the prefix
             of each in the state dict that `load_published_state_dict` takes.
         network: The network.
@@ -75,6 +76,7 @@ class ColoringModel(nn.Module):
     working_size: int = 256
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
+    reference_needs_color: ClassVar[bool] = True
     published_files: ClassVar[Mapping[str, str]] = {}
 
     network: nn.Module

@@ -52,7 +52,7 @@ def list_models(
         )
     return sorted(
         card.name
-        for card in _cards().values()
+        for card in all_cards().values()
         if fnmatchcase(card.name, pattern)
         and (guidance is None or guidance in card.guidance)
         and (not with_weights or any(w.file for w in card.weights.values()))
@@ -69,7 +69,7 @@ def model_card(name: str) -> ModelCard:
     Raises:
         UnknownModelError: No such model; the message names the nearest ones.
     """
-    cards = _cards()
+    cards = all_cards()
     if name in cards:
         return cards[name]
     by_alias = {alias: card for card in cards.values() for alias in card.aliases}
@@ -122,12 +122,12 @@ def load_task_class(card: ModelCard) -> type[Any]:
 
 def task_paths() -> dict[str, str]:
     """Return the import paths of all tasks, ``package.module:Class``, by class name."""
-    return {card.task.rpartition(":")[2]: card.task for card in _cards().values()}
+    return {card.task.rpartition(":")[2]: card.task for card in all_cards().values()}
 
 
 def refresh() -> None:
     """Scan for cards again, so that a package installed since is found."""
-    _cards.cache_clear()
+    all_cards.cache_clear()
 
 
 def _load(path: str) -> type[Any]:
@@ -138,7 +138,7 @@ def _load(path: str) -> type[Any]:
 
 
 @cache
-def _cards() -> dict[str, ModelCard]:
+def all_cards() -> dict[str, ModelCard]:
     """Return all cards by name.
 
     Raises:

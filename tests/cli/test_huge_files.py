@@ -41,7 +41,7 @@ def test_too_many_frames_are_refused_with_a_way_out(
 def test_progress_of_many_frames_is_told_into_a_pipe_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(colorize, "_FRAME_SECONDS", 0)
+    monkeypatch.setattr(colorize, "FRAME_SECONDS", 0)
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
     path = pages(tmp_path / "a.tif", 3)
     assert main(["colorize", str(path), "--weights", str(weights), "--device", "cpu"]) == 0
@@ -54,7 +54,7 @@ def test_the_pages_behind_a_page_are_not_counted(tmp_path: Path, monkeypatch: py
     path = pages(tmp_path / "a.tif", 4)
     frames = look_for_frames(path)
     assert frames is not None
-    monkeypatch.setattr(read, "_frame_notes", lambda _: pytest.fail("the pages were counted"))
+    monkeypatch.setattr(read, "frame_notes", lambda _: pytest.fail("the pages were counted"))
     assert len(list(read_frames(path, frames))) == 4
 
 

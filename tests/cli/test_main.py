@@ -33,7 +33,7 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 def lightning(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Replace the Lightning verbs, and return the list of argument lists that they receive."""
     calls: list[list[str]] = []
-    monkeypatch.setattr(entry, "_LIGHTNING_VERBS", {"fit": "train 100% of a model"})
+    monkeypatch.setattr(entry, "LIGHTNING_VERBS", {"fit": "train 100% of a model"})
     monkeypatch.setattr(entry, "run_lightning", lambda argv: calls.append(argv) or 5)
     return calls
 

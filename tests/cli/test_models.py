@@ -35,7 +35,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         card("roe2001_small", year=2001),
     ]
-    monkeypatch.setattr(registry, "_cards", lambda: {c.name: c for c in cards})
+    monkeypatch.setattr(registry, "all_cards", lambda: {c.name: c for c in cards})
 
 
 def names(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:

@@ -5,7 +5,7 @@ import torch
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
-from colorzoo.data.aging import _FAULTS, _add_borders, _expose, age_lightness, age_photos
+from colorzoo.data.aging import FAULTS, add_borders, age_lightness, age_photos, expose
 from colorzoo.randomness import draw_uniform, picture_generators
 
 
@@ -50,7 +50,7 @@ def test_aging_does_not_depend_on_the_batch() -> None:
     assert not torch.equal(together, rgb)
 
 
-@pytest.mark.parametrize("fault", [fault for fault, _ in _FAULTS], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", [fault for fault, _ in FAULTS], ids=lambda fault: fault.__name__)
 def test_each_fault_depends_on_its_parameters(fault) -> None:
     lightness = photos()[:, :1]
     how = draw_uniform(generators(), 4, 5, lightness.device).T.reshape(5, 4, 1, 1, 1)
@@ -62,7 +62,7 @@ def test_each_fault_depends_on_its_parameters(fault) -> None:
 
 def test_some_pictures_get_a_gray_border_and_stay_the_same_inside() -> None:
     rgb = torch.rand(1, 3, 60, 40, generator=torch.Generator().manual_seed(0)).expand(600, -1, -1, -1)
-    framed = _add_borders(rgb, torch.Generator().manual_seed(1))
+    framed = add_borders(rgb, torch.Generator().manual_seed(1))
     changed = (framed != rgb).any(dim=1)
     assert 0.12 < changed.flatten(1).any(dim=1).float().mean() < 0.2
     assert not changed[:, 6:-6, 4:-4].any()  # at most 9 % of a side
@@ -76,7 +76,7 @@ def test_some_pictures_get_a_gray_border_and_stay_the_same_inside() -> None:
 def test_some_emulsions_see_red_as_dark_and_gray_as_it_is() -> None:
     red, blue, gray = ([0.8, 0.2, 0.2], [0.2, 0.2, 0.8], [0.5, 0.5, 0.5])
     rgb = torch.tensor([red, blue, gray])[:, :, None, None]
-    many = [_expose(rgb, rgb_to_lab(rgb)[:, :1], torch.Generator().manual_seed(i)) for i in range(200)]
+    many = [expose(rgb, rgb_to_lab(rgb)[:, :1], torch.Generator().manual_seed(i)) for i in range(200)]
     change = torch.stack(many).flatten(1) - rgb_to_lab(rgb)[:, 0, 0, 0]
     assert 0.1 < (change[:, 0] < -5).float().mean() < 0.3
     assert 0.1 < (change[:, 1] > 5).float().mean() < 0.3

@@ -85,7 +85,7 @@ def test_a_changed_file_is_checked_again(root, decodes):
 
 
 def test_an_interrupted_check_continues(root, decodes, monkeypatch):
-    check_picture, seen = check._check_picture, []
+    check_picture, seen = check.check_picture, []
 
     def interrupted(source):
         seen.append(source)
@@ -94,11 +94,11 @@ def test_an_interrupted_check_continues(root, decodes, monkeypatch):
         return check_picture(source)
 
     monkeypatch.setattr(check, "bounded_map", lambda function, items, _: map(function, items))
-    monkeypatch.setattr(check, "_check_picture", interrupted)
+    monkeypatch.setattr(check, "check_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained_on(root)
     assert decodes() == 4
-    monkeypatch.setattr(check, "_check_picture", check_picture)
+    monkeypatch.setattr(check, "check_picture", check_picture)
     assert trained_on(root) == ["0.png", "1.png", "2.png", "3.png"]
     assert decodes() == 4
 

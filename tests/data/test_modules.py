@@ -57,6 +57,51 @@ def quiet_trainer(folder: Path, **more) -> Trainer:
     return Trainer(accelerator="cpu", logger=False, default_root_dir=folder, **quiet, **more)
 
 
+@pytest.mark.parametrize(
+    ("name", "labels", "classes"),
+    [
+        ("imagenet", 3, 0),
+        ("places205", 205, 0),
+        ("places365", 0, 0),
+        ("coco_stuff", 0, 184),
+        ("folder", 0, 0),
+    ],
+)
+def test_the_number_of_classes_is_known(tmp_path, name, labels, classes):
+    data = MODULES[name](tmp_path)
+    assert (data.label_count, data.class_count) == (labels, classes)
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_the_classes_of_folders_are_counted(tmp_path, split):
+    for number, place in enumerate(("abbey", "bay", "abbey", "cave")):
+        for part in ("train", "val") if split else (".",):
+            miniatures.write_picture(tmp_path / part / place / f"{number}.jpg", number)
+    for labels, count in ((True, 3), (False, 0)):
+        assert FolderDataModule(str(tmp_path), labels=labels, **SMALL).label_count == count
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "option"),
+    [
+        ("colorzoo2026", {"label_count": 2}, "--model.label_count"),
+        ("iizuka2016", {"classes": 2}, "--model.objective.classes"),
+    ],
+)
+def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path, name, given, option):
+    card = model_card(name)
+    task = build_model(load_task_class(card), {**card.smoke.hparams, **given})
+    miniatures.imagenet(tmp_path)
+    said = {
+        True: f"learns 2 classes of pictures and the data has 3; set {option} 3.",
+        False: f"learns 2 classes of pictures and the pictures have none; .* or set {option} 0.",
+    }
+    for labels, message in said.items():
+        data = ImageNetDataModule(str(tmp_path), labels=labels, **SMALL)
+        with pytest.raises(DataError, match=message):
+            quiet_trainer(tmp_path, max_steps=1).fit(task, data)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_batches_have_the_documented_form(tmp_path, name):
     data = MODULES[name](tmp_path)

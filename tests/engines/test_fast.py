@@ -44,7 +44,7 @@ def test_winograd_in_strips_equals_winograd_of_the_whole(monkeypatch: pytest.Mon
     image = torch.randn(1, 16, 30, 20)
     with torch.inference_mode():
         at_once = layer(image)
-        monkeypatch.setattr(fast_network, "_STRIP_BYTES", 16 * 4 * 5 * 16 * 4 * 3)  # three of eight tile rows
+        monkeypatch.setattr(fast_network, "STRIP_BYTES", 16 * 4 * 5 * 16 * 4 * 3)  # three of eight tile rows
         torch.testing.assert_close(layer(image), at_once, rtol=1e-5, atol=1e-6)
 
 
@@ -122,7 +122,7 @@ def test_a_wide_layer_shares_its_weight_and_divides_it(
     monkeypatch: pytest.MonkeyPatch, fewest: int, bias: bool
 ) -> None:
     torch.manual_seed(0)
-    monkeypatch.setattr(fast_network, "_FEWEST_PIXELS", fewest)
+    monkeypatch.setattr(fast_network, "FEWEST_PIXELS", fewest)
     divided = StoredSpectralConv(256, 256, (3, 3), padding=1, bias=bias)
     network, image = (
         nn.Sequential(nn.Conv2d(256, 256, 3, bias=bias), divided).eval(),

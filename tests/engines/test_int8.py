@@ -82,10 +82,10 @@ def test_a_graph_that_loses_too_much_is_not_kept(home: Path, monkeypatch: pytest
 
 
 def test_calibration_uses_the_same_photos_everywhere() -> None:
-    photos = [int8._resized(int8._photo(name), 64) for name in (*int8._COLORED, *int8._GRAY)]
+    photos = [int8.resized(int8.calibration_photo(name), 64) for name in (*int8.COLORED, *int8.GRAY)]
     assert all(photo.shape[:2] == (1, 3) and min(photo.shape[-2:]) == 64 for photo in photos)
     assert all(photo.min() >= 0 and photo.max() <= 1 and photo.std() > 0.05 for photo in photos)
-    parts = list(int8._quarters(torch.arange(16.0).reshape(1, 1, 4, 4)))
+    parts = list(int8.quarters(torch.arange(16.0).reshape(1, 1, 4, 4)))
     assert [float(part.mean()) for part in parts] == [2.5, 4.5, 10.5, 12.5]
 
 

@@ -86,11 +86,11 @@ def test_the_distribution_is_that_of_torch() -> None:
 
 def test_other_weights_have_another_graph() -> None:
     model = Brush()
-    before = OnnxModel(model, "tiny")._key(Guidance())
-    assert OnnxModel(Brush(), "tiny")._key(Guidance()) == before
+    before = OnnxModel(model, "tiny").graph_key(Guidance())
+    assert OnnxModel(Brush(), "tiny").graph_key(Guidance()) == before
     with torch.no_grad():
         model.network.bias[0] += 1e-6
-    assert OnnxModel(model, "tiny")._key(Guidance()) != before
+    assert OnnxModel(model, "tiny").graph_key(Guidance()) != before
 
 
 def test_a_damaged_graph_is_made_again(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

@@ -11,19 +11,22 @@ from torch import Tensor
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, plain_measures
+from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, list_metrics, named_measure
 from colorzoo.evaluation.pictures import Truth
 from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.metrics.named import all_metrics
 from colorzoo.simulation import ColoredPicture
 from colorzoo.testing.samples import sample_image
 
 SIZE = (64, 72)
 TRUE = sample_image(SIZE, batch=3, seed=1)
+WITH_NETWORK = {name for name, found in all_metrics().items() if found.kind.default_network}
+PLAIN = sorted(set(list_metrics()) - WITH_NETWORK)
 RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
 
 
 def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[float]:
-    measure = plain_measures()[name]()
+    measure = named_measure(name)
     rows = []
     for rgb, target in zip(results, truths, strict=True):
         truth = Truth(target[None], SIZE, reference=target[None].flip(-1))
@@ -79,10 +82,10 @@ def test_several_numbers(name: str, metric: torch.nn.Module, lab: bool, keys: tu
     assert numbers(name) == pytest.approx([float(expected[key]) for key in keys], rel=1e-4)
 
 
-@pytest.mark.parametrize("name", sorted(plain_measures()))
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
     best = {"dB": math.inf}
-    for output, value in zip(plain_measures()[name]().outputs, numbers(name, TRUE), strict=True):
+    for output, value in zip(named_measure(name).outputs, numbers(name, TRUE), strict=True):
         if output.key.endswith("_gain"):
             continue  # relative to the method's own first result
         if output.better == "higher" and "reference" not in output.key:
@@ -107,7 +110,7 @@ def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidan
     result = MeasuredPicture(
         *vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance()
     )
-    measure = plain_measures()[name]()
+    measure = named_measure(name)
     return float(measure.outputs[0].finish(np.array(measure.run(result)[0])))
 
 
@@ -162,7 +165,7 @@ def test_drift_is_measured_far_from_scribbles(bled: tuple[Truth, Tensor, Tensor]
 
 
 def test_keys_are_unique_and_name_how_a_number_was_computed() -> None:
-    keys = [output.key for make in plain_measures().values() for output in make().outputs]
+    keys = [output.key for name in PLAIN for output in named_measure(name).outputs]
     assert len(set(keys)) == len(keys)
     assert "psnr_rgb_8bit_mean" in keys
     assert any("skimage" in key for key in keys)

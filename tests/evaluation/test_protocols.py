@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from colorzoo.errors import DataError
-from colorzoo.evaluation.measures import list_metrics, plain_measures
+from colorzoo.evaluation.measures import list_metrics, named_measure
 from colorzoo.evaluation.pictures import subset_names
 from colorzoo.evaluation.protocol import list_protocols, load_protocol, parse_protocol
 from colorzoo.evaluation.published import all_published, published_for
+from colorzoo.metrics.named import abbreviations
 from colorzoo.simulation import make_user
 
 WANTED = {
@@ -32,7 +33,7 @@ def test_the_named_protocols_exist() -> None:
 def test_users_metrics_and_subsets_of_shipped_protocols_exist(name: str) -> None:
     protocol = load_protocol(name)
     assert protocol.name == name
-    assert set(protocol.metrics) <= set(list_metrics())
+    assert {abbreviations().get(metric, metric) for metric in protocol.metrics} <= set(list_metrics())
     for choice in (protocol.user, protocol.background):
         if choice is not None:
             make_user(choice.name, **choice.options)
@@ -86,7 +87,7 @@ def test_a_published_number_is_comparable_only_under_the_same_protocol(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     protocol = load_protocol("zhang2017-hints")
-    outputs = plain_measures()["psnr"]().outputs
+    outputs = named_measure("psnr").outputs
     entry = replace(all_published()[0], protocol="zhang2017-hints/1", metric=outputs[0].key, exact=True)
     entry = replace(entry, resize=protocol.resize.key, remark="")
     for change, deviation, reason in (

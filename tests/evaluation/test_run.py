@@ -17,7 +17,7 @@ import timm
 import torch
 from PIL import Image
 
-from colorzoo.cli.evaluate import _print
+from colorzoo.cli.evaluate import print_scores
 from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
@@ -110,13 +110,13 @@ def test_a_killed_evaluation_resumes_where_it_stopped(
     assert not (plan.output / "results.json").exists()
     monkeypatch.setattr(Evaluator, "evaluate", evaluate)
     colored: list[str] = []
-    color = Evaluator._color
+    color = Evaluator.color_item
 
     def recorded(self: Evaluator, method: Any, item: Any, *rest: Any) -> None:
         colored.append(item.name)
         color(self, method, item, *rest)
 
-    monkeypatch.setattr(Evaluator, "_color", recorded)
+    monkeypatch.setattr(Evaluator, "color_item", recorded)
     run()
     assert set(colored) == {"2.png", "3.png"}
     assert contents(plan.output) == contents(plan.output.parent / "whole")
@@ -235,7 +235,7 @@ def test_a_comparison_with_the_truth_is_no_test(run: Run, plan: Plan, capsys: An
     found = {each.output.key: each for each in outcome.summary.comparisons}  # type: ignore[union-attr]
     assert found["psnr_rgb_8bit_mean"].verdict == "one of them equals the truth"
     assert not found["psnr_rgb_8bit_mean"].real
-    _print(outcome, plan.output)
+    print_scores(outcome, plan.output)
     lines = [line for line in capsys.readouterr().out.splitlines() if "minus" in line]
     assert lines[0].endswith("PSNR at 0: one of them equals the truth")
     assert "adjusted for 1 tests: " in lines[1]

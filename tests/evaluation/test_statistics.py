@@ -10,15 +10,15 @@ from torchmetrics.image.fid import _compute_fid
 
 from colorzoo.evaluation.statistics import (
     bootstrap_weights,
-    decibels_of_mean,
     difference,
     estimate,
     holm,
     interactions_to_target,
-    mean,
-    value_moments,
 )
 from colorzoo.metrics.fid import frechet_distance
+from colorzoo.metrics.outputs import mean_of_moments as mean
+from colorzoo.metrics.outputs import value_moments
+from colorzoo.metrics.psnr import decibels_of_mean
 
 NAN, INF = float("nan"), float("inf")
 

@@ -21,7 +21,7 @@ def hints(count: int, seed: int) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("most", [256, 12])  # with few columns, older ones make room
 def test_each_edit_equals_the_direct_solution(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_COLUMNS", most)
+    monkeypatch.setattr(module, "MOST_COLUMNS", most)
     lightness = np.random.default_rng(0).uniform(20, 80, SIZE)
     propagator = Propagator(lightness, FADE)
     for seed, count in enumerate((1, 8, 1, 10, 300, 0, 12, SIZE[0] * SIZE[1])):
@@ -35,7 +35,7 @@ def test_a_new_color_solves_no_system() -> None:
     propagator = Propagator(np.full(SIZE, 50.0), FADE)
     ab, given = hints(5, 0)
     propagator(ab, given)
-    propagator._solver = object()  # type: ignore[assignment]  # cannot solve
+    propagator.solver = object()  # type: ignore[assignment]  # cannot solve
     assert np.allclose(propagator(2 * ab, given)[:, given], 2 * ab[:, given])
     with pytest.raises(AttributeError):
         propagator(*hints(6, 1))

@@ -158,9 +158,9 @@ def test_tiles_are_bicubic_without_a_seam() -> None:
 def test_tiles_of_a_picture_show_no_seam(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = read_picture(gray_picture(330, 90))
     recipe = Recipe(points=(PointHint(45, 256, 2, "#c04020"),))  # at the border of two tiles
-    monkeypatch.setattr("colorzoo.inference.full_size._BAND_PIXELS", 256 * picture.rgb.shape[1])
+    monkeypatch.setattr("colorzoo.inference.full_size.BAND_PIXELS", 256 * picture.rgb.shape[1])
     tiled = colorizer.colorize(picture, recipe).rgb
-    monkeypatch.setattr("colorzoo.inference.full_size._BAND_PIXELS", 10**9)
+    monkeypatch.setattr("colorzoo.inference.full_size.BAND_PIXELS", 10**9)
     whole = colorizer.colorize(picture, recipe).rgb
     assert np.abs(tiled - whole).max() < 1e-4
 

@@ -115,7 +115,7 @@ def test_another_picture_or_size_is_run_in_full(unet: HintUNet, runs: list[int])
 def test_the_memory_is_bounded(unet: HintUNet, runs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     x = draw(1, 4, *SIZE)
     one = x.nbytes + sum(found.nbytes for found in unet.shallow(x))
-    monkeypatch.setattr(hint_memory, "_MOST_BYTES", 2 * one)
+    monkeypatch.setattr(hint_memory, "MOST_BYTES", 2 * one)
     memory = HintMemory(unet)
     for seed in (1, 2, 3, 1):  # the first has gone when it comes again
         memory.shallow(draw(1, 4, *SIZE, seed=seed))

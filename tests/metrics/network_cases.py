@@ -208,7 +208,7 @@ CHROMA_CASE = Case(
     gradient_of="frames",
 )
 
-NETWORK_CASES = [
+CASES = [
     FID_CASE,
     ACCURACY_CASE,
     CONTEXTUAL_CASE,

@@ -1,14 +1,23 @@
 """Common properties of all metrics but LPIPS, whose networks need weight files."""
 
+import importlib
+from pathlib import Path
+
 import pytest
 
+from colorzoo.metrics.named import all_metrics
 from metrics import common_checks
-from metrics.cases import CASES as PLAIN_CASES
 from metrics.common_checks import Case
-from metrics.network_cases import NETWORK_CASES
 
-CASES = [*PLAIN_CASES, *NETWORK_CASES]
+MODULES = sorted({"cases"} | {path.stem for path in Path(__file__).parent.glob("[!t]*_cases.py")})
+CASES: list[Case] = [case for name in MODULES for case in importlib.import_module(f"metrics.{name}").CASES]
 each = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+
+
+def test_every_metric_has_a_case() -> None:
+    covered = {type(case.build()) for case in CASES}
+    missing = {found.kind.__name__ for found in all_metrics().values()} - {kind.__name__ for kind in covered}
+    assert missing == {"MeanLPIPS", "BandLPIPS"}  # tests/metrics/test_perceptual.py
 
 
 @each

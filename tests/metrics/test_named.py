@@ -3,29 +3,49 @@
 import copy
 import pickle
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torchmetrics import Metric
 from torchvision import models
 
 from colorzoo import metrics
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.evaluation.measures import list_metrics, picture_moments
-from colorzoo.metrics.named import ABBREVIATIONS, SPECS, inputs_of, named_metric, numbers_of, parse_name
+from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, list_metrics, named_measure
+from colorzoo.evaluation.pictures import Truth
+from colorzoo.metrics.named import abbreviations, all_metrics, inputs_of, named_metric, numbers_of, parse_name
+from colorzoo.simulation import ColoredPicture
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import PICTURES
 from metrics.network_cases import CLASSIFIER, CORNERS, PATCHES
 
-EXPORTED = {
-    name
-    for name in metrics.__all__
-    if isinstance(found := getattr(metrics, name), type) and issubclass(found, Metric)
-}
-PLAIN = sorted(name for name, spec in SPECS.items() if not spec.network)
+PLAIN = sorted(name for name, found in all_metrics().items() if not found.kind.default_network)
+ADDED = '''
+"""A metric of this test."""
+
+import torch
+from torch import Tensor
+
+from colorzoo.metrics.base import PictureMean, require_pair
+from colorzoo.metrics.outputs import Output, mean_of_moments
+
+
+class MeanDistance(PictureMean):
+    """Mean distance of colors."""
+
+    names = {"ab_distance": {}}
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        require_pair(ab, target_ab, 2)
+        self.add(torch.linalg.vector_norm(ab - target_ab, dim=1).mean(dim=(1, 2)))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        return (Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments),)
+'''
 
 
 @pytest.fixture
@@ -35,25 +55,59 @@ def alex(tmp_path: Path) -> Path:
     return tmp_path / "alexnet.pth"
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose modules belong to `colorzoo.metrics` during a test."""
+    monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, str(tmp_path)])
+    for find in (all_metrics, abbreviations):
+        find.cache_clear()
+    yield tmp_path
+    for find in (all_metrics, abbreviations):
+        find.cache_clear()
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(f"{metrics.__name__}.{path.stem}", None)
+        vars(metrics).pop(path.stem, None)
+
+
+def test_a_metric_is_one_file(folder: Path) -> None:
+    """Training and `evaluate` find it, and measure it."""
+    (folder / "added_distance.py").write_text(ADDED)
+    scores, batch = StageMetrics("val", ("automatic",), ("ab_distance",)), PICTURES[0]
+    scores.update("automatic", batch)
+    expected = float((batch["ab"] - batch["target_ab"]).norm(dim=1).mean())
+    assert float(scores.compute()["val/ab_distance_automatic"]) == pytest.approx(expected, rel=1e-5)
+    assert "ab_distance" in list_metrics()
+    truth = Truth(batch["target"][:1], (24, 24))
+    result = ColoredPicture(batch["rgb"][:1], batch["ab"][:1])
+    measure = named_measure("ab_distance")
+    (moments,) = measure.run(MeasuredPicture(result.rgb, result.ab, truth, Bleeding(result, truth)))
+    one = float((result.ab - truth.ab).norm(dim=1).mean())
+    assert float(measure.outputs[0].finish(np.array(moments))) == pytest.approx(one, rel=1e-5)
+
+
+def test_two_metrics_of_one_name_are_an_error(folder: Path) -> None:
+    (folder / "added_ssim.py").write_text(ADDED.replace("ab_distance", "ssim"))
+    with pytest.raises(
+        ValueError, match=r"Mean(Distance|SSIM) and Mean(Distance|SSIM) are both named 'ssim'"
+    ):
+        all_metrics()
+
+
 def test_every_exported_metric_has_a_name() -> None:
-    assert {spec.metric for spec in SPECS.values()} == EXPORTED
+    exported = {getattr(metrics, name) for name in metrics.__all__}
+    assert {found.kind for found in all_metrics().values()} <= exported
 
 
-def test_evaluate_uses_the_same_names() -> None:
-    own = {"psnr_k7_gain", "psnr_kfull_gain", "cdr_gain", "drift"}  # relative to a method's first result
-    assert {ABBREVIATIONS.get(name, name) for name in list_metrics()} - own <= set(SPECS)
-
-
-def test_the_page_lists_every_name() -> None:
-    page = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
-    assert set(SPECS) <= set(re.findall(r"`(\w+)`", page))
+def test_moments_and_outputs_of_a_metric_are_of_one_number_each() -> None:
+    for name in set(PLAIN) & set(list_metrics()):
+        metric = named_metric(name)
+        assert len(metric.moments()) == len(metric.outputs()) > 0, name
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_a_named_metric_has_the_class_and_options_of_its_spec(name: str) -> None:
+def test_a_named_metric_has_the_options_of_its_name(name: str) -> None:
     metric = named_metric(name)
-    assert type(metric).__name__ == SPECS[name].metric
-    assert all(getattr(metric, key) == value for key, value in SPECS[name].options.items())
+    assert all(getattr(metric, key) == value for key, value in all_metrics()[name].options.items())
 
 
 def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,8 +165,8 @@ def test_a_network_is_not_trained_not_saved_and_shared(alex: Path) -> None:
     model = Model().train()
     assert set(model.state_dict()) == {"own.weight", "own.bias"}
     assert len(list(model.parameters())) == 2
-    one, other = (model.measures.collections[setting]["lpips"].network._hidden[0] for setting in "ab")
-    assert one is other is copy.deepcopy(model).measures.collections["a"]["lpips"].network._hidden[0]
+    one, other = (model.measures.collections[setting]["lpips"].network.network for setting in "ab")
+    assert one is other is copy.deepcopy(model).measures.collections["a"]["lpips"].network.network
     assert not one.training
     assert not any(weight.requires_grad for weight in one.parameters())
     model.double()
@@ -146,14 +200,14 @@ def test_a_download_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert re.search(r"fetching https://.*alexnet", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("name", sorted(set(PLAIN) & set(list_metrics()) | set(ABBREVIATIONS.values())))
+@pytest.mark.parametrize("name", sorted(set(PLAIN) & set(list_metrics())))
 def test_moments_of_pictures_add_up_to_those_of_the_batch(name: str) -> None:
     metric, given = named_metric(name), {**PICTURES[2], "reference_ab": PICTURES[2]["target_ab"]}
 
     def moments(pictures: slice) -> list[np.ndarray]:
         inputs = {key: given[key][pictures] for key in inputs_of(metric) if key in given}
         # of a curve only the 152 counts; its last moments count pictures
-        return [np.array(values)[:152] for values in picture_moments(metric, inputs)]
+        return [np.array(values)[:152] for values in metric.picture_moments(inputs)]
 
     rows = [moments(slice(index, index + 1)) for index in range(3)]
     for *parts, whole in zip(*rows, moments(slice(None)), strict=True):

@@ -107,7 +107,7 @@ def test_the_network_stays_out_of_checkpoints_and_of_training(backbones: dict[st
     metric = MeanLPIPS("squeeze", backbones["squeeze"]).train()
     assert metric.state_dict() == {}
     assert list(metric.parameters()) == []
-    inner = metric.network._hidden[0]
+    inner = metric.network.network
     assert not any(module.training for module in inner.modules())
     metric._apply(lambda tensor: tensor.to("meta"))
     assert {value.device.type for value in inner.parameters()} == {"meta"}

@@ -47,7 +47,7 @@ def test_both_halves_of_the_step(stop: float) -> None:
     batch, _, _ = training_batch(32, 2)
     sketch = sketches_of(batch)
     rgb = batch["rgb"] = (batch["rgb"] > 0.5).float()  # no painted color lies at the kink of L1
-    draws = model._draws(batch, "first")
+    draws = model.draws_of(batch, "first")
     painted = model.paint_drawn(sketch, rgb, draws, 0.5)
     batch["sketch"] = sketch
     found = model.generator_loss(batch, painted)

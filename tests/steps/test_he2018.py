@@ -66,7 +66,7 @@ def test_half_of_the_pictures_are_in_each_branch() -> None:
 
 def test_the_perceptual_features_are_relu5_1() -> None:
     model = begun(perceptual_weight=0.1)
-    layers = model.vgg._hidden[0].features
+    layers = model.vgg.network.features
     convolutions = [layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d)]
     assert convolutions == [64, 64, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512, 512]
     assert isinstance(layers[-1], nn.ReLU)

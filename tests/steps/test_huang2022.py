@@ -94,7 +94,7 @@ def test_both_halves_of_the_step_of_the_codes() -> None:
     model.lpips = LPIPS().eval().requires_grad_(False)
     plain, batch = copy.deepcopy(model), sample_batch((SIDE, SIDE), batch=2)
     for step, factor in ((3, 0.0), (4, 1.0)):
-        model._step = lambda step=step: step
+        model.current_step = lambda step=step: step
         painted = model.paint(batch)
         found = model.generator_loss(batch, painted)
         target, network = 2 * batch["rgb"] - 1, plain.model.network.vqgan

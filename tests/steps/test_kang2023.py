@@ -56,9 +56,7 @@ def plain_loss(model: Any, lightness: Tensor, ab: Tensor, rgb: Tensor) -> tuple[
     painted = model.model.network(lightness)
     colored = lab_to_rgb(torch.cat([lightness, painted], dim=1))
     loss = 0.1 * (painted - ab).abs().mean()
-    pairs = zip(
-        *(plain_features(model.vgg._hidden[0], each) for each in (colored, enhanced(rgb))), strict=True
-    )
+    pairs = zip(*(plain_features(model.vgg.network, each) for each in (colored, enhanced(rgb))), strict=True)
     for weight, (x, y) in zip((1 / 16, 1 / 8, 1 / 4, 1 / 2, 1), pairs, strict=True):
         loss = loss + 5.0 * weight * (x - y).abs().mean()
     loss = loss + F.softplus(-model.discriminator(colored)).mean()
@@ -132,4 +130,4 @@ def test_colorful_pixels_weigh_more_where_that_is_asked_for(vgg: Any) -> None:
     model = prepared(vgg, chroma=2.0)
     true = torch.tensor([0.0, 20.0]).view(1, 1, 1, 2).repeat(1, 2, 1, 1) / 2**0.5
     ab = true + torch.tensor([1.0, 3.0]).view(1, 1, 1, 2)
-    assert model._pixel_loss(ab, true).item() == pytest.approx((1 * 1 + 3 * 3) / (1 + 3))
+    assert model.pixel_loss(ab, true).item() == pytest.approx((1 * 1 + 3 * 3) / (1 + 3))

@@ -82,7 +82,7 @@ def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
     model = small("xu2020", stage="encoder")
     batch, lightness, _ = training_batch()
     reference = batch["rgb"].flip(3)
-    monkeypatch.setattr("colorzoo.zoo.xu2020.task._WRONG_SHARE", 0.0)
+    monkeypatch.setattr("colorzoo.zoo.xu2020.task.WRONG_SHARE", 0.0)
     monkeypatch.setattr("colorzoo.zoo.xu2020.task.reference_of", lambda _: reference)
     found = model.training_step(batch, 0)
     network = model.model.network
@@ -103,7 +103,7 @@ def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> 
     lab = torch.cat([lightness, ab], dim=1)
     shares = {"grid_share": 0.4, "transferred_share": 0.4}
     model: Any = small("xu2020", stage="exposure", **shares)
-    found = model._training_hints(lab, batch)
+    found = model.training_hints(lab, batch)
     drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), PointSimulation(reveal_all=0.0))
     as_drawn = (found.mask == drawn.mask).flatten(1).all(dim=1)
     grid = model.model.network.hints_of(ab, torch.Generator())

@@ -96,7 +96,7 @@ def test_statistics_are_hidden_from_their_share_of_the_pictures() -> None:
     model = small("zhang2017_global", histogram_share=0.5, saturation_share=0.25)
     batch, _, ab = training_batch(8, 400)
     lab = torch.cat([ab[:, :1], ab], dim=1)
-    histogram, saturation = model._training_statistics(lab, batch)
+    histogram, saturation = model.training_statistics(lab, batch)
     assert 0.4 < float((histogram.sum(dim=1) > 0).float().mean()) < 0.6
     assert 0.18 < float((saturation >= 0).float().mean()) < 0.32
     draws = draw_uniform(picture_generators(batch["seed"], "statistics"), 400, 2, ab.device)

@@ -251,7 +251,7 @@ def slow_upload(url: str, session: str, size: int = 100_000) -> socket.socket:
 
 
 def test_slow_uploads_block_no_other_session_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "_UPLOAD_GRACE", 2.0)
+    monkeypatch.setattr(app_module, "UPLOAD_GRACE", 2.0)
     studio = tiny_studio(SMALL)
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         slow, other = (studio.connect(None, lambda _: None).id for _ in range(2))

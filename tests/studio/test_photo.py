@@ -22,7 +22,7 @@ from colorzoo.studio.protocol import Limits
 @pytest.fixture
 def small_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo, "LARGE", 1000)
-    monkeypatch.setattr(full_size, "_BAND_PIXELS", 96 * 16)
+    monkeypatch.setattr(full_size, "BAND_PIXELS", 96 * 16)
 
 
 def color_file(width: int, height: int, kind: str = "PNG") -> bytes:

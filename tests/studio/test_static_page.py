@@ -108,7 +108,7 @@ def test_tensors_of_a_wide_range_stay_in_float32(graph: Path) -> None:
 
 
 def test_a_long_step_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static_page, "_TELL_EVERY", 0.01)
+    monkeypatch.setattr(static_page, "TELL_EVERY", 0.01)
     told: list[str] = []
     seen = threading.Event()
 
@@ -117,14 +117,14 @@ def test_a_long_step_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
         if len(told) > 2:
             seen.set()
 
-    with static_page._telling(log, "graph of a"):
+    with static_page.telling(log, "graph of a"):
         assert seen.wait(30)
     assert told[0] == "graph of a"
     assert told[1].startswith("graph of a: 0 s so far")
 
 
 def test_a_page_without_its_script_says_what_it_needs() -> None:
-    page = static_page._page_files()["index.html"].decode()
+    page = static_page.page_files()["index.html"].decode()
     body = page.split("<body")[1]
     assert "python -m http.server" in body
     assert 'data-worker="static/pad.worker.js"' in body

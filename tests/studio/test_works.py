@@ -80,7 +80,7 @@ def test_a_pad_without_a_folder_saves_by_itself(pad: DirectPad) -> None:
 def test_the_oldest_work_is_dropped_and_a_broken_file_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(works, "_MOST_WORKS", 3)
+    monkeypatch.setattr(works, "MOST_WORKS", 3)
     store = Works(tmp_path)
     for number in range(5):
         assert store.save(f"{number:064x}", b'{"n": %d}' % number)

@@ -40,7 +40,7 @@ def test_lines_show_steps_losses_and_the_run(pictures, tmp_path, capfd):
 
 def test_a_terminal_shows_one_line_that_changes(pictures, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr("colorzoo.training.callbacks.console._REDRAWN", 0.0)
+    monkeypatch.setattr("colorzoo.training.callbacks.console.REDRAWN", 0.0)
     trainer = small_trainer(tmp_path, ConsoleProgress(), BestCheckpoint("val/psnr_10"), max_epochs=1)
     trainer.fit(small_model(), small_data(pictures))
     shown = capsys.readouterr().err

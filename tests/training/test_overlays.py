@@ -268,7 +268,7 @@ def test_without_an_account_wandb_is_offline(monkeypatch, tmp_path):
 
 
 def test_a_wandb_server_that_accepts_and_does_not_answer_is_offline(monkeypatch):
-    monkeypatch.setattr(loggers, "_PATIENCE", 0.2)
+    monkeypatch.setattr(loggers, "PATIENCE", 0.2)
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

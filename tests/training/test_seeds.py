@@ -16,7 +16,7 @@ from lightning.pytorch import Callback
 from colorzoo.data.aging import age_photos
 from colorzoo.data.augment import jitter_colors, random_windows
 from colorzoo.data.dataset import place_square
-from colorzoo.data.module import _share_done
+from colorzoo.data.module import share_done
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.callbacks import StepSeed
@@ -86,7 +86,7 @@ def test_the_seed_of_the_run_reaches_its_steps():
     for seed in (0, 7):
         cli: Any = SimpleNamespace(config={"seed_everything": seed}, model=model, _settings={})
         cli._get = lambda config, key: config.get(key)
-        (found,) = [each for each in ZooCLI._fit_callbacks(cli, {}, []) if isinstance(each, StepSeed)]
+        (found,) = [each for each in ZooCLI.fit_callbacks(cli, {}, []) if isinstance(each, StepSeed)]
         assert found.seed == seed
 
 
@@ -192,7 +192,7 @@ def test_a_run_ends_with_the_first_of_its_limits(step, steps, epoch, epochs, exp
         num_training_batches=10,
         fit_loop=loop,
     )
-    assert math.isclose(_share_done(trainer), expected)
+    assert math.isclose(share_done(trainer), expected)
 
 
 class FailInValidation(Callback):

@@ -184,7 +184,7 @@ def narrow_zoo(authors_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     It takes changes of the entry of these weights, and returns the card.
     """
-    zoo = registry._cards()
+    zoo = registry.all_cards()
 
     def put(**changes: Any) -> ModelCard:
         content = authors_file.read_bytes()
@@ -194,7 +194,7 @@ def narrow_zoo(authors_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         card = replace(zoo["zhang2017_local"], hparams={"width": 0.125}, weights=weights)
         shipped = {name: each for name, each in zoo.items() if not _is_published(each)}
         cards = {**shipped, card.name: card}
-        monkeypatch.setattr(registry, "_cards", lambda: cards)
+        monkeypatch.setattr(registry, "all_cards", lambda: cards)
         return card
 
     return put

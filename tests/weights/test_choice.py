@@ -275,10 +275,11 @@ def test_verbs_pad_and_python_choose_the_same_model(
 
     def from_python() -> str:
         made: list[str] = []
-        original = api._colorizer
-        monkeypatch.setattr(api, "_colorizer", lambda name, *args: made.append(name) or original(name, *args))
+        original = api.kept_colorizer
+        noted = lambda name, *args: made.append(name) or original(name, *args)  # noqa: E731
+        monkeypatch.setattr(api, "kept_colorizer", noted)
         colorize(photo, guidance={"points": [{"x": 5, "y": 5, "color": "#c04020"}]} if point else None)
-        monkeypatch.setattr(api, "_colorizer", original)
+        monkeypatch.setattr(api, "kept_colorizer", original)
         return made[0]
 
     for ask in (from_colorize, from_pad if point else from_video, from_python):

@@ -201,7 +201,7 @@ def test_killed_process_leaves_no_lock_and_no_half_file(server, entry: Entry, pa
 
 
 def test_file_system_without_locks_uses_a_private_part(server, entry: Entry, payload, target, monkeypatch):
-    monkeypatch.setattr(download, "_lock", lambda _descriptor: False)
+    monkeypatch.setattr(download, "lock_file", lambda _descriptor: False)
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     target.parent.mkdir()
     part = target.with_name("net.pth.part")

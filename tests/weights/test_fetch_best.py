@@ -33,7 +33,7 @@ def zoo(card, entry, server, monkeypatch) -> dict[str, ModelCard]:
         model("may2098", {"exemplar": 7, "automatic": 8}, **other),
         model("small2099", {"automatic": 1, "points": 1, "sketch": 1}, default=entry(file="x.safetensors")),
     ]
-    monkeypatch.setattr(registry, "_cards", lambda: {each.name: each for each in cards})
+    monkeypatch.setattr(registry, "all_cards", lambda: {each.name: each for each in cards})
     return {each.name: each for each in cards}
 
 
@@ -117,7 +117,7 @@ def test_offline_lists_the_manual_downloads(zoo, fetch, server, monkeypatch, by_
 def test_a_failed_download_does_not_stop_the_others(zoo, fetch, server, payload: bytes, monkeypatch) -> None:
     entry = replace(zoo["lee2099"].weights["published"], urls=(server.url("absent"),))
     gone = {**zoo, "lee2099": replace(zoo["lee2099"], weights={"published": entry})}
-    monkeypatch.setattr(registry, "_cards", lambda: gone)
+    monkeypatch.setattr(registry, "all_cards", lambda: gone)
     code, _, err = fetch("best", "--yes")
     assert code == 1
     assert "HTTP 404" in err

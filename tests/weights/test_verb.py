@@ -30,7 +30,7 @@ def zoo(
     published = entry(server.url("good"), published=True)
     lee = card(default=entry(file="small.safetensors"), published=published)
     cards = {"lee2099": lee, "may2098": card("may2098")}
-    monkeypatch.setattr(registry, "_cards", lambda: cards)
+    monkeypatch.setattr(registry, "all_cards", lambda: cards)
     return cards
 
 

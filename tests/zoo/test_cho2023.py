@@ -138,7 +138,7 @@ def test_blank_sheets_of_any_size(model: Cho2023, size: tuple[int, int]) -> None
 def test_without_an_adversarial_loss_no_discriminator_is_trained() -> None:
     batch: Batch = sample_batch((32, 32))
     model = build_model(Cho2023, {**NARROW, "adversarial_weight": 0.0})
-    painted = model.paint_drawn(sketch_in(batch), batch["rgb"], model._draws(batch, "first"), 0.5)
+    painted = model.paint_drawn(sketch_in(batch), batch["rgb"], model.draws_of(batch, "first"), 0.5)
     terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
     assert set(terms) == {"reconstruction", "variance", "smoothness"}
     assert not model.is_adversarial()

@@ -89,7 +89,7 @@ def test_an_edit_is_the_plain_answer_without_another_run(
 def test_edits_beyond_the_cached_columns_are_the_plain_answer(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(points_module, "_MOST_COLUMNS", most)
+    monkeypatch.setattr(points_module, "MOST_COLUMNS", most)
     memory = model.remember()
     for clicks in (CLICKS[:2], CLICKS, [(8, 8 * column, 5.0, 5.0) for column in range(6)], CLICKS[1:]):
         assert torch.equal(

@@ -1,5 +1,8 @@
 """Iizuka et al. 2016: the vector of the scene, its shortcut, and other pictures' vectors."""
 
+from contextlib import nullcontext
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -8,8 +11,10 @@ from torch.nn import functional as F
 from colorzoo import Exemplar, Guidance
 from colorzoo.capabilities import GivesLooks
 from colorzoo.color import lightness_to_rgb
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import build_model
+from colorzoo.inference.references import ReadReference, make_exemplar, make_look
+from colorzoo.pictures import read_picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
@@ -39,6 +44,17 @@ def test_only_the_gray_levels_of_a_reference_count(model: LetThereBeColor) -> No
     found = colors(model, lightness, Exemplar(rgb))
     torch.testing.assert_close(colors(model, lightness, Exemplar(gray)), found, atol=1e-4, rtol=0)
     assert (found - colors(model, lightness)).abs().max() > 0.01
+
+
+def test_a_gray_reference_is_taken() -> None:
+    """Models that read its colors refuse it."""
+    gray = ReadReference(read_picture(np.full((40, 48, 3), 90, np.uint8)), name="fog.jpg")
+    for name, taken in (("iizuka2016", True), ("larsson2016", False)):
+        model = smoke_model(model_card(name)).model
+        with nullcontext() if taken else pytest.raises(GuidanceError, match=r"fog.jpg has no color"):
+            assert make_exemplar(model, [gray], 48).look is not None
+        with nullcontext() if taken else pytest.raises(GuidanceError, match=r"fog.jpg has no color"):
+            assert make_look(model, name, [gray], 48).model == name
 
 
 def test_alpha_goes_from_the_pictures_own_vector_to_that_of_the_reference(model: LetThereBeColor) -> None:

@@ -236,7 +236,7 @@ def losses_of(model: Kim2021) -> Any:
         first = model.model.backbone.model.after_taps(state, unchanged)
         mask = torch.zeros_like(lightness)
         mask[..., 20:24, 8:40] = 1
-        return model._compute_losses(state, lightness, ab, first, mask)
+        return model.compute_losses(state, lightness, ab, first, mask)
 
 
 def test_at_the_start_only_the_edges_cost() -> None:

@@ -380,11 +380,11 @@ def test_a_broken_detector_file_is_refused(tmp_path: Path) -> None:
 
 def published_files(folder: Path, *, prefix: str = "module.") -> Path:
     """Write the three files of the authors for a tiny model."""
-    from colorzoo.zoo.su2020.published import _LAYERS
+    from colorzoo.zoo.su2020.published import LAYERS
 
     networks = model()
     names = {ours: theirs for theirs, ours in NETWORKS.items()}
-    layers = {ours: theirs for theirs, ours in _LAYERS.items()}
+    layers = {ours: theirs for theirs, ours in LAYERS.items()}
     parts: dict[str, dict[str, Tensor]] = {file: {} for file in NETWORKS}
     for key, value in networks.model.network.state_dict().items():
         part, _, rest = key.partition(".")

@@ -21,7 +21,7 @@ from colorzoo.training.command import start_from
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
-from colorzoo.zoo.xu2020.model import StylizationColorization, _trained
+from colorzoo.zoo.xu2020.model import StylizationColorization, trained_model
 from colorzoo.zoo.xu2020.network import merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.task import Xu2020, masked_huber
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
@@ -279,7 +279,7 @@ def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path
 
 
 def test_random_weights_are_no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    _trained.cache_clear()
+    trained_model.cache_clear()
     monkeypatch.setattr("colorzoo.factory.resolve_weights", lambda *_, **__: None)
     with pytest.raises(WeightsError, match="no trained weights"):
         build_model(Xu2020, model_card("xu2020_small").hparams)

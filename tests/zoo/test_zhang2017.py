@@ -187,7 +187,7 @@ def test_the_hypercolumn_head_trains_alone() -> None:
     before = {key: value.clone() for key, value in network.unet.state_dict().items()}
     lab = rgb_to_lab(torch.rand(2, 3, 32, 32))
     points = Points.none(lab[:, :1])
-    regression, classification = model._compute_losses(lab[:, :1], lab[:, 1:], points.ab, points.mask)
+    regression, classification = model.compute_losses(lab[:, :1], lab[:, 1:], points.ab, points.mask)
     (regression + classification).backward()
     assert all(p.grad is None for p in model.model.network.unet.parameters())
     assert all(

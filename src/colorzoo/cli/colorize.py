@@ -56,7 +56,7 @@ _EXISTS = {
 _IS_INPUT = "is one of the files that this run reads; -o names another place"
 _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
 _SPINS = "2000"  # rounds of waiting, some microseconds
-_FRAME_SECONDS = 10.0  # between lines about a file of many frames
+FRAME_SECONDS = 10.0  # between lines about a file of many frames
 _MOST_NAMED = 10  # of the files that a run passes over
 _SIGNATURES = (
     (b"\x89PNG", ".png"),
@@ -547,7 +547,7 @@ def _frame_lines() -> Callable[[Path, int, int], None]:
 
     def on_frame(path: Path, done: int, count: int) -> None:
         nonlocal last
-        if time.monotonic() - last >= _FRAME_SECONDS:
+        if time.monotonic() - last >= FRAME_SECONDS:
             last = time.monotonic()
             print_line(f"colorzoo: {path}: frame {done} of {count}", sys.stderr)
 

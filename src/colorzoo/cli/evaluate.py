@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if outcome.summary is None:  # another process writes the report
         return 0
     warn(outcome)
-    _print(outcome, args.output)
+    print_scores(outcome, args.output)
     return 1 if outcome.skipped else 0
 
 
@@ -157,7 +157,8 @@ def _list() -> int:
     return 0
 
 
-def _print(outcome: Outcome, folder: Path) -> None:
+def print_scores(outcome: Outcome, folder: Path) -> None:
+    """Print the scores of an evaluation, and the place of its report."""
     from colorzoo.cli._output import print_table
     from colorzoo.evaluation.tables import heading, score_cell
 

@@ -23,7 +23,7 @@ import colorzoo.cli
 from colorzoo.environment import is_on
 from colorzoo.errors import ColorzooError
 
-_LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
+LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
     "fit": "train a model on your data",
     "validate": "measure a checkpoint on the validation pictures",
     "test": "measure a checkpoint on the test pictures",
@@ -105,10 +105,10 @@ def _dispatch(words: list[str]) -> int:
         raise ColorzooError(f"unknown option {words[0]!r} before a verb; see `colorzoo --help`")
     verb = find_verb(words[0])
     if verb is not None:
-        args = _verb_parser(verb).parse_args(_joined(words[1:]))
+        args = verb_parser(verb).parse_args(joined_values(words[1:]))
         _refuse_empty(args, words)
         return _run_verb(verb, args)
-    if words[0] in _LIGHTNING_VERBS:
+    if words[0] in LIGHTNING_VERBS:
         return run_lightning(words)
     near = difflib.get_close_matches(words[0], all_verbs(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo --help` lists all verbs."
@@ -152,7 +152,7 @@ def run_lightning(words: list[str]) -> int:
     return command.run(verb, arguments)
 
 
-def _joined(words: list[str]) -> list[str]:
+def joined_values(words: list[str]) -> list[str]:
     """Join options with values that begin with a minus and a digit, which argparse takes for options."""
     joined: list[str] = []
     for word in words:
@@ -175,7 +175,7 @@ def find_verb(name: str) -> Verb | None:
 def all_verbs() -> dict[str, str]:
     """Return the line of help of every verb, sorted by name."""
     verbs = [importlib.import_module(f"colorzoo.cli.{name}") for name in _verb_modules()]
-    return dict(sorted((_LIGHTNING_VERBS | {verb.NAME: verb.HELP for verb in verbs}).items()))
+    return dict(sorted((LIGHTNING_VERBS | {verb.NAME: verb.HELP for verb in verbs}).items()))
 
 
 def _verb_modules() -> set[str]:
@@ -190,7 +190,7 @@ class _Parser(argparse.ArgumentParser):
         raise ColorzooError(f"{message}; see `{self.prog} --help`")
 
 
-def _verb_parser(verb: Verb) -> _Parser:
+def verb_parser(verb: Verb) -> _Parser:
     """Build the parser of one verb, with its examples below the help."""
     parser = _Parser(
         prog=f"colorzoo {verb.NAME}",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from colorzoo.card import ModelCard, Use
+from colorzoo.card import ModelCard, Use, Weights
 from colorzoo.cli._options import add_overwrite_argument, require_new
 from colorzoo.cli._output import print_table
 from colorzoo.errors import WeightsError
@@ -158,8 +158,8 @@ def _list(as_json: bool) -> int:
         return 0
     cells = []
     for row in rows:
-        digest = row.weights.sha256[:12] if row.weights.sha256 else "not stated"
-        record = read_record(row.path) if digest == "not stated" and row.where == "cached" else None
+        digest = row.weights.sha256[:12] if row.weights.sha256 else row.weights.digest or "not stated"
+        record = read_record(row.path) if row.weights.sha256 is None and row.where == "cached" else None
         if record is not None and not record.refused:
             digest = f"{record.sha256[:12]} (recorded on first use)"
         size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
@@ -184,11 +184,15 @@ def _verify(name: str | None) -> int:
             verdict = f"broken: {state.reason}; to repair it: {remedy}"
             broken = True
         elif state.status == "recorded":
-            verdict = f"ok: sha256 {state.sha256}, recorded on first use (its authors state none)"
+            verdict = f"ok: sha256 {state.sha256}, recorded on first use ({_stated(row.weights)})"
         print(f"{row.model} {row.tag} {row.path} {verdict}")
     if not rows:
         print("no weight files here; `colorzoo weights fetch NAME` downloads one")
     return int(broken)
+
+
+def _stated(weights: Weights) -> str:
+    return f"its authors state {weights.digest}" if weights.digest else "its authors state none"
 
 
 def _first_use(file: WeightFile) -> FileState:
@@ -225,7 +229,7 @@ def _fetch_one(card: ModelCard, tag: str, *, offline: bool = False) -> Path:
     if inspect_file(entry, path).status == "unchecked":
         if not (state := _first_use(file)).trusted:
             raise WeightsError(f"{path} is not used: {state.reason}")
-        print(f"{path.name}: sha256 {state.sha256}, recorded (its authors state none)", file=sys.stderr)
+        print(f"{path.name}: sha256 {state.sha256}, recorded ({_stated(entry)})", file=sys.stderr)
     return path
 
 
@@ -235,16 +239,17 @@ def _fetch_metrics(*, offline: bool) -> int:
     Returns:
         0 if all are here now, 1 if some are not; the reason of each is printed.
     """
-    from colorzoo.metrics.named import SPECS, named_metric
+    from colorzoo.metrics.named import all_metrics, named_metric
 
     here, missing = [], []
     with offline_if(offline):
-        for name, spec in SPECS.items():
-            if not spec.network:
+        for name, found in all_metrics().items():
+            network = found.kind.default_network
+            if not network:
                 continue
             try:
                 named_metric(name)
-                here.append((name, spec.network))
+                here.append((name, network))
             except WeightsError as error:
                 missing.append((name, " ".join(str(error).split())))
     for name, network in here:

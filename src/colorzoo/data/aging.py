@@ -43,9 +43,9 @@ def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
         return rgb
     own = generators if isinstance(generators, torch.Generator) else [generators[i] for i in chosen]
     lab = rgb_to_lab(rgb[chosen])
-    lightness = age_lightness(_expose(rgb[chosen], lab[:, :1], own), own)
+    lightness = age_lightness(expose(rgb[chosen], lab[:, :1], own), own)
     aged = rgb.clone()
-    aged[chosen] = _add_borders(lab_to_rgb_in_gamut(torch.cat([lightness, lab[:, 1:]], dim=1)), own)
+    aged[chosen] = add_borders(lab_to_rgb_in_gamut(torch.cat([lightness, lab[:, 1:]], dim=1)), own)
     return aged
 
 
@@ -60,15 +60,15 @@ def age_lightness(lightness: Tensor, generators: Generators) -> Tensor:
         ``(B, 1, H, W)`` in [0, 100].
     """
     batch = len(lightness)
-    draws = draw_uniform(generators, batch, _DRAWS * len(_FAULTS), lightness.device)
+    draws = draw_uniform(generators, batch, _DRAWS * len(FAULTS), lightness.device)
     aged = lightness / 100
-    for (fault, share), drawn in zip(_FAULTS, torch.split(draws, _DRAWS, dim=1), strict=True):
+    for (fault, share), drawn in zip(FAULTS, torch.split(draws, _DRAWS, dim=1), strict=True):
         has, *how = drawn.T.reshape(_DRAWS, batch, 1, 1, 1)
         aged = torch.where(has < share, fault(aged, torch.stack(how), generators).clamp(0, 1), aged)
     return aged * 100
 
 
-def _expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
+def expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
     """Return the lightness on an emulsion that is nearly blind to red, for some pictures.
 
     Args:
@@ -84,7 +84,7 @@ def _expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
     return torch.where(blind < _BLIND_TO_RED, rgb_to_lab(gray)[:, :1], lightness)
 
 
-def _add_borders(rgb: Tensor, generators: Generators) -> Tensor:
+def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
     """Cover some sides of some pictures with a dark or light gray border of 1 to 9 % and noise."""
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
@@ -154,7 +154,7 @@ def _jpeg_blocks(lightness: Tensor, how: Tensor, generators: Generators) -> Tens
     return coded[:, :1]
 
 
-_FAULTS: tuple[tuple[Fault, float], ...] = (
+FAULTS: tuple[tuple[Fault, float], ...] = (
     (_blur, 0.6),
     (_fade, 0.8),
     (_uneven_light, 0.5),

@@ -84,7 +84,7 @@ def check_pictures(
         for rows in torch.split(unknown, _AT_ONCE):
             try:
                 places = rows.tolist()
-                results = bounded_map(_check_picture, (sources[row] for row in places), os.cpu_count() or 1)
+                results = bounded_map(check_picture, (sources[row] for row in places), os.cpu_count() or 1)
                 for row, result in zip(places, results, strict=True):
                     advance(1)
                     if isinstance(result, str):
@@ -106,7 +106,7 @@ def is_gray(rgb: Tensor) -> bool:
     return bool((ab.amax(1) - ab.amin(1)).sum() < GRAY_RANGE)
 
 
-def _check_picture(source: StoredPicture) -> bool | str:
+def check_picture(source: StoredPicture) -> bool | str:
     """Return whether the picture is gray, or the reason why it cannot be read."""
     try:
         with torch.inference_mode():

@@ -61,6 +61,11 @@ class CocoStuffDataModule(PictureDataModule):
     ) -> None:
         super().__init__(root, **kwargs)
 
+    @property
+    def class_count(self) -> int:
+        """184, with ``classes``: 0 is unlabeled."""
+        return 184 if self.hparams.classes else 0
+
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split."""
         hp = self.hparams

@@ -40,23 +40,33 @@ class FolderDataModule(PictureDataModule):
     def __init__(self, root: str, val_share: Share = 0.05, labels: bool = False, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
+    @property
+    def label_count(self) -> int:
+        """Number of folders of classes, with ``labels``."""
+        return len(class_folders(self._labeled_folder)) if self.hparams.labels else 0
+
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split, from its subfolder or by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
-            classes = class_folders(root / "train") if self.hparams.labels else None
-            return self._label(find_sources(root / split), root / split, classes)
+            return self._label(find_sources(root / split), root / split)
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
                 f"no validation picture in {str(root)!r}; raise val_share (now {self.hparams.val_share})."
             )
-        return self._label(found, root, None)
+        return self._label(found, root)
 
-    def _label(self, found: Sources, folder: Path, classes: list[str] | None) -> Pictures:
+    @property
+    def _labeled_folder(self) -> Path:
+        """The folder whose subfolders are the classes."""
+        root = Path(self.hparams.root)
+        return root / "train" if (root / "train").is_dir() and (root / "val").is_dir() else root
+
+    def _label(self, found: Sources, folder: Path) -> Pictures:
         if not self.hparams.labels:
             return Pictures(found)
-        return Pictures(found, labels=labels_by_folder(found, folder, classes or class_folders(folder)))
+        return Pictures(found, labels=labels_by_folder(found, folder, class_folders(self._labeled_folder)))
 
     def originals(self) -> Originals:
         """Return all pictures below the folder, whatever their split."""

@@ -63,6 +63,11 @@ class ImageNetDataModule(PictureDataModule):
     def __init__(self, root: str, labels: bool = False, val_subset: str = "all", **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
+    @property
+    def label_count(self) -> int:
+        """Number of synsets, with ``labels``; 1,000 in the whole set."""
+        return len(_synsets(Path(self.hparams.root))) if self.hparams.labels else 0
+
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split; see `imagenet_pictures`."""
         hp = self.hparams

@@ -134,6 +134,16 @@ class PictureDataModule(LightningDataModule):
         """Side in pixels of the squares that workers return for training."""
         return int(self.hparams.resize or round(self.hparams.crop * 1.25))
 
+    @property
+    def label_count(self) -> int:
+        """Number of classes of pictures: each ``label`` of a batch is below it; 0 if batches have none."""
+        return 0
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes of pixels: each value of ``classes`` is below it; 0 if batches have none."""
+        return 0
+
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
 
@@ -260,7 +270,7 @@ class PictureDataModule(LightningDataModule):
         hp = self.hparams
         if hp.first_crop is None or self.trainer is None:
             return int(hp.crop)
-        return int(min(hp.first_crop, hp.crop) if _share_done(self.trainer) < hp.first_share else hp.crop)
+        return int(min(hp.first_crop, hp.crop) if share_done(self.trainer) < hp.first_share else hp.crop)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Add entries that are computed from the augmented pictures; by default none."""
@@ -331,7 +341,7 @@ def _labels_of(data: Any) -> Tensor:
     return labels
 
 
-def _share_done(trainer: Trainer) -> float:
+def share_done(trainer: Trainer) -> float:
     """Return the share of a run that is done, in steps or epochs."""
     shares = [trainer.global_step / trainer.max_steps] if trainer.max_steps > 0 else []
     batches = trainer.num_training_batches

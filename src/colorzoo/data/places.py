@@ -52,6 +52,11 @@ class PlacesDataModule(PictureDataModule):
     def __init__(self, root: str, edition: Edition = "365", labels: bool = False, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
+    @property
+    def label_count(self) -> int:
+        """205 or 365, with ``labels``."""
+        return int(self.hparams.edition.partition("-")[0]) if self.hparams.labels else 0
+
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split."""
         hp = self.hparams

@@ -62,6 +62,11 @@ class StreamingDataModule(PictureDataModule):
             raise DataError("class_power has no effect on shards, which are read in order; leave it at 1.")
         self.classes: list[str] = []
 
+    @property
+    def label_count(self) -> int:
+        """Number of the classes of the pictures that were sharded, once `setup` has opened the shards."""
+        return len(self.classes)
+
     def prepare_data(self) -> None:
         """Do nothing: the pictures were checked when the shards were written."""
 

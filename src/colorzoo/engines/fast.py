@@ -23,8 +23,8 @@ from colorzoo.networks.spectral import StoredSpectralConv
 
 _FEWEST_CHANNELS = 256  # with fewer, moving the tiles costs more than the multiplications saved
 # of tiles at a time: more leave the cache, and a map of 256 x 256 took two to three times as long at once
-_STRIP_BYTES = 8 << 20
-_FEWEST_PIXELS = 512  # with fewer, transforming a kernel costs more than its multiplications save
+STRIP_BYTES = 8 << 20
+FEWEST_PIXELS = 512  # with fewer, transforming a kernel costs more than its multiplications save
 _LARGE_WEIGHT = 2**18  # elements, from which a normalized weight is shared rather than copied
 
 
@@ -169,7 +169,7 @@ class Winograd(nn.Module):
         batch, height, width, channels = pixels.shape
         answer = pixels.new_empty(batch, height, width, kernels.shape[2])
         tiles_of_two_rows = 16 * batch * (width // 2) * channels * pixels.element_size()
-        step = 2 * max(1, _STRIP_BYTES // tiles_of_two_rows)
+        step = 2 * max(1, STRIP_BYTES // tiles_of_two_rows)
         for first in range(0, height, step):
             strip = answer[:, first : first + step]
             above, below = max(0, first - 1), min(height, first + step + 1)
@@ -211,7 +211,7 @@ class SharedWinogradConv(Winograd):
 
     def forward(self, image: Tensor) -> Tensor:
         """Convolve ``(B, C, H, W)``; small maps directly."""
-        small = image.shape[-2] * image.shape[-1] < _FEWEST_PIXELS
+        small = image.shape[-2] * image.shape[-1] < FEWEST_PIXELS
         answer: Tensor = self.layer(image) if small else super().forward(image)
         return answer
 

@@ -33,8 +33,8 @@ MOST_LOSS = 0.2
 
 _CALIBRATION = 1  # version of the calibration; a change makes cached graphs outdated
 _LAYERS = ["Conv", "ConvTranspose"]  # which take most time; products of two maps have no ranges by channel
-_COLORED = ("astronaut", "chelsea", "coffee", "rocket")
-_GRAY = ("camera", "brick", "grass", "gravel")
+COLORED = ("astronaut", "chelsea", "coffee", "rocket")
+GRAY = ("camera", "brick", "grass", "gravel")
 
 
 class Int8Model(OnnxModel):
@@ -81,8 +81,8 @@ class Int8Model(OnnxModel):
         plain = super()._make(path.with_name("float32.onnx"), given)
         side = self._model.working_size
         try:
-            quantize(plain, path, (_resized(_photo(name), side) for name in (*_COLORED, *_GRAY)))
-            crops = [_resized(part, side) for name in _COLORED for part in _quarters(_photo(name))]
+            quantize(plain, path, (resized(calibration_photo(name), side) for name in (*COLORED, *GRAY)))
+            crops = [resized(part, side) for name in COLORED for part in quarters(calibration_photo(name))]
             before, after = (mean_psnr(load_onnx(each, ["lightness"]), crops) for each in (plain, path))
         except OSError:
             raise
@@ -135,7 +135,7 @@ def mean_psnr(graph: Graph, pictures: Iterable[Tensor]) -> float:
     return sum(found) / len(found)
 
 
-def _photo(name: str) -> Tensor:
+def calibration_photo(name: str) -> Tensor:
     """Return a photo of scikit-image, ``(1, 3, H, W)`` in [0, 1]."""
     from skimage import data
 
@@ -144,7 +144,7 @@ def _photo(name: str) -> Tensor:
     return torch.from_numpy(rgb.astype(np.float32) / 255).permute(2, 0, 1)[None]
 
 
-def _resized(rgb: Tensor, side: int) -> Tensor:
+def resized(rgb: Tensor, side: int) -> Tensor:
     """Resize a picture so that its shorter side has ``side`` pixels."""
     height, width = rgb.shape[-2:]
     scale = side / min(height, width)
@@ -152,6 +152,7 @@ def _resized(rgb: Tensor, side: int) -> Tensor:
     return F.interpolate(rgb, size, mode="bilinear", antialias=True)
 
 
-def _quarters(rgb: Tensor) -> Iterator[Tensor]:
+def quarters(rgb: Tensor) -> Iterator[Tensor]:
+    """Yield the quarters of pictures ``(B, 3, H, W)``, by rows."""
     for half in rgb.chunk(2, dim=-2):
         yield from half.chunk(2, dim=-1)

@@ -72,7 +72,7 @@ class OnnxModel:
         unused = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
         given = replace(guidance, **dict.fromkeys(unused))
         _refuse_settings(given)
-        key = self._key(given)
+        key = self.graph_key(given)
         if key in self._failed:
             raise ColorzooError(self._failed[key])
         if key not in self._graphs:
@@ -82,7 +82,7 @@ class OnnxModel:
             return RgbPrediction(rgb=found.pop("rgb"), extras=found)
         return AbPrediction(ab=found.pop("ab"), extras=found)
 
-    def _key(self, given: Guidance) -> str:
+    def graph_key(self, given: Guidance) -> str:
         """Return the key of the graph for this guidance: maps may have any size, other tensors may not."""
         tensors = guidance_tensors(given).items()
         shapes = [(name, None if t.ndim == 4 else tuple(t.shape[1:])) for name, t in tensors]

@@ -82,7 +82,7 @@ class Evaluator:
             return
         for method, entry in missing:
             try:
-                self._color(method, item, truth, entry)
+                self.color_item(method, item, truth, entry)
             except PictureError as error:
                 entry = Entry(skipped=str(error))
             with self.timer.stage("cache"):
@@ -97,7 +97,7 @@ class Evaluator:
         user = _make_user(self.protocol.user)
         return user if user is not None and user.kind in method.accepts else None
 
-    def _color(self, method: Method, item: Item, truth: Truth, entry: Entry) -> None:
+    def color_item(self, method: Method, item: Item, truth: Truth, entry: Entry) -> None:
         """Fill an entry with the results of one method."""
         entry.gray = truth.is_gray
         scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene

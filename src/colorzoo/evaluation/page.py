@@ -17,9 +17,10 @@ from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache
 from colorzoo.evaluation.methods import PSEUDO, TRUTH, Method
 from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.statistics import Estimate, Output
+from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import EvaluationSetup, Summary
 from colorzoo.evaluation.tables import Cell, best_of, heading, interval, number, score_cell
+from colorzoo.metrics.outputs import Output
 from colorzoo.plots import COLORS, Curve, draw_curve
 
 MOST_CURVES = 6

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_gray, rgb_to_lab, xdog
+from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.exemplar_pairs import read_pairs
@@ -23,7 +24,6 @@ from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.data.sources import StoredPicture, find_sources, walk_files
 from colorzoo.errors import DataError, PictureError
 from colorzoo.evaluation.protocol import Protocol
-from colorzoo.metrics.ab_error import class_weights_of
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation import TargetPicture
@@ -196,7 +196,7 @@ class Truth:
         label: Number of its class, if known.
 
     Attributes:
-        kept: Tensors that metrics keep for the next method, by their own keys.
+        kept: Inputs of metrics that it determines, computed once for all methods, by key.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class Truth:
         label: int | None = None,
     ) -> None:
         self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
-        self.kept: dict[str, Tensor] = {}
+        self.kept: dict[str, dict[str, Any]] = {}
         self.lab = rgb_to_lab(rgb)
         self.ab = self.lab[:, 1:]
 
@@ -222,11 +222,6 @@ class Truth:
     def clusters(self) -> TruthClusters:
         """Clusters and edges for the Cluster Discrepancy Ratio."""
         return truth_clusters(self.ab[0])
-
-    @cached_property
-    def color_weights(self) -> Tensor:
-        """``(1, H, W)`` weight of each pixel in the class-rebalanced AuC."""
-        return class_weights_of(self.ab, rebalancing_weights(prior_probabilities().double(), 0.0))
 
     @cached_property
     def reference_ab(self) -> Tensor | None:

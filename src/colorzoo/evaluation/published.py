@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from colorzoo.evaluation.protocol import Protocol, load_yaml
-from colorzoo.evaluation.statistics import Output
+from colorzoo.metrics.outputs import Output
 
 
 @dataclass(frozen=True)

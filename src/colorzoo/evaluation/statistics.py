@@ -1,8 +1,7 @@
 """Statistics over pictures: moments, numbers made from their sums, and intervals by a seeded bootstrap.
 
-Each result of a picture becomes a short vector of *moments*. Moments of pictures are added, and the
-``finish`` of an `Output` makes the number from the sum; so a bootstrap over pictures is a product of
-matrices, for pooled numbers, too.
+Numbers are made from sums of *moments* (see `colorzoo.metrics.outputs`), so a bootstrap over pictures is a
+product of matrices, for pooled numbers, too.
 
 One draw of resamples serves all numbers, methods and comparisons. `scipy.stats.bootstrap` draws anew for
 every number and gathers rows: its intervals are the same but for the draw, and take tens of times as long.
@@ -10,87 +9,16 @@ every number and gathers rows: its intervals are the same but for the draw, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from colorzoo.metrics import ab_error
-from colorzoo.metrics.psnr import decibels
+from colorzoo.metrics.outputs import Finish, Moments, mean_of_moments
 
-Moments = NDArray[np.float64]
 Weights = NDArray[np.float64]
-Better = Literal["higher", "lower", "neither"]
-Finish = Callable[[Moments], Moments]
 LEVEL = 0.95  # of the intervals
-
-
-@dataclass(frozen=True)
-class Output:
-    """Definition of a number.
-
-    Attributes:
-        key: Name with the details of its computation: space, truncation, network (reports add the resize).
-        title: Column heading.
-        unit: ``dB``, ``%`` or nothing.
-        better: The better direction.
-        finish: Function from ``(..., k)`` summed moments to ``(...)`` numbers.
-        digits: Number of decimals in tables.
-        per_picture: True if a single picture has this number.
-        detail: True for a part of another number, which is left out of curves and comparisons.
-    """
-
-    key: str
-    title: str
-    unit: str
-    better: Better
-    finish: Finish
-    digits: int = 3
-    per_picture: bool = True
-    detail: bool = False
-
-
-def mean(moments: Moments) -> Moments:
-    """Return the mean from ``(sum, exact, count)``; infinite if all pictures are exact, NaN without any."""
-    total, exact, count = moments[..., 0], moments[..., 1], moments[..., -1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = total / count
-    return np.where(count > 0, result, np.where(exact > 0, np.inf, np.nan))
-
-
-def absolute_mean(moments: Moments) -> Moments:
-    """Return the absolute value of `mean`."""
-    return np.abs(mean(moments))
-
-
-def root_mean(moments: Moments) -> Moments:
-    """Return the square root of `mean`."""
-    return np.sqrt(mean(moments))
-
-
-def decibels_of_mean(peak: float) -> Finish:
-    """Return the function from moments of squared errors to a pooled PSNR."""
-    return lambda moments: decibels(torch.from_numpy(mean(moments)), peak).numpy()
-
-
-def area_under_curve(moments: Moments) -> Moments:
-    """Return the area under the curve from a histogram over tolerances, then (exact, count); see `AbAUC`."""
-    return ab_error.area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
-
-
-def no_finish(moments: Moments) -> Moments:
-    """Return NaN for a number that no sum of moments gives (FID); see `colorzoo.evaluation.summary`."""
-    return np.full(moments.shape[:-1], np.nan)
-
-
-def value_moments(value: float) -> list[float]:
-    """Return the moments ``(sum, exact, count)`` of a value; infinite counts as exact, NaN is left out."""
-    if np.isnan(value):
-        return [0.0, 0.0, 0.0]
-    return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]
 
 
 @dataclass(frozen=True)
@@ -210,7 +138,7 @@ def interactions_to_target(
     zeros = np.zeros(len(values))
     moments = np.stack([needed * reached, zeros, reached], axis=1).astype(np.float64)
     shares = np.stack([reached, zeros, np.ones(len(values))], axis=1).astype(np.float64)
-    return Reach(estimate(moments, mean, weights), estimate(shares, mean, weights))
+    return Reach(estimate(moments, mean_of_moments, weights), estimate(shares, mean_of_moments, weights))
 
 
 def _interval(values: Moments) -> tuple[float, float]:

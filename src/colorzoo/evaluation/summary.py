@@ -19,8 +19,6 @@ from colorzoo.evaluation.published import Published, published_for
 from colorzoo.evaluation.statistics import (
     Difference,
     Estimate,
-    Moments,
-    Output,
     Reach,
     Weights,
     bootstrap_weights,
@@ -30,6 +28,8 @@ from colorzoo.evaluation.statistics import (
     interactions_to_target,
 )
 from colorzoo.metrics.fid import frechet_distance
+from colorzoo.metrics.named import abbreviations
+from colorzoo.metrics.outputs import Moments, Output
 
 SIGNIFICANT = 0.05
 
@@ -302,8 +302,11 @@ def _reaches(
     setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights
 ) -> dict[str, Reach]:
     target = setup.protocol.target
-    outputs = [m.outputs[0] for m in setup.measures if target is not None and m.name == target.metric]
-    if target is None or not outputs:
+    if target is None:
+        return {}
+    wanted = abbreviations().get(target.metric, target.metric)
+    outputs = [measure.outputs[0] for measure in setup.measures if measure.name == wanted]
+    if not outputs:
         return {}
     found = {}
     for method in setup.methods:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from colorzoo.evaluation.statistics import Estimate, Output
+from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import Row, Score, Summary
+from colorzoo.metrics.outputs import Output
 
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 DIGITS = 6  # significant digits of all numbers in files: enough for readers, coarser than rounding noise

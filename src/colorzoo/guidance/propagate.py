@@ -19,7 +19,7 @@ Indices = NDArray[np.int64]
 VARIANCE_SHARE = 0.3
 """Variance of the Gaussian weights relative to that of a 3 x 3 window."""
 
-_MOST_COLUMNS = 256  # of 50 KB each; of more hints the free pixels are solved for at once
+MOST_COLUMNS = 256  # of 50 KB each; of more hints the free pixels are solved for at once
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 _LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise of a flat window
 _LEAST_WEIGHT = 1e-6  # relative to the largest; keeps all pixels connected, so the system is never singular
@@ -67,13 +67,13 @@ class Propagator:
     def __init__(self, lightness: Array, fade: float) -> None:
         self._weights = affinities(lightness, VARIANCE_SHARE)
         self._fade = fade
-        self._solver: SuperLU | None = None
-        self._inverse = ColumnCache(self._solve, _MOST_COLUMNS)
+        self.solver: SuperLU | None = None
+        self._inverse = ColumnCache(self._solve, MOST_COLUMNS)
 
     def __call__(self, ab: Array, given: NDArray[np.bool_]) -> Array:
         """Propagate given colors; see `propagate`."""
         fixed = np.flatnonzero(given)
-        if not 0 < fixed.size <= _MOST_COLUMNS:
+        if not 0 < fixed.size <= MOST_COLUMNS:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
         columns = np.stack(self._inverse.of(fixed.tolist()), axis=1)
         sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
@@ -82,10 +82,10 @@ class Propagator:
 
     def _solve(self, pixels: list[int]) -> Array:
         """Return columns of the inverse, as rows ``(n, H W)``."""
-        self._solver = self._solver or _factor(self._weights, self._fade)
+        self.solver = self.solver or _factor(self._weights, self._fade)
         sources = np.zeros((self._weights.shape[0], len(pixels)))
         sources[pixels, range(len(pixels))] = 1
-        columns: Array = self._solver.solve(sources).T.copy()
+        columns: Array = self.solver.solve(sources).T.copy()
         return columns
 
 

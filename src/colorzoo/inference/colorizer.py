@@ -51,7 +51,6 @@ from colorzoo.inference.references import (
     make_exemplar,
     read_reference,
     recipe_references,
-    require_color,
 )
 from colorzoo.networks.answers import AnswerCache
 from colorzoo.pictures.picture import Picture
@@ -557,9 +556,7 @@ class Colorizer:
         elif isinstance(reference, Look):
             found = [ReadReference(reference)]
         else:
-            picture = _as_picture(reference)
-            require_color(picture, "picture")
-            found = [ReadReference(picture)]
+            found = [ReadReference(_as_picture(reference))]
         return self.exemplar(found) if found else None
 
     def _with_look(self, rgb: Tensor) -> Exemplar:

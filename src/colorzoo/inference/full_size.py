@@ -21,7 +21,7 @@ from colorzoo.color.gamut import linear_rgb_in_gamut
 from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_levels
 from colorzoo.pictures.picture import Levels
 
-_BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
+BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
 CUT = 3.5  # deviations beyond which a correction's weight is below a thousandth
 _LONGEST = 4  # times the working size; a longer strip is scaled by its long side
 _BICUBIC_A, _ANTIALIASED_A = -0.75, -0.5  # as in torch.nn.functional.interpolate
@@ -195,7 +195,7 @@ def _join(
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
     """Divide a picture into bands of rows, at least one row each."""
-    step = max(1, _BAND_PIXELS // width)
+    step = max(1, BAND_PIXELS // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)
 

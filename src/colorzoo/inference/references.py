@@ -98,24 +98,24 @@ class ReadReference:
     Attributes:
         source: A picture, or the look of one.
         weight: Its weight among several.
+        name: Name in messages.
     """
 
     source: Picture | Look
     weight: float = 1.0
+    name: str = "picture"
 
 
 def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
     """Read a picture or a look, distinguished by content.
 
     Raises:
-        GuidanceError: The look is broken, or the picture has no color.
+        GuidanceError: The look is broken.
         PictureError: The picture cannot be read.
     """
     if path.is_file() and is_safetensors(path):
-        return ReadReference(Look.load(path), weight)
-    picture = read_picture(path)
-    require_color(picture, str(path))
-    return ReadReference(picture, weight)
+        return ReadReference(Look.load(path), weight, str(path))
+    return ReadReference(read_picture(path), weight, str(path))
 
 
 def ability_for(references: Sequence[object], recipe: object = None) -> type | None:
@@ -155,6 +155,13 @@ def require_color(picture: Picture, name: str) -> None:
     """
     if is_gray(picture):
         raise GuidanceError(f"the reference {name} has no color; name a picture in color.")
+
+
+def _require_colors(model: ColoringModel, references: Sequence[ReadReference]) -> None:
+    """Check that references have colors, where the model needs them; see `require_color`."""
+    for reference in references if model.reference_needs_color else ():
+        if isinstance(reference.source, Picture):
+            require_color(reference.source, reference.name)
 
 
 def recipe_references(recipe: Recipe, folder: Path) -> list[ReadReference]:
@@ -200,8 +207,10 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
         size: Shorter side of a reference for the model.
 
     Raises:
-        GuidanceError: The model needs one picture, and got several or a look.
+        GuidanceError: The model needs one picture, and got several or a look; or it needs colors, and a
+            reference is gray.
     """
+    _require_colors(model, references)
     first = references[0].source
     if not isinstance(model, GivesLooks):
         if isinstance(first, Look):
@@ -226,10 +235,11 @@ def make_look(model: ColoringModel, name: str, references: Sequence[ReadReferenc
         'xu2020_small'
 
     Raises:
-        GuidanceError: The model gives no looks.
+        GuidanceError: The model gives no looks, or needs colors that a reference does not have.
     """
     if not isinstance(model, GivesLooks):
         raise GuidanceError(f"{name} needs the reference picture itself; it makes no looks.")
+    _require_colors(model, references)
     return Look(_mixed_look(model, references, size), model.look_key(), name)
 
 

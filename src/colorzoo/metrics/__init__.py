@@ -19,6 +19,7 @@ from colorzoo.metrics.appearance import (
     neutral_chroma,
     right_hues,
 )
+from colorzoo.metrics.base import ColorMetric, PictureMean, Ratio, require_pair
 from colorzoo.metrics.cdr import (
     CDRSettings,
     ClusterDiscrepancyRatio,
@@ -40,6 +41,7 @@ from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
 from colorzoo.metrics.fid import FID
 from colorzoo.metrics.flow import Flow, opencv_flow
 from colorzoo.metrics.named import named_metric, picture_metrics
+from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
 from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
 from colorzoo.metrics.video import (
@@ -63,6 +65,7 @@ __all__ = [
     "ClassifierAccuracy",
     "ClusterDiscrepancyRatio",
     "ColorConsistency",
+    "ColorMetric",
     "Colorfulness",
     "ColorfulnessShare",
     "ContextualSimilarity",
@@ -77,9 +80,12 @@ __all__ = [
     "MeanPSNR",
     "MeanSSIM",
     "NeutralChroma",
+    "Output",
+    "PictureMean",
     "PooledAbPSNR",
     "PooledAbRMSE",
     "PooledPSNR",
+    "Ratio",
     "RightHue",
     "TruthClusters",
     "WarpingError",
@@ -96,12 +102,14 @@ __all__ = [
     "gray_gain",
     "histogram_intersection",
     "lpips_network",
+    "mean_of_moments",
     "named_metric",
     "neutral_area",
     "neutral_chroma",
     "opencv_flow",
     "picture_metrics",
     "psnr_8bit",
+    "require_pair",
     "right_hues",
     "ssim",
     "truth_clusters",

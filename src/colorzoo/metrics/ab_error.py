@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
 from colorzoo.metrics.base import ColorMetric, PictureMean, require_pair
+from colorzoo.metrics.outputs import Moments, Output, mean_of_moments, root_mean
 from colorzoo.metrics.psnr import PooledMSE, squared_errors
 
 LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
@@ -22,6 +26,7 @@ class MeanAbRMSE(PictureMean):
         tensor(5.)
     """
 
+    names = {"ab_rmse": {}}
     higher_is_better = False
     is_differentiable = True
 
@@ -29,6 +34,10 @@ class MeanAbRMSE(PictureMean):
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(squared_errors(ab, target_ab).sqrt())
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("ab_rmse_mean", "ab RMSE", "", "lower", mean_of_moments, 2),)
 
 
 class PooledAbRMSE(PooledMSE):
@@ -40,6 +49,7 @@ class PooledAbRMSE(PooledMSE):
         tensor(5.)
     """
 
+    names = {"ab_rmse_pooled": {}}
     higher_is_better = False
     is_differentiable = True
 
@@ -51,6 +61,10 @@ class PooledAbRMSE(PooledMSE):
     def compute(self) -> Tensor:
         """Return the error; NaN if there was no picture."""
         return self.mean().sqrt().float()
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("ab_rmse_pooled", "ab RMSE (pooled)", "", "lower", root_mean, 2),)
 
 
 def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -83,6 +97,11 @@ def area_under_curve(histogram: Tensor) -> Tensor:
     return torch.trapezoid(accuracy) / LARGEST
 
 
+def area_of_moments(moments: Moments) -> Moments:
+    """Return the area under the curve from a histogram over tolerances, then (exact, count); see `AbAUC`."""
+    return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
+
+
 def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
     """Return the ``(B, H, W)`` weight of the color bin nearest to each pixel of ``(B, 2, H, W)`` colors."""
     colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
@@ -104,6 +123,7 @@ class AbAUC(ColorMetric):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"auc": {}}
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
@@ -135,3 +155,18 @@ class AbAUC(ColorMetric):
         """Return ``auc`` and ``auc_rebalanced`` in [0, 1]; NaN if there was no picture."""
         raw, rebalanced = area_under_curve(torch.stack([self.raw, self.rebalanced])).float()
         return {"auc": raw, "auc_rebalanced": rebalanced}
+
+    def moments(self) -> list[list[float]]:
+        """Return both histograms, each followed by (exact, count)."""
+        return [[*histogram.tolist(), 0.0, 1.0] for histogram in (self.raw, self.rebalanced)]
+
+    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``color_weights``."""
+        return {"color_weights": class_weights_of(given["target_ab"], self.class_weights)}
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (
+            Output("auc_ab150_pooled", "AuC", "", "higher", area_of_moments),
+            Output("auc_ab150_rebalanced_pooled", "AuC (rebalanced)", "", "higher", area_of_moments),
+        )

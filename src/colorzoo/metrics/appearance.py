@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.metrics.base import ColorMetric, PictureMean, Ratio, require_pair, require_pictures
+from colorzoo.metrics.outputs import Output, absolute_mean, mean_of_moments, sums
 from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
 
 Form = Literal["hasler", "absolute"]
@@ -58,7 +59,7 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
 
 
 class Colorfulness(PictureMean):
-    """Mean over pictures of `colorfulness`.
+    """Mean over pictures of `colorfulness`, from 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -70,6 +71,8 @@ class Colorfulness(PictureMean):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"colorfulness": {}}
+    abbreviations = {"cf": "colorfulness"}
     is_differentiable = True
 
     def __init__(self, *, form: Form = "hasler", validate_args: bool = True) -> None:
@@ -85,6 +88,10 @@ class Colorfulness(PictureMean):
         """Return ``cf_hasler`` or ``cf_absolute``."""
         return {f"cf_{self.form}": self.mean()}
 
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output(f"cf_{self.form}_mean", "Colorfulness", "", "neither", mean_of_moments, 1),)
+
 
 class DeltaColorfulness(ColorMetric):
     """Distance of the results' colorfulness from the truth's, in both published forms.
@@ -99,6 +106,8 @@ class DeltaColorfulness(ColorMetric):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"delta_colorfulness": {}}
+    abbreviations = {"delta_cf": "delta_colorfulness"}
     higher_is_better = False
     is_differentiable = True
     full_state_update = False
@@ -130,6 +139,18 @@ class DeltaColorfulness(ColorMetric):
             f"mean_delta_cf_{self.form}": (self.distance / self.count).float(),
         }
 
+    def moments(self) -> list[list[float]]:
+        """Return the sums of the absolute and of the signed differences."""
+        return sums([float(self.distance), float(self.total)], [float(self.count)] * 2)
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        key = f"cf_{self.form}_distance"
+        return (
+            Output(f"{key}_mean", "Delta CF (per picture)", "", "lower", mean_of_moments, 1),
+            Output(f"{key}_of_means", "Delta CF (of means)", "", "lower", absolute_mean, 1, False),
+        )
+
 
 class ColorfulnessShare(Ratio):
     """Mean colorfulness of results as a share of the truth's; 1 is as colorful, and more is no better.
@@ -140,12 +161,18 @@ class ColorfulnessShare(Ratio):
         tensor(1.)
     """
 
+    names = {"colorfulness_share": {}}
+    abbreviations = {"cf_share": "colorfulness_share"}
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(colorfulness(rgb), colorfulness(target))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("cf_hasler_share", "Colorfulness, share", "", "neither", mean_of_moments),)
 
 
 def chroma(ab: Tensor) -> Tensor:
@@ -194,6 +221,7 @@ class NeutralChroma(Ratio):
         tensor(4.2426)
     """
 
+    names = {"neutral_chroma": {}}
     higher_is_better = False
     is_differentiable = True
 
@@ -201,6 +229,10 @@ class NeutralChroma(Ratio):
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*neutral_chroma(ab, target_ab))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("chroma_where_neutral5", "Chroma on neutral", "", "lower", mean_of_moments),)
 
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
@@ -236,6 +268,7 @@ class RightHue(Ratio):
         tensor(1.)
     """
 
+    names = {"right_hue": {}}
     higher_is_better = True
     is_differentiable = False
 
@@ -243,6 +276,10 @@ class RightHue(Ratio):
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*right_hues(ab, target_ab))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("hue35_where_chroma15", "Right hue", "", "higher", mean_of_moments),)
 
 
 def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
@@ -266,7 +303,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class GrayGain(MeanDecibels):
-    """Mean over pictures of `gray_gain`; pictures with a gray truth are left out, see also `MeanDecibels`.
+    """Mean over pictures of `gray_gain` in dB; pictures with a gray truth are left out, see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -274,6 +311,7 @@ class GrayGain(MeanDecibels):
         tensor(13.2024)
     """
 
+    names = {"gray_gain": {}}
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
@@ -281,3 +319,7 @@ class GrayGain(MeanDecibels):
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
         self.add(gain.masked_fill(gain.isneginf(), torch.nan))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return self.decibels_output("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")

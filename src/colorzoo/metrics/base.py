@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from colorzoo.errors import DataError
+from colorzoo.metrics.outputs import Output, sums
 
 _RANGES = {3: (0.0, 1.0)}  # by channels; the ab of a result may leave every gamut
 _TRUE_AB = (-128.0, 128.0)  # CIE units, beyond all colors of sRGB
@@ -18,12 +20,34 @@ _SLACK = 2e-3  # rounding of float16; half a level of 8 bits
 
 
 class ColorMetric(Metric):
-    """Base of all metrics: it may check its input, and plots its values.
+    """Base of all metrics: it may check its input, plots its values and says how reports show them.
+
+    Examples:
+        >>> from colorzoo.metrics import MeanSSIM
+        >>> issubclass(MeanSSIM, ColorMetric), MeanSSIM().outputs()[0].key
+        (True, 'ssim_rgb_gauss11_mean')
+
+    A class below `colorzoo.metrics` with `names` can be named wherever metrics are chosen; one with `outputs`
+    is measured by ``colorzoo evaluate``.
 
     Args:
         validate_args: Check that pictures are finite floats in their range; this waits for the device.
         **options: Arguments of `torchmetrics.Metric`.
+
+    Attributes:
+        names: Names of the metric, and the options of the constructor that each stands for.
+        abbreviations: Short names, and the name that each stands for.
+        default_network: Name of the network unless the user names one, passed to the constructor before the
+            path of a weight file; empty for a metric without a network.
+        of_whole_set: True if only a whole set has a value, which is made from features of its pictures.
+        needs_color: True if a picture whose truth is gray has no value.
     """
+
+    names: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    abbreviations: ClassVar[Mapping[str, str]] = {}
+    default_network: ClassVar[str] = ""
+    of_whole_set: ClassVar[bool] = False
+    needs_color: ClassVar[bool] = False
 
     def __init__(self, *, validate_args: bool = True, **options: Any) -> None:
         super().__init__(**options)
@@ -43,6 +67,41 @@ class ColorMetric(Metric):
         shown = [drop_left_out(each) for each in val] if isinstance(val, list | tuple) else drop_left_out(val)
         return self._plot(shown, ax)
 
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """Return the numbers that reports show; none if ``colorzoo evaluate`` does not measure the metric.
+
+        Args:
+            mark: Part of the keys that tells a user's weight file from the published weights of the network.
+        """
+        return ()
+
+    def moments(self) -> list[list[float]]:
+        """Return the states as moments, one vector for each of `outputs`; see `colorzoo.metrics.outputs`."""
+        raise NotImplementedError(f"{type(self).__name__} must define moments() to be shown in reports")
+
+    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return more arguments of ``update`` that the truth alone determines.
+
+        ``colorzoo evaluate`` computes them once for all methods.
+
+        Args:
+            given: The other arguments.
+        """
+        return {}
+
+    def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
+        """Measure one picture; the states are lost.
+
+        Args:
+            given: Arguments of ``update``.
+
+        Returns:
+            The moments of each of `outputs`.
+        """
+        self.reset()
+        self.update(**given)
+        return self.moments()
+
 
 def drop_left_out(value: Any) -> Any:
     """Return a result without the number of pictures that were left out, which is no score."""
@@ -51,6 +110,13 @@ def drop_left_out(value: Any) -> Any:
 
 class PictureMean(ColorMetric, ABC):
     """Mean of one value per picture.
+
+    Examples:
+        >>> from colorzoo.metrics import MeanAbRMSE
+        >>> error = MeanAbRMSE()
+        >>> error.add(torch.tensor([1.0, 3.0]))
+        >>> error.compute()
+        tensor(2.)
 
     Pictures that have no value, such as those without an edge, are left out and counted; their value is NaN.
     A metric implements ``update``, which computes the values and passes them to `add`.
@@ -87,9 +153,20 @@ class PictureMean(ColorMetric, ABC):
         """Return the mean; a subclass may return several values by name."""
         return self.mean()
 
+    def moments(self) -> list[list[float]]:
+        """Return the sum and the count."""
+        return sums([float(self.total)], [float(self.count)])
+
 
 class Ratio(ColorMetric):
     """One sum divided by another, both over all pixels or pictures.
+
+    Examples:
+        >>> from colorzoo.metrics import RightHue
+        >>> share = RightHue()
+        >>> share.add(torch.tensor([8, 2]), torch.tensor([10, 10]))
+        >>> share.compute()
+        tensor(0.5000)
 
     Args:
         validate_args: See `ColorMetric`.
@@ -113,6 +190,10 @@ class Ratio(ColorMetric):
     def compute(self) -> Tensor:
         """Return the ratio; NaN if nothing was counted."""
         return (self.total / self.count).float()
+
+    def moments(self) -> list[list[float]]:
+        """Return both sums."""
+        return sums([float(self.total)], [float(self.count)])
 
 
 def require_pictures(image: Tensor, channels: int, *, values: bool = True) -> None:
@@ -156,6 +237,9 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
 
 def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool = True) -> None:
     """Check that two batches can be compared pixel by pixel.
+
+    Examples:
+        >>> require_pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), 3)
 
     Args:
         image: Results, see `require_pictures`.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from colorzoo.color.levels import linear_of
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ColorMetric, require_mask, require_pair, require_pictures
+from colorzoo.metrics.outputs import Output, mean_of_moments, sums
 
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
@@ -242,8 +244,13 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
     return torch.tensor([score.mean() if len(score) else np.nan for score in scores], dtype=torch.float64)
 
 
+def clusters_name() -> str:
+    """Return the part of keys that names the clusters, and scikit-image's release, on which they depend."""
+    return f"slic250_exact_skimage{version('scikit-image')}"
+
+
 class ClusterDiscrepancyRatio(ColorMetric):
-    """Mean Cluster Discrepancy Ratio over pictures, with scikit-image's SLIC and Canny (Kim et al. 2021).
+    """Mean Cluster Discrepancy Ratio over pictures, in [0, 1] (Kim et al. 2021, sec. 4).
 
     Examples:
         >>> truth = 20 * torch.rand(1, 2, 32, 32)
@@ -259,6 +266,8 @@ class ClusterDiscrepancyRatio(ColorMetric):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"cdr": {}}
+    needs_color = True  # the edges of a gray picture are noise of the file format
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
@@ -315,3 +324,16 @@ class ClusterDiscrepancyRatio(ColorMetric):
         """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and the number ``left_out``."""
         a, b, both = (self.total / self.count).float()  # 0 / 0 is NaN
         return {"cdr_a": a, "cdr_b": b, "cdr": both, "left_out": self.left_out}
+
+    def moments(self) -> list[list[float]]:
+        """Return the sums and counts of both, of a and of b."""
+        a, b, both = sums(self.total.tolist(), self.count.tolist())
+        return [both, a, b]
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        titles = {"cdr": "CDR", "cdr_a": "CDR of a", "cdr_b": "CDR of b"}
+        return tuple(
+            Output(f"{key}_{clusters_name()}_mean", title, "", "higher", mean_of_moments, detail=key != "cdr")
+            for key, title in titles.items()
+        )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ColorMetric, require_pictures
 from colorzoo.metrics.feature_networks import FrozenNetwork, timm_network
+from colorzoo.metrics.outputs import Output, mean_of_moments, sums
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class ClassifierAccuracy(ColorMetric):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"accuracy": {}}
+    default_network = "resnet101.tv_in1k"
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
@@ -119,6 +122,17 @@ class ClassifierAccuracy(ColorMetric):
     def compute(self) -> dict[str, Tensor]:
         """Return ``topK_CLASSIFIER_PREPROCESSING`` in [0, 1]; NaN if there was no picture."""
         return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
+
+    def moments(self) -> list[list[float]]:
+        """Return the hits and the count of each k."""
+        return sums(self.hits.tolist(), [float(self.count)] * len(self.best))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return tuple(
+            Output(f"{key}{mark}_mean", f"Top-{k}", "", "higher", mean_of_moments)
+            for key, k in zip(self.keys, self.best, strict=True)
+        )
 
 
 def require_labels(labels: Tensor, count: int, classes: int) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.metrics.base import PictureMean, require_mask, require_pair
+from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.metrics.perceptual import Net, lpips_network, to_signed
 from colorzoo.metrics.psnr import MeanDecibels, decibels
 
@@ -87,9 +88,13 @@ class BandMetric(PictureMean):
         super().__init__(validate_args=validate_args)
         self.kernel_size = kernel_size
 
+    def heading(self, title: str) -> str:
+        """Return a column heading with K."""
+        return f"{title} K={self.kernel_size or 'Full'}"
+
 
 class BandShare(BandMetric):
-    """Mean over pictures of the share of pixels in the band.
+    """Mean over pictures of the share of pixels in the band, in [0, 1].
 
     Examples:
         >>> edges = torch.zeros(2, 1, 10, 10)
@@ -98,6 +103,7 @@ class BandShare(BandMetric):
         {'band_share_k3': tensor(0.3000), 'left_out': tensor(0)}
     """
 
+    names = {"band_share": {}}
     is_differentiable = False
 
     def update(self, edges: Tensor) -> None:
@@ -109,9 +115,14 @@ class BandShare(BandMetric):
         """Return ``band_share_k7`` (or ``_full``) and the number ``left_out``."""
         return {f"band_share_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
 
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        key = f"band_share_k{self.kernel_size or 'full'}_mean"
+        return (Output(key, "Share of the band", "", "neither", mean_of_moments),)
+
 
 class BandPSNR(BandMetric, MeanDecibels):
-    """Mean over pictures of `band_psnr`.
+    """Mean over pictures of `band_psnr` in dB (Kim et al. 2021, K rows).
 
     Examples:
         >>> truth, edges = torch.full((2, 3, 8, 8), 0.5), torch.ones(2, 1, 8, 8)
@@ -119,6 +130,7 @@ class BandPSNR(BandMetric, MeanDecibels):
         tensor(20.)
     """
 
+    names = {"psnr_k7": {"kernel_size": 7}, "psnr_kfull": {"kernel_size": None}}
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
@@ -137,9 +149,14 @@ class BandPSNR(BandMetric, MeanDecibels):
         """Return ``psnr_k7`` (or ``psnr_full``) in dB and the number ``left_out``."""
         return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
 
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        key = f"psnr_rgb_float_k{self.kernel_size or 'full'}_mean"
+        return self.decibels_output(key, self.heading("PSNR"))
+
 
 class BandLPIPS(BandMetric):
-    """Mean over pictures of the LPIPS map inside a band.
+    """Mean over pictures of the LPIPS map inside a band (Kim et al. 2021, K rows).
 
     Examples:
         >>> truth, edges = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)  # doctest: +SKIP
@@ -151,6 +168,8 @@ class BandLPIPS(BandMetric):
         kernel_size: Side of the band; None for the whole picture. See `edge_band`.
     """
 
+    names = {"lpips_k7": {"kernel_size": 7}}
+    default_network = "alex"
     higher_is_better = False
     is_differentiable = True
 
@@ -182,3 +201,8 @@ class BandLPIPS(BandMetric):
     def compute(self) -> dict[str, Tensor]:
         """Return ``lpips_NET_k7`` (or ``_full``) and the number ``left_out``."""
         return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        key = f"lpips_{self.net}_v0.1_k{self.kernel_size or 'full'}{mark}_mean"
+        return (Output(key, self.heading("LPIPS"), "", "lower", mean_of_moments),)

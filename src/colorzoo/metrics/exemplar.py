@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,8 @@ from colorzoo.metrics.feature_networks import (
     load_by_name,
     published_weights,
 )
+from colorzoo.metrics.outputs import Output, mean_of_moments
+from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.weights import load_state_dict_file
 
 BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
@@ -50,7 +54,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
 
 
 class HistogramIntersection(PictureMean):
-    """Mean over pictures of `histogram_intersection` with their exemplars.
+    """Mean over pictures of `histogram_intersection` with their exemplars, in [0, 1].
 
     Examples:
         >>> ab = torch.full((2, 2, 8, 8), 20.0)
@@ -58,6 +62,7 @@ class HistogramIntersection(PictureMean):
         tensor(0.)
     """
 
+    names = {"histogram_intersection": {}}
     higher_is_better = True
     is_differentiable = False
 
@@ -69,6 +74,10 @@ class HistogramIntersection(PictureMean):
         """
         require_exemplars(ab, reference_ab, 2, values=self.validate_args)
         self.add(histogram_intersection(ab, reference_ab))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("hist_ab529_reference_mean", "Histogram int.", "", "higher", mean_of_moments),)
 
 
 def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: float = 0.5) -> Tensor:
@@ -100,23 +109,6 @@ def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: fl
     return affinity.amax(dim=1).mean(dim=1)
 
 
-class _NormalizedVGG(nn.Module):
-    """torchvision's VGG-19 up to a layer, after ImageNet's normalization."""
-
-    center: Tensor
-    scale: Tensor
-
-    def __init__(self, layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = layers
-        self.register_buffer("center", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1))
-        self.register_buffer("scale", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        maps: Tensor = self.layers((rgb - self.center) / self.scale)
-        return maps
-
-
 def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNetwork:
     """Build torchvision's VGG-19 up to a layer, applied at the pictures' own size.
 
@@ -142,14 +134,13 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
     depth, channels = LAYERS[layer]
     url = str(models.VGG19_Weights.IMAGENET1K_V1.url)
     found = published_weights(url) if weights is None else load_state_dict_file(weights)
-    layers = models.vgg19(weights=None).features[:depth]
-    names = {key: f"features.{key}" for key in layers.state_dict()}
-    load_by_name(layers, names, found, f"VGG-19 up to {layer}")
-    return FeatureNetwork(f"vgg19-{layer}", "full-size", _NormalizedVGG(layers), channels)
+    network = VGG19Maps(depth)
+    load_by_name(network, {key: key for key in network.state_dict()}, found, f"VGG-19 up to {layer}")
+    return FeatureNetwork(f"vgg19-{layer}", "full-size", network, channels)
 
 
 class ContextualSimilarity(PictureMean):
-    """Mean over pictures of `contextual_similarity` with their exemplars.
+    """Mean over pictures of `contextual_similarity` with their exemplars (Mechrez et al. 2018).
 
     Examples:
         >>> network = FeatureNetwork("pixels", "whole", torch.nn.Identity(), 3)
@@ -164,6 +155,8 @@ class ContextualSimilarity(PictureMean):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"contextual": {}}
+    default_network = "relu4_2"
     higher_is_better = True
     is_differentiable = True
 
@@ -182,20 +175,31 @@ class ContextualSimilarity(PictureMean):
         self.bandwidth = bandwidth
         self.key = f"cx_{features.name}_{features.preprocessing}_h{bandwidth:g}"
 
-    def update(self, rgb: Tensor, reference_rgb: Tensor) -> None:
+    def update(self, rgb: Tensor, reference_rgb: Tensor, reference_maps: Tensor | None = None) -> None:
         """Add pictures.
 
         Args:
             rgb: ``(B, 3, H, W)`` results in [0, 1].
             reference_rgb: ``(B, 3, h, w)`` their exemplars in [0, 1]; they may have another size.
+            reference_maps: Features of the exemplars, to compute them once for several methods.
 
         Raises:
             DataError: The numbers of results and exemplars differ, or a batch has not three channels.
         """
         require_exemplars(rgb, reference_rgb, 3, values=self.validate_args)
-        maps = [self.network(picture.float()) for picture in (rgb, reference_rgb)]
-        self.add(contextual_similarity(*maps, bandwidth=self.bandwidth))
+        if reference_maps is None:
+            reference_maps = self.network(reference_rgb.float())
+        maps = self.network(rgb.float())
+        self.add(contextual_similarity(maps, reference_maps, bandwidth=self.bandwidth))
+
+    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``reference_maps``."""
+        return {"reference_maps": self.network(given["reference_rgb"].float())}
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``cx_NETWORK_PREPROCESSING_hBANDWIDTH``."""
         return {self.key: self.mean()}
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output(f"{self.key}{mark}_mean", "Contextual sim.", "", "higher", mean_of_moments),)

@@ -36,6 +36,11 @@ class FrozenNetwork(nn.Module):
         self.num_features = num_features
         self._hidden = [network.eval().requires_grad_(False)]  # a list, so that torch does not register it
 
+    @property
+    def network(self) -> nn.Module:
+        """The network."""
+        return self._hidden[0]
+
     def forward(self, *arguments: Any) -> Any:
         """Call the network."""
         return self._hidden[0](*arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from colorzoo.metrics.base import ColorMetric, require_pair
 from colorzoo.metrics.feature_networks import FeatureNetwork, FrozenNetwork, feature_network
+from colorzoo.metrics.outputs import Output, no_finish
 from colorzoo.metrics.psnr import to_8bit
 
 
@@ -32,6 +34,10 @@ class FID(ColorMetric, FrechetInceptionDistance):
         weights: Weight file of a network given by name; see `feature_network`.
         validate_args: See `ColorMetric`.
     """
+
+    names = {"fid": {}}
+    default_network = "inception-v3"
+    of_whole_set = True
 
     def __init__(
         self,
@@ -64,6 +70,14 @@ class FID(ColorMetric, FrechetInceptionDistance):
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         return {self.key: super().compute().clamp(min=0)}  # rounding can give -3e-7
+
+    def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
+        """Return the features of one result."""
+        return [self.features(given["rgb"])[0].tolist()]
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output(f"{self.key}{mark}", "FID", "", "lower", no_finish, 2, per_picture=False),)
 
 
 def _levels(rgb: Tensor) -> Tensor:

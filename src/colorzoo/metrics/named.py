@@ -1,5 +1,7 @@
 """Metrics by name, as ``--metrics`` of training and of ``colorzoo evaluate`` take them.
 
+Classes are found by scanning the modules of `colorzoo.metrics`, see `colorzoo.metrics.base.ColorMetric`.
+
 A name may contain the network of a metric, and a file with its weights: ``fid:resnet18.a1_in1k``,
 ``lpips:vgg=vgg16.pth``, ``lpips=alexnet.pth``.
 """
@@ -7,9 +9,12 @@ A name may contain the network of a metric, and a file with its weights: ``fid:r
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,59 +23,50 @@ from torchmetrics import Metric, MetricCollection
 
 from colorzoo import metrics
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.metrics.base import ColorMetric
 
 
 @dataclass(frozen=True)
-class MetricSpec:
-    """Construction of a named metric.
+class NamedMetric:
+    """What a name stands for.
 
     Attributes:
-        metric: Its class in `colorzoo.metrics`.
-        options: Keyword arguments of the class.
-        network: Its default network; empty for a metric without a network.
+        kind: The class.
+        options: Keyword arguments of its constructor.
     """
 
-    metric: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    network: str = ""
+    kind: type[ColorMetric]
+    options: Mapping[str, Any]
 
 
-SPECS: Mapping[str, MetricSpec] = {
-    "psnr": MetricSpec("MeanPSNR"),
-    "psnr_float": MetricSpec("MeanPSNR", {"eight_bit": False}),
-    "psnr_pooled": MetricSpec("PooledPSNR"),
-    "psnr_ab": MetricSpec("MeanAbPSNR"),
-    "psnr_ab_pooled": MetricSpec("PooledAbPSNR"),
-    "psnr_k7": MetricSpec("BandPSNR", {"kernel_size": 7}),
-    "psnr_kfull": MetricSpec("BandPSNR", {"kernel_size": None}),
-    "band_share": MetricSpec("BandShare"),
-    "ab_rmse": MetricSpec("MeanAbRMSE"),
-    "ab_rmse_pooled": MetricSpec("PooledAbRMSE"),
-    "auc": MetricSpec("AbAUC"),
-    "ssim": MetricSpec("MeanSSIM"),
-    "colorfulness": MetricSpec("Colorfulness"),
-    "delta_colorfulness": MetricSpec("DeltaColorfulness"),
-    "colorfulness_share": MetricSpec("ColorfulnessShare"),
-    "gray_gain": MetricSpec("GrayGain"),
-    "neutral_chroma": MetricSpec("NeutralChroma"),
-    "right_hue": MetricSpec("RightHue"),
-    "cdr": MetricSpec("ClusterDiscrepancyRatio"),
-    "histogram_intersection": MetricSpec("HistogramIntersection"),
-    "lpips": MetricSpec("MeanLPIPS", network="alex"),
-    "lpips_k7": MetricSpec("BandLPIPS", {"kernel_size": 7}, network="alex"),
-    "fid": MetricSpec("FID", network="inception-v3"),
-    "accuracy": MetricSpec("ClassifierAccuracy", network="resnet101.tv_in1k"),
-    "contextual": MetricSpec("ContextualSimilarity", network="relu4_2"),
-    "color_consistency": MetricSpec("ColorConsistency"),
-    "warping_error": MetricSpec("WarpingError"),
-    "chroma_flicker": MetricSpec("ChromaFlicker"),
-}
-ABBREVIATIONS: Mapping[str, str] = {
-    "cf": "colorfulness",
-    "cf_share": "colorfulness_share",
-    "delta_cf": "delta_colorfulness",
-}
-"""Short names, used in protocols and tables of papers."""
+@cache
+def all_metrics() -> Mapping[str, NamedMetric]:
+    """Return the metrics of all modules of `colorzoo.metrics` by name.
+
+    Raises:
+        ValueError: Two classes have the same name.
+    """
+    found: dict[str, NamedMetric] = {}
+    for kind in _metric_classes():
+        for name, options in kind.names.items():
+            if name in found:
+                raise ValueError(f"{kind.__name__} and {found[name].kind.__name__} are both named {name!r}")
+            found[name] = NamedMetric(kind, options)
+    return found
+
+
+@cache
+def abbreviations() -> Mapping[str, str]:
+    """Return the short names that protocols and tables of papers use, and what they stand for."""
+    return {short: name for kind in _metric_classes() for short, name in kind.abbreviations.items()}
+
+
+def _metric_classes() -> Iterable[type[ColorMetric]]:
+    for found in pkgutil.iter_modules(metrics.__path__, prefix=f"{metrics.__name__}."):
+        for value in vars(importlib.import_module(found.name)).values():
+            own = inspect.isclass(value) and value.__module__ == found.name
+            if own and issubclass(value, ColorMetric) and "names" in vars(value):
+                yield value
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class MetricName:
     """A parsed metric name.
 
     Attributes:
-        base: The metric's name in `SPECS`.
+        base: The metric's name in `all_metrics`.
         network: Name of the network; empty for the default one.
         weights: The network's weight file.
     """
@@ -103,23 +99,23 @@ def parse_name(name: str) -> MetricName:
     """
     words, _, file = name.partition("=")
     base, _, network = words.partition(":")
-    base = ABBREVIATIONS.get(base, base)
-    if base not in SPECS:
-        raise DataError(f"unknown metric {base!r}; {suggestion(base, SPECS)}")
-    if (network or file) and not SPECS[base].network:
+    base, known = abbreviations().get(base, base), all_metrics()
+    if base not in known:
+        raise DataError(f"unknown metric {base!r}; {suggestion(base, known)}")
+    if (network or file) and not known[base].kind.default_network:
         raise DataError(f"the metric {base} has no network; write {base!r}, not {name!r}")
     if file and not Path(file).is_file():
         raise WeightsError(f"no file {file!r}, given as the weights of the metric {base}")
     return MetricName(base, network, Path(file) if file else None)
 
 
-def suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of an error for an unknown name: the similar names, or all of them."""
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known))}"
 
 
-def named_metric(name: str | MetricName) -> Metric:
+def named_metric(name: str | MetricName) -> ColorMetric:
     """Build a metric by its name.
 
     Examples:
@@ -134,10 +130,10 @@ def named_metric(name: str | MetricName) -> Metric:
         WeightsError: The weights of its network are missing.
     """
     wanted = parse_name(name) if isinstance(name, str) else name
-    spec = SPECS[wanted.base]
-    network = (wanted.network or spec.network, wanted.weights) if spec.network else ()
-    metric: Metric = getattr(metrics, spec.metric)(*network, **spec.options)
-    return metric
+    found = all_metrics()[wanted.base]
+    default = found.kind.default_network
+    network = (wanted.network or default, wanted.weights) if default else ()
+    return found.kind(*network, **found.options)
 
 
 def picture_metrics(names: Sequence[str]) -> MetricCollection:

@@ -12,6 +12,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.metrics.base import PictureMean, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
+from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.weights import load_state_dict_file
 
 WINDOW = 11
@@ -48,7 +49,7 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class MeanSSIM(PictureMean):
-    """Mean over pictures of `ssim`.
+    """Mean over pictures of `ssim`, up to 1 (Wang et al. 2004, as scikit-image).
 
     Examples:
         >>> truth = torch.rand(2, 3, 16, 16)
@@ -56,6 +57,7 @@ class MeanSSIM(PictureMean):
         tensor(1.)
     """
 
+    names = {"ssim": {}}
     higher_is_better = True
     is_differentiable = True
 
@@ -63,6 +65,10 @@ class MeanSSIM(PictureMean):
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(ssim(rgb, target))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean_of_moments),)
 
 
 def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
@@ -109,7 +115,7 @@ def to_signed(rgb: Tensor) -> Tensor:
 
 
 class MeanLPIPS(PictureMean):
-    """Mean LPIPS over pictures.
+    """Mean LPIPS over pictures (Zhang et al. 2018, version 0.1).
 
     Examples:
         >>> rgb, truth = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)  # doctest: +SKIP
@@ -121,6 +127,8 @@ class MeanLPIPS(PictureMean):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"lpips": {}}
+    default_network = "alex"
     higher_is_better = False
     is_differentiable = True
 
@@ -137,3 +145,7 @@ class MeanLPIPS(PictureMean):
     def compute(self) -> dict[str, Tensor]:
         """Return ``lpips_NET``."""
         return {f"lpips_{self.net}": self.mean()}
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output(f"lpips_{self.net}_v0.1{mark}_mean", "LPIPS", "", "lower", mean_of_moments),)

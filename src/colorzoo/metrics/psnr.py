@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.metrics.base import ColorMetric, PictureMean, require_pair
+from colorzoo.metrics.outputs import Finish, Moments, Output, mean_of_moments, sums
 
 AB_SPAN = 220.0  # CIE units from -110 to 110, the range in which the papers scale ab
 
@@ -52,6 +53,15 @@ def decibels(mse: Tensor, peak: float) -> Tensor:
     return 10 * torch.log10(peak**2 / mse)
 
 
+def decibels_of_mean(peak: float) -> Finish:
+    """Return the function from moments of squared errors to a pooled PSNR."""
+
+    def finish(moments: Moments) -> Moments:
+        return decibels(torch.from_numpy(mean_of_moments(moments)), peak).numpy()
+
+    return finish
+
+
 def to_8bit(rgb: Tensor) -> Tensor:
     """Return ``rgb`` in [0, 1] truncated to whole levels of 255, as float32."""
     # 1e-4 of a level: an 8-bit value must not drop by one level in a round trip through float
@@ -81,6 +91,14 @@ class MeanDecibels(PictureMean):
             return torch.full_like(self.total, torch.inf).float()
         return super().mean()
 
+    def moments(self) -> list[list[float]]:
+        """Return the sum, the number of exact pictures and the count of others."""
+        return [[float(self.total), float(self.exact), float(self.count)]]
+
+    def decibels_output(self, key: str, title: str) -> tuple[Output, ...]:
+        """Return the definition of the mean for reports."""
+        return (Output(key, title, "dB", "higher", mean_of_moments, 2),)
+
 
 class EightBit(ColorMetric):
     """Base of metrics over RGB that may be truncated to 8 bits.
@@ -101,7 +119,7 @@ class EightBit(ColorMetric):
 
 
 class MeanPSNR(EightBit, MeanDecibels):
-    """Mean over pictures of the PSNR over RGB; see `MeanDecibels` for pictures without error.
+    """Mean over pictures of the PSNR over RGB in dB (Zhang et al. 2017, Table 1); see also `MeanDecibels`.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -109,14 +127,22 @@ class MeanPSNR(EightBit, MeanDecibels):
         tensor(19.8313)
     """
 
+    names = {"psnr": {}, "psnr_float": {"eight_bit": False}}
+
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
 
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        if self.eight_bit:
+            return self.decibels_output("psnr_rgb_8bit_mean", "PSNR")
+        return self.decibels_output("psnr_rgb_float_mean", "PSNR (float)")
+
 
 class MeanAbPSNR(MeanDecibels):
-    """Mean over pictures of the PSNR over ab with the peak `AB_SPAN`; see `MeanDecibels`.
+    """Mean over pictures of the PSNR over ab in dB, with the peak `AB_SPAN`; see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 10.0)
@@ -124,12 +150,17 @@ class MeanAbPSNR(MeanDecibels):
         tensor(20.)
     """
 
+    names = {"psnr_ab": {}}
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(psnr(ab, target_ab, peak=AB_SPAN))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return self.decibels_output("psnr_ab220_mean", "PSNR of ab")
 
 
 class PooledMSE(ColorMetric):
@@ -155,9 +186,13 @@ class PooledMSE(ColorMetric):
         """Return the mean squared error; NaN if there was no picture."""
         return self.total / self.values
 
+    def moments(self) -> list[list[float]]:
+        """Return the sum of squared errors and the number of values."""
+        return sums([float(self.total)], [float(self.values)])
+
 
 class PooledPSNR(EightBit, PooledMSE):
-    """PSNR of the mean squared error over all RGB values of all pictures.
+    """PSNR in dB of the mean squared error over all RGB values of all pictures.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -165,6 +200,7 @@ class PooledPSNR(EightBit, PooledMSE):
         tensor(19.8313)
     """
 
+    names = {"psnr_pooled": {}}
     higher_is_better = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
@@ -178,9 +214,14 @@ class PooledPSNR(EightBit, PooledMSE):
         """Return the PSNR in dB; infinite if every picture is exact, NaN if there was none."""
         return decibels(self.mean(), 1.0).float()
 
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        key = f"psnr_rgb_{'8bit' if self.eight_bit else 'float'}_pooled"
+        return (Output(key, "PSNR (pooled)", "dB", "higher", decibels_of_mean(1.0), 2),)
+
 
 class PooledAbPSNR(PooledMSE):
-    """PSNR of the mean squared error over all ab values of all pictures, with the peak `AB_SPAN`.
+    """PSNR in dB of the mean squared error over all ab values of all pictures, with the peak `AB_SPAN`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 10.0)
@@ -188,6 +229,7 @@ class PooledAbPSNR(PooledMSE):
         tensor(20.)
     """
 
+    names = {"psnr_ab_pooled": {}}
     higher_is_better = True
     is_differentiable = True
 
@@ -199,3 +241,8 @@ class PooledAbPSNR(PooledMSE):
     def compute(self) -> Tensor:
         """Return the PSNR in dB; infinite if every picture is exact, NaN if there was none."""
         return decibels(self.mean(), AB_SPAN).float()
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        key, title = "psnr_ab220_pooled", "PSNR of ab (pooled)"
+        return (Output(key, title, "dB", "higher", decibels_of_mean(AB_SPAN), 2),)

@@ -63,7 +63,7 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
 
 
 class ColorConsistency(PictureMean):
-    """Mean over clips of `color_consistency` (CDC); clips that are too short are left out and counted.
+    """Mean over clips of `color_consistency` (CDC, Liu et al. 2021); clips that are too short are left out.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 8, 8).expand(2, 5, 3, 8, 8)
@@ -75,6 +75,7 @@ class ColorConsistency(PictureMean):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"color_consistency": {}}
     higher_is_better = False
     is_differentiable = False
 
@@ -199,7 +200,7 @@ class _MotionMetric(PictureMean):
 
 
 class WarpingError(_MotionMetric):
-    """Mean over clips of `warping_error`; clips whose error is NaN are left out and counted.
+    """Mean over clips of `warping_error` (Lai et al. 2018); clips without a value are left out and counted.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
@@ -212,6 +213,7 @@ class WarpingError(_MotionMetric):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"warping_error": {}}
     key = "warping_error"
 
     def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
@@ -220,7 +222,7 @@ class WarpingError(_MotionMetric):
 
 
 class ChromaFlicker(_MotionMetric):
-    """Mean over clips of `chroma_flicker`; clips whose flicker is NaN are left out and counted.
+    """Mean over clips of `chroma_flicker` in CIE units; clips without a value are left out and counted.
 
     Examples:
         >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
@@ -233,6 +235,7 @@ class ChromaFlicker(_MotionMetric):
         validate_args: See `ColorMetric`.
     """
 
+    names = {"chroma_flicker": {}}
     key = "chroma_flicker"
 
     def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:

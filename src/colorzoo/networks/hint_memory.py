@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from colorzoo.networks.hint_extensions import AttendedConv
 from colorzoo.networks.hint_unet import SHALLOW_REACH, SHALLOW_STRIDES, STRIDE, HintUNet, ShallowMaps
 
-_MOST_BYTES = 64 << 20  # four pictures of 256 x 256 for a narrow network
+MOST_BYTES = 64 << 20  # four pictures of 256 x 256 for a narrow network
 _MOST_SHARE = 0.7  # of the input; larger windows together cost more than all of it
 _REACH = SHALLOW_REACH // STRIDE
 # smallest side of a window in cells: convolutions of smaller maps sum in another order and round differently
@@ -106,7 +106,7 @@ class HintMemory:
         return maps
 
     def _keep(self, seen: _Entry) -> None:
-        kept, left = [], _MOST_BYTES
+        kept, left = [], MOST_BYTES
         for one in (seen, *self._seen):
             left -= one.nbytes
             if left >= 0:

@@ -81,7 +81,7 @@ def read_picture(
         return _assemble(array_pixels(source), Metadata(), Exif())
     if isinstance(source, Image.Image):
         check_pixels("the picture", source.size, max_pixels)
-        return from_image(source, None, "the picture", _frame_notes(source))
+        return from_image(source, None, "the picture", frame_notes(source))
     given: object = source
     if not isinstance(given, str | Path | bytes):
         kind = type(given).__name__
@@ -180,7 +180,7 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
             return _from_deep_file(file, name, max_pixels)
         check_pixels(name, image.size, max_pixels)
         # counting the pages behind each of many would take time with the square of their number
-        notes = () if isinstance(file, PageStream) else _frame_notes(image)
+        notes = () if isinstance(file, PageStream) else frame_notes(image)
         return from_image(image, file, name, notes, _first_frame(image, file, name))
 
 
@@ -360,7 +360,7 @@ def from_image(
     return _assemble(replace(pixels, notes=notes + pixels.notes), _metadata(image, file, exif, xmp), exif)
 
 
-def _frame_notes(image: Image.Image) -> tuple[str, ...]:
+def frame_notes(image: Image.Image) -> tuple[str, ...]:
     """Return a note if the file holds more than one picture."""
     try:
         frames = getattr(image, "n_frames", 1)

@@ -43,7 +43,7 @@ STATIC = {
 }
 _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_picture": 400, "timeout": 408}
 _GLIMPSE = 1600  # longest side in pixels
-_UPLOAD_GRACE = 10.0  # seconds before an upload must have its least rate
+UPLOAD_GRACE = 10.0  # seconds before an upload must have its least rate
 _MAX_UNREAD = 256  # messages; a client with more of them unread is disconnected
 _TRY_LATER = 1013  # websocket close code
 
@@ -145,7 +145,7 @@ class IncomingBodies:
         began = clock()
         chunks = aiter(request.stream())
         while True:
-            due = min(limits.upload_seconds, _UPLOAD_GRACE + len(body) / limits.upload_rate)
+            due = min(limits.upload_seconds, UPLOAD_GRACE + len(body) / limits.upload_rate)
             async with asyncio.timeout_at(began + due):
                 chunk = await anext(chunks, None)
             if chunk is None:

@@ -52,7 +52,7 @@ _POLICY = (
 _MARKER = "colorzoo-page.json"  # a folder with this file is a page, which may be overwritten
 _GUIDANCE = frozenset({"points", "statistics", "exemplar"})  # implemented in JavaScript
 _FULL_PIXELS = 50_000_000
-_TELL_EVERY = 30.0  # seconds
+TELL_EVERY = 30.0  # seconds
 _PALETTE_STARTS, _PALETTE_COLORS = 5, 32  # k-means of the palette; the first start is not random
 
 _RUNTIME_VERSION = "1.30.0"
@@ -117,10 +117,10 @@ def write_page(
     if folder.exists() and not folder.is_dir():
         raise ColorzooError(f"{folder} is a file; name a folder for the page.")
     log("runtime: onnxruntime-web")
-    content = _runtime_files() | _page_files()
+    content = _runtime_files() | page_files()
     exports = {}
     for card in cards:
-        with _telling(log, f"graph of {card.name}"):
+        with telling(log, f"graph of {card.name}"):
             graphs, exports[card.name] = _export_graphs(card)
         content |= {f"static/{name}": data for name, data in graphs.items()}
     offered = []
@@ -146,13 +146,13 @@ def write_page(
 
 
 @contextmanager
-def _telling(log: Callable[[str], None], step: str) -> Iterator[None]:
+def telling(log: Callable[[str], None], step: str) -> Iterator[None]:
     """Log a step, and again every half minute while it goes on."""
     log(step)
     began, done = time.monotonic(), threading.Event()
 
     def tell() -> None:
-        while not done.wait(_TELL_EVERY):
+        while not done.wait(TELL_EVERY):
             log(f"{step}: {time.monotonic() - began:.0f} s so far; it is made once and then kept")
 
     teller = threading.Thread(target=tell, daemon=True)
@@ -241,7 +241,8 @@ def _entry(card: ModelCard) -> dict[str, Any]:
     return menu_entry(card) | {"aliases": list(card.aliases), "default": False, "detects": False}
 
 
-def _page_files() -> dict[str, bytes]:
+def page_files() -> dict[str, bytes]:
+    """Return the page, its scripts and styles by path."""
     static = files("colorzoo.studio") / "static"
     page = (static / "index.html").read_text(encoding="utf-8")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'

@@ -18,7 +18,7 @@ from typing import Any
 
 from colorzoo.atomic import write_atomic
 
-_MOST_WORKS = 500  # files; the oldest is dropped first
+MOST_WORKS = 500  # files; the oldest is dropped first
 _KEY = re.compile(r"[0-9a-f]{64}(#[1-9][0-9]{0,2})?")
 
 
@@ -98,5 +98,5 @@ class Works:
     def _drop_oldest(self) -> None:
         with suppress(OSError):
             paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-            for path in paths[:-_MOST_WORKS]:
+            for path in paths[:-MOST_WORKS]:
                 path.unlink(missing_ok=True)

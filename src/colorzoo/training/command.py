@@ -251,7 +251,7 @@ class ZooCLI(LightningCLI):
         quick = bool(config.get("fast_dev_run"))
         if self.subcommand != "fit":
             self.save_config_callback = None  # only trainings are repeated
-        defaults = self._fit_callbacks(config, given) if self.subcommand == "fit" and not quick else []
+        defaults = self.fit_callbacks(config, given) if self.subcommand == "fit" and not quick else []
         bar = config.get("enable_progress_bar")
         if self.subcommand == "fit" and bar is None:
             kwargs["enable_progress_bar"] = False
@@ -278,7 +278,8 @@ class ZooCLI(LightningCLI):
         trainer.callbacks = checkpoints_last(trainer.callbacks)
         return cast(Trainer, trainer)
 
-    def _fit_callbacks(self, config: Any, given: Sequence[Callback]) -> list[Callback]:
+    def fit_callbacks(self, config: Any, given: Sequence[Callback]) -> list[Callback]:
+        """Return the callbacks of ``fit`` beside those that the user gives."""
         seed = self._get(self.config, "seed_everything")
         watched = self.model.validation_settings()
         # The middle setting: for a model of points a few of them.

@@ -30,7 +30,7 @@ RUNS, RECORD, TABLE = "runs", "run.json", "metrics.csv"
 """Folder of all runs, and two files of each."""
 
 _SERVER = "https://api.wandb.ai"
-_PATIENCE = 5.0  # seconds
+PATIENCE = 5.0  # seconds
 _LIMITS = {"init_timeout": 60.0, "finish_timeout": 300.0}  # seconds; without it an end may wait forever
 _warned: set[str] = set()
 
@@ -247,7 +247,7 @@ def offline_reason() -> str | None:
     if not (os.environ.get("WANDB_API_KEY") or _is_known(host)):
         return "no account on this machine (`wandb login`, or WANDB_API_KEY)"
     try:
-        urlopen(Request(address.geturl(), method="HEAD"), timeout=_PATIENCE).close()
+        urlopen(Request(address.geturl(), method="HEAD"), timeout=PATIENCE).close()
     except HTTPError:
         return None  # any answer is one
     except (OSError, HTTPException, ValueError) as error:

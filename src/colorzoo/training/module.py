@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
+from colorzoo.data.module import PictureDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
@@ -63,6 +64,7 @@ class ColorizationModule(LightningModule):
     Attributes:
         model: The model that is trained.
         stages: The stages of training by name; empty for a paper that trains everything at once.
+        label_setting: Option of the command line that sets `label_count`.
         stage: The current stage.
         validation_metrics: Names of the metrics of validation; may be changed on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
@@ -73,6 +75,7 @@ class ColorizationModule(LightningModule):
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {}
+    label_setting: ClassVar[str] = ""
     validation_metrics: tuple[str, ...] = ("psnr",)
     test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
     validation_points: tuple[int, ...] = ()
@@ -250,9 +253,11 @@ class ColorizationModule(LightningModule):
 
         Raises:
             WeightsError: The starting model, or one whose layers this one uses, has no trained weights.
+            DataError: The training learns classes of pictures, and the data has none or more of them.
         """
         if stage != "fit":
             return
+        self._require_labels()
         untrained = list(untrained_parts(self.model))
         if untrained and not self.allow_untrained:
             raise WeightsError(
@@ -270,6 +275,27 @@ class ColorizationModule(LightningModule):
             require_trained(source, f"start={name!r}", name)
             self.take_from(source)
             self.note_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
+
+    @property
+    def label_count(self) -> int:
+        """Number of classes of pictures that the training learns to tell apart, 0 for none.
+
+        It is compared with the `PictureDataModule.label_count` of the data before the training.
+        """
+        return 0
+
+    def _require_labels(self) -> None:
+        data = getattr(self._trainer, "datamodule", None)  # `trainer` raises where there is none
+        if not self.label_count or not isinstance(data, PictureDataModule):
+            return
+        learned = f"{type(self).__name__} learns {self.label_count} classes of pictures"
+        if not (found := data.label_count):
+            raise DataError(
+                f"{learned} and the pictures have none; give data with labels (--data.labels true), or set "
+                f"{self.label_setting} 0."
+            )
+        if found > self.label_count:
+            raise DataError(f"{learned} and the data has {found}; set {self.label_setting} {found}.")
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the weights that this model shares with the one that its training starts from.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 from torchvision.models import VGG16_BN_Weights
-from torchvision.models.vgg import cfgs, make_layers
 
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name
+from colorzoo.networks.imagenet import outputs_of, vgg_layers
 
 VGG16_URL = str(VGG16_BN_Weights.IMAGENET1K_V1.url)
 
@@ -23,21 +23,11 @@ class VGG16Features(nn.Module):
     def __init__(self, layers: Sequence[int]) -> None:
         super().__init__()
         self.layers = layers
-        self.features = make_layers(cfgs["D"], batch_norm=True)[: layers[-1] + 1]
+        self.features = vgg_layers(16, layers[-1] + 1, batch_norm=True)
 
     def forward(self, normalized: Tensor) -> list[Tensor]:
         """Return the maps of ``(B, 3, H, W)``."""
         return outputs_of(self.features, normalized, self.layers)
-
-
-def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> list[Tensor]:
-    """Return the outputs of the layers of a network with some numbers, ascending."""
-    maps = []
-    for index, layer in enumerate(network):
-        x = layer(x)
-        if index in layers:
-            maps.append(x)
-    return maps
 
 
 def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) -> FrozenNetwork:

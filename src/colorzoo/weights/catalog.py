@@ -121,7 +121,8 @@ def weights_path(card: ModelCard, tag: str) -> Path:
     ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
     if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", ending):
         ending = ".weights"
-    mark = f"-{weights.sha256[:8]}" if weights.sha256 else ""
+    digits = weights.sha256 or weights.digest.partition(":")[2]
+    mark = f"-{digits[:8]}" if digits else ""
     return cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}"
 
 

@@ -18,7 +18,7 @@ from colorzoo.card import Weights
 from colorzoo.environment import is_on
 from colorzoo.errors import WeightsError
 from colorzoo.weights.file_record import FileState, check_size, inspect_file, size_limits
-from colorzoo.weights.files import megabytes, sha256_of
+from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
 
 if sys.platform == "win32":
     import msvcrt
@@ -70,8 +70,8 @@ def fetch(weights: Weights, destination: Path, *, progress: bool = True, offline
     """Make sure that a weight file is on this machine, downloading it if necessary.
 
     An interrupted download is resumed, also by a later call (``NAME.part``). A file with a wrong hash is
-    moved to ``NAME.quarantine`` and never returned. Where the authors state no hash, a file of a fitting size
-    is returned; it must not be used before its model has loaded it.
+    moved to ``NAME.quarantine`` and never returned. Where the authors state no SHA-256, a file of a fitting
+    size and digest is returned; it must not be used before its model has loaded it.
 
     Args:
         weights: Entry of a model card with addresses.
@@ -175,6 +175,8 @@ def _fetch_from(url: str, weights: Weights, part: Path, destination: Path, repor
 def _is_complete(weights: Weights, part: Path) -> bool:
     if weights.sha256 is not None:
         return sha256_of(part) == weights.sha256
+    if weights.digest:
+        return not digest_mismatch(part, weights.digest)
     return weights.size_stated and part.stat().st_size == weights.size
 
 
@@ -186,6 +188,7 @@ def _check_download(weights: Weights, part: Path) -> str:
     with part.open("rb") as file:
         is_page = file.read(64).lstrip().startswith(b"<")
     wrong = check_size(weights, part.stat().st_size)
+    wrong = wrong or digest_mismatch(part, weights.digest)
     return f"a web page instead of the file ({wrong})" if is_page and wrong else wrong
 
 
@@ -208,12 +211,13 @@ def locked(path: Path) -> Iterator[bool]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        yield _lock(descriptor)
+        yield lock_file(descriptor)
     finally:
         os.close(descriptor)  # releases the lock; so does the kernel when the process is killed
 
 
-def _lock(descriptor: int) -> bool:
+def lock_file(descriptor: int) -> bool:
+    """Lock an open file, waiting for another process; return False on a file system without locks."""
     if sys.platform == "win32":
         while True:
             try:

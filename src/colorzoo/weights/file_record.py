@@ -2,7 +2,8 @@
 
 Each file in the cache has a record beside it, ``.NAME.json``: its SHA-256, and its size and modification time
 when it was hashed. While size and time are unchanged, the hash counts as known. For files whose authors state
-no hash the record of the first use is the only reference (trust on first use).
+no SHA-256 the record of the first use is the reference (trust on first use), and their digest, if they state
+one, is checked before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from colorzoo.atomic import write_atomic
 from colorzoo.card import Weights
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.weights.catalog import WeightFile
-from colorzoo.weights.files import megabytes, sha256_of
+from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
 
 Status = Literal["embedded", "verified", "recorded", "unchecked", "changed", "refused", "missing"]
 
@@ -35,7 +36,7 @@ class FileState:
 
     Attributes:
         status: ``"embedded"``: ships with the package; ``"verified"``: has the hash on the card;
-            ``"recorded"``: has the hash of its first use; ``"unchecked"``: never used, and no hash is stated;
+            ``"recorded"``: has the hash of its first use; ``"unchecked"``: never used, no SHA-256 is stated;
             ``"changed"``: has another hash; ``"refused"``: is not the file of the card; ``"missing"``.
         sha256: Its hash, where it was needed.
         reason: What is wrong, for use after a colon in a message; empty if nothing is.
@@ -99,7 +100,7 @@ def _inspect_without_hash(weights: Weights, path: Path, record: FileRecord | Non
     status = path.stat()
     same = record is not None and (record.size, record.changed) == (status.st_size, status.st_mtime_ns)
     if record is None or (record.refused and not same):
-        reason = check_size(weights, status.st_size)
+        reason = check_size(weights, status.st_size) or digest_mismatch(path, weights.digest)
         return FileState("refused" if reason else "unchecked", reason=reason)
     if record.refused:
         return FileState("refused", record.sha256, record.refused)

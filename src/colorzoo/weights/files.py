@@ -16,6 +16,21 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_mismatch(path: Path, stated: str) -> str:
+    """Return why a file does not have the digest of a card, or an empty string if it has, or none is stated.
+
+    Args:
+        path: The file.
+        stated: See `Weights.digest`.
+    """
+    if not stated:
+        return ""
+    algorithm, _, digits = stated.partition(":")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+    return "" if found.startswith(digits) else f"expected {algorithm} {digits}, found {found}"
+
+
 def digest_of(source: Path | bytes) -> str:
     """Return the SHA-256 of a file or of bytes; for a file it is cached until the file changes.
 

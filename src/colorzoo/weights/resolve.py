@@ -12,7 +12,7 @@ from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import WeightsError
 from colorzoo.weights.catalog import default_tags, known_tags, weight_file
 from colorzoo.weights.file_record import FileState, inspect_file
-from colorzoo.weights.files import megabytes, sha256_of
+from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
 from colorzoo.weights.load import model_of_file, read_hparams
 from colorzoo.weights.sharded import is_sharded
 
@@ -146,12 +146,18 @@ def _resolve_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
 
 
 def entry_of(card: ModelCard, path: Path) -> Weights | None:
-    """Return the entry of a card whose hash a file has; None for any other file."""
+    """Return the entry of a card whose hash or digest a file has; None for any other file."""
     found = sha256_of(path) if card.weights else ""
-    return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
+    for entry in card.weights.values():
+        if entry.sha256 == found:
+            return entry
+        if entry.digest and path.is_file() and not digest_mismatch(path, entry.digest):
+            return entry
+    return None
 
 
 def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
     """Return the authors' entry that a file without settings may belong to, if they state no hash."""
-    entries = [entry for entry in card.weights.values() if entry.published and entry.sha256 is None]
+    unstated = (entry for entry in card.weights.values() if entry.sha256 is None and not entry.digest)
+    entries = [entry for entry in unstated if entry.published]
     return entries[0] if entries and model_of_file(path) is None else None

@@ -63,8 +63,8 @@ MUTANTS = (
     Mutant(
         "xu-contents-mostly-wrong",
         TASK,
-        "draws[:, 3:] < _WRONG_SHARE",
-        "draws[:, 3:] > _WRONG_SHARE",
+        "draws[:, 3:] < WRONG_SHARE",
+        "draws[:, 3:] > WRONG_SHARE",
         (f"{STEPS}::test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors",),
     ),
     Mutant(

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from colorzoo.training.loggers import run_folder
 
-_REDRAWN = 0.5  # seconds between two updates of the line on a terminal
+REDRAWN = 0.5  # seconds between two updates of the line on a terminal
 _FIRST, _LONGEST = (
     10.0,
     300.0,
@@ -58,7 +58,7 @@ class ConsoleProgress(Callback):
         now = time.monotonic()
         self._seconds += now - self._last
         self._last = now
-        pause = _REDRAWN if self._terminal else min(_LONGEST, max(_FIRST, (now - self._began) / 20))
+        pause = REDRAWN if self._terminal else min(_LONGEST, max(_FIRST, (now - self._began) / 20))
         total = _total_steps(trainer, pl_module)
         step = _steps(pl_module, trainer.global_step)
         if trainer.is_global_zero and (now - self._printed >= pause or step == total):

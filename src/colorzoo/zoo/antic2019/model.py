@@ -17,15 +17,13 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Natural, Positive, Width, settings_of
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
 from colorzoo.zoo.antic2019.published import convert_published
 
 LARGEST_FACTOR = 64  # self-attention compares all positions of an eighth of the side with each other
-
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -114,12 +112,12 @@ class DeOldify(ColoringModel):
 
 def normalize(rgb: Tensor) -> Tensor:
     """Normalize RGB ``(B, 3, H, W)``, or gray ``(B, 1, H, W)``, in [0, 1] as ImageNet's."""
-    return (rgb - _channels(_MEAN, rgb)) / _channels(_DEVIATION, rgb)
+    return (rgb - _channels(IMAGENET_MEAN, rgb)) / _channels(IMAGENET_DEVIATION, rgb)
 
 
 def denormalize(normalized: Tensor) -> Tensor:
     """Return RGB of an output of the generator; it may leave [0, 1]."""
-    return normalized * _channels(_DEVIATION, normalized) + _channels(_MEAN, normalized)
+    return normalized * _channels(IMAGENET_DEVIATION, normalized) + _channels(IMAGENET_MEAN, normalized)
 
 
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:

@@ -30,14 +30,13 @@ from colorzoo.networks.exemplar import (
     to_grid,
 )
 from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Natural, Positive, Width, settings_of
 from colorzoo.zoo.chen2023.extensions import Extensions, with_automatic_colors
 from colorzoo.zoo.chen2023.network import CLUSTERS, Merging, Segmenter, build_segmenter, warp_reference
 from colorzoo.zoo.chen2023.published import convert_published
-
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,9 @@ class SPColor(ColoringModel):
         """Return the features of a reference, scaled as `Architecture.reference_input` says."""
         rgb = reference.rgb
         if self.architecture.reference_input == "normalized_twice":
-            mean, std = (rgb.new_tensor(values).view(3, 1, 1) for values in _IMAGENET)
+            mean, std = (
+                rgb.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+            )
             rgb = (rgb - mean) / std
         return self.features.of_rgb(rgb)
 

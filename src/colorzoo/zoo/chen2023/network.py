@@ -14,6 +14,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.exemplar import Warped, centers_of
 from colorzoo.networks.exemplar_features import BorrowedTrunk
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.matching import WarpNet
 from colorzoo.weights import apply_weights, load_state_dict_file
 from colorzoo.zoo.chen2023.published import convert_stego_encoder
@@ -23,7 +24,6 @@ _CODE = 90
 _PATCH = 8
 _SIDE = 256
 """Side in pixels of STEGO's square input."""
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NUDGE = 0.1  # DINO's guard against rounding, which shifts its maps
 
 Segmenter = Callable[[Tensor, Tensor], Classified]
@@ -159,8 +159,8 @@ class StegoEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.backbone, self.head = DinoBackbone(), StegoHead()
-        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
         """Return the code of a picture, ``(B, 90, 32, 32)`` for a square of 256, else at its size.

@@ -170,7 +170,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def _paint_batch(self, batch: Batch, purpose: str) -> RgbPrediction:
         sketch, rgb = sketches_of(batch), batch["rgb"]
         if self.stage == "both":
-            return self.paint_drawn(sketch, rgb, self._draws(batch, purpose))
+            return self.paint_drawn(sketch, rgb, self.draws_of(batch, purpose))
         with torch.no_grad():
             regions = self.model.propose(sketch)
             stops = draw_uniform(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
@@ -234,7 +234,8 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             given = first_given(torch.full((len(rgb),), int(count), device=rgb.device), SEGMENTS)
             yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
 
-    def _draws(self, batch: Batch, purpose: str) -> Draws:
+    def draws_of(self, batch: Batch, purpose: str) -> Draws:
+        """Draw the noise of segments and the number of colored ones, from the seeds of the pictures."""
         rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
         stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)

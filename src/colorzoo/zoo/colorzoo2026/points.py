@@ -24,7 +24,7 @@ MOST_CELLS = 1024
 """Cells with points that enter the linear system; of more, equally spaced ones do."""
 _REACHES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # at the start, in longer sides of the picture
 _FIRST_NOISE = 0.03
-_MOST_COLUMNS = 256  # cached for a picture, 13 KB each of a square
+MOST_COLUMNS = 256  # cached for a picture, 13 KB each of a square
 _JITTER = 1e-5  # on the diagonal, so that equal cells can be told apart
 
 
@@ -157,13 +157,13 @@ class CovarianceColumns:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        self._cache = ColumnCache(self._compute, _MOST_COLUMNS)
+        self._cache = ColumnCache(self._compute, MOST_COLUMNS)
 
     def of(self, numbers: Tensor) -> Tensor:
         """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``, in float64."""
         self._cells = self._cells.double()  # here, as most pictures get no points; the second time at no cost
         wanted: list[int] = numbers[0].tolist()
-        if len(wanted) > _MOST_COLUMNS:
+        if len(wanted) > MOST_COLUMNS:
             return cell_covariance(self._cells, numbers)
         return torch.stack(self._cache.of(wanted), dim=-1)[None]
 

@@ -60,6 +60,7 @@ class Colorzoo2026Task(SingleOptimizerModule):
 
     model: Colorzoo2026
     validation_points = (0, 1, 10, 100)
+    label_setting = "--model.label_count"
 
     def __init__(
         self,
@@ -72,6 +73,11 @@ class Colorzoo2026Task(SingleOptimizerModule):
         architecture = settings_of(Architecture, architecture)
         super().__init__(Colorzoo2026(architecture), **optimization)
         self.label_head = nn.Linear(architecture.vector, label_count) if label_count else None
+
+    @property
+    def label_count(self) -> int:
+        """Number of classes that the head of labels tells apart."""
+        return 0 if self.label_head is None else self.label_head.out_features
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return the hidden layers' matrices for Muon, and all other parameters for AdamW."""

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models import VGG19_Weights
-from torchvision.models.vgg import cfgs, make_layers
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
@@ -22,6 +21,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Share, Weight, settings_of
 from colorzoo.training.exemplar import references_of
@@ -32,7 +32,6 @@ from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization, aligne
 
 VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
 _RELU5_1 = 30  # layers of torchvision's VGG-19 up to it
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -47,24 +46,6 @@ class Objective:
 
     perceptual_weight: Weight = 0.005
     perceptual_share: Share = 0.5
-
-
-class PerceptualFeatures(nn.Module):
-    """VGG-19 to relu5_1 with torchvision's layers and names."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = make_layers(cfgs["E"])[:_RELU5_1]
-        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_STD).view(3, 1, 1), persistent=False)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Return ``(B, 512, H/16, W/16)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
-        maps: Tensor = self.features((rgb - self.mean) / self.deviation)
-        return maps
 
 
 class He2018(SingleOptimizerModule):
@@ -106,7 +87,7 @@ class He2018(SingleOptimizerModule):
                 "gray.safetensors."
             )
         if self.objective.perceptual_weight:
-            network = PerceptualFeatures()
+            network = VGG19Maps(_RELU5_1)
             if not self.allow_untrained:
                 load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
             self.vgg = FrozenNetwork(network)

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional.image import lpips as torchmetrics_lpips
 from torchvision.models import VGG16_Weights
-from torchvision.models.vgg import cfgs, make_layers
 
 from colorzoo.metrics.feature_networks import load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
+from colorzoo.networks.imagenet import outputs_of, vgg_layers
 from colorzoo.settings import Count, Weight
-from colorzoo.training.perceptual import outputs_of
 from colorzoo.weights import load_state_dict_file
 
 _TAPS = {3: 64, 8: 128, 15: 256, 22: 512, 29: 512}
@@ -53,7 +52,7 @@ class LPIPS(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = make_layers(cfgs["D"], batch_norm=False)[: max(_TAPS) + 1]
+        self.features = vgg_layers(16, max(_TAPS) + 1)
         self.linear = nn.ModuleList([nn.Conv2d(width, 1, 1, bias=False) for width in _TAPS.values()])
         self.register_buffer("shift", torch.tensor(_SHIFT).view(3, 1, 1))
         self.register_buffer("scale", torch.tensor(_SCALE).view(3, 1, 1))

@@ -106,17 +106,18 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         rgb, target = 2 * painted.rgb - 1, 2 * batch["rgb"] - 1
         terms = generator_terms(rgb, target, painted.extras["codebook"], self.lpips, self.discriminator)
         self.log_losses({**terms, "perplexity": painted.extras["perplexity"]}, len(rgb))
-        return generator_total(terms, self.objective, self._step())
+        return generator_total(terms, self.objective, self.current_step())
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the hinge loss, 0 before the discriminator counts."""
         real, fake = (self.discriminator(2 * rgb - 1) for rgb in (batch["rgb"], painted.rgb))
-        return judged(self.objective, self._step()) * discriminator_hinge(real, fake)
+        return judged(self.objective, self.current_step()) * discriminator_hinge(real, fake)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure reconstructions, as nothing is colored yet."""
         distance = F.l1_loss(self.paint(batch).rgb, batch["rgb"])
         self.log("val/l1", distance, batch_size=len(batch["rgb"]), sync_dist=True)
 
-    def _step(self) -> int:
+    def current_step(self) -> int:
+        """Return the steps of each optimizer so far."""
         return self.steps_taken(self.trainer.global_step)

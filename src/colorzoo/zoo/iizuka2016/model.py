@@ -53,6 +53,7 @@ class LetThereBeColor(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "scene_side", "normalization")
+    reference_needs_color = False
     network: JointPriorNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:

@@ -48,6 +48,7 @@ class Iizuka2016(SingleOptimizerModule):
     """
 
     model: LetThereBeColor
+    label_setting = "--model.objective.classes"
 
     def __init__(
         self,
@@ -66,6 +67,11 @@ class Iizuka2016(SingleOptimizerModule):
             layers = linear("fc1", network.scene_channels, network.style_channels, network.normalization)
             layers["fc2"] = nn.Linear(network.style_channels, self.objective.classes)
             self.classifier = nn.Sequential(layers)
+
+    @property
+    def label_count(self) -> int:
+        """Number of scene classes."""
+        return self.objective.classes
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare colors, and the class of the scene, with the truth."""

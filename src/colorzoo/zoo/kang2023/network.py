@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.spectral import StoredSpectralConv, WideBlock, blur, spectral_shuffle
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEADS = 8
 _TEMPERATURE = 10_000.0
 _EPSILON = 1e-6
@@ -208,8 +208,8 @@ class DDColorNetwork(nn.Module):
         self, encoder: Encoder, widths: Sequence[int], *, queries: int, layers: int, feed: int
     ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
         self.encoder = encoder
         self.stride = encoder.stride
         self.pixel_decoder = PixelDecoder(encoder.channels, widths, encoder.finest)

@@ -15,6 +15,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Weight, Width, settings_of
@@ -24,7 +25,6 @@ from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.extensions import Extensions
 from colorzoo.zoo.kang2023.model import Architecture, DDColor
-from colorzoo.zoo.kang2023.network import MEAN, STD
 from colorzoo.zoo.kang2023.pipeline import Enlargement, network_lightness, recolor
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1, before their BatchNorm
@@ -160,7 +160,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         colored = painted.to_rgb(lab[:, :1])
         terms = {}
         if weigh.pixel_weight:
-            terms["pixel"] = self._pixel_loss(painted.ab, lab[:, 1:])
+            terms["pixel"] = self.pixel_loss(painted.ab, lab[:, 1:])
         if weigh.perceptual_weight:
             with torch.no_grad():
                 target = self.vgg(normalized(saturate(lab_to_rgb(lab), weigh.saturation)))
@@ -171,7 +171,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             terms["colorfulness"] = colorfulness_loss(colored)
         return terms
 
-    def _pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
+    def pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
+        """Return the mean distance of ab ``(B, 2, H, W)``; see `Extensions.chroma`."""
         if not self.extensions.chroma:
             return F.l1_loss(ab, true)
         distance = smooth_l1_map(ab, true, delta=0.0) / 2
@@ -215,7 +216,10 @@ class ColorDiscriminator(nn.Module):
 
 def normalized(rgb: Tensor) -> Tensor:
     """Return RGB ``(B, 3, H, W)`` in [0, 1] normalized as ImageNet's."""
-    mean, std = (torch.tensor(values, device=rgb.device).view(3, 1, 1) for values in (MEAN, STD))
+    mean, std = (
+        torch.tensor(values, device=rgb.device).view(3, 1, 1)
+        for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    )
     return (rgb - mean) / std
 
 

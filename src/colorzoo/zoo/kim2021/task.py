@@ -131,7 +131,7 @@ class Kim2021(SingleOptimizerModule):
 
     def configure_losses(self) -> None:
         """Compile the second half of the backbone, E and losses into one graph if configured."""
-        self._losses = torch.compile(self._compute_losses) if self.compile_training else self._compute_losses
+        self._losses = torch.compile(self.compute_losses) if self.compile_training else self.compute_losses
 
     def setup(self, stage: str) -> None:
         """Check the backbone.
@@ -171,7 +171,7 @@ class Kim2021(SingleOptimizerModule):
         self.log_losses({"loss": loss, **losses._asdict()}, len(lab))
         return loss
 
-    def _compute_losses(
+    def compute_losses(
         self, state: TapState, lightness: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
         """Return the terms (slides, "Losses"); takes only tensors, so that it compiles."""

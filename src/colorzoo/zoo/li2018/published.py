@@ -8,10 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import VGG19_LAYERS
 from colorzoo.zoo.li2018.network import LEVELS
-
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -30,12 +29,12 @@ def _prefix(match: re.Match[str]) -> str:
 
 
 def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    deviation = torch.tensor(_STD)
+    deviation = torch.tensor(IMAGENET_DEVIATION)
     ours = {}
     for level in LEVELS:
         prefix = f"network.encoders.{level - 1}."
         ours[f"{prefix}conv0.weight"] = torch.diag(1 / deviation)[:, :, None, None]
-        ours[f"{prefix}conv0.bias"] = -torch.tensor(_MEAN) / deviation
+        ours[f"{prefix}conv0.bias"] = -torch.tensor(IMAGENET_MEAN) / deviation
         for layer, name in VGG19_LAYERS.items():
             if name <= f"conv{level}_1":
                 ours |= {f"{prefix}{name}.{k}": state_dict[f"{layer}.{k}"] for k in ("weight", "bias")}

@@ -15,7 +15,7 @@ from colorzoo.networks.hint_unet import rename_hint_unet_key
 # The authors' name of a network in code, in its file, and ours.
 NETWORKS = {"netGComp": "full", "netG": "instance", "netGF": "fusion"}
 _PREFIX = "module."
-_LAYERS = {
+LAYERS = {
     "weight_layer": "1_2",
     "weight_layer2": "2_2",
     "weight_layer3": "3_3",
@@ -60,8 +60,8 @@ def _rename(file: str, name: str) -> str | None:
     layer, _, rest = name.partition(".")
     if file == "netGF" and layer == _UNUSED:
         return None
-    if file == "netGF" and layer in _LAYERS:
+    if file == "netGF" and layer in LAYERS:
         scores, _, parameter = rest.partition(".")
-        return f"network.layers.{_LAYERS[layer]}.{_SCORES.get(scores, scores)}.{parameter}"
+        return f"network.layers.{LAYERS[layer]}.{_SCORES.get(scores, scores)}.{parameter}"
     renamed = rename_hint_unet_key(name) if file in NETWORKS else None
     return f"{file}.{name}" if renamed is None else f"network.{NETWORKS[file]}.{renamed}"

@@ -189,7 +189,7 @@ def load_backbone(name: str, network: PointNetwork) -> None:
         WeightsError: It has no trained weights on this machine.
         ColorzooError: It is of another family or shape, or reads another input.
     """
-    source = _trained(name).network
+    source = trained_model(name).network
     purpose = f"backbone={name!r}"
     network.unet.load_state_dict(fitting_unet(source, network.unet, mask_center=MASK_CENTER, purpose=purpose))
 
@@ -200,7 +200,7 @@ def backbone_weights(name: str) -> Mapping[str, Tensor]:
     Raises:
         WeightsError: It has no trained weights on this machine.
     """
-    state = _trained(name).network.state_dict()
+    state = trained_model(name).network.state_dict()
     return {_OURS + key.removeprefix("unet."): value for key, value in state.items()}
 
 
@@ -218,7 +218,8 @@ def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @lru_cache(maxsize=1)
-def _trained(name: str) -> ColoringModel:
+def trained_model(name: str) -> ColoringModel:
+    """Return a model of the zoo with its weights; the last one is kept."""
     with torch.inference_mode(False):  # it is cached, and inference tensors cannot be used in training
         return create_backbone(name, "backbone")
 

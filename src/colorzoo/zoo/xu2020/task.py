@@ -31,7 +31,7 @@ from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_picture
 _AREA = (0.3, 1.0)  # range of the share of a picture in a reference made from it
 _TURN = (60.0, 300.0)  # range of the rotation of hues of an unrelated reference in degrees
 _SHIFT = 30.0  # largest shift of its colors in CIE units
-_WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # share of shifted contents, and their largest shift in CIE units
+WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # share of shifted contents, and their largest shift in CIE units
 
 _COLOR_DECODER = (
     *("up8", "skip3", "block8", "attention", "inject", "up9", "skip2", "block9"),
@@ -149,12 +149,12 @@ class Xu2020(SingleOptimizerModule):
     def _color_loss(self, batch: Batch) -> Tensor:
         """Color from points, whose pixels have a larger weight (L_c of the paper)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
-        points = self._training_hints(lab, batch)
+        points = self.training_hints(lab, batch)
         found, _ = self.model.network.color(lab[:, :1], points)
         return masked_huber(found, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
 
     @torch.no_grad()
-    def _training_hints(self, lab: Tensor, batch: Batch) -> Points:
+    def training_hints(self, lab: Tensor, batch: Batch) -> Points:
         """Draw the paper's points, or the hints of the extensions."""
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
@@ -256,7 +256,7 @@ def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
     """
     draws = draw_uniform(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
-    return torch.where(draws[:, 3:] < _WRONG_SHARE, wrong, automatic)
+    return torch.where(draws[:, 3:] < WRONG_SHARE, wrong, automatic)
 
 
 def reference_of(batch: Batch) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import is_traced, scaled_width
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.style import nearest_labels, usable_labels
 
 STRIDE, SMALLEST = 8, 16
@@ -30,7 +31,6 @@ PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
 """Input of the decoder: an eleventh place, used only if the encoder's places are off."""
 
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BASES = (64, 128, 256, 512)
 Adapt = Callable[[str, Tensor], Tensor]
 """Maps the name of a place and the map there to the changed map."""
@@ -215,10 +215,10 @@ class Encoder(nn.Module):
     @torch.no_grad()
     def normalize_imagenet(self) -> None:
         """Let the first layer subtract the mean color of ImageNet and divide by its deviation."""
-        deviation = torch.tensor(_IMAGENET_STD)
+        deviation = torch.tensor(IMAGENET_DEVIATION)
         self.conv0.weight.copy_(torch.diag(1 / deviation)[:, :, None, None])
         assert self.conv0.bias is not None
-        self.conv0.bias.copy_(-torch.tensor(_IMAGENET_MEAN) / deviation)
+        self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
 
     def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
         """Encode ``(B, 3, H, W)``; each level reads the map that ``adapt`` returned for the previous one."""

@@ -135,7 +135,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def configure_losses(self) -> None:
         """Compile network and losses into one graph if configured."""
-        self._losses = torch.compile(self._compute_losses) if self.compile_training else self._compute_losses
+        self._losses = torch.compile(self.compute_losses) if self.compile_training else self.compute_losses
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the layers that a Local Hints model shares with this one."""
@@ -153,7 +153,7 @@ class Zhang2017Local(SingleOptimizerModule):
         self.log_losses(losses, len(lightness))
         return loss
 
-    def _compute_losses(
+    def compute_losses(
         self, lightness: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return smooth-l1 and cross-entropy; takes only tensors, so that it compiles."""
@@ -226,7 +226,7 @@ class Zhang2017Global(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the statistics of some pictures, color, and compare with the truth."""
         lab = rgb_to_lab(batch["rgb"])
-        histogram, saturation = self._training_statistics(lab, batch)
+        histogram, saturation = self.training_statistics(lab, batch)
         loss: Tensor = self._loss(lab[:, :1], lab[:, 1:], histogram, saturation)
         self.log_losses({"loss": loss}, len(lab))
         return loss
@@ -236,7 +236,7 @@ class Zhang2017Global(SingleOptimizerModule):
         predicted = self.model.network(lightness, GlobalStatistics(histogram, saturation))
         return smooth_l1_map(predicted, ab, delta=self.delta).mean()
 
-    def _training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return histogram and saturation of the truth, each hidden for some pictures."""
         users = self.users
         draws = draw_uniform(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import load_state_dict_file
 
@@ -22,7 +23,6 @@ _LAYERS: tuple[int | str, ...] = (
     *(512, 512, 512, 512, "M", 512, 512),
 )
 _TAPS = (3, 8, 13, 22, 31)  # relu1_2, relu2_2, relu3_2, relu4_2, relu5_2
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
 class VGGFeatures(nn.Module):
@@ -41,8 +41,8 @@ class VGGFeatures(nn.Module):
         super().__init__()
         from torchvision.models.vgg import make_layers  # takes seconds
 
-        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
         wide = [each if isinstance(each, str) else scaled_width(each, width) for each in _LAYERS]
         self.layers = make_layers(wide)
         self.channels = scaled_width(512, width)

@@ -1,0 +1,62 @@
+"""Common parts of networks trained on ImageNet: the scale of their input, and the layers of VGG."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of red, green and blue in [0, 1], which networks expect subtracted."""
+
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+"""Deviation of red, green and blue, by which they expect the difference divided."""
+
+_CONFIGURATIONS = {16: "D", 19: "E"}
+
+
+def vgg_layers(depth: Literal[16, 19], count: int, *, batch_norm: bool = False) -> nn.Sequential:
+    """Return the first layers of torchvision's VGG, named as below its ``features``, with random weights.
+
+    Args:
+        depth: Its number of layers with weights.
+        count: Number of layers to keep, with activations and pooling.
+        batch_norm: Whether each convolution is followed by BatchNorm.
+    """
+    from torchvision.models.vgg import cfgs, make_layers  # takes seconds
+
+    return make_layers(cfgs[_CONFIGURATIONS[depth]], batch_norm=batch_norm)[:count]
+
+
+def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> list[Tensor]:
+    """Return the outputs of the layers of a network with some numbers, ascending."""
+    maps = []
+    for index, layer in enumerate(network):
+        x = layer(x)
+        if index in layers:
+            maps.append(x)
+    return maps
+
+
+class VGG19Maps(nn.Module):
+    """A map of torchvision's VGG-19, with its names of weights, for RGB in [0, 1].
+
+    Args:
+        count: Number of layers up to the map.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.features = vgg_layers(19, count)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return the map of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        maps: Tensor = self.features((rgb - self.mean) / self.deviation)
+        return maps
