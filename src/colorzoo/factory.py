@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import Context
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,12 +15,14 @@ from torch import nn
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
-from colorzoo.model import ColoringModel
+from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import current_arguments, known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.file_record import record_first_use
+from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.resolve import entry_without_hash
 from colorzoo.weights.sharing import HUB, shared_weights
 
 M = TypeVar("M", bound=nn.Module)
@@ -42,8 +46,8 @@ def create_task(
     """
     name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
-    found = resolve_weights(card, weights, offline=offline)
     task = load_task_class(card)
+    found = _authors_own(card, resolve_weights(card, weights, offline=offline), known_settings(task))
     _require_same_model(card, found, known_settings(task))
     created: nn.Module = _create(
         task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams
@@ -89,9 +93,11 @@ def create_coloring_model(
     """
     name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
-    found = resolve_weights(card, weights, offline=offline)
     model: type[ColoringModel] = load_model_class(card)
     known = known_settings(model)
+    found = resolve_weights(card, weights, offline=offline)
+    if found is not None and found.entry is None and not _stored(found).keys() <= known:
+        found = _authors_own(card, found, known | known_settings(load_task_class(card)))
     if not {*_stored(found), *hparams} <= known:  # as those of a checkpoint, which are the task's
         task = load_task_class(card)
         _require_same_model(card, found, known | known_settings(task))
@@ -158,6 +164,14 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
         with record_first_use(found.path, found.state) if tried else nullcontext():
             content = read_weights(found.path, sha256=found.unverified_sha256)
             created.load_weights(content.state_dict, name=str(found.path), published=found.published)
+        if random := content.stored.get(UNTRAINED):
+            warnings.warn(
+                f"{type(created).__name__} is untrained, its weights are random: {found.path} has those of a "
+                f"part alone and none of {random}; train them with --init_from {found.path}",
+                UserWarning,
+                stacklevel=3,
+            )
+            coloring_model(created).trained = False
         if not found.published:
             created.provenance = Provenance.of(content.provenance)
     model: M = created.eval()
@@ -167,6 +181,16 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
 def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
     """Return the settings that weights need."""
     return {} if found is None else current_arguments(found.hparams)
+
+
+def _authors_own(
+    card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
+) -> ResolvedWeights | None:
+    """Return weights; a checkpoint of Lightning without any setting of ours is taken for one of the authors."""
+    if found is None or found.entry is not None or _stored(found).keys() & known:
+        return found
+    entry = entry_without_hash(card, found.path)
+    return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)
 
 
 def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> None:

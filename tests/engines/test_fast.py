@@ -6,7 +6,14 @@ from torch import nn
 
 from colorzoo import Guidance
 from colorzoo.engines import fast as fast_network
-from colorzoo.engines.fast import SharedWinogradConv, Winograd, WinogradConv, fast_module, speed_up
+from colorzoo.engines.fast import (
+    SharedWinogradConv,
+    Winograd,
+    WinogradConv,
+    fast_linears,
+    fast_module,
+    speed_up,
+)
 from colorzoo.factory import create_coloring_model
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.networks.spectral import StoredSpectralConv, spectral_block
@@ -184,3 +191,16 @@ def test_a_network_that_reads_a_folded_weight_answers_the_same(dtype: torch.dtyp
         plain, found = model(lightness).ab, fast(lightness).ab
     atol = (1e-4 if dtype == torch.float32 else 0.05) * float(plain.abs().max())
     torch.testing.assert_close(found, plain, rtol=0, atol=atol)
+
+
+@torch.inference_mode()
+def test_fast_linear_layers_share_their_weights_and_answer_the_same() -> None:
+    network = nn.Sequential(nn.Linear(48, 96), nn.GELU(), nn.Linear(96, 8, bias=False)).eval()
+    fast = fast_linears(network)
+    assert [type(layer).__name__ for layer in fast] == ["OneDNNLinear", "GELU", "OneDNNLinear"]
+    assert type(network[0]) is nn.Linear
+    assert fast.get_parameter("0.weight") is network.get_parameter("0.weight")
+    for tokens in (torch.randn(2, 5, 48), torch.randn(48), torch.randn(0, 48)):
+        torch.testing.assert_close(fast(tokens), network(tokens), rtol=1e-5, atol=1e-6)
+    double = network.double()
+    torch.testing.assert_close(fast_linears(double)(tokens.double()), double(tokens.double()))

@@ -11,7 +11,14 @@ from torch import Tensor
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, list_metrics, named_measure
+from colorzoo.evaluation.measures import (
+    RUNS,
+    Bleeding,
+    Cost,
+    MeasuredPicture,
+    list_metrics,
+    named_measure,
+)
 from colorzoo.evaluation.pictures import Truth
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.metrics.named import all_metrics
@@ -82,7 +89,7 @@ def test_several_numbers(name: str, metric: torch.nn.Module, lab: bool, keys: tu
     assert numbers(name) == pytest.approx([float(expected[key]) for key in keys], rel=1e-4)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", sorted(set(PLAIN) - {"parameters", "seconds"}))
 def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
     best = {"dB": math.inf}
     for output, value in zip(named_measure(name).outputs, numbers(name, TRUE), strict=True):
@@ -169,6 +176,20 @@ def test_keys_are_unique_and_name_how_a_number_was_computed() -> None:
     assert len(set(keys)) == len(keys)
     assert "psnr_rgb_8bit_mean" in keys
     assert any("skimage" in key for key in keys)
+
+
+def test_seconds_are_the_median_of_repeated_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 5.0, 10.0, 11.0, 20.0, 22.0])
+    monkeypatch.setattr("colorzoo.evaluation.measures.time.perf_counter", lambda: next(clock))
+    made: list[int] = []
+    assert Cost(1, lambda: made.append(1)).seconds() == 2
+    assert len(made) == RUNS
+
+
+def test_the_key_of_seconds_names_the_threads() -> None:
+    threads = torch.get_num_threads()
+    (output,) = named_measure("seconds").outputs
+    assert f"_{threads}-thread" in output.key
 
 
 def test_a_gray_truth_has_no_gain_over_gray() -> None:

@@ -218,6 +218,36 @@ def test_finished_results_of_another_program(run: Run, plan: Plan, tmp_path: Pat
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # the others are left out for all
 
 
+def test_the_cost_of_a_model_needs_no_weights(run: Run, plan: Plan) -> None:
+    models = ("zhang2016", "gray", "truth")
+    run(models=models, metrics=("parameters", "seconds"), weights={}, limit=2)
+    found = scores(plan.output)
+    assert found["zhang2016", 0]["parameters"]["value"] == pytest.approx(32.236011, rel=1e-5)
+    assert found["zhang2016", 0]["seconds"]["value"] > 0
+    assert found["gray", 0]["parameters"]["value"] == 0
+    assert found["truth", 0]["seconds"]["left_out"] == 2  # made by no model
+    assert "wall time on cpu" in report(plan)
+    manifest = json.loads((plan.output / "manifest.json").read_text())
+    assert manifest["methods"][0]["weights"] == "random"
+    with pytest.raises(ColorzooError, match="has no weights here"):  # a quality needs them
+        run(models=models, metrics=("parameters", "psnr"), weights={}, limit=2)
+
+
+def test_published_times_and_sizes_stand_beside_ours(run: Run, plan: Plan) -> None:
+    (plan.data / "pairs.csv").write_text("target,reference\n0.png,1.png\n")
+    protocol = load_protocol("spcolor-runtime")
+    models = ("welsh2002",)
+    run(protocol=replace(protocol, resize=replace(protocol.resize, size=32)), models=models, weights={})
+    found = json.loads((plan.output / "results.json").read_text())
+    (row,) = found["results"]
+    assert {key.partition("_")[0] for key in row["scores"]} == {"parameters", "seconds"}
+    sizes = {each["method"]: each for each in found["published"] if each["metric"] == "parameters_millions"}
+    assert (sizes["SPColor"]["value"], sizes["SPColor"]["model"]) == (146.28, "chen2023")
+    assert not sizes["SPColor"]["comparable"]  # pictures of 32 pixels
+    (plain,) = {each["differs"] for each in found["published"] if each["method"] == "SPColor, 22 classes"}
+    assert "hardware" in plain
+
+
 def test_a_comparison_finds_significant_differences(run: Run, plan: Plan) -> None:
     for index in range(4, 12):
         write_picture(plan.data / f"{index}.png", index)

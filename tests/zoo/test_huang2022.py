@@ -19,6 +19,7 @@ from colorzoo.weights.catalog import default_tags
 from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.huang2022.hints import CellColor, add_stroke, to_hints
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
+from colorzoo.zoo.huang2022.pipeline import limited_size
 from colorzoo.zoo.huang2022.sampling import (
     Memory,
     clear_winner,
@@ -199,6 +200,42 @@ def test_a_published_file_is_converted(tmp_path: Path) -> None:
     assert torch.equal(
         loaded.state_dict()["network.transformer.head.weight"], made.network.transformer.head.weight
     )
+
+
+def test_a_checkpoint_with_settings_of_the_authors_is_theirs(tmp_path: Path) -> None:
+    made = model()
+    path = published_file(tmp_path, made, ("chroma_vqgan", "hybrid_tran"))  # it records the setting lr
+    sizes = {**KNOWN, "channels": 32, "rows": 4, "columns": 4}
+    loaded: ColoringModel = create_coloring_model("huang2022", path, **sizes)
+    assert loaded.trained
+    assert torch.equal(
+        loaded.state_dict()["network.transformer.head.weight"], made.network.transformer.head.weight
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("hybrid_tran.", r"file\.ckpt: no checkpoint of UniColor: it has nothing of Chroma-VQGAN"),
+        ("chroma_vqgan.", r"file\.ckpt: no checkpoint of UniColor: it has nothing of the transformer"),
+        ("", r"file\.ckpt: it has 16 codes of 16 numbers, and this model has 8 of 16: set codes to 16"),
+    ],
+)
+def test_another_checkpoint_is_refused_by_one_line(part: str, message: str, tmp_path: Path) -> None:
+    path = published_file(tmp_path, model(codes=8 if part else 16), ("chroma_vqgan", "hybrid_tran"))
+    content = torch.load(path)
+    content["state_dict"] = {k: v for k, v in content["state_dict"].items() if k.startswith(part)}
+    torch.save(content, path)
+    sizes = {**KNOWN, "channels": 32, "rows": 4, "columns": 4}
+    with pytest.raises(WeightsError, match=message) as caught:
+        create_coloring_model("huang2022", path, **sizes)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("side", [49, 98, 253])  # a factor of 256 / side is rounded down
+def test_the_shorter_side_becomes_256(side: int) -> None:
+    assert limited_size(side, 2 * side) == (256, 512)
+    assert limited_size(1122, 561) == (1024, 512)
 
 
 def test_the_missing_license_is_named() -> None:

@@ -15,6 +15,8 @@ from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.networks.style import VGG19_LAYERS
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
@@ -158,6 +160,30 @@ def test_a_vgg19_gives_the_encoders() -> None:
     torch.testing.assert_close(
         white.flatten(), (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     )
+
+
+def test_a_file_of_the_encoders_alone_is_untrained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(7)
+    layers = vgg19(width=0.125)
+    state = {f"{name}.{part}": value for name, layer in layers.items() for part, value in layer.items()}
+    torch.save(state, tmp_path / "vgg.pth")
+    out = tmp_path / "encoders.safetensors"
+    words = ["weights", "convert", "li2018", str(tmp_path / "vgg.pth"), str(out), "--set", "width=0.125"]
+    assert main(words) == 0
+    assert "has no weights of network.decoders; train them" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match=r"untrained.*none of network\.decoders"):
+        made = create_coloring_model("li2018", out)
+    assert not made.trained
+    with pytest.raises(ColorzooError, match=r"none of network\.decoders"):
+        Colorizer("li2018", weights=out)
+
+
+def vgg19(width: float) -> dict[str, dict[str, Any]]:
+    """Return the layers of a narrow VGG-19 that the encoders read."""
+    own = ClosedFormStylization(Architecture(width=width)).network.encoders[-1]
+    return {layer: own.get_submodule(name).state_dict() for layer, name in VGG19_LAYERS.items()}
 
 
 def test_the_command_line_stylizes(model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

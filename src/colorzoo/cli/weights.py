@@ -140,11 +140,15 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "export":
         return _export(card, args.out, args.weights)
     from colorzoo.weights.convert import convert_weights, pack_checkpoint
+    from colorzoo.weights.load import UNTRAINED
 
     if args.action == "convert":
         written = convert_weights(args.source, card, args.out, hparams=dict(args.set), half=args.half)
         hparams = written.metadata["hparams"]
         print(f"{written.path} sha256={written.sha256} size={written.size} hparams={hparams}")
+        if random := written.metadata.get(UNTRAINED):
+            note = f"{args.source} has no weights of {random}; train them with --init_from {written.path}"
+            print(f"colorzoo: note: {note}", file=sys.stderr)
     else:
         entry = pack_checkpoint(args.checkpoint, card, args.out)
         print(f"{args.out} sha256={entry.sha256} size={entry.size}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from colorzoo.errors import PictureError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache, Entry
-from colorzoo.evaluation.measures import Bleeding, Measure, MeasuredPicture
+from colorzoo.evaluation.measures import Bleeding, Cost, Measure, MeasuredPicture
 from colorzoo.evaluation.methods import Method
 from colorzoo.evaluation.pictures import Item, Truth, read_truth
 from colorzoo.evaluation.protocol import Protocol, UserChoice
@@ -118,7 +119,8 @@ class Evaluator:
         wanted = self.counts_of(method)
         for turn in turns:
             if turn.count in wanted:
-                self._measure(entry, turn, truth, bleeding)
+                cost = _cost(method, partial(painter, scene, turn.guidance))
+                self._measure(entry, turn, truth, bleeding, cost)
         with self.timer.stage("thumbnails"):
             entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].result.rgb)
             entry.thumbnails[TRUE_PICTURE] = thumbnail(truth.rgb)
@@ -134,11 +136,11 @@ class Evaluator:
         nothing = ColoredPicture(scene.rgb, scene.ab)  # a background user does not look at results
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
-    def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
+    def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding, cost: Cost | None) -> None:
         """Add the measures of one result that are missing in the entry."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
-        result = MeasuredPicture(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
+        result = MeasuredPicture(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance, cost)
         for measure in self.measures:
             keys = [output.key for output in measure.outputs]
             if all(key in moments or key in features for key in keys):
@@ -151,6 +153,11 @@ class Evaluator:
                 else:
                     moments[key] = value
         entry.given[turn.count] = turn.interactions
+
+
+def _cost(method: Method, again: Callable[[], object]) -> Cost | None:
+    network = method.network()
+    return None if network is None else Cost(sum(each.numel() for each in network.parameters()), again)
 
 
 def thumbnail(rgb: Tensor) -> bytes:

@@ -6,6 +6,9 @@ A metric sums its states over pictures. An evaluation keeps the states of each p
 
 from __future__ import annotations
 
+import platform
+import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -38,6 +41,7 @@ from colorzoo.weights.files import sha256_of
 Values = list[list[float]]
 """Moments of each number of a measure."""
 
+RUNS = 3  # of which the median time is taken
 REACH = 16  # pixels from a scribble within which colors may change
 
 
@@ -64,6 +68,30 @@ class Bleeding:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a result cost.
+
+    Attributes:
+        parameters: Number of parameters of the model.
+        again: Makes the result again.
+    """
+
+    parameters: int
+    again: Callable[[], object]
+
+    def seconds(self) -> float:
+        """Return the median wall seconds of `RUNS` more results; the first result was the warm-up."""
+        spent = []
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            self.again()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            spent.append(time.perf_counter() - start)
+        return statistics.median(spent)
+
+
+@dataclass(frozen=True)
 class MeasuredPicture:
     """A result and its truth.
 
@@ -73,6 +101,7 @@ class MeasuredPicture:
         truth: The truth.
         bleeding: Color bleeding in the method's first result.
         guidance: Guidance that the result was made with.
+        cost: What it cost; None if no network made it.
     """
 
     rgb: Tensor
@@ -80,6 +109,7 @@ class MeasuredPicture:
     truth: Truth
     bleeding: Bleeding
     guidance: Guidance = field(default_factory=Guidance)
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -91,12 +121,14 @@ class Measure:
         outputs: The numbers.
         run: Returns the moments of each number.
         features: True if the "moments" are features, from which only the whole set gives a number.
+        cost: True if random weights give the same numbers.
     """
 
     name: str
     outputs: tuple[Output, ...]
     run: Callable[[MeasuredPicture], Values]
     features: bool = False
+    cost: bool = False
 
 
 _INPUTS: Mapping[str, Callable[[MeasuredPicture], Any]] = {
@@ -141,7 +173,10 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return the constructors of the measures that compare with a method's first result, by name."""
+    """Return the constructors, by name, of measures that are no metrics.
+
+    They compare with a method's first result, or say what a result costs.
+    """
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
         "psnr_kfull_gain": partial(_psnr_gain_measure, "kfull", "K=Full", None),
@@ -151,7 +186,27 @@ def own_measures() -> Mapping[str, Callable[[], Measure]]:
         "drift": lambda: _mean_measure(
             "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
         ),
+        "seconds": _seconds_measure,
+        "parameters": lambda: _cost_measure(
+            Output("parameters_millions", "Parameters", "M", "lower", mean_of_moments, 2),
+            lambda cost: cost.parameters / 1e6,
+        ),
     }
+
+
+def _seconds_measure() -> Measure:
+    threads = torch.get_num_threads()
+    key = f"seconds_{threads}-thread{'s' if threads > 1 else ''}_median{RUNS}_mean"
+    return _cost_measure(Output(key, "Time", "s", "lower", mean_of_moments), Cost.seconds)
+
+
+def _cost_measure(output: Output, function: Callable[[Cost], float]) -> Measure:
+    """Return the measure of a function of a result's cost; the measure has its output's name."""
+
+    def run(result: MeasuredPicture) -> Values:
+        return [value_moments(float("nan") if result.cost is None else function(result.cost))]
+
+    return Measure(output.key.partition("_")[0], (output,), run, cost=True)
 
 
 def _mean_measure(
@@ -276,4 +331,15 @@ def choose_measures(
             notes.append(f"{name} is left out: {error}".replace(str(Path.home()), "~"))
     if not measures:
         raise DataError("no metric is left to measure; name some with --metrics")
+    if any(measure.name == "seconds" for measure in measures):
+        notes.append(
+            f"seconds are wall time on {_name_of(device)} with {torch.get_num_threads()} thread(s) of torch, "
+            f"for each picture the median of {RUNS} runs after a warm-up"
+        )
     return measures, tuple(notes)
+
+
+def _name_of(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} {platform.machine()}"

@@ -48,6 +48,7 @@ class Method:
         accepts: Accepted kinds of guidance.
         input_kind: Kind of input.
         module: Returns the object that proposes points or regions to a simulated user; None if there is none.
+        network: Returns the model, whose cost can be measured; None if there is none.
         about: Description in reports.
     """
 
@@ -57,6 +58,7 @@ class Method:
     accepts: frozenset[GuidanceKind] = frozenset()
     input_kind: InputKind = "gray"
     module: Callable[[], object] = lambda: None
+    network: Callable[[], ColoringModel | None] = lambda: None
     about: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,7 +68,12 @@ class Method:
 
 
 def open_methods(
-    names: Sequence[str], weights: Mapping[str, str], protocol: Protocol, device: torch.device
+    names: Sequence[str],
+    weights: Mapping[str, str],
+    protocol: Protocol,
+    device: torch.device,
+    *,
+    allow_untrained: bool = False,
 ) -> list[Method]:
     """Open methods by name; networks are built at their first picture.
 
@@ -75,11 +82,15 @@ def open_methods(
         weights: Weight files by registered name.
         protocol: Protocol, for the size of finished results.
         device: Device of the models.
+        allow_untrained: Give random weights to models that have none.
 
     Raises:
         ColorzooError: A name is unknown or repeated, or a model has no weights.
     """
-    methods = [_open(name, weights.get(registered_name(name), "default"), protocol, device) for name in names]
+    methods = [
+        _open(name, weights.get(registered_name(name), "default"), protocol, device, allow_untrained)
+        for name in names
+    ]
     seen: set[str] = set()
     for method in methods:
         if method.name in seen:
@@ -96,7 +107,7 @@ def registered_name(name: str) -> str:
         return name
 
 
-def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> Method:
+def _open(name: str, weights: str, protocol: Protocol, device: torch.device, allow_untrained: bool) -> Method:
     name, _, folder = name.partition("=")
     if folder:
         return _folder_method(name, Path(folder), protocol)
@@ -108,7 +119,7 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> 
         if name == GRAY:
             return gray_method()
         raise
-    return _model_method(card, weights, protocol, device)
+    return _model_method(card, weights, protocol, device, allow_untrained)
 
 
 def truth_method() -> Method:
@@ -148,7 +159,9 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     return Method(name, digest(*stamps), painter, about={"weights": f"results in {folder}"})
 
 
-def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: torch.device) -> Method:
+def _model_method(
+    card: ModelCard, weights: str, protocol: Protocol, device: torch.device, allow_untrained: bool
+) -> Method:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the error below replaces the warning
         found = resolve_weights(card, weights)
@@ -159,7 +172,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             created = create_coloring_model(card.name, weights)
-        if not created.trained:
+        if not created.trained and not allow_untrained:
             raise WeightsError(
                 f"{card.name} has no weights here; give --weights {card.name}=FILE "
                 "(`colorzoo weights` lists what exists)"
@@ -170,13 +183,14 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
     def paint() -> ColorFunction:
         return model_function(model()) if protocol.coloring == "network" else colorizer_function(model())
 
-    if found is None:
-        model()  # raises unless the model needs no training
+    missing = "none needed"
+    if found is None and not model().trained:  # raises unless random weights are allowed
+        missing = "random"
 
     size = "the pictures'" if protocol.coloring == "network" else f"{model().working_size} pixels"
     identity = digest(card.name, sha, repr(sorted(card.hparams.items())), __version__, device.type, size)
     about = {
-        "weights": f"{found.path.name} sha256 {sha[:16]}" if found else "none needed",
+        "weights": f"{found.path.name} sha256 {sha[:16]}" if found else missing,
         "parameters": str(card.parameters),
         "size": size,
         "guidance": ", ".join(card.guidance) or "none",
@@ -189,6 +203,7 @@ def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: tor
         frozenset(card.guidance),
         card.input,
         lambda: proposer_of(model()),
+        model,
         about,
     )
 
@@ -211,7 +226,7 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
     It runs in float32, and no result depends on the one before it, so that numbers can be repeated.
     """
     device = model.device
-    colorizer = Colorizer(model, device=str(device), precision="float32")
+    colorizer = Colorizer(model, device=str(device), precision="float32", allow_untrained=not model.trained)
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         colorizer.forget()

@@ -154,7 +154,13 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
         _make_output_folder(plan.output, plan.data)
         selection = select_pictures(plan.data, plan.protocol, plan.pairs, plan.limit)
         measures, notes = choose_measures(plan.protocol, plan.metrics, plan.weights, plan.device)
-        methods = open_methods(_method_names(plan, measures), plan.weights, plan.protocol, plan.device)
+        methods = open_methods(
+            _method_names(plan, measures),
+            plan.weights,
+            plan.protocol,
+            plan.device,
+            allow_untrained=all(measure.cost for measure in measures),
+        )
         _check_names(plan, methods, measures)
         items, unreadable = hash_all(selection.items)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol)

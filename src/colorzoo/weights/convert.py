@@ -13,7 +13,14 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import load_model_class
 from colorzoo.settings import flatten_arguments, nest_arguments
 from colorzoo.weights.files import sha256_of
-from colorzoo.weights.load import CONVENTIONS, apply_weights, load_state_dict_file, read_weights, save_weights
+from colorzoo.weights.load import (
+    CONVENTIONS,
+    UNTRAINED,
+    apply_weights,
+    load_state_dict_file,
+    read_weights,
+    save_weights,
+)
 from colorzoo.weights.readers import all_readers
 from colorzoo.weights.resolve import entry_of, entry_without_hash
 
@@ -29,7 +36,8 @@ class ConvertedFile:
         path: The file.
         sha256: Its hash.
         size: Its bytes.
-        metadata: Its metadata; ``hparams`` configures the model that loads it.
+        metadata: Its metadata; ``hparams`` configures the model that loads it, ``untrained`` names the parts
+            that the authors' file does not contain, and that are random.
     """
 
     path: Path
@@ -79,7 +87,9 @@ def convert_weights(
         raise WeightsError(f"{cls.__name__} cannot be built with {arguments}: {error}") from error
     settings = flatten_arguments(cls, model.hparams)
     arguments |= {name: settings[name] for name in cls.recorded_hparams}
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
     apply_weights(model, found.state_dict, name=str(source), published=True)
+    untrained = _untrained_parts(before, dict(model.named_parameters()))
     if source.is_dir():
         source_sha256 = " ".join(f"{name}:{sha256_of(source / name)}" for name in cls.published_files)
     else:
@@ -92,8 +102,29 @@ def convert_weights(
         "source_sha256": source_sha256,
         "license": found.license,
     }
+    if untrained:
+        metadata[UNTRAINED] = " ".join(untrained)
     save_weights(out, model.state_dict(), metadata, half=half)
     return ConvertedFile(out, sha256_of(out), out.stat().st_size, metadata)
+
+
+def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
+    """Return the parts of a model whose random weights a file left as they were, each by its shortest name.
+
+    Args:
+        before: Parameters of the new model.
+        after: Parameters after the file was loaded.
+    """
+    drawn = [name for name, value in before.items() if value.ndim > 1 and value.min() < value.max()]
+    kept = [name for name in drawn if before[name].equal(after[name])]
+    loaded = set(drawn) - set(kept)
+    found: dict[str, None] = {}
+    for name in kept:
+        pieces = name.split(".")
+        prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
+        alone = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
+        found[next(alone, name)] = None
+    return list(found)
 
 
 def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:

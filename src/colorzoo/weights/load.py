@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
+UNTRAINED = "untrained"
+"""Metadata of a file that was converted from a part of a model: names of the other parts, which are random."""
+
 _SMALL = 4096  # elements, up to which rounding to 8 bits saves nothing worth having
 _MAX_KEYS = 3  # keys of each kind in a message
 # Other content that is saved under the name of a weight file, by its first bytes.
@@ -139,6 +142,8 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         loader: Any = model
         try:
             loader.load_published_state_dict(wide)
+        except WeightsError as error:
+            raise WeightsError(f"{name}: {error}") from error
         except (KeyError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise WeightsError(f"{name} does not fit {type(model).__name__}: {reason}") from error

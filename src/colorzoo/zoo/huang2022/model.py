@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.model import ColoringModel
@@ -201,8 +201,21 @@ class UniColor(ColoringModel):
         return found
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename one of the authors' checkpoints."""
-        return convert_published(state_dict)
+        """Rename one of the authors' checkpoints.
+
+        Raises:
+            WeightsError: It is another model, or its codes are others in number or width.
+        """
+        ours = convert_published(state_dict)
+        codes = ours.get("network.vqgan.quantize.embedding.weight")
+        own = self.network.vqgan.quantize.embedding.weight
+        if codes is not None and codes.shape != own.shape:
+            count, width = codes.shape
+            raise WeightsError(
+                f"it has {count} codes of {width} numbers, and this model has {len(own)} of {own.shape[1]}: set "
+                f"codes to {count} and code_width to {width}."
+            )
+        return ours
 
     def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
         """Return the codes of a picture; every picture gets the same random numbers."""

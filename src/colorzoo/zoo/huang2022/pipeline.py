@@ -26,12 +26,12 @@ def limited_size(width: int, height: int) -> Size:
     """Return width and height of a picture as the demo shows it: sides of 256 to 1024 pixels."""
     short, long = min(width, height), max(width, height)
     if short < _SHORTEST:
-        factor = _SHORTEST / short
+        wanted, side = _SHORTEST, short
     elif long > _LONGEST:
-        factor = _LONGEST / long
+        wanted, side = _LONGEST, long
     else:
         return width, height
-    return int(width * factor), int(height * factor)
+    return width * wanted // side, height * wanted // side
 
 
 def gray_levels(rgb: Pixels) -> Pixels:

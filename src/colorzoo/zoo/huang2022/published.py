@@ -24,9 +24,15 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
 
     Raises:
-        WeightsError: A copy differs from its original.
+        WeightsError: A copy differs from its original, or a network is missing.
     """
     theirs = {_current(key): value for key, value in state_dict.items()}
+    for name, prefix in (("Chroma-VQGAN", _VQGAN), ("the transformer", _TRANSFORMER)):
+        if not any(key.startswith(prefix) for key in theirs):
+            raise WeightsError(
+                f"no checkpoint of UniColor: it has nothing of {name}, whose names begin with {prefix}; its "
+                f"names begin with {', '.join(sorted({key.partition('.')[0] for key in theirs})[:3])}."
+            )
     ours = {}
     for key, value in theirs.items():
         original = _COPIES.sub(_VQGAN, key)

@@ -7,10 +7,12 @@ then rarely changes the draw, and shows when it might.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from colorzoo.engines.fast import fast_linears
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 
 Draw = Callable[[Tensor, int], int]
@@ -110,7 +112,8 @@ class Memory:
     """
 
     def __init__(self, transformer: HybridTransformer, gray: Tensor, hints: Hints) -> None:
-        self.transformer, self.gray, self.hints = transformer, gray, hints
+        self.transformer = cast(HybridTransformer, fast_linears(transformer))
+        self.gray, self.hints = gray, hints
         self.passes = 0
         self._kept: list[tuple[Tensor, Tensor]] = []
 

@@ -74,7 +74,7 @@ class Encoder(nn.Module):
                 x, places = F.max_pool2d(x, 2, return_indices=True)
                 pools.append(Pooled(places, size))
                 continue
-            x = F.relu(self.get_submodule(name)(x))
+            x = F.relu(self.get_submodule(name)(x), inplace=True)
             if name.endswith("_1"):
                 taps.append(x)
         return Encoded(tuple(taps), tuple(pools))
@@ -103,7 +103,7 @@ class Decoder(nn.Module):
                 x = _unpool(x, pooled)
                 continue
             x = self.get_submodule(name)(x)
-            x = x if name == self.steps[-1] else F.relu(x)
+            x = x if name == self.steps[-1] else F.relu(x, inplace=True)
         return x
 
 
@@ -169,5 +169,5 @@ def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:
     """Put each value back where it was the largest; ``F.max_unpool2d`` has no deterministic form."""
     height, width = pooled.size
     whole = maps.new_zeros(*maps.shape[:2], height * width)
-    filled = whole.scatter(2, pooled.places.flatten(2), maps.flatten(2))
+    filled = whole.scatter_(2, pooled.places.flatten(2), maps.flatten(2))
     return filled.view(*maps.shape[:2], height, width)

@@ -49,7 +49,7 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
     _, mean, wanted = _statistics(style)
     identity = torch.eye(content.shape[1], dtype=covariance.dtype, device=content.device)
     matrix = _matrix_power(wanted, 0.5) @ _matrix_power(covariance + identity, -0.5)
-    return matrix.to(content.dtype) @ centered + mean
+    return torch.baddbmm(mean, matrix.to(content.dtype), centered)
 
 
 def merge_labels(
