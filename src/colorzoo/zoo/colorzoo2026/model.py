@@ -100,7 +100,8 @@ class Colorzoo2026(ColoringModel):
         computed on access, because it is seldom used.
         """
         statistics = None if guidance is None else guidance.statistics
-        return self._color(self._automatic(self.analyze(lightness), lightness, statistics), lightness, guidance)
+        automatic = self._automatic(self.analyze(lightness), lightness, statistics)
+        return self._color(automatic, lightness, guidance)
 
     def remember(self) -> AnswerCache[Automatic]:
         """Return an empty memory for `edit`; see `Edits`."""
@@ -153,9 +154,7 @@ class Colorzoo2026(ColoringModel):
         """Return the answer without points, which statistics of the picture change."""
         if statistics is not None:
             with torch.autocast(lightness.device.type, enabled=False):  # shares far below 1 decide
-                colors = condition(
-                    analysis.mean, analysis.logits, analysis.light, self.centers, statistics
-                )
+                colors = condition(analysis.mean, analysis.logits, analysis.light, self.centers, statistics)
             analysis = Analysis(*colors, analysis.cells, analysis.light)
         return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 

@@ -20,7 +20,8 @@ _EXPONENT = 2.0  # of the distributions; 1, 1.5 and 3 lose 0.4, 0.1 and 0.03 dB
 _ROUNDS = 20  # of fitting; 10 and 30 differ by 0.01 dB
 _FAINT = 1e-4  # added to shares, which limits the weight of colors that one side nearly lacks
 _HEAVIEST = 1e6  # weight of a color; its inverse is the lightest
-_REACHED = 0.85  # of the given saturation: a wrong hue is the worse the more vivid it is
+# Share of the given saturation that is met: a wrong hue is the worse the more vivid it is.
+_REACHED, _REACHED_BESIDE_HISTOGRAM = 0.85, 0.95
 _MOST_VIVID = 2.5  # factor on the automatic colors
 _STEPS = 3  # of finding the factor
 _LEAST = 1e-30
@@ -32,8 +33,8 @@ def condition(
 ) -> tuple[Tensor, Tensor]:
     """Return mean colors and distributions of the cells that agree with statistics of the picture.
 
-    A histogram changes both, and then a saturation is ignored; alone it changes the mean colors. A histogram
-    of zeros and a saturation below 0 stand for pictures of the batch without one.
+    A histogram changes both, a saturation then scales the mean colors. A histogram of zeros and a saturation
+    below 0 stand for pictures of the batch without one.
 
     Args:
         mean: ``(B, N, 2)`` mean colors, ab / `AB_SCALE`.
@@ -42,15 +43,18 @@ def condition(
         centers: ``(313, 2)`` colors of the bins, ab / `AB_SCALE`.
         statistics: What is known of the picture.
     """
-    if statistics.saturation is not None:
-        saturation = statistics.saturation.to(mean)[..., None]
-        mean = torch.where(saturation >= 0, match_saturation(mean, light, saturation), mean)
+    reached = mean.new_full((len(mean), 1, 1), _REACHED)
     if statistics.histogram is not None:
         histogram = statistics.histogram.to(logits)[:, None]
         known = histogram.sum(dim=2, keepdim=True) > 0
         matched = match_histogram(logits, histogram)
         mean = torch.where(known, matched.softmax(dim=2) @ centers, mean)
         logits = torch.where(known, matched, logits)
+        reached = torch.where(known, _REACHED_BESIDE_HISTOGRAM, reached)
+    if statistics.saturation is not None:
+        saturation = statistics.saturation.to(mean)[..., None]
+        scaled = match_saturation(mean, light, reached * saturation)
+        mean = torch.where(saturation >= 0, scaled, mean)
     return mean, logits
 
 
@@ -83,6 +87,6 @@ def match_saturation(mean: Tensor, light: Tensor, saturation: Tensor) -> Tensor:
     for _ in range(_STEPS):
         lab = torch.cat([light.flatten(2), factor * ab], dim=1)
         found = pixel_saturation(lab_to_rgb(lab[..., None])).mean(dim=1, keepdim=True)
-        factor = factor * _REACHED * saturation / found.clamp(min=_LEAST_SATURATION)
+        factor = factor * saturation / found.clamp(min=_LEAST_SATURATION)
         factor = factor.clamp(0, _MOST_VIVID)
     return factor * mean
