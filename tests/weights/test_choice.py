@@ -102,7 +102,7 @@ def test_a_fresh_machine_uses_embedded_weights() -> None:
         "scribbles": "kim2021_small",
         "regions": "cho2023_small",
         "exemplar": "zhang2019_small",
-        "statistics": "zhang2017_global_small",
+        "statistics": SMALL,
         "classes": "chen2023_small",
         "boxes": "su2020_small",
     }

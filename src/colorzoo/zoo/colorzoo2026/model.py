@@ -1,7 +1,8 @@
-"""Colorzoo 2026: the default model of this project, for photos without help and with color points."""
+"""Colorzoo 2026: the default model of this project, for photos without help, with points and statistics."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.answers import AnswerCache
 from colorzoo.networks.enlarging import enlarge_along_edges
@@ -32,6 +33,7 @@ from colorzoo.zoo.colorzoo2026.points import (
     cell_covariance,
     observe,
 )
+from colorzoo.zoo.colorzoo2026.statistics import condition
 
 _LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
 
@@ -58,7 +60,7 @@ class Analysis(NamedTuple):
 
 
 class Automatic(NamedTuple):
-    """A picture colored without points.
+    """A picture colored without points, by itself or by statistics.
 
     Attributes:
         analysis: Output of the network.
@@ -72,13 +74,13 @@ class Automatic(NamedTuple):
 
 
 class Colorzoo2026(ColoringModel):
-    """Colors a photo by itself and by color points.
+    """Colors a photo by itself, by color points, and by a histogram or a saturation of the whole picture.
 
     Args:
         architecture: The network.
     """
 
-    accepts = frozenset({"points"})
+    accepts = frozenset({"points", "statistics"})
     working_size = 160
     training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
@@ -97,15 +99,21 @@ class Colorzoo2026(ColoringModel):
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
         computed on access, because it is seldom used.
         """
-        return self._color(self._automatic(lightness), lightness, guidance)
+        statistics = None if guidance is None else guidance.statistics
+        automatic = self._automatic(self.analyze(lightness), lightness, statistics)
+        return self._color(automatic, lightness, guidance)
 
     def remember(self) -> AnswerCache[Automatic]:
         """Return an empty memory for `edit`; see `Edits`."""
         return AnswerCache()
 
     def edit(self, lightness: Tensor, guidance: Guidance, memory: AnswerCache[Automatic]) -> AbPrediction:
-        """Color a picture again with other points, without running the network again; see `Edits`."""
-        return self._color(self._remembered(lightness, memory), lightness, guidance)
+        """Color a picture again with other guidance, without running the network again; see `Edits`."""
+        automatic = self._remembered(lightness, memory)
+        if guidance.statistics is not None:
+            told = Guidance(statistics=guidance.statistics)
+            automatic = memory.get(lightness, told, partial(self._told, automatic))
+        return self._color(automatic, lightness, guidance)
 
     def likeness(self, lightness: Tensor, mask: Tensor, memory: AnswerCache[Automatic]) -> Tensor:
         """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
@@ -140,16 +148,27 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light)
 
-    def _automatic(self, lightness: Tensor) -> Automatic:
-        analysis = self.analyze(lightness)
+    def _automatic(
+        self, analysis: Analysis, lightness: Tensor, statistics: GlobalStatistics | None = None
+    ) -> Automatic:
+        """Return the answer without points, which statistics of the picture change."""
+        if statistics is not None:
+            with torch.autocast(lightness.device.type, enabled=False):  # shares far below 1 decide
+                colors = condition(analysis.mean, analysis.logits, analysis.light, self.centers, statistics)
+            analysis = Analysis(*colors, analysis.cells, analysis.light)
         return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 
     def _remembered(self, lightness: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
         def analyze(lightness: Tensor, _: Guidance) -> Automatic:
-            found = self._automatic(lightness)
+            found = self._automatic(self.analyze(lightness), lightness)
             return found._replace(columns=CovarianceColumns(found.analysis.cells))
 
         return memory.get(lightness, Guidance(), analyze)
+
+    def _told(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
+        """Return a remembered answer as the statistics of a picture change it."""
+        found = self._automatic(automatic.analysis, lightness, guidance.statistics)
+        return found._replace(columns=automatic.columns)
 
     def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
         analysis = automatic.analysis

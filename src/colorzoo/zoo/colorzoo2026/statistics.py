@@ -1,0 +1,92 @@
+"""Statistics of the whole picture as conditions on the automatic answer (ours). They need no weights.
+
+A histogram is a condition on the mean of the distributions of all cells. Of all distributions that fulfill
+it, those nearest to the network's (in relative entropy) are the network's times one weight for each color,
+the same in all cells. Iterative proportional fitting finds the weights (Deming and Stephan 1940); Zhang et
+al. 2017 give the histogram to a network instead. A mean saturation is met by one factor on all colors.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.guidance import GlobalStatistics
+from colorzoo.guidance.color_statistics import pixel_saturation
+from colorzoo.zoo.colorzoo2026.network import AB_SCALE
+
+_EXPONENT = 2.0  # of the distributions; 1, 1.5 and 3 lose 0.4, 0.1 and 0.03 dB
+_ROUNDS = 20  # of fitting; 10 and 30 differ by 0.01 dB
+_FAINT = 1e-4  # added to shares, which limits the weight of colors that one side nearly lacks
+_HEAVIEST = 1e6  # weight of a color; its inverse is the lightest
+# Share of the given saturation that is met: a wrong hue is the worse the more vivid it is.
+_REACHED, _REACHED_BESIDE_HISTOGRAM = 0.85, 0.95
+_MOST_VIVID = 2.5  # factor on the automatic colors
+_STEPS = 3  # of finding the factor
+_LEAST = 1e-30
+_LEAST_SATURATION = 1e-3
+
+
+def condition(
+    mean: Tensor, logits: Tensor, light: Tensor, centers: Tensor, statistics: GlobalStatistics
+) -> tuple[Tensor, Tensor]:
+    """Return mean colors and distributions of the cells that agree with statistics of the picture.
+
+    A histogram changes both, a saturation then scales the mean colors. A histogram of zeros and a saturation
+    below 0 stand for pictures of the batch without one.
+
+    Args:
+        mean: ``(B, N, 2)`` mean colors, ab / `AB_SCALE`.
+        logits: ``(B, N, 313)`` distributions.
+        light: ``(B, 1, h, w)`` lightness of the cells in [0, 100].
+        centers: ``(313, 2)`` colors of the bins, ab / `AB_SCALE`.
+        statistics: What is known of the picture.
+    """
+    reached = mean.new_full((len(mean), 1, 1), _REACHED)
+    if statistics.histogram is not None:
+        histogram = statistics.histogram.to(logits)[:, None]
+        known = histogram.sum(dim=2, keepdim=True) > 0
+        matched = match_histogram(logits, histogram)
+        mean = torch.where(known, matched.softmax(dim=2) @ centers, mean)
+        logits = torch.where(known, matched, logits)
+        reached = torch.where(known, _REACHED_BESIDE_HISTOGRAM, reached)
+    if statistics.saturation is not None:
+        saturation = statistics.saturation.to(mean)[..., None]
+        scaled = match_saturation(mean, light, reached * saturation)
+        mean = torch.where(saturation >= 0, scaled, mean)
+    return mean, logits
+
+
+def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
+    """Return the distributions ``(B, N, 313)`` that are nearest to others and have a histogram as their mean.
+
+    Args:
+        logits: ``(B, N, 313)``.
+        histogram: ``(B, 1, 313)``.
+    """
+    shares = (_EXPONENT * logits).softmax(dim=2)
+    weights = torch.ones_like(histogram)
+    for _ in range(_ROUNDS):
+        totals = (shares @ weights.mT).clamp(min=_LEAST)
+        found = weights * ((1 / totals).mT @ shares) / shares.shape[1]
+        weights = (weights * (histogram + _FAINT) / (found + _FAINT)).clamp(1 / _HEAVIEST, _HEAVIEST)
+    return _EXPONENT * logits + weights.log()
+
+
+def match_saturation(mean: Tensor, light: Tensor, saturation: Tensor) -> Tensor:
+    """Return colors times the factor with which they have a mean saturation.
+
+    Args:
+        mean: ``(B, N, 2)`` mean colors, ab / `AB_SCALE`.
+        light: ``(B, 1, h, w)`` lightness of the cells in [0, 100].
+        saturation: ``(B, 1, 1)``, mean HSV saturation in [0, 1].
+    """
+    ab = AB_SCALE * mean.mT
+    factor = torch.ones_like(saturation)
+    for _ in range(_STEPS):
+        lab = torch.cat([light.flatten(2), factor * ab], dim=1)
+        found = pixel_saturation(lab_to_rgb(lab[..., None])).mean(dim=1, keepdim=True)
+        factor = factor * saturation / found.clamp(min=_LEAST_SATURATION)
+        factor = factor.clamp(0, _MOST_VIVID)
+    return factor * mean
