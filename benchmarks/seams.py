@@ -5,6 +5,9 @@ than 4. Ten points with automatic reach are put on each photo: on six black-and-
 artist would, and on color photos at the places of a fixed list, in the true colors. The seams are compared
 with those of the automatic answer, and the error with that of points of unlimited reach.
 
+Stronger colors make more seams by themselves: the same are compared with those of the automatic answer whose
+chroma is raised to the mean of the result, and with those of the true colors at the network's size.
+
 That count has two more causes: the middle of a true edge, where the lightness of both sides is the same for a
 pixel, and very dark or bright pixels, whose chroma sRGB limits. Seams on even surfaces have neither: the
 lightness within two pixels differs by less than 6, and the colors are those before the limit.
@@ -13,7 +16,7 @@ lightness within two pixels differs by less than 6, and the colors are those bef
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +33,7 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import FullLightness
 from colorzoo.pictures.read import read_picture
 
 FOLDER = Path("data")
@@ -39,7 +43,7 @@ SURFACE, AROUND = 6.0, 5  # difference in lightness within a window of pixels
 MOST_ON_SURFACES = 1.0  # a photo
 RADIUS = 1.5
 REACHES: tuple[Reach, Reach] = ("automatic", "everywhere")
-GOAL_SEAMS, GOAL_ERROR = 1.3, 1.0
+GOAL_SEAMS, GOAL_AS_COLORFUL, GOAL_ERROR = 1.3, 1.0, 1.0
 PLACES = (
     (0.50, 0.30), (0.35, 0.45), (0.62, 0.48), (0.50, 0.62), (0.22, 0.20),
     (0.78, 0.22), (0.20, 0.75), (0.80, 0.78), (0.45, 0.85), (0.90, 0.50),
@@ -75,9 +79,17 @@ def run(options: Options) -> list[Row]:
         place = f"{len(photos)} photos, {colorizer.name}, {where()}"
         none = [colored(colorizer, path, []) for path, _ in photos]
         ten = [colored(colorizer, path, points) for path, points in photos]
-        before, after = (sum(count_seams(lab_of(each.rgb)) for each in answers) for answers in (none, ten))
+        before, after, vivid = (total_seams(answers) for answers in (none, ten, map(as_colorful, none, ten)))
         claim = f"seams of ten points on {name} against none"
         rows.append(share_of(claim, after, before, GOAL_SEAMS, place))
+        claim = f"seams of ten points on {name} against none but as colorful"
+        rows.append(share_of(claim, after, vivid, GOAL_AS_COLORFUL, place))
+        if photos is listed:
+            true = total_seams(
+                in_true_colors(path, answer) for path, answer in zip(people, none, strict=True)
+            )
+            claim = f"seams of ten points on {name} against true colors at the network's size"
+            rows.append(share_of(claim, after, true, GOAL_AS_COLORFUL, place))
         claim = f"seams of ten points on even surfaces of {name}, a photo, against the limit"
         rows.append(share_of(claim, statistics.fmean(map(surface_seams, ten)), MOST_ON_SURFACES, 1.0, place))
     limited, unlimited = (
@@ -138,9 +150,27 @@ def count_seams(lab: Tensor, surface: Tensor | None = None) -> int:
     return found
 
 
+def total_seams(answers: Iterable[ColoredPicture]) -> int:
+    """Count the seams of pictures."""
+    return sum(count_seams(lab_of(answer.rgb)) for answer in answers)
+
+
+def as_colorful(answer: ColoredPicture, other: ColoredPicture) -> ColoredPicture:
+    """Return a picture with the mean chroma of another one."""
+    factor = other.ab.norm(dim=0).mean() / answer.ab.norm(dim=0).mean()
+    return replace(answer, ab=answer.ab * factor)
+
+
+def in_true_colors(path: Path, answer: ColoredPicture) -> ColoredPicture:
+    """Return a picture in the colors of its photo, as far as a map of the network's size holds them."""
+    true = lab_of(read_rgb(path))[None, 1:]
+    return replace(answer, ab=F.interpolate(true, answer.ab.shape[1:], mode="bicubic", antialias=True)[0])
+
+
 def surface_seams(answer: ColoredPicture) -> int:
-    """Count the seams of a picture on even surfaces, before its colors are limited to sRGB."""
-    lightness = lab_of(answer.rgb)[:1]
+    """Count the seams of a picture on even surfaces within its frame, before sRGB limits its colors."""
+    inside = answer.lightness
+    lightness = inside.whole()[0] if isinstance(inside, FullLightness) else inside[None]
     highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))
     ab = F.interpolate(answer.ab[None], lightness.shape[1:], mode="bicubic")[0]
     return count_seams(torch.cat([lightness, ab]), (highest + lowest)[0] < SURFACE)

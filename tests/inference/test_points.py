@@ -81,6 +81,26 @@ def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
     assert torch.equal(found[given.mask.expand_as(ab) > 0], ab[given.mask.expand_as(ab) > 0])
 
 
+def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
+    lightness = torch.full((1, 1, SIDE, SIDE), 60.0)
+    lightness[..., 1::2, :] = 3.0  # dark lines, which can be hardly colored
+    hint = red(20, 50, 1.0)
+    points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
+    assert points is not None
+    base, red_ab = torch.zeros(1, 2, SIDE, SIDE), torch.tensor(hint.ab).view(1, 2, 1, 1)
+    ab = red_ab.expand(1, 2, SIDE, SIDE)
+    extent = replace(find_extent(lightness, [hint], (SIDE, SIDE)), weight=torch.ones(SIDE, SIDE))
+    found = limit_reach(ab, base, lightness, replace(points, ab=ab * points.mask), extent)
+    far = found[0, :, :, 60:].norm(dim=0)
+    assert far[1::2].max() < 0.2 * float(red_ab.norm())
+    assert far[::2].min() > 0.9 * float(red_ab.norm())
+    for shown_already in (base, ab):  # in the dark lines sRGB does not show the second either
+        unchanged = limit_reach(
+            shown_already, shown_already, lightness, replace(points, ab=shown_already * points.mask), extent
+        )
+        assert torch.equal(unchanged, shown_already)
+
+
 @pytest.fixture(scope="module")
 def comparing() -> Colorizer:
     return Colorizer("colorzoo2026", device="cpu")

@@ -22,6 +22,7 @@ from skimage.graph import MCP_Geometric
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.color import reduce_chroma
 from colorzoo.guidance import PointHint, Points
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.guidance.rasterize import covered
@@ -47,7 +48,7 @@ _FILL = 0.5  # share of the point's own color where the network follows it in fu
 
 _BLEND = 12 / 256  # how far a change spreads on an even surface, as a share of the shorter side
 _BLEND_SMALL = 0.3  # the same as a share of the root of the area that a point reaches, which may be less
-_BLEND_EDGE = 12.0  # difference in lightness that stops a change as much as that distance does
+_BLEND_EDGE = 20.0  # difference in lightness that stops a change as much as that distance does
 _LEAST_BLEND = 0.5  # pixels
 _BLEND_ROUNDS = 2
 
@@ -199,7 +200,8 @@ def limit_reach(ab: Tensor, base: Tensor, lightness: Tensor, points: Points, ext
 
     Inside the reach the prediction is moved some way towards the points' colors where the network follows
     them, so that a reach is filled more evenly than by the network. On even surfaces the change fades over a
-    wide band where a reach ends, and turns into that of the next point where two reaches meet.
+    wide band where a reach ends, and turns into that of the next point where two reaches meet. Only what sRGB
+    shows at a place blends: the rest would color its brighter or darker neighbors.
 
     Args:
         ab: ``(1, 2, h, w)`` in CIE units, the prediction with all points.
@@ -215,8 +217,11 @@ def limit_reach(ab: Tensor, base: Tensor, lightness: Tensor, points: Points, ext
     colors, response = _response(change[0], ab[0], extent)
     fill = _FILL * weight * response
     mixed = weight * ((1 - fill) * change + fill * (colors - base))
+    shown, before = _in_gamut(torch.cat([base + mixed, base]), lightness)
     given = torch.where(points.mask > 0, points.ab - base, torch.nan)
-    smooth = _blend(mixed[0].numpy(), given[0].numpy(), lightness[0, 0].numpy(), _blend_widths(extent))
+    smooth = _blend(
+        (shown - before).numpy(), given[0].numpy(), lightness[0, 0].numpy(), _blend_widths(extent)
+    )
     return torch.where(points.mask > 0, points.ab, base + torch.from_numpy(smooth)[None])
 
 
@@ -303,6 +308,11 @@ def _fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
     there = (1 - distance / (factor * border)) * steepness
     weight: Map = (1 / (1 + np.exp(np.clip(-there, -60, 60)))).astype(np.float32)
     return np.where(costs == 0, np.float32(1), weight)
+
+
+def _in_gamut(ab: Tensor, lightness: Tensor) -> Tensor:
+    """Return ab ``(B, 2, h, w)`` as sRGB shows it over a lightness ``(1, 1, h, w)``."""
+    return reduce_chroma(torch.cat([lightness.expand(len(ab), -1, -1, -1), ab], dim=1))[:, 1:]
 
 
 def _blend_widths(extent: Extent) -> Map:

@@ -3,6 +3,7 @@
  * point, on which crossing edges of the lightness is expensive.
  */
 
+import { reducedChroma } from "./gamut.js";
 import { pointNumbers } from "./points.js";
 import { bilinear, nearest, pooled, roundEven } from "./resample.js";
 
@@ -17,7 +18,7 @@ const COMPARED_REACHES = 60;
 const FILL = 0.5;
 const BLEND = 12 / 256;
 const BLEND_SMALL = 0.3;
-const BLEND_EDGE = 12;
+const BLEND_EDGE = 20;
 const LEAST_BLEND = 0.5;
 const BLEND_ROUNDS = 2;
 
@@ -226,6 +227,10 @@ function limitReach(ab, base, lightness, points, extent, size) {
       const at = c * count + i;
       out[at] = weight * ((1 - fill) * change[c] + fill * (wanted[c][own] - base[at]));
     }
+    // only what sRGB shows at a place blends with its neighbors
+    const shown = reducedChroma(lightness[i], [base[i] + out[i], base[count + i] + out[count + i]]);
+    const before = reducedChroma(lightness[i], [base[i], base[count + i]]);
+    for (let c = 0; c < 2; c += 1) out[c * count + i] = shown[c] - before[c];
   }
   blend(out, (at) => points.ab[at] - base[at], points.mask, lightness, blendWidths(extent, size), size);
   return out.map((change, at) => (points.mask[at % count] > 0 ? points.ab[at] : base[at] + change));
