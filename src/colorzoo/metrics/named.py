@@ -28,7 +28,7 @@ from colorzoo.metrics.base import ColorMetric
 
 @dataclass(frozen=True)
 class NamedMetric:
-    """What a name stands for.
+    """Class and options of a name.
 
     Attributes:
         kind: The class.

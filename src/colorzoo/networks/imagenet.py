@@ -27,7 +27,8 @@ def vgg_layers(depth: Literal[16, 19], count: int, *, batch_norm: bool = False) 
     """
     from torchvision.models.vgg import cfgs, make_layers  # takes seconds
 
-    return make_layers(cfgs[_CONFIGURATIONS[depth]], batch_norm=batch_norm)[:count]
+    layers: nn.Sequential = make_layers(cfgs[_CONFIGURATIONS[depth]], batch_norm=batch_norm)[:count]
+    return layers
 
 
 def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> list[Tensor]:
