@@ -4,7 +4,9 @@ from mutation import Mutant
 
 TASK, POINTS, MODEL = (f"zoo/colorzoo2026/{name}.py" for name in ("task", "points", "model"))
 NETWORK = "zoo/colorzoo2026/network.py"
+STATISTICS = "zoo/colorzoo2026/statistics.py"
 STEP = ("tests/steps/test_colorzoo2026.py",)
+ON_STATISTICS = ("tests/zoo/test_colorzoo2026_statistics.py",)
 
 MUTANTS = (
     Mutant(
@@ -154,5 +156,33 @@ MUTANTS = (
         'picture_generators(seeds, "points"))\n        return Guidance',
         'picture_generators(seeds * 0, "points"))\n        return Guidance',
         STEP,
+    ),
+    Mutant(
+        "colorzoo2026-histogram-fitted-once",
+        STATISTICS,
+        "range(_ROUNDS)",
+        "range(1)",
+        ON_STATISTICS,
+    ),
+    Mutant(
+        "colorzoo2026-unknown-histogram-fitted",
+        STATISTICS,
+        "known = histogram.sum(dim=2, keepdim=True) > 0",
+        "known = histogram.sum(dim=2, keepdim=True) >= 0",
+        ON_STATISTICS,
+    ),
+    Mutant(
+        "colorzoo2026-unknown-saturation-met",
+        STATISTICS,
+        "torch.where(saturation >= 0, scaled, mean)",
+        "torch.where(saturation >= -1, scaled, mean)",
+        ON_STATISTICS,
+    ),
+    Mutant(
+        "colorzoo2026-edits-forget-statistics",
+        MODEL,
+        "found = self._automatic(automatic.analysis, lightness, guidance.statistics)",
+        "found = self._automatic(automatic.analysis, lightness)",
+        ON_STATISTICS,
     ),
 )

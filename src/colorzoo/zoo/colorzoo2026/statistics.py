@@ -87,6 +87,5 @@ def match_saturation(mean: Tensor, light: Tensor, saturation: Tensor) -> Tensor:
     for _ in range(_STEPS):
         lab = torch.cat([light.flatten(2), factor * ab], dim=1)
         found = pixel_saturation(lab_to_rgb(lab[..., None])).mean(dim=1, keepdim=True)
-        factor = factor * saturation / found.clamp(min=_LEAST_SATURATION)
-        factor = factor.clamp(0, _MOST_VIVID)
+        factor = (factor * saturation / found.clamp(min=_LEAST_SATURATION)).clamp(max=_MOST_VIVID)
     return factor * mean

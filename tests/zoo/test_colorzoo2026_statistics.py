@@ -1,0 +1,143 @@
+"""colorzoo2026: statistics of the whole picture as conditions on its distributions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import Guidance
+from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
+from colorzoo.engines.export import TOLERANCE, write_graph
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import GlobalStatistics, Points, ab_histogram, mean_saturation, statistics_of
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.zoo.colorzoo2026.statistics import condition, match_histogram, match_saturation
+
+CELLS = 200
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def distributions(batch: int = 2) -> Tensor:
+    """Return logits as a network answers them: likelier near gray, and others in each cell."""
+    return -hull_centers().norm(dim=1) / 20 + 2 * drawn(batch, CELLS, 313)
+
+
+def test_the_mean_of_the_distributions_is_the_histogram() -> None:
+    histogram = (3 * drawn(2, 1, 313)).softmax(dim=2)
+    histogram[..., 40:] = 0
+    histogram = histogram / histogram.sum(dim=2, keepdim=True)
+    logits = distributions()
+    before, after = (
+        each.softmax(2).mean(1, keepdim=True) for each in (logits, match_histogram(logits, histogram))
+    )
+    assert ((before - histogram).abs().sum(2) > 1).all()
+    assert ((after - histogram).abs().sum(2) < 0.08).all()
+
+
+def test_likelier_cells_get_the_color() -> None:
+    """One weight for each color in all cells: of two colors the order of the cells stays."""
+    logits = distributions(1)
+    histogram = torch.zeros(1, 1, 313)
+    histogram[..., [20, 200]] = 0.5
+    found, ratio = match_histogram(logits, histogram), logits[0, :, 20] - logits[0, :, 200]
+    matched = found[0, :, 20] - found[0, :, 200]
+    assert torch.equal(matched.argsort(), ratio.argsort())
+
+
+@pytest.mark.parametrize("wanted", [0.1, 0.2])
+def test_scaled_colors_have_the_saturation(wanted: float) -> None:
+    light = 30 + 40 * torch.rand(2, 1, 10, 20, generator=torch.Generator().manual_seed(1))
+    found = match_saturation(0.2 * drawn(2, CELLS, 2), light, torch.full((2, 1, 1), wanted))
+    lab = torch.cat([light, 50 * found.mT.reshape(2, 2, 10, 20)], dim=1)
+    torch.testing.assert_close(
+        mean_saturation(lab_to_rgb(lab)), torch.full((2, 1), wanted), rtol=0, atol=0.01
+    )
+
+
+def test_pictures_without_statistics_stay_as_they_are() -> None:
+    mean, logits, light = 0.2 * drawn(3, CELLS, 2), distributions(3), torch.full((3, 1, 10, 20), 50.0)
+    statistics = GlobalStatistics(torch.zeros(3, 313), -torch.ones(3, 1))
+    statistics.histogram[1, 150], statistics.saturation[2] = 1.0, 0.5
+    found, distribution = condition(mean, logits, light, hull_centers() / 50, statistics)
+    assert torch.equal(found[0], mean[0])
+    assert torch.equal(distribution[[0, 2]], logits[[0, 2]])
+    assert (found[1] - hull_centers()[150] / 50).abs().median() < 0.1
+    assert found[2].norm() > 1.2 * mean[2].norm()
+    assert torch.allclose(found[2, 0] / found[2, 0].norm(), mean[2, 0] / mean[2, 0].norm())
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return create_coloring_model("colorzoo2026")
+
+
+@pytest.fixture(scope="module")
+def picture() -> Tensor:
+    return sample_image((64, 96))
+
+
+@torch.inference_mode()
+def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> None:
+    lightness = rgb_to_lab(picture)[:, :1]
+    for part in (picture, picture.flip(1)):  # another hue than the network would take
+        wanted = statistics_of(part).histogram
+        told = model(lightness, Guidance(statistics=GlobalStatistics(wanted)))
+        plain, found = (ab_histogram(each.ab) for each in (model(lightness), told))
+        assert torch.minimum(found, wanted).sum() > 0.15 + torch.minimum(plain, wanted).sum()
+        shown = told.extras["logits"].softmax(1).mean((2, 3)) @ hull_centers()
+        assert (shown - wanted @ hull_centers()).norm() < 3
+
+
+@torch.inference_mode()
+def test_more_saturation_is_more_color_also_beside_a_histogram(model: Any, picture: Tensor) -> None:
+    lightness = rgb_to_lab(picture)[:, :1]
+    for histogram in (None, statistics_of(picture).histogram):
+        told = [GlobalStatistics(histogram, torch.tensor([[share]])) for share in (0.0, 0.1, 0.2)]
+        answers = [model(lightness, Guidance(statistics=each)).ab for each in told]
+        chroma = [float(each.norm(dim=1).mean()) for each in answers]
+        assert chroma[0] < 0.01
+        assert 0 < 1.5 * chroma[1] < chroma[2]
+
+
+@torch.inference_mode()
+def test_points_lie_above_statistics_and_edits_run_no_network(
+    model: Any, picture: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lightness = rgb_to_lab(picture)[:, :1]
+    statistics = statistics_of(picture.flip(1))
+    told = model(lightness, Guidance(statistics=statistics)).ab
+    mask = torch.zeros(1, 1, *picture.shape[2:])
+    mask[..., 20:24, 40:44] = 1
+    same, other = Points(told * mask, mask), Points(torch.full_like(told, 30.0) * mask, mask)
+    assert (model(lightness, Guidance(points=same, statistics=statistics)).ab - told).abs().max() < 1e-3
+    memory, both = model.remember(), Guidance(points=other, statistics=statistics)
+    first = model.edit(lightness, Guidance(points=other), memory).ab
+    want = model(lightness, both)
+    assert (want.ab - first).abs().max() > 5
+    monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
+    found = model.edit(lightness, both, memory)
+    assert torch.equal(found.ab, want.ab)
+    assert torch.allclose(found.extras["logits"], want.extras["logits"])
+    assert torch.equal(model.edit(lightness, Guidance(points=other), memory).ab, first)
+
+
+@pytest.mark.slow  # a minute on an idle core
+def test_statistics_enter_a_graph_as_they_enter_the_model(tmp_path: Path) -> None:
+    def sample(size: tuple[int, int], batch: int) -> tuple[Tensor, Guidance]:
+        known = statistics_of(sample_image(size, batch=batch, seed=batch))
+        return sample_input("gray", size, batch=batch), Guidance(statistics=known)
+
+    small = smoke_model(model_card("colorzoo2026")).model
+    others = [sample((37, 53), 1), sample((64, 96), 3)]
+    made = write_graph(small, sample((61, 91), 2), others, tmp_path / "small.onnx", {})
+    assert made.inputs == ("lightness", "statistics_histogram", "statistics_saturation")
+    assert max(made.differences.values()) < TOLERANCE
