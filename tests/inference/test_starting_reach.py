@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import PointHint
-from colorzoo.inference.points import Likeness, starting_reach
+from colorzoo.inference.points import Likeness, find_extent, starting_reach
 
 SIZE = (128, 160)
 
@@ -17,8 +20,8 @@ def disk(radius: float) -> Tensor:
     return ((rows - 64).square() + (columns - 80).square()).sqrt() <= radius
 
 
-def at_disk(radius: float) -> object:
-    """Return the reach in a disk that stands out and is alike throughout."""
+def at_disk(radius: float) -> tuple[object, float]:
+    """Return the reach in a disk that stands out, and the share of the picture that it covers."""
     inside = disk(radius)
 
     def likeness(mask: Tensor) -> Tensor:
@@ -27,9 +30,15 @@ def at_disk(radius: float) -> object:
 
     lightness = torch.where(inside, 75.0, 40.0)[None, None]
     compare: Likeness = likeness
-    return starting_reach(lightness, PointHint(80.5, 64.5, 1.5), (SIZE[1], SIZE[0]), compare)
+    point = PointHint(80.5, 64.5, 1.5)
+    reach = starting_reach(lightness, point, (SIZE[1], SIZE[0]), compare)
+    extent = find_extent(lightness, [replace(point, reach=reach)], (SIZE[1], SIZE[0]), compare)
+    return reach, float(extent.weight.mean())
 
 
 def test_a_point_in_a_small_thing_begins_small() -> None:
-    assert at_disk(3) == 0.5
-    assert at_disk(50) == "automatic"
+    for radius in (3, 8):
+        reach, covered = at_disk(radius)
+        assert isinstance(reach, float)
+        assert covered == pytest.approx(0.0015, rel=0.2)
+    assert at_disk(50)[0] == "automatic"

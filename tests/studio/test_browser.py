@@ -186,7 +186,7 @@ def test_a_session_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Pat
     keys.press("Control+z")
     assert len(pad.points()) == 1
     keys.press("?")
-    assert pad.page.locator("dialog[open]").get_attribute("aria-label") == "Keyboard shortcuts"
+    assert pad.page.locator("dialog[open]").get_attribute("aria-label") == "Help"
     keys.press("Escape")
     recipe = pad.download(lambda: keys.press("Control+s"), tmp_path / "keys.json")
     assert json.loads(recipe.read_text())["points"] == pad.points()
@@ -211,7 +211,7 @@ def test_points_are_selected_recolored_moved_deleted_and_restored_by_undo(
     pad.page.mouse.click(box["x"] + box["width"] - 14, box["y"] + 14)  # outside the gamut
     chosen = pad.points()[1]
     pad.drawn()
-    assert "Snapped" in pad.page.inner_text(".cz-gamut-note")
+    assert "nearest color" in pad.page.inner_text(".cz-gamut-note")
     assert max(map(abs, chosen["ab"])) > 20
     pad.click(35, 80, button="right")
     assert len(pad.points()) == 11

@@ -42,8 +42,8 @@ _BORDER, _STEEPNESS = 4.2, 14.0  # root of the cost at which half of the color i
 _UNLIKE = 6.5  # what a place costs that is not at all like the point, beside the root of the path's cost
 _BORDER_ALIKE, _STEEPNESS_ALIKE = 8.0, 16.0  # of the sum
 _LEAST_REACH, _REACHES = 0.05, 60  # factors that are compared by what they cover
-_PROBED, _SMALL = 0.3, 0.004  # a factor, and the share of a picture that it covers less of in a small thing
-_SMALL_REACH = 0.5  # factor to begin with there
+_PROBED, _SMALL = 0.5, 0.035  # a factor, and the share of a picture that it covers less of in a small thing
+_BEGIN = 0.0015  # share of a picture to cover to begin with there
 _FILL = 0.5  # share of the point's own color where the network follows it in full
 
 _BLEND = 12 / 256  # how far a change spreads on an even surface, as a share of the shorter side
@@ -160,14 +160,8 @@ def even_reaches(
     Returns:
         Factors in (0, 10], in order.
     """
-    costs = _step_costs(lightness)
-    found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
-    mask = torch.from_numpy(
-        _point_cells([hint], [0], picture_size, (lightness.shape[2], lightness.shape[3])) >= 0
-    )
-    alike = _alike(likeness, mask, costs.shape)
     factors = np.geomspace(_LEAST_REACH, MAX_REACH, _REACHES)
-    areas = np.log([_fade(found, alike, float(factor)).sum(dtype=np.float64) for factor in factors])
+    areas = np.log(_covered_shares(lightness, hint, picture_size, factors, likeness))
     wanted = np.interp(np.linspace(areas[0], areas[-1], count), areas, np.log(factors))
     return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(wanted)]
 
@@ -177,8 +171,8 @@ def starting_reach(
 ) -> Reach:
     """Return a reach to begin with at a place: a small one if it lies in a small thing.
 
-    In a small thing a fraction of the automatic reach covers next to nothing, and more of it runs into the
-    surroundings at once.
+    In a small thing half of the automatic reach covers little, and all of it runs far into the surroundings.
+    The reach to begin with covers about as much as an eye or a button, and can be made larger.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -186,13 +180,26 @@ def starting_reach(
         picture_size: Width and height of the picture.
         likeness: See `find_extent`; the limits were fitted with it.
     """
-    costs = _step_costs(lightness)
+    factors = np.geomspace(_LEAST_REACH, _PROBED, _REACHES // 2)
+    shares = _covered_shares(lightness, hint, picture_size, factors, likeness)
+    if shares[-1] >= _SMALL:
+        return "automatic"
+    return round(float(np.exp(np.interp(np.log(_BEGIN), np.log(shares), np.log(factors)))), 3)
+
+
+def _covered_shares(
+    lightness: Tensor,
+    hint: PointHint,
+    picture_size: tuple[int, int],
+    factors: NDArray[np.float64],
+    likeness: Likeness | None,
+) -> NDArray[np.float64]:
+    """Return the share of a picture that a point covers with each factor of its automatic reach."""
+    costs, size = _step_costs(lightness), (int(lightness.shape[2]), int(lightness.shape[3]))
     found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
-    mask = torch.from_numpy(
-        _point_cells([hint], [0], picture_size, (lightness.shape[2], lightness.shape[3])) >= 0
-    )
-    covered_share = _fade(found, _alike(likeness, mask, costs.shape), _PROBED).mean(dtype=np.float64)
-    return _SMALL_REACH if covered_share < _SMALL else "automatic"
+    mask = torch.from_numpy(_point_cells([hint], [0], picture_size, size) >= 0)
+    alike = _alike(likeness, mask, costs.shape)
+    return np.array([_fade(found, alike, float(factor)).mean(dtype=np.float64) for factor in factors])
 
 
 def limit_reach(ab: Tensor, base: Tensor, lightness: Tensor, points: Points, extent: Extent) -> Tensor:

@@ -34,8 +34,8 @@ from colorzoo.pictures.write import quantized
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
 
-_IN_COLOR = "this photo has colors of its own, which are not used; hold O to see them"
-_TINTED = "the paper's tint is not used; hold O to see it"
+_IN_COLOR = "this photo has colors of its own, which are not used; “Before” shows them"
+_TINTED = "the paper's tint is not used; “Before” shows it"
 LARGE = 4_000_000
 """Pixels above which progress is told; smaller photos are done before a progress bar could be read."""
 

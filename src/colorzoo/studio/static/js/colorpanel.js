@@ -281,13 +281,13 @@ function fillSuggestion(tile, item, index, target, current) {
   tile.disabled = target.locked;
 }
 
-/** Names and colors. @type {[string, string[]][]} */
+/** Names and colors, and whether they are those of small things. @type {[string, string[], boolean?][]} */
 const PRESETS = [
   ["Skin", ["#f3d2bd", "#e8b998", "#d29b77", "#b57b57", "#8d5a3b", "#5e3926"]],
   ["Hair", ["#e8cf9a", "#b98a4e", "#9c4a26", "#7a4e2d", "#4a3020", "#251b17", "#a8a29b"]],
-  ["Lips and cheeks", ["#d98b85", "#c4675f", "#a8443f", "#e3a79b"]],
-  ["Eyes", ["#6f8fa8", "#5f7a5a", "#7a5a3a", "#4a3222", "#ded9d3"]],
-  ["Teeth and nails", ["#ece3d2", "#ded2bc", "#e2b3a3", "#b0404c", "#7a2836"]],
+  ["Lips and cheeks", ["#d98b85", "#c4675f", "#a8443f", "#e3a79b"], true],
+  ["Eyes", ["#6f8fa8", "#5f7a5a", "#7a5a3a", "#4a3222", "#ded9d3"], true],
+  ["Teeth and nails", ["#ece3d2", "#ded2bc", "#e2b3a3", "#b0404c", "#7a2836"], true],
   ["Sky", ["#cfe3f2", "#9cc3e6", "#6aa3d8", "#3f78b5", "#f2c79b", "#b8c0c8"]],
   ["Water", ["#a9c7cf", "#6f9fae", "#3f7487", "#27495c", "#5f7d6b"]],
   ["Grass and leaves", ["#c2cf7a", "#8fae4b", "#5f8a3a", "#3e6a34", "#8a8a45", "#b5722c"]],
@@ -296,17 +296,34 @@ const PRESETS = [
   ["Stone", ["#dcd6c8", "#b9b2a4", "#958f86", "#706b66", "#8e8674", "#5a5a5e"]],
   ["Cloth", ["#24324f", "#5b6f8f", "#6d2431", "#3f5a45", "#c9b48a", "#7a5a7d"]],
 ];
+const PREFER_SMALL = 0.6; // factor on the distance to their colors in a small thing
 const MAX_PALETTES = 24;
 const MAX_COLORS = 48;
 
-/** @typedef {{name: string, colors: string[], own: boolean}} Palette */
+/** @typedef {{name: string, colors: string[], own: boolean, small?: boolean}} Palette */
 
 /** @returns {Palette[]} */
 function palettesOf(pad) {
   const recent = { name: t("Recent colors"), colors: pad.ui.recent.map(({ hex }) => hex), own: false };
-  const presets = PRESETS.map(([name, colors]) => ({ name: t(name), colors, own: false }));
+  const presets = PRESETS.map(([name, colors, small]) => ({ name: t(name), colors, own: false, small: Boolean(small) }));
   const own = (pad.settings.palettes ?? []).filter(({ name, colors }) => typeof name === "string" && Array.isArray(colors));
   return [recent, ...presets, ...own.map((palette) => ({ ...palette, own: true }))];
+}
+
+/** @returns {boolean} whether a point goes less far than the thing it is on, as it does at first in a small one */
+const isInSmallThing = (point) => Number(reachOf(point)) > 0 && Number(reachOf(point)) < 1;
+
+/** Return the preset with the color most like that of a point. @param {Palette[]} palettes @returns {Palette} */
+function fittingPalette(pad, palettes, point) {
+  const presets = palettes.filter(({ small }) => small !== undefined);
+  if (!point) return presets[0];
+  const { lightness, ab } = colorTarget(pad);
+  const isSmall = isInSmallThing(point);
+  const apart = ({ colors, small }) => (small ? PREFER_SMALL : 1) * Math.min(...colors.map((hex) => {
+    const [l, a, b] = rgbToLab(hexToRgb(hex));
+    return Math.hypot(l - lightness, abDistance([a, b], ab));
+  }));
+  return presets.filter(({ small }) => isSmall || !small).reduce((best, palette) => (apart(palette) < apart(best) ? palette : best));
 }
 
 /** @param {Palette[]} palettes */
@@ -326,6 +343,14 @@ function createPalettes(pad) {
   keep.dataset.action = "keep-color";
   create.dataset.action = "new-palette";
   const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary, keep, create, remove), row);
+  let fitted = { key: "", name: "" };
+  /** Return the palette to show until one is chosen; it stays while a point gets colors. @param {Palette[]} palettes */
+  const fitting = (palettes) => {
+    const point = pad.selectedPoint();
+    const key = point ? `${point.id} ${isInSmallThing(point)}` : "";
+    if (key !== fitted.key || !key) fitted = { key, name: fittingPalette(pad, palettes, point).name };
+    return palettes.find(({ name }) => name === fitted.name);
+  };
   select.addEventListener("change", () => {
     pad.stageEl.focus({ preventScroll: true });
     pad.setSetting("palette", select.value);
@@ -336,7 +361,7 @@ function createPalettes(pad) {
       setAttr(option, "value", palettes[index].name);
       setText(option, palettes[index].name);
     });
-    const shown = palettes.find(({ name }) => name === pad.settings.palette) ?? palettes[0];
+    const shown = palettes.find(({ name }) => name === pad.settings.palette) ?? fitting(palettes);
     select.value = shown.name;
     const { locked } = colorTarget(pad);
     syncList(row, shown.colors.length, () => h("button", { type: "button", class: "cz-swatch" }), (swatch, index) => fillSwatch(pad, swatch, shown, index, locked));

@@ -46,7 +46,7 @@ function createGamut({ onPick }) {
     const ab = reduceChroma(plot.state.lightness, requested);
     const snapped = Math.hypot(requested[0] - ab[0], requested[1] - ab[1]) > 1;
     Object.assign(plot, { requested: snapped ? requested : null, picked: { lightness: plot.state.lightness, ab } });
-    setText(note, snapped ? t("Snapped to the nearest color this lightness can show") : "");
+    setText(note, snapped ? t("The nearest color that this lightness can show") : "");
     onPick(ab, done);
   };
   listenToPointer(plot, pick);

@@ -52,7 +52,7 @@ const COMMANDS = [
   { id: "actual", group: "View", label: "One photo pixel per screen pixel", keys: ["shift+0"], run: (pad) => zoomBy(pad, 1 / (window.devicePixelRatio || 1) / pad.ui.view.scale) },
   { id: "panning", group: "View", label: "Hold and drag to move the view", keys: ["space"], run: () => {} },
   { id: "escape", group: "View", label: "Leave: cross, selection, tool", keys: ["escape"], run: escape },
-  { id: "help", group: "View", label: "Keyboard shortcuts", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
+  { id: "help", group: "View", label: "Help: touch, mouse and keys", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
   { id: "close", group: "File", label: "Close the photo", keys: [], run: closePhoto, hidden: true },
   { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
   { id: "gray", group: "View", label: "Show the photo before", keys: [], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray"), hidden: true },
@@ -240,6 +240,7 @@ function suitsModel(pad, { id }) {
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
   if (id === "skip" || id === "accept") return pad.accepts("regions");
+  if (id === "next") return pad.accepts("points") || pad.accepts("regions");
   return !["suggestion", "lock", "mute", "following", "previous"].includes(id) || pad.accepts("points");
 }
 

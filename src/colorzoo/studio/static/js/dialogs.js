@@ -1,4 +1,4 @@
-/** Dialogs for export and keyboard shortcuts, and short messages (toasts) over the picture. */
+/** Dialogs for export and help, and short messages (toasts) over the picture. */
 
 import { COMMANDS, keyLabel, suitsModel } from "./commands.js";
 import { button, h, icon, setText, show, t } from "./dom.js";
@@ -29,8 +29,14 @@ function createHelp(pad) {
     for (const command of listed) groups.set(command.group, [...(groups.get(command.group) ?? []), command]);
     parts.replaceChildren(...[...groups].map(([group, commands]) => h("section", {}, h("h3", {}, t(group)), h("dl", { class: "cz-keys" }, ...commands.flatMap(keyRow)))));
   };
-  const more = h("p", { class: "cz-hint" }, t("Touch: tap adds or selects, drag moves, long press deletes, two fingers zoom and pan, a tap with two fingers undoes, with three redoes. With the mouse: the wheel zooms, Shift and wheel pans, the right button deletes."));
-  return { el: createDialog(t("Keyboard shortcuts"), parts, more), prepare };
+  const touch = helpText(t("Touch"), t("A tap adds or selects, a drag moves, a long press deletes. Two fingers zoom and move the view; a tap with two undoes, with three it redoes."));
+  const mouse = helpText(t("Mouse"), t("The wheel zooms, Shift and the wheel move the view, the right button deletes."));
+  return { el: createDialog(t("Help"), touch, mouse, parts), prepare };
+}
+
+/** @param {string} title @param {string} text @returns {HTMLElement} */
+function helpText(title, text) {
+  return h("section", { class: "cz-help-text" }, h("h3", {}, title), h("p", { class: "cz-hint" }, text));
 }
 
 function keyRow({ keys, label }) {

@@ -104,14 +104,16 @@ function icon(name) {
 }
 
 /**
- * @param {{icon?: string, text?: string, label: string, key?: string, className?: string, onClick: (e: Event) => void}} spec
+ * A caption is a shorter text below the icon, which phones show instead.
+ * @param {{icon?: string, text?: string, caption?: string, label: string, key?: string, className?: string, onClick: (e: Event) => void}} spec
  * @returns {HTMLButtonElement}
  */
 function button(spec) {
   const hint = spec.key ? `${spec.label} (${spec.key})` : spec.label;
   const props = { type: "button", class: `cz-btn ${spec.className ?? ""}`, title: hint, on: { click: spec.onClick } };
   if (!spec.text) props["aria-label"] = spec.label;
-  const parts = [spec.icon ? icon(spec.icon) : null, spec.text ? h("span", { class: "cz-btn-text" }, spec.text) : null];
+  const words = (name, text) => (text ? h("span", { class: name }, text) : null);
+  const parts = [spec.icon ? icon(spec.icon) : null, words("cz-btn-text", spec.text), words("cz-caption", spec.caption)];
   return /** @type {HTMLButtonElement} */ (h("button", props, ...parts));
 }
 

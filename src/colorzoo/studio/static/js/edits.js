@@ -43,7 +43,7 @@ function colorTarget(pad) {
 function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, wanted = undefined) {
   const target = colorTarget(pad);
   if (target.locked) {
-    pad.toast(t("This point is locked. Unlock it (L) to change its color."));
+    pad.toast(t("This point is locked. Unlock it under Hints to change its color."));
     return;
   }
   if (target.kind === "none") {
@@ -164,7 +164,7 @@ function deletePoint(pad, id) {
   const index = pad.doc.points.findIndex((point) => point.id === id);
   if (index < 0) return;
   if (pad.doc.points[index].locked) {
-    pad.toast(t("This point is locked. Unlock it (L) to delete it."));
+    pad.toast(t("This point is locked. Unlock it under Hints to delete it."));
     return;
   }
   if (pad.ui.selected === id) pad.set({ selected: null, suggestions: null });

@@ -252,7 +252,7 @@ async function attach(pad, slot, file = null) {
       pad.modelChanged();
     } else {
       pad.set({ statistics: { layer, name } });
-      pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("histogram"));
+      pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("mix of colors"));
     }
   } catch (error) {
     pad.toast(error.message, "error");
@@ -268,7 +268,7 @@ async function detach(pad, slot) {
     pad.modelChanged();
   } else {
     pad.set({ statistics: null });
-    pad.edit({ ...pad.doc, statistics: null }, t("remove histogram"));
+    pad.edit({ ...pad.doc, statistics: null }, t("remove mix of colors"));
   }
 }
 
@@ -296,7 +296,7 @@ function parseJson(text, name) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(t("{name} is not a JSON file; nothing was changed.", { name }));
+    throw new Error(t("{name} is not a recipe; nothing was changed.", { name }));
   }
 }
 

@@ -22,13 +22,13 @@ function commandButton(pad, id, spec = {}) {
 
 function createTopBar(pad) {
   const make = (id, spec) => commandButton(pad, id, spec);
-  const open = make("open", { icon: "open", text: t("Open"), className: "cz-ghost" });
-  const undo = make("undo", { icon: "undo", className: "cz-ghost" });
-  const redo = make("redo", { icon: "redo", className: "cz-ghost" });
-  const save = make("save", { icon: "save", text: t("Save recipe"), className: "cz-ghost" });
-  const load = make("load", { icon: "load", text: t("Load"), className: "cz-ghost" });
-  const exports = make("export", { icon: "export", text: t("Export"), className: "cz-primary" });
-  const help = make("help", { icon: "help", className: "cz-ghost" });
+  const open = make("open", { icon: "open", text: t("Open"), caption: t("Open"), className: "cz-ghost" });
+  const undo = make("undo", { icon: "undo", caption: t("Undo"), className: "cz-ghost" });
+  const redo = make("redo", { icon: "redo", caption: t("Redo"), className: "cz-ghost" });
+  const save = make("save", { icon: "save", text: t("Save recipe"), caption: t("Save"), className: "cz-ghost" });
+  const load = make("load", { icon: "load", text: t("Load"), caption: t("Load"), className: "cz-ghost" });
+  const exports = make("export", { icon: "export", text: t("Export"), caption: t("Export"), className: "cz-primary" });
+  const help = make("help", { icon: "help", caption: t("Help"), className: "cz-ghost" });
   const name = h("span", { class: "cz-photo-name" });
   const size = h("span", { class: "cz-photo-size" });
   const menu = createMenu(pad);
@@ -48,7 +48,7 @@ function createTopBar(pad) {
 }
 
 function createMenu(pad) {
-  const summary = h("summary", { class: "cz-btn cz-ghost", "aria-label": t("Settings"), title: t("Settings") }, icon("more"));
+  const summary = h("summary", { class: "cz-btn cz-ghost", "aria-label": t("Settings"), title: t("Settings") }, icon("more"), h("span", { class: "cz-caption", "aria-hidden": "true" }, t("More")));
   const theme = h("select", { class: "cz-input cz-select", "aria-label": t("Appearance") },
     ...[["auto", t("Same as the system")], ["light", t("Light")], ["dark", t("Dark")]].map(([value, text]) => h("option", { value }, text)));
   const close = () => {

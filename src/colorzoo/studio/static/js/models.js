@@ -11,18 +11,18 @@ const GROUPS = [
   ["sketch", "Drawings"],
 ];
 
-/** Purposes of the model menu and their titles. */
+/** Purposes of the model menu, their titles, and what they are good for. */
 const PURPOSES = [
-  ["natural", "Natural"],
-  ["vivid", "Vivid"],
-  ["reference", "From a reference"],
-  ["things", "Things in boxes"],
-  ["edges", "Sharp edges"],
-  ["mood", "Overall color"],
-  ["sketch", "Sketch"],
+  ["natural", "Natural", "by your points"],
+  ["vivid", "Vivid", "strong colors"],
+  ["reference", "From a reference", "like a picture"],
+  ["things", "Things in boxes", "one by one"],
+  ["edges", "Sharp edges", "no running over"],
+  ["mood", "Overall color", "one mood"],
+  ["sketch", "Sketch", "for drawings"],
 ];
 
-/** Return the best model for each purpose; the chosen one stands for its own. @returns {{title: string, model: any}[]} */
+/** Return the best model for each purpose; the chosen one stands for its own. @returns {{title: string, use: string, model: any}[]} */
 function purposes(pad) {
   const usable = pad.session.models.filter(({ usable: can, missing }) => can !== false && !missing);
   const before = (one, other) => Number(other.ready) - Number(one.ready) || (other.rank ?? 0) - (one.rank ?? 0);
@@ -30,14 +30,14 @@ function purposes(pad) {
     const models = usable.filter((model) => model.purpose === purpose).sort(before);
     return models.find(({ name }) => name === pad.doc.model) ?? models.find((model) => model.default) ?? models[0];
   };
-  return PURPOSES.map(([purpose, title]) => ({ title: t(title), model: best(purpose) })).filter(({ model }) => model);
+  return PURPOSES.map(([purpose, title, use]) => ({ title: t(title), use: t(use), model: best(purpose) })).filter(({ model }) => model);
 }
 
-/** @returns {string} purpose of the chosen model, or its name */
-function purposeTitle(pad) {
+/** @returns {{title: string, use: string}} purpose of the chosen model, or its name */
+function purposeOf(pad) {
   const model = pad.model();
   const found = PURPOSES.find(([purpose]) => purpose === model?.purpose);
-  return found ? t(found[1]) : (model?.name ?? "");
+  return found ? { title: t(found[1]), use: t(found[2]) } : { title: model?.name ?? "", use: "" };
 }
 
 /** Color the photo small by each model of the menu that is on this machine, one after the other. */
@@ -77,9 +77,9 @@ function proposedModel(pad) {
 function proposeModel(pad) {
   const proposed = proposedModel(pad);
   if (!proposed) return;
-  pad.toast(t("This looks like a drawing. {name} paints drawings, region by region.", { name: proposed.name }), "info", {
-    label: t("Use {name}", { name: proposed.name }), run: () => pad.setModel(proposed.name),
+  pad.toast(t("This looks like a drawing. Drawings are colored in another way, region by region."), "info", {
+    label: t("Color it as a drawing"), run: () => pad.setModel(proposed.name),
   });
 }
 
-export { modelGroups, proposeModel, proposedModel, purposeTitle, purposes, requestSamples };
+export { modelGroups, proposeModel, proposedModel, purposeOf, purposes, requestSamples };

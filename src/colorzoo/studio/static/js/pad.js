@@ -468,8 +468,8 @@ function buildPage(pad) {
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
   const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, replacePanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
-  const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
-  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);
+  const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
+  pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
   return { stage, photo, marks, main, parts: [top, rail, bar, split, status, empty, ...panels] };
 }
 

@@ -7,7 +7,7 @@ import { isStroke, listedHints, strengthOf } from "./document.js";
 import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
-import { modelGroups, proposedModel, purposeTitle, purposes, requestSamples } from "./models.js";
+import { modelGroups, proposedModel, purposeOf, purposes, requestSamples } from "./models.js";
 import { pixelAt } from "./pixels.js";
 import { useClass, usesObjects } from "./shapeedits.js";
 
@@ -20,7 +20,7 @@ function createModelPanel(pad) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
   const missing = h("p", { class: "cz-hint" });
   const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field" }, h("span", {}, t("All models")), select), missing);
-  const suits = button({ text: t("Use the model for drawings"), label: t("Use the model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const suits = button({ text: t("Color it as a drawing"), label: t("Color it as a drawing"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
   const kept = h("p", { class: "cz-hint cz-kept" });
   const strength = createSlider(t("Strength"), 0, 150, (value, done) => {
     pad.preview({ ...pad.doc, strength: value / 100 });
@@ -45,16 +45,16 @@ function createModelPanel(pad) {
   const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept, strength.el);
   const update = () => {
     show(el, pad.session.models.length > 0);
-    setText(title, purposeTitle(pad));
-    setText(name, pad.doc.model);
+    const purpose = purposeOf(pad);
+    setText(title, purpose.title);
+    setText(name, purpose.use);
+    setAttr(toggle, "title", pad.doc.model);
     drawResult(pad, chosen);
     const offered = purposes(pad);
     syncList(tiles, offered.length, make, (tile, index) => fillPurpose(pad, tile, offered[index]));
     const groups = modelGroups(pad);
     syncList(select, groups.length, () => h("optgroup"), (group, index) => fillGroup(group, groups[index]));
-    const proposed = proposedModel(pad);
-    show(suits, proposed !== null);
-    setText(suits.lastChild, t("A drawing: use {name}", { name: proposed?.name ?? "" }));
+    show(suits, proposedModel(pad) !== null);
     setText(missing, availabilityText(pad));
     show(missing, missing.textContent !== "");
     if (select.value !== pad.doc.model) select.value = pad.doc.model;
@@ -75,14 +75,14 @@ function drawResult(pad, canvas) {
   canvas.getContext("2d").drawImage(layer.bitmap, (layer.width - side) / 2, (layer.height - side) / 2, side, side, 0, 0, canvas.width, canvas.height);
 }
 
-function fillPurpose(pad, tile, { title, model }) {
+function fillPurpose(pad, tile, { title, use, model }) {
   const [picture, words, small] = tile.children;
   const sample = pad.photo?.samples.get(model.name);
   setAttr(picture.firstElementChild, "src", sample);
   show(picture.firstElementChild, Boolean(sample));
   show(picture.lastElementChild, !sample);
   setText(words, title);
-  setText(small, model.ready ? model.name : t("{size} MB to download", { size: Math.ceil((model.bytes ?? 0) / 1e6) }));
+  setText(small, model.ready ? use : t("{size} MB to download", { size: Math.ceil((model.bytes ?? 0) / 1e6) }));
   setAttr(tile, "title", model.name);
   setAttr(tile, "aria-pressed", String(model.name === pad.doc.model));
 }
@@ -96,18 +96,20 @@ function fillGroup(group, { title, models }) {
   });
 }
 
-function modelLabel({ name, ready, missing, bytes }) {
-  if (missing) return t("{name} (not available: {why})", { name, why: missing });
-  return ready ? name : t("{name} ({size} MB to download)", { name, size: Math.ceil((bytes ?? 0) / 1e6) });
+/** Return what a model does and its name: names alone are those of papers. */
+function modelLabel({ name, summary, ready, missing, bytes }) {
+  const words = t("{what} ({name})", { what: summary.split(". ")[0].replace(/\.$/, ""), name });
+  if (missing) return t("{what}, not available: {why}", { what: words, why: missing });
+  return ready ? words : t("{what}, {size} MB to download", { what: words, size: Math.ceil((bytes ?? 0) / 1e6) });
 }
 
 /** Explain which models are missing, or that the chosen one is downloaded on first use. */
 function availabilityText(pad) {
   const model = pad.model();
-  if (model?.usable === false) return t("No weights of {name} are published; it cannot be used here.", { name: model.name });
-  if (model && !model.ready) return t("Its weights are downloaded on first use, which takes a while.");
+  if (model?.usable === false) return t("{name} cannot be used here: nobody has published it trained.", { name: model.name });
+  if (model && !model.ready) return t("It is downloaded when it is first used, which takes a while.");
   const count = pad.session.models.filter(({ usable }) => usable === false).length;
-  return count ? t("{count} more have no weights here; “colorzoo weights list” says how to get them.", { count }) : "";
+  return count ? t("{count} more are not on this computer; the command “colorzoo weights list” says how to get them.", { count }) : "";
 }
 
 /** List the hints that the model does not use; they are kept for another model. */
@@ -193,7 +195,7 @@ function fillHint(pad, row, index) {
 
 function hintDetail(point, info) {
   const strength = strengthOf(point);
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("snapped") : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("nearest color") : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
@@ -354,7 +356,7 @@ function takeFromReference(pad, u, v) {
 }
 
 function createStatisticsPanel(pad) {
-  const slot = createPictureSlot(pad, "statistics", t("Drop a picture to take its color histogram"));
+  const slot = createPictureSlot(pad, "statistics", t("Drop a picture to take its mix of colors"));
   const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
     if (done) pad.commit(t("saturation"));

@@ -70,7 +70,7 @@ function describePhoto(photo, backend) {
   const { name, width, height, sha256, viewSize, colored } = photo;
   return {
     name, width, height, image: { width, height, sha256 }, network: backend.catalog.network, view: [viewSize[1], viewSize[0]], colored,
-    notes: colored ? ["this photo has colors of its own, which are not used; hold O to see them"] : [],
+    notes: colored ? ["this photo has colors of its own, which are not used; “Before” shows them"] : [],
   };
 }
 

@@ -1,0 +1,94 @@
+"""Change outside of a small thing that a click is on: a lip, an eye, a button, a flower.
+
+``small_things.json`` lists clicks on things of `val` and `val_people` photos and outlines drawn by hand. Each
+click gives its thing a color that a retoucher would, with the reach that the pad gives a new point there. The
+share of the change of ab that lies more than two pixels outside of the outline is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks._common import Options, Row, SkippedError, share_of, where
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.points import starting_reach
+from colorzoo.pictures.read import read_picture
+
+FOLDER = Path("data/photos")
+LISTED = Path(__file__).with_suffix(".json")
+COLORS = {"lips": "#a8443f", "eye": "#5f7a5a", "button": "#3f78b5", "flower": "#b0404c"}
+RADIUS = 1.5  # pixels of a new point
+AROUND = 2  # pixels around an outline that count as the thing
+MOST, LEAST_SHARE = 0.1, 0.8  # change outside; clicks that must have less
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing of a photo, with the place of a click and its outline in pixels."""
+
+    kind: str
+    photo: str
+    click: tuple[float, float]
+    outline: tuple[tuple[float, float], ...]
+
+    def mask(self, width: int, height: int) -> Tensor:
+        """Return the thing and the pixels around it, ``(H, W)`` bool."""
+        image = Image.new("1", (width, height))
+        ImageDraw.Draw(image).polygon(list(self.outline), fill=1)
+        return torch.from_numpy(ndimage.binary_dilation(np.array(image), iterations=AROUND))
+
+
+def run(options: Options) -> list[Row]:
+    """Return the median share of the change outside, of all things and by kind, and how many stay inside."""
+    folder = options.data or FOLDER
+    things = read_things()[: options.pictures]
+    if not all((folder / thing.photo).is_file() for thing in things):
+        raise SkippedError(f"{folder} needs the photos of {LISTED.name}; name the folder with --data")
+    colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
+    shares = [(thing.kind, change_outside(colorizer, folder / thing.photo, thing)) for thing in things]
+    place = f"{len(shares)} clicks, {colorizer.name}, {where()}"
+    rows = []
+    for kind in ("small things", *dict.fromkeys(kind for kind, _ in shares)):
+        found = statistics.median(share for each, share in shares if kind in (each, "small things"))
+        rows.append(share_of(f"{kind}: median share of the change outside", found, 1.0, MOST, place))
+    inside = sum(share < MOST for _, share in shares)
+    claim = f"clicks with less than {MOST:g} of the change outside"
+    rows.append(Row(claim, inside, len(shares), inside / len(shares), LEAST_SHARE, "higher", place))
+    return rows
+
+
+def read_things() -> list[Thing]:
+    """Read the listed things."""
+    listed = json.loads(LISTED.read_text(encoding="ascii"))
+    return [
+        Thing(each["kind"], each["photo"], tuple(each["click"]), tuple(map(tuple, each["outline"])))
+        for each in listed
+    ]
+
+
+def change_outside(colorizer: Colorizer, path: Path, thing: Thing) -> float:
+    """Return the share of the change of ab outside of a thing that one point makes."""
+    picture = read_picture(path)
+    width, height = picture.size
+    lightness = colorizer.working_lightness(picture)
+    radius = RADIUS * min(picture.size) / min(lightness.shape[2:])
+    point = PointHint(*thing.click, radius, COLORS[thing.kind])
+    likeness = colorizer.likeness(lightness)
+    reach = "automatic" if likeness is None else starting_reach(lightness, point, picture.size, likeness)
+    none, one = (
+        colorizer.colorize(picture, Recipe(points=points)).ab
+        for points in ((), (replace(point, reach=reach),))
+    )
+    change = F.interpolate((one - none).norm(dim=0)[None, None], (height, width), mode="bilinear")[0, 0]
+    return float(change[~thing.mask(width, height)].sum() / change.sum())
