@@ -136,9 +136,7 @@ class Evaluator:
         nothing = ColoredPicture(scene.rgb, scene.ab)  # a background user does not look at results
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
-    def _measure(
-        self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding, cost: Cost | None
-    ) -> None:
+    def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding, cost: Cost | None) -> None:
         """Add the measures of one result that are missing in the entry."""
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})

@@ -460,8 +460,8 @@ def choose_measures(
         raise DataError("no metric is left to measure; name some with --metrics")
     if any(measure.name == "seconds" for measure in measures):
         notes.append(
-            f"seconds are wall time on {_name_of(device)} with {torch.get_num_threads()} thread(s) of torch, for "
-            f"each picture the median of {RUNS} runs after a warm-up"
+            f"seconds are wall time on {_name_of(device)} with {torch.get_num_threads()} thread(s) of torch, "
+            f"for each picture the median of {RUNS} runs after a warm-up"
         )
     return measures, tuple(notes)
 

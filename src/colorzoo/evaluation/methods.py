@@ -107,9 +107,7 @@ def registered_name(name: str) -> str:
         return name
 
 
-def _open(
-    name: str, weights: str, protocol: Protocol, device: torch.device, allow_untrained: bool
-) -> Method:
+def _open(name: str, weights: str, protocol: Protocol, device: torch.device, allow_untrained: bool) -> Method:
     name, _, folder = name.partition("=")
     if folder:
         return _folder_method(name, Path(folder), protocol)

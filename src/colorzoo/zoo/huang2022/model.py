@@ -213,8 +213,8 @@ class UniColor(ColoringModel):
         if codes is not None and codes.shape != own.shape:
             count, width = codes.shape
             raise WeightsError(
-                f"it has {count} codes of {width} numbers, and this model has {len(own)} of {own.shape[1]}: set "
-                f"codes to {count} and code_width to {width}."
+                f"it has {count} codes of {width} numbers, and this model has {len(own)} of {own.shape[1]}: "
+                f"set codes to {count} and code_width to {width}."
             )
         return ours
 
