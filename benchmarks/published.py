@@ -1,8 +1,9 @@
 """Networks with published weights: the `Colorizer` against the authors' way.
 
 The authors' way is a plain call of the network in float32, in contiguous memory, without gradients; where the
-network itself takes fewer steps than theirs, the steps that they published (`PLAIN`). Networks whose weights are not on this machine get random ones, and the row says so; their colors are scaled to the
-deviation of ab in photos before they are compared.
+network itself takes fewer steps than theirs, the steps that they published (`PLAIN`). Networks whose weights
+are not on this machine get random ones, and the row says so; their colors are scaled to the deviation of ab
+in photos before they are compared.
 """
 
 from __future__ import annotations
