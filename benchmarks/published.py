@@ -1,17 +1,22 @@
 """Networks with published weights: the `Colorizer` against the authors' way.
 
-The authors' way is a plain call of the network in float32, in contiguous memory, without gradients. Networks
-whose weights are not on this machine get random ones, and the row says so; their colors are scaled to the
-deviation of ab in photos before they are compared.
+The authors' way is a plain call of the network in float32, in contiguous memory, without gradients; where the
+network itself takes fewer steps than theirs, the steps that they published (`PLAIN`). Networks whose weights
+are not on this machine get random ones, and the row says so; their colors are scaled to the deviation of ab
+in photos before they are compared.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
+from scipy.sparse import csc_array, eye_array
+from scipy.sparse.linalg import spsolve
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchmarks._common import (
     CHROMA,
@@ -27,8 +32,10 @@ from benchmarks._common import (
     where,
 )
 from colorzoo.card import ModelCard
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.engines.device import multiplies_matrices
 from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
@@ -36,6 +43,11 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.weights.catalog import weights_path
 from colorzoo.weights.file_record import inspect_file
+from colorzoo.zoo.he2018 import model as he2018
+from colorzoo.zoo.he2018.matching import dense_matches, errors_of, inside, read_at
+from colorzoo.zoo.he2018.network import SCALES
+from colorzoo.zoo.larsson2016 import network as larsson2016
+from colorzoo.zoo.li2018.smoothing import BETA, affinities, last_filter
 
 GOAL_WITH_MATRICES, GOAL_WITHOUT, GOAL_DELTA_E, GOAL_MEMORY = 2.5, 1.0, 0.5, 1.0
 SIZES, REPEATS = (256, 512), 3
@@ -46,11 +58,11 @@ def run(options: Options) -> list[Row]:
     cards = {
         card.name: card
         for card in map(model_card, list_models())
-        if any(entry.published for entry in card.weights.values())
+        if "published" in card.weights or card.name in PLAIN
     }
     names = options.models or tuple(cards)
     if unknown := set(names) - set(cards):
-        raise SkippedError(f"no published weights on the card of {', '.join(sorted(unknown))}")
+        raise SkippedError(f"no published weights or steps of {', '.join(sorted(unknown))}")
     rows = []
     for name in names:
         for size in options.sizes or SIZES:
@@ -81,7 +93,8 @@ def measure(card: ModelCard, size: int, repeats: int) -> list[Row]:
 
 def load_model(card: ModelCard) -> tuple[ColoringModel, str]:
     """Return a model and the origin of its weights."""
-    if inspect_file(card.weights["published"], weights_path(card, "published")).trusted:
+    published = card.weights.get("published")
+    if published is not None and inspect_file(published, weights_path(card, "published")).trusted:
         return create_coloring_model(card.name, "published", offline=True), "the authors'"
     return create_coloring_model(card.name, None), "random"
 
@@ -108,10 +121,136 @@ def their_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], 
 
     @torch.no_grad()
     def call() -> Tensor:
+        if card.name in PLAIN:
+            return PLAIN[card.name](model, lightness, guidance)
         prediction: Prediction = model(lightness, guidance)
         return prediction.to_ab()
 
     return call
+
+
+def larsson_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
+    """Color with whole hypercolumns: every map is enlarged before the first layer of the head."""
+    network = model.network
+    fused = network.hidden_map
+
+    def hidden_map(maps: list[Tensor]) -> Tensor:
+        scales = zip(maps, larsson2016.SCALES, strict=True)
+        dense = [larsson2016.enlarge(larsson2016.at_quarter(m, s), max(1, s // 4)) for m, s in scales]
+        return network.hidden(torch.cat(dense, dim=1)).relu()
+
+    network.hidden_map = hidden_map
+    try:
+        return model(lightness, guidance).to_ab()
+    finally:
+        network.hidden_map = fused
+
+
+def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
+    """Color with features of every pixel, by which the matched places are compared."""
+    rgb = guidance.exemplar.rgb
+    other = rgb_to_lab(rgb)[:, :1]
+    ours, theirs = model.features(lightness), model.features(other)
+    size = (lightness.shape[2], lightness.shape[3])
+    there, back = dense_matches(ours, theirs, size, size), dense_matches(theirs, ours, size, size)
+    found: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for a, b, scale in zip(ours, theirs, SCALES, strict=True):
+        dense = [F.normalize(at_every_pixel(each, size, scale), dim=1, eps=1e-8) for each in (a, b)]
+        for maps, own, seen, matches in zip(found, dense, dense[::-1], (there, back), strict=True):
+            distance = -(own * read_at(seen, matches)).sum(dim=1, keepdim=True)
+            maps.append(distance * inside(matches, size))
+    forward, backward = (torch.cat(each, dim=1) for each in found)
+    errors = errors_of(torch.cat([forward, read_at(backward, there)], dim=1))
+    aligned = he2018.Aligned(there, back, errors)
+    ab: Tensor = model.paint(lightness, he2018.aligned_colors(rgb, aligned), errors)
+    return ab
+
+
+def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
+    """Interpolate maps at the pixels of a picture, up to half a place further, as published."""
+    if scale == 1:
+        return maps
+    places = [(torch.arange(side) + scale / 2) / scale for side in size]
+    low = [each.long().clamp(max=count - 1) for each, count in zip(places, maps.shape[-2:], strict=True)]
+    high = [(each + 1).clamp(max=count - 1) for each, count in zip(low, maps.shape[-2:], strict=True)]
+    y, x = (each - first for each, first in zip(places, low, strict=True))
+    rows = maps[:, :, low[0]] * (1 - y)[:, None] + maps[:, :, high[0]] * y[:, None]
+    return rows[..., low[1]] * (1 - x) + rows[..., high[1]] * x
+
+
+def li_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
+    """Color by the published transform and a direct solver; their last filter exists for CUDA only."""
+    rgb = lightness_to_rgb(lightness)
+    picture = li_transform(model.network, rgb, guidance.exemplar.rgb)[0].clamp(0, 1)
+    planes, guide = (each.permute(1, 2, 0).double().numpy() for each in (picture, rgb[0]))
+    weights = affinities(guide)
+    scale = 1 / weights.sum(axis=0) ** 0.5
+    normalized = weights.multiply(scale[:, None]).multiply(scale[None])
+    system = csc_array(eye_array(len(scale)) - BETA * normalized)
+    solved = [spsolve(system, (1 - BETA) * plane) for plane in planes.reshape(-1, 3).T]
+    smooth = torch.stack([torch.from_numpy(each) for each in solved]).view(3, *guide.shape[:2]).float()
+    return rgb_to_lab(last_filter(smooth.clamp(0, 1), rgb[0])[None].clamp(0, 1))[:, 1:]
+
+
+def li_transform(network: Any, content: Tensor, style: Tensor) -> Tensor:
+    """Return the picture ``(1, 3, H, W)`` of PhotoWCT, each layer as a module of its own, by SVD."""
+    taps, picture = li_encoded(network.encoders[3], style)[0], content
+    for level in (4, 3, 2, 1):
+        own, pools = li_encoded(network.encoders[level - 1], picture)
+        x = li_moved(own[-1], taps[level - 1])
+        decoder = network.decoders[level - 1]
+        for name in decoder.steps:
+            if name == "pool":
+                places, size = pools.pop()
+                x = F.max_unpool2d(x, places, 2, 2, output_size=size)
+            else:
+                x = li_convolved(decoder.get_submodule(name), x)
+                x = x if name == decoder.steps[-1] else F.relu(x, inplace=True)
+        picture = x
+    return picture
+
+
+def li_encoded(encoder: Any, rgb: Tensor) -> tuple[list[Tensor], list[tuple[Tensor, torch.Size]]]:
+    """Return the first map of each level of an encoder, and places and sizes of its poolings."""
+    x, taps, pools = encoder.conv0(rgb), [], []
+    for name in encoder.steps:
+        if name == "pool":
+            size = x.shape
+            x, places = F.max_pool2d(x, 2, 2, return_indices=True)
+            pools.append((places, size))
+            continue
+        x = F.relu(li_convolved(encoder.get_submodule(name), x), inplace=True)
+        if name.endswith("_1"):
+            taps.append(x)
+    return taps, pools
+
+
+def li_convolved(layer: Any, x: Tensor) -> Tensor:
+    """Return a convolution after a padding by reflection."""
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), layer.weight, layer.bias)
+
+
+def li_moved(content: Tensor, style: Tensor) -> Tensor:
+    """Return features with the mean and the covariance of others; SVD in float64, which always converges."""
+    ours, theirs = (each[0].flatten(1) for each in (content, style))
+    centered, mean = ours - ours.mean(1, keepdim=True), theirs.mean(1, keepdim=True)
+    covariance = centered @ centered.T / (ours.shape[1] - 1) + torch.eye(len(ours))
+    wanted = (theirs - mean) @ (theirs - mean).T / (theirs.shape[1] - 1)
+    for matrix, power in ((covariance, -0.5), (wanted, 0.5)):
+        vectors, values, _ = torch.linalg.svd(matrix.double())
+        kept = int((values >= 1e-5).sum())
+        raised = vectors[:, :kept] * values[:kept] ** power @ vectors[:, :kept].T
+        centered = raised.float() @ centered
+    return (centered + mean).view(content.shape)
+
+
+PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
+    "iizuka2016": lambda model, lightness, guidance: model(lightness, guidance).to_ab(),
+    "larsson2016": larsson_plain,
+    "he2018": he_plain,
+    "li2018": li_plain,
+}
+"""The published steps of the models that papers compare with; `huang2022` has a benchmark of its own."""
 
 
 def peak(name: str, size: int, way: Callable[[ColoringModel, ModelCard, int], Callable[[], Tensor]]) -> float:

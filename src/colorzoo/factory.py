@@ -186,7 +186,7 @@ def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
 def _authors_own(
     card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
 ) -> ResolvedWeights | None:
-    """Return weights; a checkpoint of Lightning without any setting of ours is taken for one of the authors."""
+    """Return weights; a checkpoint of Lightning without any setting of ours counts as one of the authors."""
     if found is None or found.entry is not None or _stored(found).keys() & known:
         return found
     entry = entry_without_hash(card, found.path)

@@ -18,6 +18,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.networks.spectral import StoredSpectralConv, spectral_block
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.testing.models import smoke_model
 
 
@@ -171,6 +172,18 @@ def test_a_layer_that_runs_outside_of_autocast_stays_in_float32() -> None:
     model = fast_module(trainer.model.eval(), torch.bfloat16)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert model(50 * torch.ones(1, 1, 32, 48), Guidance()).ab.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["huang2022", "li2018"])
+def test_a_network_of_discrete_steps_keeps_float32(name: str) -> None:
+    card = model_card(name)
+    model, guidance = smoke_model(card).model, sample_guidance({"exemplar"}, (64, 64))
+    lightness = sample_input("gray", (64, 64))
+    if name == "huang2022":
+        guidance = Guidance()  # its matcher has weights of its own
+    rounded = Colorizer(model, device="cpu", precision="bfloat16", allow_untrained=True)
+    exact = Colorizer(model, device="cpu", precision="float32", allow_untrained=True)
+    assert torch.equal(rounded.predict_ab(lightness, guidance), exact.predict_ab(lightness, guidance))
 
 
 def test_stored_spectral_norms_are_folded_in() -> None:

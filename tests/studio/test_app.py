@@ -10,17 +10,20 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from pads import ADDRESS, photo_file, socket_pad, tiny_studio, web_client
+from pads import ADDRESS, look_file, photo_file, socket_pad, tiny_studio, web_client
 from PIL import Image
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.registry import model_card
 from colorzoo.studio import app as app_module
 from colorzoo.studio.access import Access, is_ip_address, is_loopback
 from colorzoo.studio.app import STATIC, StudioLoader, build_app
 from colorzoo.studio.protocol import Limits, StudioError
 from colorzoo.studio.server import Address, qr_code, run_server, url_of
 from colorzoo.studio.studio import Studio
+from colorzoo.testing.models import smoke_model
 
 SMALL = Limits(file_bytes=200_000, pixels=40_000)
 
@@ -87,6 +90,39 @@ def test_a_photo_is_uploaded_colored_and_downloaded(client: TestClient) -> None:
         assert "old.color.png" in file.headers["content-disposition"]
         stolen = exported["url"].replace(pad.hello["session"], "someone-else")
         assert client.get("/" + stolen).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["iizuka2016", "larsson2016", "he2018", "li2018", "huang2022"])
+def test_the_rivals_color_in_the_pad_by_what_they_accept(name: str) -> None:
+    model = smoke_model(model_card(name)).model
+    studio = Studio(Colorizer(model, device="cpu", size=64, allow_untrained=True))
+    with web_client(studio) as client, socket_pad(client) as pad:
+        (entry,) = (each for each in pad.hello["models"] if each["default"])
+        assert entry["guidance"] == sorted(model.accepts)
+        recipe = {"image": pad.open(photo_file()).body["image"]}
+        plain = pad.ask("color", recipe=recipe)
+        assert plain.type == "colored"
+        if "points" in model.accepts:
+            pointed = recipe | {"points": [{"x": 40, "y": 40, "color": "#c04020"}]}
+            assert pad.ask("color", recipe=pointed).buffers != plain.buffers
+        upload = pad.upload(look_file()).json()["upload"]
+        assert pad.ask("attach", slot="exemplar", name="look.png", upload=upload).type == "attached"
+        answer = pad.ask("color", recipe=recipe)
+        assert answer.type == "colored"
+        assert answer.buffers != plain.buffers
+    studio.close()
+
+
+def test_a_model_without_weights_is_not_usable_and_says_so() -> None:
+    studio = tiny_studio()
+    with web_client(studio) as client, socket_pad(client) as pad:
+        (entry,) = (each for each in pad.hello["models"] if each["name"] == "huang2022")
+        assert not entry["ready"]
+        assert not entry["usable"]  # its files have no license and are fetched by their names alone
+        answer = pad.ask("model", name="huang2022")
+        assert answer.type == "error"
+        assert "untrained here: it has 'imagenet', 'coco'" in answer.body["message"]
+    studio.close()
 
 
 def test_a_large_upload_is_refused_during_the_transfer(client: TestClient) -> None:

@@ -44,7 +44,7 @@ def fast_module(module: ColoringModel, dtype: torch.dtype) -> ColoringModel:
 
 
 def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Return a copy of a network for inference on a CPU.
+    """Return a copy of a network for inference on a CPU; one with an attribute ``keep_float32`` as it is.
 
     Run it under ``torch.inference_mode``, and under autocast for bfloat16.
 
@@ -53,6 +53,8 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
         dtype: float32 or bfloat16, for the parameters of convolutions only; those with an attribute
             ``keep_float32`` keep theirs.
     """
+    if hasattr(network, "keep_float32"):
+        return network
     # other tensors are shared: two copies of the weights would take more memory than the pictures
     kept = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     fast = copy.deepcopy(network, kept)

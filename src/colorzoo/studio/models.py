@@ -17,7 +17,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.workers import ThreadCountChooser, Worker, stop_if_gone
-from colorzoo.weights.catalog import list_weights
+from colorzoo.weights.catalog import default_tags, list_weights
 from colorzoo.weights.choice import choose_model, rank_models
 
 _MAX_LOADED = 2  # models in memory
@@ -191,7 +191,8 @@ def _detects(colorizer: Colorizer) -> bool:
 
 def _entry(name: str) -> dict[str, Any]:
     card = model_card(name)
-    rows = list_weights([card])
+    wanted = default_tags(card)
+    rows = [row for row in list_weights([card]) if row.tag in wanted]
     return menu_entry(card) | {
         "ready": not card.trainable or any(row.where != "missing" for row in rows),
         "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),

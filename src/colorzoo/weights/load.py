@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 UNTRAINED = "untrained"
-"""Metadata of a file that was converted from a part of a model: names of the other parts, which are random."""
+"""Metadata of a file that was converted from a part of a model: names of the parts that are random."""
 
 _SMALL = 4096  # elements, up to which rounding to 8 bits saves nothing worth having
 _MAX_KEYS = 3  # keys of each kind in a message

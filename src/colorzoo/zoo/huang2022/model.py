@@ -78,6 +78,7 @@ class UniColorNetwork(nn.Module):
 
     def __init__(self, vqgan: VQGANSizes, transformer: TransformerSizes) -> None:
         super().__init__()
+        self.keep_float32 = True  # for `speed_up`: a rounding may draw another code
         self.vqgan = ChromaVQGAN(vqgan)
         self.transformer = HybridTransformer(transformer, vqgan.code_width, vqgan.codes)
 
@@ -212,8 +213,8 @@ class UniColor(ColoringModel):
         if codes is not None and codes.shape != own.shape:
             count, width = codes.shape
             raise WeightsError(
-                f"it has {count} codes of {width} numbers, and this model has {len(own)} of {own.shape[1]}: set "
-                f"codes to {count} and code_width to {width}."
+                f"it has {count} codes of {width} numbers, and this model has {len(own)} of {own.shape[1]}: "
+                f"set codes to {count} and code_width to {width}."
             )
         return ours
 
