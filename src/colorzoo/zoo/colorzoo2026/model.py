@@ -1,4 +1,4 @@
-"""Colorzoo 2026: the default model of this project, for photos without help and with color points."""
+"""Colorzoo 2026: the default model of this project: photos without help, color points, references."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import hull_centers
-from colorzoo.guidance import Guidance
+from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.answers import AnswerCache
 from colorzoo.networks.enlarging import enlarge_along_edges
@@ -32,6 +32,7 @@ from colorzoo.zoo.colorzoo2026.points import (
     cell_covariance,
     observe,
 )
+from colorzoo.zoo.colorzoo2026.references import Place, observe_reference
 
 _LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
 
@@ -44,12 +45,14 @@ class Analysis(NamedTuple):
         logits: ``(B, N, 313)`` distribution of the cells.
         cells: Embedding of the cells.
         light: ``(B, 1, h, w)`` mean lightness of the cells.
+        features: ``(B, h, w, C)`` features of the cells.
     """
 
     mean: Tensor
     logits: Tensor
     cells: Cells
     light: Tensor
+    features: Tensor
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -58,7 +61,7 @@ class Analysis(NamedTuple):
 
 
 class Automatic(NamedTuple):
-    """A picture colored without points.
+    """A picture colored without points, with or without a reference.
 
     Attributes:
         analysis: Output of the network.
@@ -72,13 +75,13 @@ class Automatic(NamedTuple):
 
 
 class Colorzoo2026(ColoringModel):
-    """Colors a photo by itself and by color points.
+    """Colors a photo by itself, with the colors of a reference, and by color points.
 
     Args:
         architecture: The network.
     """
 
-    accepts = frozenset({"points"})
+    accepts = frozenset({"exemplar", "points"})
     working_size = 160
     training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
@@ -97,7 +100,8 @@ class Colorzoo2026(ColoringModel):
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
         computed on access, because it is seldom used.
         """
-        return self._color(self._automatic(lightness), lightness, guidance)
+        exemplar = None if guidance is None else guidance.exemplar
+        return self._color(self._automatic(lightness, exemplar), lightness, guidance)
 
     def remember(self) -> AnswerCache[Automatic]:
         """Return an empty memory for `edit`; see `Edits`."""
@@ -105,7 +109,7 @@ class Colorzoo2026(ColoringModel):
 
     def edit(self, lightness: Tensor, guidance: Guidance, memory: AnswerCache[Automatic]) -> AbPrediction:
         """Color a picture again with other points, without running the network again; see `Edits`."""
-        return self._color(self._remembered(lightness, memory), lightness, guidance)
+        return self._color(self._remembered(lightness, memory, guidance.exemplar), lightness, guidance)
 
     def likeness(self, lightness: Tensor, mask: Tensor, memory: AnswerCache[Automatic]) -> Tensor:
         """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
@@ -138,18 +142,36 @@ class Colorzoo2026(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # distances need all digits
             cells = self.covariance(maps.features.float(), scaled_lightness(light))
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
-        return Analysis(mean, logits, cells, light)
+        return Analysis(mean, logits, cells, light, maps.features.float())
 
-    def _automatic(self, lightness: Tensor) -> Automatic:
+    def _automatic(self, lightness: Tensor, exemplar: Exemplar | None) -> Automatic:
         analysis = self.analyze(lightness)
+        if exemplar is not None:
+            with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+                analysis = self._follow(analysis, exemplar)
         return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 
-    def _remembered(self, lightness: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
-        def analyze(lightness: Tensor, _: Guidance) -> Automatic:
-            found = self._automatic(lightness)
+    def _follow(self, analysis: Analysis, exemplar: Exemplar) -> Analysis:
+        """Return the analysis after observing a reference."""
+        lab = rgb_to_lab(exemplar.rgb.float())
+        other = self.analyze(lab[:, :1])
+        colors = F.interpolate(lab[:, 1:] / AB_SCALE, other.grid, mode="bilinear", antialias=True)
+        mean = analysis.mean.unflatten(1, analysis.grid)
+        variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
+        place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
+        found = observe_reference(place, other.features, colors.permute(0, 2, 3, 1), exemplar.alpha)
+        moved = analysis.mean + found.change.flatten(1, 2)
+        logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
+        return analysis._replace(mean=moved, logits=logits)
+
+    def _remembered(
+        self, lightness: Tensor, memory: AnswerCache[Automatic], exemplar: Exemplar | None = None
+    ) -> Automatic:
+        def analyze(lightness: Tensor, guidance: Guidance) -> Automatic:
+            found = self._automatic(lightness, guidance.exemplar)
             return found._replace(columns=CovarianceColumns(found.analysis.cells))
 
-        return memory.get(lightness, Guidance(), analyze)
+        return memory.get(lightness, Guidance(exemplar=exemplar), analyze)
 
     def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
         analysis = automatic.analysis
@@ -180,8 +202,12 @@ class Colorzoo2026(ColoringModel):
             prior, variance = self.covariance.variances(analysis.cells.double(), posterior)
             narrower = 0.5 * (1 / variance.clamp(min=_LEAST_VARIANCE) - 1 / prior).clamp(min=0)
             mean = analysis.mean + posterior.change.to(analysis.mean)
-            distance = (mean[..., None, :] - self.centers).square().sum(-1)
-            return _maps(analysis.logits - narrower.to(mean)[..., None] * distance, analysis.grid)
+            return _maps(self._narrowed(analysis.logits, mean, narrower.to(mean)), analysis.grid)
+
+    def _narrowed(self, logits: Tensor, mean: Tensor, precision: Tensor) -> Tensor:
+        """Return distributions ``(B, N, 313)`` times normal ones about a mean, of a precision ``(B, N)``."""
+        distance = (mean[..., None, :] - self.centers).square().sum(-1)
+        return logits - precision[..., None] * distance
 
 
 def _rounded_quotient(side: int, divisor: int) -> int:
