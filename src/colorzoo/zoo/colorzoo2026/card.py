@@ -6,6 +6,8 @@ from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _PAGE = "src/colorzoo/zoo/colorzoo2026/README.md"
 _LOOK = "`benchmarks look`, 400 validation photos, 256 x 256, network at 160"
+_HUES = "`python -m benchmarks references`, 25 pairs"
+_EXEMPLAR = "xu2020-exemplar/2 of `colorzoo evaluate`, 50 pairs, 256 x 256"
 _POINTS = "`benchmarks points`, 400 validation photos, 256 x 256, uniform 6 x 6 points"
 
 COLORZOO = ModelCard(
@@ -13,7 +15,7 @@ COLORZOO = ModelCard(
     title="Colorzoo 2026",
     paper="",  # ours
     year=2026,
-    summary="Colors a photo; follows color points. The default; ships inside the package.",
+    summary="Colors a photo; follows color points and a reference. The default; ships inside the package.",
     task="colorzoo.zoo.colorzoo2026.task:Colorzoo2026Task",
     model="colorzoo.zoo.colorzoo2026.model:Colorzoo2026",
     parameters=7_691_308,
@@ -41,6 +43,16 @@ COLORZOO = ModelCard(
             30,
             "Measured; better than zhang2017_local_small at every number of points.",
             measured=(Score("PSNR at 10 points [dB]", 27.64, "higher", _POINTS, _PAGE),),
+        ),
+        Quality(
+            "exemplar",
+            30,
+            "Measured; follows a reference as zhang2019_small does, nearer to the truth and without blotches.",
+            measured=(
+                Score("Answer to the opposite hues", 0.74, "higher", _HUES, "docs/exemplar.md"),
+                Score("PSNR [dB]", 23.70, "higher", _EXEMPLAR, "docs/evaluation.md"),
+                Score("Histogram intersection", 0.595, "higher", _EXEMPLAR, "docs/evaluation.md"),
+            ),
         ),
     ),
     int8_loss=0.01,
