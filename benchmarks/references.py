@@ -27,7 +27,7 @@ from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 
 PAIRS, COUNT = "exemplar/pairs.csv", 25
-MODELS = ("zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002")
+MODELS = ("colorzoo2026", "zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002")
 LEAST_CHROMA = 8.0  # mean of a reference in CIE units; a paler one asks for nothing
 GOAL = 0.25
 

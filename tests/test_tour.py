@@ -88,7 +88,7 @@ def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
 
 def test_a_reference_colors_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     walk("Use a reference")
-    assert "zhang2019_small, the best model here for a reference" in capsys.readouterr().out
+    assert "colorzoo2026, the best model here for a reference" in capsys.readouterr().out
     assert np.ptp(pixels(folder / "by_example.jpg"), axis=2).mean() > 10
 
 

@@ -56,7 +56,7 @@ TABLES = (
     ),
     Table(
         "references",
-        ("zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002"),
+        ("colorzoo2026", "zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002"),
         "xu2020-exemplar",
         ("psnr", "ssim", "histogram_intersection", "cf"),
         ".",

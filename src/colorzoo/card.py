@@ -196,6 +196,13 @@ class ModelCard:
         """True if the model has weights."""
         return "training" not in self.limits
 
+    @property
+    def plain_guidance(self) -> tuple[GuidanceKind, ...]:
+        """Guidance without the reference, for a model ranked for photos without help; else all guidance."""
+        if not any(quality.use == "automatic" for quality in self.quality):
+            return self.guidance
+        return tuple(kind for kind in self.guidance if kind != "exemplar")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types, as ``colorzoo models --json`` prints it."""
         return asdict(self)

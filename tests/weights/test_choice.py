@@ -101,7 +101,7 @@ def test_a_fresh_machine_uses_embedded_weights() -> None:
         "points": SMALL,
         "scribbles": "kim2021_small",
         "regions": "cho2023_small",
-        "exemplar": "zhang2019_small",
+        "exemplar": SMALL,
         "statistics": SMALL,
         "classes": "chen2023_small",
         "boxes": "su2020_small",

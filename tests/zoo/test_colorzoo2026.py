@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.engines.export import TOLERANCE, write_graph
-from colorzoo.guidance import Points
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Exemplar, Points
 from colorzoo.inference.selection import features_of
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
@@ -35,6 +37,13 @@ def card() -> ModelCard:
 @pytest.fixture(scope="module")
 def model(card: ModelCard) -> Colorzoo2026:
     found = smoke_model(card).model
+    assert isinstance(found, Colorzoo2026)
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained() -> Colorzoo2026:
+    found = create_coloring_model("colorzoo2026", offline=True).eval()
     assert isinstance(found, Colorzoo2026)
     return found
 
@@ -66,6 +75,84 @@ def test_a_point_of_the_color_that_is_there_changes_nothing(model: Colorzoo2026,
     plain = model(lightness).ab
     clicks = [(row, column, *map(float, plain[0, :, row, column])) for row, column, _, _ in CLICKS]
     assert (model(lightness, points(*clicks)).ab - plain).abs().max() < 1e-3
+
+
+def reference(hue: float, alpha: float = 1.0) -> Exemplar:
+    """Return the picture of the fixture in one hue."""
+    lab = rgb_to_lab(sample_image(SIZE))
+    lab[:, 1:] = 25 * torch.tensor([math.cos(hue), math.sin(hue)]).view(1, 2, 1, 1)
+    return Exemplar(lab_to_rgb(lab).clamp(0, 1), alpha=alpha)
+
+
+def distance(model: Colorzoo2026, lightness: Tensor, given: Exemplar | None, wanted: Exemplar) -> float:
+    ab = model(lightness, Guidance(exemplar=given)).ab
+    return float((ab - rgb_to_lab(wanted.rgb)[:, 1:]).norm(dim=1).mean())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("hue", [0.5, 3.0])
+def test_a_picture_takes_the_colors_of_the_same_scene(
+    trained: Colorzoo2026, lightness: Tensor, hue: float
+) -> None:
+    wanted = reference(hue)
+    by_share = [distance(trained, lightness, reference(hue, share), wanted) for share in (0.0, 0.5, 1.0)]
+    assert by_share[0] == pytest.approx(distance(trained, lightness, None, wanted), abs=1e-3)
+    assert by_share[1] < 0.8 * by_share[0]
+    assert by_share[2] < 0.4 * by_share[0]
+
+
+@torch.no_grad()
+def test_a_reference_of_another_scene_changes_less(trained: Colorzoo2026, lightness: Tensor) -> None:
+    alone = trained(lightness).ab
+    noise = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    other = Exemplar(noise * torch.tensor([1.0, 0.3, 0.2]).view(1, 3, 1, 1))
+    moves = [
+        float((trained(lightness, Guidance(exemplar=each)).ab - alone).norm(dim=1).mean())
+        for each in (other, reference(0.5))
+    ]
+    assert moves[0] < 0.3 * moves[1]
+
+
+@torch.no_grad()
+def test_points_beside_a_reference(trained: Colorzoo2026, lightness: Tensor) -> None:
+    both = Guidance(points=points(*CLICKS).points, exemplar=reference(0.5))
+    ab = trained(lightness, both).ab
+    for row, column, a, b in CLICKS:
+        assert (ab[0, :, row, column] - torch.tensor([a, b])).norm() < 8
+    plain = trained(lightness, Guidance(exemplar=both.exemplar)).ab
+    clicks = [(row, column, *map(float, plain[0, :, row, column])) for row, column, _, _ in CLICKS]
+    same = Guidance(points=points(*clicks).points, exemplar=both.exemplar)
+    assert (trained(lightness, same).ab - plain).abs().max() < 1e-3
+
+
+@torch.no_grad()
+def test_an_edit_beside_a_reference_does_not_match_again(
+    trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = trained.remember()
+    first, half = reference(0.5), reference(0.5, alpha=0.5)
+    wanted = [
+        trained(lightness, Guidance(points(*CLICKS).points, exemplar=each)).ab for each in (first, half)
+    ]
+    for each in (first, half):
+        trained.edit(lightness, Guidance(exemplar=each), memory)
+    monkeypatch.setattr(trained.network, "forward", lambda _: pytest.fail("the network ran again"))
+    for each, want in zip((first, half), wanted, strict=True):
+        found = trained.edit(lightness, Guidance(points(*CLICKS).points, exemplar=each), memory)
+        assert torch.equal(found.ab, want)
+
+
+@torch.no_grad()
+def test_a_reference_narrows_the_distribution(trained: Colorzoo2026, lightness: Tensor) -> None:
+    wanted = reference(0.5)
+    center = rgb_to_lab(wanted.rgb)[:, 1:].mean((2, 3))[..., None, None]
+    before, after = (
+        (trained.centers.T[None, :, :, None, None] * 50 * share[:, None]).sum(2)
+        for share in (
+            trained(lightness, Guidance(exemplar=each)).extras["logits"].softmax(1) for each in (None, wanted)
+        )
+    )
+    assert (after - center).norm(dim=1).mean() < 0.5 * (before - center).norm(dim=1).mean()
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def _first_use(file: WeightFile) -> FileState:
 def _export(card: ModelCard, out: Path, weights: str) -> int:
     from colorzoo.engines.export import TOLERANCE, export_model
 
-    exported = export_model(card, out, weights=weights)
+    exported = export_model(replace(card, guidance=card.plain_guidance), out, weights=weights)
     for (height, width), difference in exported.differences.items():
         print(f"{height}x{width}: largest difference from the model {difference:.1e} of the full scale")
     inputs = ",".join(exported.inputs)

@@ -49,6 +49,8 @@ def _digest(lightness: Tensor, guidance: Guidance) -> str:
         digest.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     digest.update(repr([f.name for f in fields(guidance) if getattr(guidance, f.name) is not None]).encode())
+    if guidance.exemplar is not None:
+        digest.update(repr(float(guidance.exemplar.alpha)).encode())
     return digest.hexdigest()
 
 

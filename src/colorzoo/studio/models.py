@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from colorzoo.capabilities import FindsBoxes, FindsClasses, ProposesRegions
+from colorzoo.capabilities import Edits, FindsBoxes, FindsClasses, ProposesRegions
 from colorzoo.card import ModelCard
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
@@ -74,7 +74,8 @@ class ModelWorker:
         colorizer = self.colorizer()
         model = colorizer.model
         extras: Collection[str] = ()
-        if "exemplar" not in model.accepts:  # a model with a reference may not run without one
+        # a model with a reference may not run without one, unless points change its automatic answer
+        if "exemplar" not in model.accepts or isinstance(model, Edits):
             trial = torch.full((1, 1, _TRIAL_SIDE, _TRIAL_SIDE), 50.0)
             with torch.inference_mode():
                 extras = colorizer.predict(trial, Guidance()).extras
@@ -212,8 +213,8 @@ def menu_entry(card: ModelCard) -> dict[str, Any]:
         "input": card.input,
         "output": card.output,
         "parameters": card.parameters,
-        "group": _group(card.input, card.guidance),
-        "purpose": _purpose(card.input, card.guidance) if card.parameters else None,
+        "group": _group(card.input, card.plain_guidance),
+        "purpose": _purpose(card.input, card.plain_guidance) if card.parameters else None,
         "rank": max((each.rank for each in card.quality), default=0),
     }
 

@@ -1,4 +1,4 @@
-"""Colorzoo 2026: the default model of this project, for photos without help, with points and statistics."""
+"""Colorzoo 2026: the default model of this project: photos alone, with points, references and statistics."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import hull_centers
-from colorzoo.guidance import GlobalStatistics, Guidance
+from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.answers import AnswerCache
 from colorzoo.networks.enlarging import enlarge_along_edges
@@ -33,6 +33,7 @@ from colorzoo.zoo.colorzoo2026.points import (
     cell_covariance,
     observe,
 )
+from colorzoo.zoo.colorzoo2026.references import Place, observe_reference
 from colorzoo.zoo.colorzoo2026.statistics import condition
 
 _LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
@@ -46,12 +47,14 @@ class Analysis(NamedTuple):
         logits: ``(B, N, 313)`` distribution of the cells.
         cells: Embedding of the cells.
         light: ``(B, 1, h, w)`` mean lightness of the cells.
+        features: ``(B, h, w, C)`` features of the cells.
     """
 
     mean: Tensor
     logits: Tensor
     cells: Cells
     light: Tensor
+    features: Tensor
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -60,7 +63,7 @@ class Analysis(NamedTuple):
 
 
 class Automatic(NamedTuple):
-    """A picture colored without points, by itself or by statistics.
+    """A picture colored without points, by itself or by a reference and statistics.
 
     Attributes:
         analysis: Output of the network.
@@ -74,13 +77,13 @@ class Automatic(NamedTuple):
 
 
 class Colorzoo2026(ColoringModel):
-    """Colors a photo by itself, by color points, and by a histogram or a saturation of the whole picture.
+    """Colors a photo by itself, by color points, by a reference, and by statistics of the whole picture.
 
     Args:
         architecture: The network.
     """
 
-    accepts = frozenset({"points", "statistics"})
+    accepts = frozenset({"exemplar", "points", "statistics"})
     working_size = 160
     training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
@@ -99,8 +102,7 @@ class Colorzoo2026(ColoringModel):
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
         computed on access, because it is seldom used.
         """
-        statistics = None if guidance is None else guidance.statistics
-        automatic = self._automatic(self.analyze(lightness), lightness, statistics)
+        automatic = self._automatic(self.analyze(lightness), lightness, guidance)
         return self._color(automatic, lightness, guidance)
 
     def remember(self) -> AnswerCache[Automatic]:
@@ -108,10 +110,10 @@ class Colorzoo2026(ColoringModel):
         return AnswerCache()
 
     def edit(self, lightness: Tensor, guidance: Guidance, memory: AnswerCache[Automatic]) -> AbPrediction:
-        """Color a picture again with other guidance, without running the network again; see `Edits`."""
+        """Color a picture again with other guidance, without running the network on it again; see `Edits`."""
         automatic = self._remembered(lightness, memory)
-        if guidance.statistics is not None:
-            told = Guidance(statistics=guidance.statistics)
+        if guidance.exemplar is not None or guidance.statistics is not None:
+            told = Guidance(exemplar=guidance.exemplar, statistics=guidance.statistics)
             automatic = memory.get(lightness, told, partial(self._told, automatic))
         return self._color(automatic, lightness, guidance)
 
@@ -146,28 +148,44 @@ class Colorzoo2026(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # distances need all digits
             cells = self.covariance(maps.features.float(), scaled_lightness(light))
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
-        return Analysis(mean, logits, cells, light)
+        return Analysis(mean, logits, cells, light, maps.features.float())
 
-    def _automatic(
-        self, analysis: Analysis, lightness: Tensor, statistics: GlobalStatistics | None = None
-    ) -> Automatic:
-        """Return the answer without points, which statistics of the picture change."""
-        if statistics is not None:
+    def _automatic(self, analysis: Analysis, lightness: Tensor, guidance: Guidance | None) -> Automatic:
+        """Return the answer without points: that of the network, which a reference and statistics change."""
+        if guidance is not None and guidance.exemplar is not None:
+            analysis = self._follow(analysis, guidance.exemplar)
+        if guidance is not None and guidance.statistics is not None:
             with torch.autocast(lightness.device.type, enabled=False):  # shares far below 1 decide
-                colors = condition(analysis.mean, analysis.logits, analysis.light, self.centers, statistics)
-            analysis = Analysis(*colors, analysis.cells, analysis.light)
+                mean, logits = condition(
+                    analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
+                )
+            analysis = analysis._replace(mean=mean, logits=logits)
         return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
+
+    def _follow(self, analysis: Analysis, exemplar: Exemplar) -> Analysis:
+        """Return the analysis after observing a reference."""
+        lab = rgb_to_lab(exemplar.rgb.float())
+        other = self.analyze(lab[:, :1])
+        colors = F.interpolate(lab[:, 1:] / AB_SCALE, other.grid, mode="bilinear", antialias=True)
+        mean = analysis.mean.unflatten(1, analysis.grid)
+        variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
+        place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
+        with torch.autocast(lab.device.type, enabled=False):  # matching compares small differences
+            found = observe_reference(place, other.features, colors.permute(0, 2, 3, 1), exemplar.alpha)
+        moved = analysis.mean + found.change.flatten(1, 2)
+        logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
+        return analysis._replace(mean=moved, logits=logits)
 
     def _remembered(self, lightness: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
         def analyze(lightness: Tensor, _: Guidance) -> Automatic:
-            found = self._automatic(self.analyze(lightness), lightness)
+            found = self._automatic(self.analyze(lightness), lightness, None)
             return found._replace(columns=CovarianceColumns(found.analysis.cells))
 
         return memory.get(lightness, Guidance(), analyze)
 
     def _told(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
-        """Return a remembered answer as the statistics of a picture change it."""
-        found = self._automatic(automatic.analysis, lightness, guidance.statistics)
+        """Return a remembered answer as a reference and statistics change it."""
+        found = self._automatic(automatic.analysis, lightness, guidance)
         return found._replace(columns=automatic.columns)
 
     def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
@@ -199,8 +217,12 @@ class Colorzoo2026(ColoringModel):
             prior, variance = self.covariance.variances(analysis.cells.double(), posterior)
             narrower = 0.5 * (1 / variance.clamp(min=_LEAST_VARIANCE) - 1 / prior).clamp(min=0)
             mean = analysis.mean + posterior.change.to(analysis.mean)
-            distance = (mean[..., None, :] - self.centers).square().sum(-1)
-            return _maps(analysis.logits - narrower.to(mean)[..., None] * distance, analysis.grid)
+            return _maps(self._narrowed(analysis.logits, mean, narrower.to(mean)), analysis.grid)
+
+    def _narrowed(self, logits: Tensor, mean: Tensor, precision: Tensor) -> Tensor:
+        """Return distributions ``(B, N, 313)`` times normal ones about a mean, of a precision ``(B, N)``."""
+        distance = (mean[..., None, :] - self.centers).square().sum(-1)
+        return logits - precision[..., None] * distance
 
 
 def _rounded_quotient(side: int, divisor: int) -> int:
