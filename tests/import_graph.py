@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -21,9 +22,10 @@ class Import:
         return f"{self.file}:{self.line}: {self.importer} imports {self.name}"
 
 
-def read_imports(root: Path) -> list[Import]:
+@cache
+def read_imports(root: Path) -> tuple[Import, ...]:
     """Return every import below the package folder ``root``, including lazy and type-checking ones."""
-    return [found for file in sorted(root.rglob("*.py")) for found in _file_imports(root, file)]
+    return tuple(found for file in sorted(root.rglob("*.py")) for found in _file_imports(root, file))
 
 
 def inside(name: str, *packages: str) -> bool:

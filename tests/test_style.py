@@ -19,12 +19,12 @@ def riddles(text: str) -> list[str]:
 
 
 def test_docstrings_are_not_riddles() -> None:
-    found = {
-        path.relative_to(ROOT).as_posix(): lines
-        for path in sorted(ROOT.rglob("*.py"))
-        if (lines := riddles(path.read_text(encoding="utf-8")))
+    texts = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")
     }
-    assert found == {}
+    # parsing takes long; ruff sees to it that docstrings have these quotation marks
+    suspect = {name: text for name, text in texts.items() if re.search(f'"""{RIDDLE.pattern}', text)}
+    assert {name: lines for name, text in suspect.items() if (lines := riddles(text))} == {}
 
 
 def test_the_check_finds_riddles() -> None:
