@@ -412,7 +412,7 @@ def offer(*kinds: str) -> Callable[[dict[str, Any]], None]:
         ((), {"hand"}, set()),
         (("points",), {"point", "brush", "eraser", "dropper", "hand"}, {"Hints"}),
         (("scribbles",), {"edge", "eraser", "hand"}, {"Hints"}),
-        (("exemplar", "classes"), {"lasso", "hand"}, {"Reference", "Classes"}),
+        (("exemplar", "classes"), {"lasso", "hand"}, {"Reference", "Kinds of things"}),
         (("boxes",), {"box", "hand"}, {"Things"}),
         (("statistics",), {"hand"}, {"Whole picture"}),
     ],

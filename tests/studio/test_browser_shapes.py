@@ -67,9 +67,9 @@ def attach(pad: BrowserPad, look: Path) -> None:
 def take_lasso(pad: BrowserPad) -> list[int]:
     """Take the tool and return the classes that it offers."""
     pad.page.keyboard.press("f")
-    pad.page.wait_for_selector("[aria-label='Class that is painted']")
+    pad.page.wait_for_selector("[aria-label='Kind that is painted']")
     pad.settle()
-    options = "[aria-label='Class that is painted'] option"
+    options = "[aria-label='Kind that is painted'] option"
     return [int(n) for n in pad.page.eval_on_selector_all(options, "all => all.map(el => el.value)")]
 
 
@@ -130,11 +130,11 @@ def test_an_object_is_painted_with_a_class_and_colored_by_it(
     attach(pad, look)
     offered = take_lasso(pad)
     plain, before = export(pad, tmp_path / "plain.png"), seen(pad, (105, 75))
-    chosen = int(pad.page.input_value("[aria-label='Class that is painted']"))
+    chosen = int(pad.page.input_value("[aria-label='Kind that is painted']"))
     numbers, counts = np.unique(classes_of(studio, look), return_counts=True)
     assert chosen == numbers[counts.argmax()]
     reference = int(numbers[counts.argsort()[-2]])
-    pad.page.select_option("[aria-label='Class that is painted']", str(reference))
+    pad.page.select_option("[aria-label='Kind that is painted']", str(reference))
     pad.drag(*THING, THING[0])
     pad.settle()
     (area,) = painted(pad)
@@ -151,7 +151,7 @@ def test_an_object_is_painted_with_a_class_and_colored_by_it(
     assert change[INSIDE].mean() > 4 * change[OUTSIDE].mean()
 
     other = next(number for number in offered if number not in (chosen, reference))
-    pad.page.select_option("[aria-label='Class of area 1']", str(other))
+    pad.page.select_option("[aria-label='Kind of area 1']", str(other))
     assert painted(pad)[0]["class"] == other
     for _ in range(2):
         pad.page.click("[data-action=undo]")
@@ -212,7 +212,7 @@ def test_a_class_is_chosen_in_the_reference(pad: BrowserPad, studio: Studio, loo
         y = box["y"] + box["height"] / 2 + (rows[middle] + 0.5 - labels.shape[0] / 2) * scale
         pad.page.mouse.click(x, y)
         pad.drawn()
-        taken.add((int(number), int(pad.page.input_value("[aria-label='Class that is painted']"))))
+        taken.add((int(number), int(pad.page.input_value("[aria-label='Kind that is painted']"))))
     assert len(taken) > 1
     assert all(here == there for here, there in taken)
     pad.settle()
@@ -410,11 +410,11 @@ def test_the_lists_have_names_and_contrast(browser: Any, address: str, photo: Pa
     pad.drag(THING[0], THING[2])
     assert problems_of(pad) == []
     pad.model("chen2023_small")
-    pad.page.click("text=Paint a class")
-    pad.page.wait_for_selector("[aria-label='Class that is painted']")
+    pad.page.click("text=Paint a kind")
+    pad.page.wait_for_selector("[aria-label='Kind that is painted']")
     pad.drag(*THING, THING[0])
     pad.settle()
-    pad.page.click("text=Show classes")
+    pad.page.click("text=Show kinds")
     pad.page.wait_for_selector(".cz-classes label")
     assert len(painted(pad)) == 1
     assert problems_of(pad) == []

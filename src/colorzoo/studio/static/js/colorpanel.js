@@ -296,7 +296,7 @@ const PRESETS = [
   ["Stone", ["#dcd6c8", "#b9b2a4", "#958f86", "#706b66", "#8e8674", "#5a5a5e"]],
   ["Cloth", ["#24324f", "#5b6f8f", "#6d2431", "#3f5a45", "#c9b48a", "#7a5a7d"]],
 ];
-const PREFER_SMALL = 0.6; // factor on the distance to their colors in a small thing
+const PREFER_SMALL = 0.8; // factor on the distance to their colors in a small thing
 const MAX_PALETTES = 24;
 const MAX_COLORS = 48;
 
@@ -319,6 +319,7 @@ function fittingPalette(pad, palettes, point) {
   if (!point) return presets[0];
   const { lightness, ab } = colorTarget(pad);
   const isSmall = isInSmallThing(point);
+  /** @param {Palette} palette */
   const apart = ({ colors, small }) => (small ? PREFER_SMALL : 1) * Math.min(...colors.map((hex) => {
     const [l, a, b] = rgbToLab(hexToRgb(hex));
     return Math.hypot(l - lightness, abDistance([a, b], ab));

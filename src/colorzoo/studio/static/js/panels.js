@@ -332,7 +332,7 @@ function createReferencePanel(pad) {
 }
 
 function referenceHint(pad) {
-  if (pad.ui.tool === "lasso") return t("Click a class here to paint with it.");
+  if (pad.ui.tool === "lasso") return t("Click a kind here to paint with it.");
   const words = [
     pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from.") : t("This model does not use it."),
     pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",

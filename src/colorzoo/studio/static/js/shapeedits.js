@@ -48,7 +48,7 @@ function withShapes(pad, kind, list) {
 }
 
 function addShape(pad, kind, shape) {
-  pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { painted: t("paint a class"), box: t("draw a box") }[kind]);
+  pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { painted: t("paint a kind"), box: t("draw a box") }[kind]);
   pad.announce(t("{name} drawn", { name: shapeName(pad, kind, shapesOf(pad, kind).length - 1) }));
 }
 
@@ -77,7 +77,7 @@ function moveShape(pad, dx, dy) {
 
 /** @param {number} index of the painted class @param {number} number of its new class */
 function setPaintedClass(pad, index, number) {
-  changeShape(pad, "painted", index, { ...pad.doc.painted[index], class: number }, t("class of an area"));
+  changeShape(pad, "painted", index, { ...pad.doc.painted[index], class: number }, t("kind of an area"));
 }
 
 /** @returns {{id: number, name: string}[]} classes of photo and reference, largest first */
@@ -91,7 +91,7 @@ function classesInView(pad) {
 /** @param {number} id @returns {string} classes learned without labels have only a number */
 function className(pad, id) {
   const name = classesInView(pad).find((item) => item.id === id)?.name ?? String(id);
-  return /^\d+$/.test(name) ? t("class {n}", { n: name }) : name;
+  return /^\d+$/.test(name) ? t("kind {n}", { n: name }) : name;
 }
 
 /** @returns {number[]} classes that can be painted: those of photo and reference and those already painted */

@@ -13,15 +13,15 @@ import {
 import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
 
 function createClassesPanel(pad) {
-  const find = button({ text: t("Show classes"), label: t("Show classes"), className: "cz-wide", onClick: () => toggleClasses(pad) });
+  const find = button({ text: t("Show kinds"), label: t("Show kinds"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
   const painting = createPaintedList(pad);
-  const el = section(t("Classes"), h("p", { class: "cz-hint" }, t("Colors are taken from the same class of the reference. Choose another class here.")), table, find, painting.el);
+  const el = section(t("Kinds of things"), h("p", { class: "cz-hint" }, t("A thing takes the colors of its kind in the reference. Choose another kind here.")), table, find, painting.el);
   const update = () => {
     const { classes, showClasses } = pad.ui;
     show(el, pad.accepts("classes"));
     find.disabled = !pad.photo;
-    setText(find.firstElementChild, showClasses ? t("Hide classes") : t("Show classes"));
+    setText(find.firstElementChild, showClasses ? t("Hide kinds") : t("Show kinds"));
     const items = showClasses ? classes?.items ?? [] : [];
     syncList(table, items.length, () => classRow(pad), (row, index) => fillClass(pad, row, items[index], classes.reference?.items ?? items));
     painting.update();
@@ -40,7 +40,7 @@ function classRow(pad) {
     const classes = { ...pad.doc.classes };
     if (select.value === "") delete classes[select.dataset.from];
     else classes[select.dataset.from] = Number(select.value);
-    pad.edit({ ...pad.doc, classes }, t("class"));
+    pad.edit({ ...pad.doc, classes }, t("kind"));
   });
   return h("label", { class: "cz-class" }, h("span", { class: "cz-dot" }), h("span", { class: "cz-class-name" }), select);
 }
@@ -50,8 +50,8 @@ function fillClass(pad, row, item, targets) {
   dot.style.background = classColor(item.id);
   setText(name, `${className(pad, item.id)} · ${Math.round(item.share * 100)} %`);
   select.dataset.from = String(item.id);
-  setAttr(select, "aria-label", t("Class of the reference for {name}", { name: className(pad, item.id) }));
-  fillChoices(pad, select, targets.map(({ id }) => id), t("same class"));
+  setAttr(select, "aria-label", t("Kind of the reference for {name}", { name: className(pad, item.id) }));
+  fillChoices(pad, select, targets.map(({ id }) => id), t("same kind"));
   select.value = String(pad.doc.classes[item.id] ?? "");
 }
 
@@ -66,9 +66,9 @@ function fillChoices(pad, select, classes, first = null) {
 
 /** The class that the lasso paints, and the list of painted classes. */
 function createPaintedList(pad) {
-  const take = button({ text: t("Paint a class"), label: t("Paint a class: draw around a thing"), key: "F", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-lasso", event) });
+  const take = button({ text: t("Paint a kind"), label: t("Paint a kind: draw around a thing"), key: "F", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-lasso", event) });
   const dot = h("span", { class: "cz-dot" });
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Class that is painted") });
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Kind that is painted") });
   const choice = h("label", { class: "cz-class" }, dot, h("span", { class: "cz-class-name" }, t("Paint with")), select);
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Painted areas") });
@@ -119,7 +119,7 @@ function fillPainted(pad, row, index) {
   fillShape(pad, { main, remove }, "painted", index, area.path[0]);
   main.lastElementChild.style.background = classColor(area.class);
   select.dataset.index = String(index);
-  setAttr(select, "aria-label", t("Class of area {n}", { n: index + 1 }));
+  setAttr(select, "aria-label", t("Kind of area {n}", { n: index + 1 }));
   fillChoices(pad, select, paintableClasses(pad));
   select.value = String(area.class);
 }

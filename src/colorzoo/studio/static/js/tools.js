@@ -38,7 +38,7 @@ const TOOLS = [
   { id: "brush", icon: "brush", name: "Strokes", label: "Brush: a row of points", key: "B", kind: "points" },
   { id: "region", icon: "region", name: "Regions", label: "Regions", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", name: "Edges", label: "Edge scribble", key: "G", kind: "scribbles" },
-  { id: "lasso", icon: "lasso", name: "Class", label: "Paint a class: draw around a thing", key: "F", kind: "classes", manual: true },
+  { id: "lasso", icon: "lasso", name: "Kind", label: "Paint a kind: draw around a thing", key: "F", kind: "classes", manual: true },
   { id: "box", icon: "box", name: "Box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
   { id: "paint", icon: "paint", name: "Paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true },
@@ -300,7 +300,7 @@ const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;
 
 function requireClass(pad) {
   if (paintClass(pad) !== null) return true;
-  pad.toast(t("The classes are not known yet. Try again in a moment."));
+  pad.toast(t("The kinds are not known yet. Try again in a moment."));
   return false;
 }
 
