@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.points import starting_reach
 from colorzoo.pictures.read import read_picture
@@ -72,8 +73,9 @@ def read_things() -> list[Thing]:
     """Read the listed things."""
     listed = json.loads(LISTED.read_text(encoding="ascii"))
     return [
-        Thing(each["kind"], each["photo"], tuple(each["click"]), tuple(map(tuple, each["outline"])))
+        Thing(each["kind"], each["photo"], (x, y), tuple((a, b) for a, b in each["outline"]))
         for each in listed
+        for x, y in [each["click"]]
     ]
 
 
@@ -84,8 +86,9 @@ def change_outside(colorizer: Colorizer, path: Path, thing: Thing) -> float:
     lightness = colorizer.working_lightness(picture)
     radius = RADIUS * min(picture.size) / min(lightness.shape[2:])
     point = PointHint(*thing.click, radius, COLORS[thing.kind])
-    likeness = colorizer.likeness(lightness)
-    reach = "automatic" if likeness is None else starting_reach(lightness, point, picture.size, likeness)
+    reach: Reach = "automatic"
+    if (likeness := colorizer.likeness(lightness)) is not None:
+        reach = starting_reach(lightness, point, picture.size, likeness)
     none, one = (
         colorizer.colorize(picture, Recipe(points=points)).ab
         for points in ((), (replace(point, reach=reach),))
