@@ -44,7 +44,7 @@ from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.weights.catalog import weights_path
 from colorzoo.weights.file_record import inspect_file
 from colorzoo.zoo.he2018 import model as he2018
-from colorzoo.zoo.he2018.matching import dense_matches, errors_of, inside, read_at
+from colorzoo.zoo.he2018.matching import dense_matches, errors_of, read_at
 from colorzoo.zoo.he2018.network import SCALES
 from colorzoo.zoo.larsson2016 import network as larsson2016
 from colorzoo.zoo.li2018.smoothing import BETA, affinities, last_filter
@@ -151,14 +151,16 @@ def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
     rgb = guidance.exemplar.rgb
     other = rgb_to_lab(rgb)[:, :1]
     ours, theirs = model.features(lightness), model.features(other)
-    size = (lightness.shape[2], lightness.shape[3])
-    there, back = dense_matches(ours, theirs, size, size), dense_matches(theirs, ours, size, size)
+    sizes = [(each.shape[2], each.shape[3]) for each in (lightness, other)]
+    there, back = dense_matches(ours, theirs, *sizes), dense_matches(theirs, ours, *sizes[::-1])
     found: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for a, b, scale in zip(ours, theirs, SCALES, strict=True):
-        dense = [F.normalize(at_every_pixel(each, size, scale), dim=1, eps=1e-8) for each in (a, b)]
+    for pair in zip(ours, theirs, SCALES, strict=True):
+        dense = [
+            F.normalize(at_every_pixel(each, size, pair[2]), dim=1, eps=1e-8)
+            for each, size in zip(pair[:2], sizes, strict=True)
+        ]
         for maps, own, seen, matches in zip(found, dense, dense[::-1], (there, back), strict=True):
-            distance = -(own * read_at(seen, matches)).sum(dim=1, keepdim=True)
-            maps.append(distance * inside(matches, size))
+            maps.append(-(own * read_at(seen, matches)).sum(dim=1, keepdim=True))
     forward, backward = (torch.cat(each, dim=1) for each in found)
     errors = errors_of(torch.cat([forward, read_at(backward, there)], dim=1))
     aligned = he2018.Aligned(there, back, errors)

@@ -94,7 +94,8 @@ def fast_linears(network: nn.Module) -> nn.Module:
     the time of oneDNN. Results differ by rounding.
     """
     fast = copy.deepcopy(network, {id(tensor): tensor for tensor in network.parameters()})
-    if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if has_onednn and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         for layer in fast.modules():
             if type(layer) is nn.Linear:
                 layer.__class__ = OneDNNLinear
