@@ -65,8 +65,9 @@ def test_scaled_colors_have_the_saturation(wanted: float) -> None:
 
 def test_pictures_without_statistics_stay_as_they_are() -> None:
     mean, logits, light = 0.2 * drawn(3, CELLS, 2), distributions(3), torch.full((3, 1, 10, 20), 50.0)
-    statistics = GlobalStatistics(torch.zeros(3, 313), -torch.ones(3, 1))
-    statistics.histogram[1, 150], statistics.saturation[2] = 1.0, 0.5
+    histogram, saturation = torch.zeros(3, 313), -torch.ones(3, 1)
+    histogram[1, 150], saturation[2] = 1.0, 0.5
+    statistics = GlobalStatistics(histogram, saturation)
     found, distribution = condition(mean, logits, light, hull_centers() / 50, statistics)
     assert torch.equal(found[0], mean[0])
     assert torch.equal(distribution[[0, 2]], logits[[0, 2]])

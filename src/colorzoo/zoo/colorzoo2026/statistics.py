@@ -43,7 +43,7 @@ def condition(
         centers: ``(313, 2)`` colors of the bins, ab / `AB_SCALE`.
         statistics: What is known of the picture.
     """
-    reached = mean.new_full((len(mean), 1, 1), _REACHED)
+    reached = torch.full_like(mean[:, :1, :1], _REACHED)
     if statistics.histogram is not None:
         histogram = statistics.histogram.to(logits)[:, None]
         known = histogram.sum(dim=2, keepdim=True) > 0
