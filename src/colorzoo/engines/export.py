@@ -2,9 +2,9 @@
 
 Both take batches of any number of pictures. The inputs are ``lightness`` and then every tensor of the
 guidance that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). A reference
-cannot be left out: zeros are a black picture; ``colorzoo weights export`` writes no input for it where a model
-colors well without one. The outputs are the picture and, for a model that predicts one, the distribution over
-colors as ``logits``.
+cannot be left out: zeros are a black picture; ``colorzoo weights export`` writes no input for it where a
+model colors well without one. The outputs are the picture and, for a model that predicts one, the
+distribution over colors as ``logits``.
 """
 
 from __future__ import annotations

@@ -147,8 +147,7 @@ class Colorzoo2026(ColoringModel):
     def _automatic(self, lightness: Tensor, exemplar: Exemplar | None) -> Automatic:
         analysis = self.analyze(lightness)
         if exemplar is not None:
-            with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
-                analysis = self._follow(analysis, exemplar)
+            analysis = self._follow(analysis, exemplar)
         return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 
     def _follow(self, analysis: Analysis, exemplar: Exemplar) -> Analysis:
@@ -159,9 +158,10 @@ class Colorzoo2026(ColoringModel):
         mean = analysis.mean.unflatten(1, analysis.grid)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
-        found = observe_reference(place, other.features, colors.permute(0, 2, 3, 1), exemplar.alpha)
-        moved = analysis.mean + found.change.flatten(1, 2)
-        logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
+        with torch.autocast(lab.device.type, enabled=False):  # matching compares small differences
+            found = observe_reference(place, other.features, colors.permute(0, 2, 3, 1), exemplar.alpha)
+            moved = analysis.mean + found.change.flatten(1, 2)
+            logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits)
 
     def _remembered(
