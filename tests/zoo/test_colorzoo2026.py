@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
@@ -153,6 +154,18 @@ def test_a_reference_narrows_the_distribution(trained: Colorzoo2026, lightness: 
         )
     )
     assert (after - center).norm(dim=1).mean() < 0.5 * (before - center).norm(dim=1).mean()
+
+
+@torch.no_grad()
+def test_a_reference_in_half_precision(trained: Colorzoo2026, lightness: Tensor) -> None:
+    given = Guidance(exemplar=reference(0.5))
+    half = copy.deepcopy(trained)
+    for layer in half.modules():
+        if isinstance(layer, nn.Conv2d):  # as `colorzoo.engines.fast` stores them
+            layer.bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = half(lightness, given).ab
+    assert (found - trained(lightness, given).ab).abs().mean() < 1
 
 
 @torch.no_grad()

@@ -172,8 +172,8 @@ class Colorzoo2026(ColoringModel):
         place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
         with torch.autocast(lab.device.type, enabled=False):  # matching compares small differences
             found = observe_reference(place, other.features, colors.permute(0, 2, 3, 1), exemplar.alpha)
-        moved = analysis.mean + found.change.flatten(1, 2)
-        logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
+            moved = analysis.mean + found.change.flatten(1, 2)
+            logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits)
 
     def _remembered(self, lightness: Tensor, memory: AnswerCache[Automatic]) -> Automatic:

@@ -28,7 +28,7 @@ _BIAS = -3.29
 
 
 class Place(NamedTuple):
-    """What the network knows of a batch of pictures, as maps of their cells.
+    """Output of the network for a batch of pictures, as maps of their cells.
 
     Attributes:
         features: ``(B, h, w, C)`` features.
