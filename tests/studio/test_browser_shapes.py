@@ -388,7 +388,7 @@ def test_a_loaded_recipe_keeps_painted_classes_and_boxes(pad: BrowserPad, tmp_pa
     assert {name: pad.recipe()[name] for name in kept} == kept
     assert "1 painted areas, 1 boxes" in pad.page.inner_text(".cz-kept")
     pad.model("chen2023_small")
-    assert pad.page.get_attribute("[aria-label='Painted areas'] button", "aria-label") == "Area 1, class 5"
+    assert pad.page.get_attribute("[aria-label='Painted areas'] button", "aria-label") == "Area 1, kind 5"
     pad.model("su2020_small")
     assert pad.page.locator("[aria-label='Boxes'] li").count() == 1
     before = pad.recipe()
