@@ -69,7 +69,7 @@ class Bleeding:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a result cost.
+    """Size of a model, and the work that a result needs.
 
     Attributes:
         parameters: Number of parameters of the model.
@@ -101,7 +101,7 @@ class MeasuredPicture:
         truth: The truth.
         bleeding: Color bleeding in the method's first result.
         guidance: Guidance that the result was made with.
-        cost: What it cost; None if no network made it.
+        cost: Its cost; None if no network made it.
     """
 
     rgb: Tensor
