@@ -181,8 +181,8 @@ MUTANTS = (
     Mutant(
         "colorzoo2026-edits-forget-statistics",
         MODEL,
-        "found = self._automatic(automatic.analysis, lightness, guidance.statistics)",
-        "found = self._automatic(automatic.analysis, lightness)",
+        "found = self._automatic(automatic.analysis, lightness, guidance)",
+        "found = self._automatic(automatic.analysis, lightness, None)",
         ON_STATISTICS,
     ),
 )

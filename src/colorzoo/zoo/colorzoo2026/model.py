@@ -167,7 +167,7 @@ class Colorzoo2026(ColoringModel):
         lab = rgb_to_lab(exemplar.rgb.float())
         other = self.analyze(lab[:, :1])
         colors = F.interpolate(lab[:, 1:] / AB_SCALE, other.grid, mode="bilinear", antialias=True)
-        mean = analysis.mean.unflatten(1, analysis.grid)
+        mean = analysis.mean.reshape(lab.shape[0], *analysis.grid, 2)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
         with torch.autocast(lab.device.type, enabled=False):  # matching compares small differences

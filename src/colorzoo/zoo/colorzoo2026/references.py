@@ -87,7 +87,7 @@ def observe_reference(place: Place, features: Tensor, colors: Tensor, alpha: flo
     gain = alpha * log_ratio.sigmoid()[..., None]
     change = gain * (matched - mean)
     precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
-    both = torch.cat([change, precision], dim=-1).mT.unflatten(2, size)
+    both = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *size)
     wide = F.interpolate(both, grid, mode="bilinear").permute(0, 2, 3, 1)
     return Observed(wide[..., :2], wide[..., 2:])
 
