@@ -233,7 +233,8 @@ def test_the_menu_shows_this_photo_by_each_model(browser: Any, photo: Path) -> N
         pad.open_models()
         vivid = pad.page.locator(".cz-purpose", has_text="Vivid")
         vivid.locator("img").wait_for()
-        assert "kang2023_small" in vivid.inner_text()  # registered name beside the purpose
+        assert "strong colors" in vivid.inner_text()
+        assert vivid.get_attribute("title") == "kang2023_small"
         vivid.click()
         pad.settle()
         assert pad.recipe()["model"] == "kang2023_small"
