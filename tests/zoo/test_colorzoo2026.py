@@ -19,6 +19,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
 from colorzoo.inference.selection import features_of
 from colorzoo.registry import model_card
+from colorzoo.studio.models import menu_entry
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026 import points as points_module
@@ -166,6 +167,12 @@ def test_a_reference_in_half_precision(trained: Colorzoo2026, lightness: Tensor)
     with torch.autocast("cpu", torch.bfloat16):
         found = half(lightness, given).ab
     assert (found - trained(lightness, given).ab).abs().mean() < 1
+
+
+def test_the_pad_and_graphs_use_it_without_a_reference(card: ModelCard) -> None:
+    assert card.plain_guidance == ("points",)
+    assert model_card("xu2020_small").plain_guidance == ("exemplar", "points")
+    assert menu_entry(card)["purpose"] == "natural"
 
 
 @torch.no_grad()
