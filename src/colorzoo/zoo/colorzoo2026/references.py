@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 BLOCK = 2
 """Cells along each side of the blocks that are matched."""
-STRENGTH = 5.0
+STRENGTH = 2.5
 """Logarithm of the factor by which references weigh more than is best for pairs of all kinds."""
 _TEMPERATURE = 0.02
 _LEAST = 1e-3  # added to variances before their logarithm

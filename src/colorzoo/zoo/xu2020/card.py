@@ -59,7 +59,7 @@ XU_SMALL = replace(
         Quality(
             "exemplar",
             10,
-            "Measured; nearest to the truth of those that ship, but hardly depends on the reference.",
+            "Measured; near to the truth, but hardly depends on the reference.",
             measured=(
                 Score("Answer to the opposite hues", 0.17, "higher", _HUES, "docs/exemplar.md"),
                 Score("PSNR [dB]", 24.27, "higher", _EXEMPLAR, "docs/evaluation.md"),
