@@ -170,7 +170,7 @@ def test_a_reference_in_half_precision(trained: Colorzoo2026, lightness: Tensor)
 
 
 def test_the_pad_and_graphs_use_it_without_a_reference(card: ModelCard) -> None:
-    assert card.plain_guidance == ("points",)
+    assert card.plain_guidance == ("points", "statistics")
     assert model_card("xu2020_small").plain_guidance == ("exemplar", "points")
     assert menu_entry(card)["purpose"] == "natural"
 
