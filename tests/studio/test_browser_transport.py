@@ -64,7 +64,7 @@ def page(browser: Any) -> Any:
 
 def test_the_page_uses_a_worker(page: Any, photo: Path) -> None:
     options = page.locator("select[aria-label=Model] option")
-    assert options.all_text_contents() == ["here", "away (not available: it is too large)"]
+    assert options.all_text_contents() == ["here (here)", "away (away), not available: it is too large"]
     assert [options.nth(i).is_disabled() for i in range(2)] == [False, True]
 
     with page.expect_file_chooser() as chooser:
