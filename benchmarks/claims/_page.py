@@ -95,8 +95,9 @@ def head(claims: Sequence[Claim]) -> str:
         f"{len(claims)} claims; {few} rest on fewer than {ENOUGH} pictures, pairs or rounds.",
         f"- **{len(stated)} have a number of the paper's to meet**: {counts(stated) or 'none'}.",
         f"- **{len(others)} have none**, so that only the sign is tested: {counts(others) or 'none'}.",
-        f"- **{old} were measured with older weights or code** and wait for a new measurement.",
     ]
+    if old:
+        lines.append(f"- **{old} were measured with older weights or code** and wait for a new measurement.")
     return "\n".join([lines[0], "", *lines[1:]])
 
 
