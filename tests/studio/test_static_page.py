@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from colorzoo.registry import model_card
 from colorzoo.studio import static_page
 from colorzoo.studio.static_page import compress_weights
 
@@ -48,6 +49,16 @@ def graph(tmp_path: Path) -> Path:
     path = tmp_path / "graph.onnx"
     onnx.save(model, path)
     return path
+
+
+@pytest.mark.parametrize(("name", "compares"), [("colorzoo2026", True), ("zhang2016_small", False)])
+def test_the_catalog_says_which_models_compare_places(
+    name: str, compares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static_page, "export_graph", lambda *_: (b"", ("rgb", "logits")))
+    graphs, facts = static_page.export_graphs(model_card(name))
+    assert facts["compares"] is compares
+    assert graphs.keys() >= {f"{name}.onnx.packed"}
 
 
 def test_a_compressed_graph_gives_the_same_results(graph: Path) -> None:

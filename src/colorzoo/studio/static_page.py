@@ -121,7 +121,7 @@ def write_page(
     exports = {}
     for card in cards:
         with telling(log, f"graph of {card.name}"):
-            graphs, exports[card.name] = _export_graphs(card)
+            graphs, exports[card.name] = export_graphs(card)
         content |= {f"static/{name}": data for name, data in graphs.items()}
     offered = []
     for number, photo in enumerate(photos):
@@ -326,7 +326,7 @@ def _pack(data: bytes) -> bytes:
     return gzip.compress(data, 9, mtime=0)
 
 
-def _export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
+def export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return a model's graphs by file name, and its fields in the catalog.
 
     A model with a reference has two graphs, since it also colors without one.
@@ -335,21 +335,21 @@ def _export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
     model = create_coloring_model(card.name)
     mark = fingerprint(model)  # includes weights borrowed from another model
     plain = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "exemplar"))
-    graph, outputs = _export_graph(plain, f"{card.name}-{mark}")
+    graph, outputs = export_graph(plain, f"{card.name}-{mark}")
     facts = {
         "file": f"{card.name}.onnx.packed",
         "distribution": "logits" in outputs,
         "size": model.working_size,
-        "compares": isinstance(model.model, ComparesPlaces),
+        "compares": isinstance(model, ComparesPlaces),
     }
     graphs = {f"{card.name}.onnx.packed": graph}
     if plain != card:
         facts["exemplar_file"] = f"{card.name}.exemplar.onnx.packed"
-        graphs[f"{card.name}.exemplar.onnx.packed"], _ = _export_graph(card, f"{card.name}-exemplar-{mark}")
+        graphs[f"{card.name}.exemplar.onnx.packed"], _ = export_graph(card, f"{card.name}-exemplar-{mark}")
     return graphs, facts | {"weights": weights.sha256 or ""}
 
 
-def _export_graph(card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
+def export_graph(card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
     """Return a packed graph, exported once and then cached, and the names of its outputs."""
     cached = cache_home() / "graphs" / f"page-{name}-{__version__}.onnx"
     if not cached.is_file():
