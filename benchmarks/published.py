@@ -121,12 +121,15 @@ def their_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], 
 
     @torch.no_grad()
     def call() -> Tensor:
-        if card.name in PLAIN:
-            return PLAIN[card.name](model, lightness, guidance)
-        prediction: Prediction = model(lightness, guidance)
-        return prediction.to_ab()
+        return PLAIN.get(card.name, plain_call)(model, lightness, guidance)
 
     return call
+
+
+def plain_call(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
+    """Color by a call of the network."""
+    prediction: Prediction = model(lightness, guidance)
+    return prediction.to_ab()
 
 
 def larsson_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
@@ -247,7 +250,7 @@ def li_moved(content: Tensor, style: Tensor) -> Tensor:
 
 
 PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
-    "iizuka2016": lambda model, lightness, guidance: model(lightness, guidance).to_ab(),
+    "iizuka2016": plain_call,
     "larsson2016": larsson_plain,
     "he2018": he_plain,
     "li2018": li_plain,
