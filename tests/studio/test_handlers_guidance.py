@@ -209,3 +209,19 @@ def test_a_recipe_with_several_kinds_of_guidance_agrees_with_python(pad: DirectP
         read_picture(photo_file(96, 80)), Recipe.from_json(recipe), reference=read_picture(look)
     )
     assert np.array_equal(pixels(data), np.asarray(again))
+
+
+def test_a_gray_reference_is_refused_where_the_model_needs_its_colors(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attached() -> str:
+        return pad.ask("attach", photo_file(), slot="exemplar", name="gray.png", model="Everything").type
+
+    assert attached() == "error"
+    monkeypatch.setattr(Everything, "reference_needs_color", False)
+    assert attached() == "attached"
+    assert mean_ab(pad)[0] > 0
+    monkeypatch.setattr(Everything, "reference_needs_color", True)
+    answer = pad.ask("color", recipe={"image": pad.photo["image"]})
+    assert answer.type == "error"
+    assert "'gray.png' has no color" in answer.body["message"]
