@@ -199,7 +199,7 @@ def _is_enclosed(lightness: Tensor, hint: PointHint, picture_size: tuple[int, in
     row, column = np.argwhere(cells >= 0).mean(axis=0)
     rows, columns = np.indices(costs.shape)
     ring = np.abs(np.hypot(rows - row, columns - column) - _RING) < 1
-    return ring.any() and float(np.quantile(np.sqrt(found[ring]), _GAP)) > _ENCLOSED
+    return bool(ring.any()) and float(np.quantile(np.sqrt(found[ring]), _GAP)) > _ENCLOSED
 
 
 def _covered_shares(
