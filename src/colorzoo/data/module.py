@@ -123,10 +123,10 @@ class PictureDataModule(LightningDataModule):
         super().__init__()
         self.save_hyperparameters()
         check_arguments(type(self), self.hparams)
-        if not (self.crops and self.batch_sizes):
+        if not (_listed(crop) and _listed(batch_size)):
             raise DataError("crop and batch_size must be numbers, or lists of at least one.")
-        if resize is not None and resize < max(self.crops):
-            raise DataError(f"resize ({resize}) must not be below crop ({max(self.crops)}).")
+        if resize is not None and resize < (largest := max(_listed(crop))):
+            raise DataError(f"resize ({resize}) must not be below crop ({largest}).")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._prepared: dict[str, Pictures] = {}
