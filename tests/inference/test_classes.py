@@ -109,6 +109,6 @@ def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
 
 def test_classes_choose_a_model_that_accepts_them() -> None:
     recipe = Recipe(extra={"classes": {"map": {"1": 2}}})
-    chosen = choose_for_guidance(None, recipe, reference=True).name
+    chosen = choose_for_guidance(None, recipe, references=["a.jpg"]).name
     assert {"classes", "exemplar"} <= set(model_card(chosen).guidance)
-    assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), reference=True).name).guidance
+    assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), references=["a.jpg"]).name).guidance

@@ -1,0 +1,169 @@
+"""colorzoo2026: several references, looks, classes, and the place that a color came from."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import Guidance
+from colorzoo.capabilities import GivesLooks, MixesLooks
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import ClassMap, Exemplar, Points
+from colorzoo.inference.references import Look, ReadReference, make_exemplar, make_look
+from colorzoo.pictures.picture import Picture
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
+
+SIZE = (64, 96)
+WARM, COLD = 0.5, 3.6
+
+
+@pytest.fixture(scope="module")
+def model() -> Colorzoo2026:
+    found = create_coloring_model("colorzoo2026", offline=True).eval()
+    assert isinstance(found, Colorzoo2026)
+    return found
+
+
+def scene(hue: float, seed: int = 0) -> Tensor:
+    """Return a sample picture in one hue."""
+    lab = rgb_to_lab(sample_image(SIZE, seed=seed))
+    lab[:, 1:] = 25 * torch.tensor([math.cos(hue), math.sin(hue)]).view(1, 2, 1, 1)
+    return lab_to_rgb(lab).clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def lightness() -> Tensor:
+    return rgb_to_lab(scene(WARM))[:, :1]
+
+
+@torch.no_grad()
+def colored(model: Colorzoo2026, lightness: Tensor, exemplar: Exemplar) -> Tensor:
+    return model(lightness, Guidance(exemplar=exemplar)).ab
+
+
+def mixed(model: Colorzoo2026, *parts: tuple[Tensor, float]) -> Exemplar:
+    """Return the exemplar of references with their weights."""
+    with torch.no_grad():
+        looks = [model.look(rgb) for rgb, _ in parts]
+    return Exemplar.of_look(model.mix_looks(looks, [weight for _, weight in parts]))
+
+
+def warmth(ab: Tensor) -> float:
+    """Return the mean color along the warm hue, in CIE units."""
+    axis = torch.tensor([math.cos(WARM), math.sin(WARM)]).view(1, 2, 1, 1)
+    return float((ab.detach() * axis).sum(1).mean())
+
+
+def test_its_look_is_all_it_needs_of_a_reference(model: Colorzoo2026, lightness: Tensor) -> None:
+    assert isinstance(model, GivesLooks)
+    assert isinstance(model, MixesLooks)
+    wanted = colored(model, lightness, Exemplar(scene(WARM)))
+    with torch.no_grad():
+        look = model.look(scene(WARM))
+    assert torch.equal(colored(model, lightness, Exemplar.of_look(look)), wanted)
+    part = colored(model, lightness, Exemplar.of_look(look, alpha=0.5))
+    assert warmth(part) == pytest.approx((warmth(wanted) + warmth(model(lightness).ab)) / 2, abs=0.5)
+
+
+def test_a_reference_counts_by_its_weight(model: Colorzoo2026, lightness: Tensor) -> None:
+    alone = colored(model, lightness, Exemplar(scene(WARM)))
+    twice = colored(model, lightness, mixed(model, (scene(WARM), 1.0), (scene(WARM), 3.0)))
+    torch.testing.assert_close(twice, alone, atol=0.05, rtol=0)
+    without = colored(model, lightness, mixed(model, (scene(WARM), 0.3), (scene(COLD), 0.0)))
+    torch.testing.assert_close(without, alone, atol=1e-4, rtol=0)
+    found = [
+        warmth(colored(model, lightness, mixed(model, (scene(WARM), share), (scene(COLD), 1 - share))))
+        for share in (0.1, 0.5, 0.9)
+    ]
+    assert found[0] + 3 < found[1] < found[2] - 3
+
+
+def test_places_take_the_colors_of_the_reference_that_shows_them(
+    model: Colorzoo2026, lightness: Tensor
+) -> None:
+    other = rgb_to_lab(scene(COLD, seed=3))[:, :1]
+    both = mixed(model, (scene(WARM), 1.0), (scene(COLD, seed=3), 1.0))
+    assert warmth(colored(model, lightness, both)) > 8
+    assert warmth(colored(model, other, both)) < -8
+
+
+def test_an_unrelated_second_reference_takes_no_trust_from_the_first(
+    model: Colorzoo2026, lightness: Tensor
+) -> None:
+    noise = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    both = colored(model, lightness, mixed(model, (scene(WARM), 1.0), (noise, 1.0)))
+    assert warmth(both) > 0.8 * warmth(colored(model, lightness, Exemplar(scene(WARM))))
+
+
+def test_mixes_can_be_mixed_again(model: Colorzoo2026, lightness: Tensor) -> None:
+    first, second, third = scene(WARM), scene(COLD, seed=3), scene(COLD, seed=5)
+    inner = mixed(model, (first, 1.0), (second, 1.0)).look
+    assert inner is not None
+    with torch.no_grad():
+        outer = model.mix_looks([inner, model.look(third)], [2.0, 1.0])
+    flat = mixed(model, (first, 2.0), (second, 2.0), (third, 1.0))
+    torch.testing.assert_close(
+        colored(model, lightness, Exemplar.of_look(outer)), colored(model, lightness, flat)
+    )
+
+
+def test_files_and_weights_arrive(model: Colorzoo2026, lightness: Tensor, tmp_path: Path) -> None:
+    pictures = [Picture(rgb[0].permute(1, 2, 0).numpy()) for rgb in (scene(WARM), scene(COLD))]
+    given = [ReadReference(each, weight) for each, weight in zip(pictures, (3.0, 1.0), strict=True)]
+    make_look(model, "colorzoo2026", given, 64).save(tmp_path / "both.look")
+    again = make_exemplar(model, [ReadReference(Look.load(tmp_path / "both.look"))], 64)
+    assert torch.equal(
+        colored(model, lightness, again), colored(model, lightness, make_exemplar(model, given, 64))
+    )
+    assert (tmp_path / "both.look").stat().st_size < 200_000
+
+
+@torch.no_grad()
+def test_it_tells_where_a_color_came_from(model: Colorzoo2026, lightness: Tensor) -> None:
+    mirrored = Exemplar(scene(WARM).flip(3))
+    match = model(lightness, Guidance(exemplar=mirrored)).extras["match"][0]
+    rows, columns = match.shape[1:]
+    y, x = (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns
+    wanted = torch.stack(torch.meshgrid(1 - x, y, indexing="xy"))
+    near = (match - wanted).norm(dim=0) < 0.15
+    assert near.float().mean() > 0.5
+
+    mask = torch.zeros(1, 1, *SIZE)
+    mask[..., 20, 40] = 1
+    clicked = Guidance(points=Points(30 * mask.expand(-1, 2, -1, -1), mask), exemplar=mirrored)
+    assert torch.equal(model(lightness, clicked).extras["match"][0].nan_to_num(), match.nan_to_num())
+    assert "match" not in model(lightness).extras
+    two = mixed(model, (scene(WARM), 1.0), (scene(COLD), 1.0))
+    assert "match" not in model(lightness, Guidance(exemplar=two)).extras
+
+
+@torch.no_grad()
+def test_places_without_a_match_have_no_source(model: Colorzoo2026, lightness: Tensor) -> None:
+    noise = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    unrelated = model(lightness, Guidance(exemplar=Exemplar(noise))).extras["match"]
+    related = model(lightness, Guidance(exemplar=Exemplar(scene(WARM)))).extras["match"]
+    assert unrelated.isnan().float().mean() > 0.5 > related.isnan().float().mean()
+
+
+@torch.no_grad()
+def test_colors_travel_within_classes_only(model: Colorzoo2026, lightness: Tensor) -> None:
+    left = torch.zeros(1, 1, *SIZE, dtype=torch.int64)
+    left[..., : SIZE[1] // 2] = 1
+    exemplar, plain = Exemplar(scene(WARM)), model(lightness).ab
+    free = model(lightness, Guidance(exemplar=exemplar)).ab
+    same = model(lightness, Guidance(exemplar=exemplar, classes=ClassMap(left, left))).ab
+    assert warmth(same) > 0.8 * warmth(free)
+    # class 1 is nowhere in the reference, and class 0 at another resolution
+    nowhere = torch.zeros(1, 1, 20, 30, dtype=torch.int64)
+    found = model(lightness, Guidance(exemplar=exemplar, classes=ClassMap(left, nowhere)))
+    inside = slice(0, SIZE[1] // 2 - 16)
+    torch.testing.assert_close(found.ab[..., inside], plain[..., inside], atol=0.05, rtol=0)
+    assert (free - plain)[..., inside].norm(dim=1).mean() > 5
+    assert warmth(found.ab[..., SIZE[1] // 2 + 16 :]) > 8
+    assert found.extras["match"][..., : found.extras["match"].shape[-1] // 2 - 1].isnan().all()
