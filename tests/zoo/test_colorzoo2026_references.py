@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorzoo import Guidance
 from colorzoo.capabilities import GivesLooks, MixesLooks
+from colorzoo.cli.main import main
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Points
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import Look, ReadReference, make_exemplar, make_look
 from colorzoo.pictures.picture import Picture
-from colorzoo.testing.samples import sample_image
+from colorzoo.registry import model_card
+from colorzoo.studio.models import ModelWorker
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 
 SIZE = (64, 96)
@@ -167,3 +176,52 @@ def test_colors_travel_within_classes_only(model: Colorzoo2026, lightness: Tenso
     assert (free - plain)[..., inside].norm(dim=1).mean() > 5
     assert warmth(found.ab[..., SIZE[1] // 2 + 16 :]) > 8
     assert found.extras["match"][..., : found.extras["match"].shape[-1] // 2 - 1].isnan().all()
+
+
+def save(path: Path, rgb: Tensor) -> str:
+    Image.fromarray((255 * rgb[0]).byte().permute(1, 2, 0).numpy()).save(path)
+    return str(path)
+
+
+def test_label_images_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, look = save(tmp_path / "old.png", scene(WARM)), save(tmp_path / "look.png", scene(WARM))
+    left = np.zeros(SIZE, np.uint8)
+    left[:, : SIZE[1] // 2] = 1
+    Image.fromarray(left).save(tmp_path / "left.png")
+    Image.fromarray(0 * left).save(tmp_path / "none.png")
+    words = ["colorize", old, "--reference", look, "--json", "--overwrite"]
+    both = [f"--classes={tmp_path / 'left.png'}", f"--reference-classes={tmp_path / 'none.png'}"]
+    pictures = []
+    for given in ([], both):
+        out = tmp_path / f"{len(given)}.png"
+        assert main([*words, *given, "-o", str(out)]) == 0
+        pictures.append(np.asarray(Image.open(out)).astype(int))
+    assert "colorzoo2026" in capsys.readouterr().out
+    change = np.abs(pictures[0] - pictures[1]).max(2)
+    assert change[:, : SIZE[1] // 2 - 16].mean() > 4 * change[:, SIZE[1] // 2 + 16 :].mean()
+    assert main([*words, "--class", "1=0", "--model", "colorzoo2026", "-o", str(tmp_path / "c.png")]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    told = "colorzoo2026 does not use classes without label images; they were ignored"
+    assert told in result["notes"]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "c.png")), pictures[0])
+
+
+def test_the_pad_offers_classes_only_of_models_that_find_them(model: Colorzoo2026) -> None:
+    worker = ModelWorker("colorzoo2026", lambda _: Colorizer(model, device="cpu", size=64), max_queued=1)
+    abilities = worker.capabilities()
+    assert abilities["accepts"] == ["exemplar", "points", "statistics"]
+    assert abilities["match"]
+    worker.worker.close()
+
+
+@pytest.mark.slow  # half a minute on an idle core
+def test_a_reference_enters_a_graph_as_it_enters_the_model(tmp_path: Path) -> None:
+    def sample(size: tuple[int, int], batch: int) -> tuple[Tensor, Guidance]:
+        rgb = sample_image((48, 80), batch=batch)
+        return sample_input("gray", size, batch=batch), Guidance(exemplar=Exemplar(rgb))
+
+    small = smoke_model(model_card("colorzoo2026")).model
+    others = [sample((37, 53), 1), sample((64, 96), 3)]
+    made = write_graph(small, sample((61, 91), 2), others, tmp_path / "small.onnx", {})
+    assert made.inputs == ("lightness", "exemplar_rgb")
+    assert max(made.differences.values()) < TOLERANCE

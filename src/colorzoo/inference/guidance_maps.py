@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import FindsBoxes, FindsClasses
+from colorzoo.capabilities import FindsBoxes
 from colorzoo.card import Use
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.errors import GuidanceError
@@ -311,9 +311,8 @@ def add_model_guidance(
     if "classes" in model.accepts:
         from colorzoo.inference.classes import class_map
 
-        if isinstance(model, FindsClasses):
-            reference = None if exemplar is None else exemplar.rgb
-            found["classes"] = guidance.classes or class_map(model, recipe, lightness, reference)
+        reference = None if exemplar is None else exemplar.rgb
+        found["classes"] = guidance.classes or class_map(model, recipe, lightness, reference)
     return replace(guidance, **found)
 
 

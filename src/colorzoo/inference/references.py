@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import GivesLooks, MixesLooks
+from colorzoo.capabilities import FindsClasses, GivesLooks, MixesLooks
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.full_size import working_size
@@ -121,14 +121,17 @@ def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
 def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
     """Return the protocol of the models that can use references; None if all models of references can.
 
-    Several references and a share (``alpha``) need a model that gives looks.
+    Classes without label images need a model that finds classes; several references and a share (``alpha``)
+    one that gives looks.
 
     Args:
         references: Pictures, looks, or paths of them.
         guidance: The recipe, if there is one.
     """
-    share = guidance.exemplar.alpha if isinstance(guidance, Recipe) else None
-    return GivesLooks if len(references) > 1 or share is not None else None
+    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
+    if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
+        return FindsClasses
+    return GivesLooks if len(references) > 1 or recipe.exemplar.alpha is not None else None
 
 
 def model_of_looks(references: Sequence[object]) -> str | None:

@@ -94,7 +94,7 @@ class Colorzoo2026(ColoringModel):
         architecture: The network.
     """
 
-    accepts = frozenset({"exemplar", "points", "statistics"})
+    accepts = frozenset({"classes", "exemplar", "points", "statistics"})
     working_size = 160
     training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
@@ -194,14 +194,15 @@ class Colorzoo2026(ColoringModel):
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the analysis after observing a reference."""
         blocks = Blocks.of(exemplar.look_by(self.look).float())
-        mean = analysis.mean.unflatten(1, analysis.grid)
+        references = [blocks] if exemplar.look is None else blocks.by_reference()  # a graph cannot count them
+        mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
         labels = None
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)
         with torch.autocast(mean.device.type, enabled=False):  # matching compares small differences
-            found = observe_references(place, blocks, exemplar.alpha, labels)
+            found = observe_references(place, references, exemplar.alpha, labels)
             moved = analysis.mean + found.change.flatten(1, 2)
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)

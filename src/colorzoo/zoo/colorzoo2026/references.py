@@ -64,12 +64,12 @@ class Blocks(NamedTuple):
     @classmethod
     def of(cls, look: Tensor) -> Blocks:
         """Return the blocks of `look_of` or `mix_looks`."""
-        return cls(*look.split([look.shape[2] - 6, 2, 2, 1, 1], dim=2))
+        return cls(*torch.split(look, [look.shape[2] - 6, 2, 2, 1, 1], dim=2))
 
     def by_reference(self) -> list[Blocks]:
         """Return the blocks of each reference."""
         number = self.number[0, :, 0]
-        return [Blocks(*(part[:, number == each] for part in self)) for each in number.unique()]
+        return [Blocks(*(part[:, number == each] for part in self)) for each in torch.unique(number)]
 
 
 class Observed(NamedTuple):
@@ -136,21 +136,24 @@ def mix_looks(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 
 
 def observe_references(
-    place: Place, blocks: Blocks, alpha: float = 1.0, labels: tuple[Tensor, Tensor] | None = None
+    place: Place,
+    references: Sequence[Blocks],
+    alpha: float = 1.0,
+    labels: tuple[Tensor, Tensor] | None = None,
 ) -> Observed:
     """Observe the colors of the blocks of references that are most alike.
 
     Args:
         place: The pictures; their sides are multiples of `BLOCK`.
-        blocks: Blocks of their references.
+        references: Blocks of each of their references.
         alpha: Strength, 0 to 1: the share of the way from the automatic answer to that with the references.
         labels: Classes ``(B, 1, H, W)`` of the pictures and ``(B, 1, H', W')`` of their only reference: only
             blocks of one class are compared, and classes that the reference lacks stay as they are.
     """
     grid = (place.mean.shape[1], place.mean.shape[2])
-    size = (grid[0] // BLOCK, grid[1] // BLOCK)
-    mean, variance = (_blocks(part).flatten(1, 2) for part in (place.mean, place.variance))
-    references = blocks.by_reference()
+    mean, variance = (_blocks(part) for part in (place.mean, place.variance))
+    size = (mean.shape[1], mean.shape[2])
+    mean, variance = mean.flatten(1, 2), variance.flatten(1, 2)
     matched = [_match(place, each, labels) for each in references]
     # trust among references as odds, so that one that matches nothing takes nothing from another
     trust = torch.stack([each.trust for each in matched])
@@ -162,12 +165,12 @@ def observe_references(
     gain = alpha * odds / (1 + odds)
     change = gain * (colors - mean)
     precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
-    both = torch.cat([change, precision], dim=-1).mT.unflatten(2, size)
+    both = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *size)
     wide = F.interpolate(both, grid, mode="bilinear").permute(0, 2, 3, 1)
     match = None
     if len(matched) == 1:
         source, trusted = matched[0].source, matched[0].trust[..., None] >= 0.5
-        match = torch.where(trusted, source, torch.nan).mT.unflatten(2, size)
+        match = torch.where(trusted, source, torch.nan).mT.reshape(change.shape[0], 2, *size)
     return Observed(wide[..., :2], wide[..., 2:], match)
 
 
@@ -213,8 +216,10 @@ def _directions(features: Tensor) -> Tensor:
 
 def _centers(blocks: Tensor) -> Tensor:
     """Return x and y ``(B, N, 2)`` of the centers of blocks ``(B, h, w, C)``, as shares of the size."""
-    y, x = ((torch.arange(side, device=blocks.device) + 0.5) / side for side in blocks.shape[1:3])
-    return torch.cartesian_prod(y, x).flip(1).to(blocks).expand(len(blocks), -1, -1)
+    height, width = blocks.shape[1:3]
+    y, x = ((torch.arange(side, device=blocks.device) + 0.5) / side for side in (height, width))
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+    return grid.flatten(0, 1).to(blocks).expand(blocks.shape[0], -1, -1)
 
 
 def _labels_at(labels: Tensor, centers: Tensor) -> Tensor:
