@@ -198,10 +198,10 @@ class ModelCard:
 
     @property
     def plain_guidance(self) -> tuple[GuidanceKind, ...]:
-        """Guidance without the reference, for a model ranked for photos without help; else all guidance."""
+        """Guidance without reference and classes, for a model ranked for photos without help; else all."""
         if not any(quality.use == "automatic" for quality in self.quality):
             return self.guidance
-        return tuple(kind for kind in self.guidance if kind != "exemplar")
+        return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types, as ``colorzoo models --json`` prints it."""

@@ -20,7 +20,7 @@ COLORZOO = ModelCard(
     task="colorzoo.zoo.colorzoo2026.task:Colorzoo2026Task",
     model="colorzoo.zoo.colorzoo2026.model:Colorzoo2026",
     parameters=7_691_308,
-    guidance=("exemplar", "points", "statistics"),
+    guidance=("exemplar", "points", "statistics", "classes"),
     weights={
         "default": Weights(
             sha256="88e6a65faa077cbb8da8a1791f9cebb2ddcb71fe11908e5c319131a1d116344d",
