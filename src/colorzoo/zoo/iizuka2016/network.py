@@ -53,6 +53,8 @@ class JointPriorNetwork(nn.Module):
             | linear("fc2", c1024, c512, norm)
         )
         self.style = nn.Sequential(linear("fc3", c512, c256, norm))
+        for part in (self.scene, self.style):
+            part.keep_float32 = True  # for `speed_up`; see `_style`
         self.color = nn.Sequential(
             convolutions((2 * c256, c256, c128), (1, 1), norm)
             | OrderedDict(up1=nn.Upsample(scale_factor=2))
@@ -108,8 +110,11 @@ class JointPriorNetwork(nn.Module):
         return scale(local, (self.scene_side, self.scene_side))
 
     def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
-        style: Tensor = self.style(self.scene(self._scene_input(local, low)))
-        return style.float()
+        """Return the vector, in float32: its large weights are used once, and casting them costs more."""
+        features = self._scene_input(local, low)
+        with torch.autocast(features.device.type, enabled=False):
+            style: Tensor = self.style(self.scene(features.float()))
+        return style
 
     def _scene_input(self, local: Tensor, low: Tensor | None) -> Tensor:
         """Return the low-level features of the square; those of the picture if it is such a square."""
