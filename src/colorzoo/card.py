@@ -153,7 +153,8 @@ class ModelCard:
         year: Year of publication.
         summary: One line: what goes in, what comes out, what it is good for.
         task: Import path of the task, a `ColorizationModule`, as ``package.module:Class``.
-        parameters: Number of parameters of the task and its model, including frozen ones.
+        parameters: Number of parameters of the `ColoringModel`, including frozen ones; not those that only
+            training needs, such as a discriminator's.
         model: Import path of the `ColoringModel` that the task holds.
         aliases: Other names under which the registry finds the model.
         guidance: Kinds of guidance that the model accepts.

@@ -164,6 +164,8 @@ class ModelPool:
             entries.insert(0, _own_entry(self._own))
         for entry in entries:
             entry["default"] = entry["name"] == self.default
+            if self._own is not None and entry["default"]:
+                entry |= {"ready": True, "usable": True}
         return entries
 
     def for_sketches(self) -> str | None:
