@@ -29,7 +29,7 @@ from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
 from colorzoo.inference.guidance_maps import draw_guidance, fit_points
-from colorzoo.inference.points import enforce_points, find_extent, limit_reach
+from colorzoo.inference.points import Base, enforce_points, find_extent, limit_reach
 from colorzoo.inference.selection import features_of, select_at
 
 FOLDER = Path("data/coco_sample")
@@ -129,7 +129,7 @@ def answers(
     recipe = Recipe(areas=(Area("color", mask=mask, color=color),))
     return {
         "unlimited": unlimited,
-        "automatic": limit_reach(unlimited, base, lightness, given.points, extent),
+        "automatic": limit_reach(unlimited, Base.of(base, lightness), lightness, given.points, extent),
         "area": colorizer.color_lightness(
             lightness, draw_guidance(recipe, (width, height), (height, width))
         ).ab[None],

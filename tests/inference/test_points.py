@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.points import Likeness, even_reaches, find_extent, limit_reach
+from colorzoo.inference.points import Base, Likeness, even_reaches, find_extent, limit_reach
 from colorzoo.networks.answers import AnswerCache
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
@@ -72,9 +72,8 @@ def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
     for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
         ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
     given = replace(points, ab=ab * points.mask)
-    found = limit_reach(
-        ab, torch.zeros_like(ab), lightness, given, find_extent(lightness, hints, (SIDE, SIDE))
-    )
+    base = Base.of(torch.zeros_like(ab), lightness)
+    found = limit_reach(ab, base, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
     steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
     assert least < steps.amax(dim=1).median() < most
     assert steps.max() < most
@@ -87,17 +86,17 @@ def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
     hint = red(20, 50, 1.0)
     points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
     assert points is not None
-    base, red_ab = torch.zeros(1, 2, SIDE, SIDE), torch.tensor(hint.ab).view(1, 2, 1, 1)
+    base = Base.of(torch.zeros(1, 2, SIDE, SIDE), lightness)
+    red_ab = torch.tensor(hint.ab).view(1, 2, 1, 1)
     ab = red_ab.expand(1, 2, SIDE, SIDE)
     extent = replace(find_extent(lightness, [hint], (SIDE, SIDE)), weight=torch.ones(SIDE, SIDE))
     found = limit_reach(ab, base, lightness, replace(points, ab=ab * points.mask), extent)
     far = found[0, :, :, 60:].norm(dim=0)
     assert far[1::2].max() < 0.2 * float(red_ab.norm())
     assert far[::2].min() > 0.9 * float(red_ab.norm())
-    for shown_already in (base, ab):  # in the dark lines sRGB does not show the second either
-        unchanged = limit_reach(
-            shown_already, shown_already, lightness, replace(points, ab=shown_already * points.mask), extent
-        )
+    for shown_already in (base.ab, ab):  # in the dark lines sRGB does not show the second either
+        given = replace(points, ab=shown_already * points.mask)
+        unchanged = limit_reach(shown_already, Base.of(shown_already, lightness), lightness, given, extent)
         assert torch.equal(unchanged, shown_already)
 
 
@@ -222,6 +221,19 @@ def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None
     for brow in BROWS:
         assert change["everywhere"][brow].mean() > 5
         assert change[0.5][brow].mean() < 1
+
+
+def test_an_edit_limits_the_colors_without_the_points_once(
+    colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits = [(red(20, 50, "automatic"),), (red(20, 50, "automatic"), red(70, 50, 0.7))]
+    apart = [ab_of(colorizer, *edit) for edit in edits if not colorizer.forget()]
+    colorizer.forget()
+    limited: list[Tensor] = []
+    of = Base.of
+    monkeypatch.setattr(Base, "of", lambda ab, lightness: limited.append(ab) or of(ab, lightness))
+    assert all(torch.equal(ab_of(colorizer, *edit), one) for edit, one in zip(edits, apart, strict=True))
+    assert len(limited) == 1
 
 
 def test_a_model_that_takes_no_points_is_not_run_twice(colorizer: Colorizer) -> None:

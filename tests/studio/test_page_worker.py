@@ -26,6 +26,7 @@ from colorzoo.inference.guidance_maps import draw_guidance, fit_points
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.inference.points import (
+    Base,
     enforce_points,
     even_reaches,
     find_extent,
@@ -294,7 +295,7 @@ def test_reach(answers: dict[str, Any]) -> None:
     extent = find_extent(wavy(*SIZE), [hint for hint in request.hints if is_limited(hint)], WHOLE[::-1])
     assert float(extent.weight.min()) < 0.1
     assert apart(weight, extent.weight) < 1e-3
-    expected = limit_reach(smooth_ab(1), smooth_ab(2), wavy(*SIZE), points, extent)
+    expected = limit_reach(smooth_ab(1), Base.of(smooth_ab(2), wavy(*SIZE)), wavy(*SIZE), points, extent)
     differences = np.abs(np.array(limited) - expected.flatten().numpy())
     assert np.quantile(differences, 0.999) < 0.1  # where two points are equally near, either may own a place
 

@@ -61,7 +61,7 @@ from colorzoo.weights.choice import ModelChoice
 
 if TYPE_CHECKING:
     from colorzoo.inference.area_answers import AreaColorizer
-    from colorzoo.inference.points import Extent, Likeness
+    from colorzoo.inference.points import Base, Extent, Likeness
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | Picture
 ReferenceLike = ImageLike | Look | Exemplar
@@ -100,7 +100,7 @@ class _Kept:
     """
 
     proposals: AnswerCache[Regions] = field(default_factory=AnswerCache)
-    without_limited: AnswerCache[Tensor] = field(default_factory=AnswerCache)
+    without_limited: AnswerCache[Base] = field(default_factory=AnswerCache)
     without_weak: AnswerCache[Tensor] = field(default_factory=AnswerCache)
     without_areas: AnswerCache[Tensor] = field(default_factory=AnswerCache)
     looks: AnswerCache[Tensor] = field(default_factory=AnswerCache)
@@ -401,7 +401,7 @@ class Colorizer:
         self, ab: Tensor, lightness: Tensor, guidance: Guidance, drawn: DrawnGuidance
     ) -> Tensor:
         """Enforce the points exactly, and restrict each to its reach."""
-        from colorzoo.inference.points import enforce_points, is_limited, limit_reach
+        from colorzoo.inference.points import Base, enforce_points, is_limited, limit_reach
 
         assert guidance.points is not None
         enforced = enforce_points(ab, lightness, guidance.points)
@@ -409,9 +409,17 @@ class Colorizer:
         if not limited or drawn.picture_size is None:
             return enforced
         others = fit_points(keep_points(drawn, guidance, lambda hint: hint.reach == "everywhere"), lightness)
+
+        def enforced_on(ab: Tensor) -> Base:
+            ab = ab if others.points is None else enforce_points(ab, lightness, others.points)
+            return Base.of(ab, lightness)
+
         if "points" in self.model.accepts:
-            ab = self._kept.without_limited.get(lightness, others, self.predict_ab)
-        base = ab if others.points is None else enforce_points(ab, lightness, others.points)
+            base = self._kept.without_limited.get(
+                lightness, others, lambda *given: enforced_on(self.predict_ab(*given))
+            )
+        else:
+            base = enforced_on(ab)
         extent = self._extent(lightness, limited, drawn.picture_size)
         return limit_reach(enforced, base, lightness, guidance.points, extent)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -271,7 +271,10 @@ class BicubicUpsampler:
         self._image = image
         self._rows = bicubic_matrix(image.shape[-2], size[0])
         self._columns = bicubic_matrix(image.shape[-1], size[1])
-        self._wide = image @ self._columns.T
+
+    @cached_property
+    def _wide(self) -> Tensor:
+        return self._image @ self._columns.T
 
     def rows(self, first: int, last: int) -> Tensor:
         """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""

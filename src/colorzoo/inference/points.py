@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -202,7 +203,24 @@ def _covered_shares(
     return np.array([_fade(found, alike, float(factor)).mean(dtype=np.float64) for factor in factors])
 
 
-def limit_reach(ab: Tensor, base: Tensor, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
+class Base(NamedTuple):
+    """Colors without the points of limited reach, which an edit of those leaves unchanged.
+
+    Attributes:
+        ab: ``(1, 2, h, w)`` in CIE units.
+        shown: The same as sRGB shows it.
+    """
+
+    ab: Tensor
+    shown: Tensor
+
+    @classmethod
+    def of(cls, ab: Tensor, lightness: Tensor) -> Base:
+        """Return colors ``(1, 2, h, w)`` over a lightness ``(1, 1, h, w)`` in [0, 100]."""
+        return cls(ab, _in_gamut(ab, lightness))
+
+
+def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
     """Restrict the effect of points to their reach.
 
     Inside the reach the prediction is moved some way towards the points' colors where the network follows
@@ -220,16 +238,14 @@ def limit_reach(ab: Tensor, base: Tensor, lightness: Tensor, points: Points, ext
     Returns:
         ``(1, 2, h, w)``, exact at the points.
     """
-    change, weight = ab - base, extent.weight
+    change, weight = ab - base.ab, extent.weight
     colors, response = _response(change[0], ab[0], extent)
     fill = _FILL * weight * response
-    mixed = weight * ((1 - fill) * change + fill * (colors - base))
-    shown, before = _in_gamut(torch.cat([base + mixed, base]), lightness)
-    given = torch.where(points.mask > 0, points.ab - base, torch.nan)
-    smooth = _blend(
-        (shown - before).numpy(), given[0].numpy(), lightness[0, 0].numpy(), _blend_widths(extent)
-    )
-    return torch.where(points.mask > 0, points.ab, base + torch.from_numpy(smooth)[None])
+    mixed = weight * ((1 - fill) * change + fill * (colors - base.ab))
+    shown = _in_gamut(base.ab + mixed, lightness) - base.shown
+    given = torch.where(points.mask > 0, points.ab - base.ab, torch.nan)
+    smooth = _blend(shown[0].numpy(), given[0].numpy(), lightness[0, 0].numpy(), _blend_widths(extent))
+    return torch.where(points.mask > 0, points.ab, base.ab + torch.from_numpy(smooth)[None])
 
 
 def point_strength(lightness: Tensor, hints: Sequence[PointHint], extent: Extent) -> Tensor:
@@ -252,11 +268,18 @@ def point_strength(lightness: Tensor, hints: Sequence[PointHint], extent: Extent
 
 
 def _step_costs(lightness: Tensor) -> Map:
-    """Return `edge_costs` on the grid on which paths are searched."""
+    """Return `edge_costs` on the grid on which paths are searched; do not change it."""
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
+    return _cached_step_costs(lightness.numpy().tobytes(), (height, width))
+
+
+@lru_cache(maxsize=2)  # of a photo at the pad's two sizes, for edit after edit
+def _cached_step_costs(lightness: bytes, size: tuple[int, int]) -> Map:
+    height, width = size
     scale = min(1.0, _GRID / min(height, width))
     grid = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return edge_costs(F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy())
+    whole = torch.from_numpy(np.frombuffer(lightness, np.float32).reshape(1, 1, height, width).copy())
+    return edge_costs(F.adaptive_avg_pool2d(whole, grid)[0, 0].numpy())
 
 
 def _alike(likeness: Likeness | None, mask: Tensor, grid: tuple[int, ...]) -> Map | None:
@@ -318,8 +341,8 @@ def _fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def _in_gamut(ab: Tensor, lightness: Tensor) -> Tensor:
-    """Return ab ``(B, 2, h, w)`` as sRGB shows it over a lightness ``(1, 1, h, w)``."""
-    return reduce_chroma(torch.cat([lightness.expand(len(ab), -1, -1, -1), ab], dim=1))[:, 1:]
+    """Return ab ``(1, 2, h, w)`` as sRGB shows it over a lightness ``(1, 1, h, w)``."""
+    return reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:]
 
 
 def _blend_widths(extent: Extent) -> Map:
