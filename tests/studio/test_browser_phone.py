@@ -84,6 +84,31 @@ def test_messages_on_a_phone_leave_the_photo_free(phone: BrowserPad, in_color: P
     assert box["y"] + box["height"] <= 844
 
 
+@pytest.mark.parametrize("size", [(1100, 700), (1280, 800), (1920, 1080)])
+def test_messages_on_a_wide_screen_leave_the_photo_free(
+    browser: Any, address: str, in_color: Path, size: tuple[int, int]
+) -> None:
+    pad = BrowserPad(browser, address, viewport={"width": size[0], "height": size[1]})
+    pad.open_ready(in_color)
+    pad.page.wait_for_selector(".cz-toast >> text=colors of its own")
+    stage, box = (pad.page.locator(part).bounding_box() for part in (".cz-stage", ".cz-toast"))
+    pad.close()
+    assert box["x"] >= stage["x"] + stage["width"]
+    assert box["y"] + box["height"] <= size[1]
+
+
+def test_a_phone_says_tap_where_a_mouse_clicks(
+    phone: BrowserPad, browser: Any, address: str, photo: Path
+) -> None:
+    phone.open_ready(photo)
+    assert "Tap the picture" in phone.page.locator(".cz-panel").inner_text()
+    pad = BrowserPad(browser, address)
+    pad.open_ready(photo)
+    words = pad.page.locator(".cz-panel").inner_text()
+    pad.close()
+    assert "Click the picture" in words
+
+
 def test_boxes_to_check_are_large_enough(browser: Any, address: str, photo: Path) -> None:
     pad = BrowserPad(browser, address)
     pad.open_ready(photo)

@@ -142,8 +142,8 @@ def test_an_export_says_nothing_about_what_the_pad_keeps_for_itself(pad: DirectP
     pad.open()
     point = {"x": 5, "y": 5, "color": "#c04020", "locked": True, "wanted": "#0000ff", "odd": 1}
     notes = pad.ask("export", recipe={"points": [point], "studio": {"skipped": [1]}}).body["notes"]
-    assert [note for note in notes if "unknown" in note] == [
-        "recipe field 'points[0].odd' is unknown and was ignored"
+    assert [note for note in notes if "not known" in note] == [
+        "the recipe's entry 'points[0].odd' is not known here; it is ignored"
     ]
 
 

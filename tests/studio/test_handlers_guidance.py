@@ -234,3 +234,17 @@ def test_the_default_shows_which_place_of_the_reference_colored_a_place() -> Non
     nothing = [pad.ask("match", recipe={}, x=x, y=48).body for x in (20, 60, 100)]
     assert any(each["x"] is None for each in nothing)
     studio.close()
+def test_a_gray_reference_is_refused_where_the_model_needs_its_colors(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attached() -> str:
+        return pad.ask("attach", photo_file(), slot="exemplar", name="gray.png", model="Everything").type
+
+    assert attached() == "error"
+    monkeypatch.setattr(Everything, "reference_needs_color", False)
+    assert attached() == "attached"
+    assert mean_ab(pad)[0] > 0
+    monkeypatch.setattr(Everything, "reference_needs_color", True)
+    answer = pad.ask("color", recipe={"image": pad.photo["image"]})
+    assert answer.type == "error"
+    assert "'gray.png' has no color" in answer.body["message"]

@@ -393,4 +393,4 @@ def test_invalid_recipes_are_refused(answers: dict[str, Any]) -> None:
             assert isinstance(told, str), document
             assert told.startswith("bad_recipe: ")
         else:
-            assert told == ["recipe field 'more' is unknown and was kept"]
+            assert told == ["the recipe's entry 'more' is not known here; it is kept"]

@@ -151,7 +151,7 @@ def prepare_guidance(
     drawn = draw_guidance(given, picture.size, size, strength)
     if not isinstance(given, Recipe):
         return drawn
-    notes = [f"recipe field {name!r} is unknown and was ignored" for name in given.unknown()]
+    notes = [f"the recipe's entry {name!r} is not known here; it is ignored" for name in given.unknown()]
     source = picture.metadata.source
     if given.sha256 is not None and source is not None and digest_of(source) != given.sha256.lower():
         notes.append("the recipe was made for another picture file")

@@ -169,7 +169,12 @@ def require_color(picture: Picture, name: str) -> None:
         GuidanceError: The picture is gray.
     """
     if is_gray(picture):
-        raise GuidanceError(f"the reference {name} has no color; name a picture in color.")
+        raise without_color(name)
+
+
+def without_color(name: str) -> GuidanceError:
+    """Return the error of a gray reference of a model that needs its colors."""
+    return GuidanceError(f"the reference {name} has no color; name a picture in color.")
 
 
 def _require_colors(model: ColoringModel, references: Sequence[ReadReference]) -> None:

@@ -23,8 +23,9 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guidance_maps import describe_statistics
 from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.overlays import without_paint
-from colorzoo.inference.references import as_reference, require_color
+from colorzoo.inference.references import as_reference, require_color, without_color
 from colorzoo.pictures.formats import WRITABLE
+from colorzoo.pictures.picture import is_gray
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.pictures.write import depth_at, encode, write_notes
 from colorzoo.studio import palette, regions
@@ -142,7 +143,8 @@ class Context:
         frame.
 
         Raises:
-            GuidanceError: The recipe's frame does not lie within the photo.
+            GuidanceError: The recipe's frame does not lie within the photo, or the model needs the colors
+                of a reference that has none.
         """
         part = photo if colorizer.paints else photo.part(recipe.frame)
         if part.window is not None:
@@ -150,6 +152,9 @@ class Context:
         reference = self.reference()
         if reference is None:
             return PadRequest(colorizer, part, recipe, threads=threads)
+        model = colorizer.model
+        if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
+            raise without_color(repr(reference.file.name))
         return PadRequest(colorizer, part, recipe, reference.rgb, reference.id, threads)
 
     def file(self) -> tuple[bytes, str]:
@@ -214,9 +219,12 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         facts["statistics"] = describe_statistics(picture)
     else:
-        require_color(picture, repr(name))
+        model = ctx.pool.get(fields.text("model", None)).colorizer().model
+        if model.reference_needs_color:
+            require_color(picture, repr(name))
         file = UsedFile("reference", name, sha256(data).hexdigest())
-        reference = AttachedReference(as_reference(picture, ctx.network), picture.size, file)
+        rgb = as_reference(picture, ctx.network)
+        reference = AttachedReference(rgb, picture.size, file, is_gray(picture))
         with ctx.session.lock:
             ctx.session.reference = reference
     notes = list(picture.notes)
@@ -466,7 +474,7 @@ def _check(ctx: Context) -> Iterator[Message]:
     """Check a recipe that is to be loaded."""
     recipe = ctx.full_recipe()
     photo = ctx.session.photo
-    notes = [f"recipe field {name!r} is unknown and was kept" for name in recipe.unknown()]
+    notes = [f"the recipe's entry {name!r} is not known here; it is kept" for name in recipe.unknown()]
     if _without_files(recipe) != recipe:
         notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
     if photo is not None:

@@ -28,12 +28,14 @@ class AttachedReference:
         rgb: ``(1, 3, h, w)`` in [0, 1].
         size: Width and height of the picture in pixels.
         file: Its name and hash.
+        gray: Whether it has no colors.
         id: Another one for each attached picture.
     """
 
     rgb: Tensor
     size: tuple[int, int]
     file: UsedFile
+    gray: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
 

@@ -5,7 +5,7 @@ import { requestExtent } from "./coloring.js";
 import { createGamut } from "./colorplane.js";
 import { runCommand } from "./commands.js";
 import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
-import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
 import { createSlider } from "./panels.js";
 import { followColorThere } from "./shapeedits.js";
@@ -258,7 +258,7 @@ function createSuggestions(pad) {
 }
 
 function suggestionHint(pad, target) {
-  if (target.kind !== "point") return t("Click the picture: likely colors for that place appear here.");
+  if (target.kind !== "point") return clickOrTap("Click the picture: likely colors for that place appear here.");
   if (pad.ui.suggestions) return t("This model has no suggestions.");
   return t("Looking for likely colors …");
 }

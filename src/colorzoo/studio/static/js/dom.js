@@ -14,6 +14,11 @@ function t(text, values = {}) {
   return (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
 
+/** Translate a text that begins with "Click"; who has no mouse reads "Tap". @param {string} text English @returns {string} */
+function clickOrTap(text) {
+  return t(matchMedia("(pointer: coarse)").matches ? text.replace(/^Click\b/, "Tap") : text);
+}
+
 /**
  * Create an element. `on` are listeners, `data` data attributes; all other keys are attributes, which false, null and undefined leave out.
  * @param {string} tag @param {Record<string, any>} [props] @param {...(Node | string | null)} children
@@ -146,4 +151,4 @@ function oncePerFrame(callback) {
   };
 }
 
-export { button, createCanvas, h, icon, oncePerFrame, section, setAttr, setText, show, syncList, t, translations };
+export { button, clickOrTap, createCanvas, h, icon, oncePerFrame, section, setAttr, setText, show, syncList, t, translations };

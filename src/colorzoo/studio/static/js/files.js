@@ -233,7 +233,7 @@ async function resendPhoto(pad) {
 
 async function sendReference(pad, slot, file, name) {
   const { upload, buffer } = await pad.transport.upload(await bytesOf(file), name);
-  return pad.client.ask({ type: "attach", slot, name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
+  return pad.client.ask({ type: "attach", slot, name, model: pad.doc.model, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
 }
 
 /** @param {"exemplar" | "statistics"} slot @param {File | null} file null opens a file dialog */

@@ -1,7 +1,7 @@
 /** The brush that paints color: its settings, its strokes while they are drawn, and its panel. */
 
 import { clamp, labHex } from "./color.js";
-import { button, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
+import { button, clickOrTap, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
 import { finishedPaint } from "./paintstrokes.js";
 import { change } from "./state.js";
 
@@ -104,7 +104,7 @@ const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Take away"]];
 /** @returns {import("./dom.js").Part} choice between selecting and a brush that changes the selected area */
 function createAreaBrush(pad, createSlider) {
   const choose = (how) => () => pad.set({ areaBrush: how, outline: null });
-  const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: t(text), label: t(text), className: "cz-segment", onClick: choose(how) }) }));
+  const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: clickOrTap(text), label: clickOrTap(text), className: "cz-segment", onClick: choose(how) }) }));
   const size = createBrushSize(pad, createSlider);
   const words = h("p", { class: "cz-hint" });
   const el = section(t("Select by"), h("div", { class: "cz-segments", role: "group", "aria-label": t("How areas are selected") }, ...choices.map((choice) => choice.el)), size.el, words);

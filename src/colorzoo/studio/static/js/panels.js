@@ -4,7 +4,7 @@ import { colorName, rgbToHex } from "./color.js";
 import { labelAt, pickRegion, requestRegions, toggleScribblePreview } from "./coloring.js";
 import { runCommand } from "./commands.js";
 import { isStroke, listedHints, strengthOf } from "./document.js";
-import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
 import { modelGroups, proposedModel, purposeOf, purposes, requestSamples } from "./models.js";
@@ -152,7 +152,7 @@ function createHintsPanel(pad) {
     show(el, pad.accepts("points") || pad.accepts("scribbles") || points.length + scribbles.length > 0);
     syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
     show(empty, points.length + scribbles.length === 0);
-    setText(empty, pad.accepts("points") ? t("Click where a color is wrong.") : t("Draw along edges where colors bleed."));
+    setText(empty, pad.accepts("points") ? clickOrTap("Click where a color is wrong.") : t("Draw along edges where colors bleed."));
   };
   return { el, update };
 }
@@ -332,7 +332,7 @@ function createReferencePanel(pad) {
 }
 
 function referenceHint(pad) {
-  if (pad.ui.tool === "lasso") return t("Click a kind here to paint with it.");
+  if (pad.ui.tool === "lasso") return clickOrTap("Click a kind here to paint with it.");
   const words = [
     pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from.") : t("This model does not use it."),
     pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",

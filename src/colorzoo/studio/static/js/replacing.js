@@ -1,7 +1,7 @@
 /** Colors that are replaced everywhere: their tool, and their panel. */
 
 import { rgbToAb, rgbToHex } from "./color.js";
-import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { LEAST_CHROMA } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
 
@@ -20,7 +20,7 @@ function replaceColorAt(pad, [x, y]) {
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;
   const rgb = pixelAt(photo.result, x / photo.width, y / photo.height);
   if (Math.hypot(...rgbToAb(rgb)) < 1.1 * LEAST_CHROMA) {
-    pad.toast(t("There is hardly any color here. Click a place with the color to replace."));
+    pad.toast(t("There is hardly any color here. Choose a place with the color to replace."));
     return;
   }
   const hex = rgbToHex(rgb);
@@ -53,7 +53,7 @@ function createReplacePanel(pad, createSlider) {
     const { replacements } = pad.doc;
     const picked = pickedReplacement(pad);
     show(el, Boolean(pad.photo) && (pad.ui.tool === "replace" || replacements.length > 0));
-    setText(words, picked ? t("Choose the new color above; shades of it move along.") : t("Click a color in the picture."));
+    setText(words, picked ? t("Choose the new color above; shades of it move along.") : clickOrTap("Click a color in the picture."));
     show(words, pad.ui.tool === "replace");
     syncList(rows, replacements.length, () => replacementRow(), (row, index) => fillReplacement(pad, row, index, picked));
     for (const slider of sliders) {

@@ -2,7 +2,7 @@
 
 import { requestClasses } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { settingCheck } from "./layout.js";
 import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
@@ -184,7 +184,7 @@ function createAreasPanel(pad) {
     const active = pad.ui.tool === "area";
     show(el, active || pad.doc.areas.length > 0);
     show(words, active);
-    setText(words, pad.ui.selection ? t("Shift adds to it, Ctrl takes away.") : t("Click a thing, or draw around it roughly."));
+    setText(words, pad.ui.selection ? t("Shift adds to it, Ctrl takes away.") : clickOrTap("Click a thing, or draw around it roughly."));
     syncList(rows, pad.doc.areas.length, () => areaRow(pad), (row, index) => fillArea(pad, row, index));
     lightness.update();
   };

@@ -100,7 +100,7 @@ function checkRecipe(recipe, photo) {
   items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));
   items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));
   if (recipe.statistics !== undefined && recipe.statistics !== null) checkStatistics(recipe.statistics);
-  const notes = Object.keys(recipe).filter((name) => !FIELDS.includes(name)).map((name) => `recipe field '${name}' is unknown and was kept`);
+  const notes = Object.keys(recipe).filter((name) => !FIELDS.includes(name)).map((name) => `the recipe's entry '${name}' is not known here; it is kept`);
   if (Array.isArray(recipe.frame)) notes.push("this page colors the whole picture; the recipe's frame is not used");
   if (photo && image.sha256 && image.sha256 !== photo.sha256) notes.push("the recipe was made for another picture file");
   return notes;
