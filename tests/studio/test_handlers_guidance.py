@@ -234,6 +234,8 @@ def test_the_default_shows_which_place_of_the_reference_colored_a_place() -> Non
     nothing = [pad.ask("match", recipe={}, x=x, y=48).body for x in (20, 60, 100)]
     assert any(each["x"] is None for each in nothing)
     studio.close()
+
+
 def test_a_gray_reference_is_refused_where_the_model_needs_its_colors(
     pad: DirectPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
