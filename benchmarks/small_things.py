@@ -2,7 +2,9 @@
 
 ``small_things.json`` lists clicks on things of `val` and `val_people` photos and outlines drawn by hand. Each
 click gives its thing a color that a retoucher would, with the reach that the pad gives a new point there. The
-share of the change of ab that lies more than two pixels outside of the outline is measured.
+share of the change of ab that lies more than two pixels outside of the outline is measured. The price beside
+it: clicks into large true segments (of the pictures of ``python -m benchmarks reach``) that begin small, too.
+The limits were chosen on every other thing and on every other picture with segments.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks import reach
 from benchmarks._common import Options, Row, SkippedError, share_of, where
+from colorzoo.capabilities import ComparesPlaces
+from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.colorizer import Colorizer
@@ -32,6 +37,7 @@ COLORS = {"lips": "#a8443f", "eye": "#5f7a5a", "button": "#3f78b5", "flower": "#
 RADIUS = 1.5  # pixels of a new point
 AROUND = 2  # pixels around an outline that count as the thing
 MOST, LEAST_SHARE = 0.1, 0.8  # change outside; clicks that must have less
+LARGE, MOST_SMALL = 0.1, 0.2  # share of a picture; of clicks into such segments, how many may begin small
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,26 @@ def run(options: Options) -> list[Row]:
     inside = sum(share < MOST for _, share in shares)
     claim = f"clicks with less than {MOST:g} of the change outside"
     rows.append(Row(claim, inside, len(shares), inside / len(shares), LEAST_SHARE, "higher", place))
+    if (reach.FOLDER / "annotations.json").is_file() and isinstance(colorizer.model, ComparesPlaces):
+        rows.append(price(colorizer))
     return rows
+
+
+def price(colorizer: Colorizer) -> Row:
+    """Return how many clicks into large segments begin with a small reach."""
+    small = []
+    for rgb, segments, seed in reach.read_pictures(reach.FOLDER, reach.PICTURES, colorizer.size):
+        lab = rgb_to_lab(rgb[None])
+        likeness = colorizer.likeness(lab[:, :1])
+        assert likeness is not None
+        for click in reach.draw_clicks(lab[0], segments, seed):
+            if click.inside.float().mean() > LARGE:
+                point = replace(click.hint, radius=RADIUS)
+                size = (rgb.shape[2], rgb.shape[1])
+                small.append(starting_reach(lab[:, :1], point, size, likeness) != "automatic")
+    claim = f"clicks into segments larger than {LARGE:g} of the picture that begin small"
+    place = f"{len(small)} clicks, {colorizer.name}, {where()}"
+    return Row(claim, sum(small), len(small), sum(small) / len(small), MOST_SMALL, "lower", place)
 
 
 def read_things() -> list[Thing]:
@@ -86,12 +111,12 @@ def change_outside(colorizer: Colorizer, path: Path, thing: Thing) -> float:
     lightness = colorizer.working_lightness(picture)
     radius = RADIUS * min(picture.size) / min(lightness.shape[2:])
     point = PointHint(*thing.click, radius, COLORS[thing.kind])
-    reach: Reach = "automatic"
+    start: Reach = "automatic"
     if (likeness := colorizer.likeness(lightness)) is not None:
-        reach = starting_reach(lightness, point, picture.size, likeness)
+        start = starting_reach(lightness, point, picture.size, likeness)
     none, one = (
         colorizer.colorize(picture, Recipe(points=points)).ab
-        for points in ((), (replace(point, reach=reach),))
+        for points in ((), (replace(point, reach=start),))
     )
     change = F.interpolate((one - none).norm(dim=0)[None, None], (height, width), mode="bilinear")[0, 0]
     return float(change[~thing.mask(width, height)].sum() / change.sum())

@@ -40,5 +40,13 @@ def test_a_point_in_a_small_thing_begins_small() -> None:
     for radius in (3, 8):
         reach, covered = at_disk(radius)
         assert isinstance(reach, float)
-        assert covered == pytest.approx(0.0015, rel=0.2)
+        assert covered == pytest.approx(0.001, rel=0.2)
     assert at_disk(50)[0] == "automatic"
+
+
+def test_a_point_on_a_surface_without_a_border_does_not_begin_small() -> None:
+    def unlike(mask: Tensor) -> Tensor:
+        return 0.2 + 0.7 * F.max_pool2d(mask, 5, stride=1, padding=2)
+
+    point = PointHint(80.5, 64.5, 1.5)
+    assert starting_reach(torch.full((1, 1, *SIZE), 50.0), point, (SIZE[1], SIZE[0]), unlike) == "automatic"

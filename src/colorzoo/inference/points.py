@@ -44,7 +44,8 @@ _UNLIKE = 6.5  # what a place costs that is not at all like the point, beside th
 _BORDER_ALIKE, _STEEPNESS_ALIKE = 8.0, 16.0  # of the sum
 _LEAST_REACH, _REACHES = 0.05, 60  # factors that are compared by what they cover
 _PROBED, _SMALL = 0.5, 0.035  # a factor, and the share of a picture that it covers less of in a small thing
-_BEGIN = 0.0015  # share of a picture to cover to begin with there
+_RING, _ENCLOSED, _GAP = 24, 2.8, 0.1  # cells around; what leaving there costs at least, but for a gap
+_BEGIN = 0.001  # share of a picture to cover to begin with there
 _FILL = 0.5  # share of the point's own color where the network follows it in full
 
 _BLEND = 12 / 256  # how far a change spreads on an even surface, as a share of the shorter side
@@ -173,6 +174,8 @@ def starting_reach(
     """Return a reach to begin with at a place: a small one if it lies in a small thing.
 
     In a small thing half of the automatic reach covers little, and all of it runs far into the surroundings.
+    A border is around it: nearly all paths to a ring of places about it cost much. Parts of a large surface
+    cover as little where they are textured, but paths leave them.
     The reach to begin with covers about as much as an eye or a button, and can be made larger.
 
     Args:
@@ -183,9 +186,20 @@ def starting_reach(
     """
     factors = np.geomspace(_LEAST_REACH, _PROBED, _REACHES // 2)
     shares = _covered_shares(lightness, hint, picture_size, factors, likeness)
-    if shares[-1] >= _SMALL:
+    if shares[-1] >= _SMALL or not _is_enclosed(lightness, hint, picture_size):
         return "automatic"
     return round(float(np.exp(np.interp(np.log(_BEGIN), np.log(shares), np.log(factors)))), 3)
+
+
+def _is_enclosed(lightness: Tensor, hint: PointHint, picture_size: tuple[int, int]) -> bool:
+    """Check whether borders separate a point from most of what lies around it."""
+    costs = _step_costs(lightness)
+    cells = _point_cells([hint], [0], picture_size, costs.shape)
+    found, _ = _nearest_points(costs, cells)
+    row, column = np.argwhere(cells >= 0).mean(axis=0)
+    rows, columns = np.indices(costs.shape)
+    ring = np.abs(np.hypot(rows - row, columns - column) - _RING) < 1
+    return ring.any() and float(np.quantile(np.sqrt(found[ring]), _GAP)) > _ENCLOSED
 
 
 def _covered_shares(
