@@ -21,13 +21,14 @@ def test_the_table_has_every_line_with_intervals() -> None:
 
 
 def test_the_outlook_goes_on_in_a_line_over_the_logarithm() -> None:
-    ignored = [point(1000, 9.0, "falling"), point(500, 9.0), point(4000, 9.0, seen="trained on")]
+    ends = [point(1000, 9.0, "falling"), point(16_000, 9.0, "falling")]
+    ignored = [*ends, point(500, 9.0), point(20_000, 9.0), point(4000, 9.0, seen="trained on")]
     line = [point(2000, 1.0), point(4000, 1.5), point(8000, 2.0)]
-    found = outlook([*ignored, *line], more=24_000)
-    assert found.crops == 32_000
+    found = outlook([*ignored, *line], more=48_000)
+    assert found.crops == 64_000
     assert (found.gain, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
     line[1] = point(4000, 1.8)
-    found = outlook([*ignored, *line], more=24_000)
+    found = outlook([*ignored, *line], more=48_000)
     assert found.gain == pytest.approx(1.0)
     assert found.low < 0 < 2 < found.high  # three points that are no line say little
 

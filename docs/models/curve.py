@@ -82,19 +82,19 @@ def read_points(path: Path = TABLE) -> list[Point]:
 
 
 def outlook(points: Sequence[Point], more: int = HOURS * 3600 * CROPS_A_SECOND) -> Outlook:
-    """Fit the mean gain on unseen photos at a constant rate, from the shipped network's crops on.
+    """Fit the mean gain on unseen photos at the constant rate of the run that ended in the shipped network.
 
     Args:
         points: All points.
-        more: Crops after the last one.
+        more: Crops after those of the shipped network.
 
     Returns:
-        Gain from the last point on.
+        Gain over the shipped network.
     """
-    shipped = max(point.crops for point in points if point.rate == "falling")
+    begun, shipped = sorted({point.crops for point in points if point.rate == "falling"})[-2:]
     found: dict[int, list[float]] = {}
     for point in points:
-        if point.seen == "unseen" and point.rate == "constant" and point.crops > shipped:
+        if point.seen == "unseen" and point.rate == "constant" and begun < point.crops < shipped:
             found.setdefault(point.crops, []).append(point.gain)
     crops = sorted(found)
     x = np.log2(crops)
@@ -103,9 +103,9 @@ def outlook(points: Sequence[Point], more: int = HOURS * 3600 * CROPS_A_SECOND) 
     slope = float(x @ y / (x @ x))
     rest = y - y.mean() - slope * x
     error = math.sqrt(float(rest @ rest) / (len(x) - 2) / float(x @ x)) * float(t.ppf(0.975, len(x) - 2))
-    doublings = math.log2(1 + more / crops[-1])
+    doublings = math.log2(1 + more / shipped)
     low, high = ((slope + sign * error) * doublings for sign in (-1, 1))
-    return Outlook(crops[-1] + more, slope * doublings, low, high)
+    return Outlook(shipped + more, slope * doublings, low, high)
 
 
 def draw(points: Sequence[Point], path: Path = PICTURE) -> None:
