@@ -4,7 +4,7 @@
 click gives its thing a color that a retoucher would, with the reach that the pad gives a new point there. The
 share of the change of ab that lies more than two pixels outside of the outline is measured. The price beside
 it: clicks into large true segments (of the pictures of ``python -m benchmarks reach``) that begin small, too.
-The limits were chosen on every other thing and on every other picture with segments.
+The rule and its limits were chosen on these things and clicks.
 """
 
 from __future__ import annotations

@@ -125,6 +125,18 @@ def test_aged_photos_are_colored_old_and_compared_with_the_originals(tmp_path) -
     assert (seen[0] - seen[1]).abs().mean() > 1
 
 
+def test_a_region_of_two_things_counts_as_the_larger_one() -> None:
+    import numpy as np
+    from benchmarks.regions import shares, superpixels
+
+    by_pixel, by_region = shares(np.array([7, 7, 7, 2]), np.array([1, 1, 5, 5]))
+    assert (by_pixel, by_region) == pytest.approx((3 / 4, (2 / 3 + 1) / 2))
+    lines = np.ones((48, 64), np.float32)
+    lines[:, 20] = lines[24] = 0
+    cells = superpixels(lines, lines > 0.5, 12)
+    assert abs(len(np.unique(cells[lines > 0.5])) - 12) <= 2
+
+
 def test_the_look_of_gray_is_gray(main, tmp_path, capsys) -> None:
     import torch
     from PIL import Image

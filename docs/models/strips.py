@@ -27,7 +27,9 @@ from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.inference.guidance_maps import describe_statistics
 from colorzoo.metrics.psnr import to_8bit
+from colorzoo.pictures.read import read_picture
 from colorzoo.registry import model_card
 
 FOLDER = DOCS / "models" / "strips"
@@ -38,6 +40,7 @@ SOURCES = DOCS / "images" / "sources"
 PHOTOS = ("astronaut", "detroit_1915", "rocket", "coffee", "chelsea_cat")
 SKETCHES = ("parrot", "worker", "lantern", "lobster", "cherries")
 CELL, GAP, POINTS = 168, 4, 10
+SATURATION = 0.5
 REGION_TINTS = (
     (230, 60, 60),
     (240, 150, 40),
@@ -125,7 +128,8 @@ def draw_rows(card: ModelCard) -> dict[str, Row]:
     if card.input == "sketch":
         return sketch_rows(card.name)
     # A reference must have colors, so its models are shown without the gray street.
-    names = [name for name in PHOTOS if "exemplar" not in card.guidance or name != "detroit_1915"]
+    by_another = {"exemplar", "statistics"} & set(card.guidance)
+    names = [name for name in PHOTOS if not by_another or name != "detroit_1915"]
     photos = {name: square(Image.open(source(name)).convert("RGB"), 256) for name in names}
     alone: dict[str, Any] = {"boxes": []} if "boxes" in card.guidance else {}
 
@@ -139,13 +143,22 @@ def draw_rows(card: ModelCard) -> dict[str, Row]:
         rows["with a box"] = [color(photo, box_recipe(name)) for name, photo in photos.items()]
     elif "points" in card.guidance:
         rows["with ten points"] = [color(photo, point_recipe(name, photo)) for name, photo in photos.items()]
+    others = [*list(photos.values())[1:], next(iter(photos.values()))]
+    pairs = list(zip(photos.values(), others, strict=True))
     if "exemplar" in card.guidance:
-        mirrored = [color(photo, {}, ImageOps.mirror(photo)) for photo in photos.values()]
-        others = [*list(photos.values())[1:], next(iter(photos.values()))]
-        rows["like its mirror image"] = mirrored
+        rows["like its mirror image"] = [color(photo, {}, ImageOps.mirror(photo)) for photo, _ in pairs]
+    if by_another:
         rows["another photo"] = others
-        rows["like that photo"] = [
-            color(photo, {}, other) for photo, other in zip(photos.values(), others, strict=True)
+    if "exemplar" in card.guidance:
+        rows["like that photo"] = [color(photo, {}, other) for photo, other in pairs]
+    if "statistics" in card.guidance:
+        amounts = [describe_statistics(read_picture(other))["histogram"] for other in others]
+        rows["with the histogram of that photo"] = [
+            color(photo, {"statistics": {"histogram": shares}})
+            for photo, shares in zip(photos.values(), amounts, strict=True)
+        ]
+        rows[f"with a saturation of {SATURATION}"] = [
+            color(photo, {"statistics": {"saturation": SATURATION}}) for photo, _ in pairs
         ]
     return rows
 

@@ -24,7 +24,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guidance_maps import GuidanceLike, ReadGuidance, choose_for_guidance, read_guidance
-from colorzoo.inference.references import ability_for, recipe_reference_files
+from colorzoo.inference.references import recipe_reference_files
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
 
@@ -251,14 +251,7 @@ def _colorizer_for(
     references: list[object] = [] if reference is None else [reference]
     if not references and folder is not None and isinstance(recipe, Recipe):
         references = [path for path, _ in recipe_reference_files(recipe, folder)]
-    choice = choose_for_guidance(
-        model,
-        recipe,
-        weights,
-        reference=reference is not None,
-        able=ability_for(references, recipe),
-        fast=fast,
-    )
+    choice = choose_for_guidance(model, recipe, weights, references=references, fast=fast)
     return kept_colorizer(choice.name, weights, device, _stamp(weights), **settings)
 
 

@@ -7,6 +7,7 @@ the shapes that are given here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -23,6 +24,7 @@ __all__ = [
     "FindsBoxes",
     "FindsClasses",
     "GivesLooks",
+    "MixesLooks",
     "ProposesPoints",
     "ProposesRegions",
     "Redraws",
@@ -145,23 +147,43 @@ class FindsClasses(Protocol):
 
 @runtime_checkable
 class GivesLooks(Protocol):
-    """A model that needs only a few numbers of a reference, such as ``xu2020`` and ``zhao2021``.
+    """A model that needs only some numbers of a reference, such as ``xu2020`` and ``colorzoo2026``.
 
     With it ``colorzoo look`` stores references, and several of them are mixed.
     """
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the numbers of references; weighted means of them mix looks.
+        """Return the numbers of references; weighted means of them mix looks, unless it is `MixesLooks`.
 
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].
 
         Returns:
-            ``(B, R, C)``: a row each for means and deviations of features, or one row for an embedding.
+            ``(B, R, C)``: a row each for means and deviations of features, one row for an embedding, or a row
+            for each place of the reference.
         """
 
     def look_key(self) -> str:
         """Return text that is equal for two models exactly if their looks are interchangeable."""
+
+
+@runtime_checkable
+class MixesLooks(Protocol):
+    """A model that gives looks of which a mean has no meaning, such as ``colorzoo2026``.
+
+    With it several references are mixed in the model's own way.
+    """
+
+    def mix_looks(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """Return one look of several references.
+
+        Args:
+            looks: Results of `GivesLooks.look` for one picture each, or of this method.
+            weights: From 0, one of each look; only their ratios count.
+
+        Returns:
+            ``(1, R, C)``.
+        """
 
 
 @runtime_checkable

@@ -153,7 +153,8 @@ class ModelCard:
         year: Year of publication.
         summary: One line: what goes in, what comes out, what it is good for.
         task: Import path of the task, a `ColorizationModule`, as ``package.module:Class``.
-        parameters: Number of parameters of the task and its model, including frozen ones.
+        parameters: Number of parameters of the `ColoringModel`, including frozen ones; not those that only
+            training needs, such as a discriminator's.
         model: Import path of the `ColoringModel` that the task holds.
         aliases: Other names under which the registry finds the model.
         guidance: Kinds of guidance that the model accepts.
@@ -198,10 +199,10 @@ class ModelCard:
 
     @property
     def plain_guidance(self) -> tuple[GuidanceKind, ...]:
-        """Guidance without the reference, for a model ranked for photos without help; else all guidance."""
+        """Guidance without reference and classes, for a model ranked for photos without help; else all."""
         if not any(quality.use == "automatic" for quality in self.quality):
             return self.guidance
-        return tuple(kind for kind in self.guidance if kind != "exemplar")
+        return tuple(kind for kind in self.guidance if kind not in ("exemplar", "classes"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types, as ``colorzoo models --json`` prints it."""

@@ -111,16 +111,16 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
 
     Args:
         hints: Types by name, with their annotations.
-        values: Values by name; None is not checked.
+        values: Values by name, or lists and mappings of such; None is not checked.
 
     Raises:
         ColorzooError: A number is out of its range.
     """
     for name, hint in hints.items():
-        value = values.get(name)
         for limits in _ranges(hint):
-            if isinstance(value, int | float) and not limits.holds(value):
-                raise ColorzooError(f"{name} must be {limits}, not {value}.")
+            for value in _each(values.get(name)):
+                if isinstance(value, int | float) and not limits.holds(value):
+                    raise ColorzooError(f"{name} must be {limits}, not {value}.")
 
 
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
@@ -242,6 +242,13 @@ def _ranges(hint: Any) -> list[Range]:
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges(each)]
+
+
+def _each(value: Any) -> list[Any]:
+    """Return the items of a list, the values of a mapping, or the value alone."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -14,7 +14,11 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.cli.main import main
+from colorzoo.factory import build_model
+from colorzoo.registry import load_model_class, model_card
 from colorzoo.studio import server
+from colorzoo.studio.studio import Studio
+from colorzoo.weights import save_weights
 from tiny_model import gray_picture
 
 
@@ -34,6 +38,8 @@ from tiny_model import gray_picture
         (["--static", "page", "--models", "kim2021_small"], "scribbles cannot be given there"),
         (["one.jpg", "other.jpg"], "several photos belong to --static"),
         (["--static", "page", "--recipe", "a.json"], "a recipe is loaded in the page"),
+        (["--static", "page", "--weights", "paper"], "the weights are the default ones"),
+        (["--model", "kang2023", "--weights", "oils"], "'artistic'"),
     ],
 )
 def test_bad_arguments(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +97,22 @@ def test_it_prints_its_address_serves_and_stops_on_ctrl_c(tmp_path: Path) -> Non
             assert b"colorzoo studio" in page.read()
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 0
+
+
+def test_weights_that_the_user_names_are_those_of_the_pad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, file = "zhang2017_local", tmp_path / "narrow.safetensors"
+    model = build_model(load_model_class(model_card(name)), {"width": 0.125})
+    save_weights(file, model.state_dict(), {"model": name, "hparams": '{"width": 0.125}'})
+    made: list[Studio] = []
+    monkeypatch.setattr(server, "serve", lambda make, *_, **__: made.append(make()[0]))
+    assert main(["studio", "--weights", str(file)]) == 0  # the file names its model
+    (studio,) = made
+    (entry,) = [each for each in studio.pool.describe() if each["default"]]
+    assert (entry["name"], entry["ready"]) == (name, True)
+    assert studio.pool.get(None).colorizer().choice.weights == str(file)
+    studio.close()
 
 
 def test_ctrl_c_before_the_server_listens_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from colorzoo.data import FolderDataModule, StreamingDataModule
 from colorzoo.data.loader import SeededSampler, class_weights, draw_weighted
-from colorzoo.errors import DataError
+from colorzoo.errors import ColorzooError, DataError
 
 SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "num_workers": 0}
 
@@ -85,3 +85,70 @@ def test_without_classes_the_power_is_refused(classes_folder) -> None:
         module.train_dataloader()
     with pytest.raises(DataError, match="leave it at 1"):
         StreamingDataModule("anywhere", class_power=0.5)
+
+
+@pytest.fixture
+def mixed(classes_folder, tmp_path):
+    """Two sources: all pictures of two classes in one, and one picture of the third in the other."""
+    for split in ("train", "val"):
+        for source, names, count in (("old", ("c0", "c1"), 9), ("new", ("c1", "c2"), 1)):
+            for name in names:
+                folder = tmp_path / split / source / name
+                folder.mkdir(parents=True)
+                for picture in sorted((classes_folder / split / name).iterdir())[:count]:
+                    (folder / picture.name).symlink_to(picture)
+    return tmp_path
+
+
+MIX = {"labels": True, "source_shares": {"new": 3.0, "old": 1.0}, "check": False, **SMALL}
+
+
+def drawn_shares(module: FolderDataModule) -> dict[str, float]:
+    module.setup("fit")
+    weights, pictures = module.sample_weights(), module.train_data.pictures
+    shares: dict[str, float] = {}
+    for weight, source in zip(weights.tolist(), pictures.sources, strict=True):
+        name = "/".join(source.path.split("/")[-3:-1])
+        shares[name] = shares.get(name, 0.0) + weight / float(weights.sum())
+    return shares
+
+
+def test_sources_are_drawn_in_their_shares_and_classes_within_them(mixed) -> None:
+    shares = drawn_shares(FolderDataModule(str(mixed), class_power=0.0, **MIX))
+    assert shares == pytest.approx({"new/c1": 0.375, "new/c2": 0.375, "old/c0": 0.125, "old/c1": 0.125})
+    factors = {"new/c1": 2.0, "old/c0": 0.5}
+    shares = drawn_shares(FolderDataModule(str(mixed), class_power=0.0, class_factors=factors, **MIX))
+    assert shares == pytest.approx({"new/c1": 0.5, "new/c2": 0.25, "old/c0": 0.25 / 3, "old/c1": 0.5 / 3})
+    module = FolderDataModule(str(mixed), **{**MIX, "labels": False})  # every picture of a source alike
+    assert drawn_shares(module)["new/c1"] == pytest.approx(0.375)
+
+
+def test_the_same_class_of_two_sources_is_two_classes(mixed) -> None:
+    module = FolderDataModule(str(mixed), **MIX)
+    assert module.label_count == 4
+    names = ["new/c1", "new/c2", "old/c0", "old/c1"]
+    found = module.find_pictures("val")
+    assert [names[label] for label in found.labels.tolist()] == [
+        "/".join(source.path.split("/")[-3:-1]) for source in found.sources
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"source_shares": {"new": 1.0}}, "must name all folders .* only one side has 'old'"),
+        ({"source_shares": {"new": 1.0, "old": 1.0, "own": 1.0}}, "only one side has 'own'"),
+        ({"class_factors": {"c1": 2.0}}, "names 'c1'; no class has that name"),
+        ({"labels": False, "class_factors": {"new/c1": 2.0}}, "class_factors needs the class"),
+    ],
+)
+def test_wrong_names_of_sources_and_classes_are_refused(mixed, settings, message) -> None:
+    module = FolderDataModule(str(mixed), **{**MIX, **settings})
+    with pytest.raises(DataError, match=message):
+        drawn_shares(module)
+
+
+def test_shares_and_factors_are_above_zero(mixed) -> None:
+    for setting in ("source_shares", "class_factors"):
+        with pytest.raises(ColorzooError, match=f"{setting} must be above 0, not 0.0"):
+            FolderDataModule(str(mixed), **{**MIX, setting: {"new": 0.0}})

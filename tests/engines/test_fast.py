@@ -76,6 +76,18 @@ def test_only_wide_plain_convolutions_become_winograd(monkeypatch: pytest.Monkey
     assert {parameter.dtype for parameter in layers.parameters()} == {torch.float32}
 
 
+def test_parts_that_keep_float32_share_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_network, "multiplies_matrices", lambda _: False)
+    layers = nn.ModuleDict(
+        {name: nn.Sequential(nn.Conv2d(256, 256, 3, padding=1), nn.Conv2d(256, 8, 1)) for name in "ab"}
+    )
+    layers["b"].keep_float32 = True
+    fast = speed_up(layers, torch.bfloat16)
+    assert isinstance(fast["a"][0], WinogradConv)
+    assert fast["a"][1].weight.dtype == torch.bfloat16
+    assert [part.weight is own.weight for part, own in zip(fast["b"], layers["b"], strict=True)] == [True] * 2
+
+
 def test_a_processor_that_multiplies_matrices_keeps_the_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_network, "multiplies_matrices", lambda dtype: dtype == torch.bfloat16)
     wide = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))

@@ -89,6 +89,24 @@ def test_errors_name_what_does_not_exist(classes: dict[str, Any], message: str) 
         asked(**classes)
 
 
+def test_a_model_that_finds_no_classes_takes_label_images(tmp_path: Path) -> None:
+    def given(**classes: Any) -> Any:
+        recipe = Recipe(width=600, height=400, extra={"classes": classes})
+        return class_map(object(), recipe, LIGHTNESS, REFERENCE)
+
+    files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
+    found = given(**files, map={"200": 7})
+    assert int(found.target[0, 0, 0, 0]) == 7
+    assert given(map={"200": 7}) is None
+    assert given(reference_file=files["reference_file"]) is None
+
+
+def test_label_images_need_one_reference(tmp_path: Path) -> None:
+    files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
+    with pytest.raises(GuidanceError, match="belong to one picture"):
+        asked(torch.zeros(1, 3, 1, 1), **files)
+
+
 def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(GuidanceError, match="30 x 40 pixels, which is not the shape"):
         read_labels(labels(tmp_path / "tall.png", (30, 40)), LIGHTNESS)
@@ -108,7 +126,11 @@ def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
 
 
 def test_classes_choose_a_model_that_accepts_them() -> None:
-    recipe = Recipe(extra={"classes": {"map": {"1": 2}}})
-    chosen = choose_for_guidance(None, recipe, reference=True).name
-    assert {"classes", "exemplar"} <= set(model_card(chosen).guidance)
-    assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), reference=True).name).guidance
+    def chosen(**classes: Any) -> str:
+        recipe = Recipe(extra={"classes": classes})
+        return choose_for_guidance(None, recipe, references=["a.jpg"], fast=True).name
+
+    assert chosen(map={"1": 2}) == "chen2023_small"
+    assert chosen(file="a.png", map={"1": 2}) == "chen2023_small"
+    assert chosen(file="a.png", reference_file="b.png") == "colorzoo2026"
+    assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), references=["a.jpg"]).name).guidance

@@ -31,8 +31,9 @@ def weights(golden: Golden, part: str = "") -> dict[str, Tensor]:
 
 
 def color_net(golden: Golden) -> ColorNet:
-    network = ColorNet()
-    network.load_state_dict(convert_color_net(weights(golden)))
+    state = convert_color_net(weights(golden))
+    network = ColorNet(len(state["block1.0.weight"]) / 32)
+    network.load_state_dict(state)
     return network.eval()
 
 
@@ -90,8 +91,9 @@ def modules_of(network: ColorNet, layers: list[str]) -> dict[str, torch.nn.Modul
 @case("he2018_gray_vgg")
 @torch.inference_mode()
 def he2018_gray_vgg(golden: Golden) -> None:
-    network = GrayVGG()
-    network.load_state_dict(convert_vgg(weights(golden)))
+    state = convert_vgg(weights(golden))
+    network = GrayVGG(len(state["blocks.0.0.0.weight"]) / 64)
+    network.load_state_dict(state)
     levels = torch.from_numpy(lightness_levels(in_rgb(golden, "in_bgr")))
     golden.close("out_l8", levels)
     taps = network.of_levels(levels[None, None].float())

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.metrics import colorfulness
 from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
 from colorzoo.networks.exemplar_features import VGGTrunk
 from colorzoo.networks.matching import WarpNet
@@ -30,7 +31,6 @@ from colorzoo.zoo.huang2022.losses import (
     patch_discriminator,
 )
 from colorzoo.zoo.huang2022.pipeline import (
-    colorfulness,
     gray_levels,
     join,
     limited_size,
@@ -122,7 +122,8 @@ def picture(golden: Golden) -> None:
     golden.close_sampled("out_input_rgb", network_input(rgb)[0])
     equal(golden, "out_pil", to_levels(golden.tensor("in_output")))
     equal(golden, "out_joined", join(gray, small))
-    golden.close("out_colorfulness", torch.tensor([colorfulness(each) for each in (rgb, small)]))
+    found = [colorfulness(to_signed(each) / 2 + 0.5, form="absolute") for each in (rgb, small)]
+    golden.close("out_colorfulness", torch.cat(found))
     for number, size in enumerate(golden.meta["limits"]):
         equal(golden, f"out_limit_{number}", limited_size(*size))
     golden.close_sampled("out_gray", gray_of(to_signed(rgb))[0, 0])

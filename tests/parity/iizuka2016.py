@@ -1,5 +1,6 @@
 """Network, losses, one step and script of Iizuka et al. 2016, by the fact sheet."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.factory import build_model
+from colorzoo.networks.blocks import scaled_width
 from colorzoo.zoo.iizuka2016 import pipeline
 from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
 from colorzoo.zoo.iizuka2016.task import Iizuka2016, target_of
@@ -30,10 +32,22 @@ def weights_of(meta: Mapping[str, Any]) -> dict[str, Tensor]:
     return {our_name(key): torch.from_numpy(value) for key, value in state.items()}
 
 
+def sizes_of(shapes: Mapping[str, list[int]]) -> dict[str, Any]:
+    """Return width and side of the scene's square of a file."""
+    found: dict[str, Any] = {"width": shapes["color.conv2.weight"][0] / 128}
+    if flat := shapes.get("global.fc1.weight"):
+        found["scene_side"] = 32 * math.isqrt(flat[1] // scaled_width(512, found["width"]))
+    return found
+
+
 def task_of(meta: Mapping[str, Any], **settings: Any) -> Iizuka2016:
     """Return the trainer with the file's weights, as wide and with as many classes as they are."""
     state = weights_of(meta)
-    settings |= {"normalization": meta["batch_norm"], "classes": meta["n_classes"]}
+    settings |= {
+        "normalization": meta["batch_norm"],
+        "classes": meta["n_classes"],
+        **sizes_of(meta["shapes"]),
+    }
     task = build_model(Iizuka2016, settings)
     missing, unexpected = task.load_state_dict(state, strict=False)
     assert not unexpected
@@ -83,7 +97,8 @@ def iizuka2016_net(golden: Golden) -> None:
 @case("iizuka2016_fusion")
 @torch.inference_mode()
 def iizuka2016_fusion(golden: Golden) -> None:
-    network = JointPriorNetwork(normalization=golden.meta["batch_norm"]).eval()
+    sizes = sizes_of(golden.meta["shapes"])
+    network = JointPriorNetwork(**sizes, normalization=golden.meta["batch_norm"]).eval()
     state = {key.removeprefix("model.network."): value for key, value in weights_of(golden.meta).items()}
     _, unexpected = network.load_state_dict(state, strict=False)
     assert not unexpected

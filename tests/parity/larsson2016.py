@@ -42,7 +42,8 @@ def pictures(golden: Golden, name: str) -> Tensor:
 @torch.inference_mode()
 def larsson2016_net(golden: Golden) -> None:
     meta = golden.meta
-    model = build_model(HypercolumnColorization, {}).eval()
+    width = meta["shapes"]["data/conv1_1/0"][0] / 64
+    model = build_model(HypercolumnColorization, {"width": width}).eval()
     model.load_published_state_dict(published(meta))
     network = model.network
     maps = network.features(golden.tensor("in_gray"))

@@ -109,3 +109,31 @@ def test_a_case_takes_the_range_of_hints_of_its_file() -> None:
     moments = np.array([counts.mean(), counts.var(), least, most])
     meta, arrays = {"num_hint_range": [least, most]}, {"out_train_count_mean_var": moments}
     CASES["icolorit_hint_stats"](altered("icolorit_hint_stats", meta, arrays))
+
+
+NARROW = (
+    "iizuka2016_net_64",
+    "larsson2016_net_64",
+    "he2018_colornet_64",
+    "he2018_gray_vgg",
+    "li2018_transform",
+)
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_a_case_takes_the_width_of_its_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    for method in ("close", "close_sampled"):
+        monkeypatch.setattr(Golden, method, lambda _, key, *__, **___: compared.append(key))
+    known = altered(name, {}, {})
+    fixed = 32 if "larsson" in name else known.meta.get("n_classes")  # bins or classes: outputs, not widths
+    shapes = {
+        key: [
+            side if side < 32 or (index == 0 and side == fixed) else side // 4 + side % 4
+            for index, side in enumerate(shape)
+        ]
+        for key, shape in known.meta["shapes"].items()
+    }
+    every = known.meta.get("hyper_channels", [])
+    CASES[known.meta["case"]](altered(name, {"shapes": shapes, "hyper_channels": every[:4]}, {}))
+    assert set(compared) == {key for key in known.arrays if key.startswith("out_")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 
@@ -12,12 +13,14 @@ from pads import DirectPad, look_file, photo_file, pixels
 from PIL import Image
 from torch import Tensor, nn
 
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from colorzoo.studio.studio import Studio
+from colorzoo.testing.samples import sample_image
 
 KINDS = ("points", "scribbles", "regions", "exemplar", "statistics", "classes")
 
@@ -209,6 +212,28 @@ def test_a_recipe_with_several_kinds_of_guidance_agrees_with_python(pad: DirectP
         read_picture(photo_file(96, 80)), Recipe.from_json(recipe), reference=read_picture(look)
     )
     assert np.array_equal(pixels(data), np.asarray(again))
+
+
+def test_the_default_shows_which_place_of_the_reference_colored_a_place() -> None:
+    def encoded(rgb: Tensor) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray((rgb[0] * 255).byte().permute(1, 2, 0).numpy()).save(file, "PNG")
+        return file.getvalue()
+
+    rgb = sample_image((96, 144))
+    studio = Studio(Colorizer("colorzoo2026", device="cpu", size=96))
+    pad = DirectPad(studio)
+    pad.open(encoded(lightness_to_rgb(rgb_to_lab(rgb)[:, :1])))
+    pad.ask("attach", encoded(rgb), slot="exemplar", name="same.png")
+    point = {"points": [{"x": 100, "y": 60, "color": "#c04020", "radius": 4}]}
+    for recipe in ({}, point):
+        found = pad.ask("match", recipe=recipe, x=36, y=48).body
+        assert (found["x"], found["y"]) == (pytest.approx(36, abs=12), pytest.approx(48, abs=12))
+    noise = torch.rand(1, 3, 96, 144, generator=torch.Generator().manual_seed(1))
+    pad.ask("attach", encoded(noise), slot="exemplar", name="noise.png")
+    nothing = [pad.ask("match", recipe={}, x=x, y=48).body for x in (20, 60, 100)]
+    assert any(each["x"] is None for each in nothing)
+    studio.close()
 
 
 def test_a_gray_reference_is_refused_where_the_model_needs_its_colors(

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
 from colorzoo.training.muon import Muon, muon_groups, orthogonalize
 
 
@@ -111,3 +113,19 @@ def test_the_orthogonalized_matrix_turns_as_its_singular_vectors(steps: int) -> 
 def test_steps_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="steps must be 1 to 5, got 9"):
         Muon([nn.Parameter(torch.zeros(2))], steps=9)
+
+
+def test_the_limit_of_gradients_leaves_matrices_of_muon_alone() -> None:
+    task = smoke_model(model_card("colorzoo2026"))
+    optimizer = Muon(task.optimized_parameters())
+    hidden, *others = optimizer.param_groups
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.ones_like(parameter)
+    task.configure_gradient_clipping(optimizer, 0.5, "norm")
+    rest = [parameter.grad for group in others for parameter in group["params"]]
+    assert torch.stack([grad.norm() for grad in rest]).norm() == pytest.approx(0.5, rel=1e-4)
+    assert all(bool((parameter.grad == 1).all()) for parameter in hidden["params"])
+    task.configure_gradient_clipping(optimizer, 1e-4, "value")
+    assert max(float(grad.max()) for grad in rest) <= 1e-4
+    assert all(bool((parameter.grad == 1).all()) for parameter in hidden["params"])

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from colorzoo import Colorizer, api, colorize, create_model
-from colorzoo.capabilities import Stylizes
+from colorzoo.capabilities import GivesLooks, Stylizes
 from colorzoo.card import ModelCard, Quality, Score, Use
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.inference.guidance_maps import choose_for_guidance
-from colorzoo.inference.references import ability_for
+from colorzoo.inference.references import Look, ability_for
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.models import ModelPool
 from colorzoo.weights import choice, download, resolve, weights_path
@@ -204,12 +205,26 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
 def test_the_default_for_references_can_use_them(tmp_path: Path) -> None:
     def chosen(*references: object, **recipe: object) -> str:
         given = Recipe.from_json(recipe)
-        able = ability_for(references, given)
-        return choose_for_guidance(None, given, reference=True, able=able, fast=True).name
+        return choose_for_guidance(None, given, references=references, fast=True).name
 
     assert chosen("a.jpg") == SMALL
-    assert chosen("a.jpg", "b.jpg") == "xu2020_small"
-    assert chosen("a.jpg", exemplar={"path": "a.jpg", "alpha": 0.5}) == "xu2020_small"
+    assert chosen("a.jpg", "b.jpg") == SMALL
+    assert chosen("a.jpg", exemplar={"path": "a.jpg", "alpha": 0.5}) == SMALL
+    assert ability_for(["a.jpg"]) is None
+    assert ability_for(["a.jpg", "b.jpg"]) is GivesLooks
+    assert ability_for(["a.jpg"], Recipe.from_json({"exemplar": {"alpha": 0.5}})) is GivesLooks
+
+
+def test_a_look_chooses_the_model_that_made_it(tmp_path: Path) -> None:
+    Look(torch.zeros(1, 2, 3), key="", model="xu2020_small").save(tmp_path / "warm.look")
+
+    def chosen(*references: object, **recipe: object) -> str:
+        return choose_for_guidance(None, Recipe.from_json(recipe), references=references, fast=True).name
+
+    assert chosen("a.jpg", tmp_path / "warm.look") == "xu2020_small"
+    assert chosen(str(tmp_path / "warm.look")) == "xu2020_small"
+    assert chosen(Look.load(tmp_path / "warm.look")) == "xu2020_small"
+    assert chosen(tmp_path / "warm.look", model=SMALL) == SMALL
 
 
 @pytest.fixture

@@ -210,6 +210,16 @@ def test_misfits_are_named(authors, tmp_path: Path, capsys) -> None:
     assert not out.exists()
 
 
+def test_a_checkpoint_of_a_training_is_packed_instead(tmp_path: Path, capsys) -> None:
+    torch.manual_seed(0)
+    task = build_model(load_task_class(model_card(MODEL)), {"width": 0.125})
+    checkpoint, out = tmp_path / "last.ckpt", tmp_path / "out.safetensors"
+    torch.save({"state_dict": task.state_dict(), "hyper_parameters": {}}, checkpoint)
+    assert convert(checkpoint, out) == 2
+    assert f"`colorzoo weights pack {MODEL} {checkpoint} {out}`" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_model_without_a_caffe_release_is_an_error(tmp_path: Path) -> None:
     from colorzoo.model import ColoringModel
 

@@ -173,6 +173,8 @@ def test_the_pad_and_graphs_use_it_without_a_reference(card: ModelCard) -> None:
     assert card.plain_guidance == ("points", "statistics")
     assert model_card("xu2020_small").plain_guidance == ("exemplar", "points")
     assert menu_entry(card)["purpose"] == "natural"
+    assert menu_entry(card)["guidance"] == ["exemplar", "points", "statistics"]
+    assert "classes" in menu_entry(model_card("chen2023_small"))["guidance"]
 
 
 @torch.no_grad()

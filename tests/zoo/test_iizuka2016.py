@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from colorzoo import Exemplar, Guidance
 from colorzoo.capabilities import GivesLooks
 from colorzoo.color import lightness_to_rgb
+from colorzoo.engines.fast import speed_up
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import build_model
 from colorzoo.inference.references import ReadReference, make_exemplar, make_look
@@ -82,6 +83,19 @@ def test_a_square_of_the_vectors_size_is_read_once(model: LetThereBeColor) -> No
         style = model.network.style_of(lightness_to_rgb(lightness)[:, :1])
         twice = model.network(lightness_to_rgb(lightness)[:, :1], style)
     torch.testing.assert_close(once, twice)
+
+
+def test_the_vector_keeps_float32(model: LetThereBeColor) -> None:
+    """A copy of its large weights in bfloat16 takes more memory than a picture, and its making more time."""
+    gray = lightness_to_rgb(sample_input("gray", (40, 48)))[:, :1]
+    network = speed_up(model.network, torch.bfloat16)
+    assert {each.dtype for each in network.low.parameters()} == {torch.bfloat16}
+    seen: list[torch.dtype] = []
+    for layer in (network.scene.conv4, network.scene.fc1, network.style.fc3):
+        layer.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        network(gray)
+    assert seen == [torch.float32] * 3
 
 
 @pytest.mark.parametrize(("old", "new"), [(5, 9), (1, 4), (7, 7), (6, 1)])

@@ -25,7 +25,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import parse_frame
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guidance_maps import choose_for_guidance
-from colorzoo.inference.references import ability_for, named_references, recipe_reference_files
+from colorzoo.inference.references import named_references, recipe_reference_files
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance, write_sidecar
@@ -272,9 +272,8 @@ def _is_recipe(path: Path) -> bool:
 
 def _recipe_and_model(path: Path) -> tuple[Recipe, ModelChoice]:
     recipe = Recipe.from_json(path).check_known()
-    references = recipe_reference_files(recipe, path.parent)
-    able = ability_for([file for file, _ in references], recipe)
-    return recipe, choose_for_guidance(None, recipe, reference=bool(references), able=able)
+    references = [file for file, _ in recipe_reference_files(recipe, path.parent)]
+    return recipe, choose_for_guidance(None, recipe, references=references)
 
 
 def _recipe_dependencies(path: Path) -> list[str]:

@@ -394,20 +394,12 @@ def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) 
     """
     from colorzoo.batch.options import ColorOptions, reference_files
     from colorzoo.inference.guidance_maps import choose_for_guidance
-    from colorzoo.inference.references import ability_for
 
     folder = file and file.parent
     reference = tuple(args.reference or ())
     references = reference_files(recipe, folder, reference)
     with printed_warnings():  # of weights that do not fit
-        choice = choose_for_guidance(
-            args.model,
-            recipe,
-            args.weights,
-            reference=bool(references),
-            able=ability_for(references, recipe),
-            fast=args.fast,
-        )
+        choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     names = {field.name for field in fields(ColorOptions)} - {
         "choice",
         "recipe",

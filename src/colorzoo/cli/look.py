@@ -1,4 +1,4 @@
-"""``colorzoo look``: store what a model needs of a reference in a file of a few kilobytes."""
+"""``colorzoo look``: store what a model needs of a reference in a small file."""
 
 from __future__ import annotations
 

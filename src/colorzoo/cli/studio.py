@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", help="registered name of the model (default: the best one on this machine)"
     )
+    parser.add_argument(
+        "--weights",
+        default="default",
+        help="weights of this model: default, another tag of `colorzoo weights list`, or the path of a file",
+    )
     parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     add_device_argument(parser)
@@ -103,6 +108,7 @@ def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | Non
     from colorzoo.engines.device import choose_device
     from colorzoo.factory import create_coloring_model
     from colorzoo.guidance import Recipe
+    from colorzoo.inference.colorizer import Colorizer
     from colorzoo.pictures.read import examine_picture
     from colorzoo.studio.access import is_loopback
     from colorzoo.studio.photo import without_options
@@ -113,9 +119,10 @@ def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | Non
     choose_device(args.device)  # raises on an unknown device
     recipe = Recipe.from_json(Path(args.recipe)).to_dict() if args.recipe else None
     name = args.model or (recipe or {}).get("model")
-    choice = choose_model(name, "points", fast=args.fast, create=create_coloring_model)
+    choice = choose_model(name, "points", args.weights, fast=args.fast, create=create_coloring_model)
+    own = None if args.weights == "default" else Colorizer(choice, device=args.device)
     works = Works(works_folder()) if is_loopback(args.host) else None  # else several users share the pad
-    studio = Studio(model=choice.name, device=args.device, works=works, tune=True)
+    studio = Studio(own, model=choice.name, device=args.device, works=works, tune=True)
     try:
         for path in map(Path, args.pictures):
             try:
@@ -133,8 +140,10 @@ def _write_static(args: argparse.Namespace) -> int:
     from colorzoo.engines.export import require_onnx
     from colorzoo.studio.static_page import page_models, write_page
 
-    if args.recipe or args.model:
-        raise ColorzooError("--static takes --models; a recipe is loaded in the page")
+    if args.recipe or args.model or args.weights != "default":
+        raise ColorzooError(
+            "--static takes --models; a recipe is loaded in the page, the weights are the default ones"
+        )
     require_onnx()
     names = None if args.models is None else [name.strip() for name in args.models.split(",") if name.strip()]
     photos = [Path(picture) for picture in args.pictures]

@@ -194,7 +194,7 @@ class ExemplarPairsDataModule(FolderDataModule):
             references,
             pick,
             side=self.train_side if train else hp.val_size,
-            reference_side=hp.crop if train else hp.val_size,
+            reference_side=max(self.crops) if train else hp.val_size,
             random_crop=train,
         )
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from colorzoo.data.layouts import class_folders, labels_by_folder
-from colorzoo.data.module import PictureDataModule
+from colorzoo.data.module import PictureDataModule, labels_of
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources, split_by_content
 from colorzoo.errors import DataError
-from colorzoo.settings import Share
+from colorzoo.settings import Positive, Share
 
 
 class FolderDataModule(PictureDataModule):
@@ -32,18 +36,53 @@ class FolderDataModule(PictureDataModule):
         val_share: Expected share of validation pictures of a split by content.
         labels: Label each picture with its class, the folder or tar directly below the root (or below
             ``train`` and ``val``) that contains it. Classes are numbered in alphabetical order.
+        source_shares: Mixes several sources: all folders directly below the root (or below ``train``) with
+            the share of the training samples that comes from each; shares count relative to their sum. The
+            folders of classes then lie one level deeper, and a class is named ``SOURCE/CLASS``.
+        class_factors: Factors on the weights with which the pictures of some classes are drawn, such as 0.3
+            for one of many alike; needs ``labels``. The shares of sources stay.
         kwargs: Arguments of `PictureDataModule`.
+
     """
 
     predicted = "pictures of all splits"
 
-    def __init__(self, root: str, val_share: Share = 0.05, labels: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        root: str,
+        val_share: Share = 0.05,
+        labels: bool = False,
+        source_shares: dict[str, Positive] | None = None,
+        class_factors: dict[str, Positive] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(root, **kwargs)
 
     @property
     def label_count(self) -> int:
         """Number of folders of classes, with ``labels``."""
-        return len(class_folders(self._labeled_folder)) if self.hparams.labels else 0
+        return len(self._classes) if self.hparams.labels else 0
+
+    def sample_weights(self) -> Tensor | None:
+        """Return the weights by class, by ``class_factors`` and by source; see `PictureDataModule`."""
+        hp, data = self.hparams, self.train_data
+        weights = super().sample_weights()
+        if hp.class_factors:
+            labels = labels_of(data, "class_factors")
+            if unknown := hp.class_factors.keys() - set(self._classes):
+                raise DataError(f"class_factors names {_names(unknown)}; no class has that name.")
+            factors = [hp.class_factors.get(name, 1.0) for name in self._classes]
+            factor = torch.tensor(factors, dtype=torch.float64)[labels]
+            weights = factor if weights is None else weights * factor
+        if hp.source_shares:
+            pictures: Pictures | None = getattr(data, "pictures", None)
+            if pictures is None:
+                raise DataError("source_shares does not go with references that are other pictures.")
+            source = labels_by_folder(pictures.sources, self._labeled_folder, self._sources)
+            weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
+            shares = torch.tensor([hp.source_shares[name] for name in self._sources], dtype=torch.float64)
+            weights = weights * (shares / source.bincount(weights, len(shares)))[source]
+        return weights
 
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split, from its subfolder or by content."""
@@ -63,10 +102,31 @@ class FolderDataModule(PictureDataModule):
         root = Path(self.hparams.root)
         return root / "train" if (root / "train").is_dir() and (root / "val").is_dir() else root
 
+    @cached_property
+    def _sources(self) -> list[str]:
+        """Names of the folders of ``source_shares``."""
+        found, shares = class_folders(self._labeled_folder), self.hparams.source_shares
+        if differing := set(found) ^ shares.keys():
+            folder = str(self._labeled_folder)
+            raise DataError(
+                f"source_shares must name all folders in {folder!r}, which are {_names(found)}; "
+                f"only one side has {_names(differing)}."
+            )
+        return found
+
+    @cached_property
+    def _classes(self) -> list[str]:
+        """Names of the classes, in the order of their numbers."""
+        folder = self._labeled_folder
+        if self.hparams.source_shares is None:
+            return class_folders(folder)
+        return [f"{source}/{name}" for source in self._sources for name in class_folders(folder / source)]
+
     def _label(self, found: Sources, folder: Path) -> Pictures:
         if not self.hparams.labels:
             return Pictures(found)
-        return Pictures(found, labels=labels_by_folder(found, folder, class_folders(self._labeled_folder)))
+        depth = 1 if self.hparams.source_shares is None else 2
+        return Pictures(found, labels=labels_by_folder(found, folder, self._classes, depth))
 
     def originals(self) -> Originals:
         """Return all pictures below the folder, whatever their split."""
@@ -76,3 +136,7 @@ class FolderDataModule(PictureDataModule):
     def _split_by_content(self) -> dict[str, Sources]:
         train, val = split_by_content(find_sources(Path(self.hparams.root)), self.hparams.val_share)
         return {"train": train, "val": val}
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))

@@ -64,13 +64,14 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pic
     return Pictures(sources, labels=labels_by_folder(sources, folder, names))
 
 
-def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str]) -> Tensor:
-    """Label each picture by the folder (or tar) directly below ``folder`` that contains it: ``(N,)`` int64.
+def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
+    """Label each picture by the folder (or tar) below ``folder`` that contains it: ``(N,)`` int64.
 
     Args:
         sources: The pictures.
         folder: Contains one folder per class.
-        classes: Names of the classes in order.
+        classes: Names of the classes in order, as paths below ``folder``.
+        depth: Folders in the name of a class.
 
     Raises:
         DataError: A picture is in none of these folders.
@@ -78,7 +79,8 @@ def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str]) -> 
     number = {name: index for index, name in enumerate(classes)}
     labels = array("q")
     for source in sources:
-        name = source.path.removeprefix(f"{folder}{os.sep}").split(os.sep, 1)[0].removesuffix(".tar")
+        parts = source.path.removeprefix(f"{folder}{os.sep}").split(os.sep, depth)[:depth]
+        name = "/".join(parts).removesuffix(".tar")
         if name not in number:
             raise DataError(
                 f"{source.name!r} is in no folder of a class; expected {str(folder / 'CLASS' / 'picture')!r}."

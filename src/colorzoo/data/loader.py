@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler, default_collate
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_collate
 
 from colorzoo.data.dataset import Batch, Sample
 from colorzoo.errors import DataError
@@ -77,6 +78,72 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         for first in range(start, len(order), step):
             mine = slice(first, first + step, self.world_size)
             yield from zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
+
+
+class TurnSampler(DistributedSampler[list[tuple[int, int]]]):
+    """Groups the samples of a sampler into batches whose sizes take turns; for a loader of `Batched`.
+
+    It is a `DistributedSampler` for the same reason as `SeededSampler`, which divides the samples.
+
+    Args:
+        samples: The samples of this process.
+        sizes: Sizes of the batches; after the last one they begin again.
+        drop_last: Leave out the last batch of an epoch if it is incomplete.
+        batches_seen: Returns, at the start of an iteration, how many batches of this epoch a resumed run has
+            already trained on: ``samples`` begins after them.
+    """
+
+    def __init__(
+        self,
+        samples: SeededSampler,
+        sizes: Sequence[int],
+        *,
+        drop_last: bool,
+        batches_seen: Callable[[], int] = lambda: 0,
+    ) -> None:
+        super().__init__(cast(Any, range(samples.length)), samples.world_size, samples.rank)
+        self.samples, self.sizes = samples, list(sizes)
+        self.drop_last, self.batches_seen = drop_last, batches_seen
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch of the next iteration (called by Lightning)."""
+        self.samples.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        rounds, rest = divmod(len(self.samples), sum(self.sizes))
+        batches = rounds * len(self.sizes)
+        while rest > 0:
+            rest -= self.sizes[batches % len(self.sizes)]
+            batches += not (self.drop_last and rest < 0)
+        return batches
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        samples, number = iter(self.samples), self.batches_seen()
+        while batch := list(islice(samples, size := in_turn(self.sizes, number))):
+            if len(batch) < size and self.drop_last:
+                return
+            yield batch
+            number += 1
+
+
+class Batched(Dataset[list[Sample]]):
+    """A data set by batches: takes the lists of keys of a `TurnSampler`.
+
+    Args:
+        data: A data set of samples.
+    """
+
+    def __init__(self, data: Dataset[Sample]) -> None:
+        self.data = data
+
+    def __getitem__(self, keys: list[tuple[int, int]]) -> list[Sample]:
+        """Return the samples of a batch."""
+        return [self.data[key] for key in keys]
+
+
+def in_turn(values: Sequence[int], number: int) -> int:
+    """Return the value whose turn it is at a number that counts from 0."""
+    return values[number % len(values)]
 
 
 def class_weights(labels: Tensor, power: float) -> Tensor:

@@ -14,6 +14,7 @@ training and evaluation.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, cast
 
@@ -28,11 +29,14 @@ from colorzoo.data.augment import augment_batch
 from colorzoo.data.check import CheckCache, cache_path, check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
 from colorzoo.data.loader import (
+    Batched,
     LateLoader,
     SeededSampler,
+    TurnSampler,
     class_weights,
     collate,
     found_once,
+    in_turn,
     outlive_signals,
 )
 from colorzoo.data.originals import Originals, SourceOriginals
@@ -63,9 +67,10 @@ class PictureDataModule(LightningDataModule):
 
     Args:
         root: The folder.
-        batch_size: Pictures per batch and process.
-        crop: Side of the training crops in pixels.
-        resize: Shorter side of a decoded training picture; None is 1.25 times the crop.
+        batch_size: Pictures per batch and process, or sizes that the training batches of an epoch take in
+            turn.
+        crop: Side of the training crops in pixels, or sides that the batches of an epoch take in turn.
+        resize: Shorter side of a decoded training picture; None is 1.25 times the (largest) crop.
         min_scale: Smallest random window, relative to the decoded square.
         max_stretch: Largest ratio of the sides of a random window, which becomes a square; 1 keeps shapes.
         aged: Share of the training pictures that are made to look old, see `age_photos`; validation pictures
@@ -97,8 +102,8 @@ class PictureDataModule(LightningDataModule):
     def __init__(
         self,
         root: str,
-        batch_size: Natural = 16,
-        crop: Natural = 176,
+        batch_size: Natural | list[Natural] = 16,
+        crop: Natural | list[Natural] = 176,
         resize: Natural | None = None,
         min_scale: Probability = 0.6,
         max_stretch: Ratio = 1.0,
@@ -118,8 +123,10 @@ class PictureDataModule(LightningDataModule):
         super().__init__()
         self.save_hyperparameters()
         check_arguments(type(self), self.hparams)
-        if resize is not None and resize < crop:
-            raise DataError(f"resize ({resize}) must not be below crop ({crop}).")
+        if not (_listed(crop) and _listed(batch_size)):
+            raise DataError("crop and batch_size must be numbers, or lists of at least one.")
+        if resize is not None and resize < (largest := max(_listed(crop))):
+            raise DataError(f"resize ({resize}) must not be below crop ({largest}).")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._prepared: dict[str, Pictures] = {}
@@ -130,9 +137,19 @@ class PictureDataModule(LightningDataModule):
         return super().hparams
 
     @property
+    def crops(self) -> list[int]:
+        """Sides of the training crops, in turn."""
+        return _listed(self.hparams.crop)
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """Sizes of the training batches, in turn."""
+        return _listed(self.hparams.batch_size)
+
+    @property
     def train_side(self) -> int:
         """Side in pixels of the squares that workers return for training."""
-        return int(self.hparams.resize or round(self.hparams.crop * 1.25))
+        return int(self.hparams.resize or round(max(self.crops) * 1.25))
 
     @property
     def label_count(self) -> int:
@@ -192,8 +209,13 @@ class PictureDataModule(LightningDataModule):
     def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch."""
         data: Any = self.train_data
-        drop_last = len(data) >= self.hparams.batch_size
-        return self._loader(data, self.train_sampler(), self.hparams.batch_size, drop_last=drop_last)
+        sizes = self.batch_sizes
+        drop_last = len(data) >= sizes[0]
+        samples = self.train_sampler()
+        if len(sizes) == 1:
+            return self._loader(data, samples, sizes[0], drop_last=drop_last)
+        batches = TurnSampler(samples, sizes, drop_last=drop_last, batches_seen=self.batches_seen)
+        return self._loader(Batched(data), batches, None, drop_last=False)
 
     def val_dataloader(self) -> LateLoader:
         """Return central crops in a fixed order."""
@@ -225,9 +247,17 @@ class PictureDataModule(LightningDataModule):
             DataError: ``class_power`` is below 1 and the pictures have no classes.
         """
         data: Any = self.train_data
-        hp = self.hparams
-        weights = None if hp.class_power == 1 else class_weights(_labels_of(data), hp.class_power)
-        return SeededSampler(len(data), seed=hp.seed, weights=weights, seen=self.samples_seen, **self.ranks())
+        seed, weights = self.hparams.seed, self.sample_weights()
+        return SeededSampler(len(data), seed=seed, weights=weights, seen=self.samples_seen, **self.ranks())
+
+    def sample_weights(self) -> Tensor | None:
+        """Return ``(N,)`` weights by which training pictures are drawn; None takes each once in an epoch.
+
+        Raises:
+            DataError: As `train_sampler`.
+        """
+        power = self.hparams.class_power
+        return None if power == 1 else class_weights(labels_of(self.train_data, "class_power"), power)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move a batch but for its seeds: generators are on the host, and reading them back would wait."""
@@ -268,9 +298,10 @@ class PictureDataModule(LightningDataModule):
             DataError: ``first_crop`` is set and the length of the run is not.
         """
         hp = self.hparams
+        crop = in_turn(self.crops, self.batches_seen())
         if hp.first_crop is None or self.trainer is None:
-            return int(hp.crop)
-        return int(min(hp.first_crop, hp.crop) if share_done(self.trainer) < hp.first_share else hp.crop)
+            return crop
+        return min(hp.first_crop, crop) if share_done(self.trainer) < hp.first_share else crop
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Add entries that are computed from the augmented pictures; by default none."""
@@ -282,13 +313,18 @@ class PictureDataModule(LightningDataModule):
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
-    def samples_seen(self) -> int:
-        """Return how many samples of this epoch a resumed run has already trained on."""
+    def batches_seen(self) -> int:
+        """Return how many batches of this epoch the run has trained on, also before it was resumed."""
         if self.trainer is None:
             return 0
-        # called by `LateLoader` after Lightning has restored the progress of a resumed epoch
-        batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        return int(batches * self.hparams.batch_size)
+        # Lightning has restored it when `LateLoader` asks, and counts a batch after its transfer
+        return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
+    def samples_seen(self) -> int:
+        """Return how many samples of this epoch the run has trained on, also before it was resumed."""
+        sizes = self.batch_sizes
+        rounds, rest = divmod(self.batches_seen(), len(sizes))
+        return rounds * sum(sizes) + sum(sizes[:rest])
 
     def _find_usable(self, split: str) -> Pictures:
         drop_gray = bool(self.hparams.drop_gray and split == "train")
@@ -310,7 +346,12 @@ class PictureDataModule(LightningDataModule):
         return self.trainer is None or self.trainer.is_global_zero
 
     def _loader(
-        self, data: Dataset[Any], sampler: SeededSampler, batch_size: int, *, drop_last: bool
+        self,
+        data: Dataset[Any],
+        sampler: SeededSampler | TurnSampler,
+        batch_size: int | None,
+        *,
+        drop_last: bool,
     ) -> LateLoader:
         workers = self.hparams.num_workers
         return LateLoader(
@@ -326,8 +367,12 @@ class PictureDataModule(LightningDataModule):
         )
 
 
-def _labels_of(data: Any) -> Tensor:
+def labels_of(data: Any, setting: str) -> Tensor:
     """Return the ``(N,)`` labels of a data set.
+
+    Args:
+        data: The data set.
+        setting: Name of the setting that needs them, for the message.
 
     Raises:
         DataError: It has none.
@@ -335,10 +380,14 @@ def _labels_of(data: Any) -> Tensor:
     labels: Tensor | None = getattr(getattr(data, "pictures", None), "labels", None)
     if labels is None:
         raise DataError(
-            "class_power needs the class of each picture, which this DataModule does not know; "
-            "leave it at 1, or use FolderDataModule with labels: true."
+            f"{setting} needs the class of each picture, which this DataModule does not know; "
+            "leave it out, or use FolderDataModule with labels: true."
         )
     return labels
+
+
+def _listed(value: int | Sequence[int]) -> list[int]:
+    return [value] if isinstance(value, int) else list(value)
 
 
 def share_done(trainer: Trainer) -> float:

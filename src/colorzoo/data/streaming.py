@@ -44,7 +44,8 @@ class StreamingDataModule(PictureDataModule):
             pictures are checked when shards are written.
 
     Raises:
-        ColorzooError: A number is out of its range, or ``class_power`` is not 1: shards are read in order.
+        ColorzooError: A number is out of its range, or ``class_power`` is not 1 or ``batch_size`` a list:
+            shards are read in order, in as many batches by each process.
     """
 
     predicted = "pictures of all splits"
@@ -60,6 +61,8 @@ class StreamingDataModule(PictureDataModule):
         super().__init__(root, **kwargs)
         if self.hparams.class_power != 1:
             raise DataError("class_power has no effect on shards, which are read in order; leave it at 1.")
+        if len(self.batch_sizes) > 1:
+            raise DataError("batch_size of shards must be one number; only crop may be a list.")
         self.classes: list[str] = []
 
     @property
@@ -92,7 +95,7 @@ class StreamingDataModule(PictureDataModule):
     def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch; the last batch of an epoch may be smaller."""
         assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
-        return self._loader(self.train_data, self.train_sampler(), self.hparams.batch_size, drop_last=False)
+        return self._loader(self.train_data, self.train_sampler(), self.batch_sizes[0], drop_last=False)
 
     def train_sampler(self) -> ShardSampler:
         """Return the sampler of training."""
@@ -100,7 +103,7 @@ class StreamingDataModule(PictureDataModule):
         hp = self.hparams
         return ShardSampler(
             self.train_data.reader.sizes,
-            batch_size=hp.batch_size,
+            batch_size=self.batch_sizes[0],
             window=hp.shuffle_window,
             seed=hp.seed,
             seen=self.samples_seen,

@@ -50,8 +50,8 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
 
     Args:
         network: Any network; it is not changed.
-        dtype: float32 or bfloat16, for the parameters of convolutions only; those with an attribute
-            ``keep_float32`` keep theirs.
+        dtype: float32 or bfloat16, for the parameters of convolutions only; parts with an attribute
+            ``keep_float32`` share theirs.
     """
     if hasattr(network, "keep_float32"):
         return network
@@ -60,12 +60,15 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     fast = copy.deepcopy(network, kept)
     fold_norms(fast, share=dtype == torch.float32)
     use_winograd = not multiplies_matrices(dtype)
+    shared = {each for part in fast.modules() if hasattr(part, "keep_float32") for each in part.modules()}
     for parent in list(fast.modules()):
         for name, layer in list(parent.named_children()):
+            if layer in shared:
+                continue
             if use_winograd and isinstance(layer, nn.Conv2d) and _is_wide(layer):
                 wide = SharedWinogradConv(layer) if dtype == torch.float32 else WinogradConv(layer, dtype)
                 setattr(parent, name, wide)
-            elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and not hasattr(layer, "keep_float32"):
+            elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 # `nn.Module.to` would change the parameters that the layer shares
                 for key, tensor in list(layer.named_parameters(recurse=False)):
                     setattr(layer, key, nn.Parameter(tensor.detach().to(dtype), requires_grad=False))

@@ -124,8 +124,9 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
-        look: ``(B, R, C)``, features of the exemplar, or a mix of several, for models that use only a few
-            numbers: moments (Xu et al. 2020) or an embedding (Zhao et al. 2021). None: computed from ``rgb``.
+        look: ``(B, R, C)``, what a model needs of the exemplar or of a mix of several: moments (Xu et al.
+            2020), an embedding (Zhao et al. 2021), or places with their colors (``colorzoo2026``). None:
+            computed from ``rgb``.
         alpha: Strength of the exemplar in such a model, 0 to 1.
     """
 

@@ -59,9 +59,7 @@ def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
         return model.segment(lightness.to(device)).cpu()
 
 
-def class_map(
-    model: FindsClasses, recipe: Recipe, lightness: Tensor, reference: Tensor | None
-) -> ClassMap | None:
+def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tensor | None) -> ClassMap | None:
     """Return the classes of a recipe; None without the field ``classes``, for the model's own.
 
     Args:
@@ -70,15 +68,18 @@ def class_map(
         lightness: ``(1, 1, h, w)`` in [0, 100].
         reference: ``(1, 3, h', w')`` in [0, 1], or None.
 
+    Returns:
+        The classes; None also for a model that finds none, where a label image is missing.
+
     Raises:
         GuidanceError: A class does not exist, or a label image does not fit.
     """
-    if "classes" not in recipe.kinds():
+    if "classes" not in recipe.kinds() or lacks_classes(model, recipe):
         return None
     wanted = recipe.classes
     file, reference_file = wanted.file, wanted.reference_file
     count = None if file else getattr(model, "class_count", None)
-    target = read_labels(file, lightness) if file else find_classes(model, lightness)
+    target = read_labels(file, lightness) if file else find_classes(cast(FindsClasses, model), lightness)
     moved = target.clone()
     for old, new in wanted.moved.items():
         for number in (old, new):
@@ -88,13 +89,23 @@ def class_map(
     if reference is None:
         return ClassMap(moved)
     if reference_file:
+        if reference.shape[2:] == (1, 1):  # of an exemplar without a picture
+            raise GuidanceError(
+                "classes of a reference (--reference-classes) belong to one picture; several references and "
+                "looks have none."
+            )
         return ClassMap(moved, read_labels(reference_file, reference))
     if file:
         raise GuidanceError(
             "classes.file names the classes of the picture, but classes.reference_file (--reference-classes) "
             "is missing: the classes of the reference must be of the same kind."
         )
-    return ClassMap(moved, find_classes(model, rgb_to_lab(reference)[:, :1]))
+    return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
+
+
+def lacks_classes(model: object, recipe: Recipe) -> bool:
+    """Return whether a recipe leaves classes to a model that finds none."""
+    return not isinstance(model, FindsClasses) and not recipe.classes.file
 
 
 def read_label_image(path: str | Path) -> NDArray[np.int64]:

@@ -584,6 +584,11 @@ class Colorizer:
         accepts = self.model.accepts
         given = dict.fromkeys((*drawn.given, *(["exemplar"] if has_reference else ())))
         ignored = [_PLURALS.get(kind, kind) for kind in given if kind not in accepts]
+        if drawn.recipe is not None and "classes" in given and "classes" in accepts:
+            from colorzoo.inference.classes import lacks_classes
+
+            if lacks_classes(self.model, drawn.recipe):
+                ignored.append("classes without label images")
         if has_object_areas(drawn) and not {"boxes", "scribbles"} & set(accepts):
             ignored.append("areas that are things")
         notes = [

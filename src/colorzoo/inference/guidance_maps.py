@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import FindsBoxes, FindsClasses
+from colorzoo.capabilities import FindsBoxes
 from colorzoo.card import Use
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.errors import GuidanceError
@@ -30,10 +30,12 @@ from colorzoo.guidance import (
 from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.rasterize import points_to_hints, rasterize_points
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
+from colorzoo.inference.references import ability_for, model_of_looks
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
 from colorzoo.weights.files import digest_of
+from colorzoo.weights.load import model_of_file
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,16 @@ def choose_for_guidance(
     guidance: Guidance | Recipe,
     weights: str | Path | None = "default",
     *,
-    reference: bool = False,
-    able: type | None = None,
+    references: Sequence[object] = (),
     fast: bool = False,
 ) -> ModelChoice:
-    """Choose the named model, else the recipe's, else the one of the weight file, else the default.
+    """Choose the named model, else that of the recipe, of the weight file, of a look, else the default.
 
     Args:
         model: Registered name, or None.
         guidance: Guidance or recipe; it decides which models can serve.
         weights: As of `choose_model`.
-        reference: A reference is given beside the guidance.
-        able: As of `choose_model`, such as the result of `ability_for`.
+        references: References beside the guidance, or those of the recipe: pictures, looks, or paths of them.
         fast: As of `choose_model`.
 
     Raises:
@@ -117,8 +117,9 @@ def choose_for_guidance(
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    uses = uses_of(guidance, reference=reference)
-    return choose_model(model, uses, weights, fast=fast, able=able, create=create_coloring_model)
+    name = model or model_of_file(weights) or model_of_looks(references)
+    uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
+    return choose_model(name, uses, weights, fast=fast, able=able, create=create_coloring_model)
 
 
 def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:
@@ -310,9 +311,8 @@ def add_model_guidance(
     if "classes" in model.accepts:
         from colorzoo.inference.classes import class_map
 
-        if isinstance(model, FindsClasses):
-            reference = None if exemplar is None else exemplar.rgb
-            found["classes"] = guidance.classes or class_map(model, recipe, lightness, reference)
+        reference = None if exemplar is None else exemplar.rgb
+        found["classes"] = guidance.classes or class_map(model, recipe, lightness, reference)
     return replace(guidance, **found)
 
 

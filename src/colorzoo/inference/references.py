@@ -1,6 +1,6 @@
 """References: pictures and looks named by the user, converted to what a model takes.
 
-A look is all that a model needs of a reference, computed once and stored in a file of a few kilobytes.
+A look is all that a model needs of a reference, computed once and stored in a file of 1 to 150 KB.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import GivesLooks
+from colorzoo.capabilities import FindsClasses, GivesLooks, MixesLooks
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.full_size import working_size
@@ -118,22 +118,37 @@ def read_reference(path: Path, weight: float = 1.0) -> ReadReference:
     return ReadReference(read_picture(path), weight, str(path))
 
 
-def ability_for(references: Sequence[object], recipe: object = None) -> type | None:
+def ability_for(references: Sequence[object], guidance: object = None) -> type | None:
     """Return the protocol of the models that can use references; None if all models of references can.
 
-    Several references, a look, and a share (``alpha``) need a model that gives looks.
+    Classes without label images need a model that finds classes; several references and a share (``alpha``)
+    one that gives looks.
 
     Args:
         references: Pictures, looks, or paths of them.
-        recipe: The recipe, if there is one.
+        guidance: The recipe, if there is one.
     """
-    share = recipe.exemplar.alpha if isinstance(recipe, Recipe) else None
-    looks = (
-        isinstance(each, Look)
-        or (isinstance(each, str | Path) and Path(each).is_file() and is_safetensors(Path(each)))
-        for each in references
-    )
-    return GivesLooks if len(references) > 1 or share is not None or any(looks) else None
+    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
+    if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
+        return FindsClasses
+    return GivesLooks if len(references) > 1 or recipe.exemplar.alpha is not None else None
+
+
+def model_of_looks(references: Sequence[object]) -> str | None:
+    """Return the name of the model that made the first look among references; None if there is no look.
+
+    Args:
+        references: See `ability_for`.
+
+    Raises:
+        GuidanceError: A file is no look.
+    """
+    for each in references:
+        if isinstance(each, str | Path) and Path(each).is_file() and is_safetensors(Path(each)):
+            each = Look.load(Path(each))
+        if isinstance(each, Look):
+            return each.model
+    return None
 
 
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[ReadReference]:
@@ -260,7 +275,10 @@ def _mixed_look(model: ColoringModel, references: Sequence[ReadReference], size:
             with torch.inference_mode():
                 found = model.look(as_reference(reference.source, size).to(model.device)).float().cpu()
             looks.append(found.clone())
-    return mix(looks, [reference.weight for reference in references])
+    weights = [reference.weight for reference in references]
+    if isinstance(model, MixesLooks):
+        return model.mix_looks(looks, _shares(weights, len(looks)))
+    return mix(looks, weights)
 
 
 def mix(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -276,9 +294,15 @@ def mix(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     Raises:
         GuidanceError: The numbers differ, a weight is negative, or none is above 0.
     """
+    shares = _shares(weights, len(looks))
+    return torch.stack([look * share for look, share in zip(looks, shares, strict=True)]).sum(0)
+
+
+def _shares(weights: Sequence[float], count: int) -> list[float]:
+    """Return the weights of a number of references over their sum; raise as `mix`."""
     total = sum(weights)
-    if len(weights) != len(looks) or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
+    if len(weights) != count or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
         raise GuidanceError(
-            f"{len(looks)} references need as many weights from 0, one of them above 0; got {list(weights)}."
+            f"{count} references need as many weights from 0, one of them above 0; got {list(weights)}."
         )
-    return torch.stack([look * (w / total) for look, w in zip(looks, weights, strict=True)]).sum(0)
+    return [weight / total for weight in weights]

@@ -13,8 +13,9 @@ import torch
 from colorzoo.capabilities import Edits, FindsBoxes, FindsClasses, ProposesRegions
 from colorzoo.card import ModelCard
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.workers import ThreadCountChooser, Worker, stop_if_gone
 from colorzoo.weights.catalog import default_tags, list_weights
@@ -77,11 +78,14 @@ class ModelWorker:
         # a model with a reference may not run without one, unless points change its automatic answer
         if "exemplar" not in model.accepts or isinstance(model, Edits):
             trial = torch.full((1, 1, _TRIAL_SIDE, _TRIAL_SIDE), 50.0)
+            reference = Exemplar(torch.zeros(1, 3, _TRIAL_SIDE, _TRIAL_SIDE))
             with torch.inference_mode():
-                extras = colorizer.predict(trial, Guidance()).extras
+                extras = colorizer.predict(
+                    trial, Guidance(exemplar=reference if "exemplar" in model.accepts else None)
+                ).extras
         return {
             "name": self.name,
-            "accepts": sorted(model.accepts),
+            "accepts": _drawn_guidance(model),
             "distribution": "logits" in extras,
             "match": "match" in extras,
             "regions": isinstance(model, ProposesRegions),
@@ -160,6 +164,8 @@ class ModelPool:
             entries.insert(0, _own_entry(self._own))
         for entry in entries:
             entry["default"] = entry["name"] == self.default
+            if self._own is not None and entry["default"]:
+                entry |= {"ready": True, "usable": True}
         return entries
 
     def for_sketches(self) -> str | None:
@@ -209,7 +215,7 @@ def menu_entry(card: ModelCard) -> dict[str, Any]:
         "summary": card.summary,
         "paper": card.paper,
         "year": card.year,
-        "guidance": list(card.guidance),
+        "guidance": [kind for kind in card.guidance if kind != "classes" or _ranked_for_classes(card)],
         "input": card.input,
         "output": card.output,
         "parameters": card.parameters,
@@ -227,7 +233,7 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
         "summary": "Your own model.",
         "paper": "",
         "year": None,
-        "guidance": sorted(model.accepts),
+        "guidance": _drawn_guidance(model),
         "input": model.input_kind,
         "output": model.output_kind,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -238,6 +244,16 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
         "rank": 0,
         "detects": _detects(colorizer),
     }
+
+
+def _drawn_guidance(model: ColoringModel) -> list[str]:
+    """Return the guidance that the pad draws: classes only of a model that finds them."""
+    return sorted(kind for kind in model.accepts if kind != "classes" or isinstance(model, FindsClasses))
+
+
+def _ranked_for_classes(card: ModelCard) -> bool:
+    """Return whether a model finds classes, without loading its code."""
+    return any(quality.use == "classes" for quality in card.quality)
 
 
 def _purpose(input_kind: str, guidance: Collection[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -233,11 +234,11 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 
 def matched_place(
     match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
-) -> tuple[float, float]:
-    """Return the place in the reference that colored a place of the photo.
+) -> tuple[float, float] | None:
+    """Return the place in the reference that colored a place of the photo; None if none did.
 
     Args:
-        match: ``(2, h, w)``: x and y as shares of the reference's size.
+        match: ``(2, h, w)``: x and y as shares of the reference's size, NaN for none.
         place: x and y in pixels of the photo.
         size: Width and height of the photo.
         reference: Width and height of the reference.
@@ -246,7 +247,7 @@ def matched_place(
     row = min(int(place[1] * height / size[1]), height - 1)
     column = min(int(place[0] * width / size[0]), width - 1)
     x, y = match[:, row, column].tolist()
-    return x * reference[0], y * reference[1]
+    return None if math.isnan(x) else (x * reference[0], y * reference[1])
 
 
 def source_color(photo: Photo, place: tuple[float, float]) -> str:

@@ -191,7 +191,7 @@ def _obstacle(card: ModelCard) -> str:
         return "it cannot be exported to ONNX"
     if card.input == "sketch":
         return "its regions and lines are found by Python"
-    if more := sorted(set(card.guidance) - _GUIDANCE):
+    if more := sorted(set(menu_entry(card)["guidance"]) - _GUIDANCE):
         return f"its {' and '.join(more)} cannot be given there"
     if not _is_embedded(card):
         return "its weights do not ship with the package"
@@ -334,6 +334,7 @@ def export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
     (weights,) = [row.weights for row in list_weights([card]) if row.where == "embedded"]
     model = create_coloring_model(card.name)
     mark = fingerprint(model)  # includes weights borrowed from another model
+    card = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "classes"))
     plain = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "exemplar"))
     graph, outputs = export_graph(plain, f"{card.name}-{mark}")
     facts = {

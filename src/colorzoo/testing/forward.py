@@ -51,9 +51,9 @@ def check_card_matches_class(card: ModelCard) -> None:
 
 
 def check_parameter_count(card: ModelCard) -> None:
-    """The full-size task has as many parameters as the card states."""
+    """The full-size model has as many parameters as the card states."""
     with torch.device("meta"):  # shapes without memory
-        model = build_model(load_task_class(card), card.hparams)
+        model = build_model(load_task_class(card), card.hparams).model
     count = sum(parameter.numel() for parameter in model.parameters())
     stated = card.parameters
     require(count == stated, f"{card.name}: the card states {stated} parameters, found {count}")

@@ -116,6 +116,16 @@ class Muon(Optimizer):
         return change
 
 
+def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
+    """Return the parameters whose gradients need a limit: those that are not orthogonalized.
+
+    The update of a matrix of Muon has one norm, whatever the norm of its gradient. Counted with the others,
+    such gradients would make the steps of all others smaller.
+    """
+    groups = (group for group in optimizer.param_groups if not group.get("orthogonalize"))
+    return [parameter for group in groups for parameter in group["params"]]
+
+
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
     """Return about the nearest matrix with equal singular values of 1, by Polar Express in bfloat16.
 

@@ -74,7 +74,8 @@ def convert_weights(
         half: Store float16: half the size, colors within rounding.
 
     Raises:
-        WeightsError: The file cannot be read, is of another model, or an argument is unknown.
+        WeightsError: The file cannot be read, is of another model, a checkpoint of ``colorzoo fit``, or an
+            argument is unknown.
     """
     if out.exists() and out.samefile(source):
         raise WeightsError(f"{out} would overwrite its own source; name another file to write")
@@ -85,6 +86,9 @@ def convert_weights(
         model = cls(**nest_arguments(cls, arguments))
     except (TypeError, ColorzooError) as error:
         raise WeightsError(f"{cls.__name__} cannot be built with {arguments}: {error}") from error
+    if (cls.for_inference(found.state_dict).keys() - found.state_dict.keys()) & model.state_dict().keys():
+        remedy = f"`colorzoo weights pack {card.name} {source} {out}` makes a weight file of it"
+        raise WeightsError(f"{source} is a checkpoint of `colorzoo fit`, not a file of the authors; {remedy}")
     settings = flatten_arguments(cls, model.hparams)
     arguments |= {name: settings[name] for name in cls.recorded_hparams}
     before = {name: value.detach().clone() for name, value in model.named_parameters()}

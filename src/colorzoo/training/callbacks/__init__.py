@@ -1,5 +1,6 @@
 """Callbacks of every training: pictures, records, checkpoints and checks."""
 
+from colorzoo.training.callbacks.averaging import GrowingWeightAveraging
 from colorzoo.training.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from colorzoo.training.callbacks.console import ConsoleProgress
 from colorzoo.training.callbacks.guards import NonFiniteGuard, ResumeGuard
@@ -13,6 +14,7 @@ from colorzoo.training.callbacks.step_seed import StepSeed
 __all__ = [
     "BestCheckpoint",
     "ConsoleProgress",
+    "GrowingWeightAveraging",
     "LastCheckpoint",
     "NonFiniteGuard",
     "PictureGrid",

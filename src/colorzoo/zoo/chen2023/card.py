@@ -31,7 +31,7 @@ FULL = ModelCard(
     summary="Colors a photo like a reference, each thing from things of its kind. The paper's network.",
     task="colorzoo.zoo.chen2023.task:Chen2023",
     model="colorzoo.zoo.chen2023.model:SPColor",
-    parameters=157_515_836,
+    parameters=146_282_362,
     aliases=("spcolor",),
     guidance=("exemplar", "classes"),
     config="chen2023/paper.yaml",
@@ -54,7 +54,7 @@ SMALL = replace(
     FULL,
     name="chen2023_small",
     summary="Colors a photo like a reference, cluster by cluster. Small; ships inside the package.",
-    parameters=3_057_387,
+    parameters=3_010_041,
     aliases=(),
     hparams={
         "features": "zhang2016_small",

@@ -29,7 +29,7 @@ FULL = ModelCard(
     summary="Colors a sketch; asks for colors of its regions, the most useful first. The paper's network.",
     task="colorzoo.zoo.cho2023.task:Cho2023",
     model="colorzoo.zoo.cho2023.model:GuidingPainter",
-    parameters=37_320_738,
+    parameters=34_554_081,
     aliases=("guidingpainter",),
     guidance=("regions",),
     input="sketch",
@@ -46,7 +46,7 @@ SMALL = replace(
     FULL,
     name="cho2023_small",
     summary="Colors a sketch; asks for colors of its regions. A fifth as wide; ships inside the package.",
-    parameters=1_212_090,
+    parameters=1_036_521,
     aliases=(),
     hparams={
         "width": 0.1875,

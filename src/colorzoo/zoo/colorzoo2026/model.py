@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -10,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, rgb_to_lab
-from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.answers import AnswerCache
 from colorzoo.networks.enlarging import enlarge_along_edges
+from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
 from colorzoo.zoo.colorzoo2026.network import (
@@ -33,7 +35,13 @@ from colorzoo.zoo.colorzoo2026.points import (
     cell_covariance,
     observe,
 )
-from colorzoo.zoo.colorzoo2026.references import Place, observe_reference
+from colorzoo.zoo.colorzoo2026.references import (
+    Blocks,
+    Place,
+    look_of,
+    mix_looks,
+    observe_references,
+)
 from colorzoo.zoo.colorzoo2026.statistics import condition
 
 _LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
@@ -48,6 +56,8 @@ class Analysis(NamedTuple):
         cells: Embedding of the cells.
         light: ``(B, 1, h, w)`` mean lightness of the cells.
         features: ``(B, h, w, C)`` features of the cells.
+        match: ``(B, 2, h', w')`` place in the reference that a place was colored by, see `Observed`; None
+            without one reference.
     """
 
     mean: Tensor
@@ -55,6 +65,7 @@ class Analysis(NamedTuple):
     cells: Cells
     light: Tensor
     features: Tensor
+    match: Tensor | None = None
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -83,7 +94,7 @@ class Colorzoo2026(ColoringModel):
         architecture: The network.
     """
 
-    accepts = frozenset({"exemplar", "points", "statistics"})
+    accepts = frozenset({"classes", "exemplar", "points", "statistics"})
     working_size = 160
     training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
@@ -100,7 +111,8 @@ class Colorzoo2026(ColoringModel):
         """Color a batch.
 
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
-        computed on access, because it is seldom used.
+        computed on access, because it is seldom used. With one reference ``extras["match"]`` is the place in
+        it that a place took its color from; NaN where the automatic answer counts more.
         """
         automatic = self._automatic(self.analyze(lightness), lightness, guidance)
         return self._color(automatic, lightness, guidance)
@@ -113,7 +125,9 @@ class Colorzoo2026(ColoringModel):
         """Color a picture again with other guidance, without running the network on it again; see `Edits`."""
         automatic = self._remembered(lightness, memory)
         if guidance.exemplar is not None or guidance.statistics is not None:
-            told = Guidance(exemplar=guidance.exemplar, statistics=guidance.statistics)
+            told = Guidance(
+                exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
+            )
             automatic = memory.get(lightness, told, partial(self._told, automatic))
         return self._color(automatic, lightness, guidance)
 
@@ -129,6 +143,21 @@ class Colorzoo2026(ColoringModel):
         """Return the embedding of the cells, without their position; see `EmbedsPlaces`."""
         analysis = self.analyze(lightness)
         return _maps(analysis.cells.embedding.flatten(2), analysis.grid)
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the blocks of references ``(B, 3, H, W)`` with their colors; see `GivesLooks`."""
+        lab = rgb_to_lab(rgb.float())
+        seen = self.analyze(lab[:, :1])
+        colors = F.interpolate(lab[:, 1:] / AB_SCALE, seen.grid, mode="bilinear", antialias=True)
+        return look_of(seen.features, colors.permute(0, 2, 3, 1))
+
+    def look_key(self) -> str:
+        """Return a hash of the weights that the features depend on."""
+        return fingerprint(self.network)
+
+    def mix_looks(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """Return the blocks of several references; see `MixesLooks`."""
+        return mix_looks(looks, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
         """Run the network, at sides that are multiples of 32."""
@@ -153,7 +182,7 @@ class Colorzoo2026(ColoringModel):
     def _automatic(self, analysis: Analysis, lightness: Tensor, guidance: Guidance | None) -> Automatic:
         """Return the answer without points: that of the network, which a reference and statistics change."""
         if guidance is not None and guidance.exemplar is not None:
-            analysis = self._follow(analysis, guidance.exemplar)
+            analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
         if guidance is not None and guidance.statistics is not None:
             with torch.autocast(lightness.device.type, enabled=False):  # shares far below 1 decide
                 mean, logits = condition(
@@ -162,19 +191,21 @@ class Colorzoo2026(ColoringModel):
             analysis = analysis._replace(mean=mean, logits=logits)
         return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 
-    def _follow(self, analysis: Analysis, exemplar: Exemplar) -> Analysis:
+    def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the analysis after observing a reference."""
-        lab = rgb_to_lab(exemplar.rgb.float())
-        other = self.analyze(lab[:, :1])
-        colors = F.interpolate(lab[:, 1:] / AB_SCALE, other.grid, mode="bilinear", antialias=True)
-        mean = analysis.mean.reshape(lab.shape[0], *analysis.grid, 2)
+        blocks = Blocks.of(exemplar.look_by(self.look).float())
+        references = [blocks] if exemplar.look is None else blocks.by_reference()  # a graph cannot count them
+        mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
-        with torch.autocast(lab.device.type, enabled=False):  # matching compares small differences
-            found = observe_reference(place, other.features, colors.permute(0, 2, 3, 1), exemplar.alpha)
+        labels = None
+        if classes is not None and classes.exemplar is not None:
+            labels = (classes.target, classes.exemplar)
+        with torch.autocast(mean.device.type, enabled=False):  # matching compares small differences
+            found = observe_references(place, references, exemplar.alpha, labels)
             moved = analysis.mean + found.change.flatten(1, 2)
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
-        return analysis._replace(mean=moved, logits=logits)
+        return analysis._replace(mean=moved, logits=logits, match=found.match)
 
     def _remembered(self, lightness: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
         def analyze(lightness: Tensor, _: Guidance) -> Automatic:
@@ -192,8 +223,10 @@ class Colorzoo2026(ColoringModel):
         analysis = automatic.analysis
         points = None if guidance is None else guidance.points
         if points is None:
-            logits = _maps(analysis.logits, analysis.grid)
-            return AbPrediction(ab=automatic.ab, extras={"logits": logits})
+            extras = {"logits": _maps(analysis.logits, analysis.grid)}
+            if analysis.match is not None:
+                extras["match"] = analysis.match
+            return AbPrediction(ab=automatic.ab, extras=extras)
         # compared with the automatic answer as it is shown: a point of that very color changes nothing
         missing = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(missing, points.mask, analysis.grid)
@@ -208,8 +241,10 @@ class Colorzoo2026(ColoringModel):
         mean = analysis.mean + posterior.change.to(analysis.mean)
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
-        extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
-        return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=extras)
+        maps = {"logits": lambda: self._logits(analysis, posterior)}
+        if (match := analysis.match) is not None:
+            maps["match"] = lambda: match
+        return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=DeferredMaps(maps, kept))
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the distribution after points: shifted towards their colors, and narrower."""

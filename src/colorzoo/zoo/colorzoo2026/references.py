@@ -2,12 +2,14 @@
 
 Blocks of cells are matched by the features of the network, which sees the lightness of both pictures. The
 variance of an observation is that of what the automatic answer misses times a learned factor, which is small
-for good matches between related pictures and large for others.
+for good matches between related pictures and large for others. Several references are mixed by their weight
+and by how well each matches, block by block.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,6 +22,7 @@ STRENGTH = 2.5
 """Logarithm of the factor by which references weigh more than is best for pairs of all kinds."""
 _TEMPERATURE = 0.02
 _LEAST = 1e-3  # added to variances before their logarithm
+_FARTHEST = -4.0  # in place of the cosine of blocks of different classes: e^-150 of the share of others
 
 # Of pairs of training photos: two halves of a photo, neighbors in an album, one category, unrelated.
 _CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)
@@ -41,55 +44,163 @@ class Place(NamedTuple):
     variance: Tensor
 
 
+class Blocks(NamedTuple):
+    """Blocks of references.
+
+    Attributes:
+        directions: ``(B, R, C)`` features about their mean over the reference, of length 1.
+        colors: ``(B, R, 2)``, in the unit of `Place.mean`.
+        centers: ``(B, R, 2)`` x and y as shares of the reference's size.
+        weight: ``(B, R, 1)`` weight of the reference over the largest one.
+        number: ``(B, R, 1)`` of the reference, from 0.
+    """
+
+    directions: Tensor
+    colors: Tensor
+    centers: Tensor
+    weight: Tensor
+    number: Tensor
+
+    @classmethod
+    def of(cls, look: Tensor) -> Blocks:
+        """Return the blocks of `look_of` or `mix_looks`."""
+        return cls(*torch.split(look, [look.shape[2] - 6, 2, 2, 1, 1], dim=2))
+
+    def by_reference(self) -> list[Blocks]:
+        """Return the blocks of each reference."""
+        number = self.number[0, :, 0]
+        return [Blocks(*(part[:, number == each] for part in self)) for each in torch.unique(number)]
+
+
 class Observed(NamedTuple):
     """Colors after a reference.
 
     Attributes:
         change: ``(B, h, w, 2)`` change of the mean.
         precision: ``(B, h, w, 1)`` of the reference's observations; 0 where it says nothing.
+        match: ``(B, 2, h', w')`` x and y of the most similar block as shares of the reference's size, NaN
+            where the automatic answer counts more; None for several references.
     """
 
     change: Tensor
     precision: Tensor
+    match: Tensor | None
 
 
-def observe_reference(place: Place, features: Tensor, colors: Tensor, alpha: float = 1.0) -> Observed:
-    """Observe the colors of the blocks of a reference that are most alike.
+class _Matched(NamedTuple):
+    """Blocks of pictures matched with one reference.
+
+    Attributes:
+        colors: ``(B, N, 2)`` of the matching blocks.
+        trust: ``(B, N)`` in [0, 1], share of these colors in the answer.
+        source: ``(B, N, 2)`` center of the most similar block.
+    """
+
+    colors: Tensor
+    trust: Tensor
+    source: Tensor
+
+
+def look_of(features: Tensor, colors: Tensor) -> Tensor:
+    """Return the `Blocks` of references side by side, ``(B, R, C + 6)``.
+
+    Args:
+        features: ``(B, h, w, C)``; the sides are multiples of `BLOCK`.
+        colors: ``(B, h, w, 2)``, in the unit of `Place.mean`.
+    """
+    blocks = _blocks(features)
+    directions = _directions(blocks)
+    number = torch.zeros_like(directions[..., :1])
+    parts = Blocks(
+        directions, _blocks(colors).flatten(1, 2), _centers(blocks), torch.ones_like(number), number
+    )
+    return torch.cat(parts, dim=2)
+
+
+def mix_looks(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Return the blocks of several references as one look; those of weight 0 are left out.
+
+    Args:
+        looks: Results of `look_of` for one picture each, or of this function.
+        weights: From 0; one of each look, of which only the ratios count.
+    """
+    mixed: list[Tensor] = []
+    count = 0.0
+    for look, weight in zip(looks, weights, strict=True):
+        if weight > 0:
+            blocks = Blocks.of(look)
+            weighted = blocks.weight * (weight / max(weights))
+            mixed.append(torch.cat(blocks._replace(weight=weighted, number=blocks.number + count), dim=2))
+            count += float(blocks.number.max()) + 1
+    return torch.cat(mixed, dim=1)
+
+
+def observe_references(
+    place: Place,
+    references: Sequence[Blocks],
+    alpha: float = 1.0,
+    labels: tuple[Tensor, Tensor] | None = None,
+) -> Observed:
+    """Observe the colors of the blocks of references that are most alike.
 
     Args:
         place: The pictures; their sides are multiples of `BLOCK`.
-        features: ``(B, h', w', C)`` features of the references.
-        colors: ``(B, h', w', 2)`` their colors, in the unit of the mean.
-        alpha: Strength, 0 to 1: the share of the way from the automatic answer to that with the reference.
+        references: Blocks of each of their references.
+        alpha: Strength, 0 to 1: the share of the way from the automatic answer to that with the references.
+        labels: Classes ``(B, 1, H, W)`` of the pictures and ``(B, 1, H', W')`` of their only reference: only
+            blocks of one class are compared, and classes that the reference lacks stay as they are.
     """
     grid = (place.mean.shape[1], place.mean.shape[2])
-    blocks = _blocks(place.features)
-    size = (blocks.shape[1], blocks.shape[2])
-    mean, variance = (_blocks(part).flatten(1, 2) for part in (place.mean, place.variance))
-    colors = _blocks(colors).flatten(1, 2)
-    similarity = _directions(blocks) @ _directions(_blocks(features)).mT
+    mean, variance = (_blocks(part) for part in (place.mean, place.variance))
+    size = (mean.shape[1], mean.shape[2])
+    mean, variance = mean.flatten(1, 2), variance.flatten(1, 2)
+    matched = [_match(place, each, labels) for each in references]
+    # trust among references as odds, so that one that matches nothing takes nothing from another
+    trust = torch.stack([each.trust for each in matched])
+    odds = trust / (1 - trust).clamp(min=_LEAST)
+    weight = torch.stack([each.weight[:, :1, 0] for each in references])
+    share = weight * odds / (weight * odds).sum(0).clamp(min=_LEAST)
+    odds = (share * odds).sum(0)[..., None]
+    colors = (share[..., None] * torch.stack([each.colors for each in matched])).sum(0)
+    gain = alpha * odds / (1 + odds)
+    change = gain * (colors - mean)
+    precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
+    both = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *size)
+    wide = F.interpolate(both, grid, mode="bilinear").permute(0, 2, 3, 1)
+    match = None
+    if len(matched) == 1:
+        source, trusted = matched[0].source, matched[0].trust[..., None] >= 0.5
+        match = torch.where(trusted, source, torch.nan).mT.reshape(change.shape[0], 2, *size)
+    return Observed(wide[..., :2], wide[..., 2:], match)
+
+
+def _match(place: Place, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
+    """Match the blocks of pictures with those of one reference; see `observe_references`."""
+    blocks, variance = _blocks(place.features), _blocks(place.variance).flatten(1)
+    similarity = _directions(blocks) @ reference.directions.mT
+    comparable = torch.ones_like(similarity, dtype=torch.bool)
+    if labels is not None:
+        ours, theirs = _labels_at(labels[0], _centers(blocks)), _labels_at(labels[1], reference.centers)
+        comparable = ours[:, :, None] == theirs[:, None, :]
+        similarity = torch.where(comparable, similarity, _FARTHEST)
     share = (similarity / _TEMPERATURE).softmax(-1)
-    matched = share @ colors
-    spread = (share @ colors.square() - matched.square()).clamp(min=0).sum(-1)
-    best, back = similarity.amax(2), similarity.amax(1).mean(1, keepdim=True)
+    colors = share @ reference.colors
+    spread = (share @ reference.colors.square() - colors.square()).clamp(min=0).sum(-1)
+    best, known = similarity.amax(2), comparable.any(2)
     quality = torch.stack(
         [
             best,
-            best.mean(1, keepdim=True).expand_as(best),
-            back.expand_as(best),
+            _mean(best, known).expand_as(best),
+            _mean(similarity.amax(1), comparable.any(1)).expand_as(best),
             (spread + _LEAST).log(),
-            (variance[..., 0] + _LEAST).log(),
+            (variance + _LEAST).log(),
         ],
         dim=-1,
     )
     centered = quality - quality.new_tensor(_CENTERS)
     log_ratio = centered @ quality.new_tensor(_FACTORS) + _BIAS + STRENGTH
-    gain = alpha * log_ratio.sigmoid()[..., None]
-    change = gain * (matched - mean)
-    precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
-    both = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *size)
-    wide = F.interpolate(both, grid, mode="bilinear").permute(0, 2, 3, 1)
-    return Observed(wide[..., :2], wide[..., 2:])
+    index = similarity.argmax(2, keepdim=True).expand(-1, -1, 2)
+    return _Matched(colors, known * log_ratio.sigmoid(), reference.centers.gather(1, index))
 
 
 def _blocks(maps: Tensor) -> Tensor:
@@ -101,3 +212,23 @@ def _directions(features: Tensor) -> Tensor:
     """Return ``(B, N, C)`` of length 1, each channel centered over the picture."""
     flat = features.flatten(1, 2)
     return F.normalize(flat - flat.mean(dim=1, keepdim=True), dim=-1)
+
+
+def _centers(blocks: Tensor) -> Tensor:
+    """Return x and y ``(B, N, 2)`` of the centers of blocks ``(B, h, w, C)``, as shares of the size."""
+    height, width = blocks.shape[1:3]
+    y, x = ((torch.arange(side, device=blocks.device) + 0.5) / side for side in (height, width))
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+    return grid.flatten(0, 1).to(blocks).expand(blocks.shape[0], -1, -1)
+
+
+def _labels_at(labels: Tensor, centers: Tensor) -> Tensor:
+    """Return the labels ``(B, N)`` of a map ``(B, 1, H, W)`` at x and y as shares of its size."""
+    size = centers.new_tensor([labels.shape[3], labels.shape[2]])
+    x, y = (centers * size).long().unbind(-1)
+    return labels.flatten(1).gather(1, y * labels.shape[3] + x)
+
+
+def _mean(values: Tensor, known: Tensor) -> Tensor:
+    """Return the mean ``(B, 1)`` of the known ones of ``(B, N)``."""
+    return (values * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)

@@ -125,9 +125,9 @@ def color_combo(model: ExemplarColorization, target: Bytes, combo: Combo, short_
     errors = torch.from_numpy(np.stack([_resized(each, size) for each in maps]))[None].float()
     lightness = small[:, :1]
     cut = (size[0] // STRIDE * STRIDE, size[1] // STRIDE * STRIDE)
-    inputs = _scaled(network_input(lightness, warped[:, 1:], errors), cut, "bilinear")
+    inputs = F.interpolate(network_input(lightness, warped[:, 1:], errors), size=cut, mode="bilinear")
     cut_ab = model.network(inputs)
-    ab = _scaled(cut_ab, size, "bicubic")
+    ab = F.interpolate(cut_ab, size=size, mode="bicubic")
     rgb = (lab_to_rgb(torch.cat([lightness, ab], dim=1))[0] * 255).byte().permute(1, 2, 0).numpy()
     return Published(inputs, cut_ab, lightness, ab, rgb)
 
@@ -142,16 +142,8 @@ def resized_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
 
 
 def _resized(levels: Bytes, size: tuple[int, int]) -> Bytes:
-    if levels.shape[:2] == size:
-        return levels
     return np.asarray(Image.fromarray(levels).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def _lab_of(rgb: Bytes) -> Tensor:
     return rgb_to_lab(torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None] / 255)
-
-
-def _scaled(maps: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    if maps.shape[-2:] == size:
-        return maps
-    return F.interpolate(maps, size=size, mode=mode, align_corners=False)

@@ -86,11 +86,3 @@ def validation_crop(rgb: Pixels, side: int = 256) -> Pixels:
     large = int(side * _ZOOM)
     start = round((large - side) / 2)
     return resized(rgb, (large, large))[start : start + side, start : start + side]
-
-
-def colorfulness(rgb: Pixels) -> float:
-    """Return the colorfulness of ``(H, W, 3)``, of absolute opponent colors as published."""
-    red, green, blue = (rgb[..., channel].astype(np.float64) for channel in range(3))
-    opponents = np.abs(red - green), np.abs((red + green) / 2 - blue)
-    spread = np.hypot(*(each.std() for each in opponents))
-    return float(spread + 0.3 * np.hypot(*(each.mean() for each in opponents)))

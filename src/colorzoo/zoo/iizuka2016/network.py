@@ -46,13 +46,13 @@ class JointPriorNetwork(nn.Module):
             convolutions((1, c64, c128, c128, c256, c256, c512), (2, 1, 2, 1, 2, 1), norm)
         )
         self.mid = nn.Sequential(convolutions((c512, c512, c256), (1, 1), norm))
-        self.scene = nn.Sequential(
+        self.scene = _VectorLayers(
             convolutions((c512,) * 5, (2, 1, 2, 1), norm)
             | OrderedDict(flat=nn.Flatten())
             | linear("fc1", c512 * (scene_side // 32) ** 2, c1024, norm)
             | linear("fc2", c1024, c512, norm)
         )
-        self.style = nn.Sequential(linear("fc3", c512, c256, norm))
+        self.style = _VectorLayers(linear("fc3", c512, c256, norm))
         self.color = nn.Sequential(
             convolutions((2 * c256, c256, c128), (1, 1), norm)
             | OrderedDict(up1=nn.Upsample(scale_factor=2))
@@ -108,8 +108,11 @@ class JointPriorNetwork(nn.Module):
         return scale(local, (self.scene_side, self.scene_side))
 
     def _style(self, local: Tensor, low: Tensor | None) -> Tensor:
-        style: Tensor = self.style(self.scene(self._scene_input(local, low)))
-        return style.float()
+        """Return the vector, in float32: its large weights are used once, and casting them costs more."""
+        features = self._scene_input(local, low)
+        with torch.autocast(features.device.type, enabled=False):
+            style: Tensor = self.style(self.scene(features.float()))
+        return style
 
     def _scene_input(self, local: Tensor, low: Tensor | None) -> Tensor:
         """Return the low-level features of the square; those of the picture if it is such a square."""
@@ -117,6 +120,10 @@ class JointPriorNetwork(nn.Module):
             return low
         features: Tensor = self.low(self.scene_input(local))
         return features
+
+
+class _VectorLayers(nn.Sequential):
+    keep_float32 = True  # for `speed_up`; see `JointPriorNetwork._style`
 
 
 def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:

@@ -53,7 +53,7 @@ LARGE = ModelCard(
     summary="Colors a photo by itself, from learned colors over a ConvNeXt-L. The paper's large network.",
     task="colorzoo.zoo.kang2023.task:Kang2023",
     model="colorzoo.zoo.kang2023.model:DDColor",
-    parameters=233_785_873,
+    parameters=227_866_256,
     aliases=("ddcolor",),
     hparams={"size": "large"},
     weights={
@@ -82,7 +82,7 @@ TINY = replace(
     LARGE,
     name="kang2023_tiny",
     summary="Colors a photo by itself, from learned colors over a ConvNeXt-T. The paper's tiny network.",
-    parameters=60_924_721,
+    parameters=55_005_104,
     aliases=("ddcolor_tiny",),
     hparams={"size": "tiny"},
     weights={"published": _published("ddcolor_paper_tiny", _TINY_BYTES, _IMAGENET)},
@@ -94,7 +94,7 @@ SMALL = replace(
     LARGE,
     name="kang2023_small",
     summary="Colors a photo by itself, from learned colors. Narrow; ships inside the package.",
-    parameters=5_904_206,
+    parameters=5_531_757,
     aliases=(),
     hparams={
         "trunk": "zhang2017_local_small",

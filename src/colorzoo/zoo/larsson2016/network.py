@@ -205,8 +205,8 @@ def columns(
 
 def sample(maps: Tensor, places: Tensor) -> Tensor:
     """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at places ``(B, P, 2)`` in their pixels."""
-    most = torch.tensor(maps.shape[-2:], device=places.device) - 1.0001
-    places = places.clamp(min=0).minimum(most.to(places))
+    most = places.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
+    places = places.clamp(min=0).minimum(most)
     first = places.long()
     share = places - first
     batch = torch.arange(len(maps), device=maps.device)[:, None]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.zoo.larsson2016.colors import BINS, keep_gray, to_rgb
 from colorzoo.zoo.larsson2016.network import QUARTER, Histograms, enlarge
@@ -92,18 +93,11 @@ def rescale(maps: Tensor, factor: float) -> Tensor:
 
 def center(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Put maps into the middle of zeros of another size, or cut their middle out, each axis alone."""
-    for axis, side in zip((-2, -1), size, strict=True):
-        old = maps.shape[axis]
-        if old > side:
-            maps = maps.narrow(axis, (old - side) // 2, side)
-        elif old < side:
-            before = (side - old) // 2
-            shape = list(maps.shape)
-            shape[axis] = side
-            framed = maps.new_zeros(shape)
-            framed.narrow(axis, before, old).copy_(maps)
-            maps = framed
-    return maps
+    around: list[int] = []
+    for old, side in zip(maps.shape[:-3:-1], size[::-1], strict=True):  # the width first
+        before = int((side - old) / 2)
+        around += [before, side - old - before]
+    return F.pad(maps, around)
 
 
 def _weights(old: int, new: int, like: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ FULL = ModelCard(
     summary="Colors a photo, or a video frame by frame, like a reference; the ancestor of chen2023.",
     task="colorzoo.zoo.zhang2019.task:Zhang2019",
     model="colorzoo.zoo.zhang2019.model:DeepExemplar",
-    parameters=70_989_647,
+    parameters=59_743_885,
     aliases=("deepexemplar",),
     guidance=("exemplar",),
     config="zhang2019/paper.yaml",
@@ -54,7 +54,7 @@ SMALL = replace(
     FULL,
     name="zhang2019_small",
     summary="Colors a photo or film like a reference, place by place. Small; ships inside the package.",
-    parameters=3_058_587,
+    parameters=3_010_473,
     aliases=(),
     hparams={
         "features": "zhang2016_small",

@@ -1,0 +1,116 @@
+"""Do the regions that a model proposes for a sketch lie in one thing each? Against SLIC of the same sketch.
+
+Sketches are drawn from held-out illustrations at 128 pixels and from photos of COCO at 256. A region's share
+in one thing is that of its pixels in its largest true segment; ink is left out, because nobody is asked for
+its color. True segments are the panoptic masks of COCO; in illustrations, the connected places that are
+nearest to the same of eight colors. SLIC gives as many superpixels as the model gives regions.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.cluster.vq import kmeans2
+from skimage.segmentation import slic
+from torch import Tensor
+
+from benchmarks._common import Options, Row, SkippedError, where
+from benchmarks.reach import read_pictures
+from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
+from colorzoo.data.decode import decode_rgb
+from colorzoo.factory import create_coloring_model
+
+FOLDER = Path("data")
+PICTURES = 92  # of each set
+DRAWN_SIDE, PHOTO_SIDE = 128, 256
+COLORS = 8
+PAPER = 0.5  # level of a sketch above which a pixel is no ink
+COMPACTNESS = 0.1  # of SLIC, as of `SuperpixelRegions`
+TRIES = 6  # to make SLIC give a number of superpixels: fewer come out than are asked for
+
+Labels = NDArray[np.int64]
+
+
+def run(options: Options) -> list[Row]:
+    """Return the share in one thing, by pixel and by region, of illustrations and of photos."""
+    folder, most = options.data or FOLDER, options.pictures or PICTURES
+    model: Any = create_coloring_model(options.model or "cho2023_small")
+    rows = []
+    sets = {"illustrations": read_drawn(folder, most), "photos": read_photos(folder, most)}
+    for name, pictures in sets.items():
+        found: list[tuple[float, ...]] = []
+        for rgb, things in pictures:
+            sketch = xdog(rgb_to_gray(rgb[None]))
+            with torch.inference_mode():
+                regions = model.propose(sketch).index[0, 0].numpy()
+            lines = sketch[0, 0].numpy()
+            paper = lines > PAPER
+            cells = superpixels(lines, paper, len(np.unique(regions[paper])))
+            found.append((*shares(regions[paper], things[paper]), *shares(cells[paper], things[paper])))
+        ours_by_pixel, ours, slic_by_pixel, others = map(statistics.fmean, zip(*found, strict=True))
+        place = f"{len(found)} {name}, {where()}"
+        for kind, share, reference in (("pixel", ours_by_pixel, slic_by_pixel), ("region", ours, others)):
+            claim = f"share of a region in one thing, mean by {kind}, {name}, against SLIC"
+            rows.append(Row(claim, share, reference, share / reference, 1.0, "higher", place))
+    return rows
+
+
+def read_drawn(folder: Path, most: int) -> Iterator[tuple[Tensor, Labels]]:
+    """Yield held-out illustrations ``(3, H, W)`` in [0, 1] and their things ``(H, W)``."""
+    files = sorted((folder / "sketch" / "val").glob("*.jpg"))
+    if not files:
+        raise SkippedError(f"{folder / 'sketch' / 'val'} holds no *.jpg; name its folder with --data")
+    for path in files[:most]:
+        rgb = decode_rgb(path.read_bytes(), DRAWN_SIDE).float() / 255
+        yield rgb, places_of_one_color(rgb)
+
+
+def read_photos(folder: Path, most: int) -> Iterator[tuple[Tensor, Labels]]:
+    """Yield photos of COCO ``(3, H, W)`` in [0, 1] and their true segments ``(H, W)``."""
+    for rgb, segments, _ in read_pictures(folder / "coco_sample", most, PHOTO_SIDE):
+        yield rgb, segments
+
+
+def places_of_one_color(rgb: Tensor) -> Labels:
+    """Return the connected places of a picture that are nearest to the same of a few colors."""
+    lab = rgb_to_lab(rgb[None])[0].permute(1, 2, 0)
+    _, nearest = kmeans2(lab.flatten(0, 1).numpy(), COLORS, minit="++", rng=0)
+    nearest = ndimage.median_filter(nearest.reshape(lab.shape[:2]), 3)  # without specks of JPEG
+    places: Labels = np.zeros(nearest.shape, np.int64)
+    for color in range(COLORS):
+        connected, _ = ndimage.label(nearest == color)
+        places = np.where(connected > 0, connected + places.max(), places)
+    return places
+
+
+def superpixels(lines: NDArray[np.float32], paper: NDArray[np.bool_], count: int) -> Labels:
+    """Return superpixels ``(H, W)`` of a sketch of which about ``count`` lie on paper."""
+    asked, tried = count, []
+    for _ in range(TRIES):
+        cells: Labels = slic(lines, n_segments=asked, compactness=COMPACTNESS, channel_axis=None)
+        found = len(np.unique(cells[paper]))
+        tried.append((abs(found - count), cells))
+        asked = max(1, round(asked * count / found))
+    return min(tried, key=lambda each: each[0])[1]
+
+
+def shares(regions: Labels, things: Labels) -> tuple[float, float]:
+    """Return the share of regions in one thing each, as the mean by pixel and by region.
+
+    Args:
+        regions: ``(N,)`` region of each pixel.
+        things: ``(N,)`` its thing.
+    """
+    _, row = np.unique(regions, return_inverse=True)
+    _, column = np.unique(things, return_inverse=True)
+    table = np.zeros((row.max() + 1, column.max() + 1))
+    np.add.at(table, (row, column), 1)
+    largest, size = table.max(axis=1), table.sum(axis=1)
+    return float(largest.sum() / size.sum()), float((largest / size).mean())

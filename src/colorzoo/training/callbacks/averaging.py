@@ -1,0 +1,44 @@
+"""Averaged weights whose memory grows with the run."""
+
+from __future__ import annotations
+
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+
+from colorzoo.settings import Share, check_arguments
+
+
+class GrowingWeightAveraging(WeightAveraging):
+    """Exponential moving average of the weights whose decay rises to its final value in the first steps.
+
+    The decay of the n-th update is ``min(decay, (1 + n) / (10 + n))``. With a constant one, as in Lightning's
+    `EMAWeightAveraging`, the average of a run's first thousand steps is mostly the weights that it began
+    with.
+
+    Examples:
+        >>> trainer = Trainer(callbacks=GrowingWeightAveraging(0.999), max_steps=1000)
+
+    Args:
+        decay: Final decay, in [0, 1].
+        device: Device of the average; None is the model's.
+        use_buffers: Average buffers, too.
+    """
+
+    def __init__(
+        self, decay: Share = 0.999, device: torch.device | str | None = None, use_buffers: bool = True
+    ) -> None:
+        check_arguments(type(self), {"decay": decay})
+        self.decay = decay
+        super().__init__(device=device, use_buffers=use_buffers, avg_fn=self.average)
+
+    def average(self, averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        """Return the average after another update.
+
+        Args:
+            averaged: The average.
+            current: The weights.
+            updates: Number of updates so far.
+        """
+        weight = (9 / (10 + torch.as_tensor(updates, device=averaged.device))).clamp(min=1 - self.decay)
+        return averaged + weight * (current - averaged)

@@ -1,0 +1,51 @@
+"""Averages of weights whose memory grows."""
+
+import pytest
+import torch
+from harness import small_data, small_model, small_trainer
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from colorzoo.errors import ColorzooError
+from colorzoo.training.callbacks import GrowingWeightAveraging
+
+
+class Weights(Callback):
+    """Notes a weight after every step; ends the run at a step if asked."""
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.seen: list[torch.Tensor] = []
+        self.stop = stop
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.seen.append(next(pl_module.parameters()).detach().clone())
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.stop:
+            raise InterruptedError
+
+
+def test_the_average_soon_forgets_the_first_weights_also_after_a_resume(pictures, tmp_path) -> None:
+    def train(weights: Weights, resume: str | None = None) -> torch.Tensor:
+        torch.manual_seed(0)
+        save = ModelCheckpoint(tmp_path, enable_version_counter=False, every_n_train_steps=1, filename="last")
+        averaging = GrowingWeightAveraging(0.4)
+        trainer = small_trainer(tmp_path, weights, averaging, save, limit_val_batches=0, max_epochs=3)
+        model = small_model(lr=1e-2)
+        trainer.fit(model, small_data(pictures), ckpt_path=resume)
+        return next(model.parameters()).detach()
+
+    found = train(weights := Weights())
+    mean = weights.seen[0]  # decays 2/11, 3/12, 4/13, 5/14 and then 0.4
+    for number, weight in enumerate(weights.seen[1:], 1):
+        mean = torch.lerp(weight, mean, min(0.4, (1 + number) / (10 + number)))
+    assert len(weights.seen) > 6
+    torch.testing.assert_close(found, mean)
+    with pytest.raises(InterruptedError):
+        train(Weights(stop=4))
+    torch.testing.assert_close(train(Weights(), str(tmp_path / "last.ckpt")), found, rtol=0, atol=0)
+
+
+def test_a_decay_is_a_share() -> None:
+    with pytest.raises(ColorzooError, match="decay must be at least 0 and at most 1"):
+        GrowingWeightAveraging(1.5)

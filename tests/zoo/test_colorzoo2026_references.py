@@ -1,0 +1,227 @@
+"""colorzoo2026: several references, looks, classes, and the place that a color came from."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo import Guidance
+from colorzoo.capabilities import GivesLooks, MixesLooks
+from colorzoo.cli.main import main
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.engines.export import TOLERANCE, write_graph
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import ClassMap, Exemplar, Points
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.references import Look, ReadReference, make_exemplar, make_look
+from colorzoo.pictures.picture import Picture
+from colorzoo.registry import model_card
+from colorzoo.studio.models import ModelWorker
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
+
+SIZE = (64, 96)
+WARM, COLD = 0.5, 3.6
+
+
+@pytest.fixture(scope="module")
+def model() -> Colorzoo2026:
+    found = create_coloring_model("colorzoo2026", offline=True).eval()
+    assert isinstance(found, Colorzoo2026)
+    return found
+
+
+def scene(hue: float, seed: int = 0) -> Tensor:
+    """Return a sample picture in one hue."""
+    lab = rgb_to_lab(sample_image(SIZE, seed=seed))
+    lab[:, 1:] = 25 * torch.tensor([math.cos(hue), math.sin(hue)]).view(1, 2, 1, 1)
+    return lab_to_rgb(lab).clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def lightness() -> Tensor:
+    return rgb_to_lab(scene(WARM))[:, :1]
+
+
+@torch.no_grad()
+def colored(model: Colorzoo2026, lightness: Tensor, exemplar: Exemplar) -> Tensor:
+    return model(lightness, Guidance(exemplar=exemplar)).ab
+
+
+def mixed(model: Colorzoo2026, *parts: tuple[Tensor, float]) -> Exemplar:
+    """Return the exemplar of references with their weights."""
+    with torch.no_grad():
+        looks = [model.look(rgb) for rgb, _ in parts]
+    return Exemplar.of_look(model.mix_looks(looks, [weight for _, weight in parts]))
+
+
+def warmth(ab: Tensor) -> float:
+    """Return the mean color along the warm hue, in CIE units."""
+    axis = torch.tensor([math.cos(WARM), math.sin(WARM)]).view(1, 2, 1, 1)
+    return float((ab.detach() * axis).sum(1).mean())
+
+
+def test_its_look_is_all_it_needs_of_a_reference(model: Colorzoo2026, lightness: Tensor) -> None:
+    assert isinstance(model, GivesLooks)
+    assert isinstance(model, MixesLooks)
+    wanted = colored(model, lightness, Exemplar(scene(WARM)))
+    with torch.no_grad():
+        look = model.look(scene(WARM))
+    assert torch.equal(colored(model, lightness, Exemplar.of_look(look)), wanted)
+    part = colored(model, lightness, Exemplar.of_look(look, alpha=0.5))
+    assert warmth(part) == pytest.approx((warmth(wanted) + warmth(model(lightness).ab)) / 2, abs=0.5)
+
+
+def test_a_reference_counts_by_its_weight(model: Colorzoo2026, lightness: Tensor) -> None:
+    alone = colored(model, lightness, Exemplar(scene(WARM)))
+    twice = colored(model, lightness, mixed(model, (scene(WARM), 1.0), (scene(WARM), 3.0)))
+    torch.testing.assert_close(twice, alone, atol=0.05, rtol=0)
+    without = colored(model, lightness, mixed(model, (scene(WARM), 0.3), (scene(COLD), 0.0)))
+    torch.testing.assert_close(without, alone, atol=1e-4, rtol=0)
+    found = [
+        warmth(colored(model, lightness, mixed(model, (scene(WARM), share), (scene(COLD), 1 - share))))
+        for share in (0.1, 0.5, 0.9)
+    ]
+    assert found[0] + 3 < found[1] < found[2] - 3
+
+
+def test_places_take_the_colors_of_the_reference_that_shows_them(
+    model: Colorzoo2026, lightness: Tensor
+) -> None:
+    other = rgb_to_lab(scene(COLD, seed=3))[:, :1]
+    both = mixed(model, (scene(WARM), 1.0), (scene(COLD, seed=3), 1.0))
+    assert warmth(colored(model, lightness, both)) > 8
+    assert warmth(colored(model, other, both)) < -8
+
+
+def test_an_unrelated_second_reference_takes_no_trust_from_the_first(
+    model: Colorzoo2026, lightness: Tensor
+) -> None:
+    noise = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    both = colored(model, lightness, mixed(model, (scene(WARM), 1.0), (noise, 1.0)))
+    assert warmth(both) > 0.8 * warmth(colored(model, lightness, Exemplar(scene(WARM))))
+
+
+def test_mixes_can_be_mixed_again(model: Colorzoo2026, lightness: Tensor) -> None:
+    first, second, third = scene(WARM), scene(COLD, seed=3), scene(COLD, seed=5)
+    inner = mixed(model, (first, 1.0), (second, 1.0)).look
+    assert inner is not None
+    with torch.no_grad():
+        outer = model.mix_looks([inner, model.look(third)], [2.0, 1.0])
+    flat = mixed(model, (first, 2.0), (second, 2.0), (third, 1.0))
+    torch.testing.assert_close(
+        colored(model, lightness, Exemplar.of_look(outer)), colored(model, lightness, flat)
+    )
+
+
+def test_files_and_weights_arrive(model: Colorzoo2026, lightness: Tensor, tmp_path: Path) -> None:
+    pictures = [Picture(rgb[0].permute(1, 2, 0).numpy()) for rgb in (scene(WARM), scene(COLD))]
+    given = [ReadReference(each, weight) for each, weight in zip(pictures, (3.0, 1.0), strict=True)]
+    make_look(model, "colorzoo2026", given, 64).save(tmp_path / "both.look")
+    again = make_exemplar(model, [ReadReference(Look.load(tmp_path / "both.look"))], 64)
+    assert torch.equal(
+        colored(model, lightness, again), colored(model, lightness, make_exemplar(model, given, 64))
+    )
+    assert (tmp_path / "both.look").stat().st_size < 200_000
+
+
+@torch.no_grad()
+def test_it_tells_where_a_color_came_from(model: Colorzoo2026, lightness: Tensor) -> None:
+    mirrored = Exemplar(scene(WARM).flip(3))
+    match = model(lightness, Guidance(exemplar=mirrored)).extras["match"][0]
+    rows, columns = match.shape[1:]
+    y, x = (torch.arange(rows) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns
+    wanted = torch.stack(torch.meshgrid(1 - x, y, indexing="xy"))
+    near = (match - wanted).norm(dim=0) < 0.15
+    assert near.float().mean() > 0.5
+
+    mask = torch.zeros(1, 1, *SIZE)
+    mask[..., 20, 40] = 1
+    clicked = Guidance(points=Points(30 * mask.expand(-1, 2, -1, -1), mask), exemplar=mirrored)
+    assert torch.equal(model(lightness, clicked).extras["match"][0].nan_to_num(), match.nan_to_num())
+    assert "match" not in model(lightness).extras
+    two = mixed(model, (scene(WARM), 1.0), (scene(COLD), 1.0))
+    assert "match" not in model(lightness, Guidance(exemplar=two)).extras
+
+
+@torch.no_grad()
+def test_places_without_a_match_have_no_source(model: Colorzoo2026, lightness: Tensor) -> None:
+    noise = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    unrelated = model(lightness, Guidance(exemplar=Exemplar(noise))).extras["match"]
+    related = model(lightness, Guidance(exemplar=Exemplar(scene(WARM)))).extras["match"]
+    assert unrelated.isnan().float().mean() > 0.5 > related.isnan().float().mean()
+
+
+@torch.no_grad()
+def test_colors_travel_within_classes_only(model: Colorzoo2026, lightness: Tensor) -> None:
+    left = torch.zeros(1, 1, *SIZE, dtype=torch.int64)
+    left[..., : SIZE[1] // 2] = 1
+    exemplar, plain = Exemplar(scene(WARM)), model(lightness).ab
+    free = model(lightness, Guidance(exemplar=exemplar)).ab
+    same = model(lightness, Guidance(exemplar=exemplar, classes=ClassMap(left, left))).ab
+    assert warmth(same) > 0.8 * warmth(free)
+    # class 1 is nowhere in the reference, and class 0 at another resolution
+    nowhere = torch.zeros(1, 1, 20, 30, dtype=torch.int64)
+    found = model(lightness, Guidance(exemplar=exemplar, classes=ClassMap(left, nowhere)))
+    inside = slice(0, SIZE[1] // 2 - 16)
+    torch.testing.assert_close(found.ab[..., inside], plain[..., inside], atol=0.05, rtol=0)
+    assert (free - plain)[..., inside].norm(dim=1).mean() > 5
+    assert warmth(found.ab[..., SIZE[1] // 2 + 16 :]) > 8
+    assert found.extras["match"][..., : found.extras["match"].shape[-1] // 2 - 1].isnan().all()
+
+
+def save(path: Path, rgb: Tensor) -> str:
+    Image.fromarray((255 * rgb[0]).byte().permute(1, 2, 0).numpy()).save(path)
+    return str(path)
+
+
+def test_label_images_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, look = save(tmp_path / "old.png", scene(WARM)), save(tmp_path / "look.png", scene(WARM))
+    left = np.zeros(SIZE, np.uint8)
+    left[:, : SIZE[1] // 2] = 1
+    Image.fromarray(left).save(tmp_path / "left.png")
+    Image.fromarray(0 * left).save(tmp_path / "none.png")
+    words = ["colorize", old, "--reference", look, "--json", "--overwrite"]
+    both = [f"--classes={tmp_path / 'left.png'}", f"--reference-classes={tmp_path / 'none.png'}"]
+    pictures = []
+    for given in ([], both):
+        out = tmp_path / f"{len(given)}.png"
+        assert main([*words, *given, "-o", str(out)]) == 0
+        pictures.append(np.asarray(Image.open(out)).astype(int))
+    assert "colorzoo2026" in capsys.readouterr().out
+    change = np.abs(pictures[0] - pictures[1]).max(2)
+    assert change[:, : SIZE[1] // 2 - 16].mean() > 4 * change[:, SIZE[1] // 2 + 16 :].mean()
+    assert main([*words, "--class", "1=0", "--model", "colorzoo2026", "-o", str(tmp_path / "c.png")]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    told = "colorzoo2026 does not use classes without label images; they were ignored"
+    assert told in result["notes"]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "c.png")), pictures[0])
+
+
+def test_the_pad_offers_classes_only_of_models_that_find_them(model: Colorzoo2026) -> None:
+    worker = ModelWorker("colorzoo2026", lambda _: Colorizer(model, device="cpu", size=64), max_queued=1)
+    abilities = worker.capabilities()
+    assert abilities["accepts"] == ["exemplar", "points", "statistics"]
+    assert abilities["match"]
+    worker.worker.close()
+
+
+@pytest.mark.slow  # half a minute on an idle core
+def test_a_reference_enters_a_graph_as_it_enters_the_model(tmp_path: Path) -> None:
+    def sample(size: tuple[int, int], batch: int) -> tuple[Tensor, Guidance]:
+        rgb = sample_image((48, 80), batch=batch)
+        return sample_input("gray", size, batch=batch), Guidance(exemplar=Exemplar(rgb))
+
+    small = smoke_model(model_card("colorzoo2026")).model
+    others = [sample((37, 53), 1), sample((64, 96), 3)]
+    made = write_graph(small, sample((61, 91), 2), others, tmp_path / "small.onnx", {})
+    assert made.inputs == ("lightness", "exemplar_rgb")
+    assert max(made.differences.values()) < TOLERANCE
