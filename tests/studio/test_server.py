@@ -5,8 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
+
+from colorzoo.errors import ColorzooError
+from colorzoo.studio.server import Address, serve
 
 WORK = """
 import resource, threading
@@ -33,3 +37,15 @@ def test_freed_memory_is_reused() -> None:
         return int(subprocess.run(work, capture_output=True, check=True, text=True).stdout)
 
     assert faults(keep=True) < 1000 < faults(keep=False)  # 4 x 3 x 2048 pages
+
+
+@pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_the_terminal_says_that_nothing_is_encrypted(
+    host: str, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> NoReturn:
+        raise ColorzooError("no model")
+
+    with pytest.raises(ColorzooError, match="no model"):
+        serve(fail, Address(host, 0), browser=False)
+    assert ("Nothing is encrypted" in capsys.readouterr().out) is warned

@@ -112,6 +112,22 @@ def begin_upload(url: str, length: int) -> tuple[socket.socket, str]:
     return link, session
 
 
+def test_an_upload_that_is_far_too_large_gets_its_answer(served: str) -> None:
+    length = 20_000_000
+    link, _ = begin_upload(served, length)
+    for _ in range(length // 100_000):
+        link.sendall(bytes(100_000))
+    assert link.recv(12) == b"HTTP/1.1 413"
+    link.close()
+
+
+def test_the_upload_of_another_session_cannot_be_opened(web: SocketPad) -> None:
+    with socket_pad(web.client) as other:
+        key = web.upload(photo_file()).json()["upload"]
+        assert other.ask("open", name="old.png", upload=key).body["code"] == "expired"
+        assert web.ask("open", name="old.png", upload=key).type == "photo"
+
+
 def test_an_aborted_upload_is_not_logged(served: str, caplog: pytest.LogCaptureFixture) -> None:
     link, _ = begin_upload(served, 1000)
     link.sendall(b"begun")

@@ -41,10 +41,6 @@ _NOT_ENCRYPTED = (
     "Nothing is encrypted: others in this network can read the photos and the token. "
     "In a foreign network, put the pad behind a proxy with TLS and name that with --allow-host."
 )
-_NOT_ENCRYPTED = (
-    "Nothing is encrypted: others in this network can read the photos and the token. "
-    "In a foreign network, put the pad behind a proxy with TLS and name that with --allow-host."
-)
 MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
 """Returns a studio, and a recipe with which new pads start."""
 
