@@ -292,3 +292,21 @@ def test_a_brush_stroke_is_one_object(pad: BrowserPad) -> None:
     pad.page.keyboard.press("Control+z")
     assert len(pad.points()) == count
     pad.settle()
+
+
+def test_less_and_more_change_what_an_outline_selects(pad: BrowserPad) -> None:
+    sizes = []
+    for title in (None, "Select more", "Select less"):
+        outline(pad)
+        if title:
+            pad.page.get_by_title(title).click()
+            pad.settle()
+        choose(pad, "gray")
+        sizes.append(int(drawn(areas(pad)[0]).sum()))
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+        assert areas(pad) == []
+        pad.page.keyboard.press("Escape")
+        pad.drawn()
+    found, more, less = sizes
+    assert less < found < more
