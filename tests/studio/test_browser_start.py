@@ -16,6 +16,7 @@ from pads import tiny_studio
 from PIL import Image
 from playwright.sync_api import Page
 
+from colorzoo.studio import palette
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.server import Address, run_server
@@ -155,6 +156,23 @@ def test_a_point_with_its_first_color_is_one_step_of_undo(browser: Any, photo: P
         pad.page.keyboard.press("Control+y")
         pad.settle()
         assert len(pad.recipe()["points"]) == 1
+        pad.close()
+
+
+def test_enter_sets_a_point_where_a_color_helps_most(
+    browser: Any, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(palette, "next_point", lambda *_: (16.0, 24.0))  # of 96 by 64 pixels
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("r")
+        pad.page.wait_for_selector("text=A color helps most here", state="attached")
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        (point,) = pad.points()
+        assert (point["x"], point["y"]) == pytest.approx((40, 60), abs=1)
         pad.close()
 
 

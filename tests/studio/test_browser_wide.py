@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +50,28 @@ def test_a_large_export_tells_its_progress(pad: DirectPad, monkeypatch: pytest.M
         shares.append(message.body["share"])
     assert shares == sorted(shares)
     assert len(shares) > 2
+
+
+@pytest.mark.browser
+def test_the_page_shows_the_progress_of_an_export(
+    browser: Any, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, shown = handlers.encode, threading.Event()
+
+    def wait_and_encode(*given: Any) -> bytes:
+        assert shown.wait(60)
+        return encode(*given)
+
+    monkeypatch.setattr(handlers, "LARGE", 1000)
+    monkeypatch.setattr(handlers, "encode", wait_and_encode)
+    with (
+        run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        pad.open_ready(photo)
+        pad.page.click("[data-action=export]")
+        with pad.page.expect_download():
+            pad.page.click("[data-action=export-now]")
+            pad.page.wait_for_selector("text=Exporting … 80 %")
+            shown.set()
+        pad.page.wait_for_selector("text=Exporting … 80 %", state="hidden")
