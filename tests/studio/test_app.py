@@ -98,7 +98,7 @@ def test_the_rivals_color_in_the_pad_by_what_they_accept(name: str) -> None:
     studio = Studio(Colorizer(model, device="cpu", size=64, allow_untrained=True))
     with web_client(studio) as client, socket_pad(client) as pad:
         (entry,) = (each for each in pad.hello["models"] if each["default"])
-        assert entry["guidance"] == sorted(model.accepts)
+        assert entry["guidance"] == sorted(model.accepts - {"classes"})  # none of them finds classes
         recipe = {"image": pad.open(photo_file()).body["image"]}
         plain = pad.ask("color", recipe=recipe)
         assert plain.type == "colored"

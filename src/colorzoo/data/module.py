@@ -298,7 +298,7 @@ class PictureDataModule(LightningDataModule):
             DataError: ``first_crop`` is set and the length of the run is not.
         """
         hp = self.hparams
-        crop = in_turn(self.crops, self.batches_seen())
+        crop = in_turn(self.crops, self.batches_seen()) if len(self.crops) > 1 else self.crops[0]
         if hp.first_crop is None or self.trainer is None:
             return crop
         return min(hp.first_crop, crop) if share_done(self.trainer) < hp.first_share else crop

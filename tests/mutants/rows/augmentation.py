@@ -94,7 +94,7 @@ MUTANTS = (
     Mutant(
         "resize-below-crop-accepted",
         MODULE,
-        "resize is not None and resize < crop",
+        "resize is not None and resize < (largest := max(_listed(crop)))",
         "False",
         (f"{RANGES}::test_a_wrong_value_is_one_line",),
     ),

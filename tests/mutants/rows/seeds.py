@@ -18,7 +18,7 @@ MUTANTS = (
     Mutant(
         "training-forgets-its-seed",
         MODULE,
-        "SeededSampler(len(data), seed=hp.seed, weights=weights, seen",
+        "SeededSampler(len(data), seed=seed, weights=weights, seen",
         "SeededSampler(len(data), weights=weights, seen",
         SEEDS,
     ),

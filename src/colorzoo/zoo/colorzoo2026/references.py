@@ -224,9 +224,9 @@ def _centers(blocks: Tensor) -> Tensor:
 
 def _labels_at(labels: Tensor, centers: Tensor) -> Tensor:
     """Return the labels ``(B, N)`` of a map ``(B, 1, H, W)`` at x and y as shares of its size."""
-    size = centers.new_tensor([labels.shape[3], labels.shape[2]])
-    x, y = (centers * size).long().unbind(-1)
-    return labels.flatten(1).gather(1, y * labels.shape[3] + x)
+    height, width = labels.shape[2:]
+    x, y = (centers[..., 0] * width).long(), (centers[..., 1] * height).long()
+    return labels.flatten(1).gather(1, y * width + x)
 
 
 def _mean(values: Tensor, known: Tensor) -> Tensor:
