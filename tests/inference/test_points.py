@@ -118,15 +118,13 @@ def test_an_unlike_place_gets_less_than_one_as_near() -> None:
     torch.testing.assert_close(found[LEFT], plain[LEFT], atol=1e-4, rtol=0)
 
 
-def test_another_texture_or_the_far_side_of_an_edge_gets_less(comparing: Colorizer) -> None:
-    rows, columns = np.indices((160, 240))
-    checks = np.where((rows // 5 + columns // 5) % 2, 30.0, 70.0)
-    textured = torch.from_numpy(np.where(columns < 120, checks, 50.0)).float()[None, None]
-    edged = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
-    for lightness, most in ((textured, 0.12), (edged, 0.05)):
-        found = weights(lightness, comparing.likeness(lightness), red(180, 80, 1.0))  # as far from either
-        assert found[40:120, 70:110].mean() < most
-        assert found[40:120, 130:230].mean() > 0.6
+def test_the_far_side_of_an_edge_gets_less(comparing: Colorizer) -> None:
+    columns = np.indices((160, 240))[1]
+    lightness = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
+    hint = red(180, 80, 1.0)
+    plain, found = weights(lightness, None, hint), weights(lightness, comparing.likeness(lightness), hint)
+    assert found[40:120, 70:110].mean() < 0.1 * plain[40:120, 70:110].mean()
+    assert found[40:120, 130:230].mean() > 0.6
 
 
 def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Colorizer) -> None:
@@ -136,7 +134,7 @@ def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Col
     assert all((more >= fewer).all() and (more > fewer).any() for fewer, more in pairwise(grown))
     assert all(found[80, 60] == 1 for found in grown)
     both = weights(lightness, compares, red(60, 80, 1.0), red(100, 40, 1.0))
-    assert (both >= grown[2] - 1e-6).all()  # a further point takes nothing from the first
+    assert (both >= grown[2] - 1e-5).all()  # a further point takes nothing from the first
 
 
 @pytest.mark.parametrize("place", [(60, 80), (184, 195), (300, 30)])
