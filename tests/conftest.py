@@ -1,6 +1,7 @@
 """One thread for all tests: the machine is shared, and a fork after threaded work can hang."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,12 @@ def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
         return code, *capsys.readouterr()
 
     return call
+
+
+@pytest.fixture
+def _any_algorithm() -> Iterator[None]:
+    """Allow operations without a deterministic form, such as max_unpool2d."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    yield
+    torch.use_deterministic_algorithms(before)

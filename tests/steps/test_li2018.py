@@ -1,6 +1,5 @@
 """Li et al. 2018: one step of the decoders against the loss of the paper, written out."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,15 +23,6 @@ def encoded(state: dict[str, Tensor], rgb: Tensor) -> tuple[Tensor, list[Tensor]
     x = F.relu(conv(state, "encoders.1.conv1_2", F.relu(conv(state, "encoders.1.conv1_1", x))))
     pooled, places = F.max_pool2d(x, 2, return_indices=True)
     return F.relu(conv(state, "encoders.1.conv2_1", pooled)), x, places
-
-
-@pytest.fixture
-def _any_algorithm() -> Iterator[None]:
-    """Allow operations without a deterministic form, as the one that the loss is written out with."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(False)
-    yield
-    torch.use_deterministic_algorithms(before)
 
 
 @pytest.mark.usefixtures("_any_algorithm")

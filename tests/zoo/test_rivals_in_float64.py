@@ -1,6 +1,6 @@
 """Parts of models that golden files cover, against plain float64 code at odd and non-square sizes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import numpy as np
@@ -287,15 +287,6 @@ def test_he2018_errors() -> None:
             assert found == pytest.approx(
                 (compared(a, b, there[index], place, SCALES[level]), again), abs=1e-9
             )
-
-
-@pytest.fixture
-def _any_algorithm() -> Iterator[None]:
-    """Allow max_unpool2d, which has no deterministic form."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(False)
-    yield
-    torch.use_deterministic_algorithms(before)
 
 
 @torch.inference_mode()
