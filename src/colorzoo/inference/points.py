@@ -163,7 +163,8 @@ def even_reaches(
         Factors in (0, 10], in order.
     """
     factors = np.geomspace(_LEAST_REACH, MAX_REACH, _REACHES)
-    areas = np.log(_covered_shares(lightness, hint, picture_size, factors, likeness))
+    found = _cost_from(lightness, hint, picture_size)
+    areas = np.log(_covered_shares(found, lightness, hint, picture_size, factors, likeness))
     wanted = np.interp(np.linspace(areas[0], areas[-1], count), areas, np.log(factors))
     return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(wanted)]
 
@@ -185,24 +186,31 @@ def starting_reach(
         likeness: See `find_extent`; the limits were fitted with it.
     """
     factors = np.geomspace(_LEAST_REACH, _PROBED, _REACHES // 2)
-    shares = _covered_shares(lightness, hint, picture_size, factors, likeness)
-    if shares[-1] >= _SMALL or not _is_enclosed(lightness, hint, picture_size):
+    found = _cost_from(lightness, hint, picture_size)
+    shares = _covered_shares(found, lightness, hint, picture_size, factors, likeness)
+    if shares[-1] >= _SMALL or not _is_enclosed(found, hint, picture_size):
         return "automatic"
     return round(float(np.exp(np.interp(np.log(_BEGIN), np.log(shares), np.log(factors)))), 3)
 
 
-def _is_enclosed(lightness: Tensor, hint: PointHint, picture_size: tuple[int, int]) -> bool:
-    """Check whether borders separate a point from most of what lies around it."""
+def _cost_from(lightness: Tensor, hint: PointHint, picture_size: tuple[int, int]) -> Map:
+    """Return what the cheapest path from a point to each place costs."""
     costs = _step_costs(lightness)
-    cells = _point_cells([hint], [0], picture_size, costs.shape)
-    found, _ = _nearest_points(costs, cells)
+    found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
+    return found
+
+
+def _is_enclosed(found: Map, hint: PointHint, picture_size: tuple[int, int]) -> bool:
+    """Check whether borders separate a point from most of what lies around it; ``found``: `_cost_from` it."""
+    cells = _point_cells([hint], [0], picture_size, found.shape)
     row, column = np.argwhere(cells >= 0).mean(axis=0)
-    rows, columns = np.indices(costs.shape)
+    rows, columns = np.indices(found.shape)
     ring = np.abs(np.hypot(rows - row, columns - column) - _RING) < 1
     return bool(ring.any()) and float(np.quantile(np.sqrt(found[ring]), _GAP)) > _ENCLOSED
 
 
 def _covered_shares(
+    found: Map,
     lightness: Tensor,
     hint: PointHint,
     picture_size: tuple[int, int],
@@ -210,10 +218,9 @@ def _covered_shares(
     likeness: Likeness | None,
 ) -> NDArray[np.float64]:
     """Return the share of a picture that a point covers with each factor of its automatic reach."""
-    costs, size = _step_costs(lightness), (int(lightness.shape[2]), int(lightness.shape[3]))
-    found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
+    size = (int(lightness.shape[2]), int(lightness.shape[3]))
     mask = torch.from_numpy(_point_cells([hint], [0], picture_size, size) >= 0)
-    alike = _alike(likeness, mask, costs.shape)
+    alike = _alike(likeness, mask, found.shape)
     return np.array([_fade(found, alike, float(factor)).mean(dtype=np.float64) for factor in factors])
 
 
