@@ -18,6 +18,7 @@ from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
+from colorzoo.zoo.colorzoo2026.agreement import agree
 from colorzoo.zoo.colorzoo2026.network import (
     AB_SCALE,
     MULTIPLE,
@@ -164,7 +165,10 @@ class Colorzoo2026(ColoringModel):
         # in integers, and also where nothing changes: a graph has one way for all sizes
         sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
         lightness = F.interpolate(lightness, sides, mode="bilinear", antialias=True)
-        return self.embed(self.network(lightness), lightness)
+        found = self.embed(self.network(lightness), lightness)
+        with torch.autocast(lightness.device.type, enabled=False):
+            mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)
+        return found._replace(mean=mean)
 
     def embed(self, maps: Maps, lightness: Tensor) -> Analysis:
         """Embed the cells of pictures.

@@ -1,7 +1,8 @@
 """Network of colorzoo2026: lightness in; mean color, distribution over the ab grid and features out.
 
 An encoder of residual blocks with attention at 1/32 of the size, one vector for the whole picture, and a
-narrow decoder up to 1/4. Maps have their channels last, ``(B, H, W, C)``: normalization and linear layers
+narrow decoder up to 1/4. A frozen network that was trained on ImageNet sees the picture too, and its maps are
+added to those of the encoder. Maps have their channels last, ``(B, H, W, C)``: normalization and linear layers
 then need no copies.
 """
 
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.imagenet_encoder import HEAD, LITE2
 from colorzoo.settings import Natural, Range
+from colorzoo.weights.encoder import frozen_imagenet_encoder
 
 STRIDE = 4
 """Pixels per cell of the output maps."""
@@ -87,6 +90,10 @@ class Network(nn.Module):
         self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
         self.vector_norm = nn.LayerNorm(coarsest)
         self.vector = nn.Linear(coarsest, vector)
+        self.known8 = Knowledge(LITE2[2].width, eighth)
+        self.known16 = Knowledge(LITE2[4].width, sixteenth)
+        self.known32 = Knowledge(LITE2[6].width, coarsest)
+        self.known_vector = Knowledge(HEAD, vector)
         self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
         self.up8 = Upscale(sixteenth, eighth, eighth, vector)
         self.up4 = Upscale(eighth, quarter, decoder, vector)
@@ -96,6 +103,7 @@ class Network(nn.Module):
         with torch.no_grad():
             self.mean.weight.mul_(FIRST_SCALE)
             self.classes.weight.mul_(FIRST_SCALE)
+        self.encoder = frozen_imagenet_encoder()
 
     def forward(self, lightness: Tensor) -> Maps:
         """Predict colors.
@@ -103,16 +111,46 @@ class Network(nn.Module):
         Args:
             lightness: ``(B, 1, H, W)``, L in [0, 100]; sides are multiples of 32.
         """
+        known = self.encoder(_enlarged(lightness))
         x = scaled_lightness(lightness)
         maps4 = self.stem_norm(_convolve(self.stem_quarter, _activate(_convolve(self.stem_half, x))))
-        maps8 = self.stage8(self.down8(maps4))
-        maps16 = self.stage16(self.down16(maps8))
-        maps32 = self.stage32(self.down32(maps16))
-        vector = _activate(self.vector(self.vector_norm(maps32.mean((1, 2)))))
+        maps8 = self.stage8(self.known8(known.maps8, self.down8(maps4)))
+        maps16 = self.stage16(self.known16(known.maps16, self.down16(maps8)))
+        maps32 = self.stage32(self.known32(known.maps32, self.down32(maps16)))
+        vector = self.vector(self.vector_norm(maps32.mean((1, 2))))
+        vector = _activate(self.known_vector.of_vector(known.vector, vector))
         decoded = self.up16(maps32, maps16, vector)
         decoded = self.up8(decoded, maps8, vector)
         features = self.head_norm(self.up4(decoded, maps4, vector))
         return Maps(self.mean(features), self.classes(features), features, vector)
+
+
+class Knowledge(nn.Module):
+    """Features of the frozen encoder, added to maps of this network; nothing at the start of the training.
+
+    Args:
+        width: Channels of the encoder.
+        wider: Channels of the maps.
+    """
+
+    def __init__(self, width: int, wider: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(width, wider)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, known: Tensor, maps: Tensor) -> Tensor:
+        """Add features ``(B, C, h', w')`` of any size to maps ``(B, h, w, D)``."""
+        size = maps.shape[1:3]
+        added = self.linear(self.norm(known.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        found: Tensor = maps + F.interpolate(added, size, mode="bilinear").permute(0, 2, 3, 1)
+        return found
+
+    def of_vector(self, known: Tensor, vector: Tensor) -> Tensor:
+        """Add the vector ``(B, C)`` of the encoder to a vector ``(B, D)``."""
+        found: Tensor = vector + self.linear(self.norm(known))
+        return found
 
 
 class ResidualBlock(nn.Module):
@@ -218,6 +256,13 @@ class Upscale(nn.Module):
             maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None]
         )
         return found
+
+
+def _enlarged(lightness: Tensor) -> Tensor:
+    """Enlarge lightness for the frozen encoder, to the next multiples of 32."""
+    # in integers: a graph has one way for all sizes
+    sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
+    return F.interpolate(lightness, sides, mode="bilinear")
 
 
 def scaled_lightness(lightness: Tensor) -> Tensor:

@@ -135,9 +135,7 @@ class ColorCovariance(nn.Module):
 
     def correlation(self, cells: Cells, points: Observations) -> Tensor:
         """Return the correlation ``(B, N)`` of each cell with the point that it correlates with most."""
-        observed = cells.take(points.cell)
-        deviation, given = cells.amplitude.norm(dim=-1), observed.amplitude.norm(dim=-1)
-        found: Tensor = _covariance(cells, observed) / (deviation[:, :, None] * given[:, None])
+        found = cell_correlation(cells, cells.take(points.cell))
         return (found * points.given[:, None]).amax(-1)
 
     def variances(self, cells: Cells, posterior: Posterior) -> tuple[Tensor, Tensor]:
@@ -175,6 +173,12 @@ class CovarianceColumns:
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
     """Return the covariance ``(B, N, n)`` of all cells with those of some numbers ``(B, n)``."""
     return _covariance(cells, cells.take(numbers.to(cells.place.device)))
+
+
+def cell_correlation(one: Cells, other: Cells) -> Tensor:
+    """Return the correlation ``(B, N, n)`` of the colors of some cells with those of others."""
+    deviations = one.amplitude.norm(dim=-1)[:, :, None] * other.amplitude.norm(dim=-1)[:, None]
+    return _covariance(one, other) / deviations
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:

