@@ -192,6 +192,17 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
 
 
+def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the groups of settings of a constructor by name, from its arguments or their defaults.
+
+    Raises:
+        ColorzooError: See `settings_of`.
+    """
+    return {
+        name: settings_of(kind, arguments.get(name)) for name, kind in setting_groups(constructor).items()
+    }
+
+
 def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
     """Return the types of a constructor's arguments by name, also of those in ``**kwargs: Unpack[...]``."""
     found: dict[str, Any] = {}
@@ -210,10 +221,9 @@ def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, 
 
     Arguments of base classes are left out; Lightning's own, which begin with an underscore, are kept.
     """
-    groups = setting_groups(constructor)
     taken = argument_types(constructor)
     own = {key: value for key, value in arguments.items() if key in taken or key.startswith("_")}
-    return plain_arguments({**own, **{key: settings_of(groups[key], own.get(key)) for key in groups}})
+    return plain_arguments({**own, **given_groups(constructor, own)})
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import HELD, ColoringModel
 from colorzoo.prediction import Prediction, shown_colors
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import check_arguments, current_arguments, recorded_arguments
+from colorzoo.settings import check_arguments, current_arguments, given_groups, recorded_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -58,8 +58,9 @@ class ColorizationModule(LightningModule):
         >>> isinstance(task, ColorizationModule), sorted(task.accepts)
         (True, ['points'])
 
-    A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), keeps those of the training as
-    attributes, and passes the model to ``super().__init__``, which records the arguments and runs the hooks.
+    A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), builds the model from them, and
+    passes it to ``super().__init__``, which records the arguments, keeps each group as an attribute of its
+    name, and runs the hooks.
 
     Attributes:
         model: The model that is trained.
@@ -100,6 +101,8 @@ class ColorizationModule(LightningModule):
             known = ", ".join(map(repr, self.stages)) or "none"
             raise ColorzooError(f"{type(self).__name__} has no stage {stage!r}; it has {known}.")
         self.save_hyperparameters(ignore="model")
+        for name, group in given_groups(type(self), self.hparams).items():
+            setattr(self, name, group)
         self._keep_plain_hparams()
         check_arguments(type(self), self.hparams)
         self.model = model

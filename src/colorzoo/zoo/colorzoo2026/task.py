@@ -50,7 +50,7 @@ class Objective:
 
 
 class Colorzoo2026Task(SingleOptimizerModule):
-    """Trainer of `Colorzoo2026`.
+    """Task of `Colorzoo2026`.
 
     Args:
         architecture: The network.

@@ -103,6 +103,8 @@ class UniColor(ColoringModel):
     )
     network: UniColorNetwork
     matcher: BorrowedModel[Matcher] | None
+    sampling: Sampling
+    matching: Matching
 
     def __init__(
         self,
@@ -121,7 +123,6 @@ class UniColor(ColoringModel):
             sampling=sampling,
             matching=matching,
         )
-        self.sampling, self.matching = sampling, matching
         self.cells = (transformer.rows, transformer.columns)
         self.size = (CELL * transformer.rows, CELL * transformer.columns)
         self.working_size = min(self.size)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
-from colorzoo.settings import Count, Weight, settings_of
+from colorzoo.settings import Count, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.iizuka2016 import pipeline
@@ -49,6 +49,7 @@ class Iizuka2016(SingleOptimizerModule):
 
     model: LetThereBeColor
     label_setting = "--model.objective.classes"
+    objective: Objective
 
     def __init__(
         self,
@@ -56,7 +57,6 @@ class Iizuka2016(SingleOptimizerModule):
         objective: Objective = Objective(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         super().__init__(LetThereBeColor(architecture), **optimization)
 
     def configure_losses(self) -> None:

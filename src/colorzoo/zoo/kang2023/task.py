@@ -18,7 +18,7 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Weight, Width, settings_of
+from colorzoo.settings import Weight, Width
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
@@ -69,7 +69,7 @@ class Adversary:
 
 
 class Kang2023(GANColorizationModule[AbPrediction]):
-    """Trainer of `DDColor`.
+    """Task of `DDColor`.
 
     Args:
         architecture: The generator.
@@ -81,6 +81,9 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     model: DDColor
     vgg: FrozenNetwork
+    objective: Objective
+    adversary: Adversary
+    extensions: Extensions
 
     def __init__(
         self,
@@ -90,10 +93,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         extensions: Extensions = Extensions(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
-        self.adversary = settings_of(Adversary, adversary)
-        self.extensions = settings_of(Extensions, extensions)
-        super().__init__(DDColor(architecture, self.extensions), **optimization)
+        super().__init__(DDColor(architecture, extensions), **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the discriminator, which reads RGB."""

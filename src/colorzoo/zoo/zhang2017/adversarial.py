@@ -15,7 +15,6 @@ from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import settings_of
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
@@ -43,7 +42,7 @@ class AdversarialSettings:
 
 
 class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
-    """Trainer of `LocalHints` with an adversarial loss: least squares, PatchGAN on lightness and ab.
+    """Task of `LocalHints` with an adversarial loss: least squares, PatchGAN on lightness and ab.
 
     Args:
         architecture: See `Zhang2017Local`.
@@ -56,6 +55,10 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
 
     validation_points = Zhang2017Local.validation_points
     model: LocalHints
+    objective: LocalObjective
+    users: LocalUsers
+    extensions: LocalExtensions
+    adversary: AdversarialSettings
 
     def __init__(
         self,
@@ -66,11 +69,7 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
         adversary: AdversarialSettings = AdversarialSettings(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.objective = settings_of(LocalObjective, objective)
-        self.users = settings_of(LocalUsers, users)
-        self.extensions = settings_of(LocalExtensions, extensions)
-        self.adversary = settings_of(AdversarialSettings, adversary)
-        super().__init__(LocalHints(architecture, self.extensions), **optimization)
+        super().__init__(LocalHints(architecture, extensions), **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN."""
