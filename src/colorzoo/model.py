@@ -184,7 +184,7 @@ class ColoringModel(nn.Module):
     def _held(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of a model from its weight file or from a checkpoint of its trainer.
 
-        A checkpoint holds them below ``model.``; those written before had them beside a discriminator.
+        A checkpoint holds them below ``model.``; the authors' files may have a discriminator beside them.
         """
         held = {key.removeprefix(HELD): value for key, value in state_dict.items() if key.startswith(HELD)}
         return held or cls._without_training(state_dict)

@@ -27,7 +27,6 @@ from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.metrics.named import parse_name
 from colorzoo.registry import card_of, model_card
-from colorzoo.settings import current_arguments
 from colorzoo.training.agreement import (
     Change,
     changes,
@@ -36,7 +35,7 @@ from colorzoo.training.agreement import (
     summary,
     training_settings,
 )
-from colorzoo.training.arguments import Argument, import_tasks, update_arguments, value_of, with_value
+from colorzoo.training.arguments import Argument, import_tasks, value_of, with_value
 from colorzoo.training.callbacks import (
     ConsoleProgress,
     NonFiniteGuard,
@@ -84,8 +83,7 @@ def run(verb: str, arguments: Sequence[Argument]) -> int:
     """
     filter_messages()
     with TemporaryDirectory() as folder:
-        complete = with_implied_arguments(join_shards(verb, arguments, Path(folder)))
-        current = update_arguments(complete, Path(folder))
+        current = with_implied_arguments(join_shards(verb, arguments, Path(folder)))
         import_tasks(current)
         try:
             cli = ZooCLI(
@@ -536,7 +534,7 @@ def _model_of(checkpoint: Path) -> dict[str, Any]:
     """Return class and arguments of the model in a checkpoint of ``fit``."""
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        hparams = current_arguments(content["hyper_parameters"])
+        hparams = content["hyper_parameters"]
     except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
         raise WeightsError(
             f"--ckpt_path {str(checkpoint)!r} is not a checkpoint of `colorzoo fit` "

@@ -148,7 +148,7 @@ def _this_process() -> dict[str, Any]:
 
 
 def _started(process: int) -> str | None:
-    """Return when a process was started, in the clock of its machine; None if there is no such process."""
+    """Return the start time of a process by its machine's clock; None if there is no such process."""
     try:
         text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except FileNotFoundError:

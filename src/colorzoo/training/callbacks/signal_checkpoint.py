@@ -214,7 +214,7 @@ def _finite(module: torch.nn.Module) -> bool:
 
 
 def _swap_back(trainer: Trainer, pl_module: LightningModule) -> None:
-    """Take the averaged weights, with which validation was running, out of the module again."""
+    """Swap the averaged weights of a validation for the trained ones."""
     for callback in cast(list[Any], cast(Any, trainer).callbacks):
         if isinstance(callback, WeightAveraging):
             callback.on_validation_epoch_end(trainer, pl_module)

@@ -25,7 +25,6 @@ from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.extensions import Extensions
 from colorzoo.zoo.kang2023.model import Architecture, DDColor
-from colorzoo.zoo.kang2023.pipeline import Enlargement, network_lightness, recolor
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1, before their BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -114,22 +113,6 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         name, encoder = self.model.architecture.pretrained, self.model.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
             encoder.load_pretrained(name)
-
-    @torch.inference_mode()
-    def colorize_as_published(
-        self, rgb: Tensor, *, side: int = 512, enlargement: Enlargement = "nearest"
-    ) -> Tensor:
-        """Color pictures as the authors' code does; see `colorzoo.zoo.kang2023.pipeline`.
-
-        Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1]; colors do not matter.
-            side: Side in pixels of the square input.
-            enlargement: Interpolation of ab.
-
-        Returns:
-            ``(B, 3, H, W)`` in [0, 1].
-        """
-        return recolor(rgb, self.model.forward(network_lightness(rgb, side)).ab, enlargement)
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return one group: as published, biases and factors of normalizations decay, too."""

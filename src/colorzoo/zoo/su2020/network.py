@@ -126,6 +126,8 @@ class InstanceSums(NamedTuple):
 class FusionLayer(nn.Module):
     """Fusion of the features of instances and the whole picture, by a softmax over scores at each pixel.
 
+    The softmax includes features of zero outside an instance's box, as in the authors' code.
+
     Args:
         channels: Channels of the features.
     """
@@ -134,25 +136,6 @@ class FusionLayer(nn.Module):
         super().__init__()
         self.instance = _scores(channels)
         self.background = _scores(channels)
-
-    def forward(self, whole: Tensor, instances: Tensor, places: list[Rectangle]) -> Tensor:
-        """Fuse one picture.
-
-        The softmax includes features of zero outside an instance's box, as in the authors' code.
-
-        Args:
-            whole: ``(1, C, h, w)``, features of the whole picture.
-            instances: ``(N, C, h', w')``, features of the crops.
-            places: Rectangles of the crops, in cells of ``whole``.
-
-        Returns:
-            ``(1, C, h, w)``; outside of all boxes exactly ``whole``.
-        """
-        size = (whole.shape[-2], whole.shape[-1])
-        sums = None
-        for i, place in enumerate(places):
-            sums = self.add(sums, instances[i : i + 1], place, size)
-        return whole if sums is None else self.finish(whole, sums)
 
     def add(
         self, sums: InstanceSums | None, instance: Tensor, place: Rectangle, size: tuple[int, int]
@@ -177,7 +160,7 @@ class FusionLayer(nn.Module):
         return InstanceSums(largest, total, features, sums.inside | inside)
 
     def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
-        """Return the fused features ``(1, C, h, w)`` of one picture."""
+        """Return the fused features ``(1, C, h, w)`` of a picture: ``whole`` itself outside of all boxes."""
         background = self.background(whole).float() + OUTSIDE * ~sums.inside
         largest = torch.maximum(sums.largest, background)
         instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
