@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,11 @@ from colorzoo.training.configs import find_config, load_config
 
 # an argument of a sweep of wandb with ${args_no_hyphens}
 _WITHOUT_HYPHENS = re.compile(r"((model|data|trainer)(\.\w+)+|seed_everything|metrics|init_from|compile)=")
+
+# a setting of a group, and not of an optimizer or a schedule
+_OF_GROUP = re.compile(
+    r"(--model(?:\.init_args)?\.(?!\w*(?:optimizer|scheduler)\b)(?!init_args\.)\w+)\.(\w+)"
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,9 @@ def update_arguments(arguments: Sequence[Argument], folder: Path) -> list[Argume
         if argument.value is None or argument.content is None:
             # null as a sweep of wandb writes it
             value = "null" if argument.value == "None" else current_arguments(argument.value)
+            setting = _OF_GROUP.fullmatch(argument.flag)
+            if value == "null" and setting:  # jsonargparse would make it the word "None"
+                return Argument(setting[1], json.dumps({setting[2]: None}))
             return replace(argument, value=value)
         content = current_arguments(argument.content)
         if content == argument.content:
