@@ -1,5 +1,6 @@
 """Consistency of the project's own files."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -51,5 +52,17 @@ def test_no_file_is_large() -> None:
     assert [str(path) for path in files if path.stat().st_size > 10_000_000] == []
 
 
-def test_changelog_has_an_unreleased_section() -> None:
-    assert "## [Unreleased]" in read("CHANGELOG.md").splitlines()
+def test_changelog_begins_with_this_version_and_is_short() -> None:
+    _, *sections = re.split(r"^## \[", read("CHANGELOG.md"), flags=re.MULTILINE)
+    newest = next(section for section in sections)
+    released = colorzoo.__version__.partition(".dev")[0] == colorzoo.__version__
+    assert newest.startswith(f"{colorzoo.__version__}]") or not released
+    assert 1 <= newest.count("\n- ") <= 40
+
+
+def test_fragments_of_the_changelog_have_a_type() -> None:
+    known = {each["directory"] for each in tomllib.loads(read("pyproject.toml"))["tool"]["towncrier"]["type"]}
+    for path in (REPOSITORY / "changes").glob("[!R]*"):
+        assert path.name.split(".")[-2:][0] in known, path.name
+        assert path.suffix == ".md", path.name
+        assert path.read_text(encoding="utf-8").strip().count("\n") == 0, f"{path.name} has more than a line"
