@@ -3,7 +3,7 @@
     python tests/version_record.py
 
 writes ``version_record.json``: hashes of the embedded weights and of the golden files, and the colors that
-every model with embedded weights gives a picture. The record of a version with a date in CHANGELOG.md is kept.
+every model with embedded weights gives a picture. That of a version with a date in CHANGELOG.md is kept.
 """
 
 from __future__ import annotations

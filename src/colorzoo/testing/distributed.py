@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -82,12 +82,14 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     _require_same_losses(card, both, alone)
 
 
-def fork_server() -> ForkServerContext:
+def fork_server() -> ForkServerContext | SpawnContext:
     """Return a context that starts processes with torch and the packages of most models imported.
 
     A fork of this process could inherit locks of its threads; a fork of a fresh server cannot. The server is
-    started once per test run.
+    started once per test run. Windows has no forks.
     """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *_PRELOADED])
     return context
