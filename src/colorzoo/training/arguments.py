@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,11 @@ from colorzoo.training.configs import find_config, load_config
 
 # an argument of a sweep of wandb with ${args_no_hyphens}
 _WITHOUT_HYPHENS = re.compile(r"((model|data|trainer)(\.\w+)+|seed_everything|metrics|init_from|compile)=")
+
+# a setting of a group, and not of an optimizer or a schedule
+_OF_GROUP = re.compile(
+    r"(--model(?:\.init_args)?\.(?!\w*(?:optimizer|scheduler)\b)(?!init_args\.)\w+)\.(\w+)"
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,20 @@ def with_value(flag: str, value: Path | None, arguments: Sequence[Argument]) -> 
     """Return arguments with another value for a flag that they have; without the flag for None."""
     given = [] if value is None else [Argument(flag, str(value))]
     return [*given, *(each for each in arguments if each.flag != flag)]
+
+
+def spell_nulls(arguments: Sequence[Argument]) -> list[Argument]:
+    """Rewrite ``null`` for a setting of a group, which jsonargparse would take for the word "None"."""
+
+    def spelled(argument: Argument) -> Argument:
+        if argument.content is not None or argument.value not in ("None", "null"):  # None: a sweep of wandb
+            return argument
+        setting = _OF_GROUP.fullmatch(argument.flag)
+        if setting is None:
+            return replace(argument, value="null")
+        return Argument(setting[1], json.dumps({setting[2]: None}))
+
+    return [spelled(each) for each in arguments]
 
 
 def import_tasks(arguments: Sequence[Argument]) -> None:

@@ -401,7 +401,7 @@ class ColorizationModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record in the checkpoint whether and how these weights were trained."""
         checkpoint["trained"] = self.trained or checkpoint.get("global_step", 0) > 0
-        steps = self.steps_taken(int(checkpoint.get("global_step", 0)))
+        steps = int(checkpoint.get("global_step", 0))
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -409,10 +409,6 @@ class ColorizationModule(LightningModule):
         self.trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
-
-    def steps_taken(self, global_step: int) -> int:
-        """Return the steps of each optimizer from the trainer's count, which is their sum."""
-        return global_step
 
     def on_train_end(self) -> None:
         """Mark the weights as trained."""

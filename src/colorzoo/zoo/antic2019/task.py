@@ -256,10 +256,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             if scheduler.optimizer is optimizer.optimizer:
                 scheduler.step()
 
-    def _stepping(self) -> int:
-        """Return the number of optimizers that step for each batch: one at a time."""
-        return 1
-
 
 class Critic(nn.Sequential):
     """The critic: spectral norm, dropout of whole maps, self-attention, and scores of large patches.
