@@ -6,7 +6,6 @@ A metric sums its states over pictures. An evaluation keeps the states of each p
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.evaluation.machine import this_machine
 from colorzoo.evaluation.pictures import Truth
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.guidance import Guidance
@@ -333,13 +333,7 @@ def choose_measures(
         raise DataError("no metric is left to measure; name some with --metrics")
     if any(measure.name == "seconds" for measure in measures):
         notes.append(
-            f"seconds are wall time on {_name_of(device)} with {torch.get_num_threads()} thread(s) of torch, "
-            f"for each picture the median of {RUNS} runs after a warm-up"
+            f"seconds are wall time on {this_machine(device).label} with {torch.get_num_threads()} thread(s) "
+            f"of torch, for each picture the median of {RUNS} runs after a warm-up"
         )
     return measures, tuple(notes)
-
-
-def _name_of(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type} {platform.machine()}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import Method, truth_method
 from colorzoo.evaluation.pictures import Item
@@ -46,6 +47,8 @@ class EvaluationSetup:
         deviation: Difference of the pictures from those of the protocol; empty if there is none.
         notes: Notes for the user.
         resamples: Resamples of the bootstrap.
+        machine: The machine that measured.
+        processes: Number of processes.
     """
 
     protocol: Protocol
@@ -55,6 +58,8 @@ class EvaluationSetup:
     deviation: str
     notes: tuple[str, ...]
     resamples: int
+    machine: Machine
+    processes: int
 
     @property
     def outputs(self) -> tuple[Output, ...]:
