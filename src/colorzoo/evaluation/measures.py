@@ -14,7 +14,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import DataError, WeightsError
@@ -40,6 +42,8 @@ from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
 """Moments of each number of a measure."""
+
+Distance = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 
 RUNS = 3  # of which the median time is taken
 REACH = 16  # pixels from a scribble within which colors may change
@@ -120,15 +124,21 @@ class Measure:
         name: Name in protocols and ``--metrics``.
         outputs: The numbers.
         run: Returns the moments of each number.
-        features: True if the "moments" are features, from which only the whole set gives a number.
+        distance: The number of a whole set, from features of its results and truths, which are the "moments";
+            None if moments add up.
         cost: True if random weights give the same numbers.
     """
 
     name: str
     outputs: tuple[Output, ...]
     run: Callable[[MeasuredPicture], Values]
-    features: bool = False
+    distance: Distance | None = None
     cost: bool = False
+
+    @property
+    def features(self) -> bool:
+        """True if the "moments" are features, from which only the whole set gives a number."""
+        return self.distance is not None
 
 
 _INPUTS: Mapping[str, Callable[[MeasuredPicture], Any]] = {
@@ -169,7 +179,7 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
             truth.kept[shared] = metric.shared_inputs(given)
         return metric.picture_moments(given | truth.kept[shared])
 
-    return Measure(name, outputs, run, features=metric.of_whole_set)
+    return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None)
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
