@@ -14,6 +14,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.registry import list_models, load_model_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks
+from colorzoo.testing.distributed import require_same_gradients
 from throwaway_paper import write_config, write_paper
 
 CHECKS = {str(check): check for check in contract_checks()}
@@ -189,3 +190,26 @@ def test_a_faulty_model_is_found_out(
     monkeypatch.setattr(model, "forward", faulty)
     with pytest.raises(ContractError, match=paper.name):
         check(paper)
+
+
+@pytest.mark.parametrize(
+    ("layer", "share", "message"),
+    [
+        ("model.network.1", 0.17, r"network\.1\.weight in two processes is off by 1[67]\.\d%"),
+        ("discriminator.0", 0.02, r"discriminator\.0\.weight .*picture_generators"),
+        ("model.network.1", 0.005, ""),
+    ],
+)
+def test_a_wrong_gradient_of_one_layer_is_found_beside_a_large_critic(
+    layer: str, share: float, message: str, paper: ModelCard
+) -> None:
+    sizes = {"model.network.0": 1e-5, "model.network.1": 1e-6, "discriminator.0": 10.0}
+    one = {f"{name}.weight": torch.full((2, 2), size) for name, size in sizes.items()}
+    one["model.network.1.bias"] = torch.full((2,), 1e-13)  # rounding errors
+    two = {**one, "model.network.1.bias": torch.full((2,), -1e-13)}
+    two[f"{layer}.weight"] = one[f"{layer}.weight"] * (1 + share)
+    if not message:
+        require_same_gradients(paper, two, one)
+        return
+    with pytest.raises(ContractError, match=message):
+        require_same_gradients(paper, two, one)

@@ -94,6 +94,15 @@ def test_settings_of_models_have_their_group() -> None:
             assert fits or name.startswith(("discriminator_",)), f"{page}: --model.{name}"
 
 
+def test_files_that_a_page_names_are_there() -> None:
+    for page in PAGES:
+        named = re.findall(
+            r"`((?:src|tests|benchmarks|configs|docs)/[\w./-]+)`", page.read_text(encoding="utf-8")
+        )
+        missing = [each for each in named if "toy2030" not in each and not (ROOT / each).exists()]
+        assert not missing, f"{page}: {missing}"
+
+
 @pytest.mark.parametrize(("page", "text"), blocks("json", "yaml", "toml"))
 def test_data_blocks_are_read(page: str, text: str) -> None:
     kind = next(kind for kind, block in BLOCK.findall((ROOT / page).read_text()) if block == text)

@@ -9,6 +9,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from colorzoo.cli.main import main
+from colorzoo.registry import list_models, refresh
 from throwaway_paper import write_config, write_paper
 
 SOURCE = Path(importlib.util.find_spec("colorzoo").submodule_search_locations[0]).parent
@@ -108,3 +110,54 @@ def test_the_documentation_shows_these_lines() -> None:
     shown = {line.strip() for line in colorzoo.testing.__doc__.splitlines()}
     lines = [line.strip() for line in SUITE.splitlines() if line.strip()]
     assert {line for line in lines if "import" not in line and "contract_checks" not in line} <= shown
+
+
+CARD = """
+from colorzoo.card import ModelCard
+fixed = dict(title="", paper="", year=2031, summary="", task="t:T", parameters=0)
+CARDS = [ModelCard(name="sound2031", **fixed), ModelCard(name="other2031", aliases={aliases}, **fixed)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        ("import no_such_module_2031", "ModuleNotFoundError: No module named 'no_such_module_2031'"),
+        ("CARDS = 3", "TypeError: 'int' object is not iterable"),
+        ("CARDS = ['toy']", "TypeError: 'toy' is no ModelCard"),
+        (CARD.format(aliases=("ddcolor",)), "ValueError: two models claim the name 'ddcolor': kang2023"),
+        (CARD.format(aliases=()), ""),
+    ],
+    ids=["import", "number", "name", "alias", "sound"],
+)
+def test_a_broken_package_is_named_and_stops_nothing(
+    module: str,
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    info = tmp_path / "broken_paper-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-paper\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[colorzoo.models]\nbroken = broken_card_2031:CARDS\n")
+    (tmp_path / "broken_card_2031.py").write_text(module)
+    before = list_models()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_card_2031", raising=False)
+    refresh()
+    try:
+        assert main(["models"]) == 0
+        said = capsys.readouterr().err.splitlines()
+        if not reason:
+            assert (said, set(list_models()) - set(before)) == ([], {"sound2031", "other2031"})
+            return
+        (line,) = said
+        assert line.startswith(f"colorzoo: the models of the package broken-paper are skipped: {reason}")
+        assert list_models() == before
+        assert main(["doctor"]) == 1
+        problem = f"problem: the models of the package broken-paper are skipped: {reason}"
+        assert problem in capsys.readouterr().out
+    finally:
+        monkeypatch.undo()
+        refresh()

@@ -1,5 +1,6 @@
 """Consistency of the project's own files."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -51,5 +52,36 @@ def test_no_file_is_large() -> None:
     assert [str(path) for path in files if path.stat().st_size > 10_000_000] == []
 
 
-def test_changelog_has_an_unreleased_section() -> None:
-    assert "## [Unreleased]" in read("CHANGELOG.md").splitlines()
+def test_changelog_begins_with_this_version_and_is_short() -> None:
+    _, *sections = re.split(r"^## \[", read("CHANGELOG.md"), flags=re.MULTILINE)
+    newest = next(section for section in sections)
+    released = colorzoo.__version__.partition(".dev")[0] == colorzoo.__version__
+    assert newest.startswith(f"{colorzoo.__version__}]") or not released
+    assert 1 <= newest.count("\n- ") <= 40
+
+
+def test_fragments_of_the_changelog_have_a_type() -> None:
+    known = {each["directory"] for each in tomllib.loads(read("pyproject.toml"))["tool"]["towncrier"]["type"]}
+    for path in (REPOSITORY / "changes").glob("[!R]*"):
+        assert path.name.split(".")[-2:][0] in known, path.name
+        assert path.suffix == ".md", path.name
+        assert path.read_text(encoding="utf-8").strip().count("\n") == 0, f"{path.name} has more than a line"
+
+
+def test_workflows_run_what_the_project_runs() -> None:
+    folder = REPOSITORY / ".github" / "workflows"
+    jobs = {
+        name: job
+        for path in folder.glob("*.yml")
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items()
+    }
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert project["requires-python"] == ">=3.11,<3.14"
+    for name in ("whole", "wheel"):
+        assert jobs[name]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert {job["runs-on"] for job in jobs.values()} == {"ubuntu-latest", "${{ matrix.os }}"}
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert "bash .ci/run" in commands
+    assert any("lowest-direct" in command for command in commands)
+    pytest_command = next(command for command in commands if "-m pytest" in command)
+    assert pytest_command in read("README.md")

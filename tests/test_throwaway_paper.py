@@ -41,10 +41,10 @@ def card(configs: Path) -> ModelCard:
     return model_card(NAME)
 
 
-def test_it_has_at_most_thirty_lines_without_imports() -> None:
-    lines = [line for module in MODULES for line in shown(module).splitlines()]
-    code = [line for line in lines if line.strip() and not line.startswith(("import ", "from "))]
-    assert len(code) <= 30
+def test_it_has_less_than_forty_lines_without_imports() -> None:
+    lines = [line.strip() for module in MODULES for line in shown(module).splitlines()]
+    code = [line for line in lines if line and not line.startswith(("import ", "from ", '"""'))]
+    assert len(code) < 40
 
 
 def test_it_is_listed(configs: Path) -> None:

@@ -121,7 +121,7 @@ def install(folder: Path, tmp_path: Path) -> Iterator[None]:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     for name, text in throwaway_paper.FILES.items():
-        target = package if name in throwaway_paper.MODULES else package.parent
+        target = package.parent if name == "pyproject.toml" else package
         (target / name).write_text(text)
     project = tomllib.loads(throwaway_paper.FILES["pyproject.toml"])["project"]
     info = tmp_path / f"{project['name']}-{project['version']}.dist-info"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.training.create import create_model as create_model
     from colorzoo.training.create import from_pretrained as from_pretrained
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Name -> module. Resolved at first use, so that `import colorzoo` does not import torch.
 _PUBLIC = {

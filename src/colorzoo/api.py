@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import warnings
@@ -26,6 +27,7 @@ from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guidance_maps import GuidanceLike, ReadGuidance, choose_for_guidance, read_guidance
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.pictures.write import write_notes
+from colorzoo.settings import plain_arguments
 from colorzoo.weights.files import digest_of
 
 FileStatus = Literal["colored", "done", "failed"]
@@ -200,7 +202,8 @@ def colorize_files(
         ColorzooError: The model or its weights cannot be had.
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
-    ready, index = resumable_files(Path(output), process, model, weights, device, _stamp(weights), **settings)
+    stamp, key = _stamp(weights), _key_of(settings)
+    ready, index = resumable_files(Path(output), process, model, weights, device, stamp, key)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
     jobs = []
@@ -230,11 +233,11 @@ def resumable_files(
     weights: str | Path | None,
     device: str,
     stamp: Stamp,
-    **settings: Any,
+    settings: str,
 ) -> tuple[ReadyModel, DoneIndex]:
     """Return a model and the index of what it has done in a folder; those of the last calls are kept."""
     del stamp  # part of the key only
-    ready = ready_model(Colorizer(model, weights=weights, device=device, **settings))
+    ready = ready_model(Colorizer(model, weights=weights, device=device, **json.loads(settings)))
     return ready, DoneIndex(output, process)
 
 
@@ -252,7 +255,7 @@ def _colorizer_for(
     if not references and folder is not None and isinstance(recipe, Recipe):
         references = [path for path, _ in recipe_reference_files(recipe, folder)]
     choice = choose_for_guidance(model, recipe, weights, references=references, fast=fast)
-    return kept_colorizer(choice.name, weights, device, _stamp(weights), **settings)
+    return kept_colorizer(choice.name, weights, device, _stamp(weights), _key_of(settings))
 
 
 def _color_options(
@@ -279,11 +282,16 @@ def _color_options(
 
 @lru_cache(maxsize=2)
 def kept_colorizer(
-    model: str, weights: str | Path | None, device: str, stamp: Stamp, **settings: Any
+    model: str, weights: str | Path | None, device: str, stamp: Stamp, settings: str
 ) -> Colorizer:
-    """Return a colorizer; those of the last calls are kept."""
+    """Return a colorizer with settings in JSON; those of the last calls are kept."""
     del stamp  # part of the key only: a file that was trained further is loaded again
-    return Colorizer(model, weights=weights, device=device, **settings)
+    return Colorizer(model, weights=weights, device=device, **json.loads(settings))
+
+
+def _key_of(settings: dict[str, Any]) -> str:
+    """Return settings as JSON, as a group or a list of numbers cannot be a key itself."""
+    return json.dumps(plain_arguments(settings), sort_keys=True, default=str)
 
 
 def _stamp(weights: str | Path | None) -> Stamp:

@@ -16,10 +16,8 @@ from typing import IO
 from uuid import uuid4
 
 _ABANDONED = 3600.0  # seconds without a write, after which a process of another machine counts as dead
-_MACHINE, _PROCESS, _RANDOM = 8, 8, 12  # hexadecimal digits; earlier versions wrote random ones alone
-_NAME = re.compile(
-    rf"\.colorzoo-(?:([0-9a-f]{{{_MACHINE}}})([0-9a-f]{{{_PROCESS}}}))?[0-9a-f]{{{_RANDOM}}}\.part"
-)
+_MACHINE, _PROCESS, _RANDOM = 8, 8, 12  # hexadecimal digits
+_NAME = re.compile(rf"\.colorzoo-([0-9a-f]{{{_MACHINE}}})([0-9a-f]{{{_PROCESS}}})[0-9a-f]{{{_RANDOM}}}\.part")
 
 
 @contextmanager
@@ -107,9 +105,9 @@ def _linked(partial: Path, path: Path) -> bool:
     return True
 
 
-def _is_gone(machine: str | None, process: str | None) -> bool:
+def _is_gone(machine: str, process: str) -> bool:
     """Return whether a process is known to be gone."""
-    if process is None or machine != _machine() or sys.platform != "linux":
+    if machine != _machine() or sys.platform != "linux":
         return False
     return not Path("/proc", str(int(process, 16))).exists()
 

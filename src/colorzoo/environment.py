@@ -1,9 +1,14 @@
-"""Switches that users set in the environment, and the versions of the installed packages."""
+"""Switches that users set in the environment, versions of packages, and descriptions of machine and run."""
 
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 LIBRARIES = (
     "torch",
@@ -31,3 +36,45 @@ def installed_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of the processor, its architecture if the system does not tell more.
+
+    Args:
+        cpuinfo: File in which Linux describes the processor; it may be missing.
+    """
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe_run() -> dict[str, Any]:
+    """Return command line, versions, platform, and commit of the source code if it is a git checkout."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: installed_version(name) for name in ("colorzoo", *LIBRARIES)},
+        "git": git_state(Path(__file__).parent),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return commit and whether files differ from it; None outside a checkout or without git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

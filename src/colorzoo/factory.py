@@ -17,7 +17,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
-from colorzoo.settings import current_arguments, known_settings, nest_arguments
+from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.file_record import record_first_use
 from colorzoo.weights.load import UNTRAINED
@@ -180,7 +180,7 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
 
 def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
     """Return the settings that weights need."""
-    return {} if found is None else current_arguments(found.hparams)
+    return {} if found is None else dict(found.hparams)
 
 
 def _authors_own(

@@ -16,7 +16,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import flatten_arguments, recorded_arguments
+from colorzoo.settings import flatten_arguments, given_groups, recorded_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharing import save_folder
@@ -47,8 +47,8 @@ class ColoringModel(nn.Module):
         torch.Size([2, 2, 32, 48])
 
     A subclass takes the groups of settings (`colorzoo.settings`) that decide its answers, builds its network
-    from them, passes both to ``super().__init__``, and defines `forward`. Its task, a
-    `ColorizationModule`, holds it.
+    from them, passes both to ``super().__init__``, which keeps each group as an attribute of its name, and
+    defines `forward`. Its task, a `ColorizationModule`, holds it.
 
     Attributes:
         accepts: Kinds of guidance that the model uses.
@@ -88,6 +88,8 @@ class ColoringModel(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
+        for name, group in given_groups(type(self), settings).items():
+            setattr(self, name, group)
         self._settings = recorded_arguments(type(self), settings)
 
     @property
@@ -182,7 +184,7 @@ class ColoringModel(nn.Module):
     def _held(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights of a model from its weight file or from a checkpoint of its trainer.
 
-        A checkpoint holds them below ``model.``; those written before had them beside a discriminator.
+        A checkpoint holds them below ``model.``; the authors' files may have a discriminator beside them.
         """
         held = {key.removeprefix(HELD): value for key, value in state_dict.items() if key.startswith(HELD)}
         return held or cls._without_training(state_dict)

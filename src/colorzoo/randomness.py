@@ -5,6 +5,7 @@ So two processes with half a batch each see what one process with the whole batc
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -13,16 +14,31 @@ from torch import Tensor
 Generators = torch.Generator | Sequence[torch.Generator]
 """One generator for a whole batch, or one for each picture."""
 
+_PLAIN = 7  # bytes
+
 
 def picture_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
     """Return a CPU generator for each picture.
 
+    Examples:
+        >>> seeds = torch.tensor([7, 8])
+        >>> draw_uniform(picture_generators(seeds, "flip"), 2, 1, torch.device("cpu")).shape
+        torch.Size([2, 1])
+
     Args:
-        seeds: ``(B,)`` int64, the pictures' own seeds.
-        purpose: What the numbers are for; different purposes draw independent numbers.
+        seeds: ``(B,)`` int64, the pictures' own seeds: ``batch["seed"]``.
+        purpose: What the numbers are for, in a word or two; different purposes draw independent numbers.
     """
-    salt = int.from_bytes(purpose.encode()[:7].ljust(7, b"."), "big")
+    salt = _salt(purpose)
     return [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds.tolist()]
+
+
+def _salt(purpose: str) -> int:
+    """Return a number for a purpose: its bytes where they fit, by which 0.1.0 drew, else a hash."""
+    name = purpose.encode()
+    if len(name) > _PLAIN:
+        return int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
+    return int.from_bytes(name.ljust(_PLAIN, b"."), "big")
 
 
 def draw_uniform(generators: Generators, batch: int, columns: int, device: torch.device) -> Tensor:

@@ -1,8 +1,8 @@
 """The registry: finds model cards by scanning, never by a list kept by hand.
 
 Cards come from every ``card.py`` in the folders of `colorzoo.zoo`, and from the packages that the entry-point
-group ``colorzoo.models`` names (each entry point loads to an iterable of `ModelCard`). No torch is imported
-until a class is loaded.
+group ``colorzoo.models`` names (each entry point loads to an iterable of `ModelCard`). A package whose cards
+cannot be used is skipped with a warning. No torch is imported until a class is loaded.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args
 
 import colorzoo.zoo
@@ -127,7 +129,7 @@ def task_paths() -> dict[str, str]:
 
 def refresh() -> None:
     """Scan for cards again, so that a package installed since is found."""
-    all_cards.cache_clear()
+    _scan.cache_clear()
 
 
 def _load(path: str) -> type[Any]:
@@ -137,22 +139,76 @@ def _load(path: str) -> type[Any]:
     return loaded
 
 
-@cache
+@dataclass(frozen=True)
+class SkippedPackage:
+    """An installed package whose models are not used.
+
+    Attributes:
+        package: Its name, as pip knows it.
+        reason: What is wrong with it.
+    """
+
+    package: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the models of the package {self.package} are skipped: {self.reason}"
+
+
 def all_cards() -> dict[str, ModelCard]:
     """Return all cards by name.
 
     Raises:
-        ValueError: Two models have the same name or alias.
+        ValueError: Two models of the zoo have the same name or alias.
     """
+    return _scan()[0]
+
+
+def skipped_packages() -> list[SkippedPackage]:
+    """Return the installed packages of papers whose cards cannot be used."""
+    return _scan()[1]
+
+
+def plugin_packages() -> set[str]:
+    """Return the names by which Python imports the installed packages of papers."""
+    return {each.module.partition(".")[0] for each in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+@cache
+def _scan() -> tuple[dict[str, ModelCard], list[SkippedPackage]]:
+    """Return all cards by name and the packages that are skipped, with a warning for each of these."""
     found: dict[str, ModelCard] = {}
     taken: dict[str, str] = {}
-    for card in [*_zoo_cards(), *_plugin_cards()]:
+    _add_cards(_zoo_cards(), found, taken)
+    skipped = []
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        # a copy: of a package with a wrong card none is used
+        more, names = dict(found), dict(taken)
+        try:
+            _add_cards(entry_point.load(), more, names)
+        except Exception as error:  # a module of others may raise anything
+            skipped.append(SkippedPackage(_package_of(entry_point), _reason(error)))
+            warnings.warn(str(skipped[-1]), UserWarning, stacklevel=2)
+        else:
+            found, taken = more, names
+    return found, skipped
+
+
+def _add_cards(cards: Iterable[ModelCard], found: dict[str, ModelCard], taken: dict[str, str]) -> None:
+    """Add cards to those found by name, and their names and aliases to those taken.
+
+    Raises:
+        TypeError: One is no card.
+        ValueError: A name or an alias is taken.
+    """
+    for card in cards:
+        if not isinstance(card, ModelCard):
+            raise TypeError(f"{card!r} is no ModelCard")
         for name in (card.name, *card.aliases):
             if name in taken:
                 raise ValueError(f"two models claim the name {name!r}: {taken[name]} and {card.name}")
             taken[name] = card.name
         found[card.name] = card
-    return found
 
 
 def _zoo_cards() -> Iterator[ModelCard]:
@@ -161,7 +217,9 @@ def _zoo_cards() -> Iterator[ModelCard]:
             yield from importlib.import_module(f"{folder.name}.card").CARDS
 
 
-def _plugin_cards() -> Iterator[ModelCard]:
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        cards: Iterable[ModelCard] = entry_point.load()
-        yield from cards
+def _package_of(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist is not None else entry_point.module
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

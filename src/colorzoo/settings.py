@@ -73,20 +73,6 @@ Count = Annotated[int, Range(0)]
 Natural = Annotated[int, Range(1)]
 """A whole number, 1 or more."""
 
-# Class paths of configurations and checkpoints written before, by their first part.
-_MOVED = {
-    "colorzoo.tasks.": "colorzoo.training.",
-    "colorzoo.callbacks.": "colorzoo.training.callbacks.",
-    "colorzoo.loggers.": "colorzoo.training.loggers.",
-    "lightning.pytorch.strategies.ModelParallelStrategy": "colorzoo.training.saving.ShardedStrategy",
-    "colorzoo.zoo.cho2023.points.": "colorzoo.zoo.cho2023.task.",
-    "colorzoo.zoo.zhang2017.global_task.": "colorzoo.zoo.zhang2017.task.",
-    "colorzoo.zoo.colorzoo2026.task.Colorzoo2026Trainer": "colorzoo.zoo.colorzoo2026.task.Colorzoo2026Task",
-}
-_RENAMED = {"luma_noise": "lightness_noise", "read_luma": "read_lightness"}
-# Settings that are gone, by group; they changed the training of one experiment only.
-_GONE = {"extensions": ("labels", "label_weight", "regress_every")}
-
 
 def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
     """Return a group of settings that is given as such, as a mapping (from a checkpoint), or not at all.
@@ -192,6 +178,17 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
 
 
+def given_groups(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the groups of settings of a constructor by name, from its arguments or their defaults.
+
+    Raises:
+        ColorzooError: See `settings_of`.
+    """
+    return {
+        name: settings_of(kind, arguments.get(name)) for name, kind in setting_groups(constructor).items()
+    }
+
+
 def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
     """Return the types of a constructor's arguments by name, also of those in ``**kwargs: Unpack[...]``."""
     found: dict[str, Any] = {}
@@ -210,31 +207,14 @@ def recorded_arguments(constructor: Callable[..., Any], arguments: Mapping[str, 
 
     Arguments of base classes are left out; Lightning's own, which begin with an underscore, are kept.
     """
-    groups = setting_groups(constructor)
     taken = argument_types(constructor)
     own = {key: value for key, value in arguments.items() if key in taken or key.startswith("_")}
-    return plain_arguments({**own, **{key: settings_of(groups[key], own.get(key)) for key in groups}})
+    return plain_arguments({**own, **given_groups(constructor, own)})
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments as mappings, lists, numbers and text; callables are left out."""
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
-
-
-def current_arguments(arguments: Any) -> Any:
-    """Bring arguments of a configuration or a checkpoint of an earlier version up to date, at any depth."""
-    if isinstance(arguments, str):
-        start = next((old for old in _MOVED if arguments.startswith(old)), None)
-        return arguments if start is None else _MOVED[start] + arguments.removeprefix(start)
-    if isinstance(arguments, list):
-        return [current_arguments(each) for each in arguments]
-    if not isinstance(arguments, Mapping):
-        return arguments
-    current = {_RENAMED.get(key, key): current_arguments(value) for key, value in arguments.items()}
-    for group, names in _GONE.items():
-        if isinstance(current.get(group), dict):
-            current[group] = {key: value for key, value in current[group].items() if key not in names}
-    return current
 
 
 def _ranges(hint: Any) -> list[Range]:

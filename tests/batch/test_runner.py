@@ -88,12 +88,11 @@ def test_leftovers_of_killed_runs_are_removed(
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: 2**30)  # more than there can be
         dead = part_of(out / "0.png")
-    old, new = out / ".colorzoo-0123456789ab.part", out / ".colorzoo-ba9876543210.part"
-    elsewhere = out / f".colorzoo-{'0' * 8}{dead.name[18:]}"
+    elsewhere, old = (out / f".colorzoo-{machine * 8}{dead.name[18:]}" for machine in "01")
     others = out / ".colorzoo-notes.part"
-    for part in (living, dead, old, new, elsewhere, others):
+    for part in (living, dead, old, elsewhere, others):
         part.write_bytes(b"half")
     for part in (old, others):
         os.utime(part, (time.time() - 4000,) * 2)
     assert run(source, "-o", out)[0] == 0
-    assert {path for path in out.iterdir() if path.name.startswith(".")} == {living, new, elsewhere, others}
+    assert {path for path in out.iterdir() if path.name.startswith(".")} == {living, elsewhere, others}

@@ -181,6 +181,15 @@ def test_untrained_models_are_refused_in_one_line(run: Run, tmp_path: Path, monk
     assert "untrained" in err
 
 
+def test_a_model_without_weights_says_how_to_try_it(run: Run, tmp_path: Path) -> None:
+    words = (photo(tmp_path / "a.png"), "--model", "yun2023_small", "--weights", "default")
+    code, _, err = run(*words)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--allow-untrained" in err
+    assert run(*words, "--allow-untrained")[0] == 0
+    assert tree(tmp_path) == ["a.color.png", "a.png"]
+
+
 def test_good_pictures_among_bad_ones_are_colored(run: Run, tmp_path: Path) -> None:
     bad = bad_pictures(tmp_path / "in")
     good = [photo(tmp_path / "in" / name) for name in ("a.png", "b.png")]

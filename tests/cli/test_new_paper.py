@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from colorzoo.cli.main import main
 from colorzoo.cli.new_paper import paper_files
+from colorzoo.testing import ContractError, contract_checks
 from knobs.knob import Knobs
 from throwaway_paper import FILES, shown
 from training_recipes.recipe import Recipe
+
+KINDS = pytest.mark.parametrize("kind", [[], ["--gan"]], ids=["plain", "gan"])
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -19,44 +25,120 @@ def test_the_page_shows_what_is_written(file: str) -> None:
     assert written[file] == FILES[file]
 
 
-def test_a_package_of_its_own_is_written_and_its_contract_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def forget() -> Iterator[None]:
+    """Forget the modules of the papers that a test imports."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("smith2031", "test_smith2031")]:
+        del sys.modules[name]
+
+
+@KINDS
+def test_a_package_of_its_own_is_written_and_its_checks_pass(
+    kind: list[str],
+    forget: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["new-paper", "smith2031"]) == 0
+    assert main(["new-paper", "smith2031", *kind]) == 0
     said = capsys.readouterr().out.splitlines()
     assert [Path(line) for line in said[:-1]] == [
-        path for path in map(Path, said[:-1]) if path.is_file() and "toy2030" not in path.read_text()
+        path for path in map(Path, said[:-1]) if path.is_file() and "toy2030" not in path.read_text().lower()
     ]
     assert said[-1] == "Now: python -m pip install -e ./smith2031 && python -m pytest smith2031"
     monkeypatch.syspath_prepend(tmp_path / "smith2031")
     from smith2031.card import CARDS
 
-    from colorzoo.testing import contract_checks
-
     assert CARDS[0].year == 2031
-    for check in contract_checks(configs=tmp_path):
-        if str(check) in ("card_matches_class", "parameter_count", "guidance", "config"):
+    for check in contract_checks(configs=tmp_path / "smith2031"):
+        if str(check) in ("card_matches_class", "parameter_count", "guidance", "config", "gradients"):
+            check(CARDS[0])
+    assert pytest.main(["-q", "-p", "no:cacheprovider", "smith2031/test_smith2031.py"]) == 0
+
+
+def test_a_wrong_sign_passes_the_contract_and_not_the_test_of_the_losses(
+    forget: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-paper", "smith2031", "--gan"]) == 0
+    task = Path("smith2031/smith2031/task.py")
+    right = '"adversarial": -self.score('
+    assert right in task.read_text()
+    task.write_text(task.read_text().replace(right, right.replace("-", "")))
+    monkeypatch.syspath_prepend(tmp_path / "smith2031")
+    assert pytest.main(["-q", "-p", "no:cacheprovider", "smith2031/test_smith2031.py"]) == 1
+    assert "test_each_loss_of_the_generator[adversarial_weight" in capsys.readouterr().out
+
+
+@KINDS
+def test_two_processes_train_it_as_one(
+    kind: list[str], forget: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-paper", "smith2031", *kind]) == 0
+    monkeypatch.syspath_prepend(tmp_path / "smith2031")
+    from smith2031.card import CARDS
+
+    (check,) = (each for each in contract_checks() if str(each) == "two_processes_equal_one")
+    check(CARDS[0])
+    if kind:  # its penalty draws for each picture
+        from smith2031 import task
+
+        monkeypatch.setattr(task, "picture_generators", lambda seeds, _: _shared(len(seeds)))
+        with pytest.raises(ContractError, match="picture_generators"):
             check(CARDS[0])
 
 
+def _shared(count: int) -> list[object]:
+    """Return generators that do not belong to pictures."""
+    import torch
+
+    return [torch.Generator().manual_seed(index) for index in range(count)]
+
+
+@KINDS
 def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("src/colorzoo/zoo").mkdir(parents=True)
-    assert main(["new-paper", "smith2031", "--zoo"]) == 0
+    assert main(["new-paper", "smith2031", "--zoo", *kind]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "Now: python -m pytest -k smith2031"
     task = Path("src/colorzoo/zoo/smith2031/task.py").read_text()
     assert "from colorzoo.zoo.smith2031.model import" in task
+    assert "class Smith2031(" in task
     found: dict[str, object] = {}
     for file in ("tests/knobs/smith2031.py", "tests/training_recipes/smith2031.py"):
         exec(compile(Path(file).read_text(), file, "exec"), found)
-    assert found["KNOBS"] == {"smith2031": Knobs()}
+    assert isinstance(found["KNOBS"]["smith2031"], Knobs)  # type: ignore[index]
     (recipe,) = found["RECIPES"]  # type: ignore[misc]
     assert isinstance(recipe, Recipe)
-    assert Path("configs", recipe.config).read_text() == shown(
-        "tiny.yaml", "colorzoo.zoo.smith2031", "smith2031"
-    )
+    written = Path("configs", recipe.config).read_text()
+    if not kind:
+        expected = shown("tiny.yaml", "colorzoo.zoo.smith2031", "smith2031")
+        assert written == expected.replace("Toy2030", "Smith2031")
+
+
+@KINDS
+@pytest.mark.parametrize("zoo", [[], ["--zoo"]], ids=["package", "zoo"])
+def test_what_is_written_is_clean_for_ruff(
+    kind: list[str], zoo: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("src/colorzoo/zoo").mkdir(parents=True)
+    assert main(["new-paper", "smith2031", *zoo, *kind]) == 0
+    if zoo:
+        Path("pyproject.toml").write_text(PROJECT.read_text())
+    ours = ["--config", 'lint.isort.known-first-party=["colorzoo"]'] if zoo else []  # is not in this folder
+    for words in (["check", *ours], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *words, "--no-cache", *(["."] if zoo else ["smith2031"])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +147,7 @@ def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
         (["smith"], "'smith' is no name of a paper; expected author and year"),
         (["zhang2016"], "zhang2016 is a model already"),
         (["smith2031", "--zoo"], "--zoo: src/colorzoo/zoo is not here"),
-        (["jones2031"], "jones2031/tiny.yaml exists already"),
+        (["jones2031"], "jones2031/pyproject.toml exists already"),
     ],
 )
 def test_nothing_is_written_over(
@@ -77,8 +159,8 @@ def test_nothing_is_written_over(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("jones2031").mkdir()
-    Path("jones2031/tiny.yaml").write_text("mine")
+    Path("jones2031/pyproject.toml").write_text("mine")
     assert main(["new-paper", *words]) == 2
     assert message in capsys.readouterr().err
-    assert [path.name for path in tmp_path.rglob("*")] == ["jones2031", "tiny.yaml"]
-    assert Path("jones2031/tiny.yaml").read_text() == "mine"
+    assert [path.name for path in tmp_path.rglob("*")] == ["jones2031", "pyproject.toml"]
+    assert Path("jones2031/pyproject.toml").read_text() == "mine"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.evaluator import Evaluator
+from colorzoo.evaluation.machine import shared_machine, this_machine
 from colorzoo.evaluation.methods import colorizer_function
 from colorzoo.evaluation.pictures import Item, read_truth
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
@@ -32,6 +35,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
 from colorzoo.pictures.read import read_picture
 from colorzoo.plots import COLORS
+from colorzoo.weights.files import sha256_of
 from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
 from tiny_model import NAME
 
@@ -121,6 +125,62 @@ def test_a_killed_evaluation_resumes_where_it_stopped(
     assert set(colored) == {"2.png", "3.png"}
     assert contents(plan.output) == contents(plan.output.parent / "whole")
     assert not list(plan.output.rglob("*.tmp"))
+
+
+def test_the_manifest_names_machine_and_run(run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["colorzoo", "evaluate", f"{Path.home()}/photos"])
+    folder = plan.data.parent / "theirs"
+    shutil.copytree(plan.data, folder)
+    run(models=(NAME, "colorzoo2026", f"theirs={folder}"), metrics=("psnr",), interactions=(0,))
+    found = json.loads((plan.output / "manifest.json").read_text())
+    assert found["machine"]["device"] == "cpu"
+    assert found["machine"]["threads"] == 1
+    assert found["seed"] == 0
+    assert found["run"]["command"] == ["colorzoo", "evaluate", "~/photos"]
+    assert datetime.fromisoformat(found["run"]["date"]).tzinfo is not None
+    tiny, default, theirs = found["methods"]
+    assert tiny["sha256"] == sha256_of(Path(plan.weights[NAME]))
+    assert tiny["trained_on"] == "unknown: the file has no record"
+    assert "photos" in default["trained_on"]
+    assert str(folder) not in json.dumps(found)
+    (folder / "0.png").write_bytes((folder / "1.png").read_bytes())
+    run(models=(f"theirs={folder}",), metrics=("psnr",), interactions=(0,), weights={})
+    (changed,) = json.loads((plan.output / "manifest.json").read_text())["methods"]
+    assert changed["sha256"] != theirs["sha256"]
+
+
+def test_results_of_another_machine_are_measured_again(
+    run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colored: list[str] = []
+    color = Evaluator.color_item
+
+    def recorded(self: Evaluator, method: Any, item: Any, *rest: Any) -> None:
+        colored.append(item.name)
+        color(self, method, item, *rest)
+
+    monkeypatch.setattr(Evaluator, "color_item", recorded)
+
+    def measured(**changes: Any) -> int:
+        colored.clear()
+        run(models=("gray",), metrics=("psnr",), weights={}, **changes)
+        return len(colored)
+
+    assert [measured(), measured(), measured(threads=2), measured(threads=2)] == [4, 0, 4, 0]
+    monkeypatch.setattr("colorzoo.evaluation.machine.processor_name", lambda: "another one")
+    assert [measured(), measured()] == [4, 0]
+
+
+def test_processes_on_different_machines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = this_machine(torch.device("cpu"))
+
+    def gather(found: list[Any], own: Any) -> None:
+        found[:] = [own, replace(own, processor="another one")]
+
+    monkeypatch.setattr("torch.distributed.all_gather_object", gather)
+    assert shared_machine(torch.device("cpu"), 1) == here
+    with pytest.raises(DataError, match="another one"):
+        shared_machine(torch.device("cpu"), 2)
 
 
 def test_a_damaged_cache_file_is_made_again(run: Run, plan: Plan) -> None:

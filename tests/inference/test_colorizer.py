@@ -316,3 +316,14 @@ def test_a_weight_file_names_its_model(tmp_path: Path) -> None:
     assert choose_for_guidance(None, Recipe()).name == "colorzoo2026"
     with pytest.raises(WeightsError, match=f"it belongs to {NAME}"):
         colorzoo.create_model("zhang2016_small", path)
+
+
+def test_a_setting_may_be_given_in_its_group() -> None:
+    picture, name = gray_picture(32, 40), "zhang2017_local_small"
+    plain, grouped = (
+        colorzoo.colorize(picture, name),
+        colorzoo.colorize(picture, name, architecture={"width": 0.25}),
+    )
+    assert np.array_equal(np.asarray(plain), np.asarray(grouped))
+    with pytest.raises(WeightsError, match="of another shape"):
+        colorzoo.colorize(picture, name, architecture={"width": 0.5})

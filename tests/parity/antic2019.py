@@ -16,7 +16,6 @@ from colorzoo.zoo.antic2019.network import (
     deep_shape,
     weighted_shuffle,
 )
-from colorzoo.zoo.antic2019.pipeline import network_input, raw_picture, restore_luma, square_gray
 from colorzoo.zoo.antic2019.published import convert_published, generator_key
 from colorzoo.zoo.antic2019.task import (
     VGG_LAYERS,
@@ -27,6 +26,7 @@ from colorzoo.zoo.antic2019.task import (
     pretraining_loss,
 )
 from parity.cases import Golden, case
+from parity.pipelines.antic2019 import network_input, raw_picture, restore_luma, square_gray
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 

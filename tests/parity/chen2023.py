@@ -1,7 +1,11 @@
 """Parts of SPColor (Chen et al. 2023) against the authors' code, through the names of their checkpoint."""
 
+import re
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.factory import create_coloring_model
@@ -13,7 +17,7 @@ from colorzoo.losses import (
     self_reference_l1,
     unmatched_perceptual,
 )
-from colorzoo.networks.clusters import Classified, classify, cluster_loss, merge_clusters
+from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import (
     ColorNet,
@@ -25,7 +29,7 @@ from colorzoo.networks.exemplar import (
 from colorzoo.networks.exemplar_features import CaffeVGG19, caffe_input
 from colorzoo.networks.matching import WarpNet
 from colorzoo.zoo.chen2023.network import DinoBackbone, StegoHead
-from colorzoo.zoo.chen2023.published import convert_discriminator, convert_stego
+from colorzoo.zoo.chen2023.published import convert_stego
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
@@ -160,7 +164,8 @@ def stego_head(golden: Golden) -> None:
     linear = torch.log_softmax(head.linear(code), dim=1)
     rows, columns = golden.tensor("out_linear").shape[-2:]
     golden.close("out_linear", linear[..., :rows, :columns], like="out_conf")
-    golden.close("out_cluster_loss", cluster_loss(code, head.clusters), like="out_conf")
+    cosine = torch.einsum("bdhw,md->bmhw", F.normalize(code, dim=1), F.normalize(head.clusters, dim=1))
+    golden.close("out_cluster_loss", -cosine.amax(dim=1).mean(), like="out_conf")
 
 
 def check_classes(golden: Golden, code: Tensor, centers: Tensor, suffix: str) -> None:
@@ -175,6 +180,18 @@ def check_classes(golden: Golden, code: Tensor, centers: Tensor, suffix: str) ->
     clear = (two[:, 0] - two[:, 1]) > 1e-4
     assert clear.float().mean() > 0.9
     assert torch.equal(found.labels[:, 0][clear], golden.tensor(f"out_labels{suffix}").long()[clear])
+
+
+def convert_discriminator(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the discriminator: layers are counted from 0, ``weight_bar`` is the weight itself."""
+    ours = {}
+    for key, value in state_dict.items():
+        name = re.sub(r"^layer(\d)(_new)?\.0\.", lambda m: f"layers.{int(m[1]) - 1}.", key)
+        name = re.sub(r"^last(_new)?\.(0\.)?", "last.", name)
+        name = re.sub(r"^attention\.(query|key|value)_conv\.", r"attention.\1.", name)
+        name = name.replace("module.", "")
+        ours[re.sub(r"weight_(bar|u|v)$", lambda m: {"bar": "weight"}.get(m[1], m[1]), name)] = value
+    return ours
 
 
 @case("spcolor_disc")

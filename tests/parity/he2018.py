@@ -4,20 +4,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.zoo.he2018.matching import distances, matches_of, round_trip
+from colorzoo.zoo.he2018.matching import distances, round_trip
 from colorzoo.zoo.he2018.model import ExemplarColorization
 from colorzoo.zoo.he2018.network import ColorNet, GrayTaps, GrayVGG
-from colorzoo.zoo.he2018.pipeline import (
+from colorzoo.zoo.he2018.published import convert_color_net, convert_published, convert_vgg
+from parity.cases import Golden, case
+from parity.pipelines.he2018 import (
     Combo,
     Published,
     color_combo,
     error_maps,
     lightness_levels,
     make_combo,
+    matches_of,
     warped_picture,
 )
-from colorzoo.zoo.he2018.published import convert_color_net, convert_published, convert_vgg
-from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
 LEVELS = ("5_1", "4_1", "3_1", "2_1", "1_1")

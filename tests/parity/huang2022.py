@@ -20,7 +20,7 @@ from colorzoo.networks.exemplar_features import VGGTrunk
 from colorzoo.networks.matching import WarpNet
 from colorzoo.zoo.huang2022 import hints as hint_rules
 from colorzoo.zoo.huang2022.exemplar import Matcher
-from colorzoo.zoo.huang2022.hints import CellColor, add_rectangle, add_stroke, exemplar_hints
+from colorzoo.zoo.huang2022.hints import CellColor, exemplar_hints, resized, to_levels
 from colorzoo.zoo.huang2022.losses import (
     LPIPS,
     VQGANObjective,
@@ -29,17 +29,6 @@ from colorzoo.zoo.huang2022.losses import (
     generator_total,
     judged,
     patch_discriminator,
-)
-from colorzoo.zoo.huang2022.pipeline import (
-    gray_levels,
-    join,
-    limited_size,
-    network_input,
-    resized,
-    to_levels,
-    to_signed,
-    validation_crop,
-    whole_cells,
 )
 from colorzoo.zoo.huang2022.sampling import Draw, most_probable, sample
 from colorzoo.zoo.huang2022.task import fed_codes, masked_cross_entropy, transformer_groups
@@ -54,6 +43,19 @@ from colorzoo.zoo.huang2022.users import (
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
 from colorzoo.zoo.huang2022.windows import repaint, windows
 from parity.cases import Golden, case
+from parity.pipelines.huang2022 import (
+    add_rectangle,
+    add_stroke,
+    gray_levels,
+    join,
+    join_sources,
+    limited_size,
+    network_input,
+    rectangle_cells,
+    to_signed,
+    validation_crop,
+    whole_cells,
+)
 from pseudo_weights import pseudo_state_dict, pseudo_tensor
 
 
@@ -142,8 +144,8 @@ def strokes(golden: Golden) -> None:
     for drawn in arrays["in_rects"].tolist():
         kept = add_rectangle(kept, tuple(drawn), window)
     equal(golden, "out_rects", kept)
-    equal(golden, "out_region_cells", hint_rules.rectangle_cells(kept))
-    joined = hint_rules.join_sources(
+    equal(golden, "out_region_cells", rectangle_cells(kept))
+    joined = join_sources(
         CellColor((row // CELL, column // CELL), tuple(rgb))
         for (row, column), rgb in zip(
             arrays["in_joined_index"].tolist(), arrays["in_joined_color"].tolist(), strict=True

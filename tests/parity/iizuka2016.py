@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from colorzoo.factory import build_model
 from colorzoo.networks.blocks import scaled_width
-from colorzoo.zoo.iizuka2016 import pipeline
+from colorzoo.zoo.iizuka2016.colors import gray_of
 from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
 from colorzoo.zoo.iizuka2016.task import Iizuka2016, target_of
 from parity.cases import Golden, case
+from parity.pipelines import iizuka2016 as pipeline
 from pseudo_weights import pseudo_state_dict
 
 _RENAMED = {"global.fc3": "style.fc3", "global.norm_fc3": "style.norm_fc3"}
@@ -169,7 +170,7 @@ def iizuka2016_pipeline(golden: Golden) -> None:
     for index in range(golden.meta["n_images"]):
         picture = golden.tensor(f"in_image{index}").float() / 255
         channels = picture[None] if picture.ndim == 2 else picture.permute(2, 0, 1)
-        gray = channels[None] if len(channels) == 1 else pipeline.gray_of(channels[None])
+        gray = channels[None] if len(channels) == 1 else gray_of(channels[None])
         maps = golden.tensor(f"in_ab{index}").float()[None]
         local = network.local_input(gray)
         golden.close(f"out_x2_{index}", local[0])

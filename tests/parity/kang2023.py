@@ -14,7 +14,6 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.network import DDColorNetwork, positions
-from colorzoo.zoo.kang2023.pipeline import network_lightness, recolor, squash
 from colorzoo.zoo.kang2023.published import convert_published
 from colorzoo.zoo.kang2023.task import (
     VGG_LAYERS,
@@ -28,6 +27,7 @@ from colorzoo.zoo.kang2023.task import (
     normalized as imagenet_normalized,
 )
 from parity.cases import Golden, case
+from parity.pipelines.kang2023 import network_lightness, recolor, squash
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 

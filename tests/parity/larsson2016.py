@@ -18,11 +18,11 @@ from colorzoo.zoo.larsson2016.network import (
     columns,
     enlarge,
 )
-from colorzoo.zoo.larsson2016.pipeline import Placement, center, colorize, gray_of, network_input, rescale
 from colorzoo.zoo.larsson2016.published import convert_published
 from colorzoo.zoo.larsson2016.task import Larsson2016, divergence, target_of
 from colorzoo.zoo.larsson2016.task import network_input as training_input
 from parity.cases import Golden, case
+from parity.pipelines.larsson2016 import Placement, center, colorize, gray_of, network_input, rescale
 from pseudo_weights import pseudo_state_dict
 
 MEAN = 0.4488  # that training subtracts

@@ -7,19 +7,22 @@ from torch import Tensor
 
 from colorzoo.networks.style import usable_labels
 from colorzoo.zoo.li2018.network import PhotoWCT
-from colorzoo.zoo.li2018.pipeline import (
+from colorzoo.zoo.li2018.published import convert_published
+from colorzoo.zoo.li2018.smoothing import affine_models, affinities, apply_models, averaged_models
+from colorzoo.zoo.li2018.transfer import recolor
+from parity.cases import Golden, case
+from parity.pipelines.li2018 import (
     Published,
     closed_form_value,
     guided_filter,
+    merge_labels,
+    merge_small,
+    rebuild,
     squeezed_guide,
     stylize_as_published,
     to_levels,
     to_planes,
 )
-from colorzoo.zoo.li2018.published import convert_published
-from colorzoo.zoo.li2018.smoothing import affine_models, affinities, apply_models, averaged_models
-from colorzoo.zoo.li2018.transfer import merge_labels, merge_small, recolor
-from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
 
@@ -55,7 +58,7 @@ def li2018_autoencoder(golden: Golden) -> None:
         every = pooled.places.shape[1] // channels
         golden.close(name, pooled.places[0, ::every, :rows, :columns])
     for level in range(1, 5):
-        golden.close(f"out_decoded{level}", network.rebuild(image, level)[0])
+        golden.close(f"out_decoded{level}", rebuild(network, image, level)[0])
 
 
 @case("li2018_wct")

@@ -10,6 +10,7 @@ from colorzoo.guidance import Points
 from colorzoo.model import ColoringModel
 from colorzoo.zoo.su2020.network import FUSED, to_rectangles
 from parity.cases import Golden, case
+from parity.pipelines.su2020 import fuse
 from pseudo_weights import pseudo_state_dict
 
 NETWORKS = {"full": "netGComp", "instance": "netG", "fusion": "netGF"}
@@ -48,12 +49,12 @@ def su2020(golden: Golden) -> None:
 
     fused = {}
 
-    def fuse(name: str, activation: torch.Tensor) -> torch.Tensor:
-        fused[name] = network.fuse(name, activation, features[name], [places[name]])
+    def keep(name: str, activation: torch.Tensor) -> torch.Tensor:
+        fused[name] = fuse(network.layers[name], activation, features[name], places[name])
         return fused[name]
 
     unet = network.fusion
-    golden.close("out_fusion_reg", unet(*full_input(network, lightness), visit=fuse).ab)
+    golden.close("out_fusion_reg", unet(*full_input(network, lightness), visit=keep).ab)
     for (name, _, _), layer in zip(FUSED, LAYERS, strict=True):
         wide = name in ("10_up", "10_2")
         # The authors' next activation works in place, so that their stored sums "up" lie behind it.

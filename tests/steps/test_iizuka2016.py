@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import DataError
-from colorzoo.zoo.iizuka2016.pipeline import rgb_to_lab
+from colorzoo.zoo.iizuka2016.colors import rgb_to_lab
 from colorzoo.zoo.iizuka2016.task import Iizuka2016
 from steps.step import gradients, same, small, training_batch
 

@@ -20,7 +20,7 @@ import yaml
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.training.agreement import changes, recorded_settings, settings_in, summary
+from colorzoo.training.agreement import changes, settings_in, summary
 from colorzoo.training.callbacks.run_lock import NAME, RunLock, holder
 from colorzoo.training.command import finished
 from colorzoo.training.loggers import CSVLogger
@@ -112,16 +112,6 @@ def test_paths_and_what_changes_no_step_are_not_compared():
     assert found == ["data.crop", "data.root", "trainer.accumulate_grad_batches"]
     assert not any(each.restored or each.refused for each in changes(earlier, now))
     assert summary(list(changes(earlier, {"data": {"class_path": "B"}}))) == "data B, not A"
-
-
-def test_an_older_checkpoint_is_compared_by_model_and_data(first, tmp_path):
-    content = torch.load(first / "checkpoints" / "last.ckpt", weights_only=True)
-    del content["callbacks"]["RunRecord"]
-    torch.save(content, tmp_path / "old.ckpt")
-    found = recorded_settings(tmp_path / "old.ckpt")
-    assert found.keys() == {"model", "data"}
-    new = recorded_settings(first / "checkpoints" / "last.ckpt")
-    assert list(changes(found, new)) == []
 
 
 @pytest.mark.parametrize(

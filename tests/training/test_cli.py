@@ -10,7 +10,6 @@ import torch
 import yaml
 from PIL import Image
 
-from colorzoo import create_model
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.configs import find_config
@@ -132,36 +131,6 @@ def test_fine_tuning_starts_from_a_checkpoint(trained, pictures, tmp_path):
     old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, made))
     name = "model.network.unet.block1.0.weight"
     torch.testing.assert_close(old[name], new[name])
-
-
-@pytest.fixture(scope="module")
-def earlier(trained, tmp_path_factory) -> Path:
-    """A checkpoint as an earlier version wrote it: keys without ``model.``, and settings that are gone."""
-    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
-    content["state_dict"] = {
-        key.removeprefix("model."): value for key, value in content["state_dict"].items()
-    }
-    content["hyper_parameters"]["extensions"] |= {"labels": None, "label_weight": 0.0, "regress_every": 1}
-    torch.save(content, path := tmp_path_factory.mktemp("earlier") / "last.ckpt")
-    return path
-
-
-def test_checkpoints_of_earlier_versions_color_alike(trained, earlier):
-    now, then = (create_model(NAME, path) for path in (trained / "checkpoints" / "last.ckpt", earlier))
-    assert then.trained
-    lightness = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        assert torch.equal(now(lightness).ab, then(lightness).ab)
-
-
-def test_training_continues_from_a_checkpoint_of_an_earlier_version(earlier, pictures, tmp_path):
-    more = ["--trainer.max_epochs=2", "--trainer.logger=false", f"--ckpt_path={earlier}"]
-    assert run(fit_words(pictures, tmp_path, *more)) == 0
-    (made,) = [path for path in tmp_path.rglob("*.ckpt") if path.name == "last.ckpt"]
-    content = torch.load(made, weights_only=True)
-    assert content["global_step"] == 2 * torch.load(earlier, weights_only=True)["global_step"]
-    assert "model.network.unet.block1.0.weight" in content["state_dict"]
-    assert "regress_every" not in content["hyper_parameters"]["extensions"]
 
 
 _FIT = """

@@ -93,7 +93,7 @@ def test_both_networks_learn(precision, pictures, tmp_path):
     assert sum(losses[-6:]) < 0.95 * sum(losses[:6])
     assert not torch.equal(weights(model.model.network), weights(start.model.network))
     assert not torch.equal(weights(model.discriminator), weights(start.discriminator))
-    assert trainer.global_step == 2 * len(losses)  # the documented trap
+    assert trainer.global_step == len(losses)
     assert all(p.requires_grad for p in model.parameters())
 
 
@@ -128,7 +128,7 @@ def test_rates_fall_from_the_first_step_to_the_last(schedule, pictures, tmp_path
 
 def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(pictures, tmp_path):
     # before: learning rates 0, -0.01, -0.02 ... and a loss that rose
-    found = rates(pictures, tmp_path, ToyGAN(), max_steps=12, max_epochs=-1)
+    found = rates(pictures, tmp_path, ToyGAN(), max_steps=6, max_epochs=-1)
     assert [generator for generator, _ in found] == pytest.approx(
         [1e-2 * (1 - step / 6) for step in range(6)]
     )
@@ -152,7 +152,7 @@ def test_a_run_of_unknown_length_is_refused_in_one_line(pictures, tmp_path):
     assert "\n" not in str(caught.value)
     schedule = partial(Linear, total_steps=10)  # known after all
     model = ToyGAN(schedule=schedule)
-    assert len(rates(pictures, tmp_path, model, max_steps=4, max_epochs=-1)) == 2
+    assert len(rates(pictures, tmp_path, model, max_steps=2, max_epochs=-1)) == 2
 
 
 def test_a_schedule_without_a_length_says_so():
@@ -174,7 +174,7 @@ def test_what_is_not_judged_keeps_its_rate(pictures, tmp_path):
 def test_accumulation_steps_once_per_group_and_at_the_end(pictures, tmp_path):
     _, losses, trainer = train(pictures, tmp_path, epochs=1, accumulate=2)
     assert len(losses) == 3
-    assert trainer.global_step == 2 * 2
+    assert trainer.global_step == 2
 
 
 def test_accumulated_gradients_are_a_mean(pictures, tmp_path):
@@ -216,3 +216,16 @@ def test_a_resumed_gan_goes_on_equally(pictures, tmp_path):
     assert len(tail) == 3
     assert tail == losses[-3:]
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
+
+
+def test_a_checkpoint_that_counted_both_optimizers_counts_steps(pictures, tmp_path):
+    train(pictures, tmp_path, epochs=1, save=True)
+    path = tmp_path / "last.ckpt"
+    content = torch.load(path, weights_only=True)
+    assert content["global_step"] == content["provenance"]["steps"] == 2
+    content["global_step"] *= 2
+    for counts in content["loops"]["fit_loop"]["epoch_loop.manual_optimization.optim_step_progress"].values():
+        counts.update({key: 2 * count for key, count in counts.items()})
+    torch.save(content, path)
+    _, losses, trainer = train(pictures, tmp_path, epochs=2, resume=path)
+    assert (len(losses), trainer.global_step) == (4, 6)

@@ -63,7 +63,7 @@ def test_fit_logs_what_it_is_told_to_measure(pictures, tmp_path):
     for name in ("psnr", "ssim", "colorfulness"):
         first, second = (float(row[f"val/{name}_10"]) for row in rows)
         assert first != second  # each validation is measured afresh
-    assert not [key for key in model.state_dict() if "stage_metrics" in key]
+    assert not [key for key in model.state_dict() if "measurement" in key]
 
 
 def test_each_validation_forgets_the_one_before(pictures, tmp_path):

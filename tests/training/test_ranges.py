@@ -16,7 +16,7 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import check_arguments, check_ranges, nest_arguments, setting_groups, settings_of
 from colorzoo.testing.models import smoke_model
-from colorzoo.training.arguments import read_arguments, update_arguments
+from colorzoo.training.arguments import read_arguments
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
@@ -149,21 +149,9 @@ def test_batches_of_another_kind_are_explained(key, given, tmp_path):
         ("album", "album"),
     ],
 )
-def test_arguments_are_understood_also_of_sweeps(given, wanted, tmp_path):
-    read = update_arguments(read_arguments(given.split()), tmp_path)
+def test_arguments_are_understood_also_of_sweeps(given, wanted):
+    read = read_arguments(given.split())
     assert " ".join(each.word for each in read) == wanted
-
-
-def test_configurations_of_one_name_are_updated_each(tmp_path):
-    words = []
-    for noise in (1.0, 2.0):
-        path = tmp_path / f"{noise}" / "train.yaml"
-        path.parent.mkdir()
-        path.write_text(yaml.safe_dump({"model": {"init_args": {"luma_noise": noise}}}))
-        words += ["-c", str(path)]
-    read = update_arguments(read_arguments(words), tmp_path)
-    models = [yaml.safe_load(Path(each.value or "").read_text())["model"] for each in read]
-    assert models == [{"init_args": {"lightness_noise": noise}} for noise in (1.0, 2.0)]
 
 
 @pytest.mark.parametrize("content", [b"5", b"\x89PNG\r\n\xff", b"a: [1\n"])

@@ -157,7 +157,7 @@ def test_purposes_and_pictures_draw_independently():
     drawn = {
         (seed, purpose): float(torch.rand((), generator=picture_generators(torch.tensor([seed]), purpose)[0]))
         for seed in (1, 2, 2**61)
-        for purpose in ("points", "augment", "aging", "queries")
+        for purpose in ("points", "augment", "aging", "queries", "penalty_mix", "penalty_noise")
     }
     assert len(set(drawn.values())) == len(drawn)
 

@@ -11,7 +11,7 @@ RECIPES = (
         discriminator_rates={0: 2e-4, 99_999: 2e-4, 100_000: 2e-5, 119_999: 2e-5},
         betas=(0.5, 0.999),
         batch=16,
-        steps=240_000,  # the trainer counts both optimizers
+        steps=120_000,
         settings={
             "features": "vgg19",
             "segmenter": "stego",

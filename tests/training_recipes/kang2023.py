@@ -16,7 +16,7 @@ def published(name: str, size: str) -> Recipe:
         betas=(0.9, 0.99),
         weight_decay=0.01,
         batch=16,
-        steps=800_000,  # of two optimizers
+        steps=400_000,
         settings={
             "size": size,
             "width": 1.0,

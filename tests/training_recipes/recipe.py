@@ -105,9 +105,9 @@ def parse(config: str, folder: Path) -> Parsed:
 def known_length() -> Iterator[None]:
     """Let every epoch have a hundred steps."""
 
-    def planned(trainer: Trainer, *, accumulate: int = 1, optimizers: int = 1) -> int:
+    def planned(trainer: Trainer, *, accumulate: int = 1) -> int:
         del accumulate
-        limits = [trainer.max_steps // optimizers] if trainer.max_steps != -1 else []
+        limits = [trainer.max_steps] if trainer.max_steps != -1 else []
         if trainer.max_epochs not in (None, -1):
             limits.append(trainer.max_epochs * STEPS_OF_AN_EPOCH)
         return min(limits)

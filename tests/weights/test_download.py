@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -201,7 +202,10 @@ def test_killed_process_leaves_no_lock_and_no_half_file(server, entry: Entry, pa
 
 
 def test_file_system_without_locks_uses_a_private_part(server, entry: Entry, payload, target, monkeypatch):
-    monkeypatch.setattr(download, "lock_file", lambda _descriptor: False)
+    def missing(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", missing)
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     target.parent.mkdir()
     part = target.with_name("net.pth.part")

@@ -26,9 +26,9 @@ from colorzoo.training.perceptual import VGG16Features
 from colorzoo.weights import save_weights
 from colorzoo.zoo.antic2019.model import ab_of, keep_lightness, normalize
 from colorzoo.zoo.antic2019.network import ResNetEncoder, block_shapes
-from colorzoo.zoo.antic2019.pipeline import colorize_square
 from colorzoo.zoo.antic2019.published import generator_key
 from colorzoo.zoo.antic2019.task import VGG_LAYERS, Antic2019, pretraining_loss
+from parity.pipelines.antic2019 import colorize_square
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 

@@ -16,10 +16,10 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.he2018.matching import dense_matches, matches_of, pixel_grid, read_at, round_trip, warp
+from colorzoo.zoo.he2018.matching import dense_matches, pixel_grid, read_at, round_trip, warp
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
-from colorzoo.zoo.he2018.pipeline import make_combo, resized_size
 from parity.cases import read
+from parity.pipelines.he2018 import make_combo, matches_of, resized_size
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "he2018_full.npz"
 SOURCES = Path(__file__).parents[2] / "docs/images/sources"

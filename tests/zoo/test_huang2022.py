@@ -17,9 +17,8 @@ from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.weights.catalog import default_tags
 from colorzoo.weights.convert import convert_weights
-from colorzoo.zoo.huang2022.hints import CellColor, add_stroke, to_hints
+from colorzoo.zoo.huang2022.hints import CellColor, to_hints
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
-from colorzoo.zoo.huang2022.pipeline import limited_size
 from colorzoo.zoo.huang2022.sampling import (
     Memory,
     clear_winner,
@@ -30,6 +29,7 @@ from colorzoo.zoo.huang2022.sampling import (
     winner,
 )
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
+from parity.pipelines.huang2022 import add_stroke, limited_size
 
 CARD = model_card("huang2022")
 KNOWN = {

@@ -19,9 +19,10 @@ from colorzoo.pictures import read_picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
-from colorzoo.zoo.iizuka2016 import pipeline
+from colorzoo.zoo.iizuka2016.colors import gray_of
 from colorzoo.zoo.iizuka2016.model import LetThereBeColor
 from colorzoo.zoo.iizuka2016.network import scale
+from parity.pipelines import iizuka2016 as pipeline
 
 SIDE = 32  # of the square that the smoke model's vector is made of
 
@@ -41,7 +42,7 @@ def colors(model: LetThereBeColor, lightness: Tensor, *references: Exemplar) -> 
 def test_only_the_gray_levels_of_a_reference_count(model: LetThereBeColor) -> None:
     lightness = sample_input("gray", (40, 48))
     rgb = sample_image((56, 32), seed=3)
-    gray = pipeline.gray_of(rgb).expand(-1, 3, -1, -1)
+    gray = gray_of(rgb).expand(-1, 3, -1, -1)
     found = colors(model, lightness, Exemplar(rgb))
     torch.testing.assert_close(colors(model, lightness, Exemplar(gray)), found, atol=1e-4, rtol=0)
     assert (found - colors(model, lightness)).abs().max() > 0.01
@@ -128,5 +129,5 @@ def test_the_scripts_lightness_is_not_that_of_the_picture() -> None:
     right = pipeline.lightness(gray, true_lightness=True).flatten()
     torch.testing.assert_close(right, torch.tensor([0.0, 53.4, 100.0]), atol=0.1, rtol=0)
     maps = torch.rand(1, 2, 2, 2)
-    y = pipeline.gray_of(pipeline.recolor(gray, maps))
+    y = gray_of(pipeline.recolor(gray, maps))
     torch.testing.assert_close(y, gray, atol=1e-4, rtol=0)

@@ -19,6 +19,7 @@ from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.published import rename_published_key
 from colorzoo.zoo.kang2023.task import Kang2023
+from parity.pipelines.kang2023 import colorize_as_published
 
 NARROW = {"width": 0.125, "queries": 8, "layers": 4}
 NAMES = (
@@ -159,11 +160,11 @@ def test_the_published_pipeline_squashes_and_keeps_the_lightness(narrow: Any) ->
     rgb = sample_image((40, 90))
     seen: list[Tensor] = []
     hook = narrow.model.network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    found = narrow.colorize_as_published(rgb, side=64)
+    found = colorize_as_published(narrow.model, rgb, 64)
     hook.remove()
     assert seen[0].shape == (1, 1, 64, 64)
     assert found.shape == rgb.shape
-    smooth = narrow.colorize_as_published(rgb, side=64, enlargement="bilinear")
+    smooth = colorize_as_published(narrow.model, rgb, 64, "bilinear")
     assert not torch.equal(found, smooth)
     lightness = [rgb_to_lab(each)[:, :1] for each in (rgb, found)]
     assert (lightness[0] - lightness[1]).abs().median() < 12  # random weights leave the gamut in places
@@ -205,8 +206,8 @@ def test_training_with_weights_that_cannot_be_had_is_refused(
 
 
 def test_pictures_are_seen_at_the_size_of_the_encoder(narrow: Any) -> None:
-    assert narrow.working_size == 512
-    assert smoke_model(model_card("kang2023_small")).working_size == 256
+    assert narrow.model.working_size == 512
+    assert smoke_model(model_card("kang2023_small")).model.working_size == 256
 
 
 def test_another_family_is_no_trunk() -> None:

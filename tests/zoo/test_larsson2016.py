@@ -24,7 +24,7 @@ from colorzoo.zoo.larsson2016.colors import (
 )
 from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import QUARTER, SCALES, at_quarter, enlarge
-from colorzoo.zoo.larsson2016.pipeline import Placement, colorize, rescale
+from parity.pipelines.larsson2016 import Placement, colorize, rescale
 
 
 @pytest.fixture

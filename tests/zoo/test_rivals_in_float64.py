@@ -18,6 +18,7 @@ from colorzoo.zoo.larsson2016.task import window_shares
 from colorzoo.zoo.li2018.network import PhotoWCT
 from colorzoo.zoo.li2018.smoothing import affine_models, affinities, averaged_models, smooth_guided
 from colorzoo.zoo.li2018.transfer import recolor
+from parity.pipelines.li2018 import rebuild
 
 Array = NDArray[np.float64]
 State = Mapping[str, Tensor]
@@ -318,7 +319,7 @@ def test_li2018_autoencoders() -> None:
                 continue
             x = reflected(f"{decoder}.conv{step}", x)
             x = x if step == used[0] else x.relu()
-        torch.testing.assert_close(network.rebuild(rgb, level), x)
+        torch.testing.assert_close(rebuild(network, rgb, level), x)
 
 
 def whitened_and_colored(content: Array, style: Array) -> Array:

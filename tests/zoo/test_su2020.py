@@ -28,6 +28,7 @@ from colorzoo.zoo.su2020.model import InstanceColorization, detect
 from colorzoo.zoo.su2020.network import FusionLayer, Rectangle, cut, paste, to_rectangles
 from colorzoo.zoo.su2020.published import NETWORKS
 from colorzoo.zoo.su2020.task import Su2020, color_range, one_object_each, random_boxes, shares
+from parity.pipelines.su2020 import fuse
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}
@@ -77,7 +78,7 @@ def test_outside_of_all_boxes_the_background_stays_exactly() -> None:
     generator = torch.Generator().manual_seed(0)
     whole, crops = (torch.randn(n, 8, 16, 16, generator=generator) for n in (1, 2))
     places = [Rectangle(2, 2, 5, 5), Rectangle(4, 4, 6, 6)]
-    fused = layer(whole, crops, places)
+    fused = fuse(layer, whole, crops, places)
     inside = torch.zeros(16, 16, dtype=torch.bool)
     inside[2:7, 2:7] = inside[4:10, 4:10] = True
     assert torch.equal(fused[..., ~inside], whole[..., ~inside])
@@ -91,7 +92,7 @@ def test_an_instance_that_votes_in_vain_damps_the_sum() -> None:
         torch.nn.init.zeros_(votes[4].weight)
         torch.nn.init.zeros_(votes[4].bias)  # all vote 0: each counts a third
     ones = torch.ones(1, 4, 8, 8)
-    fused = layer(ones, torch.ones(2, 4, 8, 8), [Rectangle(0, 0, 3, 8), Rectangle(5, 0, 3, 8)])
+    fused = fuse(layer, ones, torch.ones(2, 4, 8, 8), [Rectangle(0, 0, 3, 8), Rectangle(5, 0, 3, 8)])
     torch.testing.assert_close(fused[..., :3], torch.full((1, 4, 8, 3), 2 / 3))
     torch.testing.assert_close(fused[..., 3:5], ones[..., 3:5])
 

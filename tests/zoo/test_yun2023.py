@@ -185,9 +185,9 @@ def test_validation_shows_so_many_cells_always_the_same() -> None:
 
 
 def test_the_photo_is_seen_at_the_side_of_the_square() -> None:
-    assert narrow().working_size == 32
+    assert narrow().model.working_size == 32
     with torch.device("meta"):
-        assert build_model(Yun2023, {"depth": 1}).working_size == 224
+        assert build_model(Yun2023, {"depth": 1}).model.working_size == 224
 
 
 @cache

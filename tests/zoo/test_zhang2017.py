@@ -15,7 +15,6 @@ from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, SceneBlocks
 from colorzoo.testing.samples import write_sample_pictures
-from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
 from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
@@ -165,19 +164,6 @@ def test_channel_attention_scales_each_channel_of_a_skip() -> None:
     gate = attended(x) / attended.conv(x)
     assert (gate - gate[:, :, :1, :1]).abs().max() < 1e-5
     assert 0.9 < gate.min() < 1  # begins nearly open
-
-
-def test_the_adversarial_stage_trains_both_networks(tmp_path: Path) -> None:
-    write_sample_pictures(tmp_path, 4)
-    model = build_model(
-        Zhang2017LocalAdversarial,
-        {"width": 0.125, "discriminator_width": 0.125, "optimizer": partial(torch.optim.Adam, lr=1e-3)},
-    )
-    before = {name: value.clone() for name, value in model.named_parameters()}
-    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
-    moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
-    assert {"model.network.unet.ab_head.0.weight", "discriminator.layers.0.weight"} <= moved
 
 
 def test_the_hypercolumn_head_trains_alone() -> None:

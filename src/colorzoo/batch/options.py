@@ -62,6 +62,7 @@ class ColorOptions:
         device: Device of the model.
         precision: Precision of the model.
         engine: Engine that runs the model.
+        allow_untrained: Color with random weights.
         uploaded: The reference, if it was sent instead of lying in a folder.
     """
 
@@ -81,6 +82,7 @@ class ColorOptions:
     device: str = "auto"
     precision: Precision = "auto"
     engine: Engine = "torch"
+    allow_untrained: bool = False
     uploaded: tuple[UsedFile, ...] = ()
 
     @cached_property
@@ -192,6 +194,7 @@ class LoadedModels:
             temperature=options.temperature,
             render_factor=options.render_factor,
             engine=options.engine,
+            allow_untrained=options.allow_untrained,
         )
         return ReadyModel(
             colorizer,

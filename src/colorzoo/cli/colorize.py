@@ -169,6 +169,9 @@ def _add_reference_arguments(group: argparse._ArgumentGroup) -> None:
 def _add_model_arguments(group: argparse._ArgumentGroup) -> None:
     add_fast_argument(group)
     group.add_argument("--weights", default="default", help="default, published, or the path of a file")
+    group.add_argument(
+        "--allow-untrained", action="store_true", help="color with random weights, to try a model"
+    )
     group.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
     add_device_argument(group)
     group.add_argument(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from colorzoo.cli._output import align
 from colorzoo.environment import installed_version
+from colorzoo.registry import skipped_packages
 from colorzoo.weights.catalog import cache_home, list_weights
 from colorzoo.weights.file_record import inspect_file
 
@@ -150,6 +151,7 @@ def diagnose() -> Diagnosis:
         for row in fetched
         if row.reason
     ]
+    skipped = [f"{each}; mend or uninstall it" for each in skipped_packages()]
     return Diagnosis(
         python=platform.python_version(),
         system=f"{platform.platform()} {platform.machine()}",
@@ -161,7 +163,7 @@ def diagnose() -> Diagnosis:
         embedded=embedded,
         fetched=fetched,
         extras=extras(requirements),
-        problems=[*missing, *problems, *damaged, *unused],
+        problems=[*missing, *problems, *damaged, *unused, *skipped],
     )
 
 

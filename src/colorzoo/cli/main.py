@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol, cast
 
 import colorzoo.cli
+from colorzoo.cli._output import printed_warnings
 from colorzoo.environment import is_on
 from colorzoo.errors import ColorzooError
 
@@ -107,12 +108,22 @@ def _dispatch(words: list[str]) -> int:
     if verb is not None:
         args = verb_parser(verb).parse_args(joined_values(words[1:]))
         _refuse_empty(args, words)
+        _find_models()
         return _run_verb(verb, args)
     if words[0] in LIGHTNING_VERBS:
+        _find_models()
         return run_lightning(words)
     near = difflib.get_close_matches(words[0], all_verbs(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo --help` lists all verbs."
     raise ColorzooError(f"unknown verb {words[0]!r}; {hint}")
+
+
+def _find_models() -> None:
+    """Scan for models, and print a line for each installed package that is skipped."""
+    from colorzoo.registry import all_cards
+
+    with printed_warnings():
+        all_cards()
 
 
 def _refuse_empty(args: argparse.Namespace, words: Sequence[str]) -> None:

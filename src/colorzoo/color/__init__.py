@@ -24,7 +24,6 @@ from colorzoo.color.gamut import (
 )
 from colorzoo.color.lab import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog
-from colorzoo.lazy import former_names
 
 __all__ = [
     "annealed_mean",
@@ -55,7 +54,3 @@ __all__ = [
     "survives_rgb",
     "xdog",
 ]
-
-__getattr__ = former_names(
-    "colorzoo.color", {"luma_to_rgb": "lightness_to_rgb", "snap_to_luma": "snap_to_lightness"}
-)

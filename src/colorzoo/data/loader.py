@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
@@ -200,6 +201,8 @@ def outlive_signals(worker: int) -> None:
     """
     del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "win32":  # it has no alarm, and ends workers with their process
+        return
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda *_: signal.alarm(_LAST_SECONDS))
 

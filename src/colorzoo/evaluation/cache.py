@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.atomic import write_atomic
+from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.pictures import digest
 from colorzoo.evaluation.protocol import Protocol
 
@@ -52,15 +53,17 @@ class Entry:
 
 
 class Cache:
-    """Entries in a folder, by protocol, method and picture.
+    """Entries in a folder, by protocol, machine, method and picture.
 
     Args:
         folder: Folder of the cache.
         protocol: Hashed without metrics and numbers of interactions, which may be added later.
+        machine: Hashed as a whole: a result of another machine is measured again.
     """
 
-    def __init__(self, folder: Path, protocol: Protocol) -> None:
+    def __init__(self, folder: Path, protocol: Protocol, machine: Machine) -> None:
         decisive = (
+            machine,
             protocol.resize,
             protocol.coloring,
             protocol.references,

@@ -6,7 +6,6 @@ A metric sums its states over pictures. An evaluation keeps the states of each p
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -15,10 +14,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.evaluation.machine import this_machine
 from colorzoo.evaluation.pictures import Truth
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.guidance import Guidance
@@ -40,6 +42,8 @@ from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
 """Moments of each number of a measure."""
+
+Distance = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 
 RUNS = 3  # of which the median time is taken
 REACH = 16  # pixels from a scribble within which colors may change
@@ -120,15 +124,21 @@ class Measure:
         name: Name in protocols and ``--metrics``.
         outputs: The numbers.
         run: Returns the moments of each number.
-        features: True if the "moments" are features, from which only the whole set gives a number.
+        distance: The number of a whole set, from features of its results and truths, which are the "moments";
+            None if moments add up.
         cost: True if random weights give the same numbers.
     """
 
     name: str
     outputs: tuple[Output, ...]
     run: Callable[[MeasuredPicture], Values]
-    features: bool = False
+    distance: Distance | None = None
     cost: bool = False
+
+    @property
+    def features(self) -> bool:
+        """True if the "moments" are features, from which only the whole set gives a number."""
+        return self.distance is not None
 
 
 _INPUTS: Mapping[str, Callable[[MeasuredPicture], Any]] = {
@@ -169,7 +179,7 @@ def metric_measure(name: str, metric: ColorMetric, mark: str = "") -> Measure:
             truth.kept[shared] = metric.shared_inputs(given)
         return metric.picture_moments(given | truth.kept[shared])
 
-    return Measure(name, outputs, run, features=metric.of_whole_set)
+    return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None)
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
@@ -333,13 +343,7 @@ def choose_measures(
         raise DataError("no metric is left to measure; name some with --metrics")
     if any(measure.name == "seconds" for measure in measures):
         notes.append(
-            f"seconds are wall time on {_name_of(device)} with {torch.get_num_threads()} thread(s) of torch, "
-            f"for each picture the median of {RUNS} runs after a warm-up"
+            f"seconds are wall time on {this_machine(device).label} with {torch.get_num_threads()} thread(s) "
+            f"of torch, for each picture the median of {RUNS} runs after a warm-up"
         )
     return measures, tuple(notes)
-
-
-def _name_of(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type} {platform.machine()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colorzoo import __version__
 from colorzoo.capabilities import ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
@@ -29,7 +29,7 @@ from colorzoo.prediction import shown_colors
 from colorzoo.registry import model_card
 from colorzoo.simulation import ColoredPicture, TargetPicture
 from colorzoo.simulation.session import ColorFunction
-from colorzoo.weights import resolve_weights
+from colorzoo.weights import ResolvedWeights, read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
 
 TRUTH, GRAY = "truth", "gray"
@@ -155,8 +155,10 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
         result = ColoredPicture(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
-    stamps = (f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files.values()))
-    return Method(name, digest(*stamps), painter, about={"weights": f"results in {folder}"})
+    hashes = (f"{stem} {sha256_of(path)}" for stem, path in sorted(files.items()))
+    identity = digest(*hashes)
+    about = {"weights": f"{len(files)} results in {folder.name}", "sha256": identity}
+    return Method(name, identity, painter, about=about)
 
 
 def _model_method(
@@ -188,9 +190,11 @@ def _model_method(
         missing = "random"
 
     size = "the pictures'" if protocol.coloring == "network" else f"{model().working_size} pixels"
-    identity = digest(card.name, sha, repr(sorted(card.hparams.items())), __version__, device.type, size)
+    identity = digest(card.name, sha, repr(sorted(card.hparams.items())), size)
     about = {
-        "weights": f"{found.path.name} sha256 {sha[:16]}" if found else missing,
+        "weights": found.path.name if found else missing,
+        "sha256": sha if found else "",
+        "trained_on": _training(found),
         "parameters": str(card.parameters),
         "size": size,
         "guidance": ", ".join(card.guidance) or "none",
@@ -206,6 +210,16 @@ def _model_method(
         model,
         about,
     )
+
+
+def _training(weights: ResolvedWeights | None) -> str:
+    """Return what weights were trained on: by the card, else by the record in the file."""
+    if weights is None:
+        return "nothing"
+    if weights.entry is not None and weights.entry.trained_on:
+        return weights.entry.trained_on
+    recorded = read_weights(weights.path).provenance
+    return "unknown: the file has no record" if recorded is None else json.dumps(recorded, sort_keys=True)
 
 
 def model_function(model: ColoringModel) -> ColorFunction:

@@ -257,7 +257,8 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         given = _decode(item.reference, f"the reference of {item.name}")
         reference = _resized(given, protocol, device)
     elif protocol.references == "self":
-        reference = crop_flip_reference(rgb, picture_generators(torch.tensor([seed]), "exemplar"))
+        made = picture_generators(torch.tensor([seed]), "exempla")  # as the published numbers were drawn
+        reference = crop_flip_reference(rgb, made)
     return Truth(rgb, size, reference, seed, item.label)
 
 

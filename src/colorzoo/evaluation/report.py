@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import colorzoo
 from colorzoo.atomic import write_atomic
-from colorzoo.environment import LIBRARIES, installed_version
+from colorzoo.environment import describe_run
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Comparison, Row, Summary
@@ -37,8 +36,8 @@ def _json(value: object) -> str:
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return everything needed to reproduce the numbers."""
-    setup = summary.setup
+    """Return everything needed to reproduce the numbers; ``run`` alone differs between equal evaluations."""
+    setup, run = summary.setup, describe_run()
     pictures = []
     for item in summary.items:
         picture: dict[str, Any] = {"name": item.name, "sha256": item.sha256}
@@ -47,10 +46,20 @@ def manifest(summary: Summary) -> dict[str, Any]:
         pictures.append(picture)
     return {
         "schema": SCHEMA,
-        "versions": {
-            "colorzoo": colorzoo.__version__,
-            "python": platform.python_version(),
-            **{name: installed_version(name) for name in LIBRARIES},
+        "versions": {"python": run["python"], **setup.machine.versions},
+        "machine": {
+            "device": setup.machine.device,
+            "threads": setup.machine.threads,
+            "processor": setup.machine.processor,
+            "instructions": setup.machine.instructions,
+            "system": run["platform"],
+        },
+        "seed": setup.protocol.seed,
+        "run": {
+            "command": [word.replace(str(Path.home()), "~") for word in run["command"]],
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": run["git"],
+            "processes": setup.processes,
         },
         "protocol": {"name": setup.protocol.label, "text": setup.protocol.text},
         "methods": [{"name": method.name, **method.about} for method in setup.methods],

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator, StageTimer
+from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import Measure, choose_measures
 from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
 from colorzoo.evaluation.pictures import hash_all, select_pictures
@@ -163,7 +164,8 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
         )
         _check_names(plan, methods, measures)
         items, unreadable = hash_all(selection.items)
-    cache = Cache(plan.cache or plan.output / "cache", plan.protocol)
+        machine = shared_machine(plan.device, process_count)
+    cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
     counts = _counts(plan)
     evaluator = Evaluator(plan.protocol, methods, measures, counts, cache, plan.device, timer)
     share = items[rank::process_count]
@@ -184,6 +186,8 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
             deviation=selection.deviation,
             notes=(*notes, *selection.notes),
             resamples=plan.resamples,
+            machine=machine,
+            processes=process_count,
         )
         summary = summarize(setup, items, cache, plan.compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))

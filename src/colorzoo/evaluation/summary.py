@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import Method, truth_method
 from colorzoo.evaluation.pictures import Item
@@ -27,7 +28,6 @@ from colorzoo.evaluation.statistics import (
     holm,
     interactions_to_target,
 )
-from colorzoo.metrics.fid import frechet_distance
 from colorzoo.metrics.named import abbreviations
 from colorzoo.metrics.outputs import Moments, Output
 
@@ -46,6 +46,8 @@ class EvaluationSetup:
         deviation: Difference of the pictures from those of the protocol; empty if there is none.
         notes: Notes for the user.
         resamples: Resamples of the bootstrap.
+        machine: The machine that measured.
+        processes: Number of processes.
     """
 
     protocol: Protocol
@@ -55,6 +57,8 @@ class EvaluationSetup:
     deviation: str
     notes: tuple[str, ...]
     resamples: int
+    machine: Machine
+    processes: int
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -255,22 +259,27 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
 def _distances(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache
 ) -> dict[tuple[str, int, str], float]:
-    """Return the Frechet distances from the truth by method, number of interactions and key."""
+    """Return the distances of whole sets from the truth by method, number of interactions and key."""
     found: dict[tuple[str, int, str], float] = {}
-    keys = [output.key for measure in setup.measures if measure.features for output in measure.outputs]
-    if not keys:
+    functions = {
+        output.key: measure.distance
+        for measure in setup.measures
+        if measure.distance is not None
+        for output in measure.outputs
+    }
+    if not functions:
         return found
-    truth = _features(truth_method(), 0, keys, items, cache)
+    truth = _features(truth_method(), 0, functions, items, cache)
     for method in setup.methods:
         for count in setup.counts[method.name]:
-            own = _features(method, count, keys, items, cache)
-            for key in keys:
-                found[method.name, count, key] = frechet_distance(own[key], truth[key])
+            own = _features(method, count, functions, items, cache)
+            for key, distance in functions.items():
+                found[method.name, count, key] = distance(own[key], truth[key])
     return found
 
 
 def _features(
-    method: Method, count: int, keys: Sequence[str], items: Sequence[Item], cache: Cache
+    method: Method, count: int, keys: Iterable[str], items: Sequence[Item], cache: Cache
 ) -> dict[str, NDArray[np.float32]]:
     entries = [cache.read(method.key, item.key) for item in items]
     return {key: np.stack([entry.features[count][key] for entry in entries]) for key in keys}

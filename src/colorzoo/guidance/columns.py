@@ -1,4 +1,4 @@
-"""A cache for columns of large matrices, of which each edit of a picture needs a few more."""
+"""Cache for the columns of a large matrix, which are computed when they are first needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Column = TypeVar("Column")
 
 
 class ColumnCache(Generic[Column]):
-    """Columns of a matrix, each computed once, for use from several threads.
+    """Columns of a matrix, each computed once; safe to use from several threads.
 
     Where a new column has no room, all that the call does not ask for are dropped.
 
@@ -25,7 +25,7 @@ class ColumnCache(Generic[Column]):
         self._lock = threading.Lock()
 
     def of(self, numbers: list[int]) -> list[Column]:
-        """Return the columns of some numbers, in their order."""
+        """Return the columns with the given indices, in that order."""
         with self._lock:
             missing = [number for number in dict.fromkeys(numbers) if number not in self._columns]
             if len(self._columns) + len(missing) > self._most:

@@ -27,16 +27,16 @@ class Rectangle(NamedTuple):
         return self.x <= place[0] < self.x + self.width and self.y <= place[1] < self.y + self.height
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Return x and y in the part of the nearest place to x and y in the picture."""
+        """Convert a place in the picture to the part; one outside is moved to its nearest border."""
         x, y = place[0] - self.x, place[1] - self.y
         return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
 
     def outer(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Return x and y in the picture of x and y in the part."""
+        """Convert a place in the part to the picture."""
         return place[0] + self.x, place[1] + self.y
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
-        """Return the part, of a picture of some width and height, in a copy of columns and rows."""
+        """Return the part in a copy of the picture with another size."""
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)

@@ -53,7 +53,7 @@ def propagate(
 
 
 class Propagator:
-    """Propagation on one lightness for edit after edit: an edit pays for the pixels that it adds.
+    """Propagation on a fixed lightness that keeps partial results: an edit costs only the pixels it adds.
 
     Let A be the matrix of the equations of all pixels. Colors d given at pixels g have the solution
     ``A⁻¹[:, g] s`` with ``A⁻¹[g, g] s = d``: it solves the equations of the free pixels and is d at g. A is

@@ -1,4 +1,4 @@
-"""Colors that are replaced everywhere in a picture, found by their hue."""
+"""Colors to replace everywhere in a picture, selected by hue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST = 180.0
 
 @dataclass(frozen=True)
 class ColorReplacement:
-    """A color that takes the place of another one, wherever that is.
+    """A color and the one that replaces it everywhere in the picture.
 
     Examples:
         >>> ColorReplacement(old="#c04020", new="#2050c0").range

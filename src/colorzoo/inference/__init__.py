@@ -45,7 +45,7 @@ __all__ = [
     "select_outlined",
 ]
 
-__getattr__ = lazy_names("colorzoo.inference", _PUBLIC, former={"Reference": "ReadReference"})
+__getattr__ = lazy_names("colorzoo.inference", _PUBLIC)
 
 
 def __dir__() -> list[str]:

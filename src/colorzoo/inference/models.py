@@ -18,7 +18,7 @@ from colorzoo.weights.choice import ModelChoice, choose_model
 
 _UNTRAINED = (
     "{} is untrained, its weights are random; "
-    "it is not used for coloring unless you pass allow_untrained=True."
+    "it is not used for coloring unless you pass allow_untrained=True (--allow-untrained)."
 )
 
 
@@ -96,4 +96,6 @@ def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringMode
     reasons = [choice.untrained, *(str(w.message) for w in caught if w not in others)]
     # where weights cannot be had, how to get them is the one thing to say
     told = [reason.replace(", its weights are random: ", " here: ") for reason in reasons if reason]
+    if told and not model_card(choice.name).weights:  # a new paper, which cannot be tried otherwise
+        told.append("allow_untrained=True (--allow-untrained) colors with random ones")
     return model, "; ".join(told) or _UNTRAINED.format(choice.name)

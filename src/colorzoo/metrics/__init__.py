@@ -28,7 +28,8 @@ from colorzoo.metrics.cdr import (
     edge_scores,
     truth_clusters,
 )
-from colorzoo.metrics.classification import Classifier, ClassifierAccuracy, classifier_network
+from colorzoo.metrics.ciede2000 import MeanCIEDE2000, ciede2000
+from colorzoo.metrics.classification import Classification, Classifier, ClassifierAccuracy, classifier_network
 from colorzoo.metrics.edges import BandLPIPS, BandPSNR, BandShare, band_psnr, edge_band
 from colorzoo.metrics.exemplar import (
     ContextualSimilarity,
@@ -40,6 +41,7 @@ from colorzoo.metrics.exemplar import (
 from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
 from colorzoo.metrics.fid import FID
 from colorzoo.metrics.flow import Flow, opencv_flow
+from colorzoo.metrics.kid import KID
 from colorzoo.metrics.named import named_metric, picture_metrics
 from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
@@ -55,12 +57,14 @@ from colorzoo.metrics.video import (
 
 __all__ = [
     "FID",
+    "KID",
     "AbAUC",
     "BandLPIPS",
     "BandPSNR",
     "BandShare",
     "CDRSettings",
     "ChromaFlicker",
+    "Classification",
     "Classifier",
     "ClassifierAccuracy",
     "ClusterDiscrepancyRatio",
@@ -76,6 +80,7 @@ __all__ = [
     "HistogramIntersection",
     "MeanAbPSNR",
     "MeanAbRMSE",
+    "MeanCIEDE2000",
     "MeanLPIPS",
     "MeanPSNR",
     "MeanSSIM",
@@ -91,6 +96,7 @@ __all__ = [
     "WarpingError",
     "band_psnr",
     "chroma_flicker",
+    "ciede2000",
     "classifier_network",
     "cluster_discrepancy",
     "color_consistency",

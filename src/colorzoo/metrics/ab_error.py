@@ -120,7 +120,7 @@ class AbAUC(ColorMetric):
     Args:
         uniform: Share of the uniform distribution mixed into the prior before it is inverted (eq. 4). With 0,
             as in the paper, every bin has the same total weight.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"auc": {}}
@@ -130,8 +130,8 @@ class AbAUC(ColorMetric):
     raw: Tensor
     rebalanced: Tensor
 
-    def __init__(self, *, uniform: float = 0.0, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, *, uniform: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
         self.class_weights = rebalancing_weights(prior_probabilities().double(), uniform)
         for name in ("raw", "rebalanced"):
             self.add_state(name, torch.zeros(LARGEST + 2, dtype=torch.float64), dist_reduce_fx="sum")

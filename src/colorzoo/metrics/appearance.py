@@ -13,7 +13,7 @@ over all pictures, and the mean of each picture's distance.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -68,15 +68,15 @@ class Colorfulness(PictureMean):
 
     Args:
         form: ``"hasler"`` or ``"absolute"``; part of the key of the result.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"colorfulness": {}}
     abbreviations = {"cf": "colorfulness"}
     is_differentiable = True
 
-    def __init__(self, *, form: Form = "hasler", validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, *, form: Form = "hasler", **options: Any) -> None:
+        super().__init__(**options)
         self.form: Form = form
 
     def update(self, rgb: Tensor) -> None:
@@ -103,7 +103,7 @@ class DeltaColorfulness(ColorMetric):
 
     Args:
         form: ``"hasler"`` or ``"absolute"``; part of the keys of the result.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"delta_colorfulness": {}}
@@ -115,8 +115,8 @@ class DeltaColorfulness(ColorMetric):
     distance: Tensor
     count: Tensor
 
-    def __init__(self, *, form: Form = "hasler", validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, *, form: Form = "hasler", **options: Any) -> None:
+        super().__init__(**options)
         self.form: Form = form
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("distance", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -79,6 +80,15 @@ class ColorMetric(Metric):
         """Return the states as moments, one vector for each of `outputs`; see `colorzoo.metrics.outputs`."""
         raise NotImplementedError(f"{type(self).__name__} must define moments() to be shown in reports")
 
+    def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
+        """Return the value of a metric of whole sets.
+
+        Args:
+            one: ``(N, D)`` features of the results, from `picture_moments`.
+            other: ``(N, D)`` features of the truths.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define distance() as a metric of whole sets")
+
     def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return more arguments of ``update`` that the truth alone determines.
 
@@ -122,7 +132,7 @@ class PictureMean(ColorMetric, ABC):
     A metric implements ``update``, which computes the values and passes them to `add`.
 
     Args:
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     full_state_update = False
@@ -130,8 +140,8 @@ class PictureMean(ColorMetric, ABC):
     count: Tensor
     left_out: Tensor
 
-    def __init__(self, *, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("left_out", torch.tensor(0), dist_reduce_fx="sum")
@@ -169,15 +179,15 @@ class Ratio(ColorMetric):
         tensor(0.5000)
 
     Args:
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     full_state_update = False
     total: Tensor
     count: Tensor
 
-    def __init__(self, *, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         for name in ("total", "count"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 

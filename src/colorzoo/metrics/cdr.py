@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import torch
@@ -263,7 +264,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
 
     Args:
         settings: Parameters; by default the published ones.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"cdr": {}}
@@ -275,8 +276,8 @@ class ClusterDiscrepancyRatio(ColorMetric):
     count: Tensor
     left_out: Tensor
 
-    def __init__(self, settings: CDRSettings | None = None, *, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, settings: CDRSettings | None = None, **options: Any) -> None:
+        super().__init__(**options)
         self.settings = settings or CDRSettings()
         self.add_state("total", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")

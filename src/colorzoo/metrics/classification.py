@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ColorMetric, require_pictures
-from colorzoo.metrics.feature_networks import FrozenNetwork, timm_network
+from colorzoo.metrics.feature_networks import LITE0, FrozenNetwork, lite0_network, timm_network
 from colorzoo.metrics.outputs import Output, mean_of_moments, sums
 
 
@@ -36,7 +37,7 @@ class Classifier:
 
 
 def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = None) -> Classifier:
-    """Build a classifier by the name of a timm model.
+    """Build a classifier by name.
 
     Examples:
         >>> classifier_network("resnet50.a1_in1k").network(torch.rand(2, 3, 64, 64)).shape  # doctest: +SKIP
@@ -45,12 +46,16 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
     Pictures are resized and center-cropped as in timm's evaluation of the model.
 
     Args:
-        name: Name of the model; the default is a ResNet-101 trained on ImageNet, as in SPColor.
+        name: ``"efficientnet-lite0"``, or the name of a timm model; the default is a ResNet-101 trained on
+            ImageNet, as in SPColor.
         weights: Its weight file; by default timm downloads the published one once.
 
     Raises:
         WeightsError: The weights are missing or do not fit, or no model has that name.
     """
+    if name == LITE0:
+        lite0 = lite0_network(weights, classify=True)
+        return Classifier(LITE0, lite0.preprocessing, lite0)
     network = timm_network(name, weights, crop=True)
     return Classifier(f"timm-{name}", network.preprocessing, network)
 
@@ -66,10 +71,10 @@ class ClassifierAccuracy(ColorMetric):
         {'top1_mine_whole': tensor(0.5000)}
 
     Args:
-        classifier: A classifier, or a name for `classifier_network`.
+        classifier: A classifier, or a name for `classifier_network`; by default `default_network`.
         weights: Weight file of a classifier given by name.
         best: The values of k.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"accuracy": {}}
@@ -82,18 +87,19 @@ class ClassifierAccuracy(ColorMetric):
 
     def __init__(
         self,
-        classifier: Classifier | str = "resnet101.tv_in1k",
+        classifier: Classifier | str | None = None,
         weights: Path | None = None,
         *,
         best: Sequence[int] = (1, 5),
-        validate_args: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__(validate_args=validate_args)
-        if isinstance(classifier, str):
-            classifier = classifier_network(classifier, weights)
+        super().__init__(**options)
+        if not isinstance(classifier, Classifier):
+            classifier = classifier_network(classifier or self.default_network, weights)
         network = classifier.network
         self.classify = FrozenNetwork(network) if isinstance(network, nn.Module) else network
         self.best = tuple(best)
+        self.title = f"({classifier.name.removeprefix('timm-')})"
         self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in self.best]
         self.add_state("hits", torch.zeros(len(self.best), dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
@@ -130,9 +136,25 @@ class ClassifierAccuracy(ColorMetric):
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return tuple(
-            Output(f"{key}{mark}_mean", f"Top-{k}", "", "higher", mean_of_moments)
+            Output(f"{key}{mark}_mean", f"Top-{k} {self.title}", "", "higher", mean_of_moments)
             for key, k in zip(self.keys, self.best, strict=True)
         )
+
+
+class Classification(ClassifierAccuracy):
+    """Top-k accuracy of EfficientNet-Lite0 on results, which needs no download.
+
+    Examples:
+        >>> Classification()  # doctest: +SKIP
+        Classification()
+
+    It needs the extra ``judge``, see `lite0_network`. Colors that help a classifier are right ones: compare
+    its accuracy on results with that on gray and on the truth. Papers state the accuracy of other networks,
+    which the metric ``accuracy`` measures.
+    """
+
+    names = {"classification": {}}
+    default_network = LITE0
 
 
 def require_labels(labels: Tensor, count: int, classes: int) -> None:

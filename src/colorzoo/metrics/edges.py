@@ -8,6 +8,7 @@ nearly all of it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,8 +85,8 @@ class BandMetric(PictureMean):
         kernel_size: Side of the band; None for the whole picture. See `edge_band`.
     """
 
-    def __init__(self, *, kernel_size: int | None = 7, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, *, kernel_size: int | None = 7, **options: Any) -> None:
+        super().__init__(**options)
         self.kernel_size = kernel_size
 
     def heading(self, title: str) -> str:
@@ -179,9 +180,9 @@ class BandLPIPS(BandMetric):
         weights: Path | None = None,
         *,
         kernel_size: int | None = 7,
-        validate_args: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__(kernel_size=kernel_size, validate_args=validate_args)
+        super().__init__(kernel_size=kernel_size, **options)
         self.net = net
         self.network = lpips_network(net, weights, spatial=True)
 

@@ -152,7 +152,7 @@ class ContextualSimilarity(PictureMean):
         features: A network that returns maps, or a layer for `vgg19_maps`.
         weights: Weight file for a layer given by name.
         bandwidth: See `contextual_similarity`; part of the key of the result.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"contextual": {}}
@@ -166,9 +166,9 @@ class ContextualSimilarity(PictureMean):
         weights: Path | None = None,
         *,
         bandwidth: float = 0.5,
-        validate_args: bool = True,
+        **options: Any,
     ) -> None:
-        super().__init__(validate_args=validate_args)
+        super().__init__(**options)
         if isinstance(features, str):
             features = vgg19_maps(features, weights)
         self.network = FrozenNetwork(features.network, features.dimension)

@@ -32,7 +32,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
     Args:
         features: A network, or a name for `feature_network`.
         weights: Weight file of a network given by name; see `feature_network`.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"fid": {}}
@@ -43,26 +43,24 @@ class FID(ColorMetric, FrechetInceptionDistance):
         self,
         features: FeatureNetwork | str = "inception-v3",
         weights: Path | None = None,
-        *,
-        validate_args: bool = True,
+        **options: Any,
     ) -> None:
         if isinstance(features, str):
             features = feature_network(features, weights)
-        super().__init__(
-            validate_args=validate_args, feature=FrozenNetwork(features.network, features.dimension)
-        )
+        super().__init__(feature=FrozenNetwork(features.network, features.dimension), **options)
+        self.title = set_title("FID", "Fréchet distance", features)
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
-            super().update(_levels(rgb), real=False)
-            super().update(_levels(target), real=True)
+            super().update(whole_levels(rgb), real=False)
+            super().update(whole_levels(target), real=True)
 
     def features(self, rgb: Tensor) -> Tensor:
         """Return the ``(B, dimension)`` features of RGB ``(B, 3, H, W)`` in [0, 1]."""
-        features: Tensor = self.inception(_levels(rgb))
+        features: Tensor = self.inception(whole_levels(rgb))
         return features
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
@@ -75,13 +73,23 @@ class FID(ColorMetric, FrechetInceptionDistance):
         """Return the features of one result."""
         return [self.features(given["rgb"])[0].tolist()]
 
+    def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
+        """Return the `frechet_distance`."""
+        return frechet_distance(one, other)
+
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output(f"{self.key}{mark}", "FID", "", "lower", no_finish, 2, per_picture=False),)
+        return (Output(f"{self.key}{mark}", self.title, "", "lower", no_finish, 2, per_picture=False),)
 
 
-def _levels(rgb: Tensor) -> Tensor:
+def whole_levels(rgb: Tensor) -> Tensor:
+    """Return RGB in [0, 1] truncated to 8 bits, as feature networks take it."""
     return to_8bit(rgb) / 255
+
+
+def set_title(known: str, plain: str, features: FeatureNetwork) -> str:
+    """Return the heading of a distance between sets: its known name is that on Inception-v3 alone."""
+    return known if features.name == "inception-v3" else f"{plain} ({features.name.removeprefix('timm-')})"
 
 
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:

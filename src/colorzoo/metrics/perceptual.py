@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
@@ -124,7 +124,7 @@ class MeanLPIPS(PictureMean):
     Args:
         net: The backbone; part of the key of the result.
         weights: See `lpips_network`.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"lpips": {}}
@@ -132,8 +132,8 @@ class MeanLPIPS(PictureMean):
     higher_is_better = False
     is_differentiable = True
 
-    def __init__(self, net: Net = "alex", weights: Path | None = None, *, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, net: Net = "alex", weights: Path | None = None, **options: Any) -> None:
+        super().__init__(**options)
         self.net: Net = net
         self.network = lpips_network(net, weights)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -63,9 +65,14 @@ def decibels_of_mean(peak: float) -> Finish:
 
 
 def to_8bit(rgb: Tensor) -> Tensor:
-    """Return ``rgb`` in [0, 1] truncated to whole levels of 255, as float32."""
-    # 1e-4 of a level: an 8-bit value must not drop by one level in a round trip through float
-    return (rgb.float().clamp(0, 1) * 255 + 1e-4).floor()
+    """Return ``rgb`` in [0, 1] truncated to whole levels of 255, as float32.
+
+    Whole levels in any precision, even bfloat16, stay what they are.
+    """
+    # An 8-bit value must not drop by one level in a round trip through float: half of the distance between
+    # two numbers below 1 in float16 or bfloat16, 1e-4 of a level in float32.
+    slack = max(1e-4, 255 * torch.finfo(rgb.dtype).eps / 4)
+    return (rgb.float().clamp(0, 1) * 255 + slack).floor()
 
 
 class MeanDecibels(PictureMean):
@@ -74,8 +81,8 @@ class MeanDecibels(PictureMean):
     higher_is_better = True
     exact: Tensor
 
-    def __init__(self, *, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("exact", torch.tensor(0), dist_reduce_fx="sum")
 
     def add(self, values: Tensor) -> None:
@@ -105,11 +112,11 @@ class EightBit(ColorMetric):
 
     Args:
         eight_bit: Truncate both pictures to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
-    def __init__(self, *, eight_bit: bool = True, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, *, eight_bit: bool = True, **options: Any) -> None:
+        super().__init__(**options)
         self.eight_bit = eight_bit
 
     @property
@@ -170,8 +177,8 @@ class PooledMSE(ColorMetric):
     total: Tensor
     values: Tensor
 
-    def __init__(self, *, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("values", torch.tensor(0), dist_reduce_fx="sum")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -72,15 +72,15 @@ class ColorConsistency(PictureMean):
 
     Args:
         intervals: Distances in frames.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"color_consistency": {}}
     higher_is_better = False
     is_differentiable = False
 
-    def __init__(self, intervals: Sequence[int] = (1, 2, 4), *, validate_args: bool = True) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, intervals: Sequence[int] = (1, 2, 4), **options: Any) -> None:
+        super().__init__(**options)
         self.intervals = tuple(intervals)
 
     def update(self, frames: Tensor) -> None:
@@ -177,10 +177,8 @@ class _MotionMetric(PictureMean):
     is_differentiable = True
     key: ClassVar[str]
 
-    def __init__(
-        self, flow: Flow = opencv_flow, name: str = "opencv-dis", *, validate_args: bool = True
-    ) -> None:
-        super().__init__(validate_args=validate_args)
+    def __init__(self, flow: Flow = opencv_flow, name: str = "opencv-dis", **options: Any) -> None:
+        super().__init__(**options)
         self.flow, self.name = flow, name
 
     def update(self, frames: Tensor, target_frames: Tensor) -> None:
@@ -210,7 +208,7 @@ class WarpingError(_MotionMetric):
     Args:
         flow: See `colorzoo.metrics.flow.Flow`.
         name: Name of the flow, part of the key of the result.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"warping_error": {}}
@@ -232,7 +230,7 @@ class ChromaFlicker(_MotionMetric):
     Args:
         flow: See `colorzoo.metrics.flow.Flow`.
         name: Name of the flow, part of the key of the result.
-        validate_args: See `ColorMetric`.
+        **options: See `ColorMetric`.
     """
 
     names = {"chroma_flicker": {}}

@@ -1,4 +1,4 @@
-"""The last answers of a network, so that an edit of a picture computes only what it changes."""
+"""Cache of the last answers of a model, so that an edit computes only what it changes."""
 
 from __future__ import annotations
 

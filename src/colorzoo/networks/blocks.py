@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def is_traced() -> bool:
-    """Return whether a graph is made of the call, which no value may decide."""
+    """Return whether the call is traced or compiled, so that no value may choose a branch."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced or torch.compiler.is_compiling()
 

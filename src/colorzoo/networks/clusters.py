@@ -44,12 +44,6 @@ def classify(features: Tensor, centers: Tensor) -> Classified:
     return Classified(labels, confidence)
 
 
-def cluster_loss(features: Tensor, centers: Tensor) -> Tensor:
-    """Return minus the mean cosine to the nearest center, STEGO's loss for its centers."""
-    cosine = torch.einsum("bdhw,md->bmhw", F.normalize(features, dim=1), F.normalize(centers, dim=1))
-    return -cosine.amax(dim=1).mean()
-
-
 class Merged(NamedTuple):
     """Result of `merge_clusters`.
 

@@ -18,7 +18,7 @@ _CONFIGURATIONS = {16: "D", 19: "E"}
 
 
 def vgg_layers(depth: Literal[16, 19], count: int, *, batch_norm: bool = False) -> nn.Sequential:
-    """Return the first layers of torchvision's VGG, named as below its ``features``, with random weights.
+    """Return the first layers of torchvision's VGG with random weights, named as in its ``features``.
 
     Args:
         depth: Its number of layers with weights.
@@ -32,7 +32,7 @@ def vgg_layers(depth: Literal[16, 19], count: int, *, batch_norm: bool = False) 
 
 
 def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> list[Tensor]:
-    """Return the outputs of the layers of a network with some numbers, ascending."""
+    """Return the outputs of the layers with the given indices, in ascending order."""
     maps = []
     for index, layer in enumerate(network):
         x = layer(x)
@@ -42,7 +42,7 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
 
 
 class VGG19Maps(nn.Module):
-    """A map of torchvision's VGG-19, with its names of weights, for RGB in [0, 1].
+    """torchvision's VGG-19 up to one of its layers, for RGB in [0, 1]; weights keep their names.
 
     Args:
         count: Number of layers up to the map.

@@ -50,7 +50,7 @@ def match(
     *,
     tau: float = 0.01,
 ) -> Matched:
-    """Match places by the cosine of their features about the mean of their class.
+    """Match places of the same class by the cosine of their features, less the mean of the class.
 
     Args:
         query: ``(B, N, C)`` features of the picture that gets values.
@@ -210,7 +210,7 @@ def _plan(target: Tensor, reference: Tensor) -> _Plan:
 
 
 def _size_class(count: Tensor) -> Tensor:
-    """Return the number of the size to which a class is padded, the same for similar sizes."""
+    """Return the index of the padded size of a class; similar sizes share one."""
     power = count.clamp(min=_SMALLEST).double().log2().ceil().long()
     large = -(-count // _EXACT_ABOVE) + _EXACT_ABOVE  # above every power
     return torch.where(count <= _EXACT_ABOVE, power, large)

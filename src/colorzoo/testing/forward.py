@@ -66,7 +66,7 @@ def check_model_without_trainer(card: ModelCard) -> None:
     settings = {key: value for key, value in {**card.hparams, **card.smoke.hparams}.items() if key in known}
     model = build_model(model_class, settings).eval()
     model.load_state_dict(task.model.state_dict())
-    require(model.working_size == task.working_size, f"{card.name}: another working size without task")
+    require(model.working_size == task.model.working_size, f"{card.name}: another working size without task")
     for lightness, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
         both = predict(card, model, lightness, guidance), predict(card, task, lightness, guidance)
         require(torch.equal(*both), f"{card.name}: another prediction without task")

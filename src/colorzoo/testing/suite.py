@@ -44,7 +44,7 @@ def contract_checks(configs: Path | str | None = None) -> list[Check]:
         True
 
     Args:
-        configs: Folder of the cards' training configurations; by default that of colorzoo.
+        configs: Folder of the cards' training configurations; by default as the command line finds them.
     """
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

@@ -21,7 +21,7 @@ from colorzoo.testing.samples import sample_batch, write_sample_pictures
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.arguments import read_arguments
 from colorzoo.training.command import run
-from colorzoo.training.configs import config_folders
+from colorzoo.training.configs import find_config as shipped_config
 
 _BATCH = 4
 _TRAIN_BATCH, _STEPS = 3, 2
@@ -36,6 +36,7 @@ def check_gradients(card: ModelCard) -> None:
         _check_refusal(card)
         return
     model = smoke_model(card).train()
+    model.allow_untrained = True  # teachers of losses stay random, so that no network is needed
     recorder = GradientRecorder()
     batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
     with TemporaryDirectory() as folder, silent_lightning():
@@ -53,7 +54,7 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
     Args:
         card: The model; one without a configuration passes.
-        configs: Folder of configurations; by default that of colorzoo.
+        configs: Folder of configurations; by default as the command line finds them.
     """
     if card.config is None:
         return
@@ -116,16 +117,18 @@ def _check_refusal(card: ModelCard) -> None:
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
-    """Return the path of a configuration: in a given folder, the installed package or a checkout.
+    """Return the path of a configuration: in a given folder, or as the command line finds it.
 
     Raises:
         ContractError: There is no such file.
     """
-    folders = [configs] if configs else config_folders()
-    for folder in folders:
-        if (folder / config).is_file():
-            return folder / config
-    raise ContractError(f"no configuration {config!r} in {[str(folder) for folder in folders]}")
+    if configs is not None:
+        require((configs / config).is_file(), f"no configuration {config!r} in {configs}")
+        return configs / config
+    try:
+        return shipped_config(config)
+    except ColorzooError as error:
+        raise ContractError(str(error)) from error
 
 
 def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from colorzoo.settings import current_arguments
 from colorzoo.weights.sharded import RECORD
 
 STATE = "RunRecord"
@@ -57,7 +56,7 @@ class Change:
 
     @property
     def refused(self) -> bool:
-        """True if no checkpoint can be resumed with this change: the state is that of another class."""
+        """True if the change rules out resuming, because the stored state is that of another class."""
         *parents, last = self.key.split(".")
         of_class = last == "class_path" or last.endswith(_STATES)
         return of_class and self._of_state([*parents, last])
@@ -67,7 +66,7 @@ class Change:
 
 
 def training_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a configuration that say which training it is, as plain values.
+    """Return the settings of a configuration that identify its training, as plain values.
 
     Args:
         config: A configuration of ``fit`` as a mapping.
@@ -87,7 +86,7 @@ def training_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recorded_settings(checkpoint: Path) -> dict[str, Any]:
-    """Return the settings that a checkpoint records; older ones record those of model and data only.
+    """Return the settings that a checkpoint of ``fit`` records.
 
     Raises:
         Exception: The file is damaged or no checkpoint.
@@ -107,19 +106,9 @@ def read_record(checkpoint: Path) -> dict[str, Any]:
 
 
 def settings_in(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings in the content of a checkpoint."""
-    found = content.get("callbacks", {}).get(STATE, {}).get("settings")
-    if found is None:
-        found = {
-            part: {
-                "class_path": content[key]["_class_path"],
-                "init_args": {k: v for k, v in content[key].items() if not k.startswith("_")},
-            }
-            for part, key in (("model", "hyper_parameters"), ("data", "datamodule_hyper_parameters"))
-            if "_class_path" in content.get(key, {})
-        }
-    current: dict[str, Any] = current_arguments(found)
-    return current
+    """Return the settings in the content of a checkpoint; empty if ``fit`` did not write it."""
+    found: dict[str, Any] = content.get("callbacks", {}).get(STATE, {}).get("settings", {})
+    return found
 
 
 def changes(earlier: Any, now: Any, key: str = "") -> Iterator[Change]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
-import yaml
-
 from colorzoo.registry import task_paths
-from colorzoo.settings import current_arguments
 from colorzoo.training.configs import find_config, load_config
 
 # an argument of a sweep of wandb with ${args_no_hyphens}
 _WITHOUT_HYPHENS = re.compile(r"((model|data|trainer)(\.\w+)+|seed_everything|metrics|init_from|compile)=")
+
+# a setting of a group, and not of an optimizer or a schedule
+_OF_GROUP = re.compile(
+    r"(--model(?:\.init_args)?\.(?!\w*(?:optimizer|scheduler)\b)(?!init_args\.)\w+)\.(\w+)"
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read_arguments(words: Sequence[str]) -> list[Argument]:
             flag, equals, value = word.partition("=")
             dashes = "--" if _WITHOUT_HYPHENS.match(word) else ""
             arguments.append(Argument(dashes + flag, value if equals else None))
-    return [_with_content(each) for each in arguments]
+    return [_understood(each) for each in arguments]
 
 
 def value_of(flag: str, arguments: Sequence[Argument]) -> str | None:
@@ -69,39 +71,31 @@ def with_value(flag: str, value: Path | None, arguments: Sequence[Argument]) -> 
     return [*given, *(each for each in arguments if each.flag != flag)]
 
 
-def update_arguments(arguments: Sequence[Argument], folder: Path) -> list[Argument]:
-    """Bring values and configurations of earlier versions up to date.
+def spell_nulls(arguments: Sequence[Argument]) -> list[Argument]:
+    """Rewrite ``null`` for a setting of a group, which jsonargparse would take for the word "None"."""
 
-    Args:
-        arguments: The arguments.
-        folder: Folder for updated copies of configurations.
-    """
-
-    def updated(argument: Argument) -> Argument:
-        if argument.value is None or argument.content is None:
-            # null as a sweep of wandb writes it
-            value = "null" if argument.value == "None" else current_arguments(argument.value)
-            return replace(argument, value=value)
-        content = current_arguments(argument.content)
-        if content == argument.content:
+    def spelled(argument: Argument) -> Argument:
+        if argument.content is not None or argument.value not in ("None", "null"):  # None: a sweep of wandb
             return argument
-        # in a folder of its own: configurations of one name may be given
-        copy = Path(mkdtemp(dir=folder)) / Path(argument.value).name
-        copy.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        return Argument(argument.flag, str(copy), content)
+        setting = _OF_GROUP.fullmatch(argument.flag)
+        if setting is None:
+            return replace(argument, value="null")
+        return Argument(setting[1], json.dumps({setting[2]: None}))
 
-    return [updated(each) for each in arguments]
+    return [spelled(each) for each in arguments]
 
 
 def import_tasks(arguments: Sequence[Argument]) -> None:
-    """Import the tasks that arguments name, by which their short names resolve; if they name none, all."""
+    """Import the tasks that arguments name, so that short names resolve; all tasks if they name none."""
     known = task_paths()
     given = {name.rpartition(".")[2] for name in _model_names(arguments)}
     for name in given & known.keys() if given else known:
         importlib.import_module(known[name].partition(":")[0])
 
 
-def _with_content(argument: Argument) -> Argument:
+def _understood(argument: Argument) -> Argument:
+    if argument.value == "None":  # as a sweep of wandb writes null
+        return replace(argument, value="null")
     if argument.flag not in ("--config", "-c") or argument.value is None:
         return argument
     path = find_config(argument.value)

@@ -27,7 +27,6 @@ from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.metrics.named import parse_name
 from colorzoo.registry import card_of, model_card
-from colorzoo.settings import current_arguments
 from colorzoo.training.agreement import (
     Change,
     changes,
@@ -36,7 +35,7 @@ from colorzoo.training.agreement import (
     summary,
     training_settings,
 )
-from colorzoo.training.arguments import Argument, import_tasks, update_arguments, value_of, with_value
+from colorzoo.training.arguments import Argument, import_tasks, spell_nulls, value_of, with_value
 from colorzoo.training.callbacks import (
     ConsoleProgress,
     NonFiniteGuard,
@@ -84,8 +83,7 @@ def run(verb: str, arguments: Sequence[Argument]) -> int:
     """
     filter_messages()
     with TemporaryDirectory() as folder:
-        complete = with_implied_arguments(join_shards(verb, arguments, Path(folder)))
-        current = update_arguments(complete, Path(folder))
+        current = spell_nulls(with_implied_arguments(join_shards(verb, arguments, Path(folder))))
         import_tasks(current)
         try:
             cli = ZooCLI(
@@ -339,8 +337,11 @@ class ZooCLI(LightningCLI):
         if reason := finished(self.trainer, options.get("ckpt_path")):
             report(f"{reason}; nothing is left to train")
             return
-        compiled = self._get(self.config, "compile")
-        self.trainer.fit(cast(ColorizationModule, torch.compile(model)) if compiled else model, **options)
+        if self._get(self.config, "compile"):
+            # not the whole module: metrics of validation would be compiled too, for minutes
+            setattr(model, "training_step", torch.compile(model.training_step))  # noqa: B010 - a method
+            report("the first steps compile the training step, which takes a minute or more")
+        self.trainer.fit(model, **options)
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
         """Color the pictures of a data set at full size (LightningCLI calls this in place of the Trainer's).
@@ -392,7 +393,8 @@ def finished(trainer: Trainer, checkpoint: str | Path | None) -> str:
     if not checkpoint or str(checkpoint) in SPECIAL:
         return ""
     content = read_record(Path(checkpoint))
-    steps = int(content.get("global_step", 0))
+    # of 0.1.0, whose global_step of a model with a discriminator counts both optimizers
+    steps = int(content.get("provenance", {}).get("steps", content.get("global_step", 0)))
     epochs = content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {})
     if trainer.max_steps > 0 and steps >= trainer.max_steps:
         return f"the run of {checkpoint} is finished: {steps} of {trainer.max_steps} steps"
@@ -536,7 +538,7 @@ def _model_of(checkpoint: Path) -> dict[str, Any]:
     """Return class and arguments of the model in a checkpoint of ``fit``."""
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        hparams = current_arguments(content["hyper_parameters"])
+        hparams = content["hyper_parameters"]
     except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
         raise WeightsError(
             f"--ckpt_path {str(checkpoint)!r} is not a checkpoint of `colorzoo fit` "

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import colorzoo
 from colorzoo.errors import ColorzooError
+from colorzoo.registry import plugin_packages
 
 
 def load_config(path: Path) -> Any:
@@ -32,7 +34,11 @@ def load_config(path: Path) -> Any:
 
 
 def find_config(name: str) -> Path:
-    """Return the path of a configuration, given as a path or as ``[configs/]zhang2017/local.yaml``.
+    """Return the path of a configuration.
+
+    Args:
+        name: A path, ``[configs/]zhang2017/local.yaml``, or ``PACKAGE/FILE`` inside an installed package of
+            papers.
 
     Raises:
         ColorzooError: There is no such file.
@@ -43,6 +49,8 @@ def find_config(name: str) -> Path:
     for folder in config_folders():
         if (folder / relative).is_file():
             return folder / relative
+    if (inside := _inside_package(relative)) is not None:
+        return inside
     shipped = list(_names(config_folders()))
     near = difflib.get_close_matches(relative, shipped, n=3, cutoff=0.5) or shipped
     raise ColorzooError(f"config {name!r} does not exist; shipped ones: {', '.join(near)}.")
@@ -52,6 +60,14 @@ def config_folders() -> list[Path]:
     """Return the folders of shipped configurations that exist: in the wheel, else in the source checkout."""
     package = Path(colorzoo.__path__[0])
     return [folder for folder in (package / "configs", package.parents[1] / "configs") if folder.is_dir()]
+
+
+def _inside_package(relative: str) -> Path | None:
+    """Return the file ``PACKAGE/FILE`` of an installed package of papers, which is not imported."""
+    package, _, file = relative.partition("/")
+    spec = find_spec(package) if package in plugin_packages() else None
+    places = spec.submodule_search_locations if spec is not None else None
+    return next((Path(place) / file for place in places or () if (Path(place) / file).is_file()), None)
 
 
 def _names(folders: Iterable[Path]) -> Iterable[str]:

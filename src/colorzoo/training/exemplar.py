@@ -165,7 +165,7 @@ class ExemplarGANModule(GANColorizationModule[ExemplarPrediction]):
 
 
 def references_of(batch: Batch) -> tuple[ReferencePicture, Tensor]:
-    """Return the references of a batch, and ``(B,)`` 1 for those made from their own target.
+    """Return the references of a batch, and ``(B,)`` with 1 for each that was made from its own target.
 
     If the data has no references, all are made: a large crop of the picture, half of them mirrored.
     """

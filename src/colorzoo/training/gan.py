@@ -2,8 +2,8 @@
 
 How this differs from other trainings:
 
-- ``trainer.global_step`` counts the steps of both optimizers: ``max_steps=1000`` are 500 batches, and
-  ``every_n_train_steps=10`` saves every 5 batches. Prefer epochs.
+- A step trains both networks and counts once, in ``max_steps``, schedules and names of checkpoints, where
+  Lightning alone would count each optimizer.
 - The Trainer's ``accumulate_grad_batches`` and ``gradient_clip_val`` raise an error under manual
   optimization: use ``accumulate`` and ``clip`` of the model.
 - In several processes each half of a step leaves the other network's parameters unused; `setup` makes DDP
@@ -41,6 +41,7 @@ from colorzoo.training.optimization import (
 from colorzoo.training.stages import Start
 
 P = TypeVar("P", bound=Prediction)
+_STEP_PROGRESS = "epoch_loop.manual_optimization.optim_step_progress"
 
 
 class GANColorizationModule(ColorizationModule, Generic[P]):
@@ -116,7 +117,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         with generator.toggle_model(sync_grad=steps):
             painted = self.paint(batch)
             loss = self.generator_loss(batch, painted)
-            self._descend(generator, loss, steps=steps)
+            self._descend(generator, loss, steps=steps, counts=not self.is_adversarial())
         critic_loss = loss.new_zeros(())
         if self.is_adversarial():
             with discriminator.toggle_model(sync_grad=steps):
@@ -153,27 +154,25 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         schedulers = [self._schedule(make, each) for make, each in zip(makers, optimizers, strict=True)]
         return optimizers, [each for each in schedulers if each is not None]
 
-    def steps_taken(self, global_step: int) -> int:
-        """Return the steps of each optimizer; the trainer counts both."""
-        return global_step // self._stepping()
-
     def progress(self) -> float:
         """Return the share of the training's steps that were taken, from 0 to 1.
 
         Raises:
             ColorzooError: The training is limited neither in steps nor in epochs.
         """
-        steps = planned_steps(self.trainer, accumulate=self.accumulate, optimizers=self._stepping())
-        return min(1.0, self.steps_taken(self.trainer.global_step) / max(1, steps))
+        steps = planned_steps(self.trainer, accumulate=self.accumulate)
+        return min(1.0, self.trainer.global_step / max(1, steps))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore whether and how the weights were trained; in 0.1.0 each step counted twice."""
+        super().on_load_checkpoint(checkpoint)
+        if 0 < 2 * self.provenance.steps == checkpoint.get("global_step"):
+            checkpoint["global_step"] = self.provenance.steps
+            for counts in checkpoint["loops"]["fit_loop"][_STEP_PROGRESS].values():
+                counts.update({key: count // 2 for key, count in counts.items()})
 
     def _schedule(self, make: LRSchedulerCallable | None, optimizer: Optimizer) -> LRScheduler | None:
-        return schedule(
-            make, optimizer, self.trainer, accumulate=self.accumulate, optimizers=self._stepping()
-        )
-
-    def _stepping(self) -> int:
-        """Return the number of optimizers that step for each batch."""
-        return 2 if self.is_adversarial() else 1
+        return schedule(make, optimizer, self.trainer, accumulate=self.accumulate)
 
     def _step_schedules(self) -> None:
         """Step the schedules, which Lightning does not do under manual optimization."""
@@ -190,7 +189,17 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Return whether the optimizers step after this batch."""
         return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
 
-    def _descend(self, optimizer: LightningOptimizer, loss: Tensor, *, steps: bool) -> None:
+    def _descend(
+        self, optimizer: LightningOptimizer, loss: Tensor, *, steps: bool, counts: bool = True
+    ) -> None:
+        """Add the gradients of a batch, and step if it ends its group.
+
+        Args:
+            optimizer: The optimizer of the network that the loss trains.
+            loss: The loss.
+            steps: Whether it ends its group.
+            counts: Whether the Trainer counts the step.
+        """
         self.manual_backward(loss / self.accumulate)
         if not steps:
             return
@@ -198,7 +207,10 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             self.clip_gradients(
                 cast(Any, optimizer), gradient_clip_val=self.clip, gradient_clip_algorithm="norm"
             )
-        optimizer.step()
+        if counts:
+            optimizer.step()
+        else:
+            _step_uncounted(optimizer)
         optimizer.zero_grad()
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
@@ -209,6 +221,20 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """
         super().load_published_state_dict(state_dict)
         self.load_other_weights(self.model.convert_published(state_dict), name="the published checkpoint")
+
+
+def _step_uncounted(optimizer: LightningOptimizer) -> None:
+    """Step an optimizer that the Trainer does not count, for which Lightning has no public way."""
+    hooks = optimizer._on_before_step, optimizer._on_after_step
+    optimizer._on_before_step = optimizer._on_after_step = _nothing  # type: ignore[method-assign]
+    try:
+        optimizer.step()
+    finally:
+        optimizer._on_before_step, optimizer._on_after_step = hooks  # type: ignore[method-assign]
+
+
+def _nothing() -> None:
+    """Stand in for the hooks by which the Trainer counts."""
 
 
 def prepare_turns(trainer: Trainer) -> None:

@@ -226,7 +226,7 @@ def _report_offline(reason: str) -> None:
 
 
 def _limits() -> dict[str, float]:
-    """Return how long wandb waits for its server, without what the user or an older wandb decides."""
+    """Return wandb's time limits, except those that the user has set or this wandb does not know."""
     import wandb
 
     known = wandb.Settings.model_fields

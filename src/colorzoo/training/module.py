@@ -10,12 +10,12 @@ import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, Unpack, cast
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import WeightAveraging
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
@@ -25,9 +25,9 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
 from colorzoo.model import HELD, ColoringModel
-from colorzoo.prediction import Prediction, shown_colors
+from colorzoo.prediction import Prediction
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import check_arguments, current_arguments, recorded_arguments
+from colorzoo.settings import check_arguments, given_groups, recorded_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -45,9 +45,25 @@ from colorzoo.training.stages import (
     hold_frozen,
     untrained_parts,
 )
-from colorzoo.training.validation import MeasuredStage, StageMetrics, picture_inputs
+from colorzoo.training.validation import MeasuredStage, Measurement, StageMetrics, require_pictures
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
+
+T = TypeVar("T")
+
+
+class _OfModel(Generic[T]):
+    """Attribute of a task that reads and sets the one of its model."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, task: ColorizationModule, owner: type) -> T:
+        value: T = getattr(task.model, self.name)
+        return value
+
+    def __set__(self, task: ColorizationModule, value: T) -> None:
+        setattr(task.model, self.name, value)
 
 
 class ColorizationModule(LightningModule):
@@ -58,11 +74,17 @@ class ColorizationModule(LightningModule):
         >>> isinstance(task, ColorizationModule), sorted(task.accepts)
         (True, ['points'])
 
-    A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), keeps those of the training as
-    attributes, and passes the model to ``super().__init__``, which records the arguments and runs the hooks.
+    A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), builds the model from them, and
+    passes it to ``super().__init__``, which records the arguments, keeps each group as an attribute of its
+    name, and runs the hooks.
 
     Attributes:
         model: The model that is trained.
+        accepts: Kinds of guidance that the model uses.
+        input_kind: Input of the model: lightness or a sketch.
+        output_kind: Output of the model: ab or RGB.
+        trained: Whether the weights of the model were trained or loaded.
+        provenance: How the weights of the model were made.
         stages: The stages of training by name; empty for a paper that trains everything at once.
         label_setting: Option of the command line that sets `label_count`.
         stage: The current stage.
@@ -79,6 +101,12 @@ class ColorizationModule(LightningModule):
     validation_metrics: tuple[str, ...] = ("psnr",)
     test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
     validation_points: tuple[int, ...] = ()
+
+    accepts = _OfModel[frozenset[GuidanceKind]]()
+    input_kind = _OfModel[InputKind]()
+    output_kind = _OfModel[OutputKind]()
+    trained = _OfModel[bool]()
+    provenance = _OfModel[Provenance]()
 
     allow_untrained: bool
 
@@ -100,6 +128,8 @@ class ColorizationModule(LightningModule):
             known = ", ".join(map(repr, self.stages)) or "none"
             raise ColorzooError(f"{type(self).__name__} has no stage {stage!r}; it has {known}.")
         self.save_hyperparameters(ignore="model")
+        for name, group in given_groups(type(self), self.hparams).items():
+            setattr(self, name, group)
         self._keep_plain_hparams()
         check_arguments(type(self), self.hparams)
         self.model = model
@@ -107,11 +137,9 @@ class ColorizationModule(LightningModule):
         self.start = Start.of(start)
         self.allow_untrained = False
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
-        self.stage_metrics = nn.ModuleDict()
+        self.measurement = Measurement()
         self.configure_losses()
         freeze(self, EVERYTHING if stage is None else self.stages[stage])
-        hooked: Any = self  # torch does not type this method in all its releases
-        hooked.register_load_state_dict_pre_hook(_rename_old_keys)
 
     @property
     def hparams(self) -> Any:
@@ -121,44 +149,6 @@ class ColorizationModule(LightningModule):
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model as a folder to share; see `ColoringModel.save_pretrained`."""
         return self.model.save_pretrained(folder, overwrite=overwrite)
-
-    @property
-    def accepts(self) -> frozenset[GuidanceKind]:
-        """Kinds of guidance that the model uses."""
-        return self.model.accepts
-
-    @property
-    def input_kind(self) -> InputKind:
-        """Input of the model: lightness or a sketch."""
-        return self.model.input_kind
-
-    @property
-    def output_kind(self) -> OutputKind:
-        """Output of the model: ab or RGB."""
-        return self.model.output_kind
-
-    @property
-    def working_size(self) -> int:
-        """Shorter side in pixels at which the model sees a picture unless the user names one."""
-        return self.model.working_size
-
-    @property
-    def trained(self) -> bool:
-        """True if the weights of the model were trained or loaded."""
-        return self.model.trained
-
-    @trained.setter
-    def trained(self, value: bool) -> None:
-        self.model.trained = value
-
-    @property
-    def provenance(self) -> Provenance:
-        """Provenance of the weights of the model."""
-        return self.model.provenance
-
-    @provenance.setter
-    def provenance(self, value: Provenance) -> None:
-        self.model.provenance = value
 
     if TYPE_CHECKING:
 
@@ -208,22 +198,6 @@ class ColorizationModule(LightningModule):
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the authors' checkpoint; see `ColoringModel.load_published_state_dict`."""
         self.model.load_published_state_dict(state_dict)
-
-    @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
-        """Rebuild a task from a checkpoint, also from one of an earlier version.
-
-        Args:
-            checkpoint_path: See `LightningModule.load_from_checkpoint`.
-            *args: See there.
-            **kwargs: See there.
-        """
-        if isinstance(checkpoint_path, str | Path) and Path(checkpoint_path).is_file():
-            content = torch.load(checkpoint_path, map_location="cpu", weights_only=True, mmap=True)
-            recorded = content.get("hyper_parameters", {})
-            changed = {k: v for k, v in current_arguments(recorded).items() if v != recorded.get(k)}
-            kwargs = {**changed, **kwargs}
-        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all layers except those that the stage leaves frozen."""
@@ -328,7 +302,7 @@ class ColorizationModule(LightningModule):
         self.measuring("val")  # a metric whose weights are missing ends the run now, not after an epoch
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Check the batch, and count its pictures before a callback can save the end of this step.
+        """Check the batch and count its pictures, before a callback saves the state.
 
         Raises:
             DataError: It is none of pictures, as a DataModule of the user's may give.
@@ -382,12 +356,8 @@ class ColorizationModule(LightningModule):
             DataError: There is no such metric, or batches do not hold what it needs.
             WeightsError: The weights of a metric's network are missing.
         """
-        names = tuple(self.validation_metrics if stage == "val" else self.test_metrics)
-        if stage not in self.stage_metrics or self._metrics_of(stage).names != names:
-            with torch.inference_mode(False):  # networks of inference tensors could not change their device
-                built = StageMetrics(stage, self.validation_settings(), names)
-            self.stage_metrics[stage] = built.to(self.device)
-        return self._metrics_of(stage)
+        names = self.validation_metrics if stage == "val" else self.test_metrics
+        return self.measurement.of(stage, self.validation_settings(), names, self.device)
 
     def on_validation_start(self) -> None:
         """Gather sharded weights once: processes may have different numbers of batches."""
@@ -408,39 +378,20 @@ class ColorizationModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Color the batch in every setting and measure it by `validation_metrics`."""
-        self._measure("val", batch)
+        self.measuring("val").measure(self, batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Color the batch in every setting and measure it by `test_metrics`."""
-        self._measure("test", batch)
+        self.measuring("test").measure(self, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics as ``val/METRIC_SETTING``."""
-        self._log_measured("val")
+        # all processes have the same values already; without sync_dist Lightning warns
+        self.log_dict(self.measuring("val").finish(), sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics as ``test/METRIC_SETTING``."""
-        self._log_measured("test")
-
-    def _metrics_of(self, stage: MeasuredStage) -> StageMetrics:
-        return cast(StageMetrics, self.stage_metrics[stage])
-
-    def _measure(self, stage: MeasuredStage, batch: Batch) -> None:
-        require_pictures(batch)
-        metrics = self.measuring(stage)
-        lab = rgb_to_lab(batch["rgb"])
-        if self.input_kind == "sketch":
-            batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
-        seen = batch["sketch"] if self.input_kind == "sketch" else lab[:, :1]
-        for setting, guidance in self.validation_guidances(batch, lab):
-            colors = shown_colors(self(seen, guidance), seen)
-            metrics.update(setting, picture_inputs(batch, lab, colors, guidance, metrics.wanted()))
-
-    def _log_measured(self, stage: MeasuredStage) -> None:
-        metrics = self.measuring(stage)
-        # all processes have the same values already; without sync_dist Lightning warns
-        self.log_dict(metrics.compute(), sync_dist=True)
-        metrics.reset()
+        self.log_dict(self.measuring("test").finish(), sync_dist=True)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
@@ -450,7 +401,7 @@ class ColorizationModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record in the checkpoint whether and how these weights were trained."""
         checkpoint["trained"] = self.trained or checkpoint.get("global_step", 0) > 0
-        steps = self.steps_taken(int(checkpoint.get("global_step", 0)))
+        steps = int(checkpoint.get("global_step", 0))
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -458,10 +409,6 @@ class ColorizationModule(LightningModule):
         self.trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
-
-    def steps_taken(self, global_step: int) -> int:
-        """Return the steps of each optimizer from the trainer's count, which is their sum."""
-        return global_step
 
     def on_train_end(self) -> None:
         """Mark the weights as trained."""
@@ -577,26 +524,3 @@ class TrainingFreeModule(ColorizationModule):
             ColorzooError: Always.
         """
         self.training_step()
-
-
-def require_pictures(batch: object) -> None:
-    """Check that a batch is one of pictures.
-
-    Raises:
-        DataError: It is no mapping, or lacks pictures or seeds.
-    """
-    if isinstance(batch, Mapping) and {"rgb", "seed"} <= batch.keys():
-        return
-    keys = f"keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
-    raise DataError(
-        "a batch must be a mapping with rgb, (B, 3, H, W) in [0, 1], and seed, (B,) whole numbers; the "
-        f"DataModule gives {keys or type(batch).__name__} (docs/data.md)."
-    )
-
-
-def _rename_old_keys(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Move weights below ``model.``, where checkpoints written before and weight files do not have them."""
-    assert isinstance(module, ColorizationModule)
-    for key in module.model.state_dict():
-        if (old := prefix + key) in state_dict:
-            state_dict[prefix + HELD + key] = state_dict.pop(old)

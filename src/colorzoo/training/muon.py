@@ -127,7 +127,7 @@ def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Return about the nearest matrix with equal singular values of 1, by Polar Express in bfloat16.
+    """Return approximately the nearest orthogonal matrix, by Polar Express in bfloat16.
 
     Args:
         matrix: ``(M, N)``.

@@ -150,18 +150,17 @@ def fused(optimizer: OptimizerT, trainer: Trainer) -> OptimizerT:
     return optimizer
 
 
-def planned_steps(trainer: Trainer, *, accumulate: int = 1, optimizers: int = 1) -> int:
-    """Return the number of steps that an optimizer takes until the run ends.
+def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
+    """Return the number of steps until the run ends.
 
     Args:
         trainer: The Trainer of the run.
         accumulate: Batches per step, if the module itself accumulates.
-        optimizers: Number of optimizers that step for each batch; each counts towards ``max_steps``.
 
     Raises:
         ColorzooError: The run is limited neither in steps nor in epochs.
     """
-    limit = trainer.max_steps // optimizers if trainer.max_steps != -1 else None
+    limit = trainer.max_steps if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
     if epochs is None or epochs == -1:
         if limit is None:
@@ -172,7 +171,7 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1, optimizers: int = 1)
         return limit
     # this makes the Trainer set up the data; its result does not consider manual optimization
     automatic = int(trainer.estimated_stepping_batches)
-    if accumulate == optimizers == 1:
+    if accumulate == 1:
         return automatic
     steps = math.ceil(trainer.num_training_batches / accumulate) * max(1, epochs)
     return steps if limit is None else min(steps, limit)

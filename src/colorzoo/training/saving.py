@@ -1,4 +1,4 @@
-"""Checkpoints whose names never refer to partial content, on any file system."""
+"""Checkpoints that are written whole or not at all, on any file system."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CheckpointFile(TorchCheckpointIO):
 
 
 class ShardedStrategy(ModelParallelStrategy):
-    """Lightning's strategy for sharded weights, whose checkpoints are complete when they have their name.
+    """Lightning's strategy for sharded weights, with checkpoints that are written whole or not at all.
 
     A sharded checkpoint is a folder. It is written under another name; the earlier one of its name is removed
     after the new one is in its place.

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import nn
 
+from colorzoo.errors import WeightsError
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -75,6 +77,24 @@ def hold_frozen(module: nn.Module) -> None:
         own = list(layer.parameters(recurse=False))
         if own and not any(parameter.requires_grad for parameter in own):
             layer.training = False
+
+
+def require_frozen(trained: bool, use: str, convert: str) -> None:
+    """Refuse a training over frozen features of published weights, if these are random.
+
+    Args:
+        trained: Whether weights were loaded.
+        use: What the training does with the features, for the message: ``"Name2018 compares ..."``.
+        convert: Arguments of ``colorzoo weights convert`` that make the file to begin with.
+
+    Raises:
+        WeightsError: None were loaded.
+    """
+    if not trained:
+        raise WeightsError(
+            f"{use}, which stays frozen: convert it by `colorzoo weights convert {convert} "
+            "features.safetensors` and give --init_from features.safetensors."
+        )
 
 
 def untrained_parts(module: nn.Module) -> Iterator[str]:

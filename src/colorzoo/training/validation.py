@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.dataset import Batch
+from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import DataError
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.named import inputs_of, numbers_of, picture_metrics
+from colorzoo.prediction import Prediction, shown_colors
 
 MeasuredStage = Literal["val", "test"]
 
 _WITH_TRUTH = frozenset({"rgb", "target", "ab", "target_ab"})
 _WITH_EXEMPLAR = frozenset({"reference_rgb", "reference_ab"})
 _WITH_LABELS = frozenset({"labels"})
+
+
+class Measured(Protocol):
+    """A task, as validation and test use it."""
+
+    input_kind: Any
+
+    def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
+        """Color a batch."""
+
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
+        """Return each setting with its guidance."""
+
+
+class Measurement(nn.ModuleDict):
+    """The metrics of validation and of test."""
+
+    def of(
+        self,
+        stage: MeasuredStage,
+        settings: Sequence[str],
+        names: Sequence[str],
+        device: torch.device,
+    ) -> StageMetrics:
+        """Return the metrics of a stage, rebuilt if their names have changed; see `StageMetrics`."""
+        if stage not in self or cast(StageMetrics, self[stage]).names != tuple(names):
+            with torch.inference_mode(False):  # networks of inference tensors could not change their device
+                self[stage] = StageMetrics(stage, settings, names).to(device)
+        return cast(StageMetrics, self[stage])
 
 
 class StageMetrics(nn.Module):
@@ -44,6 +74,27 @@ class StageMetrics(nn.Module):
         for name, inputs in self.inputs.items():
             _require_known(name, inputs)
         self.collections = nn.ModuleDict({setting: collection.clone() for setting in settings})
+
+    def measure(self, task: Measured, batch: Batch) -> None:
+        """Color a batch in every setting and add the results.
+
+        Raises:
+            DataError: It is no batch of pictures, or a metric needs labels and there are none.
+        """
+        require_pictures(batch)
+        lab = rgb_to_lab(batch["rgb"])
+        if task.input_kind == "sketch":
+            batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
+        seen = batch["sketch"] if task.input_kind == "sketch" else lab[:, :1]
+        for setting, guidance in task.validation_guidances(batch, lab):
+            colors = shown_colors(task(seen, guidance), seen)
+            self.update(setting, picture_inputs(batch, lab, colors, guidance, self.wanted()))
+
+    def finish(self) -> dict[str, Tensor]:
+        """Return the values as `compute` does, and reset all metrics."""
+        values = self.compute()
+        self.reset()
+        return values
 
     def update(self, setting: str, given: Mapping[str, Tensor]) -> None:
         """Add pictures in one setting.
@@ -127,3 +178,18 @@ def picture_inputs(
         found["reference_rgb"] = lambda: exemplar.rgb
         found["reference_ab"] = lambda: rgb_to_lab(exemplar.rgb)[:, 1:]
     return {key: make() for key, make in found.items() if key in wanted or key == "rgb"}
+
+
+def require_pictures(batch: object) -> None:
+    """Check that a batch is one of pictures.
+
+    Raises:
+        DataError: It is no mapping, or lacks pictures or seeds.
+    """
+    if isinstance(batch, Mapping) and {"rgb", "seed"} <= batch.keys():
+        return
+    keys = f"keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
+    raise DataError(
+        "a batch must be a mapping with rgb, (B, 3, H, W) in [0, 1], and seed, (B,) whole numbers; the "
+        f"DataModule gives {keys or type(batch).__name__} (docs/data.md)."
+    )

@@ -62,6 +62,10 @@ class RankedModel:
         """True if the weights are to be downloaded from their authors."""
         return self.file is not None and self.file.weights.file is None
 
+    def usable(self, fast: bool) -> bool:
+        """Return whether the model can be the default, which ``fast`` restricts to embedded weights."""
+        return self.ready and (self.embedded or not fast)
+
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -177,26 +181,35 @@ def choose_model(
     if name := name or model_of_file(weights):
         return ModelChoice(name, weights)
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
-
-    def rank(use: Use) -> list[RankedModel]:
-        order = rank_models(use)
-        return order if fast else _check_unchecked(order, create)
-
-    ranked = [row for use in dict.fromkeys(wanted) for row in rank(use)]
-    usable = [row for row in ranked if row.ready and (row.embedded or not fast)]
-    if not usable and "automatic" not in wanted:
-        usable = [row for row in rank("automatic") if row.ready and (row.embedded or not fast)]
-    usable.sort(key=lambda row: -len({*row.card.guidance} & {*wanted}))
-    fitting = (row for row in usable if able is None or issubclass(load_model_class(row.card), able))
-    chosen = next(fitting, None)
+    make = None if fast else create
+    rows = [row for use in dict.fromkeys(wanted) for row in _checked_rows(use, make)]
+    if not any(row.usable(fast) for row in rows) and "automatic" not in wanted:
+        rows += _checked_rows("automatic", make)
+    chosen = _decide([row for row in rows if row.usable(fast)], wanted, able)
     if chosen is None:
         raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine; name one.")
-    order = [row for row in ranked if row.quality.use == wanted[0]]
+    told = chosen.embedded and weights == "default" and not fast
+    return ModelChoice(chosen.card.name, weights, chosen, _better(rows, chosen, wanted[0]) if told else None)
+
+
+def _checked_rows(use: Use, create: Callable[..., object] | None) -> list[RankedModel]:
+    """Return the ranked models of a use; files that may become the default are loaded by ``create``."""
+    rows = rank_models(use)
+    return rows if create is None else _check_unchecked(rows, create)
+
+
+def _decide(usable: list[RankedModel], wanted: tuple[Use, ...], able: type | None) -> RankedModel | None:
+    """Return the row of the default: the first of those that take the most uses as guidance."""
+    order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
+    return next((row for row in order if able is None or issubclass(load_model_class(row.card), able)), None)
+
+
+def _better(rows: list[RankedModel], chosen: RankedModel, use: Use) -> RankedModel | None:
+    """Return the best model for a use that can be downloaded and ranks above the chosen one."""
+    order = [row for row in rows if row.quality.use == use]
     names = [row.card.name for row in order]
-    better = None
-    if chosen.embedded and chosen.card.name in names and weights == "default" and not fast:
-        better = next((row for row in order[: names.index(chosen.card.name)] if row.fetchable), None)
-    return ModelChoice(chosen.card.name, weights, chosen, better)
+    above = order[: names.index(chosen.card.name)] if chosen.card.name in names else []
+    return next((row for row in above if row.fetchable), None)
 
 
 def rank_models(use: Use) -> list[RankedModel]:

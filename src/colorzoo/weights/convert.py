@@ -113,7 +113,7 @@ def convert_weights(
 
 
 def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
-    """Return the parts of a model whose random weights a file left as they were, each by its shortest name.
+    """Return the shortest names of the parts of a model that a file left with random weights.
 
     Args:
         before: Parameters of the new model.

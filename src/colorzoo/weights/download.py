@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -14,16 +15,13 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
+from filelock import FileLock
+
 from colorzoo.card import Weights
 from colorzoo.environment import is_on
 from colorzoo.errors import WeightsError
 from colorzoo.weights.file_record import FileState, check_size, inspect_file, size_limits
 from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 ATTEMPTS = 4  # per mirror; received bytes are kept, so each attempt gets further
 BACKOFF = 0.5  # seconds before the second attempt, doubled before each further one
@@ -204,33 +202,21 @@ def locked(path: Path) -> Iterator[bool]:
     """Hold a lock file, waiting for another process; a killed process never leaves it locked.
 
     Args:
-        path: The lock file. It stays (empty): removing it would race with a process that waits for it.
+        path: The lock file, which stays.
 
     Yields:
         True when the lock is held, False when this file system has no locks.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = FileLock(path)
     try:
-        yield lock_file(descriptor)
+        lock.acquire()
+    except OSError as error:  # some network file systems
+        if error.errno != errno.ENOLCK:
+            raise
+    try:
+        yield lock.is_locked
     finally:
-        os.close(descriptor)  # releases the lock; so does the kernel when the process is killed
-
-
-def lock_file(descriptor: int) -> bool:
-    """Lock an open file, waiting for another process; return False on a file system without locks."""
-    if sys.platform == "win32":
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-                return True
-            except OSError:  # gives up after 10 s by itself
-                continue
-    else:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:  # ENOLCK or ENOSYS: some network file systems
-            return False
-        return True
+        lock.release()
 
 
 def transfer(url: str, part: Path, *, least: int, most: int, timeout: float, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""From what a user passes as ``weights`` to a file on this machine."""
+"""Resolution of the ``weights`` argument to a file on this machine."""
 
 from __future__ import annotations
 

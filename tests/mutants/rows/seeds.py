@@ -80,6 +80,7 @@ MUTANTS = (
         "more-pictures-aged", AGING, "draws.numpy()[:, 0] < share", "draws.numpy()[:, 0] < 2 * share", SEEDS
     ),
     Mutant("purposes-alike", "randomness.py", "(seed ^ salt)", "seed", SEEDS),
+    Mutant("long-purposes-alike", "randomness.py", "hashlib.sha256(name)", "hashlib.sha256(name[:7])", SEEDS),
     Mutant("pictures-alike", "randomness.py", "(seed ^ salt)", "salt", SEEDS),
     Mutant(
         "pictures-of-one-process",

@@ -34,7 +34,7 @@ MUTANTS = (
     Mutant(
         "xu-random-encoder-passes",
         TASK,
-        "not (known or self.allow_untrained)",
+        "not (self.start or self.allow_untrained)",
         "not (True or self.allow_untrained)",
         (f"{ZOO}::test_the_decoder_is_not_trained_for_a_random_encoder",),
     ),

@@ -59,7 +59,7 @@ class LastCheckpoint(ModelCheckpoint):
                 self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save if the steps were reached before this validation: the file holds its best value."""
+        """Save if the steps were reached before this validation, so that the file stores its value."""
         if self._awaits_validation:
             self._awaits_validation = False
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
@@ -89,7 +89,7 @@ def validates_next(trainer: Trainer) -> bool:
 
 
 def checkpoints_last(callbacks: Sequence[Callback]) -> list[Callback]:
-    """Return callbacks in the order in which they save: the best before those whose files hold its value."""
+    """Return callbacks in saving order: the best checkpoint first, because later files store its value."""
     return sorted(
         callbacks, key=lambda each: (isinstance(each, Checkpoint), not isinstance(each, BestCheckpoint))
     )

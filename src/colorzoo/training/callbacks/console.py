@@ -37,7 +37,7 @@ class ConsoleProgress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the folder of the run and its length."""
-        self._start_step = _steps(pl_module, trainer.global_step)
+        self._start_step = trainer.global_step
         self._began = self._printed = self._last = time.monotonic()
         total = _total_steps(trainer, pl_module)
         steps = f"{total:,} steps" if total is not None else "no limit of steps"
@@ -60,7 +60,7 @@ class ConsoleProgress(Callback):
         self._last = now
         pause = REDRAWN if self._terminal else min(_LONGEST, max(_FIRST, (now - self._began) / 20))
         total = _total_steps(trainer, pl_module)
-        step = _steps(pl_module, trainer.global_step)
+        step = trainer.global_step
         if trainer.is_global_zero and (now - self._printed >= pause or step == total):
             self._printed = now
             self._update(self._progress(trainer, step, total))
@@ -86,7 +86,7 @@ class ConsoleProgress(Callback):
         name = _monitored(trainer)
         value = trainer.callback_metrics.get(name or "")
         number = "" if name is None or value is None else f": {name} {float(value):.3f}"
-        self._print(trainer, f"validation at step {_steps(pl_module, trainer.global_step):,}{number}")
+        self._print(trainer, f"validation at step {trainer.global_step:,}{number}")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the best value and the folder of the run."""
@@ -128,14 +128,9 @@ class ConsoleProgress(Callback):
             print(f"{above}colorzoo: {line}", file=sys.stderr, flush=True)
 
 
-def _steps(module: Any, count: int) -> int:
-    """Return the steps of each optimizer, as `ColorizationModule.steps_taken`."""
-    return int(module.steps_taken(count)) if hasattr(module, "steps_taken") else count
-
-
 def _total_steps(trainer: Trainer, module: LightningModule) -> int | None:
     """Return the number of steps of the run, or None if only time limits it."""
-    limits = [_steps(module, trainer.max_steps)] if trainer.max_steps != -1 else []
+    limits = [trainer.max_steps] if trainer.max_steps != -1 else []
     if trainer.max_epochs not in (None, -1) and not math.isinf(trainer.num_training_batches):
         group: Any = module.accumulate if hasattr(module, "accumulate") else trainer.accumulate_grad_batches
         limits.append(math.ceil(trainer.num_training_batches / group) * (trainer.max_epochs or 0))

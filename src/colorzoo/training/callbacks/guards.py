@@ -19,7 +19,7 @@ from colorzoo.training.loggers import run_folder
 
 @dataclass
 class _Step:
-    """A step whose loss is on its way to the host.
+    """A step whose loss is being copied to the host.
 
     Attributes:
         number: The optimizer step.

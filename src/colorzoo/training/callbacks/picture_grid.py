@@ -1,4 +1,4 @@
-"""Tables of validation pictures: one row a picture, one titled column a view of it."""
+"""Tables of validation pictures: a row for each picture, a titled column for each view."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class RunConfig(SaveConfigCallback):
 
 
 def _settings(text: str) -> Any:
-    """Return the content of a configuration without what is no setting of the run."""
+    """Return the content of a configuration without entries that are not settings of the run."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +20,7 @@ from colorzoo.training.loggers import run_folder
 NAME = "run.lock"
 
 _BEAT = 15.0  # seconds between two signs of life
+_ASK = 0x1000  # PROCESS_QUERY_LIMITED_INFORMATION of Windows
 _PATIENCE = 90.0  # seconds without one, after which a process of another machine counts as dead
 
 
@@ -148,7 +151,7 @@ def _this_process() -> dict[str, Any]:
 
 
 def _started(process: int) -> str | None:
-    """Return when a process was started, in the clock of its machine; None if there is no such process."""
+    """Return the start time of a process by its machine's clock; None if there is no such process."""
     try:
         text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -159,6 +162,10 @@ def _started(process: int) -> str | None:
 
 def _asked(process: int) -> str | None:
     """Return ``"alive"`` if there is a process, on machines without ``/proc``."""
+    if sys.platform == "win32":  # where os.kill would end it
+        handle = ctypes.windll.kernel32.OpenProcess(_ASK, False, process)
+        ctypes.windll.kernel32.CloseHandle(handle)
+        return "alive" if handle else None
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from colorzoo.environment import LIBRARIES, installed_version
+from colorzoo.environment import describe_run
 from colorzoo.registry import card_of
 from colorzoo.training.loggers import RECORD, WandbLogger, log_settings, run_folder
 from colorzoo.training.module import ColorizationModule
@@ -65,32 +61,3 @@ class RunRecord(Callback):
             commit=None if git is None else git["commit"] + ("-changed" if git["changed"] else ""),
             data=None if names is None else data_digest(names),
         )
-
-
-def describe_run() -> dict[str, Any]:
-    """Return command line, versions, platform, and commit of the source code if it is a git checkout."""
-    return {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: installed_version(name) for name in ("colorzoo", *LIBRARIES)},
-        "git": git_state(Path(__file__).parent),
-    }
-
-
-def git_state(folder: Path) -> dict[str, Any] | None:
-    """Return commit and whether files differ from it; None outside a checkout or without git."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
-
-
-def _git(folder: Path, *words: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

@@ -25,7 +25,9 @@ from colorzoo.training.loggers import run_folder
 
 NAME = "interrupted.ckpt"
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # later ones outweigh earlier ones
+_REQUEUE = getattr(signal, "SIGUSR1", None)  # of SLURM; Windows has none
+# later ones outweigh earlier ones
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if _REQUEUE is None else [_REQUEUE]))
 _INTERRUPTED, _TERMINATED = 130, 143  # exit codes, as shells report them
 
 
@@ -97,7 +99,7 @@ class SignalCheckpoint(Checkpoint):
         if self._saved and isinstance(exception, SIGTERMException):
             interrupted = _SIGNALS[self._agreed - 1] == signal.SIGINT
             exception.code = _INTERRUPTED if interrupted else _TERMINATED
-            if trainer.is_global_zero and _SIGNALS[self._agreed - 1] == signal.SIGUSR1:
+            if trainer.is_global_zero and _SIGNALS[self._agreed - 1] == _REQUEUE:
                 requeue_job()
         elif self._alone and trainer.global_step > 0 and isinstance(exception, Exception):
             if not _finite(pl_module):
@@ -120,7 +122,7 @@ class SignalCheckpoint(Checkpoint):
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:
-            if number != signal.SIGUSR1 or SLURMEnvironment.detect():
+            if number != _REQUEUE or SLURMEnvironment.detect():
                 signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -214,7 +216,7 @@ def _finite(module: torch.nn.Module) -> bool:
 
 
 def _swap_back(trainer: Trainer, pl_module: LightningModule) -> None:
-    """Take the averaged weights, with which validation was running, out of the module again."""
+    """Swap the averaged weights of a validation for the trained ones."""
     for callback in cast(list[Any], cast(Any, trainer).callbacks):
         if isinstance(callback, WeightAveraging):
             callback.on_validation_epoch_end(trainer, pl_module)

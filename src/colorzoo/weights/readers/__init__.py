@@ -92,7 +92,7 @@ def missing(path: Path) -> WeightsError:
 
 
 def constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the constructor arguments among what a weight file stores."""
+    """Return the constructor arguments that a weight file stores."""
     found = _parse(path, stored, "hparams") or {}
     return {key: value for key, value in found.items() if not key.startswith("_")}
 

@@ -162,7 +162,7 @@ class _File:
         return struct.unpack_from(kind, self.data, start)[0]
 
     def _skip(self, size: int) -> int:
-        """Return the position, and go on behind so many bytes."""
+        """Skip some bytes and return the position before them."""
         start = self.position
         if size < 0 or start + size > len(self.data):
             raise _MalformedError("it ends within an object")

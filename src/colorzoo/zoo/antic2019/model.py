@@ -79,6 +79,7 @@ class DeOldify(ColoringModel):
 
     recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
     network: DeOldifyNetwork
+    architecture: Architecture
 
     def __init__(
         self, architecture: Architecture = Architecture(), rendering: Rendering = Rendering()
@@ -89,7 +90,6 @@ class DeOldify(ColoringModel):
             architecture.encoder, architecture.decoder, architecture.nf_factor, architecture.width
         )
         super().__init__(network, architecture=architecture, rendering=rendering)
-        self.architecture = architecture
         self.working_size = rendering.side()
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

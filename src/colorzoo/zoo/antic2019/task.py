@@ -24,7 +24,7 @@ from colorzoo.metrics.feature_networks import published_weights
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Weight, settings_of
+from colorzoo.settings import Weight
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization, fused
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16, load_torchvision
@@ -85,7 +85,7 @@ ADVERSARIAL = ("critic", "gan")
 
 
 class Antic2019(GANColorizationModule[RgbPrediction]):
-    """Trainer of `DeOldify`.
+    """Task of `DeOldify`.
 
     Args:
         architecture: The networks.
@@ -102,6 +102,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     stages = STAGES
     model: DeOldify
     vgg: nn.Module | None
+    architecture: Architecture
+    objective: Objective
 
     def __init__(
         self,
@@ -111,15 +113,14 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         stage: StageName | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        self.objective = settings_of(Objective, objective)
-        self.critic_width = architecture.critic_width
         self.generators_turn = False
         super().__init__(DeOldify(architecture, rendering), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the critic, if the stage has one."""
-        self.discriminator = Critic(self.critic_width) if self.is_adversarial() else nn.Identity()
+        self.discriminator = (
+            Critic(self.architecture.critic_width) if self.is_adversarial() else nn.Identity()
+        )
 
     def configure_losses(self) -> None:
         """Leave VGG-16 out, which `setup` loads if the stage needs it."""
@@ -254,10 +255,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         for scheduler in found if isinstance(found, list) else [found]:
             if scheduler.optimizer is optimizer.optimizer:
                 scheduler.step()
-
-    def _stepping(self) -> int:
-        """Return the number of optimizers that step for each batch: one at a time."""
-        return 1
 
 
 class Critic(nn.Sequential):

@@ -106,6 +106,9 @@ class SPColor(ColoringModel):
     features: Trunk
     segmenter: Segmenter | None
     correspondence: WarpNet
+    architecture: Architecture
+    segmentation: Segmentation
+    extensions: Extensions
 
     def __init__(
         self,
@@ -129,7 +132,6 @@ class SPColor(ColoringModel):
         if extensions.gated:
             nn.init.normal_(color.ab.weight, std=1e-3)
         super().__init__(color, architecture=architecture, segmentation=segmentation, extensions=extensions)
-        self.architecture, self.segmentation, self.extensions = architecture, segmentation, extensions
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

@@ -21,7 +21,6 @@ from colorzoo.zoo.chen2023.published import convert_stego_encoder
 
 CLUSTERS = 27
 _CODE = 90
-_PATCH = 8
 _SIDE = 256
 """Side in pixels of STEGO's square input."""
 _NUDGE = 0.1  # DINO's guard against rounding, which shifts its maps

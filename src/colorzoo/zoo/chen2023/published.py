@@ -1,8 +1,7 @@
-"""Names of the authors' checkpoints and ours: VGG-19, WarpNet, ColorVidNet, discriminator, STEGO."""
+"""Names of the authors' checkpoints and ours: VGG-19, WarpNet, ColorVidNet, STEGO."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -16,18 +15,6 @@ _STEGO: Renaming = (
     (r"^cluster_probe\.clusters$", "clusters"),
     (r"^linear_probe\.", "linear."),
 )
-
-
-def convert_discriminator(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the discriminator: layers are counted from 0, ``weight_bar`` is the weight itself."""
-    ours = {}
-    for key, value in state_dict.items():
-        name = re.sub(r"^layer(\d)(_new)?\.0\.", lambda m: f"layers.{int(m[1]) - 1}.", key)
-        name = re.sub(r"^last(_new)?\.(0\.)?", "last.", name)
-        name = re.sub(r"^attention\.(query|key|value)_conv\.", r"attention.\1.", name)
-        name = name.replace("module.", "")
-        ours[re.sub(r"weight_(bar|u|v)$", lambda m: {"bar": "weight"}.get(m[1], m[1]), name)] = value
-    return ours
 
 
 def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

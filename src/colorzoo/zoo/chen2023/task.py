@@ -12,7 +12,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar_features import TrunkFeatures
-from colorzoo.settings import Positive, settings_of
+from colorzoo.settings import Positive
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,
     ExemplarGANModule,
@@ -38,7 +38,7 @@ _NEW = {
 
 
 class Chen2023(ExemplarGANModule):
-    """Trainer of `SPColor`.
+    """Task of `SPColor`.
 
     Args:
         architecture: The networks.
@@ -55,6 +55,9 @@ class Chen2023(ExemplarGANModule):
 
     model: SPColor
     extensions: Extensions
+    objective: ExemplarObjective
+    simulation: ExemplarSimulation
+    adversary: ExemplarDiscriminator
 
     def __init__(
         self,
@@ -68,19 +71,14 @@ class Chen2023(ExemplarGANModule):
         start: Start | str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        segmentation = settings_of(Segmentation, segmentation)
-        self.objective = settings_of(ExemplarObjective, objective)
-        self.simulation = settings_of(ExemplarSimulation, simulation)
-        self.adversary = settings_of(ExemplarDiscriminator, adversary)
-        self.extensions = extensions = settings_of(Extensions, extensions)
+        model = SPColor(architecture, segmentation, extensions)
         self.matching_lr = matching_lr
         untrained = {
-            "VGG-19": architecture.features == "vgg19",
-            "STEGO": segmentation.segmenter in ("stego", "stego_supervised"),
+            "VGG-19": model.architecture.features == "vgg19",
+            "STEGO": model.segmentation.segmenter in ("stego", "stego_supervised"),
         }
         self.missing_weights = {name for name, is_untrained in untrained.items() if is_untrained}
-        super().__init__(SPColor(architecture, segmentation, extensions), start=start, **optimization)
+        super().__init__(model, start=start, **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the discriminator."""

@@ -62,6 +62,7 @@ class GuidingPainter(ColoringModel):
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
     network: GuidingPainterNetwork
+    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -76,7 +77,6 @@ class GuidingPainter(ColoringModel):
         )
         initialize_gan(network)
         super().__init__(network, architecture=architecture, extensions=extensions)
-        self.extensions = extensions
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]; f runs only where no regions are given.
@@ -163,13 +163,13 @@ class PointPainter(ColoringModel):
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
     network: UNet
+    settings: PointsSettings
 
     def __init__(self, settings: PointsSettings = PointsSettings()) -> None:
         settings = settings_of(PointsSettings, settings)
         network = UNet(1 + 3 + 1, 3, base_channels(settings.width))
         initialize_gan(network)
         super().__init__(network, settings=settings)
-        self.settings = settings
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""

@@ -259,10 +259,3 @@ def draw_counts(draws: Tensor, stop: float) -> Tensor:
         stop: Probability that the user stops at a trial; P(n) = (1 - stop)^n stop, the rest at N.
     """
     return (draws >= stop).long().cumprod(1).sum(1)
-
-
-def count_distribution(stop: float, segments: int) -> Tensor:
-    """Return the probabilities of 0 .. ``segments`` colored segments, float64."""
-    go = 1 - stop
-    shares = [go**count * stop for count in range(segments)] + [go**segments]
-    return torch.tensor(shares, dtype=torch.float64)

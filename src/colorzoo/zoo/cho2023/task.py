@@ -21,7 +21,7 @@ from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.settings import Positive, Probability, Weight, settings_of
+from colorzoo.settings import Positive, Probability, Weight
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
@@ -101,7 +101,7 @@ class Draws(NamedTuple):
 
 
 class Cho2023(GANColorizationModule[RgbPrediction]):
-    """Trainer of `GuidingPainter`.
+    """Task of `GuidingPainter`.
 
     Args:
         architecture: The networks.
@@ -114,6 +114,10 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
     stages = STAGES
     model: GuidingPainter
+    architecture: Architecture
+    objective: Objective
+    users: Users
+    extensions: Extensions
 
     def __init__(
         self,
@@ -124,16 +128,11 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         stage: Literal["both", "painter"] = "both",
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        self.objective = settings_of(Objective, objective)
-        self.users = settings_of(Users, users)
-        self.extensions = settings_of(Extensions, extensions)
-        self.discriminator_width = architecture.discriminator_width
-        super().__init__(GuidingPainter(architecture, self.extensions), stage=stage, **optimization)
+        super().__init__(GuidingPainter(architecture, extensions), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN, which sees a picture beside its sketch."""
-        self.discriminator = PatchDiscriminator(1 + 3, self.discriminator_width)
+        self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
         initialize_gan(self.discriminator)
 
     def paint(self, batch: Batch) -> RgbPrediction:
@@ -247,7 +246,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
 
 class Cho2023Points(SingleOptimizerModule):
-    """Trainer of `PointPainter`, the control; points are simulated as by Zhang et al. 2017.
+    """Task of `PointPainter`, the control; points are simulated as by Zhang et al. 2017.
 
     Args:
         settings: The painter and its training.
@@ -256,12 +255,12 @@ class Cho2023Points(SingleOptimizerModule):
 
     validation_points = (0, 1, 10, 30)
     model: PointPainter
+    settings: PointsSettings
 
     def __init__(
         self, settings: PointsSettings = PointsSettings(), **optimization: Unpack[Optimization]
     ) -> None:
-        self.settings = settings_of(PointsSettings, settings)
-        super().__init__(PointPainter(self.settings), **optimization)
+        super().__init__(PointPainter(settings), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, paint, and compare with the truth."""

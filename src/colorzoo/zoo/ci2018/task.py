@@ -22,7 +22,7 @@ _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hint
 
 
 class Ci2018(SingleOptimizerModule):
-    """Trainer of `StrokePainter`.
+    """Task of `StrokePainter`.
 
     Args:
         architecture: The generator.

@@ -13,7 +13,6 @@ from torch.optim import Optimizer
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.lazy import former_names
 from colorzoo.losses import bilinear_cross_entropy
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Count, Weight, settings_of
@@ -50,7 +49,7 @@ class Objective:
 
 
 class Colorzoo2026Task(SingleOptimizerModule):
-    """Trainer of `Colorzoo2026`.
+    """Task of `Colorzoo2026`.
 
     Args:
         architecture: The network.
@@ -157,6 +156,3 @@ def random_cells(
     index = draws[:, 1:].topk(most, dim=1).indices
     count = torch.exp(draws[:, :1] * math.log(most + 1)).floor().clamp(1, most)
     return index, (torch.arange(most, device=seeds.device)[None] < count).float()
-
-
-__getattr__ = former_names(__name__, {"Colorzoo2026Trainer": "Colorzoo2026Task"})

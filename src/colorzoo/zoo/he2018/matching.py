@@ -31,11 +31,6 @@ def pixel_grid(size: Size, device: torch.device) -> Tensor:
     return torch.stack([x, y])[None]
 
 
-def matches_of(flow: Tensor) -> Tensor:
-    """Return the matches of a flow ``(B, 2, H, W)`` of whole pixels, dx and dy."""
-    return flow.long() + pixel_grid((flow.shape[2], flow.shape[3]), flow.device)
-
-
 def inside(matches: Tensor, size: Size) -> Tensor:
     """Return ``(B, 1, H, W)`` bool: True where a match lies in the other picture."""
     x, y = matches[:, :1], matches[:, 1:]

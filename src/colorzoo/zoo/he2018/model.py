@@ -74,11 +74,11 @@ class ExemplarColorization(ColoringModel):
     published_files: ClassVar[Mapping[str, str]] = FILES
     network: ColorNet
     features: GrayVGG
+    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
         super().__init__(ColorNet(architecture.color_width), architecture=architecture)
-        self.architecture = architecture
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

@@ -17,17 +17,17 @@ from torchvision.models import VGG19_Weights
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.settings import Share, Weight, settings_of
+from colorzoo.settings import Share, Weight
 from colorzoo.training.exemplar import references_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_torchvision
+from colorzoo.training.stages import require_frozen
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization, aligned_colors, aligned_truth
 
 VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
@@ -59,6 +59,7 @@ class He2018(SingleOptimizerModule):
 
     model: ExemplarColorization
     vgg: FrozenNetwork
+    objective: Objective
 
     def __init__(
         self,
@@ -66,7 +67,6 @@ class He2018(SingleOptimizerModule):
         objective: Objective = Objective(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         super().__init__(ExemplarColorization(architecture), **optimization)
 
     def setup(self, stage: str) -> None:
@@ -80,12 +80,9 @@ class He2018(SingleOptimizerModule):
         if stage != "fit":
             return
         full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
-        if full and not (self.trained or self.allow_untrained):
-            raise WeightsError(
-                "He2018 compares pictures by the authors' gray VGG-19, which stays frozen: convert it by "
-                "`colorzoo weights convert he2018 FILE.caffemodel gray.safetensors` and give --init_from "
-                "gray.safetensors."
-            )
+        if full and not self.allow_untrained:
+            use = "He2018 compares pictures by the authors' gray VGG-19"
+            require_frozen(self.trained, use, "he2018 FILE.caffemodel")
         if self.objective.perceptual_weight:
             network = VGG19Maps(_RELU5_1)
             if not self.allow_untrained:

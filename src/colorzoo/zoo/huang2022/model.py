@@ -24,8 +24,7 @@ from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Count, Natural, settings_of
 from colorzoo.zoo.huang2022.exemplar import Matcher
-from colorzoo.zoo.huang2022.hints import exemplar_hints, to_hints
-from colorzoo.zoo.huang2022.pipeline import resized, to_levels
+from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.published import convert_published
 from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
@@ -103,6 +102,8 @@ class UniColor(ColoringModel):
     )
     network: UniColorNetwork
     matcher: BorrowedModel[Matcher] | None
+    sampling: Sampling
+    matching: Matching
 
     def __init__(
         self,
@@ -121,7 +122,6 @@ class UniColor(ColoringModel):
             sampling=sampling,
             matching=matching,
         )
-        self.sampling, self.matching = sampling, matching
         self.cells = (transformer.rows, transformer.columns)
         self.size = (CELL * transformer.rows, CELL * transformer.columns)
         self.working_size = min(self.size)

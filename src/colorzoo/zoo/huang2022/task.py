@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.losses import sum_over_processes
-from colorzoo.settings import settings_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.huang2022.model import Matching, Sampling, UniColor
@@ -45,7 +44,7 @@ class Huang2022(SingleOptimizerModule):
         codes_of: Literal["trained", "random"] = "trained",
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.users, self.codes_of = settings_of(Users, users), codes_of
+        self.codes_of = codes_of
         model = UniColor(vqgan, transformer, sampling, matching)
         model.network.vqgan.requires_grad_(False)
         super().__init__(model, **optimization)

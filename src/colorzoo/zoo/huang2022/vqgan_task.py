@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from colorzoo.data.dataset import Batch
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Width, settings_of
+from colorzoo.settings import Width
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.huang2022.losses import (
@@ -56,6 +56,8 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
     validation_metrics = ()
     model: UniColor
     lpips: FrozenNetwork | None
+    objective: VQGANObjective
+    adversary: Adversary
 
     def __init__(
         self,
@@ -67,8 +69,6 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         adversary: Adversary = Adversary(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.objective = settings_of(VQGANObjective, objective)
-        self.adversary = settings_of(Adversary, adversary)
         model = UniColor(vqgan, transformer, sampling, matching)
         model.network.transformer.requires_grad_(False)
         super().__init__(model, **optimization)
@@ -119,5 +119,5 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         self.log("val/l1", distance, batch_size=len(batch["rgb"]), sync_dist=True)
 
     def current_step(self) -> int:
-        """Return the steps of each optimizer so far."""
-        return self.steps_taken(self.trainer.global_step)
+        """Return the steps so far."""
+        return self.trainer.global_step

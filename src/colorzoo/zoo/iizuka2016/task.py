@@ -14,10 +14,10 @@ from torch.nn import functional as F
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
-from colorzoo.settings import Count, Weight, settings_of
+from colorzoo.settings import Count, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.iizuka2016 import pipeline
+from colorzoo.zoo.iizuka2016 import colors
 from colorzoo.zoo.iizuka2016.model import Architecture, LetThereBeColor
 from colorzoo.zoo.iizuka2016.network import from_ab, linear, scale
 
@@ -49,6 +49,7 @@ class Iizuka2016(SingleOptimizerModule):
 
     model: LetThereBeColor
     label_setting = "--model.objective.classes"
+    objective: Objective
 
     def __init__(
         self,
@@ -56,7 +57,6 @@ class Iizuka2016(SingleOptimizerModule):
         objective: Objective = Objective(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         super().__init__(LetThereBeColor(architecture), **optimization)
 
     def configure_losses(self) -> None:
@@ -111,4 +111,4 @@ class Iizuka2016(SingleOptimizerModule):
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the true maps in [0, 1] of RGB ``(B, 3, H, W)``, averaged down to a height and width."""
-    return scale(from_ab(pipeline.rgb_to_lab(rgb)[:, 1:]), size)
+    return scale(from_ab(colors.rgb_to_lab(rgb)[:, 1:]), size)

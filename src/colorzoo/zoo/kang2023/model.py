@@ -59,6 +59,8 @@ class DDColor(ColoringModel):
     recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
     working_size = 512
     network: DDColorNetwork
+    architecture: Architecture
+    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -80,7 +82,6 @@ class DDColor(ColoringModel):
             feed=scaled_width(FEED_CHANNELS, architecture.width),
         )
         super().__init__(network, architecture=architecture, extensions=extensions)
-        self.architecture, self.extensions = architecture, extensions
         if extensions.trunk is not None:
             self.working_size = _TRUNK_SIZE
 

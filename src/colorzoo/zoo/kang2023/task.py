@@ -18,14 +18,13 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Weight, Width, settings_of
+from colorzoo.settings import Weight, Width
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.extensions import Extensions
 from colorzoo.zoo.kang2023.model import Architecture, DDColor
-from colorzoo.zoo.kang2023.pipeline import Enlargement, network_lightness, recolor
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1, before their BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -69,7 +68,7 @@ class Adversary:
 
 
 class Kang2023(GANColorizationModule[AbPrediction]):
-    """Trainer of `DDColor`.
+    """Task of `DDColor`.
 
     Args:
         architecture: The generator.
@@ -81,6 +80,9 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     model: DDColor
     vgg: FrozenNetwork
+    objective: Objective
+    adversary: Adversary
+    extensions: Extensions
 
     def __init__(
         self,
@@ -90,10 +92,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         extensions: Extensions = Extensions(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
-        self.adversary = settings_of(Adversary, adversary)
-        self.extensions = settings_of(Extensions, extensions)
-        super().__init__(DDColor(architecture, self.extensions), **optimization)
+        super().__init__(DDColor(architecture, extensions), **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the discriminator, which reads RGB."""
@@ -114,22 +113,6 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         name, encoder = self.model.architecture.pretrained, self.model.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
             encoder.load_pretrained(name)
-
-    @torch.inference_mode()
-    def colorize_as_published(
-        self, rgb: Tensor, *, side: int = 512, enlargement: Enlargement = "nearest"
-    ) -> Tensor:
-        """Color pictures as the authors' code does; see `colorzoo.zoo.kang2023.pipeline`.
-
-        Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1]; colors do not matter.
-            side: Side in pixels of the square input.
-            enlargement: Interpolation of ab.
-
-        Returns:
-            ``(B, 3, H, W)`` in [0, 1].
-        """
-        return recolor(rgb, self.model.forward(network_lightness(rgb, side)).ab, enlargement)
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return one group: as published, biases and factors of normalizations decay, too."""

@@ -60,7 +60,7 @@ SMALL = replace(
     ),
     weights={
         "default": Weights(
-            sha256="4dd856e69b85f02bc0e430c5c07aef941da7d5ca62cd1e87fd816a85b0a3c8f7",
+            sha256="cdb0368626e5b219c9e99e47e68acec6d97dce1fe7d7fd9e7f41cf69fecb6c96",
             size=572_348,
             license="Apache-2.0",
             file="kim2021_small.safetensors",
@@ -80,7 +80,7 @@ ON_ZHANG2016 = replace(
     hparams={"backbone": "zhang2016_small", "hidden": (48, 16), "read_lightness": True, **_NEAR},
     weights={
         "default": Weights(
-            sha256="fac8e402f01c5d8f31584698ffae5788575f00cccdd163483d28b7c2fd6b612c",
+            sha256="4982b3939b44b2b99b8b9c772e5bc624e9db38e25281fa6938f82593b57e00a5",
             size=404_560,
             license="Apache-2.0",
             file="kim2021_zhang2016_small.safetensors",
@@ -113,8 +113,8 @@ ON_SU2020 = replace(
     hparams={"backbone": "su2020_small", "hidden": (48, 32, 16), **_NEAR},
     weights={
         "default": Weights(
-            sha256="f0b6df135b8d190fa90e3065c4af4a77a6b27cc0154419eee471b33fce1f55c0",
-            size=571_140,
+            sha256="64a21183004adc8aa03cdcae6f0dc62c8c57a4a3c306a69c8705e25df9c44bd7",
+            size=571_148,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
             trained_on="Not trained over su2020_small: the weights of kim2021_small, since its taps are "

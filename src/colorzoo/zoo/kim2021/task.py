@@ -18,7 +18,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.losses.edges import Gradient, edge_error, widened
 from colorzoo.networks.taps import TapState, unchanged
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import Natural, Share, Weight, settings_of
+from colorzoo.settings import Natural, Share, Weight
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
 from colorzoo.training.module import SingleOptimizerModule
@@ -89,7 +89,7 @@ class EdgeLosses(NamedTuple):
 
 
 class Kim2021(SingleOptimizerModule):
-    """Trainer of `EdgeAwareColorization`, whose backbone is frozen.
+    """Task of `EdgeAwareColorization`, whose backbone is frozen.
 
     Args:
         backbone: Registered name of a model with taps (`colorzoo.capabilities.TappedModel`).
@@ -106,6 +106,9 @@ class Kim2021(SingleOptimizerModule):
 
     stages = STAGES
     model: EdgeAwareColorization
+    objective: Objective
+    users: Users
+    extensions: Extensions
 
     def __init__(
         self,
@@ -120,13 +123,8 @@ class Kim2021(SingleOptimizerModule):
         compile_training: bool = False,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
-        self.users = settings_of(Users, users)
-        self.extensions = settings_of(Extensions, extensions)
         self.compile_training = compile_training
-        model = EdgeAwareColorization(
-            backbone, backbone_weights, backbone_hparams, architecture, self.extensions
-        )
+        model = EdgeAwareColorization(backbone, backbone_weights, backbone_hparams, architecture, extensions)
         super().__init__(model, stage=stage, **optimization)
 
     def configure_losses(self) -> None:

@@ -70,6 +70,7 @@ class HypercolumnColorization(ColoringModel):
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "mean", "normalization")
     network: HypercolumnNetwork
+    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
@@ -80,7 +81,6 @@ class HypercolumnColorization(ColoringModel):
             dropout=architecture.dropout,
         )
         super().__init__(network, architecture=architecture)
-        self.architecture = architecture
         if architecture.normalization:  # torch's batch statistics are a hundred times less exact otherwise
             self.network.to(memory_format=torch.contiguous_format)
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import Count, Natural, Weight, settings_of
+from colorzoo.settings import Count, Natural, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
 from colorzoo.zoo.larsson2016.colors import BINS, bins_of, hue_and_chroma
@@ -68,6 +68,7 @@ class Larsson2016(SingleOptimizerModule):
     """
 
     model: HypercolumnColorization
+    objective: Objective
 
     def __init__(
         self,
@@ -75,7 +76,6 @@ class Larsson2016(SingleOptimizerModule):
         objective: Objective = Objective(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         super().__init__(HypercolumnColorization(architecture), **optimization)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:

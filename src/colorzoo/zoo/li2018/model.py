@@ -55,11 +55,11 @@ class ClosedFormStylization(ColoringModel):
     accepts = frozenset({"exemplar", "classes"})
     recorded_hparams = ("width",)
     network: PhotoWCT
+    architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
         super().__init__(PhotoWCT(architecture.width), architecture=architecture)
-        self.architecture = architecture
 
     @torch.no_grad()
     def stylize(

@@ -140,12 +140,6 @@ class PhotoWCT(nn.Module):
             pictures.append(self.decoders[level - 1](moved, encoded.pools))
         return pictures[1:]
 
-    def rebuild(self, rgb: Tensor, level: int) -> Tensor:
-        """Return a picture ``(B, 3, H, W)`` from its own features at a level."""
-        encoded = self.encoders[level - 1](rgb)
-        rebuilt: Tensor = self.decoders[level - 1](encoded.taps[-1], encoded.pools)
-        return rebuilt
-
 
 def _steps_to(level: int) -> tuple[str, ...]:
     return _STEPS[: _STEPS.index(f"conv{level}_1") + 1]

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb
 from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import Weight, settings_of
+from colorzoo.settings import Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
+from colorzoo.training.stages import require_frozen
 from colorzoo.zoo.li2018.model import Architecture, ClosedFormStylization
 from colorzoo.zoo.li2018.network import LEVELS, PhotoWCT
 
@@ -42,6 +42,7 @@ class Li2018(SingleOptimizerModule):
     """
 
     model: ClosedFormStylization
+    objective: Objective
 
     def __init__(
         self,
@@ -49,7 +50,6 @@ class Li2018(SingleOptimizerModule):
         objective: Objective = Objective(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         super().__init__(ClosedFormStylization(architecture), **optimization)
 
     def setup(self, stage: str) -> None:
@@ -60,11 +60,8 @@ class Li2018(SingleOptimizerModule):
         """
         super().setup(stage)
         full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
-        if stage == "fit" and full and not (self.trained or self.allow_untrained):
-            raise WeightsError(
-                "Li2018 trains decoders for a VGG-19, which stays frozen: convert one by `colorzoo weights "
-                "convert li2018 VGG19.pth vgg.safetensors` and give --init_from vgg.safetensors."
-            )
+        if stage == "fit" and full and not self.allow_untrained:
+            require_frozen(self.trained, "Li2018 trains decoders for a VGG-19", "li2018 VGG19.pth")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the sum of the losses of all levels."""

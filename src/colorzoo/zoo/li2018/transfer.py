@@ -1,20 +1,16 @@
-"""Whitening and coloring (section 3.1), inside labels too, and labels that are merged for it."""
+"""Whitening and coloring (section 3.1), inside labels too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.networks.style import nearest_labels, usable_labels
 
 Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 """Integer label maps ``(H, W)`` of each content and of each style, at any size larger than the features."""
-
-LabelMap = NDArray[np.integer]
 
 _CUT = 1e-5  # smaller eigenvalues count as zero
 
@@ -50,45 +46,6 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
     identity = torch.eye(content.shape[1], dtype=covariance.dtype, device=content.device)
     matrix = _matrix_power(wanted, 0.5) @ _matrix_power(covariance + identity, -0.5)
     return torch.baddbmm(mean, matrix.to(content.dtype), centered)
-
-
-def merge_labels(
-    content: LabelMap, style: LabelMap, ranking: LabelMap, least_share: float = 0.02
-) -> tuple[LabelMap, LabelMap]:
-    """Bring the labels of two pictures together, for labels of a segmentation network.
-
-    Small labels are merged within each map (`merge_small`). Then labels of the content that the style lacks
-    become their best substitute in the style, and labels of the style that the content now lacks the best one
-    that both have. A label without substitute stays.
-
-    Args:
-        content: ``(H, W)``.
-        style: ``(H', W')``.
-        ranking: ``(N, labels)``, best substitute of each label first.
-        least_share: See `merge_small`.
-    """
-    content, style = (merge_small(each, ranking, least_share) for each in (content, style))
-    ours, theirs = set(np.unique(content).tolist()), set(np.unique(style).tolist())
-    content = _replaced(content, dict.fromkeys(ours - theirs, theirs), ranking)
-    ours = set(np.unique(content).tolist())
-    return content, _replaced(style, dict.fromkeys(theirs - ours, ours & theirs), ranking)
-
-
-def merge_small(labels: LabelMap, ranking: LabelMap, least_share: float = 0.02) -> LabelMap:
-    """Replace each label of less than a share of the pixels by its best substitute that has at least that."""
-    names, counts = np.unique(labels, return_counts=True)
-    small = counts / labels.size < least_share
-    large = set(names[~small].tolist())
-    return _replaced(labels, {int(label): large for label in names[small]}, ranking)
-
-
-def _replaced(labels: LabelMap, allowed: dict[int, set[int]], ranking: LabelMap) -> LabelMap:
-    """Replace labels, all at once, by the first of their column of the ranking that is allowed."""
-    found = labels.copy()
-    for label, candidates in allowed.items():
-        best = next((each for each in ranking[:, label].tolist() if each in candidates), label)
-        found[labels == label] = best
-    return found
 
 
 def _statistics(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, cast
@@ -126,6 +126,8 @@ class InstanceSums(NamedTuple):
 class FusionLayer(nn.Module):
     """Fusion of the features of instances and the whole picture, by a softmax over scores at each pixel.
 
+    The softmax includes features of zero outside an instance's box, as in the authors' code.
+
     Args:
         channels: Channels of the features.
     """
@@ -134,25 +136,6 @@ class FusionLayer(nn.Module):
         super().__init__()
         self.instance = _scores(channels)
         self.background = _scores(channels)
-
-    def forward(self, whole: Tensor, instances: Tensor, places: list[Rectangle]) -> Tensor:
-        """Fuse one picture.
-
-        The softmax includes features of zero outside an instance's box, as in the authors' code.
-
-        Args:
-            whole: ``(1, C, h, w)``, features of the whole picture.
-            instances: ``(N, C, h', w')``, features of the crops.
-            places: Rectangles of the crops, in cells of ``whole``.
-
-        Returns:
-            ``(1, C, h, w)``; outside of all boxes exactly ``whole``.
-        """
-        size = (whole.shape[-2], whole.shape[-1])
-        sums = None
-        for i, place in enumerate(places):
-            sums = self.add(sums, instances[i : i + 1], place, size)
-        return whole if sums is None else self.finish(whole, sums)
 
     def add(
         self, sums: InstanceSums | None, instance: Tensor, place: Rectangle, size: tuple[int, int]
@@ -177,7 +160,7 @@ class FusionLayer(nn.Module):
         return InstanceSums(largest, total, features, sums.inside | inside)
 
     def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
-        """Return the fused features ``(1, C, h, w)`` of one picture."""
+        """Return the fused features ``(1, C, h, w)`` of a picture: ``whole`` itself outside of all boxes."""
         background = self.background(whole).float() + OUTSIDE * ~sums.inside
         largest = torch.maximum(sums.largest, background)
         instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
@@ -217,13 +200,13 @@ class Part:
         rows: Their indices in the batch.
         unet: The network.
         encoded: Input of its decoder.
-        fuse: Replaces its maps by fused ones.
+        sums: What the instances of each picture add to each map; empty without boxes.
     """
 
     rows: Tensor
     unet: HintUNet
     encoded: HintEncoding
-    fuse: Visit
+    sums: Sequence[Mapping[str, InstanceSums]]
 
 
 @dataclass(frozen=True)
@@ -286,13 +269,11 @@ class InstanceNetworks(nn.Module):
             index = torch.tensor(rows, device=lightness.device)
             some = lightness.index_select(0, index)
             hints = Points(points.ab.index_select(0, index), points.mask.index_select(0, index))
-            fuse = (
-                self._fusing(some, hints, [corners[row] for row in rows])
-                if unet is self.fusion
-                else unchanged
-            )
-            encoded = unet.encode(*hint_input(some, hints, self.mask_center), visit=fuse)
-            parts.append(Part(index, unet, encoded, fuse))
+            own = [corners[row] for row in rows]
+            sums = self._instance_sums(some, hints, own) if unet is self.fusion else []
+            visit = partial(self._fused, sums)
+            encoded = unet.encode(*hint_input(some, hints, self.mask_center), visit=visit)
+            parts.append(Part(index, unet, encoded, sums))
         return PartsState((), size, tuple(parts))
 
     def after_taps(self, state: PartsState, visit: Visit) -> Tensor:
@@ -301,9 +282,17 @@ class InstanceNetworks(nn.Module):
         height, width = state.size
         answers = []
         for part in state.parts:
-            visits = _in_turn(part.fuse, _for_rows(visit, part.rows, batch))
-            answers.append((part.rows, part.unet.decode(part.encoded, visits)))
+            visit_part = partial(self._visit_part, part, visit, batch)
+            answers.append((part.rows, part.unet.decode(part.encoded, visit_part)))
         return _gathered(answers)[:, :, :height, :width].float() * AB_SCALE
+
+    def _visit_part(self, part: Part, visit: Visit, batch: int, name: str, activation: Tensor) -> Tensor:
+        """Fuse a map of a part, then let a visit replace it that expects maps of the whole batch."""
+        fused = self._fused(part.sums, name, activation)
+        if visit is unchanged or len(part.rows) == batch:
+            return visit(name, fused)
+        whole = fused.new_zeros(batch, *fused.shape[1:]).index_copy(0, part.rows, fused)
+        return visit(name, whole).index_select(0, part.rows)
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
         """Color pictures, or crops, by one of the networks alone: ``(B, 2, H, W)`` ab in CIE units.
@@ -337,8 +326,10 @@ class InstanceNetworks(nn.Module):
         self.instance(*hint_input(lightness, points, self.mask_center), visit=keep)
         return found
 
-    def _fusing(self, lightness: Tensor, points: Points, corners: Sequence[Tensor]) -> Visit:
-        """Run the instance network on all crops, and return the function that fuses its maps."""
+    def _instance_sums(
+        self, lightness: Tensor, points: Points, corners: Sequence[Tensor]
+    ) -> list[dict[str, InstanceSums]]:
+        """Run the instance network on all crops, and sum its maps for each picture."""
         size = (lightness.shape[-2], lightness.shape[-1])
         gray, hints = pad_to_multiple(lightness, STRIDE), _padded(points)
         crop = (gray.shape[-2], gray.shape[-1])
@@ -359,27 +350,14 @@ class InstanceNetworks(nn.Module):
                 for i, (row, number) in enumerate(group):
                     place, area = places[_STRIDES[name]][row][number], (maps.shape[-2], maps.shape[-1])
                     sums[row][name] = layer.add(sums[row].get(name), maps[i : i + 1], place, area)
+        return sums
 
-        def fuse(name: str, activation: Tensor) -> Tensor:
-            layer = cast(FusionLayer, self.layers[name])
-            fused = [layer.finish(activation[i : i + 1], own[name]) for i, own in enumerate(sums)]
-            return torch.cat(fused)
-
-        return fuse
-
-    def fuse(self, name: str, whole: Tensor, instances: Tensor, places: Sequence[list[Rectangle]]) -> Tensor:
-        """Fuse one map of several pictures.
-
-        Args:
-            name: Name of the map.
-            whole: ``(B, C, h, w)``.
-            instances: ``(N, C, h', w')``, those of all pictures in order.
-            places: Rectangles of the instances of each picture.
-        """
-        layer = self.layers[name]
-        own = torch.split(instances, [len(each) for each in places])
-        fused = [layer(whole[i : i + 1], own[i], each) for i, each in enumerate(places)]
-        return torch.cat(fused)
+    def _fused(self, sums: Sequence[Mapping[str, InstanceSums]], name: str, activation: Tensor) -> Tensor:
+        """Return a map ``(B, C, h, w)``, fused with the sums of each picture; unchanged without any."""
+        if not sums:
+            return activation
+        layer = cast(FusionLayer, self.layers[name])
+        return torch.cat([layer.finish(activation[i : i + 1], own[name]) for i, own in enumerate(sums)])
 
 
 def _corners(boxes: Boxes | None, batch: int) -> list[Tensor]:
@@ -399,19 +377,3 @@ def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         return parts[0][1]
     order = torch.cat([rows for rows, _ in parts]).argsort()
     return torch.cat([values for _, values in parts]).index_select(0, order)
-
-
-def _for_rows(visit: Visit, rows: Tensor, batch: int) -> Visit:
-    """Apply a visit that expects a whole batch to some rows of it; the others are zeros."""
-    if visit is unchanged or len(rows) == batch:
-        return visit
-
-    def some(name: str, activation: Tensor) -> Tensor:
-        whole = activation.new_zeros(batch, *activation.shape[1:])
-        return visit(name, whole.index_copy(0, rows, activation)).index_select(0, rows)
-
-    return some
-
-
-def _in_turn(first: Visit, second: Visit) -> Visit:
-    return lambda name, activation: second(name, first(name, activation))

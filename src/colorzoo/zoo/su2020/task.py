@@ -15,7 +15,7 @@ from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import Natural, Positive, flatten_arguments, settings_of
+from colorzoo.settings import Natural, Positive, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
@@ -46,7 +46,7 @@ COPIES: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 class Su2020(SingleOptimizerModule):
-    """Trainer of `InstanceColorization`.
+    """Task of `InstanceColorization`.
 
     Args:
         architecture: The networks.
@@ -63,6 +63,7 @@ class Su2020(SingleOptimizerModule):
 
     stages = STAGES
     model: InstanceColorization
+    extensions: InstanceExtensions
 
     def __init__(
         self,
@@ -75,9 +76,8 @@ class Su2020(SingleOptimizerModule):
         detector: str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.extensions = settings_of(InstanceExtensions, extensions)
         self.most_boxes, self.delta = most_boxes, delta
-        model = InstanceColorization(architecture, self.extensions, detector)
+        model = InstanceColorization(architecture, extensions, detector)
         super().__init__(model, stage=stage, start=start, **optimization)
 
     def take_from(self, source: ColorizationModule) -> None:

@@ -62,6 +62,7 @@ class StylizationColorization(ColoringModel):
     accepts = frozenset({"exemplar", "points"})
     recorded_hparams = ("width", "color_width", "hint_attention", "scene_blocks", "backbone")
     network: ExemplarNetwork
+    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -86,7 +87,6 @@ class StylizationColorization(ColoringModel):
         if extensions.backbone is not None and not on_meta:
             load_backbone(extensions.backbone, network.color)
         super().__init__(network, architecture=architecture, extensions=extensions)
-        self.extensions = extensions
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return the moments of a reference ``(B, 3, H, W)``: ``(B, 2, C)`` means and deviations."""

@@ -13,15 +13,15 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.settings import Positive, Probability, Weight, settings_of
+from colorzoo.settings import Positive, Probability, Weight
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Stage, Start
+from colorzoo.training.stages import Stage, Start, require_frozen
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.xu2020.extensions import Extensions
 from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, StylizationColorization
@@ -66,7 +66,7 @@ class Objective:
 
 
 class Xu2020(SingleOptimizerModule):
-    """Trainer of `StylizationColorization`.
+    """Task of `StylizationColorization`.
 
     Args:
         architecture: The sub-nets.
@@ -81,6 +81,8 @@ class Xu2020(SingleOptimizerModule):
 
     stages = STAGES
     model: StylizationColorization
+    objective: Objective
+    extensions: Extensions
 
     def __init__(
         self,
@@ -92,10 +94,8 @@ class Xu2020(SingleOptimizerModule):
         stop_probability: Probability = 1 / 8,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
-        self.extensions = settings_of(Extensions, extensions)
         self.stop_probability = stop_probability
-        model = StylizationColorization(architecture, self.extensions)
+        model = StylizationColorization(architecture, extensions)
         super().__init__(model, stage=stage, start=start, **optimization)
 
     def setup(self, stage: str) -> None:
@@ -105,13 +105,8 @@ class Xu2020(SingleOptimizerModule):
             WeightsError: The decoder would be trained for an encoder with random weights.
         """
         super().setup(stage)
-        known = self.trained or self.start is not None
-        if stage == "fit" and self.stage == "decoder" and not (known or self.allow_untrained):
-            raise WeightsError(
-                "stage decoder needs a trained encoder, which stays frozen: convert a VGG-19 by "
-                "`colorzoo weights convert xu2020 VGG19.pth vgg.safetensors` and give --init_from "
-                "vgg.safetensors."
-            )
+        if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
+            require_frozen(self.trained, "stage decoder needs a trained VGG-19", "xu2020 VGG19.pth")
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy another model of this class, or a Local Hints model into the colorization sub-net.

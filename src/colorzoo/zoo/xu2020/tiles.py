@@ -1,13 +1,14 @@
 """The transfer sub-net in tiles, with the statistics of the whole picture and the memory of a tile.
 
 Maps are exact except near the border of a tile. Statistics of a place depend on those of the places before
-it: there is a pass over all tiles for each group of places, and one for the result.
+it: there is a pass over all tiles for each group of places, as deep as the group, and one for the result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +17,8 @@ from colorzoo.networks.blocks import is_traced
 from colorzoo.zoo.xu2020.transfer import (
     BOTTOM,
     EPSILON,
+    LEVELS,
     PLACES,
-    Adapt,
     Moments,
     TransferNetwork,
     match_moments,
@@ -31,20 +32,25 @@ HALO = 64
 TILED_ABOVE, TILE = 1_500_000, 768
 """Number of pixels of a picture above which tiles are used, and their side without the halo."""
 
-_GROUPS = (
-    ("encoder1",),
-    ("encoder2",),
-    ("encoder3",),
-    ("encoder4", "skip1", "skip2", "skip3"),
-    (BOTTOM,),
-    ("decoder3",),
-    ("decoder2",),
-    ("decoder1",),
+
+class _Pass(NamedTuple):
+    """A pass over the tiles, for the places of one group."""
+
+    places: tuple[str, ...]
+    down: int = len(LEVELS)  # levels of the encoder
+    up: int | None = None  # levels of the decoder; None stops before it
+
+
+_PASSES = (
+    _Pass(("encoder1",), down=0),
+    _Pass(("encoder2",), down=1),
+    _Pass(("encoder3",), down=2),
+    _Pass(("encoder4", "skip1", "skip2", "skip3")),
+    _Pass((BOTTOM,), up=0),
+    _Pass(("decoder3",), up=1),
+    _Pass(("decoder2",), up=2),
+    _Pass(("decoder1",), up=3),
 )
-
-
-class _EnoughError(Exception):
-    """Ends a pass after the last place of a group."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,14 @@ def look_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Te
     """Return the moments of a reference as `TransferNetwork.look` does."""
     padded = pad_picture(rgb)
     running = {place: RunningMoments() for place in PLACES}
+
+    def record(place: str, maps: Tensor) -> Tensor:
+        if place in running:
+            running[place].add(window.inner(maps))
+        return maps
+
     for window in windows(padded, side):
-        _run(network, window.cut(padded), _record(window, running, {}, (), 1.0, {}))
+        network.decoder.body(network.encoder(window.cut(padded), record), record)
     return network.join_look({place: running[place].moments() for place in PLACES})
 
 
@@ -151,63 +163,29 @@ def transfer_in_tiles(
     """
     height, width = rgb.shape[-2:]
     padded = pad_picture(rgb)
-    own: dict[str, Moments] = {}
-    for group in _GROUPS:
-        due = [place for place in group if place_of(place, sets) is not None]
-        running = {place: RunningMoments() for place in due}
-        for window in windows(padded, side) if due else ():
-            _run(network, window.cut(padded), _record(window, running, own, sets, alpha, targets))
-        own |= {place: part.moments() for place, part in running.items()}
-    answer = torch.empty_like(padded, dtype=torch.float32)
-    adapt = _known(own, sets, alpha, targets)
-    for window in windows(padded, side):
-        found = network.decoder(network.encoder(window.cut(padded), adapt), adapt)
-        top, bottom, left, right = window.core
-        answer[:, :, top:bottom, left:right] = window.inner(found)
-    return answer[:, :, :height, :width]
-
-
-def _run(network: TransferNetwork, rgb: Tensor, adapt: Adapt) -> None:
-    try:
-        network.decoder.body(network.encoder(rgb, adapt), adapt)
-    except _EnoughError:
-        return
-
-
-def _known(
-    own: Mapping[str, Moments],
-    sets: tuple[str, ...],
-    alpha: Tensor | float,
-    targets: Mapping[str, Moments],
-) -> Adapt:
-    """Return a function that matches moments at places whose moments of the whole picture are known."""
+    tiles = list(windows(padded, side))
+    own: dict[str, Moments] = {}  # of the whole picture, at the places of the passes before
+    running: dict[str, RunningMoments] = {}  # at the places of this pass
 
     def adapt(place: str, maps: Tensor) -> Tensor:
+        if place in running:
+            running[place].add(window.inner(maps))
         known = place_of(place, sets)
         if known is None or place not in own:
             return maps
         return match_moments(maps, targets[known], alpha, own[place])
 
-    return adapt
-
-
-def _record(
-    window: Window,
-    running: dict[str, RunningMoments],
-    own: Mapping[str, Moments],
-    sets: tuple[str, ...],
-    alpha: Tensor | float,
-    targets: Mapping[str, Moments],
-) -> Adapt:
-    """Return what counts in the maps of some places, and stops after the last of them."""
-    apply, missing = _known(own, sets, alpha, targets), set(running)
-
-    def adapt(place: str, maps: Tensor) -> Tensor:
-        if place in running:
-            running[place].add(window.inner(maps))
-            missing.discard(place)
-            if not missing:
-                raise _EnoughError
-        return apply(place, maps)
-
-    return adapt
+    for places, down, up in _PASSES:
+        running = {place: RunningMoments() for place in places if place_of(place, sets) is not None}
+        for window in tiles if running else ():
+            encoded = network.encoder(window.cut(padded), adapt, down)
+            if up is not None:
+                network.decoder.body(encoded, adapt, up)
+        own |= {place: part.moments() for place, part in running.items()}
+        running = {}
+    answer = torch.empty_like(padded, dtype=torch.float32)
+    for window in tiles:
+        found = network.decoder(network.encoder(window.cut(padded), adapt), adapt)
+        top, bottom, left, right = window.core
+        answer[:, :, top:bottom, left:right] = window.inner(found)
+    return answer[:, :, :height, :width]

@@ -31,7 +31,12 @@ PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
 """Input of the decoder: an eleventh place, used only if the encoder's places are off."""
 
+LEVELS = (1, 2, 3)
+"""Levels at whole, half and quarter size, which the encoder goes down and the decoder up."""
+
 _BASES = (64, 128, 256, 512)
+_BEFORE_POOL = {1: ("conv1_2",), 2: ("conv2_2",), 3: ("conv3_2", "conv3_3", "conv3_4")}
+_AFTER_JOIN = {3: ("conv3_4_2", "conv3_3", "conv3_2"), 2: ("conv2_2_2",), 1: ("conv1_2_2",)}
 Adapt = Callable[[str, Tensor], Tensor]
 """Maps the name of a place and the map there to the changed map."""
 
@@ -171,8 +176,8 @@ class EncoderMaps(NamedTuple):
     """
 
     bottom: Tensor
-    pools: tuple[Tensor, Tensor, Tensor]
-    maps: tuple[Tensor, Tensor, Tensor]
+    pools: tuple[Tensor, ...]
+    maps: tuple[Tensor, ...]
 
 
 class ReflectConv(nn.Module):
@@ -220,20 +225,24 @@ class Encoder(nn.Module):
         assert self.conv0.bias is not None
         self.conv0.bias.copy_(-torch.tensor(IMAGENET_MEAN) / deviation)
 
-    def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
-        """Encode ``(B, 3, H, W)``; each level reads the map that ``adapt`` returned for the previous one."""
+    def forward(self, rgb: Tensor, adapt: Adapt, levels: int = len(LEVELS)) -> EncoderMaps:
+        """Encode ``(B, 3, H, W)``; each level reads the map that ``adapt`` returned for the previous one.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            adapt: Changes the maps at the places.
+            levels: Levels to go down; with fewer ``bottom`` is the first map of the next level.
+        """
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
-        map1 = F.relu(self.conv1_2(x))
-        pool1 = F.avg_pool2d(map1, 2)
-        x = adapt("encoder2", F.relu(self.conv2_1(pool1)))
-        map2 = F.relu(self.conv2_2(x))
-        pool2 = F.avg_pool2d(map2, 2)
-        x = adapt("encoder3", F.relu(self.conv3_1(pool2)))
-        map3 = F.relu(self.conv3_4(F.relu(self.conv3_3(F.relu(self.conv3_2(x))))))
-        pool3 = F.avg_pool2d(map3, 2)
-        bottom = adapt("encoder4", F.relu(self.conv4_1(pool3)))
-        pools = adapt("skip1", pool1), adapt("skip2", pool2), adapt("skip3", pool3)
-        return EncoderMaps(bottom, pools, (map1, map2, map3))
+        pools, maps = [], []
+        for level in LEVELS[:levels]:
+            for name in _BEFORE_POOL[level]:
+                x = F.relu(self.get_submodule(name)(x))
+            maps.append(x)
+            pools.append(F.avg_pool2d(x, 2))
+            x = adapt(f"encoder{level + 1}", F.relu(self.get_submodule(f"conv{level + 1}_1")(pools[-1])))
+        adapted = tuple(adapt(f"skip{level}", pool) for level, pool in enumerate(pools, start=1))
+        return EncoderMaps(x, adapted, tuple(maps))
 
 
 class Decoder(nn.Module):
@@ -257,16 +266,21 @@ class Decoder(nn.Module):
         rgb: Tensor = self.conv1_1(self.body(encoded, adapt))
         return rgb
 
-    def body(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
-        """Return the features ``(B, 64w, H, W)`` before the last convolution."""
-        x = F.relu(self.conv4_1(adapt(BOTTOM, encoded.bottom)))
-        x = F.relu(self.conv3_4_2(_join(x, encoded, 2)))
-        x = F.relu(self.conv3_2(F.relu(self.conv3_3(x))))
-        x = F.relu(self.conv3_1(adapt("decoder3", x)))
-        x = F.relu(self.conv2_2_2(_join(x, encoded, 1)))
-        x = F.relu(self.conv2_1(adapt("decoder2", x)))
-        x = F.relu(self.conv1_2_2(_join(x, encoded, 0)))
-        return adapt("decoder1", x)
+    def body(self, encoded: EncoderMaps, adapt: Adapt, levels: int = len(LEVELS)) -> Tensor:
+        """Return the features before the last convolution, ``(B, 64w, H, W)`` after all levels.
+
+        Args:
+            encoded: Output of the encoder.
+            adapt: Changes the maps at the places.
+            levels: Levels to go up.
+        """
+        x = adapt(BOTTOM, encoded.bottom)
+        for level in LEVELS[::-1][:levels]:
+            x = _join(F.relu(self.get_submodule(f"conv{level + 1}_1")(x)), encoded, level - 1)
+            for name in _AFTER_JOIN[level]:
+                x = F.relu(self.get_submodule(name)(x))
+            x = adapt(f"decoder{level}", x)
+        return x
 
 
 def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:

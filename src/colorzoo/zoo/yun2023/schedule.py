@@ -33,12 +33,12 @@ class CosineFromZero(Cosine):
                     f"final is a learning rate, not a share of one: {final:g} exceeds {rate:g}, the rate of "
                     f"the optimizer; set final to 1e-5, or another rate up to {rate:g}."
                 )
-        self.final_rate = final  # not "final": checkpoints of earlier versions hold a share by that name
+        self.final = final
         super().__init__(optimizer, warmup_steps, total_steps)
 
     def get_lr(self) -> list[float | Tensor]:
         """Return the rate of each parameter group at the current step."""
-        factor, least = self._factor(self.last_epoch), self.final_rate
+        factor, least = self._factor(self.last_epoch), self.final
         if self.last_epoch < self.warmup_steps:
             return [base * factor for base in self.base_lrs]
         return [least + (base - least) * factor for base in self.base_lrs]

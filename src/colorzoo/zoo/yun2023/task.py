@@ -16,7 +16,7 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.randomness import Generators, draw_uniform, picture_generators
-from colorzoo.settings import Count, Positive, Share, settings_of
+from colorzoo.settings import Count, Positive, Share
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.yun2023.model import IColoriT
@@ -60,7 +60,7 @@ class Extensions:
 
 
 class Yun2023(SingleOptimizerModule):
-    """Trainer of `IColoriT`.
+    """Task of `IColoriT`.
 
     Args:
         architecture: The transformer.
@@ -72,6 +72,9 @@ class Yun2023(SingleOptimizerModule):
 
     validation_points = (0, 1, 10, 100)
     model: IColoriT
+    objective: Objective
+    users: Users
+    extensions: Extensions
 
     def __init__(
         self,
@@ -81,9 +84,6 @@ class Yun2023(SingleOptimizerModule):
         extensions: Extensions = Extensions(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
-        self.users = settings_of(Users, users)
-        self.extensions = settings_of(Extensions, extensions)
         super().__init__(IColoriT(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -19,7 +19,7 @@ from colorzoo.color import hull_mask, prior_probabilities, rebalancing_weights, 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.losses import rebalanced_cross_entropy
-from colorzoo.settings import Natural, Share, settings_of
+from colorzoo.settings import Natural, Share
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Start
@@ -50,7 +50,7 @@ class Objective:
 
 
 class Zhang2016(SingleOptimizerModule):
-    """Trainer of `ColorfulColorization`.
+    """Task of `ColorfulColorization`.
 
     Args:
         architecture: The network.
@@ -63,6 +63,7 @@ class Zhang2016(SingleOptimizerModule):
 
     model: ColorfulColorization
     class_weights: Tensor
+    objective: Objective
 
     def __init__(
         self,
@@ -72,7 +73,6 @@ class Zhang2016(SingleOptimizerModule):
         compile_training: bool = False,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         self.compile_training = compile_training
         super().__init__(ColorfulColorization(architecture), start=start, **optimization)
 

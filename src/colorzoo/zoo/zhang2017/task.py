@@ -91,7 +91,7 @@ LOCAL_STAGES = {
 
 
 class Zhang2017Local(SingleOptimizerModule):
-    """Trainer of `LocalHints`.
+    """Task of `LocalHints`.
 
     Args:
         architecture: The network.
@@ -110,6 +110,9 @@ class Zhang2017Local(SingleOptimizerModule):
     stages = LOCAL_STAGES
     validation_points = (0, 1, 10, 100)
     model: LocalHints
+    objective: LocalObjective
+    users: LocalUsers
+    extensions: LocalExtensions
 
     def __init__(
         self,
@@ -122,11 +125,8 @@ class Zhang2017Local(SingleOptimizerModule):
         compile_training: bool = False,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(LocalObjective, objective)
-        self.users = settings_of(LocalUsers, users)
-        self.extensions = settings_of(LocalExtensions, extensions)
         self.compile_training = compile_training
-        super().__init__(LocalHints(architecture, self.extensions), stage=stage, start=start, **optimization)
+        super().__init__(LocalHints(architecture, extensions), stage=stage, start=start, **optimization)
 
     @property
     def detach(self) -> Detach:
@@ -179,7 +179,7 @@ class GlobalUsers:
 
 
 class Zhang2017Global(SingleOptimizerModule):
-    """Trainer of `GlobalHints`.
+    """Task of `GlobalHints`.
 
     Args:
         architecture: The network.
@@ -196,6 +196,7 @@ class Zhang2017Global(SingleOptimizerModule):
     """
 
     model: GlobalHints
+    users: GlobalUsers
 
     def __init__(
         self,
@@ -207,7 +208,6 @@ class Zhang2017Global(SingleOptimizerModule):
         extensions: GlobalExtensions = GlobalExtensions(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.users = settings_of(GlobalUsers, users)
         extensions = settings_of(GlobalExtensions, extensions)
         if start is not None and extensions.trunk is not None:
             raise ColorzooError("start must be None: the layers of a trunk are trained already.")

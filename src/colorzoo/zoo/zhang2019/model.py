@@ -73,6 +73,8 @@ class DeepExemplar(ColoringModel):
     network: ColorNet
     features: Trunk
     correspondence: WarpNet
+    architecture: Architecture
+    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -89,7 +91,6 @@ class DeepExemplar(ColoringModel):
         if extensions.donor is not None:
             take_layers(extensions.donor, correspondence, color)
         super().__init__(color, architecture=architecture, extensions=extensions)
-        self.architecture, self.extensions = architecture, extensions
         self.features, self.correspondence = features, correspondence
 
     def forward(

@@ -18,7 +18,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import Warped
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.settings import Positive, Share, Weight, settings_of
+from colorzoo.settings import Positive, Share, Weight
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,
     ExemplarGANModule,
@@ -75,7 +75,7 @@ class Discriminator(ExemplarDiscriminator):
 
 
 class Zhang2019(ExemplarGANModule):
-    """Trainer of `DeepExemplar`.
+    """Task of `DeepExemplar`.
 
     Args:
         architecture: The networks.
@@ -89,6 +89,10 @@ class Zhang2019(ExemplarGANModule):
     """
 
     model: DeepExemplar
+    objective: Objective
+    simulation: Simulation
+    adversary: Discriminator
+    extensions: Extensions
 
     def __init__(
         self,
@@ -100,14 +104,10 @@ class Zhang2019(ExemplarGANModule):
         matching_lr: Positive | None = 1e-5,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        architecture = settings_of(Architecture, architecture)
-        self.objective = settings_of(Objective, objective)
-        self.simulation = settings_of(Simulation, simulation)
-        self.adversary = settings_of(Discriminator, adversary)
-        self.extensions = extensions = settings_of(Extensions, extensions)
+        model = DeepExemplar(architecture, extensions)
         self.matching_lr = matching_lr
-        self.missing_weights = {"VGG-19"} if architecture.features == "vgg19" else set()
-        super().__init__(DeepExemplar(architecture, extensions), **optimization)
+        self.missing_weights = {"VGG-19"} if model.architecture.features == "vgg19" else set()
+        super().__init__(model, **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the discriminator of two frames."""

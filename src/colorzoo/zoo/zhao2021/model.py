@@ -50,6 +50,8 @@ class Color2Embed(ColoringModel):
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "reference_side", "features")
     network: Color2EmbedNetwork
+    architecture: Architecture
+    extensions: Extensions
 
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
@@ -63,7 +65,6 @@ class Color2Embed(ColoringModel):
             initialize_large(encoder.to_vector)
         network = Color2EmbedNetwork(encoder, architecture.width, architecture.reference_side)
         super().__init__(network, architecture=architecture, extensions=extensions)
-        self.architecture, self.extensions = architecture, extensions
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return the vector of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 1, 512w)``."""

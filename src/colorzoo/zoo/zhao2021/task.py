@@ -16,7 +16,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.settings import Weight, settings_of
+from colorzoo.settings import Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.zhao2021.extensions import Extensions, without_some_colors
@@ -45,7 +45,7 @@ class Objective:
 
 
 class Zhao2021(SingleOptimizerModule):
-    """Trainer of `Color2Embed`.
+    """Task of `Color2Embed`.
 
     Attributes:
         perceptual: Network of the perceptual loss in training; None if the encoder's features are used.
@@ -61,6 +61,8 @@ class Zhao2021(SingleOptimizerModule):
 
     model: Color2Embed
     perceptual: BorrowedModel[VGGFeatures] | None
+    objective: Objective
+    extensions: Extensions
 
     def __init__(
         self,
@@ -70,10 +72,8 @@ class Zhao2021(SingleOptimizerModule):
         vgg_weights: str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
-        self.extensions = settings_of(Extensions, extensions)
         self.vgg_weights = vgg_weights
-        super().__init__(Color2Embed(architecture, self.extensions), **optimization)
+        super().__init__(Color2Embed(architecture, extensions), **optimization)
         self.perceptual = None
 
     def setup(self, stage: str) -> None:

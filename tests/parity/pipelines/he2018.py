@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.zoo.he2018.matching import distances, errors_of, matches_of, warp
+from colorzoo.zoo.he2018.matching import distances, errors_of, pixel_grid, warp
 from colorzoo.zoo.he2018.model import STRIDE, ExemplarColorization, network_input
 
 Bytes = NDArray[np.uint8]
@@ -55,6 +55,11 @@ class Published(NamedTuple):
     lightness: Tensor
     ab: Tensor
     rgb: Bytes
+
+
+def matches_of(flow: Tensor) -> Tensor:
+    """Return the matches of a flow ``(B, 2, H, W)`` of whole pixels, dx and dy."""
+    return flow.long() + pixel_grid((flow.shape[2], flow.shape[3]), flow.device)
 
 
 def lightness_levels(rgb: Bytes) -> Bytes:

@@ -5,23 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
+from colorzoo.zoo.iizuka2016.colors import EPSILON, KAPPA, YUV, multiply, rgb_to_lab, white
 from colorzoo.zoo.iizuka2016.network import scale, to_ab
 
-_YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 _FROM_YUV = ((1, 0, 1.13983), (1, -0.39465, -0.58060), (1, 2.03211, 0))
-_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 _FROM_XYZ = (
     (3.2404542, -1.5371385, -0.4985314),
     (-0.9692660, 1.8760108, 0.0415560),
     (0.0556434, -0.2040259, 1.0572252),
 )
-_WHITE = (0.950456, 1.0, 1.088754)
-_EPSILON, _KAPPA = 216 / 24389, 24389 / 27
 
 
 def recolor(gray: Tensor, maps: Tensor, *, true_lightness: bool = False) -> Tensor:
@@ -52,28 +47,14 @@ def lightness(gray: Tensor, *, true_lightness: bool = False) -> Tensor:
     return rgb_to_lab(copies if true_lightness else yuv_to_rgb(copies))[:, :1]
 
 
-def gray_of(rgb: Tensor) -> Tensor:
-    """Return Y ``(B, 1, H, W)`` of RGB ``(B, 3, H, W)``."""
-    return _multiply(_YUV[:1], rgb)
-
-
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
     """Return YUV of RGB, both ``(B, 3, H, W)``."""
-    return _multiply(_YUV, rgb)
+    return multiply(YUV, rgb)
 
 
 def yuv_to_rgb(yuv: Tensor) -> Tensor:
     """Return RGB of YUV, the inverse of `rgb_to_yuv` within 1e-5."""
-    return _multiply(_FROM_YUV, yuv)
-
-
-def rgb_to_lab(rgb: Tensor) -> Tensor:
-    """Return Lab of RGB ``(B, 3, H, W)``, which may leave [0, 1]."""
-    linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = _multiply(_XYZ, linear) / _white(rgb)
-    cubic = torch.where(xyz > _EPSILON, xyz.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
-    x, y, z = cubic.unbind(1)
-    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
+    return multiply(_FROM_YUV, yuv)
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
@@ -81,22 +62,12 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
     x, z = _cube(a / 500 + y), _cube(y - b / 200)
-    y = torch.where(lightness > _KAPPA * _EPSILON, y**3, lightness / _KAPPA)
-    linear = _multiply(_FROM_XYZ, torch.stack([x, y, z], dim=1) * _white(lab))
+    y = torch.where(lightness > KAPPA * EPSILON, y**3, lightness / KAPPA)
+    linear = multiply(_FROM_XYZ, torch.stack([x, y, z], dim=1) * white(lab))
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear > 0.0031308, curved, 12.92 * linear)
 
 
 def _cube(root: Tensor) -> Tensor:
     cube = root**3
-    return torch.where(cube > _EPSILON, cube, (116 * root - 16) / _KAPPA)
-
-
-def _white(like: Tensor) -> Tensor:
-    return torch.tensor(_WHITE, dtype=like.dtype, device=like.device).view(3, 1, 1)
-
-
-def _multiply(rows: Sequence[Sequence[float]], maps: Tensor) -> Tensor:
-    # not a matrix product, which autocast would round
-    first, second, third = maps.unbind(1)
-    return torch.stack([a * first + b * second + c * third for a, b, c in rows], dim=1)
+    return torch.where(cube > EPSILON, cube, (116 * root - 16) / KAPPA)

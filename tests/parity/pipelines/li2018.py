@@ -26,6 +26,7 @@ from colorzoo.zoo.li2018.smoothing import (
 )
 
 Bytes = NDArray[np.uint8]
+LabelMap = NDArray[np.integer]
 
 _BORDER = 2
 
@@ -75,6 +76,13 @@ def stylize_as_published(
     return Published(transformed, smoothed, to_levels(last_filter(to_planes(smoothed), to_planes(guide))))
 
 
+def rebuild(network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
+    """Return a picture ``(B, 3, H, W)`` from its own features at a level."""
+    encoded = network.encoders[level - 1](rgb)
+    rebuilt: Tensor = network.decoders[level - 1](encoded.taps[-1], encoded.pools)
+    return rebuilt
+
+
 def closed_form(stylized: Bytes, content: Bytes) -> Bytes:
     """Smooth in closed form; the result is 4 pixels smaller each way."""
     return to_levels(torch.from_numpy(closed_form_value(stylized, content)).permute(2, 0, 1))
@@ -121,3 +129,42 @@ def to_levels(planes: Tensor) -> Bytes:
 
 def _edged(picture: Bytes) -> Bytes:
     return np.pad(picture, ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0)), mode="edge")
+
+
+def merge_labels(
+    content: LabelMap, style: LabelMap, ranking: LabelMap, least_share: float = 0.02
+) -> tuple[LabelMap, LabelMap]:
+    """Bring the labels of two pictures together, for labels of a segmentation network.
+
+    Small labels are merged within each map (`merge_small`). Then labels of the content that the style lacks
+    become their best substitute in the style, and labels of the style that the content now lacks the best one
+    that both have. A label without substitute stays.
+
+    Args:
+        content: ``(H, W)``.
+        style: ``(H', W')``.
+        ranking: ``(N, labels)``, best substitute of each label first.
+        least_share: See `merge_small`.
+    """
+    content, style = (merge_small(each, ranking, least_share) for each in (content, style))
+    ours, theirs = set(np.unique(content).tolist()), set(np.unique(style).tolist())
+    content = _replaced(content, dict.fromkeys(ours - theirs, theirs), ranking)
+    ours = set(np.unique(content).tolist())
+    return content, _replaced(style, dict.fromkeys(theirs - ours, ours & theirs), ranking)
+
+
+def merge_small(labels: LabelMap, ranking: LabelMap, least_share: float = 0.02) -> LabelMap:
+    """Replace each label of less than a share of the pixels by its best substitute that has at least that."""
+    names, counts = np.unique(labels, return_counts=True)
+    small = counts / labels.size < least_share
+    large = set(names[~small].tolist())
+    return _replaced(labels, {int(label): large for label in names[small]}, ranking)
+
+
+def _replaced(labels: LabelMap, allowed: dict[int, set[int]], ranking: LabelMap) -> LabelMap:
+    """Replace labels, all at once, by the first of their column of the ranking that is allowed."""
+    found = labels.copy()
+    for label, candidates in allowed.items():
+        best = next((each for each in ranking[:, label].tolist() if each in candidates), label)
+        found[labels == label] = best
+    return found

@@ -1,0 +1,68 @@
+"""The machine of an evaluation: what of it changes the last digits of numbers."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from colorzoo import __version__
+from colorzoo.environment import LIBRARIES, installed_version, processor_name
+from colorzoo.errors import DataError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that measures; part of the cache's key, for results of different machines may differ.
+
+    Attributes:
+        device: Name of the graphics card, or ``cpu``.
+        threads: Threads of torch.
+        processor: Name of the processor.
+        instructions: Largest instruction set that torch uses on it.
+        versions: Versions of the packages on which numbers depend.
+    """
+
+    device: str
+    threads: int
+    processor: str
+    instructions: str
+    versions: Mapping[str, str | None]
+
+    @property
+    def label(self) -> str:
+        """Name of the device, with the processor if that is the device."""
+        return f"{self.device} {self.processor}" if self.device == "cpu" else self.device
+
+
+def this_machine(device: torch.device) -> Machine:
+    """Describe this machine, with the present number of threads."""
+    return Machine(
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        threads=torch.get_num_threads(),
+        processor=f"{processor_name()} ({platform.machine()})",
+        instructions=torch.backends.cpu.get_cpu_capability(),
+        versions={"colorzoo": __version__, **{name: installed_version(name) for name in LIBRARIES}},
+    )
+
+
+def shared_machine(device: torch.device, processes: int) -> Machine:
+    """Describe the machine of all processes.
+
+    Raises:
+        DataError: They run on machines whose results may differ.
+    """
+    own = this_machine(device)
+    if processes == 1:
+        return own
+    found: list[Machine] = [own] * processes
+    dist.all_gather_object(found, own)
+    if other := next((each for each in found if each != own), None):
+        raise DataError(
+            f"processes run on different machines, whose results may differ: {own} and {other}; "
+            "start them on equal ones"
+        )
+    return own
