@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from colorzoo.color import hull_centers
-from colorzoo.zoo.colorzoo2026.agreement import COLORFULNESS, agree
+from colorzoo.zoo.colorzoo2026.agreement import COLORFULNESS, SHARPNESS, agree
 from colorzoo.zoo.colorzoo2026.points import Cells
 
 CENTERS = hull_centers() / 50
@@ -47,7 +47,7 @@ def test_the_formula_written_out() -> None:
             for head in range(2):
                 away = (cells.place[0, cell, head] - cells.place[0, block, head].mean(0)).square().sum()
                 correlation += float(own[head] * other[head] * math.exp(-0.5 * away))
-            weights.append(correlation / float(own.norm() * other.norm()))
+            weights.append((correlation / float(own.norm() * other.norm())) ** SHARPNESS)
             means.append(mean[0, block].mean(0))
             logs.append(logits[0, block].log_softmax(-1).mean(0))
         share = torch.tensor(weights) / sum(weights)

@@ -1,8 +1,8 @@
 """EfficientNet-Lite, trained on ImageNet: frozen features of what a picture shows.
 
-Tan and Le 2019, https://arxiv.org/abs/1905.11946; the Lite variants have no squeeze-and-excitation and ReLU6 in
-place of swish. Batch normalization is folded into the convolutions, and the first layer is summed over its three
-inputs, because it only sees gray pictures.
+Tan and Le 2019, https://arxiv.org/abs/1905.11946; the Lite variants have no squeeze-and-excitation, and ReLU6
+in place of swish. Batch normalization is folded into the convolutions, and the first layer is summed over its
+three inputs, because it only sees gray pictures.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """One decision for each thing: cells that belong together choose their color together (ours).
 
-The mean of a distribution over *brown or blue or red* is brown. If the cells of a thing have one color, whatever
-it is, then their distributions multiply: the geometric mean of what they expect is sharper than each of them where
-they agree, and it forgets what only some of them expect. Which cells belong together tells the learned covariance
-of the colors. Differences between the cells of a thing stay as the network predicts them.
+The mean of a distribution over *brown or blue or red* is brown. But the cells of a thing share one color, so
+their distributions multiply: the geometric mean is sharp where the cells agree, and a color that only some of
+them expect drops out. The learned covariance tells which cells belong together. Differences between the cells
+of a thing stay as the network predicts them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 from colorzoo.zoo.colorzoo2026.points import Cells, cell_correlation
 
-SHARPNESS = 1.0
-"""Exponent of the correlation: greater values let fewer cells decide together."""
+SHARPNESS = 2.0
+"""Exponent of the correlation; with a greater one fewer cells decide together."""
 COLORFULNESS = 1.5
-"""Factor on the decided colors, which gives back the colorfulness that a mean over what is uncertain lacks."""
+"""Factor on the decided colors: means over uncertain colors are too pale."""
 POOL = 2
-"""Side of the blocks of cells that are asked, in cells: all cells would take four times the time."""
+"""Side of the blocks of cells that are averaged first, in cells; it saves three quarters of the time."""
 
 
 def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], centers: Tensor) -> Tensor:

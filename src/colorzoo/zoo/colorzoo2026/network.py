@@ -1,9 +1,9 @@
 """Network of colorzoo2026: lightness in; mean color, distribution over the ab grid and features out.
 
 An encoder of residual blocks with attention at 1/32 of the size, one vector for the whole picture, and a
-narrow decoder up to 1/4. A frozen network that was trained on ImageNet sees the picture too, and its maps are
-added to those of the encoder. Maps have their channels last, ``(B, H, W, C)``: normalization and linear layers
-then need no copies.
+narrow decoder up to 1/4. A frozen network that was trained on ImageNet sees the picture too, and its maps
+are added to those of the encoder. Maps have their channels last, ``(B, H, W, C)``: normalization and linear
+layers then need no copies.
 """
 
 from __future__ import annotations
