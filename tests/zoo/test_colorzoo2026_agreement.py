@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from colorzoo.color import hull_centers
-from colorzoo.zoo.colorzoo2026.agreement import COLORFULNESS, SHARPNESS, agree
+from colorzoo.zoo.colorzoo2026.agreement import COLORFULNESS, POOL, SHARPNESS, agree
 from colorzoo.zoo.colorzoo2026.points import Cells
 
 CENTERS = hull_centers() / 50
 BINS = len(CENTERS)
-GRID = (4, 6)
+GRID = (8, 8)
 
 
 def random_cells(count: int, heads: int = 2) -> Cells:
@@ -34,11 +34,8 @@ def test_the_formula_written_out() -> None:
     logits = torch.randn(1, count, BINS, generator=generator)
     cells = random_cells(count)
     found = agree(mean, logits, cells, GRID, CENTERS)[0]
-    blocks = [
-        [row * GRID[1] + column for row in (top, top + 1) for column in (left, left + 1)]
-        for top in range(0, GRID[0], 2)
-        for left in range(0, GRID[1], 2)
-    ]
+    numbers = torch.arange(count).view(GRID)
+    blocks = [block.flatten() for rows in numbers.split(POOL) for block in rows.split(POOL, dim=1)]
     for cell in range(count):
         weights, means, logs = [], [], []
         for block in blocks:
@@ -74,13 +71,13 @@ def test_what_only_some_cells_expect_does_not_count() -> None:
     """Half the cells expect red or blue, half red or green: together they decide for red."""
     red, blue, green = ((CENTERS - torch.tensor(ab) / 50).norm(dim=1).argmin() for ab in
                         ([60.0, 40.0], [20.0, -60.0], [-50.0, 40.0]))  # fmt: skip
-    logits = torch.full((1, 24, BINS), -12.0)
+    logits = torch.full((1, 64, BINS), -12.0)
     logits[..., red] = 0.0
     logits[:, ::2, blue] = 0.0
     logits[:, 1::2, green] = 0.0
     alone = logits[0].softmax(-1) @ CENTERS
     mean = alone[None]
-    cells = Cells(torch.zeros(1, 24, 1, 3), torch.ones(1, 24, 1))
+    cells = Cells(torch.zeros(1, 64, 1, 3), torch.ones(1, 64, 1))
     together = agree(mean, logits, cells, GRID, CENTERS)[0] / COLORFULNESS - (alone - alone.mean(0))
     assert (together - CENTERS[red]).norm(dim=1).max() < 0.1
     assert (alone - CENTERS[red]).norm(dim=1).min() > 0.4

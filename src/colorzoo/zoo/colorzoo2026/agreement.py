@@ -17,8 +17,8 @@ SHARPNESS = 2.0
 """Exponent of the correlation; with a greater one fewer cells decide together."""
 COLORFULNESS = 1.5
 """Factor on the decided colors: means over uncertain colors are too pale."""
-POOL = 2
-"""Side of the blocks of cells that are averaged first, in cells; it saves three quarters of the time."""
+POOL = 4
+"""Side of the blocks of cells that are averaged first, which takes a ninth of the time."""
 
 
 def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], centers: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], cen
         mean: ``(B, N, 2)`` mean color that the network predicts for each cell, ab / 50.
         logits: ``(B, N, 313)`` distribution of each cell.
         cells: Embedding of the cells.
-        grid: Rows and columns of cells; both are even.
+        grid: Rows and columns of cells, multiples of 4.
         centers: ``(313, 2)`` centers of the bins, ab / 50.
 
     Returns:
@@ -42,7 +42,7 @@ def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], cen
 
 
 def _pool(values: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Return the means ``(B, N / 4, ...)`` of blocks of cells of ``(B, N, ...)``."""
+    """Return the means ``(B, N / 16, ...)`` of blocks of cells of ``(B, N, ...)``."""
     maps = values.flatten(2).mT.reshape(values.shape[0], -1, *grid)
     pooled = F.avg_pool2d(maps, POOL).flatten(2).mT
     return pooled.reshape(*pooled.shape[:2], *values.shape[2:])
