@@ -31,7 +31,6 @@ WORDS = [
     *("--trainer.callbacks+=colorzoo.training.callbacks.LastCheckpoint",),
     *("--trainer.callbacks.every_n_train_steps=1",),
 ]
-pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

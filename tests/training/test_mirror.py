@@ -19,7 +19,7 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.mirror import Mirror, fetch, local_folder
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 ADDRESS = "s3://runs/album"
 
 
@@ -91,9 +91,11 @@ def test_the_copy_follows_what_is_written_replaced_and_removed(bucket, tmp_path,
     mirror.send()
     assert keys(bucket) == {"a.ckpt", "b.ckpt", "run.json"}
     (folder / "a.ckpt").unlink()
+    (folder / "run.json").write_text("RUN.JSON")  # as long, in the same second
     (folder / "b.ckpt").write_text("longer than before")
     mirror.send()
     assert keys(bucket) == {"b.ckpt", "run.json"}
+    assert bucket.Object("album/run.json").get()["Body"].read() == b"RUN.JSON"
     (folder / "unsent.ckpt").write_text("of a process that was killed before it was sent")
     (folder / "b.ckpt").write_text("likewise")
     assert fetch(ADDRESS) == folder

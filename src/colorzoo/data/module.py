@@ -291,7 +291,7 @@ class PictureDataModule(LightningDataModule):
         """
         data: Any = self.train_data
         seed, weights = self.hparams.seed, self.sample_weights()
-        more = {"drop_last": self._drops_last(), **self.ranks()}
+        more: dict[str, Any] = {"drop_last": self._drops_last(), **self.ranks()}
         return SeededSampler(len(data), seed=seed, weights=weights, seen=self.samples_seen, **more)
 
     def _drops_last(self) -> bool:

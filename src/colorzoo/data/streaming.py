@@ -132,8 +132,8 @@ class StreamingDataModule(PictureDataModule):
 
     def _reader(self, split: str) -> ShardReader:
         hp = self.hparams
-        limits = {"cache_gigabytes": hp.cache_gigabytes, "bad": hp.skip_bad if split == "train" else 0}
-        return ShardReader(hp.root, split, cache=hp.cache_dir, **limits)
+        bad = hp.skip_bad if split == "train" else 0
+        return ShardReader(hp.root, split, cache=hp.cache_dir, cache_gigabytes=hp.cache_gigabytes, bad=bad)
 
 
 class ShardDataset(Dataset[Sample]):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,12 @@ class Mirror:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_name(f".{path.name}.part")
                 self._client.download_file(self._bucket, self._prefix + name, str(partial))
-                os.utime(partial, (stamp[1], stamp[1]))
+                os.utime(partial, ns=(stamp[1], stamp[1]))
                 partial.replace(path)
         if any(name.endswith(SUFFIX) for name in objects):
             for path in self.folder.rglob(f"*{SUFFIX}"):
                 if path.relative_to(self.folder).as_posix() not in objects:
-                    path.unlink() if path.is_file() else shutil.rmtree(path)
+                    path.unlink()
 
     def send(self) -> None:
         """Send what has changed, checkpoints first, and remove from the bucket what was removed here.
@@ -141,13 +141,13 @@ class Mirror:
 
     def _send(self, name: str, path: Path) -> None:
         place = {"Bucket": self._bucket, "Key": self._prefix + name}
-        size = path.stat().st_size
+        before = _stamp(path)
         with path.open("rb") as file:
             self._client.upload_fileobj(file, place["Bucket"], place["Key"])
-        seconds = int(self._client.head_object(**place)["LastModified"].timestamp())
-        if path.stat().st_size == size:  # else it has grown meanwhile, and is sent again
-            os.utime(path, (seconds, seconds))
-        self._sent[name] = (size, seconds)
+        stamp = (before[0], _whole_seconds(self._client.head_object(**place)["LastModified"]))
+        if _stamp(path) == before:  # else it was written meanwhile, and is sent again
+            os.utime(path, ns=(stamp[1], stamp[1]))
+        self._sent[name] = stamp
 
     def _files(self) -> Iterator[Path]:
         for path in self.folder.rglob("*"):
@@ -161,7 +161,7 @@ class Mirror:
             for each in page.get("Contents", []):
                 name = each["Key"].removeprefix(self._prefix)
                 if name and not name.endswith("/"):
-                    yield name, (each["Size"], int(each["LastModified"].timestamp()))
+                    yield name, (each["Size"], _whole_seconds(each["LastModified"]))
 
     def _is_same(self, name: str, stamp: tuple[int, int]) -> bool:
         path = self.folder / name
@@ -169,5 +169,11 @@ class Mirror:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
+    """Return size and time of a file; one that is written here has a fraction of a second."""
     status = path.stat()
-    return status.st_size, int(status.st_mtime)
+    return status.st_size, status.st_mtime_ns
+
+
+def _whole_seconds(moment: datetime) -> int:
+    """Return the time of an object in nanoseconds, as servers tell it."""
+    return int(moment.timestamp()) * 10**9

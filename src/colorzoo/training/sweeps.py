@@ -181,7 +181,9 @@ def _best(sweep: Sweep, folder: Path) -> float | None:
         with path.open(encoding="utf-8", newline="") as file:
             found += [float(row[sweep.metric]) for row in csv.DictReader(file) if row.get(sweep.metric or "")]
     finite = [value for value in found if math.isfinite(value)]
-    return (max if sweep.maximize else min)(finite, default=None)
+    if not finite:
+        return None
+    return max(finite) if sweep.maximize else min(finite)
 
 
 def _record(trial: Trial) -> dict[str, Any]:
