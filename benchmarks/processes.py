@@ -57,7 +57,7 @@ def measure(pictures: Path, count: int, crop: int, steps: int) -> list[dict[str,
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    context = get_context("spawn")
+    context = get_context("fork")  # of a parent of one thread, which has loaded everything
     answers: Any = context.Queue()
     work = partial(_train, pictures, count, crop, steps, address, answers)
     started = [context.Process(target=work, args=(rank,)) for rank in range(count)]
@@ -76,7 +76,7 @@ def _train(pictures: Path, count: int, crop: int, steps: int, address: str, answ
     task = build_model(
         Zhang2017Local, {"width": 0.25, "init_std": None, "stage": "regression", "optimizer": AdamW}
     )
-    model = DistributedDataParallel(task.model, find_unused_parameters=True)
+    model = DistributedDataParallel(task.model)
     optimizer = AdamW(model.parameters())
     data = FolderDataModule(str(pictures), batch_size=BATCH // count, crop=crop, num_workers=0, check=False)
     data.setup("fit")
