@@ -24,7 +24,8 @@ LIBRARIES = (
     "pillow",
 )
 """Packages on whose versions numbers depend."""
-_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+"""File of a container's limit of cores."""
 
 
 def is_on(variable: str) -> bool:
@@ -43,7 +44,7 @@ def core_count() -> int:
 def _container_cores() -> int | None:
     """Return the limit that a container's control group sets, or None."""
     try:
-        quota, period = _CPU_LIMIT.read_text(encoding="ascii").split()
+        quota, period = CPU_LIMIT.read_text(encoding="ascii").split()
         return None if quota == "max" else math.ceil(int(quota) / int(period))
     except (OSError, ValueError):
         return None

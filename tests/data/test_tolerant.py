@@ -32,7 +32,7 @@ def test_only_errors_that_pass_are_waited_for(number, reads, tmp_path, monkeypat
             return b"read"
         raise OSError(number, "of the test")
 
-    monkeypatch.setattr(StoredPicture, "_read", fail)
+    monkeypatch.setattr(StoredPicture, "read_once", fail)
     if number == errno.ESTALE:
         assert StoredPicture("p").read() == b"read"
     else:
@@ -137,7 +137,7 @@ def test_a_split_reads_new_and_changed_files_only(classes_folder, tmp_path, monk
 )
 def test_cores_are_those_of_the_job(given, limit, expected, tmp_path: Path, monkeypatch):
     (tmp_path / "cpu.max").write_text(limit)
-    monkeypatch.setattr(environment, "_CPU_LIMIT", tmp_path / "cpu.max")
+    monkeypatch.setattr(environment, "CPU_LIMIT", tmp_path / "cpu.max")
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
     assert environment.core_count() == expected

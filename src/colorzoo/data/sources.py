@@ -51,14 +51,15 @@ class StoredPicture(NamedTuple):
         """Return the encoded picture; errors of a network's file system that pass are waited for."""
         for pause in _PAUSES:
             try:
-                return self._read()
+                return self.read_once()
             except OSError as error:
                 if error.errno not in _PASSING:
                     raise
                 time.sleep(pause)
-        return self._read()
+        return self.read_once()
 
-    def _read(self) -> bytes:
+    def read_once(self) -> bytes:
+        """Return the encoded picture, or raise the first error."""
         with open(self.path, "rb") as stream:  # noqa: PTH123 - called per picture; Path is slower
             stream.seek(self.offset)
             return stream.read(self.size)

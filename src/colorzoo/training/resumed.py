@@ -1,4 +1,4 @@
-"""What a run takes from the checkpoint that it goes on from, and what its configuration may change."""
+"""Agreement of a run with the checkpoint that it goes on from, and the arguments that one implies."""
 
 from __future__ import annotations
 
