@@ -22,8 +22,8 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.agreement import changes, settings_in, summary
 from colorzoo.training.callbacks.run_lock import NAME, RunLock, holder
-from colorzoo.training.command import finished
 from colorzoo.training.loggers import CSVLogger
+from colorzoo.training.resumed import finished
 
 WORDS = [
     *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--model.optimizer=torch.optim.AdamW"),
@@ -60,7 +60,7 @@ def test_what_a_resumed_run_takes_and_what_it_does_not_stands_in_one_line(pictur
     lines = [line for line in capfd.readouterr().err.splitlines() if "resuming" in line]
     assert len(lines) == 1
     taken, _, restored = lines[0].partition("without effect")
-    assert "data.batch_size 3, not 2" in taken
+    assert "data.global_batch 3, not 2" in taken
     assert "model.optimizer.lr" not in taken
     assert "model.optimizer.lr 0.009, not 0.001" in restored
     assert (copy / "config.yaml").read_bytes() == before
@@ -70,7 +70,7 @@ def test_what_a_resumed_run_takes_and_what_it_does_not_stands_in_one_line(pictur
     content = torch.load(last, weights_only=True)
     assert content["global_step"] == 3
     assert settings_in(content)["model"]["init_args"]["optimizer"]["init_args"]["lr"] == 1e-3
-    assert settings_in(content)["data"]["init_args"]["batch_size"] == 3
+    assert settings_in(content)["data"]["init_args"]["global_batch"] == 3
     assert content["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 1e-3
 
 
@@ -83,7 +83,9 @@ def test_another_optimizer_cannot_go_on_with_the_state(pictures, copy):
 def test_a_folder_stands_for_the_run_of_the_same_settings(pictures, copy, capfd):
     folder = copy.parents[1]
     words = [f"--ckpt_path={folder / 'runs'}", "--trainer.max_steps=3"]
-    assert fit(pictures, folder, *words, rate=5e-3) == 0  # another rate is another run
+    with pytest.raises(WeightsError, match=r"version_0 has model.optimizer.lr 0.005, not 0.001.*--fresh"):
+        fit(pictures, folder, *words, rate=5e-3)  # another rate is another run
+    assert fit(pictures, folder, *words, "--fresh", rate=5e-3) == 0
     told = capfd.readouterr().err
     assert "version_0 has other settings (model.optimizer.lr 0.005, not 0.001)" in told
     assert "training starts anew" in told
@@ -176,8 +178,6 @@ def test_a_lock_of_another_machine_needs_signs_of_life(tmp_path, monkeypatch):
     os.utime(path, (silent, silent))
     assert holder(path) == ""
     path.write_text("")  # cut by a full disk
-    assert holder(path)
-    os.utime(path, (silent, silent))
     assert holder(path) == ""
 
 

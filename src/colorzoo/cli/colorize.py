@@ -25,6 +25,7 @@ from colorzoo.cli._options import (
 )
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_file, recipe_of
+from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.registry import model_card
 
@@ -262,7 +263,7 @@ def share_cores() -> None:
 
 def default_jobs() -> int:
     """Return the default number of threads that read and write."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    return min(core_count(), 8)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from colorzoo.atomic import whole_file
 from colorzoo.errors import ColorzooError
 from colorzoo.training.loggers import run_folder
 
@@ -45,7 +46,7 @@ class RunLock(Callback):
         if trainer.is_global_zero and self._lock is None:
             try:
                 self._lock = _Held(path)
-            except ColorzooError as error:  # else the other processes would wait
+            except (ColorzooError, OSError) as error:  # else the other processes would wait
                 problem = str(error)
         if problem := trainer.strategy.broadcast(problem):
             raise ColorzooError(problem)
@@ -80,8 +81,8 @@ class _Held:
         self._own = json.dumps(_this_process())
         while True:
             try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(self._own)
+                with whole_file(path, overwrite=False) as file:  # never empty, on a full disk neither
+                    file.write(self._own.encode())
                 break
             except FileExistsError:
                 if reason := holder(path):
@@ -117,8 +118,8 @@ def holder(path: Path) -> str:
         silent = _now(path.parent) - path.stat().st_mtime
     except FileNotFoundError:
         return ""
-    except ValueError:  # it is being written, or was cut
-        found, silent = {}, _now(path.parent) - path.stat().st_mtime
+    except ValueError:  # locks appear whole: a disk has lost it
+        return ""
     own = _this_process()
     name = f"process {found.get('process', '?')} on {found.get('host', '?')}"
     if found.get("host") == own["host"]:
