@@ -13,7 +13,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest first; what stands on one line must not import each other. See docs/architecture.md.
 LAYERS = (
-    "atomic environment lazy progress randomness",
+    "atomic environment lazy memory progress randomness",
     "errors",
     "card settings",
     "registry",

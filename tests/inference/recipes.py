@@ -23,7 +23,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
-from colorzoo.inference.area_maps import encode_locked_colors
+from colorzoo.inference.steps.area_masks import encode_locked_colors
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction

@@ -12,15 +12,17 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe, RegionColor
-from colorzoo.inference.area_maps import (
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import see
+from colorzoo.inference.plan import proposed_regions
+from colorzoo.inference.steps.area_masks import (
     area_map,
     decode_locked_colors,
     draw_areas,
     encode_locked_colors,
     locked_share,
 )
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.regions import filled_regions
+from colorzoo.inference.steps.regions import filled_regions
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -61,9 +63,9 @@ def test_a_color_fills_its_area_and_nothing_else_changes(colorizer: Colorizer) -
     inside = after[:, :, :44]
     assert inside[1].max() < -15
     assert inside.std(dim=(1, 2)).max() < 3
-    assert len(Flood.runs) == 3  # without the area twice; its own answer is kept
+    assert len(Flood.runs) == 2  # without the area and with it
     ab_of(colorizer, area("color"), points=(red(80, 50, 0.2),))
-    assert len(Flood.runs) == 5
+    assert len(Flood.runs) == 4
 
 
 def test_a_model_of_points_gets_seeds_of_the_area_and_others_are_filled() -> None:
@@ -102,7 +104,7 @@ def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]
 def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
     picture, lock = read_picture(two_walls(1)), area("lock")
     first = colorizer.colorize(picture, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas([lock], picture.size, colorizer.working_lightness(picture))
+    drawn = draw_areas([lock], picture.size, see(picture, "none", colorizer.size).lightness)
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
@@ -189,7 +191,7 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
 def test_a_lock_keeps_color_and_lightness_of_a_painting() -> None:
     colorizer = Colorizer("cho2023_small", device="cpu", size=64)
     picture = read_picture(drawing(64, 64))
-    found = filled_regions(colorizer.propose(colorizer.working_lightness(picture)))
+    found = filled_regions(colorizer.result(proposed_regions(colorizer.job(picture, Recipe()))))
     recipe = Recipe(regions=tuple(RegionColor(number, "#d02020") for number in found))
     lock = replace(recipe, areas=(Area("lock", ((0, 0), (64, 0), (64, 40), (0, 40))),))
     plain, colored, locked = (colorizer.colorize(picture, given).rgb for given in (Recipe(), recipe, lock))

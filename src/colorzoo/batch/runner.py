@@ -17,7 +17,7 @@ from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.overlap import Steps, overlapped
 from colorzoo.batch.record import Results, result_state
 from colorzoo.errors import DiskFullError, PictureError, failure
-from colorzoo.inference.colorizer import PreparedPicture
+from colorzoo.inference.job import Job
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.provenance import PictureProvenance
@@ -146,7 +146,7 @@ class _Opened:
     file: OpenedFile
     ready: ReadyModel
     origin: PictureProvenance | None
-    prepared: PreparedPicture
+    job: Job
     notes: tuple[str, ...]
     lost: tuple[str, ...]  # of the source, what the format of the result cannot hold
 
@@ -215,13 +215,10 @@ class _Run:
         lost = write_notes(
             job.target, picture
         )  # before the work, as it refuses formats that cannot be written
-        prepared = ready.colorizer.prepare(picture, ready.guidance)
-        return _Opened(file, ready, origin, prepared, (*job.notes, *([note] if note else ())), lost)
+        return _Opened(file, ready, origin, ready.job(picture), (*job.notes, *([note] if note else ())), lost)
 
     def _color(self, job: PictureJob, opened: _Opened) -> _Write:
-        rest = color_file(
-            opened.file, opened.ready, job.target, opened.origin, self._options, opened.prepared
-        )
+        rest = color_file(opened.file, opened.ready, job.target, opened.origin, self._options, opened.job)
         return opened, rest
 
     def _write(self, job: PictureJob, opened: _Opened, write: Callable[[], ColoredFile]) -> BatchResult:

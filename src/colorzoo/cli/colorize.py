@@ -393,7 +393,7 @@ def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) 
         ColorzooError: No model can be chosen, or the recipe names its references wrongly.
     """
     from colorzoo.batch.options import ColorOptions, reference_files
-    from colorzoo.inference.guidance_maps import choose_for_guidance
+    from colorzoo.inference.models import choose_for_guidance
 
     folder = file and file.parent
     reference = tuple(args.reference or ())

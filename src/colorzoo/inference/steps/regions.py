@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import cv2
@@ -14,13 +14,70 @@ from scipy import ndimage
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe, RegionColor, Regions
+from colorzoo.guidance import RegionColor, Regions
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.guidance.objects import Division
 
+_INK = 0.5  # darker pixels are lines of a sketch
 _LEAST_PIXELS = 4  # of a part; smaller ones are crumbs at the end of a line
 
 Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DivideRegions:
+    """The step that applies the user's edits to the regions that a model proposes.
+
+    Attributes:
+        divisions: The edits in the order of drawing.
+        picture_size: Width and height of the picture.
+    """
+
+    divisions: tuple[Division, ...]
+    picture_size: tuple[int, int]
+
+    def __call__(self, proposed: Regions, sketch: Tensor) -> Regions:
+        """See `divide_regions`; the sketch is ``(1, 1, h, w)`` in [0, 1]."""
+        return divide_regions(proposed, self.divisions, self.picture_size, sketch[0, 0] < _INK)
+
+    def __str__(self) -> str:
+        return f"{len(self.divisions)} edits"
+
+
+@dataclass(frozen=True)
+class ColorRegions:
+    """The step that fills in the colors of regions.
+
+    Attributes:
+        colors: Colors of a recipe.
+    """
+
+    colors: tuple[RegionColor, ...]
+
+    def __call__(self, regions: Regions) -> Regions:
+        """See `color_regions`."""
+        return color_regions(regions, self.colors)
+
+    def __str__(self) -> str:
+        return f"{len(self.colors)} colors"
+
+
+@dataclass(frozen=True)
+class RemarkRegions:
+    """The step that finds remarks for the user about colored regions.
+
+    Attributes:
+        proposal: Hash of the proposal for which the colors were chosen, or None.
+    """
+
+    proposal: str | None
+
+    def __call__(self, regions: Regions, proposed: Regions) -> tuple[str, ...]:
+        """See `region_notes`."""
+        return region_notes(regions, self.proposal, proposal_hash(proposed))
+
+    def __str__(self) -> str:
+        return "on the regions"
 
 
 def proposal_hash(regions: Regions) -> str:
@@ -53,18 +110,18 @@ def filled_regions(regions: Regions) -> list[int]:
     return found
 
 
-def region_notes(regions: Regions, recipe: Recipe, proposal: str) -> tuple[str, ...]:
+def region_notes(regions: Regions, chosen_for: str | None, proposal: str) -> tuple[str, ...]:
     """Return remarks for the user about the colored regions of one picture.
 
     Args:
         regions: The colored regions.
-        recipe: Their recipe.
+        chosen_for: Hash of the proposal for which the colors were chosen, or None.
         proposal: Hash of the model's proposal, before any edit.
     """
     filled = filled_regions(regions)
     colored = [number for number in range(regions.given.shape[1]) if regions.given[0, number] > 0]
     notes = []
-    if recipe.proposal is not None and colored and recipe.proposal != proposal:
+    if chosen_for is not None and colored and chosen_for != proposal:
         notes.append(
             "these are not the regions that the recipe was made for: another picture, size or set of weights"
         )

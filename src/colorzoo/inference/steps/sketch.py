@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -52,6 +53,42 @@ def draw_sketch(lightness: Tensor) -> Sketch:
             lines = xdog(clean)
     blank = _share(lines < 0.5) < _FEWEST_INK
     return Sketch(lines, (*notes, BLANK_NOTE) if blank else notes)
+
+
+@dataclass(frozen=True)
+class DrawSketch:
+    """The step that converts a picture to a clean sketch."""
+
+    def __call__(self, lightness: Tensor) -> Sketch:
+        """See `draw_sketch`."""
+        return draw_sketch(lightness)
+
+    def __str__(self) -> str:
+        return "of the picture"
+
+
+@dataclass(frozen=True)
+class TakeLines:
+    """The step that takes the lines of a sketch."""
+
+    def __call__(self, sketch: Sketch) -> Tensor:
+        """Return ``(1, 1, h, w)`` in [0, 1], paper 1, ink 0."""
+        return sketch.lines
+
+    def __str__(self) -> str:
+        return "of the sketch"
+
+
+@dataclass(frozen=True)
+class TakeRemarks:
+    """The step that takes the remarks on a sketch."""
+
+    def __call__(self, sketch: Sketch) -> tuple[str, ...]:
+        """Return remarks for the user."""
+        return sketch.notes
+
+    def __str__(self) -> str:
+        return "on the sketch"
 
 
 def looks_drawn(lightness: Tensor) -> bool:

@@ -24,7 +24,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.inference.full_size import BicubicUpsampler, ShiftRows
-from colorzoo.inference.points import Map
+from colorzoo.inference.steps.reach import Map
 from colorzoo.pictures.formats import open_picture
 
 _SUPERSAMPLING = 4  # pixels of a drawn outline in one of the mask

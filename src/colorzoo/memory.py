@@ -1,0 +1,124 @@
+"""The one memory of results: bounded in bytes, keyed by what a result depends on.
+
+An edit of a picture is the same work with another input; what it leaves unchanged is found here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from hashlib import sha256
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from torch import Tensor
+
+MOST_BYTES = 256 << 20
+_LEAST_BYTES = 1 << 12  # that a result counts as, so that small ones do not grow without number
+
+T = TypeVar("T")
+
+
+class Memory:
+    """Results by their keys, for use from several threads.
+
+    The least recently used ones are forgotten first; the newest is kept, however large it is.
+
+    Examples:
+        >>> memory = Memory()
+        >>> memory.get("square of 3", lambda: 9), memory.get("square of 3", lambda: 0)
+        (9, 9)
+
+    Args:
+        most_bytes: Bytes of all results together.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most = most_bytes
+        self._results: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, compute: Callable[[], T]) -> T:
+        """Return the result of a key, computed if it is not remembered."""
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+                return cast(T, self._results[key])
+        found = compute()  # without the lock, so that threads do not wait for each other
+        with self._lock:
+            self._results[key] = found
+            self._results.move_to_end(key)
+            self._forget_oldest()
+        return found
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether the result of a key is remembered."""
+        return key in self._results
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all results."""
+        with self._lock:
+            return sum(map(nbytes_of, self._results.values()))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._results.clear()
+
+    def _forget_oldest(self) -> None:
+        # measured again each time, because some results grow
+        sizes = [max(nbytes_of(result), _LEAST_BYTES) for result in self._results.values()]
+        total = sum(sizes)
+        for size in sizes[:-1]:
+            if total <= self._most:
+                break
+            self._results.popitem(last=False)
+            total -= size
+
+
+def nbytes_of(value: object) -> int:
+    """Return the bytes of tensors and arrays in a value; other parts count as nothing.
+
+    An object that holds them otherwise states their number as ``nbytes``.
+    """
+    if isinstance(value, tuple | list):
+        return sum(map(nbytes_of, value))
+    stated = getattr(value, "nbytes", None)
+    if isinstance(stated, int):
+        return stated
+    if isinstance(value, Mapping):
+        return sum(map(nbytes_of, value.values()))
+    if is_dataclass(value):
+        return sum(nbytes_of(getattr(value, each.name)) for each in fields(value))
+    return 0
+
+
+def key_of(*values: object) -> str:
+    """Return a key that equal values share: tensors by their content, dataclasses by their fields."""
+    digest = sha256()
+    for value in values:
+        _add(digest.update, value)
+    return digest.hexdigest()
+
+
+def _add(update: Callable[[bytes], object], value: object) -> None:
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().contiguous().numpy()
+    if isinstance(value, np.ndarray):
+        update(f"{value.dtype} {value.shape}:".encode())
+        update(np.ascontiguousarray(value).data)
+    elif is_dataclass(value) and not isinstance(value, type):
+        update(f"{type(value).__name__}(".encode())
+        for each in fields(value):
+            _add(update, getattr(value, each.name))
+        update(b")")
+    elif isinstance(value, tuple | list):
+        update(b"(")
+        for each in value:
+            _add(update, each)
+        update(b")")
+    else:
+        update(f"{value!r},".encode())

@@ -1,0 +1,51 @@
+"""Steps of coloring put together by hand, for tests of single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from colorzoo.guidance import PointHint, Points, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import Job, Part
+from colorzoo.inference.steps.points import FindNeighbors, enforce_points
+from colorzoo.inference.steps.reach import Extent, FindPaths, LimitExtent, Map, Places, StepCosts, on_grid
+
+Likeness = Callable[[Tensor], Tensor]
+"""Maps a mask ``(1, 1, h, w)`` of places to how alike all places are to them."""
+
+
+def job_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> Job:  # noqa: B008
+    """Return the job of coloring a lightness ``(1, 1, h, w)``, in whose pixels the recipe counts."""
+    size = recipe.width or int(lightness.shape[3]), recipe.height or int(lightness.shape[2])
+    return colorizer.job_of(Part(lightness, size), recipe)
+
+
+def find_extent(
+    lightness: Tensor,
+    hints: Sequence[PointHint],
+    picture_size: tuple[int, int],
+    likeness: Likeness | None = None,
+) -> Extent:
+    """Return the reach of points on a lightness ``(1, 1, h, w)``."""
+    size = int(lightness.shape[2]), int(lightness.shape[3])
+    step = LimitExtent(Places.of(hints, picture_size), tuple(hint.reach for hint in hints), size)
+    costs = StepCosts()(lightness)
+    paths = [FindPaths(part)(costs) for part in step.parts()]
+    return step(*paths, *(likeness and likeness(part.mask(size)) for part in step.parts()))
+
+
+def search(
+    lightness: Tensor, hint: PointHint, picture_size: tuple[int, int], likeness: Likeness | None = None
+) -> tuple[Map, Map | None]:
+    """Return the costs of the paths from a point, and how like it the cells of their grid are."""
+    places = Places.of([hint], picture_size)
+    costs = FindPaths(places)(StepCosts()(lightness)).costs
+    mask = places.mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    return costs, on_grid(likeness and likeness(mask), costs)
+
+
+def enforced(ab: Tensor, lightness: Tensor, points: Points) -> Tensor:
+    """Return ab ``(1, 2, h, w)`` moved onto the colors of points."""
+    return enforce_points(ab, points, FindNeighbors()(lightness))
