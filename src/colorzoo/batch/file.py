@@ -5,6 +5,7 @@ Of an animation or a file of several pages all frames are colored, each as it wo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from colorzoo.batch.options import ReadyModel
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.answer import ColoredPicture
+from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
 from colorzoo.memory import Memory
 from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
@@ -81,10 +83,12 @@ class ColoredFile:
     Attributes:
         model: Registered name or class of the model.
         notes: Notes for the user, of all frames, each once.
+        steps: The steps that colored its picture; none for several frames.
     """
 
     model: str
     notes: tuple[str, ...]
+    steps: tuple[Ran, ...] = ()
 
 
 def open_file(source: Path | bytes, target: Path, options: FileOptions) -> OpenedFile:
@@ -166,10 +170,13 @@ def color_file(
     pale = () if job is None or _is_guided(ready) else _pale_notes(colored, job.part.lightness)
 
     def write() -> ColoredFile:
+        started = time.perf_counter()
         levels = colored.levels(depth_at(target, picture))
+        about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays"
+        steps = (*colored.steps, Ran("Join", about, time.perf_counter() - started))
         save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
         kept = _save(save, target, picture, origin, options)
-        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept))
+        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept), steps)
 
     return write
 

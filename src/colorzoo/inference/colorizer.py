@@ -243,7 +243,7 @@ class Colorizer:
         """
         solution, steps = run(plan(job), self.memory if memory is None else memory)
         notes = (*job.notes, *solution.notes, *self._network.notes)
-        return NetworkAnswer(job, solution, notes, steps)
+        return NetworkAnswer(job, solution, notes, (*job.part.steps, *steps))
 
     def result(self, wanted: Node[T]) -> T:
         """Return the result of a step of a job; see `colorzoo.inference.plan`."""

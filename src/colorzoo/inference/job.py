@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.inference.full_size import FullLightness, working_size
-from colorzoo.inference.graph import Node, given
+from colorzoo.inference.graph import Node, Ran, given
 from colorzoo.inference.inside import (
     Surroundings,
     crop_guidance,
@@ -42,12 +43,14 @@ class Part:
         size: Its width and height in pixels of the picture.
         picture: Its pixels; None if they are elsewhere.
         surroundings: The whole picture around it; None if it is all of it.
+        steps: How it was found.
     """
 
     lightness: Tensor
     size: tuple[int, int]
     picture: Picture | None = None
     surroundings: Surroundings | None = None
+    steps: tuple[Ran, ...] = ()
 
     @property
     def inside(self) -> Rectangle | None:
@@ -129,12 +132,15 @@ def see(picture: Picture, setting: FrameSetting, size: int) -> Part:
     Raises:
         GuidanceError: A rectangle does not lie within the picture.
     """
+    started = time.perf_counter()
     inside = find_inside(picture, read_frame(setting, "frame"))
     part = picture if inside is None else crop_picture(picture, inside)
     width, height = part.size
     lightness = FullLightness(part.levels).shrunk(working_size(height, width, size))
     around = None if inside is None else Surroundings(FullLightness(picture.levels), inside)
-    return Part(lightness, part.size, part, around)
+    within = "" if inside is None else ", within a frame"
+    about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
+    return Part(lightness, part.size, part, around, (Ran("See", about, time.perf_counter() - started),))
 
 
 def frame_of(recipe: Guidance | Recipe) -> FrameSetting:
