@@ -215,7 +215,7 @@ def color_as_shipped(model: ColoringModel, lightness: Tensor, points: Points | N
     """
     height, width = lightness.shape[2:]
     size = working_size(height, width, model.working_size)
-    guidance = Guidance(points=None if points is None else resize_points(points, size))
+    guidance = Guidance(points=None if points is None else resize_points(points, size=size))
     with torch.inference_mode():
         ab = model(shrink_lightness(lightness, size), guidance).to_ab()
     return F.interpolate(ab, (height, width), mode="bicubic", align_corners=False)

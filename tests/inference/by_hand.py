@@ -9,8 +9,17 @@ from torch import Tensor
 from colorzoo.guidance import PointHint, Points, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job, Part
-from colorzoo.inference.steps.points import FindNeighbors, enforce_points
-from colorzoo.inference.steps.reach import Extent, FindPaths, LimitExtent, Map, Places, StepCosts, on_grid
+from colorzoo.inference.steps.points import enforce_points, find_neighbors
+from colorzoo.inference.steps.reach import (
+    Extent,
+    Map,
+    Places,
+    by_reach,
+    find_paths,
+    limit_extent,
+    on_grid,
+    step_costs,
+)
 
 Likeness = Callable[[Tensor], Tensor]
 """Maps a mask ``(1, 1, h, w)`` of places to how alike all places are to them."""
@@ -30,10 +39,12 @@ def find_extent(
 ) -> Extent:
     """Return the reach of points on a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    step = LimitExtent(Places.of(hints, picture_size), tuple(hint.reach for hint in hints), size)
-    costs = StepCosts()(lightness)
-    paths = [FindPaths(part)(costs) for part in step.parts()]
-    return step(*paths, *(likeness and likeness(part.mask(size)) for part in step.parts()))
+    reaches, places = tuple(hint.reach for hint in hints), Places.of(hints, picture_size)
+    parts = [Places.of([hints[n] for n in group], picture_size) for group in by_reach(reaches).values()]
+    costs = step_costs(lightness)
+    paths = [find_paths(costs, places=part) for part in parts]
+    alike = [likeness and likeness(part.mask(size)) for part in parts]
+    return limit_extent(*paths, *alike, places=places, reaches=reaches, size=size)
 
 
 def search(
@@ -41,11 +52,11 @@ def search(
 ) -> tuple[Map, Map | None]:
     """Return the costs of the paths from a point, and how like it the cells of their grid are."""
     places = Places.of([hint], picture_size)
-    costs = FindPaths(places)(StepCosts()(lightness)).costs
+    costs = find_paths(step_costs(lightness), places=places).costs
     mask = places.mask((int(lightness.shape[2]), int(lightness.shape[3])))
     return costs, on_grid(likeness and likeness(mask), costs)
 
 
 def enforced(ab: Tensor, lightness: Tensor, points: Points) -> Tensor:
     """Return ab ``(1, 2, h, w)`` moved onto the colors of points."""
-    return enforce_points(ab, points, FindNeighbors()(lightness))
+    return enforce_points(ab, points, find_neighbors(lightness))

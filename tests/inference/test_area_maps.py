@@ -104,7 +104,9 @@ def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]
 def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
     picture, lock = read_picture(two_walls(1)), area("lock")
     first = colorizer.colorize(picture, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas([lock], picture.size, see(picture, "none", colorizer.size).lightness)
+    drawn = draw_areas(
+        see(picture, "none", colorizer.size).lightness, areas=[lock], picture_size=picture.size
+    )
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
@@ -141,8 +143,9 @@ def test_points_inside_a_colored_area_take_precedence(colorizer: Colorizer) -> N
 def test_edges_follow_the_picture_and_are_soft() -> None:
     lightness = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
     rough = ((0.0, 0.0), (SIDE / 2 + 2, 0.0), (SIDE / 2 - 2, float(SIDE)), (0.0, float(SIDE)))
-    (wall,) = draw_areas([area("gray", rough)], (SIDE, SIDE), lightness)
-    flat = draw_areas([area("gray", rough)], (SIDE, SIDE), torch.full_like(lightness, 50))[0].share
+    rough_wall = {"areas": [area("gray", rough)], "picture_size": (SIDE, SIDE)}
+    (wall,) = draw_areas(lightness, **rough_wall)
+    flat = draw_areas(torch.full_like(lightness, 50), **rough_wall)[0].share
     left, right = np.s_[:, SIDE // 2 - 1], np.s_[:, SIDE // 2]
     assert (wall.share[left] - wall.share[right]).mean() > (flat[left] - flat[right]).mean() + 0.2
     assert ((flat > 0.05) & (flat < 0.95)).sum() > 3 * SIDE  # no hard border where the picture has none

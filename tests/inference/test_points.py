@@ -16,7 +16,7 @@ from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part, see
 from colorzoo.inference.plan import extent_of, likeness_to, paths_from
-from colorzoo.inference.steps.points import Base, limit_reach
+from colorzoo.inference.steps.points import limit_reach, show_base
 from colorzoo.inference.steps.reach import Places, even_reaches, on_grid
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
@@ -75,7 +75,7 @@ def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
     for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
         ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
     given = replace(points, ab=ab * points.mask)
-    base = Base.of(torch.zeros_like(ab), lightness)
+    base = show_base(torch.zeros_like(ab), lightness)
     found = limit_reach(ab, base, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
     steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
     assert least < steps.amax(dim=1).median() < most
@@ -89,7 +89,7 @@ def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
     hint = red(20, 50, 1.0)
     points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
     assert points is not None
-    base = Base.of(torch.zeros(1, 2, SIDE, SIDE), lightness)
+    base = show_base(torch.zeros(1, 2, SIDE, SIDE), lightness)
     red_ab = torch.tensor(hint.ab).view(1, 2, 1, 1)
     ab = red_ab.expand(1, 2, SIDE, SIDE)
     extent = replace(find_extent(lightness, [hint], (SIDE, SIDE)), weight=torch.ones(SIDE, SIDE))
@@ -99,7 +99,7 @@ def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
     assert far[::2].min() > 0.9 * float(red_ab.norm())
     for shown_already in (base.ab, ab):  # in the dark lines sRGB does not show the second either
         given = replace(points, ab=shown_already * points.mask)
-        unchanged = limit_reach(shown_already, Base.of(shown_already, lightness), lightness, given, extent)
+        unchanged = limit_reach(shown_already, show_base(shown_already, lightness), lightness, given, extent)
         assert torch.equal(unchanged, shown_already)
 
 
@@ -220,17 +220,19 @@ def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None
         assert change[0.5][brow].mean() < 1
 
 
-def test_an_edit_limits_the_colors_without_the_points_once(
-    colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edit_remembers_the_colors_without_its_points(colorizer: Colorizer) -> None:
+    picture = read_picture(two_walls(1))
     edits = [(red(20, 50, "automatic"),), (red(20, 50, "automatic"), red(70, 50, 0.7))]
     apart = [ab_of(colorizer, *edit) for edit in edits if not colorizer.forget()]
     colorizer.forget()
-    limited: list[Tensor] = []
-    of = Base.of
-    monkeypatch.setattr(Base, "of", lambda ab, lightness: limited.append(ab) or of(ab, lightness))
+    remembered = [
+        step.remembered
+        for edit in edits
+        for step in colorizer.colorize(picture, Recipe(points=edit)).steps
+        if step.name == "show base"
+    ]
+    assert remembered == [False, True]
     assert all(torch.equal(ab_of(colorizer, *edit), one) for edit, one in zip(edits, apart, strict=True))
-    assert len(limited) == 1
 
 
 def test_a_model_that_takes_no_points_is_not_run_twice(colorizer: Colorizer) -> None:

@@ -24,7 +24,7 @@ from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.inference.references import as_reference
 from colorzoo.inference.steps.point_corrections import correct_points
-from colorzoo.inference.steps.points import Base, DrawPoints, limit_reach
+from colorzoo.inference.steps.points import draw_points, limit_reach, show_base, squares_of
 from colorzoo.inference.steps.reach import even_reaches, is_limited
 from colorzoo.inference.steps.strengths import point_strength
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
@@ -236,7 +236,7 @@ def apart(found: Any, expected: torch.Tensor | np.ndarray) -> float:
 
 def drawn_points() -> Any:
     hints = Recipe.from_json({"points": POINTS}).points
-    return hints, DrawPoints.of(hints, WHOLE[::-1])(wavy(*SIZE))
+    return hints, draw_points(wavy(*SIZE), squares=squares_of(hints), picture_size=WHOLE[::-1])
 
 
 def test_lightness_of_levels(answers: dict[str, Any]) -> None:
@@ -288,7 +288,7 @@ def test_reach(answers: dict[str, Any]) -> None:
     extent = find_extent(wavy(*SIZE), [hint for hint in hints if is_limited(hint)], WHOLE[::-1])
     assert float(extent.weight.min()) < 0.1
     assert apart(weight, extent.weight) < 1e-3
-    expected = limit_reach(smooth_ab(1), Base.of(smooth_ab(2), wavy(*SIZE)), wavy(*SIZE), points, extent)
+    expected = limit_reach(smooth_ab(1), show_base(smooth_ab(2), wavy(*SIZE)), wavy(*SIZE), points, extent)
     differences = np.abs(np.array(limited) - expected.flatten().numpy())
     assert np.quantile(differences, 0.999) < 0.1  # where two points are equally near, either may own a place
 

@@ -173,7 +173,7 @@ def color_file(
         started = time.perf_counter()
         levels = colored.levels(depth_at(target, picture))
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays"
-        steps = (*colored.steps, Ran("Join", about, time.perf_counter() - started))
+        steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
         save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
         kept = _save(save, target, picture, origin, options)
         return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept), steps)

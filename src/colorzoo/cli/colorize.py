@@ -6,7 +6,6 @@ import argparse
 import glob
 import json
 import os
-import re
 import shutil
 import sys
 import time
@@ -438,8 +437,7 @@ def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResu
     stream = sys.stderr if args.json or is_piped else sys.stdout
     print_line(line, stream)
     for step in result.steps if args.explain else ():
-        name = " ".join(re.findall("[A-Z][a-z]*", step.name)).lower()
-        print_line(f"  {name:<20} {step.about:<48} {step.seconds * 1e3:8.1f} ms", stream)
+        print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}: {step.about}", stream)
 
 
 def _fields(args: argparse.Namespace, result: BatchResult) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from colorzoo.memory import Memory, key_of
 
@@ -13,51 +13,58 @@ T = TypeVar("T")
 Result = TypeVar("Result", covariant=True)
 
 
-class Step(Protocol[Result]):
-    """One step of coloring: a frozen dataclass of what it depends on besides its inputs.
+@dataclass(frozen=True)
+class Step(Generic[Result]):
+    """One step of coloring.
 
-    Its call is a pure function of the inputs. Steps do not call each other.
+    Attributes:
+        function: A pure function. It calls no other step.
+        settings: Its keyword arguments: plain values that are known before the first step.
     """
 
-    def __call__(self, *inputs: Any) -> Result:
-        """Return the result of the step."""
+    function: Callable[..., Result]
+    settings: tuple[tuple[str, Any], ...] = ()
 
-    def __str__(self) -> str:
-        """Return the step in a few words, for `Ran`."""
+    @property
+    def name(self) -> str:
+        """The name of the function in words."""
+        return self.function.__name__.replace("_", " ")
+
+    @property
+    def about(self) -> str:
+        """What the function does, by the first line of its docstring."""
+        return (self.function.__doc__ or "").partition("\n")[0]
+
+    @property
+    def key(self) -> str:
+        """Text that steps of equal results share; values are written faster than `key_of` walks them."""
+        return f"{self.function.__module__} {self.function.__qualname__} {self.settings!r}"
 
 
 @dataclass(frozen=True, eq=False)
 class Node(Generic[T]):
-    """A step with the nodes whose results it gets.
+    """A step with the nodes whose results it gets, or what is known before the first step.
 
     Attributes:
-        step: The step.
+        step: The step, or the known value.
         inputs: Nodes of its inputs, in order.
-        key: Hash of the step and of all that its inputs depend on.
+        key: Hash of all that its result depends on.
     """
 
-    step: Callable[..., T]
+    step: Step[T] | Given[T]
     inputs: tuple[Node[Any], ...]
-    key: str = field(default="")
-
-    def __post_init__(self) -> None:
-        # a step holds plain values alone, whose text is made faster than `key_of` walks through them
-        object.__setattr__(self, "key", self.key or key_of(repr(self.step), [n.key for n in self.inputs]))
+    key: str
 
 
 @dataclass(frozen=True)
 class Given(Generic[T]):
-    """What is known before the first step.
+    """A value that is known before the first step.
 
     Attributes:
         value: The value.
     """
 
     value: T
-
-    def __call__(self) -> T:
-        """Return the value."""
-        return self.value
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Ran:
 
     Attributes:
         name: Name of the step.
-        about: The step in a few words.
+        about: What it does.
         seconds: Time that it took; 0 if its result was remembered.
         remembered: Whether it was.
     """
@@ -77,19 +84,21 @@ class Ran:
     remembered: bool = False
 
 
-def node(step: Step[T], *inputs: Node[Any]) -> Node[T]:
-    """Return the node of a step."""
-    return Node(step, inputs)
-
-
-def given(value: T, key: str = "") -> Node[T]:
-    """Return the node of a known value.
+def node(function: Callable[..., T], *inputs: Node[Any], **settings: Any) -> Node[T]:
+    """Return the node of a step.
 
     Args:
-        value: The value.
-        key: Its key, if that is known too.
+        function: A pure function of the inputs and settings.
+        inputs: Nodes of its positional arguments.
+        settings: See `Step`.
     """
-    return Node(Given(value), (), key or key_of(value))
+    step = Step(function, tuple(settings.items()))
+    return Node(step, inputs, key_of(step.key, [each.key for each in inputs]))
+
+
+def given(value: T) -> Node[T]:
+    """Return the node of a known value."""
+    return Node(Given(value), (), key_of(value))
 
 
 def run(target: Node[T], memory: Memory) -> tuple[T, tuple[Ran, ...]]:
@@ -106,39 +115,26 @@ def run(target: Node[T], memory: Memory) -> tuple[T, tuple[Ran, ...]]:
     ran: list[Ran] = []
 
     def value_of(needed: Node[Any]) -> Any:
-        if isinstance(needed.step, Given):
-            return needed.step.value
+        step = needed.step
+        if isinstance(step, Given):
+            return step.value
         if needed.key not in values:
-            values[needed.key] = result_of(needed)
+            values[needed.key] = result_of(needed, step)
         return values[needed.key]
 
-    def result_of(needed: Node[Any]) -> Any:
-        name, before = type(needed.step).__name__, len(ran)
+    def result_of(needed: Node[Any], step: Step[Any]) -> Any:
+        before = len(ran)
 
         def compute() -> Any:
             inputs = [value_of(each) for each in needed.inputs]
             started = time.perf_counter()
-            found = needed.step(*inputs)
-            ran.append(Ran(name, str(needed.step), time.perf_counter() - started))
+            found = step.function(*inputs, **dict(step.settings))
+            ran.append(Ran(step.name, step.about, time.perf_counter() - started))
             return found
 
         found = memory.get(needed.key, compute)
         if len(ran) == before:
-            ran.append(Ran(name, str(needed.step), remembered=True))
+            ran.append(Ran(step.name, step.about, remembered=True))
         return found
 
     return value_of(target), tuple(ran)
-
-
-def in_order(target: Node[Any]) -> Iterator[Node[Any]]:
-    """Yield the nodes that one needs, each after its inputs, and itself last."""
-    seen: set[str] = set()
-
-    def visit(needed: Node[Any]) -> Iterator[Node[Any]]:
-        if needed.key not in seen:
-            seen.add(needed.key)
-            for each in needed.inputs:
-                yield from visit(each)
-            yield needed
-
-    yield from visit(target)

@@ -54,7 +54,7 @@ class Part:
 
     @property
     def inside(self) -> Rectangle | None:
-        """Where it lies in the whole picture; None if it is all of it."""
+        """The rectangle of the whole picture; None if it is all of it."""
         return None if self.surroundings is None else self.surroundings.inside
 
     @property
@@ -140,7 +140,7 @@ def see(picture: Picture, setting: FrameSetting, size: int) -> Part:
     around = None if inside is None else Surroundings(FullLightness(picture.levels), inside)
     within = "" if inside is None else ", within a frame"
     about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
-    return Part(lightness, part.size, part, around, (Ran("See", about, time.perf_counter() - started),))
+    return Part(lightness, part.size, part, around, (Ran("see", about, time.perf_counter() - started),))
 
 
 def frame_of(recipe: Guidance | Recipe) -> FrameSetting:

@@ -30,7 +30,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class EditState:
-    """What a model keeps of a picture for its next edit.
+    """State of a model that makes its next edit of a picture faster.
 
     Attributes:
         owner: The model that keeps it and its device; None before the first edit.

@@ -27,56 +27,55 @@ from colorzoo.inference.job import Job
 from colorzoo.inference.network import EditState
 from colorzoo.inference.steps.area_masks import DrawnArea, draw_areas
 from colorzoo.inference.steps.areas import (
-    BoxThings,
-    DrawAreas,
-    FillAreas,
-    LockAreas,
-    PlantSeeds,
-    RestrictToThings,
-    StrokeThings,
+    box_things,
+    fill_areas,
+    lock_areas,
+    plant_seeds,
     points_inside,
+    restrict_to_things,
+    stroke_things,
 )
-from colorzoo.inference.steps.classes import ReadClasses, lacks_classes
-from colorzoo.inference.steps.colors import Colors, Solution, Solve, TakeAb, TakeColors
+from colorzoo.inference.steps.classes import lacks_classes, read_classes
+from colorzoo.inference.steps.colors import Colors, Solution, scale_chroma, solve, take_ab, take_colors
 from colorzoo.inference.steps.guide import (
-    AddGuidance,
-    DrawStrokes,
-    PlaceBoxes,
-    ResizePoints,
-    ResizeStrokes,
-    SetShare,
-    SetStatistics,
+    add_guidance,
+    draw_strokes,
+    place_boxes,
     resize_maps,
+    resize_points,
+    set_alpha,
+    set_statistics,
 )
 from colorzoo.inference.steps.network import (
-    ComparePlaces,
-    FindLook,
-    FindObjects,
-    KeepState,
-    ProposeRegions,
-    RunNetwork,
+    compare_places,
+    find_look,
+    find_objects,
+    keep_state,
+    propose_regions,
+    run_network,
 )
 from colorzoo.inference.steps.points import (
-    DrawPoints,
-    EnforcePoints,
-    FindNeighbors,
-    FitPoints,
-    LimitReach,
-    ShowBase,
+    draw_points,
+    enforce_points,
+    find_neighbors,
+    fit_points,
+    limit_reach,
+    show_base,
+    squares_of,
 )
 from colorzoo.inference.steps.reach import (
     Extent,
-    FindPaths,
-    LimitExtent,
     Paths,
     Places,
-    StepCosts,
+    by_reach,
+    find_paths,
     is_limited,
+    limit_extent,
+    step_costs,
 )
-from colorzoo.inference.steps.regions import ColorRegions, DivideRegions, RemarkRegions
-from colorzoo.inference.steps.sketch import DrawSketch, TakeLines, TakeRemarks
-from colorzoo.inference.steps.strength import ScaleChroma
-from colorzoo.inference.steps.strengths import WeakenPoints
+from colorzoo.inference.steps.regions import color_regions, edit_regions, remark_regions
+from colorzoo.inference.steps.sketch import draw_sketch, take_lines, take_remarks
+from colorzoo.inference.steps.strengths import weaken_points
 from colorzoo.prediction import Prediction
 from colorzoo.weights.files import digest_of
 
@@ -95,16 +94,16 @@ def plan(job: Job) -> Node[Solution]:
     if "regions" in job.network.model.accepts:
         remarks.append(_region_remarks(job))
     if job.paints:
-        remarks.append(node(TakeRemarks(), node(DrawSketch(), job.part.node)))
+        remarks.append(node(take_remarks, node(draw_sketch, job.part.node)))
     colors = _with_areas(job, _colors(job))
-    return node(Solve(), colors, _predicted(job, job.recipe.points), *remarks)
+    return node(solve, colors, _predicted(job, job.recipe.points), *remarks)
 
 
 def _colors(job: Job) -> Node[Colors]:
     """Return the colors with the points; a painting has them as the model paints them."""
     prediction = _predicted(job, job.recipe.points)
-    ab = node(TakeAb(), prediction) if job.network.model.output_kind == "rgb" else _with_points(job)
-    return node(TakeColors(), prediction, ab)
+    ab = node(take_ab, prediction) if job.network.model.output_kind == "rgb" else _with_points(job)
+    return node(take_colors, prediction, ab)
 
 
 def _with_points(job: Job) -> Node[Tensor]:
@@ -116,50 +115,68 @@ def _with_points(job: Job) -> Node[Tensor]:
         return strong
     without = _with_points_in_full(job, tuple(hint for hint in hints if hint.strength == 1))
     strengths = tuple(hint.strength for hint in weak)
-    return node(WeakenPoints(strengths), strong, without, job.part.node, extent_of(job, weak))
+    return node(weaken_points, strong, without, job.part.node, extent_of(job, weak), strengths=strengths)
 
 
 def _with_points_in_full(job: Job, hints: Hints) -> Node[Tensor]:
     """Return ab with points exactly in their colors, each restricted to its reach."""
     lightness, points = job.part.node, _points(job, hints)
-    ab = node(TakeAb(), _predicted(job, hints))
+    ab = node(take_ab, _predicted(job, hints))
     if points is None:
         return ab
-    enforced = node(EnforcePoints(), ab, points, node(FindNeighbors(), lightness))
+    enforced = node(enforce_points, ab, points, node(find_neighbors, lightness))
     limited = tuple(hint for hint in hints if is_limited(hint))
     if not limited:
         return enforced
     others = _with_points_in_full(job, tuple(hint for hint in hints if not is_limited(hint)))
-    base = node(ShowBase(), others, lightness)
-    return node(LimitReach(), enforced, base, lightness, points, extent_of(job, limited))
+    base = node(show_base, others, lightness)
+    return node(limit_reach, enforced, base, lightness, points, extent_of(job, limited))
 
 
 def _points(job: Job, hints: Hints) -> Node[Points] | None:
     """Return points at the network's size; None if there are none."""
     lightness, dense = job.part.node, job.tensors.points
     if dense is not None:
-        resized = node(ResizePoints(), given(dense), lightness)
-        return resized if job.paints else node(FitPoints(), resized, lightness)
-    return node(DrawPoints.of(hints, job.part.size, fits=not job.paints), lightness) if hints else None
+        resized = node(resize_points, given(dense), size=job.part.seen)
+        return resized if job.paints else node(fit_points, resized, lightness)
+    if not hints:
+        return None
+    return node(
+        draw_points,
+        lightness,
+        squares=squares_of(hints),
+        picture_size=job.part.size,
+        fits=not job.paints,
+    )
 
 
 def extent_of(job: Job, hints: Sequence[PointHint]) -> Node[Extent]:
     """Return how far the colors of points go."""
-    step = LimitExtent(Places.of(hints, job.part.size), tuple(hint.reach for hint in hints), job.part.seen)
-    parts = step.parts()
-    return node(step, *(paths_from(job, part) for part in parts), *(likeness_to(job, part) for part in parts))
+    reaches = tuple(hint.reach for hint in hints)
+    parts = [
+        Places.of([hints[number] for number in numbers], job.part.size)
+        for numbers in by_reach(reaches).values()
+    ]
+    return node(
+        limit_extent,
+        *(paths_from(job, part) for part in parts),
+        *(likeness_to(job, part) for part in parts),
+        places=Places.of(hints, job.part.size),
+        reaches=reaches,
+        size=job.part.seen,
+    )
 
 
 def paths_from(job: Job, places: Places) -> Node[Paths]:
     """Return the cheapest paths from places of the picture."""
-    return node(FindPaths(places), node(StepCosts(), job.part.node))
+    return node(find_paths, node(step_costs, job.part.node), places=places)
 
 
 def likeness_to(job: Job, places: Places) -> Node[Tensor | None]:
     """Return how like some places all are; nothing if the model compares none."""
     if not isinstance(job.network.model, ComparesPlaces):
         return _NOTHING
-    return node(ComparePlaces(job.network, places), job.part.node, _state(job))
+    return node(compare_places, job.part.node, _state(job), network=job.network, places=places)
 
 
 def _with_areas(job: Job, colors: Node[Colors]) -> Node[Colors]:
@@ -167,18 +184,25 @@ def _with_areas(job: Job, colors: Node[Colors]) -> Node[Colors]:
     recipe, lightness = job.recipe, job.part.node
     filled = _areas(job, "color")
     if filled:
-        drawn = node(DrawAreas(filled, job.part.size), lightness)
+        drawn = _drawn(job, filled)
         inside = _points_inside(job, filled)
         extent = extent_of(job, inside) if inside else _NOTHING
-        step = FillAreas(tuple(hint.strength for hint in inside))
-        colors = node(step, colors, lightness, drawn, _seeded(job, drawn), extent)
-    colors = node(ScaleChroma(recipe.strength), colors)
+        colors = node(
+            fill_areas,
+            colors,
+            lightness,
+            drawn,
+            _seeded(job, drawn),
+            extent,
+            strengths=tuple(hint.strength for hint in inside),
+        )
+    colors = node(scale_chroma, colors, factor=recipe.strength)
     locks = _areas(job, "gray", "only", "lock")
     if locks:
-        drawn, own = node(DrawAreas(locks, job.part.size), lightness), _NOTHING
+        drawn, own = _drawn(job, locks), _NOTHING
         if any(area.kept is None for area in locks if area.action != "gray"):
             own = _run(job, None, hinted=False)
-        colors = node(LockAreas(recipe.strength), colors, drawn, own)
+        colors = node(lock_areas, colors, drawn, own, strength=recipe.strength)
     return colors
 
 
@@ -186,11 +210,16 @@ def _areas(job: Job, *actions: str) -> tuple[Area, ...]:
     return tuple(area for area in job.recipe.areas if area.action in actions)
 
 
+def _drawn(job: Job, areas: tuple[Area, ...]) -> Node[tuple[DrawnArea, ...]]:
+    """Return areas as soft masks."""
+    return node(draw_areas, job.part.node, areas=areas, picture_size=job.part.size)
+
+
 def _points_inside(job: Job, filled: tuple[Area, ...]) -> list[PointHint]:
     """Return the points inside colored areas, where they take precedence."""
     if not job.recipe.points:
         return []
-    drawn = draw_areas(filled, job.part.size, job.part.lightness)
+    drawn = draw_areas(job.part.lightness, areas=filled, picture_size=job.part.size)
     return [
         replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
         for hint in points_inside(job.recipe.points, drawn, job.part.size)
@@ -203,9 +232,9 @@ def _seeded(job: Job, drawn: Node[tuple[DrawnArea, ...]]) -> Node[Tensor] | Node
         return _NOTHING
     full = tuple(hint for hint in job.recipe.points if hint.strength == 1)
     lightness = job.part.node
-    seeds = node(FitPoints(), node(PlantSeeds(full, job.part.size), drawn), lightness)
-    ab = node(TakeAb(), _run(job, seeds))
-    return node(EnforcePoints(), ab, seeds, node(FindNeighbors(), lightness))
+    seeds = node(fit_points, node(plant_seeds, drawn, hints=full, picture_size=job.part.size), lightness)
+    ab = node(take_ab, _run(job, seeds))
+    return node(enforce_points, ab, seeds, node(find_neighbors, lightness))
 
 
 def _predicted(job: Job, hints: Hints) -> Node[Prediction]:
@@ -220,9 +249,9 @@ def _run(job: Job, points: Node[Points] | None, *, hinted: bool = True) -> Node[
     prediction = _run_once(job, guidance, points, strokes)
     if not things or "boxes" not in job.network.model.accepts:
         return prediction
-    drawn = node(DrawAreas(things, job.part.size), job.part.node)
-    boxed = _run_once(job, node(BoxThings(), guidance, drawn), points, strokes)
-    return node(RestrictToThings(), boxed, prediction, drawn)
+    drawn = _drawn(job, things)
+    boxed = _run_once(job, node(box_things, guidance, drawn), points, strokes)
+    return node(restrict_to_things, boxed, prediction, drawn)
 
 
 def _run_once(
@@ -233,24 +262,24 @@ def _run_once(
     if points is not None and "points" in job.network.model.accepts:
         told = points
     state = state_of(job, guidance, told)
-    return node(RunNetwork(job.network), seen_by(job), guidance, told, strokes, state)
+    return node(run_network, seen_by(job), guidance, told, strokes, state, network=job.network)
 
 
 def state_of(job: Job, guidance: Node[Guidance], points: Node[Points | None]) -> Node[EditState]:
     """Return what the model keeps from edit to edit: of any picture, or of this one without its strokes."""
     if not isinstance(job.network.model, Redraws):
         return _state(job)
-    return node(KeepState(job.network), seen_by(job), guidance, points)
+    return node(keep_state, seen_by(job), guidance, points, network=job.network)
 
 
 def _state(job: Job) -> Node[EditState]:
-    return node(KeepState(job.network))
+    return node(keep_state, network=job.network)
 
 
 def seen_by(job: Job) -> Node[Tensor]:
     """Return the input of the network: the lightness itself, or a sketch of it."""
     lightness = job.part.node
-    return node(TakeLines(), node(DrawSketch(), lightness)) if job.paints else lightness
+    return node(take_lines, node(draw_sketch, lightness)) if job.paints else lightness
 
 
 def _strokes(job: Job) -> Node[Scribbles | None]:
@@ -260,14 +289,10 @@ def _strokes(job: Job) -> Node[Scribbles | None]:
     lightness, dense, things = job.part.node, job.tensors.scribbles, _areas(job, "thing")
     strokes: Node[Scribbles | None] = _NOTHING
     if job.recipe.scribbles:
-        strokes = node(DrawStrokes(job.recipe.scribbles, job.part.size), lightness)
+        strokes = node(draw_strokes, lightness, strokes=job.recipe.scribbles, picture_size=job.part.size)
     elif dense is not None:
-        strokes = node(ResizeStrokes(), given(dense), lightness)
-    return (
-        node(StrokeThings(), strokes, node(DrawAreas(things, job.part.size), lightness))
-        if things
-        else strokes
-    )
+        strokes = given(resize_maps(Guidance(scribbles=dense), size=job.part.seen).scribbles)
+    return node(stroke_things, strokes, _drawn(job, things)) if things else strokes
 
 
 def _guidance(job: Job, *, hinted: bool) -> Node[Guidance]:
@@ -277,12 +302,12 @@ def _guidance(job: Job, *, hinted: bool) -> Node[Guidance]:
     boxes = job.recipe.boxes if "boxes" in accepts else None
     if _areas(job, "thing") and "boxes" in accepts:
         boxes = boxes or ()  # a model that detects objects does not look for others
-    guidance = node(PlaceBoxes(boxes, job.part.size), lightness, given(tensors))
+    guidance = node(place_boxes, given(tensors), boxes=boxes, picture_size=job.part.size, size=job.part.seen)
     added = dict(_added_guidance(job, hinted=hinted))
     unboxed = "boxes" in accepts and boxes is None and tensors.boxes is None
     if unboxed and isinstance(job.network.model, FindsBoxes):
-        added["boxes"] = node(FindObjects(job.network), lightness)
-    return node(AddGuidance(tuple(added)), guidance, *added.values()) if added else guidance
+        added["boxes"] = node(find_objects, lightness, network=job.network)
+    return node(add_guidance, guidance, *added.values(), kinds=tuple(added)) if added else guidance
 
 
 def _accepted_tensors(job: Job, *, hinted: bool) -> Guidance:
@@ -299,18 +324,28 @@ def _added_guidance(job: Job, *, hinted: bool) -> Iterator[tuple[str, Node[Any]]
     if exemplar is not None:
         yield "exemplar", exemplar
     if "statistics" in accepts and "statistics" in recipe.kinds():
-        yield "statistics", node(SetStatistics(recipe.statistics))
+        yield "statistics", node(set_statistics, wanted=recipe.statistics)
     has_classes = "classes" in recipe.kinds() and not lacks_classes(model, recipe)
     if "classes" in accepts and has_classes and job.tensors.classes is None:
         kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
         only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
         files = tuple(map(_digest_or_nothing, recipe.classes.label_files))
-        yield "classes", node(ReadClasses(job.network, only, files), job.part.node, exemplar or _NOTHING)
+        yield (
+            "classes",
+            node(
+                read_classes,
+                job.part.node,
+                exemplar or _NOTHING,
+                network=job.network,
+                recipe=only,
+                files=files,
+            ),
+        )
     if "regions" in accepts and isinstance(model, ProposesRegions):
         if not hinted:
-            yield "regions", node(ColorRegions(()), proposed_regions(job))
+            yield "regions", node(color_regions, proposed_regions(job), colors=())
         elif job.tensors.regions is None:
-            yield "regions", node(ColorRegions(recipe.regions), divided_regions(job))
+            yield "regions", node(color_regions, divided_regions(job), colors=recipe.regions)
 
 
 def _digest_or_nothing(path: str) -> str:
@@ -326,9 +361,9 @@ def _exemplar(job: Job) -> Node[Exemplar] | None:
         return None
     exemplar = given(job.reference)
     if job.reference.look is None and isinstance(job.network.model, GivesLooks):
-        exemplar = node(FindLook(job.network), exemplar)
+        exemplar = node(find_look, exemplar, network=job.network)
     alpha = job.recipe.exemplar.alpha
-    return exemplar if alpha is None else node(SetShare(alpha), exemplar)
+    return exemplar if alpha is None else node(set_alpha, exemplar, alpha=alpha)
 
 
 def proposed_regions(job: Job) -> Node[Regions]:
@@ -339,7 +374,7 @@ def proposed_regions(job: Job) -> Node[Regions]:
     """
     if not isinstance(job.network.model, ProposesRegions):
         raise GuidanceError(f"{job.network.name} proposes no regions")
-    return node(ProposeRegions(job.network), seen_by(job))
+    return node(propose_regions, seen_by(job), network=job.network)
 
 
 def divided_regions(job: Job) -> Node[Regions]:
@@ -347,18 +382,18 @@ def divided_regions(job: Job) -> Node[Regions]:
     proposed, divisions = proposed_regions(job), job.recipe.divisions
     if not divisions:
         return proposed
-    return node(DivideRegions(divisions, job.part.size), proposed, seen_by(job))
+    return node(edit_regions, proposed, seen_by(job), divisions=divisions, picture_size=job.part.size)
 
 
 def _region_remarks(job: Job) -> Node[tuple[str, ...]]:
     """Return remarks for the user on the regions that a recipe or tensors color."""
     if job.tensors.regions is None:
-        colored = node(ColorRegions(job.recipe.regions), divided_regions(job))
-        return node(RemarkRegions(job.recipe.proposal), colored, proposed_regions(job))
-    resized = resize_maps(Guidance(regions=job.tensors.regions), job.part.seen).regions
+        colored = node(color_regions, divided_regions(job), colors=job.recipe.regions)
+        return node(remark_regions, colored, proposed_regions(job), chosen_for=job.recipe.proposal)
+    resized = resize_maps(Guidance(regions=job.tensors.regions), size=job.part.seen).regions
     own = isinstance(job.network.model, ProposesRegions)
     colored = given(resized)
-    return node(RemarkRegions(None), colored, proposed_regions(job) if own else colored)
+    return node(remark_regions, colored, proposed_regions(job) if own else colored, chosen_for=None)
 
 
 def _ignored_kinds(job: Job) -> tuple[str, ...]:

@@ -175,7 +175,9 @@ def locked_colors(request: PadRequest, result: NetworkAnswer, area: Area) -> dic
     others = (
         [other for other in request.recipe.areas if other.action == "only"] if area.action == "only" else []
     )
-    share = locked_share(draw_areas([*others, area], request.photo.size, lightness), area.action)
+    share = locked_share(
+        draw_areas(lightness, areas=[*others, area], picture_size=request.photo.size), area.action
+    )
     painted = torch.zeros_like(lightness) if result.painted_lightness is None else result.painted_lightness
     lab = torch.cat([painted[0], result.ab])
     if (window := request.photo.window) is not None:

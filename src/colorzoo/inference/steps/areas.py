@@ -23,7 +23,6 @@ from colorzoo.inference.steps.area_masks import (
     DrawnArea,
     LightnessShift,
     decode_locked_colors,
-    draw_areas,
     locked_share,
 )
 from colorzoo.inference.steps.colors import Colors
@@ -58,218 +57,138 @@ class AreaConstants:
 AREAS = AreaConstants()
 
 
-@dataclass(frozen=True)
-class DrawAreas:
-    """The step that draws areas as soft masks.
+def plant_seeds(
+    drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], picture_size: tuple[int, int]
+) -> Points:
+    """Draw seeds of the colors of areas as points for the network, with the points that count there.
 
-    Attributes:
-        areas: Areas of a recipe.
-        picture_size: Width and height of its picture.
-    """
+    Those are the points of unlimited reach and the ones inside the areas.
 
-    areas: tuple[Area, ...]
-    picture_size: tuple[int, int]
-
-    def __call__(self, lightness: Tensor) -> tuple[DrawnArea, ...]:
-        """See `draw_areas`."""
-        return draw_areas(self.areas, self.picture_size, lightness)
-
-    def __str__(self) -> str:
-        return ", ".join(area.action for area in self.areas)
-
-
-@dataclass(frozen=True)
-class PlantSeeds:
-    """The step that gives the network the colors of areas, as points.
-
-    Attributes:
+    Args:
+        drawn: The colored areas.
         hints: The points of the recipe of full strength.
         picture_size: Width and height of the picture.
     """
-
-    hints: tuple[PointHint, ...]
-    picture_size: tuple[int, int]
-    constants: AreaConstants = AREAS
-
-    def __call__(self, drawn: Sequence[DrawnArea]) -> Points:
-        """Return points at the network's size: seeds of the colors, and the points that count there.
-
-        Those are the points of unlimited reach and the ones inside the areas.
-
-        Args:
-            drawn: The colored areas.
-        """
-        inside = points_inside(self.hints, drawn, self.picture_size)
-        kept = tuple(hint for hint in self.hints if hint.reach == "everywhere" or hint in inside)
-        size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
-        points = rasterize_points(Recipe(points=kept), *self.picture_size, size)
-        if points is None:
-            points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
-        assert points.lightness is not None
-        assert points.exact is not None
-        ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
-        for number, each in enumerate(drawn):
-            free = torch.ones(size)
-            for later in drawn[number + 1 :]:
-                free = free * (1 - later.share)
-            chosen = torch.tensor(color_lab(cast(str, each.area.color)))
-            for rows, columns in _seeds(np.asarray(each.share * free), np.asarray(mask[0, 0] > 0)):
-                ab[:, :, rows, columns] = chosen[1:].view(1, 2, 1, 1)
-                lightness[:, :, rows, columns] = chosen[0]
-                mask[:, :, rows, columns], exact[:, :, rows, columns] = 1, 0
-        return Points(ab, mask, lightness, exact)
-
-    def __str__(self) -> str:
-        return "of colored areas"
+    inside = points_inside(hints, drawn, picture_size)
+    kept = tuple(hint for hint in hints if hint.reach == "everywhere" or hint in inside)
+    size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
+    points = rasterize_points(Recipe(points=kept), *picture_size, size)
+    if points is None:
+        points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
+    assert points.lightness is not None
+    assert points.exact is not None
+    ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
+    for number, each in enumerate(drawn):
+        free = torch.ones(size)
+        for later in drawn[number + 1 :]:
+            free = free * (1 - later.share)
+        chosen = torch.tensor(color_lab(cast(str, each.area.color)))
+        for rows, columns in _seeds(np.asarray(each.share * free), np.asarray(mask[0, 0] > 0)):
+            ab[:, :, rows, columns] = chosen[1:].view(1, 2, 1, 1)
+            lightness[:, :, rows, columns] = chosen[0]
+            mask[:, :, rows, columns], exact[:, :, rows, columns] = 1, 0
+    return Points(ab, mask, lightness, exact)
 
 
-@dataclass(frozen=True)
-class FillAreas:
-    """The step that fills areas with their colors, later ones over earlier ones.
+def fill_areas(
+    colors: Colors,
+    lightness: Tensor,
+    drawn: Sequence[DrawnArea],
+    seeded: Tensor | None,
+    extent: Extent | None,
+    *,
+    strengths: tuple[float, ...],
+) -> Colors:
+    """Fill areas with their colors, later ones over earlier ones.
 
     A share of the fill is the network's answer to the colors, given as points, unless the lightness follows
     the color: the network saw another lightness.
 
-    Attributes:
-        strengths: Strength of each point inside the areas, which takes precedence there.
+    Args:
+        colors: The colors so far.
+        lightness: ``(1, 1, h, w)`` of the picture.
+        drawn: The colored areas.
+        seeded: ``(1, 2, h, w)``, the network's answer to `plant_seeds`; None if it takes no points.
+        extent: Reach of the points inside the areas, which take precedence there; None without any.
+        strengths: Strength of each of these points.
     """
-
-    strengths: tuple[float, ...]
-    constants: AreaConstants = AREAS
-
-    def __call__(
-        self,
-        colors: Colors,
-        lightness: Tensor,
-        drawn: Sequence[DrawnArea],
-        seeded: Tensor | None,
-        extent: Extent | None,
-    ) -> Colors:
-        """Fill the areas.
-
-        Args:
-            colors: The colors so far.
-            lightness: ``(1, 1, h, w)`` of the picture.
-            drawn: The colored areas.
-            seeded: ``(1, 2, h, w)``, the network's answer to `PlantSeeds`; None if it takes no points.
-            extent: Reach of the points inside the areas; None without any.
-        """
-        shift = None if colors.painted is not None else _lightness_shift(drawn, lightness)
-        shown = colors.painted
-        if shown is None:
-            shown = lightness if shift is None else shift.apply(lightness)
-        ab, precedence = colors.ab, self._precedence(extent, colors.ab)
-        for each in drawn:
-            inside = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
-            if seeded is not None and each.area.lightness == "photo":
-                inside = AREAS.fill * inside + (1 - AREAS.fill) * seeded[0]
-            ab = ab + each.share * (1 - precedence) * (inside - ab)
-        return replace(colors, ab=ab, shift=shift)
-
-    def _precedence(self, extent: Extent | None, ab: Tensor) -> Tensor:
-        """Return the share ``(h, w)`` that points keep of the areas that they lie in."""
-        if extent is None:
-            return torch.zeros(ab.shape[2:])
-        strengths = torch.tensor(self.strengths)
-        there = extent.weight * strengths[extent.nearest]
-        return torch.where(extent.homes >= 0, strengths[extent.homes], there)
-
-    def __str__(self) -> str:
-        return "with their colors"
+    shift = None if colors.painted is not None else _lightness_shift(drawn, lightness)
+    shown = colors.painted
+    if shown is None:
+        shown = lightness if shift is None else shift.apply(lightness)
+    ab, precedence = colors.ab, torch.zeros(colors.ab.shape[2:])
+    if extent is not None:
+        strength = torch.tensor(strengths)
+        there = extent.weight * strength[extent.nearest]
+        precedence = torch.where(extent.homes >= 0, strength[extent.homes], there)
+    for each in drawn:
+        inside = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
+        if seeded is not None and each.area.lightness == "photo":
+            inside = AREAS.fill * inside + (1 - AREAS.fill) * seeded[0]
+        ab = ab + each.share * (1 - precedence) * (inside - ab)
+    return replace(colors, ab=ab, shift=shift)
 
 
-@dataclass(frozen=True)
-class LockAreas:
-    """The step that keeps the colors of areas: gray, as they were recorded, or as the model gives them.
+def lock_areas(
+    colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None, *, strength: float
+) -> Colors:
+    """Keep the colors of areas: gray, as they were recorded, or as the model gives them without hints.
 
-    Attributes:
+    Args:
+        colors: The colors so far.
+        drawn: All areas that keep their colors.
+        own: Prediction without hints; None if no area needs it.
         strength: Factor on the chroma, which also counts for the model's own colors.
+
+    Raises:
+        GuidanceError: Recorded colors cannot be read.
     """
-
-    strength: float
-
-    def __call__(self, colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None) -> Colors:
-        """Lock the areas.
-
-        Args:
-            colors: The colors so far.
-            drawn: All areas.
-            own: Prediction without hints; None if no area needs it.
-
-        Raises:
-            GuidanceError: Locked colors cannot be read.
-        """
-        painted = torch.zeros_like(colors.ab[:, :1]) if colors.painted is None else colors.painted
-        lab = torch.cat([painted, colors.ab], dim=1)[0]
-        locked = torch.zeros(lab.shape[1:])
-        for area, share in _locks(drawn):
-            if area is None:
-                lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
-            else:
-                lab = lab + share * (self._kept(area, own, lab) - lab)
-            locked = torch.maximum(locked, share)
-        painted = colors.painted if colors.painted is None else lab[None, :1]
-        return replace(colors, ab=lab[None, 1:], painted=painted, locked=locked)
-
-    def _kept(self, area: Area, own: Prediction | None, lab: Tensor) -> Tensor:
-        """Return Lab ``(3, h, w)`` to keep; L is 0 if the model does not paint it."""
-        if area.kept is not None:
-            return decode_locked_colors(area.kept, (int(lab.shape[1]), int(lab.shape[2])))
-        assert own is not None
-        if isinstance(own, RgbPrediction):
-            found = rgb_to_lab(own.rgb)
+    painted = torch.zeros_like(colors.ab[:, :1]) if colors.painted is None else colors.painted
+    lab = torch.cat([painted, colors.ab], dim=1)[0]
+    locked, size = torch.zeros(lab.shape[1:]), (int(lab.shape[1]), int(lab.shape[2]))
+    for area, share in _locks(drawn):
+        if area is None:
+            lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
         else:
-            found = torch.cat([torch.zeros_like(own.colors[:, :1]), own.to_ab()], dim=1)
-        return found[0] * torch.tensor([1.0, self.strength, self.strength]).view(3, 1, 1)
-
-    def __str__(self) -> str:
-        return "to the colors that they keep"
-
-
-@dataclass(frozen=True)
-class BoxThings:
-    """The step that adds boxes around objects; a model that detects objects itself takes these alone."""
-
-    def __call__(self, guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
-        """Return the guidance with boxes around the areas."""
-        plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
-        around = [_bounding_box(each.share > _HALF) for each in drawn]
-        every = Boxes.of([torch.cat([plain.corners[0][plain.given[0] > 0], *around])])
-        return replace(guidance, boxes=every)
-
-    def __str__(self) -> str:
-        return "around objects"
+            stored = None if area.kept is None else decode_locked_colors(area.kept, size)
+            kept = _own_lab(own, strength) if stored is None else stored
+            lab = lab + share * (kept - lab)
+        locked = torch.maximum(locked, share)
+    painted = colors.painted if colors.painted is None else lab[None, :1]
+    return replace(colors, ab=lab[None, 1:], painted=painted, locked=locked)
 
 
-@dataclass(frozen=True)
-class StrokeThings:
-    """The step that adds strokes along the borders of areas that are objects."""
-
-    constants: AreaConstants = AREAS
-
-    def __call__(self, strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
-        """Return all strokes, those along the areas too, except along the border of the picture."""
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (AREAS.stroke, AREAS.stroke))
-        insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
-        borders = np.max([cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel) for inside in insides], axis=0)
-        mask = torch.from_numpy(borders).float()[None, None]
-        return Scribbles(mask if strokes is None else torch.maximum(mask, strokes.mask))
-
-    def __str__(self) -> str:
-        return "along objects"
+def _own_lab(own: Prediction | None, strength: float) -> Tensor:
+    """Return Lab ``(3, h, w)`` of a prediction without hints; L is 0 if the model does not paint it."""
+    assert own is not None
+    if isinstance(own, RgbPrediction):
+        found = rgb_to_lab(own.rgb)
+    else:
+        found = torch.cat([torch.zeros_like(own.colors[:, :1]), own.to_ab()], dim=1)
+    return found[0] * torch.tensor([1.0, strength, strength]).view(3, 1, 1)
 
 
-@dataclass(frozen=True)
-class RestrictToThings:
-    """The step that restricts the effect of boxes around areas to the areas."""
+def box_things(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
+    """Add boxes around areas that are objects; a model that detects objects itself takes these alone."""
+    plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
+    around = [_bounding_box(each.share > _HALF) for each in drawn]
+    every = Boxes.of([torch.cat([plain.corners[0][plain.given[0] > 0], *around])])
+    return replace(guidance, boxes=every)
 
-    def __call__(self, boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
-        """Return the prediction with all boxes inside the areas, and that without theirs elsewhere."""
-        share = torch.stack([each.share for each in drawn]).amax(dim=0)[None, None]
-        return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))
 
-    def __str__(self) -> str:
-        return "of boxes to their areas"
+def stroke_things(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
+    """Add strokes along the borders of areas that are objects, except along the border of the picture."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (AREAS.stroke, AREAS.stroke))
+    insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
+    borders = np.max([cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel) for inside in insides], axis=0)
+    mask = torch.from_numpy(borders).float()[None, None]
+    return Scribbles(mask if strokes is None else torch.maximum(mask, strokes.mask))
+
+
+def restrict_to_things(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
+    """Restrict the effect of boxes around areas to the areas."""
+    share = torch.stack([each.share for each in drawn]).amax(dim=0)[None, None]
+    return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))
 
 
 def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> LightnessShift | None:

@@ -7,7 +7,6 @@ In a recipe they are ``classes``: ``map`` (old class -> new class, SPColor secti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -30,27 +29,26 @@ _SAME_ASPECT = 0.02  # tolerance of the aspect ratio of a label image, for round
 _LARGEST = 65535
 
 
-@dataclass(frozen=True)
-class ReadClasses:
-    """The step that reads or finds the classes of a picture and its reference.
+def read_classes(
+    lightness: Tensor,
+    exemplar: Exemplar | None,
+    *,
+    network: NetworkRunner,
+    recipe: Recipe,
+    files: tuple[str, ...],
+) -> ClassMap | None:
+    """Read or find the classes of a picture and its reference; see `class_map`.
 
-    Attributes:
+    Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+        exemplar: The reference, or None.
         network: The model.
         recipe: Its classes, and the size of its picture.
-        files: Hashes of its label images.
+        files: Hashes of its label images, so that a changed one is read again.
     """
-
-    network: NetworkRunner
-    recipe: Recipe
-    files: tuple[str, ...]
-
-    def __call__(self, lightness: Tensor, exemplar: Exemplar | None) -> ClassMap | None:
-        """Return the classes; see `class_map`."""
-        reference = None if exemplar is None else exemplar.rgb
-        return self.network.ask(lambda model: class_map(model, self.recipe, lightness, reference))
-
-    def __str__(self) -> str:
-        return f"by {self.network.name}" if not self.files else "of label images"
+    del files
+    reference = None if exemplar is None else exemplar.rgb
+    return network.ask(lambda model: class_map(model, recipe, lightness, reference))
 
 
 def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -30,36 +30,6 @@ class Colors:
 
 
 @dataclass(frozen=True)
-class TakeAb:
-    """The step that takes the chroma of a prediction."""
-
-    def __call__(self, prediction: Prediction) -> Tensor:
-        """Return ``(1, 2, h, w)`` in CIE units."""
-        return prediction.to_ab()
-
-    def __str__(self) -> str:
-        return "of the network"
-
-
-@dataclass(frozen=True)
-class TakeColors:
-    """The step that takes the colors of a prediction, with the lightness of a painting."""
-
-    def __call__(self, prediction: Prediction, ab: Tensor) -> Colors:
-        """Return the colors.
-
-        Args:
-            prediction: Answer of the network.
-            ab: ``(1, 2, h, w)``, its chroma with the points applied.
-        """
-        painted = rgb_to_lab(prediction.rgb)[:, :1] if isinstance(prediction, RgbPrediction) else None
-        return Colors(ab, painted)
-
-    def __str__(self) -> str:
-        return "with the points"
-
-
-@dataclass(frozen=True)
 class Solution:
     """The colors of a picture, with what else the model said.
 
@@ -74,14 +44,28 @@ class Solution:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Solve:
-    """The step that puts colors and remarks together."""
+def take_ab(prediction: Prediction) -> Tensor:
+    """Take the chroma ``(1, 2, h, w)`` of a prediction."""
+    return prediction.to_ab()
 
-    def __call__(self, colors: Colors, prediction: Prediction, *remarks: tuple[str, ...]) -> Solution:
-        """Return the solution."""
-        notes = [note for each in remarks for note in each]
-        return Solution(colors, prediction.extras, (*notes, *prediction.notes))
 
-    def __str__(self) -> str:
-        return "colors and remarks"
+def take_colors(prediction: Prediction, ab: Tensor) -> Colors:
+    """Take the colors of a prediction, with the lightness of a painting.
+
+    Args:
+        prediction: Answer of the network.
+        ab: ``(1, 2, h, w)``, its chroma with the points applied.
+    """
+    painted = rgb_to_lab(prediction.rgb)[:, :1] if isinstance(prediction, RgbPrediction) else None
+    return Colors(ab, painted)
+
+
+def scale_chroma(colors: Colors, *, factor: float) -> Colors:
+    """Multiply the chroma by the strength of the recipe."""
+    return replace(colors, ab=colors.ab * factor)
+
+
+def solve(colors: Colors, prediction: Prediction, *remarks: tuple[str, ...]) -> Solution:
+    """Gather colors and remarks."""
+    notes = [note for each in remarks for note in each]
+    return Solution(colors, prediction.extras, (*notes, *prediction.notes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,139 +26,53 @@ from colorzoo.guidance.rasterize import boxes_of, rasterize_scribbles
 Size = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class DrawStrokes:
-    """The step that draws strokes at the network's size.
-
-    Attributes:
-        strokes: Strokes of a recipe.
-        picture_size: Width and height of its picture.
-    """
-
-    strokes: tuple[Stroke, ...]
-    picture_size: Size
-
-    def __call__(self, lightness: Tensor) -> Scribbles | None:
-        """Draw them at the size of a lightness ``(1, 1, h, w)``."""
-        size = int(lightness.shape[2]), int(lightness.shape[3])
-        return rasterize_scribbles(Recipe(scribbles=self.strokes), *self.picture_size, size)
-
-    def __str__(self) -> str:
-        return f"{len(self.strokes)} strokes"
+def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], picture_size: Size) -> Scribbles | None:
+    """Draw strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
+    size = int(lightness.shape[2]), int(lightness.shape[3])
+    return rasterize_scribbles(Recipe(scribbles=strokes), *picture_size, size)
 
 
-@dataclass(frozen=True)
-class PlaceBoxes:
-    """The step that gathers the boxes of a recipe and what was given as tensors.
+def place_boxes(
+    tensors: Guidance, *, boxes: tuple[BoxHint, ...] | None, picture_size: Size, size: Size
+) -> Guidance:
+    """Gather the boxes of a recipe and what was given as tensors, at the network's size.
 
-    Attributes:
+    Args:
+        tensors: What was given as tensors.
         boxes: Boxes of the recipe; None means unspecified.
         picture_size: Width and height of its picture.
+        size: Height and width at the network.
     """
-
-    boxes: tuple[BoxHint, ...] | None
-    picture_size: Size
-
-    def __call__(self, lightness: Tensor, tensors: Guidance) -> Guidance:
-        """Return the guidance at the size of a lightness ``(1, 1, h, w)``."""
-        size = int(lightness.shape[2]), int(lightness.shape[3])
-        resized, boxes = resize_maps(tensors, size), boxes_of(Recipe(boxes=self.boxes), *self.picture_size)
-        return replace(resized, boxes=boxes or resized.boxes)
-
-    def __str__(self) -> str:
-        return "unspecified" if self.boxes is None else f"{len(self.boxes)} boxes"
+    resized, placed = resize_maps(tensors, size=size), boxes_of(Recipe(boxes=boxes), *picture_size)
+    return replace(resized, boxes=placed or resized.boxes)
 
 
-@dataclass(frozen=True)
-class ResizeStrokes:
-    """The step that resamples strokes which are given as tensors."""
-
-    def __call__(self, strokes: Scribbles, lightness: Tensor) -> Scribbles | None:
-        """Return the strokes at the size of a lightness ``(1, 1, h, w)``."""
-        size = int(lightness.shape[2]), int(lightness.shape[3])
-        return resize_maps(Guidance(scribbles=strokes), size).scribbles
-
-    def __str__(self) -> str:
-        return "to the network's size"
+def add_guidance(guidance: Guidance, *values: Any, kinds: tuple[str, ...]) -> Guidance:
+    """Add kinds of guidance, a value for each."""
+    return replace(guidance, **dict(zip(kinds, values, strict=True)))
 
 
-@dataclass(frozen=True)
-class ResizePoints:
-    """The step that resamples points which are given as tensors."""
+def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
+    """Convert the statistics of a recipe to tensors.
 
-    def __call__(self, points: Points, lightness: Tensor) -> Points:
-        """See `resize_points`."""
-        return resize_points(points, (int(lightness.shape[2]), int(lightness.shape[3])))
-
-    def __str__(self) -> str:
-        return "to the network's size"
-
-
-@dataclass(frozen=True)
-class AddGuidance:
-    """The step that puts together what the model gets.
-
-    Attributes:
-        kinds: Kinds of guidance to add.
+    Raises:
+        GuidanceError: The histogram is empty.
     """
-
-    kinds: tuple[str, ...]
-
-    def __call__(self, guidance: Guidance, *values: Any) -> Guidance:
-        """Return the guidance with a value for each kind."""
-        return replace(guidance, **dict(zip(self.kinds, values, strict=True)))
-
-    def __str__(self) -> str:
-        return ", ".join(self.kinds)
+    saturation = wanted.saturation
+    histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
+    if histogram is not None:
+        if not histogram.sum() > 0:
+            raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
+        histogram = histogram / histogram.sum()
+    return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
 
 
-@dataclass(frozen=True)
-class SetStatistics:
-    """The step that makes tensors of the statistics of a recipe.
-
-    Attributes:
-        wanted: The statistics.
-    """
-
-    wanted: StatisticsHint
-
-    def __call__(self) -> GlobalStatistics:
-        """Return the statistics as tensors.
-
-        Raises:
-            GuidanceError: The histogram is empty.
-        """
-        saturation, weights = self.wanted.saturation, self.wanted.histogram
-        histogram = None if weights is None else torch.tensor(weights)[None]
-        if histogram is not None:
-            if not histogram.sum() > 0:
-                raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
-            histogram = histogram / histogram.sum()
-        return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
-
-    def __str__(self) -> str:
-        return "of the recipe"
+def set_alpha(exemplar: Exemplar, *, alpha: float) -> Exemplar:
+    """Set how far to go towards a reference, 0 to 1."""
+    return replace(exemplar, alpha=alpha)
 
 
-@dataclass(frozen=True)
-class SetShare:
-    """The step that sets how far to go towards a reference.
-
-    Attributes:
-        alpha: The share, 0 to 1.
-    """
-
-    alpha: float
-
-    def __call__(self, exemplar: Exemplar) -> Exemplar:
-        """Return the reference with the share."""
-        return replace(exemplar, alpha=self.alpha)
-
-    def __str__(self) -> str:
-        return f"{self.alpha:g} of the reference"
-
-
-def resize_points(points: Points, size: Size) -> Points:
+def resize_points(points: Points, *, size: Size) -> Points:
     """Resample points to ``size``; a cell takes the mean color of the hinted pixels it covers."""
     if tuple(points.mask.shape[-2:]) == size:
         return points
@@ -174,7 +88,7 @@ def resize_points(points: Points, size: Size) -> Points:
     return Points(mean(points.ab), mask, lightness, exact)
 
 
-def resize_maps(guidance: Guidance, size: Size) -> Guidance:
+def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
     """Resample scribbles, regions and classes to the size ``(h, w)`` of the network; see `resize_points`."""
 
     def labels(values: Tensor) -> Tensor:

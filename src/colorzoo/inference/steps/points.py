@@ -20,6 +20,8 @@ from colorzoo.guidance.rasterize import rasterize_points
 from colorzoo.inference.steps.reach import Extent, Size
 
 Map = NDArray[np.float32]
+Square = tuple[float, float, float, str, tuple[float, float] | None]
+"""Center and half the side of a point, its color and exact ab, as of `PointHint`."""
 
 
 @dataclass(frozen=True)
@@ -61,111 +63,34 @@ class Base(NamedTuple):
     ab: Tensor
     shown: Tensor
 
-    @classmethod
-    def of(cls, ab: Tensor, lightness: Tensor) -> Base:
-        """Return colors ``(1, 2, h, w)`` over a lightness ``(1, 1, h, w)`` in [0, 100]."""
-        return cls(ab, _in_gamut(ab, lightness))
+
+def squares_of(hints: Sequence[PointHint]) -> tuple[Square, ...]:
+    """Return what `draw_points` needs of points: their reach and strength are no part of it."""
+    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
 
 
-@dataclass(frozen=True)
-class DrawPoints:
-    """The step that draws points at the network's size.
+def draw_points(
+    lightness: Tensor, *, squares: tuple[Square, ...], picture_size: Size, fits: bool = True
+) -> Points:
+    """Draw points at the network's size.
 
-    Attributes:
-        squares: Center, half the side, color and exact ab of each, as of `PointHint`.
+    Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+        squares: The points, see `squares_of`.
         picture_size: Width and height of the picture.
         fits: Whether their colors are adapted to the lightness of their places.
     """
-
-    squares: tuple[tuple[float, float, float, str, tuple[float, float] | None], ...]
-    picture_size: Size
-    fits: bool
-
-    @classmethod
-    def of(cls, hints: Sequence[PointHint], picture_size: Size, *, fits: bool = True) -> DrawPoints:
-        """Return the step for points of a recipe; their reach and strength are no part of it."""
-        squares = tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
-        return cls(squares, picture_size, fits)
-
-    def __call__(self, lightness: Tensor) -> Points:
-        """Draw the points.
-
-        Args:
-            lightness: ``(1, 1, h, w)`` in [0, 100].
-        """
-        size = int(lightness.shape[2]), int(lightness.shape[3])
-        recipe = Recipe(points=tuple(PointHint(*square) for square in self.squares))
-        points = rasterize_points(recipe, *self.picture_size, size)
-        assert points is not None
-        return fit_points(points, lightness) if self.fits else points
-
-    def __str__(self) -> str:
-        return f"{len(self.squares)} point{'s' if len(self.squares) > 1 else ''}"
+    size = int(lightness.shape[2]), int(lightness.shape[3])
+    recipe = Recipe(points=tuple(PointHint(*square) for square in squares))
+    points = rasterize_points(recipe, *picture_size, size)
+    assert points is not None
+    return fit_points(points, lightness) if fits else points
 
 
-@dataclass(frozen=True)
-class FitPoints:
-    """The step that adapts the colors of points to the lightness of their places."""
-
-    def __call__(self, points: Points, lightness: Tensor) -> Points:
-        """See `fit_points`."""
-        return fit_points(points, lightness)
-
-    def __str__(self) -> str:
-        return "to the lightness of their places"
-
-
-@dataclass(frozen=True)
-class FindNeighbors:
-    """The step that finds which pixels share the color of a point."""
-
-    constants: PointConstants = POINTS
-
-    def __call__(self, lightness: Tensor) -> Propagator:
-        """Return the propagation on a grid over a lightness ``(1, 1, h, w)``."""
-        cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
-        return Propagator(cells, fade=0.4 / self.constants.fade**2)
-
-    def __str__(self) -> str:
-        return "by edges of the lightness"
-
-
-@dataclass(frozen=True)
-class EnforcePoints:
-    """The step that moves a prediction onto the given colors."""
-
-    def __call__(self, ab: Tensor, points: Points, propagator: Propagator) -> Tensor:
-        """See `enforce_points`."""
-        return enforce_points(ab, points, propagator)
-
-    def __str__(self) -> str:
-        return "exact at their places"
-
-
-@dataclass(frozen=True)
-class ShowBase:
-    """The step that finds what sRGB shows of the colors without points of limited reach."""
-
-    def __call__(self, ab: Tensor, lightness: Tensor) -> Base:
-        """See `Base.of`."""
-        return Base.of(ab, lightness)
-
-    def __str__(self) -> str:
-        return "colors without points of limited reach"
-
-
-@dataclass(frozen=True)
-class LimitReach:
-    """The step that restricts the effect of points to their reach."""
-
-    constants: PointConstants = POINTS
-
-    def __call__(self, ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
-        """See `limit_reach`."""
-        return limit_reach(ab, base, lightness, points, extent)
-
-    def __str__(self) -> str:
-        return "to their reach"
+def find_neighbors(lightness: Tensor) -> Propagator:
+    """Find which places of a lightness ``(1, 1, h, w)`` share the color of a point."""
+    cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
+    return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
@@ -191,7 +116,7 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     Args:
         ab: ``(1, 2, H, W)`` prediction in CIE units.
         points: The hints, same size.
-        propagator: Result of `FindNeighbors` for the lightness.
+        propagator: Result of `find_neighbors` for the lightness.
 
     Returns:
         ``(1, 2, H, W)`` in CIE units.
@@ -213,6 +138,11 @@ def _grid(maps: Tensor) -> Size:
     height, width = maps.shape[-2:]
     cell = max(1, min(height, width) // POINTS.most_cells)
     return -(-height // cell), -(-width // cell)
+
+
+def show_base(ab: Tensor, lightness: Tensor) -> Base:
+    """Find what sRGB shows of ab ``(1, 2, h, w)`` without points of limited reach."""
+    return Base(ab, _in_gamut(ab, lightness))
 
 
 def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:

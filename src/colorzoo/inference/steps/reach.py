@@ -10,7 +10,7 @@ of a sample with true segments; ``python -m benchmarks reach`` measures on the r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -132,29 +132,17 @@ class Places:
         """Return the mask ``(1, 1, h, w)`` of the squares on a map."""
         return torch.from_numpy(self.numbers(size) >= 0)[None, None].float()
 
-    def __str__(self) -> str:
-        return f"{len(self.squares)} point{'s' if len(self.squares) > 1 else ''}"
 
+def step_costs(lightness: Tensor) -> Map:
+    """Find what crossing each cell of a picture costs a path: `edge_costs` on the grid of the search.
 
-@dataclass(frozen=True)
-class StepCosts:
-    """The step that finds what crossing each cell of a picture costs a path."""
-
-    constants: ReachConstants = REACH
-
-    def __call__(self, lightness: Tensor) -> Map:
-        """Return `edge_costs` on the grid on which paths are searched.
-
-        Args:
-            lightness: ``(1, 1, h, w)`` in [0, 100].
-        """
-        height, width = lightness.shape[2:]
-        scale = min(1.0, self.constants.grid / min(height, width))
-        grid = (max(1, round(height * scale)), max(1, round(width * scale)))
-        return edge_costs(F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy())
-
-    def __str__(self) -> str:
-        return "edges of the lightness"
+    Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+    """
+    height, width = lightness.shape[2:]
+    scale = min(1.0, REACH.grid / min(height, width))
+    grid = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return edge_costs(F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy())
 
 
 def edge_costs(lightness: Map) -> Map:
@@ -166,88 +154,52 @@ def edge_costs(lightness: Map) -> Map:
     return costs
 
 
-@dataclass(frozen=True)
-class FindPaths:
-    """The step that searches the cheapest paths from points.
-
-    Attributes:
-        places: The points.
-    """
-
-    places: Places
-
-    def __call__(self, costs: Map) -> Paths:
-        """Return the paths, given `StepCosts`."""
-        cells = self.places.numbers(costs.shape)
-        search = MCP_Geometric(costs)
-        found, steps = search.find_costs(np.argwhere(cells >= 0))
-        # offsets to the cell before; a start, whose step is -1, has none
-        offsets = np.concatenate([np.asarray(search.offsets), [(0, 0)]])
-        rows, columns = np.indices(costs.shape)
-        back = offsets[np.where(steps < 0, len(offsets) - 1, steps)]
-        before = (rows - back[..., 0]) * costs.shape[1] + columns - back[..., 1]
-        before = before.ravel()
-        while not np.array_equal(before, further := before[before]):
-            before = further
-        return Paths(found.astype(np.float32), cells.ravel()[before].reshape(costs.shape))
-
-    def __str__(self) -> str:
-        return f"from {self.places}"
+def find_paths(costs: Map, *, places: Places) -> Paths:
+    """Search the cheapest paths from points, given `step_costs`."""
+    cells = places.numbers(costs.shape)
+    search = MCP_Geometric(costs)
+    found, steps = search.find_costs(np.argwhere(cells >= 0))
+    # offsets to the cell before; a start, whose step is -1, has none
+    offsets = np.concatenate([np.asarray(search.offsets), [(0, 0)]])
+    rows, columns = np.indices(costs.shape)
+    back = offsets[np.where(steps < 0, len(offsets) - 1, steps)]
+    before = (rows - back[..., 0]) * costs.shape[1] + columns - back[..., 1]
+    before = before.ravel()
+    while not np.array_equal(before, further := before[before]):
+        before = further
+    return Paths(found.astype(np.float32), cells.ravel()[before].reshape(costs.shape))
 
 
-@dataclass(frozen=True)
-class LimitExtent:
-    """The step that finds how far the colors of points go.
+def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
+    """Return the numbers of points by their reach."""
+    return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
 
-    Attributes:
+
+def limit_extent(
+    *found: Paths | Tensor | None, places: Places, reaches: tuple[Reach, ...], size: Size
+) -> Extent:
+    """Find how far the colors of points go.
+
+    Args:
+        found: For each reach of `by_reach` the paths from its points, then for each how like them all places
+            are, ``(1, 1, h, w)`` in [0, 1] at any size, or None if the lightness decides alone.
         places: The points.
         reaches: Reach of each.
         size: Height and width of the map.
     """
-
-    places: Places
-    reaches: tuple[Reach, ...]
-    size: Size
-    constants: ReachConstants = field(default=REACH)
-
-    def groups(self) -> dict[Reach, tuple[int, ...]]:
-        """Return the numbers of the points by their reach."""
-        groups: dict[Reach, tuple[int, ...]] = {}
-        for number, reach in enumerate(self.reaches):
-            groups[reach] = (*groups.get(reach, ()), number)
-        return groups
-
-    def parts(self) -> list[Places]:
-        """Return the points of each reach."""
-        squares, size = self.places.squares, self.places.picture_size
-        return [Places(tuple(squares[n] for n in numbers), size) for numbers in self.groups().values()]
-
-    def __call__(self, *found: Paths | Tensor | None) -> Extent:
-        """Return the extent.
-
-        Args:
-            found: For each reach the paths from its points, then for each reach how like them all places are,
-                ``(1, 1, h, w)`` in [0, 1] at any size, or None if the lightness decides alone.
-        """
-        groups = self.groups()
-        weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
-        halves = zip(groups.items(), found[: len(groups)], found[len(groups) :], strict=True)
-        for (reach, numbers), paths, likeness in halves:
-            assert isinstance(paths, Paths)
-            assert not isinstance(likeness, Paths)
-            part = fade(paths.costs, on_grid(likeness, paths.costs), reach)
-            nearest = np.where(part > weight, np.array(numbers)[paths.owner], nearest)
-            weight = np.maximum(part, weight)
-        smooth = F.interpolate(
-            torch.from_numpy(weight)[None, None], size=self.size, mode="bilinear", align_corners=False
-        )
-        owners = F.interpolate(torch.from_numpy(nearest)[None, None].double(), size=self.size, mode="nearest")
-        homes = torch.from_numpy(self.places.numbers(self.size))
-        return Extent(smooth[0, 0], owners[0, 0].long(), homes)
-
-    def __str__(self) -> str:
-        reaches = ", ".join(str(reach) for reach in self.groups())
-        return f"of {self.places} ({reaches})"
+    groups = by_reach(reaches)
+    weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
+    halves = zip(groups.items(), found[: len(groups)], found[len(groups) :], strict=True)
+    for (reach, numbers), paths, likeness in halves:
+        assert isinstance(paths, Paths)
+        assert not isinstance(likeness, Paths)
+        part = fade(paths.costs, on_grid(likeness, paths.costs), reach)
+        nearest = np.where(part > weight, np.array(numbers)[paths.owner], nearest)
+        weight = np.maximum(part, weight)
+    maps = torch.from_numpy(weight)[None, None], torch.from_numpy(nearest)[None, None].double()
+    smooth = F.interpolate(maps[0], size=size, mode="bilinear", align_corners=False)
+    owners = F.interpolate(maps[1], size=size, mode="nearest")
+    return Extent(smooth[0, 0], owners[0, 0].long(), torch.from_numpy(places.numbers(size)))
 
 
 def is_limited(hint: PointHint) -> bool:
@@ -256,7 +208,7 @@ def is_limited(hint: PointHint) -> bool:
 
 
 def on_grid(likeness: Tensor | None, costs: Map) -> Map | None:
-    """Return how alike the cells of a grid are to points, or None; see `LimitExtent`."""
+    """Return how alike the cells of a grid are to points, or None; see `limit_extent`."""
     if likeness is None:
         return None
     found: Map = F.interpolate(likeness, costs.shape, mode="bilinear")[0, 0].numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
 import cv2
@@ -24,60 +24,23 @@ _LEAST_PIXELS = 4  # of a part; smaller ones are crumbs at the end of a line
 Index = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class DivideRegions:
-    """The step that applies the user's edits to the regions that a model proposes.
+def edit_regions(
+    proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], picture_size: tuple[int, int]
+) -> Regions:
+    """Apply the user's edits to the regions that a model proposes; see `divide_regions`.
 
-    Attributes:
+    Args:
+        proposed: The model's proposal.
+        sketch: ``(1, 1, h, w)`` in [0, 1].
         divisions: The edits in the order of drawing.
         picture_size: Width and height of the picture.
     """
-
-    divisions: tuple[Division, ...]
-    picture_size: tuple[int, int]
-
-    def __call__(self, proposed: Regions, sketch: Tensor) -> Regions:
-        """See `divide_regions`; the sketch is ``(1, 1, h, w)`` in [0, 1]."""
-        return divide_regions(proposed, self.divisions, self.picture_size, sketch[0, 0] < _INK)
-
-    def __str__(self) -> str:
-        return f"{len(self.divisions)} edits"
+    return divide_regions(proposed, divisions, picture_size, sketch[0, 0] < _INK)
 
 
-@dataclass(frozen=True)
-class ColorRegions:
-    """The step that fills in the colors of regions.
-
-    Attributes:
-        colors: Colors of a recipe.
-    """
-
-    colors: tuple[RegionColor, ...]
-
-    def __call__(self, regions: Regions) -> Regions:
-        """See `color_regions`."""
-        return color_regions(regions, self.colors)
-
-    def __str__(self) -> str:
-        return f"{len(self.colors)} colors"
-
-
-@dataclass(frozen=True)
-class RemarkRegions:
-    """The step that finds remarks for the user about colored regions.
-
-    Attributes:
-        proposal: Hash of the proposal for which the colors were chosen, or None.
-    """
-
-    proposal: str | None
-
-    def __call__(self, regions: Regions, proposed: Regions) -> tuple[str, ...]:
-        """See `region_notes`."""
-        return region_notes(regions, self.proposal, proposal_hash(proposed))
-
-    def __str__(self) -> str:
-        return "on the regions"
+def remark_regions(regions: Regions, proposed: Regions, *, chosen_for: str | None) -> tuple[str, ...]:
+    """Find remarks for the user on colored regions; see `region_notes`."""
+    return region_notes(regions, chosen_for, proposal_hash(proposed))
 
 
 def proposal_hash(regions: Regions) -> str:
@@ -87,7 +50,7 @@ def proposal_hash(regions: Regions) -> str:
     return sha256(size.encode() + index.contiguous().numpy().tobytes()).hexdigest()
 
 
-def color_regions(regions: Regions, colors: Sequence[RegionColor]) -> Regions:
+def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions:
     """Fill in the colors of a recipe; the last one of a region counts.
 
     Raises:

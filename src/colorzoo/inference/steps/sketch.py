@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -55,40 +54,14 @@ def draw_sketch(lightness: Tensor) -> Sketch:
     return Sketch(lines, (*notes, BLANK_NOTE) if blank else notes)
 
 
-@dataclass(frozen=True)
-class DrawSketch:
-    """The step that converts a picture to a clean sketch."""
-
-    def __call__(self, lightness: Tensor) -> Sketch:
-        """See `draw_sketch`."""
-        return draw_sketch(lightness)
-
-    def __str__(self) -> str:
-        return "of the picture"
+def take_lines(sketch: Sketch) -> Tensor:
+    """Take the lines ``(1, 1, h, w)`` of a sketch."""
+    return sketch.lines
 
 
-@dataclass(frozen=True)
-class TakeLines:
-    """The step that takes the lines of a sketch."""
-
-    def __call__(self, sketch: Sketch) -> Tensor:
-        """Return ``(1, 1, h, w)`` in [0, 1], paper 1, ink 0."""
-        return sketch.lines
-
-    def __str__(self) -> str:
-        return "of the sketch"
-
-
-@dataclass(frozen=True)
-class TakeRemarks:
-    """The step that takes the remarks on a sketch."""
-
-    def __call__(self, sketch: Sketch) -> tuple[str, ...]:
-        """Return remarks for the user."""
-        return sketch.notes
-
-    def __str__(self) -> str:
-        return "on the sketch"
+def take_remarks(sketch: Sketch) -> tuple[str, ...]:
+    """Take the remarks on a sketch."""
+    return sketch.notes
 
 
 def looks_drawn(lightness: Tensor) -> bool:

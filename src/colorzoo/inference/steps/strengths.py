@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,29 +12,19 @@ from colorzoo.inference.steps.points import POINTS, blend
 from colorzoo.inference.steps.reach import Extent
 
 
-@dataclass(frozen=True)
-class WeakenPoints:
-    """The step that gives the points of a strength below 1 their share.
+def weaken_points(
+    strong: Tensor, without: Tensor, lightness: Tensor, extent: Extent, *, strengths: tuple[float, ...]
+) -> Tensor:
+    """Give the points of a strength below 1 their share.
 
-    Attributes:
-        strengths: Strength of each of these points.
+    Args:
+        strong: ``(1, 2, h, w)`` in CIE units, with all points in full.
+        without: The same without the weak ones.
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+        extent: Reach of the weak points.
+        strengths: Strength of each of them.
     """
-
-    strengths: tuple[float, ...]
-
-    def __call__(self, strong: Tensor, without: Tensor, lightness: Tensor, extent: Extent) -> Tensor:
-        """Return the colors between those without these points and those with their full effect.
-
-        Args:
-            strong: ``(1, 2, h, w)`` in CIE units, with all points in full.
-            without: The same without the weak ones.
-            lightness: ``(1, 1, h, w)`` in [0, 100].
-            extent: Reach of the weak points.
-        """
-        return without + point_strength(lightness, self.strengths, extent) * (strong - without)
-
-    def __str__(self) -> str:
-        return f"strength {', '.join(f'{each:g}' for each in dict.fromkeys(self.strengths))}"
+    return without + point_strength(lightness, strengths, extent) * (strong - without)
 
 
 def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent) -> Tensor:
