@@ -38,20 +38,18 @@ class Memory:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
         self._results: OrderedDict[str, Any] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._total = 0
         self._lock = threading.Lock()
 
     def get(self, key: str, compute: Callable[[], T]) -> T:
         """Return the result of a key, computed if it is not remembered."""
         with self._lock:
             if key in self._results:
-                self._results.move_to_end(key)
-                return cast(T, self._results[key])
+                return cast(T, self._keep(key, self._results[key]))
         found = compute()  # without the lock, so that threads do not wait for each other
         with self._lock:
-            self._results[key] = found
-            self._results.move_to_end(key)
-            self._forget_oldest()
-        return found
+            return cast(T, self._keep(key, found))
 
     def __contains__(self, key: str) -> bool:
         """Return whether the result of a key is remembered."""
@@ -60,23 +58,26 @@ class Memory:
     @property
     def nbytes(self) -> int:
         """Bytes of all results."""
-        with self._lock:
-            return sum(map(nbytes_of, self._results.values()))
+        return self._total
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._results.clear()
+            self._sizes.clear()
+            self._total = 0
 
-    def _forget_oldest(self) -> None:
-        # measured again each time, because some results grow
-        sizes = [max(nbytes_of(result), _LEAST_BYTES) for result in self._results.values()]
-        total = sum(sizes)
-        for size in sizes[:-1]:
-            if total <= self._most:
-                break
-            self._results.popitem(last=False)
-            total -= size
+    def _keep(self, key: str, result: object) -> object:
+        """Make a result the newest one, and forget the oldest ones if there are too many."""
+        # measured at each use, because some results grow with it
+        size = max(nbytes_of(result), _LEAST_BYTES)
+        self._total += size - self._sizes.get(key, 0)
+        self._sizes[key], self._results[key] = size, result
+        self._results.move_to_end(key)
+        while self._total > self._most and len(self._results) > 1:
+            oldest, _ = self._results.popitem(last=False)
+            self._total -= self._sizes.pop(oldest)
+        return result
 
 
 def nbytes_of(value: object) -> int:
@@ -104,7 +105,7 @@ def key_of(*values: object) -> str:
     return digest.hexdigest()
 
 
-def _add(update: Callable[[bytes], object], value: object) -> None:
+def _add(update: Callable[[Any], object], value: object) -> None:
     if isinstance(value, Tensor):
         value = value.detach().cpu().contiguous().numpy()
     if isinstance(value, np.ndarray):
