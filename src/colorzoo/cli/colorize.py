@@ -247,6 +247,9 @@ def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
         help="threads that read and write beside the network (default: one per core, at most 8); 1 works on "
         "one picture at a time",
     )
+    group.add_argument(
+        "--explain", action="store_true", help="print the steps that colored each picture, with their times"
+    )
     group.add_argument("--dry-run", action="store_true", help="only print what would be written where")
     group.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
 
@@ -308,7 +311,7 @@ def run(args: argparse.Namespace) -> int:
         summary.add(result)
     if args.json:
         named = {"source": "-"} if args.pictures == ["-"] else {}
-        print(json.dumps([asdict(result) | named for result in results], indent=1))
+        print(json.dumps([_fields(args, result) | named for result in results], indent=1))
     _print_summary(summary, args.failed)
     return summary.exit_code
 
@@ -397,7 +400,7 @@ def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) 
         ColorzooError: No model can be chosen, or the recipe names its references wrongly.
     """
     from colorzoo.batch.options import ColorOptions, reference_files
-    from colorzoo.inference.guidance_maps import choose_for_guidance
+    from colorzoo.inference.models import choose_for_guidance
 
     folder = file and file.parent
     reference = tuple(args.reference or ())
@@ -435,7 +438,18 @@ def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResu
     is_piped = args.output == "-"
     name = "standard output" if is_piped else result.output or result.source
     line = f"{name} ({notes})" if notes else name
-    print_line(line, sys.stderr if args.json or is_piped else sys.stdout)
+    stream = sys.stderr if args.json or is_piped else sys.stdout
+    print_line(line, stream)
+    for step in result.steps if args.explain else ():
+        print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}: {step.about}", stream)
+
+
+def _fields(args: argparse.Namespace, result: BatchResult) -> dict[str, Any]:
+    """Return the entry of a result in the JSON report."""
+    found = asdict(result)
+    if not args.explain:
+        del found["steps"]
+    return found
 
 
 def _plan(
