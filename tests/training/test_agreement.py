@@ -21,9 +21,10 @@ import yaml
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.agreement import changes, settings_in, summary
-from colorzoo.training.callbacks.run_lock import NAME, RunLock, holder
+from colorzoo.training.callbacks.run_lock import RunLock, holder
 from colorzoo.training.loggers import CSVLogger
 from colorzoo.training.resumed import finished
+from colorzoo.training.runs import LOCK
 
 WORDS = [
     *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--model.optimizer=torch.optim.AdamW"),
@@ -147,27 +148,27 @@ def test_a_folder_is_trained_into_by_one_run(tmp_path):
         "started": other.stdout.readline().strip(),
         "job": None,
     }
-    (tmp_path / NAME).write_text(json.dumps(held))
+    (tmp_path / LOCK).write_text(json.dumps(held))
     lock, trainer = lock_of(tmp_path)
     try:
         with pytest.raises(ColorzooError, match=rf"is being trained by process {other.pid} on .*remove"):
             lock.setup(trainer, None, "fit")
-        assert json.loads((tmp_path / NAME).read_text()) == held
-        (tmp_path / NAME).write_text(json.dumps({**held, "started": "1"}))  # its number was given again
-        assert holder(tmp_path / NAME) == ""
-        (tmp_path / NAME).write_text(json.dumps(held))
+        assert json.loads((tmp_path / LOCK).read_text()) == held
+        (tmp_path / LOCK).write_text(json.dumps({**held, "started": "1"}))  # its number was given again
+        assert holder(tmp_path / LOCK) == ""
+        (tmp_path / LOCK).write_text(json.dumps(held))
     finally:
         other.kill()
         other.wait()
     lock.setup(trainer, None, "fit")  # it is gone
-    assert json.loads((tmp_path / NAME).read_text())["process"] == os.getpid()
+    assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
     lock.teardown(trainer, None, "fit")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_of_another_machine_needs_signs_of_life(tmp_path, monkeypatch):
     held = {"host": "node7", "process": 12, "started": "345", "job": "77"}
-    path = tmp_path / NAME
+    path = tmp_path / LOCK
     path.write_text(json.dumps(held))
     assert holder(path).startswith("process 12 on node7")
     monkeypatch.setenv("SLURM_JOB_ID", "77")  # the same job, queued again
@@ -185,7 +186,7 @@ def test_a_lock_ends_with_an_error_too(tmp_path):
     lock, trainer = lock_of(tmp_path)
     lock.setup(trainer, None, "fit")
     lock.on_exception(trainer, None, ValueError())
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / LOCK).exists()
 
 
 def test_runs_that_start_together_have_folders_of_their_own(tmp_path, monkeypatch):
@@ -208,7 +209,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_good_checkpoint(pictures, tmp_pat
             fit(pictures, disk, "--trainer.max_steps=30", "--model.architecture.width=0.25")
         assert "\n" not in str(error.value)
         assert not list(disk.rglob("*.tmp"))
-        assert not list(disk.rglob(NAME))
+        assert not list(disk.rglob(LOCK))
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

@@ -32,7 +32,7 @@ class Step(Generic[Result]):
 
     @property
     def about(self) -> str:
-        """What the function does, by the first line of its docstring."""
+        """First line of the docstring of the function."""
         return (self.function.__doc__ or "").partition("\n")[0]
 
     @property

@@ -55,7 +55,8 @@ from colorzoo.training.resumed import (
     resume,
     with_implied_arguments,
 )
-from colorzoo.training.resuming import RUNS, brought, is_remote, report
+from colorzoo.training.resuming import brought, is_remote
+from colorzoo.training.runs import RUNS, report
 from colorzoo.training.saving import CheckpointFile, ShardedStrategy
 from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of

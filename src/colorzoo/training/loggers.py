@@ -24,7 +24,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from PIL import Image
 
 from colorzoo.errors import first_words
-from colorzoo.training.resuming import RUNS, is_first_process
+from colorzoo.training.runs import RUNS, is_first_process
 
 RECORD, TABLE = "run.json", "metrics.csv"
 """Two files of each run."""

@@ -12,8 +12,7 @@ from filelock import FileLock
 
 from colorzoo.data.shards import s3_client
 from colorzoo.errors import ColorzooError, WeightsError, first_words
-from colorzoo.training.callbacks.run_lock import NAME as LOCK
-from colorzoo.training.resuming import SUFFIX, report
+from colorzoo.training.runs import LOCK, SUFFIX, report
 from colorzoo.weights.catalog import cache_home
 
 _SCHEME = "s3://"

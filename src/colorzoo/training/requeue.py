@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import NoReturn
 
-from colorzoo.training.resuming import is_first_process
+from colorzoo.training.runs import is_first_process
 
 TERMINATED = 143
 """Exit code of a process that SIGTERM or SIGUSR1 ends, as shells report it."""

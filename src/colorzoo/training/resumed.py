@@ -14,7 +14,8 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from colorzoo.errors import WeightsError
 from colorzoo.training.agreement import Change, changes, read_record, recorded_settings, summary
 from colorzoo.training.arguments import Argument, value_of, with_value
-from colorzoo.training.resuming import agreeing_checkpoint, is_folder, report
+from colorzoo.training.resuming import agreeing_checkpoint, is_folder
+from colorzoo.training.runs import report
 from colorzoo.weights import read_weights
 from colorzoo.weights.sharded import RECORD, is_sharded
 

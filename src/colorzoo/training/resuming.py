@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from colorzoo.errors import WeightsError
 from colorzoo.training.arguments import Argument, root_of, value_of, with_value
+from colorzoo.training.runs import RUNS, SUFFIX, report
 from colorzoo.weights.sharded import RECORD, is_complete, is_sharded
 
 _FLAG = "--ckpt_path"
-SUFFIX = ".ckpt"
-"""End of the names of checkpoints."""
-RUNS = "runs"
-"""Name of the folder of all runs."""
 _SHOWN = 3  # runs of other settings that are named
 _LAST, _BEST = "last", "best"  # values of --ckpt_path that stand for a checkpoint of the runs
 
@@ -208,14 +203,3 @@ def _instead_of(damaged: Path) -> Path:
         return damaged  # reading it reports the damage
     report(f"{damaged} is damaged; resuming from {found}")
     return found
-
-
-def report(text: str) -> None:
-    """Print a line in the first process only."""
-    if is_first_process():
-        print(f"colorzoo: {text}", file=sys.stderr)
-
-
-def is_first_process() -> bool:
-    """Return whether this is the first process of a run, before the processes are connected."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))

@@ -30,7 +30,7 @@ class Measured(Protocol):
 
     @property
     def input_kind(self) -> InputKind:
-        """What the model reads: lightness or a sketch."""
+        """Input of the model: lightness or a sketch."""
 
     def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Color a batch."""

@@ -17,8 +17,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from colorzoo.atomic import whole_file
 from colorzoo.errors import ColorzooError
 from colorzoo.training.loggers import run_folder
-
-NAME = "run.lock"
+from colorzoo.training.runs import LOCK
 
 _BEAT = 15.0  # seconds between two signs of life
 _ASK = 0x1000  # PROCESS_QUERY_LIMITED_INFORMATION of Windows
@@ -41,7 +40,7 @@ class RunLock(Callback):
         Raises:
             ColorzooError: In all processes, if another run trains into it.
         """
-        path = run_folder(trainer) / NAME
+        path = run_folder(trainer) / LOCK
         problem = ""
         if trainer.is_global_zero and self._lock is None:
             try:
@@ -178,7 +177,7 @@ def _asked(process: int) -> str | None:
 
 def _now(folder: Path) -> float:
     """Return the time of the folder's file system, whose clock may differ from this machine's."""
-    probe = folder / f".{NAME}.{socket.gethostname()}.{os.getpid()}.now"
+    probe = folder / f".{LOCK}.{socket.gethostname()}.{os.getpid()}.now"
     try:
         probe.touch()
         return probe.stat().st_mtime

@@ -15,7 +15,7 @@ from colorzoo.environment import describe_run
 from colorzoo.registry import card_of
 from colorzoo.training.loggers import RECORD, WandbLogger, log_settings, run_folder
 from colorzoo.training.module import ColorizationModule
-from colorzoo.training.resuming import report
+from colorzoo.training.runs import report
 from colorzoo.weights.provenance import Provenance
 
 
