@@ -26,7 +26,7 @@ from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Points
 from colorzoo.inference.full_size import shrink_lightness, working_size
-from colorzoo.inference.guidance_maps import resize_points
+from colorzoo.inference.steps.guide import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
 
@@ -215,7 +215,7 @@ def color_as_shipped(model: ColoringModel, lightness: Tensor, points: Points | N
     """
     height, width = lightness.shape[2:]
     size = working_size(height, width, model.working_size)
-    guidance = Guidance(points=None if points is None else resize_points(points, size))
+    guidance = Guidance(points=None if points is None else resize_points(points, size=size))
     with torch.inference_mode():
         ab = model(shrink_lightness(lightness, size), guidance).to_ab()
     return F.interpolate(ab, (height, width), mode="bicubic", align_corners=False)

@@ -40,6 +40,7 @@ from colorzoo.inference.full_size import (
     shrink_lightness,
     working_size,
 )
+from colorzoo.inference.job import see
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import quantized, write_picture
@@ -88,14 +89,14 @@ def write_photo(size: tuple[int, int], folder: Path) -> Path:
 def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
     """Return each stage of coloring a file as a call, with the results of those before it."""
     picture = read_picture(source)
-    small = colorizer.working_lightness(picture)
-    ab = colorizer.predict_ab(small, Guidance())[0]
+    small = see(picture, "none", colorizer.size).lightness
+    ab = colorizer.predict(small, Guidance()).to_ab()[0]
     levels = join_levels(FullLightness(picture.levels), ab)
     target = source.with_suffix(".out.jpg")
     calls: tuple[Callable[[], object], ...] = (
         partial(read_picture, source),
-        partial(colorizer.working_lightness, picture),
-        partial(colorizer.predict_ab, small, Guidance()),
+        partial(see, picture, "none", colorizer.size),
+        partial(colorizer.predict, small, Guidance()),
         partial(join_levels, FullLightness(picture.levels), ab),
         partial(write_picture, target, levels, picture, overwrite=True),
     )
@@ -112,12 +113,12 @@ def end_to_end(colorizer: Colorizer, size: tuple[int, int], source: Path) -> Row
 
 def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
     """Time all but the network, file to file, and compare the pixels."""
-    ab = colorizer.predict_ab(colorizer.working_lightness(read_picture(source)), Guidance())[0]
+    ab = colorizer.predict(see(read_picture(source), "none", colorizer.size).lightness, Guidance()).to_ab()[0]
 
     def ours() -> NDArray[Any]:
         picture = read_picture(source)
         chroma_note(picture)
-        colorizer.working_lightness(picture)
+        see(picture, "none", colorizer.size)
         levels = join_levels(FullLightness(picture.levels), ab)
         write_picture(source.with_suffix(".ours.jpg"), levels, picture, overwrite=True)
         return levels
@@ -159,7 +160,7 @@ def color_plainly(colorizer: Colorizer, source: Path, target: Path) -> None:
     rgb = picture.rgb
     lightness = plain_lightness(rgb)
     seen = shrink_lightness(lightness, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
-    ab = colorizer.predict_ab(seen, Guidance())[0]
+    ab = colorizer.predict(seen, Guidance()).to_ab()[0]
     write_picture(target, plain_join(lightness[0, 0], ab), picture, overwrite=True)
 
 

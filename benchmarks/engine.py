@@ -26,7 +26,7 @@ def run(options: Options) -> list[Row]:
             "torch": Colorizer(name, device="cpu", precision="float32"),
             "onnx": Colorizer(name, engine="onnxruntime"),
         }
-        calls = {key: partial(each.predict_ab, lightness, Guidance()) for key, each in colorizers.items()}
+        calls = {key: partial(each.predict, lightness, Guidance()) for key, each in colorizers.items()}
         apart = float((calls["torch"]() - calls["onnx"]()).abs().max()) / FULL_SCALE
         seconds = time_in_turn(calls, runs=options.repeats or 5)
         speed = f"{name} in ONNX Runtime, seconds a picture, against torch"

@@ -36,7 +36,7 @@ def run(options: Options) -> list[Row]:
         name: copy.deepcopy(each).to(memory_format=torch.contiguous_format) for name, each in models.items()
     }
     ours = {
-        name: Colorizer(each, device="cpu", allow_untrained=True).predict_ab for name, each in models.items()
+        name: Colorizer(each, device="cpu", allow_untrained=True).predict for name, each in models.items()
     }
     full, small = models
     lightness = random_lightness(1)

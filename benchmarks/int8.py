@@ -60,7 +60,7 @@ def measure(colorizer: Colorizer, rgb: Tensor) -> tuple[float, float]:
     def color(tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         nonlocal seconds
         start = time.process_time()
-        ab = colorizer.predict_ab(tensors[0], Guidance())
+        ab = colorizer.predict(tensors[0], Guidance()).to_ab()
         seconds = time.process_time() - start
         return {"ab": ab}
 

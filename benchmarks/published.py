@@ -106,7 +106,7 @@ def our_way(model: ColoringModel, card: ModelCard, size: int) -> Callable[[], Te
 
     def call() -> Tensor:
         nonlocal lightness
-        ab = colorizer.predict_ab(lightness, guidance)
+        ab = colorizer.predict(lightness, guidance).to_ab()
         lightness = lightness.roll(
             1, dims=-1
         )  # another picture, because answers to the last ones are remembered

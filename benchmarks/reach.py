@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
-from colorzoo.inference.guidance_maps import draw_guidance, fit_points
-from colorzoo.inference.points import Base, enforce_points, find_extent, limit_reach
+from colorzoo.inference.job import Part
 from colorzoo.inference.selection import features_of, select_at
 
 FOLDER = Path("data/coco_sample")
@@ -56,10 +55,10 @@ def run(options: Options) -> list[Row]:
         options.data or FOLDER, options.pictures or PICTURES, colorizer.size
     ):
         lab = rgb_to_lab(rgb[None])
-        base = colorizer.predict_ab(lab[:, :1], Guidance())
+        base = colorizer.predict(lab[:, :1], Guidance()).to_ab()
         features = features_of(colorizer.model, lab[:, :1])
         for click in draw_clicks(lab[0], segments, seed):
-            for way, ab in answers(colorizer, lab[:, :1], base, features, click).items():
+            for way, ab in answers(colorizer, lab[:, :1], features, click).items():
                 change = (ab - base)[0].norm(dim=0)[click.outside].mean()
                 error = (ab - lab[:, 1:])[0].norm(dim=0)[click.inside].mean()
                 found.setdefault(way, []).append((float(change), float(error)))
@@ -112,25 +111,19 @@ def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator
 
 
 def answers(
-    colorizer: Colorizer, lightness: Tensor, base: Tensor, features: Tensor | None, click: Click
+    colorizer: Colorizer, lightness: Tensor, features: Tensor | None, click: Click
 ) -> dict[str, Tensor]:
     """Return ab ``(1, 2, H, W)`` for a point of unlimited and of automatic reach, and for an area."""
     hint, (height, width) = click.hint, lightness.shape[-2:]
-    given = fit_points(Guidance.from_recipe(Recipe(points=(hint,)), width, height), lightness)
-    assert given.points is not None
     assert hint.ab is not None
-    unlimited = enforce_points(colorizer.predict_ab(lightness, given), lightness, given.points)
-    automatic = PointHint(hint.x, hint.y, hint.radius, reach="automatic")
-    extent = find_extent(lightness, [automatic], (width, height), colorizer.likeness(lightness))
+    part = Part(lightness, (width, height))
     there = float(lightness[0, 0, int(hint.y), int(hint.x)])
     rgb = lab_to_rgb_in_gamut(torch.tensor([there, *hint.ab]).view(3, 1, 1)).flatten()
     color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())
     mask = select_at(lightness, features, (hint.x, hint.y), (width, height))
-    recipe = Recipe(areas=(Area("color", mask=mask, color=color),))
-    return {
-        "unlimited": unlimited,
-        "automatic": limit_reach(unlimited, Base.of(base, lightness), lightness, given.points, extent),
-        "area": colorizer.color_lightness(
-            lightness, draw_guidance(recipe, (width, height), (height, width))
-        ).ab[None],
+    recipes = {
+        "unlimited": Recipe(points=(replace(hint, reach="everywhere"),)),
+        "automatic": Recipe(points=(replace(hint, reach="automatic"),)),
+        "area": Recipe(areas=(Area("color", mask=mask, color=color),)),
     }
+    return {name: colorizer.run(colorizer.job_of(part, each)).ab[None] for name, each in recipes.items()}

@@ -28,7 +28,9 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.points import starting_reach
+from colorzoo.inference.job import Part, see
+from colorzoo.inference.plan import likeness_to, paths_from
+from colorzoo.inference.steps.reach import Places, on_grid, starting_reach
 from colorzoo.pictures.read import read_picture
 
 FOLDER = Path("data/photos")
@@ -77,18 +79,24 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
+def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
+    """Return the reach that a point begins with; automatic if the model compares no places."""
+    job, places = colorizer.job_of(part, Recipe()), Places.of([point], part.size)
+    costs = colorizer.result(paths_from(job, places)).costs
+    alike = on_grid(colorizer.result(likeness_to(job, places)), costs)
+    return "automatic" if alike is None else starting_reach(costs, alike)
+
+
 def price(colorizer: Colorizer) -> Row:
     """Return how many clicks into large segments begin with a small reach."""
     small = []
     for rgb, segments, seed in reach.read_pictures(reach.FOLDER, reach.PICTURES, colorizer.size):
         lab = rgb_to_lab(rgb[None])
-        likeness = colorizer.likeness(lab[:, :1])
-        assert likeness is not None
         for click in reach.draw_clicks(lab[0], segments, seed):
             if click.inside.float().mean() > LARGE:
                 point = replace(click.hint, radius=RADIUS)
                 size = (rgb.shape[2], rgb.shape[1])
-                small.append(starting_reach(lab[:, :1], point, size, likeness) != "automatic")
+                small.append(start_at(colorizer, Part(lab[:, :1], size), point) != "automatic")
     claim = f"clicks into segments larger than {LARGE:g} of the picture that begin small"
     place = f"{len(small)} clicks, {colorizer.name}, {where()}"
     return Row(claim, sum(small), len(small), sum(small) / len(small), MOST_SMALL, "lower", place)
@@ -108,12 +116,10 @@ def change_outside(colorizer: Colorizer, path: Path, thing: Thing) -> float:
     """Return the share of the change of ab outside of a thing that one point makes."""
     picture = read_picture(path)
     width, height = picture.size
-    lightness = colorizer.working_lightness(picture)
+    lightness = see(picture, "none", colorizer.size).lightness
     radius = RADIUS * min(picture.size) / min(lightness.shape[2:])
     point = PointHint(*thing.click, radius, COLORS[thing.kind])
-    start: Reach = "automatic"
-    if (likeness := colorizer.likeness(lightness)) is not None:
-        start = starting_reach(lightness, point, picture.size, likeness)
+    start = start_at(colorizer, Part(lightness, picture.size), point)
     none, one = (
         colorizer.colorize(picture, Recipe(points=points)).ab
         for points in ((), (replace(point, reach=start),))

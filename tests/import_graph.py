@@ -33,11 +33,41 @@ def inside(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
-def _file_imports(root: Path, file: Path) -> Iterator[Import]:
+def circles(root: Path) -> list[list[str]]:
+    """Return the groups of modules that import each other, lazily or not.
+
+    The ``__init__`` of a package is left out: it names its modules for the user.
+    """
+    modules = {module_name(root, file) for file in root.rglob("*.py") if file.stem != "__init__"}
+    graph: dict[str, set[str]] = {module: set() for module in modules}
+    for found in read_imports(root):
+        if found.importer in modules and found.name in modules - {found.importer}:
+            graph[found.importer].add(found.name)
+    reached = {module: _reached(graph, module) for module in modules}
+    groups = {frozenset(m for m in reached[module] if module in reached[m]) for module in modules}
+    return sorted(sorted(group) for group in groups if group)
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    """Return the modules that one imports, directly or through others."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def module_name(root: Path, file: Path) -> str:
+    """Return the dotted name of a module of the package in a folder."""
     parts = file.relative_to(root.parent).with_suffix("").parts
-    is_package = parts[-1] == "__init__"
-    module = ".".join(parts[:-1] if is_package else parts)
-    package = module if is_package else module.rpartition(".")[0]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _file_imports(root: Path, file: Path) -> Iterator[Import]:
+    module = module_name(root, file)
+    package = module if file.stem == "__init__" else module.rpartition(".")[0]
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         for name in _names(node, package):
             yield Import(module, name, file, node.lineno)

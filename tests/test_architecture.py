@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import colorzoo
-from import_graph import Import, inside, read_imports
+from import_graph import Import, circles, inside, read_imports
 
 ROOT = Path(colorzoo.__path__[0])
 LIGHTNING = ("lightning", "pytorch_lightning", "lightning_fabric")
@@ -13,7 +13,7 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest first; what stands on one line must not import each other. See docs/architecture.md.
 LAYERS = (
-    "atomic environment lazy progress randomness",
+    "atomic environment lazy memory progress randomness",
     "errors",
     "card settings",
     "registry",
@@ -167,6 +167,14 @@ def test_no_two_packages_import_each_other_for_their_types():
     pairs = {(package_of(each.importer), package_of(each.name)) for each in found}
     both = {tuple(sorted(pair)) for pair in pairs if pair[0] != pair[1] and pair[::-1] in pairs}
     assert {pair for pair in both if all(pair)} <= {("registry", "zoo")}  # "" is the facade
+
+
+def test_no_modules_import_each_other_inside_a_package_either(tmp_path: Path) -> None:
+    assert circles(ROOT) == []
+    plant(tmp_path, "video/one.py", "from colorzoo.video.two import second")
+    (tmp_path / "colorzoo/video/two.py").write_text("def second():\n    from colorzoo.video import three\n")
+    (tmp_path / "colorzoo/video/three.py").write_text("from .one import first")
+    assert circles(tmp_path / "colorzoo") == [[f"colorzoo.video.{each}" for each in ("one", "three", "two")]]
 
 
 def test_one_module_publishes_files_whole():

@@ -12,7 +12,7 @@ from docs.models import strips
 from PIL import Image
 
 from colorzoo import colorize
-from colorzoo.inference.guidance_maps import read_guidance
+from colorzoo.inference.job import read_guidance
 from colorzoo.registry import list_models, model_card
 
 ZOO = Path(str(files("colorzoo.zoo")))

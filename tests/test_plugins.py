@@ -11,6 +11,7 @@ import pytest
 
 from colorzoo.cli.main import main
 from colorzoo.registry import list_models, refresh
+from colorzoo.testing import write_sample_pictures
 from throwaway_paper import write_config, write_paper
 
 SOURCE = Path(importlib.util.find_spec("colorzoo").submodule_search_locations[0]).parent
@@ -83,6 +84,33 @@ print("dummy2031" in list_models(guidance="points"), model_card("dummy2031_alias
 print("torch" in sys.modules)
 """
     assert run_python(installed, "-c", code).split() == ["True", "2030", "False"]
+
+
+def test_the_wheel_of_a_new_paper_trains_and_colors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("build", "hatchling", "pip"):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-paper", "smith2031"]) == 0
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    words = ["-m", "build", "--wheel", "--no-isolation", "--outdir", "dist", "smith2031"]
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert "Requires-Dist: colorzoo" in ZipFile(wheel).read("smith2031-1.0.dist-info/METADATA").decode()
+    site = tmp_path / "site"
+    options = ["--no-deps", "--no-index", *quiet, "--target", str(site), str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options], check=True)
+
+    write_sample_pictures(site / "album", count=8)
+    small = ["--data.batch_size=2", "--data.crop=32", "--data.val_size=32", "--trainer.max_steps=2"]
+    fit = ["-m", "colorzoo", "fit", "--config", "smith2031/tiny.yaml", "--data.root=album", *small]
+    run_python(site, *fit, "--trainer.accelerator=cpu")
+    (checkpoint,) = site.rglob("last.ckpt")
+    photo = next((site / "album").rglob("*.png"))
+    colorize = ["-m", "colorzoo", "colorize", str(photo), "--model", "smith2031"]
+    run_python(site, *colorize, "--weights", str(checkpoint), "-o", "trained.png")
+    run_python(site, *colorize, "--allow-untrained", "-o", "random.png")
+    assert (site / "trained.png").is_file()
+    assert (site / "random.png").is_file()
 
 
 # tests/test_throwaway_paper.py runs all of them on the same paper

@@ -16,7 +16,7 @@ from colorzoo.color import hull_centers, prior_probabilities, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, statistics_of
 from colorzoo.inference.palette import Distribution, suggest_colors, weighted_clusters
-from colorzoo.inference.points import enforce_points
+from colorzoo.inference.steps.points import enforce_points, find_neighbors
 from colorzoo.model import ColoringModel
 from colorzoo.simulation.points import uniform_points
 
@@ -50,7 +50,8 @@ def begin_points(setup: Setup) -> Measure:
             points = uniform_points(truth, count, torch.Generator().manual_seed(seed_of(item)))
             guidance = Guidance(points=points)
             ab = network(lightness, guidance).ab
-            answers: dict[str, Tensor] = {"network": ab, "given back": enforce_points(ab, lightness, points)}
+            given_back = enforce_points(ab, points, find_neighbors(lightness))
+            answers: dict[str, Tensor] = {"network": ab, "given back": given_back}
             answers["nearest"] = nearest_hint(points)
             if count in LEVIN_COUNTS:
                 answers["levin2004"] = levin(lightness, guidance).ab

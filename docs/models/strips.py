@@ -27,7 +27,7 @@ from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.inference.guidance_maps import describe_statistics
+from colorzoo.inference.references import describe_statistics
 from colorzoo.metrics.psnr import to_8bit
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import model_card

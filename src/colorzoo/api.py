@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import warnings
@@ -21,18 +20,21 @@ from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.runner import BatchResult, PictureJob, color_pictures
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.guidance_maps import GuidanceLike, ReadGuidance, choose_for_guidance, read_guidance
+from colorzoo.inference.job import GuidanceLike, read_guidance, recipe_folder
+from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
+from colorzoo.memory import Memory, key_of
 from colorzoo.pictures.write import write_notes
-from colorzoo.settings import plain_arguments
 from colorzoo.weights.files import digest_of
 
 FileStatus = Literal["colored", "done", "failed"]
 Stamp = tuple[int, int] | None
 """Time of the last change of a weight file, and its size."""
+
+_MODELS = Memory(most_bytes=2 << 30)  # for the next calls
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,10 @@ def colorize(
     Raises:
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
-    given = read_guidance(guidance)
-    colorizer = _colorizer_for(model, given, reference, fast, weights, device, **settings)
-    return colorizer(image, given, strength=strength, reference=reference, frame=frame)
+    given, folder = read_guidance(guidance), recipe_folder(guidance)
+    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, **settings)
+    exemplar = colorizer.exemplar_of(reference, given, folder)
+    return colorizer(image, given, strength=strength, reference=exemplar, frame=frame)
 
 
 def colorize_file(
@@ -146,13 +149,14 @@ def colorize_file(
     Returns:
         The target.
     """
-    source, target, given = Path(source), Path(target), read_guidance(guidance)
-    colorizer = _colorizer_for(model, given, reference, fast, weights, device, **settings)
-    ready = ReadyModel(colorizer, given.guidance, strength, colorizer.exemplar_of(reference, given))
+    source, target = Path(source), Path(target)
+    given, folder = read_guidance(guidance), recipe_folder(guidance)
+    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, **settings)
+    ready = ReadyModel(colorizer, given, strength, colorizer.exemplar_of(reference, given, folder))
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    color_options = _color_options(colorizer, given, reference, strength, options)
+    color_options = _color_options(colorizer, given, folder, reference, strength, options)
     origin = None
     if color_options is not None:
         origin = origin_of_result(color_options.origin_by(colorizer), digest_of(source))
@@ -202,8 +206,8 @@ def colorize_files(
         ColorzooError: The model or its weights cannot be had.
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
-    stamp, key = _stamp(weights), _key_of(settings)
-    ready, index = resumable_files(Path(output), process, model, weights, device, stamp, key)
+    ready = ready_model(kept_colorizer(model, weights, device, **settings))
+    index = done_index(Path(output), process)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
     jobs = []
@@ -226,72 +230,54 @@ def _file_result(result: BatchResult) -> FileResult:
 
 
 @lru_cache(maxsize=2)
-def resumable_files(
-    output: Path,
-    process: str,
-    model: str,
-    weights: str | Path | None,
-    device: str,
-    stamp: Stamp,
-    settings: str,
-) -> tuple[ReadyModel, DoneIndex]:
-    """Return a model and the index of what it has done in a folder; those of the last calls are kept."""
-    del stamp  # part of the key only
-    ready = ready_model(Colorizer(model, weights=weights, device=device, **json.loads(settings)))
-    return ready, DoneIndex(output, process)
+def done_index(output: Path, process: str) -> DoneIndex:
+    """Return the index of what a process has done in a folder; those of the last calls are kept."""
+    return DoneIndex(output, process)
+
+
+def kept_colorizer(model: str, weights: str | Path | None, device: str, **settings: Any) -> Colorizer:
+    """Return a colorizer; those of the last calls are kept, unless their weight file has changed."""
+    key = key_of(model, str(weights), _stamp(weights), device, sorted(settings.items()))
+    return _MODELS.get(key, lambda: Colorizer(model, weights=weights, device=device, **settings))
 
 
 def _colorizer_for(
     model: str | None,
-    given: ReadGuidance,
+    guidance: Guidance | Recipe,
+    folder: Path | None,
     reference: ReferenceLike | None,
     fast: bool,
     weights: str | Path | None,
     device: str,
     **settings: Any,
 ) -> Colorizer:
-    recipe, folder = given.guidance, given.folder
     references: list[object] = [] if reference is None else [reference]
-    if not references and folder is not None and isinstance(recipe, Recipe):
-        references = [path for path, _ in recipe_reference_files(recipe, folder)]
-    choice = choose_for_guidance(model, recipe, weights, references=references, fast=fast)
-    return kept_colorizer(choice.name, weights, device, _stamp(weights), _key_of(settings))
+    if not references and folder is not None and isinstance(guidance, Recipe):
+        references = [path for path, _ in recipe_reference_files(guidance, folder)]
+    choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
+    return kept_colorizer(choice.name, weights, device, **settings)
 
 
 def _color_options(
     colorizer: Colorizer,
-    given: ReadGuidance,
+    guidance: Guidance | Recipe,
+    folder: Path | None,
     reference: ReferenceLike | None,
     strength: float | None,
     options: FileOptions,
 ) -> ColorOptions | None:
     """Return the options of a command line that colors so; None if recipe, files and options cannot."""
-    recipe = given.guidance
-    if not isinstance(recipe, Recipe) or not isinstance(reference, str | Path | None):
+    if not isinstance(guidance, Recipe) or not isinstance(reference, str | Path | None):
         return None
     return options_of(
         colorizer,
-        recipe,
-        folder=given.folder,
+        guidance,
+        folder=folder,
         reference=() if reference is None else (str(reference),),
         strength=strength,
         quality=options.quality,
         frames="first" if options.frames == "first" else "all",
     )
-
-
-@lru_cache(maxsize=2)
-def kept_colorizer(
-    model: str, weights: str | Path | None, device: str, stamp: Stamp, settings: str
-) -> Colorizer:
-    """Return a colorizer with settings in JSON; those of the last calls are kept."""
-    del stamp  # part of the key only: a file that was trained further is loaded again
-    return Colorizer(model, weights=weights, device=device, **json.loads(settings))
-
-
-def _key_of(settings: dict[str, Any]) -> str:
-    """Return settings as JSON, as a group or a list of numbers cannot be a key itself."""
-    return json.dumps(plain_arguments(settings), sort_keys=True, default=str)
 
 
 def _stamp(weights: str | Path | None) -> Stamp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import subprocess
@@ -23,11 +24,30 @@ LIBRARIES = (
     "pillow",
 )
 """Packages on whose versions numbers depend."""
+CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+"""File of a container's limit of cores."""
 
 
 def is_on(variable: str) -> bool:
     """Return True if an environment variable is set to anything but nothing, 0, false or no."""
     return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
+
+
+def core_count() -> int:
+    """Return how many cores this process may use: those of its job or container, not of the machine."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    limits = [available, int(given) if given.isdigit() else available, _container_cores() or available]
+    return max(1, min(limits))
+
+
+def _container_cores() -> int | None:
+    """Return the limit that a container's control group sets, or None."""
+    try:
+        quota, period = CPU_LIMIT.read_text(encoding="ascii").split()
+        return None if quota == "max" else math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return None
 
 
 def installed_version(package: str) -> str | None:

@@ -22,9 +22,9 @@ from tiny_model import NAME, write_tiny_weights
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    api.resumable_files.cache_clear()
+    api.done_index.cache_clear()
     yield
-    api.resumable_files.cache_clear()
+    api.done_index.cache_clear()
 
 
 @pytest.fixture
@@ -76,13 +76,13 @@ def test_finished_results_are_recognized_by_the_index_or_by_the_file(album, weig
     out = tmp_path / "out"
     statuses(album, weights, out)
     monkeypatch.setattr(file, "read_file", lambda *_: pytest.fail("it was opened again"))
-    api.resumable_files.cache_clear()
+    api.done_index.cache_clear()
     with monkeypatch.context() as none:
         none.setattr(record, "read_provenance", lambda *_: pytest.fail("the notes would have done"))
         assert statuses(album, weights, out) == ["done"] * 4
     for notes in out.glob(".done-*"):
         notes.unlink()
-    api.resumable_files.cache_clear()
+    api.done_index.cache_clear()
     assert statuses(album, weights, out) == ["done"] * 4
     monkeypatch.undo()
     whole = (out / "a" / "x.png").read_bytes()

@@ -16,8 +16,9 @@ import tifffile
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.pictures.frames import look_for_frames, read_frames
+from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.read import read_picture
+from frames_in import frames_in
 from no_programs import watched
 from tiny_model import gray_picture, write_tiny_weights
 
@@ -156,7 +157,7 @@ def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[
     written = {path.name for path in out.rglob("*") if path.is_file()} if out.exists() else set()
     assert not [name for name in written if name.endswith(".part")]
     for name in written - {name for name in written if name.endswith(".xmp")}:
-        frames = look_for_frames(out / name)  # whole: every frame can be read again
+        frames = frames_in(out / name)  # whole: every frame can be read again
         assert read_picture(out / name).rgb.size
         assert not frames or len(list(read_frames(out / name, frames))) == frames.count
     assert {path.name for path in source.iterdir()} == set(corpus)

@@ -13,10 +13,11 @@ from colorzoo.batch import file as batch_file
 from colorzoo.cli import colorize
 from colorzoo.cli.main import main
 from colorzoo.pictures import read
-from colorzoo.pictures.frames import look_for_frames, read_frames
+from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.metadata import upright_exif
 from colorzoo.pictures.png import png_chunk
 from colorzoo.pictures.read import read_picture
+from frames_in import frames_in
 from tiny_model import gray_picture, write_tiny_weights
 
 
@@ -52,7 +53,7 @@ def test_progress_of_many_frames_is_told_into_a_pipe_too(
 
 def test_the_pages_behind_a_page_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pages(tmp_path / "a.tif", 4)
-    frames = look_for_frames(path)
+    frames = frames_in(path)
     assert frames is not None
     monkeypatch.setattr(read, "frame_notes", lambda _: pytest.fail("the pages were counted"))
     assert len(list(read_frames(path, frames))) == 4

@@ -105,7 +105,11 @@ def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
     monkeypatch.chdir(tmp_path)
     Path("src/colorzoo/zoo").mkdir(parents=True)
     assert main(["new-paper", "smith2031", "--zoo", *kind]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "Now: python -m pytest -k smith2031"
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .startswith("Now: python -m pytest -k smith2031, and a line in changes/")
+    )
     task = Path("src/colorzoo/zoo/smith2031/task.py").read_text()
     assert "from colorzoo.zoo.smith2031.model import" in task
     assert "class Smith2031(" in task

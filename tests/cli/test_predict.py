@@ -20,12 +20,13 @@ from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.frames import look_for_frames, read_frames
+from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.training import predicting
+from frames_in import frames_in
 from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"
@@ -142,7 +143,7 @@ def test_all_pages_and_frames_are_colored_or_the_file_is_refused(tmp_path):
     assert task.summary.counts == {"colored": 2, "failed": 1}
     assert "named.jpg: it holds 3 pages, which a file named .jpg cannot hold" in task.summary.failures[0][1]
     for name in ("pages.tif", "moving.webp"):
-        found = look_for_frames(out / name)
+        found = frames_in(out / name)
         assert found.count == 3
         for frame, source in zip(read_frames(out / name, found), frames, strict=True):
             difference = frame.picture.rgb.mean(axis=2) - np.asarray(source).mean(axis=2) / 255

@@ -18,7 +18,7 @@ from colorzoo import colorize_file
 from colorzoo.cli.main import main
 from colorzoo.engines.device import choose_device
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.incremental import IncrementalModel
+from colorzoo.inference.network import NetworkRunner
 from colorzoo.pictures.read import read_picture
 from no_programs import watched
 from tiny_model import Run, gray_picture, tiny_model
@@ -159,14 +159,14 @@ def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_pat
 
 def test_a_low_precision_without_numbers_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", precision="bfloat16")
-    real, seen = IncrementalModel.predict, []
+    real, seen = NetworkRunner.answer, []
 
-    def predict(*arguments: object) -> object:
+    def answer(*arguments: object) -> object:
         prediction = real(*arguments)
         seen.append(torch.is_autocast_enabled("cpu"))
         return prediction.with_colors(prediction.colors * float("nan")) if seen[-1] else prediction
 
-    monkeypatch.setattr(IncrementalModel, "predict", predict)
+    monkeypatch.setattr(NetworkRunner, "answer", answer)
     picture = read_picture(gray_picture(30, 40))
     assert np.isfinite(colorizer.colorize(picture).rgb).all()
     assert seen == [True, False]

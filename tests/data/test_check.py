@@ -11,7 +11,7 @@ from runs import Tiny, colorful
 from test_modules import quiet_trainer
 
 from colorzoo.data import FolderDataModule, check
-from colorzoo.data.check import cache_path
+from colorzoo.data.check import cache_file
 
 SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
 
@@ -63,7 +63,7 @@ def trained_on(root: Path, **options) -> list[str]:
     data = FolderDataModule(str(root), **SMALL, **options)
     data.prepare_data()
     data.setup("fit")
-    return [Path(name).name for name in data.train_data.names]
+    return [Path(each.name).name for each in data.train_data.sources]
 
 
 def test_a_second_start_decodes_only_broken_pictures(root, decodes):
@@ -137,7 +137,7 @@ def test_members_of_a_tar_are_cached_separately(root, decodes):
 def test_a_damaged_cache_is_replaced(root, decodes):
     trained_on(root)
     decodes()
-    cache = cache_path(str(root))
+    cache = cache_file(root, "checks")
     cache.write_bytes(cache.read_bytes()[:200])
     trained_on(root)
     assert decodes() == 8
@@ -147,4 +147,4 @@ def test_an_unwritable_cache_is_a_warning(root, tmp_path, caplog):
     (tmp_path / "home").write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING):
         assert len(trained_on(root)) == 4
-    assert "cannot cache the check" in caplog.text
+    assert "cannot write what is known of pictures" in caplog.text

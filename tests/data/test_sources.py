@@ -5,7 +5,8 @@ import pytest
 import torch
 from miniatures import write_picture
 
-from colorzoo.data.sources import PackedStrings, Sources, StoredPicture, find_sources, split_by_content
+from colorzoo.data.sources import PackedStrings, Sources, StoredPicture, find_sources
+from colorzoo.data.splits import split_by_content
 from colorzoo.errors import DataError
 
 

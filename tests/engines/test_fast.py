@@ -117,9 +117,9 @@ def test_bfloat16_stays_within_one_delta_e_of_float32(name: str) -> None:
         ab = model(lightness, Guidance()).ab / 110
         model.network.unet.ab_head[0].weight *= 13 / 110 / torch.atanh(ab.clamp(-0.999, 0.999)).std()
     answers = [
-        Colorizer(model, device="cpu", precision=precision, allow_untrained=True).predict_ab(
-            lightness, Guidance()
-        )
+        Colorizer(model, device="cpu", precision=precision, allow_untrained=True)
+        .predict(lightness, Guidance())
+        .to_ab()
         for precision in ("float32", "bfloat16")
     ]
     assert answers[0].shape == (2, 2, 33, 40)
@@ -195,7 +195,9 @@ def test_a_network_of_discrete_steps_keeps_float32(name: str) -> None:
         guidance = Guidance()  # its matcher has weights of its own
     rounded = Colorizer(model, device="cpu", precision="bfloat16", allow_untrained=True)
     exact = Colorizer(model, device="cpu", precision="float32", allow_untrained=True)
-    assert torch.equal(rounded.predict_ab(lightness, guidance), exact.predict_ab(lightness, guidance))
+    assert torch.equal(
+        rounded.predict(lightness, guidance).to_ab(), exact.predict(lightness, guidance).to_ab()
+    )
 
 
 def test_stored_spectral_norms_are_folded_in() -> None:

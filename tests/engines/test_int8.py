@@ -57,19 +57,19 @@ def test_colors_are_near_and_the_graph_is_made_once(
     home: Path, quantized: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lightness = torch.linspace(5, 95, 41 * 66).reshape(1, 1, 41, 66)
-    found, exact = quantized.predict_ab(lightness, Guidance()), Brush()(lightness).ab
+    found, exact = quantized.predict(lightness, Guidance()).to_ab(), Brush()(lightness).ab
     apart = (found - exact).abs()
     assert 1e-3 < apart.mean() < 0.2 * exact.abs().mean()  # eight bits: neither the same nor far
     assert [path.suffix for path in (home / "graphs").iterdir()] == [".onnx"]
     monkeypatch.setattr(int8, "quantize", lambda *_: pytest.fail("made again"))
     again = Colorizer(Brush(), engine="onnxruntime", precision="int8")
-    assert torch.equal(again.predict_ab(lightness, Guidance()), found)
+    assert torch.equal(again.predict(lightness, Guidance()).to_ab(), found)
 
 
 def test_guidance_is_refused_in_one_line(quantized: Colorizer) -> None:
     lightness = sample_input("gray", (20, 24))
     with pytest.raises(GuidanceError, match=r"^int8 colors without guidance, got points; leave out"):
-        quantized.predict_ab(lightness, Guidance(points=Points.none(lightness)))
+        quantized.predict(lightness, Guidance(points=Points.none(lightness))).to_ab()
 
 
 def test_a_graph_that_loses_too_much_is_not_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,10 +95,10 @@ def test_other_weights_have_another_graph() -> None:
 
 def test_a_damaged_graph_is_made_again(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     lightness = sample_input("gray", (20, 24))
-    found = colorizers()[1].predict_ab(lightness, Guidance())
+    found = colorizers()[1].predict(lightness, Guidance()).to_ab()
     for path in (home / "graphs").iterdir():
         path.write_bytes(path.read_bytes()[:-1000])
-    torch.testing.assert_close(colorizers()[1].predict_ab(lightness, Guidance()), found)
+    torch.testing.assert_close(colorizers()[1].predict(lightness, Guidance()).to_ab(), found)
 
 
 def test_models_that_cannot_run_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from colorzoo.cli._recipes import parse_point
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Points, Recipe
-from colorzoo.inference.guidance_maps import prepare_guidance
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import read_guidance
 from colorzoo.pictures.picture import Picture
+from colorzoo.zoo.gray.model import GrayModel
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
 FULL: dict[str, Any] = {
@@ -186,12 +188,12 @@ def test_the_same_point_is_one_wish_on_the_command_line_in_python_and_in_a_recip
     ],
 )
 def test_a_misspelt_field_is_an_error_where_a_picture_is_colored(field: object, message: str) -> None:
-    picture = Picture(np.zeros((20, 30), np.uint8))
+    colorizer, picture = Colorizer(GrayModel(), device="cpu"), Picture(np.zeros((20, 30), np.uint8))
     with pytest.raises(GuidanceError, match=message):
-        prepare_guidance(field, picture, (20, 30))
-    assert prepare_guidance(Recipe.from_json(field), picture, (20, 30)).notes
+        read_guidance(field)
+    assert colorizer.job(picture, Recipe.from_json(field)).notes
     own = {"x_author": "me", "points": [POINT | {"x_note": 1}], "divisions": []}
-    assert prepare_guidance(own | {"points": []}, picture, (20, 30)).notes == ()
+    assert colorizer.job(picture, read_guidance(own | {"points": []})).notes == ()
 
 
 def test_unknown_fields_are_named() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guidance_maps import choose_for_guidance
+from colorzoo.inference.models import choose_for_guidance
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import SIDE, Flood, red, two_walls
@@ -74,11 +74,11 @@ def test_a_box_around_an_area_changes_nothing_outside_of_it() -> None:
     torch.testing.assert_close(corners.corners[0], torch.tensor([[0.0, 0.0, 0.5, 1.0]]), atol=0.03, rtol=0)
 
 
-def test_the_answer_without_area_boxes_is_cached_and_plain_boxes_count_everywhere() -> None:
+def test_answers_with_area_boxes_are_remembered_and_plain_boxes_count_everywhere() -> None:
     colorizer = Colorizer(Boxed(), device="cpu")
     ab_of(colorizer, WALL)
     ab_of(colorizer, WALL, strength=0.5)
-    assert len(Boxed.told) == 3, "with the box twice, without it once"
+    assert len(Boxed.told) == 2, "with the box and without it, each once"
     boxes = (BoxHint(10, 10, 20, 20),)
     plain, both = ab_of(colorizer, boxes=boxes), ab_of(colorizer, WALL, boxes=boxes)
     change = (both - plain)[0]

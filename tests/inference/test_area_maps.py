@@ -12,15 +12,17 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe, RegionColor
-from colorzoo.inference.area_maps import (
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import see
+from colorzoo.inference.plan import proposed_regions
+from colorzoo.inference.steps.area_masks import (
     area_map,
     decode_locked_colors,
     draw_areas,
     encode_locked_colors,
     locked_share,
 )
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.regions import filled_regions
+from colorzoo.inference.steps.regions import filled_regions
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -61,9 +63,9 @@ def test_a_color_fills_its_area_and_nothing_else_changes(colorizer: Colorizer) -
     inside = after[:, :, :44]
     assert inside[1].max() < -15
     assert inside.std(dim=(1, 2)).max() < 3
-    assert len(Flood.runs) == 3  # without the area twice; its own answer is kept
+    assert len(Flood.runs) == 2  # without the area and with it
     ab_of(colorizer, area("color"), points=(red(80, 50, 0.2),))
-    assert len(Flood.runs) == 5
+    assert len(Flood.runs) == 4
 
 
 def test_a_model_of_points_gets_seeds_of_the_area_and_others_are_filled() -> None:
@@ -102,7 +104,9 @@ def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]
 def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
     picture, lock = read_picture(two_walls(1)), area("lock")
     first = colorizer.colorize(picture, Recipe(points=(red(20, 20, "everywhere"),)))
-    drawn = draw_areas([lock], picture.size, colorizer.working_lightness(picture))
+    drawn = draw_areas(
+        see(picture, "none", colorizer.size).lightness, areas=[lock], picture_size=picture.size
+    )
     kept = encode_locked_colors(
         torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
     )
@@ -139,8 +143,9 @@ def test_points_inside_a_colored_area_take_precedence(colorizer: Colorizer) -> N
 def test_edges_follow_the_picture_and_are_soft() -> None:
     lightness = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
     rough = ((0.0, 0.0), (SIDE / 2 + 2, 0.0), (SIDE / 2 - 2, float(SIDE)), (0.0, float(SIDE)))
-    (wall,) = draw_areas([area("gray", rough)], (SIDE, SIDE), lightness)
-    flat = draw_areas([area("gray", rough)], (SIDE, SIDE), torch.full_like(lightness, 50))[0].share
+    rough_wall = {"areas": [area("gray", rough)], "picture_size": (SIDE, SIDE)}
+    (wall,) = draw_areas(lightness, **rough_wall)
+    flat = draw_areas(torch.full_like(lightness, 50), **rough_wall)[0].share
     left, right = np.s_[:, SIDE // 2 - 1], np.s_[:, SIDE // 2]
     assert (wall.share[left] - wall.share[right]).mean() > (flat[left] - flat[right]).mean() + 0.2
     assert ((flat > 0.05) & (flat < 0.95)).sum() > 3 * SIDE  # no hard border where the picture has none
@@ -189,7 +194,7 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
 def test_a_lock_keeps_color_and_lightness_of_a_painting() -> None:
     colorizer = Colorizer("cho2023_small", device="cpu", size=64)
     picture = read_picture(drawing(64, 64))
-    found = filled_regions(colorizer.propose(colorizer.working_lightness(picture)))
+    found = filled_regions(colorizer.result(proposed_regions(colorizer.job(picture, Recipe()))))
     recipe = Recipe(regions=tuple(RegionColor(number, "#d02020") for number in found))
     lock = replace(recipe, areas=(Area("lock", ((0, 0), (64, 0), (64, 40), (0, 40))),))
     plain, colored, locked = (colorizer.colorize(picture, given).rgb for given in (Recipe(), recipe, lock))

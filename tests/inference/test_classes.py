@@ -11,8 +11,8 @@ from torch import Tensor
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.classes import class_map, read_labels
-from colorzoo.inference.guidance_maps import choose_for_guidance
+from colorzoo.inference.models import choose_for_guidance
+from colorzoo.inference.steps.classes import class_map, read_labels
 from colorzoo.registry import model_card
 
 LIGHTNESS = torch.zeros(1, 1, 40, 60)

@@ -21,7 +21,8 @@ from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
-from colorzoo.inference.guidance_maps import choose_for_guidance, resize_points
+from colorzoo.inference.models import choose_for_guidance
+from colorzoo.inference.steps.guide import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
@@ -283,7 +284,7 @@ def test_the_working_size_is_the_models_unless_the_user_chooses_one(asked: int |
 def test_shrinking_points_keeps_each_of_them() -> None:
     mask = torch.zeros(1, 1, 90, 90)
     mask[0, 0, 44, 7] = 1
-    small = resize_points(Points(mask.expand(-1, 2, -1, -1) * 30, mask), (9, 9))
+    small = resize_points(Points(mask.expand(-1, 2, -1, -1) * 30, mask), size=(9, 9))
     assert small.mask.nonzero().tolist() == [[0, 0, 4, 0]]
     assert small.ab[0, :, 4, 0].tolist() == pytest.approx([30, 30])
 

@@ -47,10 +47,10 @@ def stroke(row: int, points: Points | None = None) -> Guidance:
 def test_the_second_stroke_reuses_the_state_and_equals_a_full_run(
     colorizer: Colorizer, opened: list[Tensor], lightness: Tensor
 ) -> None:
-    first, second = (colorizer.predict_ab(lightness, stroke(row)) for row in (10, 30))
+    first, second = (colorizer.predict(lightness, stroke(row)).to_ab() for row in (10, 30))
     assert len(opened) == 1
     fresh = Colorizer("kim2021_small", device="cpu", precision="float32")
-    assert torch.equal(second, fresh.predict_ab(lightness.clone(), stroke(30)))
+    assert torch.equal(second, fresh.predict(lightness.clone(), stroke(30)).to_ab())
     assert not torch.equal(first, second)
 
 
@@ -60,9 +60,9 @@ def test_another_picture_or_point_needs_a_new_state(
     point = Points.none(lightness)
     point.mask[..., 20, 20] = 1
     point.ab[:, 0, 20, 20] = 40
-    plain = colorizer.predict_ab(lightness, stroke(10))
-    pointed = colorizer.predict_ab(lightness, stroke(10, point))
-    colorizer.predict_ab(lightness + 1, stroke(10))
+    plain = colorizer.predict(lightness, stroke(10)).to_ab()
+    pointed = colorizer.predict(lightness, stroke(10, point)).to_ab()
+    colorizer.predict(lightness + 1, stroke(10)).to_ab()
     assert len(opened) == 3
     assert not torch.equal(plain, pointed)
 
@@ -72,6 +72,6 @@ def test_without_scribbles_there_is_no_state(
 ) -> None:
     backbone = Colorizer("zhang2017_local_small", device="cpu", precision="float32")
     assert torch.equal(
-        colorizer.predict_ab(lightness, Guidance()), backbone.predict_ab(lightness, Guidance())
+        colorizer.predict(lightness, Guidance()).to_ab(), backbone.predict(lightness, Guidance()).to_ab()
     )
     assert opened == []

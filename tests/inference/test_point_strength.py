@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.points import Extent, point_strength
+from colorzoo.inference.steps.reach import Extent
+from colorzoo.inference.steps.strengths import point_strength
 from tiny_model import gray_picture, tiny_model
 
 RED = {"x": 30, "y": 30, "radius": 4, "color": "#d02010"}
@@ -65,10 +66,9 @@ def test_strength_counts_in_an_area(colorizer: Colorizer) -> None:
 
 
 def test_strengths_blend_between_points() -> None:
-    hints = [PointHint(10, 20, strength=0.2), PointHint(50, 20, strength=0.8)]
     nearest = (torch.arange(60) >= 30).long().expand(40, 60)
     extent = Extent(torch.ones(40, 60), nearest, torch.full((40, 60), -1))
-    found = point_strength(torch.full((1, 1, 40, 60), 50.0), hints, extent)
+    found = point_strength(torch.full((1, 1, 40, 60), 50.0), (0.2, 0.8), extent)
     assert (found.diff(dim=1).abs() < 0.25).all()
     assert found[20, 2] < 0.3 < 0.7 < found[20, 57]
 

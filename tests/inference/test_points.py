@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
+from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.points import Base, Likeness, even_reaches, find_extent, limit_reach
-from colorzoo.networks.answers import AnswerCache
+from colorzoo.inference.job import Part, see
+from colorzoo.inference.plan import extent_of, likeness_to, paths_from
+from colorzoo.inference.steps.points import limit_reach, show_base
+from colorzoo.inference.steps.reach import Places, even_reaches, on_grid
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
+from inference.by_hand import Likeness, find_extent, job_on
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 
 
@@ -72,7 +75,7 @@ def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
     for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
         ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
     given = replace(points, ab=ab * points.mask)
-    base = Base.of(torch.zeros_like(ab), lightness)
+    base = show_base(torch.zeros_like(ab), lightness)
     found = limit_reach(ab, base, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
     steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
     assert least < steps.amax(dim=1).median() < most
@@ -86,7 +89,7 @@ def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
     hint = red(20, 50, 1.0)
     points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
     assert points is not None
-    base = Base.of(torch.zeros(1, 2, SIDE, SIDE), lightness)
+    base = show_base(torch.zeros(1, 2, SIDE, SIDE), lightness)
     red_ab = torch.tensor(hint.ab).view(1, 2, 1, 1)
     ab = red_ab.expand(1, 2, SIDE, SIDE)
     extent = replace(find_extent(lightness, [hint], (SIDE, SIDE)), weight=torch.ones(SIDE, SIDE))
@@ -96,7 +99,7 @@ def test_colors_that_srgb_cannot_show_do_not_blend() -> None:
     assert far[::2].min() > 0.9 * float(red_ab.norm())
     for shown_already in (base.ab, ab):  # in the dark lines sRGB does not show the second either
         given = replace(points, ab=shown_already * points.mask)
-        unchanged = limit_reach(shown_already, Base.of(shown_already, lightness), lightness, given, extent)
+        unchanged = limit_reach(shown_already, show_base(shown_already, lightness), lightness, given, extent)
         assert torch.equal(unchanged, shown_already)
 
 
@@ -107,6 +110,11 @@ def comparing() -> Colorizer:
 
 def weights(lightness: Tensor, compares: Likeness | None, *hints: PointHint) -> Tensor:
     return find_extent(lightness, hints, (lightness.shape[3], lightness.shape[2]), compares).weight
+
+
+def weights_by(colorizer: Colorizer, lightness: Tensor, *hints: PointHint) -> Tensor:
+    """Return the reach of points by a model that compares places."""
+    return colorizer.result(extent_of(job_on(colorizer, lightness), hints)).weight
 
 
 def test_an_unlike_place_gets_less_than_one_as_near() -> None:
@@ -122,29 +130,30 @@ def test_the_far_side_of_an_edge_gets_less(comparing: Colorizer) -> None:
     columns = np.indices((160, 240))[1]
     lightness = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
     hint = red(180, 80, 1.0)
-    plain, found = weights(lightness, None, hint), weights(lightness, comparing.likeness(lightness), hint)
+    plain, found = weights(lightness, None, hint), weights_by(comparing, lightness, hint)
     assert found[40:120, 70:110].mean() < 0.1 * plain[40:120, 70:110].mean()
     assert found[40:120, 130:230].mean() > 0.6
 
 
 def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Colorizer) -> None:
-    lightness = comparing.working_lightness(read_picture(MOTHER))
-    compares = comparing.likeness(lightness)
-    grown = [weights(lightness, compares, red(60, 80, reach)) for reach in (0.2, 0.5, 1.0, 3.0, 10.0)]
+    lightness = see(read_picture(MOTHER), "none", comparing.size).lightness
+    grown = [weights_by(comparing, lightness, red(60, 80, reach)) for reach in (0.2, 0.5, 1.0, 3.0, 10.0)]
     assert all((more >= fewer).all() and (more > fewer).any() for fewer, more in pairwise(grown))
     assert all(found[80, 60] == 1 for found in grown)
-    both = weights(lightness, compares, red(60, 80, 1.0), red(100, 40, 1.0))
+    both = weights_by(comparing, lightness, red(60, 80, 1.0), red(100, 40, 1.0))
     assert (both >= grown[2] - 1e-5).all()  # a further point takes nothing from the first
 
 
 @pytest.mark.parametrize("place", [(60, 80), (184, 195), (300, 30)])
 def test_even_reaches_cover_more_in_even_steps(comparing: Colorizer, place: tuple[int, int]) -> None:
     picture = read_picture(MOTHER)
-    lightness, point = comparing.working_lightness(picture), red(*place, 1.0)
-    compares = comparing.likeness(lightness)
-    reaches = even_reaches(lightness, point, picture.size, 12, compares)
+    lightness, point = see(picture, "none", comparing.size).lightness, red(*place, 1.0)
+    job = comparing.job_of(Part(lightness, picture.size), Recipe())
+    places = Places.of([point], picture.size)
+    paths = comparing.result(paths_from(job, places))
+    reaches = even_reaches(paths.costs, on_grid(comparing.result(likeness_to(job, places)), paths.costs), 12)
     covered = [
-        float(find_extent(lightness, [replace(point, reach=reach)], picture.size, compares).weight.sum())
+        float(comparing.result(extent_of(job, [replace(point, reach=reach)])).weight.sum())
         for reach in reaches
     ]
     grown = [more / less for less, more in pairwise(covered)]
@@ -163,28 +172,18 @@ def test_comparing_places_does_not_run_the_network_again(
     assert limited[50, 20] > 40
 
 
-def test_limited_points_cost_one_more_run_which_is_cached(colorizer: Colorizer) -> None:
+def test_limited_points_need_the_answer_without_them_which_is_remembered(colorizer: Colorizer) -> None:
     far = PointHint(70, 20, 3, "#808080", (-30.0, 10.0), "everywhere")
     near, other = red(20, 50, "automatic"), red(20, 80, 0.5)
     before = ab_of(colorizer, far)
     assert len(Flood.runs) == 1
     both = ab_of(colorizer, far, near)
-    assert len(Flood.runs) == 3
+    assert len(Flood.runs) == 2  # the answer to the unlimited point alone is remembered
     ab_of(colorizer, far, near, other)
-    assert len(Flood.runs) == 4  # the answer to the unlimited point alone is kept
+    assert len(Flood.runs) == 3
+    ab_of(colorizer, far, near)
+    assert len(Flood.runs) == 3  # undone
     assert both[50, 20] > 40 > before[50, 20]
-
-
-def test_the_cache_distinguishes_scribbles() -> None:
-    answers: AnswerCache[torch.Tensor] = AnswerCache()
-    lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
-    keys = []
-    for row in (10, 30):
-        mask = torch.zeros(1, 1, SIDE, SIDE)
-        mask[..., row, 5:40] = 1
-        given = Guidance(scribbles=Scribbles(mask))
-        keys.append(answers.get(lightness, given, lambda _, g: g.scribbles.mask.clone()))
-    assert not torch.equal(*keys)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 2), (9, 9)])
@@ -221,17 +220,19 @@ def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None
         assert change[0.5][brow].mean() < 1
 
 
-def test_an_edit_limits_the_colors_without_the_points_once(
-    colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_edit_remembers_the_colors_without_its_points(colorizer: Colorizer) -> None:
+    picture = read_picture(two_walls(1))
     edits = [(red(20, 50, "automatic"),), (red(20, 50, "automatic"), red(70, 50, 0.7))]
     apart = [ab_of(colorizer, *edit) for edit in edits if not colorizer.forget()]
     colorizer.forget()
-    limited: list[Tensor] = []
-    of = Base.of
-    monkeypatch.setattr(Base, "of", lambda ab, lightness: limited.append(ab) or of(ab, lightness))
+    remembered = [
+        step.remembered
+        for edit in edits
+        for step in colorizer.colorize(picture, Recipe(points=edit)).steps
+        if step.name == "show base"
+    ]
+    assert remembered == [False, True]
     assert all(torch.equal(ab_of(colorizer, *edit), one) for edit, one in zip(edits, apart, strict=True))
-    assert len(limited) == 1
 
 
 def test_a_model_that_takes_no_points_is_not_run_twice(colorizer: Colorizer) -> None:

@@ -10,7 +10,9 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, Regions
 from colorzoo.guidance.objects import Division, read_divisions
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.regions import divide_regions, filled_regions
+from colorzoo.inference.plan import divided_regions, proposed_regions
+from colorzoo.inference.steps.regions import divide_regions, filled_regions
+from inference.by_hand import job_on
 from tiny_model import tiny_painter
 
 SIZE = (40, 30)
@@ -85,9 +87,8 @@ def test_a_recipe_edits_the_proposal_of_the_model() -> None:
     loop = {"path": [[30, 20], [60, 20], [60, 40], [30, 40]], "closed": True}
     recipe = Recipe.from_json({"image": {"width": 80, "height": 60}, "divisions": [loop]})
     assert recipe.to_dict()["divisions"] == [loop]
-    before, after = colorizer.propose(lightness), colorizer.regions(lightness, recipe)
+    job = job_on(colorizer, lightness, recipe)
+    before, after = (colorizer.result(find(job)) for find in (proposed_regions, divided_regions))
     new = set(filled_regions(after)) - set(filled_regions(before))
     assert len(new) == 1
     assert (after.index[0, 0, 21:40, 31:60] == new.pop()).all()
-    with pytest.raises(GuidanceError, match="width and height"):
-        colorizer.regions(lightness, Recipe.from_json({"divisions": [loop]}))

@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import PointHint
-from colorzoo.inference.points import Likeness, find_extent, starting_reach
+from colorzoo.guidance.recipe import Reach
+from colorzoo.inference.steps.reach import starting_reach
+from inference.by_hand import Likeness, find_extent, search
 
 SIZE = (128, 160)
 
@@ -18,6 +20,12 @@ SIZE = (128, 160)
 def disk(radius: float) -> Tensor:
     rows, columns = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")
     return ((rows - 64).square() + (columns - 80).square()).sqrt() <= radius
+
+
+def start(lightness: Tensor, point: PointHint, likeness: Likeness) -> Reach:
+    costs, alike = search(lightness, point, (SIZE[1], SIZE[0]), likeness)
+    assert alike is not None
+    return starting_reach(costs, alike)
 
 
 def at_disk(radius: float) -> tuple[object, float]:
@@ -31,7 +39,7 @@ def at_disk(radius: float) -> tuple[object, float]:
     lightness = torch.where(inside, 75.0, 40.0)[None, None]
     compare: Likeness = likeness
     point = PointHint(80.5, 64.5, 1.5)
-    reach = starting_reach(lightness, point, (SIZE[1], SIZE[0]), compare)
+    reach = start(lightness, point, compare)
     extent = find_extent(lightness, [replace(point, reach=reach)], (SIZE[1], SIZE[0]), compare)
     return reach, float(extent.weight.mean())
 
@@ -49,4 +57,4 @@ def test_a_point_on_a_surface_without_a_border_does_not_begin_small() -> None:
         return 0.2 + 0.7 * F.max_pool2d(mask, 5, stride=1, padding=2)
 
     point = PointHint(80.5, 64.5, 1.5)
-    assert starting_reach(torch.full((1, 1, *SIZE), 50.0), point, (SIZE[1], SIZE[0]), unlike) == "automatic"
+    assert start(torch.full((1, 1, *SIZE), 50.0), point, unlike) == "automatic"

@@ -81,6 +81,7 @@ def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, An
     """Train for `Knobs.steps` and return losses, gradients, optimizer states and shapes."""
     torch.manual_seed(0)
     model = build_model(load_task_class(model_card(name)), {**base_settings(name, knobs), **changed})
+    model.allow_untrained = True  # teachers of losses stay random, as in the contract
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -16,11 +16,12 @@ import tifffile
 from PIL import Image
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.frames import PictureFrame, look_for_frames, read_frames
+from colorzoo.pictures.frames import PictureFrame, read_frames
 from colorzoo.pictures.png import SIGNATURE, png_chunk
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import frames_notes, holds_frames
 from colorzoo.pictures.write_frames import ColoredFrame, write_frames
+from frames_in import frames_in
 
 DURATIONS = [80, 40, 250, 80]
 RNG = np.random.default_rng(3)
@@ -48,12 +49,12 @@ def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any
 
 def copied(source: Path, target: Path) -> list[PictureFrame]:
     """Write the frames of a file as they are to another one, and return what is read of that."""
-    frames = look_for_frames(source)
+    frames = frames_in(source)
     assert frames is not None
     read = read_frames(source, frames)
     colored = (ColoredFrame(f.picture.rgb, f.picture, f.milliseconds, f.hidden) for f in read)
     write_frames(target, colored, frames)
-    again = look_for_frames(target)
+    again = frames_in(target)
     assert again is not None
     assert (again.plays if again.kind == "frames" else 0) == (frames.plays if again.kind == "frames" else 0)
     return list(read_frames(target, again))
@@ -73,7 +74,7 @@ def test_every_frame_is_copied_with_its_duration(
     tmp_path: Path, source: str, target: str, alpha: bool
 ) -> None:
     path = moving(tmp_path / source, alpha)
-    frames = look_for_frames(path)
+    frames = frames_in(path)
     assert frames is not None
     assert (frames.kind, frames.count, frames.plays) == ("frames", 4, 0)
     given = list(read_frames(path, frames))
@@ -159,7 +160,7 @@ def test_reduced_copies_of_a_page_are_skipped(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(whole, photometric="rgb")
         file.write(whole[::2, ::2], photometric="rgb", subfiletype=1)
-    assert look_for_frames(tmp_path / "a.tif") is None
+    assert frames_in(tmp_path / "a.tif") is None
 
 
 def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
     (count,) = struct.unpack_from("<H", data, second)
     struct.pack_into("<L", data, second + 2 + 12 * count, first)
     (tmp_path / "a.tif").write_bytes(data)
-    found = look_for_frames(tmp_path / "a.tif")
+    found = frames_in(tmp_path / "a.tif")
     assert found is not None
     assert found.count == 2
 
@@ -241,7 +242,7 @@ def test_formats_without_frames_have_a_note() -> None:
     moving_path = io.BytesIO()
     first, *others = drawings()
     first.save(moving_path, "GIF", save_all=True, append_images=others)
-    frames = look_for_frames(moving_path.getvalue())
+    frames = frames_in(moving_path.getvalue())
     assert frames is not None
     assert not holds_frames("x.jpg", frames)
     assert frames_notes("x.jpg", frames) == ("first of 3 frames: JPEG cannot hold the others",)
@@ -249,7 +250,7 @@ def test_formats_without_frames_have_a_note() -> None:
 
 def test_pages_do_not_become_an_animation(tmp_path: Path) -> None:
     pages(tmp_path / "a.tif", np.uint8)
-    frames = look_for_frames(tmp_path / "a.tif")
+    frames = frames_in(tmp_path / "a.tif")
     assert frames is not None
     assert [holds_frames(name, frames) for name in ("x.tif", "x.gif", "x.png")] == [True, False, False]
 
@@ -261,7 +262,7 @@ def test_a_damaged_page_is_named_and_left_out_only_when_asked(tmp_path: Path) ->
     data = bytearray((tmp_path / "a.tif").read_bytes())
     data[start : start + length] = b"\xff" * length
     (tmp_path / "a.tif").write_bytes(data)
-    frames = look_for_frames(tmp_path / "a.tif")
+    frames = frames_in(tmp_path / "a.tif")
     assert frames is not None
     with pytest.raises(PictureError, match=r"page 2 of .*a\.tif is damaged"):
         list(read_frames(tmp_path / "a.tif", frames))
@@ -269,7 +270,7 @@ def test_a_damaged_page_is_named_and_left_out_only_when_asked(tmp_path: Path) ->
 
 def test_an_animation_cut_short_gives_its_whole_frames_when_asked(tmp_path: Path) -> None:
     path = moving(tmp_path / "a.png")
-    frames = look_for_frames(path)
+    frames = frames_in(path)
     assert frames is not None
     path.write_bytes(path.read_bytes()[:-60])
     with pytest.raises(PictureError, match="frame 4 of"):
@@ -278,7 +279,7 @@ def test_an_animation_cut_short_gives_its_whole_frames_when_asked(tmp_path: Path
 
 
 def test_a_failure_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
-    frames = look_for_frames(moving(tmp_path / "a.gif"))
+    frames = frames_in(moving(tmp_path / "a.gif"))
     assert frames is not None
 
     def failing() -> Iterator[ColoredFrame]:
@@ -300,7 +301,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, name: st
         images[0].save(source, save_all=True, append_images=images[1:], duration=50)
         images.clear()
         tracemalloc.start()
-        frames = look_for_frames(source)
+        frames = frames_in(source)
         assert frames is not None
         read = read_frames(source, frames)
         write_frames(

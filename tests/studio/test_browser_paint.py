@@ -17,6 +17,7 @@ from pads import DirectPad, photo_file, pixels
 from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.network import NetworkRunner
 from tiny_model import tiny_model
 
 LINE = {"path": [[20, 40], [70, 40]], "size": 16, "hardness": 0.8, "opacity": 1, "color": "#c04020"}
@@ -97,7 +98,7 @@ def test_no_network_takes_part(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: Any) -> None:
         raise AssertionError("the network was run")
 
-    monkeypatch.setattr(Colorizer, "color_lightness", refuse)
+    monkeypatch.setattr(NetworkRunner, "predict", refuse)
     painted = pad.ask("color", recipe={"image": photo["image"], "paint": [LINE]})
     assert painted.type == "colored"
     assert painted.buffers[0] != plain

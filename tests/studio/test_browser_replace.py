@@ -11,6 +11,7 @@ from browser_pad import BrowserPad, watched_pad
 from pads import DirectPad, pixels, tiny_studio
 
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.network import NetworkRunner
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
 from tiny_model import tiny_model
@@ -65,7 +66,7 @@ def test_replacing_runs_no_network(pad: DirectPad, monkeypatch: pytest.MonkeyPat
     def refuse(*_: Any) -> None:
         raise AssertionError("the network was run")
 
-    monkeypatch.setattr(Colorizer, "color_lightness", refuse)
+    monkeypatch.setattr(NetworkRunner, "predict", refuse)
     for hue in ("#c04020", "#20a040", "#3050b0", "#a0a020"):
         rule = {"old": hue, "new": "#d010d0", "range": 60}
         answer = pad.ask("color", recipe={"image": photo["image"], "replacements": [rule]})

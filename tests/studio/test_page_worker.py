@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,18 @@ from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_lightness, working_size
-from colorzoo.inference.full_size_points import correct_points
-from colorzoo.inference.guidance_maps import draw_guidance, fit_points
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
-from colorzoo.inference.points import (
-    Base,
-    enforce_points,
-    even_reaches,
-    find_extent,
-    is_limited,
-    limit_reach,
-    point_strength,
-)
 from colorzoo.inference.references import as_reference
+from colorzoo.inference.steps.point_corrections import correct_points
+from colorzoo.inference.steps.points import draw_points, limit_reach, show_base, squares_of
+from colorzoo.inference.steps.reach import even_reaches, is_limited
+from colorzoo.inference.steps.strengths import point_strength
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio.bundle import bundled_module
 from colorzoo.studio.photo import fit_size
+from inference.by_hand import enforced, find_extent, search
 
 NODE = shutil.which("node")
 WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the network's size
@@ -242,8 +235,8 @@ def apart(found: Any, expected: torch.Tensor | np.ndarray) -> float:
 
 
 def drawn_points() -> Any:
-    request = draw_guidance(Recipe.from_json({"points": POINTS}), WHOLE[::-1], SIZE)
-    return request, fit_points(request.guidance, wavy(*SIZE)).points
+    hints = Recipe.from_json({"points": POINTS}).points
+    return hints, draw_points(wavy(*SIZE), squares=squares_of(hints), picture_size=WHOLE[::-1])
 
 
 def test_lightness_of_levels(answers: dict[str, Any]) -> None:
@@ -286,33 +279,31 @@ def test_drawing_points(answers: dict[str, Any]) -> None:
 
 def test_applying_points(answers: dict[str, Any]) -> None:
     _, points = drawn_points()
-    assert apart(answers["points"], enforce_points(smooth_ab(1), wavy(*SIZE), points)) < 0.15
+    assert apart(answers["points"], enforced(smooth_ab(1), wavy(*SIZE), points)) < 0.15
 
 
 def test_reach(answers: dict[str, Any]) -> None:
     weight, limited = answers["reach"]
-    request, points = drawn_points()
-    extent = find_extent(wavy(*SIZE), [hint for hint in request.hints if is_limited(hint)], WHOLE[::-1])
+    hints, points = drawn_points()
+    extent = find_extent(wavy(*SIZE), [hint for hint in hints if is_limited(hint)], WHOLE[::-1])
     assert float(extent.weight.min()) < 0.1
     assert apart(weight, extent.weight) < 1e-3
-    expected = limit_reach(smooth_ab(1), Base.of(smooth_ab(2), wavy(*SIZE)), wavy(*SIZE), points, extent)
+    expected = limit_reach(smooth_ab(1), show_base(smooth_ab(2), wavy(*SIZE)), wavy(*SIZE), points, extent)
     differences = np.abs(np.array(limited) - expected.flatten().numpy())
     assert np.quantile(differences, 0.999) < 0.1  # where two points are equally near, either may own a place
 
 
 def test_strength_of_points(answers: dict[str, Any]) -> None:
-    request, _ = drawn_points()
-    hints = [replace(hint, strength=s) for hint, s in zip(request.hints, STRENGTHS, strict=True)]
-    expected = point_strength(wavy(*SIZE), hints, find_extent(wavy(*SIZE), hints, WHOLE[::-1]))
+    hints, _ = drawn_points()
+    expected = point_strength(wavy(*SIZE), STRENGTHS, find_extent(wavy(*SIZE), hints, WHOLE[::-1]))
     differences = np.abs(np.array(answers["strength"]) - expected.flatten().numpy())
     assert np.quantile(differences, 0.99) < 0.01
 
 
 def test_even_reaches(answers: dict[str, Any]) -> None:
-    request, _ = drawn_points()
-    assert answers["steps"] == pytest.approx(
-        even_reaches(wavy(*SIZE), request.hints[0], WHOLE[::-1], 9), abs=2e-3
-    )
+    hints, _ = drawn_points()
+    costs, alike = search(wavy(*SIZE), hints[0], WHOLE[::-1])
+    assert answers["steps"] == pytest.approx(even_reaches(costs, alike, 9), abs=2e-3)
 
 
 def test_joining_at_full_size(answers: dict[str, Any]) -> None:

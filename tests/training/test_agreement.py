@@ -21,9 +21,10 @@ import yaml
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.agreement import changes, settings_in, summary
-from colorzoo.training.callbacks.run_lock import NAME, RunLock, holder
-from colorzoo.training.command import finished
+from colorzoo.training.callbacks.run_lock import RunLock, holder
 from colorzoo.training.loggers import CSVLogger
+from colorzoo.training.resumed import finished
+from colorzoo.training.runs import LOCK
 
 WORDS = [
     *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--model.optimizer=torch.optim.AdamW"),
@@ -60,7 +61,7 @@ def test_what_a_resumed_run_takes_and_what_it_does_not_stands_in_one_line(pictur
     lines = [line for line in capfd.readouterr().err.splitlines() if "resuming" in line]
     assert len(lines) == 1
     taken, _, restored = lines[0].partition("without effect")
-    assert "data.batch_size 3, not 2" in taken
+    assert "data.global_batch 3, not 2" in taken
     assert "model.optimizer.lr" not in taken
     assert "model.optimizer.lr 0.009, not 0.001" in restored
     assert (copy / "config.yaml").read_bytes() == before
@@ -70,7 +71,7 @@ def test_what_a_resumed_run_takes_and_what_it_does_not_stands_in_one_line(pictur
     content = torch.load(last, weights_only=True)
     assert content["global_step"] == 3
     assert settings_in(content)["model"]["init_args"]["optimizer"]["init_args"]["lr"] == 1e-3
-    assert settings_in(content)["data"]["init_args"]["batch_size"] == 3
+    assert settings_in(content)["data"]["init_args"]["global_batch"] == 3
     assert content["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 1e-3
 
 
@@ -83,7 +84,9 @@ def test_another_optimizer_cannot_go_on_with_the_state(pictures, copy):
 def test_a_folder_stands_for_the_run_of_the_same_settings(pictures, copy, capfd):
     folder = copy.parents[1]
     words = [f"--ckpt_path={folder / 'runs'}", "--trainer.max_steps=3"]
-    assert fit(pictures, folder, *words, rate=5e-3) == 0  # another rate is another run
+    with pytest.raises(WeightsError, match=r"version_0 has model.optimizer.lr 0.005, not 0.001.*--fresh"):
+        fit(pictures, folder, *words, rate=5e-3)  # another rate is another run
+    assert fit(pictures, folder, *words, "--fresh", rate=5e-3) == 0
     told = capfd.readouterr().err
     assert "version_0 has other settings (model.optimizer.lr 0.005, not 0.001)" in told
     assert "training starts anew" in told
@@ -145,27 +148,27 @@ def test_a_folder_is_trained_into_by_one_run(tmp_path):
         "started": other.stdout.readline().strip(),
         "job": None,
     }
-    (tmp_path / NAME).write_text(json.dumps(held))
+    (tmp_path / LOCK).write_text(json.dumps(held))
     lock, trainer = lock_of(tmp_path)
     try:
         with pytest.raises(ColorzooError, match=rf"is being trained by process {other.pid} on .*remove"):
             lock.setup(trainer, None, "fit")
-        assert json.loads((tmp_path / NAME).read_text()) == held
-        (tmp_path / NAME).write_text(json.dumps({**held, "started": "1"}))  # its number was given again
-        assert holder(tmp_path / NAME) == ""
-        (tmp_path / NAME).write_text(json.dumps(held))
+        assert json.loads((tmp_path / LOCK).read_text()) == held
+        (tmp_path / LOCK).write_text(json.dumps({**held, "started": "1"}))  # its number was given again
+        assert holder(tmp_path / LOCK) == ""
+        (tmp_path / LOCK).write_text(json.dumps(held))
     finally:
         other.kill()
         other.wait()
     lock.setup(trainer, None, "fit")  # it is gone
-    assert json.loads((tmp_path / NAME).read_text())["process"] == os.getpid()
+    assert json.loads((tmp_path / LOCK).read_text())["process"] == os.getpid()
     lock.teardown(trainer, None, "fit")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_of_another_machine_needs_signs_of_life(tmp_path, monkeypatch):
     held = {"host": "node7", "process": 12, "started": "345", "job": "77"}
-    path = tmp_path / NAME
+    path = tmp_path / LOCK
     path.write_text(json.dumps(held))
     assert holder(path).startswith("process 12 on node7")
     monkeypatch.setenv("SLURM_JOB_ID", "77")  # the same job, queued again
@@ -176,8 +179,6 @@ def test_a_lock_of_another_machine_needs_signs_of_life(tmp_path, monkeypatch):
     os.utime(path, (silent, silent))
     assert holder(path) == ""
     path.write_text("")  # cut by a full disk
-    assert holder(path)
-    os.utime(path, (silent, silent))
     assert holder(path) == ""
 
 
@@ -185,7 +186,7 @@ def test_a_lock_ends_with_an_error_too(tmp_path):
     lock, trainer = lock_of(tmp_path)
     lock.setup(trainer, None, "fit")
     lock.on_exception(trainer, None, ValueError())
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / LOCK).exists()
 
 
 def test_runs_that_start_together_have_folders_of_their_own(tmp_path, monkeypatch):
@@ -208,7 +209,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_good_checkpoint(pictures, tmp_pat
             fit(pictures, disk, "--trainer.max_steps=30", "--model.architecture.width=0.25")
         assert "\n" not in str(error.value)
         assert not list(disk.rglob("*.tmp"))
-        assert not list(disk.rglob(NAME))
+        assert not list(disk.rglob(LOCK))
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

@@ -10,7 +10,8 @@ from harness import make_pictures, small_data
 from PIL import Image
 
 from colorzoo.data.loader import SeededSampler
-from colorzoo.data.sources import find_sources, split_by_content
+from colorzoo.data.sources import find_sources
+from colorzoo.data.splits import split_by_content
 from colorzoo.errors import DataError
 
 

@@ -103,7 +103,11 @@ def told(script: Path, program: str, folder: Path, more: str = "", **variables: 
     stub.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
     stub.chmod(0o755)
     env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **variables}
-    words = ["bash", str(script), *shlex.split(f"--config zhang2017/local.yaml --data.batch_size 3 {more}")]
+    words = [
+        "bash",
+        str(script),
+        *shlex.split(f"--config zhang2017/local.yaml --data.global_batch 24 {more}"),
+    ]
     return subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -114,7 +118,7 @@ def test_torchrun_and_slurm_start_what_goes_on_by_itself(tmp_path: Path) -> None
                   SLURM_NTASKS_PER_NODE="4", SLURM_JOB_NUM_NODES="2")  # fmt: skip
     for words in (by_hand, queued):
         after = words[words.index("colorzoo") :]
-        own = ["--config", "zhang2017/local.yaml", "--data.batch_size", "3"]
+        own = ["--config", "zhang2017/local.yaml", "--data.global_batch", "24"]
         assert after[1:8] == ["fit", "--config", "cluster/ddp.yaml", *own]
         assert f"--ckpt_path={run_folder}" in after
         assert "--trainer.num_nodes=2" in after

@@ -91,21 +91,6 @@ def test_the_same_whole_batch_goes_on_as_if_nothing_had_happened(
     assert (end - wanted).norm() < 0.02 * (wanted - start).norm()  # Adam makes steps of rounding errors
 
 
-@pytest.mark.slow
-def test_another_whole_batch_leaves_out_pictures_of_the_epoch_it_began_in(
-    twelve: Path, tmp_path: Path
-) -> None:
-    """The steps of the epoch are counted on, in batches of the new size; the next epoch has all pictures."""
-    with pytest.raises(InterruptedError):
-        train(twelve, tmp_path, 1, batch=2, stop=8, max_epochs=2)  # 6 steps, and 2 of the second epoch
-    train(twelve, tmp_path, 2, batch=2, resume=str(tmp_path / "last.ckpt"), max_epochs=3)
-    found = {step: names for step, (_, names) in steps_of(tmp_path).items()}
-    assert list(found) == list(range(1, 13))
-    assert {len(set(found[step])) for step in range(9, 13)} == {4}
-    assert {*found[7], *found[8]}.isdisjoint(found[9])
-    assert sorted(found[10] + found[11] + found[12]) == [f"p{number:02d}.png" for number in range(12)]
-
-
 def toy_run(root: Path, folder: Path, processes: int) -> tuple[list[float], torch.Tensor]:
     """Train both networks of the toy GAN by accumulated, clipped gradients; return losses and weights."""
     seed_everything(0)

@@ -19,7 +19,8 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import model_card
 from colorzoo.training.arguments import Argument
-from colorzoo.training.command import join_shards, start_from
+from colorzoo.training.command import start_from
+from colorzoo.training.resumed import join_shards
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.weights import read_weights
 from colorzoo.weights.convert import pack_checkpoint

@@ -19,7 +19,7 @@ from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
 from colorzoo.training import command
 from colorzoo.training.arguments import read_arguments
-from colorzoo.training.messages import explain_lost_process
+from colorzoo.training.faults import explain_lost_process
 from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")

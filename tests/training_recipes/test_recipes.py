@@ -76,7 +76,7 @@ def test_what_is_trained(case: tuple[Recipe, Parsed]) -> None:
 def test_batch_and_length(case: tuple[Recipe, Parsed]) -> None:
     recipe, parsed = case
     trainer = parsed.trainer
-    assert parsed.data.hparams.batch_size == recipe.batch
+    assert parsed.data.global_batches == [recipe.batch]
     assert (trainer.max_epochs if trainer.max_epochs != -1 else None) == recipe.epochs
     assert (trainer.max_steps if trainer.max_steps != -1 else None) == recipe.steps
 

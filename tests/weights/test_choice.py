@@ -22,7 +22,7 @@ from colorzoo.capabilities import GivesLooks, Stylizes
 from colorzoo.card import ModelCard, Quality, Score, Use
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
-from colorzoo.inference.guidance_maps import choose_for_guidance
+from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import Look, ability_for
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.models import ModelPool

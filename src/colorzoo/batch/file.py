@@ -5,6 +5,7 @@ Of an animation or a file of several pages all frames are colored, each as it wo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,9 @@ from colorzoo.batch.options import ReadyModel
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.answer import ColoredPicture
-from colorzoo.inference.colorizer import PreparedPicture
+from colorzoo.inference.graph import Ran
+from colorzoo.inference.job import Job
+from colorzoo.memory import Memory
 from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
@@ -80,10 +83,12 @@ class ColoredFile:
     Attributes:
         model: Registered name or class of the model.
         notes: Notes for the user, of all frames, each once.
+        steps: The steps that colored its picture; none for several frames.
     """
 
     model: str
     notes: tuple[str, ...]
+    steps: tuple[Ran, ...] = ()
 
 
 def open_file(source: Path | bytes, target: Path, options: FileOptions) -> OpenedFile:
@@ -132,7 +137,7 @@ def color_file(
     target: Path,
     origin: PictureProvenance | None,
     options: FileOptions,
-    prepared: PreparedPicture | None = None,
+    job: Job | None = None,
 ) -> Callable[[], ColoredFile]:
     """Color an opened file at the size of the network.
 
@@ -144,7 +149,7 @@ def color_file(
         target: File to write.
         origin: Provenance that the result holds, with its source; None to hold none.
         options: As of `open_file`.
-        prepared: Result of `Colorizer.prepare` for the first picture, if it is known already.
+        job: Job of the first picture, if it is known already.
 
     Returns:
         The rest of the work, which may run in any thread: join colors and lightness at full size, and write.
@@ -152,24 +157,26 @@ def color_file(
     Raises:
         ColorzooError: A picture cannot be colored, or a frame cannot be read or written. No file is left.
     """
-    color = partial(
-        ready.colorizer.colorize,
-        guidance=ready.guidance,
-        strength=ready.strength,
-        reference=ready.reference,
-    )
+
+    def color(picture: Picture, job: Job | None = None) -> ColoredPicture:
+        job = ready.job(picture) if job is None else job
+        return ready.colorizer.run(job, Memory()).on_picture()  # no picture of many is edited
+
     if opened.frames is not None:
         colored_file = _color_frames(opened, opened.frames, color, target, origin, options)
         return lambda: colored_file
     picture = opened.first.picture
-    colored = color(picture, prepared=prepared)
-    pale = () if prepared is None or _is_guided(ready) else _pale_notes(colored, prepared.lightness)
+    colored = color(picture, job)
+    pale = () if job is None or _is_guided(ready) else _pale_notes(colored, job.part.lightness)
 
     def write() -> ColoredFile:
+        started = time.perf_counter()
         levels = colored.levels(depth_at(target, picture))
+        about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays"
+        steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
         save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
         kept = _save(save, target, picture, origin, options)
-        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept))
+        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept), steps)
 
     return write
 
@@ -177,7 +184,7 @@ def color_file(
 def _is_guided(ready: ReadyModel) -> bool:
     """Return whether the user has a say in the colors; gray may then be what was asked for."""
     guidance = ready.guidance
-    is_plain = guidance is None or (isinstance(guidance, Recipe) and guidance == Recipe(model=guidance.model))
+    is_plain = isinstance(guidance, Recipe) and guidance == Recipe(model=guidance.model)
     return ready.strength is not None or ready.reference is not None or not is_plain
 
 

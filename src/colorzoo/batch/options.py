@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_model
 from colorzoo.engines.device import Engine, Precision
-from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guidance_maps import GuidanceLike
+from colorzoo.inference.job import Job
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
+from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
@@ -35,10 +36,18 @@ class ReadyModel:
     """
 
     colorizer: Colorizer
-    guidance: GuidanceLike = None
+    guidance: Guidance | Recipe = field(default_factory=Recipe)
     strength: float | None = None
     reference: Exemplar | None = None
     origin: PictureProvenance | None = None
+
+    def job(self, picture: Picture) -> Job:
+        """Return the job of coloring a picture.
+
+        Raises:
+            GuidanceError: The guidance does not fit the picture.
+        """
+        return self.colorizer.job(picture, self.guidance, self.strength, self.reference)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.overlap import Steps, overlapped
 from colorzoo.batch.record import Results, result_state
 from colorzoo.errors import DiskFullError, PictureError, failure
-from colorzoo.inference.colorizer import PreparedPicture
+from colorzoo.inference.graph import Ran
+from colorzoo.inference.job import Job
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.provenance import PictureProvenance
@@ -42,6 +43,7 @@ class BatchResult:
         status: ``"full"`` is a picture that failed because the disk is full, which ends the run.
         notes: Notes for the user; of a picture that failed the reason, as one line that names it.
         model: Registered name of the model; empty if nothing was colored.
+        steps: The steps that colored it; none if it has several frames.
     """
 
     source: str
@@ -49,6 +51,7 @@ class BatchResult:
     status: Status
     notes: tuple[str, ...] = ()
     model: str = ""
+    steps: tuple[Ran, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -146,7 +149,7 @@ class _Opened:
     file: OpenedFile
     ready: ReadyModel
     origin: PictureProvenance | None
-    prepared: PreparedPicture
+    job: Job
     notes: tuple[str, ...]
     lost: tuple[str, ...]  # of the source, what the format of the result cannot hold
 
@@ -215,13 +218,10 @@ class _Run:
         lost = write_notes(
             job.target, picture
         )  # before the work, as it refuses formats that cannot be written
-        prepared = ready.colorizer.prepare(picture, ready.guidance)
-        return _Opened(file, ready, origin, prepared, (*job.notes, *([note] if note else ())), lost)
+        return _Opened(file, ready, origin, ready.job(picture), (*job.notes, *([note] if note else ())), lost)
 
     def _color(self, job: PictureJob, opened: _Opened) -> _Write:
-        rest = color_file(
-            opened.file, opened.ready, job.target, opened.origin, self._options, opened.prepared
-        )
+        rest = color_file(opened.file, opened.ready, job.target, opened.origin, self._options, opened.job)
         return opened, rest
 
     def _write(self, job: PictureJob, opened: _Opened, write: Callable[[], ColoredFile]) -> BatchResult:
@@ -237,7 +237,7 @@ class _Run:
         if self._index is not None and opened.origin is not None:
             self._index.add(job.target, opened.origin)
         notes = (*opened.notes, *written.notes, *opened.lost)
-        return BatchResult(job.name, str(job.target), "colored", notes, written.model)
+        return BatchResult(job.name, str(job.target), "colored", notes, written.model, written.steps)
 
 
 def _pixels(job: PictureJob) -> int:

@@ -113,8 +113,7 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
     """Return histogram and saturation of the command line, in the form of a recipe."""
     found: dict[str, object] = {}
     if args.histogram_of:
-        from colorzoo.inference.guidance_maps import describe_statistics
-        from colorzoo.inference.references import require_color
+        from colorzoo.inference.references import describe_statistics, require_color
         from colorzoo.pictures.read import read_picture
 
         picture = read_picture(Path(args.histogram_of))

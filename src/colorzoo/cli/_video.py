@@ -24,7 +24,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import parse_frame
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guidance_maps import choose_for_guidance
+from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import named_references, recipe_reference_files
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.picture import Picture
@@ -258,7 +258,7 @@ def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> di
         recipe, choice = _recipe_and_model(path)
         colorizer = load(choice.name)
         try:
-            reference = colorizer.exemplar_of(None, path)
+            reference = colorizer.exemplar_of(None, recipe, path.parent)
             colored = colorizer.colorize(frames[number], recipe, reference=reference)
         except GuidanceError as error:
             raise GuidanceError(f"{path}: {error}") from error

@@ -25,6 +25,7 @@ from colorzoo.cli._options import (
 )
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_file, recipe_of
+from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.registry import model_card
 
@@ -246,6 +247,9 @@ def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
         help="threads that read and write beside the network (default: one per core, at most 8); 1 works on "
         "one picture at a time",
     )
+    group.add_argument(
+        "--explain", action="store_true", help="print the steps that colored each picture, with their times"
+    )
     group.add_argument("--dry-run", action="store_true", help="only print what would be written where")
     group.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
 
@@ -262,7 +266,7 @@ def share_cores() -> None:
 
 def default_jobs() -> int:
     """Return the default number of threads that read and write."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    return min(core_count(), 8)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -307,7 +311,7 @@ def run(args: argparse.Namespace) -> int:
         summary.add(result)
     if args.json:
         named = {"source": "-"} if args.pictures == ["-"] else {}
-        print(json.dumps([asdict(result) | named for result in results], indent=1))
+        print(json.dumps([_fields(args, result) | named for result in results], indent=1))
     _print_summary(summary, args.failed)
     return summary.exit_code
 
@@ -396,7 +400,7 @@ def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) 
         ColorzooError: No model can be chosen, or the recipe names its references wrongly.
     """
     from colorzoo.batch.options import ColorOptions, reference_files
-    from colorzoo.inference.guidance_maps import choose_for_guidance
+    from colorzoo.inference.models import choose_for_guidance
 
     folder = file and file.parent
     reference = tuple(args.reference or ())
@@ -434,7 +438,18 @@ def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResu
     is_piped = args.output == "-"
     name = "standard output" if is_piped else result.output or result.source
     line = f"{name} ({notes})" if notes else name
-    print_line(line, sys.stderr if args.json or is_piped else sys.stdout)
+    stream = sys.stderr if args.json or is_piped else sys.stdout
+    print_line(line, stream)
+    for step in result.steps if args.explain else ():
+        print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}: {step.about}", stream)
+
+
+def _fields(args: argparse.Namespace, result: BatchResult) -> dict[str, Any]:
+    """Return the entry of a result in the JSON report."""
+    found = asdict(result)
+    if not args.explain:
+        del found["steps"]
+    return found
 
 
 def _plan(

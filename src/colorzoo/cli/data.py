@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorzoo.cli._options import add_overwrite_argument, require_new
 from colorzoo.cli._output import align, print_table
+from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _add_prior(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument("root", metavar="DIR", type=Path, help="folder of pictures or tar shards")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .npy to write")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads that decode")
+    parser.add_argument("--threads", type=int, default=core_count(), help="threads that decode")
     add_overwrite_argument(parser)
 
 

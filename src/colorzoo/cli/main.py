@@ -154,9 +154,12 @@ def _run_verb(verb: Verb, args: argparse.Namespace) -> int:
 def run_lightning(words: list[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``; see `colorzoo.training.command.run`."""
     from colorzoo.training.arguments import read_arguments
+    from colorzoo.training.requeue import listen_early
     from colorzoo.training.resuming import resolve_checkpoint
 
     verb, *rest = words
+    if verb == "fit":
+        listen_early()
     arguments = resolve_checkpoint(verb, read_arguments(rest))  # before the slow imports
     from colorzoo.training import command
 

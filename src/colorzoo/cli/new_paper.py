@@ -121,5 +121,5 @@ def _filled(text: str, name: str, package: str, year: str) -> str:
 
 def _next_steps(name: str, zoo: bool) -> str:
     if zoo:
-        return f"Now: python -m pytest -k {name}"
+        return f"Now: python -m pytest -k {name}, and a line in changes/ (docs/contributing.md)"
     return f"Now: python -m pip install -e ./{name} && python -m pytest {name}"

@@ -335,7 +335,7 @@ def _table() -> tuple[Tensor, Tensor]:
     lightnesses = torch.linspace(0, 100, _LIGHTNESSS + 1).clamp(min=_DARKEST)
     rows = [
         max_chroma(some.repeat_interleave(len(hue)), hue.repeat(len(some)))
-        for some in torch.split(lightnesses, 8)
+        for some in torch.split(lightnesses, 64)
     ]
     corners = torch.cat(rows).view(1, _LIGHTNESSS + 1, _HUES + 1)
     low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)

@@ -22,6 +22,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import StoredPicture, tensor_of
+from colorzoo.environment import core_count
 from colorzoo.progress import progress_bar
 from colorzoo.weights.catalog import cache_home
 
@@ -63,7 +64,7 @@ class CheckResult:
 
 
 def check_pictures(
-    sources: Sequence[StoredPicture], *, drop_gray: bool, known: CheckCache | None = None
+    sources: Sequence[StoredPicture], *, drop_gray: bool, known: KnownValues | None = None
 ) -> CheckResult:
     """Decode every picture at a small size, and drop the broken and optionally the gray ones.
 
@@ -84,7 +85,7 @@ def check_pictures(
         for rows in torch.split(unknown, _AT_ONCE):
             try:
                 places = rows.tolist()
-                results = bounded_map(check_picture, (sources[row] for row in places), os.cpu_count() or 1)
+                results = bounded_map(check_picture, (sources[row] for row in places), core_count())
                 for row, result in zip(places, results, strict=True):
                     advance(1)
                     if isinstance(result, str):
@@ -94,7 +95,7 @@ def check_pictures(
             finally:  # an interrupted run continues from here
                 checked = rows[states[rows] != _UNKNOWN]
                 if known is not None and len(checked):
-                    _update(known, keys[checked], states[checked] == _GRAY)
+                    known.try_to_add(keys[checked], states[checked])
     good = states == _COLORED if drop_gray else states != _UNKNOWN
     gray = (states == _GRAY).nonzero()[:, 0].tolist() if drop_gray else []
     return CheckResult(good.nonzero()[:, 0], broken, [sources[row].name for row in gray])
@@ -115,71 +116,79 @@ def check_picture(source: StoredPicture) -> bool | str:
         return f"{type(error).__name__}: {error}"
 
 
-def _update(known: CheckCache, keys: Tensor, gray: Tensor) -> None:
-    try:
-        known.add(keys, gray)
-    except OSError as error:
-        log.warning("cannot cache the check of the pictures in %s (%s)", known.path, error.strerror or error)
-
-
 def _progress(count: int) -> AbstractContextManager[Callable[[int], None]]:
     return nullcontext(lambda _: None) if count < _NOTICEABLE else progress_bar("checking pictures", count)
 
 
-class CheckCache:
-    """Cached results of checks by key, nine bytes a picture.
+class KnownValues:
+    """Values of earlier looks at pictures by key, in a file.
 
     Args:
-        path: The cache file; a missing or damaged one counts as empty.
+        path: The file; a missing or damaged one counts as empty.
+        dtype: Kind of the values, which are 0 or more; -1 stands for an unknown one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, dtype: torch.dtype = torch.int8) -> None:
         self.path = path
-        self._keys, self._gray = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.bool)
+        self._keys, self._values = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=dtype)
         try:
             with np.load(path, allow_pickle=False) as stored:
-                self._keys, self._gray = torch.from_numpy(stored["keys"]), torch.from_numpy(stored["gray"])
+                keys, values = torch.from_numpy(stored["keys"]), torch.from_numpy(stored["values"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
+        if len(keys) == len(values):
+            self._keys, self._values = keys, values.to(dtype)
 
     def get(self, keys: Tensor) -> Tensor:
-        """Return ``(N,)`` int8 for each key: 1 gray, 0 colored, -1 unknown."""
+        """Return the ``(N,)`` value for each key, -1 if it is unknown."""
         if not len(self._keys):
-            return torch.full((len(keys),), _UNKNOWN, dtype=torch.int8)
+            return torch.full((len(keys),), _UNKNOWN, dtype=self._values.dtype)
         row = torch.searchsorted(self._keys, keys).clamp(max=len(self._keys) - 1)
-        return torch.where(self._keys[row] == keys, self._gray[row].to(torch.int8), _UNKNOWN)
+        return torch.where(self._keys[row] == keys, self._values[row], _UNKNOWN)
 
-    def add(self, keys: Tensor, gray: Tensor) -> None:
-        """Add results, and replace the file.
+    def add(self, keys: Tensor, values: Tensor) -> None:
+        """Add values, and replace the file.
 
         Args:
             keys: ``(N,)`` int64.
-            gray: ``(N,)`` bool.
+            values: ``(N,)``.
 
         Raises:
-            OSError: The file cannot be written; the results are kept in memory.
+            OSError: The file cannot be written; the values are kept in memory.
         """
         every, first = np.unique(torch.cat([keys, self._keys]).numpy(), return_index=True)
-        self._gray = torch.cat([gray, self._gray])[torch.from_numpy(first)]
+        self._values = torch.cat([values.to(self._values.dtype), self._values])[torch.from_numpy(first)]
         self._keys = torch.from_numpy(every)
         packed = BytesIO()
-        np.savez(packed, keys=every, gray=self._gray.numpy())
+        np.savez(packed, keys=every, values=self._values.numpy())
         write_atomic(self.path, packed.getvalue())
 
+    def try_to_add(self, keys: Tensor, values: Tensor) -> None:
+        """Add values; a warning says if the file cannot be written."""
+        try:
+            self.add(keys, values)
+        except OSError as error:
+            log.warning("cannot write what is known of pictures to %s (%s)", self.path, error.strerror)
 
-def cache_path(root: str) -> Path:
-    """Return the file of the `CheckCache` of a data folder, in the user's cache."""
+
+def cache_file(root: Path, kind: str) -> Path:
+    """Return the file of the `KnownValues` of a data folder, in the user's cache."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
-    return cache_home() / "checks" / f"{name}.npz"
+    return cache_home() / kind / f"{name}.npz"
 
 
-def picture_keys(sources: Iterable[StoredPicture]) -> Tensor:
-    """Return ``(N,)`` int64 hashes of the location, file size and modification time of each picture."""
+def picture_keys(sources: Iterable[StoredPicture], method: str = _METHOD) -> Tensor:
+    """Return ``(N,)`` int64 hashes of the location, file size and modification time of each picture.
+
+    Args:
+        sources: The pictures.
+        method: Name of what is looked at: values of another method do not count.
+    """
     keys, path, stamp = array("q"), "", ""
     for source in sources:
         if not source.member or source.path != path:  # members of one tar are consecutive
             path, stamp = source.path, _file_stamp(source.path)
-        text = f"{_METHOD}\0{stamp}\0{source.member}\0{source.offset}\0{source.size}"
+        text = f"{method}\0{stamp}\0{source.member}\0{source.offset}\0{source.size}"
         digest = hashlib.blake2b(os.fsencode(text), digest_size=8).digest()
         keys.append(int.from_bytes(digest, "big", signed=True))
     return tensor_of(keys, torch.int64)

@@ -8,6 +8,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import torch
+from PIL import UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -121,11 +122,6 @@ class PictureDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.sources)
 
-    @property
-    def names(self) -> list[str]:
-        """Names of all pictures, in their order."""
-        return [source.name for source in self.sources]
-
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample of ``key``, an index and a seed."""
         index, seed = key
@@ -158,7 +154,9 @@ def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
     try:
         return decode_rgb(source.read(), short_side)
     except (OSError, ValueError, SyntaxError) as error:
-        reason = " ".join(str(error).split())
+        # the message of the first contains a memory address
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "no picture format that Pillow knows" if unknown else " ".join(str(error).split())
         raise DataError(
             f"{source.name!r} cannot be decoded ({reason}); `colorzoo data verify` lists all such files."
         ) from error

@@ -14,7 +14,8 @@ from colorzoo.data.layouts import class_folders, labels_by_folder
 from colorzoo.data.module import PictureDataModule, labels_of
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
-from colorzoo.data.sources import Sources, find_sources, split_by_content
+from colorzoo.data.sources import Sources, find_sources
+from colorzoo.data.splits import known_places, split_by_content
 from colorzoo.errors import DataError
 from colorzoo.settings import Positive, Share
 
@@ -134,7 +135,8 @@ class FolderDataModule(PictureDataModule):
 
     @cached_property
     def _split_by_content(self) -> dict[str, Sources]:
-        train, val = split_by_content(find_sources(Path(self.hparams.root)), self.hparams.val_share)
+        found, known = find_sources(Path(self.hparams.root)), known_places(self.hparams.root)
+        train, val = split_by_content(found, self.hparams.val_share, known)
         return {"train": train, "val": val}
 
 

@@ -25,9 +25,10 @@ Found = TypeVar("Found")
 class SeededSampler(DistributedSampler[tuple[int, int]]):
     """Yields ``(index, seed)`` pairs that depend on seed and epoch only, so that resumed runs see the same.
 
-    The seed is the sample's own source of randomness. Training shuffles in each epoch and pads to a multiple
-    of the number of processes; evaluation keeps the order and repeats nothing. It is a `DistributedSampler`
-    because Lightning would wrap any other in one and so distribute twice.
+    The seed is the sample's own source of randomness. Training shuffles in each epoch; the order is the same
+    for any number of processes, each of which takes every n-th sample. Evaluation keeps the order and repeats
+    nothing. It is a `DistributedSampler` because Lightning would wrap any other in one and so distribute
+    twice.
 
     Args:
         length: Number of samples.
@@ -37,8 +38,10 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
             None takes each sample once in an epoch.
         rank: Index of this process.
         world_size: Number of processes.
+        drop_last: When shuffling, leave out the samples that would not give each process as many; by default
+            some are repeated.
         seen: Returns, at the start of an iteration, how many samples of this epoch a resumed run has already
-            trained on in this process.
+            trained on, in all processes together.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         weights: Tensor | None = None,
         rank: int = 0,
         world_size: int = 1,
+        drop_last: bool = False,
         seen: Callable[[], int] = lambda: 0,
     ) -> None:
-        super().__init__(cast(Any, range(length)), world_size, rank, shuffle=shuffle, seed=seed)
+        super().__init__(cast(Any, range(length)), world_size, rank, shuffle, seed, drop_last)
         self.length, self.world_size, self.seen = length, world_size, seen
         self.weights = weights
 
@@ -62,23 +66,29 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
 
     def __len__(self) -> int:
         if self.shuffle:
-            return -(-self.length // self.world_size)
+            return self._each(self.length)
         return len(range(self.rank, self.length, self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.arange(self.length)
         if self.shuffle and self.weights is not None:
-            order = draw_weighted(self.weights, len(self) * self.world_size, generator)
+            order = draw_weighted(self.weights, self.length, generator)
         elif self.shuffle:
             order = torch.randperm(self.length, generator=generator)
-            wanted = len(self) * self.world_size
-            order = order.repeat(-(-wanted // max(1, self.length)))[:wanted]
-        seeds = torch.randint(2**62, (len(order),), generator=generator)
-        start, step = self.rank + self.seen() * self.world_size, _CHUNK * self.world_size
-        for first in range(start, len(order), step):
-            mine = slice(first, first + step, self.world_size)
-            yield from zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
+        # of as many samples in any number of processes: the seeds are those of one process
+        seeds = torch.randint(2**62, (self.length,), generator=generator)
+        places = torch.arange(self.seen(), self.length)
+        if self.shuffle and len(places):
+            wanted = self._each(len(places)) * self.world_size
+            places = places.repeat(-(-wanted // len(places)))[:wanted]
+        mine = places[self.rank :: self.world_size]
+        for chunk in torch.split(mine, _CHUNK):
+            yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
+
+    def _each(self, samples: int) -> int:
+        """Return how many of some samples each process takes when shuffling."""
+        return samples // self.world_size if self.drop_last else -(-samples // self.world_size)
 
 
 class TurnSampler(DistributedSampler[list[tuple[int, int]]]):

@@ -14,8 +14,10 @@ training and evaluation.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
@@ -26,7 +28,7 @@ from torch.utils.data import Dataset
 
 from colorzoo.data.aging import age_photos
 from colorzoo.data.augment import augment_batch
-from colorzoo.data.check import CheckCache, cache_path, check_pictures
+from colorzoo.data.check import KnownValues, cache_file, check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
 from colorzoo.data.loader import (
     Batched,
@@ -41,11 +43,17 @@ from colorzoo.data.loader import (
 )
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
+from colorzoo.data.sources import Sources, byte_count
+from colorzoo.data.tolerant import TolerantDataset
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
 from colorzoo.settings import Count, Natural, Probability, Ratio, Share, check_arguments
+from colorzoo.weights.provenance import data_digest
 
 log = logging.getLogger(__name__)
+
+DEFAULT_BATCH = 16
+"""Pictures per batch and process unless a DataModule is given another number."""
 
 
 class PictureDataModule(LightningDataModule):
@@ -68,7 +76,7 @@ class PictureDataModule(LightningDataModule):
     Args:
         root: The folder.
         batch_size: Pictures per batch and process, or sizes that the training batches of an epoch take in
-            turn.
+            turn; None is 16.
         crop: Side of the training crops in pixels, or sides that the batches of an epoch take in turn.
         resize: Shorter side of a decoded training picture; None is 1.25 times the (largest) crop.
         min_scale: Smallest random window, relative to the decoded square.
@@ -91,9 +99,14 @@ class PictureDataModule(LightningDataModule):
         first_crop: Side of the training crops in the first part of the run, if it is below ``crop``: the same
             windows at a lower resolution, for more pictures in the same time. None takes ``crop`` throughout.
         first_share: Share of the run's steps with ``first_crop``.
+        global_batch: Pictures per training batch over all processes, or sizes in turn, in place of
+            ``batch_size``: each process takes its part, so that the training is the same on any number of
+            processes.
+        skip_bad: Training pictures (or shards) that cannot be read and that each worker skips, before one
+            ends the training; others take their places, and each is named.
 
     Raises:
-        ColorzooError: A number is out of its range.
+        ColorzooError: A number is out of its range, or both ``batch_size`` and ``global_batch`` are given.
     """
 
     predicted: ClassVar[str] = "validation pictures"
@@ -102,7 +115,7 @@ class PictureDataModule(LightningDataModule):
     def __init__(
         self,
         root: str,
-        batch_size: Natural | list[Natural] = 16,
+        batch_size: Natural | list[Natural] | None = None,
         crop: Natural | list[Natural] = 176,
         resize: Natural | None = None,
         min_scale: Probability = 0.6,
@@ -119,17 +132,25 @@ class PictureDataModule(LightningDataModule):
         seed: int = 0,
         first_crop: Natural | None = None,
         first_share: Share = 0.5,
+        global_batch: Natural | list[Natural] | None = None,
+        skip_bad: Count = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         check_arguments(type(self), self.hparams)
-        if not (_listed(crop) and _listed(batch_size)):
-            raise DataError("crop and batch_size must be numbers, or lists of at least one.")
+        if batch_size is not None and global_batch is not None:
+            raise DataError(
+                f"batch_size ({batch_size}, of each process) and global_batch ({global_batch}, of all "
+                "together) are both given; use --data.global_batch alone, or set it to null."
+            )
+        if not (_listed(crop) and self._given_batches):
+            raise DataError("crop, batch_size and global_batch must be numbers, or lists of at least one.")
         if resize is not None and resize < (largest := max(_listed(crop))):
             raise DataError(f"resize ({resize}) must not be below crop ({largest}).")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._prepared: dict[str, Pictures] = {}
+        self._ahead = (0, 0)  # an epoch, and how many more of its pictures are done than its batches count
 
     @property
     def hparams(self) -> Any:
@@ -143,8 +164,31 @@ class PictureDataModule(LightningDataModule):
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Sizes of the training batches, in turn."""
-        return _listed(self.hparams.batch_size)
+        """Sizes of the training batches of each process, in turn.
+
+        Raises:
+            DataError: ``global_batch`` cannot be divided by the number of processes.
+        """
+        if self.hparams.global_batch is None:
+            return self._given_batches
+        return [divided_batch(size, self._processes) for size in self._given_batches]
+
+    @property
+    def global_batches(self) -> list[int]:
+        """Sizes of the training batches over all processes, in turn."""
+        if self.hparams.global_batch is None:
+            return [size * self._processes for size in self._given_batches]
+        return self._given_batches
+
+    @property
+    def _given_batches(self) -> list[int]:
+        hp = self.hparams
+        given = hp.batch_size if hp.global_batch is None else hp.global_batch
+        return _listed(DEFAULT_BATCH if given is None else given)
+
+    @property
+    def _processes(self) -> int:
+        return 1 if self.trainer is None else int(self.trainer.world_size)
 
     @property
     def train_side(self) -> int:
@@ -200,7 +244,7 @@ class PictureDataModule(LightningDataModule):
         """Return the pictures that decode and, if asked, have color; log those left out."""
         if not self.hparams.check:
             return pictures
-        known = CheckCache(cache_path(self.hparams.root))
+        known = KnownValues(cache_file(Path(self.hparams.root), "checks"))
         checked = check_pictures(pictures.sources, drop_gray=drop_gray, known=known)
         if self._is_first() and (summary := checked.summary()):
             log.warning(summary)
@@ -208,9 +252,8 @@ class PictureDataModule(LightningDataModule):
 
     def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch."""
-        data: Any = self.train_data
-        sizes = self.batch_sizes
-        drop_last = len(data) >= sizes[0]
+        data: Any = self._tolerant(self.train_data)
+        sizes, drop_last = self.batch_sizes, self._drops_last()
         samples = self.train_sampler()
         if len(sizes) == 1:
             return self._loader(data, samples, sizes[0], drop_last=drop_last)
@@ -248,7 +291,13 @@ class PictureDataModule(LightningDataModule):
         """
         data: Any = self.train_data
         seed, weights = self.hparams.seed, self.sample_weights()
-        return SeededSampler(len(data), seed=seed, weights=weights, seen=self.samples_seen, **self.ranks())
+        more: dict[str, Any] = {"drop_last": self._drops_last(), **self.ranks()}
+        return SeededSampler(len(data), seed=seed, weights=weights, seen=self.samples_seen, **more)
+
+    def _drops_last(self) -> bool:
+        """Return whether an incomplete last batch of an epoch is left out: unless it is the only one."""
+        data: Any = self.train_data
+        return len(data) >= self.global_batches[0]
 
     def sample_weights(self) -> Tensor | None:
         """Return ``(N,)`` weights by which training pictures are drawn; None takes each once in an epoch.
@@ -307,6 +356,17 @@ class PictureDataModule(LightningDataModule):
         """Add entries that are computed from the augmented pictures; by default none."""
         return batch
 
+    def digest(self) -> dict[str, Any] | None:
+        """Return number and hash of the training pictures; None if they are not files of a folder.
+
+        The hash is of their names below the root and their sizes, so that it stays when the folder is moved.
+        """
+        sources: Sources | None = getattr(self.train_data, "sources", None)
+        if sources is None:
+            return None
+        prefix = os.path.join(self.hparams.root, "")  # noqa: PTH118 - as a prefix, with a separator
+        return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
+
     def ranks(self) -> dict[str, Any]:
         """Return ``rank`` and ``world_size`` as arguments of samplers."""
         if self.trainer is None:
@@ -321,10 +381,53 @@ class PictureDataModule(LightningDataModule):
         return int(self.trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
     def samples_seen(self) -> int:
-        """Return how many samples of this epoch the run has trained on, also before it was resumed."""
-        sizes = self.batch_sizes
+        """Return how many samples of this epoch all processes of the run have trained on."""
+        sizes = self.global_batches
         rounds, rest = divmod(self.batches_seen(), len(sizes))
-        return rounds * sum(sizes) + sum(sizes[:rest])
+        epoch, ahead = self._ahead
+        running = self.trainer is not None and self.trainer.current_epoch == epoch
+        return rounds * sum(sizes) + sum(sizes[:rest]) + (ahead if running else 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return, for a checkpoint, by which batches the place in an epoch is counted."""
+        return {"global_batches": self.global_batches, "processes": self._processes, "ahead": self._ahead}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the place in an epoch; see `continue_epoch`, which counts it by other batches."""
+        epoch, pictures = state_dict["ahead"]
+        self._ahead = (epoch, pictures)
+
+    def continue_epoch(self, earlier: Mapping[str, Any], epoch: int, batches: int) -> int:
+        """Go on in an epoch after its first batches, which were of another size.
+
+        Args:
+            earlier: `state_dict` of the run that trained on these batches.
+            epoch: Number of the epoch.
+            batches: Number of the batches.
+
+        Returns:
+            Their number in batches of the present size; the epoch then ends where it would.
+
+        Raises:
+            DataError: The batches take sizes in turn, so that the place cannot be counted.
+        """
+        before, now = earlier["global_batches"], self.global_batches
+        if before == now:
+            return batches
+        if len(before) > 1 or len(now) > 1:
+            raise DataError(
+                f"the checkpoint stands within an epoch of batches of {before} pictures in turn; resume it "
+                f"with --data.global_batch {before if len(before) > 1 else before[0]}, not {now}."
+            )
+        data: Any = self.train_data
+        pictures = batches * before[0] + (self._ahead[1] if self._ahead[0] == epoch else 0)
+        left = (len(data) - pictures) // now[0]
+        counted = len(data) // now[0] - left
+        self._ahead = (epoch, pictures - counted * now[0])
+        return counted
+
+    def _tolerant(self, data: Any) -> Any:
+        return TolerantDataset(data, self.hparams.skip_bad) if self.hparams.skip_bad else data
 
     def _find_usable(self, split: str) -> Pictures:
         drop_gray = bool(self.hparams.drop_gray and split == "train")
@@ -361,7 +464,8 @@ class PictureDataModule(LightningDataModule):
             drop_last=drop_last,
             num_workers=workers,
             collate_fn=collate,
-            worker_init_fn=outlive_signals,
+            # a script of its own ends its workers by a signal
+            worker_init_fn=None if self.trainer is None else outlive_signals,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,
         )
@@ -384,6 +488,22 @@ def labels_of(data: Any, setting: str) -> Tensor:
             "leave it out, or use FolderDataModule with labels: true."
         )
     return labels
+
+
+def divided_batch(size: int, processes: int) -> int:
+    """Return the part of a global batch that each process takes.
+
+    Raises:
+        DataError: It cannot be divided.
+    """
+    if size % processes:
+        lower = size // processes * processes
+        near = " or ".join(str(each) for each in (lower, lower + processes) if each)
+        raise DataError(
+            f"global_batch {size} cannot be divided by {processes} processes; use --data.global_batch "
+            f"{near}, or another number of processes."
+        )
+    return size // processes
 
 
 def _listed(value: int | Sequence[int]) -> list[int]:

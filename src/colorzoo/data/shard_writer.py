@@ -24,7 +24,9 @@ from colorzoo.data.check import is_gray
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.layouts import class_names
 from colorzoo.data.shards import INDEX, MANIFEST, Record, load_litdata, open_chunks
-from colorzoo.data.sources import StoredPicture, find_sources, split_by_content
+from colorzoo.data.sources import StoredPicture, find_sources
+from colorzoo.data.splits import split_by_content
+from colorzoo.environment import core_count
 from colorzoo.errors import DataError
 from colorzoo.pictures.formats import open_picture
 from colorzoo.progress import progress_bar
@@ -218,7 +220,7 @@ def _pool(workers: int | None) -> Iterator[Executor | None]:
     # not fork: a forked child may inherit locks of torch's and Pillow's threads. One thread a process.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers or os.cpu_count(), context, initializer=torch.set_num_threads, initargs=(1,)
+        workers or core_count(), context, initializer=torch.set_num_threads, initargs=(1,)
     ) as pool:
         yield pool
 

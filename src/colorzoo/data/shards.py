@@ -84,6 +84,7 @@ class ShardReader:
         split: ``"train"`` or ``"val"``.
         cache: Folder for downloads; None is one in colorzoo's cache.
         cache_gigabytes: Size beyond which the oldest downloads are deleted; None keeps all.
+        bad: Local chunks that may be missing or cut; their pictures raise the error.
 
     Attributes:
         sizes: Number of pictures in each chunk.
@@ -93,8 +94,15 @@ class ShardReader:
     """
 
     def __init__(
-        self, root: str, split: str, *, cache: str | None = None, cache_gigabytes: float | None = None
+        self,
+        root: str,
+        split: str,
+        *,
+        cache: str | None = None,
+        cache_gigabytes: float | None = None,
+        bad: int = 0,
     ) -> None:
+        self._bad = bad
         self._remote = f"{root.rstrip('/')}/{split}" if _is_remote(root) else None
         self._folder = _local_folder(root, cache) / split
         self._limit = None if cache_gigabytes is None else int(cache_gigabytes * 1e9)
@@ -118,6 +126,7 @@ class ShardReader:
             _download(self._remote, self._folder, path.name)
             _require(path, size)
         if chunk not in self._ahead:
+            _require(path, self._chunks[chunk]["chunk_bytes"])
             self._ahead.append(chunk)
             _read_ahead(path)
         if self._open is None:
@@ -139,8 +148,14 @@ class ShardReader:
                 "make them with: colorzoo data shard PICTURES FOLDER"
             ) from error
         if self._remote is None:
+            problems = 0
             for chunk in chunks:
-                _require(self._folder / chunk["filename"], chunk["chunk_bytes"])
+                try:
+                    _require(self._folder / chunk["filename"], chunk["chunk_bytes"])
+                except DataError:
+                    problems += 1
+                    if problems > self._bad:
+                        raise
         return chunks
 
 
@@ -190,8 +205,12 @@ def s3_client() -> Any:
     Raises:
         DataError: boto3 is not installed.
     """
-    load_litdata()  # which brings boto3
-    return importlib.import_module("boto3").client("s3", config=_s3_config())
+    try:
+        return importlib.import_module("boto3").client("s3", config=_s3_config())
+    except ImportError as error:
+        raise DataError(
+            f's3:// needs boto3 ({error}); install it with: pip install "colorzoo[s3]"'
+        ) from error
 
 
 def _s3_config() -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
 import tarfile
+import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,14 @@ from torch import Tensor
 from colorzoo.errors import DataError
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+_PASSING = frozenset(  # of a server that is restarted or busy
+    {
+        *(errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY),
+        *(errno.ETIMEDOUT, errno.ECONNRESET, errno.EHOSTUNREACH),
+    }
+)
+_PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
 
 
 class StoredPicture(NamedTuple):
@@ -39,7 +48,18 @@ class StoredPicture(NamedTuple):
         return f"{self.path}/{self.member}" if self.member else self.path
 
     def read(self) -> bytes:
-        """Return the encoded picture."""
+        """Return the encoded picture; errors of a network's file system that pass are waited for."""
+        for pause in _PAUSES:
+            try:
+                return self.read_once()
+            except OSError as error:
+                if error.errno not in _PASSING:
+                    raise
+                time.sleep(pause)
+        return self.read_once()
+
+    def read_once(self) -> bytes:
+        """Return the encoded picture, or raise the first error."""
         with open(self.path, "rb") as stream:  # noqa: PTH123 - called per picture; Path is slower
             stream.seek(self.offset)
             return stream.read(self.size)
@@ -197,20 +217,14 @@ def find_sources(folder: Path) -> Sources:
     return found
 
 
-def split_by_content(sources: Sources, val_share: float) -> tuple[Sources, Sources]:
-    """Split into training and validation by a hash of each picture's bytes.
-
-    Duplicates are always in the same split, whatever their names and the rest of the folder.
-
-    Args:
-        sources: All pictures.
-        val_share: Expected share of validation pictures, in [0, 1).
-    """
-    is_val = torch.zeros(len(sources), dtype=torch.bool)
-    for index, source in enumerate(sources):
-        digest = hashlib.sha256(source.read()).digest()
-        is_val[index] = int.from_bytes(digest[:8], "big") < val_share * 2**64
-    return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
+def byte_count(source: StoredPicture) -> int:
+    """Return the number of bytes of an encoded picture; -1 if its file is gone."""
+    if source.size >= 0:
+        return source.size
+    try:
+        return os.stat(source.path).st_size  # noqa: PTH116 - called per picture; Path is slower
+    except OSError:
+        return -1
 
 
 def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:

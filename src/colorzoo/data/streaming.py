@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,7 +44,7 @@ class StreamingDataModule(PictureDataModule):
             pictures are checked when shards are written.
 
     Raises:
-        ColorzooError: A number is out of its range, or ``class_power`` is not 1 or ``batch_size`` a list:
+        ColorzooError: A number is out of its range, or ``class_power`` is not 1 or the batch size a list:
             shards are read in order, in as many batches by each process.
     """
 
@@ -95,7 +95,8 @@ class StreamingDataModule(PictureDataModule):
     def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch; the last batch of an epoch may be smaller."""
         assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
-        return self._loader(self.train_data, self.train_sampler(), self.batch_sizes[0], drop_last=False)
+        data = self._tolerant(self.train_data)
+        return self._loader(data, self.train_sampler(), self.batch_sizes[0], drop_last=False)
 
     def train_sampler(self) -> ShardSampler:
         """Return the sampler of training."""
@@ -106,13 +107,33 @@ class StreamingDataModule(PictureDataModule):
             batch_size=self.batch_sizes[0],
             window=hp.shuffle_window,
             seed=hp.seed,
-            seen=self.samples_seen,
+            seen=lambda: self.samples_seen() // self._processes,
             **self.ranks(),
+        )
+
+    def digest(self) -> dict[str, Any]:
+        """Return number and hash of the pictures and options of which the shards were made."""
+        hp = self.hparams
+        plan = read_manifest(hp.root, hp.cache_dir)["plan"]
+        return {"pictures": sum(self._reader("train").sizes), "sha256": plan}
+
+    def continue_epoch(self, earlier: Mapping[str, Any], epoch: int, batches: int) -> int:
+        """Return ``batches``: an epoch of shards goes on in the same processes only.
+
+        Raises:
+            DataError: The number of processes or the batch is another one.
+        """
+        if (now := self.state_dict()) == {**now, **earlier, "ahead": now["ahead"]}:
+            return batches
+        raise DataError(
+            f"the checkpoint stands within an epoch, whose shards {earlier['processes']} process(es) divide "
+            f"in batches of {earlier['global_batches'][0]}; resume it with as many, or from an epoch's end."
         )
 
     def _reader(self, split: str) -> ShardReader:
         hp = self.hparams
-        return ShardReader(hp.root, split, cache=hp.cache_dir, cache_gigabytes=hp.cache_gigabytes)
+        bad = hp.skip_bad if split == "train" else 0
+        return ShardReader(hp.root, split, cache=hp.cache_dir, cache_gigabytes=hp.cache_gigabytes, bad=bad)
 
 
 class ShardDataset(Dataset[Sample]):

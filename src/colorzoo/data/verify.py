@@ -29,6 +29,7 @@ from colorzoo.data.parallel import bounded_map
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.places import places_pictures
 from colorzoo.data.sources import EXTENSIONS, StoredPicture, find_sources, suffix_of, tar_sources, walk_files
+from colorzoo.environment import core_count
 from colorzoo.errors import DataError
 from colorzoo.pictures.formats import open_picture
 
@@ -207,7 +208,7 @@ def verify(
     sizes, names = array("q"), []
     by_content: dict[bytes, list[int]] = defaultdict(list)
     hashes = array("Q")
-    examined = bounded_map(_read_and_examine, _pictures(report, others), threads or os.cpu_count() or 1)
+    examined = bounded_map(_read_and_examine, _pictures(report, others), threads or core_count())
     for number, (path, length, found) in enumerate(examined):
         name = os.path.relpath(path, root)
         names.append(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
@@ -11,7 +11,6 @@ from colorzoo.errors import ColorzooError
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
 """int8 is for the engine onnxruntime alone."""
 Engine = Literal["torch", "onnxruntime"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
 def choose_device(name: str = "auto") -> torch.device:

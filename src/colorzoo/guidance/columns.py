@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
+from colorzoo.memory import nbytes_of
+
 Column = TypeVar("Column")
 
 
@@ -34,3 +36,8 @@ class ColumnCache(Generic[Column]):
             if missing:
                 self._columns |= zip(missing, self._compute(missing), strict=True)
             return [self._columns[number] for number in numbers]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns."""
+        return nbytes_of(list(self._columns.values()))

@@ -21,6 +21,7 @@ VARIANCE_SHARE = 0.3
 
 MOST_COLUMNS = 256  # of 50 KB each; of more hints the free pixels are solved for at once
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
+_BYTES_PER_ENTRY = 12  # of a sparse matrix: a float64 and an int32
 _LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise of a flat window
 _LEAST_WEIGHT = 1e-6  # relative to the largest; keeps all pixels connected, so the system is never singular
 
@@ -79,6 +80,12 @@ class Propagator:
         sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
         answer: Array = (columns @ sources).T.reshape(ab.shape)
         return answer
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, of their factors and of the cached columns."""
+        factors = 0 if self.solver is None else _BYTES_PER_ENTRY * self.solver.nnz
+        return int(_BYTES_PER_ENTRY * self._weights.nnz + factors + self._inverse.nbytes)
 
     def _solve(self, pixels: list[int]) -> Array:
         """Return columns of the inverse, as rows ``(n, H W)``."""

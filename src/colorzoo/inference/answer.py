@@ -1,21 +1,20 @@
 """The answer of a network to one picture, and the picture that it becomes at any size.
 
-`NetworkAnswer` is what the command line, the pad and videos hold of a colored picture; `NetworkAnswer.over`
-is the one place where it meets the lightness of the picture.
+`NetworkAnswer` is what the command line and the pad hold of a colored picture; `NetworkAnswer.over` is the
+one place where it meets the lightness of the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.full_size import (
     BicubicUpsampler,
     FullLightness,
@@ -24,11 +23,13 @@ from colorzoo.inference.full_size import (
     join,
     join_levels,
 )
+from colorzoo.inference.graph import Ran
 from colorzoo.inference.inside import Surroundings
-from colorzoo.prediction import DeferredMaps
-
-if TYPE_CHECKING:
-    from colorzoo.inference.area_maps import LightnessShift
+from colorzoo.inference.job import Job
+from colorzoo.inference.overlays import overlays_of
+from colorzoo.inference.steps.colors import Solution
+from colorzoo.inference.steps.point_corrections import correct_points
+from colorzoo.inference.steps.sketch import enlarge_painted_lightness
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class ColoredPicture:
         notes: Remarks for the user, such as ignored guidance.
         surroundings: The whole picture, if all others belong to the part within its frame.
         overlays: Changes of the colors above all of the above, the lowest first.
+        steps: The steps that led to the prediction.
     """
 
     ab: Tensor
@@ -52,6 +54,7 @@ class ColoredPicture:
     notes: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
     overlays: tuple[Overlay, ...] = ()
+    steps: tuple[Ran, ...] = ()
 
     @property
     def rgb(self) -> NDArray[np.float32]:
@@ -83,85 +86,84 @@ class NetworkAnswer:
     """A picture colored at the network's size.
 
     Attributes:
-        ab: ``(2, h, w)`` in CIE units; strength, points and areas are applied.
-        extras: Further maps of the model, such as ``"logits"``.
+        job: The job.
+        solution: Its colors.
         notes: Remarks for the user, such as ignored guidance.
-        painted_lightness: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
-        sketch_lightness: ``(1, 1, h, w)`` lightness of that sketch.
-        lightness_shift: Shift of the picture's lightness by areas, or None.
-        locked: ``(h, w)`` in [0, 1], where areas lock the colors; None without areas.
-        hints: Points whose colors are exact at any size, in pixels of the picture.
-        strength: Factor on their chroma.
-        picture_size: Width and height of the picture, if it is known.
-        above: Recipe whose replaced colors and paint lie above all of this.
+        steps: The steps that ran.
     """
 
-    ab: Tensor
-    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    job: Job
+    solution: Solution
     notes: tuple[str, ...] = ()
-    painted_lightness: Tensor | None = None
-    sketch_lightness: Tensor | None = None
-    lightness_shift: LightnessShift | None = None
-    locked: Tensor | None = None
-    hints: tuple[PointHint, ...] = ()
-    strength: float = 1.0
-    picture_size: tuple[int, int] | None = None
-    above: Recipe = field(default_factory=Recipe)
+    steps: tuple[Ran, ...] = ()
 
     @property
-    def nbytes(self) -> int:
-        """Memory of the large maps."""
-        if isinstance(self.extras, DeferredMaps):
-            return self.ab.nbytes + self.extras.nbytes
-        return self.ab.nbytes + sum(values.nbytes for values in self.extras.values())
+    def ab(self) -> Tensor:
+        """``(2, h, w)`` in CIE units; strength, points and areas are applied."""
+        return self.solution.colors.ab[0]
+
+    @property
+    def painted_lightness(self) -> Tensor | None:
+        """``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos."""
+        return self.solution.colors.painted
+
+    @property
+    def extras(self) -> Mapping[str, Tensor]:
+        """Further maps of the model, such as ``"logits"``."""
+        return self.solution.extras
+
+    def on_picture(self) -> ColoredPicture:
+        """Return the answer over the picture of its job.
+
+        Raises:
+            ValueError: The job has no picture.
+        """
+        part = self.job.part
+        if part.picture is None:
+            raise ValueError("this job holds no picture; use `over` with its lightness")
+        return self.over(FullLightness(part.picture.levels), part.surroundings)
 
     def over(
-        self, lightness: FullLightness | Tensor, model: str = "", surroundings: Surroundings | None = None
+        self, lightness: FullLightness | Tensor, surroundings: Surroundings | None = None
     ) -> ColoredPicture:
         """Return the answer over the lightness of the picture.
 
         Args:
             lightness: Lightness ``(H, W)`` of the picture, or of a copy of it at another size.
-            model: Name of the model.
             surroundings: The whole picture, if the lightness is that of the part within its frame.
         """
         shown = self._lightness(lightness)
-        corrections = self._corrections(shown)
-        overlays = self._overlays(shown.shape)
-        return ColoredPicture(self.ab, model, shown, corrections, self.notes, surroundings, overlays)
+        return ColoredPicture(
+            self.ab,
+            self.job.network.name,
+            shown,
+            self._corrections(shown),
+            self.notes,
+            surroundings,
+            overlays_of(self.job.recipe, self.job.part.size, shown.shape, self.solution.colors.locked),
+            self.steps,
+        )
 
     def _lightness(self, lightness: FullLightness | Tensor) -> FullLightness | Tensor:
         """Return the lightness of the result."""
-        if self.painted_lightness is not None and self.sketch_lightness is not None:
-            from colorzoo.inference.sketches import enlarge_painted_lightness
-
+        shift = self.solution.colors.shift
+        if self.painted_lightness is not None:
             sketch = lightness.whole() if isinstance(lightness, FullLightness) else lightness[None, None]
-            return enlarge_painted_lightness(sketch, self.sketch_lightness, self.painted_lightness)[0, 0]
-        if self.lightness_shift is None:
+            small = self.job.part.lightness
+            return enlarge_painted_lightness(sketch, small, self.painted_lightness)[0, 0]
+        if shift is None:
             return lightness
         if isinstance(lightness, FullLightness):
-            return replace(lightness, shift=self.lightness_shift.by_rows(lightness.shape))
-        return self.lightness_shift.apply(lightness[None, None])[0, 0]
+            return replace(lightness, shift=shift.by_rows(lightness.shape))
+        return shift.apply(lightness[None, None])[0, 0]
 
     def _corrections(self, lightness: FullLightness | Tensor) -> tuple[PointCorrection, ...]:
         """Return what gives the points their exact colors over a lightness of the result."""
-        if not self.hints or self.painted_lightness is not None:
+        hints, (width, height) = self.job.recipe.points, self.job.part.size
+        if not hints or self.painted_lightness is not None:
             return ()
-        from colorzoo.inference.full_size_points import correct_points
-
-        hints, (height, width) = self.hints, lightness.shape
-        if self.picture_size not in (None, (width, height)):
-            assert self.picture_size is not None
-            x, y = width / self.picture_size[0], height / self.picture_size[1]
+        if (height, width) != tuple(lightness.shape):
+            x, y = lightness.shape[1] / width, lightness.shape[0] / height
             hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
-        found = correct_points(hints, self.ab, lightness, strength=self.strength, locked=self.locked)
-        return tuple(found)
-
-    def _overlays(self, shape: Sequence[int]) -> tuple[Overlay, ...]:
-        """Return what lies above the colors at a height and width."""
-        if self.picture_size is None or not (self.above.paint or self.above.replacements):
-            return ()
-        from colorzoo.inference.overlays import overlays_of
-
-        size = int(shape[0]), int(shape[1])
-        return overlays_of(self.above, self.picture_size, size, self.strength, self.locked)
+        strength, locked = self.job.recipe.strength, self.solution.colors.locked
+        return tuple(correct_points(hints, self.ab, lightness, strength=strength, locked=locked))

@@ -1,35 +1,21 @@
-"""Class maps: from the model or a label image, reassigned by a table, painted, and shown over a photo.
-
-In a recipe they are ``classes``: ``map`` (old class -> new class, SPColor section III-D), ``file`` and
-``reference_file`` (label images in place of the model's classes), ``painted`` (polygons with a class).
-"""
+"""The classes of a photo, found and shown over it."""
 
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from colorzoo.capabilities import FindsClasses
-from colorzoo.color import rgb_to_lab
-from colorzoo.errors import GuidanceError
-from colorzoo.guidance import ClassMap, Recipe
-from colorzoo.guidance.objects import PaintedClass
 from colorzoo.inference.full_size import FullLightness, working_size
-from colorzoo.model import ColoringModel
-from colorzoo.pictures.formats import open_picture
+from colorzoo.inference.steps.classes import find_classes
 from colorzoo.pictures.picture import Picture
 
-_SAME_ASPECT = 0.02  # tolerance of the aspect ratio of a label image, for rounding
-_LARGEST = 65535
 _GOLDEN = 0.618034  # successive hues lie far apart
 _BLEND = 0.55
 _ROW, _BOX, _LEGEND = 22, 14, 120  # pixels
@@ -50,120 +36,6 @@ class Segmented:
 
     labels: NDArray[np.int64]
     shares: dict[int, float]
-
-
-def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
-    """Segment a lightness on the model's device; return the classes on the CPU."""
-    device = cast(ColoringModel, model).device
-    with torch.inference_mode():
-        return model.segment(lightness.to(device)).cpu()
-
-
-def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tensor | None) -> ClassMap | None:
-    """Return the classes of a recipe; None without the field ``classes``, for the model's own.
-
-    Args:
-        model: The model, for the classes that no label image gives.
-        recipe: The recipe; painted polygons are in pixels of ``recipe.width``.
-        lightness: ``(1, 1, h, w)`` in [0, 100].
-        reference: ``(1, 3, h', w')`` in [0, 1], or None.
-
-    Returns:
-        The classes; None also for a model that finds none, where a label image is missing.
-
-    Raises:
-        GuidanceError: A class does not exist, or a label image does not fit.
-    """
-    if "classes" not in recipe.kinds() or lacks_classes(model, recipe):
-        return None
-    wanted = recipe.classes
-    file, reference_file = wanted.file, wanted.reference_file
-    count = None if file else getattr(model, "class_count", None)
-    target = read_labels(file, lightness) if file else find_classes(cast(FindsClasses, model), lightness)
-    moved = target.clone()
-    for old, new in wanted.moved.items():
-        for number in (old, new):
-            _check_class(number, count, "recipe.classes.map")
-        moved[target == old] = new
-    _paint(moved, wanted.painted, recipe, count)
-    if reference is None:
-        return ClassMap(moved)
-    if reference_file:
-        if reference.shape[2:] == (1, 1):  # of an exemplar without a picture
-            raise GuidanceError(
-                "classes of a reference (--reference-classes) belong to one picture; several references and "
-                "looks have none."
-            )
-        return ClassMap(moved, read_labels(reference_file, reference))
-    if file:
-        raise GuidanceError(
-            "classes.file names the classes of the picture, but classes.reference_file (--reference-classes) "
-            "is missing: the classes of the reference must be of the same kind."
-        )
-    return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
-
-
-def lacks_classes(model: object, recipe: Recipe) -> bool:
-    """Return whether a recipe leaves classes to a model that finds none."""
-    return not isinstance(model, FindsClasses) and not recipe.classes.file
-
-
-def read_label_image(path: str | Path) -> NDArray[np.int64]:
-    """Read a label image ``(H, W)``, the class of each pixel as its gray value or palette index.
-
-    Args:
-        path: An 8- or 16-bit image of one channel, as in COCO-Stuff.
-
-    Raises:
-        GuidanceError: It cannot be read, or has colors.
-    """
-    try:
-        with open_picture(path) as image:
-            if image.mode not in ("L", "P", "I", "I;16", "1"):
-                raise GuidanceError(
-                    f"label image {str(path)!r} has the mode {image.mode}; one channel with the number "
-                    "of the class was expected (gray or palette)."
-                )
-            return np.asarray(image).astype(np.int64)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "it is no picture"
-        raise GuidanceError(f"label image {str(path)!r} cannot be read: {reason}.") from error
-
-
-def read_labels(path: str | Path, like: Tensor) -> Tensor:
-    """Read a label image for a picture ``(1, C, h, w)``, ``(1, 1, h', w')`` int64 at the image's own size.
-
-    Raises:
-        GuidanceError: See `read_label_image`; or it has another shape than the picture.
-    """
-    labels = torch.from_numpy(read_label_image(path))[None, None]
-    (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]
-    if abs(width * rows / (height * columns) - 1) > max(_SAME_ASPECT, 1 / min(height, width, rows, columns)):
-        raise GuidanceError(
-            f"label image {str(path)!r} has {columns} x {rows} pixels, which is not the shape of its picture "
-            f"({width} x {height} at the network's size)."
-        )
-    return labels
-
-
-def _paint(labels: Tensor, painted: Sequence[PaintedClass], recipe: Recipe, count: int | None) -> None:
-    """Set the class of the pixels inside painted polygons, later ones over earlier ones."""
-    height, width = labels.shape[-2:]
-    scale = (width / (recipe.width or width), height / (recipe.height or height))
-    for area in painted:
-        number, corners = area.number, area.path
-        if number is None or len(corners) < 3:
-            raise GuidanceError(f"{area.name} needs a class and a path of at least three corners.")
-        _check_class(number, count, area.name)
-        canvas = Image.new("1", (width, height))
-        ImageDraw.Draw(canvas).polygon([(x * scale[0], y * scale[1]) for x, y in corners], fill=1)
-        labels[0, 0][torch.from_numpy(np.array(canvas))] = number
-
-
-def _check_class(number: int, count: int | None, name: str) -> None:
-    largest = _LARGEST if count is None else count - 1
-    if number > largest:
-        raise GuidanceError(f"{name} has class {number}; classes are from 0 to {largest}.")
 
 
 def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segmented:

@@ -1,20 +1,25 @@
-"""Models with their weights, for coloring."""
+"""Models with their weights, for coloring: chosen for guidance, and loaded."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from colorzoo.card import Use
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Guidance, Recipe
+from colorzoo.inference.references import ability_for, model_of_looks
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings
-from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights.choice import USES, ModelChoice, choose_model
+from colorzoo.weights.load import model_of_file
 
 _UNTRAINED = (
     "{} is untrained, its weights are random; "
@@ -99,3 +104,41 @@ def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringMode
     if told and not model_card(choice.name).weights:  # a new paper, which cannot be tried otherwise
         told.append("allow_untrained=True (--allow-untrained) colors with random ones")
     return model, "; ".join(told) or _UNTRAINED.format(choice.name)
+
+
+def choose_for_guidance(
+    model: str | None,
+    guidance: Guidance | Recipe,
+    weights: str | Path | None = "default",
+    *,
+    references: Sequence[object] = (),
+    fast: bool = False,
+) -> ModelChoice:
+    """Choose the named model, else that of the recipe, of the weight file, of a look, else the default.
+
+    Args:
+        model: Registered name, or None.
+        guidance: Guidance or recipe; it decides which models can serve.
+        weights: As of `choose_model`.
+        references: References beside the guidance, or those of the recipe: pictures, looks, or paths of them.
+        fast: As of `choose_model`.
+
+    Raises:
+        ColorzooError: As `choose_model`.
+    """
+    if model is None and isinstance(guidance, Recipe):
+        model = guidance.model
+    name = model or model_of_file(weights) or model_of_looks(references)
+    uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
+    return choose_model(name, uses, weights, fast=fast, able=able, create=create_coloring_model)
+
+
+def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:
+    """Return the uses of a model for this guidance; a reference beside it comes first."""
+    kinds = ("exemplar", *guidance.kinds()) if reference else guidance.kinds()
+    actions = {area.action for area in guidance.areas} if isinstance(guidance, Recipe) else set()
+    if "color" in actions:
+        kinds = (*kinds, "points")  # their colors reach the model as points
+    if "thing" in actions:
+        kinds = (*kinds, "boxes", "scribbles")
+    return tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import ComparesPlaces
+from colorzoo.capabilities import ComparesPlaces, Edits, Redraws
 from colorzoo.engines.device import Engine, Precision, choose_dtype
 from colorzoo.engines.fast import fast_module
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
-from colorzoo.inference.incremental import IncrementalModel
+from colorzoo.memory import nbytes_of
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 
 if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
+
+T = TypeVar("T")
+_NUMBERS = itertools.count(1)
+
+
+@dataclass
+class EditState:
+    """State of a model that makes its next edit of a picture faster.
+
+    Attributes:
+        owner: The model that keeps it and its device; None before the first edit.
+        kept: What it keeps.
+    """
+
+    owner: tuple[object, torch.device] | None = None
+    kept: Any = None
+
+    def of(self, model: object, device: torch.device, make: Callable[[], Any]) -> Any:
+        """Return what a model keeps; what another one kept is replaced by a result of ``make``."""
+        if self.owner != (model, device):
+            self.owner, self.kept = (model, device), make()
+        return self.kept
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept."""
+        return nbytes_of(self.kept)
 
 
 class NetworkRunner:
@@ -29,13 +58,14 @@ class NetworkRunner:
     If the memory of the device is too small, the model goes on on the CPU.
 
     Attributes:
+        model: The model.
+        name: Its name for messages.
         device: Device of the model.
         notes: Remarks for the user.
-        lock: Held by each call, and by whoever calls the model otherwise.
 
     Args:
         model: The model, which is moved to the device.
-        name: Its name for errors.
+        name: See above.
         device: The device.
         precision: See `Colorizer`.
         engine: See `Colorizer`.
@@ -44,25 +74,29 @@ class NetworkRunner:
     def __init__(
         self, model: ColoringModel, name: str, device: torch.device, precision: Precision, engine: Engine
     ) -> None:
-        self._model, self._name, self._precision = model.to(device).eval(), name, precision
+        self.model, self.name, self._precision = model.to(device).eval(), name, precision
         self._graph = _graph_of(model, name, precision) if engine == "onnxruntime" else None
         self._fast: ColoringModel | None = None
-        self._incremental = IncrementalModel()
+        self._number = next(_NUMBERS)
+        self._lock = threading.Lock()
         self.device = device
         self.notes: tuple[str, ...] = ()
-        self.lock = threading.Lock()
 
-    def forget(self) -> None:
-        """Drop what is kept of earlier pictures."""
-        with self.lock:
-            self._incremental = IncrementalModel()
+    def __repr__(self) -> str:
+        return f"{self.name} {self._number}"  # part of keys, so no two are the same
 
-    def predict(self, network_input: Tensor, guidance: Guidance) -> Prediction:
+    def ask(self, question: Callable[[Any], T]) -> T:
+        """Return what a function of the model answers."""
+        with self._lock, torch.inference_mode():
+            return question(self.model)
+
+    def predict(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Run the model.
 
         Args:
             network_input: ``(B, 1, h, w)`` lightness or sketch.
             guidance: Guidance of the same size.
+            state: What it keeps from edit to edit.
 
         Returns:
             The prediction: its colors in float32 on the CPU, its extras on the device.
@@ -70,9 +104,17 @@ class NetworkRunner:
         Raises:
             ColorzooError: The prediction is not finite, in float32 either.
         """
-        with self.lock:
+        return self.run(lambda model: self.answer(model, network_input, guidance, state))
+
+    def run(self, call: Callable[[Any], Prediction]) -> Prediction:
+        """Return a prediction of the model; see `predict`.
+
+        Args:
+            call: Calls the model that it gets, with tensors on `device`.
+        """
+        with self._lock:
             try:
-                return self._predict_finite(network_input, guidance)
+                return self._finite(call)
             except RuntimeError as error:  # MPS has no error class of its own for this
                 out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
                 if not out_of_memory or self.device.type == "cpu":
@@ -80,33 +122,43 @@ class NetworkRunner:
             # outside the handler, whose traceback would keep the tensors on the device alive
             self.notes = (f"{self.device.type} ran out of memory; colored on the CPU",)
             self.device = torch.device("cpu")
-            self._model.to(self.device)
-            self._incremental = IncrementalModel()  # its maps lie on the full device
-            return self._predict_finite(network_input, guidance)
+            self.model.to(self.device)
+            return self._finite(call)
 
-    def likeness(self, lightness: Tensor, mask: Tensor) -> Tensor:
+    def likeness(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
         """Return `ComparesPlaces.likeness` of a model that has it, in float32 on the CPU."""
         dtype = choose_dtype(self._precision, self.device)
-        with self.lock, self._at_precision(dtype):
+        with self._lock, self._at_precision(dtype):
             model = self._model_for(dtype)
             assert isinstance(model, ComparesPlaces)
-            found = self._incremental.likeness(model, lightness.to(self.device), mask.to(self.device))
-            return found.float().cpu()
+            memory = state.of(model, self.device, model.remember)
+            return model.likeness(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
 
-    def _predict_finite(self, network_input: Tensor, guidance: Guidance) -> Prediction:
+    def answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
+        """Return the answer of the model or of its copy, by the shortest way that it offers."""
+        network_input, guidance = network_input.to(self.device), guidance.to(self.device)
+        if guidance.scribbles is not None and isinstance(model, Redraws):
+            others = replace(guidance, scribbles=None)
+            opened = state.of(model, self.device, lambda: model.open(network_input, others))
+            return model.redraw(opened, guidance.scribbles)
+        # after the first edit pictures without points are remembered too: they get points next
+        edited = guidance.points is not None or state.kept is not None
+        alone = len(network_input) == 1 and self.device.type == "cpu"
+        if edited and alone and isinstance(model, Edits):
+            return model.edit(network_input, guidance, state.of(model, self.device, model.remember))
+        prediction: Prediction = model(network_input, guidance)
+        return prediction
+
+    def _finite(self, call: Callable[[Any], Prediction]) -> Prediction:
         """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
         preferred = choose_dtype(self._precision, self.device)
-        network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         for dtype in dict.fromkeys((preferred, torch.float32)):
             with self._at_precision(dtype):
-                if self._graph is None:
-                    prediction = self._incremental.predict(self._model_for(dtype), network_input, guidance)
-                else:
-                    prediction = self._graph(network_input, guidance)
+                prediction = call(self._graph or self._model_for(dtype))
             if torch.isfinite(prediction.colors).all():
                 return prediction.with_colors(prediction.colors.float().cpu())
         raise ColorzooError(
-            f"{self._name} predicted values that are not finite, in float32 too; check its weights."
+            f"{self.name} predicted values that are not finite, in float32 too; check its weights."
         )
 
     @contextmanager
@@ -118,9 +170,9 @@ class NetworkRunner:
     def _model_for(self, dtype: torch.dtype) -> ColoringModel:
         """Return the model, or on a CPU its faster copy, which is made on first use."""
         if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
-            return self._model  # also where the copy's precision was too low
+            return self.model  # also where the copy's precision was too low
         if self._fast is None:
-            self._fast = fast_module(self._model, dtype)
+            self._fast = fast_module(self.model, dtype)
         return self._fast
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.capabilities import FindsClasses, GivesLooks, MixesLooks
 from colorzoo.errors import GuidanceError, WeightsError
-from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture, is_gray
@@ -306,3 +307,12 @@ def _shares(weights: Sequence[float], count: int) -> list[float]:
             f"{count} references need as many weights from 0, one of them above 0; got {list(weights)}."
         )
     return [weight / total for weight in weights]
+
+
+def describe_statistics(picture: Picture) -> dict[str, Any]:
+    """Return histogram and saturation of a reference picture in the form of a recipe."""
+    found = statistics_of(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
+    assert found.histogram is not None
+    assert found.saturation is not None
+    shares = [round(share, 6) for share in found.histogram[0].tolist()]
+    return {"saturation": round(float(found.saturation), 4), "histogram": shares}

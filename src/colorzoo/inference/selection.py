@@ -22,8 +22,8 @@ from torch.nn import functional as F
 from colorzoo.capabilities import EmbedsPlaces, TappedModel
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Mask
-from colorzoo.inference.area_maps import polygon_map
-from colorzoo.inference.points import Map, edge_costs
+from colorzoo.inference.steps.area_masks import polygon_map
+from colorzoo.inference.steps.reach import Map, edge_costs
 from colorzoo.model import ColoringModel, check_input, coloring_model
 
 _GRID = 128  # shorter side of the grid on which a click grows

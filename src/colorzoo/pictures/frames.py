@@ -55,15 +55,6 @@ class PictureFrame:
     hidden: bool = False
 
 
-def look_for_frames(source: str | Path | bytes) -> Frames | None:
-    """Describe a file of several pictures without decoding them; see `frames_of`."""
-    try:
-        with opened(source) as (file, name):
-            return frames_of(file, name)
-    except PictureError:  # reading the file raises it again
-        return None
-
-
 def frames_of(file: IO[bytes], name: str) -> Frames | None:
     """Describe an opened file of several pictures without decoding them.
 
@@ -113,7 +104,7 @@ def read_frames(
 
     Args:
         source: A file, or the bytes of one.
-        frames: Its content, from `look_for_frames`.
+        frames: Its content, from `frames_of`.
         max_pixels: Refuse frames of more pixels.
         salvage: Leave out damaged pages, and the frames from a damaged one on.
 

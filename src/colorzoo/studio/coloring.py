@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -13,15 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
-from colorzoo.inference.guidance_maps import draw_guidance
 from colorzoo.inference.inside import Surroundings, crop_map
+from colorzoo.inference.job import Job, Part
 from colorzoo.inference.palette import Distribution
-from colorzoo.prediction import AbPrediction, DeferredMaps
+from colorzoo.prediction import AbPrediction
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.photo import Photo, fit_size, jpeg
 from colorzoo.studio.protocol import Limits
@@ -29,7 +26,6 @@ from colorzoo.studio.workers import ThreadCountChooser
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
-_CACHED = 4  # results of a session, 5 MB each: the last steps of undo, and one without the selected point
 
 
 def distribution_of(answer: NetworkAnswer) -> Distribution | None:
@@ -44,43 +40,6 @@ def distribution_of(answer: NetworkAnswer) -> Distribution | None:
 def match_of(answer: NetworkAnswer) -> Tensor | None:
     """Return ``(2, h, w)`` place in the reference (x, y as shares of its size); None if unknown."""
     return answer.extras["match"][0] if "match" in answer.extras else None
-
-
-def _to_keep(extras: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Return the maps that requests of the pad use; several of them are kept for every session."""
-    if isinstance(extras, DeferredMaps):
-        return extras
-    kept = {"logits": torch.float16, "match": torch.float32}
-    return {name: extras[name][:1].cpu().to(kind) for name, kind in kept.items() if name in extras}
-
-
-@dataclass
-class ResultCache:
-    """The last results of a session, for undo and redo.
-
-    Attributes:
-        entries: Results by `PadRequest.key`, newest last.
-    """
-
-    entries: OrderedDict[str, NetworkAnswer] = field(default_factory=OrderedDict)
-
-    def get(self, key: str) -> NetworkAnswer | None:
-        """Return a result and mark it as used."""
-        found = self.entries.get(key)
-        if found is not None:
-            self.entries.move_to_end(key)
-        return found
-
-    def put(self, key: str, result: NetworkAnswer) -> None:
-        """Add a result; the least recently used ones are dropped."""
-        self.entries[key] = result
-        while len(self.entries) > _CACHED:
-            self.entries.popitem(last=False)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory in use."""
-        return sum(result.nbytes for result in list(self.entries.values()))
 
 
 @dataclass
@@ -105,70 +64,60 @@ class PadRequest:
         colorizer: The model.
         photo: The photo.
         recipe: Hints and settings; of the part, if the photo is one.
-        reference: ``(1, 3, h, w)`` in [0, 1], or None.
-        reference_id: Changes with the reference.
+        reference: Reference whose colors to use, or None.
         threads: Chooses the number of torch's threads; None leaves it alone.
     """
 
     colorizer: Colorizer
     photo: Photo
     recipe: Recipe
-    reference: Tensor | None = None
-    reference_id: str = ""
+    reference: Exemplar | None = None
     threads: ThreadCountChooser | None = None
-
-    def key(self, size: int) -> str:
-        """Return the key of the result in the cache of the session."""
-        # paint and replaced colors lie above the answer of the network
-        below = replace(self.recipe, paint=(), replacements=())
-        plain = replace(below, model=None, width=None, height=None, sha256=None)
-        text = json.dumps(plain.to_dict(), sort_keys=True)
-        part = self.photo.window and self.photo.window.inside
-        return f"{self.colorizer.name} {size} {self.photo.sha256} {part} {self.reference_id} {text}"
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that the network gets."""
         return self.photo.network_lightness(self.colorizer.size)
 
+    def job(self) -> Job:
+        """Return the job of coloring the photo.
 
-def predict(request: PadRequest, cache: ResultCache) -> NetworkAnswer:
-    """Color a photo at the network's size, or return the cached result.
+        Raises:
+            GuidanceError: The recipe does not fit the photo.
+        """
+        return self.colorizer.job_of(Part(self.lightness(), self.photo.size), self.recipe, self.reference)
+
+    def quick_job(self, size: int) -> Job:
+        """Return the job of coloring the photo at once, at another size and of nearly the same lightness."""
+        part = Part(self.photo.approximate_lightness(size), self.photo.size)
+        return self.colorizer.job_of(part, self.recipe, self.reference)
+
+
+def predict(request: PadRequest) -> NetworkAnswer:
+    """Color a photo at the network's size.
 
     Raises:
         ColorzooError: The recipe does not fit the photo, or the model fails.
     """
-    return _predict(request, request.colorizer.size, cache, Stopwatch())
+    return _run(request, request.job())
 
 
-def _predict(request: PadRequest, size: int, cache: ResultCache, watch: Stopwatch) -> NetworkAnswer:
-    key = request.key(size)
-    if (found := cache.get(key)) is not None:
-        watch.lap("network")
-        return replace(found, above=request.recipe)
-    lightness = (
-        request.lightness() if size == request.colorizer.size else request.photo.approximate_lightness(size)
-    )
-    drawn = draw_guidance(
-        request.recipe, request.photo.size, (int(lightness.shape[2]), int(lightness.shape[3]))
-    )
+def _run(request: PadRequest, job: Job) -> NetworkAnswer:
     threads = None if request.threads is None else request.threads.choose()
     if threads is not None:
         torch.set_num_threads(threads)
-    watch.lap("prepare")
-    started = time.thread_time()
+    began, started = time.perf_counter(), time.thread_time()
     with torch.inference_mode():
-        result = request.colorizer.color_lightness(lightness, drawn, request.reference)
-        result = replace(result, extras=_to_keep(result.extras))
-    cache.put(key, result)
-    watch.lap("network")
-    if threads is not None and request.threads is not None and size == request.colorizer.size:
-        processor = (time.thread_time() - started) * 1e3
-        request.threads.record(threads, watch.spent["network"], processor)
-    return result
+        answer = request.colorizer.run(job)
+    remembered = answer.steps[-1].remembered
+    if threads is not None and request.threads is not None and not remembered:
+        wall, processor = time.perf_counter() - began, time.thread_time() - started
+        if min(job.part.seen) == min(request.lightness().shape[2:]):
+            request.threads.record(threads, wall * 1e3, processor * 1e3)
+    return answer
 
 
 def preview(
-    request: PadRequest, quality: Quality, cache: ResultCache, limits: Limits
+    request: PadRequest, quality: Quality, limits: Limits
 ) -> tuple[NetworkAnswer, bytes, dict[str, Any]]:
     """Color a photo at the size of a quality.
 
@@ -178,8 +127,10 @@ def preview(
     watch = Stopwatch()
     # regions and classes depend on the network's size, so a drag keeps it for them
     halved = quality == "drag" and not {"regions", "classes"} & set(request.recipe.kinds())
-    size = request.colorizer.size // 2 if halved else request.colorizer.size
-    result = _predict(request, size, cache, watch)
+    job = request.quick_job(request.colorizer.size // 2) if halved else request.job()
+    watch.lap("prepare")
+    result = _run(request, job)
+    watch.lap("network")
     lightness = _preview_lightness(request.photo.whole or request.photo, quality, limits)
     surroundings = None
     if (window := request.photo.window) is not None:

@@ -15,15 +15,14 @@ from colorzoo.batch.options import options_of
 from colorzoo.batch.origin import UsedFile, origin_of_model, origin_of_result
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.recipe import read_reach
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guidance_maps import describe_statistics
 from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.overlays import without_paint
-from colorzoo.inference.references import as_reference, require_color, without_color
+from colorzoo.inference.references import as_reference, describe_statistics, require_color, without_color
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.picture import is_gray
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance
@@ -32,7 +31,6 @@ from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import (
     PadRequest,
     Quality,
-    ResultCache,
     color_at,
     displayed_points,
     distribution_of,
@@ -155,7 +153,7 @@ class Context:
         model = colorizer.model
         if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
             raise without_color(repr(reference.file.name))
-        return PadRequest(colorizer, part, recipe, reference.rgb, reference.id, threads)
+        return PadRequest(colorizer, part, recipe, Exemplar(reference.rgb), threads)
 
     def file(self) -> tuple[bytes, str]:
         """Return content and name of the file of the request.
@@ -242,7 +240,7 @@ def _color(ctx: Context) -> Iterator[Message]:
     if not worker.loaded:
         yield Message({"type": "model", **worker.capabilities()})
     request = ctx.pad_request(recipe)
-    result, picture, facts = preview(request, cast(Quality, quality), ctx.session.cache, ctx.limits)
+    result, picture, facts = preview(request, cast(Quality, quality), ctx.limits)
     shown = iter([asdict(point) for point in displayed_points(request)])
     window = request.photo.window
     points = [
@@ -276,7 +274,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
     place = _inner(request, _inside(x, y, ctx.photo()))
-    result = predict(request, ctx.session.cache)
+    result = predict(request)
     found: dict[str, Any] = {"lightness": None, "items": [], "entropy": None}
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
@@ -287,7 +285,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
 def _next(ctx: Context) -> Iterator[Message]:
     """Find the place where a hint would help most."""
     request = ctx.pad_request()
-    result = predict(request, ctx.session.cache)
+    result = predict(request)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
     if (distribution := distribution_of(result)) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
@@ -302,7 +300,7 @@ def _probe(ctx: Context) -> Iterator[Message]:
     x, y = place = ctx.place()
     request = ctx.pad_request()
     if request.photo.window is None or request.photo.window.inside.contains(place):
-        lab = color_at(request, predict(request, ctx.session.cache), _inner(request, place))
+        lab = color_at(request, predict(request), _inner(request, place))
     else:
         lab = torch.tensor([ctx.photo().lightness_at(place), 0.0, 0.0])  # the frame stays gray
     yield ctx.answer(
@@ -348,7 +346,7 @@ def _select(ctx: Context) -> Iterator[Message]:
         if fields.take("exact"):
             mask = regions.select_outline(request, path, size)
         else:
-            mask = regions.select_in_outline(request, ctx.session.cache, path, size)
+            mask = regions.select_in_outline(request, path, size)
     else:
         mask = regions.select_at_point(request, _inner(request, ctx.place()), size)
     yield ctx.answer("selected", mask=mask)
@@ -360,7 +358,7 @@ def _keep(ctx: Context) -> Iterator[Message]:
     request = ctx.pad_request()
     if (window := request.photo.window) is not None:
         (area,) = crop_recipe(Recipe(areas=(area,)), window.size, window.inside)[0].areas
-    kept = regions.locked_colors(request, predict(request, ctx.session.cache), area)
+    kept = regions.locked_colors(request, predict(request), area)
     yield ctx.answer("kept", kept=kept)
 
 
@@ -369,7 +367,7 @@ def _propose(ctx: Context) -> Iterator[Message]:
     request = ctx.pad_request()
     if "regions" not in request.colorizer.model.accepts:
         raise StudioError("unsupported", f"{request.colorizer.name} does not ask for regions")
-    facts, buffer = regions.describe_regions(request, predict(request, ctx.session.cache))
+    facts, buffer = regions.describe_regions(request, predict(request))
     yield ctx.answer("regions", buffer, **facts)
 
 
@@ -384,7 +382,7 @@ def _match(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     x, y = fields.required_number("x"), fields.required_number("y")
     request = ctx.pad_request()
-    result = predict(request, ctx.session.cache)
+    result = predict(request)
     reference = ctx.session.reference
     found: tuple[float, float] | None = None
     match = match_of(result)
@@ -412,7 +410,7 @@ def _sample(ctx: Context) -> Iterator[Message]:
         with ctx.pool.borrow(name) as colorizer:
             recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
             request = ctx.task_by(colorizer, photo, recipe)
-            photo.samples[key] = preview(request, "drag", ResultCache(), ctx.limits)[1]
+            photo.samples[key] = preview(request, "drag", ctx.limits)[1]
     yield ctx.answer("sample", photo.samples[key], name=name, mime="image/jpeg")
 
 
@@ -432,10 +430,10 @@ def _export(ctx: Context) -> Iterator[Message]:
         yield ctx.answer("progress", share=0.05)
     picture = photo.decode(ctx.limits)
     colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
-    rgb = None if reference is None else reference.rgb
+    exemplar = None if reference is None else Exemplar(reference.rgb)
     if large:
         yield ctx.answer("progress", share=0.25)
-    colored = colorizer.colorize(picture, recipe, reference=rgb)
+    colored = colorizer.colorize(picture, recipe, reference=exemplar)
     notes = [*picture.notes, *colored.notes]
     if large:
         yield ctx.answer("progress", share=0.5)

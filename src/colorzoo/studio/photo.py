@@ -26,7 +26,7 @@ from colorzoo.errors import PictureError
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import BandShrinker, FullLightness, bands, shrink_lightness, working_size
 from colorzoo.inference.inside import check_inside, crop_map, find_inside
-from colorzoo.inference.sketches import looks_drawn
+from colorzoo.inference.steps.sketch import looks_drawn
 from colorzoo.pictures.formats import check_pixels, open_picture
 from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note
 from colorzoo.pictures.read import identified, read_file, read_picture

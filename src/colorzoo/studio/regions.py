@@ -21,14 +21,15 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
 from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.answer import NetworkAnswer
-from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.classes import find_classes
-from colorzoo.inference.points import even_reaches, find_extent, is_limited
-from colorzoo.inference.points import starting_reach as find_start
-from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
+from colorzoo.inference.plan import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
 from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
+from colorzoo.inference.steps.area_masks import draw_areas, encode_locked_colors, locked_share
+from colorzoo.inference.steps.reach import Map, Paths, Places, even_reaches, is_limited, on_grid
+from colorzoo.inference.steps.reach import starting_reach as find_start
+from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.pictures.formats import open_picture
-from colorzoo.studio.coloring import PadRequest, ResultCache, predict
+from colorzoo.studio.coloring import PadRequest, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
@@ -47,11 +48,9 @@ def describe_regions(request: PadRequest, result: NetworkAnswer) -> tuple[dict[s
     Raises:
         GuidanceError: The model does not use regions.
     """
-    lightness = request.lightness()
-    proposed, found = (
-        request.colorizer.propose(lightness),
-        request.colorizer.regions(lightness, request.recipe),
-    )
+    lightness, job = request.lightness(), request.job()
+    proposed = request.colorizer.result(proposed_regions(job))
+    found = request.colorizer.result(divided_regions(job))
     index = found.index[0, 0]
     height, width = index.shape
     shown = lightness[0] if result.painted_lightness is None else result.painted_lightness[0]
@@ -98,7 +97,7 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     facts: dict[str, Any] = {**_class_shares(photo, names), "reference": None}
     if request.reference is None:
         return facts, (_uint16_bytes(photo),)
-    reference = find_classes(model, rgb_to_lab(request.reference)[:, :1])[0, 0]
+    reference = find_classes(model, rgb_to_lab(request.reference.rgb)[:, :1])[0, 0]
     facts["reference"] = _class_shares(reference, names)
     return facts, (_uint16_bytes(photo), _uint16_bytes(reference))
 
@@ -131,12 +130,12 @@ def select_at_point(request: PadRequest, place: tuple[float, float], size: float
 
 
 def select_in_outline(
-    request: PadRequest, cache: ResultCache, path: Sequence[tuple[float, float]], size: float
+    request: PadRequest, path: Sequence[tuple[float, float]], size: float
 ) -> dict[str, Any]:
     """Return the mask of the object inside of an outline in pixels of the photo; more than 1 selects more."""
     lightness = request.lightness()
     try:
-        ab = predict(request, cache).ab
+        ab = predict(request).ab
     except GuidanceError:  # the model needs guidance
         ab = torch.zeros(2, *lightness.shape[2:])
     return _mask_fields(request, resize_mask(select_outlined(lightness, ab, path, request.photo.size), size))
@@ -176,7 +175,9 @@ def locked_colors(request: PadRequest, result: NetworkAnswer, area: Area) -> dic
     others = (
         [other for other in request.recipe.areas if other.action == "only"] if area.action == "only" else []
     )
-    share = locked_share(draw_areas([*others, area], request.photo.size, lightness), area.action)
+    share = locked_share(
+        draw_areas(lightness, areas=[*others, area], picture_size=request.photo.size), area.action
+    )
     painted = torch.zeros_like(lightness) if result.painted_lightness is None else result.painted_lightness
     lab = torch.cat([painted[0], result.ab])
     if (window := request.photo.window) is not None:
@@ -194,12 +195,9 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
         request: The photo and the model.
         point: The point, in pixels of the photo.
     """
-    lightness = request.lightness()
-    weight = torch.ones(lightness.shape[2:])
+    weight = torch.ones(request.lightness().shape[2:])
     if is_limited(point):
-        weight = find_extent(
-            lightness, [point], request.photo.size, request.colorizer.likeness(lightness)
-        ).weight
+        weight = request.colorizer.result(extent_of(request.job(), [point])).weight
     alpha = (weight * _TINT_ALPHA).round().byte().numpy()
     if request.photo.window is not None:
         alpha = request.photo.window.surrounded(alpha)
@@ -216,20 +214,25 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
         request: The photo and the model.
         point: The point, in pixels of the photo.
     """
-    lightness = request.lightness()
-    return even_reaches(
-        lightness, point, request.photo.size, _REACH_STEPS, request.colorizer.likeness(lightness)
-    )
+    paths, alike = _search(request, point)
+    return even_reaches(paths.costs, alike, _REACH_STEPS)
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
     """Return a reach for a new point at x and y of the photo; None if the model cannot tell."""
-    lightness = request.lightness()
-    likeness = request.colorizer.likeness(lightness)
-    if likeness is None or "points" not in request.colorizer.model.accepts:
+    if "points" not in request.colorizer.model.accepts:
         return None
-    radius = _POINT * min(request.photo.size) / min(lightness.shape[2:])
-    return find_start(lightness, PointHint(*place, radius), request.photo.size, likeness)
+    radius = _POINT * min(request.photo.size) / min(request.lightness().shape[2:])
+    paths, alike = _search(request, PointHint(*place, radius))
+    return None if alike is None else find_start(paths.costs, alike)
+
+
+def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
+    """Return the paths from a point, and how like it the cells of their grid are."""
+    job, places = request.job(), Places.of([point], request.photo.size)
+    paths = request.colorizer.result(paths_from(job, places))
+    likeness = request.colorizer.result(likeness_to(job, places))
+    return paths, on_grid(likeness, paths.costs)
 
 
 def matched_place(

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from colorzoo.batch.origin import UsedFile
-from colorzoo.studio.coloring import ResultCache
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import Limits, StudioError
 
@@ -47,18 +46,16 @@ class Session:
         id: Random and secret; a client that has it owns the session.
         photo: The opened photo.
         reference: The attached reference picture.
-        cache: The last results.
         last_used: Time of the last use, by the clock of the store.
         connected: Whether a pad is connected; a second one gets a new session.
         connection: Number of the connection; work for an earlier one is given up.
         cancelled: Numbers of the last requests that the pad has cancelled.
-        lock: Guards ``photo``, ``reference`` and ``cache``, which several workers use.
+        lock: Guards ``photo`` and ``reference``, which several workers use.
     """
 
     id: str
     photo: Photo | None = None
     reference: AttachedReference | None = None
-    cache: ResultCache = field(default_factory=ResultCache)
     last_used: float = 0.0
     connected: bool = False
     connection: int = 0
@@ -66,10 +63,9 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def set_photo(self, photo: Photo | None) -> None:
-        """Replace the photo and drop what belonged to the old one; None closes it."""
+        """Replace the photo; None closes it."""
         with self.lock:
             self.photo = photo
-            self.cache = ResultCache()
             if photo is None:
                 self.reference = None
 
@@ -78,7 +74,7 @@ class Session:
         """Memory in use."""
         photo = 0 if self.photo is None else self.photo.nbytes
         reference = 0 if self.reference is None else self.reference.rgb.nbytes
-        return photo + reference + self.cache.nbytes
+        return photo + reference
 
 
 class SessionStore:

@@ -14,6 +14,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_POINTS
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.memory import Memory
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
@@ -61,8 +62,12 @@ class Studio:
         self.limits = limits = limits or Limits()
         self.network = ColoringModel.working_size if colorizer is None else colorizer.size
         size = None if colorizer is None else colorizer.requested_size
+        memory = Memory() if colorizer is None else colorizer.memory  # one for all models and pads
         self.pool = ModelPool(
-            lambda name: Colorizer(name, device=device, size=size), colorizer, model, limits.queued
+            lambda name: Colorizer(name, device=device, size=size, memory=memory),
+            colorizer,
+            model,
+            limits.queued,
         )
         self.pool.threads = ThreadCountChooser() if tune else None
         self.sessions = SessionStore(limits, on_remove=self._forget)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from colorzoo.data.module import DEFAULT_BATCH
 from colorzoo.weights.sharded import RECORD
 
 STATE = "RunRecord"
@@ -23,7 +24,9 @@ _TRAINER = (
     "overfit_batches",
     "sync_batchnorm",
 )
-_EASY = frozenset({"num_workers", "cache", "check", "val_batch_size", "val_limit"})  # of data: same training
+_EASY = frozenset(
+    {"num_workers", "cache", "check", "val_batch_size", "val_limit", "skip_bad"}
+)  # of data: same training
 _STATES = ("optimizer", "lr_scheduler")  # restored from the checkpoint with all their options
 _OWN = frozenset({"total_steps"})  # of schedules: not restored
 _SHOWN = 3
@@ -65,11 +68,12 @@ class Change:
         return parts[0] == "model" and any(part.endswith(_STATES) for part in parts)
 
 
-def training_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def training_settings(config: Mapping[str, Any], processes: int = 1) -> dict[str, Any]:
     """Return the settings of a configuration that identify its training, as plain values.
 
     Args:
         config: A configuration of ``fit`` as a mapping.
+        processes: Number of processes of the run, from which the global batch follows.
     """
     trainer = config.get("trainer") or {}
     callbacks = trainer.get("callbacks") or []
@@ -80,9 +84,22 @@ def training_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "seed_everything": config.get("seed_everything"),
         "model": config.get("model"),
-        "data": config.get("data"),
+        "data": _with_global_batch(config.get("data"), processes),
         "trainer": {**chosen, "averaging": averaging},
     }
+
+
+def _with_global_batch(data: Any, processes: int) -> Any:
+    """Return the settings of data with the global batch in place of the batch of a process."""
+    arguments = data.get("init_args") if isinstance(data, Mapping) else None
+    if not isinstance(arguments, Mapping) or "global_batch" not in arguments:
+        return data
+    given = arguments["global_batch"]
+    if given is None:
+        own = arguments.get("batch_size") or DEFAULT_BATCH
+        given = [size * processes for size in own] if isinstance(own, list) else own * processes
+    others = {name: value for name, value in arguments.items() if name != "batch_size"}
+    return {**data, "init_args": {**others, "global_batch": given}}
 
 
 def recorded_settings(checkpoint: Path) -> dict[str, Any]:

@@ -22,6 +22,10 @@ _OF_GROUP = re.compile(
 )
 
 
+_BATCHES = ("batch_size", "global_batch")  # of a process, and of all; one of them counts
+_SWITCHES = ("--fresh", "--dry_run")  # true when given without a value
+
+
 @dataclass(frozen=True)
 class Argument:
     """One argument.
@@ -65,6 +69,17 @@ def value_of(flag: str, arguments: Sequence[Argument]) -> str | None:
     return next((each.value for each in reversed(arguments) if each.flag == flag), None)
 
 
+def root_of(arguments: Sequence[Argument]) -> str | None:
+    """Return the last ``trainer.default_root_dir`` of options and configurations."""
+    found: str | None = None
+    for each in arguments:
+        if each.flag == "--trainer.default_root_dir":
+            found = each.value
+        elif isinstance(each.content, Mapping) and isinstance(each.content.get("trainer"), Mapping):
+            found = each.content["trainer"].get("default_root_dir", found)
+    return found
+
+
 def with_value(flag: str, value: Path | None, arguments: Sequence[Argument]) -> list[Argument]:
     """Return arguments with another value for a flag that they have; without the flag for None."""
     given = [] if value is None else [Argument(flag, str(value))]
@@ -85,6 +100,22 @@ def spell_nulls(arguments: Sequence[Argument]) -> list[Argument]:
     return [spelled(each) for each in arguments]
 
 
+def with_last_batch(arguments: Sequence[Argument]) -> list[Argument]:
+    """Unset the batch of a process if that of all is given after it, or the reverse."""
+    given = [name for each in arguments for name in _batches_in(each)]
+    earlier = [name for name in _BATCHES if name in given and name != given[-1]]
+    return [*arguments, *(Argument(f"--data.{name}", "null") for name in earlier)]
+
+
+def _batches_in(argument: Argument) -> list[str]:
+    """Return which settings of a batch an argument gives."""
+    if argument.content is None:
+        return [name for name in _BATCHES if argument.flag in (f"--data.{name}", f"--data.init_args.{name}")]
+    data = argument.content.get("data") if isinstance(argument.content, Mapping) else None
+    settings = data.get("init_args") if isinstance(data, Mapping) else None
+    return [name for name in _BATCHES if isinstance(settings, Mapping) and settings.get(name) is not None]
+
+
 def import_tasks(arguments: Sequence[Argument]) -> None:
     """Import the tasks that arguments name, so that short names resolve; all tasks if they name none."""
     known = task_paths()
@@ -94,6 +125,8 @@ def import_tasks(arguments: Sequence[Argument]) -> None:
 
 
 def _understood(argument: Argument) -> Argument:
+    if argument.flag in _SWITCHES and argument.value is None:
+        return replace(argument, value="true")
     if argument.value == "None":  # as a sweep of wandb writes null
         return replace(argument, value="null")
     if argument.flag not in ("--config", "-c") or argument.value is None:

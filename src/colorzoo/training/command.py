@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,6 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.strategies import ModelParallelStrategy
 
 from colorzoo.card import ModelCard
 from colorzoo.data import PictureDataModule
@@ -27,17 +24,11 @@ from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.metrics.named import parse_name
 from colorzoo.registry import card_of, model_card
-from colorzoo.training.agreement import (
-    Change,
-    changes,
-    read_record,
-    recorded_settings,
-    summary,
-    training_settings,
-)
-from colorzoo.training.arguments import Argument, import_tasks, spell_nulls, value_of, with_value
+from colorzoo.training.agreement import training_settings
+from colorzoo.training.arguments import Argument, import_tasks, spell_nulls, with_last_batch
 from colorzoo.training.callbacks import (
     ConsoleProgress,
+    DataPlace,
     NonFiniteGuard,
     PictureGrid,
     ResumeGuard,
@@ -49,22 +40,27 @@ from colorzoo.training.callbacks import (
 )
 from colorzoo.training.callbacks.checkpoints import checkpoints_last, missing_checkpoints
 from colorzoo.training.configs import config_folders
-from colorzoo.training.loggers import RUNS, CSVLogger, continue_logger, earlier_run
-from colorzoo.training.messages import (
-    explain,
-    explain_file_error,
-    explain_load,
-    explain_lost_process,
-    filter_messages,
-)
+from colorzoo.training.faults import explain_trainer, translated
+from colorzoo.training.loggers import CSVLogger, continue_logger, earlier_run, place_logger
+from colorzoo.training.messages import filter_messages
+from colorzoo.training.mirror import Mirror
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
-from colorzoo.training.resuming import SPECIAL, agreeing_checkpoint, is_folder, report
-from colorzoo.training.saving import CheckpointFile
+from colorzoo.training.processes import process_count
+from colorzoo.training.rehearsal import check_monitors, move_here, rehearse
+from colorzoo.training.resumed import (
+    check_checkpoint,
+    finished,
+    join_shards,
+    resume,
+    with_implied_arguments,
+)
+from colorzoo.training.resuming import brought, is_remote
+from colorzoo.training.runs import RUNS, report
+from colorzoo.training.saving import CheckpointFile, ShardedStrategy
 from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.provenance import Provenance
-from colorzoo.weights.sharded import RECORD, is_sharded
 
 
 def run(verb: str, arguments: Sequence[Argument]) -> int:
@@ -83,7 +79,8 @@ def run(verb: str, arguments: Sequence[Argument]) -> int:
     """
     filter_messages()
     with TemporaryDirectory() as folder:
-        current = spell_nulls(with_implied_arguments(join_shards(verb, arguments, Path(folder))))
+        complete = with_implied_arguments(join_shards(verb, arguments, Path(folder)))
+        current = spell_nulls(with_last_batch(complete))
         import_tasks(current)
         try:
             cli = ZooCLI(
@@ -92,27 +89,18 @@ def run(verb: str, arguments: Sequence[Argument]) -> int:
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 seed_everything_default=0,
+                auto_configure_optimizers=False,  # the models' own are checked, recorded and resumed
                 save_config_callback=RunConfig,
                 trainer_defaults={"enable_model_summary": False, "use_distributed_sampler": False},
                 parser_kwargs={"parser_mode": "omegaconf", "exit_on_error": False},
                 args=[verb, *(each.word for each in current)],
             )
-        except ArgumentError as error:
-            raise explain(str(error)) from error
-        except MisconfigurationException as error:  # of a callback, when training starts
-            raise ColorzooError(f"trainer: {_explain_trainer(str(error))}") from error
-        except ValueError as error:
-            if (cause := _cause_of(error)) is None:
+        except ColorzooError:
+            raise
+        except Exception as error:
+            if (ours := translated(error)) is None:
                 raise
-            raise cause from error
-        except OSError as error:
-            raise explain_file_error(error) from error
-        except RuntimeError as error:
-            if "loading state_dict" in str(error):
-                raise explain_load(str(error)) from error
-            if (lost := explain_lost_process(error)) is None:
-                raise
-            raise lost from error
+            raise ours from error
         except SystemExit as stop:
             if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
                 raise stop.__context__ from None
@@ -128,6 +116,7 @@ class ZooCLI(LightningCLI):
     """
 
     exit_code = 0
+    _mirror: Mirror | None = None
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the zoo's own options."""
@@ -157,6 +146,19 @@ class ZooCLI(LightningCLI):
             help="Compile training steps with torch.compile; see configs/cluster/fast.yaml.",
         )
         parser.add_argument(
+            "--fresh",
+            type=bool,
+            default=False,
+            help="Start a new run if the folder of --ckpt_path has runs of other settings only.",
+        )
+        parser.add_argument(
+            "--dry_run",
+            type=bool,
+            default=False,
+            help="Train nothing: check settings, monitors, packages, pictures and space, also without a GPU, "
+            "and say what would be resumed.",
+        )
+        parser.add_argument(
             "--output",
             type=str | None,
             default=None,
@@ -172,16 +174,45 @@ class ZooCLI(LightningCLI):
         """Choose the checkpoint to resume, keep what it restores, and let the loggers continue its run.
 
         Raises:
-            WeightsError: No checkpoint of the folder is intact, or it cannot be resumed with the settings.
+            WeightsError: See `resume`.
         """
+        self._take_local_folders()
         if self.subcommand == "fit":
-            self._settings = training_settings(self._plain_config())
-            self._resume()
+            config = self.config[self.subcommand]
+            self._processes = processes = process_count(config["trainer"])
+            self._settings = resume(config, lambda: training_settings(self._plain_config(), processes))
+            if config["dry_run"]:
+                move_here(config["trainer"])
         run = self._earlier_run()
         given = self._get(self.config, "trainer.logger")
-        if run is not None and given not in (None, True, False):
+        if given not in (None, True, False):
             for logger in given if isinstance(given, list) else [given]:
-                continue_logger(logger, run)
+                place_logger(logger, self._root())
+                if run is not None:
+                    continue_logger(logger, run)
+
+    def _take_local_folders(self) -> None:
+        """Let a run whose folder is in a bucket work in a local one.
+
+        Raises:
+            ColorzooError: A callback or logger would write to an address itself.
+        """
+        trainer = self.config[str(self.subcommand)]["trainer"]
+        for kind, name in (("callbacks", "dirpath"), ("logger", "save_dir")):
+            given = trainer.get(kind)
+            for each in given if isinstance(given, list) else [given]:
+                place = each.get("init_args", {}).get(name) if hasattr(each, "get") else None
+                if is_remote(place):
+                    raise ColorzooError(
+                        f"{name} {place!r}: callbacks and loggers write to local folders; give "
+                        "--trainer.default_root_dir s3://BUCKET/FOLDER instead, and everything is sent there."
+                    )
+        address = trainer.get("default_root_dir")
+        if is_remote(address):
+            trainer["default_root_dir"] = str(brought(address))
+            if self.subcommand == "fit":
+                self._mirror = Mirror(address)
+                self._mirror.check()
 
     def _plain_config(self) -> dict[str, Any]:
         """Return the configuration as mappings, lists, numbers and text."""
@@ -189,44 +220,6 @@ class ZooCLI(LightningCLI):
         text = parser.dump(self.config[str(self.subcommand)], skip_none=False, skip_validation=True)
         plain: dict[str, Any] = yaml.safe_load(text)
         return plain
-
-    def _resume(self) -> None:
-        """Replace the folder of ``ckpt_path`` by a checkpoint, and settings by those that it restores."""
-        config = self.config[str(self.subcommand)]
-        given = config.get("ckpt_path")
-        if not given or given in SPECIAL:
-            return
-        path: Path | None = Path(given)
-        if is_folder(Path(given)):
-            path = agreeing_checkpoint(Path(given), lambda each: summary(self._changes(each)))
-            config["ckpt_path"] = None if path is None else str(path)
-        if path is None or not (path.is_file() or is_sharded(path)):
-            return
-        try:
-            found = self._changes(path)
-        except Exception:  # a file that is no checkpoint is explained when it is loaded
-            return
-        if refused := [each for each in found if each.refused]:
-            raise WeightsError(
-                f"--ckpt_path {given!r} was trained with another optimizer or schedule ({summary(refused)}); "
-                "resume it with its own, or start a new training from its weights with --init_from."
-            )
-        restored = [each for each in found if each.restored]
-        for each in restored:
-            config[each.key] = each.earlier
-        others = [each for each in found if not each.restored]
-        parts = [f"with {summary(others)}"] if others else []
-        if restored:
-            parts.append(f"without effect, as the checkpoint restores its optimizer: {summary(restored)}")
-        if config.get("init_from"):
-            parts.append("--init_from without effect, as the checkpoint has its own weights")
-        if parts:
-            report(f"resuming {'; '.join(parts)}")
-        self._settings = training_settings(self._plain_config())
-
-    def _changes(self, checkpoint: Path) -> list[Change]:
-        """Return what differs from the settings of a checkpoint."""
-        return sorted(changes(recorded_settings(checkpoint), self._settings), key=lambda each: each.key)
 
     def _root(self) -> Path:
         return Path(self._get(self.config, "trainer.default_root_dir") or Path.cwd())
@@ -267,12 +260,15 @@ class ZooCLI(LightningCLI):
         plugins = config.get("plugins") or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
-            kwargs["plugins"] = [*plugins, CheckpointFile()]
+            own = CheckpointFile() if self._mirror is None else CheckpointFile(self._mirror.try_to_send)
+            kwargs["plugins"] = [*plugins, own]
         self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, taken)]}
         try:
             trainer: Any = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError) as error:
-            raise ColorzooError(f"trainer: {_explain_trainer(str(error))}") from error
+            raise explain_trainer(error) from error
+        if self._mirror is not None and isinstance(trainer.strategy, ShardedStrategy):
+            raise ColorzooError("sharded checkpoints are not sent to a bucket; use a local default_root_dir.")
         trainer.callbacks = checkpoints_last(trainer.callbacks)
         return cast(Trainer, trainer)
 
@@ -284,7 +280,7 @@ class ZooCLI(LightningCLI):
         monitor = f"val/psnr_{watched[len(watched) // 2]}"
         always = [
             *(PictureGrid(), RunRecord(self._settings), NonFiniteGuard()),
-            *(ResumeGuard(), StepSeed(int(seed or 0))),
+            *(ResumeGuard(), DataPlace(), StepSeed(int(seed or 0))),
         ]
         if config.get("enable_checkpointing") is False:
             return always
@@ -296,8 +292,8 @@ class ZooCLI(LightningCLI):
         assert isinstance(model, ColorizationModule)
         model.allow_untrained = self._get(self.config, "allow_untrained")
         checkpoint = self._get(self.config, "ckpt_path")
-        if checkpoint and checkpoint not in SPECIAL:
-            self._check_checkpoint(Path(checkpoint))
+        if checkpoint:
+            check_checkpoint(Path(checkpoint), self.trainer)
         if metrics := self._get(self.config, "metrics"):
             set_metrics(model, [name.strip() for name in metrics.split(",")])
         model.provenance = replace(model.provenance, config=self._config_names())
@@ -308,16 +304,6 @@ class ZooCLI(LightningCLI):
             print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
             if note := slow_precision(str(self.trainer.precision), self.trainer.strategy.root_device):
                 print(note, file=sys.stderr)
-
-    def _check_checkpoint(self, path: Path) -> None:
-        if is_sharded(path):
-            if not isinstance(self.trainer.strategy, ModelParallelStrategy):
-                raise WeightsError(
-                    f"--ckpt_path {str(path)!r} is a sharded checkpoint; resume it with --config "
-                    "cluster/fsdp.yaml (with any number of processes), or start anew with --init_from."
-                )
-        elif not path.is_file():
-            raise WeightsError(f"--ckpt_path {str(path)!r}: no such file.")
 
     def _config_names(self) -> tuple[str, ...]:
         """Return the configuration files of this run: shipped ones by their path below ``configs/``."""
@@ -334,6 +320,12 @@ class ZooCLI(LightningCLI):
         """Train (LightningCLI calls this in place of the Trainer's)."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
+        if self._get(self.config, "dry_run"):
+            data = options["datamodule"]
+            for line in rehearse(self.trainer, model, data, self._processes, self._root()):
+                print(line)
+            return
+        check_monitors(model, self.trainer)
         if reason := finished(self.trainer, options.get("ckpt_path")):
             report(f"{reason}; nothing is left to train")
             return
@@ -341,7 +333,11 @@ class ZooCLI(LightningCLI):
             # not the whole module: metrics of validation would be compiled too, for minutes
             setattr(model, "training_step", torch.compile(model.training_step))  # noqa: B010 - a method
             report("the first steps compile the training step, which takes a minute or more")
-        self.trainer.fit(model, **options)
+        try:
+            self.trainer.fit(model, **options)
+        finally:
+            if self._mirror is not None and self.trainer.is_global_zero:
+                self._mirror.try_to_send()
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
         """Color the pictures of a data set at full size (LightningCLI calls this in place of the Trainer's).
@@ -381,45 +377,6 @@ def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object]) -
             "LearningRateFinder needs a model with a single attribute lr; compare runs with several "
             "--model.optimizer.lr instead (docs/training.md, Sweeps)."
         )
-
-
-def finished(trainer: Trainer, checkpoint: str | Path | None) -> str:
-    """Return that the run of a checkpoint has reached its end, in words; empty if it has not.
-
-    Args:
-        trainer: The trainer, which knows the end.
-        checkpoint: The checkpoint, or None.
-    """
-    if not checkpoint or str(checkpoint) in SPECIAL:
-        return ""
-    content = read_record(Path(checkpoint))
-    # of 0.1.0, whose global_step of a model with a discriminator counts both optimizers
-    steps = int(content.get("provenance", {}).get("steps", content.get("global_step", 0)))
-    epochs = content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {})
-    if trainer.max_steps > 0 and steps >= trainer.max_steps:
-        return f"the run of {checkpoint} is finished: {steps} of {trainer.max_steps} steps"
-    done = int(epochs.get("processed", 0))
-    if trainer.max_epochs is not None and 0 < trainer.max_epochs <= done:
-        return f"the run of {checkpoint} is finished: {done} of {trainer.max_epochs} epochs"
-    return ""
-
-
-def _cause_of(error: BaseException) -> ColorzooError | None:
-    """Return the error of this package that the parser has wrapped, if it is one."""
-    inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, ColorzooError):
-        inner = inner.__cause__ or inner.__context__
-    return inner
-
-
-def _explain_trainer(message: str) -> str:
-    """Return one line for an error of the Trainer's arguments."""
-    if "gpu backend" in message:
-        return (
-            "this machine has no GPU that torch can use (see `colorzoo doctor`); use one that has, or "
-            "--trainer.accelerator auto."
-        )
-    return " ".join(message.split())
 
 
 def slow_precision(precision: str, device: torch.device) -> str:
@@ -488,37 +445,6 @@ def start_from(model: ColorizationModule, source: str) -> None:
     model.continue_from(earlier.stage)
 
 
-def join_shards(verb: str, arguments: Sequence[Argument], folder: Path) -> Sequence[Argument]:
-    """Replace the sharded checkpoint of ``validate``, ``test`` and ``predict`` by one file without optimizer.
-
-    Args:
-        verb: The verb.
-        arguments: Its arguments.
-        folder: Where the file is written.
-    """
-    checkpoint = value_of("--ckpt_path", arguments)
-    if verb == "fit" or not checkpoint or not is_sharded(Path(checkpoint)):
-        return arguments
-    content = torch.load(Path(checkpoint) / RECORD, map_location="cpu", weights_only=True)
-    joined = folder / "joined.ckpt"
-    torch.save({**content, "state_dict": read_weights(Path(checkpoint)).state_dict}, joined)
-    return with_value("--ckpt_path", joined, arguments)
-
-
-def with_implied_arguments(arguments: Sequence[Argument]) -> Sequence[Argument]:
-    """Add implied arguments: the model of a checkpoint, and the DataModule of ``--data.root``."""
-    flags = {each.flag for each in arguments}
-    if "--config" in flags:
-        return arguments
-    added = []
-    checkpoint = value_of("--ckpt_path", arguments)
-    if checkpoint and Path(checkpoint).is_file() and not any(flag.startswith("--model") for flag in flags):
-        added.append(Argument("--model", json.dumps(_model_of(Path(checkpoint)))))
-    if "--data" not in flags and any(flag.startswith("--data.") for flag in flags):
-        added.append(Argument("--data", "FolderDataModule"))
-    return [*added, *arguments]
-
-
 def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, bool]:
     """Return path and hash, and whether the keys are the authors'."""
     card: ModelCard | None
@@ -532,19 +458,3 @@ def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, b
     if found is None:
         raise WeightsError(f"--init_from {source!r}: {card.name} has no weights on this machine.")
     return found.path, found.sha256, found.published
-
-
-def _model_of(checkpoint: Path) -> dict[str, Any]:
-    """Return class and arguments of the model in a checkpoint of ``fit``."""
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        hparams = content["hyper_parameters"]
-    except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
-        raise WeightsError(
-            f"--ckpt_path {str(checkpoint)!r} is not a checkpoint of `colorzoo fit` "
-            f"({type(error).__name__}); for bare weights use --model CLASS --init_from FILE."
-        ) from error
-    if "_class_path" not in hparams:
-        raise WeightsError(f"--ckpt_path {str(checkpoint)!r} does not record its model; add --model CLASS.")
-    arguments = {key: value for key, value in hparams.items() if not key.startswith("_")}
-    return {"class_path": hparams["_class_path"], "init_args": arguments}

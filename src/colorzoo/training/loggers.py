@@ -24,10 +24,10 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from PIL import Image
 
 from colorzoo.errors import first_words
-from colorzoo.training.resuming import is_first_process
+from colorzoo.training.runs import RUNS, is_first_process
 
-RUNS, RECORD, TABLE = "runs", "run.json", "metrics.csv"
-"""Folder of all runs, and two files of each."""
+RECORD, TABLE = "run.json", "metrics.csv"
+"""Two files of each run."""
 
 _SERVER = "https://api.wandb.ai"
 PATIENCE = 5.0  # seconds
@@ -163,6 +163,18 @@ def earlier_run(checkpoint: Path, root: Path) -> Path | None:
     """
     folder = checkpoint.resolve().parent.parent
     return folder if folder.parent == (root / RUNS).resolve() and (folder / RECORD).is_file() else None
+
+
+def place_logger(config: Any, root: Path) -> None:
+    """Let a logger of a configuration write below the folder of the run unless its path is absolute.
+
+    Args:
+        config: ``class_path`` and ``init_args`` of the logger; changed in place.
+        root: ``trainer.default_root_dir``.
+    """
+    arguments = config["init_args"]
+    if "save_dir" in arguments:
+        arguments["save_dir"] = str(root / (arguments["save_dir"] or "."))
 
 
 def continue_logger(config: Any, run: Path) -> None:

@@ -1,4 +1,4 @@
-"""Messages of training: one-line errors of the command line, and a filter of Lightning's routine messages."""
+"""Messages of training: one-line errors of the parser, and a filter of Lightning's routine messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable
 
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.registry import task_paths
 from colorzoo.settings import argument_types, setting_groups
 
@@ -27,10 +27,7 @@ _UNKNOWN_OPTION = re.compile(
     r"|Group '\w+' does not accept option '([\w.]+)'"
 )
 
-_LOST_PROCESS = re.compile(  # what gloo, NCCL and the store of torch say when another process is gone
-    r"Connection (?:closed|reset) by peer(?: \[\S+\]:\d+)?|remote process exited|Broken pipe|Socket closed"
-    r"|failed to recv, got 0 bytes"
-)
+_OF_LIGHTNING = ("optimizer", "lr_scheduler")  # options of LightningCLI that pass by the models' own
 
 _INFORMATION = (
     "litlogger",
@@ -67,37 +64,6 @@ def explain(message: str) -> ColorzooError:
     return ColorzooError(f"{_summary(message, where)}; `colorzoo fit --help` lists all options.")
 
 
-def explain_load(message: str) -> WeightsError:
-    """Return the error for a checkpoint that does not fit the configured model."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    shown = " ".join(lines[1:3])[:240]
-    return WeightsError(
-        f"the checkpoint does not fit the model of the configuration ({shown}); use the configuration it was "
-        "trained with (config.yaml in its run's folder)."
-    )
-
-
-def explain_file_error(error: OSError) -> ColorzooError:
-    """Return the error for a file that cannot be read or written, with its path and the reason."""
-    reason = error.strerror
-    if reason is None:  # of a worker's process: its message is a traceback, whose last line counts
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    path = error.filename2 or error.filename
-    named = f"{path}: {reason}" if path else reason
-    return ColorzooError(f"{named}; complete checkpoints stay: mend this, then resume with --ckpt_path.")
-
-
-def explain_lost_process(error: RuntimeError) -> ColorzooError | None:
-    """Return the error of a process that waits for one that is gone; None if the error is another."""
-    found = _LOST_PROCESS.search(str(error))
-    if found is None:
-        return None
-    return ColorzooError(
-        f"another process of this run has ended ({found[0]}); its own messages, or the system's log if it "
-        "was killed, say why. Checkpoints stay: resume with --ckpt_path."
-    )
-
-
 def _summary(message: str, where: str) -> str:
     """Summarize the problem with the option ``where``."""
     if found := _GIVEN.search(message):
@@ -114,6 +80,8 @@ def _summary(message: str, where: str) -> str:
     if found := _UNKNOWN_OPTION.search(message):
         name = next(filter(None, found.groups()))
         full = ".".join(filter(None, (where, name)))
+        if full in _OF_LIGHTNING:
+            return f"unknown option --{full} (did you mean --model.{full}?)"
         return f"unknown option --{full}{_suggest_argument(name.rpartition('.')[2], message)}"
     return (f"--{where}: " if where else "") + _innermost(message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,13 @@ class CheckpointFile(TorchCheckpointIO):
 
     Lightning's own writes to the folder for temporary files and copies from there if that is another file
     system, so that a run that is killed meanwhile is left with a truncated checkpoint.
+
+    Args:
+        after: Called in the process that has written a checkpoint.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, after: Callable[[], object] = lambda: None) -> None:
+        self._after = after
         self._swept: set[Path] = set()
 
     def save_checkpoint(
@@ -35,13 +40,13 @@ class CheckpointFile(TorchCheckpointIO):
 
         Args:
             checkpoint: The state of the training.
-            path: The file; one in object storage (``s3://``) is written by Lightning.
+            path: The file.
             storage_options: See `TorchCheckpointIO`; None.
 
         Raises:
             OSError: The file cannot be written; an earlier file of that name stays as it was.
         """
-        if storage_options is not None or "://" in str(path):
+        if storage_options is not None:
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         folder = Path(path).absolute().parent
@@ -51,6 +56,7 @@ class CheckpointFile(TorchCheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         write_atomic(Path(path), buffer.getbuffer())
+        self._after()
 
 
 class ShardedStrategy(ModelParallelStrategy):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from colorzoo.card import InputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import DataError
@@ -27,7 +28,9 @@ _WITH_LABELS = frozenset({"labels"})
 class Measured(Protocol):
     """A task, as validation and test use it."""
 
-    input_kind: Any
+    @property
+    def input_kind(self) -> InputKind:
+        """Input of the model: lightness or a sketch."""
 
     def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Color a batch."""

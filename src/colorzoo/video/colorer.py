@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guidance_maps import DrawnGuidance
+from colorzoo.inference.job import Part
 from colorzoo.inference.references import ReadReference, require_color
+from colorzoo.memory import Memory
 from colorzoo.pictures.picture import Picture
 from colorzoo.video.frames import VideoError, VideoFrame
 
@@ -105,8 +106,11 @@ class FrameColorer:
             previous = None if self._previous is None else self._previous.to(device)
             ab = model.color_frames(lightness.to(device), exemplar.to(device), previous)
             return ab.float().cpu() * self._strength
-        request = DrawnGuidance(Guidance(), strength=self._strength)
-        solved = self._colorizer.color_lightness(lightness, request, exemplar)
+        height, width = lightness.shape[-2:]
+        job = self._colorizer.job_of(
+            Part(lightness, (width, height)), Recipe(strength=self._strength), exemplar
+        )
+        solved = self._colorizer.run(job, Memory())  # no frame comes again
         self.notes |= dict.fromkeys(solved.notes)
         return solved.ab[None]
 

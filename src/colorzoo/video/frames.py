@@ -9,8 +9,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ColorzooError
@@ -21,16 +19,6 @@ _LISTED = 5  # broken frames that a note lists
 
 class VideoError(ColorzooError):
     """A video cannot be read, colored or written."""
-
-
-class FramePicture(Protocol):
-    """The picture of a frame, as its source stores it."""
-
-    def lightness(self) -> Tensor:
-        """Return the lightness ``(1, 1, H, W)`` in [0, 100], upright, at full size."""
-
-    def gray(self) -> NDArray[np.uint8]:
-        """Return gray values ``(H, W)`` for the detection of shots."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance.frame import FrameSetting, Rectangle
-from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.inference.inside import Surroundings, crop_map, find_inside
 from colorzoo.pictures.picture import Picture
@@ -245,7 +245,7 @@ class _OpenShot:
             whole = frame.picture.lightness()[0, 0]
             surroundings = None if self._inside is None else Surroundings(whole, self._inside)
             lightness = whole if self._inside is None else crop_map(whole, self._inside)
-            self._writer.write(frame, NetworkAnswer(ab[0]).over(lightness, surroundings=surroundings).rgb)
+            self._writer.write(frame, ColoredPicture(ab[0], "", lightness, surroundings=surroundings).rgb)
 
 
 def _look_ahead(pixels: int) -> tuple[int, int]:

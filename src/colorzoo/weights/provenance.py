@@ -18,7 +18,9 @@ class Provenance:
         start: Initial weights: ``model`` or ``file``, ``sha256``, and their ``provenance``.
         config: Configuration files, in order.
         commit: Commit of colorzoo's source.
-        data: ``pictures`` (their number) and ``sha256`` of their sorted names.
+        data: ``pictures`` (their number) and ``sha256`` of their names below the root and their sizes.
+        earlier: Earlier parts of this training with other data or source code: ``until`` (the step at which
+            each ended), ``commit`` and ``data``.
         steps: Optimizer steps of this training (of each optimizer).
         pictures: Pictures seen in this training, over all processes.
     """
@@ -29,6 +31,7 @@ class Provenance:
     config: tuple[str, ...] = ()
     commit: str | None = None
     data: Mapping[str, Any] | None = None
+    earlier: tuple[Mapping[str, Any], ...] = ()
     steps: int = 0
     pictures: int = 0
 
@@ -37,14 +40,15 @@ class Provenance:
         """Read the record in a checkpoint or a weight file; unknown fields are ignored."""
         known = {each.name for each in fields(cls)}
         found = {key: value for key, value in (stored or {}).items() if key in known}
-        return cls(**{**found, "config": tuple(found.get("config", ()))})
+        lists = {key: tuple(found.get(key, ())) for key in ("config", "earlier")}
+        return cls(**{**found, **lists})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {**asdict(self), "config": list(self.config)}
+        return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
 
 
-def data_digest(names: list[str]) -> dict[str, Any]:
-    """Return the number of training pictures and a hash of their names, independent of their order."""
-    text = "\n".join(sorted(names)).encode()
-    return {"pictures": len(names), "sha256": hashlib.sha256(text).hexdigest()}
+def data_digest(pictures: list[str]) -> dict[str, Any]:
+    """Return the number of training pictures and a hash of what names them, independent of their order."""
+    text = "\n".join(sorted(pictures)).encode()
+    return {"pictures": len(pictures), "sha256": hashlib.sha256(text).hexdigest()}

@@ -76,8 +76,8 @@ MUTANTS = (
     Mutant(
         "one-exit-code-for-all",
         SIGNALS,
-        "_INTERRUPTED if interrupted else _TERMINATED",
-        "_TERMINATED",
+        "_INTERRUPTED if interrupted else TERMINATED",
+        "TERMINATED",
         (f"{INTERRUPTION}::test_a_run_ended_in_any_batch_equals_the_whole_run",),
     ),
     Mutant(

@@ -14,10 +14,10 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from colorzoo.atomic import whole_file
 from colorzoo.errors import ColorzooError
 from colorzoo.training.loggers import run_folder
-
-NAME = "run.lock"
+from colorzoo.training.runs import LOCK
 
 _BEAT = 15.0  # seconds between two signs of life
 _ASK = 0x1000  # PROCESS_QUERY_LIMITED_INFORMATION of Windows
@@ -40,12 +40,12 @@ class RunLock(Callback):
         Raises:
             ColorzooError: In all processes, if another run trains into it.
         """
-        path = run_folder(trainer) / NAME
+        path = run_folder(trainer) / LOCK
         problem = ""
         if trainer.is_global_zero and self._lock is None:
             try:
                 self._lock = _Held(path)
-            except ColorzooError as error:  # else the other processes would wait
+            except (ColorzooError, OSError) as error:  # else the other processes would wait
                 problem = str(error)
         if problem := trainer.strategy.broadcast(problem):
             raise ColorzooError(problem)
@@ -80,8 +80,8 @@ class _Held:
         self._own = json.dumps(_this_process())
         while True:
             try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(self._own)
+                with whole_file(path, overwrite=False) as file:  # never empty, on a full disk neither
+                    file.write(self._own.encode())
                 break
             except FileExistsError:
                 if reason := holder(path):
@@ -117,8 +117,8 @@ def holder(path: Path) -> str:
         silent = _now(path.parent) - path.stat().st_mtime
     except FileNotFoundError:
         return ""
-    except ValueError:  # it is being written, or was cut
-        found, silent = {}, _now(path.parent) - path.stat().st_mtime
+    except ValueError:  # locks appear whole: a disk has lost it
+        return ""
     own = _this_process()
     name = f"process {found.get('process', '?')} on {found.get('host', '?')}"
     if found.get("host") == own["host"]:
@@ -177,7 +177,7 @@ def _asked(process: int) -> str | None:
 
 def _now(folder: Path) -> float:
     """Return the time of the folder's file system, whose clock may differ from this machine's."""
-    probe = folder / f".{NAME}.{socket.gethostname()}.{os.getpid()}.now"
+    probe = folder / f".{LOCK}.{socket.gethostname()}.{os.getpid()}.now"
     try:
         probe.touch()
         return probe.stat().st_mtime

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -19,16 +18,18 @@ from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, distributed
 
+from colorzoo.errors import first_words
 from colorzoo.training.callbacks.checkpoints import validates_next
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.loggers import run_folder
+from colorzoo.training.requeue import TERMINATED, requeue_job
 
 NAME = "interrupted.ckpt"
 
 _REQUEUE = getattr(signal, "SIGUSR1", None)  # of SLURM; Windows has none
 # later ones outweigh earlier ones
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if _REQUEUE is None else [_REQUEUE]))
-_INTERRUPTED, _TERMINATED = 130, 143  # exit codes, as shells report them
+_INTERRUPTED = 130  # exit code, as shells report it
 
 
 class SignalCheckpoint(Checkpoint):
@@ -52,6 +53,7 @@ class SignalCheckpoint(Checkpoint):
         self.dirpath = dirpath
         self._flag = self._agreed = 0  # 1 + position in _SIGNALS
         self._saved = self._alone = False
+        self._recoverable = False  # an error may come before the training starts
         self._group: Any = None
         self._statistics: list[tuple[Tensor, Tensor]] = []
         self._step = 0
@@ -98,7 +100,7 @@ class SignalCheckpoint(Checkpoint):
         """Set the exit code of an interrupted run; after an error, save the state before the failed step."""
         if self._saved and isinstance(exception, SIGTERMException):
             interrupted = _SIGNALS[self._agreed - 1] == signal.SIGINT
-            exception.code = _INTERRUPTED if interrupted else _TERMINATED
+            exception.code = _INTERRUPTED if interrupted else TERMINATED
             if trainer.is_global_zero and _SIGNALS[self._agreed - 1] == _REQUEUE:
                 requeue_job()
         elif self._alone and trainer.global_step > 0 and isinstance(exception, Exception):
@@ -155,8 +157,9 @@ class SignalCheckpoint(Checkpoint):
         """Save what an error has left intact, and say so; a disk that is full or lost keeps what it has."""
         try:
             trainer.save_checkpoint(self._path)
-        except OSError as other:
-            print(f"colorzoo: {self._path} could not be saved: {other.strerror or other}", file=sys.stderr)
+        except Exception as other:  # of any library; the error that ended the run must stay the one reported
+            reason = getattr(other, "strerror", None) or first_words(other)
+            print(f"colorzoo: {self._path} could not be saved: {reason}", file=sys.stderr)
             return
         print(
             f"colorzoo: stopped by an error ({type(error).__name__}), which resuming alone does not mend; "
@@ -189,19 +192,6 @@ class SignalCheckpoint(Checkpoint):
                 counts.current.reset_on_restart()
                 counts.total.reset_on_restart()
         return trainer.accumulate_grad_batches == 1 or not loop._should_accumulate()
-
-
-def requeue_job() -> None:
-    """Put this job back into SLURM's queue; print a refusal, as the checkpoint is saved in any case."""
-    job, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    name = f"{job}_{task}" if job else os.environ.get("SLURM_JOB_ID", "")
-    try:
-        done = subprocess.run(["scontrol", "requeue", name], capture_output=True, text=True, check=False)
-        why = done.stderr.strip() if done.returncode else ""
-    except OSError as error:
-        why = str(error)
-    text = f"job {name} could not be queued again: {why}" if why else f"job {name} is queued again"
-    print(f"colorzoo: {text}", file=sys.stderr)
 
 
 def _ends_step(trainer: Trainer, module: LightningModule, batch_idx: int) -> bool:

@@ -106,7 +106,7 @@ class Xu2020(SingleOptimizerModule):
         """
         super().setup(stage)
         if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
-            require_frozen(self.trained, "stage decoder needs a trained VGG-19", "xu2020 VGG19.pth")
+            require_frozen(self.trained, "stage decoder needs a trained encoder", "xu2020 VGG19.pth")
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy another model of this class, or a Local Hints model into the colorization sub-net.

@@ -24,7 +24,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.inference.full_size import BicubicUpsampler, ShiftRows
-from colorzoo.inference.points import Map
+from colorzoo.inference.steps.reach import Map
 from colorzoo.pictures.formats import open_picture
 
 _SUPERSAMPLING = 4  # pixels of a drawn outline in one of the mask
@@ -112,14 +112,14 @@ class LightnessShift:
 
 
 def draw_areas(
-    areas: Sequence[Area], picture_size: tuple[int, int], lightness: Tensor
+    lightness: Tensor, *, areas: Sequence[Area], picture_size: tuple[int, int]
 ) -> tuple[DrawnArea, ...]:
-    """Draw areas on a small copy of their picture.
+    """Draw areas on a small copy of their picture, as soft masks.
 
     Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100] of the copy.
         areas: Areas of a recipe.
         picture_size: Width and height of the picture.
-        lightness: ``(1, 1, h, w)`` in [0, 100] of the copy.
     """
     size = (int(lightness.shape[2]), int(lightness.shape[3]))
     drawn = []

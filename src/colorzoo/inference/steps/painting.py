@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import PaintStroke
-from colorzoo.inference.area_answers import ab_at_lightness
-from colorzoo.inference.points import Map
+from colorzoo.inference.steps.lightness import ab_at_lightness
+from colorzoo.inference.steps.reach import Map
 
 
 @dataclass(frozen=True)

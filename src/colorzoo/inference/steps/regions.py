@@ -14,13 +14,33 @@ from scipy import ndimage
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe, RegionColor, Regions
+from colorzoo.guidance import RegionColor, Regions
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.guidance.objects import Division
 
+_INK = 0.5  # darker pixels are lines of a sketch
 _LEAST_PIXELS = 4  # of a part; smaller ones are crumbs at the end of a line
 
 Index = NDArray[np.int64]
+
+
+def edit_regions(
+    proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], picture_size: tuple[int, int]
+) -> Regions:
+    """Apply the user's edits to the regions that a model proposes; see `divide_regions`.
+
+    Args:
+        proposed: The model's proposal.
+        sketch: ``(1, 1, h, w)`` in [0, 1].
+        divisions: The edits in the order of drawing.
+        picture_size: Width and height of the picture.
+    """
+    return divide_regions(proposed, divisions, picture_size, sketch[0, 0] < _INK)
+
+
+def remark_regions(regions: Regions, proposed: Regions, *, chosen_for: str | None) -> tuple[str, ...]:
+    """Find remarks for the user on colored regions; see `region_notes`."""
+    return region_notes(regions, chosen_for, proposal_hash(proposed))
 
 
 def proposal_hash(regions: Regions) -> str:
@@ -30,7 +50,7 @@ def proposal_hash(regions: Regions) -> str:
     return sha256(size.encode() + index.contiguous().numpy().tobytes()).hexdigest()
 
 
-def color_regions(regions: Regions, colors: Sequence[RegionColor]) -> Regions:
+def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions:
     """Fill in the colors of a recipe; the last one of a region counts.
 
     Raises:
@@ -53,18 +73,18 @@ def filled_regions(regions: Regions) -> list[int]:
     return found
 
 
-def region_notes(regions: Regions, recipe: Recipe, proposal: str) -> tuple[str, ...]:
+def region_notes(regions: Regions, chosen_for: str | None, proposal: str) -> tuple[str, ...]:
     """Return remarks for the user about the colored regions of one picture.
 
     Args:
         regions: The colored regions.
-        recipe: Their recipe.
+        chosen_for: Hash of the proposal for which the colors were chosen, or None.
         proposal: Hash of the model's proposal, before any edit.
     """
     filled = filled_regions(regions)
     colored = [number for number in range(regions.given.shape[1]) if regions.given[0, number] > 0]
     notes = []
-    if recipe.proposal is not None and colored and recipe.proposal != proposal:
+    if chosen_for is not None and colored and chosen_for != proposal:
         notes.append(
             "these are not the regions that the recipe was made for: another picture, size or set of weights"
         )

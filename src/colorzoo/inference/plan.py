@@ -1,0 +1,412 @@
+"""`plan`: the one place that decides what happens to a picture, and in which order.
+
+A plan is the node of an answer (`colorzoo.inference.graph`): its steps, each with the steps whose results it
+gets. What follows reads from the answer back to the lightness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from colorzoo.capabilities import (
+    ComparesPlaces,
+    FindsBoxes,
+    GivesLooks,
+    ProposesRegions,
+    Redraws,
+)
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Area, Exemplar, Guidance, PointHint, Points, Recipe, Regions, Scribbles
+from colorzoo.inference.graph import Node, given, node
+from colorzoo.inference.job import Job
+from colorzoo.inference.network import EditState
+from colorzoo.inference.steps.area_masks import DrawnArea, draw_areas
+from colorzoo.inference.steps.areas import (
+    box_things,
+    fill_areas,
+    lock_areas,
+    plant_seeds,
+    points_inside,
+    restrict_to_things,
+    stroke_things,
+)
+from colorzoo.inference.steps.classes import lacks_classes, read_classes
+from colorzoo.inference.steps.colors import Colors, Solution, scale_chroma, solve, take_ab, take_colors
+from colorzoo.inference.steps.guide import (
+    add_guidance,
+    draw_strokes,
+    place_boxes,
+    resize_maps,
+    resize_points,
+    set_alpha,
+    set_statistics,
+)
+from colorzoo.inference.steps.network import (
+    compare_places,
+    find_look,
+    find_objects,
+    keep_state,
+    propose_regions,
+    run_network,
+)
+from colorzoo.inference.steps.points import (
+    draw_points,
+    enforce_points,
+    find_neighbors,
+    fit_points,
+    limit_reach,
+    show_base,
+    squares_of,
+)
+from colorzoo.inference.steps.reach import (
+    Extent,
+    Paths,
+    Places,
+    by_reach,
+    find_paths,
+    is_limited,
+    limit_extent,
+    step_costs,
+)
+from colorzoo.inference.steps.regions import color_regions, edit_regions, remark_regions
+from colorzoo.inference.steps.sketch import draw_sketch, take_lines, take_remarks
+from colorzoo.inference.steps.strengths import weaken_points
+from colorzoo.prediction import Prediction
+from colorzoo.weights.files import digest_of
+
+Hints = tuple[PointHint, ...]
+_PLURALS = {"exemplar": "references"}
+_NOTHING: Node[Any] = given(None)
+
+
+def plan(job: Job) -> Node[Solution]:
+    """Return the steps of a job, as the node of their solution.
+
+    Raises:
+        GuidanceError: The recipe does not fit the model.
+    """
+    remarks: list[Node[tuple[str, ...]]] = [given(_ignored_kinds(job))]
+    if "regions" in job.network.model.accepts:
+        remarks.append(_region_remarks(job))
+    if job.paints:
+        remarks.append(node(take_remarks, node(draw_sketch, job.part.node)))
+    colors = _with_areas(job, _colors(job))
+    return node(solve, colors, _predicted(job, job.recipe.points), *remarks)
+
+
+def _colors(job: Job) -> Node[Colors]:
+    """Return the colors with the points; a painting has them as the model paints them."""
+    prediction = _predicted(job, job.recipe.points)
+    ab = node(take_ab, prediction) if job.network.model.output_kind == "rgb" else _with_points(job)
+    return node(take_colors, prediction, ab)
+
+
+def _with_points(job: Job) -> Node[Tensor]:
+    """Return ab with each point to the degree of its strength."""
+    hints = job.recipe.points
+    weak = tuple(hint for hint in hints if hint.strength < 1)
+    strong = _with_points_in_full(job, hints)
+    if not weak:
+        return strong
+    without = _with_points_in_full(job, tuple(hint for hint in hints if hint.strength == 1))
+    strengths = tuple(hint.strength for hint in weak)
+    return node(weaken_points, strong, without, job.part.node, extent_of(job, weak), strengths=strengths)
+
+
+def _with_points_in_full(job: Job, hints: Hints) -> Node[Tensor]:
+    """Return ab with points exactly in their colors, each restricted to its reach."""
+    lightness, points = job.part.node, _points(job, hints)
+    ab = node(take_ab, _predicted(job, hints))
+    if points is None:
+        return ab
+    enforced = node(enforce_points, ab, points, node(find_neighbors, lightness))
+    limited = tuple(hint for hint in hints if is_limited(hint))
+    if not limited:
+        return enforced
+    others = _with_points_in_full(job, tuple(hint for hint in hints if not is_limited(hint)))
+    base = node(show_base, others, lightness)
+    return node(limit_reach, enforced, base, lightness, points, extent_of(job, limited))
+
+
+def _points(job: Job, hints: Hints) -> Node[Points] | None:
+    """Return points at the network's size; None if there are none."""
+    lightness, dense = job.part.node, job.tensors.points
+    if dense is not None:
+        resized = node(resize_points, given(dense), size=job.part.seen)
+        return resized if job.paints else node(fit_points, resized, lightness)
+    if not hints:
+        return None
+    return node(
+        draw_points,
+        lightness,
+        squares=squares_of(hints),
+        picture_size=job.part.size,
+        fits=not job.paints,
+    )
+
+
+def extent_of(job: Job, hints: Sequence[PointHint]) -> Node[Extent]:
+    """Return how far the colors of points go."""
+    reaches = tuple(hint.reach for hint in hints)
+    parts = [
+        Places.of([hints[number] for number in numbers], job.part.size)
+        for numbers in by_reach(reaches).values()
+    ]
+    return node(
+        limit_extent,
+        *(paths_from(job, part) for part in parts),
+        *(likeness_to(job, part) for part in parts),
+        places=Places.of(hints, job.part.size),
+        reaches=reaches,
+        size=job.part.seen,
+    )
+
+
+def paths_from(job: Job, places: Places) -> Node[Paths]:
+    """Return the cheapest paths from places of the picture."""
+    return node(find_paths, node(step_costs, job.part.node), places=places)
+
+
+def likeness_to(job: Job, places: Places) -> Node[Tensor | None]:
+    """Return how like some places all are; nothing if the model compares none."""
+    if not isinstance(job.network.model, ComparesPlaces):
+        return _NOTHING
+    return node(compare_places, job.part.node, _state(job), network=job.network, places=places)
+
+
+def _with_areas(job: Job, colors: Node[Colors]) -> Node[Colors]:
+    """Return the colors with the areas and the strength of the recipe."""
+    recipe, lightness = job.recipe, job.part.node
+    filled = _areas(job, "color")
+    if filled:
+        drawn = _drawn(job, filled)
+        inside = _points_inside(job, filled)
+        extent = extent_of(job, inside) if inside else _NOTHING
+        colors = node(
+            fill_areas,
+            colors,
+            lightness,
+            drawn,
+            _seeded(job, drawn),
+            extent,
+            strengths=tuple(hint.strength for hint in inside),
+        )
+    colors = node(scale_chroma, colors, factor=recipe.strength)
+    locks = _areas(job, "gray", "only", "lock")
+    if locks:
+        drawn, own = _drawn(job, locks), _NOTHING
+        if any(area.kept is None for area in locks if area.action != "gray"):
+            own = _run(job, None, hinted=False)
+        colors = node(lock_areas, colors, drawn, own, strength=recipe.strength)
+    return colors
+
+
+def _areas(job: Job, *actions: str) -> tuple[Area, ...]:
+    return tuple(area for area in job.recipe.areas if area.action in actions)
+
+
+def _drawn(job: Job, areas: tuple[Area, ...]) -> Node[tuple[DrawnArea, ...]]:
+    """Return areas as soft masks."""
+    return node(draw_areas, job.part.node, areas=areas, picture_size=job.part.size)
+
+
+def _points_inside(job: Job, filled: tuple[Area, ...]) -> list[PointHint]:
+    """Return the points inside colored areas, where they take precedence."""
+    if not job.recipe.points:
+        return []
+    drawn = draw_areas(job.part.lightness, areas=filled, picture_size=job.part.size)
+    return [
+        replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
+        for hint in points_inside(job.recipe.points, drawn, job.part.size)
+    ]
+
+
+def _seeded(job: Job, drawn: Node[tuple[DrawnArea, ...]]) -> Node[Tensor] | Node[None]:
+    """Return the network's answer to the colors of areas; nothing if it takes no points."""
+    if "points" not in job.network.model.accepts:
+        return _NOTHING
+    full = tuple(hint for hint in job.recipe.points if hint.strength == 1)
+    lightness = job.part.node
+    seeds = node(fit_points, node(plant_seeds, drawn, hints=full, picture_size=job.part.size), lightness)
+    ab = node(take_ab, _run(job, seeds))
+    return node(enforce_points, ab, seeds, node(find_neighbors, lightness))
+
+
+def _predicted(job: Job, hints: Hints) -> Node[Prediction]:
+    """Return the prediction for some of the points and all other guidance."""
+    return _run(job, _points(job, hints))
+
+
+def _run(job: Job, points: Node[Points] | None, *, hinted: bool = True) -> Node[Prediction]:
+    """Return the prediction for points, and for the other hints too unless it is the model's own."""
+    guidance, things = _guidance(job, hinted=hinted), _areas(job, "thing")
+    strokes = _strokes(job) if hinted else _NOTHING
+    prediction = _run_once(job, guidance, points, strokes)
+    if not things or "boxes" not in job.network.model.accepts:
+        return prediction
+    drawn = _drawn(job, things)
+    boxed = _run_once(job, node(box_things, guidance, drawn), points, strokes)
+    return node(restrict_to_things, boxed, prediction, drawn)
+
+
+def _run_once(
+    job: Job, guidance: Node[Guidance], points: Node[Points] | None, strokes: Node[Scribbles | None]
+) -> Node[Prediction]:
+    """Return the prediction for guidance, strokes, and points if the model takes them."""
+    told: Node[Points] | Node[None] = _NOTHING
+    if points is not None and "points" in job.network.model.accepts:
+        told = points
+    state = state_of(job, guidance, told)
+    return node(run_network, seen_by(job), guidance, told, strokes, state, network=job.network)
+
+
+def state_of(job: Job, guidance: Node[Guidance], points: Node[Points | None]) -> Node[EditState]:
+    """Return what the model keeps from edit to edit: of any picture, or of this one without its strokes."""
+    if not isinstance(job.network.model, Redraws):
+        return _state(job)
+    return node(keep_state, seen_by(job), guidance, points, network=job.network)
+
+
+def _state(job: Job) -> Node[EditState]:
+    return node(keep_state, network=job.network)
+
+
+def seen_by(job: Job) -> Node[Tensor]:
+    """Return the input of the network: the lightness itself, or a sketch of it."""
+    lightness = job.part.node
+    return node(take_lines, node(draw_sketch, lightness)) if job.paints else lightness
+
+
+def _strokes(job: Job) -> Node[Scribbles | None]:
+    """Return all strokes, if the model takes them."""
+    if "scribbles" not in job.network.model.accepts:
+        return _NOTHING
+    lightness, dense, things = job.part.node, job.tensors.scribbles, _areas(job, "thing")
+    strokes: Node[Scribbles | None] = _NOTHING
+    if job.recipe.scribbles:
+        strokes = node(draw_strokes, lightness, strokes=job.recipe.scribbles, picture_size=job.part.size)
+    elif dense is not None:
+        strokes = given(resize_maps(Guidance(scribbles=dense), size=job.part.seen).scribbles)
+    return node(stroke_things, strokes, _drawn(job, things)) if things else strokes
+
+
+def _guidance(job: Job, *, hinted: bool) -> Node[Guidance]:
+    """Return all guidance but points and strokes; without hints only what says nothing about colors."""
+    accepts, lightness = job.network.model.accepts, job.part.node
+    tensors = _accepted_tensors(job, hinted=hinted)
+    boxes = job.recipe.boxes if "boxes" in accepts else None
+    if _areas(job, "thing") and "boxes" in accepts:
+        boxes = boxes or ()  # a model that detects objects does not look for others
+    guidance = node(place_boxes, given(tensors), boxes=boxes, picture_size=job.part.size, size=job.part.seen)
+    added = dict(_added_guidance(job, hinted=hinted))
+    unboxed = "boxes" in accepts and boxes is None and tensors.boxes is None
+    if unboxed and isinstance(job.network.model, FindsBoxes):
+        added["boxes"] = node(find_objects, lightness, network=job.network)
+    return node(add_guidance, guidance, *added.values(), kinds=tuple(added)) if added else guidance
+
+
+def _accepted_tensors(job: Job, *, hinted: bool) -> Guidance:
+    """Return what was given as tensors, without points and strokes, and what the model does not take."""
+    dropped = {kind for kind in job.tensors.kinds() if kind not in job.network.model.accepts}
+    dropped |= {"points", "scribbles"} if hinted else {"points", "scribbles", "regions"}
+    return replace(job.tensors, **dict.fromkeys(dropped))
+
+
+def _added_guidance(job: Job, *, hinted: bool) -> Iterator[tuple[str, Node[Any]]]:
+    """Yield the kinds of guidance that need the model, or that are the same at any size."""
+    accepts, recipe, model = job.network.model.accepts, job.recipe, job.network.model
+    exemplar = _exemplar(job)
+    if exemplar is not None:
+        yield "exemplar", exemplar
+    if "statistics" in accepts and "statistics" in recipe.kinds():
+        yield "statistics", node(set_statistics, wanted=recipe.statistics)
+    has_classes = "classes" in recipe.kinds() and not lacks_classes(model, recipe)
+    if "classes" in accepts and has_classes and job.tensors.classes is None:
+        kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
+        only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
+        files = tuple(map(_digest_or_nothing, recipe.classes.label_files))
+        yield (
+            "classes",
+            node(
+                read_classes,
+                job.part.node,
+                exemplar or _NOTHING,
+                network=job.network,
+                recipe=only,
+                files=files,
+            ),
+        )
+    if "regions" in accepts and isinstance(model, ProposesRegions):
+        if not hinted:
+            yield "regions", node(color_regions, proposed_regions(job), colors=())
+        elif job.tensors.regions is None:
+            yield "regions", node(color_regions, divided_regions(job), colors=recipe.regions)
+
+
+def _digest_or_nothing(path: str) -> str:
+    try:
+        return digest_of(Path(path))
+    except OSError:  # reported when the file is read
+        return ""
+
+
+def _exemplar(job: Job) -> Node[Exemplar] | None:
+    """Return the reference with its look, if the model takes one."""
+    if job.reference is None or "exemplar" not in job.network.model.accepts:
+        return None
+    exemplar = given(job.reference)
+    if job.reference.look is None and isinstance(job.network.model, GivesLooks):
+        exemplar = node(find_look, exemplar, network=job.network)
+    alpha = job.recipe.exemplar.alpha
+    return exemplar if alpha is None else node(set_alpha, exemplar, alpha=alpha)
+
+
+def proposed_regions(job: Job) -> Node[Regions]:
+    """Return the regions that the model proposes.
+
+    Raises:
+        GuidanceError: It proposes none.
+    """
+    if not isinstance(job.network.model, ProposesRegions):
+        raise GuidanceError(f"{job.network.name} proposes no regions")
+    return node(propose_regions, seen_by(job), network=job.network)
+
+
+def divided_regions(job: Job) -> Node[Regions]:
+    """Return the proposed regions with the recipe's edits (``divisions``) applied."""
+    proposed, divisions = proposed_regions(job), job.recipe.divisions
+    if not divisions:
+        return proposed
+    return node(edit_regions, proposed, seen_by(job), divisions=divisions, picture_size=job.part.size)
+
+
+def _region_remarks(job: Job) -> Node[tuple[str, ...]]:
+    """Return remarks for the user on the regions that a recipe or tensors color."""
+    if job.tensors.regions is None:
+        colored = node(color_regions, divided_regions(job), colors=job.recipe.regions)
+        return node(remark_regions, colored, proposed_regions(job), chosen_for=job.recipe.proposal)
+    resized = resize_maps(Guidance(regions=job.tensors.regions), size=job.part.seen).regions
+    own = isinstance(job.network.model, ProposesRegions)
+    colored = given(resized)
+    return node(remark_regions, colored, proposed_regions(job) if own else colored, chosen_for=None)
+
+
+def _ignored_kinds(job: Job) -> tuple[str, ...]:
+    """Return a note on each kind of guidance that was given and that the model does not accept."""
+    accepts, name = job.network.model.accepts, job.network.name
+    ignored = [_PLURALS.get(kind, kind) for kind in job.kinds if kind not in accepts]
+    has_classes = "classes" in job.recipe.kinds() and "classes" in accepts
+    if has_classes and lacks_classes(job.network.model, job.recipe):
+        ignored.append("classes without label images")
+    if _areas(job, "thing") and not {"boxes", "scribbles"} & set(accepts):
+        ignored.append("areas that are things")
+    notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
+    if "points" in ignored:
+        where = "were ignored" if job.paints else "color their own place only"
+        notes.append(f"{name} does not use points; they {where}")
+    return tuple(notes)

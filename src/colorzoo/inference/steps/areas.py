@@ -1,0 +1,263 @@
+"""Areas of recipes in the answers of a model: colored, locked, and objects of their own.
+
+An object area (the action ``"thing"``) becomes a box for models that color objects by themselves (Su et al.
+2020), whose effect is restricted to the area with its soft edges, and a stroke along its border for models
+that keep colors from crossing edges (Kim et al. 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Recipe, Scribbles
+from colorzoo.guidance.rasterize import color_lab, covered, rasterize_points
+from colorzoo.inference.steps.area_masks import (
+    DrawnArea,
+    LightnessShift,
+    decode_locked_colors,
+    locked_share,
+)
+from colorzoo.inference.steps.colors import Colors
+from colorzoo.inference.steps.lightness import ab_at_lightness
+from colorzoo.inference.steps.reach import Extent, Map
+from colorzoo.prediction import Prediction, RgbPrediction
+
+_HALF = 0.5
+
+
+@dataclass(frozen=True)
+class AreaConstants:
+    """Constants of areas.
+
+    Attributes:
+        fill: Share of the chosen color itself; the rest is the network's answer to it.
+        seeds: Places of an area at which the network is given its color.
+        seed_radius: Half their side in pixels of the network.
+        apart: Weight of the distance from other seeds against that from a border.
+        least_room: Least of this weighted distance.
+        stroke: Pixels of the network across a border, in the middle of the widths of training.
+    """
+
+    fill: float = 0.6
+    seeds: int = 8
+    seed_radius: int = 2
+    apart: float = 0.5
+    least_room: float = 1.0
+    stroke: int = 5
+
+
+AREAS = AreaConstants()
+
+
+def plant_seeds(
+    drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], picture_size: tuple[int, int]
+) -> Points:
+    """Draw seeds of the colors of areas as points for the network, with the points that count there.
+
+    Those are the points of unlimited reach and the ones inside the areas.
+
+    Args:
+        drawn: The colored areas.
+        hints: The points of the recipe of full strength.
+        picture_size: Width and height of the picture.
+    """
+    inside = points_inside(hints, drawn, picture_size)
+    kept = tuple(hint for hint in hints if hint.reach == "everywhere" or hint in inside)
+    size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
+    points = rasterize_points(Recipe(points=kept), *picture_size, size)
+    if points is None:
+        points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
+    assert points.lightness is not None
+    assert points.exact is not None
+    ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
+    for number, each in enumerate(drawn):
+        free = torch.ones(size)
+        for later in drawn[number + 1 :]:
+            free = free * (1 - later.share)
+        chosen = torch.tensor(color_lab(cast(str, each.area.color)))
+        for rows, columns in _seeds(np.asarray(each.share * free), np.asarray(mask[0, 0] > 0)):
+            ab[:, :, rows, columns] = chosen[1:].view(1, 2, 1, 1)
+            lightness[:, :, rows, columns] = chosen[0]
+            mask[:, :, rows, columns], exact[:, :, rows, columns] = 1, 0
+    return Points(ab, mask, lightness, exact)
+
+
+def fill_areas(
+    colors: Colors,
+    lightness: Tensor,
+    drawn: Sequence[DrawnArea],
+    seeded: Tensor | None,
+    extent: Extent | None,
+    *,
+    strengths: tuple[float, ...],
+) -> Colors:
+    """Fill areas with their colors, later ones over earlier ones.
+
+    A share of the fill is the network's answer to the colors, given as points, unless the lightness follows
+    the color: the network saw another lightness.
+
+    Args:
+        colors: The colors so far.
+        lightness: ``(1, 1, h, w)`` of the picture.
+        drawn: The colored areas.
+        seeded: ``(1, 2, h, w)``, the network's answer to `plant_seeds`; None if it takes no points.
+        extent: Reach of the points inside the areas, which take precedence there; None without any.
+        strengths: Strength of each of these points.
+    """
+    shift = None if colors.painted is not None else _lightness_shift(drawn, lightness)
+    shown = colors.painted
+    if shown is None:
+        shown = lightness if shift is None else shift.apply(lightness)
+    ab, precedence = colors.ab, torch.zeros(colors.ab.shape[2:])
+    if extent is not None:
+        strength = torch.tensor(strengths)
+        there = extent.weight * strength[extent.nearest]
+        precedence = torch.where(extent.homes >= 0, strength[extent.homes], there)
+    for each in drawn:
+        inside = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
+        if seeded is not None and each.area.lightness == "photo":
+            inside = AREAS.fill * inside + (1 - AREAS.fill) * seeded[0]
+        ab = ab + each.share * (1 - precedence) * (inside - ab)
+    return replace(colors, ab=ab, shift=shift)
+
+
+def lock_areas(
+    colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None, *, strength: float
+) -> Colors:
+    """Keep the colors of areas: gray, as they were recorded, or as the model gives them without hints.
+
+    Args:
+        colors: The colors so far.
+        drawn: All areas that keep their colors.
+        own: Prediction without hints; None if no area needs it.
+        strength: Factor on the chroma, which also counts for the model's own colors.
+
+    Raises:
+        GuidanceError: Recorded colors cannot be read.
+    """
+    painted = torch.zeros_like(colors.ab[:, :1]) if colors.painted is None else colors.painted
+    lab = torch.cat([painted, colors.ab], dim=1)[0]
+    locked, size = torch.zeros(lab.shape[1:]), (int(lab.shape[1]), int(lab.shape[2]))
+    for area, share in _locks(drawn):
+        if area is None:
+            lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
+        else:
+            stored = None if area.kept is None else decode_locked_colors(area.kept, size)
+            kept = _own_lab(own, strength) if stored is None else stored
+            lab = lab + share * (kept - lab)
+        locked = torch.maximum(locked, share)
+    painted = colors.painted if colors.painted is None else lab[None, :1]
+    return replace(colors, ab=lab[None, 1:], painted=painted, locked=locked)
+
+
+def _own_lab(own: Prediction | None, strength: float) -> Tensor:
+    """Return Lab ``(3, h, w)`` of a prediction without hints; L is 0 if the model does not paint it."""
+    assert own is not None
+    if isinstance(own, RgbPrediction):
+        found = rgb_to_lab(own.rgb)
+    else:
+        found = torch.cat([torch.zeros_like(own.colors[:, :1]), own.to_ab()], dim=1)
+    return found[0] * torch.tensor([1.0, strength, strength]).view(3, 1, 1)
+
+
+def box_things(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
+    """Add boxes around areas that are objects; a model that detects objects itself takes these alone."""
+    plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
+    around = [_bounding_box(each.share > _HALF) for each in drawn]
+    every = Boxes.of([torch.cat([plain.corners[0][plain.given[0] > 0], *around])])
+    return replace(guidance, boxes=every)
+
+
+def stroke_things(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
+    """Add strokes along the borders of areas that are objects, except along the border of the picture."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (AREAS.stroke, AREAS.stroke))
+    insides = [np.asarray(each.share > _HALF).astype(np.uint8) for each in drawn]
+    borders = np.max([cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, kernel) for inside in insides], axis=0)
+    mask = torch.from_numpy(borders).float()[None, None]
+    return Scribbles(mask if strokes is None else torch.maximum(mask, strokes.mask))
+
+
+def restrict_to_things(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
+    """Restrict the effect of boxes around areas to the areas."""
+    share = torch.stack([each.share for each in drawn]).amax(dim=0)[None, None]
+    return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))
+
+
+def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> LightnessShift | None:
+    """Return the shift of the lightness ``(1, 1, h, w)`` by colored areas; None if it stays.
+
+    The median of an area becomes the lightness of its color; differences inside it stay.
+    """
+    parts = []
+    for each in drawn:
+        inside = each.share > _HALF
+        if each.area.lightness == "color" and inside.any():
+            middle = lightness[0, 0][inside].median()
+            parts.append((each.matte, float(color_lab(cast(str, each.area.color))[0] - middle)))
+    return LightnessShift(tuple(parts)) if parts else None
+
+
+def _seeds(share: Map, taken: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Yield squares inside an area, far from its border, from points and from each other."""
+    inside = np.pad((share > _HALF).astype(np.uint8), 1)
+    room = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    away = np.full(room.shape, np.inf, np.float32)
+    if taken.any():
+        away = cv2.distanceTransform((~taken).astype(np.uint8), cv2.DIST_L2, 5)
+    rows, columns = np.indices(room.shape, dtype=np.float32)
+    for _ in range(AREAS.seeds):
+        score = np.minimum(room, AREAS.apart * away)
+        row, column = np.unravel_index(int(score.argmax()), score.shape)
+        if score[row, column] < AREAS.least_room:
+            return
+        side = min(AREAS.seed_radius, int(room[row, column]) - 1)
+        yield slice(max(row - side, 0), row + side + 1), slice(max(column - side, 0), column + side + 1)
+        away = np.minimum(away, np.hypot(rows - row, columns - column))
+
+
+def points_inside(
+    hints: Sequence[PointHint], drawn: Sequence[DrawnArea], picture_size: tuple[int, int]
+) -> list[PointHint]:
+    """Return the points that lie in one of the areas."""
+    if not drawn:
+        return []
+    rows, columns = drawn[0].share.shape
+
+    def is_inside(hint: PointHint) -> bool:
+        row = covered(hint.y, 0, rows / picture_size[1], rows)
+        column = covered(hint.x, 0, columns / picture_size[0], columns)
+        return any(bool((each.share[row, column] > _HALF).any()) for each in drawn)
+
+    return [hint for hint in hints if is_inside(hint)]
+
+
+def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
+    """Yield areas and their locked shares, the strongest last: gray (no area), ``only``, then each lock."""
+    for each in drawn:
+        if each.area.action == "gray":
+            yield None, each.share
+    only = [each for each in drawn if each.area.action == "only"]
+    if only:
+        stored = [each.area for each in only if each.area.kept is not None]
+        yield stored[-1] if stored else only[-1].area, locked_share(only, "only")
+    for each in drawn:
+        if each.area.action == "lock":
+            yield each.area, locked_share([each], "lock")
+
+
+def _bounding_box(inside: Tensor) -> Tensor:
+    """Return the bounding box ``(1, 4)`` of a mask ``(h, w)`` in shares of its size; ``(0, 4)`` if empty."""
+    if not inside.any():
+        return torch.empty(0, 4)
+    height, width = inside.shape
+    rows, columns = inside.any(dim=1).nonzero(), inside.any(dim=0).nonzero()
+    corners = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dim=1)
+    return corners / torch.tensor([width, height, width, height])

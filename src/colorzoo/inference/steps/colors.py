@@ -1,0 +1,71 @@
+"""Colors at the network's size, as they go from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.inference.steps.area_masks import LightnessShift
+from colorzoo.prediction import Prediction, RgbPrediction
+
+
+@dataclass(frozen=True)
+class Colors:
+    """The colors of a picture.
+
+    Attributes:
+        ab: ``(1, 2, h, w)`` in CIE units.
+        painted: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
+        shift: Shift of the picture's lightness by areas, or None.
+        locked: ``(h, w)`` in [0, 1], where areas lock the colors; None without areas.
+    """
+
+    ab: Tensor
+    painted: Tensor | None = None
+    shift: LightnessShift | None = None
+    locked: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The colors of a picture, with what else the model said.
+
+    Attributes:
+        colors: The colors.
+        extras: Further maps of the model, such as ``"logits"``.
+        notes: Remarks for the user, such as ignored guidance.
+    """
+
+    colors: Colors
+    extras: Mapping[str, Tensor]
+    notes: tuple[str, ...]
+
+
+def take_ab(prediction: Prediction) -> Tensor:
+    """Take the chroma ``(1, 2, h, w)`` of a prediction."""
+    return prediction.to_ab()
+
+
+def take_colors(prediction: Prediction, ab: Tensor) -> Colors:
+    """Take the colors of a prediction, with the lightness of a painting.
+
+    Args:
+        prediction: Answer of the network.
+        ab: ``(1, 2, h, w)``, its chroma with the points applied.
+    """
+    painted = rgb_to_lab(prediction.rgb)[:, :1] if isinstance(prediction, RgbPrediction) else None
+    return Colors(ab, painted)
+
+
+def scale_chroma(colors: Colors, *, factor: float) -> Colors:
+    """Multiply the chroma by the strength of the recipe."""
+    return replace(colors, ab=colors.ab * factor)
+
+
+def solve(colors: Colors, prediction: Prediction, *remarks: tuple[str, ...]) -> Solution:
+    """Gather colors and remarks."""
+    notes = [note for each in remarks for note in each]
+    return Solution(colors, prediction.extras, (*notes, *prediction.notes))

@@ -1,0 +1,278 @@
+"""The reach of points: how far their colors go.
+
+A reach is a distance: the cost of the cheapest path from the point, where crossing an edge of the lightness
+costs, and the more so the calmer its surroundings are; and, if the model compares places
+(`colorzoo.capabilities.ComparesPlaces`), how unlike the point a place is. One search serves all points of a
+reach; each place belongs to the nearest of them by its path. The constants were fitted on every other picture
+of a sample with true segments; ``python -m benchmarks reach`` measures on the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.graph import MCP_Geometric
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.guidance import PointHint
+from colorzoo.guidance.rasterize import covered
+from colorzoo.guidance.recipe import MAX_REACH, Reach
+
+Map = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ReachConstants:
+    """Constants of the reach.
+
+    Attributes:
+        grid: Shorter side of the grid on which paths are searched.
+        step: Cost of a step without an edge.
+        calm: Deviation in cells of the surroundings that an edge is compared with.
+        border: Root of the cost at which half of the color is left.
+        steepness: How sharply it falls there.
+        unlike: Cost of a place that is not at all like the point, beside the root of the path's cost.
+        border_alike: As ``border``, of the sum, for models that compare places.
+        steepness_alike: How sharply the color falls there.
+        least: Smallest factor on the automatic reach that is compared by what it covers.
+        factors: Number of those factors.
+        probed: Factor of a reach that covers little in a small thing.
+        small: Share of the picture that it covers less of there.
+        ring: Distance in cells of the places that are looked at around a small thing.
+        enclosed: Root of the least cost of a path to them.
+        gap: Share of them that may cost less.
+        begin: Share of the picture to cover to begin with in a small thing.
+    """
+
+    grid: int = 128
+    step: float = 0.05
+    calm: float = 8.0
+    border: float = 4.2
+    steepness: float = 14.0
+    unlike: float = 6.5
+    border_alike: float = 8.0
+    steepness_alike: float = 16.0
+    least: float = 0.05
+    factors: int = 60
+    probed: float = 0.5
+    small: float = 0.035
+    ring: int = 24
+    enclosed: float = 2.8
+    gap: float = 0.1
+    begin: float = 0.001
+
+
+REACH = ReachConstants()
+
+
+class Paths(NamedTuple):
+    """The cheapest paths from points.
+
+    Attributes:
+        costs: ``(h, w)``, cost of the path to each cell.
+        owner: ``(h, w)``, number of the point that it comes from.
+    """
+
+    costs: Map
+    owner: Numbers
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Reach of points on a map.
+
+    Attributes:
+        weight: ``(h, w)`` in [0, 1], the share of the points' colors.
+        nearest: ``(h, w)`` int64, the number of the point that each place belongs to.
+        homes: ``(h, w)`` int64, the number of the point that covers a pixel, -1 where none does.
+    """
+
+    weight: Tensor
+    nearest: Tensor
+    homes: Tensor
+
+
+@dataclass(frozen=True)
+class Places:
+    """Squares of a picture that points cover.
+
+    Attributes:
+        squares: Center and half the side of each, in pixels of the picture.
+        picture_size: Width and height of the picture.
+    """
+
+    squares: tuple[tuple[float, float, float], ...]
+    picture_size: Size
+
+    @classmethod
+    def of(cls, hints: Sequence[PointHint], picture_size: Size) -> Places:
+        """Return the squares of points."""
+        return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), picture_size)
+
+    def numbers(self, grid: tuple[int, ...]) -> Numbers:
+        """Return the number of the square that covers each cell of a grid ``(h, w)``, -1 where none does."""
+        cells = np.full(grid, -1, np.int64)
+        width, height = self.picture_size
+        for number, (x, y, radius) in enumerate(self.squares):
+            rows = covered(y, radius, grid[0] / height, grid[0])
+            columns = covered(x, radius, grid[1] / width, grid[1])
+            cells[rows, columns] = number
+        return cells
+
+    def mask(self, size: Size) -> Tensor:
+        """Return the mask ``(1, 1, h, w)`` of the squares on a map."""
+        return torch.from_numpy(self.numbers(size) >= 0)[None, None].float()
+
+
+def step_costs(lightness: Tensor) -> Map:
+    """Find what crossing each cell of a picture costs a path: `edge_costs` on the grid of the search.
+
+    Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+    """
+    height, width = lightness.shape[2:]
+    scale = min(1.0, REACH.grid / min(height, width))
+    grid = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return edge_costs(F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy())
+
+
+def edge_costs(lightness: Map) -> Map:
+    """Return the cost ``(h, w)`` of a step: the slope of the lightness over that of its surroundings."""
+    calm = cv2.medianBlur(np.ascontiguousarray(lightness, np.float32), 5)
+    slope = np.hypot(cv2.Sobel(calm, cv2.CV_32F, 1, 0), cv2.Sobel(calm, cv2.CV_32F, 0, 1)) / 8
+    around = cv2.GaussianBlur(slope, (0, 0), REACH.calm)
+    costs: Map = (slope / (1 + around) + REACH.step).astype(np.float32)
+    return costs
+
+
+def find_paths(costs: Map, *, places: Places) -> Paths:
+    """Search the cheapest paths from points, given `step_costs`."""
+    cells = places.numbers(costs.shape)
+    search = MCP_Geometric(costs)
+    found, steps = search.find_costs(np.argwhere(cells >= 0))
+    # offsets to the cell before; a start, whose step is -1, has none
+    offsets = np.concatenate([np.asarray(search.offsets), [(0, 0)]])
+    rows, columns = np.indices(costs.shape)
+    back = offsets[np.where(steps < 0, len(offsets) - 1, steps)]
+    before = (rows - back[..., 0]) * costs.shape[1] + columns - back[..., 1]
+    before = before.ravel()
+    while not np.array_equal(before, further := before[before]):
+        before = further
+    return Paths(found.astype(np.float32), cells.ravel()[before].reshape(costs.shape))
+
+
+def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
+    """Return the numbers of points by their reach."""
+    return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
+
+
+def limit_extent(
+    *found: Paths | Tensor | None, places: Places, reaches: tuple[Reach, ...], size: Size
+) -> Extent:
+    """Find how far the colors of points go.
+
+    Args:
+        found: For each reach of `by_reach` the paths from its points, then for each how like them all places
+            are, ``(1, 1, h, w)`` in [0, 1] at any size, or None if the lightness decides alone.
+        places: The points.
+        reaches: Reach of each.
+        size: Height and width of the map.
+    """
+    groups = by_reach(reaches)
+    weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
+    halves = zip(groups.items(), found[: len(groups)], found[len(groups) :], strict=True)
+    for (reach, numbers), paths, likeness in halves:
+        assert isinstance(paths, Paths)
+        assert not isinstance(likeness, Paths)
+        part = fade(paths.costs, on_grid(likeness, paths.costs), reach)
+        nearest = np.where(part > weight, np.array(numbers)[paths.owner], nearest)
+        weight = np.maximum(part, weight)
+    maps = torch.from_numpy(weight)[None, None], torch.from_numpy(nearest)[None, None].double()
+    smooth = F.interpolate(maps[0], size=size, mode="bilinear", align_corners=False)
+    owners = F.interpolate(maps[1], size=size, mode="nearest")
+    return Extent(smooth[0, 0], owners[0, 0].long(), torch.from_numpy(places.numbers(size)))
+
+
+def is_limited(hint: PointHint) -> bool:
+    """Check whether the reach of a point is limited."""
+    return hint.reach != "everywhere"
+
+
+def on_grid(likeness: Tensor | None, costs: Map) -> Map | None:
+    """Return how alike the cells of a grid are to points, or None; see `limit_extent`."""
+    if likeness is None:
+        return None
+    found: Map = F.interpolate(likeness, costs.shape, mode="bilinear")[0, 0].numpy()
+    return found
+
+
+def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
+    """Return the share of a color that is left, by the cost of the cheapest path and by the likeness."""
+    factor = reach if isinstance(reach, float) else 1.0
+    if factor == 0:
+        return np.zeros_like(costs)
+    distance, border, steepness = np.sqrt(costs), REACH.border, REACH.steepness
+    if alike is not None:
+        distance = distance + REACH.unlike * (1 - alike)
+        border, steepness = REACH.border_alike, REACH.steepness_alike
+    there = (1 - distance / (factor * border)) * steepness
+    weight: Map = (1 / (1 + np.exp(np.clip(-there, -60, 60)))).astype(np.float32)
+    return np.where(costs == 0, np.float32(1), weight)
+
+
+def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
+    """Return factors of the automatic reach of a point, each of which covers as many times more as the last.
+
+    Args:
+        costs: Costs of the paths from the point.
+        alike: See `fade`.
+        count: Number of factors.
+
+    Returns:
+        Factors in (0, 10], in order.
+    """
+    factors = np.geomspace(REACH.least, MAX_REACH, REACH.factors)
+    areas = np.log(_covered_shares(costs, alike, factors))
+    wanted = np.interp(np.linspace(areas[0], areas[-1], count), areas, np.log(factors))
+    return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(wanted)]
+
+
+def starting_reach(costs: Map, alike: Map) -> Reach:
+    """Return a reach to begin with at a place: a small one if it lies in a small thing.
+
+    In a small thing half of the automatic reach covers little, and all of it runs far into the surroundings.
+    A border is around it: nearly all paths to a ring of places about it cost much. Parts of a large surface
+    cover as little where they are textured, but paths leave them.
+    The reach to begin with covers about as much as an eye or a button, and can be made larger.
+
+    Args:
+        costs: Costs of the paths from a point at the place.
+        alike: See `fade`; the limits were fitted with it.
+    """
+    factors = np.geomspace(REACH.least, REACH.probed, REACH.factors // 2)
+    shares = _covered_shares(costs, alike, factors)
+    if shares[-1] >= REACH.small or not _is_enclosed(costs):
+        return "automatic"
+    return round(float(np.exp(np.interp(np.log(REACH.begin), np.log(shares), np.log(factors)))), 3)
+
+
+def _is_enclosed(costs: Map) -> bool:
+    """Check whether borders separate a point from most of what lies around it."""
+    row, column = np.argwhere(costs == 0).mean(axis=0)
+    rows, columns = np.indices(costs.shape)
+    ring = np.abs(np.hypot(rows - row, columns - column) - REACH.ring) < 1
+    return bool(ring.any()) and float(np.quantile(np.sqrt(costs[ring]), REACH.gap)) > REACH.enclosed
+
+
+def _covered_shares(costs: Map, alike: Map | None, factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of a picture that a point covers with each factor of its automatic reach."""
+    return np.array([fade(costs, alike, float(factor)).mean(dtype=np.float64) for factor in factors])

@@ -1,0 +1,62 @@
+"""Colors that are replaced by their hue, above the answer of the network, at any size of its picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colorzoo.guidance import ColorReplacement
+from colorzoo.guidance.rasterize import color_lab
+from colorzoo.inference.full_size import BicubicUpsampler
+
+_GRAY, _GRAY_SHARE = 10.0, 0.5  # chroma below which a hue says less: CIE units, and share of the old color's
+_MOST_CHROMA = 8.0  # largest factor on the chroma
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """Replacement of colors by hue.
+
+    Attributes:
+        replacements: They apply one after the other.
+        locked: ``(1, H, W)`` at full size, in [0, 1], where colors stay; None if nowhere.
+    """
+
+    replacements: tuple[ColorReplacement, ...]
+    locked: BicubicUpsampler | None = None
+
+    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
+        """Replace colors in the rows from ``first`` of an ab map; see `Overlay`."""
+        before = ab.clone()
+        for replacement in self.replacements:
+            _replace(ab, replacement)
+        if self.locked is not None:
+            share = self.locked.rows(first, first + ab.shape[1]).clamp(0, 1)
+            ab += share * (before - ab)
+
+
+def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
+    """Replace a color in ab ``(2, rows, W)``, in place."""
+    _, old_a, old_b = color_lab(replacement.old)
+    _, new_a, new_b = color_lab(replacement.new)
+    old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
+    factor = min(new_chroma / old_chroma, _MOST_CHROMA)
+    a, b = ab[0], ab[1]
+    # the angle from the old hue, by its sine and cosine
+    across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
+    angle = torch.rad2deg(torch.atan2(across, along)).abs()
+    near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
+    full = min(_GRAY, _GRAY_SHARE * old_chroma)
+    colored = ((a.square() + b.square()).sqrt() / full).clamp(max=1)
+    share = _smooth(near) * _smooth(colored)
+    turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
+    cosine, sine = factor * math.cos(turn), factor * math.sin(turn)
+    turned = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
+    ab += share * (turned - ab)
+
+
+def _smooth(share: Tensor) -> Tensor:
+    return share * share * (3 - 2 * share)

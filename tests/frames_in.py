@@ -1,0 +1,12 @@
+"""Frames of a file, for tests of several folders."""
+
+from pathlib import Path
+
+from colorzoo.pictures.frames import Frames, frames_of
+from colorzoo.pictures.read import opened
+
+
+def frames_in(source: str | Path | bytes) -> Frames | None:
+    """Describe a file of several pictures; see `frames_of`."""
+    with opened(source) as (file, name):
+        return frames_of(file, name)

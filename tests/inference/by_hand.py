@@ -1,0 +1,62 @@
+"""Steps of coloring put together by hand, for tests of single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from colorzoo.guidance import PointHint, Points, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import Job, Part
+from colorzoo.inference.steps.points import enforce_points, find_neighbors
+from colorzoo.inference.steps.reach import (
+    Extent,
+    Map,
+    Places,
+    by_reach,
+    find_paths,
+    limit_extent,
+    on_grid,
+    step_costs,
+)
+
+Likeness = Callable[[Tensor], Tensor]
+"""Maps a mask ``(1, 1, h, w)`` of places to how alike all places are to them."""
+
+
+def job_on(colorizer: Colorizer, lightness: Tensor, recipe: Recipe = Recipe()) -> Job:  # noqa: B008
+    """Return the job of coloring a lightness ``(1, 1, h, w)``, in whose pixels the recipe counts."""
+    size = recipe.width or int(lightness.shape[3]), recipe.height or int(lightness.shape[2])
+    return colorizer.job_of(Part(lightness, size), recipe)
+
+
+def find_extent(
+    lightness: Tensor,
+    hints: Sequence[PointHint],
+    picture_size: tuple[int, int],
+    likeness: Likeness | None = None,
+) -> Extent:
+    """Return the reach of points on a lightness ``(1, 1, h, w)``."""
+    size = int(lightness.shape[2]), int(lightness.shape[3])
+    reaches, places = tuple(hint.reach for hint in hints), Places.of(hints, picture_size)
+    parts = [Places.of([hints[n] for n in group], picture_size) for group in by_reach(reaches).values()]
+    costs = step_costs(lightness)
+    paths = [find_paths(costs, places=part) for part in parts]
+    alike = [likeness and likeness(part.mask(size)) for part in parts]
+    return limit_extent(*paths, *alike, places=places, reaches=reaches, size=size)
+
+
+def search(
+    lightness: Tensor, hint: PointHint, picture_size: tuple[int, int], likeness: Likeness | None = None
+) -> tuple[Map, Map | None]:
+    """Return the costs of the paths from a point, and how like it the cells of their grid are."""
+    places = Places.of([hint], picture_size)
+    costs = find_paths(step_costs(lightness), places=places).costs
+    mask = places.mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    return costs, on_grid(likeness and likeness(mask), costs)
+
+
+def enforced(ab: Tensor, lightness: Tensor, points: Points) -> Tensor:
+    """Return ab ``(1, 2, h, w)`` moved onto the colors of points."""
+    return enforce_points(ab, points, find_neighbors(lightness))

@@ -1,0 +1,84 @@
+"""The memory of results: its bound, and keys that tell inputs apart."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from colorzoo.guidance import Exemplar, Guidance, Points, Scribbles
+from colorzoo.memory import Memory, key_of, nbytes_of
+
+
+def test_a_result_is_computed_once() -> None:
+    memory, runs = Memory(), list[int]()
+    assert memory.get("a", lambda: runs.append(1) or 7) == memory.get("a", lambda: runs.append(2) or 8) == 7
+    assert runs == [1]
+    memory.clear()
+    assert "a" not in memory
+    assert memory.get("a", lambda: 9) == 9
+
+
+def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
+    memory = Memory(most_bytes=3 * 4000 * 4)
+    for name in "abc":
+        memory.get(name, lambda: torch.zeros(4000))
+    memory.get("a", lambda: pytest.fail("it is remembered"))
+    memory.get("d", lambda: torch.zeros(4000))
+    assert [name in memory for name in "abcd"] == [True, False, True, True]
+    memory.get("large", lambda: torch.zeros(10**5))
+    assert [name in memory for name in ("a", "c", "d", "large")] == [False, False, False, True]
+
+
+def test_results_that_grow_are_measured_again() -> None:
+    memory, growing = Memory(most_bytes=10**5), [torch.zeros(10)]
+    memory.get("grows", lambda: growing)
+    growing.append(torch.zeros(10**5))
+    memory.get("grows", lambda: pytest.fail("it is remembered"))
+    memory.get("other", lambda: 0)
+    assert "grows" not in memory
+
+
+def test_small_results_do_not_grow_without_number() -> None:
+    memory = Memory(most_bytes=10**6)
+    for number in range(1000):
+        memory.get(str(number), lambda: ())
+    assert "0" not in memory
+    assert "999" in memory
+
+
+def test_an_error_is_not_remembered() -> None:
+    memory = Memory()
+    with pytest.raises(ZeroDivisionError):
+        memory.get("a", lambda: 1 / 0)
+    assert memory.get("a", lambda: 1.0) == 1.0
+
+
+def test_bytes_are_those_of_all_tensors() -> None:
+    assert nbytes_of(torch.zeros(3, 4)) == 48
+    assert nbytes_of([torch.zeros(2), ("text", {"maps": torch.zeros(2)})]) == 16
+    assert nbytes_of(Guidance(scribbles=Scribbles(torch.zeros(1, 1, 2, 2)))) == 16
+    assert nbytes_of(None) == 0
+
+
+def test_keys_tell_tensors_shapes_fields_and_values_apart() -> None:
+    mask = torch.zeros(1, 1, 4, 4)
+    other = mask.clone()
+    other[..., 1] = 1
+    rgb = torch.zeros(1, 3, 4, 4)
+    values = [
+        mask,
+        mask.double(),
+        mask.view(1, 1, 2, 8),
+        other,
+        Guidance(scribbles=Scribbles(mask)),
+        Guidance(scribbles=Scribbles(other)),
+        Guidance(points=Points(mask.expand(-1, 2, -1, -1), mask)),
+        Guidance(exemplar=Exemplar(rgb)),
+        Guidance(exemplar=Exemplar(rgb, alpha=0.5)),
+        ("a", "b"),
+        ("ab",),
+        (("a",), "b"),
+        None,
+    ]
+    assert len({key_of(value) for value in values}) == len(values)
+    assert key_of(other) == key_of(other.clone())
