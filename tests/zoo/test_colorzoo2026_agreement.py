@@ -7,6 +7,8 @@ import torch
 
 from colorzoo.color import hull_centers
 from colorzoo.zoo.colorzoo2026.agreement import COLORFULNESS, POOL, SHARPNESS, agree
+from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
+from colorzoo.zoo.colorzoo2026.network import Architecture
 from colorzoo.zoo.colorzoo2026.points import Cells
 
 CENTERS = hull_centers() / 50
@@ -81,3 +83,18 @@ def test_what_only_some_cells_expect_does_not_count() -> None:
     together = agree(mean, logits, cells, GRID, CENTERS)[0] / COLORFULNESS - (alone - alone.mean(0))
     assert (together - CENTERS[red]).norm(dim=1).max() < 0.1
     assert (alone - CENTERS[red]).norm(dim=1).min() > 0.4
+
+
+def test_the_model_shows_what_its_cells_agree_on() -> None:
+    torch.manual_seed(0)
+    model = Colorzoo2026(
+        Architecture(stem=(4, 8), widths=(16, 32, 32), blocks=(1, 1, 1), decoder=16, vector=16)
+    )
+    lightness = 100 * torch.rand(1, 1, 64, 96)
+    with torch.no_grad():
+        maps = model.network(lightness)
+        raw = model.embed(maps, lightness)
+        found = model.analyze(lightness)
+        wanted = agree(raw.mean, raw.logits, raw.cells, raw.grid, model.centers)
+    torch.testing.assert_close(found.mean, wanted)
+    assert not torch.allclose(found.mean, raw.mean)

@@ -7,6 +7,10 @@ NETWORK = "zoo/colorzoo2026/network.py"
 STATISTICS = "zoo/colorzoo2026/statistics.py"
 STEP = ("tests/steps/test_colorzoo2026.py",)
 ON_STATISTICS = ("tests/zoo/test_colorzoo2026_statistics.py",)
+AGREEMENT = "zoo/colorzoo2026/agreement.py"
+ON_AGREEMENT = ("tests/zoo/test_colorzoo2026_agreement.py",)
+ENCODER = "networks/imagenet_encoder.py"
+ON_ENCODER = ("tests/networks/test_imagenet_encoder.py",)
 
 MUTANTS = (
     Mutant(
@@ -184,5 +188,54 @@ MUTANTS = (
         "found = self._automatic(automatic.analysis, lightness, guidance)",
         "found = self._automatic(automatic.analysis, lightness, None)",
         ON_STATISTICS,
+    ),
+    Mutant(
+        "colorzoo2026-cells-do-not-agree",
+        MODEL,
+        "mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)",
+        "mean = found.mean",
+        ON_AGREEMENT,
+    ),
+    Mutant(
+        "colorzoo2026-agreement-of-probabilities",
+        AGREEMENT,
+        "_pool(logits.log_softmax(-1), grid)",
+        "_pool(logits.softmax(-1), grid)",
+        ON_AGREEMENT,
+    ),
+    Mutant(
+        "colorzoo2026-agreement-of-all-cells",
+        AGREEMENT,
+        "** SHARPNESS",
+        "** 0.0",
+        ON_AGREEMENT,
+    ),
+    Mutant(
+        "colorzoo2026-agreement-blind-to-differences",
+        AGREEMENT,
+        "decided + mean - share @ _pool(mean, grid)",
+        "decided",
+        ON_AGREEMENT,
+    ),
+    Mutant(
+        "encoder-pads-before",
+        ENCODER,
+        "before, after = (kernel - 2) // 2, (kernel - 1) // 2",
+        "before, after = (kernel - 1) // 2, (kernel - 2) // 2",
+        ON_ENCODER,
+    ),
+    Mutant(
+        "encoder-forgets-epsilon",
+        ENCODER,
+        "(variance + _EPSILON)",
+        "(variance + 0.1)",
+        ON_ENCODER,
+    ),
+    Mutant(
+        "encoder-sees-other-lightness",
+        ENCODER,
+        "lightness * 2.55 - 127",
+        "lightness * 2.0 - 127",
+        ON_ENCODER,
     ),
 )
