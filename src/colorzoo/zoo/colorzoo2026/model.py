@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.answers import AnswerCache
+from colorzoo.networks.answer_cache import AnswerCache
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
