@@ -217,11 +217,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 def _step_uncounted(optimizer: LightningOptimizer) -> None:
     """Step an optimizer that the Trainer does not count, for which Lightning has no public way."""
     hooks = optimizer._on_before_step, optimizer._on_after_step
-    optimizer._on_before_step = optimizer._on_after_step = _nothing  # type: ignore[method-assign]
+    optimizer._on_before_step = optimizer._on_after_step = _nothing
     try:
         optimizer.step()
     finally:
-        optimizer._on_before_step, optimizer._on_after_step = hooks  # type: ignore[method-assign]
+        optimizer._on_before_step, optimizer._on_after_step = hooks
 
 
 def _nothing() -> None:
