@@ -92,7 +92,7 @@ class MadeReference(NamedTuple):
 
 
 class Lee2020(GANColorizationModule[RgbPrediction]):
-    """Trainer of `ReferencePainter`.
+    """Task of `ReferencePainter`.
 
     Args:
         architecture: The networks.
