@@ -48,6 +48,24 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
     return maps
 
 
+class VGGOutputs(nn.Module):
+    """Outputs of several layers of torchvision's VGG without BatchNorm, with its names of weights.
+
+    Args:
+        depth: Its number of layers with weights.
+        layers: Numbers of the layers whose outputs are returned, ascending; 3 is relu1_2, 8 relu2_2.
+    """
+
+    def __init__(self, depth: Literal[16, 19], layers: Collection[int]) -> None:
+        super().__init__()
+        self.layers = layers
+        self.features = vgg_layers(depth, max(layers) + 1)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Return the maps of ``(B, 3, H, W)``, scaled as the caller wants."""
+        return outputs_of(self.features, pictures, self.layers)
+
+
 class VGG19Maps(nn.Module):
     """torchvision's VGG-19 up to one of its layers, for RGB in [0, 1]; weights keep their names.
 
