@@ -129,9 +129,7 @@ class Colorzoo2026(ColoringModel):
             told = Guidance(
                 exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
             )
-            automatic = memory.get(
-                key_of(lightness, told), partial(self._told, automatic, lightness, told)
-            )
+            automatic = memory.get(key_of(lightness, told), partial(self._told, automatic, lightness, told))
         return self._color(automatic, lightness, guidance)
 
     def likeness(self, lightness: Tensor, mask: Tensor, memory: Memory) -> Tensor:
