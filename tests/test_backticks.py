@@ -34,7 +34,7 @@ FOLDERS = (
     "colorzoo/",
 )
 OPTION = re.compile(r"--[a-z][\w-]*")
-OF_LIGHTNING = ("--model", "--data", "--trainer", "--optimizer", "--lr_scheduler")
+OF_LIGHTNING = ("--model", "--data", "--trainer")
 OF_OTHERS = {  # programs that pages name: pip, pytest, torchrun, wandb, mkdocs, srun
     *("--extra-index-url", "--index-url", "--dist", "--no-package-lock", "--nproc-per-node", "--signal"),
 }

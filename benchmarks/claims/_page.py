@@ -55,6 +55,7 @@ _RULES = re.compile(
     r"beyond chance|no comparable size is stated|the interval reaches zero|no interval is known"
     r"|may be chance among"
 )
+_EARLIER = re.compile(r"recorded earlier \(\[the paper's page\]\(([^)]+)\), ([^)]*)\), not measured again")
 COLORS = {
     "reproduced": "tab:green",
     "direction only": "tab:orange",
@@ -132,22 +133,23 @@ def claims_of(paper: ModuleType, out: Path) -> list[Claim] | None:
 
 def table(claims: Sequence[Claim]) -> str:
     """Return claims as a table in Markdown."""
-    lines = ["| claim | the paper | here (95 %) | n | verdict | note |", "|---|---|---|---|---|---|"]
+    lines = ["| claim | the paper | here (95 %) | n | verdict |", "|---|---|---|---|---|"]
     for claim in claims:
         stale = f" (older {', '.join(claim.stale)})" if claim.stale else ""
         number = f"{claim.paper_number} (recalled)" if claim.recalled else claim.paper_number
         lines.append(
             f"| {claim.claim} | {number} | {effect_text(claim.ours, claim.unit)} "
-            f"| {claim.pictures} | **{claim.verdict}**{stale} | {note_of(claim.reason)} |"
+            f"| {claim.pictures} | **{claim.verdict}**{stale}{note_of(claim.reason)} |"
         )
     return "\n".join(lines)
 
 
 def note_of(reason: str) -> str:
-    """Return what a reason says beyond the rules at the head of the page."""
+    """Return what a reason says beyond the rules at the head of the page, to follow the verdict."""
     chance = re.search(r"may be chance among \d+ tests \((p [\d.e-]+ by Holm)", reason)
-    kept = "; ".join(part for part in reason.split("; ") if not _RULES.search(part))
-    return "; ".join(filter(None, [chance[1] if chance else "", kept]))
+    kept = [part for part in reason.split("; ") if not _RULES.search(part)]
+    notes = [_EARLIER.sub(r"[recorded earlier](\1): \2", each) for each in kept]
+    return "".join(f"; {each}" for each in [*([chance[1]] if chance else []), *notes])
 
 
 def effect_text(ours: Estimate, unit: str) -> str:

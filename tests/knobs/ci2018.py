@@ -3,5 +3,32 @@
 from knobs.knob import Knobs
 
 KNOBS = {
-    "ci2018_small": Knobs(values={"width": 0.25, "blocks": (1, 1, 2, 1), "hints": 0.0}, base={"hints": 1.0})
+    "ci2018": Knobs(
+        base={"hints": 1.0, "accumulate": 2, "clip": 1.0},
+        values={
+            "width": 0.25,
+            "blocks": (1, 1, 2, 1),
+            "critic_width": 0.25,
+            "hints": 0.0,
+            "accumulate": 1,
+            "clip": 1e-3,
+        },
+        exempt={
+            "critic_side": "fits pictures of one size; tests/steps/test_ci2018.py",
+            "content_weight": "needs VGG-16; tests/steps/test_ci2018.py has a random one",
+            "i2v_weights": "needs Illustration2Vec; tests/steps/test_ci2018.py makes a file",
+            "local_features": "Illustration2Vec is not here; tests/steps/test_ci2018.py",
+        },
+        size=64,
+        batch=2,
+        steps=4,
+    ),
+    "ci2018_small": Knobs(
+        values={"width": 0.25, "blocks": (1, 1, 2, 1), "hints": 0.0, "local_features": "illustration2vec"},
+        base={"hints": 1.0},
+        exempt={
+            "critic_width": "the small form has no critic",
+            "critic_side": "the small form has no critic",
+        },
+    ),
 }

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.factory import build_model
+from colorzoo.losses import least_squares_critic_loss, least_squares_loss
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.prediction import RgbPrediction
@@ -24,8 +25,6 @@ from colorzoo.zoo.cho2023.published import convert_published
 from colorzoo.zoo.cho2023.task import (
     Cho2023,
     Draws,
-    adversarial_loss,
-    critic_loss,
     smoothness,
     total_variance,
 )
@@ -92,7 +91,7 @@ def discriminator(golden: Golden) -> None:
     network.load_state_dict(ours)
     scores = network.eval()(golden.tensor("in_sketch_color"))
     close(golden, "out_eval", scores, stated(golden, "out_eval"))
-    close(golden, "out_lsgan_real", adversarial_loss(scores), stated(golden, "out_lsgan_real"))
+    close(golden, "out_lsgan_real", least_squares_loss(scores), stated(golden, "out_lsgan_real"))
     close(golden, "out_lsgan_fake", scores.square().mean(), stated(golden, "out_lsgan_fake"))
     close(golden, "out_train", network.train()(golden.tensor("in_sketch_color")), stated(golden, "out_train"))
     norm = network.layers[3]
@@ -139,8 +138,8 @@ def losses(golden: Golden) -> None:
     variance = total_variance(fill_hints(segments, real, everything)[0], real)
     logits = golden.tensor("in_logits")
     distance = (painted - real).abs().mean()
-    adversarial = adversarial_loss(golden.tensor("in_d_fake_for_g"))
-    critic = critic_loss(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
+    adversarial = least_squares_loss(golden.tensor("in_d_fake_for_g"))
+    critic = least_squares_critic_loss(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
     weights = golden.meta["weights"]
     total = (
         weights["rec"] * distance

@@ -15,19 +15,11 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.networks.splines import diagonal_moves, source_positions, spline, warp
 from colorzoo.zoo.zhao2021.model import Color2Embed
 from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up, VGGFeatures, load_vgg
 from colorzoo.zoo.zhao2021.published import convert_published
-from colorzoo.zoo.zhao2021.task import (
-    Zhao2021,
-    add_noise,
-    diagonal_moves,
-    feature_distance,
-    mirror_and_rotate,
-    source_positions,
-    spline,
-    warp,
-)
+from colorzoo.zoo.zhao2021.task import Zhao2021, add_noise, feature_distance, mirror_and_rotate, whole_levels
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
@@ -249,7 +241,7 @@ def color2embed_reference(golden: Golden) -> None:
         places = source_positions(theta, moves[None], (height, width))[0]
         pixels_at = (places * torch.tensor([width, height])).permute(2, 0, 1)
         golden.close_sampled(f"out_map_{index}", pixels_at)
-        warped = warp(levels, theta, moves[None])[0].permute(1, 2, 0)
+        warped = whole_levels(warp(levels, theta, moves[None]))[0].permute(1, 2, 0)
         golden.close(f"out_warped_{index}", warped)
         given = golden.tensor(f"out_warped_{index}").permute(2, 0, 1)[None]
         turned = mirror_and_rotate(given, turn[None, :2] > 0, turn[2:])

@@ -1,21 +1,123 @@
-"""Ci et al. 2018, our baseline: one step against the squared error of pixels."""
+"""Ci et al. 2018: the losses of a step, and the small form's, written out; parity has the golden halves."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.data.dataset import sketches_of
-from colorzoo.zoo.ci2018.task import random_cells
+from colorzoo.errors import DataError, WeightsError
+from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork
+from colorzoo.zoo.ci2018.task import Ci2018, other_crop, random_cells
 from steps.step import gradients, same, small, training_batch
+
+WEIGHTS = {"content_weight": 0.7, "adversarial_weight": 0.3, "penalty_weight": 2.0, "drift_weight": 0.5}
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+
+def task(**settings: Any) -> Any:
+    found: Any = small("ci2018", **{**WEIGHTS, **settings})
+    found.vgg = VGGOutputs(16, (8,)).requires_grad_(False)
+    return found
+
+
+def relu2_2(model: Any, rgb: Tensor) -> Tensor:
+    mean, deviation = (
+        torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    return model.vgg((rgb - mean) / deviation)[0]
+
+
+def test_the_losses_of_the_full_step() -> None:
+    model = task(hints=1.0)
+    batch, _, _ = training_batch(64, 2)
+    rgb = batch["rgb"]
+    drawn: list[Tensor] = []
+    original = model.model.network.paint
+    model.model.network.paint = lambda *given: drawn.extend(given) or original(*given)
+    painted = model.paint(batch)
+    lines, hints, features = drawn
+    contrast = ((1 - lines) / 2).amax(dim=(1, 2, 3)) / (1 - sketches_of(batch)).amax(dim=(1, 2, 3))
+    faded = 1 - contrast.view(-1, 1, 1, 1) * (1 - sketches_of(batch))
+    torch.testing.assert_close(lines, 2 * faded - 1)
+    assert 0.7 <= contrast.min() < contrast.max() <= 1
+    cells = random_cells(batch["seed"], rgb, 1.0)[:, :, ::4, ::4]
+    torch.testing.assert_close(hints[:, 3:], cells)
+    torch.testing.assert_close(hints[:, :3], (2 * other_crop(rgb, batch["seed"]) - 1) * cells)
+    found = model.generator_loss(batch, painted)
+    content = (relu2_2(model, painted.rgb) - relu2_2(model, rgb)).square().mean()
+    wanted = 0.7 * content - 0.3 * model.discriminator(2 * painted.rgb - 1, features.detach()).mean()
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    same(gradients(found, model.model), gradients(wanted, model.model), rtol=1e-3)
+    features = features.detach()
+    share = torch.tensor([0.3, 0.8]).view(2, 1, 1, 1)
+    fake, true = (2 * each - 1 for each in (painted.rgb.detach(), rgb))
+    terms = model.critic_terms(rgb, painted.rgb.detach(), features, share)
+    mixed = (share * true + (1 - share) * fake).requires_grad_()
+    (slope,) = torch.autograd.grad(model.discriminator(mixed, features).sum(), mixed, create_graph=True)
+    penalty = 2.0 * ((slope.square().sum(dim=1).sqrt() - 1) ** 2).mean()
+    score = model.discriminator(true, features).mean()
+    plain = model.discriminator(fake, features).mean() - score + 0.5 * score**2 + penalty
+    total = sum(terms.values(), torch.zeros(()))
+    torch.testing.assert_close(total, plain, rtol=1e-5, atol=1e-5)
+    same(gradients(total, model.discriminator), gradients(plain, model.discriminator), rtol=1e-3)
+    assert not gradients(total, model.model)["network.exit.weight"].any()
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])
-@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
-def test_the_step(hints: float) -> None:
+def test_the_step_of_the_small_form(hints: float) -> None:
     model = small("ci2018_small", hints=hints)
     batch, _, _ = training_batch(64, 2)
-    mask = random_cells(batch["seed"], batch["rgb"], hints)
-    painted = model.model.network(sketches_of(batch), 2 * batch["rgb"] - 1, mask)
-    wanted = ((painted - (2 * batch["rgb"] - 1)) ** 2).mean()
+    picture = 2 * batch["rgb"] - 1
+    mask = random_cells(batch["seed"], picture, hints)
+    cells = torch.cat([F.avg_pool2d(picture, 4) * mask[:, :, ::4, ::4], mask[:, :, ::4, ::4]], dim=1)
+    wanted = ((model.model.network(sketches_of(batch), cells) - picture) ** 2).mean()
     found = model.training_step(batch, 0)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
+
+
+def test_colors_of_hints_come_from_beside_their_places() -> None:
+    line = torch.linspace(0, 1, 64)
+    rgb = torch.stack([line.expand(64, -1), line[:, None].expand(-1, 64), torch.zeros(64, 64)])
+    found = other_crop(rgb.expand(40, -1, -1, -1), torch.arange(40))
+    plain = F.avg_pool2d(rgb[None], 4)
+    off = 16 * (found - plain)[:, :2].abs()
+    assert 0.1 < off.mean() < 1.0  # cells
+    assert off.max() < 3
+    assert (off.amax(dim=(1, 2, 3)) > 0.2).float().mean() > 0.8
+    assert torch.equal(other_crop(rgb[None], torch.tensor([7]))[0], found[7])
+    tall = other_crop(sample := torch.rand(1, 3, 50, 34), torch.tensor([0]))
+    assert tall.shape == (1, 3, 13, 9)
+    assert (tall.mean() - sample.mean()).abs() < 0.05
+
+
+def test_the_critic_takes_one_size_and_local_features_their_file(tmp_path: Path) -> None:
+    model = task()
+    batch, _, _ = training_batch(32, 2)
+    with pytest.raises(DataError, match=r"64 x 64, got 32 x 32; set --data\.crop"):
+        model.discriminator_loss(batch, model.paint(batch))
+    full = Ci2018(objective={"content_weight": 0.0})
+    with pytest.raises(WeightsError, match=r"give --model\.i2v_weights"):
+        full.setup("fit")
+    state = {
+        f"{key}": torch.randn_like(value) for key, value in Illustration2Vec().layers.state_dict().items()
+    }
+    torch.save({**state, "28.weight": torch.zeros(1)}, tmp_path / "i2v.pth")
+    full = Ci2018(objective={"content_weight": 0.0}, i2v_weights=str(tmp_path / "i2v.pth"))
+    full.setup("fit")
+    assert torch.equal(full.model.network.features.layers[13].weight, state["13.weight"])
+    assert not full.model.network.features.layers[13].weight.requires_grad
+    torch.save({"0.weight": torch.zeros(1)}, tmp_path / "i2v.pth")
+    with pytest.raises(WeightsError, match=r"i2v\.pth"):
+        full.setup("fit")
+
+
+def test_lines_of_any_size_have_local_features() -> None:
+    network = StrokeNetwork(0.125, (1, 1, 1, 1))
+    with torch.no_grad():
+        assert network(torch.ones(1, 1, 40, 56), torch.zeros(1, 4, 12, 16)).shape == (1, 3, 40, 56)

@@ -43,6 +43,14 @@ def test_a_resumed_run_remembers_the_earlier_best(pictures, tmp_path):
     assert Path(first.best_model_path).is_file()  # nothing of another folder is deleted
 
 
+def test_a_run_that_was_moved_replaces_its_best(pictures, tmp_path):
+    train(pictures, tmp_path / "a", 1.0, 9.0)
+    moved = (tmp_path / "a").rename(tmp_path / "moved")
+    last = next(moved.rglob("last.ckpt")).rename(tmp_path / "two_epochs.ckpt")
+    train(pictures, moved, 1.0, 9.0, 10.0, resume=last)
+    assert [path.name for path in moved.rglob("best-*.ckpt")] == ["best-step=9.ckpt"]
+
+
 @pytest.mark.parametrize("options", [{"max_steps": 5, "max_epochs": -1}, {"max_epochs": 2}])
 def test_the_last_step_is_saved_as_it_was_trained(options, pictures, tmp_path):
     train(pictures, tmp_path, 1.0, 2.0, 3.0, **options)

@@ -268,4 +268,4 @@ def test_workers_of_an_own_script_end_with_it(pictures):
     for each in workers:
         each.terminate()  # as the interpreter does at its end
         each.join()
-        assert each.exitcode == -signal.SIGTERM
+        assert each.exitcode in (0, -signal.SIGTERM)  # not of the alarm a minute later

@@ -216,16 +216,3 @@ def test_a_resumed_gan_goes_on_equally(pictures, tmp_path):
     assert len(tail) == 3
     assert tail == losses[-3:]
     torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
-
-
-def test_a_checkpoint_that_counted_both_optimizers_counts_steps(pictures, tmp_path):
-    train(pictures, tmp_path, epochs=1, save=True)
-    path = tmp_path / "last.ckpt"
-    content = torch.load(path, weights_only=True)
-    assert content["global_step"] == content["provenance"]["steps"] == 2
-    content["global_step"] *= 2
-    for counts in content["loops"]["fit_loop"]["epoch_loop.manual_optimization.optim_step_progress"].values():
-        counts.update({key: 2 * count for key, count in counts.items()})
-    torch.save(content, path)
-    _, losses, trainer = train(pictures, tmp_path, epochs=2, resume=path)
-    assert (len(losses), trainer.global_step) == (4, 6)

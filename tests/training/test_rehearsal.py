@@ -50,7 +50,7 @@ STOPPER = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=va
         (STOPPER, r"monitor 'val/psnr_12': validation has no such number, but val/psnr_1"),
         (["--data.global_batch=25"], "25 cannot be divided by 8 processes; use --data.global_batch 24 or 32"),
         (["--trainer.strategy=dpp"], r"--trainer.strategy: 'dpp' is not one of ddp"),
-        (["--metrics=psnr,lpips:nothing"], "lpips:nothing"),
+        (["--metrics=psnr,lpips:nothing"], "no backbone .nothing."),
         (["--data.root=/nowhere"], "'/nowhere' does not exist"),
         (["--trainer.default_root_dir=/proc/nothing"], "/proc cannot be written"),
         (["--trainer.logger=lightning.pytorch.loggers.NeptuneLogger"], "(?i)neptune"),

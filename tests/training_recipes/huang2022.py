@@ -26,7 +26,7 @@ def codes(data: str, rate: float, batch: int, start: int) -> Recipe:
         discriminator_rates={0: rate, 300_000: rate},
         betas=(0.5, 0.9),
         batch=batch,
-        steps=640_000,
+        steps=320_000,
         settings={**_VQGAN, **_TRANSFORMER, **_LOSS, "disc_start": start, "discriminator_width": 1.0},
         trains=("model.network.vqgan.",),
     )

@@ -16,6 +16,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.inference.references import Look, ReadReference, make_exemplar, make_look
+from colorzoo.networks.splines import diagonal_moves, spline, warp
 from colorzoo.pictures.picture import Picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
@@ -23,14 +24,7 @@ from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.command import start_from
 from colorzoo.weights.convert import convert_weights
-from colorzoo.zoo.zhao2021.task import (
-    Zhao2021,
-    diagonal_moves,
-    made_reference,
-    mirror_and_rotate,
-    spline,
-    warp,
-)
+from colorzoo.zoo.zhao2021.task import Zhao2021, made_reference, mirror_and_rotate
 from vgg_file import write_vgg19
 
 TINY = {"width": 0.125, "reference_side": 32}

@@ -422,7 +422,7 @@ class PictureDataModule(LightningDataModule):
         data: Any = self.train_data
         pictures = batches * before[0] + (self._ahead[1] if self._ahead[0] == epoch else 0)
         left = (len(data) - pictures) // now[0]
-        counted = len(data) // now[0] - left
+        counted = int(len(data) // now[0] - left)
         self._ahead = (epoch, pictures - counted * now[0])
         return counted
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from colorzoo.capabilities import Stylizes, Transform
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.inference.classes import read_label_image
 from colorzoo.inference.full_size import BicubicUpsampler
 from colorzoo.inference.references import as_reference, require_color
+from colorzoo.inference.steps.classes import read_label_image
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 

@@ -1,5 +1,6 @@
 """Losses as functions of tensors."""
 
+from colorzoo.losses.adversarial import least_squares_critic_loss, least_squares_loss
 from colorzoo.losses.color import (
     bilinear_cross_entropy,
     grid_cross_entropy,
@@ -17,19 +18,27 @@ from colorzoo.losses.exemplar import (
     sum_over_processes,
     unmatched_perceptual,
 )
+from colorzoo.losses.statistics import chi_square_distance, soft_histogram, total_variation
+from colorzoo.losses.weighted import weighted_sum
 
 __all__ = [
     "bilinear_cross_entropy",
+    "chi_square_distance",
     "contextual_loss",
     "edge_aware_smoothness",
     "grid_cross_entropy",
+    "least_squares_critic_loss",
+    "least_squares_loss",
     "neighbor_mean",
     "rebalanced_cross_entropy",
     "relativistic_loss",
     "self_reference_l1",
     "smooth_l1_map",
     "soft_cross_entropy",
+    "soft_histogram",
     "sum_over_processes",
+    "total_variation",
     "unmatched_perceptual",
     "weighted_by_chroma",
+    "weighted_sum",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -152,6 +153,48 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     above = (better - worse_sum / count - 1).square().mean()
     loss: Tensor = (above + (worse - better_sum / count + 1).square().mean()) / 2
     return loss
+
+
+def triplet_loss(
+    query: Tensor, positive: Tensor, negative: Tensor, present: Tensor, *, margin: float
+) -> Tensor:
+    """Return the similarity-based triplet loss of an attention's vectors (SCFT, Lee et al. 2020).
+
+    Examples:
+        >>> query = torch.ones(2, 16, 4)
+        >>> triplet_loss(query, 6 * query, query, torch.ones(2, 16), margin=12.0)
+        tensor(2.)
+
+    The similarity of two vectors is the attention's, their scaled dot product. A place costs as much as its
+    negative is more similar than its positive minus ``margin``.
+
+    Args:
+        query: ``(B, N, C)`` of places of the picture.
+        positive: ``(B, N, C)``, keys of the places of the reference that belong to them.
+        negative: ``(B, N, C)``, keys of other places.
+        present: ``(B, N)`` in {0, 1}, 1 for places that have a positive; the others do not count.
+        margin: Difference of the similarities above which a place costs nothing.
+    """
+    difference = (query * (negative - positive)).sum(dim=2) / math.sqrt(query.shape[2])
+    losses = F.relu(difference + margin) * present
+    return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
+
+
+def gram_matrix(maps: Tensor) -> Tensor:
+    """Return the products of channels, means over places and channels: the style of maps (Gatys et al. 2016).
+
+    Examples:
+        >>> gram_matrix(torch.ones(2, 4, 6, 8))[0, 0, 0]
+        tensor(0.2500)
+
+    Args:
+        maps: ``(B, C, h, w)``.
+
+    Returns:
+        ``(B, C, C)``.
+    """
+    rows = maps.flatten(2)
+    return rows @ rows.mT / rows[0].numel()
 
 
 def _neighbors(maps: Tensor) -> Tensor:

@@ -71,6 +71,11 @@ class HintMemory:
         self._unet = unet
         self._seen: list[_Entry] = []
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the inputs and their maps."""
+        return sum(entry.nbytes for entry in self._seen)
+
     def shallow(self, x: Tensor) -> ShallowMaps:
         """Return ``unet.shallow(x)`` of one input ``(1, C, H, W)``."""
         if isinstance(self._unet.skip1, AttendedConv):  # depends on the whole picture

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from colorzoo.networks.blocks import scaled_width
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of red, green and blue in [0, 1], which networks expect subtracted."""
 
@@ -17,17 +19,22 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 _CONFIGURATIONS = {16: "D", 19: "E"}
 
 
-def vgg_layers(depth: Literal[16, 19], count: int, *, batch_norm: bool = False) -> nn.Sequential:
+def vgg_layers(
+    depth: Literal[16, 19], count: int, *, batch_norm: bool = False, width: float = 1.0
+) -> nn.Sequential:
     """Return the first layers of torchvision's VGG with random weights, named as in its ``features``.
 
     Args:
         depth: Its number of layers with weights.
         count: Number of layers to keep, with activations and pooling.
         batch_norm: Whether each convolution is followed by BatchNorm.
+        width: Multiplier of every channel count; 1.0 is torchvision's network.
     """
     from torchvision.models.vgg import cfgs, make_layers  # takes seconds
 
-    layers: nn.Sequential = make_layers(cfgs[_CONFIGURATIONS[depth]], batch_norm=batch_norm)[:count]
+    widths = cfgs[_CONFIGURATIONS[depth]]
+    scaled = [each if isinstance(each, str) else scaled_width(each, width) for each in widths]
+    layers: nn.Sequential = make_layers(scaled, batch_norm=batch_norm)[:count]
     return layers
 
 
@@ -39,6 +46,24 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
         if index in layers:
             maps.append(x)
     return maps
+
+
+class VGGOutputs(nn.Module):
+    """Outputs of several layers of torchvision's VGG without BatchNorm, with its names of weights.
+
+    Args:
+        depth: Its number of layers with weights.
+        layers: Numbers of the layers whose outputs are returned, ascending; 3 is relu1_2, 8 relu2_2.
+    """
+
+    def __init__(self, depth: Literal[16, 19], layers: Collection[int]) -> None:
+        super().__init__()
+        self.layers = layers
+        self.features = vgg_layers(depth, max(layers) + 1)
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Return the maps of ``(B, 3, H, W)``, scaled as the caller wants."""
+        return outputs_of(self.features, pictures, self.layers)
 
 
 class VGG19Maps(nn.Module):

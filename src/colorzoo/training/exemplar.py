@@ -100,7 +100,21 @@ class ExemplarPrediction(AbPrediction):
     self_referenced: Tensor
 
 
-class ExemplarGANModule(GANColorizationModule[ExemplarPrediction]):
+class SelfReferenced:
+    """Part of a task that validates without a reference, and with one made from the picture itself."""
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the settings: no reference, and one made from the picture itself."""
+        return ("automatic", "self")
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Make the reference of a setting."""
+        if setting == "automatic":
+            return Guidance()
+        return Guidance(exemplar=Exemplar(_made_reference(lab_to_rgb(lab), seeds)))
+
+
+class ExemplarGANModule(SelfReferenced, GANColorizationModule[ExemplarPrediction]):
     """Base class of the tasks of models that match a reference by features.
 
     The subclass's ``__init__`` sets these attributes before it calls that of this class. Its model has a
@@ -152,16 +166,6 @@ class ExemplarGANModule(GANColorizationModule[ExemplarPrediction]):
         """Return the relativistic loss of the discriminator."""
         fake, real = _scores(self, rgb_to_lab(batch["rgb"]), painted)
         return relativistic_loss(real, fake)
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the picture itself."""
-        return ("automatic", "self")
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting."""
-        if setting == "automatic":
-            return Guidance()
-        return Guidance(exemplar=Exemplar(_made_reference(lab_to_rgb(lab), seeds)))
 
 
 def references_of(batch: Batch) -> tuple[ReferencePicture, Tensor]:

@@ -41,7 +41,6 @@ from colorzoo.training.optimization import (
 from colorzoo.training.stages import Start
 
 P = TypeVar("P", bound=Prediction)
-_STEP_PROGRESS = "epoch_loop.manual_optimization.optim_step_progress"
 
 
 class GANColorizationModule(ColorizationModule, Generic[P]):
@@ -163,14 +162,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         steps = planned_steps(self.trainer, accumulate=self.accumulate)
         return min(1.0, self.trainer.global_step / max(1, steps))
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore whether and how the weights were trained; in 0.1.0 each step counted twice."""
-        super().on_load_checkpoint(checkpoint)
-        if 0 < 2 * self.provenance.steps == checkpoint.get("global_step"):
-            checkpoint["global_step"] = self.provenance.steps
-            for counts in checkpoint["loops"]["fit_loop"][_STEP_PROGRESS].values():
-                counts.update({key: count // 2 for key, count in counts.items()})
-
     def _schedule(self, make: LRSchedulerCallable | None, optimizer: Optimizer) -> LRScheduler | None:
         return schedule(make, optimizer, self.trainer, accumulate=self.accumulate)
 
@@ -226,11 +217,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 def _step_uncounted(optimizer: LightningOptimizer) -> None:
     """Step an optimizer that the Trainer does not count, for which Lightning has no public way."""
     hooks = optimizer._on_before_step, optimizer._on_after_step
-    optimizer._on_before_step = optimizer._on_after_step = _nothing  # type: ignore[method-assign]
+    optimizer._on_before_step = optimizer._on_after_step = _nothing
     try:
         optimizer.step()
     finally:
-        optimizer._on_before_step, optimizer._on_after_step = hooks  # type: ignore[method-assign]
+        optimizer._on_before_step, optimizer._on_after_step = hooks
 
 
 def _nothing() -> None:

@@ -49,6 +49,7 @@ _WARNINGS = (
     r".*ended before the epoch ended and your dataloader is",  # ours resumes exactly
     r".*Using `DistributedSampler` with the dataloaders",  # ours repeats no sample
     r".*Checkpoint directory .* exists and is not empty",
+    r".*The dirpath has changed from",  # of a folder that was moved
     r".*is not supported by the model summary",
     r".*module\(s\) in eval mode at the start of training",
     r"[\s\S]*was deprecated in v4\.\d+\.0 and will be removed in v5",  # jsonargparse, of Lightning

@@ -18,7 +18,6 @@ from colorzoo.data.module import divided_batch
 from colorzoo.errors import ColorzooError
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.resuming import is_remote
-from colorzoo.training.validation import StageMetrics
 
 _HERE = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto", "sync_batchnorm": False}
 _FLOATS = 3  # of a weight in a checkpoint: itself, and two averages of Adam
@@ -64,7 +63,7 @@ def rehearse(
     """
     parameters = sum(each.numel() for each in model.parameters())
     yield f"model: {type(model).__name__}, {parameters:,} parameters"
-    StageMetrics("val", model.validation_settings(), model.validation_metrics)  # has its networks or says so
+    model.measuring("val")  # has the networks of its metrics, or says so
     yield f"validation: {', '.join(model.validation_metrics)}"
     check_monitors(model, trainer)
     watched = [each.monitor for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint)]
@@ -84,7 +83,7 @@ def check_monitors(model: ColorizationModule, trainer: Trainer) -> None:
     measured = type(model).validation_step is ColorizationModule.validation_step
     if not measured or all(name in _known_by_name(model) for name in watched):
         return
-    known = sorted(StageMetrics("val", model.validation_settings(), model.validation_metrics).compute())
+    known = sorted(model.measuring("val").compute())
     for name in watched:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known

@@ -99,8 +99,7 @@ def finished(trainer: Trainer, checkpoint: str | Path | None) -> str:
     if not checkpoint:
         return ""
     content = read_record(Path(checkpoint))
-    # of 0.1.0, whose global_step of a model with a discriminator counts both optimizers
-    steps = int(content.get("provenance", {}).get("steps", content.get("global_step", 0)))
+    steps = int(content.get("global_step", 0))
     epochs = content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {})
     if trainer.max_steps > 0 and steps >= trainer.max_steps:
         return f"the run of {checkpoint} is finished: {steps} of {trainer.max_steps} steps"

@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "earlier-best-forgotten",
         "training/callbacks/checkpoints.py",
-        '{**state_dict, "dirpath": self.dirpath}',
-        "state_dict",
+        '"best_k_models": kept, "dirpath": self.dirpath}',
+        '"best_k_models": kept}',
         ("tests/training/test_checkpoints.py::test_a_resumed_run_remembers_the_earlier_best",),
     ),
     Mutant(

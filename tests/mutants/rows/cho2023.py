@@ -42,7 +42,9 @@ MUTANTS = (
         '_paint_batch(batch, "first")',
         STEP,
     ),
-    Mutant("cho2023-critic-not-halved", TASK, "0.5 * (fake.square()", "(fake.square()", STEP),
+    Mutant(
+        "cho2023-critic-not-halved", "losses/adversarial.py", "0.5 * (fake.square()", "(fake.square()", STEP
+    ),
     Mutant(
         "cho2023-smoothness-one-way",
         TASK,

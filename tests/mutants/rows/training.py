@@ -33,13 +33,6 @@ MUTANTS = (
         ON_SCHEDULES,
     ),
     Mutant(
-        "gan-steps-counted-once",
-        OPTIMIZATION,
-        "trainer.max_steps // optimizers",
-        "trainer.max_steps",
-        ON_SCHEDULES,
-    ),
-    Mutant(
         "accumulated-steps-not-counted",
         OPTIMIZATION,
         "num_training_batches / accumulate",

@@ -58,14 +58,14 @@ MUTANTS = (
     ),
     Mutant(
         "c2e-never-redrawn",
-        "zoo/zhao2021/task.py",
+        "networks/splines.py",
         "apart.argmax(dim=1)",
         "0 * apart.argmax(dim=1)",
         (f"{ZOO}::test_points_that_end_at_one_place_are_drawn_again",),
     ),
     Mutant(
         "c2e-spline-the-other-way",
-        "zoo/zhao2021/task.py",
+        "networks/splines.py",
         "-moves[:, 2:, None]",
         "moves[:, 2:, None]",
         (f"{ZOO}::test_a_point_moves_where_the_spline_says",),

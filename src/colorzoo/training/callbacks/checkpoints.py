@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -26,8 +27,17 @@ class BestCheckpoint(ModelCheckpoint):
         super().__init__(monitor=monitor, mode="max", filename="best-{step}", save_on_train_epoch_end=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the best value and the path of its checkpoint; Lightning deletes none of another folder."""
-        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+        """Restore the best value and the path of its checkpoint, which may have been moved with its folder.
+
+        Lightning deletes none of another folder.
+        """
+        paths = {name: self._here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path")}
+        kept = {self._here(path): value for path, value in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": kept, "dirpath": self.dirpath})
+
+    def _here(self, path: str) -> str:
+        moved = Path(self.dirpath or ".") / Path(path).name
+        return str(moved) if path and moved.is_file() else path
 
 
 class LastCheckpoint(ModelCheckpoint):

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 from colorzoo.training.loggers import run_folder
 
 _CONFIG = "config"
-_PASSING = ("ckpt_path",)  # not settings of the run
+_PASSING = ("ckpt_path", "fresh", "dry_run")  # not settings of the run
 
 
 class RunConfig(SaveConfigCallback):

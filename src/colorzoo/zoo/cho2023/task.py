@@ -17,6 +17,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.losses import least_squares_critic_loss, least_squares_loss
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.prediction import RgbPrediction
@@ -196,7 +197,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             terms["variance"] = total_variance(painted.extras["filled"], 2 * rgb - 1)
             terms["smoothness"] = smoothness(painted.extras["logits"], self.objective.smoothness_form)
         if self.is_adversarial():
-            terms["adversarial"] = adversarial_loss(self._scores(sketch, painted.rgb))
+            terms["adversarial"] = least_squares_loss(self._scores(sketch, painted.rgb))
         return terms
 
     def weighted(self, terms: dict[str, Tensor]) -> Tensor:
@@ -208,7 +209,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         sketch = sketches_of(batch)
         fake = self._scores(sketch, painted.rgb)
         real = self._scores(sketch, _truth(batch, painted))
-        loss: Tensor = self.objective.adversarial_weight * critic_loss(fake, real)
+        loss: Tensor = self.objective.adversarial_weight * least_squares_critic_loss(fake, real)
         return loss
 
     def temperature(self) -> float:
@@ -336,16 +337,6 @@ def _neighbors(image: Tensor, directions: int) -> list[tuple[Tensor, Tensor]]:
         (image[..., 1:, :-1], image[..., :-1, 1:]),
     ]
     return pairs[:directions]
-
-
-def adversarial_loss(scores: Tensor) -> Tensor:
-    """Return the least-squares loss of the generator from scores ``(B, 1, h, w)`` of its pictures."""
-    return (scores - 1).square().mean()
-
-
-def critic_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the least-squares loss of the discriminator from scores of painted and of true pictures."""
-    return 0.5 * (fake.square().mean() + adversarial_loss(real))
 
 
 def _truth(batch: Batch, painted: RgbPrediction) -> Tensor:

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from colorzoo.card import ModelCard, Smoke
+from dataclasses import replace
 
-SMALL = ModelCard(
-    name="ci2018_small",
+from colorzoo.card import ModelCard, Quality, Smoke
+
+FULL = ModelCard(
+    name="ci2018",
     title="User-Guided Deep Anime Line Art Colorization with Conditional Adversarial Networks",
     paper="https://arxiv.org/abs/1808.03240",
     year=2018,
-    summary="Colors a sketch; obeys color points. AlacGAN's stroke model, small; a baseline, to be trained.",
+    summary="Colors a sketch; obeys color points. AlacGAN, the paper's network; to be trained.",
     task="colorzoo.zoo.ci2018.task:Ci2018",
     model="colorzoo.zoo.ci2018.model:StrokePainter",
-    parameters=730_199,
-    aliases=("alacgan_small",),
+    parameters=26_436_867,
+    aliases=("alacgan",),
     guidance=("points",),
     input="sketch",
     output="rgb",
-    hparams={"width": 0.1875, "blocks": (4, 2, 2, 1)},
+    config="ci2018/paper.yaml",
+    quality=(Quality("sketch", 30, "Full network; no number in a table with others at hand."),),
+    # Illustration2Vec and the VGG-16 of the content loss are not here
+    smoke=Smoke(
+        hparams={
+            "width": 0.125,
+            "blocks": (1, 1, 1, 1),
+            "local_features": "trained",
+            "critic_width": 0.125,
+            "critic_side": 64,
+            "content_weight": 0.0,
+            "adversarial_weight": 1.0,
+        },
+        size=64,
+    ),
+)
+
+SMALL = replace(
+    FULL,
+    name="ci2018_small",
+    summary="Colors a sketch; obeys color points. AlacGAN's stroke model, small; a baseline, to be trained.",
+    task="colorzoo.zoo.ci2018.task:Ci2018Pixels",
+    parameters=712_407,
+    aliases=("alacgan_small",),
+    hparams={"width": 0.1875, "blocks": (4, 2, 2, 1), "local_features": "trained"},
     config="ci2018/small.yaml",
+    quality=(),
     smoke=Smoke(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}, size=32),
 )
 
-CARDS = (SMALL,)
+CARDS = (FULL, SMALL)

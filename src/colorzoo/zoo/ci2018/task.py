@@ -1,32 +1,226 @@
-"""Training of AlacGAN's stroke model (Ci et al., ACM MM 2018) by the distance of pixels.
-
-The paper's loss compares features of VGG-16 and has a critic of weight 1e-4.
-"""
+"""Training of AlacGAN (Ci et al., ACM MM 2018), and of its small form by the distance of pixels."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+from torchvision.models import VGG16_Weights
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.randomness import picture_generators
-from colorzoo.settings import Share
+from colorzoo.errors import DataError, WeightsError
+from colorzoo.losses import sum_over_processes
+from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.networks.blocks import cells, pad_to_multiple, pad_with_zeros
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN, VGGOutputs
+from colorzoo.prediction import RgbPrediction
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Share, Weight
+from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
-from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.ci2018.model import HINT_STRIDE, Architecture, StrokePainter
+from colorzoo.training.optimization import AdversarialOptimization, Optimization
+from colorzoo.training.perceptual import load_torchvision
+from colorzoo.weights import apply_weights
+from colorzoo.weights.load import load_state_dict_file
+from colorzoo.zoo.ci2018.model import Architecture, StrokePainter
+from colorzoo.zoo.ci2018.network import (
+    HINT_STRIDE,
+    STRIDE,
+    Critic,
+    Illustration2Vec,
+    quarter_hints,
+    with_mask,
+)
+from colorzoo.zoo.ci2018.published import convert_published
 
+VGG16_URL = str(VGG16_Weights.IMAGENET1K_V1.url)
+_RELU2_2 = 8
 _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
+_FADED = 0.7  # least contrast of the lines
+_AREA, _ASPECT = (0.9, 1.0), (7 / 8, 8 / 7)  # of the crop that gives the colors of hints
+_TRIES = 10
 
 
-class Ci2018(SingleOptimizerModule):
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses, on pictures in [-1, 1].
+
+    Attributes:
+        content_weight: Weight of the squared distance of relu2_2 of VGG-16.
+        adversarial_weight: Weight of the generator's adversarial loss; 0 trains no critic.
+        penalty_weight: Weight of the gradient penalty of the critic.
+        drift_weight: Weight of the square of the critic's mean score of true pictures.
+    """
+
+    content_weight: Weight = 1.0
+    adversarial_weight: Weight = 1e-4
+    penalty_weight: Weight = 10.0
+    drift_weight: Weight = 1e-3
+
+
+class Ci2018(GANColorizationModule[RgbPrediction]):
     """Task of `StrokePainter`.
 
     Args:
+        architecture: The networks.
+        objective: The losses.
+        hints: Share of the training pictures with hints.
+        i2v_weights: The authors' file ``i2v.pth`` of Illustration2Vec, which stays frozen.
+        **optimization: See `AdversarialOptimization`.
+    """
+
+    validation_points = (0, 1, 10, 30)
+    model: StrokePainter
+    vgg: FrozenNetwork
+    architecture: Architecture
+    objective: Objective
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        hints: Share = 0.5,
+        i2v_weights: str | None = None,
+        **optimization: Unpack[AdversarialOptimization],
+    ) -> None:
+        self.hints = hints
+        self.i2v_weights = i2v_weights
+        super().__init__(StrokePainter(architecture), **optimization)
+
+    def configure_discriminator(self) -> None:
+        """Build the critic."""
+        built, features = self.architecture, self.model.network.features
+        self.discriminator = Critic(built.critic_width, built.critic_side, int(features.channels))
+
+    def is_adversarial(self) -> bool:
+        """Return whether the adversarial loss has a weight."""
+        return self.objective.adversarial_weight > 0
+
+    def setup(self, stage: str) -> None:
+        """Begin training: load Illustration2Vec and the VGG-16 of the content loss.
+
+        Raises:
+            WeightsError: One is not available.
+        """
+        super().setup(stage)
+        if stage != "fit":
+            return
+        features = self.model.network.features
+        if isinstance(features, Illustration2Vec) and not (self.trained or self.allow_untrained):
+            self._load_features(features)
+        if self.objective.content_weight:
+            network = VGGOutputs(16, (_RELU2_2,))
+            if not self.allow_untrained:
+                load_torchvision(network, published_weights(VGG16_URL), "VGG-16")
+            self.vgg = FrozenNetwork(network)
+
+    def _load_features(self, features: Illustration2Vec) -> None:
+        if self.i2v_weights is None:
+            raise WeightsError(
+                "Ci2018 needs Illustration2Vec, which stays frozen: give --model.i2v_weights i2v.pth (the "
+                "authors' file), or --model.architecture.local_features trained."
+            )
+        state = load_state_dict_file(Path(self.i2v_weights))
+        ours = convert_published({f"i2v.{key}": value for key, value in state.items()})
+        held = {key.removeprefix("network.features."): value for key, value in ours.items()}
+        apply_weights(features, held, name=self.i2v_weights, published=False)
+
+    def paint(self, batch: Batch) -> RgbPrediction:
+        """Paint faded lines of a batch with the hints of simulated users.
+
+        Returns:
+            The pictures; extras hold the local ``features``.
+        """
+        rgb, seeds = batch["rgb"], batch["seed"]
+        draws = draw_uniform(picture_generators(seeds, "lines"), len(rgb), 1, rgb.device)
+        contrast = _FADED + (1 - _FADED) * draws
+        lines = 2 * pad_to_multiple(fade_lines(sketches_of(batch), contrast), STRIDE) - 1
+        mask = random_cells(seeds, rgb, self.hints)
+        hints = with_mask(2 * other_crop(rgb, seeds) - 1, F.max_pool2d(mask, HINT_STRIDE, ceil_mode=True))
+        features = self.model.network.features(lines)
+        return self.paint_drawn(lines, pad_with_zeros(hints, STRIDE // HINT_STRIDE), features)
+
+    def paint_drawn(self, lines: Tensor, hints: Tensor, features: Tensor) -> RgbPrediction:
+        """Paint with all that is random given; see `StrokeNetwork.paint` for the arguments."""
+        painted = self.model.network.paint(lines, hints, features)
+        return RgbPrediction(rgb=(painted + 1) / 2, extras={"features": features})
+
+    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+        """Return the content loss and the adversarial loss, weighted."""
+        weigh = self.objective
+        losses = {}
+        if weigh.content_weight:
+            losses["content"] = weigh.content_weight * self.content_loss(painted.rgb, batch["rgb"])
+        if self.is_adversarial():
+            scores = self.discriminator(2 * painted.rgb - 1, painted.extras["features"].detach())
+            losses["adversarial"] = -weigh.adversarial_weight * scores.mean()
+        self.log_losses(losses, len(batch["rgb"]))
+        return torch.stack(list(losses.values())).sum()
+
+    def content_loss(self, painted: Tensor, true: Tensor) -> Tensor:
+        """Return the squared distance of relu2_2 of pictures ``(B, 3, H, W)`` in [0, 1]."""
+        with torch.no_grad():
+            wanted = self.content_maps(true)
+        return F.mse_loss(self.content_maps(painted), wanted)
+
+    def content_maps(self, rgb: Tensor) -> Tensor:
+        """Return relu2_2 of VGG-16 of pictures ``(B, 3, H, W)`` in [0, 1]."""
+        mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+        maps: list[Tensor] = self.vgg((rgb - mean) / deviation)
+        return maps[0].float()
+
+    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+        """Return the sum of `critic_terms` for a share of the true picture that is drawn."""
+        rgb, side = batch["rgb"], self.architecture.critic_side
+        if rgb.shape[-2:] != (side, side):
+            raise DataError(
+                f"the critic takes pictures of {side} x {side}, got {rgb.shape[-2]} x {rgb.shape[-1]}; set "
+                "--data.crop or --model.architecture.critic_side."
+            )
+        share = draw_uniform(picture_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
+        terms = self.critic_terms(
+            rgb, painted.rgb.detach(), painted.extras["features"], share[..., None, None]
+        )
+        return torch.stack(list(terms.values())).sum()
+
+    def critic_terms(self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor) -> dict[str, Tensor]:
+        """Return the three losses of the critic (WGAN-GP with drift), weighted.
+
+        Args:
+            true: ``(B, 3, H, W)`` in [0, 1].
+            fake: The painted pictures, likewise.
+            features: Local features of the line art of both.
+            share: ``(B, 1, 1, 1)``, share of the true picture in the mixture at which the gradient is 1.
+        """
+        weigh = self.objective
+        scores = self.discriminator(2 * true - 1, features)
+        count = scores.new_tensor([len(scores)])
+        mean = sum_over_processes(scores.sum()) / sum_over_processes(count)[0]  # of the batch, not of a part
+        mixed = 2 * torch.lerp(fake, true, share) - 1
+        return {
+            "fake": self.discriminator(2 * fake - 1, features).mean(),
+            "true": -scores.mean() + weigh.drift_weight * mean.square(),
+            "penalty": weigh.penalty_weight * self._penalty(mixed.detach().requires_grad_(), features),
+        }
+
+    def _penalty(self, mixed: Tensor, features: Tensor) -> Tensor:
+        """Return the squared distance from 1 of the gradient's norm, over colors at every pixel as theirs."""
+        with torch.enable_grad():
+            score = self.discriminator(mixed, features).sum()
+            (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
+        return (torch.linalg.vector_norm(gradient, dim=1) - 1).square().mean()
+
+
+class Ci2018Pixels(SingleOptimizerModule):
+    """Task of the small `StrokePainter`, ours: trained by the squared error of pixels, without a critic.
+
+    Args:
         architecture: The generator.
-        hints: Share of the training pictures with strokes.
+        hints: Share of the training pictures with hints.
         **optimization: See `Optimization`.
     """
 
@@ -40,27 +234,33 @@ class Ci2018(SingleOptimizerModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         self.hints = hints
-        super().__init__(StrokePainter(architecture, self.local_features()), **optimization)
-
-    def local_features(self) -> nn.Module | None:
-        """Return the network of local features, see `StrokeNetwork`; override it for your own."""
-        return None
+        super().__init__(StrokePainter(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw strokes, paint, and compare with the truth."""
-        rgb = batch["rgb"]
-        mask = random_cells(batch["seed"], rgb, self.hints)
-        painted = self.model.network(sketches_of(batch), 2 * rgb - 1, mask)
-        loss: Tensor = (painted - (2 * rgb - 1)).square().mean()
-        self.log_losses({"loss": loss}, len(rgb))
+        picture = 2 * batch["rgb"] - 1
+        mask = random_cells(batch["seed"], picture, self.hints)
+        hints = quarter_hints(*(pad_with_zeros(each, STRIDE) for each in (picture, mask)))
+        loss: Tensor = (self.model.network(sketches_of(batch), hints) - picture).square().mean()
+        self.log_losses({"loss": loss}, len(picture))
         return loss
+
+
+def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
+    """Return sketches ``(B, 1, H, W)`` in [0, 1] with lines of a contrast ``(B, 1)``; paper stays white."""
+    faded = contrast[..., None, None]
+    return sketch * faded + 1 - faded
+
+
+def hint_thresholds(normal: Tensor) -> Tensor:
+    """Return the numbers above which a cell is hinted, of normal draws: 1 minus half a bell."""
+    return 1 - _SPREAD * normal.abs()
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
     """Return the mask ``(B, 1, H, W)`` of the paper's users: cells of 4 x 4 pixels, none for many pictures.
 
-    A cell is hinted where a uniform number exceeds 1 - |d|; d is normal with deviation 0.005, one per
-    picture.
+    A cell is hinted where a uniform number reaches the picture's threshold, see `hint_thresholds`.
 
     Args:
         seeds: ``(B,)``, seeds of the pictures.
@@ -68,11 +268,50 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
         share: Share of the pictures with cells.
     """
     height, width = like.shape[-2:]
-    shape = (1, 1, -(-height // HINT_STRIDE), -(-width // HINT_STRIDE))
+    shape = (1, 1, cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
     masks = []
     for generator in picture_generators(seeds, "strokes"):
-        spread = _SPREAD * torch.randn(1, generator=generator).abs()
-        cells = torch.rand(shape, generator=generator) >= 1 - spread
-        masks.append(cells & (torch.rand(1, generator=generator) < share))
+        threshold = hint_thresholds(torch.randn(1, generator=generator))
+        hinted = torch.rand(shape, generator=generator) >= threshold
+        masks.append(hinted & (torch.rand(1, generator=generator) < share))
     mask = F.interpolate(torch.cat(masks).float(), scale_factor=HINT_STRIDE, mode="nearest")
     return mask[..., :height, :width].to(like)
+
+
+def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
+    """Return the colors of hints ``(B, 3, H/4, W/4)``: most of each picture at a quarter of its size.
+
+    The crop is a little smaller than the picture and of another shape, so that hints lie a little beside
+    their places, and the network cannot copy them.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        seeds: ``(B,)``, seeds of the pictures.
+    """
+    height, width = rgb.shape[-2:]
+    size = (cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
+    found = []
+    for picture, generator in zip(rgb, picture_generators(seeds, "colors"), strict=True):
+        box = (0, 0, width, height)
+        for area, aspect, turned, left, top in torch.rand(_TRIES, 5, generator=generator).tolist():
+            area, aspect = (low + (high - low) * u for (low, high), u in ((_AREA, area), (_ASPECT, aspect)))
+            wide, high = crop_sides(area * height * width, aspect, turned < 0.5)
+            if wide <= width and high <= height:
+                box = (int(left * (width - wide + 1)), int(top * (height - high + 1)), wide, high)
+                break
+        found.append(shrink(picture, box, size))
+    return torch.stack(found)
+
+
+def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
+    """Return width and height in pixels of a crop, exchanged if it is turned."""
+    wide, high = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+    return (high, wide) if turned else (wide, high)
+
+
+def shrink(picture: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
+    """Return the box (left, top, width, height) of a picture ``(3, H, W)`` in [0, 1], bicubically resized."""
+    left, top, wide, high = box
+    cut = picture[None, :, top : top + high, left : left + wide]
+    resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True, align_corners=False)
+    return resized[0].clamp(0, 1)

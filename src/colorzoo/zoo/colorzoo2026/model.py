@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
+from colorzoo.memory import Memory, key_of
 from colorzoo.model import ColoringModel
-from colorzoo.networks.answers import AnswerCache
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
@@ -45,6 +45,7 @@ from colorzoo.zoo.colorzoo2026.references import (
 )
 from colorzoo.zoo.colorzoo2026.statistics import condition
 
+_MOST_BYTES = 64 << 20  # of the pictures that are remembered for edits
 _LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
 
 
@@ -118,21 +119,21 @@ class Colorzoo2026(ColoringModel):
         automatic = self._automatic(self.analyze(lightness), lightness, guidance)
         return self._color(automatic, lightness, guidance)
 
-    def remember(self) -> AnswerCache[Automatic]:
+    def remember(self) -> Memory:
         """Return an empty memory for `edit`; see `Edits`."""
-        return AnswerCache()
+        return Memory(_MOST_BYTES)
 
-    def edit(self, lightness: Tensor, guidance: Guidance, memory: AnswerCache[Automatic]) -> AbPrediction:
+    def edit(self, lightness: Tensor, guidance: Guidance, memory: Memory) -> AbPrediction:
         """Color a picture again with other guidance, without running the network on it again; see `Edits`."""
         automatic = self._remembered(lightness, memory)
         if guidance.exemplar is not None or guidance.statistics is not None:
             told = Guidance(
                 exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
             )
-            automatic = memory.get(lightness, told, partial(self._told, automatic))
+            automatic = memory.get(key_of(lightness, told), partial(self._told, automatic, lightness, told))
         return self._color(automatic, lightness, guidance)
 
-    def likeness(self, lightness: Tensor, mask: Tensor, memory: AnswerCache[Automatic]) -> Tensor:
+    def likeness(self, lightness: Tensor, mask: Tensor, memory: Memory) -> Tensor:
         """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
         analysis = self._remembered(lightness, memory).analysis
         places = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
@@ -211,15 +212,15 @@ class Colorzoo2026(ColoringModel):
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)
 
-    def _remembered(self, lightness: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
-        def analyze(lightness: Tensor, _: Guidance) -> Automatic:
+    def _remembered(self, lightness: Tensor, memory: Memory) -> Automatic:
+        def analyze() -> Automatic:
             found = self._automatic(self.analyze(lightness), lightness, None)
             return found._replace(columns=CovarianceColumns(found.analysis.cells))
 
-        return memory.get(lightness, Guidance(), analyze)
+        return memory.get(key_of(lightness), analyze)
 
     def _told(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
-        """Return a remembered answer as a reference and statistics change it."""
+        """Change a remembered answer by a reference and statistics."""
         found = self._automatic(automatic.analysis, lightness, guidance)
         return found._replace(columns=automatic.columns)
 

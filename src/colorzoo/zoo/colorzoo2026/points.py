@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.guidance.columns import ColumnCache
+from colorzoo.memory import nbytes_of
 from colorzoo.networks.blocks import is_traced
 
 MOST_CELLS = 1024
@@ -156,6 +157,11 @@ class CovarianceColumns:
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
         self._cache = ColumnCache(self._compute, MOST_COLUMNS)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the cells and of their covariance so far."""
+        return nbytes_of(self._cells) + self._cache.nbytes
 
     def of(self, numbers: Tensor) -> Tensor:
         """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``, in float64."""

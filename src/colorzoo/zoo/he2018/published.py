@@ -8,21 +8,23 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from colorzoo.networks.renaming import Pattern, rename_keys
+
 FILES = {"vgg19_bn_gray_ft_iter_150000.caffemodel": "vgg", "example_net.pth": "colornet"}
 """The authors' files, and the prefix of the names of each."""
 
 _COUNTER = "num_batches_tracked"  # missing in files of before 2018
 _LAST = {1: 6, 2: 4, 3: 6, 4: 6, 5: 6, 6: 6, 7: 6, 8: 4, 9: 2}  # number of the normalization in its block
 _FIRST = {1: 0, 8: 2, 9: 2}  # number of the first convolution in a block; that of others is 1
-_COLOR_NET = (
-    (r"^conv1_1\.([02])\.", r"block1.\1."),
-    (r"^conv(1_2|2_2|3_3)norm_ss\.", lambda m: f"down{m[1][0]}."),
-    (r"^conv(\d)_\dnorm\.", lambda m: f"block{m[1]}.{_LAST[int(m[1])]}."),
-    (r"^conv(8|9|10)_1\.", r"up\1."),
-    (r"^conv(1_2|2_2|3_3)_short\.", lambda m: f"skip{m[1][0]}."),
-    (r"^conv10_2\.", "conv10."),
-    (r"^conv10_ab\.", "ab."),
-    (r"^conv(\d)_(\d)\.", lambda m: f"block{m[1]}.{2 * (int(m[2]) - _FIRST.get(int(m[1]), 1))}."),
+_COLOR_NET: tuple[Pattern, ...] = (
+    (r"conv1_1\.([02])\.", r"block1.\1."),
+    (r"conv(1_2|2_2|3_3)norm_ss\.", lambda m: f"down{m[1][0]}."),
+    (r"conv(\d)_\dnorm\.", lambda m: f"block{m[1]}.{_LAST[int(m[1])]}."),
+    (r"conv(8|9|10)_1\.", r"up\1."),
+    (r"conv(1_2|2_2|3_3)_short\.", lambda m: f"skip{m[1][0]}."),
+    (r"conv10_2\.", "conv10."),
+    (r"conv10_ab\.", "ab."),
+    (r"conv(\d)_(\d)\.", lambda m: f"block{m[1]}.{2 * (int(m[2]) - _FIRST.get(int(m[1]), 1))}."),
 )
 
 
@@ -44,7 +46,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the 92 keys of ``example_net.pth``."""
-    return _with_counters({_renamed(key): value for key, value in state_dict.items()})
+    return _with_counters(rename_keys(state_dict, _COLOR_NET))
 
 
 def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -83,14 +85,6 @@ def of_blobs(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
             scaled = value.flatten() / factor if factor else torch.zeros_like(value.flatten())
             named[f"{layer}.{'running_var' if int(number) else 'running_mean'}"] = scaled
     return named
-
-
-def _renamed(key: str) -> str:
-    for pattern, replacement in _COLOR_NET:
-        name, count = re.subn(pattern, replacement, key)
-        if count:
-            return name
-    return key
 
 
 def _with_counters(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

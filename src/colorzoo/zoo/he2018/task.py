@@ -16,14 +16,12 @@ from torchvision.models import VGG19_Weights
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Share, Weight
-from colorzoo.training.exemplar import references_of
+from colorzoo.training.exemplar import SelfReferenced, references_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_torchvision
@@ -48,7 +46,7 @@ class Objective:
     perceptual_share: Share = 0.5
 
 
-class He2018(SingleOptimizerModule):
+class He2018(SelfReferenced, SingleOptimizerModule):
     """Task of `ExemplarColorization`; the gray VGG-19 stays as the authors trained it.
 
     Args:
@@ -116,14 +114,3 @@ class He2018(SingleOptimizerModule):
         found = self.vgg(lab_to_rgb(lab)).float()
         distance: Tensor = (found - wanted).square().mean(dim=(1, 2, 3))
         return distance
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the picture itself."""
-        return ("automatic", "self")
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting."""
-        if setting == "automatic":
-            return Guidance()
-        made = crop_flip_reference(lab_to_rgb(lab), picture_generators(seeds, "referen"))
-        return Guidance(exemplar=Exemplar(made))

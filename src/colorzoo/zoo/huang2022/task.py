@@ -33,6 +33,7 @@ class Huang2022(SingleOptimizerModule):
     """
 
     model: UniColor
+    users: Users
 
     def __init__(
         self,

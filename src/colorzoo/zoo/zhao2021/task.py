@@ -15,6 +15,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.shared_weights import BorrowedModel
+from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Weight
 from colorzoo.training.module import SingleOptimizerModule
@@ -25,10 +26,6 @@ from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures, load_vgg
 
 _DIVISORS = (32.0, 16.0, 8.0, 4.0, 1.0)  # relu1_2 to relu5_2
 _NOISE = 5.0  # levels of 255
-_POINTS, _RANGES = (0.3, 0.7), (-0.25, 0.25)  # positions on the diagonal, and their shifts along it
-_TRIES = 8  # one in a hundred draws is rejected
-_CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
-_RADIAL_EPSILON = 1e-6
 _FIXED = 65536
 
 
@@ -164,10 +161,10 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
     """
     generators = picture_generators(seeds, "referen")
     noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
-    draws = draw_uniform(generators, len(rgb), 4 * _TRIES + 3, torch.device("cpu"))
+    draws = draw_uniform(generators, len(rgb), 4 * TRIES + 3, torch.device("cpu"))
     levels = add_noise(255 * rgb, _NOISE * (2 * noise - 1))
-    moves = diagonal_moves(draws[:, 3:].view(len(rgb), _TRIES, 4))
-    warped = warp(levels, spline(moves), moves)
+    moves = diagonal_moves(draws[:, 3:].view(len(rgb), TRIES, 4))
+    warped = whole_levels(warp(levels, spline(moves), moves))
     return mirror_and_rotate(warped, draws[:, :2] < 0.5, 360.0 * draws[:, 2]) / 255
 
 
@@ -176,69 +173,9 @@ def add_noise(levels: Tensor, noise: Tensor) -> Tensor:
     return (levels.float() + noise.to(levels)).clamp(0, 255)
 
 
-def diagonal_moves(draws: Tensor) -> Tensor:
-    """Return two positions on the diagonal and their shifts, ``(B, 4)`` float64 in shares of the side.
-
-    Args:
-        draws: ``(B, T, 4)`` uniform on [0, 1), T tries; the first with different shifted points is used.
-    """
-    low = draws.new_tensor([_POINTS[0], _POINTS[0], _RANGES[0], _RANGES[0]], dtype=torch.float64)
-    high = draws.new_tensor([_POINTS[1], _POINTS[1], _RANGES[1], _RANGES[1]], dtype=torch.float64)
-    hundredths = (100 * (low + (high - low) * draws)).round()
-    ends = hundredths[..., :2] + hundredths[..., 2:]
-    apart = (ends[..., 0] != ends[..., 1]).long()
-    return hundredths[torch.arange(len(draws)), apart.argmax(dim=1)] / 100
-
-
-def spline(moves: Tensor) -> Tensor:
-    """Fit thin plate splines from the shifted points to their shifts.
-
-    Args:
-        moves: ``(B, 4)``, see `diagonal_moves`; the corners are fixed.
-
-    Returns:
-        ``(B, 9, 2)`` float64, x and y: the weights of four corners and two points, a constant, and the
-        factors of x and of y.
-    """
-    moves = moves.double()
-    control = _control(moves)
-    system = moves.new_zeros(len(moves), 9, 9)
-    system[:, :6, :6] = _radial(control, control)
-    plane = torch.cat([torch.ones_like(control[..., :1]), control], dim=2)
-    system[:, :6, 6:], system[:, 6:, :6] = plane, plane.mT
-    back = moves.new_zeros(len(moves), 9, 2)
-    back[:, 4:6] = -moves[:, 2:, None]
-    theta: Tensor = torch.linalg.solve(system, back)
-    return theta
-
-
-def warp(levels: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
-    """Warp pictures ``(B, 3, H, W)`` in [0, 255] by splines, to whole levels; outside is black."""
-    height, width = levels.shape[-2:]
-    places = source_positions(theta, moves, (height, width)).to(levels)
-    half = levels.new_tensor([1 / width, 1 / height])  # from the corner of a pixel to its center
-    grid = 2 * places + half - 1
-    found = F.grid_sample(levels, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
-    return found.clamp(0, 255).floor()
-
-
-def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the source position of each pixel, ``(B, H, W, 2)``: x and y in shares of width and height.
-
-    Pixels lie from 0 to 1, both included, so that the last row and column are outside even without a shift.
-
-    Args:
-        theta: ``(B, 9, 2)``, see `spline`.
-        moves: ``(B, 4)``, see `diagonal_moves`.
-        size: Height and width.
-    """
-    lines = [torch.linspace(0, 1, length, dtype=theta.dtype, device=theta.device) for length in size]
-    y, x = torch.meshgrid(*lines, indexing="ij")
-    pixels = torch.stack([x.flatten(), y.flatten()], dim=1).expand(len(theta), -1, -1)
-    basis = torch.cat(
-        [_radial(pixels, _control(moves.to(theta))), torch.ones_like(pixels[..., :1]), pixels], 2
-    )
-    return (pixels + basis @ theta).view(len(theta), *size, 2)
+def whole_levels(levels: Tensor) -> Tensor:
+    """Cut values to the 256 levels of 8 bits, as the authors' arrays of bytes do."""
+    return levels.clamp(0, 255).floor()
 
 
 def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
@@ -272,15 +209,3 @@ def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Te
 
 def _fixed(values: Tensor) -> Tensor:
     return (values * _FIXED + 0.5).floor().long()
-
-
-def _control(moves: Tensor) -> Tensor:
-    """Return where the six control points end, ``(B, 6, 2)``."""
-    ends = (moves[:, :2] + moves[:, 2:])[..., None].expand(-1, -1, 2)
-    return torch.cat([moves.new_tensor(_CORNERS).expand(len(moves), -1, -1), ends], dim=1)
-
-
-def _radial(places: Tensor, control: Tensor) -> Tensor:
-    """Return r^2 log(r + 1e-6) between places ``(B, N, 2)`` and control points ``(B, K, 2)``."""
-    distance = (places[:, :, None] - control[:, None]).square().sum(dim=3).sqrt()
-    return distance.square() * (distance + _RADIAL_EPSILON).log()

@@ -1,0 +1,90 @@
+"""Attention along the axes of a map (Wang et al. 2020, Axial-DeepLab), from a picture to a reference."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+HEADS = 8
+
+
+class AxialAttention(nn.Module):
+    """Attention of every place to the places of the reference in its column.
+
+    Keys and queries have half as many channels per head as values.
+
+    Args:
+        channels: Channels of both maps, a multiple of 16.
+        side: Height of the maps, to which position weights belong.
+        positions: Whether offsets between places have weights of their own, for query, key and value.
+    """
+
+    relative: nn.Parameter | None
+
+    def __init__(self, channels: int, side: int, *, positions: bool) -> None:
+        super().__init__()
+        self.channels, self.side = channels, side
+        self.in_proj_weight = nn.Parameter(torch.empty(2 * channels, channels))
+        self.in_proj_bias = nn.Parameter(torch.zeros(2 * channels))
+        self.relative = None
+        deviation = (channels // HEADS) ** -0.5
+        if positions:
+            self.relative = nn.Parameter(deviation * torch.randn(2 * channels // HEADS, 2 * side - 1))
+            nn.init.normal_(self.in_proj_weight, std=deviation)
+        else:
+            nn.init.xavier_uniform_(self.in_proj_weight)
+        self.out_proj = nn.Linear(channels, channels)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, query: Tensor, key: Tensor) -> Tensor:
+        """Return ``(B, C, H, W)`` for the map of a picture and that of its reference, of the same shape."""
+        return self.attend(query, key)[0]
+
+    def attend(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the result of `forward` and the weights ``(B, W, heads, H, H)``, query places first."""
+        half = self.channels // 2
+        ours, theirs = (each.permute(0, 3, 2, 1) for each in (query, key))
+        q = _heads(F.linear(ours, self.in_proj_weight[:half], self.in_proj_bias[:half]))
+        both = F.linear(theirs, self.in_proj_weight[half:], self.in_proj_bias[half:])
+        k, v = (_heads(each) for each in torch.split(both, [half, self.channels], dim=3))
+        if self.relative is None:
+            weights = torch.softmax(v.shape[-1] ** -0.5 * q @ k.mT, dim=-1)
+            found = weights @ v
+        else:
+            steps = torch.arange(self.side, device=query.device)
+            offsets = steps[:, None] - steps + self.side - 1  # query minus key, from 0 on
+            size = q.shape[-1]
+            of_query, of_key = self.relative[:size, offsets], self.relative[size : 2 * size, offsets.T]
+            scores = q @ k.mT + torch.einsum("bwhid,dij->bwhij", q, of_query)
+            weights = torch.softmax(scores + torch.einsum("bwhjd,dij->bwhij", k, of_key), dim=-1)
+            of_value = self.relative[2 * size :, offsets]
+            found = weights @ v + torch.einsum("bwhij,dij->bwhid", weights, of_value)
+        joined: Tensor = self.out_proj(found.transpose(2, 3).flatten(3))
+        return joined.permute(0, 3, 2, 1), weights
+
+
+class BothAxes(nn.Module):
+    """`AxialAttention` along columns, whose result then attends along rows.
+
+    Args:
+        channels: See `AxialAttention`.
+        side: See `AxialAttention`.
+        positions: See `AxialAttention`.
+    """
+
+    def __init__(self, channels: int, side: int, *, positions: bool) -> None:
+        super().__init__()
+        self.rows = AxialAttention(channels, side, positions=positions)
+        self.cols = AxialAttention(channels, side, positions=positions)
+
+    def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
+        """Attend to a reference: normalized first, then, as published, as it is."""
+        along: Tensor = self.rows(query, key)
+        across: Tensor = self.cols(along.mT, plain_key.mT)
+        return across.mT
+
+
+def _heads(rows: Tensor) -> Tensor:
+    """Return ``(B, W, heads, H, C / heads)`` for ``(B, W, H, C)``."""
+    return rows.reshape(*rows.shape[:3], HEADS, -1).transpose(2, 3)

@@ -1,0 +1,97 @@
+"""Thin plate splines that move two points of the diagonal, as references are made from pictures.
+
+Color2Embed (Zhao et al. 2021) and SCFT (Lee et al. 2020) share them: the corners stay, and everything between
+follows the two points.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+TRIES = 8
+"""Draws from which `diagonal_moves` takes the first that fits; one in a hundred is rejected."""
+
+_POINTS, _RANGES = (0.3, 0.7), (-0.25, 0.25)  # positions on the diagonal, and their shifts along it
+_CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+_RADIAL_EPSILON = 1e-6
+
+
+def diagonal_moves(draws: Tensor) -> Tensor:
+    """Return two positions on the diagonal and their shifts, ``(B, 4)`` float64 in shares of the side.
+
+    Args:
+        draws: ``(B, T, 4)`` uniform on [0, 1), T tries; the first with different shifted points is used.
+    """
+    low = draws.new_tensor([_POINTS[0], _POINTS[0], _RANGES[0], _RANGES[0]], dtype=torch.float64)
+    high = draws.new_tensor([_POINTS[1], _POINTS[1], _RANGES[1], _RANGES[1]], dtype=torch.float64)
+    hundredths = (100 * (low + (high - low) * draws)).round()
+    ends = hundredths[..., :2] + hundredths[..., 2:]
+    apart = (ends[..., 0] != ends[..., 1]).long()
+    return hundredths[torch.arange(len(draws)), apart.argmax(dim=1)] / 100
+
+
+def spline(moves: Tensor) -> Tensor:
+    """Fit thin plate splines from the shifted points to their shifts.
+
+    Args:
+        moves: ``(B, 4)``, see `diagonal_moves`; the corners are fixed.
+
+    Returns:
+        ``(B, 9, 2)`` float64, x and y: the weights of four corners and two points, a constant, and the
+        factors of x and of y.
+    """
+    moves = moves.double()
+    control = _control(moves)
+    system = moves.new_zeros(len(moves), 9, 9)
+    system[:, :6, :6] = _radial(control, control)
+    plane = torch.cat([torch.ones_like(control[..., :1]), control], dim=2)
+    system[:, :6, 6:], system[:, 6:, :6] = plane, plane.mT
+    back = moves.new_zeros(len(moves), 9, 2)
+    back[:, 4:6] = -moves[:, 2:, None]
+    theta: Tensor = torch.linalg.solve(system, back)
+    return theta
+
+
+def warp(pictures: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
+    """Warp pictures ``(B, C, H, W)`` by splines, bicubically; outside is 0.
+
+    Values may leave the range of the input, because the bicubic kernel overshoots at edges.
+    """
+    height, width = pictures.shape[-2:]
+    places = source_positions(theta, moves, (height, width)).to(pictures)
+    half = pictures.new_tensor([1 / width, 1 / height])  # from the corner of a pixel to its center
+    grid = 2 * places + half - 1
+    return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+
+
+def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the source position of each pixel, ``(B, H, W, 2)``: x and y in shares of width and height.
+
+    Pixels lie from 0 to 1, both included, so that the last row and column are outside even without a shift.
+
+    Args:
+        theta: ``(B, 9, 2)``, see `spline`.
+        moves: ``(B, 4)``, see `diagonal_moves`.
+        size: Height and width.
+    """
+    lines = [torch.linspace(0, 1, length, dtype=theta.dtype, device=theta.device) for length in size]
+    y, x = torch.meshgrid(*lines, indexing="ij")
+    pixels = torch.stack([x.flatten(), y.flatten()], dim=1).expand(len(theta), -1, -1)
+    basis = torch.cat(
+        [_radial(pixels, _control(moves.to(theta))), torch.ones_like(pixels[..., :1]), pixels], 2
+    )
+    return (pixels + basis @ theta).view(len(theta), *size, 2)
+
+
+def _control(moves: Tensor) -> Tensor:
+    """Return where the six control points end, ``(B, 6, 2)``."""
+    ends = (moves[:, :2] + moves[:, 2:])[..., None].expand(-1, -1, 2)
+    return torch.cat([moves.new_tensor(_CORNERS).expand(len(moves), -1, -1), ends], dim=1)
+
+
+def _radial(places: Tensor, control: Tensor) -> Tensor:
+    """Return r^2 log(r + 1e-6) between places ``(B, N, 2)`` and control points ``(B, K, 2)``."""
+    distance = (places[:, :, None] - control[:, None]).square().sum(dim=3).sqrt()
+    return distance.square() * (distance + _RADIAL_EPSILON).log()

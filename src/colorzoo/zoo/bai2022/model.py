@@ -1,0 +1,91 @@
+"""Semantic-Sparse Colorization Network, SSCN (Bai et al., ECCV 2022).
+
+The style of a reference gives a photo rough colors; then a few of its places, the telling ones and some by
+chance, are matched and refine them. https://arxiv.org/abs/2112.01335
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lightness_to_rgb
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness, squashed
+from colorzoo.prediction import AbPrediction
+from colorzoo.randomness import Generators
+from colorzoo.settings import settings_of
+from colorzoo.zoo.bai2022.network import CELL, Architecture, Colored, SparseNetworks
+from colorzoo.zoo.bai2022.published import FILES, convert_published
+
+
+class SparseColorization(ColoringModel):
+    """Colors a photo in two stages with the style and some places of a reference.
+
+    Args:
+        architecture: The networks.
+
+    Raises:
+        ColorzooError: ``side`` is no multiple of 64, or more places are chosen than there are.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("width", "side", "classes", "important", "scattered")
+    published_files: ClassVar[Mapping[str, str]] = FILES
+    network: SparseNetworks
+    architecture: Architecture
+    scattered: Tensor
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        side, count = architecture.side, (architecture.side // CELL) ** 2
+        if side % 64:
+            raise ColorzooError(f"side must be a multiple of 64 (256 in the paper), got {side}.")
+        if max(architecture.important, architecture.scattered) > count:
+            raise ColorzooError(
+                f"important and scattered must be at most {count}, the places of side {side}."
+            )
+        super().__init__(SparseNetworks(architecture), architecture=architecture)
+        self.working_size = side
+        drawn = self.by_chance(torch.Generator().manual_seed(0))  # the same in every use
+        self.register_buffer("scattered", drawn, persistent=False)
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; without a reference the gray picture itself is the reference."""
+        exemplar = (guidance or Guidance()).exemplar
+        reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
+        target = scaled_lightness(squashed(lightness, self.working_size))
+        found = self.color(target, scaled_lab(squashed(reference, self.working_size)), self.scattered)
+        ab = F.interpolate(AB_SCALE * found.ab.float(), size=lightness.shape[-2:], mode="bicubic")
+        return AbPrediction(ab=ab, extras={"logits": found.logits})
+
+    def color(self, lightness: Tensor, reference: Tensor, scattered: Tensor) -> Colored:
+        """Color pictures of the networks' size.
+
+        Args:
+            lightness: ``(B, 1, side, side)``, L / 50 - 1.
+            reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
+            scattered: ``(B, r)`` or ``(1, r)``, places by chance; see `SparseNetworks`.
+        """
+        read = self.network.read(reference)
+        important = self.network.important_places(read)
+        places = torch.cat([important, scattered.expand(important.shape[0], -1)], dim=1)
+        found: Colored = self.network(lightness, read, places)
+        return found
+
+    def by_chance(self, generators: Generators) -> Tensor:
+        """Draw places without repetition for each picture: ``(B, r)``."""
+        each = [generators] if isinstance(generators, torch.Generator) else generators
+        count = (self.architecture.side // CELL) ** 2
+        drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]
+        return torch.stack(drawn)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' six networks; see `convert_published`."""
+        return {f"network.{key}": value for key, value in convert_published(state_dict).items()}

@@ -1,0 +1,101 @@
+"""Training of SSCN (Bai et al., ECCV 2022) with references made of the pictures themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Unpack
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.data.dataset import Batch
+from colorzoo.data.self_references import warp_jitter_reference
+from colorzoo.losses import grid_cross_entropy, total_variation, weighted_sum
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
+from colorzoo.randomness import picture_generators
+from colorzoo.settings import Weight
+from colorzoo.training.exemplar import SelfReferenced
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.zoo.bai2022.model import SparseColorization
+from colorzoo.zoo.bai2022.network import CELL, Architecture, Colored
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses.
+
+    Attributes:
+        rough_weight: Weight of the smooth L1 distance of the first stage's ab / 110.
+        fine_weight: Weight of that of the second stage.
+        class_weight: Weight of the cross-entropy of the reference's class; 0 needs no labels.
+        variation_weight: Weight of the total variation of the second stage's ab / 110.
+        bin_weight: Weight of the cross-entropy over the ab grid.
+    """
+
+    rough_weight: Weight = 100.0
+    fine_weight: Weight = 100.0
+    class_weight: Weight = 0.1
+    variation_weight: Weight = 10.0
+    bin_weight: Weight = 1.0
+
+
+class Bai2022(SelfReferenced, SingleOptimizerModule):
+    """Task of `SparseColorization`.
+
+    Args:
+        architecture: The networks.
+        objective: The losses.
+        **optimization: See `Optimization`.
+    """
+
+    model: SparseColorization
+    objective: Objective
+    label_setting = "--model.architecture.classes"
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        super().__init__(SparseColorization(architecture), **optimization)
+        if not self.objective.class_weight:
+            self.model.network.classifier.requires_grad_(False)  # several processes would wait for it
+
+    @property
+    def label_count(self) -> int:
+        """Number of classes that are learned."""
+        return self.model.architecture.classes if self.objective.class_weight else 0
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Color pictures by warped copies of themselves."""
+        rgb, seeds = batch["rgb"], batch["seed"]
+        copies = warp_jitter_reference(rgb, picture_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
+        truth, reference = (
+            scaled_lab(squashed(each, self.model.architecture.side)) for each in (rgb, copies)
+        )
+        scattered = self.model.by_chance(picture_generators(seeds, "places")).to(rgb.device)
+        found = self.model.color(truth[:, :1], reference, scattered)
+        terms = self.losses(found, truth[:, 1:], batch["label"] if self.objective.class_weight else None)
+        loss = weighted_sum(terms, self.objective)
+        self.log_losses({"loss": loss, **terms}, len(rgb))
+        return loss
+
+    def losses(self, found: Colored, ab: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+        """Return the losses by name, unweighted.
+
+        Args:
+            found: Output of the networks.
+            ab: ``(B, 2, side, side)`` truth in units of 110.
+            label: ``(B,)`` classes of the references, or None.
+        """
+        terms = {
+            "rough": F.smooth_l1_loss(found.rough, ab),
+            "fine": F.smooth_l1_loss(found.ab, ab),
+            "variation": total_variation(found.ab),
+            "bin": grid_cross_entropy(found.logits, AB_SCALE * ab, stride=CELL),
+        }
+        if label is not None:
+            terms["class"] = F.cross_entropy(found.classes, label)
+        return terms

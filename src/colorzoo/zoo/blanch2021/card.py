@@ -1,0 +1,50 @@
+"""Card of Gorriz Blanch et al. 2021."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+
+_DROPBOX = "https://www.dropbox.com/s"
+
+
+def _published(file: str, values: int, **hparams: bool) -> Weights:
+    """Return a file of the authors; they state neither size nor hash, so the size is that of its tensors."""
+    return Weights(
+        sha256=None,
+        size=4 * values,
+        license="not stated",
+        code_license="GPL-3.0",
+        urls=(f"{_DROPBOX}/{file}?dl=1",),
+        published=True,
+        hparams=hparams,
+        trained_on="ImageNet pictures of 224 pixels with references of their class, by the authors.",
+    )
+
+
+_FID = Score("FID", 6.16, "lower", "ImageNet ctest10k, references of He 2018", "Chen et al. 2023, Table I")
+
+FULL = ModelCard(
+    name="blanch2021",
+    title="Attention-based Stylisation for Exemplar Image Colourisation",
+    paper="https://arxiv.org/abs/2105.01705",
+    year=2021,
+    summary="Colors a photo like a reference that it attends to at three scales, without warping it.",
+    task="colorzoo.zoo.blanch2021.task:Blanch2021",
+    model="colorzoo.zoo.blanch2021.model:AttentionStylization",
+    parameters=29_744_840,
+    aliases=("xcnet",),
+    guidance=("exemplar",),
+    weights={
+        "published": _published("ouy9ginorn2ccuw/xcnet_model.pth", 29_744_840),
+        "no_positions": _published("tfszakdyrsfuvsm/xcnet_no_pos_model.pth", 29_720_136, positions=False),
+    },
+    config="blanch2021/paper.yaml",
+    quality=(Quality("exemplar", 58, "Just behind zhang2019 in Chen et al. 2023.", stated=(_FID,)),),
+    smoke=Smoke(
+        {"width": 0.125, "side": 32, "discriminator_width": 0.125},
+        size=32,
+        scales={f"model.network.heads.{index}.2.weight": 0.05 for index in range(4)},
+    ),
+)
+
+CARDS = (FULL,)

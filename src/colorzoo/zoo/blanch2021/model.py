@@ -1,0 +1,60 @@
+"""Attention-based Stylisation for Exemplar Image Colourisation, XCNET (Gorriz Blanch et al., MMSP 2021).
+
+A picture attends to a reference at three scales of VGG-19; a decoder turns what it finds into colors. No
+picture is warped. https://arxiv.org/abs/2105.01705
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lightness_to_rgb
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness, squashed
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import settings_of
+from colorzoo.zoo.blanch2021.network import STRIDE, Architecture, XCNet
+from colorzoo.zoo.blanch2021.published import convert_published
+
+
+class AttentionStylization(ColoringModel):
+    """Colors a photo with the colors of a reference that it attends to.
+
+    Args:
+        architecture: The network.
+
+    Raises:
+        ColorzooError: ``side`` is no multiple of 16.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("width", "side", "attention", "positions", "passes")
+    network: XCNet
+    architecture: Architecture
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        if architecture.side % STRIDE:
+            raise ColorzooError(
+                f"side must be a multiple of {STRIDE} (224 in the paper), got {architecture.side}."
+            )
+        super().__init__(XCNet(architecture), architecture=architecture)
+        self.working_size = self.side = architecture.side
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; without a reference the gray picture itself is the reference."""
+        exemplar = (guidance or Guidance()).exemplar
+        reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
+        target = scaled_lightness(squashed(lightness, self.side))
+        ab = self.network(target, scaled_lab(squashed(reference, self.side)))[0]
+        size = lightness.shape[-2:]
+        return AbPrediction(ab=F.interpolate(AB_SCALE * ab.float(), size=size, mode="bicubic"))
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' file; see `convert_published`."""
+        return {f"network.{key}": value for key, value in convert_published(state_dict).items()}

@@ -1,0 +1,151 @@
+"""The network of Gorriz Blanch et al. 2021: VGG-19, attention to the reference at three scales, a decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.axial import HEADS, BothAxes
+from colorzoo.networks.blocks import conv3x3, scaled_width
+from colorzoo.networks.imagenet import outputs_of, vgg_layers
+from colorzoo.settings import Natural, Range, Width
+
+TAPS = (1, 6, 11, 20, 29, 35)
+"""Layers of torchvision's VGG-19: relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and relu5_4."""
+
+STRIDE = 16
+_MATCHED = slice(2, 5)  # taps that are compared with the reference
+_CHANNELS = (64, 128, 256, 512, 512, 512)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        side: Side in pixels of the square that both pictures are resized to; a multiple of 16.
+        attention: ``"axial"``: columns, then rows; ``"full"``: all places, which is not published.
+        positions: Whether axial attention has weights for offsets between places.
+        passes: How often the attention of a scale is applied.
+    """
+
+    width: Width = 1.0
+    side: Annotated[int, Range(STRIDE, unit="pixels")] = 224
+    attention: Literal["axial", "full"] = "axial"
+    positions: bool = True
+    passes: Natural = 2
+
+
+class XCNet(nn.Module):
+    """The exemplar colorization network.
+
+    Args:
+        architecture: Its settings.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        width, wide = architecture.width, 2 * scaled_width(128, architecture.width)
+        channels = [scaled_width(each, width) for each in _CHANNELS]
+        self.features = vgg_layers(19, TAPS[-1] + 1, width=width).requires_grad_(False)
+        self.target_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels)
+        self.reference_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels[_MATCHED])
+        kinds = [
+            AllPlaces(wide)
+            if architecture.attention == "full"
+            else BothAxes(wide, architecture.side // stride, positions=architecture.positions)
+            for stride in (4, 8, 16)
+        ]
+        self.attentions = nn.ModuleList(ReferenceAttention(each, wide, architecture.passes) for each in kinds)
+        self.decoders = nn.ModuleList(Decoder(wide) for _ in range(4))
+        self.heads = nn.ModuleList(
+            nn.Sequential(conv3x3(wide, channels[0]), nn.ReLU(), nn.Conv2d(channels[0], 2, 1), nn.Tanh())
+            for _ in range(4)
+        )
+
+    def forward(self, target: Tensor, reference: Tensor) -> list[Tensor]:
+        """Color a square picture.
+
+        Args:
+            target: ``(B, 1, side, side)``, L / 50 - 1.
+            reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
+
+        Returns:
+            ab / 110 in [-1, 1] at the full size, a half, a quarter and an eighth of it: ``(B, 2, h, w)``.
+        """
+        ours = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
+        theirs = outputs_of(self.features[: TAPS[4] + 1], reference, TAPS[2:5])
+        skips = [F.relu(layer(x)) for layer, x in zip(self.target_projections, ours, strict=True)]
+        others = [F.relu(layer(x)) for layer, x in zip(self.reference_projections, theirs, strict=True)]
+        pairs = zip(self.attentions, skips[_MATCHED], others, strict=True)
+        fused = [attention(skip, other) for attention, skip, other in pairs]
+        maps, x = [], skips.pop() + fused.pop()
+        for index, (decoder, head) in enumerate(zip(self.decoders, self.heads, strict=True)):
+            x = decoder(x, skips[3 - index])
+            maps.append(head(x))
+            if fused:
+                x = x + fused.pop()
+        return maps[::-1]
+
+
+class AllPlaces(nn.Module):
+    """Attention of every place to all places of the reference; not in the published files.
+
+    Args:
+        channels: Channels of both maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(channels, HEADS, batch_first=True)
+
+    def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
+        """Attend to a normalized reference."""
+        del plain_key
+        ours, theirs = (each.flatten(2).transpose(1, 2) for each in (query, key))
+        found: Tensor = self.attention(ours, theirs, theirs, need_weights=False)[0]
+        return found.transpose(1, 2).reshape(query.shape)
+
+
+class ReferenceAttention(nn.Module):
+    """Attention with a residual connection, applied several times with the same weights.
+
+    Args:
+        attend: `BothAxes` or `AllPlaces`.
+        channels: Channels of both maps.
+        passes: How often it is applied.
+    """
+
+    def __init__(self, attend: nn.Module, channels: int, passes: int) -> None:
+        super().__init__()
+        self.attend, self.passes = attend, passes
+        self.target_norm, self.reference_norm = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+
+    def forward(self, target: Tensor, reference: Tensor) -> Tensor:
+        """Return the map ``(B, C, H, W)`` of the target with what it takes from the reference."""
+        for _ in range(self.passes):
+            found = self.attend(self.target_norm(target), self.reference_norm(reference), reference)
+            target = F.relu(found + target)
+        return target
+
+
+class Decoder(nn.Module):
+    """A convolution, enlargement to the size of a skip, and a convolution of both.
+
+    Args:
+        channels: Channels of input, skip and output.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = conv3x3(channels, channels), conv3x3(2 * channels, channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Return a map of the size of the skip, twice that of ``x``."""
+        large = F.interpolate(F.relu(self.conv1(x)), scale_factor=2, mode="bilinear", align_corners=True)
+        return F.relu(self.conv2(torch.cat([skip, large], dim=1)))

@@ -1,0 +1,210 @@
+"""Training of XCNET (Gorriz Blanch et al., MMSP 2021) with the losses of the published code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Unpack, cast
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models import VGG19_Weights
+
+from colorzoo.data.dataset import Batch
+from colorzoo.losses import (
+    chi_square_distance,
+    least_squares_critic_loss,
+    least_squares_loss,
+    soft_histogram,
+    total_variation,
+    weighted_sum,
+)
+from colorzoo.metrics.feature_networks import load_by_name, published_weights
+from colorzoo.networks.discriminators import PatchDiscriminator
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Weight, Width
+from colorzoo.training.exemplar import SelfReferenced, references_of
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.optimization import AdversarialOptimization
+from colorzoo.zoo.blanch2021.model import AttentionStylization
+from colorzoo.zoo.blanch2021.network import Architecture
+
+VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
+_SCALES = 4
+_SMALLEST_JUDGED = 24  # pixels; a patch of the discriminator does not fit a smaller side
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses, each a sum over the four scales.
+
+    Attributes:
+        histogram_weight: Weight of the distance of the color histogram from that of the reference.
+        pixel_weight: Weight of the smooth L1 distance of scaled Lab.
+        variation_weight: Weight of the total variation of scaled Lab.
+        adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
+    """
+
+    histogram_weight: Weight = 2.0
+    pixel_weight: Weight = 100.0
+    variation_weight: Weight = 50.0
+    adversarial_weight: Weight = 1.0
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """Settings of the discriminators.
+
+    Attributes:
+        discriminator_width: Multiplier of their channel counts; 1.0 is published.
+    """
+
+    discriminator_width: Width = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaledPrediction(AbPrediction):
+    """A colored training batch with the inputs of its losses, in the scale of the network.
+
+    Attributes:
+        painted: L / 50 - 1 and ab / 110 of the result at the full size, a half, a quarter and an eighth.
+        truth: The same of the true pictures.
+        reference: The same of the references.
+    """
+
+    painted: list[Tensor]
+    truth: list[Tensor]
+    reference: list[Tensor]
+
+
+class Blanch2021(SelfReferenced, GANColorizationModule[ScaledPrediction]):
+    """Task of `AttentionStylization`, with one discriminator for each scale; VGG-19 stays as it is.
+
+    Scales smaller than 24 pixels have none: no patch of the discriminator fits.
+
+    Args:
+        architecture: The network.
+        objective: The losses.
+        adversary: The discriminators.
+        **optimization: See `AdversarialOptimization`.
+    """
+
+    model: AttentionStylization
+    objective: Objective
+    adversary: Adversary
+    discriminator: nn.ModuleList
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        adversary: Adversary = Adversary(),
+        **optimization: Unpack[AdversarialOptimization],
+    ) -> None:
+        super().__init__(AttentionStylization(architecture), **optimization)
+
+    def configure_discriminator(self) -> None:
+        """Build a discriminator for each scale that is large enough."""
+        sides = [self.model.side >> scale for scale in range(_SCALES)]
+        width = self.adversary.discriminator_width
+        self.discriminator = nn.ModuleList(
+            PatchDiscriminator(3, width) for side in sides if side >= _SMALLEST_JUDGED
+        )
+
+    def is_adversarial(self) -> bool:
+        """Return whether the adversarial loss has a weight, and some scale a discriminator."""
+        return self.objective.adversarial_weight > 0 and len(self.discriminator) > 0
+
+    def setup(self, stage: str) -> None:
+        """Begin training: give an untrained network torchvision's VGG-19.
+
+        Raises:
+            WeightsError: It is not available; `allow_untrained` does without.
+        """
+        super().setup(stage)
+        full = self.model.network.features[0].out_channels == 64  # a narrow one has no published weights
+        if stage == "fit" and full and not (self.trained or self.allow_untrained):
+            features = self.model.network.features
+            names = {key: f"features.{key}" for key in features.state_dict()}
+            load_by_name(features, names, published_weights(VGG19_URL), "VGG-19")
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Train the discriminators, then, as published, the network against the new ones."""
+        steps = self.ends_group(batch_idx)
+        generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
+        with generator.toggle_model(sync_grad=steps):
+            painted = self.paint(batch)
+        critic_loss = batch["rgb"].new_zeros(())
+        if self.is_adversarial():
+            with discriminator.toggle_model(sync_grad=steps):
+                critic_loss = self.discriminator_loss(batch, painted)
+                self._descend(discriminator, critic_loss, steps=steps)
+        with generator.toggle_model(sync_grad=steps):
+            loss = self.generator_loss(batch, painted)
+            self._descend(generator, loss, steps=steps)
+        if steps:
+            self._step_schedules()
+        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
+        self.log_losses(losses, len(batch["rgb"]))
+        return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
+
+    def paint(self, batch: Batch) -> ScaledPrediction:
+        """Color a batch, squashed to the square of the network."""
+        given, _ = references_of(batch)
+        truth, reference = (scaled_lab(squashed(each, self.model.side)) for each in (batch["rgb"], given.rgb))
+        return self.color(truth, reference)
+
+    def color(self, truth: Tensor, reference: Tensor) -> ScaledPrediction:
+        """Color scaled Lab ``(B, 3, side, side)`` like references in scaled Lab of the same shape."""
+        maps = [_precise(each) for each in self.model.network(truth[:, :1], reference)]
+        wanted, given = _pyramid(truth), _pyramid(reference)
+        painted = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(wanted, maps, strict=True)]
+        return ScaledPrediction(ab=AB_SCALE * maps[0], painted=painted, truth=wanted, reference=given)
+
+    def generator_loss(self, batch: Batch, painted: ScaledPrediction) -> Tensor:
+        """Return the weighted sum of the losses of all scales."""
+        sums = {name: torch.stack(each).sum() for name, each in self.losses(painted).items()}
+        self.log_losses(sums, len(painted.ab))
+        return weighted_sum(sums, self.objective)
+
+    def losses(self, painted: ScaledPrediction) -> dict[str, list[Tensor]]:
+        """Return the losses by name and scale, unweighted; the full size is first."""
+        pairs = zip(painted.painted, painted.reference, strict=True)
+        histograms = [[soft_histogram(lab[:, 1:]) for lab in pair] for pair in pairs]
+        pairs = zip(painted.painted, painted.truth, strict=True)
+        terms = {
+            "histogram": [chi_square_distance(*each).mean() for each in histograms],
+            "pixel": [F.smooth_l1_loss(*pair) for pair in pairs],
+            "variation": [total_variation(lab) for lab in painted.painted],
+        }
+        if self.is_adversarial():
+            terms["adversarial"] = [least_squares_loss(each) for each in self.judge(painted.painted)]
+        return terms
+
+    def discriminator_loss(self, batch: Batch, painted: ScaledPrediction) -> Tensor:
+        """Return the sum of the losses of the discriminators."""
+        return torch.stack(self.critic_losses(painted)).sum()
+
+    def critic_losses(self, painted: ScaledPrediction) -> list[Tensor]:
+        """Return the loss of each discriminator; the network gets no gradient."""
+        scores = self.judge([lab.detach() for lab in painted.painted]), self.judge(painted.truth)
+        return [least_squares_critic_loss(*pair) for pair in zip(*scores, strict=True)]
+
+    def judge(self, levels: list[Tensor]) -> list[Tensor]:
+        """Return the scores of the discriminators for scaled Lab of all scales."""
+        return [_precise(critic(lab)) for critic, lab in zip(self.discriminator, levels, strict=False)]
+
+
+def _pyramid(lab: Tensor) -> list[Tensor]:
+    """Return a map and its means over squares of 2, 4 and 8 pixels."""
+    levels = [lab]
+    while len(levels) < _SCALES:
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    return levels
+
+
+def _precise(x: Tensor) -> Tensor:
+    """Return a tensor in float32 or float64."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,250 @@
+"""Networks of AlacGAN (Ci et al., ACM MM 2018): generator, critic, and the local features of line art.
+
+Nothing is normalized. Inside, pictures and line art are in [-1, 1], and modules have the authors' names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import cycle, islice, pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.blocks import pad_to_multiple, scaled_width
+
+STRIDE, HINT_STRIDE = 16, 4
+BLOCKS = (20, 8, 8, 5)
+"""Blocks of the four stages of the paper's generator, at 1/16, 1/8, 1/4 and 1/2 of the size."""
+
+_SLOPE = 0.2
+_CRITIC_CARDINALITY = 8
+_DILATIONS = (1, 1, 2, 2, 4, 4, 2, 1)
+_LAST_DILATIONS = (1, 2, 4, 2, 1)
+_FEATURES = 512
+_MEAN = (164.76139251, 167.47864617, 181.13838569)  # of blue, green and red in [0, 255]
+_I2V_LAYERS: tuple[int | str, ...] = (64, "M", 128, "M", 256, 256, "M", 512, 512)
+
+
+class ResNeXtBlock(nn.Module):
+    """1 x 1, grouped and 1 x 1 convolutions without bias around a shortcut (Xie et al. 2017).
+
+    Args:
+        channels: Channels of input and output.
+        cardinality: Number of groups; a narrow network has the most that divide its channels.
+        stride: 2 halves the map with a kernel of 4 x 4; the shortcut is averaged.
+        dilation: Of the grouped convolution.
+    """
+
+    def __init__(self, channels: int, cardinality: int, *, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        half, self.stride = channels // 2, stride
+        self.conv_reduce = nn.Conv2d(channels, half, 1, bias=False)
+        self.conv_conv = nn.Conv2d(
+            half,
+            half,
+            2 + stride,
+            stride=stride,
+            padding=dilation,
+            dilation=dilation,
+            groups=math.gcd(half, cardinality),
+            bias=False,
+        )
+        self.conv_expand = nn.Conv2d(half, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(B, channels, H / stride, W / stride)``."""
+        y = F.leaky_relu(self.conv_reduce(x), _SLOPE)
+        y = self.conv_expand(F.leaky_relu(self.conv_conv(y), _SLOPE))
+        shortcut = F.avg_pool2d(x, 2) if self.stride == 2 else x
+        added: Tensor = shortcut + y
+        return added
+
+
+class Illustration2Vec(nn.Module):
+    """The first layers of Illustration2Vec (Saito and Matsui 2015), which see line art of half the size.
+
+    Frozen: the authors' file ``i2v.pth`` gives the weights.
+    """
+
+    mean: Tensor
+    channels = _FEATURES
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = _i2v_layers()
+        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+
+    def forward(self, lines: Tensor) -> Tensor:
+        """Return ``(B, 512, H/16, W/16)`` for line art ``(B, 1, H, W)`` in [-1, 1]."""
+        levels = 255 * (F.avg_pool2d(lines, 2) / 2 + 0.5)
+        found: Tensor = self.layers(levels.expand(-1, 3, -1, -1) - self.mean)
+        return found
+
+
+class SketchFeatures(nn.Sequential):
+    """Local features that are trained with the rest of the network; ours, in place of Illustration2Vec.
+
+    Args:
+        channels: Channels of the output.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        for fan_in, fan_out in pairwise((1, channels // 8, channels // 4, channels // 2, channels)):
+            self.extend(_down(fan_in, fan_out))
+
+
+class StrokeNetwork(nn.Module):
+    """The generator with the network of local features.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the paper's.
+        blocks: Blocks at 1/16, 1/8, 1/4 and 1/2 of the size.
+        features: Maps line art ``(B, 1, H, W)`` in [-1, 1] to ``(B, features.channels, H/16, W/16)``; None
+            takes `Illustration2Vec`.
+    """
+
+    def __init__(
+        self, width: float = 1.0, blocks: Sequence[int] = BLOCKS, features: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))
+        self.features = Illustration2Vec() if features is None else features
+        given = self.features.channels
+        assert isinstance(given, int)
+        self.toH = nn.Sequential(nn.Conv2d(4, c64, 7, padding=3), nn.LeakyReLU(_SLOPE))
+        self.to0 = nn.Sequential(nn.Conv2d(1, c32, 3, padding=1), nn.LeakyReLU(_SLOPE))
+        self.to1, self.to2 = _down(c32, c64), _down(c64, c128)
+        self.to3, self.to4 = _down(c128 + c64, c256), _down(c256, c512)
+        self.tunnel4 = _up(c512 + given, c512, c256, 32, (1,), blocks[0])
+        self.tunnel3 = _up(2 * c256, c256, c128, 32, _DILATIONS, blocks[1])
+        self.tunnel2 = _up(2 * c128, c128, c64, 32, _DILATIONS, blocks[2])
+        self.tunnel1 = _up(2 * c64, c64, c32, 16, _LAST_DILATIONS, blocks[3])
+        self.exit = nn.Conv2d(2 * c32, 3, 3, padding=1)
+
+    def forward(self, sketch: Tensor, hints: Tensor) -> Tensor:
+        """Paint sketches of any size.
+
+        Args:
+            sketch: ``(B, 1, H, W)`` in [0, 1].
+            hints: ``(B, 4, H/4, W/4)``, sides rounded up to multiples of 16 first; see `quarter_hints`.
+
+        Returns:
+            ``(B, 3, H, W)`` in [-1, 1].
+        """
+        height, width = sketch.shape[-2:]
+        lines = 2 * pad_to_multiple(sketch, STRIDE) - 1
+        return self.paint(lines, hints, self.features(lines))[..., :height, :width]
+
+    def paint(self, lines: Tensor, hints: Tensor, features: Tensor) -> Tensor:
+        """Return the picture ``(B, 3, H, W)`` in [-1, 1].
+
+        Args:
+            lines: ``(B, 1, H, W)`` in [-1, 1], sides multiples of 16.
+            hints: ``(B, 4, H/4, W/4)``.
+            features: Local features of the lines.
+        """
+        full = self.to0(lines)
+        half = self.to1(full)
+        quarter = self.to2(half)
+        eighth = self.to3(torch.cat([quarter, self.toH(hints)], dim=1))
+        found = self.tunnel4(torch.cat([self.to4(eighth), features], dim=1))
+        for tunnel, skip in ((self.tunnel3, eighth), (self.tunnel2, quarter), (self.tunnel1, half)):
+            found = tunnel(torch.cat([found, skip], dim=1))
+        painted = self.exit(torch.cat([found, full], dim=1))
+        return torch.tanh(painted.to(torch.promote_types(painted.dtype, torch.float32)))
+
+
+class Critic(nn.Module):
+    """The critic of a picture beside the local features of its line art, with one score per picture.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the paper's.
+        side: Side of the pictures, 64 times a power of 2; 512 in the paper.
+        features: Channels of the local features.
+    """
+
+    def __init__(self, width: float = 1.0, side: int = 512, features: int = _FEATURES) -> None:
+        super().__init__()
+        c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        self.feed = nn.Sequential(
+            *(nn.Conv2d(3, c64, 7, padding=3, bias=False), nn.LeakyReLU(_SLOPE)),
+            *(nn.Conv2d(c64, c64, 4, stride=2, padding=1, bias=False), nn.LeakyReLU(_SLOPE)),
+            *_halving(c64),
+            *(nn.Conv2d(c64, c128, 1, bias=False), nn.LeakyReLU(_SLOPE)),
+            *_halving(c128),
+            *(nn.Conv2d(c128, c256, 1, bias=False), nn.LeakyReLU(_SLOPE)),
+            *_halving(c256),
+        )
+        halvings = (side // 64).bit_length() - 1
+        self.feed2 = nn.Sequential(
+            *(nn.Conv2d(c256 + features, c512, 3, padding=1, bias=False), nn.LeakyReLU(_SLOPE)),
+            *(block for _ in range(halvings) for block in _halving(c512)),
+            ResNeXtBlock(c512, _CRITIC_CARDINALITY),
+            *(nn.Conv2d(c512, c512, 4, bias=False), nn.LeakyReLU(_SLOPE)),
+        )
+        self.out = nn.Linear(c512, 1)
+
+    def forward(self, picture: Tensor, features: Tensor) -> Tensor:
+        """Return unbounded scores ``(B, 1)`` of pictures ``(B, 3, side, side)`` in [-1, 1]."""
+        found = self.feed2(torch.cat([self.feed(picture), features], dim=1))
+        score: Tensor = self.out(found.flatten(1))
+        return score
+
+
+def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
+    """Return ``(B, 4, H/4, W/4)``: the mean color of each cell's hinted pixels, and a mask of cells.
+
+    Args:
+        color: ``(B, 3, H, W)`` in [-1, 1].
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+    """
+    share = F.avg_pool2d(mask, HINT_STRIDE)
+    mean = F.avg_pool2d(color * mask, HINT_STRIDE) / share.clamp(min=1e-6)
+    return with_mask(mean, (share > 0).to(color.dtype))
+
+
+def with_mask(color: Tensor, mask: Tensor) -> Tensor:
+    """Return the hints ``(B, 4, h, w)`` of colors ``(B, 3, h, w)`` and a mask ``(B, 1, h, w)`` of cells."""
+    return torch.cat([color * mask, mask], dim=1)
+
+
+def _i2v_layers() -> nn.Sequential:
+    from torchvision.models.vgg import make_layers  # takes seconds
+
+    layers: nn.Sequential = make_layers([*_I2V_LAYERS])
+    for layer in layers:
+        if isinstance(layer, nn.MaxPool2d):
+            layer.ceil_mode = True
+    return layers
+
+
+def _down(fan_in: int, fan_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(fan_in, fan_out, 4, stride=2, padding=1), nn.LeakyReLU(_SLOPE))
+
+
+def _up(
+    fan_in: int, between: int, fan_out: int, cardinality: int, dilations: Sequence[int], blocks: int
+) -> nn.Sequential:
+    """Return a fusion, blocks of the dilations in turn, and a pixel shuffle to twice the size."""
+    each = islice(cycle(dilations), blocks)
+    return nn.Sequential(
+        nn.Conv2d(fan_in, between, 3, padding=1),
+        nn.LeakyReLU(_SLOPE),
+        nn.Sequential(*(ResNeXtBlock(between, cardinality, dilation=dilation) for dilation in each)),
+        nn.Conv2d(between, 4 * fan_out, 3, padding=1),
+        nn.PixelShuffle(2),
+        nn.LeakyReLU(_SLOPE),
+    )
+
+
+def _halving(channels: int) -> tuple[ResNeXtBlock, ResNeXtBlock]:
+    return (
+        ResNeXtBlock(channels, _CRITIC_CARDINALITY),
+        ResNeXtBlock(channels, _CRITIC_CARDINALITY, stride=2),
+    )

@@ -1,0 +1,1 @@
+"""Lee et al. 2020, Reference-Based Sketch Image Colorization."""

@@ -1,0 +1,35 @@
+"""Cards of Lee et al. 2020."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Quality, Smoke
+
+FULL = ModelCard(
+    name="lee2020",
+    title="Reference-Based Sketch Image Colorization using Augmented-Self Reference and Dense Semantic "
+    "Correspondence",
+    paper="https://arxiv.org/abs/2005.05207",
+    year=2020,
+    summary="Colors a sketch like a reference, by attention between them. SCFT; to be trained.",
+    task="colorzoo.zoo.lee2020.task:Lee2020",
+    model="colorzoo.zoo.lee2020.model:ReferencePainter",
+    parameters=82_926_195,
+    aliases=("scft",),
+    guidance=("exemplar",),
+    input="sketch",
+    output="rgb",
+    config="lee2020/paper.yaml",
+    quality=(Quality("sketch", 40, "Needs a reference; no number in a table with others at hand."),),
+    # the other losses need a VGG-19 that is not here
+    smoke=Smoke(
+        hparams={
+            "width": 0.125,
+            "discriminator_width": 0.125,
+            "perceptual_weight": 0.0,
+            "style_weight": 0.0,
+        },
+        size=32,
+    ),
+)
+
+CARDS = (FULL,)

@@ -1,0 +1,223 @@
+"""Networks of SCFT (Lee et al., CVPR 2020): two encoders, attention between them, a decoder, a discriminator.
+
+No code of the authors is public. The layers are those of the re-implementation in kunkun0w0/SGA, which agrees
+with a second reading of the paper but for norms and biases. Inside, pictures and sketches are in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.blocks import pad_to_multiple, scaled_width
+from colorzoo.networks.discriminators import SpectralConv
+
+STRIDE = 16
+"""Pixels per place of the attention, each way."""
+
+_SLOPE = 0.2
+_ENCODER = (16, 16, 32, 32, 64, 64, 128, 128, 256, 256)
+_HALVING = (2, 4, 6, 8)  # numbers of the layers with stride 2
+_DISCRIMINATOR = (16, 32, 64, 128)
+_BLOCKS = 4
+
+
+class Encoder(nn.Module):
+    """Ten convolutions, four of stride 2, whose maps are pooled to one size and joined.
+
+    Args:
+        in_channels: 1 for sketches, 3 for references.
+        width: Multiplier of every channel count; 1.0 is the paper's.
+    """
+
+    def __init__(self, in_channels: int, width: float = 1.0) -> None:
+        super().__init__()
+        channels = (in_channels, *(scaled_width(base, width) for base in _ENCODER))
+        self.channels = channels[1:]
+        self.layers = nn.ModuleList(
+            _conv_norm(fan_in, fan_out, stride=2 if index in _HALVING else 1)
+            for index, (fan_in, fan_out) in enumerate(pairwise(channels))
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return all maps at 1/16 as one ``(B, 992w, H/16, W/16)``, and the ten maps, the largest first."""
+        maps: list[Tensor] = []
+        for layer in self.layers:
+            x = layer(x)
+            maps.append(x)
+        pooled = [F.avg_pool2d(each, STRIDE >> index // 2) for index, each in enumerate(maps)]
+        return torch.cat(pooled, dim=1), maps
+
+
+class Attended(NamedTuple):
+    """Result of the attention.
+
+    Attributes:
+        features: ``(B, C, h, w)``, the sketch's features plus those of the reference that fit.
+        query: ``(B, N, C)`` of the places of the sketch.
+        key: ``(B, M, C)`` of the places of the reference.
+        weights: ``(B, N, M)``, each row sums to 1.
+    """
+
+    features: Tensor
+    query: Tensor
+    key: Tensor
+    weights: Tensor
+
+
+class SpatiallyCorrespondingTransfer(nn.Module):
+    """Spatially corresponding feature transfer (SCFT): attention from the sketch to the reference.
+
+    Args:
+        channels: Channels of both maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.w_q, self.w_k, self.w_v = (nn.Linear(channels, channels) for _ in range(3))
+
+    def forward(self, sketch: Tensor, reference: Tensor) -> Attended:
+        """Add features of the reference ``(B, C, h', w')`` to those of the sketch ``(B, C, h, w)``."""
+        places, given = sketch.flatten(2).mT, reference.flatten(2).mT
+        query, key = self.w_q(places), self.w_k(given)
+        weights = torch.softmax(query @ key.mT / math.sqrt(places.shape[-1]), dim=2)
+        brought = weights @ self.w_v(given)
+        return Attended(sketch + brought.mT.reshape(sketch.shape), query, key, weights)
+
+
+class ResidualBlock(nn.Module):
+    """Two normalized 3 x 3 convolutions around a shortcut, without an activation after the sum.
+
+    Args:
+        channels: Channels of input and output.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(B, channels, h, w)`` for the same."""
+        added: Tensor = x + self.layers(x)
+        return added
+
+
+class Decoder(nn.Module):
+    """Ten convolutions back to the size of the picture, each but the first with a map of the sketch encoder.
+
+    Args:
+        features: Channels of the attended features, which enter twice: as they are and refined.
+        channels: Channels of the encoder's ten maps, the largest map first.
+    """
+
+    def __init__(self, features: int, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        outs = channels[::-1]
+        ins = (2 * features, *(before + skip for before, skip in pairwise(outs)))
+        self.layers = nn.ModuleList(_conv_norm(i, o) for i, o in zip(ins, outs, strict=True))
+        self.last = nn.Conv2d(channels[0], 3, 3, padding=1)
+
+    def forward(self, x: Tensor, maps: list[Tensor]) -> Tensor:
+        """Return the picture ``(B, 3, H, W)`` in [-1, 1].
+
+        Args:
+            x: ``(B, 2 features, H/16, W/16)``.
+            maps: The encoder's ten maps, the largest first.
+        """
+        x = self.layers[0](x)
+        for index, (layer, skip) in enumerate(zip(self.layers[1:], maps[-2::-1], strict=True)):
+            joined = [x, skip]
+            if index % 2:  # a map of twice the size, which comes first
+                joined = [skip, F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)]
+            x = layer(torch.cat(joined, dim=1))
+        painted = self.last(x)
+        return torch.tanh(painted.to(torch.promote_types(painted.dtype, torch.float32)))
+
+
+class Painted(NamedTuple):
+    """Result of the generator.
+
+    Attributes:
+        picture: ``(B, 3, H, W)`` in [-1, 1].
+        attended: Result of the attention.
+    """
+
+    picture: Tensor
+    attended: Attended
+
+
+class SCFTNetwork(nn.Module):
+    """The generator, for sketches and references of any size.
+
+    The paper's pictures have 256 x 256 pixels, where all maps are pooled to 16 x 16; here they are pooled to
+    a sixteenth of any size.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the paper's.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        self.encoder_sketch, self.encoder_reference = Encoder(1, width), Encoder(3, width)
+        channels = self.encoder_sketch.channels
+        features = sum(channels)
+        self.transfer = SpatiallyCorrespondingTransfer(features)
+        self.refine = nn.Sequential(*(ResidualBlock(features) for _ in range(_BLOCKS)))
+        self.decoder = Decoder(features, channels)
+
+    def forward(self, sketch: Tensor, reference: Tensor) -> Painted:
+        """Paint sketches ``(B, 1, H, W)`` in the colors of references ``(B, 3, H', W')``, both in [0, 1]."""
+        height, width = sketch.shape[-2:]
+        lines, maps = self.encoder_sketch(2 * pad_to_multiple(sketch, STRIDE) - 1)
+        colors, _ = self.encoder_reference(2 * pad_to_multiple(reference, STRIDE) - 1)
+        attended = self.transfer(lines, colors)
+        refined = self.refine(attended.features) + attended.features
+        picture = self.decoder(torch.cat([refined, attended.features], dim=1), maps)
+        return Painted(picture[..., :height, :width], attended)
+
+
+class SketchDiscriminator(nn.Module):
+    """Discriminator of a picture beside its sketch: spectral norm and BatchNorm, one score per patch.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the paper's.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        channels = (4, *(scaled_width(base, width) for base in _DISCRIMINATOR))
+        self.layers = nn.Sequential(
+            *(
+                nn.Sequential(
+                    SpectralConv(fan_in, fan_out, (3, 3), stride=2, padding=1),
+                    nn.BatchNorm2d(fan_out),
+                    nn.LeakyReLU(_SLOPE),
+                )
+                for fan_in, fan_out in pairwise(channels)
+            ),
+            nn.Conv2d(channels[-1], 1, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return unbounded scores ``(B, 1, H/16, W/16)`` of ``(B, 4, H, W)``."""
+        scores: Tensor = self.layers(x)
+        return scores
+
+
+def _conv_norm(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1),
+        nn.BatchNorm2d(fan_out),
+        nn.LeakyReLU(_SLOPE),
+    )

@@ -1,0 +1,288 @@
+"""Training of SCFT (Lee et al., CVPR 2020): references are warped copies of the pictures themselves.
+
+The colors of a picture are changed, and a thin plate spline makes a reference of the result, so that the
+network must fetch colors from the reference, at places that the spline tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Unpack, cast
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.models import VGG19_Weights
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.data.dataset import Batch, sketches_of
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses.exemplar import gram_matrix, triplet_loss
+from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.networks.blocks import cells
+from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
+from colorzoo.prediction import RgbPrediction
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Share, Weight
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.optimization import AdversarialOptimization
+from colorzoo.training.perceptual import load_torchvision
+from colorzoo.zoo.lee2020.model import Architecture, ReferencePainter
+from colorzoo.zoo.lee2020.network import STRIDE, SketchDiscriminator
+
+VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
+_LAYERS = (3, 8)  # relu1_2 and relu2_2
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses, on pictures in [-1, 1].
+
+    Attributes:
+        adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
+        reconstruction_weight: Weight of the L1 distance of pixels.
+        perceptual_weight: Weight of the L1 distance of relu1_2 and relu2_2 of VGG-19.
+        style_weight: Weight of the L1 distance of their Gram matrices.
+        triplet_weight: Weight of the triplet loss of the attention's vectors.
+        margin: Margin of the triplet loss.
+    """
+
+    adversarial_weight: Weight = 1.0
+    reconstruction_weight: Weight = 30.0
+    perceptual_weight: Weight = 0.01
+    style_weight: Weight = 50.0
+    triplet_weight: Weight = 1.0
+    margin: Weight = 12.0
+
+    def weight(self, term: str) -> float:
+        """Return the weight of a loss by its name, such as ``"style"``."""
+        return float(getattr(self, f"{term}_weight"))
+
+
+@dataclass(frozen=True)
+class Users:
+    """Settings of the references.
+
+    Attributes:
+        color_shift: Largest shift of each channel of a picture before its reference is made, which hides the
+            colors that objects usually have. The value is ours.
+    """
+
+    color_shift: Share = 0.2
+
+
+class MadeReference(NamedTuple):
+    """A picture with changed colors, its reference, and how places correspond.
+
+    Attributes:
+        target: ``(B, 3, H, W)`` in [0, 1].
+        reference: ``(B, 3, H, W)`` in [0, 1].
+        positive: ``(B, N)`` int64, the place of the reference where each place of the picture went.
+        negative: ``(B, N)`` int64, another place of the reference.
+        present: ``(B, N)`` in {0, 1}, 0 for places that the spline moved out of the reference.
+    """
+
+    target: Tensor
+    reference: Tensor
+    positive: Tensor
+    negative: Tensor
+    present: Tensor
+
+
+class Lee2020(GANColorizationModule[RgbPrediction]):
+    """Task of `ReferencePainter`.
+
+    Args:
+        architecture: The networks.
+        objective: The losses.
+        users: The references.
+        **optimization: See `AdversarialOptimization`.
+    """
+
+    model: ReferencePainter
+    vgg: FrozenNetwork
+    architecture: Architecture
+    objective: Objective
+    users: Users
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        users: Users = Users(),
+        **optimization: Unpack[AdversarialOptimization],
+    ) -> None:
+        super().__init__(ReferencePainter(architecture), **optimization)
+
+    def configure_discriminator(self) -> None:
+        """Build the discriminator, which sees a picture beside its sketch."""
+        self.discriminator = SketchDiscriminator(self.architecture.discriminator_width)
+
+    def is_adversarial(self) -> bool:
+        """Return whether the adversarial loss has a weight."""
+        return self.objective.adversarial_weight > 0
+
+    def compares_features(self) -> bool:
+        """Return whether a loss needs VGG-19."""
+        return self.objective.perceptual_weight > 0 or self.objective.style_weight > 0
+
+    def setup(self, stage: str) -> None:
+        """Begin training: load the VGG-19 of the losses.
+
+        Raises:
+            WeightsError: It is not available.
+        """
+        super().setup(stage)
+        if stage == "fit" and self.compares_features():
+            network = VGGOutputs(19, _LAYERS)
+            if not self.allow_untrained:
+                load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
+            self.vgg = FrozenNetwork(network)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Train the discriminator, then the generator on the same pictures, each on a painting of its own."""
+        steps = self.ends_group(batch_idx)
+        generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
+        critic_loss = batch["rgb"].new_zeros(())
+        if self.is_adversarial():
+            with discriminator.toggle_model(sync_grad=steps):
+                with torch.no_grad():
+                    painted = self.paint(batch)
+                critic_loss = self.discriminator_loss(batch, painted)
+                self._descend(discriminator, critic_loss, steps=steps, counts=False)
+        with generator.toggle_model(sync_grad=steps):
+            loss = self.generator_loss(batch, self.paint(batch))
+            self._descend(generator, loss, steps=steps)
+        if steps:
+            self._step_schedules()
+        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
+        self.log_losses(losses, len(batch["rgb"]))
+        return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
+
+    def paint(self, batch: Batch) -> RgbPrediction:
+        """Paint the sketches of a batch by references made of its pictures.
+
+        Returns:
+            The pictures; extras hold ``target`` and, in the triplet loss's order, ``query``, ``positive``,
+            ``negative`` and ``present``.
+        """
+        made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
+        painted = self.model.network(sketches_of(batch), made.reference)
+        query, key = painted.attended.query, painted.attended.key
+        index = made.positive[..., None].expand_as(key), made.negative[..., None].expand_as(key)
+        extras = {
+            "target": made.target,
+            "query": query,
+            "positive": key.gather(1, index[0]),
+            "negative": key.gather(1, index[1]),
+            "present": made.present,
+        }
+        return RgbPrediction(rgb=(painted.picture + 1) / 2, extras=extras)
+
+    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+        """Return the weighted sum of the losses, and log each."""
+        terms = self.generator_terms(sketches_of(batch), painted)
+        self.log_losses(terms, len(batch["rgb"]))
+        return torch.stack([self.objective.weight(name) * term for name, term in terms.items()]).sum()
+
+    def generator_terms(self, sketch: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
+        """Return the losses of the generator that have a weight, unweighted.
+
+        Args:
+            sketch: ``(B, 1, H, W)`` in [0, 1].
+            painted: See `paint`.
+        """
+        extras, weigh = painted.extras, self.objective
+        terms = {"reconstruction": 2 * (painted.rgb - extras["target"]).abs().mean()}
+        if self.compares_features():
+            with torch.no_grad():
+                wanted = self.vgg(2 * extras["target"] - 1)
+            terms |= feature_terms(self.vgg(2 * painted.rgb - 1), wanted)
+        if self.is_adversarial():
+            terms["adversarial"] = (self._scores(sketch, painted.rgb) - 1).square().mean()
+        if weigh.triplet_weight:
+            vectors = [extras[name].float() for name in ("query", "positive", "negative", "present")]
+            terms["triplet"] = triplet_loss(*vectors, margin=weigh.margin)
+        return terms
+
+    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
+        """Return the sum of `discriminator_terms`."""
+        return torch.stack(self.discriminator_terms(batch, painted)).sum()
+
+    def discriminator_terms(self, batch: Batch, painted: RgbPrediction) -> tuple[Tensor, Tensor]:
+        """Return the least-squares losses of the true and of the painted pictures."""
+        sketch = sketches_of(batch)
+        real = (self._scores(sketch, painted.extras["target"]) - 1).square().mean()
+        return real, self._scores(sketch, painted.rgb.detach()).square().mean()
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the settings: no reference, and one made from the picture itself."""
+        return ("automatic", "self")
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Make the reference of a setting."""
+        if setting == "automatic":
+            return Guidance()
+        return Guidance(exemplar=Exemplar(make_reference(lab_to_rgb(lab), seeds, 0.0).reference))
+
+    def _scores(self, sketch: Tensor, rgb: Tensor) -> Tensor:
+        scores: Tensor = self.discriminator(torch.cat([2 * rgb - 1, 2 * sketch - 1], dim=1))
+        return scores.float()
+
+
+def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
+    """Return the sums over the maps of the L1 distances of features and of Gram matrices.
+
+    The re-implementation forms one Gram matrix of all pictures of a batch; here each picture has its own.
+
+    Args:
+        found: ``(B, C, h, w)`` each, of the painted pictures.
+        wanted: Of the true ones.
+    """
+    pairs = list(zip(found, wanted, strict=True))
+    features = torch.stack([(a - b).abs().mean() for a, b in pairs])
+    styles = torch.stack([(gram_matrix(a) - gram_matrix(b)).abs().mean() for a, b in pairs])
+    return {"perceptual": features.sum(), "style": styles.sum()}
+
+
+def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeReference:
+    """Change the colors of pictures, and make references of them (section 3.2).
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        seeds: ``(B,)``, seeds of the pictures.
+        color_shift: Largest shift of each channel.
+    """
+    rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
+    generators = picture_generators(seeds, "referen")
+    draws = draw_uniform(generators, len(rgb), 3 + 4 * TRIES + rows * columns, torch.device("cpu"))
+    shifts, tries, others = draws.split([3, 4 * TRIES, rows * columns], dim=1)
+    moves = diagonal_moves(tries.view(len(rgb), TRIES, 4))
+    theta = spline(moves)
+    target = (rgb + color_shift * (2 * shifts - 1).to(rgb)[..., None, None]).clamp(0, 1)
+    reference = warp(target, theta, moves).clamp(0, 1)
+    sources = source_positions(theta, moves, (rgb.shape[-2], rgb.shape[-1])).permute(0, 3, 1, 2)
+    positive, present = corresponding_places(F.adaptive_avg_pool2d(sources, (rows, columns)))
+    negative = (positive + 1 + (others * (rows * columns - 1)).long()) % (rows * columns)
+    return MadeReference(target, reference, *(each.to(rgb.device) for each in (positive, negative, present)))
+
+
+def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
+    """Find where each place of a picture lies in its warped copy.
+
+    Args:
+        sources: ``(B, 2, h, w)``, x and y of the source of each place of the copy, in shares of the sides.
+
+    Returns:
+        The nearest place of the copy ``(B, N)`` int64, and ``(B, N)`` float32: 0 where even that came from
+        a place or more away, because the spline moved it out of the copy.
+    """
+    batch, _, rows, columns = sources.shape
+    sides = sources.new_tensor([columns, rows]).view(2, 1)
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    centers = torch.stack([x.flatten(), y.flatten()], dim=1).to(sources) + 0.5
+    distance = torch.cdist(centers.expand(batch, -1, -1), (sides * sources.flatten(2)).mT)
+    nearest = distance.min(dim=2)
+    return nearest.indices, (nearest.values < 1).float()

@@ -1,0 +1,1 @@
+"""Lu et al. 2020, Gray2ColorNet: Transfer More Colors from Reference Image."""

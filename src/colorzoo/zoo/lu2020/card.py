@@ -1,0 +1,36 @@
+"""Card of Lu et al. 2020."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Quality, Score, Smoke
+
+_FID = Score("FID", 6.48, "lower", "ImageNet ctest10k, references of He 2018", "Chen et al. 2023, Table I")
+
+FULL = ModelCard(
+    name="lu2020",
+    title="Gray2ColorNet: Transfer More Colors from Reference Image",
+    paper="https://doi.org/10.1145/3394171.3413594",
+    year=2020,
+    summary="Colors a photo like a reference: matched colors where a gate trusts them, else its histogram.",
+    task="colorzoo.zoo.lu2020.task:Lu2020",
+    model="colorzoo.zoo.lu2020.model:GatedTransfer",
+    parameters=53_057_711,
+    aliases=("gray2colornet",),
+    guidance=("exemplar",),
+    config="lu2020/paper.yaml",
+    quality=(Quality("exemplar", 56, "Just behind blanch2021 in Chen et al. 2023.", stated=(_FID,)),),
+    smoke=Smoke(
+        # at 0.01 random features match by chance: a rounding picks another place
+        {
+            "width": 0.125,
+            "reference_side": 32,
+            "tau": 1.0,
+            "discriminator_width": 0.125,
+            "class_weight": 0.0,
+        },
+        size=32,
+        scales={f"model.network.heads.{index}.0.weight": 0.01 for index in range(3)},
+    ),
+)
+
+CARDS = (FULL,)

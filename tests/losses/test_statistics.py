@@ -1,0 +1,39 @@
+"""Losses on the colors of a whole picture, against closed forms."""
+
+import pytest
+import torch
+
+from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
+
+
+def test_a_color_is_shared_by_the_centers_around_it() -> None:
+    ab = torch.tensor([0.025, -0.3]).view(1, 2, 1, 1).expand(1, 2, 3, 4)
+    found = soft_histogram(ab)[0]
+    torch.testing.assert_close(found[10:12, 7], torch.tensor([0.75, 0.25]))
+    torch.testing.assert_close(found.sum(), torch.tensor(1.0))
+
+
+def test_colors_outside_of_the_grid_count_for_nothing() -> None:
+    ab = torch.tensor([[1.05, 0.0], [1.2, 0.0]]).view(2, 2, 1, 1)
+    torch.testing.assert_close(soft_histogram(ab).sum(dim=(1, 2)), torch.tensor([0.5, 0.0]))
+
+
+def test_histograms_are_the_same_under_autocast() -> None:
+    ab = torch.rand(1, 2, 16, 16, generator=torch.Generator().manual_seed(0)) - 0.5
+    with torch.autocast("cpu", torch.bfloat16):
+        found = soft_histogram(ab)
+    assert torch.equal(found, soft_histogram(ab))
+
+
+@pytest.mark.parametrize("epsilon", [1e-5, 2.22e-16])
+def test_the_distance_of_histograms_is_0_to_4(epsilon: float) -> None:
+    one, other = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
+    torch.testing.assert_close(
+        chi_square_distance(one, other, epsilon=epsilon), torch.tensor([4.0]), rtol=2e-5, atol=0
+    )
+    assert chi_square_distance(one, one, epsilon=epsilon) == 0
+
+
+def test_total_variation_of_a_ramp_is_that_of_its_slopes() -> None:
+    down = torch.arange(4.0).view(1, 1, 4, 1).expand(2, 3, 4, 5)
+    torch.testing.assert_close(total_variation(down + 2 * torch.arange(5.0)), torch.tensor(2.0 * (1 + 4)))

@@ -1,0 +1,236 @@
+"""XCNET (Gorriz Blanch et al. 2021): network, attention, losses, steps and pipeline of the authors."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.losses import soft_histogram, weighted_sum
+from colorzoo.networks.axial import AxialAttention
+from colorzoo.networks.renaming import rename_keys
+from colorzoo.networks.scaling import scaled_to_rgb
+from colorzoo.zoo.blanch2021.network import Architecture
+from colorzoo.zoo.blanch2021.published import convert_published
+from colorzoo.zoo.blanch2021.task import Adversary, Blanch2021, Objective, ScaledPrediction
+from parity.cases import Golden, case
+from parity.pipelines.blanch2021 import (
+    cut_to_square,
+    draw_reference,
+    network_lab,
+    resized,
+    saved,
+    score_reference,
+    stored_square,
+)
+
+TAPS = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29, "relu5_4": 35}
+
+
+def task_of(golden: Golden, side: int, part: str = "") -> Blanch2021:
+    """Return the task with the weights of a file; those that it does not hold are zero."""
+    config = golden.meta["config"]
+    criterion = golden.meta.get("criterion", config)
+    kind: Any = "axial" if config.get("axial", True) else "full"
+    architecture = Architecture(
+        side=side, attention=kind, positions=config.get("pos", True), passes=config.get("scales", 2)
+    )
+    coefficients = ("histogram_loss", "pixel_loss", "total_variance_loss", "gan_loss")
+    objective = Objective(*(criterion.get(f"{name}_coef", 0) for name in coefficients))
+    task = Blanch2021(architecture, objective, Adversary(criterion.get("disc_ndf", 64) / 64))
+    task.log_losses = lambda *_, **__: None  # type: ignore[method-assign]
+    if "relu" in str(golden.meta["shapes"]):
+        task.model.load_published_state_dict(golden.weights(part))
+    for index, critic in enumerate(task.discriminator):
+        if f"d{index}" in golden.meta["shapes"]:
+            critic.load_state_dict(rename_keys(golden.weights(f"d{index}"), [(r"model\.", "layers.")]))
+    return task
+
+
+@case("xcnet_net")
+@torch.no_grad()
+def xcnet_net(golden: Golden) -> None:
+    every, seen = golden.meta["every"], {}
+    network = task_of(golden, golden.meta["config"]["input_shape"]).eval().model.network
+
+    def keep(module: nn.Module, name: str) -> None:
+        module.register_forward_hook(lambda _, __, out: seen.setdefault(name, []).append(F.relu(out)))
+
+    for index in TAPS.values():
+        keep(network.features[index], f"relu{index}")
+    for index in (0, 2):
+        keep(network.target_projections[2 + index], f"proj{3 + index}_tgt")
+        keep(network.reference_projections[index], f"proj{3 + index}_ref")
+        keep(network.attentions[index], f"att{3 + index}")
+    keep(network.attentions[1], "att4")
+    keep(network.decoders[0], "dec4")
+    keep(network.decoders[1], "dec3")
+    found = network(golden.tensor("in_tgt").float(), golden.tensor("in_ref").float())
+    for index, ab in enumerate(found, start=1):
+        golden.close(f"out_pred{index}", ab)
+    for name, layer in TAPS.items():
+        maps = [each[:1, :: every["tap"]] for each in seen[f"relu{layer}"]]
+        step = 2 if name == "relu1_1" else 1
+        golden.close(f"out_{name}", maps[0][..., ::step, ::step])
+        if f"out_ref_{name}" in golden.arrays:
+            golden.close(f"out_ref_{name}", maps[1])
+    for name in ("proj3_tgt", "proj3_ref", "proj5_tgt", "proj5_ref", "dec4", "dec3"):
+        golden.close(f"out_{name}", seen[name][0][:1, :: every["proj"]])
+    for name in ("att3", "att4", "att5"):
+        golden.close(f"out_{name}", seen[name][0][:, :: every["proj"]])
+
+
+@case("xcnet_axial")
+@torch.no_grad()
+def xcnet_axial(golden: Golden) -> None:
+    config = golden.meta["config"]
+    query, key = golden.tensor("in_query").float(), golden.tensor("in_key").float()
+    for part in ("pos", "no_pos"):
+        attention = AxialAttention(config["in_dim"], config["kernel_size"], positions=part == "pos")
+        attention.load_state_dict(golden.weights(part))
+        for axis in ("rows", "cols"):
+            turned = [each if axis == "rows" else each.mT for each in (query, key)]
+            found, shares = attention.attend(*turned)
+            golden.close(f"out_{part}_{axis}", found if axis == "rows" else found.mT)
+            name = f"out_{part}_{axis}_weights"
+            golden.close(name, shares.mean(dim=2)[:, ::3])
+
+
+def check_losses(golden: Golden, terms: dict[str, list[Tensor]]) -> None:
+    """Compare the losses of each scale."""
+    names = {"hist": "histogram", "pix": "pixel", "tv": "variation", "g": "adversarial"}
+    for theirs, ours in names.items():
+        for index, term in enumerate(terms.get(ours, [])):
+            golden.close(f"out_{theirs}_loss_{index}", term)
+    if "adversarial" in terms:
+        golden.close("out_g_loss", torch.stack(terms["adversarial"]).sum())
+
+
+def check_change(golden: Golden, name: str, before: Tensor, after: Tensor) -> None:
+    """Compare the change of Adam where the file says that its sign is sure."""
+    mask = golden.tensor(name.split("_change")[0] + "_change_mask")
+    golden.close(name, (after - before).detach() * mask)
+
+
+def descend(loss: Tensor, network: nn.Module, rate: float) -> None:
+    """Take a step of Adam."""
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=rate)
+    loss.backward()
+    optimizer.step()
+
+
+@case("xcnet_losses")
+def xcnet_losses(golden: Golden) -> None:
+    truth, reference = golden.tensor("in_tgt").float(), golden.tensor("in_ref").float()
+    config, task = golden.meta["config"], task_of(golden, truth.shape[-1]).train()
+    maps = [golden.tensor(f"in_pred{index}").float().requires_grad_() for index in range(1, 5)]
+    painted = colored(task, truth, reference, maps)
+    golden.close("out_hist_ref", soft_histogram(reference[:, 1:]))
+    golden.close("out_hist_pred1", soft_histogram(maps[0]))
+    centers = torch.linspace(-1, 1, golden.arrays["out_hist_centres"].size)
+    golden.close("out_hist_centres", centers)
+    critics = task.critic_losses(painted)
+    for index, loss in enumerate(critics):
+        golden.close(f"out_d_loss_{index}", loss)
+    golden.close("out_d_loss", torch.stack(critics).sum())
+    first = task.discriminator[0].layers[0].weight
+    before = first.detach().clone()
+    descend(torch.stack(critics).sum(), task.discriminator, config["lr"])
+    golden.close("out_d0_grad_first", first.grad)
+    norms = torch.stack([p.grad.norm() for p in task.discriminator[0].parameters()])
+    golden.close("out_d0_grad_norms", norms)
+    check_change(golden, "out_d0_change_first", before, first)
+    terms = task.losses(painted)
+    check_losses(golden, terms)
+    total = total_of(task, terms)
+    golden.close("out_total", total)
+    for name in ("mean", "var"):
+        golden.close(f"out_d0_running_{name}3", task.discriminator[0].layers[3].get_buffer(f"running_{name}"))
+    for index, gradient in enumerate(torch.autograd.grad(total, maps), start=1):
+        golden.close(f"out_grad_pred{index}", gradient[..., ::3, ::3] if index == 1 else gradient)
+
+
+def total_of(task: Blanch2021, terms: dict[str, list[Tensor]]) -> Tensor:
+    """Return the weighted sum over terms and scales."""
+    return weighted_sum({name: torch.stack(each).sum() for name, each in terms.items()}, task.objective)
+
+
+def colored(task: Blanch2021, truth: Tensor, reference: Tensor, maps: list[Tensor]) -> ScaledPrediction:
+    """Return a batch that is colored by given maps."""
+    task.model.network.forward = lambda *_: maps  # type: ignore[method-assign]
+    return task.color(truth, reference)
+
+
+@case("xcnet_step")
+def xcnet_step(golden: Golden) -> None:
+    config = golden.meta["config"]
+    # in float64: in float32 a rounding takes another side of a leaky ReLU, and a gradient with it
+    task = task_of(golden, config["input_shape"], "xcnet").train().double()
+    network = task.model.network
+    painted = task.color(golden.tensor("in_tgt").double(), golden.tensor("in_ref").double())
+    if task.is_adversarial():
+        loss = torch.stack(task.critic_losses(painted)).sum()
+        golden.close("out_d_loss", loss)
+        descend(loss, task.discriminator, config["lr"])
+    terms = task.losses(painted)
+    check_losses(golden, terms)
+    total = total_of(task, terms)
+    golden.close("out_total", total)
+    named = {ours_of(key): key for key in golden.meta["grad_keys"]}
+    head = network.heads[3][2].weight
+    before = head.detach().clone()
+    descend(total, network, config["lr"])
+    gradients = {named[name]: p.grad for name, p in network.named_parameters() if name in named}
+    golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in golden.meta["grad_keys"]]))
+    golden.close("out_grad_att5_relative", gradients["att5.module.0.cols.relative"])
+    golden.close("out_grad_att3_in_proj_bias", gradients["att3.module.0.rows.in_proj_bias"])
+    golden.close("out_grad_head1_conv2", gradients["head1.conv2.weight"])
+    golden.close("out_grad_proj5_ref_bias", gradients["proj5.proj_ref.bias"])
+    check_change(golden, "out_change_head1_conv2", before, head)
+    norms = {"att5": network.attentions[2].target_norm, "att3": network.attentions[0].reference_norm}
+    for name, norm in norms.items():
+        golden.close(f"out_running_{name}", torch.stack([norm.running_mean, norm.running_var]))
+    golden.close("out_batches_tracked", norms["att5"].num_batches_tracked)
+    golden.close("out_pred1", painted.painted[0][:, 1:, ::2, ::2])
+    golden.close("out_pred4", painted.painted[3][:, 1:])
+
+
+def ours_of(key: str) -> str:
+    """Return our name of one of the authors' keys."""
+    (name,) = convert_published({key: torch.empty(0)})
+    return name
+
+
+@case("xcnet_pipeline")
+def xcnet_pipeline(golden: Golden) -> None:
+    config, arrays = golden.meta["config"], golden.arrays
+    side = config["input_shape"]
+    labs = [network_lab(cut_to_square(arrays[f"in_picture{index}"], side)) for index in range(2)]
+    for index, lab in enumerate(labs):
+        golden.close(f"out_lab{index}", lab)
+        square = stored_square(arrays[f"in_picture{index}"], config["square"])
+        golden.close(f"out_square{index}", torch.from_numpy(square))
+    made = torch.cat([labs[0][:, :1], golden.tensor("in_pred").float()], dim=1)
+    golden.close("out_rgb", scaled_to_rgb(made, clip=False))
+    golden.close("out_saved", torch.from_numpy(saved(made)))
+    golden.close("out_roundtrip", scaled_to_rgb(labs[1], clip=False)[:, :, ::2, ::2])
+    for index, name in enumerate(("tgt", "ref")):
+        small = network_lab(resized(arrays[f"out_square{index}"], side))
+        golden.close(f"out_train_{name}", small[0, :, ::2, ::2])
+    random = np.random.RandomState(golden.meta["seed"])
+    drawn = [2 + draw_reference(random) for _ in arrays["out_choice"]]  # columns of the authors' table
+    golden.close("out_choice", torch.tensor(drawn))
+
+
+@case("xcnet_retrieval")
+def xcnet_retrieval(golden: Golden) -> None:
+    arrays = golden.arrays
+
+    def given(name: str) -> Any:
+        return arrays[f"in_{name}_features"].astype(np.float32), arrays[f"in_{name}_y"]
+
+    count = len(arrays["out_score"])
+    found = [score_reference(given("target"), given(f"ref{index}")) for index in range(count)]
+    golden.close("out_score", torch.tensor([score for score, _ in found]))
+    golden.close("out_match", torch.from_numpy(np.stack([match for _, match in found])))

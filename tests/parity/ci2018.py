@@ -1,0 +1,185 @@
+"""AlacGAN against the authors' code: generator, local features, content loss, critic, hints, a step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.factory import build_model
+from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork, with_mask
+from colorzoo.zoo.ci2018.published import convert_published
+from colorzoo.zoo.ci2018.task import Ci2018, crop_sides, fade_lines, hint_thresholds, shrink
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+FULL = 64  # channels by which theirs states a width
+
+
+def pseudo(shapes: Mapping[str, Any], seed: int, scales: Mapping[str, float]) -> dict[str, Tensor]:
+    arrays = pseudo_state_dict(shapes, seed, scales)
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def weights_of(golden: Golden, name: str = "") -> dict[str, Tensor]:
+    """Return the weights of a file, or of one network of a file with several."""
+    parts = [golden.meta[key][name] if name else golden.meta[key] for key in ("shapes", "seed", "scales")]
+    return pseudo(*parts)
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
+    """Load published weights into a network; the generator without its local features."""
+    ours = {key.removeprefix(prefix): value for key, value in convert_published(state).items()}
+    found = module.load_state_dict(ours, strict=False)
+    assert not found.unexpected_keys
+    assert all(key.startswith("features.") for key in found.missing_keys)
+    return module.eval()
+
+
+def picture(golden: Golden, name: str, times: int = 1) -> Tensor:
+    """Return 8-bit pictures in [0, 1], every pixel repeated."""
+    return (golden.tensor(name).float() / 255).repeat_interleave(times, 2).repeat_interleave(times, 3)
+
+
+def every(maps: Tensor, channels: int, places: int) -> Tensor:
+    return maps[:, ::channels, ::places, ::places]
+
+
+def task_of(golden: Golden, **settings: Any) -> Ci2018:
+    """Return the task with the weights of the losses and the VGG-16 of a file, if it has these."""
+    task = build_model(Ci2018, settings)
+    shapes = golden.meta["shapes"]
+    if "vgg16" in shapes or "features.0.weight" in shapes:
+        task.vgg = VGGOutputs(16, (8,))  # type: ignore[assignment]
+        task.vgg.load_state_dict(weights_of(golden, "vgg16" if "vgg16" in shapes else ""))
+        task.vgg.requires_grad_(False)
+    return task.train()
+
+
+@case("ci2018_generator")
+@torch.inference_mode()
+def generator(golden: Golden) -> None:
+    network = fill(StrokeNetwork(golden.meta["width"] / FULL), weights_of(golden), "network.")
+    seen: dict[str, Tensor] = {}
+    for name, module in network.named_children():
+        module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
+    lines = 2 * picture(golden, "in_sketch") - 1
+    painted = network.paint(lines, golden.tensor("in_hint"), golden.tensor("in_features").float())
+    golden.close("out_image", painted)
+    for name in [key for key in golden.arrays if key.startswith("out_t")]:
+        maps = seen[name.removeprefix("out_")]
+        wide = 4 * maps.shape[-1] > lines.shape[-1]
+        golden.close(name, every(maps, golden.meta["every"], 4 if wide else 1))
+
+
+@case("ci2018_features")
+@torch.inference_mode()
+def features(golden: Golden) -> None:
+    state = {f"i2v.{key}": value for key, value in weights_of(golden).items()}
+    found = fill(Illustration2Vec(), state, "network.features.")(2 * picture(golden, "in_sketch") - 1)
+    golden.close("out_features", every(found, golden.meta["every"], 2))
+    golden.close("out_mean", found.mean(dim=(2, 3)))
+
+
+@case("ci2018_content")
+def content(golden: Golden) -> None:
+    task = task_of(golden, width=0.125, critic_width=0.125)
+    fake = (2 * picture(golden, "in_fake") - 1).requires_grad_()
+    rgb = (fake + 1) / 2
+    golden.close("out_features", every(task.content_maps(rgb), golden.meta["every"], 2))
+    loss = task.content_loss(rgb, picture(golden, "in_real"))
+    golden.close("out_loss", loss)
+    loss.backward()
+    golden.close("out_grad_fake", fake.grad)
+
+
+@case("ci2018_critic")
+def critic(golden: Golden) -> None:
+    """In float64, from which the file's tolerances are measured: kinks amplify what float32 rounds."""
+    meta = golden.meta
+    weights = {
+        "penalty_weight": meta["gpW"],
+        "drift_weight": meta["drift"],
+        "adversarial_weight": meta["advW"],
+    }
+    task = task_of(golden, width=0.125, content_weight=0.0, **weights).double()
+    network = fill(task.discriminator, weights_of(golden), "discriminator.")
+    keys = [key.removeprefix("discriminator.") for key in convert_published(dict.fromkeys(meta["grad_keys"]))]
+    chosen = [dict(network.named_parameters())[key] for key in keys]
+    real, fake = (picture(golden, f"in_{name}", 4).double() for name in ("real", "fake"))
+    given = golden.tensor("in_features").double().repeat_interleave(4, 2).repeat_interleave(4, 3)
+    scores: list[Tensor] = []
+    network.register_forward_hook(lambda *call: scores.append(call[-1].detach()))
+    painted = (2 * fake - 1).requires_grad_()
+    adversarial = -task.objective.adversarial_weight * network(painted, given).mean()
+    golden.close("out_adversarial", adversarial)
+    (gradient,) = torch.autograd.grad(adversarial, painted)
+    golden.close("out_grad_fake", 1e6 * every(gradient, 1, 8))
+    terms = task.critic_terms(real, fake, given, golden.tensor("in_alpha").double())
+    fake_score, real_score = scores[:2]
+    golden.close("out_score_fake", fake_score)
+    golden.close("out_score_real", real_score)
+    golden.close("out_wasserstein", real_score.mean() - terms["fake"])
+    golden.close("out_drift_loss", terms["true"])
+    golden.close("out_gradient_penalty", terms["penalty"])
+    parts = torch.autograd.grad(terms["penalty"], chosen, retain_graph=True, allow_unused=True)
+    norms = [torch.zeros(()) if part is None else part.norm().float() for part in parts]
+    golden.close("out_penalty_grad_norm", torch.stack(norms))
+    torch.stack(list(terms.values())).sum().backward()
+    golden.close("out_grad_feed0", network.feed[0].weight.grad[:8])
+    golden.close("out_grad_out", network.out.weight.grad)
+    check_step(golden, chosen)
+
+
+def check_step(golden: Golden, chosen: list[nn.Parameter]) -> None:
+    """Compare the norms of gradients, and of the first updates by Adam."""
+    golden.close("out_grad_norm", torch.stack([p.grad.norm() for p in chosen]))  # type: ignore[union-attr]
+    before = [p.detach().clone() for p in chosen]
+    torch.optim.Adam(chosen, lr=golden.meta["lr"], betas=tuple(golden.meta["betas"])).step()
+    moved = [(p.detach() - old).norm() for p, old in zip(chosen, before, strict=True)]
+    golden.close("out_update_norm", torch.stack(moved))
+
+
+@case("ci2018_generator_step")
+def generator_step(golden: Golden) -> None:
+    meta = golden.meta
+    task = task_of(golden, width=meta["width"] / FULL, critic_width=0.125)
+    network = fill(task.model.network, weights_of(golden, "generator"), "network.").train()
+    given = (golden.tensor(f"in_{name}").float() for name in ("hint", "features"))
+    painted = task.paint_drawn(2 * picture(golden, "in_sketch") - 1, *given)
+    image = 2 * painted.rgb - 1
+    golden.close("out_image", every(image, 1, 2))
+    loss = task.content_loss(painted.rgb, picture(golden, "in_real"))
+    golden.close("out_content", loss)
+    (loss + (image * golden.tensor("in_adversarial_gradient")).sum()).backward()
+    named = {f"network.{name}": p for name, p in network.named_parameters()}
+    golden.close("out_grad_exit", network.exit.weight.grad)
+    golden.close("out_grad_to0", network.to0[0].weight.grad)
+    golden.close("out_grad_toH", network.toH[0].weight.grad[:8])
+    check_step(golden, [named[key] for key in convert_published(dict.fromkeys(meta["grad_keys"]))])
+
+
+@case("ci2018_data")
+def data(golden: Golden) -> None:
+    drawn = golden.tensor("in_uniform") >= golden.tensor("in_thresholds").view(-1, 1, 1, 1)
+    mask = torch.cat([drawn, torch.zeros_like(drawn)]).float()
+    golden.close("out_mask", mask.to(torch.uint8))
+    golden.close("out_hint", with_mask(2 * picture(golden, "in_vim") - 1, mask))
+    whole = golden.tensor("in_picture").permute(2, 0, 1).float() / 255
+    size = tuple(golden.arrays["out_crops"].shape[1:3])
+    crops = []
+    for area, aspect, turned, left, top in golden.tensor("in_draws").tolist():
+        sides = crop_sides(area * whole[0].numel(), aspect, turned == 1)
+        crops.append((255 * shrink(whole, (int(left), int(top), *sides), size)).round().permute(1, 2, 0))
+    golden.close("out_crops", torch.stack(crops))
+    sketch, factors = picture(golden, "in_sketch"), golden.tensor("in_jitter").float()
+    golden.close(
+        "out_jittered", 2 * fade_lines(sketch.expand(len(factors), -1, -1, -1), factors[:, None]) - 1
+    )
+    normal = torch.distributions.Normal(0.0, 1.0)
+    shares = torch.tensor(golden.meta["quantiles"], dtype=torch.float64)
+    golden.close("out_threshold_quantiles", hint_thresholds(normal.icdf(1 - shares / 2)))
+    shares = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000
+    expected = (1 - hint_thresholds(normal.icdf(shares))).mean() * golden.arrays["in_uniform"][0].size
+    golden.close("out_expected_cells", expected)

@@ -1,0 +1,99 @@
+"""Gray2ColorNet (Lu et al. 2020): network, losses and pipeline against the authors' code."""
+
+import torch
+from torch import Tensor
+
+from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.levels import all_depths, cosines
+from colorzoo.networks.scaling import scaled_to_rgb
+from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet, Reference
+from colorzoo.zoo.lu2020.published import convert_published
+from parity.cases import Golden, case
+from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
+
+
+def histogram(ab: Tensor) -> Tensor:
+    return soft_histogram(ab).flatten(1)
+
+
+@case("gray2colornet_net")
+def gray2colornet_net(golden: Golden) -> None:
+    meta, every, kind = golden.meta, golden.meta["every"], getattr(torch, golden.meta["dtype"])
+    state = golden.weights()
+    classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
+    network = Gray2ColorNet(Architecture(reference_side=side, classes=classes))
+    network.load_state_dict(convert_published(state))
+    network.to(kind)
+    golden.close("out_hist", histogram(golden.tensor("in_ref_ab").to(kind)))
+    given = Reference(*(golden.tensor(name).to(kind) for name in ("in_ref_l", "in_ref_ab", "out_hist")))
+    found = network(golden.tensor("in_l").to(kind), given)
+    for index, ab in enumerate(found.ab, start=1):
+        golden.close(f"out_fake{index}", ab)
+    golden.close("out_class", found.logits[:, ::4])
+    golden.close("out_conf", found.gate)
+    results = [*found.ab, found.gate]
+    sums = [(x * golden.tensor(f"in_cot{index}").to(kind)).sum() for index, x in enumerate(results, start=1)]
+    torch.stack(sums).sum().backward()
+    ours = {key: name for key in meta["grad_keys"] for name in convert_published({key: torch.empty(0)})}
+    gradients = {key: network.get_parameter(name).grad for key, name in ours.items()}
+    golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in meta["grad_keys"]]))
+    golden.close("out_grad_conf_fc2", gradients["conf_feature.fc2.0.weight"].flatten())
+    golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
+    with torch.no_grad():
+        check_inside(golden, network, given, every)
+
+
+def check_inside(golden: Golden, network: Gray2ColorNet, given: Reference, every: dict[str, int]) -> None:
+    """Compare what lies between input and output."""
+    maps, other = (network.encode(each) for each in (golden.tensor("in_l").to(given.ab), given.lightness))
+    for index, each in enumerate(maps, start=1):
+        step = 2 if index == 1 else 1
+        golden.close(f"out_body_model{index}", each[:1, :: every["body"], ::step, ::step])
+    features = [all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
+    golden.close("out_corr_max", cosines(*features).amax(dim=1))
+    carried = network.transfer(maps, given)
+    for index in range(3):
+        golden.close(f"out_align{3 - index}", carried.maps[index][:, :: every["align"]])
+        golden.close(f"out_global{index + 1}", carried.vectors[index].flatten(1))
+
+
+@case("gray2colornet_losses")
+def gray2colornet_losses(golden: Golden) -> None:
+    fake = golden.tensor("in_fake").float().requires_grad_()
+    made, wanted = histogram(fake), histogram(golden.tensor("in_ref").float())
+    golden.close("out_hist_fake", made)
+    golden.close("out_hist_ref", wanted)
+    distance = chi_square_distance(made, wanted, epsilon=golden.meta["config"]["epsilon"])
+    golden.close("out_chi", distance[:, None])
+    golden.close("out_tv", total_variation(fake))
+    (distance.mean() + 10 * total_variation(fake)).backward()
+    golden.close("out_grad", fake.grad)
+
+
+@case("gray2colornet_pipeline")
+def gray2colornet_pipeline(golden: Golden) -> None:
+    side = golden.meta["config"]["crop_size"]
+    target = fit_sides(golden.arrays["in_target"])
+    labs = scaled_labs(target)
+    for index, lab in enumerate(labs, start=1):
+        golden.close(f"out_l{index}", lab[0, :1])
+        golden.close(f"out_ab{index}", lab[0, 1:])
+    reference = scaled_labs(resized(golden.arrays["in_reference"], (side, side)))[2]
+    golden.close("out_ref_l", reference[0, :1, ::2, ::2])
+    golden.close("out_ref_ab", reference[0, 1:, ::2, ::2])
+    fakes = [golden.tensor(f"in_fake{index}").float() for index in (1, 2, 3)]
+    histograms = histogram(reference[:, 1:]), histogram(fakes[2])
+    golden.close("out_ref_hist", histograms[0])
+    golden.close("out_fake_hist", histograms[1])
+    golden.close("out_score", common_share(*histograms)[0])
+    size = (target.shape[0], target.shape[1])
+    for index, (lab, fake) in enumerate(zip(labs, fakes, strict=True), start=1):
+        made = saved(scaled_to_rgb(torch.cat([lab[:, :1], fake], dim=1)), size)
+        golden.close(f"out_saved{index}", torch.from_numpy(made))
+    golden.close("out_saved_mask", torch.from_numpy(saved(golden.tensor("in_conf").float(), size)))
+    golden.close("out_saved_gray", torch.from_numpy(saved((labs[2][:, :1] + 1) / 2, size)))
+    rgb = scaled_to_rgb(torch.cat([labs[2][:, :1], fakes[2]], dim=1))
+    golden.close("out_convert_rgb", rgb.permute(0, 2, 3, 1)[:, ::2, ::2])
+    mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    golden.close("out_convert_norm", ((rgb - mean) / deviation)[..., ::4, ::4])

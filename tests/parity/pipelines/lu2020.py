@@ -1,0 +1,58 @@
+"""The published preparation and saving, for comparison; `colorzoo.Colorizer` keeps size and lightness.
+
+Pictures are ``(H, W, 3)`` uint8 in RGB.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.networks.scaling import scaled_lab
+from colorzoo.zoo.lu2020.network import STRIDE
+
+Bytes = NDArray[np.uint8]
+
+
+def fit_sides(picture: Bytes) -> Bytes:
+    """Resize a picture to the nearest multiples of 8, bicubically; halves go to even numbers of eights."""
+    rows, columns = (round(side / STRIDE) * STRIDE for side in picture.shape[:2])
+    return resized(picture, (rows, columns))
+
+
+def resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
+    """Resize a picture bicubically; one of that size stays as it is."""
+    if picture.shape[:2] == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BICUBIC))
+
+
+def scaled_labs(picture: Bytes) -> list[Tensor]:
+    """Return L / 50 - 1 and ab / 110 ``(1, 3, h, w)`` of a picture at a quarter, a half and its size."""
+    labs = []
+    for scale in (0.25, 0.5, 1.0):
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        levels = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)[None]
+        labs.append(scaled_lab(levels / 255))
+    return labs
+
+
+def saved(values: Tensor, size: tuple[int, int]) -> Bytes:
+    """Return values ``(1, C, h, w)`` in [0, 1] as they are written: enlarged linearly and truncated.
+
+    Args:
+        values: RGB, or one channel.
+        size: Height and width of the file.
+    """
+    planes = 255 * values[0].permute(1, 2, 0).numpy()
+    levels: Bytes = cv2.resize(planes, size[::-1], interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    return levels
+
+
+def common_share(histogram: Tensor, other: Tensor) -> Tensor:
+    """Return the printed score, the intersection ``(B,)`` of two histograms ``(B, 441)``."""
+    return torch.minimum(histogram, other).sum(dim=1)

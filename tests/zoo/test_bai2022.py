@@ -1,0 +1,130 @@
+"""Bai et al. 2022: places, sizes, references, the step of training and the authors' names."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.self_references import warp_jitter_reference
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_coloring_model
+from colorzoo.networks.scaling import scaled_lab
+from colorzoo.randomness import picture_generators
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_batch
+from colorzoo.zoo.bai2022.network import Read
+from parity.cases import read
+from steps.step import gradients, small
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def test_the_authors_names_load() -> None:
+    shapes = read(GOLDEN / "sscn_step.npz").meta["shapes"]
+    assert {name: len(each) for name, each in shapes.items()} == {
+        "E": 93,
+        "VE": 20,
+        "VD": 26,
+        "CLS": 2,
+        "A": 23,
+        "D": 139,
+    }
+    with torch.device("meta"):
+        state = {
+            f"{name}.{key}": torch.empty(shape)
+            for name, each in shapes.items()
+            for key, shape in each.items()
+        }
+    model = create_coloring_model("bai2022", None).to("meta")
+    model.load_published_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"side": 100}, "multiple of 64"),
+        ({"side": 64, "scattered": 300}, "at most 256, the places of side 64"),
+    ],
+)
+def test_impossible_settings_are_refused(setting: dict[str, int], message: str) -> None:
+    with pytest.raises(ColorzooError, match=message):
+        create_coloring_model("bai2022", None, **setting)
+
+
+def test_the_telling_places_are_those_of_the_class() -> None:
+    model = smoke_model(model_card("bai2022")).model
+    maps = [torch.zeros(1, 1, 1, 1)] * 2 + [torch.zeros(1, 1, 32, 32)] + [torch.zeros(1, 1, 1, 1)]
+    deep = torch.zeros(1, 64, 8, 8)
+    deep[0, 5, 2, 6] = 1.0  # four by four places around row 8 and column 24
+    with torch.no_grad():
+        model.network.classifier.weight.zero_()
+        model.network.classifier.weight[7, 5] = 3.0
+    given = Read([*maps, deep], torch.zeros(1, 64), F.one_hot(torch.tensor([7]), 1000).float())
+    model.network.important = 4
+    found = model.network.important_places(given)[0]
+    rows, columns = found // 32, found % 32
+    assert set(rows.tolist()) == {9, 10}
+    assert set(columns.tolist()) == {25, 26}
+
+
+def test_places_by_chance_belong_to_the_picture_and_do_not_repeat() -> None:
+    model = smoke_model(model_card("bai2022")).model
+    draws = [model.by_chance(picture_generators(torch.tensor(seeds), "places")) for seeds in ([3, 9], [9])]
+    assert torch.equal(draws[0][1], draws[1][0])
+    assert not torch.equal(draws[0][0], draws[0][1])
+    assert len(draws[0][0].unique()) == draws[0].shape[1] == 32
+
+
+def test_only_chosen_places_are_carried_over() -> None:
+    model = smoke_model(model_card("bai2022")).model
+    lightness, lab = torch.rand(1, 1, 128, 128), torch.rand(1, 3, 128, 128)
+    with torch.inference_mode():
+        given = model.network.read(lab)
+        places = torch.arange(16)[None]
+        plain = model.network(lightness, given, places).ab
+        maps = [each.clone() for each in given.maps]
+        maps[2][:, :, 16:] += 1.0  # half of the features at their own size, away from the chosen places
+        other = model.network(lightness, given._replace(maps=maps), places).ab
+        seen = model.network(lightness, given._replace(maps=maps), places + 20 * 32).ab
+    assert torch.equal(plain, other)
+    assert not torch.allclose(plain, seen)
+
+
+def test_the_step_is_the_losses_written_out() -> None:
+    weights = {
+        "rough_weight": 3.0,
+        "fine_weight": 5.0,
+        "class_weight": 0.5,
+        "variation_weight": 2.0,
+        "bin_weight": 0.7,
+    }
+    task: Any = small("bai2022", classes=5, **weights)
+    task.log_dict = lambda *_, **__: None
+    batch = sample_batch((128, 128), batch=2)
+    batch["label"] = torch.tensor([1, 4])
+    task.eval()  # batch statistics would be updated twice
+    loss = task.training_step(batch, 0)
+    copies = warp_jitter_reference(
+        batch["rgb"], picture_generators(batch["seed"], "referen"), degrees=0.0, jitter=0.0
+    )
+    truth, model = scaled_lab(batch["rgb"]), task.model
+    given = model.network.read(scaled_lab(copies))
+    drawn = model.by_chance(picture_generators(batch["seed"], "places"))
+    places = torch.cat([model.network.important_places(given), drawn], dim=1)
+    found = model.network(truth[:, :1], given, places)
+    ab = rgb_to_lab(batch["rgb"])[:, 1:, ::4, ::4]
+    bins = ((ab + 110) / 10).round().long()
+    down, across = (found.ab.diff(dim=dim).square().mean() for dim in (2, 3))
+    wanted = (
+        3.0 * F.smooth_l1_loss(found.rough, truth[:, 1:])
+        + 5.0 * F.smooth_l1_loss(found.ab, truth[:, 1:])
+        + 0.5 * F.cross_entropy(found.classes, batch["label"])
+        + 2.0 * 2 * (down + across)
+        + 0.7 * F.cross_entropy(found.logits, 23 * bins[:, 0] + bins[:, 1])
+    )
+    torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=0)
+    assert gradients(loss, task)["model.network.classifier.weight"].any()

@@ -1,0 +1,129 @@
+"""Gorriz Blanch et al. 2021: the authors' files, sizes, references, and the order of a training step."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import create_coloring_model
+from colorzoo.losses import least_squares_critic_loss, least_squares_loss
+from colorzoo.networks.axial import AxialAttention
+from colorzoo.testing.samples import sample_batch
+from colorzoo.testing.trainer import batch_loader, quiet_trainer
+from colorzoo.zoo.blanch2021.model import AttentionStylization
+from colorzoo.zoo.blanch2021.network import Architecture
+from parity.cases import read
+from pseudo_weights import pseudo_state_dict
+from steps.step import small
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def authors_file(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return what a file of the authors holds: shared attention twice, and the numbers of offsets."""
+    meta = read(GOLDEN / f"{name}.npz").meta
+    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
+    state = {f"model_state_dict.{key}": torch.from_numpy(value) for key, value in arrays.items()}
+    twice = {key.replace(".module.0.", ".module.1."): value for key, value in state.items()}
+    offsets = {
+        key.replace("relative", "flatten_index"): torch.zeros(4, dtype=torch.int64)
+        for key in twice
+        if key.endswith("relative")
+    }
+    return {**state, **twice, **offsets}, meta["config"]
+
+
+@pytest.mark.parametrize(("name", "entries"), [("xcnet_net", 214), ("xcnet_net_no_pos", 190)])
+def test_the_authors_files_load(name: str, entries: int) -> None:
+    state, config = authors_file(name)
+    architecture = Architecture(side=config["input_shape"], positions=config["pos"])
+    model = AttentionStylization(architecture)
+    twice = [key for key in state if "module.1" in key and "flatten" not in key]
+    plain = [key for key in state if "module.1" not in key and "flatten" not in key]
+    indices = 12 if config["pos"] else 0  # of two axes, three scales, two passes
+    assert len(plain) + len(twice) + indices == entries
+    model.load_published_state_dict(state)
+    assert torch.equal(
+        model.network.attentions[1].attend.rows.in_proj_bias,
+        state["model_state_dict.att4.module.1.rows.in_proj_bias"],
+    )
+
+
+def test_a_file_of_another_side_is_refused() -> None:
+    state, config = authors_file("xcnet_net")
+    model = AttentionStylization(Architecture(side=config["input_shape"] + 16))
+    with pytest.raises(WeightsError, match="relative"):
+        model.load_published_state_dict(state)
+
+
+def test_a_side_that_is_no_multiple_of_16_is_refused() -> None:
+    with pytest.raises(ColorzooError, match=r"multiple of 16.*got 40"):
+        create_coloring_model("blanch2021", None, side=40)
+
+
+def test_offsets_shift_attention() -> None:
+    attention = AxialAttention(16, 6, positions=True)
+    with torch.no_grad():
+        for each in (attention.in_proj_weight, attention.relative, attention.out_proj.weight):
+            each.zero_()
+        attention.in_proj_bias.fill_(1.0)
+        attention.relative[0, 5 + 2] = 50.0  # of a key two places above
+    _, weights = attention.attend(torch.rand(1, 16, 6, 3), torch.rand(1, 16, 6, 3))
+    assert weights[0, 0, 0, 2:].argmax(dim=1).tolist() == [0, 1, 2, 3]
+
+
+def test_scales_that_no_patch_fits_have_no_discriminator() -> None:
+    assert [len(small("blanch2021", side=side).discriminator) for side in (16, 32, 64, 192)] == [0, 1, 2, 4]
+
+
+def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
+    task: Any = small("blanch2021", side=64, adversarial_weight=0.7)
+    task.make_optimizer = task.make_discriminator_optimizer = lambda groups: torch.optim.SGD(groups, lr=0.1)
+    batch, plain, logged = sample_batch((64, 64), batch=2), copy.deepcopy(task), {}
+    record = task.log_losses
+    task.log_losses = lambda values, count: (
+        logged.update({k: v.item() for k, v in values.items()}),
+        record(values, count),
+    )
+    quiet_trainer(tmp_path, max_epochs=1).fit(task, batch_loader([batch]))
+
+    painted = plain.paint(batch)
+    maps = plain.model.network(painted.truth[0][:, :1], painted.reference[0])
+    fakes = [
+        torch.cat([F.avg_pool2d(painted.truth[0], 2**index)[:, :1], maps[index]], dim=1) for index in range(2)
+    ]
+    critics = list(plain.discriminator)
+    pairs = [*zip(critics, fakes, painted.truth, strict=False)]
+    loss = torch.stack(
+        [least_squares_critic_loss(critic(fake.detach()), critic(real)) for critic, fake, real in pairs]
+    ).sum()
+    assert logged["discriminator"] == pytest.approx(loss.item(), rel=1e-4)
+    for parameter, gradient in zip(
+        plain.discriminator.parameters(),
+        torch.autograd.grad(loss, list(plain.discriminator.parameters())),
+        strict=True,
+    ):
+        parameter.data -= 0.1 * gradient
+    adversarial = torch.stack([least_squares_loss(critic(fake)) for critic, fake, _ in pairs]).sum()
+    assert logged["adversarial"] == pytest.approx(adversarial.item(), rel=1e-3)
+    total = (
+        2 * logged["histogram"] + 100 * logged["pixel"] + 50 * logged["variation"] + 0.7 * adversarial.item()
+    )
+    assert logged["generator"] == pytest.approx(total, rel=1e-3)
+
+
+def test_vgg19_is_torchvisions_unless_the_network_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    task: Any = small("blanch2021", width=1.0, adversarial_weight=0.0)
+    wanted = {key: torch.rand_like(value) for key, value in task.model.network.features.state_dict().items()}
+    monkeypatch.setattr(
+        "colorzoo.zoo.blanch2021.task.published_weights",
+        lambda _: {f"features.{key}": value for key, value in wanted.items()},
+    )
+    task.setup("fit")
+    assert torch.equal(task.model.network.features[34].weight, wanted["34.weight"])
+    assert not any(each.requires_grad for each in task.model.network.features.parameters())

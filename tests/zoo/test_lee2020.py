@@ -1,0 +1,110 @@
+"""Lee et al. 2020: made references and how places correspond, gradients at batch 1, published names."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo import create_model
+from colorzoo.errors import WeightsError
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses.exemplar import triplet_loss
+from colorzoo.networks.splines import source_positions, spline
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_batch, sample_image, sample_input
+from colorzoo.zoo.lee2020.network import SCFTNetwork
+from colorzoo.zoo.lee2020.task import corresponding_places, make_reference
+from differences import require_gradient_of_differences
+
+CELLS = 8
+
+
+def coordinates(side: int) -> Tensor:
+    """Return a picture whose red is x and green y, blue 1 inside."""
+    line = torch.linspace(0, 1, side)
+    return torch.stack([line.expand(side, -1), line[:, None].expand(-1, side), torch.ones(side, side)])[None]
+
+
+def test_a_place_corresponds_to_where_its_colors_went() -> None:
+    seeds = torch.arange(6)
+    made = make_reference(coordinates(16 * CELLS).expand(6, -1, -1, -1), seeds, 0.0)
+    small = made.reference.unflatten(2, (CELLS, 16)).unflatten(4, (CELLS, 16))[..., 8, :, 8].flatten(2)
+    found, inside = small.gather(2, made.positive[:, None].expand(-1, 3, -1)).split([2, 1], dim=1)
+    rows, columns = torch.meshgrid(torch.arange(CELLS), torch.arange(CELLS), indexing="ij")
+    wanted = (torch.stack([columns, rows]).flatten(1) + 0.5) / CELLS
+    off = (found - wanted).abs().amax(dim=1) * CELLS
+    seen = (made.present > 0) & (inside[:, 0] > 0.99)  # the middle of a place may lie outside
+    assert off[seen].max() < 1.1  # places
+    assert off[seen].mean() < 0.5
+    assert seen.float().mean() > 0.9
+    apart = (made.positive != torch.arange(CELLS**2)).float().mean()
+    assert apart > 0.2  # not only because nothing moved
+    assert 0.9 < made.present.mean() < 1
+
+
+def test_without_a_shift_every_place_is_its_own() -> None:
+    still = torch.tensor([[0.4, 0.6, 0.0, 0.0]], dtype=torch.float64)
+    index, present = corresponding_places(
+        F.adaptive_avg_pool2d(source_positions(spline(still), still, (64, 80)).permute(0, 3, 1, 2), (4, 5))
+    )
+    assert torch.equal(index, torch.arange(20)[None])
+    assert present.all()
+
+
+def test_references_belong_to_their_pictures() -> None:
+    batch = sample_batch((48, 64), batch=3)
+    made, alone = (
+        make_reference(batch["rgb"][part], batch["seed"][part], 0.2) for part in (slice(None), slice(1, 2))
+    )
+    for together, single in zip(made, alone, strict=True):
+        torch.testing.assert_close(together[1:2], single, rtol=0, atol=1e-6)
+    assert (made.negative != made.positive).all()
+    assert made.negative.max() < 12
+    shift = (made.target - batch["rgb"])[:, :, (batch["rgb"] - 0.5).abs().amax(dim=(0, 1)) < 0.25]
+    assert shift.std(dim=2).max() < 1e-6
+    assert 0.02 < shift.abs().max() <= 0.2
+    bare = make_reference(batch["rgb"], batch["seed"], 0.0)
+    assert torch.equal(bare.target, batch["rgb"])
+
+
+def test_the_triplet_loss_forgets_places_without_a_partner() -> None:
+    query = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    present = torch.tensor([[1.0, 1, 0, 0, 0], [0, 0, 0, 0, 0]])
+    changed = query.clone()
+    changed[:, 2:] = 100.0
+    losses = [triplet_loss(each, query, -query, present, margin=1.0) for each in (query, changed)]
+    assert losses[0] == losses[1]
+    assert triplet_loss(query, -query, query, torch.ones(2, 5), margin=1.0) > 1
+
+
+def test_the_gradient_of_one_picture_in_training_is_that_of_differences() -> None:
+    """Batch statistics of a single picture before a match: torch 2.14 on CPUs has errors there."""
+    torch.manual_seed(0)
+    network = SCFTNetwork(0.125).double().train()
+    sketch, reference = sample_input("sketch", (32, 48)).double(), sample_image((48, 32)).double()
+    upstream = torch.randn(1, 3, 32, 48, dtype=torch.float64)
+
+    def value() -> Tensor:
+        return (network(sketch, reference).picture * upstream).sum()
+
+    require_gradient_of_differences(network, value)
+
+
+def test_the_reference_decides_the_colors_and_need_not_be_there() -> None:
+    model = smoke_model(model_card("lee2020"))
+    sketch = sample_input("sketch", (40, 56), batch=2)
+    with torch.no_grad():
+        bare, own = model(sketch), model(sketch, Guidance(exemplar=Exemplar(sketch.expand(-1, 3, -1, -1))))
+        other = model(sketch, Guidance(exemplar=Exemplar(sample_image((33, 70), batch=2))))
+        one = model(sketch, Guidance(exemplar=Exemplar(sample_image((33, 70), batch=2)[:1])))
+    assert torch.equal(bare.rgb, own.rgb)
+    assert (bare.rgb - other.rgb).abs().max() > 0.01
+    torch.testing.assert_close(one.rgb[:1], other.rgb[:1], rtol=0, atol=1e-5)
+    assert 0 <= other.rgb.min() <= other.rgb.max() <= 1
+
+
+def test_another_file_is_refused_by_name() -> None:
+    model = create_model("scft", None, width=0.125)
+    with pytest.raises(WeightsError, match=r"274 missing .* 1 unexpected \(features"):
+        model.load_published_state_dict({"features.0.weight": torch.zeros(1)})
