@@ -15,7 +15,7 @@ from colorzoo.zoo.colorzoo2026.points import Cells, cell_correlation
 
 SHARPNESS = 2.0
 """Exponent of the correlation; with a greater one fewer cells decide together."""
-COLORFULNESS = 1.5
+COLORFULNESS = 1.3
 """Factor on the decided colors: means over uncertain colors are too pale."""
 POOL = 4
 """Side of the blocks of cells that are averaged first, which takes a ninth of the time."""

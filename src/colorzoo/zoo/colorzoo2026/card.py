@@ -23,7 +23,7 @@ COLORZOO = ModelCard(
     guidance=("exemplar", "points", "statistics", "classes"),
     weights={
         "default": Weights(
-            sha256="360e38115182407ac80fda2612700b15d84cfe4e8083ee33e245e7d598793f89",
+            sha256="48f76e30ae90139f02c10638a00deba7d2be22b06307effa462c737e46b4dea2",
             size=8164194,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
