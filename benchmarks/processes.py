@@ -11,6 +11,7 @@ import os
 import socket
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -58,24 +59,20 @@ def measure(pictures: Path, count: int, crop: int, steps: int) -> list[dict[str,
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     context = get_context("fork")  # of a parent of one thread, which has loaded everything
-    answers: Any = context.Queue()
-    work = partial(_train, pictures, count, crop, steps, address, answers)
-    started = [context.Process(target=work, args=(rank,)) for rank in range(count)]
-    for each in started:
-        each.start()
-    found = [answers.get() for _ in started]
-    for each in started:
-        each.join()
-    return found
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+        work = partial(_train, pictures, count, crop, steps, address)
+        return [each.result() for each in [pool.submit(work, rank) for rank in range(count)]]
 
 
-def _train(pictures: Path, count: int, crop: int, steps: int, address: str, answers: Any, rank: int) -> None:
+def _train(pictures: Path, count: int, crop: int, steps: int, address: str, rank: int) -> dict[str, float]:
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=count)
     task = build_model(
         Zhang2017Local, {"width": 0.25, "init_std": None, "stage": "regression", "optimizer": AdamW}
     )
+    for name, parameter in task.model.named_parameters():
+        parameter.requires_grad = "class_head" not in name  # it rests in this stage
     model = DistributedDataParallel(task.model)
     optimizer = AdamW(model.parameters())
     data = FolderDataModule(str(pictures), batch_size=BATCH // count, crop=crop, num_workers=0, check=False)
@@ -94,9 +91,9 @@ def _train(pictures: Path, count: int, crop: int, steps: int, address: str, answ
     loader = statistics.median(each for each, _ in spent)
     sent = sum(each.numel() * each.element_size() for each in model.parameters() if each.requires_grad)
     step = statistics.median(sum(each) for each in spent)
-    answers.put({"step": step, "loader": loader, "bytes": float(sent if count > 1 else 0)})
     distributed.barrier()
     distributed.destroy_process_group()
+    return {"step": step, "loader": loader, "bytes": float(sent if count > 1 else 0)}
 
 
 def _timed(batches: Any) -> Any:

@@ -20,7 +20,7 @@ from colorzoo.registry import list_models
 from pseudo_weights import pseudo_state_dict
 
 _HEAVY = 100_000_000  # weights; such files are for `-m slow`
-_SLOW = frozenset({"sscn_step"})  # 7 GB and two minutes in float64
+_SLOW = frozenset({"ci2018_critic", "sscn_step"})  # 7 GB and two minutes in float64
 FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent / "golden")
 
 # Cases that begin so must have a test as soon as that model is in the zoo, or that module in the package.

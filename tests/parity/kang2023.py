@@ -10,10 +10,11 @@ from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
+from colorzoo.networks.attention import positions
 from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.network import DDColorNetwork, positions
+from colorzoo.zoo.kang2023.network import DDColorNetwork
 from colorzoo.zoo.kang2023.published import convert_published
 from colorzoo.zoo.kang2023.task import (
     VGG_LAYERS,

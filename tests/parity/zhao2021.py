@@ -15,11 +15,12 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses import feature_distance
 from colorzoo.networks.splines import diagonal_moves, source_positions, spline, warp
 from colorzoo.zoo.zhao2021.model import Color2Embed
 from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up, VGGFeatures, load_vgg
 from colorzoo.zoo.zhao2021.published import convert_published
-from colorzoo.zoo.zhao2021.task import Zhao2021, add_noise, feature_distance, mirror_and_rotate, whole_levels
+from colorzoo.zoo.zhao2021.task import Zhao2021, add_noise, mirror_and_rotate, whole_levels
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 

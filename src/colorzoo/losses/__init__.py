@@ -8,6 +8,7 @@ from colorzoo.losses.color import (
     smooth_l1_map,
     soft_cross_entropy,
     weighted_by_chroma,
+    with_weighted_gradient,
 )
 from colorzoo.losses.exemplar import (
     contextual_loss,
@@ -18,6 +19,7 @@ from colorzoo.losses.exemplar import (
     sum_over_processes,
     unmatched_perceptual,
 )
+from colorzoo.losses.perceptual import feature_distance
 from colorzoo.losses.statistics import chi_square_distance, soft_histogram, total_variation
 from colorzoo.losses.weighted import weighted_sum
 
@@ -26,6 +28,7 @@ __all__ = [
     "chi_square_distance",
     "contextual_loss",
     "edge_aware_smoothness",
+    "feature_distance",
     "grid_cross_entropy",
     "least_squares_critic_loss",
     "least_squares_loss",
@@ -41,4 +44,5 @@ __all__ = [
     "unmatched_perceptual",
     "weighted_by_chroma",
     "weighted_sum",
+    "with_weighted_gradient",
 ]

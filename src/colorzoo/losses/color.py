@@ -55,6 +55,24 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
     return weighted
 
 
+def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
+    """Return losses whose gradient is multiplied by weights and whose values are not.
+
+    Examples:
+        >>> losses = torch.ones(3, requires_grad=True)
+        >>> with_weighted_gradient(losses, torch.tensor([0.0, 1.0, 2.0])).sum().backward()
+        >>> losses.grad
+        tensor([0., 1., 2.])
+
+    The rebalancing of the Caffe code of Zhang et al. 2016, and of those who follow it.
+
+    Args:
+        losses: Any shape.
+        weights: The same shape, without gradient.
+    """
+    return losses.detach() + weights * (losses - losses.detach())
+
+
 def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
     """Return the mean cross-entropy of a distribution over the 529 bins of the ab grid.
 

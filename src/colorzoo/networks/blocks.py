@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -13,6 +14,12 @@ def is_traced() -> bool:
     """Return whether the call is traced or compiled, so that no value may choose a branch."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced or torch.compiler.is_compiling()
+
+
+def is_exported() -> bool:
+    """Return whether `torch.export` makes a graph of the call."""
+    exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # of torch 2.7
+    return exporting()
 
 
 def scaled_width(base: int, width: float) -> int:

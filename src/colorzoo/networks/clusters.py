@@ -1,4 +1,4 @@
-"""Unsupervised classes by cluster centers, as in STEGO (Hamilton et al. 2022), and their merging.
+"""k-means, and classes by cluster centers, as in STEGO (Hamilton et al. 2022), with their merging.
 
 Similar features get the same class. Merging (CRA, SPColor section III-C) runs k-means on the centers, so that
 similar clusters become one class.
@@ -18,6 +18,8 @@ from colorzoo.errors import ColorzooError
 SHARPNESS = 10.0  # of the softmax over cosines
 _SEED = 122  # of the published code
 _ROUNDS = 50  # of k-means; a few dozen centers converge after ten
+_BATCH_ROUNDS = 20
+_STILL = 1e-4  # square of the summed shifts of the centers
 
 
 class Classified(NamedTuple):
@@ -82,3 +84,39 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
     groups = torch.from_numpy(found).to(centers.device).long()
     firsts = torch.stack([(groups == group).nonzero()[:1].sum() for group in range(count)])
     return Merged(torch.from_numpy(means).to(centers), groups, firsts[groups])
+
+
+def kmeans(points: Tensor, starts: Tensor) -> Tensor:
+    """Cluster the points of each picture by k-means, at most 20 rounds (Xia et al. 2022).
+
+    A cluster that loses all its members keeps its center.
+
+    Examples:
+        >>> points = torch.tensor([[[0.0], [1.0], [9.0], [8.0]]])
+        >>> kmeans(points, torch.tensor([[0, 2]]))
+        tensor([[0, 0, 1, 1]])
+
+    Args:
+        points: ``(B, N, C)``.
+        starts: ``(B, k)`` int64, the points that are the first centers.
+
+    Returns:
+        ``(B, N)`` int64, the cluster of each point.
+    """
+    points = points.detach().float()
+    number = torch.arange(starts.shape[1], device=points.device)
+    centers = points.gather(1, starts[..., None].expand(-1, -1, points.shape[2]))
+    labels, still = _nearest(points, centers), torch.zeros_like(starts[:, :1], dtype=torch.bool)
+    for _ in range(_BATCH_ROUNDS):
+        labels = torch.where(still, labels, _nearest(points, centers))
+        member = (labels[..., None] == number).to(points)
+        count = member.sum(dim=1)[..., None]
+        means = torch.where(count > 0, member.mT @ points / count.clamp(min=1), centers)
+        shift = (means - centers).square().sum(dim=2).sqrt().sum(dim=1, keepdim=True)
+        centers = torch.where(still[..., None], centers, means)
+        still = still | (shift.square() < _STILL)
+    return labels
+
+
+def _nearest(points: Tensor, centers: Tensor) -> Tensor:
+    return (points[:, :, None] - centers[:, None]).square().sum(dim=3).argmin(dim=2)

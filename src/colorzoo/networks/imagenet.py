@@ -84,5 +84,8 @@ class VGG19Maps(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return the map of RGB ``(B, 3, H, W)`` in [0, 1]."""
-        maps: Tensor = self.features((rgb - self.mean) / self.deviation)
-        return maps
+        return self.maps(rgb, [len(self.features) - 1])[0]
+
+    def maps(self, rgb: Tensor, layers: Collection[int]) -> list[Tensor]:
+        """Return the outputs of the layers with some numbers, ascending, of ``(B, 3, H, W)`` in [0, 1]."""
+        return outputs_of(self.features, (rgb - self.mean) / self.deviation, layers)

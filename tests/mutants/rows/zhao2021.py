@@ -20,7 +20,7 @@ MUTANTS = (
         "1.0 * self._distance",
         STEP,
     ),
-    Mutant("c2e-all-maps-alike", "zoo/zhao2021/task.py", "(a, b) / by for", "(a, b) for", PERCEPTUAL),
+    Mutant("c2e-all-maps-alike", "losses/perceptual.py", "(a, b) / by for", "(a, b) for", PERCEPTUAL),
     Mutant(
         "c2e-encoder-judges",
         TASK,

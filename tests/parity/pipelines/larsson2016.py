@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.zoo.larsson2016.colors import BINS, keep_gray, to_rgb
 from colorzoo.zoo.larsson2016.network import QUARTER, Histograms, enlarge
+from parity.pipelines.resizing import resize_with_zeros
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,8 @@ def rescale(maps: Tensor, factor: float) -> Tensor:
         maps: ``(B, C, H, W)``; the range is that of all of them.
         factor: Factor on both sides, which are rounded.
     """
-    if factor == 1:
-        return maps
-    rows, columns = (_weights(side, round(factor * side), maps) for side in maps.shape[-2:])
-    low, high = maps.aminmax()
-    return (rows @ maps @ columns.T).clamp(low, high)
+    height, width = (round(factor * side) for side in maps.shape[-2:])
+    return maps if factor == 1 else resize_with_zeros(maps, (height, width))
 
 
 def center(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -98,8 +96,3 @@ def center(maps: Tensor, size: tuple[int, int]) -> Tensor:
         before = int((side - old) / 2)
         around += [before, side - old - before]
     return F.pad(maps, around)
-
-
-def _weights(old: int, new: int, like: Tensor) -> Tensor:
-    place = (torch.arange(new, dtype=like.dtype) + 0.5) * (old / new) - 0.5
-    return (1 - (place[:, None] - torch.arange(old, dtype=like.dtype)).abs()).clamp(min=0)

@@ -6,7 +6,7 @@ agree at five depths, and keeps, mends or replaces the colors. https://arxiv.org
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -17,7 +17,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.blocks import is_exported, pad_to_multiple
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.zoo.he2018.matching import dense_matches, distances, errors_of, round_trip, warp
@@ -112,7 +112,7 @@ class ExemplarColorization(ColoringModel):
         Raises:
             ColorzooError: A graph is exported.
         """
-        if _is_exported():
+        if is_exported():
             raise ColorzooError("he2018 is not exported: a graph of its matching takes very long to trace.")
         with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
             other = rgb_to_lab(reference)[:, :1]
@@ -138,11 +138,6 @@ class ExemplarColorization(ColoringModel):
         """Return the gray VGG-19 of its Caffe model; see `ColoringModel.convert_caffe`."""
         named = {f"vgg.{name}.{i}": blob for name, blobs in layers.items() for i, blob in enumerate(blobs)}
         return {key: torch.from_numpy(blob) for key, blob in named.items()}, {}
-
-
-def _is_exported() -> bool:
-    exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # of torch 2.7
-    return exporting()
 
 
 def network_input(lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:

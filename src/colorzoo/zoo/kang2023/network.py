@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
@@ -11,12 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
+from colorzoo.networks.attention import AttentionStep, FeedStep, positions
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.spectral import StoredSpectralConv, WideBlock, blur, spectral_shuffle
-
-HEADS = 8
-_TEMPERATURE = 10_000.0
-_EPSILON = 1e-6
 
 Size = Literal["tiny", "large"]
 CHANNELS: dict[Size, tuple[int, ...]] = {"tiny": (96, 192, 384, 768), "large": (192, 384, 768, 1536)}
@@ -144,52 +140,6 @@ class ColorLayer(nn.Module):
         return following
 
 
-class AttentionStep(nn.Module):
-    """Attention added to the state, then normalized.
-
-    Args:
-        hidden: Channels.
-    """
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.attention = nn.MultiheadAttention(hidden, HEADS, batch_first=True)
-        self.norm = nn.LayerNorm(hidden)
-
-    def forward(self, state: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return ``(B, queries, hidden)``."""
-        # not its own forward, which turns batches to the second axis: a graph of that takes no single picture
-        weights = self.attention.in_proj_weight.chunk(3)
-        biases = self.attention.in_proj_bias.chunk(3)
-        inputs = (query, key, value)
-        q, k, v = (_split(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True))
-        taken = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        return self.norm(state + self.attention.out_proj(taken))  # type: ignore[no-any-return]
-
-
-def _split(tokens: Tensor) -> Tensor:
-    """Split channels into heads: ``(B, n, C)`` to ``(B, heads, n, C / heads)``."""
-    return tokens.reshape(*tokens.shape[:2], HEADS, -1).transpose(1, 2)
-
-
-class FeedStep(nn.Module):
-    """Two linear layers added to the state, then normalized.
-
-    Args:
-        hidden: Channels.
-        feed: Channels between the layers.
-    """
-
-    def __init__(self, hidden: int, feed: int) -> None:
-        super().__init__()
-        self.linear1, self.linear2 = nn.Linear(hidden, feed), nn.Linear(feed, hidden)
-        self.norm = nn.LayerNorm(hidden)
-
-    def forward(self, state: Tensor) -> Tensor:
-        """Return ``(B, queries, hidden)``."""
-        return self.norm(state + self.linear2(F.relu(self.linear1(state))))  # type: ignore[no-any-return]
-
-
 class DDColorNetwork(nn.Module):
     """Both decoders over an encoder.
 
@@ -288,21 +238,3 @@ def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
     """Return the upper left of ``(B, C, H, W)`` as a copy, whose strides do not depend on the size."""
     rows, columns = (torch.arange(side, device=maps.device) for side in (height, width))
     return maps.index_select(2, rows).index_select(3, columns)
-
-
-def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
-    """Return sines and cosines of the position of each cell, ``(1, height width, channels)``.
-
-    The first half of the channels encodes the row, counted from 1 and scaled to 2 pi, the other the column.
-    """
-    half = channels // 2
-    pairs = torch.arange(half, device=device) // 2
-    frequency = _TEMPERATURE ** (-2 * pairs / half)
-
-    def along(length: int) -> Tensor:
-        place = torch.arange(1, length + 1, device=device, dtype=torch.float32)
-        angle = (place / (length + _EPSILON) * (2 * math.pi))[:, None] * frequency
-        return torch.stack([angle[:, ::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
-
-    cell = torch.arange(height * width, device=device)
-    return torch.cat([along(height)[cell // width], along(width)[cell % width]], dim=1)[None]

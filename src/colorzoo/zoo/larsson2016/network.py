@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.running_norm import RunningNorm
 from colorzoo.zoo.larsson2016.colors import BINS
 
 STRIDE = 32
@@ -33,7 +34,6 @@ SCALES = (1, *(2**index for index, block in enumerate(BLOCKS) for _ in block))
 
 _HIDDEN = 1024
 _KERNELS = {"fc6": 7, "fc7": 1}
-_FADING = 0.001  # share of a batch in running statistics
 
 
 class Histograms(NamedTuple):
@@ -139,26 +139,6 @@ class HypercolumnNetwork(nn.Module):
         hidden = F.linear(column, self.hidden.weight.flatten(1), self.hidden.bias).relu()
         hidden = F.dropout(hidden, self.dropout, self.training)[:, :, None, None]
         return Histograms(self.hue(hidden).float().flatten(1), self.chroma(hidden).float().flatten(1))
-
-
-class RunningNorm(nn.BatchNorm2d):
-    """Batch normalization without factors whose statistics forget as Caffe's do.
-
-    A batch counts 0.999 of the next one; the sums are divided by the sum of these counts.
-
-    Args:
-        channels: Channels of input and output.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, affine=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize ``(B, C, H, W)``."""
-        if self.training:
-            batches = int(cast(Tensor, self.num_batches_tracked)) + 1
-            self.momentum = _FADING / (1 - (1 - _FADING) ** batches)
-        return super().forward(x)
 
 
 def at_quarter(maps: Tensor, scale: int) -> Tensor:

@@ -18,6 +18,7 @@ from torchvision.models import VGG19_Weights
 from colorzoo.color import lab_to_rgb
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses import least_squares_loss
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
 from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.blocks import cells
@@ -201,7 +202,7 @@ class Lee2020(GANColorizationModule[RgbPrediction]):
                 wanted = self.vgg(2 * extras["target"] - 1)
             terms |= feature_terms(self.vgg(2 * painted.rgb - 1), wanted)
         if self.is_adversarial():
-            terms["adversarial"] = (self._scores(sketch, painted.rgb) - 1).square().mean()
+            terms["adversarial"] = least_squares_loss(self._scores(sketch, painted.rgb))
         if weigh.triplet_weight:
             vectors = [extras[name].float() for name in ("query", "positive", "negative", "present")]
             terms["triplet"] = triplet_loss(*vectors, margin=weigh.margin)
@@ -214,7 +215,7 @@ class Lee2020(GANColorizationModule[RgbPrediction]):
     def discriminator_terms(self, batch: Batch, painted: RgbPrediction) -> tuple[Tensor, Tensor]:
         """Return the least-squares losses of the true and of the painted pictures."""
         sketch = sketches_of(batch)
-        real = (self._scores(sketch, painted.extras["target"]) - 1).square().mean()
+        real = least_squares_loss(self._scores(sketch, painted.extras["target"]))
         return real, self._scores(sketch, painted.rgb.detach()).square().mean()
 
     def validation_settings(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -14,6 +13,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses import feature_distance
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, picture_generators
@@ -24,7 +24,6 @@ from colorzoo.zoo.zhao2021.extensions import Extensions, without_some_colors
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
 from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures, load_vgg
 
-_DIVISORS = (32.0, 16.0, 8.0, 4.0, 1.0)  # relu1_2 to relu5_2
 _NOISE = 5.0  # levels of 255
 _FIXED = 65536
 
@@ -130,18 +129,6 @@ class Zhao2021(SingleOptimizerModule):
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(made_reference(lab_to_rgb(lab), seeds)))
-
-
-def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
-    """Return the weighted sum of the mean absolute differences of maps; the deepest, last, has weight 1.
-
-    Args:
-        found: ``(B, C, h, w)`` each, up to five.
-        true: Maps of the true pictures.
-    """
-    divisors = _DIVISORS[-len(found) :]
-    terms = [F.l1_loss(a, b) / by for a, b, by in zip(found, true, divisors, strict=True)]
-    return torch.stack(terms).sum()
 
 
 def reference_of(batch: Batch) -> Tensor:

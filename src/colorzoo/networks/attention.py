@@ -1,0 +1,96 @@
+"""Steps of transformers that normalize after each sum; positions of cells as sines (Carion et al. 2020)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+HEADS = 8
+_TEMPERATURE, _EPSILON = 10_000.0, 1e-6  # of the positional encoding
+
+
+class AttentionStep(nn.Module):
+    """Attention added to the state, then normalized.
+
+    Examples:
+        >>> state = torch.rand(2, 5, 16)
+        >>> AttentionStep(16)(state, state, state, state).shape
+        torch.Size([2, 5, 16])
+
+    Args:
+        hidden: Channels.
+        dropout: Share of values that training drops, of the attention and of what it takes.
+    """
+
+    def __init__(self, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.attention = nn.MultiheadAttention(hidden, HEADS, batch_first=True)
+        self.norm = nn.LayerNorm(hidden)
+
+    def forward(self, state: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return ``(B, queries, hidden)``."""
+        # not its own forward, which turns batches to the second axis: a graph of that takes no single picture
+        weights = self.attention.in_proj_weight.chunk(3)
+        biases = self.attention.in_proj_bias.chunk(3)
+        inputs = (query, key, value)
+        q, k, v = (_split(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True))
+        dropped = self.dropout.p if self.training else 0.0
+        taken = F.scaled_dot_product_attention(q, k, v, dropout_p=dropped).transpose(1, 2).flatten(2)
+        added = self.dropout(self.attention.out_proj(taken))
+        return self.norm(state + added)  # type: ignore[no-any-return]
+
+
+class FeedStep(nn.Module):
+    """Two linear layers added to the state, then normalized.
+
+    Examples:
+        >>> FeedStep(16, 64)(torch.rand(2, 5, 16)).shape
+        torch.Size([2, 5, 16])
+
+    Args:
+        hidden: Channels.
+        feed: Channels between the layers.
+        dropout: Share of values that training drops after each layer.
+    """
+
+    def __init__(self, hidden: int, feed: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear1, self.linear2 = nn.Linear(hidden, feed), nn.Linear(feed, hidden)
+        self.norm = nn.LayerNorm(hidden)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Return ``(B, queries, hidden)``."""
+        between = self.dropout(F.relu(self.linear1(state)))
+        return self.norm(state + self.dropout(self.linear2(between)))  # type: ignore[no-any-return]
+
+
+def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+    """Return sines and cosines of the position of each cell, ``(1, height width, channels)``.
+
+    The first half of the channels encodes the row, counted from 1 and scaled to 2 pi, the other the column.
+
+    Examples:
+        >>> positions(3, 4, 16, torch.device("cpu")).shape
+        torch.Size([1, 12, 16])
+    """
+    half = channels // 2
+    pairs = torch.arange(half, device=device) // 2
+    frequency = _TEMPERATURE ** (-2 * pairs / half)
+
+    def along(length: int) -> Tensor:
+        place = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+        angle = (place / (length + _EPSILON) * (2 * math.pi))[:, None] * frequency
+        return torch.stack([angle[:, ::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
+
+    cell = torch.arange(height * width, device=device)
+    return torch.cat([along(height)[cell // width], along(width)[cell % width]], dim=1)[None]
+
+
+def _split(tokens: Tensor) -> Tensor:
+    """Split channels into heads: ``(B, n, C)`` to ``(B, heads, n, C / heads)``."""
+    return tokens.reshape(*tokens.shape[:2], HEADS, -1).transpose(1, 2)

@@ -1,0 +1,1 @@
+"""Gupta et al. 2012, Image Colorization Using Similar Images."""

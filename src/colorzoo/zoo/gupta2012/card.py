@@ -1,0 +1,21 @@
+"""Card of Gupta et al. 2012."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Smoke
+
+GUPTA = ModelCard(
+    name="gupta2012",
+    title="Image Colorization Using Similar Images",
+    paper="https://doi.org/10.1145/2393347.2393402",
+    year=2012,
+    summary="Matches superpixels with a reference by texture (DAISY for SURF) and spreads their colors.",
+    task="colorzoo.zoo.gupta2012.task:Gupta2012",
+    model="colorzoo.zoo.gupta2012.model:SuperpixelColorization",
+    parameters=0,
+    guidance=("exemplar",),
+    smoke=Smoke(hparams={"pixels": 60}),
+    limits=("training", "export", "gradient"),
+)
+
+CARDS = (GUPTA,)

@@ -1,0 +1,1 @@
+"""Pierre et al. 2015, Luminance-Chrominance Model for Image Colorization."""

@@ -1,0 +1,21 @@
+"""Card of Pierre et al. 2015."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Smoke
+
+PIERRE = ModelCard(
+    name="pierre2015",
+    title="Luminance-Chrominance Model for Image Colorization",
+    paper="https://hal.science/hal-01051308",
+    year=2015,
+    summary="Chooses among eight colors of a reference for each pixel, with edges where the photo has them.",
+    task="colorzoo.zoo.pierre2015.task:Pierre2015",
+    model="colorzoo.zoo.pierre2015.model:CoupledVariation",
+    parameters=0,
+    guidance=("exemplar",),
+    smoke=Smoke(hparams={"step": 4, "iterations": 10}),
+    limits=("training", "export", "gradient"),
+)
+
+CARDS = (PIERRE,)

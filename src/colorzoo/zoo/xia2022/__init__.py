@@ -1,0 +1,1 @@
+"""Xia et al. 2022, DISCO: Disentangled Image Colorization via Global Anchors."""

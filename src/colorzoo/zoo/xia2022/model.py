@@ -1,0 +1,137 @@
+"""Disentangled Image Colorization via Global Anchors (Xia, Hu, Wong and Wang, SIGGRAPH Asia 2022).
+
+A photo becomes superpixels; k-means picks a few of them as anchors, whose colors are chosen among 313, and
+all other colors follow from these. https://doi.org/10.1145/3550454.3555432
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color.bins import nearest_bin
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import is_exported, pad_to_multiple, pad_with_zeros
+from colorzoo.networks.clusters import kmeans
+from colorzoo.networks.spectral import StoredSpectralConv
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Count, Natural, Range, Share, Width, settings_of
+from colorzoo.zoo.xia2022.anchors import ALTERNATIVES, anchor_bins, anchors_of, starts_of
+from colorzoo.zoo.xia2022.network import AB_SCALE, AnchorNetwork, Seen
+from colorzoo.zoo.xia2022.published import convert_published
+from colorzoo.zoo.xia2022.superpixels import CELL, sizes
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network and of its anchors.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        dropout: Share of values that the transformers drop in training.
+        anchors: Number of clusters, each with one anchor.
+        alternative: Which of three different colorings the anchors have; 0 is the likeliest.
+        seed: Seed of the first centers of k-means.
+    """
+
+    width: Width = 1.0
+    dropout: Share = 0.1
+    anchors: Natural = 8
+    alternative: Annotated[int, Range(0, ALTERNATIVES - 1)] = 0
+    seed: Count = 130
+
+
+class AnchorColorization(ColoringModel):
+    """Colors a photo from a few anchors, which points may set.
+
+    Args:
+        architecture: The network and its anchors.
+    """
+
+    accepts = frozenset({"points"})
+    recorded_hparams = ("width",)
+    network: AnchorNetwork
+    draws: Tensor
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        network = AnchorNetwork(architecture.width, architecture.dropout)
+        initialize(network)
+        super().__init__(network, architecture=architecture)
+        self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
+        self.architecture = architecture
+        generator = torch.Generator().manual_seed(architecture.seed)
+        drawn = torch.rand(1, architecture.anchors, generator=generator, device="cpu")
+        self.register_buffer("draws", drawn, persistent=False)
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch.
+
+        A superpixel with points becomes an anchor of their mean color, in place of the anchor of its cluster.
+        ``extras`` hold ``"logits"`` of the superpixels' colors and ``"anchors"`` in {0, 1}, ``(B, 1, h, w)``.
+
+        Raises:
+            ColorzooError: A graph is exported.
+        """
+        if is_exported():
+            raise ColorzooError("xia2022 is not exported: a graph of its k-means takes very long to trace.")
+        height, width = lightness.shape[-2:]
+        gray = network_input(pad_to_multiple(lightness, CELL))
+        seen = self.network.see(gray)
+        clusters = self.clusters_of(seen)
+        anchors = anchors_of(clusters, sizes(seen.shares).flatten(1), self.architecture.anchors)
+        bins = anchor_bins(seen.palette.float().flatten(2))[self.architecture.alternative]
+        points = guidance.points if guidance is not None else None
+        if points is not None:
+            anchors, bins = _with_points(anchors, bins, clusters, points)
+        cells = seen.cells.shape[-2:]
+        mask = anchors.to(gray)[:, None].unflatten(2, cells)
+        logits, ab = self.network.follow(gray, seen, mask, bins.unflatten(1, cells))
+        return AbPrediction(
+            ab=AB_SCALE * ab.float()[:, :, :height, :width],
+            extras={"logits": logits.float(), "anchors": mask},
+        )
+
+    def clusters_of(self, seen: Seen) -> Tensor:
+        """Return the cluster ``(B, N)`` of each superpixel."""
+        tokens = seen.tokens.flatten(2).mT
+        return kmeans(tokens, starts_of(self.draws, tokens.shape[1]).expand(len(tokens), -1))
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' checkpoint; of their superpixel network alone the rest stays as it is."""
+        ours = convert_published(state_dict)
+        part = all(key.startswith("network.superpixels.") for key in ours)
+        return {**self.state_dict(), **ours} if part else ours
+
+
+def network_input(lightness: Tensor) -> Tensor:
+    """Return the network's input in [-1, 1] of lightness in [0, 100]."""
+    return (lightness - 50) / 50
+
+
+def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points) -> tuple[Tensor, Tensor]:
+    """Return anchors and bins ``(B, N)`` in which points replace the anchors of their clusters."""
+    given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
+    share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
+    held = share[:, 0] > 0
+    color = total / torch.where(share > 0, share, 1.0)
+    chosen = nearest_bin(color.mT.flatten(0, 1)).unflatten(0, held.shape)
+    answered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
+    return (anchors & ~answered) | held, torch.where(held, chosen, bins)
+
+
+def initialize(network: nn.Module) -> None:
+    """Draw all weights with at least two axes by Glorot's uniform rule."""
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            nn.init.xavier_uniform_(parameter)
+    for layer in network.modules():
+        if isinstance(layer, StoredSpectralConv):
+            layer.settle()

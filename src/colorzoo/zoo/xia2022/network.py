@@ -1,0 +1,232 @@
+"""Networks of Xia et al. 2022: features, two transformers over superpixels, and a refinement of pixels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import hull_centers
+from colorzoo.networks.attention import AttentionStep, FeedStep, positions
+from colorzoo.networks.blocks import conv3x3, conv_relu_stack, scaled_width
+from colorzoo.networks.spectral import StoredSpectralConv
+from colorzoo.zoo.xia2022.superpixels import SuperpixelNetwork, pool, spread
+
+AB_SCALE = 110.0
+_LAYERS = 6
+_HIDDEN = 4  # times the channels of a token
+_SLOPE = 0.2
+_BINS = len(hull_centers())
+
+
+class FeatureNetwork(nn.Module):
+    """The trunk of Zhang et al. 2017 without dilation, with spectral norm, and with one skip.
+
+    Blocks are named as the authors'.
+
+    Args:
+        width: Multiplier of every channel count.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        self.conv1_2 = _spectral_block((1, c64, c64))
+        self.conv2_3 = _spectral_block((c64, c128, c128, c128), stride=2)
+        self.conv3_3 = _spectral_block((c128, c256, c256, c256), stride=2)
+        self.conv4_3 = _spectral_block((c256, c512, c512, c512), stride=2)
+        self.conv5_3, self.conv6_3, self.conv7_3 = (_spectral_block((c512,) * 4) for _ in range(3))
+        self.conv8up, self.conv3short8 = _up(c512, c256), nn.Sequential(conv3x3(c256, c256))
+        self.conv8_3 = nn.Sequential(nn.ReLU(), *conv_relu_stack((c256,) * 3), nn.BatchNorm2d(c256))
+        self.conv9up = _up(c256, c128)
+        self.conv9_2 = nn.Sequential(*conv_relu_stack((c128, c128)), nn.BatchNorm2d(c128))
+        self.conv10up = _up(c128, c64)
+        self.conv10_2 = nn.Sequential(nn.ReLU(), *conv_relu_stack((c64, c64)))
+
+    def forward(self, gray: Tensor) -> Tensor:
+        """Return ``(B, 64w, H, W)`` of ``(B, 1, H, W)`` in [-1, 1]."""
+        third = self.conv3_3(self.conv2_3(self.conv1_2(gray)))
+        deep = self.conv7_3(self.conv6_3(self.conv5_3(self.conv4_3(third))))
+        x = self.conv8_3(self.conv8up(deep) + self.conv3short8(third))
+        features: Tensor = self.conv10_2(self.conv10up(self.conv9_2(self.conv9up(x))))
+        return features
+
+
+def _spectral_block(channels: tuple[int, ...], *, stride: int = 1) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for index, (fan_in, fan_out) in enumerate(pairwise(channels)):
+        first = stride if index == 0 else 1
+        layers += [StoredSpectralConv(fan_in, fan_out, (3, 3), stride=first, padding=1)]
+        layers += [nn.LeakyReLU(_SLOPE)]
+    return nn.Sequential(*layers, nn.BatchNorm2d(channels[-1]))
+
+
+def _up(fan_in: int, fan_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Upsample(scale_factor=2), conv3x3(fan_in, fan_out))
+
+
+class TransformerLayer(nn.Module):
+    """Attention among the cells of a picture, and a feed-forward step.
+
+    Args:
+        channels: Channels of a token.
+        dropout: Share of values that training drops.
+    """
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = AttentionStep(channels, dropout)
+        self.feed = FeedStep(channels, _HIDDEN * channels, dropout)
+
+    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """Mix tokens ``(B, N, C)``; their places ``(1, N, C)`` are added to queries and keys."""
+        placed = tokens + places
+        mixed: Tensor = self.feed(self.attention(tokens, placed, placed, tokens))
+        return mixed
+
+
+class Transformer(nn.Module):
+    """Six layers over the cells of a picture; see `TransformerLayer`."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TransformerLayer(channels, dropout) for _ in range(_LAYERS))
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """Mix ``(B, C, h, w)``; the shape stays."""
+        height, width = cells.shape[-2:]
+        tokens, places = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
+        for layer in self.layers:
+            tokens = layer(tokens, places)
+        return tokens.mT.unflatten(2, (height, width))
+
+
+class Refinement(nn.Module):
+    """An hourglass that answers ab of each pixel from the gray picture and the spread tokens.
+
+    Args:
+        tokens: Channels of the tokens.
+        width: Multiplier of every channel count.
+    """
+
+    def __init__(self, tokens: int, width: float = 1.0) -> None:
+        super().__init__()
+        c64, c128, c256 = (scaled_width(base, width) for base in (64, 128, 256))
+        self.enter = nn.Sequential(*conv_relu_stack((1 + tokens, c64, c64)), nn.BatchNorm2d(c64))
+        self.down1, self.down2 = _down(c64, c128), _down(c128, c256)
+        self.residual = nn.Sequential(*(ResidualBlock(c256) for _ in range(3)))
+        self.up2, self.up1 = Rise(c256, c128), Rise(c128, c64)
+        self.leave = conv3x3(c64, 2)
+
+    def forward(self, gray: Tensor, tokens: Tensor) -> Tensor:
+        """Return ab in [-1, 1], ``(B, 2, H, W)``, of ``(B, 1, H, W)`` and ``(B, C, H, W)``."""
+        whole = self.enter(torch.cat([gray, tokens], dim=1))
+        half = self.down1(whole)
+        x = self.residual(self.down2(half))
+        ab: Tensor = self.leave(self.up1(self.up2(x, half), whole))
+        return ab.tanh()
+
+
+def _down(fan_in: int, fan_out: int) -> nn.Sequential:
+    first = [conv3x3(fan_in, fan_out, stride=2), nn.ReLU()]
+    return nn.Sequential(*first, *conv_relu_stack((fan_out, fan_out)), nn.BatchNorm2d(fan_out))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, a ReLU and a third one beside the identity, without normalization."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        spectral = StoredSpectralConv(channels, channels, (3, 3), padding=1)
+        self.conv = nn.Sequential(
+            conv3x3(channels, channels), spectral, nn.ReLU(), conv3x3(channels, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the same shape."""
+        return F.relu(x + self.conv(x))
+
+
+class Rise(nn.Module):
+    """A doubling of the size, joined with a skip."""
+
+    def __init__(self, fan_in: int, fan_out: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(fan_in, fan_out)
+        self.combine = conv3x3(2 * fan_out, fan_out)
+        self.conv2 = nn.Sequential(*conv_relu_stack((fan_out,) * 3), nn.BatchNorm2d(fan_out))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Return ``(B, fan_out, H, W)`` of ``(B, fan_in, H/2, W/2)`` and a skip ``(B, fan_out, H, W)``."""
+        up = F.interpolate(self.conv1(x), scale_factor=2, mode="nearest")
+        risen: Tensor = self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))
+        return risen
+
+
+class Seen(NamedTuple):
+    """What the first branch says of a picture.
+
+    Attributes:
+        shares: ``(B, 9, H, W)``, see `superpixels`.
+        cells: ``(B, C, h, w)``, features of the superpixels.
+        tokens: ``(B, C, h, w)``, the same after the transformer.
+        palette: ``(B, 313, h, w)`` logits of their colors.
+    """
+
+    shares: Tensor
+    cells: Tensor
+    tokens: Tensor
+    palette: Tensor
+
+
+class AnchorNetwork(nn.Module):
+    """Superpixels, a branch that proposes colors, a branch that follows anchors, and the refinement.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        dropout: Share of values that the transformers drop in training.
+    """
+
+    def __init__(self, width: float = 1.0, dropout: float = 0.1) -> None:
+        super().__init__()
+        channels = scaled_width(64, width)
+        self.superpixels = SuperpixelNetwork(width)
+        self.features = FeatureNetwork(width)
+        self.palette_branch, self.reference_branch = (Transformer(channels, dropout) for _ in range(2))
+        self.palette = nn.Linear(channels, _BINS, bias=False)
+        self.join = nn.Linear(channels + _BINS + 1, channels, bias=False)
+        self.reference = nn.Linear(channels, _BINS, bias=False)
+        self.refinement = Refinement(channels, width)
+
+    def see(self, gray: Tensor) -> Seen:
+        """Propose the colors of the superpixels of ``(B, 1, H, W)`` in [-1, 1]; sides are multiples of 16."""
+        shares = self.superpixels(gray)
+        cells = pool(self.features(gray), shares)
+        tokens = self.palette_branch(cells)
+        return Seen(shares, cells, tokens, _by_cell(self.palette, tokens))
+
+    def follow(self, gray: Tensor, seen: Seen, anchors: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
+        """Color all superpixels like the anchors.
+
+        Args:
+            gray: The picture.
+            seen: The answer of `see`.
+            anchors: ``(B, 1, h, w)`` in {0, 1}.
+            bins: ``(B, h, w)`` int64, colors of the anchors among the 313.
+
+        Returns:
+            Logits ``(B, 313, h, w)`` of the superpixels' colors, and ab ``(B, 2, H, W)`` in [-1, 1].
+        """
+        colors = F.one_hot(bins, _BINS).permute(0, 3, 1, 2).to(seen.cells) * anchors
+        joined = _by_cell(self.join, torch.cat([seen.cells, colors, anchors], dim=1))
+        tokens = self.reference_branch(joined)
+        ab = self.refinement(gray, spread(tokens, seen.shares))
+        return _by_cell(self.reference, tokens), ab
+
+
+def _by_cell(layer: nn.Linear, cells: Tensor) -> Tensor:
+    mapped: Tensor = layer(cells.movedim(1, -1))
+    return mapped.movedim(-1, 1)

@@ -1,0 +1,194 @@
+"""Training of Disentangled Image Colorization via Global Anchors, as the authors' code has it.
+
+First the superpixel network alone, then all the rest above it: two cross-entropies of the superpixels' colors
+and a perceptual loss of the pixels. https://doi.org/10.1145/3550454.3555432
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Unpack, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.models import VGG19_Weights
+
+from colorzoo.color import lab_to_rgb, prior_probabilities, rebalancing_weights, rgb_to_lab
+from colorzoo.color.bins import nearest_bin
+from colorzoo.data.dataset import Batch
+from colorzoo.errors import WeightsError
+from colorzoo.losses import feature_distance, with_weighted_gradient
+from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.clusters import kmeans
+from colorzoo.networks.imagenet import VGG19Maps
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Share, Weight, settings_of
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.training.perceptual import load_torchvision
+from colorzoo.training.stages import Stage
+from colorzoo.zoo.xia2022.anchors import anchors_of, starts_of
+from colorzoo.zoo.xia2022.model import AnchorColorization, Architecture, network_input
+from colorzoo.zoo.xia2022.network import AB_SCALE
+from colorzoo.zoo.xia2022.superpixels import CELL, pool, sizes, spread
+
+VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
+TAPS = (1, 6, 11, 20, 29)
+"""Layers relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of torchvision's VGG-19."""
+
+_SUPERPIXELS = "model.network.superpixels.*"
+_COLOR_WEIGHT, _PLACE_WEIGHT = 10.0, 0.003  # of the superpixels' loss
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses.
+
+    Attributes:
+        colorfulness: How much more rare colors count, 0 to 1; it changes the gradient only.
+        perceptual_weight: Weight of the distance of features of VGG-19; 0 needs no VGG-19.
+        pixel_weight: Weight of the mean absolute difference of ab / 110, ours; without a VGG-19 only this
+            teaches the refinement.
+    """
+
+    colorfulness: Share = 0.5
+    perceptual_weight: Weight = 5.0
+    pixel_weight: Weight = 0.0
+
+
+class Xia2022(SingleOptimizerModule):
+    """Task of `AnchorColorization`.
+
+    Args:
+        architecture: The network and its anchors.
+        objective: The losses.
+        stage: ``superpixels`` trains their network, ``colors`` everything else.
+        **optimization: See `Optimization`.
+    """
+
+    stages: ClassVar[Mapping[str, Stage]] = {
+        "superpixels": Stage(trains=(_SUPERPIXELS,)),
+        "colors": Stage(trains=("model.network.*",), leaves=(_SUPERPIXELS,)),
+    }
+    validation_points = (0, 1, 10)
+    model: AnchorColorization
+    class_weights: Tensor
+    vgg: FrozenNetwork
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        stage: Literal["superpixels", "colors"] = "colors",
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        self.objective = settings_of(Objective, objective)
+        super().__init__(AnchorColorization(architecture), stage=stage, **optimization)
+
+    def configure_losses(self) -> None:
+        """Compute the weights of the 313 colors."""
+        weights = rebalancing_weights(prior_probabilities().double(), 1 - self.objective.colorfulness)
+        self.register_buffer("class_weights", weights.float(), persistent=False)
+
+    def setup(self, stage: str) -> None:
+        """Begin training: load the VGG-19 of the perceptual loss.
+
+        Raises:
+            WeightsError: It is not available, or colors would be trained over random superpixels;
+                `allow_untrained` allows both.
+        """
+        super().setup(stage)
+        if stage != "fit" or self.stage != "colors":
+            return
+        full = self.model.architecture.width == 1.0  # narrower ones have no published weights to ask for
+        if full and not (self.trained or self.allow_untrained):
+            raise WeightsError(
+                "the stage colors needs a trained superpixel network, which stays frozen: give --init_from a "
+                "checkpoint of the stage superpixels, or the authors' file after `colorzoo weights convert`."
+            )
+        if self.objective.perceptual_weight:
+            network = VGG19Maps(TAPS[-1] + 1)
+            if not self.allow_untrained:
+                load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
+            self.vgg = FrozenNetwork(network)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Compare the superpixels, or the colors of superpixels and pixels, with the truth."""
+        lab = pad_to_multiple(rgb_to_lab(batch["rgb"]), CELL)
+        if self.stage == "superpixels":
+            losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
+        else:
+            count = self.model.architecture.anchors
+            draws = draw_uniform(picture_generators(batch["seed"], "anchors"), len(lab), count, lab.device)
+            losses, _ = self.losses(lab, starts_of(draws, lab[0, 0].numel() // CELL**2))
+        self.log_losses(losses, len(lab))
+        return losses["loss"]
+
+    def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the losses of the second stage, their sum ``loss`` among them, and ab / 110.
+
+        The anchors are those of the true colors.
+
+        Args:
+            lab: ``(B, 3, H, W)``; sides are multiples of 16.
+            starts: ``(B, k)`` int64, the first centers of k-means.
+        """
+        gray, network = network_input(lab[:, :1]), self.model.network
+        seen = network.see(gray)
+        cells = pool(lab[:, 1:] / AB_SCALE, seen.shares)
+        bins = true_bins(cells)
+        clusters = kmeans(cells.flatten(2).mT, starts)
+        anchors = anchors_of(clusters, sizes(seen.shares).flatten(1), starts.shape[1])
+        mask = anchors.to(gray)[:, None].unflatten(2, (cells.shape[-2], cells.shape[-1]))
+        logits, ab = network.follow(gray, seen, mask, bins)
+        losses = {
+            "palette": self.color_loss(seen.palette, bins),
+            "reference": self.color_loss(logits, bins),
+        }
+        if self.objective.perceptual_weight:
+            likeness = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
+            losses["perceptual"] = self.objective.perceptual_weight * likeness
+        if self.objective.pixel_weight:
+            losses["pixels"] = self.objective.pixel_weight * F.l1_loss(ab, lab[:, 1:] / AB_SCALE)
+        return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
+
+    def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:
+        """Return the mean cross-entropy of logits ``(B, 313, h, w)`` with true bins ``(B, h, w)``."""
+        losses = F.cross_entropy(logits, bins, reduction="none")
+        return with_weighted_gradient(losses, self.class_weights[bins]).mean()
+
+    def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
+        """Return the distance of features of ab ``(B, 2, H, W)`` from those of the truth, in CIE units."""
+        vgg = cast(VGG19Maps, self.vgg.network)
+        found, wanted = (lab_to_rgb(torch.cat([lightness, each], dim=1), clip=False) for each in (ab, truth))
+        with torch.no_grad():
+            true = vgg.maps(wanted, TAPS)
+        return feature_distance(vgg.maps(found, TAPS), true)
+
+
+def true_bins(cells: Tensor) -> Tensor:
+    """Return the nearest of the 313 bins, ``(B, h, w)``, of ab / 110, ``(B, 2, h, w)``."""
+    flat = AB_SCALE * cells.movedim(1, -1).flatten(0, 2)
+    return nearest_bin(flat).view(len(cells), *cells.shape[-2:])
+
+
+def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
+    """Return how far colors and places of pixels are from the mean of their superpixels; ``loss`` sums both.
+
+    Args:
+        shares: ``(B, 9, H, W)``.
+        ab: ``(B, 2, H, W)`` in CIE units.
+    """
+    height, width = ab.shape[-2:]
+    rows, columns = (torch.arange(side, dtype=ab.dtype, device=ab.device) for side in (height, width))
+    places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(len(ab), -1, -1, -1)
+
+    def off(maps: Tensor) -> Tensor:
+        return torch.linalg.vector_norm(maps - spread(pool(maps, shares), shares), dim=1).mean()
+
+    color = _COLOR_WEIGHT * off(ab / AB_SCALE)
+    place = _PLACE_WEIGHT * off(places) / CELL
+    return {"loss": color + place, "color": color, "place": place}

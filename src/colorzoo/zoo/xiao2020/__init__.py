@@ -1,0 +1,1 @@
+"""Xiao et al. 2020, DEPN: Example-Based Colourization via Dense Encoding Pyramids."""

@@ -1,0 +1,75 @@
+"""Names of the authors' Caffe files and ours: the first level, and all later ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+FILES = {"DEPN_init.caffemodel": "init", "DEPN_sub.caffemodel": "sub"}
+"""The authors' files, and the prefix of the names of each."""
+
+_SHARPNESS = "conv8_313_rh.weight"  # a factor on the logits, half unless the file holds another
+_FIXED = re.compile(r"(class8_ab|data_l_meansub|conv8_313_rh)\.")
+_LEVELS = {"init": "first", "sub": "later"}
+_INDEX = {5: (0, 3, 5, 7), 6: (0, 3, 5, 7), 7: (0, 3, 5, 7), 8: (0, 2, 4)}  # convolutions in a block
+_NORMS = {1: 4, 2: 4, 3: 6, 4: 6, 5: 7, 6: 7, 7: 7}  # normalizations
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the weights of both files.
+
+    Args:
+        state_dict: Those of the first level below ``init.``, of the later ones below ``sub.``, by Caffe's
+            layers: ``conv1_2.weight`` or ``conv1_2.0``. Unknown names stay, so that a strict load reports
+            them.
+    """
+    ours: dict[str, Tensor] = {}
+    for prefix, level in _LEVELS.items():
+        part = {k.removeprefix(f"{prefix}."): v for k, v in state_dict.items() if k.startswith(f"{prefix}.")}
+        named = of_blobs(part)
+        sharpness = 2 * float(named.pop(_SHARPNESS, 0.5))
+        for key, value in named.items():
+            if not _FIXED.match(key):
+                scaled = sharpness * value if key.startswith("conv8_313.") else value
+                ours[f"network.{level}.{renamed(key)}"] = scaled
+    known = tuple(f"{prefix}." for prefix in _LEVELS)
+    return ours | {key: value for key, value in state_dict.items() if not key.startswith(known)}
+
+
+def of_blobs(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name the blobs ``LAYER.0``, ``LAYER.1`` ... of a Caffe file; other names stay.
+
+    A normalization has mean, variance and the factor by which both are too large.
+    """
+    named: dict[str, Tensor] = {}
+    for key, value in blobs.items():
+        layer, _, number = key.rpartition(".")
+        if not number.isdigit():
+            named[key] = value
+        elif not layer.endswith("norm"):
+            named[f"{layer}.{'bias' if int(number) else 'weight'}"] = (
+                value if value.ndim > 1 else value.flatten()
+            )
+        elif int(number) < 2:
+            factor = float(blobs[f"{layer}.2"].flatten()[0])
+            named[f"{layer}.{'running_var' if int(number) else 'running_mean'}"] = value.flatten() / factor
+    return named
+
+
+def renamed(key: str) -> str:
+    """Return our name, below the level's network, of a layer's tensor."""
+    layer, _, part = key.rpartition(".")
+    if found := re.fullmatch(r"(refer|small)_conv(\d)(norm)?", layer):
+        owner = "reference" if found[1] == "refer" else "coarse"
+        return f"{owner}.{'norms' if found[3] else 'convolutions'}.{int(found[2]) - 1}.{part}"
+    if found := re.fullmatch(r"RDB(\d)_conv(\d)", layer):
+        inner = "join" if found[2] == "4" else f"convolutions.{int(found[2]) - 1}"
+        return f"block{int(found[1]) + 1}.2.{inner}.{part}"
+    if found := re.fullmatch(r"(?:bw_)?conv(\d)_(\d)(norm)?", layer):
+        block, number = int(found[1]), int(found[2])
+        if found[3]:
+            return f"block{block}.{_NORMS[block]}.{part}"
+        return f"block{block}.{_INDEX.get(block, (0, 2, 4))[number - 1]}.{part}"
+    return f"class_head.{part}" if layer == "conv8_313" else key

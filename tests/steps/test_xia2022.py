@@ -1,0 +1,157 @@
+"""Xia et al. 2022: both stages against their losses written out, and gradients at batch 1."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import hull_centers, lab_to_rgb, prior_probabilities, rgb_to_lab
+from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.zoo.xia2022.anchors import anchors_of, starts_of
+from colorzoo.zoo.xia2022.network import AnchorNetwork
+from colorzoo.zoo.xia2022.superpixels import pool
+from colorzoo.zoo.xia2022.task import TAPS, Xia2022, superpixel_losses
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+
+def task_of(**settings: Any) -> Xia2022:
+    task = small("xia2022", **settings)
+    assert isinstance(task, Xia2022)
+    task.allow_untrained = True
+    return task
+
+
+def test_the_colors_are_compared_as_the_authors_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = task_of(anchors=2, perceptual_weight=3.0, pixel_weight=2.0, colorfulness=0.4)
+    task.setup("fit")
+    seen: dict[str, Any] = {}
+    follow = task.model.network.follow
+
+    def spy(*given: Any) -> tuple[Tensor, Tensor]:
+        seen["given"], seen["answer"] = given, follow(*given)
+        answer: tuple[Tensor, Tensor] = seen["answer"]
+        return answer
+
+    monkeypatch.setattr(task.model.network, "follow", spy)
+    batch, lightness, ab = training_batch(64, 2)
+    found = task.training_step(batch, 0)
+    _, looked, mask, bins = seen["given"]
+    logits, answered = seen["answer"]
+    cells = pool(ab, looked.shares).movedim(1, -1)
+    nearest = torch.cdist(cells.flatten(0, 2), hull_centers()).argmin(1).view(2, 4, 4)
+    assert torch.equal(bins, nearest)
+    assert mask.sum(dim=(1, 2, 3)).tolist() == [2, 2]
+    prior = prior_probabilities().double()
+    weights = 1 / (0.4 * prior + 0.6 / 313)
+    weights = (weights / (prior * weights).sum()).float()[nearest]
+    value, slope = torch.zeros(()), torch.zeros(())
+    for each in (looked.palette, logits):
+        entropy = -each.log_softmax(1).gather(1, nearest[:, None])[:, 0]
+        value, slope = value + entropy.mean(), slope + (weights * entropy).mean()
+    vgg: Any = task.vgg.network
+    mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    maps = [
+        (lab_to_rgb(torch.cat([lightness, each], 1), clip=False) - mean) / deviation
+        for each in (110 * answered, ab)
+    ]
+    likeness = torch.zeros(())
+    for index, layer in enumerate(vgg.features):
+        maps = [layer(each) for each in maps]
+        if index in TAPS:
+            by = (32, 16, 8, 4, 1)[TAPS.index(index)]
+            likeness = likeness + (maps[0] - maps[1].detach()).abs().mean() / by
+    pixels = 3 * likeness + 2 * (answered - ab / 110).abs().mean()
+    torch.testing.assert_close(found, value + pixels, rtol=1e-5, atol=0)
+    same(gradients(found, task), gradients(slope + pixels, task), rtol=1e-3)
+    reached = {name for name, each in gradients(found, task).items() if each.any()}
+    assert not any("superpixels" in name for name in reached)
+
+
+def test_superpixels_are_compared_with_their_means() -> None:
+    task = task_of(stage="superpixels")
+    batch, lightness, ab = training_batch(32, 2)
+    found = task.training_step(batch, 0)
+    shares = task.model.network.superpixels((lightness - 50) / 50)
+    rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    wanted = torch.zeros(())
+    for maps, weight in ((ab / 110, 10.0), (torch.stack([rows, columns]).expand(2, -1, -1, -1), 0.003 / 16)):
+        total, count = torch.zeros(2, 4, 4, maps.shape[1]), torch.zeros(2, 4, 4, 1)  # with a border of cells
+        near = torch.zeros_like(maps)
+        for index, (down, right) in enumerate(product(range(3), repeat=2)):
+            for y, x in product(range(2), repeat=2):
+                place = slice(16 * y, 16 * y + 16), slice(16 * x, 16 * x + 16)
+                share = shares[:, index, None, place[0], place[1]]
+                total[:, y + down, x + right] += (maps[:, :, place[0], place[1]] * share).sum((2, 3))
+                count[:, y + down, x + right] += share.sum((2, 3))
+        inside = torch.zeros(1, 4, 4, 1)
+        inside[:, 1:3, 1:3] = 1
+        means = inside * total / count.clamp(min=1e-9)
+        for index, (down, right) in enumerate(product(range(3), repeat=2)):
+            for y, x in product(range(2), repeat=2):
+                place = slice(16 * y, 16 * y + 16), slice(16 * x, 16 * x + 16)
+                mean = means[:, y + down, x + right, :, None, None]
+                near[:, :, place[0], place[1]] += mean * shares[:, index, None, place[0], place[1]]
+        wanted = wanted + weight * (maps - near).square().sum(1).sqrt().mean()
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+    reached = {name for name, each in gradients(found, task).items() if each.any()}
+    assert all("superpixels" in name for name in reached)
+
+
+def test_one_picture_has_the_gradients_of_finite_differences() -> None:
+    """torch's batch normalization had wrong ones on a CPU at batch 1."""
+    torch.manual_seed(0)
+    network = AnchorNetwork(0.125, 0.0).double().train()
+    gray = torch.rand(1, 1, 64, 64, dtype=torch.float64)
+    mask, bins = torch.zeros(1, 1, 4, 4, dtype=torch.float64), torch.randint(313, (1, 4, 4))
+    mask[..., 1, 2] = 1
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def loss() -> Tensor:
+        network.load_state_dict(state | dict(network.named_parameters()))  # statistics and power iterations
+        seen = network.see(gray)
+        logits, ab = network.follow(gray, seen, mask, bins)
+        return F.cross_entropy(seen.palette, bins) + F.cross_entropy(logits, bins) + ab.square().sum()
+
+    named = dict(network.named_parameters())
+    keys = ["features.conv2_3.6.weight", "features.conv9_2.2.weight", "refinement.enter.4.bias"]
+    found = torch.autograd.grad(loss(), [named[key] for key in keys])
+    for key, gradient in zip(keys, found, strict=True):
+        direction = torch.randn_like(gradient)
+        ends = []
+        for step in (1e-6, -2e-6):
+            with torch.no_grad():
+                named[key] += step * direction
+                ends.append(float(loss()))
+        wanted = (ends[0] - ends[1]) / 2e-6
+        assert float((gradient * direction).sum()) == pytest.approx(wanted, rel=1e-4), key
+
+
+def test_anchors_are_drawn_by_the_pictures_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Tensor] = []
+    task = task_of(anchors=3)
+    losses = Xia2022.losses
+
+    def spy(self: Xia2022, lab: Tensor, starts: Tensor) -> Any:
+        given.append(starts)
+        return losses(self, lab, starts)
+
+    monkeypatch.setattr(Xia2022, "losses", spy)
+    batch, *_ = training_batch(64, 4)
+    rows: Any = {key: value[2:] for key, value in batch.items()}
+    task.training_step(batch, 0)
+    task.training_step(rows, 0)
+    assert torch.equal(given[0][2:], given[1])
+    assert len({tuple(each) for each in given[0].tolist()}) > 1
+    assert torch.equal(starts_of(torch.tensor([[0.5, 0.99, 0.0]]), 9), torch.tensor([[1, 5, 6]]))
+    assert starts_of(torch.rand(1, 8), 3).max() < 3
+    sizes = torch.tensor([[1.0, 2.0, 0.5, 9.0]])
+    assert anchors_of(torch.tensor([[0, 0, 1, 1]]), sizes, 2).tolist() == [[False, True, False, True]]
+    shares = torch.zeros(1, 9, 32, 32)
+    shares[:, 4] = 1
+    truth = rgb_to_lab(torch.ones(1, 3, 32, 32))[:, 1:]
+    assert float(superpixel_losses(shares, truth)["color"]) < 1e-3

@@ -1,0 +1,99 @@
+"""Gupta et al. 2012: superpixels and their borders, features, matches, votes and scribbles."""
+
+import numpy as np
+import pytest
+import torch
+
+import colorzoo
+from colorzoo import Exemplar, Guidance
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.gupta2012.features import features, gabor, of_labels, superpixels
+from colorzoo.zoo.gupta2012.model import match, scribbles, vote
+
+
+def test_a_picture_is_its_own_reference() -> None:
+    rgb = sample_image((96, 128), seed=2)
+    lab = rgb_to_lab(rgb)
+    ab = colorzoo.create_model("gupta2012")(lab[:, :1], Guidance(exemplar=Exemplar(rgb))).ab
+    error = (ab - lab[:, 1:]).norm(dim=1).mean()
+    assert error < 0.35 * lab[:, 1:].norm(dim=1).mean()
+
+
+def test_texture_finds_texture() -> None:
+    """Stripes are red and dots blue in the reference, at the other side and with the same mean."""
+    rows, columns = np.mgrid[:64, :48]
+    stripes, dots = (
+        50 + 30 * np.sign(np.sin(2 * np.pi * columns / 10)),
+        50 + 30 * np.sign(np.sin(2 * np.pi * columns / 5) * np.sin(2 * np.pi * rows / 5)),
+    )
+    lightness = np.concatenate([stripes, dots], axis=1)
+    reference = np.concatenate([dots, stripes], axis=1)
+    lab = torch.zeros(1, 3, 64, 96)
+    lab[0, 0] = torch.from_numpy(reference)
+    lab[0, 2, :, :48], lab[0, 1, :, 48:] = -25.0, 25.0
+    gray = torch.from_numpy(lightness).float()[None, None]
+    ab = colorzoo.create_model("gupta2012")(gray, Guidance(exemplar=Exemplar(lab_to_rgb(lab)))).ab
+    left, right = ab[0, :, :, :36].mean((1, 2)), ab[0, :, :, -36:].mean((1, 2))
+    assert left[0] > 10 > left[1].abs()
+    assert right[1] < -10
+
+
+def test_neighbors_share_a_border_and_count_once() -> None:
+    labels = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [2, 2, 3, 3]])
+    cells = of_labels(labels)
+    np.testing.assert_allclose(cells.means @ np.arange(12.0), [2.5 + 0.5, 5, 8.5, 10.5])
+    wanted = np.array([[0, 1, 1, 1], [1, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 0]], dtype=float)
+    np.testing.assert_allclose(cells.neighbors.toarray(), wanted / wanted.sum(1, keepdims=True))
+    assert not of_labels(np.zeros((2, 2), dtype=np.int64)).neighbors.toarray().any()
+
+
+def test_features_are_those_of_the_text() -> None:
+    gray = sample_image((40, 50))[0].mean(0).double().numpy()
+    cells = superpixels(gray, 40)
+    found = features(gray, cells)
+    assert [each.shape[1] for each in found] == [40, 128, 2, 2]
+    assert 20 <= len(found.gabor) <= 90
+    inside = cells.labels == 3
+    np.testing.assert_allclose(found.intensity[3, 0], gray[inside].mean())
+    padded = np.pad(gray, 2, mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5)).std(axis=(2, 3))
+    np.testing.assert_allclose(found.deviation[3, 0], windows[inside].mean(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("index", "angle"), [(0, 0), (2, np.pi / 4), (4, np.pi / 2)])
+def test_a_gabor_filter_answers_its_period_and_direction(index: int, angle: float) -> None:
+    rows, columns = np.mgrid[:120, :120]
+    wave = np.sin(2 * np.pi * (columns * np.cos(angle) + rows * np.sin(angle)) / 10)
+    strength = gabor(wave)[:, 40:80, 40:80].mean((1, 2))
+    assert strength.argmax() == 8 + index  # the second of five periods
+
+
+def test_the_cascade_drops_what_any_block_finds_far() -> None:
+    def of(rows: list[tuple[float, float, float, float]]) -> tuple[np.ndarray, ...]:
+        return tuple(np.array([[row[block]] for row in rows]) for block in range(4))
+
+    ours = of([(0, 0, 0, 0)])
+    # the first has the least cost, but is in the worse half by Gabor, the second by the descriptor
+    theirs = of([(5, 0, 0, 0), (1, 9, 0, 0), (2, 1, 0, 0), (3, 2, 3, 0), (9, 0, 0, 0), (9, 9, 9, 9)])
+    best, cost = match(ours, theirs)  # type: ignore[arg-type]
+    assert best.tolist() == [2]
+    np.testing.assert_allclose(cost, [0.2 * 2 / 9 + 0.5 * 1 / 9])
+
+
+def test_a_vote_replaces_the_smaller_group() -> None:
+    colors = np.array([[10.0, 0], [12, 0], [11, 0], [-40, 5], [7, 7], [8, 8]])
+    found = vote(colors, np.array([0, 0, 0, 0, 1, 1]))
+    np.testing.assert_allclose(found[3], [11, 0])
+    np.testing.assert_allclose(found[[0, 1, 2, 4, 5]], colors[[0, 1, 2, 4, 5]])
+
+
+def test_a_scribble_stays_in_its_superpixel() -> None:
+    labels = np.zeros((9, 9), dtype=np.int64)
+    labels[:, 4:] = 1
+    labels[3:6, 5:] = 0  # the center of 1 is outside of it
+    given, ab = scribbles(of_labels(labels), np.array([[1.0, 2], [3, 4]]), [1])
+    assert given.any()
+    assert (labels[given] == 1).all()
+    assert set(ab[0][given]) == {3.0}
+    assert not ab[:, ~given].any()

@@ -1,0 +1,118 @@
+"""Pierre et al. 2015: differences, descriptions, the choice, and the luminance of the result."""
+
+import math
+
+import numpy as np
+import torch
+from skimage.restoration import denoise_tv_chambolle
+
+import colorzoo
+from colorzoo import Exemplar, Guidance
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.pierre2015.variation import (
+    candidates,
+    choose,
+    descriptions,
+    divergence,
+    gradient,
+    into_gamut,
+    rgb_to_yuv,
+    yuv_to_rgb,
+)
+
+
+def test_the_divergence_is_the_negative_adjoint_of_the_gradient() -> None:
+    maps, field = torch.randn(3, 7, 9).double(), torch.randn(2, 3, 7, 9).double()
+    inner = (gradient(maps) * field).sum(), (maps * divergence(field)).sum()
+    torch.testing.assert_close(inner[0], -inner[1])
+    assert not gradient(maps)[0, :, -1].any()
+
+
+def test_equal_windows_have_equal_descriptions_and_sorted_values_are_cumulative_histograms() -> None:
+    levels = torch.randint(0, 256, (1, 1, 24, 30)).float()
+    *_, ours = descriptions(levels, 1)  # windows of 11
+    counts = []
+    for row, column in ((5, 5), (12, 20)):
+        window = levels[0, 0, row - 5 : row + 6, column - 5 : column + 6].numpy()
+        counts.append(np.histogram(window, bins=np.arange(257))[0].cumsum() / 121)
+    distance = (ours[5 * 30 + 5] - ours[12 * 30 + 20]).abs().sum()
+    np.testing.assert_allclose(distance, np.abs(counts[0] - counts[1]).sum(), rtol=1e-4)
+    amplitudes = list(descriptions(levels, 1))[2]  # windows of 7
+    whole = [
+        np.abs(np.fft.fft2(levels[0, 0, row - 3 : row + 4, column - 3 : column + 4].numpy()))
+        for row, column in ((9, 9), (14, 22))
+    ]
+    found = (amplitudes[9 * 30 + 9] - amplitudes[14 * 30 + 22]).abs().sum()
+    np.testing.assert_allclose(found, np.abs(whole[0] - whole[1]).sum(), rtol=1e-4)
+
+
+def test_a_pixel_of_the_grid_finds_itself() -> None:
+    yuv = rgb_to_yuv(sample_image((48, 64), seed=4))
+    found = candidates(yuv[:, :1], yuv, step=6)
+    own = yuv[0, 1:, 3::6, 3::6]
+    for index in range(2, 8):  # the deviation alone may agree elsewhere
+        torch.testing.assert_close(found[index, :, 3::6, 3::6], own)
+
+
+def test_one_candidate_without_coupling_is_denoising_by_total_variation() -> None:
+    torch.manual_seed(0)
+    plane = torch.zeros(32, 32)
+    plane[8:24, 8:24] = 60.0
+    noisy = plane + 8 * torch.randn(32, 32)
+    colors = torch.stack([noisy, torch.zeros(32, 32)])[None]
+    found = choose(torch.zeros(1, 32, 32), colors, fidelity=0.1, coupling=0.0, iterations=3000, tau=20.0)[0]
+    wanted = denoise_tv_chambolle(noisy.numpy(), weight=10.0, eps=1e-9, max_num_iter=3000)
+    assert np.abs(found.numpy() - wanted).mean() < 0.3
+    assert np.abs(found.numpy() - noisy.numpy()).mean() > 3
+
+
+def test_coupling_puts_the_edge_where_the_luminance_has_it() -> None:
+    """The candidates' edge is four columns off."""
+    luminance = torch.full((1, 24, 32), 50.0)
+    luminance[:, :, 16:] = 200.0
+    colors = torch.full((2, 2, 24, 32), -30.0)
+    colors[:, 0, :, 12:] = 30.0
+    colors[1, 0, :, :16] = -30.0  # the second candidate agrees with the luminance
+    found = {
+        coupling: choose(luminance, colors, fidelity=0.007, coupling=coupling, iterations=800)
+        for coupling in (0.0, 25.0)
+    }
+    jump = {key: float((value[0, :, 16] - value[0, :, 15]).mean()) for key, value in found.items()}
+    assert jump[25.0] > 20
+    assert jump[25.0] > jump[0.0]
+
+
+def test_the_energy_falls_with_the_iterations() -> None:
+    torch.manual_seed(1)
+    luminance, colors = 255 * torch.rand(1, 20, 20), 50 * torch.randn(1, 2, 20, 20)
+
+    def energy(iterations: int) -> float:
+        found = choose(luminance, colors, fidelity=0.05, coupling=25.0, iterations=iterations)
+        jumps = gradient(torch.cat([found, 5 * luminance])).square().sum((0, 1)).sqrt().sum()
+        return float(jumps + 0.025 * (found - colors[0]).square().sum())
+
+    energies = [energy(count) for count in (0, 20, 100, 500)]
+    assert energies == sorted(energies, reverse=True)
+
+
+def test_gamut_keeps_luminance_and_moves_toward_gray() -> None:
+    yuv = torch.stack([255 * torch.rand(9, 9), 200 * torch.randn(9, 9), 200 * torch.randn(9, 9)])[None]
+    found = into_gamut(yuv)
+    rgb = yuv_to_rgb(found)
+    assert -1e-4 <= float(rgb.min()) <= float(rgb.max()) <= 1 + 1e-4
+    torch.testing.assert_close(rgb_to_yuv(rgb)[:, :1], yuv[:, :1], rtol=0, atol=0.01)
+    share = found[:, 1:] / yuv[:, 1:]
+    torch.testing.assert_close(share[:, 0], share[:, 1], rtol=1e-3, atol=1e-4)
+    inside = rgb_to_yuv(0.2 + 0.6 * torch.rand(1, 3, 5, 5))
+    torch.testing.assert_close(into_gamut(inside), inside, rtol=1e-4, atol=1e-3)
+
+
+def test_a_picture_is_its_own_reference() -> None:
+    rgb = sample_image((64, 80), seed=2)
+    lab = rgb_to_lab(rgb)
+    model = colorzoo.create_model("pierre2015", step=4)
+    ab = model(lab[:, :1], Guidance(exemplar=Exemplar(rgb))).ab
+    assert (ab - lab[:, 1:]).norm(dim=1).mean() < 0.5 * lab[:, 1:].norm(dim=1).mean()
+    shown = rgb_to_yuv(lab_to_rgb(torch.cat([lab[:, :1], ab], dim=1)))
+    assert math.isfinite(float(shown.sum()))

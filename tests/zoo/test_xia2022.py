@@ -1,0 +1,114 @@
+"""Xia et al. 2022: superpixels, anchors, points as anchors, and the authors' files."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import Guidance, Points
+from colorzoo.color import hull_centers
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
+from colorzoo.networks.clusters import kmeans
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_input
+from colorzoo.zoo.xia2022.anchors import anchor_bins
+from colorzoo.zoo.xia2022.model import AnchorColorization
+from colorzoo.zoo.xia2022.superpixels import pool, sizes, spread
+from colorzoo.zoo.xia2022.task import Xia2022
+
+
+def model_of(**settings: Any) -> AnchorColorization:
+    found = smoke_model(model_card("xia2022")).model
+    again = build_model(AnchorColorization, {**found.hparams["architecture"], **settings}).eval()
+    again.load_state_dict(found.state_dict())
+    return again
+
+
+def test_hard_shares_give_the_mean_of_each_cell_and_spread_it_again() -> None:
+    maps, shares = torch.rand(2, 3, 32, 48), torch.zeros(2, 9, 32, 48)
+    shares[:, 4] = 1
+    wanted = maps.unflatten(2, (2, 16)).unflatten(4, (3, 16)).mean(dim=(3, 5))
+    torch.testing.assert_close(pool(maps, shares), wanted)
+    torch.testing.assert_close(spread(wanted, shares)[:, :, 20, 40], wanted[:, :, 1, 2])
+    shares[:, 4], shares[:, 5] = 0, 1  # all to the cell on the right
+    torch.testing.assert_close(pool(maps, shares)[..., 1:], wanted[..., :-1])
+    assert sizes(shares)[..., 0].eq(0).all()
+
+
+def test_kmeans_finds_groups_and_keeps_a_center_without_members() -> None:
+    groups = torch.tensor([0.0, 10.0, 20.0]).repeat_interleave(5)
+    points = (groups[:, None] + 0.1 * torch.rand(15, 2))[None]
+    found = kmeans(points, torch.tensor([[0, 5, 10]]))
+    assert found.tolist() == [[0] * 5 + [1] * 5 + [2] * 5]
+    twice = kmeans(points, torch.tensor([[0, 0, 10]]))
+    assert set(twice[0, :10].tolist()) <= {0, 1}
+    assert set(twice[0, 10:].tolist()) == {2}
+
+
+def test_alternatives_are_far_apart_among_the_ten_likeliest() -> None:
+    logits = torch.randn(1, 313, 6)
+    chosen = anchor_bins(logits)
+    likely = logits.topk(10, dim=1).indices
+    colors = hull_centers()
+    for cell in range(6):
+        first, second, third = (colors[each[0, cell]] for each in chosen)
+        assert chosen[0][0, cell] == likely[0, 0, cell]
+        ten = colors[likely[0, :, cell]]
+        away = (ten - first).norm(dim=1)
+        assert (second - first).norm() == away.max()
+        both = away + (ten - second).norm(dim=1)
+        torch.testing.assert_close((third - first).norm() + (third - second).norm(), both.max())
+
+
+@torch.inference_mode()
+def test_settings_change_the_anchors() -> None:
+    lightness = sample_input("gray", (96, 128))
+    plain = model_of()(lightness)
+    for settings in ({"alternative": 1}, {"alternative": 2}, {"seed": 7}, {"anchors": 3}):
+        assert not torch.allclose(model_of(**settings)(lightness).ab, plain.ab, atol=1e-3), settings
+    assert 1 <= int(model_of(anchors=3)(lightness).extras["anchors"].sum()) <= 3
+    with pytest.raises(ColorzooError, match="alternative"):
+        model_of(alternative=3)
+
+
+@torch.inference_mode()
+def test_a_point_replaces_the_anchor_of_its_cluster() -> None:
+    model, lightness = model_of(anchors=2), sample_input("gray", (60, 75))
+    joined: list[Tensor] = []
+    model.network.join.register_forward_pre_hook(lambda _, given: joined.append(given[0]))
+    own = model(lightness).extras["anchors"]
+    at = (own[0, 0] == 0).nonzero()[0]
+    points = Points.none(lightness)
+    row, column = (16 * at).tolist()
+    for place, ab in ((0, [40.0, 30.0]), (2, [44.0, 34.0])):  # their mean counts
+        points.ab[0, :, row, column + place] = torch.tensor(ab)
+        points.mask[0, 0, row, column + place] = 1
+    anchors = model(lightness, Guidance(points=points)).extras["anchors"]
+    assert anchors[0, 0, at[0], at[1]] == 1
+    assert int(anchors.sum()) == 2  # one of the two went
+    token = joined[-1][0, at[0], at[1]]
+    color = hull_centers()[token[-314:-1].argmax()]
+    assert color.tolist() == [40.0, 30.0]
+    assert not model(lightness, Guidance(points=Points.none(lightness))).extras["anchors"].equal(anchors)
+
+
+def test_the_superpixel_network_alone_is_loaded_and_the_rest_stays() -> None:
+    model, other = model_of(), model_of()
+    part = {f"net.{key}": value + 1 for key, value in model.network.superpixels.layers.state_dict().items()}
+    before = {key: value.clone() for key, value in other.state_dict().items()}
+    other.load_published_state_dict(part)
+    for key, value in other.state_dict().items():
+        moved = key.startswith("network.superpixels.")
+        torch.testing.assert_close(value, before[key] + int(moved))
+    with pytest.raises(WeightsError, match="1 unexpected"):
+        other.load_published_state_dict({**part, "repnet.more.weight": torch.zeros(1)})
+
+
+def test_colors_are_not_trained_over_random_superpixels() -> None:
+    with torch.device("meta"):
+        task = Xia2022()
+    with pytest.raises(WeightsError, match="--init_from"):
+        task.setup("fit")

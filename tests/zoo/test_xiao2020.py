@@ -1,0 +1,173 @@
+"""Xiao et al. 2020: levels, histograms as guidance, looks, the authors' files, both stages of training."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import Exemplar, GlobalStatistics, Guidance
+from colorzoo.capabilities import GivesLooks
+from colorzoo.color import lab_to_rgb, prior_probabilities, rgb_to_lab
+from colorzoo.errors import DataError
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.weights.convert import convert_weights
+from colorzoo.weights.load import load_state_dict_file
+from colorzoo.zoo.xiao2020.model import PyramidColorization
+from colorzoo.zoo.xiao2020.network import LevelNetwork, color_histogram
+from colorzoo.zoo.xiao2020.published import convert_published, renamed
+from colorzoo.zoo.xiao2020.task import Xiao2020
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+
+@pytest.fixture
+def model() -> PyramidColorization:
+    found = smoke_model(model_card("xiao2020")).model
+    assert isinstance(found, PyramidColorization)
+    return found
+
+
+def test_a_histogram_counts_means_of_sixteen_pixels() -> None:
+    ab = torch.zeros(1, 2, 8, 8)
+    ab[:, 0, :4] = 50.0
+    ab[:, 0, 4:, ::2] = 40.0  # with the 0 beside it a mean of 20
+    found = color_histogram(ab)
+    flat = (torch.tensor([a, 0.0]).view(1, 2, 1, 1).expand(-1, -1, 4, 4) for a in (50.0, 20.0))
+    torch.testing.assert_close(found, torch.stack([*map(color_histogram, flat)]).mean(0))
+    torch.testing.assert_close(found.sum(), torch.tensor(1.0))
+
+
+@torch.inference_mode()
+def test_each_level_reads_the_colors_of_the_one_below(model: PyramidColorization) -> None:
+    seen: list[Tensor] = []
+    model.network.later.register_forward_pre_hook(lambda _, given: seen.extend(given))
+    prediction = model(sample_input("gray", (50, 70)))
+    assert prediction.ab.shape == (1, 2, 50, 70)
+    lightness, histogram, below = seen
+    assert lightness.shape[-2:] == (128, 128)
+    assert below.shape[-2:] == (16, 16)
+    torch.testing.assert_close(histogram, prior_probabilities().float()[None])
+    half = (prediction.extras["logits"] / 2).softmax(1)
+    wanted = torch.einsum("bqhw,qc->bchw", half, model.network.later.centers)
+    torch.testing.assert_close(prediction.ab[..., 0, 0], wanted[..., 0, 0], rtol=1e-4, atol=1e-3)
+
+
+@torch.inference_mode()
+def test_exemplars_looks_and_statistics_are_histograms(model: PyramidColorization) -> None:
+    assert isinstance(model, GivesLooks)
+    lightness, rgb = sample_input("gray", (40, 48)), sample_image((64, 64))
+
+    def colors(**given: Any) -> Tensor:
+        return model(lightness, Guidance(**given)).ab
+
+    look = model.look(rgb)
+    assert look.shape == (1, 2, 313)
+    torch.testing.assert_close(look[:, 0], color_histogram(rgb_to_lab(rgb)[:, 1:]))
+    torch.testing.assert_close(colors(exemplar=Exemplar.of_look(look)), colors(exemplar=Exemplar(rgb)))
+    torch.testing.assert_close(colors(exemplar=Exemplar(rgb, alpha=0.0)), colors())
+    assert not torch.allclose(colors(exemplar=Exemplar(rgb)), colors(), atol=1e-4)
+    shares = Exemplar.of_look(look[:, :1].expand(-1, 2, -1))
+    given = GlobalStatistics(histogram=look[:, 0])
+    torch.testing.assert_close(colors(statistics=given), colors(exemplar=shares))
+
+
+def test_the_caffe_files_are_converted(
+    model: PyramidColorization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statistics come with the factor by which they are too large; a factor on the logits is folded in."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "weights"))
+    from caffe_files import net
+
+    names = {"init": model.network.first, "sub": model.network.later}
+    files = {"init": "DEPN_init.caffemodel", "sub": "DEPN_sub.caffemodel"}
+    layers = [f"{p}conv{n}" for p in ("refer_", "small_") for n in (1, 2, 3, 4)]
+    layers += [f"RDB{b}_conv{n}" for b in (4, 5, 6) for n in (1, 2, 3, 4)]
+    layers += ["bw_conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv8_313"]
+    layers += [f"conv{b}_{n}" for b in (3, 4, 5, 6, 7, 8) for n in (1, 2, 3)]
+    norms = ["conv1_2", "conv2_2", *(f"conv{b}_3" for b in (3, 4, 5, 6, 7)), *layers[:8]]
+    for prefix, network in names.items():
+        own = network.state_dict()
+        blobs: dict[str, list[np.ndarray]] = {"conv8_313_rh": [np.full(1, 0.25, np.float32)]}
+        for layer in layers:
+            if renamed(f"{layer}.weight") in own:
+                blobs[layer] = [own[renamed(f"{layer}.{part}")].numpy() for part in ("weight", "bias")]
+        for layer in (f"{each}norm" for each in norms):
+            if renamed(f"{layer}.running_mean") in own:
+                statistics = [own[renamed(f"{layer}.running_{part}")] for part in ("mean", "var")]
+                blobs[layer] = [3 * each.numpy() for each in statistics] + [np.full(1, 3.0, np.float32)]
+        (tmp_path / files[prefix]).write_bytes(net(blobs))
+    out = tmp_path / "depn.safetensors"
+    convert_weights(tmp_path, model_card("xiao2020"), out, hparams={"width": 0.0625})
+    found = load_state_dict_file(out)
+    for key, value in model.state_dict().items():
+        if "num_batches" not in key:
+            factor = 0.5 if "class_head" in key else 1.0
+            torch.testing.assert_close(found[key], factor * value, msg=lambda m, k=key: f"{k}: {m}")
+    assert set(convert_published({"other.weight": torch.zeros(1)})) == {"other.weight"}
+
+
+def divergence(task: Xiao2020, logits: Tensor, ab: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the loss and what its gradient is that of, picture by picture."""
+    value, slope = torch.zeros(()), torch.zeros(())
+    centers = task.model.network.first.centers
+    prior = prior_probabilities().double()
+    factors = 1 / (0.5 * prior + 0.5 / 313)
+    factors = (factors / (prior * factors).sum()).float()
+    for one, true in zip(logits, ab[:, :, ::4, ::4], strict=True):
+        colorful = float(bool((true.abs() > 5).any()))
+        for row in range(true.shape[1]):
+            for column in range(true.shape[2]):
+                squared = (true[:, row, column] - centers).square().sum(1)
+                nearest = squared.topk(10, largest=False)
+                share = (-nearest.values / 50).exp()
+                share = share / share.sum()
+                log = one[:, row, column].log_softmax(0)[nearest.indices]
+                each = torch.special.xlogy(share, share).sum() - (share * log).sum()
+                value = value + each
+                slope = slope + colorful * factors[nearest.indices[0]] * each
+    return value / len(ab), slope / len(ab)
+
+
+@pytest.mark.parametrize("stage", ["first", "later"])
+def test_the_step(stage: str) -> None:
+    task = small("xiao2020", stage=stage)
+    assert isinstance(task, Xiao2020)
+    batch, lightness, ab = training_batch(32, 3)
+    batch["rgb"][2] = batch["rgb"][2].mean(0)
+    lab = rgb_to_lab(batch["rgb"])
+    lightness, ab = lab[:, :1], lab[:, 1:]
+    network: LevelNetwork = getattr(task.model.network, stage)
+    below = ()
+    if stage == "later":
+        below = (task.below(lightness, ab),)
+        half = torch.cat([lightness, ab], 1).unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+        first = task.model.network.first
+        colors = first.colors(first(half[:, :1], color_histogram(half[:, 1:])))
+        small_lightness = lightness.unfold(2, 8, 8).unfold(3, 8, 8).mean((4, 5))
+        levels = (255 * lab_to_rgb(torch.cat([small_lightness, colors], dim=1))).round()
+        torch.testing.assert_close(below[0], rgb_to_lab(levels / 255)[:, 1:], rtol=0, atol=1e-3)
+    found = task.training_step(batch, 0)
+    logits = network(lightness, color_histogram(ab), *below)
+    value, slope = divergence(task, logits, ab)
+    torch.testing.assert_close(found, value, rtol=1e-4, atol=0)
+    same(gradients(found, task), gradients(slope, task), rtol=2e-3, rounding=0.05)
+    with pytest.raises(DataError, match="multiples of 16"):
+        task.training_step(training_batch(24, 2)[0], 0)
+
+
+def test_the_later_levels_begin_as_the_first_and_all_decays() -> None:
+    task = small("xiao2020", stage="later")
+    before = task.model.network.later.coarse.convolutions[0].weight.clone()
+    task.continue_from("first")
+    network = task.model.network
+    torch.testing.assert_close(network.later.block5[0].weight, network.first.block5[0].weight)
+    torch.testing.assert_close(network.later.coarse.convolutions[0].weight, before)
+    (group,) = task.optimized_parameters()
+    assert any(each.ndim == 1 for each in group["params"])
+    assert "weight_decay" not in group
