@@ -118,8 +118,9 @@ def xiao2020_step(golden: Golden) -> None:
         golden.close(f"out_{name}_mean", norm.running_mean)
         golden.close(f"out_{name}_var", norm.running_var)
     before = {key: own[key].detach().clone() for key in keys}
-    options = {key: meta[key] for key in ("lr", "betas", "eps", "weight_decay")}
-    torch.optim.Adam(task.optimized_parameters(), **options).step()
+    options = {key: meta[key] for key in ("lr", "betas", "weight_decay")}
+    epsilon = meta["eps"] / (1 - meta["betas"][1]) ** 0.5  # Caffe adds it before it corrects the moments
+    torch.optim.Adam(task.optimized_parameters(), eps=epsilon, **options).step()
     golden.close("out_update_norm", torch.stack([(own[key] - before[key]).norm() for key in keys]))
 
 

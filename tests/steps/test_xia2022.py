@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import hull_centers, lab_to_rgb, prior_probabilities, rgb_to_lab
+from colorzoo.color import hull_centers, lab_to_rgb, prior_probabilities
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.zoo.xia2022.anchors import anchors_of, starts_of
 from colorzoo.zoo.xia2022.network import AnchorNetwork
 from colorzoo.zoo.xia2022.superpixels import pool
-from colorzoo.zoo.xia2022.task import TAPS, Xia2022, superpixel_losses
+from colorzoo.zoo.xia2022.task import TAPS, Xia2022
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -151,7 +151,3 @@ def test_anchors_are_drawn_by_the_pictures_seed(monkeypatch: pytest.MonkeyPatch)
     assert starts_of(torch.rand(1, 8), 3).max() < 3
     sizes = torch.tensor([[1.0, 2.0, 0.5, 9.0]])
     assert anchors_of(torch.tensor([[0, 0, 1, 1]]), sizes, 2).tolist() == [[False, True, False, True]]
-    shares = torch.zeros(1, 9, 32, 32)
-    shares[:, 4] = 1
-    truth = rgb_to_lab(torch.ones(1, 3, 32, 32))[:, 1:]
-    assert float(superpixel_losses(shares, truth)["color"]) < 1e-3

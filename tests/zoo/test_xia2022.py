@@ -10,7 +10,6 @@ from colorzoo import Guidance, Points
 from colorzoo.color import hull_centers
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.networks.clusters import kmeans
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_input
@@ -36,16 +35,6 @@ def test_hard_shares_give_the_mean_of_each_cell_and_spread_it_again() -> None:
     shares[:, 4], shares[:, 5] = 0, 1  # all to the cell on the right
     torch.testing.assert_close(pool(maps, shares)[..., 1:], wanted[..., :-1])
     assert sizes(shares)[..., 0].eq(0).all()
-
-
-def test_kmeans_finds_groups_and_keeps_a_center_without_members() -> None:
-    groups = torch.tensor([0.0, 10.0, 20.0]).repeat_interleave(5)
-    points = (groups[:, None] + 0.1 * torch.rand(15, 2))[None]
-    found = kmeans(points, torch.tensor([[0, 5, 10]]))
-    assert found.tolist() == [[0] * 5 + [1] * 5 + [2] * 5]
-    twice = kmeans(points, torch.tensor([[0, 0, 10]]))
-    assert set(twice[0, :10].tolist()) <= {0, 1}
-    assert set(twice[0, 10:].tolist()) == {2}
 
 
 def test_alternatives_are_far_apart_among_the_ten_likeliest() -> None:
@@ -92,7 +81,6 @@ def test_a_point_replaces_the_anchor_of_its_cluster() -> None:
     token = joined[-1][0, at[0], at[1]]
     color = hull_centers()[token[-314:-1].argmax()]
     assert color.tolist() == [40.0, 30.0]
-    assert not model(lightness, Guidance(points=Points.none(lightness))).extras["anchors"].equal(anchors)
 
 
 def test_the_superpixel_network_alone_is_loaded_and_the_rest_stays() -> None:

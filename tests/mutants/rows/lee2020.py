@@ -48,7 +48,7 @@ MUTANTS = (
         TASK,
         "(2 * shifts - 1)",
         "(2 * shifts.mean(1, keepdim=True) - 1)",
-        LOSS,
+        REFERENCES,
     ),
     Mutant(
         "scft-target-keeps-its-colors",
