@@ -6,7 +6,7 @@ RECIPES = (
     Recipe(
         config="bai2022/paper.yaml",
         source="fact sheet sscn, sections 4 to 6: the authors' options and SSCNet.backward",
-        rates={0: 1e-4, 499: 1e-4, 10_499: 1e-8},
+        rates={0: 1e-4, 499: 1e-4, 10_499: 1e-4 * 2 / 10_001},
         batch=8,
         epochs=105,
         settings={
