@@ -151,7 +151,7 @@ def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
         )
         summary = evaluate(plan).summary
     assert summary is not None, "only the first of several processes has a summary"
-    return f"{markdown(summary)}\n{source(table, summary)}"
+    return f"{markdown(summary)}{source(table, summary)}"
 
 
 def labeled_pictures(data: Path, table: Table, folder: Path) -> Path:
