@@ -48,7 +48,7 @@ CLAIMS = _common.DOCS / "claims"
 @pytest.mark.parametrize(
     ("ours", "stated", "verdict"),
     [
-        (Estimate(1.0, 0.5, 1.5), None, "reproduced"),
+        (Estimate(1.0, 0.5, 1.5), None, "sign reproduced"),
         (Estimate(1.0, 0.5, 1.5), 2.0, "reproduced"),
         (Estimate(0.9, 0.5, 1.5), 2.0, "direction only"),  # less than half
         (Estimate(1.0, -0.1, 2.1), None, "inconclusive"),  # the interval reaches zero
@@ -86,11 +86,11 @@ def test_one_of_many_rows_may_be_chance() -> None:
 
     barely, surely = claim(0.01, 2.0), claim(1.0, 1.2)
     assert barely.p_value == pytest.approx(0.0477, abs=5e-4)
-    assert [each.verdict for each in adjusted([barely])] == ["reproduced"]
+    assert [each.verdict for each in adjusted([barely])] == ["sign reproduced"]
     found = adjusted([barely, *[surely] * 3])
-    assert [each.verdict for each in found] == ["reproduced"] * 4  # the largest p needs no adjustment
+    assert [each.verdict for each in found] == ["sign reproduced"] * 4  # the largest p needs no adjustment
     found = adjusted([barely, claim(-1, 1.1), surely])
-    assert [each.verdict for each in found] == ["inconclusive", "inconclusive", "reproduced"]
+    assert [each.verdict for each in found] == ["inconclusive", "inconclusive", "sign reproduced"]
     assert "among 3 tests" in found[0].reason
     assert p_value_of(Estimate(-0.1, -0.2, 0.0), -0.5) < 1e-6  # no harm beyond the margin
     assert math.isnan(p_value_of(Estimate(1.0), 0.0))

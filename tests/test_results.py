@@ -1,5 +1,6 @@
 """The commands that measure the page *Results* and how far models follow their references."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 from colorzoo.prediction import AbPrediction
+from colorzoo.registry import model_card
 from tiny_evaluation import write_picture
 
 BEGIN, END = "<!-- automatic: written by `python -m benchmarks.results` -->", "<!-- end of automatic -->"
@@ -37,6 +39,43 @@ def test_the_page_has_every_table_with_the_default() -> None:
     assert "| colorzoo2026 | 0 |" in page
 
 
+def rows_of(name: str) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the numbers of a table of the page by method and interactions, then by heading."""
+    page = results.PAGE.read_text(encoding="utf-8")
+    text = page.partition(f"<!-- {name}: ")[2].partition(f"<!-- end of {name} -->")[0]
+    head, _, *lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    titles = [title.partition(" [")[0].strip(" ↑↓") for title in head]
+    found = {}
+    for name, count, *cells in lines:
+        values = (float(cell.split()[0].replace("∞", "inf")) for cell in cells)
+        found[name, count] = dict(zip(titles[2:], values, strict=True))
+    return found
+
+
+CRITERIA = [
+    ("automatic", "0", "PSNR", "colors nearest to the truth"),
+    ("people", "0", "PSNR", "colors nearest to the truth"),
+    ("automatic", "0", "Colorfulness", "vivid colors"),
+    ("references", "1", "PSNR", "its colors where they fit, nearest to the truth"),
+    ("references", "1", "Histogram int.", "as much of its colors as a network takes"),
+    ("references", "1", "Histogram int.", "as much of its colors as possible, without a network"),
+]
+
+
+@pytest.mark.parametrize(("table", "count", "number", "wish"), CRITERIA)
+def test_the_choice_of_a_model_follows_the_results(table: str, count: str, number: str, wish: str) -> None:
+    page = (results.PAGE.parent / "choose.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if f" {wish}" in line and line.startswith("|")]
+    chosen = line.split("`")[1]
+    trained = model_card(chosen).trainable
+    rows = {
+        name: row[number]
+        for (name, interactions), row in rows_of(table).items()
+        if interactions == count and name not in ("gray", "truth") and model_card(name).trainable == trained
+    }
+    assert max(rows, key=rows.__getitem__) == chosen
+
+
 def test_one_command_measures_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for index in range(3):
         write_picture(tmp_path / "photos" / f"{index}.png", index)
@@ -51,6 +90,23 @@ def test_one_command_measures_a_table(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "Colored as colorize does" in text
     assert "The first 2 pictures of `photos`, by name (digest " in text
     assert results.main(["none"]) == 2
+
+
+def test_pictures_with_a_class_are_copied_with_their_labels(tmp_path: Path) -> None:
+    for seed, name in enumerate(("0.png", "1.png", "2.png")):
+        write_picture(tmp_path / "photos" / name, seed)
+    sources = (
+        "photos/0.png,a/b:n01440764_tench.JPEG",
+        "photos/1.png,a/b:park.jpg",
+        "else/2.png,a/b:n01440764_x",
+    )
+    (tmp_path / "list.csv").write_text("\n".join(["path,source", *sources]))
+    table = results.Table("judge", ("gray",), "automatic", ("classification",), "photos", sources="list.csv")
+    folder = results.labeled_pictures(tmp_path, table, tmp_path / "out")
+    assert sorted(path.name for path in folder.iterdir()) == ["0.png", "labels.csv"]
+    assert (folder / "labels.csv").read_text() == "picture,label\n0.png,0\n"
+    with pytest.raises(DataError, match="no picture of nowhere"):
+        results.labeled_pictures(tmp_path, replace(table, pictures="nowhere"), tmp_path / "none")
 
 
 def test_pairs_with_a_gray_target_are_left_out(tmp_path: Path) -> None:

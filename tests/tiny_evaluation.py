@@ -25,7 +25,15 @@ interactions: [0, 3]
 metrics: [psnr, cdr, cf]
 target: {metric: psnr, value: 15}
 """
-FILES = ("manifest.json", "per_image.csv", "report.html", "results.json", "results.md", "results.tex")
+FILES = (
+    "manifest.json",
+    "per_image.csv",
+    "references.bib",
+    "report.html",
+    "results.json",
+    "results.md",
+    "results.tex",
+)
 
 
 def write_picture(path: Path, seed: int, size: tuple[int, int] = (40, 48)) -> None:

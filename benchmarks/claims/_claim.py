@@ -14,7 +14,7 @@ from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
 from colorzoo.evaluation.summary import SIGNIFICANT
 
 Column = NDArray[np.float64]
-Verdict = Literal["reproduced", "direction only", "inconclusive", "not reproduced"]
+Verdict = Literal["reproduced", "sign reproduced", "direction only", "inconclusive", "not reproduced"]
 RESAMPLES, SEED = 4000, 0
 _DEVIATIONS = 2 * 1.959964  # of a normal distribution in a 95 % interval
 SIZE = 0.5  # fraction of the paper's effect from which ours counts as one of its size
@@ -172,9 +172,9 @@ def gain_verdict(ours: Estimate, stated: float | None = None) -> tuple[Verdict, 
         stated: The paper's effect in the same unit, if it is comparable.
 
     Returns:
-        Reproduced: the interval lies above zero and the mean is at least half of the paper's effect.
-        Direction only: the interval lies above zero. Inconclusive: it reaches zero, or is not known. Not
-        reproduced: it lies below zero.
+        Reproduced: the interval lies above zero and the mean is at least half of the paper's effect. Sign
+        reproduced: it lies above zero, and no effect is stated. Direction only: it lies above zero, with a
+        smaller mean. Inconclusive: it reaches zero, or is not known. Not reproduced: it lies below zero.
     """
     if math.isnan(ours.value):
         return "inconclusive", "nothing could be measured"
@@ -187,7 +187,7 @@ def gain_verdict(ours: Estimate, stated: float | None = None) -> tuple[Verdict, 
     if stated is not None and ours.value < SIZE * stated:
         return "direction only", f"beyond chance, but less than half of the paper's effect ({stated:g})"
     if stated is None:
-        return "reproduced", "beyond chance; no comparable size is stated"
+        return "sign reproduced", "beyond chance; no comparable size is stated"
     return "reproduced", "beyond chance, and at least half of the paper's effect"
 
 

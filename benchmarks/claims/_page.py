@@ -29,8 +29,9 @@ not levels.
 The rules of the verdicts are in `benchmarks/claims/_claim.py` and do not depend on the numbers:
 
 - **reproduced**: the 95 % interval of the effect (bootstrap over pictures) lies on the paper's side of zero,
-  and the effect is at least half of the paper's where that is comparable. A claim of no harm: the interval
-  lies above the margin in the row.
+  and the effect is at least half of the paper's. A claim of no harm: the interval lies above the margin in
+  the row.
+- **sign reproduced**: the interval lies on the paper's side, and the paper states no comparable number.
 - **direction only**: the interval lies on the paper's side, but the effect is less than half of the paper's.
 - **inconclusive**: the interval reaches zero (or the margin), no interval is known, or chance may
   explain it among so many rows: p is 0.05 or more after Holm's adjustment over the page.
@@ -58,6 +59,7 @@ _RULES = re.compile(
 _EARLIER = re.compile(r"recorded earlier \(\[the paper's page\]\(([^)]+)\), ([^)]*)\), not measured again")
 COLORS = {
     "reproduced": "tab:green",
+    "sign reproduced": "tab:olive",
     "direction only": "tab:orange",
     "inconclusive": "tab:gray",
     "not reproduced": "tab:red",

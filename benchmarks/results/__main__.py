@@ -1,4 +1,5 @@
-"""``python -m benchmarks.results [TABLE ...] --data DATA [--limit N]``: measure tables of the page *Results*.
+"""``python -m benchmarks.results [TABLE ...] --data DATA [--limit N]``: measure tables of the page *Results*,
+or with ``--published`` those of the authors' weights.
 
 Each table stands between two comments of ``docs/evaluation.md`` and is replaced as a whole.
 """
@@ -7,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from timm.data import ImageNetInfo
+
 from benchmarks._common import DOCS, where, write_text
+from benchmarks.results.published import measure_published
+from colorzoo.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Plan, evaluate, load_protocol
+from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import markdown
 
@@ -36,6 +42,7 @@ class Table:
         metrics: Metrics.
         pictures: Folder of the pictures below the data, and what it is called on the page.
         pairs: List of pairs below that folder; those with a gray target are left out.
+        sources: List of the sources of pictures below the data; only those with a class of ImageNet count.
     """
 
     name: str
@@ -44,15 +51,40 @@ class Table:
     metrics: tuple[str, ...]
     pictures: str
     pairs: str = ""
+    sources: str = ""
 
 
+AUTOMATIC_MODELS = (
+    "colorzoo2026",
+    "zhang2017_local_small",
+    "kang2023_small",
+    "zhang2016_small",
+    "gray",
+    "truth",
+)
+AUTOMATIC_METRICS = ("psnr", "worse_than_gray", "ssim", "ab_rmse", "auc", "cf")
 TABLES = (
     Table(
         "automatic",
-        ("colorzoo2026", "zhang2017_local_small", "kang2023_small", "zhang2016_small", "gray", "truth"),
+        AUTOMATIC_MODELS,
         "automatic",
-        ("psnr", "ssim", "ab_rmse", "auc", "cf"),
+        AUTOMATIC_METRICS,
         "photos/val",
+    ),
+    Table(
+        "people",
+        AUTOMATIC_MODELS,
+        "automatic",
+        AUTOMATIC_METRICS,
+        "photos/val_people",
+    ),
+    Table(
+        "judge",
+        AUTOMATIC_MODELS,
+        "automatic",
+        ("classification", "fid:efficientnet-lite0", "kid:efficientnet-lite0", "cf"),
+        "photos/val",
+        sources="manifest.csv",
     ),
     Table(
         "references",
@@ -74,11 +106,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="use only the first N pictures")
     parser.add_argument("--cache", type=Path, default=Path("runs/results"), help="folder that keeps results")
     parser.add_argument("--page", type=Path, default=PAGE, help="page to write into")
+    parser.add_argument(
+        "--published",
+        metavar="REPORT",
+        type=Path,
+        help="instead fetch the authors' weights, measure them on PASCAL VOC 2012 (or ImageNet's validation "
+        "pictures) below --data, and write a report",
+    )
     args = parser.parse_args(arguments)
     if unknown := sorted({*args.tables} - {*known}):
         print(f"no table {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     try:
+        if args.published:
+            outcome = measure_published(args.data, args.published)
+            warn(outcome)
+            print_scores(outcome, args.published)
+            return int(bool(outcome.skipped))
         for table in TABLES:
             if table.name in (args.tables or known):
                 text = measured(table, args.data, args.limit, args.cache)
@@ -92,10 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
     """Measure a table and return it as Markdown."""
     with TemporaryDirectory() as folder:
+        pictures = data / table.pictures
+        if table.sources:
+            pictures = labeled_pictures(data, table, Path(folder) / "pictures")
         plan = Plan(
             models=table.models,
-            data=data / table.pictures,
-            output=Path(folder),
+            data=pictures,
+            output=Path(folder) / "report",
             protocol=load_protocol(table.protocol),
             metrics=table.metrics,
             pairs=str(color_pairs(data / table.pairs, Path(folder))) if table.pairs else None,
@@ -104,7 +151,30 @@ def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
         )
         summary = evaluate(plan).summary
     assert summary is not None, "only the first of several processes has a summary"
-    return f"{markdown(summary)}\n{source(table, summary)}"
+    return f"{markdown(summary)}{source(table, summary)}"
+
+
+def labeled_pictures(data: Path, table: Table, folder: Path) -> Path:
+    """Copy the pictures of a table that show a class of ImageNet to a folder, with their labels; return it.
+
+    The list of sources has the columns path and source, which ends with ``nNNNNNNNN_...`` for such a picture.
+    """
+    classes = {name: index for index, name in enumerate(ImageNetInfo().label_names())}
+    folder.mkdir()
+    lines = ["picture,label"]
+    with (data / table.sources).open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            name = row["source"].rpartition(":")[2].partition("_")[0]
+            if row["path"].startswith(f"{table.pictures}/") and name in classes:
+                picture = data / row["path"]
+                shutil.copyfile(picture, folder / picture.name)
+                lines.append(f"{picture.name},{classes[name]}")
+    if len(lines) == 1:
+        raise DataError(
+            f"{data / table.sources} lists no picture of {table.pictures} with a class of ImageNet."
+        )
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
 
 
 def color_pairs(pairs: Path, folder: Path) -> Path:
@@ -121,14 +191,15 @@ def color_pairs(pairs: Path, folder: Path) -> Path:
 
 def source(table: Table, summary: Summary) -> str:
     """Return which pictures were measured, when and where."""
-    digest = hashlib.sha256("".join(sorted(item.key for item in summary.items)).encode()).hexdigest()[:12]
     kind = (
         f"pairs of `{table.pairs}` whose target has color"
         if table.pairs
+        else f"pictures of `{table.pictures}` with a class of ImageNet, by name"
+        if table.sources
         else f"pictures of `{table.pictures}`, by name"
     )
     today = datetime.now(UTC).date().isoformat()
-    return f"The first {len(summary.items)} {kind} (digest {digest}); {today}, {where()}."
+    return f"The first {len(summary.items)} {kind} (digest {summary.digest}); {today}, {where()}."
 
 
 def with_table(page: str, name: str, text: str) -> str:

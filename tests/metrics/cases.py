@@ -175,7 +175,7 @@ def colorfulness_share(batch: Batch) -> Values:
     return {"": ours / true}
 
 
-def gray_gain(batch: Batch) -> Values:
+def gray_gains(batch: Batch) -> list[float]:
     found = []
     for made, true in pairs(batch, "rgb", "target"):
         lightness = rgb2lab(true) * [1, 0, 0]
@@ -185,7 +185,15 @@ def gray_gain(batch: Batch) -> Values:
             peak_signal_noise_ratio(true, made, data_range=1.0)
             - peak_signal_noise_ratio(true, gray, data_range=1.0)
         )
-    return {"": float(np.mean(found))}
+    return found
+
+
+def gray_gain(batch: Batch) -> Values:
+    return {"": float(np.mean(gray_gains(batch)))}
+
+
+def worse_than_gray(batch: Batch) -> Values:
+    return {"": float(np.mean(np.array(gray_gains(batch)) < -0.01))}
 
 
 EXEMPLARS = [{"ab": batch["ab"], "reference_ab": batch["target_ab"]} for batch in PICTURES]
@@ -252,6 +260,10 @@ AB_CASES = [
     ),
     Case("intersection", metrics.HistogramIntersection, EXEMPLARS, intersection, gradient_of="ab"),
 ]
+MIXED = [
+    {"rgb": batch["rgb"].where(batch["rgb"][:, :1] > 0.5, 0.5), "target": batch["target"]}
+    for batch in PICTURES
+]
 NEARLY_GRAY = [{**batch, "target_ab": batch["target_ab"] * 0.1} for batch in AB]
 APPEARANCE_CASES = [
     Case(
@@ -268,6 +280,7 @@ APPEARANCE_CASES = [
     Case(
         "gray_gain", metrics.GrayGain, RGB, gray_gain, tolerance=0.02
     ),  # levels where two Lab formulas differ
+    Case("worse_than_gray", metrics.WorseThanGray, MIXED, worse_than_gray),
 ]
 DIFFERENCE_CASES = [Case("ciede2000", metrics.MeanCIEDE2000, RGB, ciede2000, tolerance=2e-3)]
 SSIM_CASES = [Case("mean_ssim", metrics.MeanSSIM, RGB, mean_ssim)]

@@ -18,6 +18,7 @@ from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.testing import sample_input
 from colorzoo.weights import read_weights, save_weights
+from colorzoo.weights.provenance import Provenance
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -74,6 +75,30 @@ def test_a_folder_gives_the_same_colors(tmp_path: Path, hparams: dict[str, Any])
     assert torch.equal(answer(colorzoo.from_pretrained(folder)), answer(model))
     assert "# zhang2016" in (folder / "README.md").read_text()
     assert read_weights(folder / "model.safetensors").provenance == model.provenance.to_dict()
+
+
+def test_the_page_of_a_folder_says_what_is_known(tmp_path: Path) -> None:
+    model = create_coloring_model("zhang2016_small")
+
+    def page(name: str) -> str:
+        return (model.save_pretrained(tmp_path / name) / "README.md").read_text()
+
+    entry = colorzoo.model_card("zhang2016_small").weights["default"]
+    shipped = page("shipped")
+    assert "license: apache-2.0" in shipped
+    assert f"Trained on: {entry.trained_on}" in shipped
+    assert "[Paper](https://arxiv.org/abs/1603.08511), 2016" in shipped
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    model.provenance = Provenance(
+        start={"model": "zhang2016_small"}, data={"pictures": 1234, "sha256": "ab" * 32}, steps=5000
+    )
+    mine = page("mine")
+    assert "license:" not in mine
+    assert "Base model: zhang2016_small." in mine
+    assert "Trained on 1,234 pictures (SHA-256 of their names abababababababab), 5,000 steps." in mine
+    model.provenance = Provenance()
+    assert "Add here how the weights were trained" in page("unknown")
 
 
 def test_a_plain_model_is_saved_too_and_nothing_is_replaced_unasked(tmp_path: Path) -> None:

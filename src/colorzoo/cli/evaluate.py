@@ -65,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--threads", metavar="N", type=int, default=1, help="of torch on a CPU (default: %(default)s)"
     )
+    parser.add_argument(
+        "--bibtex", action="store_true", help="print what to cite for these models and metrics, too"
+    )
     parser.add_argument("--list", action="store_true", help="list protocols and metrics")
 
 
@@ -83,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     warn(outcome)
     print_scores(outcome, args.output)
+    if args.bibtex:
+        print((args.output / "references.bib").read_text(encoding="utf-8"), end="")
     return 1 if outcome.skipped else 0
 
 

@@ -19,7 +19,7 @@ from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.published import Published
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import EvaluationSetup, Summary
-from colorzoo.evaluation.tables import Cell, best_of, heading, interval, number, score_cell
+from colorzoo.evaluation.tables import Cell, heading, interval, number, score_cell
 from colorzoo.metrics.outputs import Output
 from colorzoo.plots import COLORS, Curve, draw_curve
 
@@ -59,7 +59,6 @@ def page(summary: Summary, cache: Cache) -> str:
         outputs=setup.outputs,
         notes=_notes(summary),
         most=max(row.count for row in summary.rows),
-        best={output.key: best_of(summary.rows, output) for output in setup.outputs},
         legend=[(method.name, color_of(summary, method.name)) for method in setup.methods],
         curves=_curves(summary),
         published=[(entry, _ours(summary, entry)) for entry in summary.published],

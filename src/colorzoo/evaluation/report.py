@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from colorzoo.atomic import write_atomic
 from colorzoo.environment import describe_run
+from colorzoo.evaluation.bibtex import bibtex
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
+from colorzoo.evaluation.paper import latex
 from colorzoo.evaluation.summary import Comparison, Row, Summary
-from colorzoo.evaluation.tables import latex, markdown, per_image, plain
+from colorzoo.evaluation.tables import markdown, per_image, plain
 
 SCHEMA = 1
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
     """Write all files of a report; ``results.json`` is written last and so marks a complete report."""
+    found = plain(results(summary))
+    names = [method.name for method in summary.setup.methods]
     files = {
         "per_image.csv": per_image(summary),
         "results.md": markdown(summary),
-        "results.tex": latex(summary),
+        "results.tex": latex(found),
+        "references.bib": bibtex(names, [measure.name for measure in summary.setup.measures]),
         "manifest.json": _json(manifest(summary)),
         "report.html": page(summary, cache),
-        "results.json": _json(results(summary)),
+        "results.json": _json(found),
     }
     for name, text in files.items():
         write_atomic(folder / name, text.encode())
@@ -86,15 +92,21 @@ def results(summary: Summary) -> dict[str, Any]:
         "schema": SCHEMA,
         "protocol": setup.protocol.label,
         "deviation": setup.deviation,
+        "setup": _setup(summary),
         "pictures": len(summary.items),
         "skipped": len(summary.skipped),
         "gray": len(summary.gray),
         "notes": list(setup.notes),
         "metrics": {
-            keys[output.key]: {"title": output.title, "unit": output.unit, "better": output.better}
+            keys[output.key]: {
+                "title": output.title,
+                "unit": output.unit,
+                "better": output.better,
+                "digits": output.digits,
+            }
             for output in setup.outputs
         },
-        "results": [_row(row, keys) for row in summary.rows],
+        "results": [_row(row, keys, summary.best) for row in summary.rows],
         "target": {"metric": target.metric, "value": target.value, "methods": reach}
         if target and reach
         else None,
@@ -104,13 +116,33 @@ def results(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, keys: dict[str, str]) -> dict[str, Any]:
+def _setup(summary: Summary) -> dict[str, Any]:
+    """Return how the numbers were made, as far as a paper says it."""
+    setup, protocol = summary.setup, summary.setup.protocol
+    return {
+        "title": protocol.title,
+        "source": protocol.source,
+        "coloring": protocol.coloring_note,
+        "user": "" if protocol.user is None else protocol.user.name,
+        "interactions": sorted({row.count for row in summary.rows}),
+        "digest": summary.digest,
+        "resamples": setup.resamples,
+        "seed": protocol.seed,
+        "methods": [{"name": method.name, **method.about} for method in setup.methods],
+        "machine": setup.machine.label,
+        "threads": setup.machine.threads,
+        "versions": setup.machine.versions,
+    }
+
+
+def _row(row: Row, keys: dict[str, str], best: Mapping[tuple[str, int], frozenset[str]]) -> dict[str, Any]:
     scores = {
         keys[key]: {
             **vars(score.estimate),
             "pictures": score.pictures,
             "exact": score.exact,
             "left_out": score.left_out,
+            "best": row.method in best.get((key, row.count), ()),
         }
         for key, score in row.scores.items()
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
-from colorzoo.evaluation.methods import Method, truth_method
+from colorzoo.evaluation.methods import PSEUDO, Method, truth_method
 from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.published import Published, published_for
@@ -159,6 +161,7 @@ class Summary:
         gray: Names of evaluated pictures without color.
         tables: Moments by method and number of interactions.
         rows: Scores by method and number of interactions.
+        best: The best methods, by key of the output and number of interactions; see `best_methods`.
         reaches: Interactions to the protocol's target, by method.
         compared: The two methods that were compared, if any.
         comparisons: Their differences.
@@ -171,10 +174,16 @@ class Summary:
     gray: tuple[str, ...]
     tables: Mapping[tuple[str, int], Table]
     rows: tuple[Row, ...]
+    best: Mapping[tuple[str, int], frozenset[str]]
     reaches: Mapping[str, Reach]
     compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
     published: tuple[Published, ...]
+
+    @property
+    def digest(self) -> str:
+        """First digits of the SHA-256 of the pictures' hashes, whatever their order."""
+        return hashlib.sha256("".join(sorted(item.key for item in self.items)).encode()).hexdigest()[:12]
 
     @property
     def gray_notes(self) -> tuple[str, ...]:
@@ -225,6 +234,7 @@ def summarize(
         tuple(gray),
         tables,
         tuple(_row(setup, name, count, table, weights, distances) for (name, count), table in tables.items()),
+        best_methods(setup, tables, weights),
         _reaches(setup, tables, weights),
         compare,
         _comparisons(setup, tables, weights, compare),
@@ -305,6 +315,45 @@ def _row(
             distance = distances[name, count, output.key]
             scores[output.key] = Score(Estimate(distance), len(table.given), 0, 0)
     return Row(name, count, float(table.given.mean()), scores)
+
+
+def best_methods(
+    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights
+) -> dict[tuple[str, int], frozenset[str]]:
+    """Return the best methods by key of the output and number of interactions, where there are any.
+
+    They are the method with the best number and those with the same printed one, if the difference of every
+    other method is beyond chance: p below `SIGNIFICANT` after Holm's adjustment. Truth and gray do not take
+    part, and numbers without an interval have no best.
+    """
+    found = {}
+    for output in setup.outputs:
+        for count in sorted({count for _, count in tables}):
+            moments = {
+                name: table.moments[output.key]
+                for (name, others), table in tables.items()
+                if others == count and name not in PSEUDO and output.key in table.moments
+            }
+            if output.better != "neither" and (best := _best(moments, output, weights)):
+                found[output.key, count] = best
+    return found
+
+
+def _best(moments: Mapping[str, Moments], output: Output, weights: Weights) -> frozenset[str]:
+    """Return the best of some methods by their moments; see `best_methods`."""
+    sign = 1 if output.better == "higher" else -1
+    values = {name: sign * float(output.finish(found.sum(0))) for name, found in moments.items()}
+    finite = {name: value for name, value in values.items() if isfinite(value)}
+    if len(finite) < 2:
+        return frozenset()
+    first = max(finite, key=finite.__getitem__)
+    printed = {name: f"{value:.{output.digits}f}" for name, value in finite.items()}
+    tied = frozenset(name for name in finite if printed[name] == printed[first])
+    tests = [
+        difference(moments[first], moments[name], output.finish, weights).p_value
+        for name in finite.keys() - tied
+    ]
+    return tied if tests and all(p < SIGNIFICANT for p in holm(tests)) else frozenset()
 
 
 def _reaches(

@@ -1,11 +1,11 @@
-"""Text of numbers, tables for papers and readme files, and the table of single pictures."""
+"""Text of numbers, the table of readme files, and the table of single pictures."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +17,6 @@ from colorzoo.metrics.outputs import Output
 
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 DIGITS = 6  # significant digits of all numbers in files: enough for readers, coarser than rounding noise
-_LATEX = str.maketrans(
-    {
-        "_": r"\_",
-        "%": r"\%",
-        "&": r"\&",
-        "#": r"\#",
-        "↑": r"$\uparrow$",
-        "↓": r"$\downarrow$",
-        "∞": r"$\infty$",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -79,9 +68,14 @@ def score_cell(score: Score, output: Output) -> Cell:
 
 def heading(output: Output) -> str:
     """Return a column heading: title, unit and an arrow in the better direction."""
-    unit = f" [{output.unit}]" if output.unit else ""
-    arrow = ARROWS[output.better]
-    return f"{output.title}{unit}{' ' + arrow if arrow else ''}"
+    return titled_heading({"title": output.title, "unit": output.unit, "better": output.better})
+
+
+def titled_heading(metric: Mapping[str, Any]) -> str:
+    """Return a column heading from the title, unit and better direction of a number."""
+    unit = f" [{metric['unit']}]" if metric["unit"] else ""
+    arrow = ARROWS[metric["better"]]
+    return f"{metric['title']}{unit}{' ' + arrow if arrow else ''}"
 
 
 def plain(value: Any) -> Any:
@@ -113,27 +107,6 @@ def markdown(summary: Summary) -> str:
     return "\n".join([*lines, "", *_caption(summary), ""])
 
 
-def latex(summary: Summary) -> str:
-    """Return the results as a LaTeX table (booktabs); the best of a column is bold."""
-    outputs = summary.setup.outputs
-    heads = [head.translate(_LATEX) for head in _headings(outputs)]
-    best = {output.key: best_of(summary.rows, output) for output in outputs}
-    lines = [
-        r"\begin{tabular}{lr" + "r" * len(outputs) + "}",
-        r"\toprule",
-        " & ".join(heads) + r" \\",
-        r"\midrule",
-    ]
-    for row in summary.rows:
-        cells = [row.method.translate(_LATEX), str(row.count)]
-        for cell, output in zip(_cells(row, outputs), outputs, strict=True):
-            text = cell.text.translate(_LATEX)
-            cells.append(rf"\textbf{{{text}}}" if cell.value == best[output.key] else text)
-        lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(["% " + line for line in _caption(summary)] + lines) + "\n"
-
-
 def per_image(summary: Summary) -> str:
     """Return a CSV file with a row for each picture, method and number of interactions."""
     outputs = [output for output in summary.setup.outputs if output.per_picture]
@@ -159,15 +132,6 @@ def _headings(outputs: Sequence[Output]) -> list[str]:
 
 def _cells(row: Row, outputs: Sequence[Output]) -> list[Cell]:
     return [score_cell(row.scores[output.key], output) for output in outputs]
-
-
-def best_of(rows: Sequence[Row], output: Output) -> float | None:
-    """Return the best value of a column without truth and gray; None if there is none."""
-    values = [row.scores[output.key].estimate.value for row in rows if row.method not in ("truth", "gray")]
-    finite = [value for value in values if np.isfinite(value)]
-    if not finite or output.better == "neither":
-        return None
-    return max(finite) if output.better == "higher" else min(finite)
 
 
 def _caption(summary: Summary) -> list[str]:

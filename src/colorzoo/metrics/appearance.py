@@ -30,6 +30,7 @@ NEUTRAL_WINDOW = 9  # pixels; JPEG noise has chroma, but its mean is near 0
 COLORED_ABOVE = 15.0  # chroma of the truth
 VISIBLE_ABOVE = 6.0  # chroma of a result above which its hue is visible
 HUE_TOLERANCE = math.radians(35)
+ROUNDING = 0.01  # dB
 
 
 def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
@@ -323,3 +324,30 @@ class GrayGain(MeanDecibels):
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
         return self.decibels_output("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")
+
+
+class WorseThanGray(PictureMean):
+    """Share of pictures whose PSNR is more than 0.01 dB below that of no color at all.
+
+    Examples:
+        >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
+        >>> WorseThanGray()(torch.cat([truth[:1], 1 - truth[1:]]), truth)
+        tensor(0.5000)
+
+    Pictures with a gray truth are left out. Less than 0.01 dB is rounding.
+    """
+
+    names = {"worse_than_gray": {}}
+    higher_is_better = False
+    is_differentiable = False
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        require_pair(rgb, target, 3, values=self.validate_args)
+        gain = gray_gain(rgb, target)
+        # a gray truth makes the gain minus infinite, or NaN for a result without color
+        self.add((gain < -ROUNDING).float().masked_fill(gain.isneginf() | gain.isnan(), torch.nan))
+
+    def outputs(self, mark: str = "") -> tuple[Output, ...]:
+        """See `ColorMetric.outputs`."""
+        return (Output("psnr_rgb_8bit_below_gray_share", "Worse than gray", "", "lower", mean_of_moments, 2),)

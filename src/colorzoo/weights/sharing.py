@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorzoo.atomic import write_atomic
-from colorzoo.card import ModelCard
+from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import WeightsError
 from colorzoo.registry import card_of, cards_of, model_card
+from colorzoo.weights.catalog import weight_file
 from colorzoo.weights.download import is_offline
-from colorzoo.weights.load import CONVENTIONS, model_of_file, save_weights
+from colorzoo.weights.load import CONVENTIONS, model_of_file, read_weights, save_weights
 from colorzoo.weights.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def save_folder(
     }
     try:
         save_weights(folder / _WEIGHTS, state_dict, metadata, half=False)
-        write_atomic(folder / _README, _readme(card).encode())
+        write_atomic(folder / _README, _readme(card, state_dict, provenance).encode())
     except OSError as error:
         raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
 
@@ -123,24 +124,61 @@ def _fetched(repository: str, offline: bool) -> Path:
         ) from error
 
 
-def _readme(card: ModelCard) -> str:
+def _readme(card: ModelCard, state_dict: Mapping[str, Tensor], provenance: Provenance) -> str:
     """Return the card as the README of a repository of the Hub."""
     guidance = ", ".join(card.guidance) or "none"
-    return f"""---
-library_name: colorzoo
-pipeline_tag: image-to-image
-tags:
-- colorization
----
-# {card.name}: {card.title}
+    shipped = _shipped(card, state_dict)
+    head = ["library_name: colorzoo", "pipeline_tag: image-to-image", "tags:", "- colorization"]
+    if shipped is not None:
+        head.append(f"license: {shipped.license.lower()}")
+    paper = f" [Paper]({card.paper})," if card.paper else ""
+    if shipped is not None:
+        about = [f"Trained on: {shipped.trained_on}", f"License of the weights: {shipped.license}."]
+    else:
+        about = [*_training(provenance), "Add here how good the weights are, and their license."]
+    return "\n".join(
+        [
+            "---",
+            *head,
+            "---",
+            f"# {card.name}: {card.title}",
+            "",
+            f"{card.summary}{paper} {card.year}. Guidance: {guidance}.",
+            "",
+            "```python",
+            "import colorzoo",
+            "",
+            f'model = colorzoo.create_model("{HUB}OWNER/NAME")  # colorzoo.from_pretrained takes a folder',
+            "```",
+            "",
+            *about,
+            "",
+        ]
+    )
 
-{card.summary} [Paper]({card.paper}), {card.year}. Guidance: {guidance}.
 
-```python
-import colorzoo
+def _shipped(card: ModelCard, state_dict: Mapping[str, Tensor]) -> Weights | None:
+    """Return the embedded weights of a card, if these are the same."""
+    for tag, entry in card.weights.items():
+        path = weight_file(card, tag).path
+        if entry.file is not None and path.is_file():
+            known = read_weights(path).state_dict
+            if known.keys() == state_dict.keys() and all(
+                known[name].float().equal(tensor.float().cpu()) for name, tensor in state_dict.items()
+            ):
+                return entry
+    return None
 
-model = colorzoo.create_model("{HUB}OWNER/NAME")  # or the path of this folder to colorzoo.from_pretrained
-```
 
-Add here how the weights were trained, on which data, how good they are, and their license.
-"""
+def _training(provenance: Provenance) -> list[str]:
+    """Return sentences on the training, as far as it was recorded."""
+    lines = []
+    start = provenance.start or {}
+    if base := start.get("model") or start.get("file"):
+        lines.append(f"Base model: {base}.")
+    if provenance.data:
+        lines.append(
+            f"Trained on {provenance.data['pictures']:,} pictures (SHA-256 of their names "
+            f"{provenance.data['sha256'][:16]}), {provenance.steps:,} steps."
+        )
+    return lines or ["Add here how the weights were trained, and on which data."]

@@ -1,0 +1,76 @@
+"""BibTeX of what an evaluation used, from the references in ``CITATION.cff``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import colorzoo
+from colorzoo.errors import UnknownModelError
+from colorzoo.evaluation.protocol import load_yaml
+from colorzoo.registry import model_card
+
+OURS = "colorzoo"
+_KINDS = {"conference-paper": ("inproceedings", "booktitle"), "article": ("article", "journal")}
+
+
+@cache
+def citation() -> Mapping[str, Any]:
+    """Return the content of ``CITATION.cff``, from the package or the checkout."""
+    package = Path(colorzoo.__path__[0])
+    path = next(
+        path for path in (package / "CITATION.cff", package.parents[1] / "CITATION.cff") if path.is_file()
+    )
+    return dict(load_yaml(path.read_text(encoding="utf-8")))
+
+
+def key_of_model(name: str) -> str:
+    """Return the key of a model's reference, the folder of its paper; empty for what is no model."""
+    try:
+        return model_card(name).task.split(".")[2]
+    except UnknownModelError:
+        return ""
+
+
+def bibtex(models: Collection[str], metrics: Collection[str]) -> str:
+    """Return the entries of colorzoo, and of the papers of models and metrics.
+
+    Examples:
+        >>> print(bibtex(["zhang2016_small"], []).partition("@inproceedings")[2].splitlines()[0])
+        {zhang2016,
+
+    Args:
+        models: Names of models; others are passed over.
+        metrics: Names of metrics without networks.
+    """
+    wanted = {*map(key_of_model, models), *metrics}
+    entries = [_entry(OURS, {**citation(), "type": "software", "year": None})]
+    for reference in citation()["references"]:
+        names, _, venue = reference["notes"].partition("; published at ")
+        keys = names.removeprefix("metric ").split(", ")
+        if wanted & {*keys}:
+            entries.append(_entry(keys[0], {**reference, "venue": venue}))
+    return "\n".join(entries)
+
+
+def _entry(key: str, reference: Mapping[str, Any]) -> str:
+    kind, place = _KINDS.get(reference["type"], ("misc", "howpublished"))
+    fields = {
+        "title": f"{{{reference['title']}}}",
+        "author": " and ".join(map(_author, reference["authors"])),
+        place: reference.get("venue", "").rpartition(" ")[0],
+        "year": reference["year"],
+        "doi": reference.get("doi"),
+        "url": reference.get("url"),
+        "version": reference.get("version"),
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}", ""])
+
+
+def _author(author: Mapping[str, str]) -> str:
+    if "name" in author:
+        return "others" if author["name"] == "et al." else f"{{{author['name']}}}"
+    return ", ".join(filter(None, (author["family-names"], author.get("given-names", ""))))
