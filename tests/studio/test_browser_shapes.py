@@ -18,9 +18,9 @@ from test_handlers_guidance import LooksForThings
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
-from colorzoo.inference.classes import find_classes
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import as_reference
+from colorzoo.inference.steps.classes import find_classes
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
+from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import Job
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
@@ -63,6 +65,21 @@ class Everything(ColoringModel):
         return (lightness > 50).long()
 
 
+ANSWERS: list[NetworkAnswer] = []
+"""Answers of the model, as it goes."""
+
+
+@pytest.fixture(autouse=True)
+def note_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Colorizer.run
+
+    def noted(colorizer: Colorizer, job: Job) -> NetworkAnswer:
+        ANSWERS.append(run(colorizer, job))
+        return ANSWERS[-1]
+
+    monkeypatch.setattr(Colorizer, "run", noted)
+
+
 @pytest.fixture
 def pad() -> Iterator[DirectPad]:
     model = Everything()
@@ -76,8 +93,7 @@ def pad() -> Iterator[DirectPad]:
 
 def mean_ab(pad: DirectPad, **recipe: object) -> tuple[float, float]:
     pad.ask("color", recipe={"image": pad.photo["image"], **recipe})
-    answer = next(reversed(pad.session.cache.entries.values()))
-    return tuple(answer.ab.mean(dim=(1, 2)).tolist())
+    return tuple(ANSWERS[-1].ab.mean(dim=(1, 2)).tolist())
 
 
 def test_hello_and_model_list_the_guidance_of_a_model(pad: DirectPad) -> None:

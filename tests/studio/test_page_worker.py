@@ -310,8 +310,8 @@ def test_joining_at_full_size(answers: dict[str, Any]) -> None:
     lightness = wavy(*WHOLE)[0, 0]
     hints = Recipe.from_json({"points": POINTS}).points
     pins = correct_points(hints, smooth_ab(1)[0], lightness, strength=1.2)
-    above = Recipe.from_json({"paint": PAINT, "replacements": REPLACEMENTS})
-    overlays = overlays_of(above, WHOLE[::-1], WHOLE, 1.2)
+    above = Recipe.from_json({"paint": PAINT, "replacements": REPLACEMENTS, "strength": 1.2})
+    overlays = overlays_of(above, WHOLE[::-1], WHOLE)
     expected = join_levels(lightness, smooth_ab(1)[0], pins, overlays)
     assert (expected != join_levels(lightness, smooth_ab(1)[0], pins)).mean() > 0.02
     differences = np.abs(np.array(answers["join"]) - expected.ravel().astype(int))

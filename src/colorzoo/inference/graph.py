@@ -32,7 +32,7 @@ class Step(Generic[Result]):
 
     @property
     def about(self) -> str:
-        """First line of the docstring of the function."""
+        """The purpose of the function: the first line of its docstring."""
         return (self.function.__doc__ or "").partition("\n")[0]
 
     @property

@@ -154,8 +154,8 @@ def lock_areas(
             kept = _own_lab(own, strength) if stored is None else stored
             lab = lab + share * (kept - lab)
         locked = torch.maximum(locked, share)
-    painted = colors.painted if colors.painted is None else lab[None, :1]
-    return replace(colors, ab=lab[None, 1:], painted=painted, locked=locked)
+    shown = None if colors.painted is None else lab[None, :1]
+    return replace(colors, ab=lab[None, 1:], painted=shown, locked=locked)
 
 
 def _own_lab(own: Prediction | None, strength: float) -> Tensor:
