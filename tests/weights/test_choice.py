@@ -260,7 +260,7 @@ def test_one_run_makes_one_decision(
     inspected = counted["inspections"]  # ranking inspects the files, too
     tags = [set(ranked.card.weights) for ranked in choice.rank_models(use)] if use else [{"default"}]
     assert inspected == sum(bool(each & {"default", "published"}) for each in tags), "others only by name"
-    assert counted["readings"] == 1
+    assert counted["readings"] == 2, "the weights and the frozen encoder, each once"
 
 
 @pytest.mark.parametrize("stated", [True, False], ids=["hash", "no hash"])

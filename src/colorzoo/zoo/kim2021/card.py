@@ -113,7 +113,7 @@ ON_SU2020 = replace(
     hparams={"backbone": "su2020_small", "hidden": (48, 32, 16), **_NEAR},
     weights={
         "default": Weights(
-            sha256="64a21183004adc8aa03cdcae6f0dc62c8c57a4a3c306a69c8705e25df9c44bd7",
+            sha256="72b0cbfdf624355f60270297686a353845a4e7e1c007b9fbc6f03bd628796ea3",
             size=571_148,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",

@@ -32,7 +32,7 @@ FULL = ModelCard(
     quality=(
         Quality(
             "automatic",
-            45,
+            47,
             "Full network; only FID is stated, under a protocol that is not.",
             stated=(Score("FID", 10.47, "lower", _COCO, "README of the authors' code"),),
         ),
