@@ -284,8 +284,9 @@ class Colorizer:
         if isinstance(reference, Exemplar):
             return reference
         if reference is None:
-            named = folder is not None and isinstance(guidance, Recipe)
-            found = recipe_references(guidance, folder) if named else []
+            if folder is None or not isinstance(guidance, Recipe):
+                return None
+            found = recipe_references(guidance, folder)
         elif isinstance(reference, str | Path):
             found = [read_reference(Path(reference))]
         elif isinstance(reference, Look):

@@ -258,7 +258,7 @@ def _run_once(
     job: Job, guidance: Node[Guidance], points: Node[Points] | None, strokes: Node[Scribbles | None]
 ) -> Node[Prediction]:
     """Return the prediction for guidance, strokes, and points if the model takes them."""
-    told: Node[Points] | Node[None] = _NOTHING
+    told: Node[Any] = _NOTHING
     if points is not None and "points" in job.network.model.accepts:
         told = points
     state = state_of(job, guidance, told)
@@ -392,6 +392,7 @@ def _region_remarks(job: Job) -> Node[tuple[str, ...]]:
         return node(remark_regions, colored, proposed_regions(job), chosen_for=job.recipe.proposal)
     resized = resize_maps(Guidance(regions=job.tensors.regions), size=job.part.seen).regions
     own = isinstance(job.network.model, ProposesRegions)
+    assert resized is not None
     colored = given(resized)
     return node(remark_regions, colored, proposed_regions(job) if own else colored, chosen_for=None)
 

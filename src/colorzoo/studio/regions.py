@@ -21,10 +21,10 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
 from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.answer import NetworkAnswer
-from colorzoo.inference.classes import find_classes
 from colorzoo.inference.plan import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
 from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
 from colorzoo.inference.steps.area_masks import draw_areas, encode_locked_colors, locked_share
+from colorzoo.inference.steps.classes import find_classes
 from colorzoo.inference.steps.reach import Map, Paths, Places, even_reaches, is_limited, on_grid
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors

@@ -143,8 +143,8 @@ def lock_areas(
     Raises:
         GuidanceError: Recorded colors cannot be read.
     """
-    painted = torch.zeros_like(colors.ab[:, :1]) if colors.painted is None else colors.painted
-    lab = torch.cat([painted, colors.ab], dim=1)[0]
+    lightness = torch.zeros_like(colors.ab[:, :1]) if colors.painted is None else colors.painted
+    lab = torch.cat([lightness, colors.ab], dim=1)[0]
     locked, size = torch.zeros(lab.shape[1:]), (int(lab.shape[1]), int(lab.shape[2]))
     for area, share in _locks(drawn):
         if area is None:
@@ -154,7 +154,7 @@ def lock_areas(
             kept = _own_lab(own, strength) if stored is None else stored
             lab = lab + share * (kept - lab)
         locked = torch.maximum(locked, share)
-    painted = colors.painted if colors.painted is None else lab[None, :1]
+    painted = None if colors.painted is None else lab[None, :1]
     return replace(colors, ab=lab[None, 1:], painted=painted, locked=locked)
 
 

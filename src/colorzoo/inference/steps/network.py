@@ -63,7 +63,8 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
     Raises:
         GuidanceError: The model has no detector.
     """
-    return network.ask(lambda model: model.find_boxes(lightness.to(model.device)).to("cpu"))
+    found: Boxes = network.ask(lambda model: model.find_boxes(lightness.to(model.device)).to("cpu"))
+    return found
 
 
 def find_look(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
@@ -74,4 +75,5 @@ def find_look(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
     """Ask the model for the regions to color; see `colorzoo.capabilities.ProposesRegions`."""
-    return network.ask(lambda model: model.propose(sketch.to(model.device)).to("cpu"))
+    proposed: Regions = network.ask(lambda model: model.propose(sketch.to(model.device)).to("cpu"))
+    return proposed
