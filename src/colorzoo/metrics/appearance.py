@@ -113,14 +113,14 @@ class DeltaColorfulness(ColorMetric):
     is_differentiable = True
     full_state_update = False
     total: Tensor
-    distance: Tensor
+    absolute: Tensor
     count: Tensor
 
     def __init__(self, *, form: Form = "hasler", **options: Any) -> None:
         super().__init__(**options)
         self.form: Form = form
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("distance", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("absolute", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
@@ -130,19 +130,19 @@ class DeltaColorfulness(ColorMetric):
         difference = difference.to(self.total.device).double()
         # Not in place, see `PictureMean.add`.
         self.total = self.total + difference.sum()
-        self.distance = self.distance + difference.abs().sum()
+        self.absolute = self.absolute + difference.abs().sum()
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``delta_of_mean_cf_FORM`` (of the means) and ``mean_delta_cf_FORM`` (of each picture)."""
         return {
             f"delta_of_mean_cf_{self.form}": (self.total / self.count).abs().float(),
-            f"mean_delta_cf_{self.form}": (self.distance / self.count).float(),
+            f"mean_delta_cf_{self.form}": (self.absolute / self.count).float(),
         }
 
     def moments(self) -> list[list[float]]:
         """Return the sums of the absolute and of the signed differences."""
-        return sums([float(self.distance), float(self.total)], [float(self.count)] * 2)
+        return sums([float(self.absolute), float(self.total)], [float(self.count)] * 2)
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""

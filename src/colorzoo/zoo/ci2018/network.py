@@ -110,13 +110,12 @@ class StrokeNetwork(nn.Module):
     """
 
     def __init__(
-        self, width: float = 1.0, blocks: Sequence[int] = BLOCKS, features: nn.Module | None = None
+        self, width: float = 1.0, blocks: Sequence[int] = BLOCKS, features: SketchFeatures | None = None
     ) -> None:
         super().__init__()
         c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))
         self.features = Illustration2Vec() if features is None else features
         given = self.features.channels
-        assert isinstance(given, int)
         self.toH = nn.Sequential(nn.Conv2d(4, c64, 7, padding=3), nn.LeakyReLU(_SLOPE))
         self.to0 = nn.Sequential(nn.Conv2d(1, c32, 3, padding=1), nn.LeakyReLU(_SLOPE))
         self.to1, self.to2 = _down(c32, c64), _down(c64, c128)

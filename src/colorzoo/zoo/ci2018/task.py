@@ -94,7 +94,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def configure_discriminator(self) -> None:
         """Build the critic."""
         built, features = self.architecture, self.model.network.features
-        self.discriminator = Critic(built.critic_width, built.critic_side, int(features.channels))
+        self.discriminator = Critic(built.critic_width, built.critic_side, features.channels)
 
     def is_adversarial(self) -> bool:
         """Return whether the adversarial loss has a weight."""
@@ -212,7 +212,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         with torch.enable_grad():
             score = self.discriminator(mixed, features).sum()
             (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
-        return (torch.linalg.vector_norm(gradient, dim=1) - 1).square().mean()
+        distance: Tensor = torch.linalg.vector_norm(gradient, dim=1) - 1
+        return distance.square().mean()
 
 
 class Ci2018Pixels(SingleOptimizerModule):

@@ -259,7 +259,7 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
     generators = picture_generators(seeds, "referen")
     draws = draw_uniform(generators, len(rgb), 3 + 4 * TRIES + rows * columns, torch.device("cpu"))
-    shifts, tries, others = draws.split([3, 4 * TRIES, rows * columns], dim=1)
+    shifts, tries, others = torch.split(draws, [3, 4 * TRIES, rows * columns], dim=1)
     moves = diagonal_moves(tries.view(len(rgb), TRIES, 4))
     theta = spline(moves)
     target = (rgb + color_shift * (2 * shifts - 1).to(rgb)[..., None, None]).clamp(0, 1)
