@@ -59,7 +59,7 @@ class Reference(NamedTuple):
 
 
 class Transferred(NamedTuple):
-    """What a picture takes from a reference.
+    """Features that a picture takes from a reference.
 
     Attributes:
         maps: Maps of matched colors at H/8, H/4 and H/2, ``(B, C, h, w)``.
