@@ -1,14 +1,13 @@
 """Pierre et al. 2015: differences, descriptions, the choice, and the luminance of the result."""
 
-import math
-
 import numpy as np
 import torch
+from exemplar_regions import regions
 from skimage.restoration import denoise_tv_chambolle
 
 import colorzoo
 from colorzoo import Exemplar, Guidance
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.pierre2015.variation import (
     candidates,
@@ -109,10 +108,8 @@ def test_gamut_keeps_luminance_and_moves_toward_gray() -> None:
 
 
 def test_a_picture_is_its_own_reference() -> None:
-    rgb = sample_image((64, 80), seed=2)
+    rgb = regions((64, 80))
     lab = rgb_to_lab(rgb)
     model = colorzoo.create_model("pierre2015", step=4)
     ab = model(lab[:, :1], Guidance(exemplar=Exemplar(rgb))).ab
-    assert (ab - lab[:, 1:]).norm(dim=1).mean() < 0.5 * lab[:, 1:].norm(dim=1).mean()
-    shown = rgb_to_yuv(lab_to_rgb(torch.cat([lab[:, :1], ab], dim=1)))
-    assert math.isfinite(float(shown.sum()))
+    assert (ab - lab[:, 1:]).norm(dim=1).mean() < 0.1 * lab[:, 1:].norm(dim=1).mean()

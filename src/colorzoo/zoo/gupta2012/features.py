@@ -17,7 +17,7 @@ _ORIENTATIONS = 8
 _PERIODS = (5.0, 10.0, 15.0, 20.0, 25.0)  # pixels
 _OCTAVE = (2**1 - 1) / (2**1 + 1) * math.sqrt(math.log(2) / 2)  # of a bandwidth of one octave
 _WINDOW = 5
-_COMPACTNESS = 0.1  # of SLIC; lightness is 0 to 1
+_COMPACTNESS = 1.0  # of SLIC, for lightness in [0, 1]; with less, strong texture joins into one superpixel
 _REACH = 15  # of DAISY, in pixels
 
 

@@ -65,7 +65,7 @@ class SuperpixelMatching(nn.Module):
         matches, costs = match(features(gray / 100, ours), features(other / 100, theirs))
         colors = (theirs.means @ ab.reshape(2, -1).T)[matches]
         colors = vote(colors, segments_of(gray / 100, ours, self.pixels))
-        sure = np.argsort(costs, kind="stable")[: max(1, round(self.confident * len(costs)))]
+        sure = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # all of equal cost
         given, scribbled = scribbles(ours, colors, sure)
         return propagate(gray, scribbled, given)
 

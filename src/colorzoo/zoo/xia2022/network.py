@@ -167,7 +167,7 @@ class Rise(nn.Module):
 
 
 class Seen(NamedTuple):
-    """What the first branch says of a picture.
+    """The answer of the first branch to a picture.
 
     Attributes:
         shares: ``(B, 9, H, W)``, see `superpixels`.

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from colorzoo.color import prior_probabilities, rgb_to_lab
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_unet import initialize
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.zoo.xiao2020.network import BINS, PyramidNetwork, color_histogram
@@ -53,7 +54,9 @@ class PyramidColorization(ColoringModel):
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
-        super().__init__(PyramidNetwork(architecture.width), architecture=architecture)
+        network = PyramidNetwork(architecture.width)
+        initialize(network, None)  # with torch's smaller weights the colors of a new network are all alike
+        super().__init__(network, architecture=architecture)
         self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
         self.architecture = architecture
         self.levels = [side for side in LEVELS if side <= architecture.level]
