@@ -2,13 +2,17 @@
 
 import ast
 import inspect
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import colorzoo
-from colorzoo import capabilities
+from colorzoo import Guidance, capabilities
 from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
+from colorzoo.testing.models import sample_call, smoke_model
 from colorzoo.training import ColorizationModule
 
 ROOT = Path(colorzoo.__path__[0])
@@ -57,3 +61,24 @@ def test_a_task_repeats_no_capability(task: type) -> None:
     names = {name for names in METHODS.values() for name in names}
     own = {name for kind in task.__mro__ if kind not in ColorizationModule.__mro__ for name in vars(kind)}
     assert own & names == set()
+
+# one of each class and size of network, in the small form of its smoke test
+EDITING = [name for name in list_models() if load_model_class(model_card(name)) in offering("Edits")]
+
+
+@pytest.mark.parametrize("name", EDITING)
+@torch.inference_mode()
+def test_an_edit_answers_every_combination_of_guidance_as_a_plain_call(name: str) -> None:
+    card, size = model_card(name), (48, 64)
+    model: Any = smoke_model(card).model
+    lightness, every = sample_call(card, size)
+    memory, answers = model.remember(), {}
+    for count in range(len(card.guidance) + 1):
+        for kinds in combinations(card.guidance, count):
+            guidance = Guidance(**{kind: getattr(every, kind) for kind in kinds})
+            answers[frozenset(kinds)] = model(lightness, guidance).ab
+            found = model.edit(lightness, guidance, memory).ab
+            assert (found - answers[frozenset(kinds)]).abs().max() < 1e-3, kinds
+    full = answers[frozenset(card.guidance)]
+    for kind in card.guidance:  # each kind says something beside all others
+        assert (full - answers[frozenset(card.guidance) - {kind}]).abs().max() > 0.1, kind
