@@ -62,6 +62,7 @@ def test_a_task_repeats_no_capability(task: type) -> None:
     own = {name for kind in task.__mro__ if kind not in ColorizationModule.__mro__ for name in vars(kind)}
     assert own & names == set()
 
+
 # one of each class and size of network, in the small form of its smoke test
 EDITING = [name for name in list_models() if load_model_class(model_card(name)) in offering("Edits")]
 

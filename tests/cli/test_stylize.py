@@ -50,14 +50,25 @@ def test_references_mix_and_alpha_weakens(folder: Path) -> None:
     assert not np.array_equal(pixels("b.png"), pixels("c.png"))
 
 
-def test_stylize_keeps_the_size(folder: Path) -> None:
-    assert main(["stylize", "warm.png", "cold.png"]) == 0
-    assert pixels("warm.styled.png").shape == pixels("warm.png").shape
-    labels = np.zeros((48, 40)[::-1], np.uint8)
-    Image.fromarray(labels).save("l.png")
-    Image.fromarray(np.zeros((32, 64), np.uint8)).save("m.png")
-    words = ["stylize", "warm.png", "cold.png", "--transform", "wct", "--labels", "l.png", "m.png"]
-    assert main([*words, "-o", "labeled.png"]) == 0
+def test_a_style_gives_its_colors_and_a_label_only_those_of_its_class(folder: Path) -> None:
+    content, style = pixels("warm.png"), pixels("cold.png")
+    style[:, :32, 2], style[:, 32:, 0] = 20, 20  # yellow on the left, cyan on the right
+    Image.fromarray(style.astype(np.uint8)).save("two.png")
+    words = ["stylize", "warm.png", "two.png", "--transform", "wct"]
+    assert main([*words, "-o", "plain.png"]) == 0
+    for name, (height, width), swapped in (("l", (40, 48), True), ("m", (32, 64), False)):
+        labels = np.zeros((height, width), np.uint8)
+        labels[:, width // 2 :] = 1
+        Image.fromarray(1 - labels if swapped else labels).save(f"{name}.png")
+    assert main([*words, "--labels", "l.png", "m.png", "-o", "labeled.png"]) == 0
+    plain, labeled = pixels("plain.png"), pixels("labeled.png")
+    assert plain.shape == labeled.shape == content.shape
+    means = [each.mean(axis=(0, 1)) for each in (plain, content, style)]
+    assert np.abs(means[0] - means[2]).max() < 25 < 0.6 * np.abs(means[1] - means[2]).max()
+    for part, other, channel in ((np.s_[:, :20], np.s_[:, 32:], 0), (np.s_[:, 28:], np.s_[:, :32], 2)):
+        lacking, wanted = labeled[part].mean(axis=(0, 1)), style[other].mean(axis=(0, 1))
+        assert lacking[channel] < plain[part][..., channel].mean() - 15
+        assert np.abs(lacking - wanted).mean() < 0.6 * np.abs(plain[part].mean(axis=(0, 1)) - wanted).mean()
 
 
 @pytest.mark.parametrize(

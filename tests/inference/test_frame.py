@@ -33,18 +33,11 @@ def scene(height: int, width: int, low: float = 20, high: float = 85, seed: int 
     return smooth.clip(0, 100)
 
 
-def framed(tone: float, noise: float = 0.0, inside: Array | None = None, degrees: float = 0.0) -> Array:
+def framed(tone: float, noise: float = 0.0, inside: Array | None = None) -> Array:
     """Return a scene within a frame of one tone; its inside is `INSIDE`."""
     x, y, width, height = INSIDE
     whole = np.full((height + 44, width + 54), tone, np.float32)
-    mask = np.zeros(whole.shape, np.float32)
-    mask[y : y + height, x : x + width] = 1
-    picture = np.zeros_like(whole)
-    picture[y : y + height, x : x + width] = scene(height, width) if inside is None else inside
-    if degrees:
-        bicubic = Image.Resampling.BICUBIC
-        picture, mask = (np.array(Image.fromarray(each).rotate(degrees, bicubic)) for each in (picture, mask))
-    whole = np.where(mask > 0.5, picture, whole)
+    whole[y : y + height, x : x + width] = scene(height, width) if inside is None else inside
     return (whole + np.random.default_rng(1).normal(0, noise, whole.shape)).clip(0, 100).astype(np.float32)
 
 
@@ -76,8 +69,18 @@ def test_lettering_and_holes_do_not_matter() -> None:
     assert_near(find_frame(np.array(image)))
 
 
-def test_a_tilted_picture_is_cut_to_what_lies_inside() -> None:
-    assert_near(find_frame(framed(95, degrees=0.8)), tolerance=6)
+@pytest.mark.parametrize("degrees", [-0.9, -0.5, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("tone", [4, 95])
+def test_a_tilted_picture_is_cut_to_what_lies_inside(tone: float, degrees: float) -> None:
+    around = np.zeros((380, 520), np.float32)
+    around[40:340, 40:480] = 1
+    rotated = np.array(Image.fromarray(around).rotate(degrees, Image.Resampling.BICUBIC)) > 0.5
+    found = find_frame(np.where(rotated, scene(380, 520, 25, 80), np.float32(tone)))
+    assert found is not None
+    part = rotated[found.y : found.y + found.height, found.x : found.x + found.width]
+    assert part.all()  # nothing of the frame
+    height, width = 300 - 440 * abs(np.sin(np.radians(degrees))), 440 - 300 * abs(np.sin(np.radians(degrees)))
+    assert part.size > 0.97 * height * width  # of the largest upright rectangle
 
 
 def test_frames_within_each_other_are_all_found() -> None:

@@ -14,10 +14,13 @@ from metrics.network_cases import CORNERS, FID_KEY
 from pseudo_weights import pseudo_state_dict
 
 
-def test_the_truth_has_distance_0() -> None:
+@pytest.mark.parametrize("levels", [0, 51])
+def test_a_shift_has_its_square_as_distance(levels: int) -> None:
+    """All six features move by the same amount, and their covariance stays."""
+    truth = (PICTURES[2]["target"] * 128).floor() / 255
     metric = FID(CORNERS)
-    metric.update(PICTURES[2]["target"], PICTURES[2]["target"])
-    assert float(metric.compute()[FID_KEY]) == pytest.approx(0, abs=1e-5)
+    metric.update(truth + levels / 255 + 1e-4, truth + 1e-4)  # so that truncation keeps the levels
+    assert float(metric.compute()[FID_KEY]) == pytest.approx(6 * (levels / 255) ** 2, abs=1e-5)
     assert metric.state_dict() == {}
 
 

@@ -171,14 +171,19 @@ def cmyk_profile() -> bytes:
 
 
 def table_rgb_profile() -> bytes:
-    """A table profile that leaves the lightness and takes all color away."""
+    """A table profile whose lightness is the mean of the channels; read colorimetrically it is all black."""
     corners = [(i >> 2 & 1, i >> 1 & 1, i & 1) for i in range(8)]
     ramp = bytes(range(256))
-    grid = b"".join(bytes([85 * sum(color), 128, 128]) for color in corners)
-    table = (
-        b"mft1\0\0\0\0" + bytes([3, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1) + ramp * 3 + grid + ramp * 3
+    perceptual, colorimetric = (
+        b"mft1\0\0\0\0"
+        + bytes([3, 3, 2, 0])
+        + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+        + ramp * 3
+        + b"".join(bytes([most * sum(color), 128, 128]) for color in corners)
+        + ramp * 3
+        for most in (85, 0)
     )
-    return profile(b"RGB ", {b"A2B0": table}, b"scnr", b"Lab ")
+    return profile(b"RGB ", {b"A2B0": perceptual, b"A2B1": colorimetric}, b"scnr", b"Lab ")
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -187,7 +192,10 @@ def test_table_profiles_are_applied_at_full_depth(tmp_path, bits):
     picture = read_picture(pixels)
     tagged = replace(picture, metadata=replace(picture.metadata, icc=table_rgb_profile()))
     again = read_picture(write_picture(tmp_path / "x.png", picture.rgb, tagged))
-    assert np.ptp(again.rgb, axis=-1).max() < 3 / 255
+    lightness = 100 * NOISE.mean(axis=-1) / 255
+    linear = np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness * 27 / 24389)
+    gray = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(again.rgb - gray[..., None]).max() < 3 / 255
     assert (again.bit_depth, again.notes) == (bits, ())
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.guidance import Points
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -97,21 +98,55 @@ def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
 
+def uniform(batch: Any, name: str, columns: int) -> Tensor:
+    """Return ``(B, columns)`` numbers of the pictures' own generators."""
+    return torch.stack([torch.rand(columns, generator=g) for g in picture_generators(batch["seed"], name)])
+
+
+def transferred_colors(network: Any, batch: Any, lightness: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ab ``(B, 2, H, W)`` after the transfer, and the share ``(B, 1)`` of the picture's own reference.
+
+    Half of the pictures mix the moments of a part of themselves and of one with other colors: turned by 60 to
+    300 degrees and shifted by up to 30 units. The others take one of both.
+    """
+    own = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"), scale=(0.3, 1.0))
+    lab, draws = rgb_to_lab(own), uniform(batch, "foreign", 3)[..., None, None]
+    color = torch.complex(lab[:, 1], lab[:, 2]) * torch.exp(1j * torch.pi * (60 + 240 * draws[:, 0]) / 180)
+    turned = torch.stack([color.real, color.imag], dim=1) + 30 * (2 * draws[:, 1:] - 1)
+    foreign = lab_to_rgb(torch.cat([lab[:, :1], turned], dim=1))
+    mixes, share = uniform(batch, "mixture", 2).split(1, dim=1)
+    share = torch.where(mixes < 0.5, share, (share < 0.5).float())
+    look = share[..., None] * network.look(own) + (1 - share)[..., None] * network.look(foreign)
+    automatic, _ = network.color(lightness, Points.none(lightness))
+    content = lab_to_rgb(torch.cat([lightness, automatic], dim=1))
+    return rgb_to_lab(network.transfer(content, network.adapt(look)).clamp(0, 1))[:, 1:], share
+
+
 def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> None:
-    """Ours: hints of inference in training; the transferred ones are not the truth."""
+    """Ours: hints of inference in training, a pixel in the middle of each of 8 x 8 cells."""
     batch, lightness, ab = training_batch(64, 24)
-    lab = torch.cat([lightness, ab], dim=1)
     shares = {"grid_share": 0.4, "transferred_share": 0.4}
     model: Any = small("xu2020", stage="exposure", **shares)
-    found = model.training_hints(lab, batch)
+    network = model.model.network
+    found = model.training_hints(torch.cat([lightness, ab], dim=1), batch)
+    with torch.no_grad():
+        transferred, own = transferred_colors(network, batch, lightness)
+        automatic, _ = network.color(lightness, Points.none(lightness))
     drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), PointSimulation(reveal_all=0.0))
-    as_drawn = (found.mask == drawn.mask).flatten(1).all(dim=1)
-    grid = model.model.network.hints_of(ab, torch.Generator())
-    as_truth = ((found.ab - grid.ab).abs().flatten(1).amax(dim=1) < 1e-3) & ~as_drawn
-    transferred = ~as_drawn & ~as_truth
-    assert min(int(each.sum()) for each in (as_drawn, as_truth, transferred)) >= 3
-    assert torch.equal(found.mask[transferred], grid.mask[transferred])
-    predicted, _ = model.model.network.color(lightness, found)
-    weight = 1 + 10 * found.mask
+    middles = torch.zeros_like(drawn.mask)
+    middles[:, :, 3::8, 3::8] = 1
+    kind = uniform(batch, "hints", 1)[:, 0]
+    is_moved, is_grid = kind < 0.4, kind < 0.8
+    assert min(int(each.sum()) for each in (is_moved, is_grid & ~is_moved, ~is_grid)) >= 3
+    assert own[is_moved].min() == 0 < own[is_moved].median() < own[is_moved].max() == 1
+    mask = torch.where(is_grid.view(-1, 1, 1, 1), middles, drawn.mask)
+    colors = torch.where(is_moved.view(-1, 1, 1, 1), transferred, ab)
+    given = torch.where(is_grid.view(-1, 1, 1, 1), colors * middles, drawn.ab)
+    assert torch.equal(found.mask, mask)
+    torch.testing.assert_close(found.ab, given, rtol=0, atol=1e-2)
+    for other in (automatic, ab):  # neither the colors before the transfer nor the truth
+        assert ((transferred - other)[is_moved] * middles[is_moved]).norm(dim=1).flatten(1).amax(1).min() > 1
+    predicted, _ = network.color(lightness, found)
+    weight = 1 + 10 * mask
     wanted = huber(weight * predicted / 110, weight * ab / 110, 1.0)
     torch.testing.assert_close(model.training_step(batch, 0), wanted, rtol=1e-5, atol=0)

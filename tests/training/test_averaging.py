@@ -5,20 +5,27 @@ import torch
 from harness import small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
 
 from colorzoo.errors import ColorzooError
 from colorzoo.training.callbacks import GrowingWeightAveraging
 
 
+def state_of(model: nn.Module) -> torch.Tensor:
+    """Return a weight and the buffer ``step``, as one vector."""
+    return torch.cat([next(model.parameters()).detach().flatten(), model.get_buffer("step")[None]])
+
+
 class Weights(Callback):
-    """Notes a weight after every step; ends the run at a step if asked."""
+    """Notes a weight and a buffer, its step, after every step; ends the run at a step if asked."""
 
     def __init__(self, stop: int | None = None) -> None:
         self.seen: list[torch.Tensor] = []
         self.stop = stop
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        self.seen.append(next(pl_module.parameters()).detach().clone())
+        pl_module.step.fill_(trainer.global_step)
+        self.seen.append(state_of(pl_module))
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.global_step == self.stop:
@@ -32,8 +39,9 @@ def test_the_average_soon_forgets_the_first_weights_also_after_a_resume(pictures
         averaging = GrowingWeightAveraging(0.4)
         trainer = small_trainer(tmp_path, weights, averaging, save, limit_val_batches=0, max_epochs=3)
         model = small_model(lr=1e-2)
+        model.register_buffer("step", torch.zeros(()))
         trainer.fit(model, small_data(pictures), ckpt_path=resume)
-        return next(model.parameters()).detach()
+        return state_of(model)
 
     found = train(weights := Weights())
     mean = weights.seen[0]  # decays 2/11, 3/12, 4/13, 5/14 and then 0.4

@@ -53,7 +53,7 @@ def test_likelier_cells_get_the_color() -> None:
     assert torch.equal(matched.argsort(), ratio.argsort())
 
 
-@pytest.mark.parametrize("wanted", [0.1, 0.2])
+@pytest.mark.parametrize("wanted", [0.0, 0.02, 0.1, 0.25])
 def test_scaled_colors_have_the_saturation(wanted: float) -> None:
     light = 30 + 40 * torch.rand(2, 1, 10, 20, generator=torch.Generator().manual_seed(1))
     found = match_saturation(0.2 * drawn(2, CELLS, 2), light, torch.full((2, 1, 1), wanted))
@@ -61,6 +61,13 @@ def test_scaled_colors_have_the_saturation(wanted: float) -> None:
     torch.testing.assert_close(
         mean_saturation(lab_to_rgb(lab)), torch.full((2, 1), wanted), rtol=0, atol=0.01
     )
+
+
+def test_faint_colors_become_at_most_2_5_times_as_vivid() -> None:
+    mean, light = 0.02 * drawn(1, CELLS, 2), torch.full((1, 1, 10, 20), 50.0)
+    for wanted in (0.6, 1.0):
+        found = match_saturation(mean, light, torch.full((1, 1, 1), wanted))
+        torch.testing.assert_close(found, 2.5 * mean)
 
 
 def test_pictures_without_statistics_stay_as_they_are() -> None:
@@ -99,14 +106,16 @@ def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> Non
 
 
 @torch.inference_mode()
-def test_more_saturation_is_more_color_also_beside_a_histogram(model: Any, picture: Tensor) -> None:
+def test_saturation_is_met_up_to_its_limit_also_beside_a_histogram(model: Any, picture: Tensor) -> None:
     lightness = rgb_to_lab(picture)[:, :1]
     for histogram in (None, statistics_of(picture).histogram):
-        told = [GlobalStatistics(histogram, torch.tensor([[share]])) for share in (0.0, 0.1, 0.2)]
-        answers = [model(lightness, Guidance(statistics=each)).ab for each in told]
-        chroma = [float(each.norm(dim=1).mean()) for each in answers]
-        assert chroma[0] < 0.01
-        assert 0 < 1.5 * chroma[1] < chroma[2]
+        plain = model(lightness, Guidance(statistics=GlobalStatistics(histogram))).ab
+        told = [GlobalStatistics(histogram, torch.tensor([[share]])) for share in (0.0, 0.1, 1.0)]
+        gray, met, most = (model(lightness, Guidance(statistics=each)).ab for each in told)
+        assert gray.norm(dim=1).mean() < 0.01
+        shown = mean_saturation(lab_to_rgb(torch.cat([lightness, met], dim=1)))
+        assert float(shown) == pytest.approx(0.1 * (0.85 if histogram is None else 0.95), rel=0.1)
+        torch.testing.assert_close(most, 2.5 * plain, rtol=0.02, atol=0.5)  # not more, whatever is asked
 
 
 @torch.inference_mode()

@@ -1,0 +1,101 @@
+"""What a model is told of a recipe: strokes, boxes and points at its own size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, PointHint, Points, Recipe, Stroke
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.read import read_picture
+from colorzoo.prediction import AbPrediction
+from inference.by_hand import enforced
+from inference.flood_model import SIDE, two_walls
+
+
+class Listener(ColoringModel):
+    """Keeps what it was told, and answers gray."""
+
+    accepts = ("points", "scribbles", "boxes")
+    detects = True
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Identity())
+        self.trained = True
+        self.told: list[Guidance] = []
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        assert guidance is not None
+        self.told.append(guidance)
+        return AbPrediction(ab=torch.zeros_like(lightness).expand(-1, 2, -1, -1).clone())
+
+    def find_boxes(self, lightness: Tensor) -> Boxes:
+        del lightness
+        return Boxes.of([torch.tensor([[0.0, 0.0, 1.0, 1.0]])])
+
+
+def told(guidance: Recipe | Guidance) -> list[Guidance]:
+    """Return what the network is told, in all its runs."""
+    model = Listener()
+    colorizer = Colorizer(model, device="cpu")
+    colorizer.model.told = model.told  # type: ignore[union-attr]
+    colorizer.colorize(read_picture(two_walls(1)), guidance)
+    return model.told
+
+
+def test_strokes_are_drawn_where_the_recipe_has_them() -> None:
+    (found,) = told(Recipe(scribbles=(Stroke(((10, 20), (80, 20)), width=5),)))
+    assert found.scribbles is not None
+    assert found.scribbles.mask[0, 0, 19:22, 12:78].min() == 1
+    assert found.scribbles.mask.sum() == pytest.approx(5 * 74, rel=0.15)
+
+
+def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixels() -> None:
+    thing = Area("thing", ((20.0, 30.0), (60.0, 30.0), (60.0, 70.0), (20.0, 70.0)))
+    runs = told(Recipe(areas=(thing,), boxes=(BoxHint(0, 0, SIDE / 4, SIDE / 2),)))
+    plain, found = sorted(runs, key=lambda run: 0 if run.boxes is None else len(run.boxes.corners[0]))
+    assert plain.boxes is not None
+    assert found.boxes is not None
+    assert len(plain.boxes.corners[0]) == 1
+    corners = SIDE * found.boxes.corners[0]
+    torch.testing.assert_close(corners[0], torch.tensor([0.0, 0, SIDE / 4, SIDE / 2]))
+    torch.testing.assert_close(corners[1], torch.tensor([20.0, 30, 60, 70]), rtol=0, atol=2)
+    assert found.scribbles is not None
+    across = found.scribbles.mask[0, 0, 50, :40]
+    assert across.sum() == pytest.approx(5, abs=1)
+    assert 17 <= across.argmax() <= 19
+
+
+def test_boxes_of_a_detector_count_only_without_areas_that_are_objects() -> None:
+    thing = Area("thing", ((20.0, 30.0), (60.0, 30.0), (60.0, 70.0), (20.0, 70.0)))
+    whole = [0.0, 0.0, 1.0, 1.0]
+    for areas in ((), (thing,)):
+        runs = [run.boxes.corners[0].tolist() for run in told(Recipe(areas=areas)) if run.boxes is not None]
+        assert any(runs)
+        assert any(whole in boxes for boxes in runs) is (not areas)
+
+
+def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
+    mask = torch.zeros(1, 1, SIDE, SIDE)
+    mask[..., 40:44, 10:14] = mask[..., 40:44, 80:84] = 1
+    hints = tuple(PointHint(x, 42, 2, "#808080", (0.0, -120.0)) for x in (12, 82))
+    dense = Points(torch.tensor([0.0, -120.0]).view(1, 2, 1, 1) * mask, mask)
+    for given in (Recipe(points=hints), Guidance(points=dense)):
+        (points,) = (run.points for run in told(given) if run.points is not None)
+        light = torch.from_numpy(two_walls(1)).float()[None, None] / 2.55
+        rgb = lab_to_rgb(torch.cat([light, points.ab], dim=1))[:, :, points.mask[0, 0] > 0]
+        assert rgb.min() > -0.05
+        assert rgb.max() < 1.05
+        assert points.ab[..., 42, 12].norm() > 10
+
+
+def test_points_are_exact_in_the_answer_and_move_what_lies_around() -> None:
+    mask = torch.zeros(1, 1, SIDE, SIDE)
+    mask[..., 40:44, 10:14] = 1
+    given = Points(torch.tensor([30.0, -20.0]).view(1, 2, 1, 1) * mask, mask)
+    found = enforced(torch.zeros(1, 2, SIDE, SIDE), torch.full((1, 1, SIDE, SIDE), 50.0), given)
+    assert torch.equal(found * mask, given.ab)
+    assert found[0, 0, 42, 20] > 5
