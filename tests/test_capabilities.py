@@ -63,7 +63,6 @@ def test_a_task_repeats_no_capability(task: type) -> None:
     assert own & names == set()
 
 
-# one of each class and size of network, in the small form of its smoke test
 EDITING = [name for name in list_models() if load_model_class(model_card(name)) in offering("Edits")]
 
 

@@ -1,0 +1,271 @@
+"""The plan of a job, the steps of the plan, and their constants."""
+
+from mutation import Mutant
+
+FRAMES = ("tests/inference/test_frame.py",)
+
+PLAN, JOB, FRAME = (f"inference/{name}.py" for name in ("plan", "job", "frame"))
+AREAS, MASKS, POINTS, REACH, CORRECTIONS, STRENGTHS, GUIDE, REPLACING, PAINTING, LIGHTNESS, COLORS = (
+    f"inference/steps/{name}.py"
+    for name in (
+        *("areas", "area_masks", "points", "reach", "point_corrections", "strengths", "guide"),
+        *("replacing", "painting", "lightness", "colors"),
+    )
+)
+
+# cases of tests/inference/recipes.py
+WITH_POINTS = ("alike, points mixed", "alike, points near", "alike, points weak", "alike, points covering")
+WITH_AREAS = (
+    *(
+        "alike, area color and points",
+        "alike, area two colors",
+        "alike, area only as kept",
+        "alike, area all",
+    ),
+    *("kim2021_small, thing", "su2020_small, thing", "hints, area color and points"),
+)
+WITH_OVERLAYS = ("alike, paint", "alike, replacement", "alike, both over areas and points")
+CASES = {
+    PLAN: (
+        *WITH_POINTS,
+        *WITH_AREAS,
+        "hints, tensors",
+        "alike, area locked",
+        "alike, area gray",
+        "su2020_small, no boxes",
+        "kim2021_small, scribbles",
+        "alike, reference by half",
+        "alike, statistics and strength",
+        "chen2023_small, classes",
+        "painter, regions",
+    ),
+    JOB: (
+        "hints, tensors",
+        "alike, area all",
+        "alike, without color",
+        "alike, frame found",
+        "alike, frame given",
+    ),
+    AREAS: (*WITH_AREAS, "alike, area gray", "alike, both over areas and points", "su2020_small, boxes"),
+    MASKS: WITH_AREAS,
+    POINTS: (*WITH_POINTS, "hints, points mixed", "alike, area color and points"),
+    REACH: (*WITH_POINTS, "hints, points mixed"),
+    CORRECTIONS: (*WITH_POINTS, "alike, area all", "alike, without color"),
+    STRENGTHS: WITH_POINTS,
+    GUIDE: ("zhang2017_global, statistics", "su2020_small, boxes", "hints, tensors"),
+    REPLACING: WITH_OVERLAYS,
+    PAINTING: WITH_OVERLAYS,
+    LIGHTNESS: WITH_OVERLAYS,
+    COLORS: ("painter, no guidance",),
+}
+
+
+def stored(cases: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        f"tests/inference/test_recipes.py::test_colors_are_those_of_before[{case}]" for case in cases
+    )
+
+
+# name, anchor, replacement: caught by the stored colors of recipes of every kind
+CAUGHT_BY_COLORS = {
+    PLAN: (
+        ("plan-weak-points-in-full", "if not weak:", "if True:"),
+        (
+            "plan-weak-points-without-nothing",
+            "_with_points_in_full(job, tuple(hint for hint in hints if hint.strength == 1))",
+            "_with_points_in_full(job, hints)",
+        ),
+        (
+            "plan-points-not-enforced",
+            "enforced = node(enforce_points,",
+            "enforced = ab or node(enforce_points,",
+        ),
+        ("plan-reach-unlimited", "if not limited:", "if True:"),
+        ("plan-base-has-the-points", "base = node(show_base, others,", "base = node(show_base, ab,"),
+        ("plan-points-not-fitted", "fits=not job.paints,", "fits=False,"),
+        ("plan-places-not-compared", "isinstance(job.network.model, ComparesPlaces)", "False"),
+        ("plan-areas-not-filled", "if filled:", "if False:"),
+        ("plan-areas-not-locked", "if locks:", "if False:"),
+        ("plan-gray-areas-ignored", '_areas(job, "gray", "only", "lock")', '_areas(job, "only", "lock")'),
+        ("plan-only-areas-ignored", '_areas(job, "gray", "only", "lock")', '_areas(job, "gray", "lock")'),
+        ("plan-locked-areas-ignored", '_areas(job, "gray", "only", "lock")', '_areas(job, "gray", "only")'),
+        (
+            "plan-own-colors-with-points",
+            "_run(job, None, hinted=False)",
+            "_predicted(job, job.recipe.points)",
+        ),
+        ("plan-no-point-in-an-area", "inside = _points_inside(job, filled)", "inside = list[PointHint]()"),
+        (
+            "plan-strength-in-an-area-ignored",
+            "strengths=tuple(hint.strength for hint in inside)",
+            "strengths=tuple(1.0 for hint in inside)",
+        ),
+        (
+            "plan-strength-of-colors-ignored",
+            "node(scale_chroma, colors, factor=recipe.strength)",
+            "node(scale_chroma, colors, factor=1.0)",
+        ),
+        ("plan-strength-of-locks-ignored", "own, strength=recipe.strength)", "own, strength=1.0)"),
+        ("plan-no-seeds", '    if "points" not in job.network.model.accepts:', "    if True:"),
+        (
+            "plan-weak-points-are-seeds",
+            "for hint in job.recipe.points if hint.strength == 1)",
+            "for hint in job.recipe.points)",
+        ),
+        (
+            "plan-seeds-not-enforced",
+            "return node(enforce_points, ab, seeds,",
+            "return ab or node(enforce_points, ab, seeds,",
+        ),
+        ("plan-things-not-boxed", 'if not things or "boxes" not in', 'if True or "boxes" not in'),
+        (
+            "plan-boxes-count-everywhere",
+            "return node(restrict_to_things, boxed, prediction, drawn)",
+            "return boxed",
+        ),
+        ("plan-points-not-told", "        told = points\n", "        pass\n"),
+        ("plan-statistics-ignored", 'if "statistics" in accepts and', "if False and"),
+        ("plan-classes-ignored", 'if "classes" in accepts and has_classes', "if False and has_classes"),
+        ("plan-reference-ignored", "    if exemplar is not None:", "    if False:"),
+        ("plan-alpha-ignored", "return exemplar if alpha is None else", "return exemplar if True else"),
+        (
+            "plan-regions-not-colored",
+            "divided_regions(job), colors=recipe.regions)",
+            "divided_regions(job), colors=())",
+        ),
+    ),
+    JOB: (
+        ("job-strength-of-the-recipe-ignored", "strength = recipe.strength", "strength = 1.0"),
+        ("job-strength-of-the-call-ignored", "    if strength is None:", "    if True:"),
+        ("job-automatic-frame-ignored", '        return "automatic"\n', '        return "none"\n'),
+        (
+            "job-recipe-not-cropped",
+            "guidance, lost = crop_recipe(guidance, whole.size, part.inside)",
+            "lost: tuple[str, ...] = ()",
+        ),
+        ("job-radius-not-scaled", "radius=h.radius * scale)", "radius=h.radius)"),
+        ("job-tensors-transposed", "width / columns, height / rows", "height / columns, width / rows"),
+    ),
+    AREAS: (
+        ("areas-constant-fill", "fill: float = 0.6", "fill: float = 0.75"),
+        ("areas-constant-seeds", "seeds: int = 8", "seeds: int = 5"),
+        ("areas-constant-seed-radius", "seed_radius: int = 2", "seed_radius: int = 3"),
+        ("areas-constant-apart", "apart: float = 0.5", "apart: float = 1.0"),
+        ("areas-constant-least-room", "least_room: float = 1.0", "least_room: float = 20.0"),
+        ("areas-constant-half", "_HALF = 0.5", "_HALF = 0.9"),
+        ("areas-later-ones-do-not-cover-seeds", "free = free * (1 - later.share)", "pass"),
+        ("areas-points-have-no-precedence", "each.share * (1 - precedence) *", "each.share *"),
+        ("areas-seeds-are-exact", "exact[:, :, rows, columns] = 1, 0", "exact[:, :, rows, columns] = 1, 1"),
+        ("areas-gray-keeps-color", "lab[1:] * (1 - share)])", "lab[1:]])"),
+        (
+            "areas-kept-colors-ignored",
+            "_own_lab(own, strength) if stored is None else stored",
+            "lab if own is None else _own_lab(own, strength)",
+        ),
+        (
+            "areas-own-colors-without-strength",
+            "torch.tensor([1.0, strength, strength]).view",
+            "torch.tensor([1.0, 1.0, 1.0]).view",
+        ),
+        ("areas-locks-not-told", "locked = torch.maximum(locked, share)", "pass"),
+        ("areas-lightness-by-the-mean", "[inside].median()", "[inside].mean()"),
+        ("areas-seeds-touch", "away = np.minimum(away, np.hypot(rows - row, columns - column))", "pass"),
+    ),
+    MASKS: (
+        ("masks-constant-supersampling", "_SUPERSAMPLING = 4", "_SUPERSAMPLING = 1"),
+        ("masks-constant-radius", "_RADIUS = 0.016 ", "_RADIUS = 0.06 "),
+        ("masks-constant-slack", "_SLACK = 9.0", "_SLACK = 30.0"),
+        ("masks-constant-nearly", "_NEARLY = 0.004", "_NEARLY = 0.1"),
+        ("masks-half-locked-is-half", "(2 * share).clamp(0, 1)", "share.clamp(0, 1)"),
+        ("masks-only-is-lock", 'share = union if action == "lock" else 1 - union', "share = union"),
+        (
+            "masks-shift-of-one-sign",
+            "shifted = shifted + units * share",
+            "shifted = shifted + abs(units) * share",
+        ),
+        ("masks-not-smoothed", "mean(part)).float()", "part).float()"),
+    ),
+    POINTS: (
+        ("points-constant-cells", "most_cells: int = 64", "most_cells: int = 16"),
+        ("points-constant-fade", "fade: float = 12.0", "fade: float = 20.0"),
+        ("points-constant-fill", "fill: float = 0.5", "fill: float = 0.8"),
+        ("points-constant-blend", "blend: float = 12 / 256", "blend: float = 24 / 256"),
+        ("points-constant-blend-small", "blend_small: float = 0.3", "blend_small: float = 0.03"),
+        ("points-constant-blend-edge", "blend_edge: float = 20.0", "blend_edge: float = 60.0"),
+        ("points-constant-least-blend", "least_blend: float = 0.5", "least_blend: float = 1.5"),
+        ("points-constant-rounds", "blend_rounds: int = 2", "blend_rounds: int = 1"),
+        ("points-neighbors-not-moved", "points.ab, ab + smooth)", "points.ab, ab)"),
+        (
+            "points-color-of-another-lightness",
+            "at_lightness(chosen[:, None], given[:1, None, free])[1:, 0]",
+            "chosen[1:]",
+        ),
+        ("points-response-not-rooted", "share.clamp(0, 1).sqrt()", "share.clamp(0, 1)"),
+    ),
+    REACH: (
+        ("reach-constant-grid", "grid: int = 128", "grid: int = 32"),
+        ("reach-constant-step", "step: float = 0.05", "step: float = 0.1"),
+        ("reach-constant-calm", "calm: float = 8.0", "calm: float = 2.0"),
+        ("reach-constant-border", "border: float = 4.2", "border: float = 3.5"),
+        ("reach-constant-steepness", "steepness: float = 14.0", "steepness: float = 8.0"),
+        ("reach-constant-unlike", "unlike: float = 6.5", "unlike: float = 4.0"),
+        ("reach-constant-border-alike", "border_alike: float = 8.0", "border_alike: float = 6.0"),
+        ("reach-constant-steepness-alike", "steepness_alike: float = 16.0", "steepness_alike: float = 8.0"),
+        ("reach-factor-ignored", "distance / (factor * border)", "distance / border"),
+        ("reach-zero-is-automatic", "    if factor == 0:", "    if False:"),
+        ("reach-surroundings-ignored", "slope / (1 + around) +", "slope +"),
+        ("reach-likeness-ignored", "    if alike is not None:", "    if False:"),
+    ),
+    CORRECTIONS: (
+        ("corrections-constant-reach", "_REACH = 1.5 ", "_REACH = 3.0 "),
+        ("corrections-constant-apart", "_APART = 2.5 ", "_APART = 1.0 "),
+        ("corrections-constant-rounds", "_ROUNDS = 4", "_ROUNDS = 1"),
+        ("corrections-constant-narrowest", "_NARROWEST = 0.3 ", "_NARROWEST = 1.0 "),
+        ("corrections-of-weak-points", "[hint for hint in hints if hint.strength == 1]", "list(hints)"),
+        ("corrections-in-locked-areas", "(~covered_later & (room > 0))", "(~covered_later)"),
+        ("corrections-strength-ignored", "torch.tensor([1.0, strength, strength])", "torch.ones(3)"),
+    ),
+    STRENGTHS: (
+        (
+            "strengths-counted-twice",
+            "point_strength(lightness, strengths, extent) *",
+            "point_strength(lightness, strengths, extent) ** 2 *",
+        ),
+        ("strengths-reversed", "return without + point_strength", "return strong - point_strength"),
+    ),
+    GUIDE: (
+        ("guide-histogram-not-a-share", "histogram = histogram / histogram.sum()", "pass"),
+        ("guide-saturation-lost", "None if saturation is None else torch.tensor([[saturation]])", "None"),
+        ("guide-boxes-of-the-recipe-lost", "boxes=placed or resized.boxes", "boxes=resized.boxes"),
+    ),
+    REPLACING: (
+        ("replacing-constant-gray", "_GRAY, _GRAY_SHARE = 10.0, 0.5", "_GRAY, _GRAY_SHARE = 30.0, 0.5"),
+        ("replacing-constant-gray-share", "_GRAY, _GRAY_SHARE = 10.0, 0.5", "_GRAY, _GRAY_SHARE = 10.0, 0.1"),
+        ("replacing-hue-only", "factor = min(new_chroma / old_chroma, _MOST_CHROMA)", "factor = 1.0"),
+        ("replacing-in-locked-areas", "if self.locked is not None:", "if False:"),
+        ("replacing-all-hues", "share = _smooth(near) *", "share ="),
+    ),
+    PAINTING: (
+        ("painting-strength-ignored", " * self.strength", ""),
+        ("painting-opacity-ignored", "(stroke.opacity * share", "(share"),
+        ("painting-hardness-ignored", "stroke.hardness * radius,", "0.0 * radius,"),
+        ("painting-erases-to-gray", "color = below[:, rows, columns]", "color = 0 * below[:, rows, columns]"),
+    ),
+    LIGHTNESS: (("lightness-constant-table", "_LIGHTNESSES = 201", "_LIGHTNESSES = 3"),),
+    COLORS: (("colors-painted-lightness-lost", "return Colors(ab, painted)", "return Colors(ab)"),),
+}
+
+CAUGHT_BY_FRAMES = (
+    ("frame-constant-longest", "_LONGEST = 512", "_LONGEST = 64"),
+    ("frame-constant-deepest", "_DEEPEST = 0.26", "_DEEPEST = 0.1"),
+    ("frame-constant-steepest", "_STEEPEST = 0.018", "_STEEPEST = 0.0"),
+)
+
+MUTANTS = (
+    *(
+        Mutant(name, file, old, new, stored(CASES[file]))
+        for file, rows in CAUGHT_BY_COLORS.items()
+        for name, old, new in rows
+    ),
+    *(Mutant(name, FRAME, old, new, FRAMES) for name, old, new in CAUGHT_BY_FRAMES),
+)
