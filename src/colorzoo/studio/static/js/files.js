@@ -140,7 +140,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), sampling: false,
+    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), acted: false, sendsActs: false, sampling: false,
   });
   change(pad.session, { photo });
   rememberOpenWork(taken);
@@ -370,16 +370,38 @@ function autosave(pad) {
   change(pad.session, { unsavedSince: null });
   const { photo } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
+  const { work, remote } = sendWork(pad, photo);
+  const saving = pad.session.saving.then(() => saveHere(pad, photo, work, remote));
+  change(pad.session, { saving });
+  return saving;
+}
+
+/** Save an act on the server at once, so that a crash loses no other; the browser, which stores the whole photo each time, waits for a pause. */
+async function saveAct(pad) {
+  scheduleAutosave(pad);
+  const { photo } = pad;
+  if (!photo || !pad.session.saves || pad.options.notebook) return;
+  change(photo, { acted: true });
+  if (photo.sendsActs) return;
+  change(photo, { sendsActs: true });
+  while (photo.acted && pad.photo === photo) {
+    change(photo, { acted: false });
+    await new Promise((resolve) => setTimeout(resolve)); // the request for colors is sent first
+    if (pad.photo === photo) await sendWork(pad, photo).remote;
+  }
+  change(photo, { sendsActs: false });
+}
+
+/** Send the work to the server, after what is being sent. @returns {{work: any, remote: Promise<boolean>}} remote: whether the server has it */
+function sendWork(pad, photo) {
   const found = contentOf(pad);
   const content = JSON.stringify(found);
   if (content !== photo.content) change(photo, { content, changed: Date.now() });
   // the time of the last change: a page that closes later has no newer work than another browser
   const work = { name: photo.name, ...found, time: photo.changed, version: newVersion() };
   const remote = photo.sending.then(() => saveOnServer(pad, photo, work));
-  const saving = pad.session.saving.then(() => saveHere(pad, photo, work, remote));
   change(photo, { sending: remote });
-  change(pad.session, { saving });
-  return saving;
+  return { work, remote };
 }
 
 /** @returns {{recipe: any, steps: any}} what an edit changes in saved work */
@@ -495,5 +517,5 @@ async function takeDropped(pad, transfer, slot = null) {
 
 export {
   attach, autosave, closePhoto, deleteWork, detach, exportPicture, loadRecipe, openDialog, openFile, openInitial, openWork, previewOf, replaceDoc, resendPhoto,
-  saveRecipe, scheduleAutosave, showGlimpse, showProgress, takeDropped, toDocument, worksToOffer,
+  saveAct, saveRecipe, scheduleAutosave, showGlimpse, showProgress, takeDropped, toDocument, worksToOffer,
 };
