@@ -129,15 +129,15 @@ class Pad {
     return Math.max(1, Math.min(width, height) / network);
   }
 
-  /** @returns {number} lightness of the photo at a place */
-  lightnessAt(x, y) {
-    return this.photo.lightness.at(x / this.photo.width, y / this.photo.height);
+  /** @returns {number} lightness of the photo around a place, that of a point there */
+  lightnessAround(x, y) {
+    return this.photo.lightness.around(x / this.photo.width, y / this.photo.height);
   }
 
   /** @returns {[number, number]} color of the brush at a place */
   paintAb(x, y) {
     const { lightness, ab: [a, b] } = this.ui;
-    return atLightness([lightness, a, b], this.lightnessAt(x, y));
+    return atLightness([lightness, a, b], this.lightnessAround(x, y));
   }
 
   selectedPoint() {
