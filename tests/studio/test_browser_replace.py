@@ -34,6 +34,18 @@ def test_a_color_is_picked_replaced_tuned_and_deleted(browser: Any, photo: Path,
         pad.settle()
         (rule,) = pad.recipe()["replacements"]
         assert rule["old"] == rule["new"]
+        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#00ffff")
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        assert pad.page.locator(".cz-unshown").is_visible()
+        pad.page.keyboard.press("Control+z")  # a color that is undone leaves neither a rule nor a note
+        pad.settle()
+        assert "replacements" not in pad.recipe()
+        assert not pad.page.locator(".cz-unshown").is_visible()
+        pad.page.keyboard.press("Control+y")
+        pad.settle()
+        (rule,) = pad.recipe()["replacements"]
+        assert rule["old"] != rule["new"]
         pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#2050c0")
         pad.page.keyboard.press("Enter")
         pad.page.fill("input[aria-label='Range of hue']", "35")

@@ -38,6 +38,8 @@ def ask(pad: BrowserPad) -> list[Any]:
     pad.page.wait_for_selector("[data-action=variants]:enabled")
     pad.settle()
     tiles: list[Any] = pad.page.query_selector_all("[data-role=variant]")
+    box = tiles[-1].bounding_box()
+    assert box["y"] + box["height"] <= pad.page.viewport_size["height"]  # nobody has to scroll to see them
     return tiles
 
 

@@ -141,6 +141,48 @@ def test_the_photo_of_the_command_line_stays_in_the_list(browser: Any, photo: Pa
         pad.close()
 
 
+def second_photo(folder: Path) -> Path:
+    Image.fromarray(np.full((160, 240), 120, np.uint8)).save(folder / "second.png")
+    return folder / "second.png"
+
+
+def test_start_over_clears_the_photo_that_it_speaks_of(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+    second = second_photo(tmp_path)
+    for each in (photo, second):
+        pad.open_ready(each)
+        pad.click(60, 50)
+        pad.settle()
+    for each in (photo, second):
+        pad.open_ready(each)
+        pad.page.wait_for_selector(f".cz-toast >> text=Your work on {each.name} is restored")
+    assert photo.name not in pad.said()  # its message ended with it
+    pad.page.click(".cz-toast button >> text=Start over")
+    pad.settle()
+    assert pad.points() == []
+    pad.open_ready(photo)
+    assert len(pad.points()) == 1
+
+
+def test_a_reload_stays_with_the_open_photo(browser: Any, photo: Path, tmp_path: Path) -> None:
+    studio = tiny_studio()
+    studio.offer(photo.read_bytes(), photo.name)
+    second = second_photo(tmp_path)
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+        pad.open_ready(second)
+        pad.click(60, 50)
+        pad.settle()
+        points = pad.points()
+        pad.page.wait_for_timeout(1500)  # the autosave waits for a pause
+        pad.page.reload()
+        pad.page.wait_for_selector(f".cz-photo-name >> text={second.name}", state="attached")
+        pad.settle()
+        assert pad.points() == points
+
+
 def test_the_list_of_works_is_current_even_if_the_store_is_slow(pad: BrowserPad, photo: Path) -> None:
     pad.page.evaluate(SLOW_STORE)
     pad.open_ready(photo)

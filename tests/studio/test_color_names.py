@@ -25,6 +25,10 @@ NAMES = {
     "#808080": "gray",
     "#8d8473": "warm gray",
     "#7a8894": "cool gray",
+    "#a8443f": "red",
+    "#7a2836": "dark red",
+    "#d98b85": "salmon",
+    "#8c4030": "brown",
 }
 
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +20,7 @@ from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio import photo
-from colorzoo.studio.photo import read_upload
+from colorzoo.studio.photo import lightness_around, read_upload
 from colorzoo.studio.protocol import Limits
 
 
@@ -98,3 +103,43 @@ def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) ->
         assert (opened.lightness - view).abs().mean() < 3.0  # a part of a pixel of the view
         rough = opened.approximate_lightness(32) - lightness.shrunk(working_size(size[1], size[0], 32))
         assert rough.abs().mean() < 3.0
+
+
+def two_textures() -> torch.Tensor:
+    """Return a lightness ``(h, w)`` of two things, about 20 and about 80, with specks of white and black."""
+    chance = torch.Generator().manual_seed(0)
+    lightness = torch.full((300, 320), 80.0)
+    lightness[:, :160] = 20.0
+    lightness += torch.randn(lightness.shape, generator=chance)
+    specks = torch.rand(lightness.shape, generator=chance)
+    lightness[specks < 0.1], lightness[specks > 0.9] = 100.0, 0.0
+    return lightness
+
+
+PLACES = [(row, column) for row in (0, 7, 150, 299) for column in (0, 40, 155, 159, 160, 164, 250, 319)]
+
+
+def test_a_point_has_the_lightness_of_the_thing_around_it() -> None:
+    lightness = two_textures()
+    assert min(float(lightness[place]) for place in PLACES) == 0.0  # some are on specks
+    for row, column in PLACES:
+        expected = 20 if column < 160 else 80
+        assert lightness_around(lightness, row, column) == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="missing, not passed: node is not installed")
+def test_the_page_finds_the_same_lightness_around_a_place(tmp_path: Path) -> None:
+    lightness = two_textures()
+    (tmp_path / "map.json").write_text(json.dumps(lightness.flatten().tolist()))
+    module = (Path(str(files("colorzoo.studio"))) / "static" / "js" / "surroundings.js").as_uri()
+    script = f"""
+        const {{ readFileSync }} = await import("node:fs");
+        const {{ lightnessAround }} = await import("{module}");
+        const map = JSON.parse(readFileSync({json.dumps(str(tmp_path / "map.json"))}));
+        const size = {list(lightness.shape)};
+        const at = ([row, column]) => lightnessAround((index) => map[index], size, row, column);
+        console.log(JSON.stringify({json.dumps(PLACES)}.map(at)));
+    """
+    command = ["node", "--input-type=module", "--eval", script]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert found == pytest.approx([lightness_around(lightness, *place) for place in PLACES])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,15 @@ def test_work_is_saved_for_the_opened_photo_only(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
     finally:
         studio.close()
+
+
+def test_work_counts_as_saved_once_it_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert not Works(tmp_path).save("0" * 64, TEXT)
+    assert Works(tmp_path).find("0" * 64) == {}
 
 
 def test_work_that_changed_since_it_was_read_is_kept_as_a_second_one(tmp_path: Path) -> None:

@@ -162,11 +162,11 @@ def _preview_lightness(photo: Photo, quality: Quality, limits: Limits) -> Tensor
 
 
 def displayed_points(request: PadRequest) -> list[DisplayedColor]:
-    """Return the colors of the points as they are displayed at the lightness of their places."""
+    """Return the colors of the points as they are displayed at the lightness around their places."""
     points = request.recipe.points
     if not points:
         return []
-    lightness = torch.tensor([request.photo.lightness_at((point.x, point.y)) for point in points])
+    lightness = torch.tensor([request.photo.lightness_around((point.x, point.y)) for point in points])
     chosen = torch.stack([point_ab(point) for point in points])
     at_lightness = points_lab(points, lightness)[:, 1:]
     paler = chosen.norm(dim=1) - at_lightness.norm(dim=1) > VISIBLE_CHANGE

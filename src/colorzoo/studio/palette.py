@@ -32,7 +32,7 @@ def suggestions(
         shape: Height and width of the prediction.
         count: Number of colors.
     """
-    lightness = photo.lightness_at(place)
+    lightness = photo.lightness_around(place)
     x, y = place[0] * shape[1] / photo.size[0], place[1] * shape[0] / photo.size[1]
     shares = distribution.at(min(x, shape[1] - 1), min(y, shape[0] - 1))
     items = [

@@ -42,6 +42,8 @@ LARGE = 4_000_000
 _PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
 _PREVIEW_QUALITY, _QUALITY = 80, 90
+_SAME_THING = 15.0  # units of lightness
+_NETWORK = 256  # shorter side at which most networks see a photo
 _STARTED, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
 
 
@@ -68,6 +70,7 @@ class Photo:
         window: Where it lies in the whole photo, if this is a part.
         whole: The whole photo, if this is a part.
         parts: Cache of the last `part`.
+        around: Cache of `lightness_around`, by row and column of the preview.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Photo:
     window: Window | None = None
     whole: Photo | None = field(default=None, repr=False)
     parts: dict[Rectangle, Photo] = field(default_factory=dict, repr=False)
+    around: dict[tuple[int, int], float] = field(default_factory=dict, repr=False)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -129,6 +133,7 @@ class Photo:
                 window=window,
                 whole=self,
                 parts={},
+                around={},
             )
             self.parts.clear()
             self.parts[inside] = part
@@ -162,6 +167,13 @@ class Photo:
         """Return the lightness of the preview at x and y in pixels of the photo."""
         row, column = self.view_pixel(place)
         return float(self.lightness[0, 0, row, column])
+
+    def lightness_around(self, place: tuple[float, float]) -> float:
+        """Return the lightness of a point at x and y in pixels of the photo, see `lightness_around`."""
+        pixel = self.view_pixel(place)
+        if pixel not in self.around:
+            self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
+        return self.around[pixel]
 
     def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
         """Return row and column of the preview at x and y in pixels of the photo."""
@@ -325,6 +337,26 @@ def safe_name(name: str) -> str:
     name = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", name).strip(". ")
     stem, dot, end = name.rpartition(".")
     return (f"{stem[:100]}{dot}{end[:12]}" if dot else name[:112]) or "picture"
+
+
+def lightness_around(lightness: Tensor, row: int, column: int) -> float:
+    """Return the median lightness around a pixel, of what is about as light as its nearest neighbors.
+
+    A speck in a texture does not count, nor does the other side of an edge, so a point keeps its color there.
+
+    Args:
+        lightness: ``(h, w)`` in [0, 100].
+        row: Row of the pixel.
+        column: Column of the pixel.
+    """
+    near = max(1, int(min(lightness.shape) / _NETWORK + 0.5))
+
+    def window(reach: int) -> Tensor:
+        rows = slice(max(0, row - reach), row + reach + 1)
+        return lightness[rows, max(0, column - reach) : column + reach + 1].flatten()
+
+    around = window(4 * near)
+    return float(around[(around - window(near).median()).abs() <= _SAME_THING].median())
 
 
 def fit_size(height: int, width: int, side: int) -> tuple[int, int]:

@@ -213,7 +213,8 @@ function colorName(lightness, ab) {
   if (chroma < 12) return `${tone}${ab[0] + ab[1] > 0 ? "warm" : "cool"} gray`;
   const angle = ((Math.atan2(ab[1], ab[0]) * 180) / Math.PI + 360) % 360;
   const hue = HUES.find(([limit]) => angle < limit)[1];
-  const warm = ["orange", "amber", "red"].includes(hue);
+  const isRed = hue === "red" && angle < 36 && chroma >= 20; // as lips are, which neither wood nor brick is
+  const warm = !isRed && ["orange", "amber", "red"].includes(hue);
   if (warm && lightness >= 60 && chroma < 36) return lightness > 75 ? "light beige" : "beige";
   if (warm && lightness < 55 && chroma < 50) return `${tone}brown`;
   if (hue === "amber" && lightness < 72) return "ochre";

@@ -81,6 +81,7 @@ function jumpTo(pad, count) {
 
 /** @param {string} words to announce */
 function showStep(pad, words) {
+  pad.set({ unavailableColor: null }); // it was wanted in the step before
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (!pickedShape(pad)) pad.set({ shape: null });
   if (!pickedArea(pad)) pad.set({ area: null });

@@ -107,7 +107,7 @@ const MAX_TOASTS = 3;
 
 /** @typedef {{label: string, run: () => void}} Action */
 
-/** @returns {{el: HTMLElement, add: (text: string, kind?: "info" | "error", action?: Action | null) => void}} */
+/** @returns {{el: HTMLElement, add: (text: string, kind?: "info" | "error", action?: Action | null) => void, clear: () => void}} */
 function createToasts() {
   const el = h("div", { class: "cz-toasts" });
   const add = (text, kind = "info", action = null) => {
@@ -117,7 +117,7 @@ function createToasts() {
     el.append(toast);
     removeAfter(toast, DURATION[kind] * (action ? 2 : 1));
   };
-  return { el, add };
+  return { el, add, clear: () => el.replaceChildren() };
 }
 
 function createToast(text, kind, action) {

@@ -21,7 +21,7 @@ const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
  */
 function colorTarget(pad) {
   const point = pad.selectedPoint();
-  if (point) return { kind: "point", lightness: pad.lightnessAt(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
+  if (point) return { kind: "point", lightness: pad.lightnessAround(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
   const area = areaTarget(pad);
   if (area) return { kind: "area", locked: false, ...area };
   const replaced = pickedReplacement(pad)?.replacement;
@@ -127,7 +127,7 @@ function newPoint(pad, x, y) {
 /** @param {number} x @param {number} y @param {[number, number]} ab @returns {import("./document.js").Point} */
 function pointIn(pad, x, y, ab) {
   const [left, top] = insidePhoto(pad, x, y);
-  return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAt(left, top), ab), reach: pad.ui.reach };
+  return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lightnessAround(left, top), ab), reach: pad.ui.reach };
 }
 
 /** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the nearest place of the photo */
@@ -157,7 +157,7 @@ function movePoint(pad, id, x, y, done) {
   const [dx, dy] = clampShift(strokePoints(pad.doc, point), x - point.x, y - point.y, pad.photo);
   const [left, top] = [point.x + dx, point.y + dy];
   const ab = point.untouched ? shownAb(pad, left, top) : point.ab;
-  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ab, hex: labHex(pad.lightnessAt(left, top), ab) }), done, t("move point"));
+  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ab, hex: labHex(pad.lightnessAround(left, top), ab) }), done, t("move point"));
 }
 
 function deletePoint(pad, id) {

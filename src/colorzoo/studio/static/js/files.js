@@ -6,7 +6,7 @@ import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
 import { proposeModel } from "./models.js";
 import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
-import { forgetWork, listWorks, saveWork } from "./storage.js";
+import { forgetWork, listWorks, rememberOpenWork, rememberedWork, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
 import { change, readOnly } from "./state.js";
 import { saveBlob } from "./transport.js";
@@ -136,12 +136,14 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
   const { name, width, height, image, network, view, kind, proposed, notes, frame } = message;
   const found = message.works ?? {};
+  pad.toasts.clear(); // they speak of the photo before
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), sampling: false,
+    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), acted: false, sendsActs: false, sampling: false,
   });
   change(pad.session, { photo });
+  rememberOpenWork(taken);
   const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // of a notebook whose kernel is gone
   const chosen = recipe ?? work?.recipe ?? offered;
   const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
@@ -156,6 +158,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   pad.queue.final();
   pad.modelChanged();
   if (work?.reference) await attach(pad, "exemplar", new File([work.reference.file], work.reference.name));
+  if (pad.photo !== photo) return; // another one was opened meanwhile
   if (work && hasWork(doc)) pad.toast(t("Your work on {name} is restored.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
   proposeModel(pad);
 }
@@ -318,6 +321,7 @@ async function replaceDoc(pad, recipe, label) {
 
 /** @param {any} pad @param {{format: string, quality: number}} wish */
 async function exportPicture(pad, { format, quality }) {
+  const { photo } = pad;
   const exporting = readOnly({ id: 0, share: 0 });
   pad.set({ exporting });
   pad.announce(t("Exporting the picture at full size"));
@@ -329,7 +333,8 @@ async function exportPicture(pad, { format, quality }) {
     for (const note of message.notes ?? []) pad.note(note);
     pad.toast(t("{name} exported", { name: message.name }));
   } catch (error) {
-    pad.toast(error.message, "error", { label: t("Retry"), run: () => exportPicture(pad, { format, quality }) });
+    const again = pad.photo === photo ? { label: t("Retry"), run: () => exportPicture(pad, { format, quality }) } : null;
+    pad.toast(error.message, "error", again);
   } finally {
     pad.set({ exporting: null });
   }
@@ -342,6 +347,8 @@ async function closePhoto(pad) {
   pad.client.notify({ type: "close" });
   pad.queue.stop();
   change(pad.session, { photo: null });
+  pad.toasts.clear();
+  rememberOpenWork(null);
   pad.tabs.release();
   pad.startOver(emptyDoc(pad.doc.model));
   pad.set({ works });
@@ -363,16 +370,38 @@ function autosave(pad) {
   change(pad.session, { unsavedSince: null });
   const { photo } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
+  const { work, remote } = sendWork(pad, photo);
+  const saving = pad.session.saving.then(() => saveHere(pad, photo, work, remote));
+  change(pad.session, { saving });
+  return saving;
+}
+
+/** Save an act on the server at once, so that a crash loses no other; the browser, which stores the whole photo each time, waits for a pause. */
+async function saveAct(pad) {
+  scheduleAutosave(pad);
+  const { photo } = pad;
+  if (!photo || !pad.session.saves || pad.options.notebook) return;
+  change(photo, { acted: true });
+  if (photo.sendsActs) return;
+  change(photo, { sendsActs: true });
+  while (photo.acted && pad.photo === photo) {
+    change(photo, { acted: false });
+    await new Promise((resolve) => setTimeout(resolve)); // the request for colors is sent first
+    if (pad.photo === photo) await sendWork(pad, photo).remote;
+  }
+  change(photo, { sendsActs: false });
+}
+
+/** Send the work to the server, after what is being sent. @returns {{work: any, remote: Promise<boolean>}} remote: whether the server has it */
+function sendWork(pad, photo) {
   const found = contentOf(pad);
   const content = JSON.stringify(found);
   if (content !== photo.content) change(photo, { content, changed: Date.now() });
   // the time of the last change: a page that closes later has no newer work than another browser
   const work = { name: photo.name, ...found, time: photo.changed, version: newVersion() };
   const remote = photo.sending.then(() => saveOnServer(pad, photo, work));
-  const saving = pad.session.saving.then(() => saveHere(pad, photo, work, remote));
   change(photo, { sending: remote });
-  change(pad.session, { saving });
-  return saving;
+  return { work, remote };
 }
 
 /** @returns {{recipe: any, steps: any}} what an edit changes in saved work */
@@ -393,7 +422,10 @@ async function saveOnServer(pad, photo, work) {
   const { key, keys } = reply.message;
   if (key !== photo.key) {
     change(photo, { key });
-    if (pad.photo === photo) await pad.tabs.acquire([key]);
+    if (pad.photo === photo) {
+      rememberOpenWork(key);
+      await pad.tabs.acquire([key]);
+    }
     pad.toast(t("Somebody has changed the work on this photo in another browser. Yours goes on as a second one; both are kept."));
   } else if (keys.some((each) => !photo.works.includes(each) && each !== key)) {
     pad.toast(t("This photo is also being colored in another browser. That work is kept as a second one."));
@@ -460,11 +492,13 @@ function openWork(pad, { key, file, name }) {
   return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.session.start, { key });
 }
 
-/** Open the offered photo, or the last work of today, after the first connection. @param {any} hello */
+/** Open the photo that this tab had open, the offered photo, or the last work of today, after the first connection. @param {any} hello */
 async function openInitial(pad, hello) {
   const works = await savedWorks(pad);
   pad.set({ works });
-  if (hello.start) await openOffered(pad, hello.start, hello.recipe ? { recipe: hello.recipe } : {});
+  const before = worksToOffer(pad).find(({ key }) => key === rememberedWork());
+  if (before) await openWork(pad, before);
+  else if (hello.start) await openOffered(pad, hello.start, hello.recipe ? { recipe: hello.recipe } : {});
   else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
 }
 
@@ -483,5 +517,5 @@ async function takeDropped(pad, transfer, slot = null) {
 
 export {
   attach, autosave, closePhoto, deleteWork, detach, exportPicture, loadRecipe, openDialog, openFile, openInitial, openWork, previewOf, replaceDoc, resendPhoto,
-  saveRecipe, scheduleAutosave, showGlimpse, showProgress, takeDropped, toDocument, worksToOffer,
+  saveAct, saveRecipe, scheduleAutosave, showGlimpse, showProgress, takeDropped, toDocument, worksToOffer,
 };

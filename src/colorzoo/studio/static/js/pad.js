@@ -12,7 +12,7 @@ import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall } from "./edits.js";
-import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
+import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { createFramePanel, insideOf } from "./frames.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
@@ -129,15 +129,15 @@ class Pad {
     return Math.max(1, Math.min(width, height) / network);
   }
 
-  /** @returns {number} lightness of the photo at a place */
-  lightnessAt(x, y) {
-    return this.photo.lightness.at(x / this.photo.width, y / this.photo.height);
+  /** @returns {number} lightness of the photo around a place, that of a point there */
+  lightnessAround(x, y) {
+    return this.photo.lightness.around(x / this.photo.width, y / this.photo.height);
   }
 
   /** @returns {[number, number]} color of the brush at a place */
   paintAb(x, y) {
     const { lightness, ab: [a, b] } = this.ui;
-    return atLightness([lightness, a, b], this.lightnessAt(x, y));
+    return atLightness([lightness, a, b], this.lightnessAround(x, y));
   }
 
   selectedPoint() {
@@ -207,7 +207,7 @@ class Pad {
   documentChanged() {
     this.queue.final();
     if (this.ui.suggestions) change(this.ui, { suggestions: { ...this.ui.suggestions, stale: true } });
-    scheduleAutosave(this);
+    saveAct(this);
     this.changed();
   }
 

@@ -174,7 +174,7 @@ function fillHint(pad, row, index) {
   if (!point) return fillScribble(pad, { main, swatch, words, mute, remove }, index - points.length, scribbles);
   const n = index + 1;
   const info = pad.ui.pointInfo?.[point.id];
-  const name = colorName(pad.lightnessAt(point.x, point.y), point.ab);
+  const name = colorName(pad.lightnessAround(point.x, point.y), point.ab);
   swatch.style.background = point.hex;
   const drawn = isStroke(pad.doc, point);
   swatch.classList.remove("cz-swatch-line");

@@ -6,6 +6,7 @@
 
 import { clamp, rgbToLab } from "./color.js";
 import { createCanvas } from "./dom.js";
+import { lightnessAround } from "./surroundings.js";
 
 const LIGHTNESS_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
 
@@ -51,13 +52,28 @@ class LightnessMap {
     for (let i = 0; i < this.levels.length; i += 1) this.levels[i] = data[4 * i + 1];
     this.width = layer.width;
     this.height = layer.height;
+    /** @type {Map<number, number>} what `around` has found, by the index of the pixel */
+    this.known = new Map();
   }
 
   /** @param {number} u @param {number} v shares of width and height @returns {number} lightness from 0 to 100 */
   at(u, v) {
-    const column = clamp(Math.floor(u * this.width), 0, this.width - 1);
-    const row = clamp(Math.floor(v * this.height), 0, this.height - 1);
+    const [row, column] = this.#pixel(u, v);
     return LIGHTNESS_OF_GRAY[this.levels[row * this.width + column]];
+  }
+
+  /** @param {number} u @param {number} v shares of width and height @returns {number} lightness from 0 to 100 around a place */
+  around(u, v) {
+    const [row, column] = this.#pixel(u, v);
+    const place = row * this.width + column;
+    if (!this.known.has(place)) {
+      this.known.set(place, lightnessAround((index) => LIGHTNESS_OF_GRAY[this.levels[index]], [this.height, this.width], row, column));
+    }
+    return this.known.get(place);
+  }
+
+  #pixel(u, v) {
+    return [clamp(Math.floor(v * this.height), 0, this.height - 1), clamp(Math.floor(u * this.width), 0, this.width - 1)];
   }
 }
 

@@ -34,9 +34,12 @@ function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
   const doc = { ...pad.doc, replacements: pad.doc.replacements.with(picked.index, { ...picked.replacement, ...change }) };
-  if (done) pad.edit(doc, t("replaced color"));
+  // its first new color is one step with it: undone, no rule stays that changes nothing
+  if (done) pad.edit(doc, t("replaced color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
   else pad.preview(doc);
 }
+
+const changesNothing = (replacement) => replacement?.old === replacement?.new;
 
 function deleteReplacement(pad, index) {
   pad.set({ replacing: null });

@@ -187,7 +187,7 @@ function drawBrushStroke(context, pad, first) {
   Object.assign(context, { lineCap: "round", lineJoin: "round" });
   context.beginPath();
   for (const corner of corners) context.lineTo(...corner);
-  const color = labHex(pad.lightnessAt(first.x, first.y), first.ab);
+  const color = labHex(pad.lightnessAround(first.x, first.y), first.ab);
   strokePath(context, [[DARK, width + (selected ? 6 : 3)], [LIGHT, width + (selected ? 4 : 1.5)], [color, width]]);
   context.restore();
   if (selected || first.locked) drawLabel(context, corners[0][0] + width, corners[0][1] - width, `${hintNumber(pad.doc, first)}${first.locked ? " ●" : ""}`);
@@ -215,7 +215,7 @@ function drawPoint(context, pad, point) {
   context.globalAlpha = point.muted ? 0.55 : 1;
   context.beginPath();
   context.arc(x, y, radius, 0, 7);
-  context.fillStyle = labHex(pad.lightnessAt(point.x, point.y), point.ab);
+  context.fillStyle = labHex(pad.lightnessAround(point.x, point.y), point.ab);
   context.fill();
   context.setLineDash(point.muted || point.untouched ? [3, 3] : []);
   for (const [style, width, grow] of RING) {

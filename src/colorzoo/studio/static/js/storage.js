@@ -77,6 +77,27 @@ function saveSettings(settings) {
   }
 }
 
+const OPEN_WORK = "colorzoo-pad-open";
+
+/** Remember the open work of this tab until the tab is closed. @param {string | null} key */
+function rememberOpenWork(key) {
+  try {
+    if (key === null) sessionStorage.removeItem(OPEN_WORK);
+    else sessionStorage.setItem(OPEN_WORK, key);
+  } catch {
+    // a private window stores nothing
+  }
+}
+
+/** @returns {string | null} key of the work that this tab had open before it was reloaded */
+function rememberedWork() {
+  try {
+    return sessionStorage.getItem(OPEN_WORK);
+  } catch {
+    return null;
+  }
+}
+
 const CHANNEL = "colorzoo-pad";
 const ANSWERS_WITHIN = 60; // ms for the answer of another tab
 
@@ -147,4 +168,4 @@ class TabLocks {
   }
 }
 
-export { TabLocks, forgetWork, listWorks, loadSettings, saveSettings, saveWork };
+export { TabLocks, forgetWork, listWorks, loadSettings, rememberOpenWork, rememberedWork, saveSettings, saveWork };

@@ -90,6 +90,7 @@ function createVariantsPanel(pad) {
     };
     return h("button", { type: "button", class: "cz-purpose", data: { role: "variant" }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
   };
+  let seen = 0;
   const update = () => {
     const target = variantTarget(pad);
     const { variants } = pad.ui;
@@ -97,6 +98,8 @@ function createVariantsPanel(pad) {
     const items = current?.items ?? [];
     show(el, items.length > 0);
     syncList(grid, items.length, make, (tile, index) => fillVariant(pad, tile, items[index], index));
+    if (items.length > seen) el.scrollIntoView({ block: "nearest" }); // it opens below what the panel shows
+    seen = items.length;
   };
   return { el, update };
 }

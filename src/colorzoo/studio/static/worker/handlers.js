@@ -160,7 +160,7 @@ async function render(backend, found, recipe, quality) {
 }
 
 function displayedPoint(photo, hint, strength) {
-  const lightness = photo.lightnessAt(hint.x, hint.y);
+  const lightness = photo.lightnessAround(hint.x, hint.y);
   const there = displayedAb(hint, lightness);
   const paler = Math.hypot(...pointAb(hint)) - Math.hypot(...there) > SNAPPED;
   const requested = /** @type {[number, number]} */ (there.map((value) => value * strength));
@@ -202,7 +202,7 @@ async function suggestions(backend, { recipe, x, y, count = 9, exclude = null },
   }
   const [height, width] = found.size;
   const shares = sharesAtPlace(made, Math.min((x * width) / photo.width, width - 1), Math.min((y * height) / photo.height, height - 1));
-  const lightness = photo.lightnessAt(x, y);
+  const lightness = photo.lightnessAround(x, y);
   const centers = made.shown.map((bin) => made.centers[bin]);
   const items = suggestColors(shares, centers, lightness, Math.min(count, MAX_SUGGESTIONS), backend.catalog.draws);
   answer({ type: "suggestions", x, y, lightness, items, entropy: entropyOf(shares) / Math.LN2 });

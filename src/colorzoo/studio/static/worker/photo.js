@@ -1,5 +1,6 @@
 /** A photo in the worker: its file, and the small maps that every edit needs. */
 
+import { lightnessAround } from "../js/surroundings.js";
 import { lightnessOf } from "./gamut.js";
 import { Downsampler, fitSize, workingSize } from "./resample.js";
 
@@ -180,9 +181,11 @@ class Photo {
     return row * columns + Math.min(Math.max(Math.trunc((x * columns) / this.width), 0), columns - 1);
   }
 
-  /** @returns {number} lightness of the preview at a place */
-  lightnessAt(x, y) {
-    return this.view[this.viewIndex(x, y)];
+  /** @returns {number} lightness of the preview around a place */
+  lightnessAround(x, y) {
+    const place = this.viewIndex(x, y);
+    const columns = this.viewSize[1];
+    return lightnessAround((index) => this.view[index], this.viewSize, Math.floor(place / columns), place % columns);
   }
 }
 
