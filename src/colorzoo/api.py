@@ -14,7 +14,6 @@ from typing import Any, Literal
 from PIL import Image
 
 from colorzoo.batch.file import FileOptions, color_file, open_file
-from colorzoo.batch.find import FoundPicture
 from colorzoo.batch.options import ColorOptions, ReadyModel, options_of, ready_model
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
@@ -27,6 +26,7 @@ from colorzoo.inference.job import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.memory import Memory, key_of
+from colorzoo.pictures.find import FoundPicture, irregular
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
 
@@ -170,7 +170,7 @@ def colorize_files(
     paths: Iterable[str | Path],
     root: str | Path,
     output: str | Path,
-    model: str,
+    model: str | None = None,
     *,
     weights: str | Path | None = "default",
     device: str = "auto",
@@ -193,7 +193,8 @@ def colorize_files(
         root: A folder above all of them.
         output: Folder of the results, each below it as its picture is below ``root``; all processes must see
             it.
-        model: Registered name. There is no default, as it could differ between machines.
+        model: Registered name; None takes the best one on this machine. Name one if several machines work on
+            a job, as their defaults may differ.
         weights: See `create_model`.
         device: See `colorize`.
         **settings: See `colorize`.
@@ -206,19 +207,22 @@ def colorize_files(
         ColorzooError: The model or its weights cannot be had.
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
-    ready = ready_model(kept_colorizer(model, weights, device, **settings))
+    choice = choose_for_guidance(model, Recipe(), weights)
+    ready = ready_model(kept_colorizer(choice.name, weights, device, **settings))
     index = done_index(Path(output), process)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
     jobs = []
     for path in map(Path, paths):
-        if path.absolute().is_relative_to(above):
+        if not path.absolute().is_relative_to(above):
+            reason = f"{path} is not below {root}, the root that was named"
+            results.append(FileResult(str(path), "", "failed", reason))
+        elif reason := irregular(path):
+            results.append(FileResult(str(path), "", "failed", reason))
+        else:
             found = FoundPicture(path, path.absolute().relative_to(above))
             jobs.append(PictureJob(str(path), path, output_path(found, folder), lambda: ready))
             results.append(None)
-        else:
-            reason = f"{path} is not below {root}, the root that was named"
-            results.append(FileResult(str(path), "", "failed", reason))
     work = color_pictures(jobs, FileOptions(frames="required", overwrite=True), index=index)
     return [result or _file_result(next(work)) for result in results]
 

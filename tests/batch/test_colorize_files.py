@@ -63,12 +63,11 @@ def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(accelerator="cpu", devices=1, enable_checkpointing=False, **quiet)
     trainer.predict(task, return_predictions=False)
-    assert task.summary.counts == {"skipped": 3}  # it looks for no .ppm
+    assert task.summary.counts == {"skipped": 4}
     task.output = str(tmp_path / "predicted")
     trainer.predict(task, return_predictions=False)
     predicted = contents(tmp_path / "predicted")
-    assert predicted == {name: data for name, data in contents(first).items() if name in predicted}
-    assert len(predicted) == 3
+    assert predicted == contents(first)
     assert statuses(album[:3], weights, tmp_path / "predicted") == ["done"] * 3
 
 
@@ -125,6 +124,15 @@ def test_failures_are_results_and_stop_nothing(album, weights, tmp_path):
         assert (str(path) in result.error) == (result.status == "failed")
     assert "is not below" in results[3].error
     assert results[1].output == str(tmp_path / "out" / "a" / "y.jpg")
+
+
+def test_a_pipe_is_a_failure_and_the_default_model_colors(album, tmp_path):
+    os.mkfifo(tmp_path / "album" / "pipe.png")
+    paths = [tmp_path / "album" / "pipe.png", album[0]]
+    pipe, colored = colorzoo.colorize_files(paths, tmp_path / "album", tmp_path / "out")
+    assert pipe.status == "failed"
+    assert "no regular file" in pipe.error
+    assert colored.status == "colored"
 
 
 def test_sources_are_never_overwritten(album, weights, tmp_path):

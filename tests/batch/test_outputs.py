@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from colorzoo.batch.find import FoundPicture, find_pictures
 from colorzoo.batch.outputs import output_path, output_paths
 from colorzoo.errors import PictureError
+from colorzoo.pictures.find import FoundPicture, find_pictures
 
 
 def plant(root: Path, *names: str) -> None:

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from colorzoo.batch.file import FileOptions
-from colorzoo.batch.find import find_existing, find_pictures, read_list
 from colorzoo.batch.options import ready_model
 from colorzoo.batch.runner import ALREADY_DONE, PictureJob, color_pictures
 from colorzoo.cli import models
 from colorzoo.cli.main import main
 from colorzoo.errors import PictureError
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.pictures.find import find_existing, find_pictures, read_list
 from colorzoo.testing.samples import sample_image
 from tiny_model import Run, gray_picture
 
@@ -232,7 +232,7 @@ def test_odd_words_end_in_one_line(
     photo(Path("x.png"))
     Path("long.txt").write_text("x" * 5000)
     if says is None:
-        monkeypatch.setattr("colorzoo.batch.find.pictures_and_films", lambda _: ([], []))
+        monkeypatch.setattr("colorzoo.pictures.find.pictures_and_films", lambda _: ([], []))
     assert main([*words]) in (1, 2)
     said = capsys.readouterr().err
     assert (says or "") in said

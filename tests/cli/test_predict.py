@@ -58,10 +58,10 @@ def album(tmp_path) -> Path:
 @pytest.fixture
 def colored(tmp_path, monkeypatch):
     """Return a function that counts the pictures colored by all processes since its last call."""
-    diary, colorize = tmp_path / "colored.txt", Colorizer.colorize
+    diary, run_job = tmp_path / "colored.txt", Colorizer.run
 
-    def noted(self, picture, *args, **kwargs):
-        result = colorize(self, picture, *args, **kwargs)
+    def noted(self, job, memory):
+        result = run_job(self, job, memory)
         with diary.open("a") as stream:
             stream.write(f"{os.getpid()}\n")
         return result
@@ -71,7 +71,7 @@ def colored(tmp_path, monkeypatch):
         diary.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(Colorizer, "colorize", noted)
+    monkeypatch.setattr(Colorizer, "run", noted)
     return count
 
 
@@ -262,6 +262,32 @@ def test_the_album_is_not_overwritten(album):
     with pytest.raises(DataError, match="is the folder of the pictures"):
         predicted(album, album)
     assert results(album) == before
+
+
+def test_pictures_are_selected_as_colorize_does(album, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    gray(5, (20, 20)).save(tmp_path / "other" / "o.png")
+    gray(5, (20, 20)).save(album / ".hidden.png")
+    gray(5, (20, 20)).save(album / "z.gif")
+    (album / "up").symlink_to(tmp_path)
+    os.mkfifo(album / "pipe.png")
+    os.mkfifo(album / "pipe.tar")
+    predicted(album, tmp_path / "out")
+    assert sorted(results(tmp_path / "out")) == [*PICTURES, "z.gif", "z.gif.xmp"]
+    told = capsys.readouterr().err
+    assert "3 files skipped" in told
+    assert all(reason in told for reason in ("hidden", "no regular file", "a link to a folder above"))
+
+
+@pytest.mark.parametrize("named", [(), ("--model=colorzoo2026",), ("--init_from=colorzoo2026",)])
+def test_the_default_model_and_registered_names_color(album, tmp_path, named):
+    quiet = ["--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
+    words = [*named, f"--data.root={album}", f"--output={tmp_path / 'out'}", "--data.num_workers=0", *quiet]
+    assert run(["predict", *words, "--data.val_limit=1"]) == 0
+    (made,) = results(tmp_path / "out")
+    record = read_provenance(tmp_path / "out" / made)
+    assert record is not None
+    assert record.model == "Colorzoo2026"
 
 
 def test_random_weights_are_refused(album, tmp_path):

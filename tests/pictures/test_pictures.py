@@ -276,7 +276,7 @@ def test_gray_jpeg_stored_as_color_counts_as_gray(tmp_path):
 
 def test_neither_torch_nor_codecs_are_loaded_before_they_are_needed():
     loaded = "{'torch', 'cv2', 'tifffile', 'imagecodecs', 'lightning'} & set(sys.modules)"
-    imports = "import sys, colorzoo.batch.find, colorzoo.pictures.read, colorzoo.pictures.write"
+    imports = "import sys, colorzoo.pictures.find, colorzoo.pictures.read, colorzoo.pictures.write"
     code = f"{imports}; sys.exit(bool({loaded}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

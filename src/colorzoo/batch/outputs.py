@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from colorzoo.batch.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
 from colorzoo.batch.record import ResultState, result_state
 from colorzoo.errors import PictureError
+from colorzoo.pictures.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.files import digest_of
 

@@ -12,8 +12,8 @@ from colorzoo.cli._options import check_alpha
 from colorzoo.errors import GuidanceError
 
 if TYPE_CHECKING:
-    from colorzoo.batch.find import FoundPicture
     from colorzoo.guidance import BoxHint, PointHint, Recipe
+    from colorzoo.pictures.find import FoundPicture
 
 _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"

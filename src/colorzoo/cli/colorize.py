@@ -58,7 +58,6 @@ _IS_INPUT = "is one of the files that this run reads; -o names another place"
 _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
 _SPINS = "2000"  # rounds of waiting, some microseconds
 FRAME_SECONDS = 10.0  # between lines about a file of many frames
-_MOST_NAMED = 10  # of the files that a run passes over
 _SIGNATURES = (
     (b"\x89PNG", ".png"),
     (b"II*\0", ".tif"),
@@ -285,8 +284,8 @@ def run(args: argparse.Namespace) -> int:
         model_card(named)  # an unknown name is an error even if there is nothing to color
     color_options = _color_options(args, recipe, file)
 
-    from colorzoo.batch.find import read_list
     from colorzoo.batch.runner import BatchResult, BatchSummary
+    from colorzoo.pictures.find import read_list
     from colorzoo.weights.choice import remark_once
 
     with _standard_streams(args) as (pictures, output):
@@ -464,10 +463,10 @@ def _plan(
     Raises:
         PictureError: The output cannot serve for these pictures.
     """
-    from colorzoo.batch.find import find_existing
     from colorzoo.batch.options import LoadedModels
     from colorzoo.batch.outputs import plan_outputs
     from colorzoo.batch.runner import ALREADY_DONE, BatchResult, PictureJob
+    from colorzoo.pictures.find import find_existing, passed_over_line
 
     search = find_existing(names, exclude=Path(output) if output else None)
     found = search.found
@@ -506,15 +505,9 @@ def _plan(
     for result in results:
         report(result)
     if search.passed_over:
-        print_line(f"colorzoo: {_passed_over_line(search.passed_over)}", sys.stderr)
+        print_line(f"colorzoo: {passed_over_line(search.passed_over)}", sys.stderr)
     results += [BatchResult(str(path), "", "skipped", (reason,)) for path, reason in search.passed_over]
     return jobs, results
-
-
-def _passed_over_line(files: Sequence[tuple[Path, str]]) -> str:
-    named = "; ".join(f"{path} ({reason})" for path, reason in files[:_MOST_NAMED])
-    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
-    return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {named}{more}"
 
 
 def _print_unused(folder: Path, used: Sequence[Path | None]) -> None:

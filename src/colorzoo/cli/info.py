@@ -61,7 +61,7 @@ def _below(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, PictureE
 
     The folders in it that cannot be searched are returned with their errors.
     """
-    from colorzoo.batch.find import pictures_and_films
+    from colorzoo.pictures.find import pictures_and_films
 
     own = _row(folder)
     if own["origin"]:
@@ -81,7 +81,7 @@ def _row(path: Path) -> dict[str, Any]:
 
 def _film_facts(path: Path) -> dict[str, Any] | None:
     """Return size, rate, frames and codec of a film; None for other files, and without PyAV."""
-    from colorzoo.batch.find import FILMS
+    from colorzoo.pictures.find import FILMS
 
     if path.suffix.lower() not in FILMS or not path.is_file():
         return None

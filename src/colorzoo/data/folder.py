@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorzoo.data.layouts import class_folders, labels_by_folder
 from colorzoo.data.module import PictureDataModule, labels_of
-from colorzoo.data.originals import Originals, SourceOriginals
+from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.data.splits import known_places, split_by_content
@@ -131,7 +131,7 @@ class FolderDataModule(PictureDataModule):
 
     def originals(self) -> Originals:
         """Return all pictures below the folder, whatever their split."""
-        return SourceOriginals(find_sources(Path(self.hparams.root)), self.hparams.root)
+        return find_originals(self.hparams.root)
 
     @cached_property
     def _split_by_content(self) -> dict[str, Sources]:

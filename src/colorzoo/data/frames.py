@@ -15,8 +15,8 @@ from torch.utils.data import Dataset
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import LateLoader, SeededSampler
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.originals import Originals, SourceOriginals
-from colorzoo.data.sources import EXTENSIONS, find_sources
+from colorzoo.data.originals import Originals, find_originals
+from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
 from colorzoo.settings import Count, Natural
 
@@ -204,7 +204,7 @@ class FramesDataModule(PictureDataModule):
 
     def originals(self) -> Originals:
         """Return the frames that are picture files."""
-        return SourceOriginals(find_sources(Path(self.hparams.root)), self.hparams.root)
+        return find_originals(self.hparams.root)
 
     def val_dataloader(self) -> LateLoader:
         """Return the frames of this process's clips, in order."""

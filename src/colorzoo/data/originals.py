@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
+from torch import Tensor
+
 from colorzoo.data.shards import ShardReader
-from colorzoo.data.sources import Sources
+from colorzoo.data.sources import Sources, StoredPicture, require_folder, tar_sources
+from colorzoo.errors import DataError
+from colorzoo.pictures.find import find_existing, find_tars
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,23 @@ class SourceOriginals:
     Args:
         sources: The files and members.
         root: The data folder.
+        passed_over: Files that look like pictures and are left out, each with the reason.
+        errors: What is wrong with folders that cannot be searched.
     """
 
-    def __init__(self, sources: Sources, root: str | Path) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        root: str | Path,
+        passed_over: Sequence[tuple[Path, str]] = (),
+        errors: Sequence[str] = (),
+    ) -> None:
         self.sources, self.root = sources, str(root)
+        self.passed_over, self.errors = tuple(passed_over), tuple(errors)
+
+    def select(self, rows: Tensor) -> SourceOriginals:
+        """Return the pictures at ``rows``, in that order."""
+        return SourceOriginals(self.sources.select(rows), self.root, self.passed_over, self.errors)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -61,6 +79,23 @@ class SourceOriginals:
     def name(self, index: int) -> str:
         """Return the path of a picture."""
         return self.sources[index].name
+
+
+def find_originals(root: str | Path) -> SourceOriginals:
+    """Find the pictures below a folder as ``colorzoo colorize`` does, and those in plain ``.tar`` shards.
+
+    Raises:
+        DataError: There is no such folder, or it holds no picture.
+    """
+    folder = Path(root)
+    require_folder(folder)
+    search, tars = find_existing([folder]), find_tars(folder)
+    files = (StoredPicture(str(picture.path)) for picture in search.found)
+    sources = Sources.of(chain(files, *(tar_sources(str(path)) for path in tars)), folder)
+    if not sources:
+        raise DataError(f"no picture below {str(folder)!r}; expected pictures, or .tar shards of them.")
+    errors = [str(error) for name, error in search.errors if name != str(folder)]
+    return SourceOriginals(sources, root, search.passed_over, errors)
 
 
 class ShardOriginals:

@@ -197,10 +197,7 @@ def find_sources(folder: Path) -> Sources:
     Raises:
         DataError: The folder does not exist or contains no picture.
     """
-    if folder.is_file():
-        raise DataError(f"the data {str(folder)!r} is a file; name the folder of pictures that it lies in.")
-    if not folder.is_dir():
-        raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of pictures.")
+    require_folder(folder)
 
     def sources() -> Iterator[StoredPicture]:
         for path in walk_files(str(folder)):
@@ -215,6 +212,18 @@ def find_sources(folder: Path) -> Sources:
         extensions = ", ".join(sorted(EXTENSIONS))
         raise DataError(f"no picture below {str(folder)!r}; expected {extensions}, or .tar shards of them.")
     return found
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a path that is no folder.
+
+    Raises:
+        DataError: It is a file, or does not exist.
+    """
+    if folder.is_file():
+        raise DataError(f"the data {str(folder)!r} is a file; name the folder of pictures that it lies in.")
+    if not folder.is_dir():
+        raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of pictures.")
 
 
 def byte_count(source: StoredPicture) -> int:

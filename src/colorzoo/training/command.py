@@ -53,6 +53,7 @@ from colorzoo.training.resumed import (
     finished,
     join_shards,
     resume,
+    with_default_model,
     with_implied_arguments,
 )
 from colorzoo.training.resuming import brought, is_remote
@@ -80,6 +81,8 @@ def run(verb: str, arguments: Sequence[Argument]) -> int:
     filter_messages()
     with TemporaryDirectory() as folder:
         complete = with_implied_arguments(join_shards(verb, arguments, Path(folder)))
+        if verb == "predict":
+            complete = with_default_model(complete)
         current = spell_nulls(with_last_batch(complete))
         import_tasks(current)
         try:

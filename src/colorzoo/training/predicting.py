@@ -16,6 +16,7 @@ from colorzoo.atomic import write_atomic
 from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.options import ReadyModel, ready_model
+from colorzoo.batch.outputs import output_path
 from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob, Status, color_pictures
 from colorzoo.data import PictureDataModule
@@ -23,6 +24,7 @@ from colorzoo.data.loader import found_once
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.errors import DataError, PictureError
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.pictures.find import FoundPicture, passed_over_line
 from colorzoo.training.loggers import run_folder
 from colorzoo.training.module import ColorizationModule
 
@@ -83,6 +85,8 @@ class FullSizePrediction(LightningModule):
             first = "" if self.count == found else f"the first {self.count} (val_limit) of "
             what, root = self.data.predicted, self.data.hparams.root
             print(f"colorzoo: coloring {first}{found} {what} in {root}", file=sys.stderr)
+            if passed_over := getattr(self.originals, "passed_over", ()):
+                print(f"colorzoo: {passed_over_line(passed_over)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
         """Return the numbers of the pictures that this process colors."""
@@ -122,7 +126,8 @@ class FullSizePrediction(LightningModule):
         summaries = _gathered(self.summary)
         if not self.trainer.is_global_zero:
             return
-        lines = [reason for summary in summaries for _, reason in summary.failures]
+        lines = [*getattr(self.originals, "errors", ())]
+        lines += [reason for summary in summaries for _, reason in summary.failures]
         for line in lines:
             print(f"colorzoo: error: {line}", file=sys.stderr)
         self.has_failures = bool(lines)
@@ -167,7 +172,8 @@ class _StoredJobs:
             name = self._originals.name(index)
             refusal = PictureError(f"{name} cannot be read: {error}")
             return PictureJob(name, lambda: _raise(refusal), self._folder, lambda: self._ready)
-        target = self._folder / original.relative
+        found = FoundPicture(Path(original.name), Path(original.relative))
+        target = output_path(found, self._folder)
         return PictureJob(original.name, original.source, target, lambda: self._ready)
 
 
@@ -213,7 +219,7 @@ def _outside(found: SourceOriginals, folder: Path) -> SourceOriginals:
     rows = [
         row for row, source in enumerate(found.sources) if results not in Path(source.path).resolve().parents
     ]
-    return SourceOriginals(found.sources.select(torch.tensor(rows, dtype=torch.int32)), found.root)
+    return found.select(torch.tensor(rows, dtype=torch.int32))
 
 
 def _gathered(summary: BatchSummary) -> list[BatchSummary]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from colorzoo.errors import WeightsError
+from colorzoo.guidance import Recipe
+from colorzoo.inference.models import choose_for_guidance
+from colorzoo.registry import all_cards, load_task_class, model_card
+from colorzoo.settings import nest_arguments
 from colorzoo.training.agreement import Change, changes, read_record, recorded_settings, summary
 from colorzoo.training.arguments import Argument, value_of, with_value
 from colorzoo.training.resuming import agreeing_checkpoint, is_folder
@@ -138,6 +142,40 @@ def with_implied_arguments(arguments: Sequence[Argument]) -> Sequence[Argument]:
     if "--data" not in flags and any(flag.startswith("--data.") for flag in flags):
         added.append(Argument("--data", "FolderDataModule"))
     return [*added, *arguments]
+
+
+def with_default_model(arguments: Sequence[Argument]) -> Sequence[Argument]:
+    """Add the model of ``predict`` where none is named: that of ``--init_from``, else the default.
+
+    A registered name in ``--model`` stands for its class, settings and weights.
+
+    Raises:
+        ColorzooError: No model has weights on this machine, or ``--init_from`` is a damaged file.
+    """
+    flags, named = {each.flag for each in arguments}, value_of("--model", arguments)
+    source = value_of("--init_from", arguments)
+    known = {name for card in all_cards().values() for name in (card.name, *card.aliases)}
+    if named not in known and not _lacks_model(flags, arguments):
+        return arguments
+    name = next((each for each in (named, source) if each in known), None)
+    card = model_card(name or choose_for_guidance(None, Recipe(), source or "default").name)
+    task = load_task_class(card)
+    model = {
+        "class_path": f"{task.__module__}.{task.__name__}",
+        "init_args": nest_arguments(task, card.hparams),
+    }
+    added = [Argument("--model", json.dumps(model))]
+    if source is None and "--ckpt_path" not in flags:
+        added.append(Argument("--init_from", card.name))
+    return [*added, *(each for each in arguments if each.flag != "--model")]
+
+
+def _lacks_model(flags: set[str], arguments: Sequence[Argument]) -> bool:
+    """Return whether arguments name data and no model."""
+    contents = [each.content for each in arguments if isinstance(each.content, Mapping)]
+    has_model = any(flag.startswith("--model") for flag in flags) or any("model" in c for c in contents)
+    has_data = any(flag.startswith("--data") for flag in flags) or any("data" in c for c in contents)
+    return has_data and not has_model and "--ckpt_path" not in flags
 
 
 def _model_of(checkpoint: Path) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.batch.find import result_name
 from colorzoo.errors import PictureError
 from colorzoo.inference.full_size import full_lightness
+from colorzoo.pictures.find import result_name
 from colorzoo.pictures.formats import READABLE
 from colorzoo.pictures.picture import FloatArray, Picture
 from colorzoo.pictures.read import read_picture

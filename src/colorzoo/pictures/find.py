@@ -7,7 +7,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,7 @@ _BEGINNINGS = {
 }
 _RESULT_STEM = re.compile(rf"(.+){re.escape(RESULT_MARK)}(-\d+)?", re.DOTALL)
 _OWN_RESULT = "a result of colorzoo; name the file itself to color it again"
+_MOST_NAMED = 10  # of the files that a run passes over
 _MAX_NAME = 255  # bytes, on all common file systems
 
 
@@ -114,6 +116,13 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     left_out = {path: reason for path, reason in aside.passed_over.items() if absolute(path) not in found}
     pictures = [picture for picture in sought.values() if picture.path not in own]
     return Search(pictures, aside.errors, [*left_out.items(), *own.items()])
+
+
+def passed_over_line(files: Sequence[tuple[Path, str]]) -> str:
+    """Return one line that names files that a run passes over, with the reasons; of many the first."""
+    named = "; ".join(f"{path} ({reason})" for path, reason in files[:_MOST_NAMED])
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {named}{more}"
 
 
 @dataclass
@@ -215,6 +224,8 @@ def _resolve(name: str, exclude: Path | None, aside: _Aside) -> list[FoundPictur
     if is_folder:
         below = [FoundPicture(p, p.relative_to(path)) for p in _walk(path, exclude, aside)]
     elif exists:
+        if reason := irregular(path):
+            raise PictureError(reason)
         aside.named.add(absolute(path))
         return [FoundPicture(path, Path(path.name))]
     elif glob.has_magic(name):
@@ -260,6 +271,15 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
+def irregular(path: Path) -> str:
+    """Return why a path that exists cannot be read as a file, such as a pipe; empty if it can."""
+    with suppress(OSError, ValueError):  # a name that is too long, or holds a zero
+        if not path.exists() or path.is_dir() or _is_regular(path):
+            return ""
+        return f"{path} is no regular file; save its content to a file and name that"
+    return ""
+
+
 def _reason_to_pass_over(path: Path) -> str:
     """Return why a file that looks like a picture is not colored; empty for files that are no pictures."""
     named = path.suffix.lower() in READABLE | FOREIGN.keys()
@@ -293,10 +313,28 @@ def _kind_of(head: bytes) -> str:
 
 def _walk(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
     """Yield the pictures below a folder; what is left out goes aside."""
-    seen: set[tuple[int, int]] = set()
+    for path in _files_below(root, exclude, aside):
+        if _is_picture(path):
+            yield path
+        elif reason := _reason_to_pass_over(path):
+            aside.passed_over[path] = reason
+
+
+def find_tars(folder: Path) -> list[Path]:
+    """Find the ``.tar`` files below a folder, where `find_pictures` looks for pictures."""
+    files = _files_below(folder, None, _Aside())
+    return [p for p in files if p.suffix.lower() == ".tar" and p.name[0] != "." and _is_regular(p)]
+
+
+def _files_below(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
+    """Yield the files below a folder in the order of their names, without hidden folders.
+
+    A folder is entered once, and a link to a folder above the root never: all its pictures would be taken.
+    """
+    above = _identities(root.resolve().parents)
+    seen = set(above)
     if exclude is not None and exclude.is_dir() and not exclude.samefile(root):
-        status = exclude.stat()
-        seen.add((status.st_dev, status.st_ino))
+        seen |= _identities([exclude])
 
     def note(error: OSError) -> None:
         text = f"{error.filename} cannot be searched: {error.strerror}; it was passed over"
@@ -309,15 +347,24 @@ def _walk(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
             note(error)
             folders.clear()
             continue
-        if (status.st_dev, status.st_ino) in seen:
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:
+            if identity in above:
+                aside.passed_over[Path(folder)] = "a link to a folder above"
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(identity)
         hidden = sorted(name for name in folders if name.startswith("."))
         aside.passed_over |= {Path(folder, name): "a hidden folder" for name in hidden}
         folders[:] = sorted(set(folders) - set(hidden))
-        for path in (Path(folder, name) for name in sorted(files)):
-            if _is_picture(path):
-                yield path
-            elif reason := _reason_to_pass_over(path):
-                aside.passed_over[path] = reason
+        yield from (Path(folder, name) for name in sorted(files))
+
+
+def _identities(folders: Iterable[Path]) -> set[tuple[int, int]]:
+    """Return device and inode of folders, without those that cannot be looked at."""
+    found = set()
+    for folder in folders:
+        with suppress(OSError):
+            status = folder.stat()
+            found.add((status.st_dev, status.st_ino))
+    return found

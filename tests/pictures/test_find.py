@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from colorzoo.batch.find import find_existing, find_pictures
 from colorzoo.errors import PictureError
+from colorzoo.pictures.find import find_existing, find_pictures
 
 
 def plant(root: Path, *names: str) -> None:
@@ -51,6 +52,20 @@ def test_symbolic_links_are_followed_and_loops_entered_once(tmp_path):
     (tmp_path / "a" / "there").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "a" / "dangling.jpg").symlink_to(tmp_path / "gone.jpg")
     assert found_below(tmp_path, tmp_path / "a") == ["a/1.jpg", "a/there/2.jpg"]
+
+
+def test_a_link_to_a_folder_above_is_passed_over(tmp_path):
+    plant(tmp_path, "other/1.jpg", "album/2.jpg")
+    (tmp_path / "album" / "up").symlink_to(tmp_path)
+    search = find_existing([tmp_path / "album"])
+    assert [picture.path.name for picture in search.found] == ["2.jpg"]
+    assert search.passed_over == [(tmp_path / "album" / "up", "a link to a folder above")]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "p.jpg")
+    ((_, error),) = find_existing([tmp_path / "p.jpg"]).errors
+    assert "p.jpg is no regular file" in str(error)
 
 
 def test_results_of_earlier_runs_and_the_output_folder_are_left_out(tmp_path):
