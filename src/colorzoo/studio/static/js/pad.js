@@ -59,7 +59,7 @@ class Pad {
     this.settings = readOnly({ theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() });
     this.ui = readOnly(initialUi(this.settings));
     this.session = readOnly(initialSession());
-    this.tabs = new TabLocks();
+    this.tabs = new TabLocks(() => this.toast(t("This photo is also open in another tab, whose work is saved separately.")));
     this.stop = new AbortController();
     this.toasts = createToasts();
     this.dialogs = createDialogs(this);

@@ -103,7 +103,9 @@ const ANSWERS_WITHIN = 60; // ms for the answer of another tab
 
 /** Lock of a tab on the key under which it saves its work: the browser's, or, at an address that is not secure, by asking the other tabs. */
 class TabLocks {
-  constructor() {
+  /** @param {() => void} onShared called when another tab has found this one's key taken */
+  constructor(onShared) {
+    this.onShared = onShared;
     /** @type {() => void} */
     this.free = () => {};
     /** @type {Promise<unknown>} */
@@ -127,6 +129,11 @@ class TabLocks {
     }
     this.requested = null;
     return this.held;
+  }
+
+  /** Tell the tab that holds a key that this one is saved under another. @param {string} key */
+  tellHolder(key) {
+    this.channel?.postMessage({ shared: key });
   }
 
   release() {
@@ -161,7 +168,8 @@ class TabLocks {
     });
   }
 
-  #hear({ ask, from, no, to }) {
+  #hear({ ask, from, no, to, shared }) {
+    if (shared && shared === this.held) this.onShared();
     if (no && to === this.id && no === this.requested) this.onRefused();
     // if two tabs request a key at the same time, the older tab gets it
     if (ask && (ask === this.held || (ask === this.requested && this.id < from))) this.channel.postMessage({ no: ask, to: from });
