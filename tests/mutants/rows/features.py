@@ -41,4 +41,18 @@ MUTANTS = (
             "::test_the_average_soon_forgets_the_first_weights_also_after_a_resume",
         ),
     ),
+    Mutant(
+        "fid-is-0",
+        "metrics/fid.py",
+        "super().compute().clamp(min=0)}",
+        "super().compute().clamp(min=0, max=0)}",
+        ("tests/metrics/test_fid.py::test_a_shift_has_its_square_as_distance",),
+    ),
+    Mutant(
+        "profiles-with-tables-read-colorimetrically",
+        "pictures/pixels.py",
+        "CMS.INTENT.PERCEPTUAL if has_table else",
+        "CMS.INTENT.PERCEPTUAL if False else",
+        ("tests/pictures/test_profiles.py::test_table_profiles_are_applied_at_full_depth",),
+    ),
 )
