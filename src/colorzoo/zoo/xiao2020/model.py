@@ -55,7 +55,9 @@ class PyramidColorization(ColoringModel):
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
         network = PyramidNetwork(architecture.width)
-        initialize(network, None)  # with torch's smaller weights the colors of a new network are all alike
+        for level in (network.first, network.later):  # with torch's smaller weights a histogram changes nothing
+            initialize(level, None)
+            level.class_head.reset_parameters()  # small, so that rounding hardly moves the colors
         super().__init__(network, architecture=architecture)
         self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
         self.architecture = architecture
@@ -69,7 +71,7 @@ class PyramidColorization(ColoringModel):
         of the last level, ``(B, 313, S/4, S/4)`` of the squeezed picture.
         """
         pictures = [_squeezed(lightness, side) for side in self.levels]
-        ab, logits = self.network(pictures, self._histograms(guidance or Guidance(), len(lightness)))
+        ab, logits = self.network(pictures, self._histograms(guidance or Guidance(), lightness.shape[0]))
         size = (lightness.shape[-2], lightness.shape[-1])
         ab = F.interpolate(ab.float(), size, mode="bicubic", align_corners=True)
         return AbPrediction(ab=ab, extras={"logits": logits.float()})

@@ -23,7 +23,7 @@ def color_codes(ab: Tensor) -> Tensor:
         ab: ``(B, 2, h, w)`` in CIE units.
     """
     codes = soft_encode(ab.movedim(1, -1).flatten(0, 2))
-    return codes.view(len(ab), *ab.shape[-2:], BINS).movedim(-1, 1)
+    return codes.view(ab.shape[0], *ab.shape[-2:], BINS).movedim(-1, 1)
 
 
 def color_histogram(ab: Tensor) -> Tensor:
