@@ -72,8 +72,8 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
                 # `nn.Module.to` would change the parameters that the layer shares
                 for key, tensor in list(layer.named_parameters(recurse=False)):
                     setattr(layer, key, nn.Parameter(tensor.detach().to(dtype), requires_grad=False))
-                for key, tensor in list(layer.named_buffers(recurse=False)):  # of a frozen encoder
-                    setattr(layer, key, tensor.to(dtype))
+                for key, buffer in list(layer.named_buffers(recurse=False)):  # of a frozen encoder
+                    setattr(layer, key, buffer.to(dtype))
     return fast
 
 

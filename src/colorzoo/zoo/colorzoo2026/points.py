@@ -184,7 +184,8 @@ def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
 def cell_correlation(one: Cells, other: Cells) -> Tensor:
     """Return the correlation ``(B, N, n)`` of the colors of some cells with those of others."""
     deviations = one.amplitude.norm(dim=-1)[:, :, None] * other.amplitude.norm(dim=-1)[:, None]
-    return _covariance(one, other) / deviations
+    correlation: Tensor = _covariance(one, other) / deviations
+    return correlation
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:

@@ -38,7 +38,7 @@ class CoupledChoice(nn.Module):
         """Return ab of ``(B, 1, H, W)`` in [0, 100] like exemplars ``(B, 3, H', W')`` in [0, 1]."""
         with torch.autocast(lightness.device.type, enabled=False):  # patches differ little
             gray, other = lightness_to_rgb(lightness.float()), rgb_to_yuv(exemplar.float())
-            pairs = zip((255 * gray[:, :1]).split(1), other.split(1), strict=True)
+            pairs = zip(torch.split(255 * gray[:, :1], 1), torch.split(other, 1), strict=True)
             yuv = torch.cat([self._color(*pair) for pair in pairs])
             return rgb_to_lab(yuv_to_rgb(yuv).clamp(0, 1))[:, 1:]
 

@@ -60,7 +60,7 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
         step, colors = 1, reference[0, 1:].flatten(1)
     found = []
     for ours, theirs in zip(descriptions(luminance, 1), descriptions(own, step), strict=True):
-        nearest = [torch.cdist(part, theirs, p=1.0).argmin(dim=1) for part in ours.split(_CHUNK)]
+        nearest = [torch.cdist(part, theirs, p=1.0).argmin(dim=1) for part in torch.split(ours, _CHUNK)]
         found.append(colors[:, torch.cat(nearest)].view(2, *luminance.shape[-2:]))
     return torch.stack(found)
 
@@ -77,7 +77,7 @@ def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
     for window in DEVIATION_WINDOWS:
         yield patches(luminance, window, step).std(dim=1, correction=0)[:, None]
     for window in FREQUENCY_WINDOWS:
-        square = patches(luminance, window, step).unflatten(1, (window, window))
+        square = torch.unflatten(patches(luminance, window, step), 1, (window, window))
         amplitude = torch.fft.rfft2(square).abs()
         amplitude[..., 1:] *= 2  # the other half of the frequencies has the same amplitudes
         yield amplitude.flatten(1)

@@ -92,8 +92,8 @@ class AnchorColorization(ColoringModel):
         if points is not None:
             anchors, bins = _with_points(anchors, bins, clusters, points)
         cells = seen.cells.shape[-2:]
-        mask = anchors.to(gray)[:, None].unflatten(2, cells)
-        logits, ab = self.network.follow(gray, seen, mask, bins.unflatten(1, cells))
+        mask = torch.unflatten(anchors.to(gray)[:, None], 2, cells)
+        logits, ab = self.network.follow(gray, seen, mask, torch.unflatten(bins, 1, cells))
         return AbPrediction(
             ab=AB_SCALE * ab.float()[:, :, :height, :width],
             extras={"logits": logits.float(), "anchors": mask},
@@ -122,7 +122,7 @@ def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points
     share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
     held = share[:, 0] > 0
     color = total / torch.where(share > 0, share, 1.0)
-    chosen = nearest_bin(color.mT.flatten(0, 1)).unflatten(0, held.shape)
+    chosen = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, held.shape)
     answered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
     return (anchors & ~answered) | held, torch.where(held, chosen, bins)
 

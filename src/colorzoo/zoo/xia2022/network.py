@@ -101,7 +101,7 @@ class Transformer(nn.Module):
         tokens, places = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
         for layer in self.layers:
             tokens = layer(tokens, places)
-        return tokens.mT.unflatten(2, (height, width))
+        return torch.unflatten(tokens.mT, 2, (height, width))
 
 
 class Refinement(nn.Module):

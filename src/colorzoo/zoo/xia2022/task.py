@@ -142,7 +142,7 @@ class Xia2022(SingleOptimizerModule):
         bins = true_bins(cells)
         clusters = kmeans(cells.flatten(2).mT, starts)
         anchors = anchors_of(clusters, sizes(seen.shares).flatten(1), starts.shape[1])
-        mask = anchors.to(gray)[:, None].unflatten(2, (cells.shape[-2], cells.shape[-1]))
+        mask = torch.unflatten(anchors.to(gray)[:, None], 2, (cells.shape[-2], cells.shape[-1]))
         logits, ab = network.follow(gray, seen, mask, bins)
         losses = {
             "palette": self.color_loss(seen.palette, bins),
@@ -187,7 +187,8 @@ def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
     places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(len(ab), -1, -1, -1)
 
     def off(maps: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(maps - spread(pool(maps, shares), shares), dim=1).mean()
+        error: Tensor = torch.linalg.vector_norm(maps - spread(pool(maps, shares), shares), dim=1).mean()
+        return error
 
     color = _COLOR_WEIGHT * off(ab / AB_SCALE)
     place = _PLACE_WEIGHT * off(places) / CELL
