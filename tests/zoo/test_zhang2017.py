@@ -99,7 +99,7 @@ def test_rank_layers_fold_into_the_exact_network() -> None:
     for weight in deep.model.network.unet.rank_layers.weights:
         torch.nn.init.normal_(weight, std=0.2)
     plain = local(width=0.125).eval()
-    plain.load_state_dict(LocalHints.for_inference(deep.state_dict()))
+    plain.model.load_state_dict(LocalHints.for_inference(deep.model.state_dict()))
     lightness = 100 * torch.rand(1, 1, 24, 24)
     with torch.inference_mode():
         torch.testing.assert_close(plain(lightness).ab, deep(lightness).ab, atol=1e-4, rtol=1e-4)
