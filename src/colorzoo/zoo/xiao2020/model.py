@@ -55,10 +55,7 @@ class PyramidColorization(ColoringModel):
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
         network = PyramidNetwork(architecture.width)
-        for level in (
-            network.first,
-            network.later,
-        ):  # with torch's smaller weights a histogram changes nothing
+        for level in (network.first, network.later):  # with torch's weights a histogram changes nothing
             initialize(level, None)
             level.class_head.reset_parameters()  # small, so that rounding hardly moves the colors
         super().__init__(network, architecture=architecture)
