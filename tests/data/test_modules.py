@@ -133,7 +133,8 @@ def test_every_model_trains_a_step_and_validates(tmp_path, card, name):
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
     crop = card.smoke.size  # some discriminators need more pixels than others
     trainer.fit(model, MODULES[name](tmp_path, crop=crop, resize=crop * 5 // 4))
-    assert trainer.global_step == 1
+    assert trainer.fit_loop.epoch_loop.batch_idx == 0  # one batch; two optimizers count two steps
+    assert trainer.global_step >= 1
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 
 

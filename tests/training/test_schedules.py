@@ -71,10 +71,6 @@ def test_steps_of_any_factor() -> None:
         ({"max_steps": 24}, {}, 24),
         ({"max_epochs": 3, "max_steps": 24}, {}, 24),
         ({"max_epochs": 3}, {"accumulate": 4}, 9),  # the last group of an epoch is smaller
-        ({"max_epochs": 3}, {"optimizers": 2}, 30),
-        ({"max_steps": 24}, {"optimizers": 2}, 12),  # each optimizer's steps count towards the limit
-        ({"max_epochs": 1, "max_steps": 24}, {"optimizers": 2}, 10),
-        ({"max_epochs": 3, "max_steps": 24}, {"optimizers": 2}, 12),
     ],
 )
 def test_the_length_of_a_run_in_steps(limits, counting, steps) -> None:

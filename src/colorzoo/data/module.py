@@ -169,21 +169,21 @@ class PictureDataModule(LightningDataModule):
         Raises:
             DataError: ``global_batch`` cannot be divided by the number of processes.
         """
-        if self.hparams.global_batch is None:
+        if self.hparams.get("global_batch") is None:
             return self._given_batches
         return [divided_batch(size, self._processes) for size in self._given_batches]
 
     @property
     def global_batches(self) -> list[int]:
         """Sizes of the training batches over all processes, in turn."""
-        if self.hparams.global_batch is None:
+        if self.hparams.get("global_batch") is None:
             return [size * self._processes for size in self._given_batches]
         return self._given_batches
 
     @property
     def _given_batches(self) -> list[int]:
-        hp = self.hparams
-        given = hp.batch_size if hp.global_batch is None else hp.global_batch
+        hp = self.hparams  # modules of frames have none of these
+        given = hp.get("global_batch") or hp.get("batch_size")
         return _listed(DEFAULT_BATCH if given is None else given)
 
     @property

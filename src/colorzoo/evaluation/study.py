@@ -25,6 +25,7 @@ from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
 from colorzoo.evaluation.pictures import digest
 from colorzoo.evaluation.statistics import LEVEL, Estimate
+from colorzoo.pictures.formats import open_picture
 
 PAGE, KEY, PICTURES = "index.html", "key.json", "pictures"
 SIDE = 640  # pixels, at most, of the longer side on the page
@@ -125,7 +126,7 @@ def _pictures(name: str, folder: Path) -> dict[str, Path]:
 def _shown(source: Path) -> bytes:
     """Return a picture as JPEG without metadata, which could tell the method."""
     try:
-        with Image.open(source) as image:
+        with open_picture(source) as image:
             shown = image.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNG
         raise DataError(f"{source} is broken: {error}") from error

@@ -55,13 +55,13 @@ MUTANTS = (
         "losses/statistics.py",
         ".clamp(min=0) / _STEP",
         ".clamp(min=0).sign()",
-        ("tests/losses/test_statistics.py",),
+        ("tests/losses/test_statistics_losses.py",),
     ),
     Mutant(
         "variation-not-doubled",
         "losses/statistics.py",
         "return 2 * (down + across)",
         "return down + across",
-        ("tests/losses/test_statistics.py",),
+        ("tests/losses/test_statistics_losses.py",),
     ),
 )
