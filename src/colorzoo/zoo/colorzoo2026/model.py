@@ -143,13 +143,13 @@ class Colorzoo2026(ColoringModel):
 
     def place_features(self, lightness: Tensor) -> Tensor:
         """Return the embedding of the cells, without their position; see `EmbedsPlaces`."""
-        analysis = self.analyze(lightness)
+        analysis = self._run(lightness)
         return _maps(analysis.cells.embedding.flatten(2), analysis.grid)
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return the blocks of references ``(B, 3, H, W)`` with their colors; see `GivesLooks`."""
         lab = rgb_to_lab(rgb.float())
-        seen = self.analyze(lab[:, :1])
+        seen = self._run(lab[:, :1])
         colors = F.interpolate(lab[:, 1:] / AB_SCALE, seen.grid, mode="bilinear", antialias=True)
         return look_of(seen.features, colors.permute(0, 2, 3, 1))
 
@@ -162,14 +162,18 @@ class Colorzoo2026(ColoringModel):
         return mix_looks(looks, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
+        """Run the network, and let cells that belong together decide together; see `agree`."""
+        found = self._run(lightness)
+        with torch.autocast(lightness.device.type, enabled=False):
+            mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)
+        return found._replace(mean=mean)
+
+    def _run(self, lightness: Tensor) -> Analysis:
         """Run the network, at sides that are multiples of 32."""
         # in integers, and also where nothing changes: a graph has one way for all sizes
         sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
         lightness = F.interpolate(lightness, sides, mode="bilinear", antialias=True)
-        found = self.embed(self.network(lightness), lightness)
-        with torch.autocast(lightness.device.type, enabled=False):
-            mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)
-        return found._replace(mean=mean)
+        return self.embed(self.network(lightness), lightness)
 
     def embed(self, maps: Maps, lightness: Tensor) -> Analysis:
         """Embed the cells of pictures.

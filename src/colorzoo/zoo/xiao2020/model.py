@@ -57,7 +57,7 @@ class PyramidColorization(ColoringModel):
         network = PyramidNetwork(architecture.width)
         for level in (network.first, network.later):  # with torch's weights a histogram changes nothing
             initialize(level, None)
-            level.class_head.reset_parameters()  # small, so that rounding hardly moves the colors
+            torch.nn.init.normal_(level.class_head.weight, std=0.1)  # rounding hardly moves the colors
         super().__init__(network, architecture=architecture)
         self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
         self.architecture = architecture
