@@ -25,7 +25,7 @@ from tiny_model import gray_picture
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).parent.parent
-LARGEST = 31e6  # bytes of the wheel, most of them weights; docs/release.md says what it holds
+LARGEST = 36e6  # bytes of the wheel, most of them weights; docs/release.md says what it holds
 
 # Importing colorzoo and every public name must not ask for an address, let alone connect.
 NO_NETWORK = """
