@@ -76,7 +76,8 @@ def test_places_by_chance_belong_to_the_picture_and_do_not_repeat() -> None:
     draws = [model.by_chance(picture_generators(torch.tensor(seeds), "places")) for seeds in ([3, 9], [9])]
     assert torch.equal(draws[0][1], draws[1][0])
     assert not torch.equal(draws[0][0], draws[0][1])
-    assert len(draws[0][0].unique()) == draws[0].shape[1] == 32
+    many = model.by_chance(picture_generators(torch.arange(20), "places"))
+    assert {len(places.unique()) for places in many} == {32}  # one picture could miss a repetition by chance
 
 
 def test_only_chosen_places_are_carried_over() -> None:
