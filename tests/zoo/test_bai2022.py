@@ -108,11 +108,16 @@ def test_the_step_is_the_losses_written_out() -> None:
     batch = sample_batch((128, 128), batch=2)
     batch["label"] = torch.tensor([1, 4])
     task.eval()  # batch statistics would be updated twice
+    color, references = task.model.color, []
+    task.model.color = lambda *given: references.append(given[1]) or color(*given)
     loss = task.training_step(batch, 0)
     copies = warp_jitter_reference(
         batch["rgb"], picture_generators(batch["seed"], "referen"), degrees=0.0, jitter=0.0
     )
     truth, model = scaled_lab(batch["rgb"]), task.model
+    torch.testing.assert_close(
+        references[0], scaled_lab(copies)
+    )  # the loss hardly tells them from the pictures
     given = model.network.read(scaled_lab(copies))
     drawn = model.by_chance(picture_generators(batch["seed"], "places"))
     places = torch.cat([model.network.important_places(given), drawn], dim=1)
