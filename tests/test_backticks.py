@@ -138,7 +138,7 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
         "utf-8",
     )
     with pytest.raises(AssertionError) as caught:
-        test_what_looks_like_ours_exists(str(page))
+        test_what_looks_like_ours_exists(page)
     for part in (
         "no file src/",
         "no option --no-such",
