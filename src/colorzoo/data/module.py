@@ -4,7 +4,8 @@ Every batch is a `colorzoo.data.Batch`. The steps, in this order:
 
 1. a worker decodes the picture, cuts a square (random in training, central in evaluation) and returns uint8;
 2. on the device, `on_after_batch_transfer` converts to float and, in training, calls `augment` (random window
-   and mirror, the same for sketch, class map and boxes) and ages a share of the pictures (`age_photos`);
+   and mirror, the same for sketch, class map and boxes), takes the cast from some pictures
+   (`balance_photos`) and ages some (`age_photos`);
 3. `complete` adds entries that are computed from the augmented pictures.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same for
@@ -45,6 +46,7 @@ from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, byte_count
 from colorzoo.data.tolerant import TolerantDataset
+from colorzoo.data.white_balance import balance_photos
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
 from colorzoo.settings import Count, Natural, Probability, Ratio, Share, check_arguments
@@ -83,6 +85,8 @@ class PictureDataModule(LightningDataModule):
         max_stretch: Largest ratio of the sides of a random window, which becomes a square; 1 keeps shapes.
         aged: Share of the training pictures that are made to look old, see `age_photos`; validation pictures
             stay unchanged.
+        balanced: Share of the training pictures of one warm hue that lose a part of the cast, see
+            `balance_photos`.
         class_power: Power of the size of a class to which its share of the training samples is proportional.
             1 takes each picture once in an epoch; below 1, pictures are drawn with replacement, those of
             small classes more often; 0 draws all classes equally often. Needs pictures with classes.
@@ -121,6 +125,7 @@ class PictureDataModule(LightningDataModule):
         min_scale: Probability = 0.6,
         max_stretch: Ratio = 1.0,
         aged: Share = 0.0,
+        balanced: Share = 0.0,
         class_power: Share = 1.0,
         val_size: Natural = 256,
         val_batch_size: Natural = 8,
@@ -323,6 +328,9 @@ class PictureDataModule(LightningDataModule):
         training = self.trainer is not None and bool(self.trainer.training)
         if training:
             ready = self.augment(ready)
+            if self.hparams.balanced:
+                generators = picture_generators(ready["seed"], "white balance")
+                ready = {**ready, "rgb": balance_photos(ready["rgb"], generators, self.hparams.balanced)}
             if self.hparams.aged:
                 generators = picture_generators(ready["seed"], "aging")
                 ready = {**ready, "rgb": age_photos(ready["rgb"], generators, self.hparams.aged)}

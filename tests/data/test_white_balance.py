@@ -1,0 +1,95 @@
+"""White balance of training pictures: warm casts go in part, all other pictures stay."""
+
+import pytest
+import torch
+
+from colorzoo.data import FolderDataModule
+from colorzoo.data.white_balance import balance_photos, has_warm_cast
+from colorzoo.randomness import picture_generators
+
+WARM, COOL = (1.15, 1.0, 0.7), (0.7, 1.0, 1.15)
+RED, YELLOW_GREEN = (1.2, 0.8, 0.75), (0.7, 1.1, 0.6)
+
+
+def gray_things(count: int = 4, side: int = 24) -> torch.Tensor:
+    return (
+        torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(0))
+        .mul(0.8)
+        .expand(-1, 3, -1, -1)
+    )
+
+
+def lit_by(color: tuple[float, float, float], count: int = 4) -> torch.Tensor:
+    return gray_things(count) * torch.tensor(color).view(1, 3, 1, 1)
+
+
+def generators(count: int = 4) -> list[torch.Generator]:
+    return picture_generators(torch.arange(count), "white balance")
+
+
+def test_a_warm_cast_goes_in_part() -> None:
+    photos = lit_by(WARM)
+    balanced = balance_photos(photos, generators(), 1.0)
+    ratio = lambda rgb: (rgb[:, 0].mean(dim=(1, 2)) / rgb[:, 2].mean(dim=(1, 2))).log()  # noqa: E731
+    left = ratio(balanced) / ratio(photos)
+    assert ((left > -1e-4) & (left < 0.6 + 1e-4)).all()  # 1 - t, t in [0.4, 1]
+    assert left.max() - left.min() > 0.1  # each picture has its own
+
+
+def test_the_powers_of_the_gains_are_those_of_the_formula() -> None:
+    photos = lit_by(WARM)
+    balanced = balance_photos(photos, generators(), 1.0)
+    parts = torch.stack([torch.rand(2, generator=each)[1] for each in generators()]) * 0.6 + 0.4
+    means = photos.mean(dim=(2, 3))
+    gains = (means.mean(dim=1, keepdim=True) / means) ** parts[:, None]
+    expected = photos * gains[:, :, None, None]
+    highest = expected.flatten(1).sort(dim=1).values[:, round(0.995 * expected[0].numel()) - 1]
+    expected = (expected / highest.clamp(min=1).view(-1, 1, 1, 1)).clamp(max=1)
+    torch.testing.assert_close(balanced, expected)
+
+
+@pytest.mark.parametrize("kind", ["cool", "gray", "many"])
+def test_other_pictures_stay(kind: str) -> None:
+    many = torch.cat([lit_by(RED)[..., :12], lit_by(YELLOW_GREEN)[..., 12:]], dim=-1)  # warm in the mean
+    photos = {"cool": lit_by(COOL), "gray": gray_things(), "many": many}[kind]
+    assert not has_warm_cast(photos).any()
+    assert torch.equal(balance_photos(photos, generators(), 1.0), photos)
+
+
+def test_bright_pictures_become_darker_instead_of_clipped() -> None:
+    photos = lit_by(WARM)
+    photos[:, :, :4] = torch.linspace(0.85, 1, 24)  # a window in the warm room
+    balanced = balance_photos(photos, generators(), 1.0)
+    assert balanced.max() <= 1
+    assert (balanced == 1).float().mean() < 0.01
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1)])
+def test_the_share_counts_the_pictures_with_a_cast(share: float, least: float, most: float) -> None:
+    photos = lit_by(WARM, 1).expand(400, -1, -1, -1)
+    balanced = balance_photos(photos, torch.Generator().manual_seed(1), share)
+    changed = (balanced != photos).flatten(1).any(dim=1).float().mean()
+    assert least <= changed <= most
+
+
+def test_a_picture_is_balanced_alike_in_any_batch() -> None:
+    photos = lit_by(WARM)
+    together = balance_photos(photos, generators(), 0.6)
+    alone = [balance_photos(photos[i : i + 1], generators()[i : i + 1], 0.6) for i in range(4)]
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
+def test_training_pictures_are_balanced_and_validation_pictures_are_not(classes_folder) -> None:
+    class Fitting:
+        training = True
+
+    module = FolderDataModule(
+        str(classes_folder), batch_size=2, crop=24, val_size=24, min_scale=1.0, balanced=1.0, check=False
+    )
+    batch = {"rgb": lit_by(WARM, 2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
+    module.trainer = None
+    assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
+    module.trainer = Fitting()
+    trained = module.on_after_batch_transfer(dict(batch), 0)["rgb"]
+    warmth = lambda rgb: (rgb[:, 0] - rgb[:, 2]).mean()  # noqa: E731
+    assert warmth(trained) < 0.7 * warmth(batch["rgb"])
