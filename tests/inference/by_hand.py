@@ -13,6 +13,7 @@ from colorzoo.inference.steps.points import enforce_points, find_neighbors
 from colorzoo.inference.steps.reach import (
     Extent,
     Map,
+    Paths,
     Places,
     by_reach,
     find_paths,
@@ -47,13 +48,17 @@ def find_extent(
     return limit_extent(*paths, *alike, places=places, reaches=reaches, size=size)
 
 
+def paths_of(lightness: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Paths:
+    """Return the cheapest paths from points on a lightness ``(1, 1, h, w)``."""
+    return find_paths(step_costs(lightness), places=Places.of(hints, picture_size))
+
+
 def search(
     lightness: Tensor, hint: PointHint, picture_size: tuple[int, int], likeness: Likeness | None = None
 ) -> tuple[Map, Map | None]:
     """Return the costs of the paths from a point, and how like it the cells of their grid are."""
-    places = Places.of([hint], picture_size)
-    costs = find_paths(step_costs(lightness), places=places).costs
-    mask = places.mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    costs = paths_of(lightness, [hint], picture_size).costs
+    mask = Places.of([hint], picture_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
     return costs, on_grid(likeness and likeness(mask), costs)
 
 

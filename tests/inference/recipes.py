@@ -213,6 +213,9 @@ POINTS: Mapping[str, list[dict[str, Any]]] = {
     "everywhere": [_point(70, 38, RED, reach="everywhere"), _point(20, 10, GREEN, reach="everywhere")],
     "far": [_point(28, 58, BLUE, reach=2.5)],
     "near": [_point(28, 58, BLUE, reach=0.3), _point(60, 70, RED, reach=0)],
+    "small beside a larger one": [
+        _point(28, 58, BLUE, reach=0.3), _point(24, 30, RED), _point(34, 52, GREEN, reach="everywhere")
+    ],
     "mixed": [
         _point(70, 38, RED), _point(20, 10, GREEN, reach="everywhere"), _point(28, 58, BLUE, reach=0.7)
     ],

@@ -186,6 +186,28 @@ def test_limited_points_need_the_answer_without_them_which_is_remembered(coloriz
     assert both[50, 20] > 40 > before[50, 20]
 
 
+def test_a_small_point_does_not_flood_the_reach_of_another_one(colorizer: Colorizer) -> None:
+    blue = PointHint(70, 50, 3, "#808080", (-10.0, -40.0), "automatic")
+    alone = colorizer.colorize(read_picture(two_walls(1)), Recipe(points=(blue,))).ab
+    for reach in (0.0, 0.2):
+        points = red(20, 50, reach), blue
+        both = colorizer.colorize(read_picture(two_walls(1)), Recipe(points=points)).ab
+        assert both[:, 50, 20].norm() > 40
+        torch.testing.assert_close(both[(..., *RIGHT)], alone[(..., *RIGHT)], atol=0.1, rtol=0)
+
+
+def test_places_that_are_nearer_to_a_larger_point_stay_its_own(colorizer: Colorizer) -> None:
+    small, large = red(30, 50, 0.5), PointHint(18, 50, 3, "#808080", (-10.0, -40.0), 1.0)
+    picture = read_picture(two_walls())
+    alone, both = (
+        colorizer.colorize(picture, Recipe(points=points)).ab for points in ((large,), (small, large))
+    )
+    other = (both - alone).norm(dim=0)
+    assert ab_of(colorizer, small)[50, 12:18].min() > 20  # as far as the small one alone goes
+    assert other[50, 12:20].max() < 2
+    assert other[50, 28:34].min() > 40
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 2), (9, 9)])
 def test_pictures_of_any_shape(colorizer: Colorizer, size: tuple[int, int]) -> None:
     picture = read_picture(np.full(size, 120, np.uint8))

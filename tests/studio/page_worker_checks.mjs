@@ -36,7 +36,9 @@ const CHECKS = {
     const hints = page.hintsOf(recipe);
     const limited = hints.filter(({ reach }) => reach !== "everywhere");
     const extent = page.findExtent(floats(lightness), limited, whole, size);
-    return [extent.weight, page.limitReach(floats(ab), floats(base), floats(lightness), drawn(hints, whole, size, lightness), extent, size)];
+    const [small, larger] = [limited.filter(page.isSmall), limited.filter((hint) => !page.isSmall(hint))];
+    const nearer = page.keepNearer(page.findExtent(floats(lightness), small, whole, size), floats(lightness), small, larger, whole, size);
+    return [extent.weight, nearer.weight, page.limitReach(floats(ab), floats(base), floats(lightness), drawn(hints, whole, size, lightness), extent, size)];
   },
   strength: ({ recipe, whole, size, lightness, strengths }) => {
     const hints = page.hintsOf(recipe).map((hint, number) => ({ ...hint, strength: strengths[number] }));

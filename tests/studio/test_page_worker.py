@@ -25,21 +25,21 @@ from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.inference.references import as_reference
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.points import draw_points, limit_reach, show_base, squares_of
-from colorzoo.inference.steps.reach import even_reaches, is_limited
+from colorzoo.inference.steps.reach import even_reaches, is_limited, is_small, keep_nearer
 from colorzoo.inference.steps.strengths import point_strength
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio.bundle import bundled_module
 from colorzoo.studio.photo import fit_size
-from inference.by_hand import enforced, find_extent, search
+from inference.by_hand import enforced, find_extent, paths_of, search
 
 NODE = shutil.which("node")
 WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the network's size
 EXPORTED = (
     "lightnessOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints "
-    "hintsOf applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors "
-    "entropyOf nextPoint isTrained overlaysOf pointStrength statisticsOf referenceOf plainSha256 "
-    "encodePicture checkRecipe"
+    "hintsOf applyPoints findExtent isSmall keepNearer limitReach evenReaches fitPins Joiner sharesAtPlace "
+    "suggestColors entropyOf nextPoint isTrained overlaysOf pointStrength statisticsOf referenceOf "
+    "plainSha256 encodePicture checkRecipe"
 )
 
 POINTS = [
@@ -283,11 +283,19 @@ def test_applying_points(answers: dict[str, Any]) -> None:
 
 
 def test_reach(answers: dict[str, Any]) -> None:
-    weight, limited = answers["reach"]
+    weight, nearer, limited = answers["reach"]
     hints, points = drawn_points()
     extent = find_extent(wavy(*SIZE), [hint for hint in hints if is_limited(hint)], WHOLE[::-1])
     assert float(extent.weight.min()) < 0.1
     assert apart(weight, extent.weight) < 1e-3
+    small, larger = (
+        [hint for hint in hints if is_limited(hint) and is_small(hint) is each] for each in (True, False)
+    )
+    paths = (paths_of(wavy(*SIZE), group, WHOLE[::-1]) for group in (small, larger))
+    kept = keep_nearer(find_extent(wavy(*SIZE), small, WHOLE[::-1]), *paths, own=1).weight
+    differences = np.abs(np.array(nearer) - kept.flatten().numpy())
+    assert np.quantile(differences, 0.99) < 1e-3  # where two points are equally near, either may own a place
+    assert (extent.weight - kept).max() > 0.5
     expected = limit_reach(smooth_ab(1), show_base(smooth_ab(2), wavy(*SIZE)), wavy(*SIZE), points, extent)
     differences = np.abs(np.array(limited) - expected.flatten().numpy())
     assert np.quantile(differences, 0.999) < 0.1  # where two points are equally near, either may own a place

@@ -70,6 +70,8 @@ from colorzoo.inference.steps.reach import (
     by_reach,
     find_paths,
     is_limited,
+    is_small,
+    keep_nearer,
     limit_extent,
     step_costs,
 )
@@ -128,9 +130,16 @@ def _with_points_in_full(job: Job, hints: Hints) -> Node[Tensor]:
     limited = tuple(hint for hint in hints if is_limited(hint))
     if not limited:
         return enforced
-    others = _with_points_in_full(job, tuple(hint for hint in hints if not is_limited(hint)))
-    base = node(show_base, others, lightness)
-    return node(limit_reach, enforced, base, lightness, points, extent_of(job, limited))
+    small = tuple(hint for hint in limited if is_small(hint))
+    larger = tuple(hint for hint in limited if not is_small(hint))
+    # small points come last: the network would spread their colors within the reach of the larger ones
+    rest = tuple(hint for hint in hints if not (is_small(hint) if small else is_limited(hint)))
+    base = node(show_base, _with_points_in_full(job, rest), lightness)
+    extent = extent_of(job, small or larger)
+    if small and larger:
+        own, rivals = (_paths_by_reach(job, some) for some in (small, larger))
+        extent = node(keep_nearer, extent, *own, *rivals, own=len(own))
+    return node(limit_reach, enforced, base, lightness, points, extent)
 
 
 def _points(job: Job, hints: Hints) -> Node[Points] | None:
@@ -152,19 +161,24 @@ def _points(job: Job, hints: Hints) -> Node[Points] | None:
 
 def extent_of(job: Job, hints: Sequence[PointHint]) -> Node[Extent]:
     """Return how far the colors of points go."""
-    reaches = tuple(hint.reach for hint in hints)
-    parts = [
-        Places.of([hints[number] for number in numbers], job.part.size)
-        for numbers in by_reach(reaches).values()
-    ]
+    parts = _places_by_reach(job, hints)
     return node(
         limit_extent,
         *(paths_from(job, part) for part in parts),
         *(likeness_to(job, part) for part in parts),
         places=Places.of(hints, job.part.size),
-        reaches=reaches,
+        reaches=tuple(hint.reach for hint in hints),
         size=job.part.seen,
     )
+
+
+def _places_by_reach(job: Job, hints: Sequence[PointHint]) -> list[Places]:
+    groups = by_reach([hint.reach for hint in hints]).values()
+    return [Places.of([hints[number] for number in group], job.part.size) for group in groups]
+
+
+def _paths_by_reach(job: Job, hints: Hints) -> list[Node[Paths]]:
+    return [paths_from(job, part) for part in _places_by_reach(job, hints)]
 
 
 def paths_from(job: Job, places: Places) -> Node[Paths]:

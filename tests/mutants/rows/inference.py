@@ -14,7 +14,13 @@ AREAS, MASKS, POINTS, REACH, CORRECTIONS, STRENGTHS, GUIDE, REPLACING, PAINTING,
 )
 
 # cases of tests/inference/recipes.py
-WITH_POINTS = ("alike, points mixed", "alike, points near", "alike, points weak", "alike, points covering")
+WITH_POINTS = (
+    "alike, points mixed",
+    "alike, points small beside a larger one",
+    "alike, points near",
+    "alike, points weak",
+    "alike, points covering",
+)
 WITH_AREAS = (
     *(
         "alike, area color and points",
@@ -81,7 +87,17 @@ CAUGHT_BY_COLORS = {
             "enforced = ab or node(enforce_points,",
         ),
         ("plan-reach-unlimited", "if not limited:", "if True:"),
-        ("plan-base-has-the-points", "base = node(show_base, others,", "base = node(show_base, ab,"),
+        (
+            "plan-base-has-the-points",
+            "node(show_base, _with_points_in_full(job, rest),",
+            "node(show_base, ab,",
+        ),
+        (
+            "plan-small-points-with-the-others",
+            "(is_small(hint) if small else is_limited(hint))",
+            "is_limited(hint)",
+        ),
+        ("plan-small-points-over-nearer-ones", "if small and larger:", "if False:"),
         ("plan-points-not-fitted", "fits=not job.paints,", "fits=False,"),
         ("plan-places-not-compared", "isinstance(job.network.model, ComparesPlaces)", "False"),
         ("plan-areas-not-filled", "if filled:", "if False:"),
@@ -203,6 +219,8 @@ CAUGHT_BY_COLORS = {
         ("points-response-not-rooted", "share.clamp(0, 1).sqrt()", "share.clamp(0, 1)"),
     ),
     REACH: (
+        ("reach-nearer-points-ignored", "from_numpy(nearest <= other)", "from_numpy(nearest >= 0)"),
+        ("reach-small-points-are-large", "hint.reach <= REACH.probed", "hint.reach < 0"),
         ("reach-constant-grid", "grid: int = 128", "grid: int = 32"),
         ("reach-constant-step", "step: float = 0.05", "step: float = 0.1"),
         ("reach-constant-calm", "calm: float = 8.0", "calm: float = 2.0"),

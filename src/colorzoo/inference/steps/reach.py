@@ -10,7 +10,7 @@ of a sample with true segments; ``python -m benchmarks reach`` measures on the r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -205,6 +205,25 @@ def limit_extent(
 def is_limited(hint: PointHint) -> bool:
     """Check whether the reach of a point is limited."""
     return hint.reach != "everywhere"
+
+
+def is_small(hint: PointHint) -> bool:
+    """Check whether the reach of a point is at most that of a small thing."""
+    return isinstance(hint.reach, float) and hint.reach <= REACH.probed
+
+
+def keep_nearer(extent: Extent, *paths: Paths, own: int) -> Extent:
+    """Restrict the reach of points to the places that no other point is nearer to.
+
+    Args:
+        extent: The reach.
+        paths: The paths from these points, then those from the others.
+        own: Number of the former.
+    """
+    nearest, other = (np.minimum.reduce([each.costs for each in some]) for some in (paths[:own], paths[own:]))
+    kept = torch.from_numpy(nearest <= other)[None, None].float()
+    smooth = F.interpolate(kept, extent.weight.shape, mode="bilinear")[0, 0]
+    return replace(extent, weight=extent.weight * smooth)
 
 
 def on_grid(likeness: Tensor | None, costs: Map) -> Map | None:

@@ -5,7 +5,7 @@ import { Joiner, fitPins } from "./join.js";
 import { overlaysOf } from "./overlays.js";
 import { rawPicture } from "./photo.js";
 import { applyPoints, drawHints, hintsOf, scaledHints } from "./points.js";
-import { findExtent, limitReach, pointStrength } from "./reach.js";
+import { findExtent, isSmall, keepNearer, limitReach, pointStrength } from "./reach.js";
 
 const CACHED_RESULTS = 6;
 const ROWS_PER_STEP = 64; // rows until the next check for newer requests
@@ -81,16 +81,22 @@ class PhotoColorizer {
     return ab.map((value, at) => base.ab[at] + share[at % share.length] * (value - base.ab[at]));
   }
 
+  /** Give points their exact colors within their reach; small ones come last, as in colorzoo.inference.plan. */
   async #applyPoints(model, recipe, input, hints, points, ab, takes) {
     const exact = applyPoints(ab, input.lightness, points, input.size);
     const limited = hints.filter(({ reach }) => reach !== "everywhere");
     if (!limited.length) return exact;
-    const others = drawHints(hints, this.photo.size, input.size, input.lightness, ({ reach }) => reach === "everywhere");
-    const rest = { ...recipe, points: (recipe.points ?? []).filter((_, number) => hints[number].reach === "everywhere") };
+    const small = limited.filter(isSmall);
+    const larger = limited.filter((hint) => !isSmall(hint));
+    const added = small.length ? small : larger;
+    const rest = { ...recipe, points: (recipe.points ?? []).filter((_, number) => !added.includes(hints[number])) };
+    const others = drawHints(hintsOf(rest), this.photo.size, input.size, input.lightness);
     const key = `${model.name} ${input.size} ${cacheKey(rest)}`;
     const plain = takes ? await this.bases.of(key, async () => (await this.#runNetwork(model, rest, input, others)).ab.data) : ab;
-    const base = others ? applyPoints(plain, input.lightness, others, input.size) : plain;
-    return limitReach(exact, base, input.lightness, points, findExtent(input.lightness, limited, this.photo.size, input.size), input.size);
+    const base = others ? await this.#applyPoints(model, rest, input, hintsOf(rest), others, plain, takes) : plain;
+    const whole = findExtent(input.lightness, added, this.photo.size, input.size);
+    const extent = small.length && larger.length ? keepNearer(whole, input.lightness, small, larger, this.photo.size, input.size) : whole;
+    return limitReach(exact, base, input.lightness, points, extent, input.size);
   }
 
   #runNetwork(model, recipe, { lightness, size }, points) {

@@ -15,6 +15,7 @@ const STEEPNESS = 14;
 const LEAST_REACH = 0.05;
 const LARGEST_REACH = 10;
 const COMPARED_REACHES = 60;
+const SMALL_REACH = 0.5;
 const FILL = 0.5;
 const BLEND = 12 / 256;
 const BLEND_SMALL = 0.3;
@@ -40,6 +41,21 @@ function findExtent(lightness, hints, whole, size) {
     }
   }
   return { weight: bilinear(weight, grid, size), owner: nearest(owner, grid, size), homes: pointNumbers(hints, () => true, whole, size) };
+}
+
+/** @param {import("./points.js").Hint} hint @returns {boolean} whether its reach is at most that of a small thing */
+const isSmall = ({ reach }) => typeof reach === "number" && reach <= SMALL_REACH;
+
+/**
+ * Restrict the reach of points to the places that no other point is nearer to.
+ * @param {ReturnType<typeof findExtent>} extent @param {Float32Array} lightness (h, w) @param {import("./points.js").Hint[]} own @param {import("./points.js").Hint[]} others
+ * @param {[number, number]} whole @param {[number, number]} size
+ */
+function keepNearer(extent, lightness, own, others, whole, size) {
+  const { grid, costs } = costsOf(lightness, size);
+  const [near, other] = [own, others].map((hints) => search(costs, pointNumbers(hints, () => true, whole, grid), grid).cost);
+  const kept = bilinear(Float32Array.from(near, (cost, i) => Number(cost <= other[i])), grid, size);
+  return { ...extent, weight: extent.weight.map((weight, i) => weight * kept[i]) };
 }
 
 /**
@@ -300,4 +316,4 @@ function meansOfPoints(ab, base, { owner, homes }) {
   return { wanted, made };
 }
 
-export { evenReaches, findExtent, limitReach, pointStrength };
+export { evenReaches, findExtent, isSmall, keepNearer, limitReach, pointStrength };

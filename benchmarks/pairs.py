@@ -1,0 +1,93 @@
+"""Change that two points make only together: the color of one must not flood the reach of the other.
+
+On each photo pairs of points are put at random places: a small one, and one with automatic reach that gets
+another color, or keeps the one that is there. The share of the photo is measured that the two change visibly,
+by more than 10 levels, and that neither changes alone.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from benchmarks._common import Options, Row, SkippedError, where
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.inference.answer import ColoredPicture
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.pictures.read import read_picture
+
+FOLDER = Path("data")
+PHOTOS, PAIRS = 20, 10
+VISIBLE = 10  # levels
+MOST = 0.005  # share of a photo
+COLORS = ("#a8443f", "#5f7a5a", "#3f78b5", "#c8a030", "#b08a3a", "#d9a385", "#4a4a5a", "#2f5a30")
+SMALL = (0.05, 0.5)
+
+
+def run(options: Options) -> list[Row]:
+    """Return by how much the two points of a pair change more than each of them, on average and how often."""
+    colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
+    rows = []
+    paths = photos(options.data or FOLDER, options.pictures or PHOTOS)
+    more = [share for number, path in enumerate(paths) for share in added_by_pairs(colorizer, path, number)]
+    place = f"{len(more)} pairs on {len(paths)} photos, {colorizer.name}, {where()}"
+    claim = "share of a photo that two points change and neither alone"
+    mean, often = statistics.fmean(more), sum(share > MOST for share in more)
+    rows.append(Row(claim, mean, MOST, mean / MOST, 1.0, "lower", place))
+    claim = f"pairs with more than {MOST:g}"
+    rows.append(Row(claim, often, len(more), often / len(more), 0.0, "lower", place))
+    return rows
+
+
+def photos(folder: Path, count: int) -> list[Path]:
+    """Return photos of both folders in turn.
+
+    Raises:
+        SkippedError: One is missing.
+    """
+    found = [sorted((folder / name).glob("*.jpg")) for name in ("legacy", "photos/val_people")]
+    if not all(found):
+        raise SkippedError(f"{folder} needs legacy/ and photos/val_people/; name the folder with --data")
+    each = -(-count // 2)
+    spread = [paths[:: max(1, len(paths) // each)][:each] for paths in found]
+    return [path for pair in zip(*spread, strict=True) for path in pair][:count]
+
+
+def added_by_pairs(colorizer: Colorizer, path: Path, seed: int) -> list[float]:
+    """Return the share of a photo that each of some pairs changes and none of its points alone."""
+    picture, random = read_picture(path), np.random.default_rng(seed)
+
+    def colored(*points: PointHint) -> ColoredPicture:
+        return colorizer.colorize(picture, Recipe(points=points))
+
+    def changed(*points: PointHint) -> NDArray[np.bool_]:
+        away = colored(*points).levels().astype(int) - levels
+        return np.abs(away).max(axis=-1) > VISIBLE
+
+    plain = colored()
+    levels = plain.levels().astype(int)
+    shares = []
+    for number in range(PAIRS):
+        first, second = draw_pair(random, picture.size)
+        if number % 2:
+            second = replace(
+                second, color="#{:02x}{:02x}{:02x}".format(*levels[int(second.y), int(second.x)])
+            )
+        alone = changed(first) | changed(second)
+        shares.append(float((changed(first, second) & ~alone).mean()))
+    return shares
+
+
+def draw_pair(random: Generator, size: tuple[int, int]) -> tuple[PointHint, PointHint]:
+    """Return a point of small reach and one of automatic reach, in two colors and at places by chance."""
+    places = random.uniform(0.02, 0.98, (2, 2)) * size
+    colors = random.choice(COLORS, 2, replace=False)
+    small, radius = float(np.exp(random.uniform(*np.log(SMALL)))), min(size) / 170
+    (x, y), (u, v) = places.tolist()
+    first = PointHint(x, y, radius, str(colors[0]), reach=small)
+    return first, PointHint(u, v, radius, str(colors[1]), reach="automatic")
