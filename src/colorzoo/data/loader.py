@@ -42,6 +42,9 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
             some are repeated.
         seen: Returns, at the start of an iteration, how many samples of this epoch a resumed run has already
             trained on, in all processes together.
+
+    Raises:
+        DataError: A process would evaluate nothing, while the others wait for it.
     """
 
     def __init__(
@@ -56,6 +59,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         drop_last: bool = False,
         seen: Callable[[], int] = lambda: 0,
     ) -> None:
+        if not shuffle and length < world_size:
+            raise DataError(
+                f"{length} validation picture(s) cannot be shared by {world_size} processes; use at most "
+                f"{length} processes, or more pictures (--data.val_share, --data.val_limit)."
+            )
         super().__init__(cast(Any, range(length)), world_size, rank, shuffle, seed, drop_last)
         self.length, self.world_size, self.seen = length, world_size, seen
         self.weights = weights
