@@ -158,7 +158,7 @@ def adjusted(claims: Sequence[Claim]) -> list[Claim]:
     found = []
     for claim, p_value in zip(claims, holm([claim.p_value for claim in claims]), strict=True):
         if p_value >= SIGNIFICANT and claim.verdict != "inconclusive":
-            reason = f"may be chance among {tests} tests (p {p_value:.2g} by Holm; {claim.reason})"
+            reason = f"may be chance among {tests} tests (p {p_value:.2g}; {claim.reason})"
             claim = replace(claim, verdict="inconclusive", reason=reason)
         found.append(claim)
     return found
@@ -207,7 +207,7 @@ def no_harm_verdict(ours: Estimate, margin: float) -> tuple[Verdict, str]:
         return "not reproduced", f"it costs more than the margin of {margin:g}"
     if not ours.low > -margin:
         return "inconclusive", f"the interval reaches beyond the margin of {margin:g}"
-    return "reproduced", f"the whole interval is above the margin of -{margin:g}"
+    return "reproduced", f"margin -{margin:g}"
 
 
 def estimate(column: Column) -> Estimate:

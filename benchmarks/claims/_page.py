@@ -23,27 +23,26 @@ INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
 # Claims of the papers
 
 The papers' claims, measured on held-out pictures with the weights that ship. These have a sixteenth of the
-papers' parameters and were trained on thousands of pictures instead of a million, so effects are compared,
-not levels.
+papers' parameters and were trained on thousands of pictures, not a million, so effects are compared, not
+levels.
 
-The rules of the verdicts are in `benchmarks/claims/_claim.py` and do not depend on the numbers:
+The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the numbers:
 
 - **reproduced**: the 95 % interval of the effect (bootstrap over pictures) lies on the paper's side of zero,
-  and the effect is at least half of the paper's. A claim of no harm: the interval lies above the margin in
-  the row.
-- **sign reproduced**: the interval lies on the paper's side, and the paper states no comparable number.
-- **direction only**: the interval lies on the paper's side, but the effect is less than half of the paper's.
-- **inconclusive**: the interval reaches zero (or the margin), no interval is known, or chance may
-  explain it among so many rows: p is 0.05 or more after Holm's adjustment over the page.
-- **not reproduced**: the interval lies on the other side.
+  and the effect is at least half of the paper's; for a claim of no harm, the interval lies above the margin.
+- **sign reproduced**: it lies on the paper's side, and the paper states no comparable number.
+- **direction only**: it lies on the paper's side, but the effect is less than half of the paper's.
+- **inconclusive**: it reaches zero (or the margin), is not known, or chance may explain it among so many
+  rows: p is 0.05 or more after Holm's adjustment over the page.
+- **not reproduced**: it lies on the other side.
+- †: weights or code are newer than the numbers; [claims.json](claims.json) names which (`stale`).
 
-*Recalled* marks a number of a paper that was remembered, not read in the paper.
+*Recalled* marks a number that was remembered, not read in the paper.
 
 `python -m benchmarks.claims PAPER --data DATA [--count 100]` measures a paper. After a change of the code,
-three recorded pictures are measured again; where their numbers are the same, the others are kept. Rows whose
-weights or code are newer than their numbers are marked. In the plots, each row has its own scale with zero in
-the middle; the bar is the interval and the cross the paper's effect. [claims.json](claims.json) has all rows,
-and `docs/claims/data` the numbers of each picture."""
+three recorded pictures are measured again; where their numbers are the same, the others are kept. In the
+plots, each row has its own scale with zero in the middle; the bar is the interval and the cross the paper's
+effect. `docs/claims/data` has the numbers of each picture."""
 LOOKS_NOTE = """## Looks at the pictures
 
 No setting, rule or margin of a claim was chosen on these numbers, but their author had seen the older numbers
@@ -105,7 +104,7 @@ def head(claims: Sequence[Claim]) -> str:
         f"- **{len(others)} have none**, so that only the sign is tested: {counts(others) or 'none'}.",
     ]
     if old:
-        lines.append(f"- **{old} were measured with older weights or code** and wait for a new measurement.")
+        lines.append(f"- **{old} wait for a new measurement** (†).")
     return "\n".join([lines[0], "", *lines[1:]])
 
 
@@ -137,7 +136,7 @@ def table(claims: Sequence[Claim]) -> str:
     """Return claims as a table in Markdown."""
     lines = ["| claim | the paper | here (95 %) | n | verdict |", "|---|---|---|---|---|"]
     for claim in claims:
-        stale = f" (older {', '.join(claim.stale)})" if claim.stale else ""
+        stale = "†" if claim.stale else ""
         number = f"{claim.paper_number} (recalled)" if claim.recalled else claim.paper_number
         lines.append(
             f"| {claim.claim} | {number} | {effect_text(claim.ours, claim.unit)} "
@@ -148,7 +147,7 @@ def table(claims: Sequence[Claim]) -> str:
 
 def note_of(reason: str) -> str:
     """Return what a reason says beyond the rules at the head of the page, to follow the verdict."""
-    chance = re.search(r"may be chance among \d+ tests \((p [\d.e-]+ by Holm)", reason)
+    chance = re.search(r"may be chance among \d+ tests \((p [\d.e-]+)", reason)
     kept = [part for part in reason.split("; ") if not _RULES.search(part)]
     notes = [_EARLIER.sub(r"[recorded earlier](\1): \2", each) for each in kept]
     return "".join(f"; {each}" for each in [*([chance[1]] if chance else []), *notes])

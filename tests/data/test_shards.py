@@ -90,6 +90,28 @@ def test_webdataset_tars_keep_their_classes(tmp_path) -> None:
     assert [reader[index][1] for index in range(4)] == [0, 1, 0, 1]
 
 
+def test_what_cannot_be_read_is_left_out_and_listed(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    Path("in").mkdir()
+    for name, end in (("cut", 2000), ("text", 0), ("whole", None)):
+        with tarfile.open(f"in/{name}.tar", "w") as tar:
+            for index in range(2):
+                colorful(rng, (20, 20)).save("x.bmp")
+                tar.add("x.bmp", f"{index}.bmp")
+        data = Path(f"in/{name}.tar").read_bytes()
+        Path(f"in/{name}.tar").write_bytes(data[:end] or b"no tar")
+    Path("in/gone.jpg").symlink_to("nowhere.jpg")
+    for index in range(8):
+        colorful(rng, (20, 20)).save(f"in/{index}.png")
+    report = shard_folder(Path("in"), Path("out"), ShardOptions(val_share=0.4), workers=0)
+    assert sum(report.pictures.values()) == 8 + 2
+    broken = dict(report.broken)
+    assert sorted(broken) == ["cut.tar", "cut.tar/0.bmp", "gone.jpg", "text.tar"]
+    assert broken["cut.tar"].startswith("'in/cut.tar' is not a plain (uncompressed) tar shard, or is cut")
+    assert [tuple(each) for each in read_manifest("out")["broken"]] == report.broken
+
+
 def kill_inside(folder: Path, out: Path, picture: int) -> None:
     """Pack in a child process that is killed while it encodes a picture."""
     child = os.fork()

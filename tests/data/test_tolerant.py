@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,35 @@ def test_a_picture_that_breaks_after_the_check_is_skipped_in_training_only(class
     strict.setup("fit")
     with pytest.raises(DataError, match="cannot be decoded"):
         list(strict.train_dataloader())
+
+
+@pytest.mark.parametrize("splits", ["", "train"])
+def test_a_cut_tar_gives_training_its_whole_pictures(splits, classes_folder, tmp_path, capsys):
+    root = tmp_path / "pictures"
+    shutil.copytree(classes_folder / "train" / "c1", root / splits / "plain")
+    if splits:
+        shutil.copytree(classes_folder / "val", root / "val")
+    for name in ("a", "b"):
+        with tarfile.open(root / splits / f"{name}.tar", "w") as tar:
+            tar.add(classes_folder / "train" / "c2" / "002.jpg", "first.jpg")
+            whole = tar.offset
+            tar.add(classes_folder / "train" / "c2" / "005.png", "second.png")
+        path = root / splits / f"{name}.tar"
+        path.write_bytes(path.read_bytes()[: whole + 100])  # in the second header
+    data = FolderDataModule(str(root), skip_bad=2, val_share=0.3, check=False, **SMALL)
+    found = [source.name for source in data.find_pictures("train").sources]
+    assert [name.count("tar/second") for name in found if ".tar/" in name] == [0, 0]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[2].partition(":")[0] for line in lines] == [
+        " skipped (1 of at most 2)",
+        " skipped (2 of at most 2)",
+    ]
+    with pytest.raises(DataError, match=r"b\.tar' is not a plain"):
+        FolderDataModule(str(root), skip_bad=1, val_share=0.3, **SMALL).find_pictures("train")
+    if splits:
+        shutil.copy(root / splits / "a.tar", root / "val")
+        with pytest.raises(DataError, match=r"val/a\.tar' is not a plain"):
+            data.find_pictures("val")
 
 
 def test_a_shard_that_is_gone_is_skipped_once(shards, tmp_path, capsys):

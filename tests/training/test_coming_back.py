@@ -23,6 +23,7 @@ from colorzoo.training.processes import process_count
 from colorzoo.training.requeue import listen_early
 
 KILL = signal.SIGKILL
+PATIENCE = 200  # seconds; far beyond what a run takes, so that a deadlock ends
 WORDS = [
     *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
     *("--data.crop=32", "--data.resize=null", "--data.val_size=32", "--data.num_workers=0"),
@@ -37,7 +38,7 @@ WORDS = [
 def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("twelve")
     make_pictures(root / "train", 12)
-    make_pictures(root / "val", 2, seed=1)
+    make_pictures(root / "val", 4, seed=1)  # one for each process
     return root
 
 
@@ -70,6 +71,9 @@ def train(words: list[str], processes: int = 1) -> list[int | None]:
     for each in started:
         each.start()
     for each in started:
+        each.join(PATIENCE)
+    for each in started:
+        each.kill()  # one that has ended before the others leaves them waiting
         each.join()
     return [each.exitcode for each in started]
 

@@ -31,10 +31,19 @@ def test_training_sees_each_index_and_pads_evenly(length, world):
     assert len(indices) - length < world  # nothing is repeated but the padding
 
 
-@pytest.mark.parametrize(("length", "world"), [(12, 3), (11, 2), (3, 4)])
+@pytest.mark.parametrize(("length", "world"), [(12, 3), (11, 2), (4, 4)])
 def test_evaluation_repeats_nothing(length, world):
     per_rank = shares(length, world, shuffle=False)
     assert sorted(index for share in per_rank for index, _ in share) == list(range(length))
+
+
+def test_every_process_refuses_when_one_would_evaluate_nothing(pictures):
+    data = small_data(pictures, val_limit=3)
+    data.setup("validate")
+    for rank in range(4):  # one that is not refused waits for the others until they are given up
+        data.trainer = type("Trainer", (), {"world_size": 4, "global_rank": rank})()
+        with pytest.raises(DataError, match=r"3 validation picture\(s\) .* 4 processes; use at most 3"):
+            data.val_dataloader()
 
 
 def test_order_and_seeds_depend_on_seed_and_epoch_only():

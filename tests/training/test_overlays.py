@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -209,8 +210,9 @@ def test_every_normalization_is_shared_under_the_overlay_of_ddp(card: ModelCard)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_compiled_steps_train(many: Path, tmp_path: Path) -> None:
+def test_compiled_steps_train(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # traced and differentiated as by default, but no kernels are built, which takes minutes
+    monkeypatch.setattr("torch.compile", partial(torch.compile, backend="aot_eager"))
     losses = []
     for more in ([], ["--config", "cluster/fast.yaml"]):
         folder = tmp_path / str(len(more))

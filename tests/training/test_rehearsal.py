@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from harness import make_pictures
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError
@@ -21,6 +22,15 @@ WORDS = [
     *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
     *("--config=cluster/ddp.yaml", "--trainer.devices=4", "--trainer.num_nodes=2"),
 ]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures to train on, and one to validate for each process of the examples."""
+    root = tmp_path_factory.mktemp("rehearsed")
+    make_pictures(root / "train", 11)
+    make_pictures(root / "val", 16, seed=1)
+    return root
 
 
 def rehearse(pictures: Path, folder: Path, *more: str) -> int:
@@ -36,7 +46,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(pictures, tmp_path, 
     assert lines["model"].startswith("Zhang2017Local, ")
     assert lines["best checkpoint by"] == "val/psnr_10"
     assert lines["global batch"] == "24 (3 in each) of 8 process(es)"
-    assert lines["pictures"] == "11 of training, 5 of validation"
+    assert lines["pictures"] == "11 of training, 16 of validation"
     assert f"checkpoints in {tmp_path / 'run'}" in lines
     assert not (tmp_path / "run").exists()
 
@@ -52,6 +62,7 @@ STOPPER = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=va
         (["--trainer.strategy=dpp"], r"--trainer.strategy: 'dpp' is not one of ddp"),
         (["--metrics=psnr,lpips:nothing"], "no backbone .nothing."),
         (["--data.root=/nowhere"], "'/nowhere' does not exist"),
+        (["--data.val_limit=7"], r"7 validation picture\(s\) cannot be shared by 8 processes"),
         (["--trainer.default_root_dir=/proc/nothing"], "/proc cannot be written"),
         (["--trainer.logger=lightning.pytorch.loggers.NeptuneLogger"], "(?i)neptune"),
     ],

@@ -7,6 +7,7 @@ import re
 import tarfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -175,9 +176,9 @@ def file_number(name: str) -> int | None:
 
 
 def _sidecar_classes(tar: str) -> dict[str, str]:
-    """Return the content of the ``.cls`` members of a tar by their key."""
+    """Return the content of the ``.cls`` members of a tar by their key, up to where it is cut."""
     found = {}
-    with tarfile.open(tar, "r:") as archive:
+    with suppress(tarfile.ReadError), tarfile.open(tar, "r:") as archive:  # `find_sources` tells of a cut
         for member in archive:
             if member.isfile() and member.name.endswith(".cls") and (stream := archive.extractfile(member)):
                 found[_key(member.name)] = stream.read().decode("utf-8", "replace").strip()

@@ -42,6 +42,9 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
             some are repeated.
         seen: Returns, at the start of an iteration, how many samples of this epoch a resumed run has already
             trained on, in all processes together.
+
+    Raises:
+        DataError: A process would evaluate nothing, while the others wait for it.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         drop_last: bool = False,
         seen: Callable[[], int] = lambda: 0,
     ) -> None:
+        if not shuffle:
+            require_one_each(length, world_size)
         super().__init__(cast(Any, range(length)), world_size, rank, shuffle, seed, drop_last)
         self.length, self.world_size, self.seen = length, world_size, seen
         self.weights = weights
@@ -89,6 +94,19 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
     def _each(self, samples: int) -> int:
         """Return how many of some samples each process takes when shuffling."""
         return samples // self.world_size if self.drop_last else -(-samples // self.world_size)
+
+
+def require_one_each(pictures: int, processes: int) -> None:
+    """Refuse fewer validation pictures than processes.
+
+    Raises:
+        DataError: A process would evaluate nothing, while the others wait for it.
+    """
+    if pictures < processes:
+        raise DataError(
+            f"{pictures} validation picture(s) cannot be shared by {processes} processes; use at most "
+            f"{pictures} processes, or more pictures (--data.val_share, --data.val_limit)."
+        )
 
 
 class TurnSampler(DistributedSampler[list[tuple[int, int]]]):

@@ -106,8 +106,8 @@ class PictureDataModule(LightningDataModule):
         global_batch: Pictures per training batch over all processes, or sizes in turn, in place of
             ``batch_size``: each process takes its part, so that the training is the same on any number of
             processes.
-        skip_bad: Training pictures (or shards) that cannot be read and that each worker skips, before one
-            ends the training; others take their places, and each is named.
+        skip_bad: Training pictures (or shards, or tar files of a folder) that cannot be read and that each
+            worker skips, before one ends the training; others take their places, and each is named.
 
     Raises:
         ColorzooError: A number is out of its range, or both ``batch_size`` and ``global_batch`` are given.

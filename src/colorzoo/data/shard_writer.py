@@ -24,7 +24,7 @@ from colorzoo.data.check import is_gray
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.layouts import class_names
 from colorzoo.data.shards import INDEX, MANIFEST, Record, load_litdata, open_chunks
-from colorzoo.data.sources import StoredPicture, find_sources
+from colorzoo.data.sources import StoredPicture, byte_count, find_sources
 from colorzoo.data.splits import split_by_content
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
@@ -64,7 +64,7 @@ class ShardReport:
         chunks: Number of chunk files by split.
         size: Bytes of all chunk files.
         gray: Number of training pictures left out for having no color.
-        broken: Name and reason of each picture that does not decode.
+        broken: Name and reason of each tar file that ends too early, and each picture that does not decode.
         classes: Names of the classes, in the order of their numbers.
     """
 
@@ -137,10 +137,11 @@ def shard_folder(
     """
     options = options or ShardOptions()
     load_litdata()
-    splits, classes = _find_items(source, out, options.val_share)
+    bad_tars: list[tuple[str, str]] = []
+    splits, classes = _find_items(source, out, options.val_share, bad_tars)
     of_split = {"train": options, "val": replace(options, drop_gray=False)}
     jobs = {name: _jobs(out / name, items, of_split[name]) for name, items in splits.items()}
-    stamps = [[[item.name, item.label, _size(item.source)] for item in splits[name]] for name in SPLITS]
+    stamps = [[[item.name, item.label, byte_count(item.source)] for item in splits[name]] for name in SPLITS]
     content = json.dumps([asdict(options), classes, stamps], sort_keys=True)
     plan = hashlib.sha256(content.encode()).hexdigest()
     _claim(out, plan)
@@ -149,22 +150,33 @@ def shard_folder(
         for name in SPLITS:
             _write_index(out / name, records[name])
             _verify(pool, out / name, records[name])
-    report = _report(records, classes)
+    report = _report(records, classes, bad_tars)
     _finish(out, plan, options, records, report)
     return report
 
 
-def _find_items(source: Path, out: Path, val_share: float) -> tuple[dict[str, list[_Item]], list[str]]:
-    """Return the pictures of both splits, in their final order, and the names of the classes."""
+def _find_items(
+    source: Path, out: Path, val_share: float, bad_tars: list[tuple[str, str]]
+) -> tuple[dict[str, list[_Item]], list[str]]:
+    """Return the pictures of both splits, in their final order, and the names of the classes.
+
+    Name and reason of tar files that end too early are added to ``bad_tars``.
+    """
+
+    def note(path: str, error: DataError) -> None:
+        bad_tars.append((os.path.relpath(path, source), str(error)))
+
     if out.resolve().is_relative_to(source.resolve()):
         raise DataError(
             f"{str(out)!r} is inside {str(source)!r} and would be packed too; choose another folder."
         )
     if all((source / name).is_dir() for name in SPLITS):
-        found: dict[str, Sequence[StoredPicture]] = {name: find_sources(source / name) for name in SPLITS}
+        found: dict[str, Sequence[StoredPicture]] = {
+            name: find_sources(source / name, note) for name in SPLITS
+        }
         roots = {name: source / name for name in SPLITS}
     else:
-        train, val = split_by_content(find_sources(source), val_share)
+        train, val = split_by_content(find_sources(source, note), val_share)
         found, roots = {"train": train, "val": val}, dict.fromkeys(SPLITS, source)
     for name, pictures in found.items():
         if not len(pictures):
@@ -190,10 +202,6 @@ def _jobs(folder: Path, items: list[_Item], options: ShardOptions) -> list[_Job]
         _Job(folder, number, tuple(items[start : start + options.chunk]), options)
         for number, start in enumerate(range(0, len(items), options.chunk))
     ]
-
-
-def _size(source: StoredPicture) -> int:
-    return source.size if source.member else Path(source.path).stat().st_size
 
 
 def _claim(out: Path, plan: str) -> None:
@@ -381,7 +389,9 @@ def _verify_chunk(folder: Path, start: int, record: _ChunkRecord) -> int:
     return record.count
 
 
-def _report(records: dict[str, list[_ChunkRecord]], classes: list[str]) -> ShardReport:
+def _report(
+    records: dict[str, list[_ChunkRecord]], classes: list[str], bad_tars: list[tuple[str, str]]
+) -> ShardReport:
     files = {name: [record for record in records[name] if record.index] for name in SPLITS}
     every = [record for name in SPLITS for record in records[name]]
     return ShardReport(
@@ -389,7 +399,7 @@ def _report(records: dict[str, list[_ChunkRecord]], classes: list[str]) -> Shard
         chunks={name: len(files[name]) for name in SPLITS},
         size=sum(record.file["chunk_bytes"] for record in every if record.file),
         gray=sum(record.gray for record in every),
-        broken=[(name, reason) for record in every for name, reason in record.broken],
+        broken=[*bad_tars, *((name, reason) for record in every for name, reason in record.broken)],
         classes=classes,
     )
 

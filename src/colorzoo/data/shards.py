@@ -2,7 +2,7 @@
 
 Shards are litdata's chunk files. litdata stores, reads and downloads; its order of samples is not used,
 because a run under Lightning that was killed in the middle of an epoch does not resume with it exactly (tried
-on 0.2.76; see ``docs/data_streaming.md``). The order is `colorzoo.data.streaming.ShardSampler`.
+on 0.2.76). The order is `colorzoo.data.streaming.ShardSampler`.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ import os
 import tarfile
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -184,8 +184,13 @@ def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype)
     return torch.frombuffer(buffer, dtype=dtype) if len(buffer) else torch.empty(0, dtype=dtype)
 
 
-def find_sources(folder: Path) -> Sources:
+def find_sources(folder: Path, note_bad: Callable[[str, DataError], None] | None = None) -> Sources:
     """List all pictures below a folder, recursively, in the order of their names.
+
+    Args:
+        folder: The folder.
+        note_bad: Called with path and error of each tar file that cannot be read to its end; its pictures
+            before that place are listed. None raises the error.
 
     Examples:
         >>> sources = find_sources(Path("album"))
@@ -205,7 +210,12 @@ def find_sources(folder: Path) -> Sources:
             if suffix in EXTENSIONS:
                 yield StoredPicture(path)
             elif suffix == ".tar":
-                yield from tar_sources(path)
+                try:
+                    yield from tar_sources(path)
+                except DataError as error:
+                    if note_bad is None:
+                        raise
+                    note_bad(path, error)
 
     found = Sources.of(sources(), folder)
     if not found:
@@ -260,7 +270,7 @@ def tar_sources(path: str) -> Iterator[StoredPicture]:
     """Yield the pictures inside a plain tar file.
 
     Raises:
-        DataError: The file is compressed or not a tar.
+        DataError: The file is compressed, cut, not a tar, or cannot be opened.
     """
     try:
         with tarfile.open(path, "r:") as archive:
@@ -268,8 +278,14 @@ def tar_sources(path: str) -> Iterator[StoredPicture]:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps an object per member
                 if member.isfile() and suffix_of(member.name) in EXTENSIONS:
                     yield StoredPicture(path, member.name, member.offset_data, member.size)
+            stream: Any = archive.fileobj
+            stream.seek(archive.offset)
+            if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile takes a damaged header for the end
+                raise tarfile.ReadError(f"damaged or cut at byte {archive.offset:,}")
     except tarfile.TarError as error:
-        raise DataError(f"{path!r} is not a plain (uncompressed) tar shard: {error}.") from error
+        raise DataError(f"{path!r} is not a plain (uncompressed) tar shard, or is cut: {error}.") from error
+    except OSError as error:
+        raise DataError(f"{path!r} cannot be read: {error.strerror or error}.") from error
 
 
 def suffix_of(path: str) -> str:

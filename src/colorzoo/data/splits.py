@@ -11,7 +11,7 @@ from colorzoo.data.check import KnownValues, cache_file, picture_keys
 from colorzoo.data.sources import Sources
 
 _METHOD = "sha256"  # of the bytes, which gives each picture its place in [0, 1)
-_UNKNOWN = -1.0
+_UNKNOWN, _UNREADABLE = -1.0, 1.0
 
 
 def split_by_content(
@@ -19,7 +19,8 @@ def split_by_content(
 ) -> tuple[Sources, Sources]:
     """Split into training and validation by a hash of each picture's bytes.
 
-    Duplicates are always in the same split, whatever their names and the rest of the folder.
+    Duplicates are always in the same split, whatever their names and the rest of the folder. A file that
+    cannot be read is left to training, which names what it skips.
 
     Args:
         sources: All pictures.
@@ -32,10 +33,15 @@ def split_by_content(
         places = known.get(keys)
     unknown = (places == _UNKNOWN).nonzero()[:, 0]
     for row in unknown.tolist():
-        digest = hashlib.sha256(sources[row].read()).digest()
-        places[row] = int.from_bytes(digest[:8], "big") / 2**64
-    if known is not None and keys is not None and len(unknown):
-        known.try_to_add(keys[unknown], places[unknown])
+        try:
+            digest = hashlib.sha256(sources[row].read()).digest()
+        except OSError:
+            places[row] = _UNREADABLE
+        else:
+            places[row] = int.from_bytes(digest[:8], "big") / 2**64
+    found = unknown[places[unknown] != _UNREADABLE]
+    if known is not None and keys is not None and len(found):
+        known.try_to_add(keys[found], places[found])
     is_val = places < val_share
     return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
 

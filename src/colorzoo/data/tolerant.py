@@ -13,6 +13,31 @@ from colorzoo.errors import DataError
 _TRIES = 100  # pictures that are tried in a row
 
 
+class Skipped:
+    """The bad pictures, tar files and shards that training goes on without.
+
+    Args:
+        most: Their number; one more raises its error.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._reasons: set[str] = set()
+
+    def note(self, error: DataError) -> None:
+        """Name one on standard error, once.
+
+        Raises:
+            DataError: There are too many.
+        """
+        if (reason := str(error)) in self._reasons:
+            return
+        if len(self._reasons) == self.most:
+            raise error
+        self._reasons.add(reason)
+        print(f"colorzoo: skipped ({len(self._reasons)} of at most {self.most}): {reason}", file=sys.stderr)
+
+
 class TolerantDataset(Dataset[Sample]):
     """Gives another picture in place of one that cannot be read, and names each on standard error.
 
@@ -25,8 +50,7 @@ class TolerantDataset(Dataset[Sample]):
     """
 
     def __init__(self, data: Dataset[Sample], most: int) -> None:
-        self.data, self.most = data, most
-        self._bad: set[str] = set()
+        self.data, self._skipped = data, Skipped(most)
 
     def __len__(self) -> int:
         return len(self.data)  # type: ignore[arg-type]  # all data sets here have a length
@@ -42,15 +66,7 @@ class TolerantDataset(Dataset[Sample]):
             try:
                 return self.data[index, seed]
             except DataError as error:
-                self._note(error)
+                self._skipped.note(error)
             generator = torch.Generator().manual_seed(seed + number)
             index = int(torch.randint(len(self), (), generator=generator))
         raise DataError(f"{_TRIES} pictures in a row cannot be read; see the lines above.")
-
-    def _note(self, error: DataError) -> None:
-        if (reason := str(error)) in self._bad:
-            return
-        if len(self._bad) == self.most:
-            raise error
-        self._bad.add(reason)
-        print(f"colorzoo: skipped ({len(self._bad)} of at most {self.most}): {reason}", file=sys.stderr)

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoi
 from lightning.pytorch.strategies import StrategyRegistry
 
 from colorzoo.data import PictureDataModule
+from colorzoo.data.loader import require_one_each
 from colorzoo.data.module import divided_batch
 from colorzoo.errors import ColorzooError
 from colorzoo.training.module import ColorizationModule
@@ -112,6 +113,7 @@ def _data_lines(data: PictureDataModule, processes: int) -> Iterator[str]:
     if not is_remote(data.hparams.root):
         counts = {name: len(data.find_pictures(split)) for name, split in _SPLITS.items()}
         yield "pictures: " + ", ".join(f"{count:,} of {name}" for name, count in counts.items())
+        require_one_each(min(counts["validation"], data.hparams.val_limit or counts["validation"]), processes)
 
 
 _SPLITS = {"training": "train", "validation": "val"}
