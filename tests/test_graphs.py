@@ -101,28 +101,3 @@ def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
 def test_an_unknown_kind_of_guidance_is_named() -> None:
     with pytest.raises(ColorzooError, match=r"'point'; did you mean 'points'.*exemplar"):
         colorzoo.list_models(guidance="point")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small"])
-def test_features_tell_places_apart_by_a_linear_probe(name: str) -> None:
-    """Texture in one half of each picture: a linear layer on the features finds it."""
-    generator = torch.Generator().manual_seed(0)
-    lightness = 50 + 2 * torch.randn(6, 1, 64, 64, generator=generator)
-    lightness[..., 32:] += 25 * torch.sign(torch.sin(torch.arange(32.0) * 1.5))
-    seen = colorzoo.features(colorzoo.create_model(name), lightness.clamp(0, 100))
-    assert len(seen) == 6
-    assert not seen.requires_grad
-    cells = seen.flatten(2).transpose(1, 2)
-    right = (torch.arange(seen.shape[-1]) >= seen.shape[-1] / 2).float().expand(seen.shape[-2:])
-    answer = torch.where(right.flatten() > 0, 1.0, -1.0)
-    known, new = cells[:3].flatten(0, 1).double(), cells[3:].flatten(0, 1).double()
-    center, scale = known.mean(0), known.std(0).clamp(min=1e-3)
-    known, new = (known - center) / scale, (new - center) / scale
-    ridge = known.mT @ known + torch.eye(known.shape[1])
-    probe = torch.linalg.solve(ridge, known.mT @ answer.double().repeat(3))
-    assert ((new @ probe).sign() == answer.repeat(3)).float().mean() > 0.9
-
-
-def test_a_model_of_sketches_offers_no_features() -> None:
-    with pytest.raises(ColorzooError, match="offers no features"):
-        colorzoo.features(colorzoo.create_model("cho2023_small"), torch.rand(1, 1, 64, 64))

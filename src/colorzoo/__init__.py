@@ -28,8 +28,8 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.guidance import Regions as Regions
     from colorzoo.guidance import Scribbles as Scribbles
     from colorzoo.inference import Colorizer as Colorizer
-    from colorzoo.inference import features as features
     from colorzoo.model import ColoringModel as ColoringModel
+    from colorzoo.model import features as features
     from colorzoo.prediction import AbPrediction as AbPrediction
     from colorzoo.prediction import Prediction as Prediction
     from colorzoo.prediction import RgbPrediction as RgbPrediction
@@ -66,7 +66,7 @@ _PUBLIC = {
     "colorize_file": "api",
     "colorize_files": "api",
     "create_model": "training.create",
-    "features": "inference",
+    "features": "model",
     "from_pretrained": "training.create",
     "lab_to_rgb": "color",
     "list_models": "registry",

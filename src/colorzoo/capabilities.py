@@ -107,7 +107,7 @@ class Edits(Protocol):
 class EmbedsPlaces(Protocol):
     """A model whose features tell which places of a picture belong together, such as ``colorzoo2026``.
 
-    With it `colorzoo.features` and the selection of an object by a click work.
+    With it a click selects an object.
     """
 
     def place_features(self, lightness: Tensor) -> Tensor:

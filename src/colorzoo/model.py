@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +15,8 @@ from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.double import KeepDouble
+from colorzoo.networks.recording import record
 from colorzoo.prediction import Prediction
 from colorzoo.settings import flatten_arguments, given_groups, recorded_arguments
 from colorzoo.weights import apply_weights
@@ -28,6 +30,7 @@ __all__ = [
     "ColoringModel",
     "check_input",
     "coloring_model",
+    "features",
 ]
 
 HELD = "model."
@@ -59,6 +62,7 @@ class ColoringModel(nn.Module):
         training_only: Beginnings of the names of weights that only training needs, where a checkpoint or the
             authors' file holds them beside those of the model.
         reference_needs_color: Whether a gray reference is refused, because its colors are what it gives.
+        feature_layers: Names of the modules whose outputs `colorzoo.features` gives, from fine to coarse.
         published_files: Names of the authors' files, where they publish several for one model, and the prefix
             of each in the state dict that `load_published_state_dict` takes.
         network: The network.
@@ -77,6 +81,7 @@ class ColoringModel(nn.Module):
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
     reference_needs_color: ClassVar[bool] = True
+    feature_layers: tuple[str, ...] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
 
     network: nn.Module
@@ -104,12 +109,23 @@ class ColoringModel(nn.Module):
         return torch.device("cpu") if held is None else held.device
 
     def __call__(self, lightness: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
-        """Check the input and color a batch; see `forward`. ``torch.jit.trace`` gets ab or RGB alone."""
+        """Check the input and color a batch; see `forward`. ``torch.jit.trace`` gets ab or RGB alone.
+
+        A model in float64 takes input in float32 too, and computes in float64.
+        """
         check_input(self, lightness, guidance)
+        if self._is_double():
+            lightness, guidance = lightness.double(), None if guidance is None else guidance.double()
+            with KeepDouble():
+                return super().__call__(lightness, guidance, *more)  # type: ignore[no-any-return]
         prediction: Prediction = super().__call__(lightness, guidance, *more)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return prediction.colors  # type: ignore[return-value]
         return prediction
+
+    def _is_double(self) -> bool:
+        weight = next(self.parameters(), None)
+        return weight is not None and weight.dtype == torch.float64
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; called as ``model(lightness, guidance)``, which checks the input.
@@ -119,6 +135,14 @@ class ColoringModel(nn.Module):
             guidance: What the user gives; kinds that the model does not accept are ignored.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(lightness, guidance)")
+
+    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Return maps ``(B, C, h, w)`` of lightness ``(B, 1, H, W)``, from fine to coarse.
+
+        These are the outputs of `feature_layers` in a forward pass without guidance; none for a model without
+        them. See `colorzoo.features`.
+        """
+        return record(self, self.feature_layers, lambda: self(lightness)) if self.feature_layers else ()
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
         """Load a weight file, or the model's part of a checkpoint of its training.
@@ -285,3 +309,52 @@ def coloring_model(module: nn.Module) -> ColoringModel:
             f"{type(module).__name__} is neither a ColoringModel nor a ColorizationModule that holds one."
         )
     return model
+
+
+def features(
+    model: nn.Module, lightness: Tensor, levels: Sequence[int] | None = None, *, gradients: bool = False
+) -> tuple[Tensor, ...]:
+    """Return what a model sees in pictures, for tasks of your own, such as a linear probe.
+
+    Examples:
+        >>> model = colorzoo.create_model("colorzoo2026")
+        >>> maps = features(model, torch.full((1, 1, 64, 96), 50.0))
+        >>> [tuple(each.shape[1:]) for each in maps]
+        [(24, 16, 24), (48, 8, 12), (120, 4, 6), (352, 2, 3)]
+        >>> features(model, torch.full((1, 1, 64, 96), 50.0), levels=[-1])[0].shape
+        torch.Size([1, 352, 2, 3])
+
+    ``colorzoo2026`` gives the maps of its frozen encoder, which was trained on ImageNet, at 1/4, 1/8, 1/16
+    and 1/32 of the size. Other models give maps of their own encoders, in a forward pass without guidance.
+
+    Args:
+        model: A model of photos, or its trainer, in the mode that it is in.
+        lightness: ``(B, 1, H, W)`` lightness in [0, 100].
+        levels: Indices of the wanted maps, as ``out_indices`` in timm; None for all of them.
+        gradients: Keep gradients, towards the weights that are trained and towards the lightness.
+
+    Returns:
+        Maps ``(B, C, h, w)`` on the model's device, from fine to coarse. Their number and sizes depend on the
+        model; some models resize pictures to a square first.
+
+    Raises:
+        ColorzooError: It is no model of photos, has no network, or has no such level.
+    """
+    held = coloring_model(model)
+    check_input(held, lightness, None)
+    maps: tuple[Tensor, ...] = ()
+    if held.input_kind == "gray":
+        with torch.set_grad_enabled(gradients):
+            maps = held.feature_maps(lightness.to(held.device))
+    if not maps:
+        raise ColorzooError(
+            f"{type(held).__name__} offers no features: it has no network that sees photos, or does not name "
+            "its feature_layers; colorzoo2026 has features."
+        )
+    wanted = range(len(maps)) if levels is None else levels
+    for level in wanted:
+        if not -len(maps) <= level < len(maps):
+            raise ColorzooError(
+                f"{type(held).__name__} has no level {level}; its levels are 0 to {len(maps) - 1}."
+            )
+    return tuple(maps[level] for level in wanted)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.inference.references import Look as Look
     from colorzoo.inference.references import ReadReference as ReadReference
     from colorzoo.inference.references import make_look as make_look
-    from colorzoo.inference.selection import features as features
     from colorzoo.inference.selection import select_at as select_at
     from colorzoo.inference.selection import select_outlined as select_outlined
 
@@ -24,7 +23,6 @@ _PUBLIC = {
     "Look": "references",
     "ReadReference": "references",
     "Segmented": "classes",
-    "features": "selection",
     "find_frame": "frame",
     "make_look": "references",
     "segment_picture": "classes",
@@ -37,7 +35,6 @@ __all__ = [
     "Look",
     "ReadReference",
     "Segmented",
-    "features",
     "find_frame",
     "make_look",
     "segment_picture",

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 from numpy.typing import NDArray
@@ -63,6 +63,10 @@ class Colorizer:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
         >>> colorizer("photo.png").size
         (48, 32)
+        >>> [picture.size for picture in colorizer(["photo.png", "photo.png"])]
+        [(48, 32), (48, 32)]
+
+    It can be copied and pickled, with its weights, as workers need it; a copy begins with an empty memory.
 
     Attributes:
         size: Shorter side in pixels of a picture for the network.
@@ -74,8 +78,9 @@ class Colorizer:
         memory: Results that an edit leaves unchanged.
 
     Args:
-        model: Registered name, a `ModelChoice`, a module of your own (it is moved to the device, and must not
-            be trained while in use here), or None for the best model whose weights are on this machine.
+        model: Registered name, a `ModelChoice`, a module of your own (it is moved to the device and to
+            float32, and must not be trained while in use here), or None for the best model whose weights are
+            on this machine.
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 if the hardware multiplies it; ``"int8"`` is for coloring without
@@ -127,10 +132,20 @@ class Colorizer:
         self.requested_size = size
         self.settings, self.precision, self.engine = chosen, precision, engine
         self.size = size or loaded.model.working_size
-        self._network = NetworkRunner(loaded.model, self.name, choose_device(device), precision, engine)
-        self.model = loaded.model
+        self.model = loaded.model.float()
+        self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
         self.memory = Memory() if memory is None else memory
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the memory and what belongs to this process."""
+        return {**self.__dict__, "memory": None, "_network": self.device}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.memory = Memory()
+        self._network = NetworkRunner(self.model, self.name, state["_network"], self.precision, self.engine)
+
+    @overload
     def __call__(
         self,
         image: ImageLike,
@@ -139,14 +154,35 @@ class Colorizer:
         strength: float | None = None,
         reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
-    ) -> Image.Image:
-        """Color one picture and return it as Pillow image of the same size, alpha included.
+    ) -> Image.Image: ...
+
+    @overload
+    def __call__(
+        self,
+        image: list[ImageLike],
+        guidance: GuidanceLike = None,
+        *,
+        strength: float | None = None,
+        reference: ReferenceLike | None = None,
+        frame: FrameSetting | None = None,
+    ) -> list[Image.Image]: ...
+
+    def __call__(
+        self,
+        image: ImageLike | list[ImageLike],
+        guidance: GuidanceLike = None,
+        *,
+        strength: float | None = None,
+        reference: ReferenceLike | None = None,
+        frame: FrameSetting | None = None,
+    ) -> Image.Image | list[Image.Image]:
+        """Color a picture, or a list of pictures of any sizes one after the other.
 
         Remarks for the user (`ColoredPicture.notes`) are issued as Python warnings.
 
         Args:
             image: Path, Pillow image, `Picture`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
-                uint16 or float in [0, 1].
+                uint16 or float in [0, 1]; or a list of them, all with the same guidance.
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
             reference: Picture whose colors to use, for models that take an exemplar; also a `Look` or the
@@ -155,9 +191,17 @@ class Colorizer:
             frame: The part of the picture to color, see `FrameSetting`; None takes the recipe's, or finds
                 the frame of a scan.
 
+        Returns:
+            A Pillow image of the same size, alpha included; of a list a list.
+
         Raises:
             ColorzooError: The picture or the guidance cannot be used, or the prediction is not finite.
         """
+        if isinstance(image, list):
+            exemplar = self.exemplar_of(reference, read_guidance(guidance), recipe_folder(guidance))
+            return [
+                self(each, guidance, strength=strength, reference=exemplar, frame=frame) for each in image
+            ]
         picture = _as_picture(image)
         colored = self.colorize(picture, guidance, strength=strength, reference=reference, frame=frame)
         for note in colored.notes:

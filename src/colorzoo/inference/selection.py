@@ -16,15 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skimage.graph import MCP_Geometric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.capabilities import EmbedsPlaces, TappedModel
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Mask
 from colorzoo.inference.steps.area_masks import polygon_map
 from colorzoo.inference.steps.reach import Map, edge_costs
-from colorzoo.model import ColoringModel, check_input, coloring_model
+from colorzoo.model import ColoringModel
 
 _GRID = 128  # shorter side of the grid on which a click grows
 _STEP = 0.05  # cost of a step without an edge of the features
@@ -134,44 +133,6 @@ def resize_mask(mask: Mask, size: float) -> Mask:
     return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
 
 
-def features(model: nn.Module, lightness: Tensor) -> Tensor:
-    """Return what a model sees in pictures, for tasks of your own, such as a linear probe.
-
-    Examples:
-        >>> model = colorzoo.create_model("zhang2017_local_small")
-        >>> features(model, torch.full((1, 1, 32, 48), 50.0)).shape
-        torch.Size([1, 64, 8, 12])
-
-    Args:
-        model: A model of photos, or its trainer.
-        lightness: ``(B, 1, H, W)`` lightness in [0, 100].
-
-    Returns:
-        ``(B, C, h, w)`` float32 on the model's device, without gradients; C, h and w depend on the model.
-
-    Raises:
-        ColorzooError: It is no model of photos, or offers no features.
-    """
-    held = coloring_model(model)
-    check_input(held, lightness, None)
-    found = None
-    if held.input_kind == "gray":
-        with torch.no_grad():
-            found = _features(held, lightness.to(held.device))
-    if found is None:
-        having = "colorzoo2026 and zhang2017_local_small have"
-        raise ColorzooError(f"{type(held).__name__} offers no features; {having}.")
-    return found
-
-
-def _features(model: ColoringModel, lightness: Tensor) -> Tensor | None:
-    if isinstance(model, EmbedsPlaces):
-        return model.place_features(lightness).float()
-    if isinstance(model, TappedModel):
-        return model.before_taps(lightness, None).maps[0].float()
-    return None
-
-
 def features_of(model: ColoringModel, lightness: Tensor) -> Tensor | None:
     """Return a network's features ``(C, h, w)`` of a lightness ``(1, 1, H, W)``, None if it offers none.
 
@@ -180,8 +141,12 @@ def features_of(model: ColoringModel, lightness: Tensor) -> Tensor | None:
     if model.input_kind != "gray":
         return None
     with torch.inference_mode():
-        found = _features(model, lightness.to(model.device))
-    return None if found is None else found[0].cpu()
+        given = lightness.to(model.device)
+        if isinstance(model, EmbedsPlaces):
+            return model.place_features(given)[0].float().cpu()
+        if isinstance(model, TappedModel):
+            return model.before_taps(given, None).maps[0][0].float().cpu()
+    return None
 
 
 def select_at(

@@ -60,7 +60,7 @@ def _gaussians(cells: int, like: Tensor) -> Tensor:
     A wider one drains color from faces into backgrounds of their lightness.
     """
     away = torch.arange(cells + 1, device=like.device)[:, None] - torch.arange(cells, device=like.device)
-    return torch.exp(-0.5 * (away - 0.5).square())
+    return torch.exp(-0.5 * (away - 0.5).square()).to(like)
 
 
 def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
         ``(B, C, H, W)``.
     """
     count, rows = sums.shape[2:4]
-    y, x = ((torch.arange(side, device=level.device) + 0.5) / side for side in level.shape[2:])
+    y, x = (((torch.arange(side, device=level.device) + 0.5) / side).to(level) for side in level.shape[2:])
     column = (2 * x - 1).expand_as(level[:, 0])
     row = (y * (rows - 1))[:, None]
     below = level[:, 0].floor().clamp(0, count - 2)

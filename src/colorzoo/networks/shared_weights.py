@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
@@ -54,19 +55,25 @@ def borrow(module: nn.Module, keys: Iterable[str]) -> None:
             parameter.requires_grad_(False)
 
     # The hooks hold keys, not the module, so that those of a copy do not refer to the original.
-    def drop(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, metadata: Any) -> None:
-        del module, metadata
-        for key in borrowed:
-            state_dict.pop(prefix + key, None)
-
-    def supply(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-        own = dict(module.named_parameters()) | dict(module.named_buffers())
-        for key in borrowed:
-            state_dict.setdefault(prefix + key, own[key].detach())
-
     hooked: Any = module  # these methods are untyped in some releases of torch
-    hooked.register_state_dict_post_hook(drop)
-    hooked.register_load_state_dict_pre_hook(supply)
+    hooked.register_state_dict_post_hook(partial(_drop, borrowed))
+    hooked.register_load_state_dict_pre_hook(partial(_supply, borrowed))
+
+
+def _drop(
+    keys: Iterable[str], module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    del module
+    for key in keys:
+        state_dict.pop(prefix + key, None)
+
+
+def _supply(
+    keys: Iterable[str], module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    own = dict(module.named_parameters()) | dict(module.named_buffers())
+    for key in keys:
+        state_dict.setdefault(prefix + key, own[key].detach())
 
 
 def fingerprint(module: nn.Module) -> str:

@@ -78,6 +78,7 @@ class DeOldify(ColoringModel):
     """
 
     recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
+    feature_layers = ("network.encoder",)
     network: DeOldifyNetwork
     architecture: Architecture
 

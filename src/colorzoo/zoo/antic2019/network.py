@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import weight_norm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from colorzoo.networks.blocks import scaled_width
@@ -232,9 +231,39 @@ class DeOldifyNetwork(nn.Module):
 
 def weighted_shuffle(channels: int) -> ShuffleUp:
     """Return a `ShuffleUp` with weight norm in place of spectral norm, and a bias in place of BatchNorm."""
-    conv = nn.Conv2d(channels, 4 * channels, 1)
-    nn.init.kaiming_normal_(conv.weight)
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
-    repeat_kernels(conv.weight, 2)
-    return ShuffleUp(weight_norm(conv))
+    weight = nn.Conv2d(channels, 4 * channels, 1).weight.detach()
+    nn.init.kaiming_normal_(weight)
+    repeat_kernels(weight, 2)
+    return ShuffleUp(NormedConv(weight))
+
+
+class NormedConv(nn.Module):
+    """Convolution whose kernels have lengths of their own (weight normalization), without padding.
+
+    Its weights have the names of torch's ``weight_norm``, whose modules cannot be pickled.
+
+    Args:
+        weight: ``(C', C, h, w)``, the kernels at the start; the bias is 0.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(len(weight)))
+        self.parametrizations = nn.ModuleDict({"weight": _Kernels(weight)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``(B, C, H, W)``."""
+        return F.conv2d(x, self.parametrizations["weight"](), self.bias)
+
+
+class _Kernels(nn.Module):
+    """Kernels as lengths ``original0`` and directions ``original1``."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.original0 = nn.Parameter(torch.linalg.vector_norm(weight, dim=(1, 2, 3), keepdim=True))
+        self.original1 = nn.Parameter(weight)
+
+    def forward(self) -> Tensor:
+        lengths = torch.linalg.vector_norm(self.original1, dim=(1, 2, 3), keepdim=True)
+        return self.original1 * (self.original0 / lengths)

@@ -38,6 +38,7 @@ class SparseColorization(ColoringModel):
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "side", "classes", "important", "scattered")
     published_files: ClassVar[Mapping[str, str]] = FILES
+    feature_layers = ("network.content.0", "network.content.1", "network.content.2", "network.content.3")
     network: SparseNetworks
     architecture: Architecture
     scattered: Tensor

@@ -34,6 +34,13 @@ class AttentionStylization(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "side", "attention", "positions", "passes")
+    feature_layers = (
+        "network.features.3",
+        "network.features.8",
+        "network.features.17",
+        "network.features.26",
+        "network.features.35",
+    )
     network: XCNet
     architecture: Architecture
 

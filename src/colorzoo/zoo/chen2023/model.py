@@ -161,6 +161,10 @@ class SPColor(ColoringModel):
             return 1
         return CLUSTERS if self.segmentation.merging == "post" else self.segmentation.classes
 
+    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps that are matched, at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        return self.features.of_lightness(pad_picture(lightness.float())).taps
+
     def segment(self, lightness: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel of a lightness."""
         padded = pad_picture(lightness.float())

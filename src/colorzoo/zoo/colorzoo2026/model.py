@@ -14,7 +14,9 @@ from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.memory import Memory, key_of
 from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
+from colorzoo.networks.imagenet_encoder import ImageNetFeatures
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
@@ -145,6 +147,11 @@ class Colorzoo2026(ColoringModel):
         """Return the embedding of the cells, without their position; see `EmbedsPlaces`."""
         analysis = self._run(lightness)
         return _maps(analysis.cells.embedding.flatten(2), analysis.grid)
+
+    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of the frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size."""
+        seen: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
+        return seen.maps4, seen.maps8, seen.maps16, seen.maps32
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return the blocks of references ``(B, 3, H, W)`` with their colors; see `GivesLooks`."""

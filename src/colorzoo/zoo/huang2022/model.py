@@ -20,6 +20,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.model import ColoringModel
+from colorzoo.networks.recording import record
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Count, Natural, settings_of
@@ -132,6 +133,13 @@ class UniColor(ColoringModel):
         nothing = torch.full(self.cells, self.network.transformer.mask_token, device=lightness.device)
         everything = range(nothing.numel())
         return self._color(lightness, guidance, [nothing] * len(lightness), [everything] * len(lightness))
+
+    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of the encoder of gray pictures, and the features that the decoder reads."""
+        encoder = self.network.vqgan.gray_encoder
+        layers = [*(f"down.{level}" for level in range(len(encoder.down) - 1)), "conv_out"]
+        gray = 2 * lightness_to_rgb(self._squash(lightness))[:, :1] - 1
+        return record(encoder, layers, lambda: encoder(gray))
 
     @torch.no_grad()
     def recolor(

@@ -33,7 +33,8 @@ class Hints:
     @classmethod
     def none(cls, device: torch.device | None = None) -> Hints:
         """Return no hints."""
-        return cls(torch.zeros(0, 3, dtype=torch.int64, device=device), torch.zeros(0, 3, device=device))
+        rgb = torch.zeros(0, 3, dtype=torch.float32, device=device)
+        return cls(torch.zeros(0, 3, dtype=torch.int64, device=device), rgb)
 
     def to(self, device: torch.device) -> Hints:
         """Return a copy on a device."""

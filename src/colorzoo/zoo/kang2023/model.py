@@ -58,6 +58,7 @@ class DDColor(ColoringModel):
 
     recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
     working_size = 512
+    feature_layers = ("network.encoder",)
     network: DDColorNetwork
     architecture: Architecture
     extensions: Extensions

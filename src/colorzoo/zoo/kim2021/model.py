@@ -105,6 +105,7 @@ class EdgeAwareColorization(ColoringModel):
         )
         self.backbone = BorrowedModel(held)
         self.accepts = held.accepts | {"scribbles"}
+        self.feature_layers = tuple(f"backbone.model.{layer}" for layer in held.feature_layers)
         self.input_kind, self.output_kind = held.input_kind, held.output_kind
 
     @property

@@ -69,6 +69,14 @@ class HypercolumnColorization(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "mean", "normalization")
+    feature_layers = (
+        "network.trunk.conv1_2",
+        "network.trunk.conv2_2",
+        "network.trunk.conv3_3",
+        "network.trunk.conv4_3",
+        "network.trunk.conv5_3",
+        "network.trunk.fc7",
+    )
     network: HypercolumnNetwork
     architecture: Architecture
 

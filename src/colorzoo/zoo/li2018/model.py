@@ -22,7 +22,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
-from colorzoo.zoo.li2018.network import SMALLEST, PhotoWCT
+from colorzoo.zoo.li2018.network import SMALLEST, Encoded, PhotoWCT
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import last_filter, smooth_closed_form, smooth_guided
 from colorzoo.zoo.li2018.transfer import Labels
@@ -122,6 +122,11 @@ class ClosedFormStylization(ColoringModel):
                 found = smooth_closed_form(*planes)
             picture = torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1).to(picture).clamp(0, 1)
         return last_filter(picture, guide) if self.architecture.last_filter else picture
+
+    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Return relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19."""
+        encoded: Encoded = self.network.encoders[-1](_at_least(lightness_to_rgb(lightness), SMALLEST))
+        return encoded.taps
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 80 keys of ``photo_wct.pth``; of torchvision's VGG-19 the encoders, decoders stay."""

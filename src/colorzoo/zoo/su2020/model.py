@@ -109,6 +109,12 @@ class InstanceColorization(ColoringModel):
         "latest_net_G.pth": "netG",
         "latest_net_GF.pth": "netGF",
     }
+    feature_layers = (
+        "network.full.block1",
+        "network.full.block2",
+        "network.full.block3",
+        "network.full.block7",
+    )
     network: InstanceNetworks
 
     def __init__(
@@ -159,6 +165,11 @@ class InstanceColorization(ColoringModel):
                 "or --box none to color the picture as a whole."
             )
         return detect(lightness, self.detector)
+
+    def place_features(self, lightness: Tensor) -> Tensor:
+        """Return the map 8_3 of the network that colors whole pictures; see `EmbedsPlaces`."""
+        state = self.network.before_taps(lightness, *_points_and_boxes(lightness, None))
+        return state.parts[0].encoded.trunk
 
     @property
     def taps(self) -> tuple[Tap, ...]:

@@ -57,6 +57,12 @@ class AnchorColorization(ColoringModel):
 
     accepts = frozenset({"points"})
     recorded_hparams = ("width",)
+    feature_layers = (
+        "network.features.conv1_2",
+        "network.features.conv2_3",
+        "network.features.conv3_3",
+        "network.features.conv7_3",
+    )
     network: AnchorNetwork
     draws: Tensor
 

@@ -49,6 +49,12 @@ class PyramidColorization(ColoringModel):
     accepts = frozenset({"exemplar", "statistics"})
     recorded_hparams = ("width",)
     published_files: ClassVar[Mapping[str, str]] = FILES
+    feature_layers = (
+        "network.later.block1",
+        "network.later.block2",
+        "network.later.block3",
+        "network.later.block7",
+    )
     network: PyramidNetwork
     prior: Tensor
 

@@ -61,6 +61,12 @@ class StylizationColorization(ColoringModel):
 
     accepts = frozenset({"exemplar", "points"})
     recorded_hparams = ("width", "color_width", "hint_attention", "scene_blocks", "backbone")
+    feature_layers = (
+        "network.color.unet.block1",
+        "network.color.unet.block2",
+        "network.color.unet.block3",
+        "network.color.unet.block7",
+    )
     network: ExemplarNetwork
     extensions: Extensions
 

@@ -27,6 +27,7 @@ class IColoriT(ColoringModel):
 
     accepts = frozenset({"points"})
     recorded_hparams = ("width", "heads", "depth", "patch", "side", "head", "mask_center")
+    feature_layers = ("network.trunk.norm",)
     network: IColoriTNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -42,6 +43,12 @@ class IColoriT(ColoringModel):
         return AbPrediction(
             ab=self.network(lightness, points if points is not None else Points.none(lightness))
         )
+
+    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Return the tokens of the last block as one map ``(B, width, side / patch, side / patch)``."""
+        (tokens,) = super().feature_maps(lightness)
+        side = self.network.side // self.network.patch
+        return (tokens.mT.unflatten(2, (side, side)),)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the contents of ``model`` in the authors' files."""

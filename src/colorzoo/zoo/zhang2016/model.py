@@ -140,6 +140,7 @@ class ColorfulColorization(ColoringModel):
     """
 
     recorded_hparams = ("width", "temperature")
+    feature_layers = ("network.block1", "network.block2", "network.block3", "network.block7")
     network: DistributionNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:

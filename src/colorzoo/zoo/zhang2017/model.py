@@ -89,6 +89,13 @@ class LocalHints(ColoringModel):
         "hypercolumn",
         "ab_scale",
     )
+    feature_layers = (
+        "network.unet.block1",
+        "network.unet.block2",
+        "network.unet.block3",
+        "network.unet.block7",
+    )
+
     network: LocalHintsNetwork
 
     def __init__(
@@ -173,6 +180,13 @@ class GlobalHints(ColoringModel):
 
     accepts = frozenset({"statistics"})
     recorded_hparams = ("width", "ab_scale", "trunk")
+    feature_layers = (
+        "network.unet.block1",
+        "network.unet.block2",
+        "network.unet.block3",
+        "network.unet.block7",
+    )
+
     network: GlobalNetwork
 
     def __init__(

@@ -126,6 +126,10 @@ class DeepExemplar(ColoringModel):
         }
         return AbPrediction(ab=ab, extras=extras)
 
+    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps that are matched, at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        return self.features.of_lightness(pad_picture(lightness.float())).taps
+
     @torch.inference_mode()
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
         """Color a video frame by frame.

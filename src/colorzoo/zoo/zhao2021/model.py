@@ -49,6 +49,14 @@ class Color2Embed(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "reference_side", "features")
+    feature_layers = (
+        "network.unet.inc",
+        "network.unet.down1",
+        "network.unet.down2",
+        "network.unet.down3",
+        "network.unet.down4",
+    )
+
     network: Color2EmbedNetwork
     architecture: Architecture
     extensions: Extensions

@@ -1,0 +1,47 @@
+"""Recording: the outputs of some layers during a forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class _AllRecordedError(Exception):
+    """Ends a forward pass whose remaining layers are not needed."""
+
+
+def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -> tuple[Tensor, ...]:
+    """Return the first output of some layers of a model.
+
+    Examples:
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 2, 3))
+        >>> maps = record(model, ("1",), lambda: model(torch.zeros(1, 1, 16, 16)))
+        >>> [each.shape for each in maps]
+        [torch.Size([1, 8, 14, 14])]
+
+    Args:
+        model: The model.
+        layers: Names of modules of the model; the outputs have this order. A module that returns several
+            tensors counts for all of them.
+        run: Runs the model; it is ended when all layers have run.
+    """
+    found: dict[str, Any] = {}
+
+    def keep(layer: str, *call: Any) -> None:
+        found.setdefault(layer, call[-1])
+        if len(found) == len(layers):
+            raise _AllRecordedError
+
+    handles = [model.get_submodule(name).register_forward_hook(partial(keep, name)) for name in layers]
+    try:
+        run()
+    except _AllRecordedError:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+    outputs = [found[name] for name in layers]
+    return tuple(each for output in outputs for each in ((output,) if isinstance(output, Tensor) else output))

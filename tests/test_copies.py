@@ -1,0 +1,104 @@
+"""Models and colorizers are pickled, copied, used in other processes, and computed in float64."""
+
+import copy
+import inspect
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import colorzoo
+from colorzoo.registry import list_models, model_card
+from colorzoo.testing import smoke_model
+from colorzoo.testing.models import sample_call
+from test_contract import narrow
+
+SMALL = "zhang2017_local_small"
+KINDS = sorted({narrow(model_card(name)): name for name in reversed(list_models())}.values())
+
+
+def photo(height: int, width: int) -> Image.Image:
+    levels = np.random.default_rng(height).integers(0, 256, (height // 8, width // 8), dtype=np.uint8)
+    return Image.fromarray(levels).resize((width, height))
+
+
+def same(one: Image.Image, other: Image.Image) -> bool:
+    return one.mode == other.mode and np.array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_model_is_pickled_copied_and_computed_in_float64(name: str) -> None:
+    card = model_card(name)
+    model = smoke_model(card).model
+    call = sample_call(card, (32, 48))
+    with torch.no_grad():
+        single = model(*call).colors
+        for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+            assert torch.equal(other(*call).colors, single)
+        double = model.double()(*call).colors
+    assert double.dtype == (torch.float64 if list(model.parameters()) else torch.float32)
+    scale = 100 if card.output == "ab" else 1
+    assert (double - single).abs().mean() < 1e-3 * scale  # he2018 matches another place here and there
+    if list(model.parameters()):
+        assert not torch.equal(double, double.float().double()), "the digits are those of float32"
+
+
+def test_a_guidance_in_float64_keeps_its_integers() -> None:
+    classes = colorzoo.guidance.ClassMap(torch.zeros(1, 1, 4, 4, dtype=torch.int64))
+    found = colorzoo.Guidance(points=colorzoo.Points.none(torch.zeros(1, 1, 4, 4)), classes=classes).double()
+    assert found.points is not None
+    assert found.points.ab.dtype == torch.float64
+    assert found.classes is not None
+    assert found.classes.target.dtype == torch.int64
+
+
+def test_a_colorizer_is_copied_with_its_weights_and_settings() -> None:
+    colorizer = colorzoo.Colorizer("zhang2016_small", device="cpu", size=64, temperature=0.2)
+    next(colorizer.model.parameters()).data.mul_(1.1)  # not those of a file
+    picture = photo(80, 48)
+    wanted = colorizer(picture)
+    for other in (pickle.loads(pickle.dumps(colorizer)), copy.deepcopy(colorizer), copy.copy(colorizer)):
+        assert same(other(picture), wanted)
+        assert (other.size, other.settings, other.choice) == (64, {"temperature": 0.2}, colorizer.choice)
+        assert other.memory is not colorizer.memory
+    assert same(colorizer(picture), wanted)
+
+
+def test_spawned_workers_color() -> None:
+    colorizer, pictures = colorzoo.Colorizer(SMALL, device="cpu"), [photo(64, 48), photo(40, 72)]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(colorizer, pictures))
+    assert all(map(same, found, colorizer(pictures)))
+
+
+def test_a_list_has_pictures_of_any_size_and_one_guidance(tmp_path: Path) -> None:
+    colorizer = colorzoo.Colorizer("colorzoo2026", device="cpu", size=64)
+    photo(48, 64).save(tmp_path / "photo.png")
+    pictures = [photo(64, 48), np.asarray(photo(40, 72)), tmp_path / "photo.png"]
+    reference = Image.new("RGB", (32, 32), "#c04020")
+    found = colorizer(pictures, reference=reference, strength=0.5)
+    assert [each.size for each in found] == [(48, 64), (72, 40), (64, 48)]
+    assert all(
+        same(a, colorizer(b, reference=reference, strength=0.5)) for a, b in zip(found, pictures, strict=True)
+    )
+    assert colorizer([]) == []
+
+
+def test_a_colorizer_of_a_model_in_float64_answers_in_float32() -> None:
+    model = colorzoo.create_model(SMALL)
+    wanted = colorzoo.Colorizer(model, device="cpu")(photo(64, 48))
+    assert same(colorzoo.Colorizer(model.double(), device="cpu")(photo(64, 48)), wanted)
+
+
+def test_files_are_colored_with_the_defaults_of_pictures(tmp_path: Path) -> None:
+    one, many = inspect.signature(colorzoo.colorize), inspect.signature(colorzoo.colorize_files)
+    for name in one.parameters.keys() & many.parameters.keys():
+        assert one.parameters[name].default == many.parameters[name].default, name
+    photo(64, 48).save(tmp_path / "photo.png")
+    (result,) = colorzoo.colorize_files([tmp_path / "photo.png"], tmp_path, tmp_path / "out")
+    assert same(Image.open(result.output), colorzoo.colorize(tmp_path / "photo.png"))

@@ -1,0 +1,115 @@
+"""Features of models for tasks of a user: levels, sizes, gradients, and the errors."""
+
+import itertools
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+import colorzoo
+from colorzoo.capabilities import EmbedsPlaces, TappedModel
+from colorzoo.errors import ColorzooError
+from colorzoo.inference.selection import features_of
+from colorzoo.registry import list_models, model_card
+from colorzoo.testing import smoke_model
+from colorzoo.training import ColorizationModule
+
+WITHOUT = {"feature_match", "gray", "gupta2012", "levin2004", "pierre2015", "welsh2002"}
+"""Models of photos without a network."""
+
+
+def of_photos() -> list[str]:
+    return [name for name in list_models() if model_card(name).input == "gray" and name not in WITHOUT]
+
+
+@cache
+def narrow(name: str) -> ColorizationModule:
+    return smoke_model(model_card(name))
+
+
+def lightness_like(*size: int) -> Tensor:
+    return 100 * torch.rand(*size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("name", of_photos())
+def test_every_network_of_photos_gives_levels_and_gradients(name: str) -> None:
+    model, lightness = narrow(name), lightness_like(2, 1, 64, 96).requires_grad_()
+    maps = colorzoo.features(model, lightness, gradients=True)
+    assert all(each.ndim == 4 and len(each) == 2 and each.isfinite().all() for each in maps)
+    assert all(a.shape[2] >= b.shape[2] and a.shape[3] >= b.shape[3] for a, b in itertools.pairwise(maps))
+    assert len(maps) > 1 or name.startswith("yun2023")  # a transformer of one size
+    for each in maps:
+        (gradient,) = torch.autograd.grad(each.square().sum(), lightness, retain_graph=True)
+        assert (gradient.abs().flatten(1).sum(1) > 0).all(), "a picture gets no gradient"
+    (last,) = colorzoo.features(model, lightness, levels=[-1])
+    assert not last.requires_grad
+    torch.testing.assert_close(last, maps[-1].detach())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("name", of_photos())
+def test_features_of_a_batch_are_those_of_its_pictures(name: str) -> None:
+    model, lightness = narrow(name), lightness_like(2, 1, 64, 64)
+    both, second = colorzoo.features(model, lightness)[-1], colorzoo.features(model, lightness[1:])[-1]
+    torch.testing.assert_close(both[1:], second, rtol=1e-3, atol=1e-3 * float(second.abs().max()))
+
+
+def test_the_default_gives_the_maps_of_its_frozen_encoder() -> None:
+    """Odd sides are padded; the encoder alone gives the same numbers."""
+    model, lightness = colorzoo.create_model("colorzoo2026"), lightness_like(1, 1, 90, 128)
+    maps = colorzoo.features(model, lightness)
+    assert [tuple(each.shape[1:]) for each in maps] == [(24, 24, 32), (48, 12, 16), (120, 6, 8), (352, 3, 4)]
+    exact = torch.nn.functional.pad(lightness, (0, 0, 0, 6), mode="replicate")
+    encoder = model.model.network.encoder
+    torch.testing.assert_close(maps[3], encoder(exact).maps32)
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+
+
+def test_weights_that_are_trained_get_gradients() -> None:
+    model = colorzoo.create_model("zhang2017_local_small", None).train()
+    colorzoo.features(model, lightness_like(2, 1, 32, 32), levels=[1], gradients=True)[0].sum().backward()
+    network = model.model.network.unet
+    assert network.block2[0].weight.grad is not None
+    assert network.block3[0].weight.grad is None  # later layers did not run
+
+
+@pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small", "su2020_small", "kang2023_small"])
+def test_features_tell_places_apart_by_a_linear_probe(name: str) -> None:
+    """Texture in one half of each picture: a linear layer on the finest features finds it."""
+    generator = torch.Generator().manual_seed(0)
+    lightness = 50 + 2 * torch.randn(6, 1, 64, 64, generator=generator)
+    lightness[..., 32:] += 25 * torch.sign(torch.sin(torch.arange(32.0) * 1.5))
+    seen = colorzoo.features(colorzoo.create_model(name), lightness.clamp(0, 100))[0]
+    cells = seen.flatten(2).transpose(1, 2)
+    right = (torch.arange(seen.shape[-1]) >= seen.shape[-1] / 2).float().expand(seen.shape[-2:])
+    answer = torch.where(right.flatten() > 0, 1.0, -1.0)
+    known, new = cells[:3].flatten(0, 1).double(), cells[3:].flatten(0, 1).double()
+    center, scale = known.mean(0), known.std(0).clamp(min=1e-3)
+    known, new = (known - center) / scale, (new - center) / scale
+    ridge = known.mT @ known + torch.eye(known.shape[1])
+    probe = torch.linalg.solve(ridge, known.mT @ answer.double().repeat(3))
+    assert ((new @ probe).sign() == answer.repeat(3)).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", [*sorted(WITHOUT), "cho2023_small"])
+def test_a_model_without_a_network_of_photos_says_so(name: str) -> None:
+    with pytest.raises(ColorzooError, match="offers no features"):
+        colorzoo.features(colorzoo.create_model(name), torch.ones(1, 1, 64, 64))
+
+
+@pytest.mark.parametrize("level", [4, -5])
+def test_an_unknown_level_is_named(level: int) -> None:
+    with pytest.raises(ColorzooError, match=rf"no level {level}; its levels are 0 to 3"):
+        colorzoo.features(narrow("zhang2016"), torch.zeros(1, 1, 32, 32), levels=[level])
+
+
+@pytest.mark.parametrize("name", of_photos())
+def test_a_click_asks_any_model_for_its_features(name: str) -> None:
+    model = narrow(name).model
+    found = features_of(model, lightness_like(1, 1, 64, 64))
+    if isinstance(model, EmbedsPlaces | TappedModel):
+        assert found is not None
+        assert found.ndim == 3
+    else:
+        assert found is None
