@@ -201,6 +201,23 @@ def test_lists_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert read_list("-") == ["x.png"]
 
 
+def test_a_failed_name_with_a_line_break_is_read_again(run: Run, tmp_path: Path) -> None:
+    broken, left = tmp_path / "a\nb.png", tmp_path / "left"
+    broken.write_bytes(b"broken")
+    assert run(broken, "missing.png", "--failed", left)[0] == 2
+    assert read_list(left) == ["missing.png", str(broken)]
+    photo(broken)
+    assert run("--from", left, "--failed", left)[0] == 1
+    assert read_list(left) == ["missing.png"]
+
+
+@pytest.mark.parametrize("content", [b"a.png\0\0", b"a.png\0b.png"])
+def test_a_file_with_zero_bytes_elsewhere_is_no_list(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(PictureError, match="no list of names"):
+        read_list(tmp_path / "list")
+
+
 def test_a_carriage_return_at_the_end_of_a_name_that_exists_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

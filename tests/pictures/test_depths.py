@@ -136,7 +136,10 @@ def test_float_tiff_of_odd_range_is_stretched_with_a_note(tmp_path):
     path = saved(tmp_path / "x.tif", Image.fromarray(np.linspace(-2, 6, 20, dtype=np.float32).reshape(4, 5)))
     picture = read_picture(path)
     assert (picture.rgb.min(), picture.rgb.max()) == (0, 1)
-    assert picture.notes == ("values -2 to 6 stretched to black and white",)
+    assert picture.notes == (
+        "values -2 to 6 stretched to black and white",
+        "its floats of 32 bits become integers of at most 16 bits",
+    )
 
 
 LAYOUTS = {
@@ -159,7 +162,9 @@ def test_deep_tiff_of_any_layout(tmp_path, kind, channels, layout):
     imwrite(tmp_path / "x.tif", rows, photometric="rgb", metadata=None, **alpha, **LAYOUTS[layout])
     picture = read_picture(tmp_path / "x.tif")
     expected = stored / (65535 if kind == "uint16" else 1)
-    assert (picture.bit_depth, picture.notes) == (16, ())
+    tiles = ["its tiles are not kept: results are stored in one strip"] * (layout == "tiles")
+    floats = [f"its floats of {kind[5:]} bits become integers of at most 16 bits"] * (kind != "uint16")
+    assert (picture.bit_depth, picture.notes) == (16, ("; ".join(tiles + floats),) * bool(tiles + floats))
     np.testing.assert_allclose(picture.rgb, expected[..., :3], atol=1e-7)
     if channels == 4:
         np.testing.assert_array_equal(picture.alpha, np.round(expected[..., 3].astype(np.float64) * 65535))

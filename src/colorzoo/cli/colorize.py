@@ -228,10 +228,14 @@ def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
         "--from",
         dest="list",
         metavar="LIST",
-        help="file with the names of pictures, one a line; - is standard input",
+        help="file with the names of pictures, one a line or each with a zero byte behind it; - is standard "
+        "input",
     )
     group.add_argument(
-        "--failed", metavar="LIST", help="write the names of the pictures that failed to a file"
+        "--failed",
+        metavar="LIST",
+        help="write the names of the pictures that failed to a file, one a line; a zero byte behind each "
+        "if one has a line break",
     )
     group.add_argument(
         "--recipe-folder",
@@ -351,15 +355,17 @@ def _check_options(args: argparse.Namespace) -> None:
 
 def _check_failed_list(failed: str, names: Sequence[str]) -> None:
     """Refuse to replace a file that is no list of pictures of an earlier run."""
+    from colorzoo.pictures.find import split_names
     from colorzoo.pictures.formats import FOREIGN, READABLE
 
     path = Path(failed)
     data = path.read_bytes() if path.is_file() else b""
     endings = READABLE | FOREIGN.keys()
-    for line in filter(None, data.decode("utf-8", "surrogateescape").splitlines()):
-        is_name = line in names or Path(line).suffix.lower() in endings
-        if "\0" in line or not (is_name or os.path.lexists(line)):
-            raise ColorzooError(f"--failed {failed} exists and is no list of names; name another file")
+    listed = split_names(data)
+    if listed is None or not all(
+        name in names or Path(name).suffix.lower() in endings or os.path.lexists(name) for name in listed
+    ):
+        raise ColorzooError(f"--failed {failed} exists and is no list of names; name another file")
 
 
 def _check_single_picture(args: argparse.Namespace) -> None:
@@ -564,10 +570,10 @@ def _print_summary(summary: BatchSummary, failed: str | None) -> None:
         PictureError: The list cannot be written.
     """
     if failed is not None:
+        from colorzoo.pictures.find import join_names
         from colorzoo.pictures.write import write_whole
 
-        text = "".join(f"{name}\n" for name, _ in summary.failures)
-        write_whole(Path(failed), text.encode("utf-8", "surrogateescape"))
+        write_whole(Path(failed), join_names([name for name, _ in summary.failures]))
     if summary.counts.total() > 1:
         counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
         print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)

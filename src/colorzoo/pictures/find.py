@@ -155,7 +155,7 @@ def pictures_and_films(folder: Path) -> tuple[list[Path], list[tuple[str, Pictur
 
 
 def read_list(path: str | Path) -> list[str]:
-    """Read the names in a text file, one a line; empty lines are skipped.
+    """Read the names in a text file, one a line or each with a zero byte behind it; empty lines are skipped.
 
     Args:
         path: The file; ``-`` is standard input.
@@ -167,14 +167,29 @@ def read_list(path: str | Path) -> list[str]:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except OSError as error:
         raise PictureError(f"--from {path}: {error.strerror or error}") from error
-    if b"\0" in data:
+    names = split_names(data)
+    if names is None:
         raise PictureError(f"--from {path} is no list of names, one a line")
-    # line breaks other than these may be part of a name
-    lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
-    names = [_without_return(line) for line in lines if line.strip()]
     if not names:
         raise PictureError(f"--from {path}: names no picture")
     return names
+
+
+def split_names(data: bytes) -> list[str] | None:
+    """Return the names in the content of a list, see `join_names`; None for another file."""
+    if b"\0" in data:
+        names = data.split(b"\0")
+        is_list = not names[-1] and all(names[:-1])
+        return [os.fsdecode(name) for name in names[:-1]] if is_list else None
+    # line breaks other than these may be part of a name
+    lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
+    return [_without_return(line) for line in lines if line.strip()]
+
+
+def join_names(names: Sequence[str]) -> bytes:
+    """Return the content of a list: a name a line; a zero byte behind each if one has a line break."""
+    ending = "\0" if any("\n" in name for name in names) else "\n"
+    return "".join(name + ending for name in names).encode("utf-8", "surrogateescape")
 
 
 def _without_return(line: str) -> str:

@@ -21,6 +21,7 @@ from colorzoo.pictures.tags import (
     LAYOUT_TAGS,
     ORIENTATION,
     PHOTOSHOP,
+    Tag,
     Tags,
     exif_block,
     raw_bytes,
@@ -29,6 +30,12 @@ from colorzoo.pictures.tags import (
 )
 
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_BITS, _SAMPLE_FORMAT, _FLOATS = 258, 339, 3
+_DROPPED = {  # of a TIFF
+    LAYERS: "the layers of Photoshop were dropped",
+    330: "the pictures below its page (SubIFDs) were dropped",
+    322: "its tiles are not kept: results are stored in one strip",
+}
 _SEGMENT, _CAPTIONS = b"Photoshop 3.0\0", b"8BIM\x04\x04\0\0"
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:\s*=\s*["\']|>))([1-8])')
 
@@ -162,10 +169,17 @@ def tiff_exif(file: IO[bytes]) -> Exif:
     The returned orientation is 1, since decoders of TIFF apply it themselves.
     """
     tags, complete = read_tags(file)
-    note = "the layers of Photoshop were dropped" if LAYERS in tags else None
-    if not complete:
-        note = "some tags were damaged or too large and dropped"
-    return Exif(exif_block(descriptive(tags)), 1, note)
+    notes = [] if complete else ["some tags were damaged or too large and dropped"]
+    notes += [note for tag, note in _DROPPED.items() if tag in tags]
+    bits, kind = _first_value(tags.get(_BITS)), _first_value(tags.get(_SAMPLE_FORMAT))
+    if kind == _FLOATS or bits > 16:
+        stored = "floats" if kind == _FLOATS else "integers"
+        notes.append(f"its {stored} of {bits} bits become integers of at most 16 bits")
+    return Exif(exif_block(descriptive(tags)), 1, "; ".join(notes) or None)
+
+
+def _first_value(tag: Tag | None) -> int:
+    return 0 if tag is None else int.from_bytes(tag.value[: _TYPE_SIZES.get(tag.kind, 1)], "little")
 
 
 def tiff_metadata(file: IO[bytes]) -> tuple[Metadata, Exif]:
