@@ -92,10 +92,12 @@ def test_features_tell_places_apart_by_a_linear_probe(name: str) -> None:
     assert ((new @ probe).sign() == answer.repeat(3)).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("name", [*sorted(WITHOUT), "cho2023_small"])
-def test_a_model_without_a_network_of_photos_says_so(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [*((name, 50.0) for name in sorted(WITHOUT)), ("cho2023_small", 1.0)]
+)
+def test_a_model_without_a_network_of_photos_says_so(name: str, value: float) -> None:
     with pytest.raises(ColorzooError, match="offers no features"):
-        colorzoo.features(colorzoo.create_model(name), torch.ones(1, 1, 64, 64))
+        colorzoo.features(colorzoo.create_model(name), torch.full((1, 1, 64, 64), value))
 
 
 @pytest.mark.parametrize("level", [4, -5])

@@ -9,10 +9,6 @@ from typing import Any
 from torch import Tensor, nn
 
 
-class _AllRecordedError(Exception):
-    """Ends a forward pass whose remaining layers are not needed."""
-
-
 def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -> tuple[Tensor, ...]:
     """Return the first output of some layers of a model.
 
@@ -26,20 +22,16 @@ def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -
         model: The model.
         layers: Names of modules of the model; the outputs have this order. A module that returns several
             tensors counts for all of them.
-        run: Runs the model; it is ended when all layers have run.
+        run: Runs the model.
     """
     found: dict[str, Any] = {}
 
     def keep(layer: str, *call: Any) -> None:
         found.setdefault(layer, call[-1])
-        if len(found) == len(layers):
-            raise _AllRecordedError
 
     handles = [model.get_submodule(name).register_forward_hook(partial(keep, name)) for name in layers]
     try:
         run()
-    except _AllRecordedError:
-        pass
     finally:
         for handle in handles:
             handle.remove()
