@@ -19,6 +19,7 @@ from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.runner import BatchResult, PictureJob, color_pictures
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
@@ -28,6 +29,7 @@ from colorzoo.inference.references import recipe_reference_files
 from colorzoo.memory import Memory, key_of
 from colorzoo.pictures.find import FoundPicture, irregular
 from colorzoo.pictures.write import write_notes
+from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
 
 FileStatus = Literal["colored", "done", "failed"]
@@ -208,7 +210,7 @@ def colorize_files(
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
     choice = choose_for_guidance(model, Recipe(), weights)
-    ready = ready_model(kept_colorizer(choice.name, weights, device, **settings))
+    ready = ready_model(kept_colorizer(choice, device, **settings))
     index = done_index(Path(output), process)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
@@ -239,10 +241,11 @@ def done_index(output: Path, process: str) -> DoneIndex:
     return DoneIndex(output, process)
 
 
-def kept_colorizer(model: str, weights: str | Path | None, device: str, **settings: Any) -> Colorizer:
+def kept_colorizer(choice: ModelChoice, device: str, **settings: Any) -> Colorizer:
     """Return a colorizer; those of the last calls are kept, unless their weight file has changed."""
-    key = key_of(model, str(weights), _stamp(weights), device, sorted(settings.items()))
-    return _MODELS.get(key, lambda: Colorizer(model, weights=weights, device=device, **settings))
+    weights = choice.weights
+    key = key_of(choice.name, str(weights), _stamp(weights), device, sorted(settings.items()))
+    return _MODELS.get(key, lambda: Colorizer(choice, device=device, **settings))
 
 
 def _colorizer_for(
@@ -259,7 +262,7 @@ def _colorizer_for(
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
-    return kept_colorizer(choice.name, weights, device, **settings)
+    return kept_colorizer(choice, device, **settings)
 
 
 def _color_options(
@@ -278,9 +281,11 @@ def _color_options(
         guidance,
         folder=folder,
         reference=() if reference is None else (str(reference),),
-        strength=strength,
-        quality=options.quality,
-        frames="first" if options.frames == "first" else "all",
+        settings=ColorSettings(
+            strength=strength,
+            quality=options.quality,
+            frames="first" if options.frames == "first" else "all",
+        ),
     )
 
 

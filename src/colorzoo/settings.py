@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Annotated, Any, TypeVar, Unpack, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
 
@@ -26,6 +26,10 @@ __all__ = [
     "settings_of",
 ]
 
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+"""Precision of a model; int8 is for the engine onnxruntime alone."""
+Engine = Literal["torch", "onnxruntime"]
+"""Library that runs a model."""
 S = TypeVar("S")
 
 
@@ -103,7 +107,7 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         ColorzooError: A number is out of its range.
     """
     for name, hint in hints.items():
-        for limits in _ranges(hint):
+        for limits in ranges_of(hint):
             for value in _each(values.get(name)):
                 if isinstance(value, int | float) and not limits.holds(value):
                     raise ColorzooError(f"{name} must be {limits}, not {value}.")
@@ -217,11 +221,11 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 
-def _ranges(hint: Any) -> list[Range]:
+def ranges_of(hint: Any) -> list[Range]:
     """Return the ranges in a type, also in ``Annotated[...] | None``."""
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
-    return [found for each in get_args(hint) for found in _ranges(each)]
+    return [found for each in get_args(hint) for found in ranges_of(each)]
 
 
 def _each(value: Any) -> list[Any]:

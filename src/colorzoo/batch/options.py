@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_model
-from colorzoo.engines.device import Engine, Precision
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
@@ -52,26 +52,14 @@ class ReadyModel:
 
 @dataclass(frozen=True)
 class ColorOptions:
-    """Options that decide the colors of a picture; see `Colorizer` for most of them.
+    """Everything that decides the colors of a picture.
 
     Attributes:
         choice: Model and weights.
         recipe: Guidance and settings.
         folder: Folder of the recipe file, in which its references lie; None without a file.
         reference: Files of references; without any those of the recipe are used.
-        reference_weights: Shares of the references in the mix; None for equal ones.
-        alpha: How far to go towards the reference; it is part of the recipe, and of the digest.
-        reassigned: Classes to replace, likewise.
-        strength: Factor on the chroma; None takes the recipe's.
-        size: Shorter side in pixels at which the network sees a picture.
-        temperature: Temperature of models that predict a distribution.
-        render_factor: Render factor of `antic2019`.
-        quality: Quality of JPEG, WebP and AVIF, 1 to 100.
-        frames: Frames or pages to color.
-        device: Device of the model.
-        precision: Precision of the model.
-        engine: Engine that runs the model.
-        allow_untrained: Color with random weights.
+        settings: Settings besides the recipe, which holds alpha and the classes to replace already.
         uploaded: The reference, if it was sent instead of lying in a folder.
     """
 
@@ -79,19 +67,7 @@ class ColorOptions:
     recipe: Recipe
     folder: Path | None = None
     reference: tuple[str, ...] = ()
-    reference_weights: list[float] | None = None
-    alpha: float | None = None
-    reassigned: list[str] = field(default_factory=list)
-    strength: float | None = None
-    size: int | None = None
-    temperature: float | None = None
-    render_factor: int | None = None
-    quality: int = 95
-    frames: Literal["all", "first"] = "all"
-    device: str = "auto"
-    precision: Precision = "auto"
-    engine: Engine = "torch"
-    allow_untrained: bool = False
+    settings: ColorSettings = field(default_factory=ColorSettings)
     uploaded: tuple[UsedFile, ...] = ()
 
     @cached_property
@@ -101,19 +77,12 @@ class ColorOptions:
         Raises:
             ColorzooError: There is no such model, or its weights cannot be had.
         """
-        return self._origin(self.size)
-
-    def origin_by(self, colorizer: Colorizer) -> PictureProvenance:
-        """Return the origin with the size at which the loaded model sees pictures."""
-        return self._origin(colorizer.size)
-
-    def _origin(self, size: int | None) -> PictureProvenance:
-        names = ("strength", "size", "temperature", "render_factor", "alpha", "reference_weights")
-        settings = {name: getattr(self, name) for name in (*names, "reassigned", "quality", "frames")}
-        options = {name: settings[name] for name in ("temperature", "render_factor", "quality", "frames")}
-        options = {"size": size, **options, "engine": self.engine}
-        engine: str = self.engine
-        if self.precision == "int8":  # its colors differ, those of the other precisions do not
+        own = asdict(self.settings)
+        names = ("size", "temperature", "render_factor", "quality", "frames", "engine")
+        options, engine = {name: own[name] for name in names}, str(self.settings.engine)
+        left_out = {"device", "precision", "engine", "allow_untrained"}  # they do not change the colors
+        settings = {name: value for name, value in own.items() if name not in left_out}
+        if self.settings.precision == "int8":  # its colors differ, those of the other precisions do not
             settings["precision"], engine = "int8", f"{engine} in int8"
             options["precision"] = "int8"
         files = self.used_files()
@@ -129,35 +98,41 @@ class ColorOptions:
             engine=engine,
         )
 
+    def origin_by(self, colorizer: Colorizer) -> PictureProvenance:
+        """Return the origin with the size at which the loaded model sees pictures."""
+        options = {"size": colorizer.size, **json.loads(self.origin.options)}
+        return replace(self.origin, options=json.dumps(options))
+
     def files(self) -> list[Path]:
         """Return the files besides the picture that decide its colors: references and class maps."""
-        return [*reference_files(self.recipe, self.folder, self.reference), *_label_files(self.recipe)]
+        labels = map(Path, self.recipe.classes.label_files)
+        return [*reference_files(self.recipe, self.folder, self.reference), *labels]
 
     def effective_recipe(self) -> Recipe:
         """Return the recipe with what other options replace in it, and files named without their folders.
 
         Coloring by it alone, beside the same files, gives the same picture.
         """
-        recipe = self.recipe
+        recipe, settings, classes = self.recipe, self.settings, self.recipe.classes
         named = [Path(name).name for name in self.reference]
         if named:
-            shares = self.reference_weights or [1.0] * len(named)
+            shares = settings.reference_weights or [1.0] * len(named)
             items = [{"path": name, "weight": share} for name, share in zip(named, shares, strict=False)]
-            alpha = recipe.exemplar.alpha if self.alpha is None else self.alpha
+            alpha = recipe.exemplar.alpha if settings.alpha is None else settings.alpha
             recipe = replace(recipe, extra={**recipe.extra, "exemplar": {}})
             recipe = recipe.with_fields("exemplar", {**items[0], "alpha": alpha, "more": items[1:] or None})
         for file in self.uploaded:
             recipe = recipe.with_fields("exemplar", {"path": file.name})
-        labels = {"file": recipe.classes.file, "reference_file": recipe.classes.reference_file}
+        labels = {"file": classes.file, "reference_file": classes.reference_file}
         recipe = recipe.with_fields("classes", {key: Path(file).name for key, file in labels.items() if file})
-        strength = self.recipe.strength if self.strength is None else self.strength
+        strength = recipe.strength if settings.strength is None else settings.strength
         return replace(recipe, model=self.choice.name, strength=strength)
 
     def used_files(self) -> list[UsedFile]:
         """Return the files besides the picture that decide its colors, with their hashes."""
         references = reference_files(self.recipe, self.folder, self.reference)
+        labels = map(Path, self.recipe.classes.label_files)
         found = [UsedFile("reference", path.name, _digest_or_nothing(path)) for path in references]
-        labels = _label_files(self.recipe)
         found += [UsedFile("classes", path.name, _digest_or_nothing(path)) for path in labels]
         return [*self.uploaded, *found]
 
@@ -190,25 +165,26 @@ class LoadedModels:
             return self._kept[key]
 
     def _load(self, options: ColorOptions) -> ReadyModel:
+        settings = options.settings
         if options.reference or options.folder is None:
-            references = named_references(options.reference, options.reference_weights)
+            references = named_references(options.reference, settings.reference_weights)
         else:
             references = recipe_references(options.recipe, options.folder)
         loaded = (kept.colorizer for kept in self._kept.values())
         colorizer = next((each for each in loaded if each.name == options.choice.name), None) or Colorizer(
             options.choice,
-            device=options.device,
-            precision=options.precision,
-            size=options.size,
-            temperature=options.temperature,
-            render_factor=options.render_factor,
-            engine=options.engine,
-            allow_untrained=options.allow_untrained,
+            device=settings.device,
+            precision=settings.precision,
+            size=settings.size,
+            temperature=settings.temperature,
+            render_factor=settings.render_factor,
+            engine=settings.engine,
+            allow_untrained=settings.allow_untrained,
         )
         return ReadyModel(
             colorizer,
             options.recipe,
-            options.strength,
+            settings.strength,
             colorizer.exemplar(references) if references else None,
             options.origin_by(colorizer) if self._embed_origin else None,
         )
@@ -226,9 +202,7 @@ def options_of(
     folder: Path | None = None,
     reference: tuple[str, ...] = (),
     uploaded: tuple[UsedFile, ...] = (),
-    strength: float | None = None,
-    quality: int = 95,
-    frames: Literal["all", "first"] = "all",
+    settings: ColorSettings | None = None,
 ) -> ColorOptions | None:
     """Return the options of a command line that colors as a loaded model does.
 
@@ -238,32 +212,21 @@ def options_of(
         folder: See `ColorOptions`.
         reference: See `ColorOptions`.
         uploaded: See `ColorOptions`.
-        strength: See `ColorOptions`.
-        quality: See `ColorOptions`.
-        frames: See `ColorOptions`.
+        settings: Settings of the result; those of the model are taken from it.
 
     Returns:
         The options; None for a module of the user's own, and for settings that no option sets.
     """
-    settings = dict(colorizer.settings)
-    temperature, render_factor = settings.pop("temperature", None), settings.pop("render_factor", None)
-    if colorizer.choice is None or settings:
+    if colorizer.choice is None or not colorizer.settings.keys() <= {"temperature", "render_factor"}:
         return None
-    return ColorOptions(
-        colorizer.choice,
-        recipe,
-        folder,
-        reference,
-        strength=strength,
+    settings = replace(
+        settings or ColorSettings(),
         size=colorizer.requested_size,
-        temperature=temperature,
-        render_factor=render_factor,
-        quality=quality,
-        frames=frames,
         precision=colorizer.precision,
         engine=colorizer.engine,
-        uploaded=uploaded,
+        **colorizer.settings,
     )
+    return ColorOptions(colorizer.choice, recipe, folder, reference, settings, uploaded)
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
@@ -275,10 +238,6 @@ def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...])
     if named or folder is None:
         return [Path(name) for name in named]
     return [path for path, _ in recipe_reference_files(recipe, folder)]
-
-
-def _label_files(recipe: Recipe) -> Iterator[Path]:
-    yield from map(Path, recipe.classes.label_files)
 
 
 def _digest_or_nothing(path: Path) -> str:

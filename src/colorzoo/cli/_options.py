@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorzoo.card import Use
+from colorzoo.cli._fields import numbers
 from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
@@ -72,17 +73,10 @@ def add_reference_weights_argument(parser: argparse._ActionsContainer) -> None:
     """Declare the weights of several references."""
     parser.add_argument(
         "--reference-weights",
-        type=_numbers,
+        type=numbers,
         metavar="W,W",
         help="weights of the references in the mix (default: equal)",
     )
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 2,1") from None
 
 
 def check_alpha(alpha: float) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorzoo.cli._options import check_alpha
 from colorzoo.errors import GuidanceError
+from colorzoo.settings import Share
 
 if TYPE_CHECKING:
     from colorzoo.guidance import BoxHint, PointHint, Recipe
@@ -19,6 +19,42 @@ _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
 )
 _ENDINGS = (".recipe.json", ".json")  # as the pad names them, and for short
+
+
+_COLORS, _REFERENCES = {"group": "colors"}, {"group": "references and classes"}
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """Options that make a recipe, or add to one.
+
+    Attributes:
+        point: A color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated.
+        recipe: Color points and settings as JSON.
+        reference: Picture, or look of `colorzoo look`, whose colors to use; may be repeated to mix several
+            (default: that of the recipe, beside it).
+        reach: How far the colors of --point spread: automatic (over the object at that place; default),
+            everywhere (wherever the network takes them), or a factor on the automatic reach, 0 to 10.
+        box: Bounding box of an object, for models that color each one separately; may be repeated; none:
+            there is no object.
+        histogram_of: Picture whose color histogram the result is to have.
+        saturation: Target mean saturation, 0 to 1.
+        frame: Part of the picture to color: automatic (default; film rebates, print margins and mounts of
+            scans are found and stay gray), none (all of it), or X,Y,WIDTH,HEIGHT.
+        classes: Image with the class number of each pixel, for models that transfer colors within classes.
+        reference_classes: The same for the reference.
+    """
+
+    point: list[str] = field(default_factory=list, metadata={"metavar": "X,Y[,R]=COLOR[@REACH]"})
+    recipe: str | None = field(default=None, metadata={"metavar": "R.json"})
+    reference: list[str] = field(default_factory=list, metadata={"metavar": "IMG"})
+    reach: str | None = field(default=None, metadata=_COLORS | {"metavar": "REACH"})
+    box: list[str] = field(default_factory=list, metadata=_COLORS | {"metavar": "X,Y,WIDTH,HEIGHT"})
+    histogram_of: str | None = field(default=None, metadata=_COLORS | {"metavar": "IMG"})
+    saturation: Share | None = field(default=None, metadata=_COLORS | {"metavar": "S"})
+    frame: str | None = field(default=None, metadata=_COLORS | {"metavar": "FRAME"})
+    classes: str | None = field(default=None, metadata=_REFERENCES | {"metavar": "LABELS"})
+    reference_classes: str | None = field(default=None, metadata=_REFERENCES | {"metavar": "LABELS"})
 
 
 def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
@@ -40,7 +76,6 @@ def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
     recipe = recipe.with_fields("classes", _classes(args, recipe, file))
     recipe = recipe.with_fields("statistics", _statistics(args))
     if args.alpha is not None:
-        check_alpha(args.alpha)
         recipe = recipe.with_fields("exemplar", {"alpha": args.alpha})
     points = tuple(parse_point(text, args.reach) for text in args.point)
     boxes = recipe.boxes

@@ -11,23 +11,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from colorzoo.cli._options import (
-    add_device_argument,
-    add_fast_argument,
-    add_reference_weights_argument,
-    file_identity,
-)
+from colorzoo.batch.settings import ColorSettings
+from colorzoo.cli._fields import add_options, check_ranges
+from colorzoo.cli._options import file_identity
 from colorzoo.cli._output import print_line, printed_warnings
-from colorzoo.cli._recipes import recipe_file, recipe_of
+from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.registry import model_card
+from colorzoo.settings import Range
 
 if TYPE_CHECKING:
     from colorzoo.batch.options import ColorOptions
@@ -67,6 +65,61 @@ _SIGNATURES = (
 )
 
 
+_MODEL, _FILES = {"group": "model and engine"}, {"group": "files"}
+_RUN = {"group": "many pictures and reports"}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a run, beside those of the recipe and the settings.
+
+    Attributes:
+        model: Registered name (default: the recipe's, or the best one on this machine).
+        fast: Without --model: use a small model that ships with colorzoo, even if a better one is here.
+        weights: Default, published, or the path of a file.
+        format: Format of results that -o does not name (default: the picture's own); png and tif lose
+            nothing.
+        overwrite: Replace existing results.
+        salvage: Color what is left of truncated files.
+        max_pixels: Refuse larger pictures; memory grows with them (default 200).
+        skip_colored: Leave pictures alone that have colors.
+        provenance: What results record of how they were made: picture, model, weights, recipe (default), or
+            nothing.
+        from_list: File with the names of pictures, one a line or each with a zero byte behind it; - is
+            standard input.
+        failed: Write the names of the pictures that failed to a file, one a line; a zero byte behind each if
+            one has a line break.
+        recipe_folder: Recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg.
+        jobs: Threads that read and write beside the network (default: one per core, at most 8); 1 works on
+            one picture at a time.
+        explain: Print the steps that colored each picture, with their times.
+        dry_run: Only print what would be written where.
+        json: Print a report as JSON on standard output.
+    """
+
+    model: str | None = None
+    fast: bool = field(default=False, metadata=_MODEL)
+    weights: str = field(default="default", metadata=_MODEL)
+    format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=_FILES)
+    overwrite: bool = field(default=False, metadata=_FILES)
+    salvage: bool = field(default=False, metadata=_FILES)
+    max_pixels: float = field(default=200, metadata=_FILES | {"metavar": "MILLIONS"})
+    skip_colored: bool = field(default=False, metadata=_FILES)
+    provenance: Literal["embed", "none"] = field(default="embed", metadata=_FILES)
+    from_list: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST", "option": "--from"})
+    failed: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST"})
+    recipe_folder: str | None = field(default=None, metadata=_RUN | {"metavar": "DIR"})
+    jobs: Annotated[int, Range(1, 64)] = field(
+        default_factory=lambda: min(core_count(), 8), metadata=_RUN | {"metavar": "N"}
+    )
+    explain: bool = field(default=False, metadata=_RUN)
+    dry_run: bool = field(default=False, metadata=_RUN)
+    json: bool = field(default=False, metadata=_RUN)
+
+
+OPTIONS = (RecipeOptions, ColorSettings, RunOptions)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
@@ -78,183 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="a file for one picture, a folder, or - for standard output"
     )
-    parser.add_argument(
-        "--point",
-        action="append",
-        default=[],
-        metavar="X,Y[,R]=COLOR[@REACH]",
-        help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
-    )
-    parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
-    parser.add_argument(
-        "--reference",
-        action="append",
-        metavar="IMG",
-        help="picture, or look of `colorzoo look`, whose colors to use; may be repeated to mix several "
-        "(default: that of the recipe, beside it)",
-    )
-    parser.add_argument(
-        "--model", help="registered name (default: the recipe's, or the best one on this machine)"
-    )
-    _add_color_arguments(parser.add_argument_group("colors"))
-    _add_reference_arguments(parser.add_argument_group("references and classes"))
-    _add_model_arguments(parser.add_argument_group("model and engine"))
-    _add_file_arguments(parser.add_argument_group("files"))
-    _add_run_arguments(parser.add_argument_group("many pictures and reports"))
-
-
-def _add_color_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--reach",
-        metavar="REACH",
-        help="how far the colors of --point spread: automatic (over the object at that place; default), "
-        "everywhere (wherever the network takes them), or a factor on the automatic reach, 0 to 10",
-    )
-    group.add_argument(
-        "--box",
-        action="append",
-        default=[],
-        metavar="X,Y,WIDTH,HEIGHT",
-        help="bounding box of an object, for models that color each one separately; may be repeated; none: "
-        "there is no object",
-    )
-    group.add_argument(
-        "--histogram-of", metavar="IMG", help="picture whose color histogram the result is to have"
-    )
-    group.add_argument("--saturation", type=float, metavar="S", help="target mean saturation, 0 to 1")
-    group.add_argument(
-        "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
-    )
-    group.add_argument(
-        "--frame",
-        metavar="FRAME",
-        help="part of the picture to color: automatic (default; film rebates, print margins and mounts of "
-        "scans are found and stay gray), none (all of it), or X,Y,WIDTH,HEIGHT",
-    )
-    group.add_argument(
-        "--temperature",
-        type=float,
-        metavar="T",
-        help="for models that predict a distribution: 1 is safe and pale, towards 0 vivid and blotchy",
-    )
-    group.add_argument(
-        "--render-factor",
-        type=int,
-        metavar="N",
-        help="for DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more detail",
-    )
-
-
-def _add_reference_arguments(group: argparse._ArgumentGroup) -> None:
-    add_reference_weights_argument(group)
-    group.add_argument(
-        "--alpha", type=float, metavar="A", help="how far to go towards the reference, 0 to 1 (default 1)"
-    )
-    group.add_argument(
-        "--classes",
-        metavar="LABELS",
-        help="image with the class number of each pixel, for models that transfer colors within classes",
-    )
-    group.add_argument("--reference-classes", metavar="LABELS", help="the same for the reference")
-    group.add_argument(
-        "--class",
-        dest="reassigned",
-        action="append",
-        default=[],
-        metavar="OLD=NEW",
-        help="treat one class of the picture as another (`colorzoo segment` shows them); may be repeated",
-    )
-
-
-def _add_model_arguments(group: argparse._ArgumentGroup) -> None:
-    add_fast_argument(group)
-    group.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    group.add_argument(
-        "--allow-untrained", action="store_true", help="color with random weights, to try a model"
-    )
-    group.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
-    add_device_argument(group)
-    group.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16", "int8"),
-        default="auto",
-        help="int8: a fifth faster on CPUs with --engine onnxruntime and no guidance, colors differ a little",
-    )
-    group.add_argument(
-        "--engine",
-        choices=("torch", "onnxruntime"),
-        default="torch",
-        help="library that runs the model; onnxruntime exports a graph of it once, for the CPU "
-        "(default torch)",
-    )
-
-
-def _add_file_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--format",
-        choices=("png", "tif", "jpg", "webp", "avif"),
-        help="format of results that -o does not name (default: the picture's own); png and tif lose nothing",
-    )
-    group.add_argument("--overwrite", action="store_true", help="replace existing results")
-    group.add_argument(
-        "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
-    )
-    group.add_argument(
-        "--frames",
-        choices=("all", "first"),
-        default="all",
-        help="of animations and files of several pages: color all (default), or the first alone",
-    )
-    group.add_argument("--salvage", action="store_true", help="color what is left of truncated files")
-    group.add_argument(
-        "--max-pixels",
-        type=float,
-        default=200,
-        metavar="MILLIONS",
-        help="refuse larger pictures; memory grows with them (default 200)",
-    )
-    group.add_argument("--skip-colored", action="store_true", help="leave pictures alone that have colors")
-    group.add_argument(
-        "--provenance",
-        choices=("embed", "none"),
-        default="embed",
-        help="what results record of how they were made: picture, model, weights, recipe (default), or "
-        "nothing",
-    )
-
-
-def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--from",
-        dest="list",
-        metavar="LIST",
-        help="file with the names of pictures, one a line or each with a zero byte behind it; - is standard "
-        "input",
-    )
-    group.add_argument(
-        "--failed",
-        metavar="LIST",
-        help="write the names of the pictures that failed to a file, one a line; a zero byte behind each "
-        "if one has a line break",
-    )
-    group.add_argument(
-        "--recipe-folder",
-        metavar="DIR",
-        help="recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg",
-    )
-    group.add_argument(
-        "--jobs",
-        type=int,
-        default=default_jobs(),
-        metavar="N",
-        help="threads that read and write beside the network (default: one per core, at most 8); 1 works on "
-        "one picture at a time",
-    )
-    group.add_argument(
-        "--explain", action="store_true", help="print the steps that colored each picture, with their times"
-    )
-    group.add_argument("--dry-run", action="store_true", help="only print what would be written where")
-    group.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
+    add_options(parser, *OPTIONS)
 
 
 def share_cores() -> None:
@@ -265,11 +142,6 @@ def share_cores() -> None:
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = _SPINS
-
-
-def default_jobs() -> int:
-    """Return the default number of threads that read and write."""
-    return min(core_count(), 8)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -294,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
 
     with _standard_streams(args) as (pictures, output):
         report = partial(_print_result, args, color_options.choice.named)
-        names = [*pictures, *(read_list(args.list) if args.list else ())]
+        names = [*pictures, *(read_list(args.from_list) if args.from_list else ())]
         if args.failed:
             _check_failed_list(args.failed, names)
         jobs, results = _plan(args, names, output, color_options, report)
@@ -320,18 +192,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    ranges = (
-        ("strength", 0, 1.5, ""),
-        ("saturation", 0, 1, ""),
-        ("temperature", 0.01, 10, ""),
-        ("size", 16, 4096, " pixels"),
-        ("jobs", 1, 64, ""),
-        ("quality", 1, 100, ""),
-    )
-    for name, low, high, unit in ranges:
-        value = getattr(args, name)
-        if value is not None and not low <= value <= high:
-            raise ColorzooError(f"--{name} must be from {low:g} to {high:g}{unit}, got {value:g}")
+    for options in OPTIONS:
+        check_ranges(options, args)
     if not 0 < args.max_pixels < float("inf"):
         raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
     if args.recipe and args.recipe_folder:
@@ -349,7 +211,7 @@ def _check_options(args: argparse.Namespace) -> None:
             raise ColorzooError(
                 f"-o {args.output} and --format {args.format} name two formats; leave one out"
             )
-    if not args.pictures and args.list is None:
+    if not args.pictures and args.from_list is None:
         raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
 
 
@@ -370,7 +232,7 @@ def _check_failed_list(failed: str, names: Sequence[str]) -> None:
 
 def _check_single_picture(args: argparse.Namespace) -> None:
     """Refuse a single unreadable picture before torch is imported, which takes seconds and memory."""
-    if len(args.pictures) != 1 or args.list or args.json or args.failed or args.dry_run:
+    if len(args.pictures) != 1 or args.from_list or args.json or args.failed or args.dry_run:
         return  # in a run over many it becomes a line of the report
     path = Path(args.pictures[0])
     if not path.exists() and str(path) != "-" and not glob.has_magic(str(path)):
@@ -394,7 +256,7 @@ def _check_reference_options(args: argparse.Namespace, recipe: Recipe, file: Pat
         return
     from colorzoo.batch.options import reference_files
 
-    if not reference_files(recipe, file and file.parent, tuple(args.reference or ())):
+    if not reference_files(recipe, file and file.parent, tuple(args.reference)):
         raise GuidanceError(f"{named[0]} says how to use a reference; name one with --reference")
 
 
@@ -408,19 +270,12 @@ def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) 
     from colorzoo.inference.models import choose_for_guidance
 
     folder = file and file.parent
-    reference = tuple(args.reference or ())
+    reference = tuple(args.reference)
     references = reference_files(recipe, folder, reference)
     with printed_warnings():  # of weights that do not fit
         choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
-    names = {field.name for field in fields(ColorOptions)} - {
-        "choice",
-        "recipe",
-        "folder",
-        "reference",
-        "uploaded",
-    }
-    options: dict[str, Any] = {name: getattr(args, name) for name in names}
-    return ColorOptions(choice=choice, recipe=recipe, folder=folder, reference=reference, **options)
+    settings = ColorSettings(**{each.name: getattr(args, each.name) for each in fields(ColorSettings)})
+    return ColorOptions(choice, recipe, folder, reference, settings)
 
 
 def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResult) -> None:
@@ -487,7 +342,7 @@ def _plan(
             except ColorzooError as error:  # the other pictures are colored nevertheless
                 broken[number] = error
         _print_unused(Path(args.recipe_folder), files)
-    inputs = [name for name in (args.recipe, args.list) if name]
+    inputs = [name for name in (args.recipe, args.from_list) if name]
     inputs += [picture.path for picture in found] + color_options.files()
     kept = {*map(file_identity, inputs)} - {None}
     models = LoadedModels(embed_origin=args.provenance == "embed")
@@ -618,14 +473,14 @@ def _standard_streams(args: argparse.Namespace) -> Iterator[tuple[list[str], str
 
 
 def _check_streams(args: argparse.Namespace) -> None:
-    if "-" in args.pictures and (args.pictures != ["-"] or args.list):
+    if "-" in args.pictures and (args.pictures != ["-"] or args.from_list):
         raise PictureError("- is one picture from standard input, and cannot stand among others")
     if args.pictures == ["-"] and args.output is None:
         raise PictureError(
             "a picture from standard input has no place for its result; name a file or - with -o"
         )
     is_single = args.pictures == ["-"] or (len(args.pictures) == 1 and Path(args.pictures[0]).is_file())
-    if args.output == "-" and (not is_single or args.list or args.json or args.dry_run):
+    if args.output == "-" and (not is_single or args.from_list or args.json or args.dry_run):
         raise PictureError("-o - sends one picture to standard output, and nothing else can go there")
 
 

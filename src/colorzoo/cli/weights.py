@@ -290,7 +290,7 @@ def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
             (file.model, ", ".join(served), about, entry.license, file.origin, describe_state(ranked))
         )
     print_table(_FETCH_HEADER, cells)
-    missing = [(ranked.card, file) for ranked, file, _ in best if not ranked.ready]
+    missing = [(ranked.card, file) for ranked, file, _ in best if not ranked.state.trusted]
     if not missing:
         print("all of them are here")
         return 0

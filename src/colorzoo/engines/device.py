@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
 from colorzoo.errors import ColorzooError
-
-Precision = Literal["auto", "float32", "bfloat16", "int8"]
-"""int8 is for the engine onnxruntime alone."""
-Engine = Literal["torch", "onnxruntime"]
+from colorzoo.settings import Precision
 
 
 def choose_device(name: str = "auto") -> torch.device:

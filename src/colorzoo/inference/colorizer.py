@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from colorzoo.engines.device import Engine, Precision, choose_device
+from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
@@ -48,6 +48,7 @@ from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import to_pil
 from colorzoo.prediction import Prediction
+from colorzoo.settings import Engine, Precision
 from colorzoo.weights.choice import ModelChoice
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | Picture
@@ -306,7 +307,7 @@ class Colorizer:
         Args:
             references: One; or several, if the model gives looks.
 
-        A model that takes none gets a placeholder, on which `run` remarks.
+        A model that takes no reference gets a placeholder, and the result a remark.
 
         Raises:
             GuidanceError: The model cannot use them.

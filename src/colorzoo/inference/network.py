@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from colorzoo.capabilities import ComparesPlaces, Edits, Redraws
-from colorzoo.engines.device import Engine, Precision, choose_dtype
+from colorzoo.engines.device import choose_dtype
 from colorzoo.engines.fast import fast_module
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.memory import nbytes_of
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
+from colorzoo.settings import Engine, Precision
 
 if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
@@ -41,7 +42,7 @@ class EditState:
     kept: Any = None
 
     def of(self, model: object, device: torch.device, make: Callable[[], Any]) -> Any:
-        """Return what a model keeps; what another one kept is replaced by a result of ``make``."""
+        """Return the state of a model; one of another model or device is replaced by a result of ``make``."""
         if self.owner != (model, device):
             self.owner, self.kept = (model, device), make()
         return self.kept
@@ -55,7 +56,7 @@ class EditState:
 class NetworkRunner:
     """A model on its device, for one call at a time from any thread.
 
-    If the memory of the device is too small, the model goes on on the CPU.
+    If the memory of the device is too small, the model continues on the CPU.
 
     Attributes:
         model: The model.
@@ -86,7 +87,7 @@ class NetworkRunner:
         return f"{self.name} {self._number}"  # part of keys, so no two are the same
 
     def ask(self, question: Callable[[Any], T]) -> T:
-        """Return what a function of the model answers."""
+        """Call a function with the model."""
         with self._lock, torch.inference_mode():
             return question(self.model)
 
@@ -104,17 +105,9 @@ class NetworkRunner:
         Raises:
             ColorzooError: The prediction is not finite, in float32 either.
         """
-        return self.run(lambda model: self.answer(model, network_input, guidance, state))
-
-    def run(self, call: Callable[[Any], Prediction]) -> Prediction:
-        """Return a prediction of the model; see `predict`.
-
-        Args:
-            call: Calls the model that it gets, with tensors on `device`.
-        """
         with self._lock:
             try:
-                return self._finite(call)
+                return self._finite(network_input, guidance, state)
             except RuntimeError as error:  # MPS has no error class of its own for this
                 out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
                 if not out_of_memory or self.device.type == "cpu":
@@ -123,7 +116,7 @@ class NetworkRunner:
             self.notes = (f"{self.device.type} ran out of memory; colored on the CPU",)
             self.device = torch.device("cpu")
             self.model.to(self.device)
-            return self._finite(call)
+            return self._finite(network_input, guidance, state)
 
     def likeness(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
         """Return `ComparesPlaces.likeness` of a model that has it, in float32 on the CPU."""
@@ -134,7 +127,7 @@ class NetworkRunner:
             memory = state.of(model, self.device, model.remember)
             return model.likeness(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
 
-    def answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
+    def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Return the answer of the model or of its copy, by the shortest way that it offers."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, Redraws):
@@ -149,12 +142,13 @@ class NetworkRunner:
         prediction: Prediction = model(network_input, guidance)
         return prediction
 
-    def _finite(self, call: Callable[[Any], Prediction]) -> Prediction:
+    def _finite(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
         preferred = choose_dtype(self._precision, self.device)
         for dtype in dict.fromkeys((preferred, torch.float32)):
             with self._at_precision(dtype):
-                prediction = call(self._graph or self._model_for(dtype))
+                model = self._graph or self._model_for(dtype)
+                prediction = self._answer(model, network_input, guidance, state)
             if torch.isfinite(prediction.colors).all():
                 return prediction.with_colors(prediction.colors.float().cpu())
         raise ColorzooError(

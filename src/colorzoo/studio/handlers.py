@@ -13,6 +13,7 @@ import torch
 
 from colorzoo.batch.options import options_of
 from colorzoo.batch.origin import UsedFile, origin_of_model, origin_of_result
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
@@ -462,7 +463,8 @@ def _origin(
 ) -> PictureProvenance:
     """Return the origin of an export, without its source: that of a command line that colors so."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
-    options = options_of(colorizer, recipe, uploaded=uploaded, quality=quality)
+    settings = ColorSettings(quality=quality)
+    options = options_of(colorizer, recipe, uploaded=uploaded, settings=settings)
     if options is None:
         return origin_of_model(colorizer.model, colorizer.size, recipe)
     return options.origin_by(colorizer)

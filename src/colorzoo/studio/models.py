@@ -172,7 +172,7 @@ class ModelPool:
         """Return the model to propose for sketches, or None if this machine has none."""
         if self._own is not None and self._own.paints:
             return self._own.name
-        return next((ranked.card.name for ranked in rank_models("sketch") if ranked.ready), None)
+        return next((ranked.card.name for ranked in rank_models("sketch") if ranked.state.trusted), None)
 
     def cancel(self, session: str) -> None:
         """Drop the waiting requests of a session at every model."""

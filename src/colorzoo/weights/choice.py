@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
+from colorzoo import registry
 from colorzoo.atomic import write_atomic
 from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
 from colorzoo.environment import is_on
 from colorzoo.errors import UnknownModelError
-from colorzoo.registry import list_models, load_model_class, model_card
+from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import WeightFile, cache_home, default_tags, weight_file
 from colorzoo.weights.file_record import FileState, check_first_use, inspect_file
 from colorzoo.weights.files import megabytes, sha256_of
@@ -48,11 +49,6 @@ class RankedModel:
     state: FileState
 
     @property
-    def ready(self) -> bool:
-        """True if the model can be used at once."""
-        return self.state.trusted
-
-    @property
     def embedded(self) -> bool:
         """True if the weights ship with the package."""
         return self.file is not None and self.file.weights.file is not None
@@ -64,7 +60,7 @@ class RankedModel:
 
     def usable(self, fast: bool) -> bool:
         """Return whether the model can be the default, which ``fast`` restricts to embedded weights."""
-        return self.ready and (self.embedded or not fast)
+        return self.state.trusted and (self.embedded or not fast)
 
 
 @dataclass(frozen=True)
@@ -183,9 +179,11 @@ def choose_model(
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
     make = None if fast else create
     rows = [row for use in dict.fromkeys(wanted) for row in _checked_rows(use, make)]
-    if not any(row.usable(fast) for row in rows) and "automatic" not in wanted:
+    usable = [row for row in rows if row.usable(fast)]
+    if not usable and "automatic" not in wanted:
         rows += _checked_rows("automatic", make)
-    chosen = _decide([row for row in rows if row.usable(fast)], wanted, able)
+        usable = [row for row in rows if row.usable(fast)]
+    chosen = _decide(usable, wanted, able)
     if chosen is None:
         raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine; name one.")
     told = chosen.embedded and weights == "default" and not fast
@@ -219,11 +217,11 @@ def rank_models(use: Use) -> list[RankedModel]:
     """
     found = [
         (quality, card)
-        for card in map(model_card, list_models())
+        for card in registry.all_cards().values()
         for quality in card.quality
         if quality.use == use
     ]
-    found.sort(key=lambda pair: -pair[0].rank)
+    found.sort(key=lambda pair: (-pair[0].rank, pair[1].name))
     return [_ranked(card, quality) for quality, card in found]
 
 
@@ -243,9 +241,9 @@ def _check_unchecked(order: list[RankedModel], create: Callable[..., object]) ->
         if row.state.status == "unchecked" and row.file is not None:
             state = check_first_use(row.file, create)
             checked[index] = row = replace(row, state=state)
-            if not row.ready:
+            if not state.trusted:
                 warnings.warn(f"{row.card.name} is not used: {state.reason}", UserWarning, stacklevel=4)
-        if row.ready:
+        if row.state.trusted:
             break
     return checked
 
@@ -270,7 +268,7 @@ def remark_once(choice: ModelChoice) -> str:
 def all_defaults() -> dict[Use, DefaultModel]:
     """Return the default model of every use that a model on this machine serves, with the reason."""
     orders = {use: rank_models(use) for use in USES}
-    firsts = {use: next((row for row in order if row.ready), None) for use, order in orders.items()}
+    firsts = {use: next((row for row in order if row.state.trusted), None) for use, order in orders.items()}
     return {
         use: DefaultModel(row.card.name, _why_default(orders[use], row)) for use, row in firsts.items() if row
     }
