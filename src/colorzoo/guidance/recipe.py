@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard, cast, get_args
@@ -31,14 +31,18 @@ MAX_POINTS = 2048
 MAX_SCRIBBLES = 512
 MAX_REGIONS = 1024
 MAX_BOXES = 64
+# lists of changes above the colors of a model: what they hold, how many at most, and their parser
+_OVERLAYS: Mapping[str, tuple[type[Any], int, Callable[[Fields], Any]]] = {
+    "paint": (PaintStroke, MAX_PAINT, parse_paint),
+    "replacements": (ColorReplacement, MAX_REPLACEMENTS, parse_replacement),
+}
 _MAX_ITEMS = {
     "points": MAX_POINTS,
     "scribbles": MAX_SCRIBBLES,
     "regions": MAX_REGIONS,
     "boxes": MAX_BOXES,
     "areas": MAX_AREAS,
-    "paint": MAX_PAINT,
-    "replacements": MAX_REPLACEMENTS,
+    **{name: most for name, (_, most, _) in _OVERLAYS.items()},
 }
 MAX_REACH = 10.0
 _LISTS = ("points", "scribbles", "regions", "boxes")
@@ -236,8 +240,8 @@ class Recipe:
             document["proposal"] = self.proposal
         if self.areas:
             document["areas"] = [area.to_dict() for area in self.areas]
-        for name, items in (("paint", self.paint), ("replacements", self.replacements)):
-            if items:
+        for name in _OVERLAYS:
+            if items := getattr(self, name):
                 document[name] = [item.to_dict() for item in items]
         return document
 
@@ -300,7 +304,7 @@ class Recipe:
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
         names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
-        for key in (*_LISTS, "areas", "paint", "replacements"):
+        for key in (*_LISTS, "areas", *_OVERLAYS):
             items = enumerate(getattr(self, key) or ())
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
@@ -346,7 +350,8 @@ class Recipe:
 
 
 def _known_names() -> list[str]:
-    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, PaintStroke, ColorReplacement)
+    overlays = (kind for kind, _, _ in _OVERLAYS.values())
+    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, *overlays)
     return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", "erase", *_PARSED_LATER})
 
 
@@ -384,6 +389,9 @@ def _parse(fields: Fields) -> Recipe:
     reach = DEFAULT_REACH if version is None or version > 1 else "everywhere"
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
+    overlays: dict[str, Any] = {
+        name: tuple(map(parse, fields.children(name, most))) for name, (_, most, parse) in _OVERLAYS.items()
+    }
     recipe = Recipe(
         width=image.integer("width", None, low=1),
         height=image.integer("height", None, low=1),
@@ -399,10 +407,7 @@ def _parse(fields: Fields) -> Recipe:
         boxes=tuple(_parse_box(item) for item in fields.children("boxes", MAX_BOXES)) if has_boxes else None,
         proposal=fields.text("proposal", None),
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
-        paint=tuple(parse_paint(item) for item in fields.children("paint", MAX_PAINT)),
-        replacements=tuple(
-            parse_replacement(item) for item in fields.children("replacements", MAX_REPLACEMENTS)
-        ),
+        **overlays,
         frame=_parse_frame(fields, version),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
