@@ -8,13 +8,15 @@ the shapes that are given here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions, Scribbles
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import Prediction
+
+if TYPE_CHECKING:
+    from colorzoo.networks.taps import Tap, TapState, Visit
 
 __all__ = [
     "ColorsFrames",

@@ -22,8 +22,7 @@ from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resol
 from colorzoo.weights.file_record import record_first_use
 from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.provenance import Provenance
-from colorzoo.weights.resolve import entry_without_hash
-from colorzoo.weights.sharing import HUB, shared_weights
+from colorzoo.weights.resolve import HUB, entry_without_hash
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -65,6 +64,8 @@ def _of_hub(name: str, weights: W, offline: bool) -> tuple[str, W | Path]:
         return name, weights
     if weights != "default":
         raise WeightsError(f"{name} brings its own weights; leave out weights={weights!r}.")
+    from colorzoo.weights.sharing import shared_weights
+
     return shared_weights(name, offline=offline)
 
 

@@ -21,7 +21,6 @@ from colorzoo.prediction import Prediction
 from colorzoo.settings import flatten_arguments, given_groups, recorded_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
-from colorzoo.weights.sharing import save_folder
 
 if TYPE_CHECKING:
     from colorzoo.weights.readers.caffe import CaffeLayers
@@ -233,6 +232,8 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: The class is not registered, or a file exists already or cannot be written.
         """
+        from colorzoo.weights.sharing import save_folder
+
         kind, path = type(self), Path(folder).expanduser()
         weights, settings = self.for_inference(self.state_dict()), flatten_arguments(kind, self.hparams)
         recorded = kind.recorded_hparams

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from colorzoo import __version__
-from colorzoo.engines.digest import model_digest
 from colorzoo.guidance import Recipe
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.provenance import PictureProvenance, current_date
@@ -81,6 +80,8 @@ def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = Non
         size: Shorter side in pixels at which it sees pictures.
         recipe: Guidance and settings, if there are any.
     """
+    from colorzoo.engines.digest import model_digest
+
     text = "" if recipe is None else recipe.to_json()
     return PictureProvenance(
         source="",

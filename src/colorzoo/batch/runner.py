@@ -6,9 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
@@ -139,7 +138,7 @@ def color_pictures(
     """
     share = range(rank, len(jobs), world_size)[:limit]
     run = _Run(options, skip_colored, index)
-    steps = Steps(run.open, run.color, run.write, _pixels)
+    steps = Steps(run.guarded(run.open), run.guarded(run.color), run.guarded(run.write), _pixels)
     threads = threads if len(share) > 1 else 1
     yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
 
@@ -158,45 +157,41 @@ _Write = tuple[_Opened, Callable[[], ColoredFile]]
 
 
 class _Run:
-    """The steps of a run; a picture that failed goes through the later ones as its result."""
+    """The steps of a run."""
 
     def __init__(self, options: FileOptions, skip_colored: bool, index: Results | None) -> None:
         self._options, self._skip_colored, self._index = options, skip_colored, index
         self._disk_full, self._lock = threading.Event(), threading.Lock()
         self._folders: set[Path] = set()
 
+    def guarded(self, step: Callable[..., Outcome]) -> Callable[..., Outcome | BatchResult]:
+        """Return a step that turns errors into results; a result goes on through the later steps.
+
+        Nothing is tried once the disk is full.
+        """
+
+        def run(job: PictureJob, *before: Any) -> Outcome | BatchResult:
+            if before and isinstance(before[0], BatchResult):
+                return before[0]
+            failed = BatchResult(job.name, str(job.target), "failed")
+            if self._disk_full.is_set():
+                return replace(failed, notes=(NOT_TRIED,))
+            try:
+                return step(job, *before)
+            except DiskFullError as error:  # every other picture would fail too
+                with self._lock:
+                    is_first = not self._disk_full.is_set()
+                    self._disk_full.set()
+                if not is_first:
+                    return replace(failed, notes=(NOT_TRIED,))
+                return replace(failed, status="full", notes=(f"{error}; the same command goes on from here",))
+            except Exception as error:  # one odd picture must not end a run of thousands
+                return replace(failed, notes=(failure(error, job.name, str(job.target)),))
+
+        return run
+
     def open(self, job: PictureJob) -> _Opened | BatchResult:
         """Read a picture; in any thread."""
-        return self._guarded(job, partial(self._open, job))
-
-    def color(self, job: PictureJob, opened: _Opened | BatchResult) -> _Write | BatchResult:
-        """Color a picture at the size of the network."""
-        if isinstance(opened, BatchResult):
-            return opened
-        return self._guarded(job, partial(self._color, job, opened))
-
-    def write(self, job: PictureJob, rest: _Write | BatchResult) -> BatchResult:
-        """Finish a picture at full size and write it; in any thread."""
-        return rest if isinstance(rest, BatchResult) else self._guarded(job, partial(self._write, job, *rest))
-
-    def _guarded(self, job: PictureJob, step: Callable[[], Outcome]) -> Outcome | BatchResult:
-        """Return the outcome of a step, or the failed result; nothing is tried once the disk is full."""
-        failed = BatchResult(job.name, str(job.target), "failed")
-        if self._disk_full.is_set():
-            return replace(failed, notes=(NOT_TRIED,))
-        try:
-            return step()
-        except DiskFullError as error:  # every other picture would fail too
-            with self._lock:
-                is_first = not self._disk_full.is_set()
-                self._disk_full.set()
-            if not is_first:
-                return replace(failed, notes=(NOT_TRIED,))
-            return replace(failed, status="full", notes=(f"{error}; the same command goes on from here",))
-        except Exception as error:  # one odd picture must not end a run of thousands
-            return replace(failed, notes=(failure(error, job.name, str(job.target)),))
-
-    def _open(self, job: PictureJob) -> _Opened | BatchResult:
         ready = job.ready()
         try:
             source = job.source if isinstance(job.source, Path) else job.source()
@@ -220,11 +215,14 @@ class _Run:
         )  # before the work, as it refuses formats that cannot be written
         return _Opened(file, ready, origin, ready.job(picture), (*job.notes, *([note] if note else ())), lost)
 
-    def _color(self, job: PictureJob, opened: _Opened) -> _Write:
+    def color(self, job: PictureJob, opened: _Opened) -> _Write:
+        """Color a picture at the size of the network."""
         rest = color_file(opened.file, opened.ready, job.target, opened.origin, self._options, opened.job)
         return opened, rest
 
-    def _write(self, job: PictureJob, opened: _Opened, write: Callable[[], ColoredFile]) -> BatchResult:
+    def write(self, job: PictureJob, rest: _Write) -> BatchResult:
+        """Finish a picture at full size and write it; in any thread."""
+        opened, write = rest
         try:
             written = write()
         except PictureError:

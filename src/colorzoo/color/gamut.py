@@ -30,7 +30,7 @@ from colorzoo.color.lab import (
     linear_rgb_to_lab,
     luminance_of,
     rgb_to_lab,
-    weighted_sum,
+    weighted_sums,
 )
 
 Matrix = tuple[tuple[float, ...], ...]
@@ -52,7 +52,7 @@ def _inverse(matrix: Matrix) -> Matrix:
 
 
 _FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
-_LUMINANCE_OF_CONES = tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES))
+_FROM_CONES_AND_LUMINANCE = (*_FROM_CONES, tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES)))
 
 _TOLERANCE = 1e-4  # in linear RGB; the faces of the cube count as inside
 _FARTHEST = 4.0  # times the chroma of an equally bright color; that of dark colors is small
@@ -278,8 +278,8 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     """
     lightness = lightness.clamp(0, 100)
     luminance = lightness_to_luminance(lightness)
-    cones = [_cube_root(weighted_sum(linear, row)) for row in _TO_CONES]
-    a, b = weighted_sum(cones, _TO_OKLAB[1]), weighted_sum(cones, _TO_OKLAB[2])
+    cones = [_cube_root(cone) for cone in weighted_sums(linear, _TO_CONES)]
+    a, b = weighted_sums(cones, _TO_OKLAB[1:])
     inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
     slopes = _cone_slopes(a * inverse, b * inverse)
     low, high = _bracket(lightness, a, b)
@@ -351,8 +351,9 @@ def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
 def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
     """Return linear sRGB ``3 x (N,)`` of a luminance at the Oklab direction ``(1, s cos h, s sin h)``."""
     cones = [(1 + s * slope) ** 3 for slope in slopes]
-    scale = luminance / weighted_sum(cones, _LUMINANCE_OF_CONES).clamp(min=_TINY_CONE)
-    return [weighted_sum(cones, row) * scale for row in _FROM_CONES]
+    *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
+    scale = luminance / own.clamp(min=_TINY_CONE)
+    return [plane * scale for plane in linear]
 
 
 def _cube_root(cone: Tensor) -> Tensor:

@@ -109,18 +109,18 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
     fy = (lightness + 16) * (1 / 116)
     fz = fy.sub(b, alpha=1 / 200).clamp(min=least_z)
     xyz = [_inverse_f(f) for f in (fy.add(a, alpha=1 / 500), fy, fz)]
-    return torch.stack([weighted_sum(xyz, row) for row in _XYZ_TO_RGB], dim=dim)
+    return torch.stack(weighted_sums(xyz, _XYZ_TO_RGB), dim=dim)
 
 
 def linear_rgb_to_lab(linear: Tensor) -> Tensor:
     """Convert linear sRGB ``(3, N)`` float32 to CIE Lab ``(3, N)``, the inverse of `lab_to_linear_rgb`."""
-    x, y, z = (_f(weighted_sum(linear, row)) for row in _RGB_TO_XYZ)
+    x, y, z = map(_f, weighted_sums(linear, _RGB_TO_XYZ))
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
 def luminance_of(linear: Tensor) -> Tensor:
     """Return the luminance Y ``(N,)`` of linear sRGB ``(3, N)``."""
-    return weighted_sum(linear, LUMINANCE_WEIGHTS)
+    return weighted_sums(linear, (LUMINANCE_WEIGHTS,))[0]
 
 
 def luminance_to_lightness(luminance: Tensor) -> Tensor:
@@ -133,9 +133,10 @@ def lightness_to_luminance(lightness: Tensor) -> Tensor:
     return _inverse_f((lightness + 16) / 116)
 
 
-def weighted_sum(planes: Sequence[Tensor] | Tensor, weights: Sequence[float]) -> Tensor:
-    """Return the weighted sum of three planes; three times as fast as a matrix product."""
-    return (planes[0] * weights[0]).add(planes[1], alpha=weights[1]).add(planes[2], alpha=weights[2])
+def weighted_sums(planes: Sequence[Tensor] | Tensor, rows: Sequence[Sequence[float]]) -> list[Tensor]:
+    """Return sums of three planes by rows of weights; three times as fast as a matrix product."""
+    first, second, third = planes
+    return [(first * a).add(second, alpha=b).add(third, alpha=c) for a, b, c in rows]
 
 
 def check_channels(color: Tensor, name: str, values: str) -> None:

@@ -14,7 +14,7 @@ Column = TypeVar("Column")
 class ColumnCache(Generic[Column]):
     """Columns of a matrix, each computed once; safe to use from several threads.
 
-    Where a new column has no room, all that the call does not ask for are dropped.
+    If a new column does not fit, all columns that the call does not ask for are dropped.
 
     Args:
         compute: Returns the columns of some numbers, in their order.

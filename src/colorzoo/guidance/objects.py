@@ -7,7 +7,7 @@ checked and read here alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, too_many
@@ -49,7 +49,9 @@ class ExemplarHint:
     @classmethod
     def read(cls, value: object) -> ExemplarHint:
         """Read the field ``exemplar``; raise `GuidanceError` if it is malformed."""
-        fields = _fields(value, "exemplar")
+        if value is None:
+            return cls()
+        fields = Fields(value, "recipe.exemplar")
         alpha = _number(fields, "alpha", 1.0)
         files = [_reference(each) for each in (fields, *fields.children("more", MAX_REFERENCES))]
         return cls(tuple(file for file in files if file is not None), alpha)
@@ -81,7 +83,7 @@ class ClassHints:
         painted: Polygons with a class, later ones over earlier ones.
     """
 
-    moved: Mapping[int, int]
+    moved: Mapping[int, int] = field(default_factory=dict)
     file: str | None = None
     reference_file: str | None = None
     painted: tuple[PaintedClass, ...] = ()
@@ -94,7 +96,9 @@ class ClassHints:
     @classmethod
     def read(cls, value: object) -> ClassHints:
         """Read the field ``classes``; raise `GuidanceError` if it is malformed."""
-        fields = _fields(value, "classes")
+        if value is None:
+            return cls()
+        fields = Fields(value, "recipe.classes")
         painted = [
             PaintedClass(area.integer("class", None, low=0), area.path("path"), area.name)
             for area in fields.children("painted", MAX_PAINTED)
@@ -118,7 +122,9 @@ class StatisticsHint:
     @classmethod
     def read(cls, value: object) -> StatisticsHint:
         """Read the field ``statistics``; raise `GuidanceError` if it is malformed."""
-        fields = _fields(value, "statistics")
+        if value is None:
+            return cls()
+        fields = Fields(value, "recipe.statistics")
         histogram = fields.numbers("histogram", _BINS, low=0, high=1e9)
         return cls(_number(fields, "saturation", 1.0), histogram)
 
@@ -144,10 +150,6 @@ def read_divisions(value: object) -> tuple[Division, ...]:
     """
     entries = Fields({"divisions": value}, "recipe").children("divisions", MAX_DIVISIONS)
     return tuple(Division(entry.path("path"), bool(entry.take("closed"))) for entry in entries)
-
-
-def _fields(value: object, name: str) -> Fields:
-    return Fields({} if value is None else value, f"recipe.{name}")
 
 
 def _number(fields: Fields, key: str, high: float) -> float | None:

@@ -158,7 +158,7 @@ class NetworkAnswer:
         return shift.apply(lightness[None, None])[0, 0]
 
     def _corrections(self, lightness: FullLightness | Tensor) -> tuple[PointCorrection, ...]:
-        """Return what gives the points their exact colors over a lightness of the result."""
+        """Return the corrections that give points their exact colors over a lightness."""
         hints, (width, height) = self.job.recipe.points, self.job.part.size
         if not hints or self.painted_lightness is not None:
             return ()

@@ -1,4 +1,4 @@
-"""Between the full size of a picture and the size of the network, a band of rows at a time.
+"""Resampling between the full size of a picture and the size of the network, in bands of rows.
 
 No float copy of a whole picture is made: a band's lightness is computed from the stored levels when it is
 needed, and a band of the result is rounded to levels at once.

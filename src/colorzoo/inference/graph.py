@@ -1,10 +1,11 @@
-"""Steps, what they get from each other, and running them: each once, and none that is remembered."""
+"""Graph of steps: each runs once, after its inputs, unless its result is remembered."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from colorzoo.memory import Memory, key_of
@@ -37,13 +38,13 @@ class Step(Generic[Result]):
 
     @property
     def key(self) -> str:
-        """Text that steps of equal results share; values are written faster than `key_of` walks them."""
+        """Text that equal steps share; `repr` is faster than `key_of`."""
         return f"{self.function.__module__} {self.function.__qualname__} {self.settings!r}"
 
 
 @dataclass(frozen=True, eq=False)
 class Node(Generic[T]):
-    """A step with the nodes whose results it gets, or what is known before the first step.
+    """A step with the nodes of its inputs, or a known value.
 
     Attributes:
         step: The step, or the known value.
@@ -93,7 +94,8 @@ def node(function: Callable[..., T], *inputs: Node[Any], **settings: Any) -> Nod
         settings: See `Step`.
     """
     step = Step(function, tuple(settings.items()))
-    return Node(step, inputs, key_of(step.key, [each.key for each in inputs]))
+    parts = (step.key, *(each.key for each in inputs))
+    return Node(step, inputs, sha256("\n".join(parts).encode()).hexdigest())
 
 
 def given(value: T) -> Node[T]:

@@ -71,15 +71,17 @@ def load_model(
         choice = model
         if not isinstance(choice, ModelChoice):
             choice = choose_model(choice, weights=weights, fast=fast, create=create_coloring_model)
-        created, reason = _create(choice, _known(choice.name, settings))
+        if settings:
+            _check_known(choice.name, settings)
+        created, reason = _create(choice, settings)
         loaded = LoadedModel(choice.name, created, choice)
     if not (loaded.model.trained or allow_untrained):
         raise ColorzooError(reason)
     return loaded
 
 
-def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings that the user chose, if the model has all of them."""
+def _check_known(name: str, settings: dict[str, Any]) -> None:
+    """Raise unless a model or its task has the settings that the user chose."""
     card = model_card(name)
     unknown = settings.keys() - known_settings(load_model_class(card))
     for setting in unknown and unknown - known_settings(load_task_class(card)):
@@ -87,7 +89,6 @@ def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
             other for other in list_models() if setting in known_settings(load_task_class(model_card(other)))
         ]
         raise ColorzooError(f"{name} has no {setting}; models that do: {', '.join(having) or 'none'}.")
-    return settings
 
 
 def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:

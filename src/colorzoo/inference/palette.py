@@ -152,7 +152,7 @@ def weighted_clusters(
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:
-    """Return the pixel where a color would help most: uncertain, and so is much around it.
+    """Return the pixel where a color would help most: one in the middle of an uncertain area.
 
     What lies outside of the picture is certain, so that places at its edges count less.
 

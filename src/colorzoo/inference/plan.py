@@ -1,7 +1,7 @@
 """`plan`: the one place that decides what happens to a picture, and in which order.
 
-A plan is the node of an answer (`colorzoo.inference.graph`): its steps, each with the steps whose results it
-gets. What follows reads from the answer back to the lightness.
+A plan is a graph of steps (`colorzoo.inference.graph`) that ends at the solution. The functions below go from
+there back to the lightness.
 """
 
 from __future__ import annotations
@@ -97,19 +97,19 @@ def plan(job: Job) -> Node[Solution]:
         remarks.append(_region_remarks(job))
     if job.paints:
         remarks.append(node(take_remarks, node(draw_sketch, job.part.node)))
-    colors = _with_areas(job, _colors(job))
-    return node(solve, colors, _predicted(job, job.recipe.points), *remarks)
+    prediction = _run(job, _points(job, job.recipe.points))
+    colors = _with_areas(job, _colors(job, prediction))
+    return node(solve, colors, prediction, *remarks)
 
 
-def _colors(job: Job) -> Node[Colors]:
-    """Return the colors with the points; a painting has them as the model paints them."""
-    prediction = _predicted(job, job.recipe.points)
+def _colors(job: Job, prediction: Node[Prediction]) -> Node[Colors]:
+    """Return the colors with the points, which a model that paints has placed already."""
     ab = node(take_ab, prediction) if job.network.model.output_kind == "rgb" else _with_points(job)
     return node(take_colors, prediction, ab)
 
 
 def _with_points(job: Job) -> Node[Tensor]:
-    """Return ab with each point to the degree of its strength."""
+    """Return ab with each point at its strength."""
     hints = job.recipe.points
     weak = tuple(hint for hint in hints if hint.strength < 1)
     strong = _with_points_in_full(job, hints)
@@ -123,7 +123,7 @@ def _with_points(job: Job) -> Node[Tensor]:
 def _with_points_in_full(job: Job, hints: Hints) -> Node[Tensor]:
     """Return ab with points exactly in their colors, each restricted to its reach."""
     lightness, points = job.part.node, _points(job, hints)
-    ab = node(take_ab, _predicted(job, hints))
+    ab = node(take_ab, _run(job, points))
     if points is None:
         return ab
     enforced = node(enforce_points, ab, points, node(find_neighbors, lightness))
@@ -187,7 +187,7 @@ def paths_from(job: Job, places: Places) -> Node[Paths]:
 
 
 def likeness_to(job: Job, places: Places) -> Node[Tensor | None]:
-    """Return how like some places all are; nothing if the model compares none."""
+    """Return how alike each place is to some places; nothing if the model compares none."""
     if not isinstance(job.network.model, ComparesPlaces):
         return _NOTHING
     return node(compare_places, job.part.node, _state(job), network=job.network, places=places)
@@ -251,13 +251,8 @@ def _seeded(job: Job, drawn: Node[tuple[DrawnArea, ...]]) -> Node[Tensor] | Node
     return node(enforce_points, ab, seeds, node(find_neighbors, lightness))
 
 
-def _predicted(job: Job, hints: Hints) -> Node[Prediction]:
-    """Return the prediction for some of the points and all other guidance."""
-    return _run(job, _points(job, hints))
-
-
 def _run(job: Job, points: Node[Points] | None, *, hinted: bool = True) -> Node[Prediction]:
-    """Return the prediction for points, and for the other hints too unless it is the model's own."""
+    """Return the prediction for points and strokes; without ``hinted`` no strokes and colors of regions."""
     guidance, things = _guidance(job, hinted=hinted), _areas(job, "thing")
     strokes = _strokes(job) if hinted else _NOTHING
     prediction = _run_once(job, guidance, points, strokes)
@@ -280,7 +275,7 @@ def _run_once(
 
 
 def state_of(job: Job, guidance: Node[Guidance], points: Node[Points | None]) -> Node[EditState]:
-    """Return what the model keeps from edit to edit: of any picture, or of this one without its strokes."""
+    """Return the state that speeds up the next edit; a model that redraws has one for each picture."""
     if not isinstance(job.network.model, Redraws):
         return _state(job)
     return node(keep_state, seen_by(job), guidance, points, network=job.network)
@@ -310,7 +305,7 @@ def _strokes(job: Job) -> Node[Scribbles | None]:
 
 
 def _guidance(job: Job, *, hinted: bool) -> Node[Guidance]:
-    """Return all guidance but points and strokes; without hints only what says nothing about colors."""
+    """Return all guidance but points and strokes; without ``hinted`` regions have no colors."""
     accepts, lightness = job.network.model.accepts, job.part.node
     tensors = _accepted_tensors(job, hinted=hinted)
     boxes = job.recipe.boxes if "boxes" in accepts else None
@@ -325,7 +320,7 @@ def _guidance(job: Job, *, hinted: bool) -> Node[Guidance]:
 
 
 def _accepted_tensors(job: Job, *, hinted: bool) -> Guidance:
-    """Return what was given as tensors, without points and strokes, and what the model does not take."""
+    """Return the tensors that the model takes, without points and strokes."""
     dropped = {kind for kind in job.tensors.kinds() if kind not in job.network.model.accepts}
     dropped |= {"points", "scribbles"} if hinted else {"points", "scribbles", "regions"}
     return replace(job.tensors, **dict.fromkeys(dropped))
@@ -334,12 +329,13 @@ def _accepted_tensors(job: Job, *, hinted: bool) -> Guidance:
 def _added_guidance(job: Job, *, hinted: bool) -> Iterator[tuple[str, Node[Any]]]:
     """Yield the kinds of guidance that need the model, or that are the same at any size."""
     accepts, recipe, model = job.network.model.accepts, job.recipe, job.network.model
+    kinds = recipe.kinds()
     exemplar = _exemplar(job)
     if exemplar is not None:
         yield "exemplar", exemplar
-    if "statistics" in accepts and "statistics" in recipe.kinds():
+    if "statistics" in accepts and "statistics" in kinds:
         yield "statistics", node(set_statistics, wanted=recipe.statistics)
-    has_classes = "classes" in recipe.kinds() and not lacks_classes(model, recipe)
+    has_classes = "classes" in kinds and not lacks_classes(model, recipe)
     if "classes" in accepts and has_classes and job.tensors.classes is None:
         kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
         only = Recipe(width=recipe.width, height=recipe.height, extra=kept)

@@ -1,20 +1,58 @@
 """Networks and blocks that at least two papers share."""
 
-from colorzoo.networks.blocks import (
-    conv3x3,
-    conv_block,
-    conv_relu_stack,
-    pad_to_multiple,
-    pad_with_zeros,
-    scaled_width,
-    upconv4x4,
-)
-from colorzoo.networks.discriminators import AttentionDiscriminator, DiscriminatorOutput, PatchDiscriminator
-from colorzoo.networks.enlarging import enlarge_along_edges
-from colorzoo.networks.hint_unet import HintUNet, PointNetwork, hint_input
-from colorzoo.networks.shared_weights import BorrowedModel
-from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
-from colorzoo.networks.unet import UNet, initialize_gan
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from colorzoo.lazy import lazy_names
+
+if TYPE_CHECKING:  # `as` makes a name public to type checkers
+    from colorzoo.networks.blocks import conv3x3 as conv3x3
+    from colorzoo.networks.blocks import conv_block as conv_block
+    from colorzoo.networks.blocks import conv_relu_stack as conv_relu_stack
+    from colorzoo.networks.blocks import pad_to_multiple as pad_to_multiple
+    from colorzoo.networks.blocks import pad_with_zeros as pad_with_zeros
+    from colorzoo.networks.blocks import scaled_width as scaled_width
+    from colorzoo.networks.blocks import upconv4x4 as upconv4x4
+    from colorzoo.networks.discriminators import AttentionDiscriminator as AttentionDiscriminator
+    from colorzoo.networks.discriminators import DiscriminatorOutput as DiscriminatorOutput
+    from colorzoo.networks.discriminators import PatchDiscriminator as PatchDiscriminator
+    from colorzoo.networks.enlarging import enlarge_along_edges as enlarge_along_edges
+    from colorzoo.networks.hint_unet import HintUNet as HintUNet
+    from colorzoo.networks.hint_unet import PointNetwork as PointNetwork
+    from colorzoo.networks.hint_unet import hint_input as hint_input
+    from colorzoo.networks.shared_weights import BorrowedModel as BorrowedModel
+    from colorzoo.networks.taps import Tap as Tap
+    from colorzoo.networks.taps import TapState as TapState
+    from colorzoo.networks.taps import Visit as Visit
+    from colorzoo.networks.taps import unchanged as unchanged
+    from colorzoo.networks.unet import UNet as UNet
+    from colorzoo.networks.unet import initialize_gan as initialize_gan
+
+# Name -> module. Resolved at first use, so that a coloring imports only what it needs.
+_PUBLIC = {
+    "AttentionDiscriminator": "discriminators",
+    "BorrowedModel": "shared_weights",
+    "DiscriminatorOutput": "discriminators",
+    "HintUNet": "hint_unet",
+    "PatchDiscriminator": "discriminators",
+    "PointNetwork": "hint_unet",
+    "Tap": "taps",
+    "TapState": "taps",
+    "UNet": "unet",
+    "Visit": "taps",
+    "conv3x3": "blocks",
+    "conv_block": "blocks",
+    "conv_relu_stack": "blocks",
+    "enlarge_along_edges": "enlarging",
+    "hint_input": "hint_unet",
+    "initialize_gan": "unet",
+    "pad_to_multiple": "blocks",
+    "pad_with_zeros": "blocks",
+    "scaled_width": "blocks",
+    "unchanged": "taps",
+    "upconv4x4": "blocks",
+}
 
 __all__ = [
     "AttentionDiscriminator",
@@ -39,3 +77,9 @@ __all__ = [
     "unchanged",
     "upconv4x4",
 ]
+
+__getattr__ = lazy_names("colorzoo.networks", _PUBLIC)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

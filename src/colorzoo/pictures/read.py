@@ -101,10 +101,13 @@ def examine_picture(source: str | Path, *, max_pixels: int = MAX_PIXELS, salvage
         if plugin is not None and not plugin.installed:
             raise plugin.refusal(name)
         if plugin is None:
-            from colorzoo.pictures.tiff import tiff_size
-
             with identified(file, name) as image:
-                size = image.size if image else tiff_size(file) or (0, 0)
+                if image is not None:
+                    size = image.size
+                else:
+                    from colorzoo.pictures.tiff import tiff_size
+
+                    size = tiff_size(file) or (0, 0)
             check_pixels(name, size, max_pixels)
 
 

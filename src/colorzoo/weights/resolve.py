@@ -16,6 +16,9 @@ from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
 from colorzoo.weights.load import model_of_file, read_hparams
 from colorzoo.weights.sharded import is_sharded
 
+HUB = "hf-hub:"
+"""Prefix of the name of a repository of the Hugging Face Hub, as in timm."""
+
 
 @dataclass(frozen=True)
 class ResolvedWeights:

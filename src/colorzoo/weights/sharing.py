@@ -19,12 +19,10 @@ from colorzoo.weights.catalog import weight_file
 from colorzoo.weights.download import is_offline
 from colorzoo.weights.load import CONVENTIONS, model_of_file, read_weights, save_weights
 from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.resolve import HUB
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-HUB = "hf-hub:"
-"""Prefix of the name of a repository of the Hugging Face Hub, as in timm."""
 
 _WEIGHTS, _README = "model.safetensors", "README.md"
 

@@ -60,7 +60,7 @@ AREAS = AreaConstants()
 def plant_seeds(
     drawn: Sequence[DrawnArea], *, hints: tuple[PointHint, ...], picture_size: tuple[int, int]
 ) -> Points:
-    """Draw seeds of the colors of areas as points for the network, with the points that count there.
+    """Draw the colors of areas as points for the network, beside other points that count there.
 
     Those are the points of unlimited reach and the ones inside the areas.
 

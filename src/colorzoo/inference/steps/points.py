@@ -53,7 +53,7 @@ POINTS = PointConstants()
 
 
 class Base(NamedTuple):
-    """Colors without the points of limited reach, which an edit of those leaves unchanged.
+    """Colors without the points of limited reach; editing such a point does not change them.
 
     Attributes:
         ab: ``(1, 2, h, w)`` in CIE units.
@@ -65,7 +65,7 @@ class Base(NamedTuple):
 
 
 def squares_of(hints: Sequence[PointHint]) -> tuple[Square, ...]:
-    """Return what `draw_points` needs of points: their reach and strength are no part of it."""
+    """Return points without their reach and strength, which do not change how they are drawn."""
     return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
 
 

@@ -134,7 +134,7 @@ class Places:
 
 
 def step_costs(lightness: Tensor) -> Map:
-    """Find what crossing each cell of a picture costs a path: `edge_costs` on the grid of the search.
+    """Compute the cost of crossing each cell: `edge_costs` on the grid of the search.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -249,7 +249,7 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
 
 
 def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
-    """Return factors of the automatic reach of a point, each of which covers as many times more as the last.
+    """Return factors on the automatic reach of a point; the covered area grows by the same ratio each time.
 
     Args:
         costs: Costs of the paths from the point.
@@ -266,7 +266,7 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
 
 
 def starting_reach(costs: Map, alike: Map) -> Reach:
-    """Return a reach to begin with at a place: a small one if it lies in a small thing.
+    """Return the reach of a new point at a place: small if it lies in a small thing.
 
     In a small thing half of the automatic reach covers little, and all of it runs far into the surroundings.
     A border is around it: nearly all paths to a ring of places about it cost much. Parts of a large surface

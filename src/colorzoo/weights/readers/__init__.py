@@ -8,9 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +69,11 @@ class Reader:
     translate: Callable[[Path, type[Any]], tuple[dict[str, Tensor], dict[str, Any]]] | None = None
 
 
-@cache
-def all_readers() -> tuple[Reader, ...]:
-    """Return the readers of all formats."""
-    modules = pkgutil.iter_modules(__path__, prefix=f"{__name__}.")
-    return tuple(importlib.import_module(module.name).READER for module in modules)
+def all_readers() -> Iterator[Reader]:
+    """Yield the readers of all formats, that of our own files first; each is imported when its turn comes."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    for name in sorted(names, key=lambda name: name != "safetensors"):
+        yield importlib.import_module(f"{__name__}.{name}").READER
 
 
 def begins_with(path: Path, starts: tuple[bytes, ...]) -> bool:

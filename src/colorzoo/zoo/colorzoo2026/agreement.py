@@ -1,4 +1,4 @@
-"""One decision for each thing: cells that belong together choose their color together (ours).
+"""Agreement: cells that belong together get one color (ours).
 
 The mean of a distribution over *brown or blue or red* is brown. But the cells of a thing share one color, so
 their distributions multiply: the geometric mean is sharp where the cells agree, and a color that only some of
@@ -22,7 +22,7 @@ POOL = 4
 
 
 def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], centers: Tensor) -> Tensor:
-    """Return the colors of cells after those that belong together have decided together.
+    """Return the colors of cells, where those that belong together agree on one.
 
     Args:
         mean: ``(B, N, 2)`` mean color that the network predicts for each cell, ab / 50.

@@ -169,7 +169,7 @@ class Colorzoo2026(ColoringModel):
         return mix_looks(looks, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
-        """Run the network, and let cells that belong together decide together; see `agree`."""
+        """Run the network, and make cells that belong together agree; see `agree`."""
         found = self._run(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
             mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)
@@ -231,7 +231,7 @@ class Colorzoo2026(ColoringModel):
         return memory.get(key_of(lightness), analyze)
 
     def _told(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
-        """Change a remembered answer by a reference and statistics."""
+        """Apply a reference and statistics to a remembered answer."""
         found = self._automatic(automatic.analysis, lightness, guidance)
         return found._replace(columns=automatic.columns)
 

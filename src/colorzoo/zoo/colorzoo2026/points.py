@@ -135,7 +135,7 @@ class ColorCovariance(nn.Module):
         return Posterior(across @ weights.to(across), factor.to(across), across)
 
     def correlation(self, cells: Cells, points: Observations) -> Tensor:
-        """Return the correlation ``(B, N)`` of each cell with the point that it correlates with most."""
+        """Return the largest correlation ``(B, N)`` of each cell with any point."""
         found = cell_correlation(cells, cells.take(points.cell))
         return (found * points.given[:, None]).amax(-1)
 
