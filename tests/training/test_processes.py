@@ -15,7 +15,6 @@ from colorzoo.training.callbacks import PictureGrid, SignalCheckpoint, StepSeed
 from colorzoo.training.gan import prepare_turns
 
 TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
-pytestmark = pytest.mark.timeout(120)
 SMALL = [name for name in list_models() if name.endswith("_small") and model_card(name).trainable]
 
 
