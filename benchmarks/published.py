@@ -267,7 +267,7 @@ PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
     "li2018": li_plain,
     "lu2020": gated_plain,
     "yin2021": gated_plain,
-    **dict.fromkeys(("bai2022", "ci2018", "lee2020", "xiao2020"), plain_call),
+    "bai2022": plain_call,
 }
 """The published steps of the models that papers compare with; `huang2022` has a benchmark of its own."""
 

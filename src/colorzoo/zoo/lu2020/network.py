@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -105,7 +106,7 @@ class Gray2ColorNet(nn.Module):
         def read(similarity: Tensor) -> tuple[Tensor, Tensor]:
             return values @ shares(similarity, tau=self.tau).to(values.dtype), self.gate(similarity)
 
-        carried, gate = (each.unflatten(2, size) for each in compare(ours, theirs, read))
+        carried, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
         return Transferred(self.colors.deeper(carried), self.histogram(reference.histogram), gate)
 
 

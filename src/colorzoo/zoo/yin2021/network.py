@@ -127,7 +127,7 @@ class AttentionNet(nn.Module):
             trust = self.matched_trust(taken) - self.histogram_trust(taken)
             return ab @ taken, torch.sigmoid(_GATE_SHARPNESS * trust)  # a softmax over both
 
-        matched, gate = (each.unflatten(2, size) for each in compare(ours, theirs, read))
+        matched, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
         attended = self.histogram(maps[5], reference.histogram)
         attended = F.interpolate(attended, scale_factor=2, mode="bilinear")
         return Transferred(
@@ -171,7 +171,7 @@ class HistogramAttention(nn.Module):
         logits = self.logits(self.body(x * self.vector(histogram[:, :, None, None])))
         chosen = torch.softmax(_BIN_SHARPNESS * logits, dim=1)
         ab: Tensor = self.colors.to(chosen) @ chosen.flatten(2)
-        return ab.unflatten(2, logits.shape[-2:])
+        return torch.unflatten(ab, 2, logits.shape[-2:])
 
 
 def kept_bins() -> Tensor:
