@@ -44,8 +44,9 @@ def run(options: Options) -> list[Row]:
         with serving(folder / "page") as url:
             for photo in photos[: options.pictures]:
                 recipe = write_recipe(photo, folder / f"{photo.stem}.json", cards[0].name)
-                made = color_in(browser, f"{url}?photo={photo.name}", recipe, folder / f"{photo.stem}.png")
-                expected = np.asarray(colorzoo.colorize(photo, guidance=recipe))
+                made = folder / f"{photo.stem}.png"
+                shown = color_in(browser, f"{url}?photo={photo.name}", recipe, made)
+                expected = np.asarray(colorzoo.colorize(photo, guidance=shown))
                 share = different_share(made, expected)
                 claim = f"{photo.name}: share of pixels off by more than {DIFFERENT} levels in the page"
                 rows.append(share_of(f"{claim}, against the limit", share, GOAL, 1.0, where()))
@@ -91,8 +92,8 @@ def serving(folder: Path) -> Iterator[str]:
         thread.join()
 
 
-def color_in(browser: Any, url: str, recipe: Path, target: Path) -> Path:
-    """Load a recipe in the page and save the colored photo as PNG."""
+def color_in(browser: Any, url: str, recipe: Path, target: Path) -> dict[str, Any]:
+    """Load a recipe, save the colored photo as PNG, and return the recipe as any pad states it."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(PATIENCE)
     page.goto(url)
@@ -108,5 +109,6 @@ def color_in(browser: Any, url: str, recipe: Path, target: Path) -> Path:
     with page.expect_download() as download:
         page.click("[data-action=export-now]")
     download.value.save_as(target)
+    shown: dict[str, Any] = page.evaluate("() => colorzooPad.recipe()")
     page.close()
-    return target
+    return shown

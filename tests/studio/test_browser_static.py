@@ -38,7 +38,7 @@ SOFTWARE_GRAPHICS = (
 )
 UPDATE_CHECK = 12_000  # ms after which the browser has looked for a newer service worker, if it does
 PATIENCE = 300_000  # ms; without graphics and threads, on a machine that does other things too
-FIRST_LOAD = 12.5e6  # bytes
+FIRST_LOAD = 20e6  # bytes
 REFERENCE_MODEL = "xu2020_small"
 STATISTICS_MODEL = "zhang2017_global_small"
 AREAS = [

@@ -57,7 +57,8 @@ class Cells(NamedTuple):
     def of_map(cls, joined: Tensor, heads: int) -> Self:
         """Return the cells of a map ``(B, H D + 3 H, h, w)`` of what `joined` returns."""
         values = joined.flatten(2).mT
-        return cls(values[..., :-heads].unflatten(2, (heads, -1)), values[..., -heads:])
+        place = values[..., :-heads].reshape(*values.shape[:2], heads, -1)
+        return cls(place, values[..., -heads:])
 
     def double(self) -> Self:
         """Return the cells in float64, on the CPU if their device has no such type."""
