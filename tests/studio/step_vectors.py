@@ -43,11 +43,14 @@ from colorzoo.inference.steps.points import (
 )
 from colorzoo.inference.steps.reach import (
     Extent,
+    Paths,
     Places,
     by_reach,
     even_reaches,
     find_paths,
     is_limited,
+    is_small,
+    keep_nearer,
     limit_extent,
     on_grid,
     starting_reach,
@@ -71,7 +74,7 @@ _POINTS = [
     {"x": 10, "y": 13, "radius": 2, "color": "#c04020", "reach": 0.2},
     {"x": 39.5, "y": 27, "radius": 1, "color": "#2060d0", "ab": [10.5, -60.0], "reach": "everywhere"},
     {"x": 46, "y": 7, "radius": 1.5, "color": "#30a040", "reach": 0.25},
-    {"x": 11, "y": 14, "radius": 1, "color": "#f0e010", "ab": [-10, 90], "reach": 0.3},
+    {"x": 11, "y": 14, "radius": 1, "color": "#f0e010", "ab": [-10, 90], "reach": 0.6},
 ]
 _STRENGTHS = (0.2, 0.9, 0.5, 0.2)
 _REPLACEMENTS = [
@@ -209,15 +212,18 @@ def _hints() -> dict[str, Any]:
     return {"recipe": {"points": _POINTS}, "whole": WHOLE, "size": SIZE, "lightness": _wavy(*SIZE)}
 
 
-def _extent(hints: Any, likeness: Tensor | None = None) -> Extent:
-    groups = [
-        [hints[n] for n in numbers] for numbers in by_reach(tuple(hint.reach for hint in hints)).values()
-    ]
+def _paths(hints: Any) -> list[Paths]:
     costs = step_costs(_tensor(_wavy(*SIZE), 1, 1, *SIZE))
-    paths = [find_paths(costs, places=Places.of(group, WHOLE[::-1])) for group in groups]
+    numbers = by_reach(tuple(hint.reach for hint in hints)).values()
+    groups = [[hints[number] for number in group] for group in numbers]
+    return [find_paths(costs, places=Places.of(group, WHOLE[::-1])) for group in groups]
+
+
+def _extent(hints: Any, likeness: Tensor | None = None) -> Extent:
+    paths = _paths(hints)
     return limit_extent(
         *paths,
-        *[likeness] * len(groups),
+        *[likeness] * len(paths),
         places=Places.of(hints, WHOLE[::-1]),
         reaches=tuple(hint.reach for hint in hints),
         size=SIZE,
@@ -258,6 +264,13 @@ def _reaches() -> Iterator[Vector]:
         paths = find_paths(costs, places=Places.of(hints[:1], WHOLE[::-1]))
         reaches = even_reaches(paths.costs, on_grid(found, paths.costs), 9)
         yield Vector(f"reach.evenReaches{name}", given | more, reaches, 2e-3)
+    small = [hint for hint in limited if is_small(hint)]
+    larger = [hint for hint in limited if not is_small(hint)]
+    assert small
+    assert larger
+    own, rivals = (_paths(group) for group in (small, larger))
+    nearer = keep_nearer(_extent(small), *own, *rivals, own=len(own))
+    yield Vector("reach.keepNearer", given, _flat(nearer.weight, 4), 1e-3, 0.01)
     for name, level in (("a thing", 95.0), ("a surface", 50.0)):
         thing = np.full(SIZE, 50.0, np.float32)
         thing[5:14, 10:19] = level

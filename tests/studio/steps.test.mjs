@@ -23,7 +23,7 @@ const pathsOf = ({ lightness, whole, size }, hints) => reach.findPaths(reach.ste
 const likenessOf = ({ likeness }) => (likeness ? { ...likeness, map: floats(likeness.map) } : null);
 const alikeOf = (given, { grid }) => reach.onGrid(likenessOf(given), grid);
 function extentOf(given, hints) {
-  const paths = reach.byReach(hints).map((numbers) => pathsOf(given, numbers.map((number) => hints[number])));
+  const paths = reach.byReach(hints).map((group) => pathsOf(given, group));
   return reach.limitExtent(hints, paths, paths.map(() => likenessOf(given)), given.whole, given.size);
 }
 
@@ -62,6 +62,12 @@ const STEPS = {
   "reach.limitExtent": (given) => {
     const { weight, nearest, homes } = extentOf(given, rasterize.hintsOf(given.recipe).filter(reach.isLimited));
     return [weight, nearest, homes];
+  },
+  "reach.keepNearer": (given) => {
+    const hints = rasterize.hintsOf(given.recipe).filter(reach.isLimited);
+    const [small, larger] = [hints.filter(reach.isSmall), hints.filter((hint) => !reach.isSmall(hint))];
+    const paths = [small, larger].map((some) => reach.byReach(some).map((group) => pathsOf(given, group)));
+    return reach.keepNearer(extentOf(given, small), ...paths, given.size).weight;
   },
   "reach.evenReaches": (given) => {
     const paths = pathsOf(given, rasterize.hintsOf(given.recipe).slice(0, 1));

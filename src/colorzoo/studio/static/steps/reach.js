@@ -28,10 +28,10 @@ function findPaths({ grid, costs }, hints, whole) {
   return { ...search(costs, numbersOf(hints, whole, grid), grid), grid };
 }
 
-/** @param {import("./rasterize.js").Hint[]} hints @returns {number[][]} numbers of points of the same reach */
+/** @param {import("./rasterize.js").Hint[]} hints @returns {import("./rasterize.js").Hint[][]} points of the same reach */
 function byReach(hints) {
   const groups = new Map();
-  hints.forEach(({ reach }, number) => groups.set(reach, [...(groups.get(reach) ?? []), number]));
+  for (const hint of hints) groups.set(hint.reach, [...(groups.get(hint.reach) ?? []), hint]);
   return [...groups.values()];
 }
 
@@ -42,11 +42,11 @@ function byReach(hints) {
 function limitExtent(hints, paths, likeness, whole, size) {
   const { grid } = paths[0];
   const [weight, owner] = [new Float32Array(grid[0] * grid[1]), new Int32Array(grid[0] * grid[1])];
-  byReach(hints).forEach((numbers, group) => {
-    const part = fade(paths[group].cost, onGrid(likeness[group], grid), hints[numbers[0]].reach);
-    part.forEach((share, i) => {
+  byReach(hints).forEach((group, k) => {
+    const numbers = group.map((hint) => hints.indexOf(hint));
+    fade(paths[k].cost, onGrid(likeness[k], grid), group[0].reach).forEach((share, i) => {
       if (share <= weight[i]) return;
-      owner[i] = numbers[paths[group].owner[i]];
+      owner[i] = numbers[paths[k].owner[i]];
       weight[i] = share;
     });
   });
@@ -54,6 +54,16 @@ function limitExtent(hints, paths, likeness, whole, size) {
 }
 
 const isLimited = ({ reach }) => reach !== "everywhere";
+
+/** @param {import("./rasterize.js").Hint} hint @returns {boolean} whether its reach is at most that of a small thing */
+const isSmall = ({ reach }) => typeof reach === "number" && reach <= CONSTANTS.reach.probed;
+
+/** Restrict the reach of points to the places that no other point is nearer to. @param {Extent} extent @param {Paths[]} own @param {Paths[]} others @param {[number, number]} size @returns {Extent} */
+function keepNearer(extent, own, others, size) {
+  const least = (paths, i) => Math.min(...paths.map(({ cost }) => cost[i]));
+  const kept = bilinear(Float32Array.from(own[0].cost, (_, i) => Number(least(own, i) <= least(others, i))), own[0].grid, size);
+  return { ...extent, weight: extent.weight.map((weight, i) => weight * kept[i]) };
+}
 
 /** @param {Likeness | null} likeness @param {[number, number]} grid @returns {Float32Array | null} */
 function onGrid(likeness, grid) {
@@ -252,4 +262,4 @@ function search(costs, seeds, [height, width]) {
   return { cost, owner };
 }
 
-export { byReach, evenReaches, findPaths, isLimited, limitExtent, onGrid, startingReach, stepCosts };
+export { byReach, evenReaches, findPaths, isLimited, isSmall, keepNearer, limitExtent, onGrid, startingReach, stepCosts };

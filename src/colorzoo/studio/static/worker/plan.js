@@ -7,7 +7,7 @@ import { overlaysOf } from "../steps/overlays.js";
 import { correctPoints } from "../steps/point_corrections.js";
 import { drawPoints, enforcePoints, limitReach } from "../steps/points.js";
 import { hintsOf, numbersOf, scaledHints } from "../steps/rasterize.js";
-import { byReach, evenReaches, findPaths, isLimited, limitExtent, onGrid, startingReach, stepCosts } from "../steps/reach.js";
+import { byReach, evenReaches, findPaths, isLimited, isSmall, keepNearer, limitExtent, onGrid, startingReach, stepCosts } from "../steps/reach.js";
 import { weakenPoints } from "../steps/strengths.js";
 import { likenessGraph } from "./engine.js";
 import { lightnessOf } from "./gamut.js";
@@ -101,18 +101,26 @@ class PhotoColorizer {
       const enforced = enforcePoints(ab, points, job.lightness, job.size);
       const limited = hints.filter(isLimited);
       if (!limited.length) return enforced;
-      const others = await this.#withPointsInFull(job, hints.filter((hint) => !isLimited(hint)));
-      return limitReach(enforced, others, job.lightness, points, await this.extentOf(job, limited), job.size);
+      const [small, larger] = [limited.filter(isSmall), limited.filter((hint) => !isSmall(hint))];
+      // small points come last: the network would spread their colors within the reach of the larger ones
+      const added = small.length ? small : larger;
+      const others = await this.#withPointsInFull(job, hints.filter((hint) => !added.includes(hint)));
+      let extent = await this.extentOf(job, added);
+      if (small.length && larger.length) extent = keepNearer(extent, await this.#pathsByReach(job, small), await this.#pathsByReach(job, larger), job.size);
+      return limitReach(enforced, others, job.lightness, points, extent, job.size);
     });
   }
 
   /** @param {Job} job @param {Hint[]} hints @returns {Promise<import("../steps/reach.js").Extent>} how far the colors of points go */
   async extentOf(job, hints) {
-    const groups = byReach(hints).map((numbers) => numbers.map((number) => hints[number]));
-    const paths = await Promise.all(groups.map((group) => this.#pathsFrom(job, group)));
+    const paths = await this.#pathsByReach(job, hints);
     const likeness = [];
-    for (const group of groups) likeness.push(await this.#likenessTo(job, group)); // a session runs once at a time
+    for (const group of byReach(hints)) likeness.push(await this.#likenessTo(job, group)); // a session runs once at a time
     return limitExtent(hints, paths, likeness, this.photo.size, job.size);
+  }
+
+  #pathsByReach(job, hints) {
+    return Promise.all(byReach(hints).map((group) => this.#pathsFrom(job, group)));
   }
 
   /** @param {Job} job @param {Hint} hint @param {number} count @returns {Promise<number[]>} see `evenReaches` */
