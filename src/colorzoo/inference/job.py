@@ -44,6 +44,7 @@ class Part:
         picture: Its pixels; None if they are elsewhere.
         surroundings: The whole picture around it; None if it is all of it.
         steps: How it was found.
+        is_frame: It is a frame of a film, and colored as its neighbors are.
     """
 
     lightness: Tensor
@@ -51,6 +52,7 @@ class Part:
     picture: Picture | None = None
     surroundings: Surroundings | None = None
     steps: tuple[Ran, ...] = ()
+    is_frame: bool = False
 
     @property
     def inside(self) -> Rectangle | None:

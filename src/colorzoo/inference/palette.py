@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.color.bins import bin_centers
-from colorzoo.prediction import Prediction
+from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
+from colorzoo.prediction import AbPrediction, Prediction
 
 PALETTE_COLORS = 9
 
@@ -111,6 +113,33 @@ class Distribution:
     def entropy(self) -> Tensor:
         """Return the uncertainty ``(h, w)`` in nats, from 0 to log Q."""
         return _entropy(self.probabilities)
+
+
+def distribution_of(answer: NetworkAnswer) -> Distribution | None:
+    """Return the distribution of colors of an answer; computing it takes longer than the picture."""
+    if "logits" not in answer.extras:
+        return None
+    with torch.inference_mode():
+        logits = answer.extras["logits"]
+        return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": logits}))
+
+
+def doubt_of(answer: NetworkAnswer) -> float | None:
+    """Return the color error that a model expects of its answer to a photo (ours).
+
+    That is the mean over the cells of ``sum_q p_q |c_q - ab|``: ``p`` is the predicted distribution over bins
+    with the centers ``c``, and ``ab`` the color of the cell. `benchmarks.doubt` compares it with true errors.
+
+    Returns:
+        The error in CIE units; None if the model predicts no distribution, and for a page, which stays gray.
+    """
+    distribution = distribution_of(answer)
+    if distribution is None or NOTHING_TO_COLOR in answer.notes:
+        return None
+    shares = distribution.probabilities
+    colors = F.interpolate(answer.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
+    apart = torch.cdist(distribution.centers, colors[0].flatten(1).T)
+    return float((shares.flatten(1) * apart).sum(dim=0).mean())
 
 
 def suggest_colors(
