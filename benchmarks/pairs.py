@@ -67,7 +67,8 @@ def added_by_pairs(colorizer: Colorizer, path: Path, seed: int) -> list[float]:
 
     def changed(*points: PointHint) -> NDArray[np.bool_]:
         away = colored(*points).levels().astype(int) - levels
-        return np.abs(away).max(axis=-1) > VISIBLE
+        visible: NDArray[np.bool_] = np.abs(away).max(axis=-1) > VISIBLE
+        return visible
 
     plain = colored()
     levels = plain.levels().astype(int)
