@@ -23,8 +23,8 @@ COLORZOO = ModelCard(
     guidance=("exemplar", "points", "statistics", "classes"),
     weights={
         "default": Weights(
-            sha256="48f76e30ae90139f02c10638a00deba7d2be22b06307effa462c737e46b4dea2",
-            size=8164194,
+            sha256="a8b4cc9408cabd31ba5ff3cc6df9976bcb2df848574ec5af35fe6017459bce70",
+            size=8164202,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
             trained_on="211,277 photos, 1,761,100 crops, 13 hours of a CPU core, the last 129,556 beside a "
