@@ -29,6 +29,6 @@ export default [
   },
   { files: [`${STATIC}/js/*.js`], languageOptions: { globals: globals.browser } },
   { files: [`${STATIC}/js/*.js`], ignores: [`${STATIC}/js/state.js`], rules: { "no-restricted-syntax": ["error", ...ONE_WRITER] } },
-  { files: [`${STATIC}/worker/*.js`], languageOptions: { globals: { ...globals.worker, ...globals.serviceworker } } },
+  { files: [`${STATIC}/{steps,worker}/*.js`], languageOptions: { globals: { ...globals.worker, ...globals.serviceworker } } },
   { files: [`${STATIC}/worker/serviceworker.js`], languageOptions: { globals: { PAGE: "readonly" } } }, // written when the page is made
 ];

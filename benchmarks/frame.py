@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,10 @@ from colorzoo.metrics import psnr_8bit
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 
+_BORDERED = {  # photos with a border of their own, by eye
+    "val": (41, 57, 66, 74, 77, 88, 96, 107, 149, 155, 170, 174, 185, 229),
+    "val_people": (40, 47, 94, 177, 256, 298),
+}
 _ROUGH = 2  # pixels that the border may cover of a photo
 Levels = NDArray[np.uint8]
 Tone = Literal["dark", "light"]
@@ -38,6 +43,7 @@ def run(options: Options) -> list[Row]:
         sources = find_sources(folder)
     except DataError as error:
         raise SkippedError(str(error)) from error
+    bordered = {f"{number:05}" for number in _BORDERED.get(folder.name, ())}
     colorizer = Colorizer(options.model or "colorzoo2026", fast=True)
     moved: dict[str, list[float]] = {"automatic": [], "none": []}
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
@@ -45,6 +51,8 @@ def run(options: Options) -> list[Row]:
     for number, source in enumerate(islice(sources, options.pictures)):
         photo = read_picture(source.read()).levels
         if photo.ndim != 3:
+            continue
+        if Path(source.name).stem in bordered:
             continue
         count += 1
         generator = np.random.default_rng(number)

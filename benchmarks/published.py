@@ -38,6 +38,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
+from colorzoo.networks import gated_transfer
 from colorzoo.prediction import Prediction
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing import sample_guidance, sample_input
@@ -171,6 +172,16 @@ def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
     return ab
 
 
+def gated_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
+    """Color with all places of the picture compared with the reference at once."""
+    usual = gated_transfer.PLACES_AT_ONCE
+    gated_transfer.PLACES_AT_ONCE = lightness.numel()
+    try:
+        return plain_call(model, lightness, guidance)
+    finally:
+        gated_transfer.PLACES_AT_ONCE = usual
+
+
 def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:
     """Interpolate maps at the pixels of a picture, up to half a place further, as published."""
     if scale == 1:
@@ -254,6 +265,9 @@ PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
     "larsson2016": larsson_plain,
     "he2018": he_plain,
     "li2018": li_plain,
+    "lu2020": gated_plain,
+    "yin2021": gated_plain,
+    "bai2022": plain_call,
 }
 """The published steps of the models that papers compare with; `huang2022` has a benchmark of its own."""
 

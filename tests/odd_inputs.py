@@ -133,6 +133,9 @@ P = L.convert("RGB").quantize(16)
 LONG = "ü" * 125 + ".png"
 
 PALE = "almost no color was added"
+PAGE = "nothing to color"
+FLOATS = "bits become integers of at most 16 bits"
+TILES = "its tiles are not kept"
 ODD_INPUTS = (
     # PNG
     OddInput("gray.png", pil(L)),
@@ -158,11 +161,11 @@ ODD_INPUTS = (
     OddInput("profile damaged.png", pil(L, icc_profile=b"no profile" * 20), note=None),
     OddInput("texts.png", pil(L, pnginfo=texts())),
     OddInput("animated.png", animated("PNG"), note="3 frames", frames=3),
-    OddInput("1 x 1.png", pil(L.resize((1, 1))), size=(1, 1), note=PALE),
+    OddInput("1 x 1.png", pil(L.resize((1, 1))), size=(1, 1), note=PAGE),
     OddInput("1 x 3000.png", pil(L.resize((1, 3000))), size=(1, 3000), note=PALE),
     OddInput("3000 x 1.png", pil(L.resize((3000, 1))), size=(3000, 1)),
-    OddInput("all black.png", pil(Image.new("L", (32, 24)))),
-    OddInput("all white.png", pil(Image.new("L", (32, 24), 255)), note=PALE),
+    OddInput("all black.png", pil(Image.new("L", (32, 24))), note=PAGE),
+    OddInput("all white.png", pil(Image.new("L", (32, 24), 255)), note=PAGE),
     OddInput("cut short.png", cut(encoded(RGB, "PNG")), refused="--salvage"),
     OddInput("bomb.png", raw(bomb), refused="60000 x 60000 = 3600.0 million"),
     OddInput("empty.png", raw(b""), refused="is empty (0 bytes)"),
@@ -191,9 +194,9 @@ ODD_INPUTS = (
     OddInput("uint32.tif", tiff(GRAY16.astype(np.uint32) * 65537), note="taken as 0 to 4294967295", depth=16),
     OddInput("int16.tif", tiff((GRAY16 // 2).astype(np.int16)), note="taken as 0 to 32767", depth=16),
     OddInput("int8.tif", tiff((GRAY // 2).astype(np.int8)), note="taken as 0 to 127"),
-    OddInput("float16.tif", tiff(UNIT.astype(np.float16)), depth=16),
-    OddInput("float32.tif", tiff(UNIT), depth=16),
-    OddInput("float64.tif", tiff(UNIT.astype(np.float64)), depth=16),
+    OddInput("float16.tif", tiff(UNIT.astype(np.float16)), note=FLOATS, depth=16),
+    OddInput("float32.tif", tiff(UNIT), note=FLOATS, depth=16),
+    OddInput("float64.tif", tiff(UNIT.astype(np.float64)), note=FLOATS, depth=16),
     OddInput("float 0 to 255.tif", tiff(UNIT * 255), note="taken as 0 to 255", depth=16),
     OddInput("float color.tif", tiff((COLOR / 255).astype(np.float32), "rgb"), note=IN_COLOR, depth=16),
     OddInput("float NaN.tif", tiff(nan()), refused="no numbers (NaN or infinite: 1 of 768)"),
@@ -220,7 +223,7 @@ ODD_INPUTS = (
     ),
     OddInput("big.tif", tiff(GRAY16, bigtiff=True), depth=16),
     OddInput("big-endian.tif", tiff(GRAY16, byteorder=">"), depth=16),
-    OddInput("tiles.tif", tiff(GRAY16, tile=(16, 16), compression="zstd"), depth=16),
+    OddInput("tiles.tif", tiff(GRAY16, tile=(16, 16), compression="zstd"), note=TILES, depth=16),
     OddInput("webp inside.tif", tiff(COLOR, "rgb", compression="webp"), note=IN_COLOR),
     OddInput("pages.tif", animated("TIFF"), note="3 pages", frames=3),
     OddInput("cut short.tif", cut(encoded(L, "TIFF")), refused="--salvage"),

@@ -67,7 +67,7 @@ def test_the_verdict_of_a_gain_depends_on_interval_and_size(ours, stated, verdic
 @pytest.mark.parametrize(
     ("ours", "verdict"),
     [
-        (Estimate(-0.1, -0.4, 0.2), "reproduced"),
+        (Estimate(-0.1, -0.4, 0.2), "sign reproduced"),
         (Estimate(-0.1, -0.5, 0.2), "inconclusive"),
         (Estimate(-0.1, math.nan, math.nan), "inconclusive"),
         (Estimate(-0.6, -0.9, -0.3), "inconclusive"),

@@ -11,6 +11,7 @@ import shlex
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
@@ -146,6 +147,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture.convert("L").save(tmp_path / "old.jpg")
     hints = {"version": 2, "points": [{"x": 20, "y": 10, "color": "#c04020"}]}
     (tmp_path / "hints.json").write_text(json.dumps(hints), encoding="utf-8")
+    body = {"id": (tmp_path / "old.jpg").as_uri(), "type": "Image", "format": "image/jpeg"}
+    page = {"items": [{"type": "Annotation", "motivation": "painting", "body": body}]}
+    manifest = {"type": "Manifest", "items": [{"type": "Canvas", "items": [page]}]}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
 
@@ -154,3 +159,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("page", "text"), runnable())
 def test_python_blocks_run(page: str, text: str) -> None:
     exec(compile(text, page, "exec"), {"__name__": "__main__"})
+    if page == "docs/archive.md":  # the manifest offers the original and the result
+        (page_of_canvas,) = json.loads(Path("manifest.color.json").read_text())["items"][0]["items"]
+        gray, color = page_of_canvas["items"][0]["body"]["items"]
+        assert [Path(unquote(urlparse(each["id"]).path)).name for each in (gray, color)] == [
+            "old.jpg",
+            "old.color.jpg",
+        ]
+        assert Path("old.color.jpg").is_file()

@@ -1,11 +1,13 @@
 """The commands that measure the page *Results* and how far models follow their references."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from benchmarks import references
 from benchmarks.results import __main__ as results
 from PIL import Image
@@ -30,6 +32,21 @@ def test_a_table_replaces_what_stands_between_its_comments() -> None:
     )
     with pytest.raises(DataError, match="references"):
         results.with_table(page, "references", "new")
+
+
+def test_a_workflow_measures_the_authors_weights_on_demand(monkeypatch, capsys) -> None:
+    path = Path(__file__).parents[1] / ".github" / "workflows" / "published.yml"
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert list(workflow[True]) == ["workflow_dispatch"]  # yaml reads the key "on" as true
+    steps = workflow["jobs"]["published"]["steps"]
+    (command,) = [step["run"] for step in steps if "benchmarks.results" in step.get("run", "")]
+
+    def measure(data: Path, report: Path) -> None:
+        raise DataError(f"{report} from {data}")
+
+    monkeypatch.setattr(results, "measure_published", measure)
+    assert results.main(shlex.split(command)[3:]) == 2
+    assert capsys.readouterr().err == "report from data\n"
 
 
 def test_the_page_has_every_table_with_the_default() -> None:

@@ -199,7 +199,8 @@ def no_harm_verdict(ours: Estimate, margin: float) -> tuple[Verdict, str]:
         margin: Tolerated harm.
 
     Returns:
-        Reproduced: the whole interval is above ``-margin``. Not reproduced: it is below. Else inconclusive.
+        Sign reproduced: the whole interval is above ``-margin``. Not reproduced: it is below. Else
+        inconclusive.
     """
     if math.isnan(ours.value) or math.isnan(ours.low):
         return "inconclusive", "no interval is known"
@@ -207,7 +208,7 @@ def no_harm_verdict(ours: Estimate, margin: float) -> tuple[Verdict, str]:
         return "not reproduced", f"it costs more than the margin of {margin:g}"
     if not ours.low > -margin:
         return "inconclusive", f"the interval reaches beyond the margin of {margin:g}"
-    return "reproduced", f"margin -{margin:g}"
+    return "sign reproduced", f"margin -{margin:g}"
 
 
 def estimate(column: Column) -> Estimate:

@@ -29,8 +29,9 @@ levels.
 The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the numbers:
 
 - **reproduced**: the 95 % interval of the effect (bootstrap over pictures) lies on the paper's side of zero,
-  and the effect is at least half of the paper's; for a claim of no harm, the interval lies above the margin.
-- **sign reproduced**: it lies on the paper's side, and the paper states no comparable number.
+  and the effect is at least half of the paper's.
+- **sign reproduced**: it lies on the paper's side, and the paper states no comparable number; for a claim of
+  no harm, the interval lies above the margin.
 - **direction only**: it lies on the paper's side, but the effect is less than half of the paper's.
 - **inconclusive**: it reaches zero (or the margin), is not known, or chance may explain it among so many
   rows: p is 0.05 or more after Holm's adjustment over the page.

@@ -161,7 +161,7 @@ def colorize_file(
     color_options = _color_options(colorizer, given, folder, reference, strength, options)
     origin = None
     if color_options is not None:
-        origin = origin_of_result(color_options.origin_by(colorizer), digest_of(source))
+        origin = origin_of_result(color_options.origin_by(colorizer), digest_of(source), source.name)
     colored = color_file(opened, ready, target, origin, options)()
     for note in (*lost, *colored.notes):
         warnings.warn(note, UserWarning, stacklevel=2)

@@ -10,6 +10,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.cli.main import main
+from colorzoo.pictures.provenance import read_provenance
 from inference.test_frame import INSIDE, framed
 
 
@@ -41,6 +42,11 @@ def test_the_frame_of_a_scan_stays_gray_unless_told_otherwise(
     assert chroma(found)[edge].max() == chroma(part)[edge].max() == 0
     assert chroma(whole)[edge].max() > 0
     assert chroma(found).max() > 0
+    records = [read_provenance(path) for path in (found, whole, part)]
+    assert [bool(record and record.frame) for record in records] == [True, False, True]
+    assert records[2] is not None
+    assert (records[2].frame, records[2].name) == (rectangle, "scan.png")
+    assert float(records[2].doubt) > 0
     with pytest.warns(UserWarning, match="within the frame"):
         colorzoo.colorize(scan, "colorzoo2026", frame=tuple(INSIDE))
 

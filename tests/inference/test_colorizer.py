@@ -229,7 +229,7 @@ def test_predictions_that_are_not_finite_are_an_error() -> None:
 def test_a_device_out_of_memory_falls_back_to_the_cpu() -> None:
     colorizer = Colorizer(Painter(10.0, torch.OutOfMemoryError("CUDA out of memory.")), device="cpu")
     colorizer._network.device = torch.device("meta")  # stands for a graphics card
-    colored = colorizer.colorize(read_picture(np.full((20, 20), 128, np.uint8)))
+    colored = colorizer.colorize(gray_picture(20, 20))
     assert colored.notes == ("meta ran out of memory; colored on the CPU",)
     assert colored.ab.unique().tolist() == [10.0]
     assert colorizer.device.type == "cpu"

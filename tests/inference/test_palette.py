@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -10,7 +11,11 @@ from colorzoo import Guidance, create_model
 from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
 from colorzoo.data.decode import decode_rgb
 from colorzoo.guidance import Points
-from colorzoo.inference.palette import Distribution, next_point, suggest_colors
+from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.job import Job
+from colorzoo.inference.palette import Distribution, doubt_of, next_point, suggest_colors
+from colorzoo.inference.steps.colors import Colors, Solution
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.prediction import AbPrediction
 from colorzoo.testing.samples import sample_image
 
@@ -115,3 +120,29 @@ def test_a_hint_changes_the_suggestions_near_it_and_less_elsewhere() -> None:
     assert moved[5:7, 5:7].mean() > 2 * moved[-4:, -4:].mean()
     first = suggest_colors(after.at(24, 24), after.centers, float(lab[0, 0, 24, 24]))[0]
     assert math.hypot(first.ab[0] - 50, first.ab[1] - 40) < 20
+
+
+def doubt(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:
+    shown = torch.tensor(ab)[None, :, None, None].expand(1, 2, 16, 24)
+    return doubt_of(NetworkAnswer(Mock(spec=Job), Solution(Colors(shown), extras, ()), notes))
+
+
+def test_doubt_is_the_expected_distance_from_the_colors_that_are_shown() -> None:
+    logits = torch.full((1, 313, 4, 6), -30.0)
+    first, second = ((hull_centers() == torch.tensor(color)).all(dim=1) for color in ([50, 30], [50, -30]))
+    logits[:, first] = 0
+    assert doubt((50.0, 30.0), logits=logits) == pytest.approx(0, abs=1e-3)
+    assert doubt((50.0, 0.0), logits=logits) == pytest.approx(30, abs=1e-3)
+    logits[:, second] = 0
+    assert doubt((50.0, 30.0), logits=logits) == pytest.approx(30, abs=1e-3)
+    logits[:, second, :2] = -30
+    assert doubt((50.0, 30.0), logits=logits) == pytest.approx(15, abs=1e-3)
+
+
+def test_a_model_without_a_distribution_and_a_page_have_no_doubt() -> None:
+    logits = torch.full((1, 313, 4, 6), -30.0)
+    logits[:, 0] = 0
+    assert doubt((0.0, 0.0), logits=logits)
+    assert doubt((0.0, 0.0), NOTHING_TO_COLOR, logits=logits) is None
+    assert doubt((0.0, 0.0)) is None
+    assert doubt((0.0, 0.0), logits=torch.zeros(1, 313, 4, 6)) is None

@@ -47,6 +47,9 @@ def test_the_steps_of_a_point_in_their_order(colorizer: Colorizer) -> None:
         "take ab",
         "take colors",
         "scale chroma",
+        "is page",
+        "spare page",
+        "remark page",
         "solve",
     ]
 

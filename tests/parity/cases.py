@@ -43,6 +43,7 @@ WAITS_FOR = {
     "xcnet": "blanch2021",
     "gray2colornet": "lu2020",
     "sscn": "bai2022",
+    "yin2021": "yin2021",
 }
 
 

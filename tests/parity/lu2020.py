@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
+from colorzoo.networks.gated_transfer import encoder_maps
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.levels import all_depths, cosines
 from colorzoo.networks.scaling import scaled_to_rgb
@@ -46,7 +47,8 @@ def gray2colornet_net(golden: Golden) -> None:
 
 def check_inside(golden: Golden, network: Gray2ColorNet, given: Reference, every: dict[str, int]) -> None:
     """Compare what lies between input and output."""
-    maps, other = (network.encode(each) for each in (golden.tensor("in_l").to(given.ab), given.lightness))
+    pictures = golden.tensor("in_l").to(given.ab), given.lightness
+    maps, other = (encoder_maps(network.body, each) for each in pictures)
     for index, each in enumerate(maps, start=1):
         step = 2 if index == 1 else 1
         golden.close(f"out_body_model{index}", each[:1, :: every["body"], ::step, ::step])
@@ -54,8 +56,8 @@ def check_inside(golden: Golden, network: Gray2ColorNet, given: Reference, every
     golden.close("out_corr_max", cosines(*features).amax(dim=1))
     carried = network.transfer(maps, given)
     for index in range(3):
-        golden.close(f"out_align{3 - index}", carried.maps[index][:, :: every["align"]])
-        golden.close(f"out_global{index + 1}", carried.vectors[index].flatten(1))
+        golden.close(f"out_align{3 - index}", carried.matched[index][:, :: every["align"]])
+        golden.close(f"out_global{index + 1}", carried.general[index].flatten(1))
 
 
 @case("gray2colornet_losses")

@@ -22,7 +22,16 @@ from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
 
 ORIGIN = PictureProvenance(
-    "ab" * 32, "cd" * 32, "zhang2016", "ef" * 32, "0.2.0", '{"points": [{"color": "<&\\">"}]}'
+    "ab" * 32,
+    "cd" * 32,
+    "zhang2016",
+    "ef" * 32,
+    "0.2.0",
+    '{"points": [{"color": "<&\\">"}]}',
+    date="2026-01-01T00:00:00+00:00",
+    name='a "b" <c>.tif',
+    frame="1,2,30,40",
+    doubt="9.5",
 )
 TITLED = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -61,6 +70,38 @@ def test_xmp_of_the_source_is_kept_except_its_source_type() -> None:
     assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" in found
     algorithm = add_provenance(Metadata(xmp=TITLED % b""), replace(ORIGIN, trained=False)).xmp or b""
     assert b"digitalsourcetype/algorithmicallyEnhanced" in algorithm
+
+
+EARLIER = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"
+ xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#" xmp:CreatorTool="a scanner">
+<xmpMM:DerivedFrom rdf:parseType="Resource"><stRef:filePath>negative</stRef:filePath></xmpMM:DerivedFrom>
+<xmpMM:History><rdf:Seq><rdf:li rdf:parseType="Resource"/></rdf:Seq></xmpMM:History>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
+@pytest.mark.parametrize(("xmp", "tool", "events"), [(None, "colorzoo 0.2.0", 1), (EARLIER, "a scanner", 2)])
+def test_other_software_finds_source_history_and_system(xmp: bytes | None, tool: str, events: int) -> None:
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(add_provenance(Metadata(xmp=xmp), ORIGIN).xmp or b"")
+    names = {"rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "xmpMM": "http://ns.adobe.com/xap/1.0/mm/"}
+    (source,) = root.iterfind(".//xmpMM:DerivedFrom", names)
+    assert sorted(source.attrib.values()) == ['a "b" <c>.tif', f"urn:sha256:{'ab' * 32}"]
+    items = root.findall(".//xmpMM:History/rdf:Seq/rdf:li", names)
+    assert len(items) == events
+    assert {"colored by zhang2016", "colorzoo 0.2.0", ORIGIN.date} <= set(items[-1].attrib.values())
+    found = {key.rpartition("}")[2]: value for each in root.iter() for key, value in each.attrib.items()}
+    assert found["CreatorTool"] == tool
+    assert (found["AISystemUsed"], found["AISystemVersionUsed"]) == ("zhang2016", "colorzoo 0.2.0")
+    algorithm = add_provenance(Metadata(xmp=xmp), replace(ORIGIN, trained=False)).xmp or b""
+    assert b"AISystem" not in algorithm
+
+
+def test_a_name_that_xml_cannot_hold_is_escaped(tmp_path: Path) -> None:
+    found = read_provenance(written(tmp_path / "a.png", replace(ORIGIN, name="\udcff\x01.tif")))
+    assert found is not None
+    assert found.name == r"\udcff\x01.tif"
 
 
 def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) -> None:
@@ -118,10 +159,10 @@ def test_info_lists_a_folder_as_tree(tmp_path: Path, capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("box: 2 of 4 files have a record")
     assert [line.split("  of ")[0].rstrip() for line in lines[1:]] == [
-        f"  source.color.png  zhang2016, of {'ab' * 6}",
+        f"  source.color.png  zhang2016, {ORIGIN.date}, of {'ab' * 6}",
         "  source.png  no record",
         "  sub/",
-        f"    b.jpg  su2020, of {'ab' * 6}",
+        f"    b.jpg  su2020, {ORIGIN.date}, of {'ab' * 6}",
         "    source.png  no record",
     ]
     assert main(["info", str(tmp_path / "box"), "--json"]) == 0

@@ -13,7 +13,7 @@ STATIC = Path(colorzoo.studio.__path__[0]) / "static"
 SERVICE_WORKER = "serviceworker"  # a separate script, which is not bundled
 MODULES = {
     f"{folder}/{path.stem}": path.read_text(encoding="utf-8")
-    for folder in ("js", "worker")
+    for folder in ("js", "steps", "worker")
     for path in (STATIC / folder).glob("*.js")
     if path.stem != SERVICE_WORKER
 }

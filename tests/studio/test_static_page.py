@@ -52,13 +52,15 @@ def graph(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("name", "compares"), [("colorzoo2026", True), ("zhang2016_small", False)])
-def test_the_catalog_says_which_models_compare_places(
+def test_a_model_that_compares_places_has_a_graph_for_it(
     name: str, compares: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(static_page, "export_graph", lambda *_: (b"", ("rgb", "logits")))
+    for made in ("graph_of", "likeness_graph_of"):
+        monkeypatch.setattr(static_page, made, lambda *_: (b"", ("rgb", "logits")))
     graphs, facts = static_page.export_graphs(model_card(name))
-    assert facts["compares"] is compares
-    assert graphs.keys() >= {f"{name}.onnx.packed"}
+    assert facts["distribution"]
+    assert ("likeness_file" in facts) is compares
+    assert graphs.keys() == {value for key, value in facts.items() if key.endswith("file")}
 
 
 def test_a_compressed_graph_gives_the_same_results(graph: Path) -> None:

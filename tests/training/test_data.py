@@ -87,6 +87,7 @@ def test_broken_and_gray_pictures_are_skipped_and_named(tmp_path, caplog):
     assert [source.path[-7:] for source in data.train_data.sources] == ["p00.png", "p01.png", "p02.png"]
     for name in ("cut.png", "text.jpg", "empty.jpg", "gray.png"):
         assert name in caplog.text
+    assert "object at 0x" not in caplog.text
     kept = small_data(tmp_path, drop_gray=False)
     kept.setup("fit")
     assert len(kept.train_data) == 4

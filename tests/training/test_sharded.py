@@ -26,7 +26,6 @@ from colorzoo.weights import read_weights
 from colorzoo.weights.convert import pack_checkpoint
 
 SCRIPT = Path(__file__).with_name("sharded_ranks.py")
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")

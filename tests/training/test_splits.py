@@ -81,7 +81,6 @@ def process(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-@pytest.mark.timeout(120)
 def test_losses_over_the_batch_are_those_of_one_process(tmp_path: Path) -> None:
     start_processes(process, (str(tmp_path),), nprocs=2, start_method="fork")
     shares = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]

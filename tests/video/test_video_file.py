@@ -3,12 +3,16 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
+from colorzoo.video.whole import missing_bytes
 from tiny_video import (
     StubColorer,
     lightness_planes,
@@ -159,6 +163,22 @@ def test_colors_are_encoded_correctly(tmp_path: Path) -> None:
 
     lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None]).mean(dim=(0, 2, 3))
     assert (lab[1:] - 25).abs().max() < 1.5
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv", ".webm"])
+def test_a_result_tells_its_source_type(tmp_path: Path, extension: str) -> None:
+    source, out = write_video(tmp_path / "in.mkv", SCENES[:3]), tmp_path / f"out{extension}"
+    origin = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "test")
+    color_video(video, StubColorer(), parts, out, steady=0, size=32, origin=origin)
+    assert len(read_frames(out)) == 3
+    assert missing_bytes(out) == 0
+    if extension in (".mp4", ".mov"):
+        packet = out.read_bytes().partition(bytes.fromhex("be7acfcb97a942e89c71999491e3afac"))[2]
+        assert packet == add_provenance(Metadata(), origin).xmp
+    else:
+        with av.open(str(out)) as container:
+            assert container.metadata["DIGITAL_SOURCE_TYPE"] == origin.source_type
 
 
 def garbage(at: int):

@@ -76,7 +76,7 @@ def test_an_interrupted_join_is_resumed(tmp_path: Path) -> None:
 
     class KilledError(BaseException): ...
 
-    def killed(paths: list[Path], whole: Path) -> None:
+    def killed(paths: list[Path], whole: Path, _: object) -> None:
         FrameFolder.join(folder, paths[:1], whole)
         raise KilledError
 

@@ -15,11 +15,13 @@ from typing import Literal
 from torch import Tensor
 
 from colorzoo.batch.options import ReadyModel
+from colorzoo.batch.origin import origin_of_answer
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.answer import ColoredPicture
+from colorzoo.inference.answer import ColoredPicture, NetworkAnswer
 from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.memory import Memory
 from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
 from colorzoo.pictures.picture import Picture
@@ -158,15 +160,17 @@ def color_file(
         ColorzooError: A picture cannot be colored, or a frame cannot be read or written. No file is left.
     """
 
-    def color(picture: Picture, job: Job | None = None) -> ColoredPicture:
+    def color(picture: Picture, job: Job | None = None) -> NetworkAnswer:
         job = ready.job(picture) if job is None else job
-        return ready.colorizer.run(job, Memory()).on_picture()  # no picture of many is edited
+        return ready.colorizer.run(job, Memory())  # no picture of many is edited
 
     if opened.frames is not None:
         colored_file = _color_frames(opened, opened.frames, color, target, origin, options)
         return lambda: colored_file
     picture = opened.first.picture
-    colored = color(picture, job)
+    answer = color(picture, job)
+    colored = answer.on_picture()
+    found = None if origin is None else origin_of_answer(origin, answer)
     pale = () if job is None or _is_guided(ready) else _pale_notes(colored, job.part.lightness)
 
     def write() -> ColoredFile:
@@ -175,7 +179,7 @@ def color_file(
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays"
         steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
         save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
-        kept = _save(save, target, picture, origin, options)
+        kept = _save(save, target, picture, found, options)
         return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept), steps)
 
     return write
@@ -193,13 +197,14 @@ def _pale_notes(colored: ColoredPicture, lightness: Tensor) -> tuple[str, ...]:
     chroma = colored.ab.float().norm(dim=0) * (lightness[0, 0].to(colored.ab.device) < _PAPER)
     if float(chroma.mean()) >= _PALE:
         return ()
-    return ("almost no color was added; `colorzoo models --guidance regions` lists models for drawings",)
+    told = () if NOTHING_TO_COLOR in colored.notes else ("almost no color was added",)
+    return (*told, "`colorzoo models --guidance regions` lists models for drawings")
 
 
 def _color_frames(
     opened: OpenedFile,
     frames: Frames,
-    color: Callable[[Picture], ColoredPicture],
+    color: Callable[[Picture], NetworkAnswer],
     target: Path,
     origin: PictureProvenance | None,
     options: FileOptions,
@@ -211,7 +216,7 @@ def _color_frames(
 
     def colored(frame: PictureFrame, like: Picture) -> ColoredFrame:
         nonlocal model
-        result = color(frame.picture)
+        result = color(frame.picture).on_picture()
         model = result.model
         notes.update(dict.fromkeys((*frame.picture.notes, *result.notes)))
         return ColoredFrame(result.levels(depth_at(target, like)), like, frame.milliseconds, frame.hidden)

@@ -77,11 +77,11 @@ class ColorOptions:
         Raises:
             ColorzooError: There is no such model, or its weights cannot be had.
         """
-        own = asdict(self.settings)
-        names = ("size", "temperature", "render_factor", "quality", "frames", "engine")
-        options, engine = {name: own[name] for name in names}, str(self.settings.engine)
-        left_out = {"device", "precision", "engine", "allow_untrained"}  # they do not change the colors
-        settings = {name: value for name, value in own.items() if name not in left_out}
+        own, engine = asdict(self.settings), str(self.settings.engine)
+        shown = ("size", "temperature", "render_factor", "quality", "frames")
+        options = {name: own[name] for name in (*shown, "engine")}
+        decisive = (*shown, "strength", "alpha", "reference_weights", "reassigned")
+        settings = {name: own[name] for name in decisive}
         if self.settings.precision == "int8":  # its colors differ, those of the other precisions do not
             settings["precision"], engine = "int8", f"{engine} in int8"
             options["precision"] = "int8"

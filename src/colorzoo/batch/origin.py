@@ -13,6 +13,8 @@ from typing import Literal
 
 from colorzoo import __version__
 from colorzoo.guidance import Recipe
+from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.palette import doubt_of
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.registry import model_card
@@ -93,11 +95,19 @@ def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = Non
     )
 
 
-def origin_of_result(origin: PictureProvenance, source: str) -> PictureProvenance:
+def origin_of_result(origin: PictureProvenance, source: str, name: str = "") -> PictureProvenance:
     """Return the origin of one result, which is made now.
 
     Args:
         origin: What all results of these settings have in common.
         source: SHA-256 of the source file.
+        name: Its name without the folder.
     """
-    return replace(origin, source=source, date=current_date())
+    return replace(origin, source=source, date=current_date(), name=name)
+
+
+def origin_of_answer(origin: PictureProvenance, answer: NetworkAnswer) -> PictureProvenance:
+    """Return the origin of one result with what is known once it is colored: its frame, and the doubt."""
+    inside, doubt = answer.job.part.inside, doubt_of(answer)
+    frame = "" if inside is None else ",".join(map(str, inside))
+    return replace(origin, frame=frame, doubt="" if doubt is None else f"{doubt:.1f}")

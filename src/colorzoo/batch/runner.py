@@ -195,7 +195,8 @@ class _Run:
         ready = job.ready()
         try:
             source = job.source if isinstance(job.source, Path) else job.source()
-            origin = ready.origin and origin_of_result(ready.origin, digest_of(source))
+            name = Path(job.name).name
+            origin = ready.origin and origin_of_result(ready.origin, digest_of(source), name)
         except OSError as error:
             raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
         if job.target.parent not in self._folders:

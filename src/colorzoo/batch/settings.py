@@ -1,4 +1,4 @@
-"""Settings of a coloring besides its recipe: no torch, as the command line makes its options of them."""
+"""Settings of a coloring besides its recipe, of which the command line makes options; without torch."""
 
 from __future__ import annotations
 

@@ -203,6 +203,7 @@ def _color(
             size=colorer.size,
             border=border,
             tick=tick,
+            origin=origin if args.provenance == "embed" else None,
         )
     if args.provenance == "embed":
         write_sidecar(out, Metadata(), origin)

@@ -44,6 +44,7 @@ colorzoo colorize old.jpg --histogram-of sunset.jpg
 colorzoo colorize old.jpg --reference sunset.jpg --alpha 0.8
 colorzoo colorize album/ -o colored/
 colorzoo colorize album/ --fast -o colored/
+colorzoo colorize album/ -o colored/ --report report.html
 """
 
 _EXISTS = {
@@ -89,6 +90,9 @@ class RunOptions:
             standard input.
         failed: Write the names of the pictures that failed to a file, one a line; a zero byte behind each if
             one has a line break.
+        report: Write a report, to decide which results to publish: a page (.html) or a table (.csv), the most
+            doubtful pictures first; may be repeated.
+        checksums: With -o BAG/data: write checksums of all files there, as a bag (BagIt) around them.
         recipe_folder: Recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg.
         jobs: Threads that read and write beside the network (default: one per core, at most 8); 1 works on
             one picture at a time.
@@ -108,6 +112,8 @@ class RunOptions:
     provenance: Literal["embed", "none"] = field(default="embed", metadata=_FILES)
     from_list: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST", "option": "--from"})
     failed: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST"})
+    report: list[str] = field(default_factory=list, metadata=_RUN | {"metavar": "FILE"})
+    checksums: bool = field(default=False, metadata=_RUN)
     recipe_folder: str | None = field(default=None, metadata=_RUN | {"metavar": "DIR"})
     jobs: Annotated[int, Range(1, 64)] = field(
         default_factory=lambda: min(core_count(), 8), metadata=_RUN | {"metavar": "N"}
@@ -188,7 +194,38 @@ def run(args: argparse.Namespace) -> int:
         named = {"source": "-"} if args.pictures == ["-"] else {}
         print(json.dumps([_fields(args, result) | named for result in results], indent=1))
     _print_summary(summary, args.failed)
+    _write_reports(args.report, results)
+    if args.checksums and not args.dry_run:
+        _write_checksums(args.output)
     return summary.exit_code
+
+
+def _write_checksums(output: str) -> None:
+    from colorzoo.batch.bag import check_payload, write_bag
+    from colorzoo.progress import progress_bar
+
+    payload = check_payload(output)
+    with progress_bar("checksums", None) as advance:
+        manifest = write_bag(payload, advance)
+    print_line(f"colorzoo: checksums: {manifest}", sys.stderr)
+
+
+def _write_reports(paths: Sequence[str], results: Sequence[BatchResult]) -> None:
+    """Write the reports of a run.
+
+    Raises:
+        PictureError: One cannot be written.
+    """
+    if not paths:
+        return
+    from colorzoo.batch.report import read_entries, write_report
+    from colorzoo.progress import progress_bar
+
+    with progress_bar("report", len(results)) as advance:
+        entries = read_entries(results, advance)
+    for path in paths:
+        written = write_report(Path(path), entries)
+        print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -211,6 +248,17 @@ def _check_options(args: argparse.Namespace) -> None:
             raise ColorzooError(
                 f"-o {args.output} and --format {args.format} name two formats; leave one out"
             )
+    if args.checksums:
+        from colorzoo.batch.bag import check_payload
+
+        check_payload(args.output)
+    if args.report:
+        from colorzoo.batch.report import check_report
+
+        if args.dry_run or "-" in (*args.pictures, args.output):
+            raise ColorzooError("--report is of colored files; leave out --dry-run and -")
+        for path in args.report:
+            check_report(Path(path))
     if not args.pictures and args.from_list is None:
         raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
 

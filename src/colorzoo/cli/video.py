@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from colorzoo.cli._options import add_device_argument
+from colorzoo.cli.colorize import share_cores
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 
@@ -129,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
         write_frame(args)
         return 0
+    share_cores()
     keys = _parse_keys(args.key)
     if args.model:
         model_card(args.model)  # raises on an unknown name, before anything heavy is imported

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from colorzoo.atomic import write_atomic
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.decode import decode_rgb
+from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import StoredPicture, tensor_of
 from colorzoo.environment import core_count
@@ -112,8 +112,8 @@ def check_picture(source: StoredPicture) -> bool | str:
     try:
         with torch.inference_mode():
             return is_gray(decode_rgb(source.read(), short_side=_SIDE))
-    except (OSError, ValueError, SyntaxError) as error:
-        return f"{type(error).__name__}: {error}"
+    except UNREADABLE as error:
+        return why_unreadable(error)
 
 
 def _progress(count: int) -> AbstractContextManager[Callable[[int], None]]:

@@ -8,13 +8,12 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import torch
-from PIL import UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
-from colorzoo.data.decode import decode_classes, decode_rgb
+from colorzoo.data.decode import UNREADABLE, decode_classes, decode_rgb, why_unreadable
 from colorzoo.data.picture_table import ClassMaps, Pictures
 from colorzoo.data.sources import Sources, StoredPicture, find_sources
 from colorzoo.errors import DataError
@@ -153,10 +152,8 @@ def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
     """
     try:
         return decode_rgb(source.read(), short_side)
-    except (OSError, ValueError, SyntaxError) as error:
-        # the message of the first contains a memory address
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = "no picture format that Pillow knows" if unknown else " ".join(str(error).split())
+    except UNREADABLE as error:
+        reason = why_unreadable(error)
         raise DataError(
             f"{source.name!r} cannot be decoded ({reason}); `colorzoo data verify` lists all such files."
         ) from error
@@ -171,8 +168,9 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
     source = maps.sources[index]
     try:
         stored = decode_classes(source.read(), (rgb.shape[2], rgb.shape[1]))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"class map {source.name!r} cannot be read ({error}); unpack it again.") from error
+    except UNREADABLE as error:
+        reason = why_unreadable(error)
+        raise DataError(f"class map {source.name!r} cannot be read ({reason}); unpack it again.") from error
     return torch.from_numpy(maps.table[stored][np.newaxis])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,6 +15,15 @@ from colorzoo.pictures.formats import open_picture
 
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """Description of the resize filter, for reports."""
+UNREADABLE = (OSError, ValueError, SyntaxError)
+"""Errors of Pillow for files that are not pictures."""
+
+
+def why_unreadable(error: Exception) -> str:
+    """Return in a line why a picture does not decode."""
+    if isinstance(error, UnidentifiedImageError):  # its message contains a memory address
+        return "no picture format that Pillow knows"
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
-from colorzoo.data.decode import decode_rgb
+from colorzoo.data.decode import UNREADABLE, decode_rgb
 from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import DataError
@@ -70,7 +70,7 @@ def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
 def _shares_of(source: StoredPicture) -> tuple[str, Tensor | None]:
     try:
         rgb = decode_rgb(source.read(), _SHORT_SIDE)
-    except (OSError, ValueError, SyntaxError):
+    except UNREADABLE:
         return source.name, None
     ab = rgb_to_lab(rgb.float() / 255)[1:].flatten(1).T
     bins = soft_neighbors(ab, neighbors=1)[0][:, 0]

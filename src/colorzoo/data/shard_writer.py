@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from colorzoo.atomic import write_atomic
 from colorzoo.data.check import is_gray
-from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
+from colorzoo.data.decode import RESIZE_METHOD, UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.layouts import class_names
 from colorzoo.data.shards import INDEX, MANIFEST, Record, load_litdata, open_chunks
 from colorzoo.data.sources import StoredPicture, byte_count, find_sources
@@ -33,7 +33,6 @@ from colorzoo.progress import progress_bar
 from colorzoo.weights.files import sha256_of
 
 SPLITS = ("train", "val")
-_UNREADABLE = (OSError, ValueError, SyntaxError)  # raised by Pillow for files that are not pictures
 
 
 @dataclass(frozen=True)
@@ -295,11 +294,8 @@ def _records(job: _Job, record: _ChunkRecord) -> Iterator[Record]:
             data = item.source.read()
             gray = job.options.drop_gray and is_gray(decode_rgb(data, short_side=32))
             jpeg = b"" if gray else encode(data, job.options.short_side, job.options.quality)
-        except UnidentifiedImageError:  # its message contains a memory address
-            record.broken.append((item.name, "no picture format that Pillow knows"))
-            continue
-        except _UNREADABLE as error:
-            record.broken.append((item.name, f"{type(error).__name__}: {error}"))
+        except UNREADABLE as error:
+            record.broken.append((item.name, why_unreadable(error)))
             continue
         record.gray += gray
         if not gray:
@@ -382,7 +378,7 @@ def _verify_chunk(folder: Path, start: int, record: _ChunkRecord) -> int:
     for index in range(start, start + record.count):
         try:
             decode_rgb(bytes(reader[index][0]))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise DataError(
                 f"picture {index} in shard {str(path)!r} does not decode ({error}); {advice}"
             ) from error

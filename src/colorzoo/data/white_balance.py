@@ -48,6 +48,6 @@ def has_warm_cast(rgb: Tensor) -> Tensor:
     """
     red, green, blue = rgb.unbind(dim=1)
     opponent = torch.stack([red - green, (red + green) / 2 - blue], dim=1)
-    mean = opponent.mean(dim=(2, 3))
-    length = opponent.norm(dim=1).mean(dim=(1, 2)).clamp(min=1e-6)
-    return (mean.norm(dim=1) >= _ONE_HUE * length) & (mean[:, 1] >= _WARM)
+    mean: Tensor = opponent.mean(dim=(2, 3))
+    length: Tensor = opponent.square().sum(dim=1).sqrt().mean(dim=(1, 2)).clamp(min=1e-6)
+    return (mean.square().sum(dim=1).sqrt() >= _ONE_HUE * length) & (mean[:, 1] >= _WARM)

@@ -10,6 +10,7 @@ distribution over colors as ``logits``.
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from colorzoo.capabilities import ComparesPlaces
 from colorzoo.card import ModelCard
 from colorzoo.color.bins import bin_centers
 from colorzoo.engines.samples import sample_guidance, sample_input
@@ -86,22 +88,25 @@ class _TensorModel(nn.Module):
     Args:
         model: The model.
         template: Guidance with the kinds and fields that the tensors fill, in order.
+        extras: Names of further maps to return.
     """
 
-    def __init__(self, model: ColoringModel, template: Guidance) -> None:
+    def __init__(self, model: ColoringModel, template: Guidance, extras: Sequence[str]) -> None:
         super().__init__()
-        self.model, self.template = model, template
+        self.model, self.template, self.extras = model, template, extras
 
     def forward(self, lightness: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
-        return _outputs_of(self.model, (lightness, fill_guidance(self.template, tensors)))
+        return _outputs_of(self.model, (lightness, fill_guidance(self.template, tensors)), self.extras)
 
 
-def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
-    """Return the outputs of a model's graph: the picture, and the logits of a color distribution."""
+def _outputs_of(model: ColoringModel, sample: Sample, extras: Sequence[str]) -> dict[str, Tensor]:
+    """Return the outputs of a graph: the picture, the logits of a color distribution, and further maps."""
     prediction = model(*sample)
     found: dict[str, Tensor] = {model.output_kind: prediction.colors}
     logits = prediction.color_logits
-    return found if logits is None else {**found, "logits": logits}
+    if logits is not None:
+        found["logits"] = logits
+    return found | {name: prediction.extras[name] for name in extras}
 
 
 def export_model(
@@ -147,7 +152,12 @@ def graph_samples(card: ModelCard, kind: Format) -> tuple[Sample, list[Sample]]:
 
 
 def write_graph(
-    model: ColoringModel, traced: Sample, others: Sequence[Sample], out: Path, metadata: Mapping[str, str]
+    model: ColoringModel,
+    traced: Sample,
+    others: Sequence[Sample],
+    out: Path,
+    metadata: Mapping[str, str],
+    extras: Sequence[str] = (),
 ) -> ExportedGraph:
     """Write a graph, whole or not at all, and compare it with the model.
 
@@ -157,6 +167,7 @@ def write_graph(
         others: Samples to compare, of other sizes and numbers of pictures than the traced ones.
         out: File to write, ``.onnx`` or ``.pt2``.
         metadata: Entries to add to the file's metadata.
+        extras: Further maps of the prediction that the graph is to return.
 
     Raises:
         ColorzooError: No graph can be made of the model, or it takes none of the other samples.
@@ -168,20 +179,62 @@ def write_graph(
         warnings.simplefilter("ignore")  # of the exporters, about themselves
         part = Path(folder) / out.name
         with torch.inference_mode():
-            outputs = _outputs_of(model, traced)
+            outputs = _outputs_of(model, traced, extras)
         write = _write_onnx if _format(out) == "onnx" else _write_pt2
         with _one_line("it cannot be traced and written"):
-            program = trace(model, *traced)
+            program = trace(model, *traced, extras)
             graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
         sizes, differences = [], []
         for sample in others:
             batch, _, height, width = sample[0].shape
             with _one_line(f"the graph does not take {batch} x {height} x {width} pixels"):
-                differences.append(_difference(model, graph, sample))
+                differences.append(_difference(model, graph, sample, extras))
             sizes.append((height, width))
         part.replace(out)
     found = dict(zip(sizes, differences, strict=True))
     return ExportedGraph(out, inputs, tuple(outputs), _SIZES[_format(out)], found)
+
+
+class _Likeness(nn.Module):
+    """Likeness of places for graphs.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: ComparesPlaces) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, places: Tensor, mask: Tensor) -> Tensor:
+        return self.model.compare(places, mask)
+
+
+def export_likeness(model: ComparesPlaces, places: Tensor, out: Path) -> None:
+    """Write how a model compares places as an ONNX graph; see `ComparesPlaces.compare`.
+
+    Its inputs are ``places``, the output of another graph, and ``mask``; its output is ``likeness``.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+        places: Sample of them, ``(1, C, h, w)``.
+        out: File to write.
+
+    Raises:
+        ColorzooError: No graph can be made of it.
+    """
+    module = _Likeness(model)
+    mask = torch.zeros(1, 1, 4 * places.shape[2] - 3, 4 * places.shape[3] - 5)
+    mask[..., 20:30, 40:50] = 1
+    with TemporaryDirectory(prefix="colorzoo-") as folder, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # as above
+        part = Path(folder) / out.name
+        with _one_line("its likeness cannot be traced and written"):
+            size = {2: Dim.AUTO, 3: Dim.AUTO}
+            program = torch.export.export(module, (places, mask), dynamic_shapes=[size, size])
+            _write_onnx(program, part, ("places", "mask"), ("likeness",), {})
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(part, out)
 
 
 @contextmanager
@@ -203,17 +256,21 @@ def _one_line(what: str) -> Iterator[None]:
 
 
 @torch.no_grad()
-def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> ExportedProgram:
+def trace(
+    model: ColoringModel, lightness: Tensor, guidance: Guidance, extras: Sequence[str] = ()
+) -> ExportedProgram:
     """Return the graph of a model with dynamic batch size, height and width.
 
     Args:
         model: The model, in evaluation mode.
         lightness: ``(2, 1, H, W)``; a batch of 1 would become a constant of the graph.
         guidance: All kinds that the graph is to take.
+        extras: Further maps of the prediction to return.
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
-    return torch.export.export(_TensorModel(model, guidance), (lightness, tensors), dynamic_shapes=shapes)
+    module = _TensorModel(model, guidance, extras)
+    return torch.export.export(module, (lightness, tensors), dynamic_shapes=shapes)
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
@@ -301,11 +358,11 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
     return run
 
 
-def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
+def _difference(model: ColoringModel, graph: Graph, sample: Sample, extras: Sequence[str]) -> float:
     """Return the largest difference between graph and model on a sample, as a share of the full scale."""
     lightness, guidance = sample
     with torch.inference_mode():
-        expected = _outputs_of(model, sample)
+        expected = _outputs_of(model, sample, extras)
         found = graph([lightness, *guidance_tensors(guidance).values()])
     differences = []
     for name, value in expected.items():

@@ -22,8 +22,8 @@ VARIANCE_SHARE = 0.3
 MOST_COLUMNS = 256  # of 50 KB each; of more hints the free pixels are solved for at once
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 _BYTES_PER_ENTRY = 12  # of a sparse matrix: a float64 and an int32
-_LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise of a flat window
-_LEAST_WEIGHT = 1e-6  # relative to the largest; keeps all pixels connected, so the system is never singular
+LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise of a flat window
+LEAST_WEIGHT = 1e-6  # relative to the largest; keeps all pixels connected, so the system is never singular
 
 
 def propagate(
@@ -117,7 +117,7 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     """
     height, width = lightness.shape
     flat = lightness.ravel()
-    variance = np.maximum(variance_share * window_variance(lightness).ravel(), _LEAST_VARIANCE)
+    variance = np.maximum(variance_share * window_variance(lightness).ravel(), LEAST_VARIANCE)
     pairs = [_neighbors(height, width, dy, dx) for dy, dx in _NEIGHBORS]
     rows = np.concatenate([pixels for pixels, _ in pairs])
     columns = np.concatenate([others for _, others in pairs])
@@ -125,7 +125,7 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     least = np.full(flat.size, np.inf)
     np.minimum.at(least, rows, exponent)
     # relative to the most similar neighbor, so that an outlier's weights do not all underflow
-    weight = np.maximum(np.exp(least[rows] - exponent), _LEAST_WEIGHT)
+    weight = np.maximum(np.exp(least[rows] - exponent), LEAST_WEIGHT)
     weight /= np.bincount(rows, weight, flat.size)[rows]
     return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
 

@@ -23,8 +23,8 @@ from colorzoo.pictures.picture import Levels
 
 BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
 CUT = 3.5  # deviations beyond which a correction's weight is below a thousandth
-_LONGEST = 4  # times the working size; a longer strip is scaled by its long side
-_BICUBIC_A, _ANTIALIASED_A = -0.75, -0.5  # as in torch.nn.functional.interpolate
+LONGEST = 4  # times the working size; a longer strip is scaled by its long side
+BICUBIC, ANTIALIASED = -0.75, -0.5  # as in torch.nn.functional.interpolate
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
 """Shifts the lightness ``(rows, W)`` of a band, given its first row and the one after its last."""
@@ -206,7 +206,7 @@ def working_size(height: int, width: int, size: int) -> tuple[int, int]:
     The shorter side becomes ``size`` at the same aspect ratio; small pictures are not enlarged, and the
     longer side of a strip is limited to four times ``size``.
     """
-    scale = min(1.0, size / min(height, width), _LONGEST * size / max(height, width))
+    scale = min(1.0, size / min(height, width), LONGEST * size / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
@@ -243,7 +243,7 @@ class BandShrinker:
         top = max(0, int((first - 2 * width) / self._step - 0.5))
         bottom = min(self._size[0], int((self._row + 2 * width) / self._step + 0.5) + 1)
         centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * self._step
-        weights = _cubic((rows - centers[:, None]).abs() / width, _ANTIALIASED_A).float()
+        weights = _cubic((rows - centers[:, None]).abs() / width, ANTIALIASED).float()
         self._sums[top:bottom].addmm_(weights, band)
         self._totals[top:bottom] += weights.sum(dim=1, keepdim=True)
 
@@ -304,7 +304,7 @@ def bicubic_matrix(source: int, target: int) -> Tensor:
     return matrix.float()
 
 
-def _cubic(d: Tensor, a: float = _BICUBIC_A) -> Tensor:
+def _cubic(d: Tensor, a: float = BICUBIC) -> Tensor:
     """Return Keys' cubic kernel at distances."""
     near = ((a + 2) * d - (a + 3)) * d * d + 1  # powers would take five times as long
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a

@@ -27,7 +27,7 @@ from colorzoo.inference.inside import (
     find_inside,
 )
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.steps.point_corrections import MOST_POINTS
+from colorzoo.inference.steps.point_corrections import CORRECTIONS
 from colorzoo.pictures.picture import Picture
 from colorzoo.weights.files import digest_of
 
@@ -44,6 +44,7 @@ class Part:
         picture: Its pixels; None if they are elsewhere.
         surroundings: The whole picture around it; None if it is all of it.
         steps: How it was found.
+        is_frame: It is a frame of a film, and colored as its neighbors are.
     """
 
     lightness: Tensor
@@ -51,6 +52,7 @@ class Part:
     picture: Picture | None = None
     surroundings: Surroundings | None = None
     steps: tuple[Ran, ...] = ()
+    is_frame: bool = False
 
     @property
     def inside(self) -> Rectangle | None:
@@ -214,8 +216,8 @@ def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[Point
         raise GuidanceError(f"guidance for one picture was expected, its points are for {len(points.mask)}.")
     rows, columns = points.mask.shape[-2:]
     x_scale, y_scale = width / columns, height / rows
-    found = tuple(islice(points_to_hints(points), MOST_POINTS + 1))
-    if len(found) > MOST_POINTS:
+    found = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
+    if len(found) > CORRECTIONS.most_points:
         return ()
     scale = (x_scale + y_scale) / 2
     return tuple(replace(h, x=h.x * x_scale, y=h.y * y_scale, radius=h.radius * scale) for h in found)

@@ -18,19 +18,42 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.color.bins import bin_centers
-from colorzoo.prediction import Prediction
+from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
+from colorzoo.prediction import AbPrediction, Prediction
 
 PALETTE_COLORS = 9
-_STARTS = 5
-_ROUNDS = 30
-_SETTLED = 0.01  # CIE units
-_SHARPNESS = (
-    1.2  # on held-out pictures more truths lie near a suggestion than with 1 or 1.7; the paper's: 0.2
-)
-_NEGLIGIBLE = 1e-5  # share of a bin that moves no cluster
-_UNTRAINED = 0.93  # of the entropy of a uniform distribution; trained heads stay below 0.8 on photos
-_AROUND = 8  # of a picture's shorter side: how far to each side a point's effect is looked for
-_TAKEN_RADIUS = 3  # cells around a given point where no other is proposed
+
+
+@dataclass(frozen=True)
+class PaletteConstants:
+    """Constants of palettes.
+
+    Attributes:
+        starts: Starts of the k-means.
+        rounds: Most of its rounds.
+        settled: Move of the means in CIE units below which it ends.
+        sharpness: Factor on the logits: on held-out pictures more truths lie near a suggestion than with 1
+            or 1.7; the paper's is 0.2.
+        negligible: Share of a bin that moves no cluster, relative to the largest.
+        untrained: Entropy of random weights as a share of that of a uniform distribution; trained heads stay
+            below 0.8 on photos.
+        around: How far to each side a point's effect is looked for, as a fraction 1 / ``around`` of the
+            shorter side.
+        taken_radius: Cells around a given point where no other is proposed.
+    """
+
+    starts: int = 5
+    rounds: int = 30
+    settled: float = 0.01
+    sharpness: float = 1.2
+    negligible: float = 1e-5
+    untrained: float = 0.93
+    around: int = 8
+    taken_radius: int = 3
+
+
+PALETTE = PaletteConstants()
 
 
 @dataclass(frozen=True)
@@ -74,10 +97,10 @@ class Distribution:
             return None
         stride = round(prediction.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
-        if _entropy(log_share.exp()[0]).mean() > _UNTRAINED * math.log(logits.shape[1]):
+        if _entropy(log_share.exp()[0]).mean() > PALETTE.untrained * math.log(logits.shape[1]):
             return None
         centers, in_hull = bin_centers(logits.shape[1])
-        shares = F.softmax(_SHARPNESS * logits[0, in_hull].float(), dim=0)
+        shares = F.softmax(PALETTE.sharpness * logits[0, in_hull].float(), dim=0)
         return cls(shares.cpu(), centers[in_hull], max(1, stride))
 
     def at(self, x: float, y: float) -> Tensor:
@@ -90,6 +113,33 @@ class Distribution:
     def entropy(self) -> Tensor:
         """Return the uncertainty ``(h, w)`` in nats, from 0 to log Q."""
         return _entropy(self.probabilities)
+
+
+def distribution_of(answer: NetworkAnswer) -> Distribution | None:
+    """Return the distribution of colors of an answer; computing it takes longer than the picture."""
+    if "logits" not in answer.extras:
+        return None
+    with torch.inference_mode():
+        logits = answer.extras["logits"]
+        return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": logits}))
+
+
+def doubt_of(answer: NetworkAnswer) -> float | None:
+    """Return the color error that a model expects of its answer to a photo (ours).
+
+    That is the mean over the cells of ``sum_q p_q |c_q - ab|``: ``p`` is the predicted distribution over bins
+    with the centers ``c``, and ``ab`` the color of the cell. `benchmarks.doubt` compares it with true errors.
+
+    Returns:
+        The error in CIE units; None if the model predicts no distribution, and for a page, which stays gray.
+    """
+    distribution = distribution_of(answer)
+    if distribution is None or NOTHING_TO_COLOR in answer.notes:
+        return None
+    shares = distribution.probabilities
+    colors = F.interpolate(answer.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
+    apart = torch.cdist(distribution.centers, colors[0].flatten(1).T)
+    return float((shares.flatten(1) * apart).sum(dim=0).mean())
 
 
 def suggest_colors(
@@ -107,7 +157,7 @@ def suggest_colors(
         count: Largest number of colors.
     """
     shares = probabilities.double().cpu().numpy()
-    keep = shares > _NEGLIGIBLE * shares.max()
+    keep = shares > PALETTE.negligible * shares.max()
     weights = shares[keep] / shares[keep].sum()
     means, masses = weighted_clusters(centers.double().cpu().numpy()[keep], weights, count)
     lab = torch.cat([torch.full((len(means), 1), float(lightness)), torch.from_numpy(means).float()], dim=1)
@@ -134,15 +184,15 @@ def weighted_clusters(
         Means ``(K, 2)`` and the weight of each, heaviest first.
     """
     count = min(count, len(points))
-    means = np.stack([_spread_start(points, weights, count, seed) for seed in range(_STARTS)])
+    means = np.stack([_spread_start(points, weights, count, seed) for seed in range(PALETTE.starts)])
     weighted = np.column_stack([weights, weights[:, None] * points])
-    for _ in range(_ROUNDS):
+    for _ in range(PALETTE.rounds):
         nearest = _squared_distances(points, means).argmin(-1)
         member = nearest[:, None] == np.arange(count)[:, None]  # (S, K, N)
         sums = member.astype(np.float64) @ weighted
         mass = sums[..., 0]
         moved = np.where(mass[..., None] > 0, sums[..., 1:] / np.maximum(mass, 1e-12)[..., None], means)
-        settled = np.abs(moved - means).max() < _SETTLED
+        settled = np.abs(moved - means).max() < PALETTE.settled
         means = moved
         if settled:
             break
@@ -165,12 +215,12 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     """
     entropy = distribution.entropy()[None, None]
     smooth = F.avg_pool2d(entropy, 5, stride=1, padding=2, count_include_pad=False)[0, 0]
-    half = max(2, min(smooth.shape) // _AROUND)
+    half = max(2, min(smooth.shape) // PALETTE.around)
     smooth = smooth * F.avg_pool2d(entropy, 2 * half + 1, stride=1, padding=half)[0, 0]
     for x, y in taken:
         row, column = int(y / distribution.stride), int(x / distribution.stride)
-        rows = slice(max(0, row - _TAKEN_RADIUS), row + _TAKEN_RADIUS + 1)
-        smooth[rows, max(0, column - _TAKEN_RADIUS) : column + _TAKEN_RADIUS + 1] = -1.0
+        rows = slice(max(0, row - PALETTE.taken_radius), row + PALETTE.taken_radius + 1)
+        smooth[rows, max(0, column - PALETTE.taken_radius) : column + PALETTE.taken_radius + 1] = -1.0
     row, column = divmod(int(smooth.argmax()), smooth.shape[1])
     return (column + 0.5) * distribution.stride, (row + 0.5) * distribution.stride
 

@@ -54,6 +54,7 @@ from colorzoo.inference.steps.network import (
     propose_regions,
     run_network,
 )
+from colorzoo.inference.steps.pages import is_page, remark_page, spare_page
 from colorzoo.inference.steps.points import (
     draw_points,
     enforce_points,
@@ -99,6 +100,10 @@ def plan(job: Job) -> Node[Solution]:
         remarks.append(node(take_remarks, node(draw_sketch, job.part.node)))
     prediction = _run(job, _points(job, job.recipe.points))
     colors = _with_areas(job, _colors(job, prediction))
+    if not (job.kinds or job.recipe.areas or job.paints or job.part.is_frame):  # who gives colors wants them
+        page = node(is_page, job.part.node)
+        colors, remark = node(spare_page, colors, page), node(remark_page, page)
+        remarks.append(remark)
     return node(solve, colors, prediction, *remarks)
 
 

@@ -83,20 +83,30 @@ def upconv4x4(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)
 
 
-class InstanceNorm(nn.Module):
-    """Instance normalization without weights, whose gradient is right on every device.
+def instance_norm(x: Tensor) -> Tensor:
+    """Normalize each channel ``(H, W)`` of ``(B, C, H, W)``, with a gradient that is right on every device.
 
     Examples:
-        >>> InstanceNorm()(torch.rand(2, 8, 4, 6)).mean(dim=(2, 3)).abs().max() < 1e-6
+        >>> instance_norm(torch.rand(2, 8, 4, 6)).mean(dim=(2, 3)).abs().max() < 1e-6
         tensor(True)
 
     `torch.nn.functional.instance_norm` of torch 2.14 has a wrong gradient on CPUs for a batch of one picture
     if the incoming one is in *channels-last* memory; a group per channel is the same function.
     """
+    return F.group_norm(x, x.shape[1])
+
+
+class InstanceNorm(nn.Module):
+    """Layer of `instance_norm`.
+
+    Examples:
+        >>> InstanceNorm()(torch.rand(2, 8, 4, 6)).shape
+        torch.Size([2, 8, 4, 6])
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize each channel ``(H, W)`` of ``(B, C, H, W)``, of at least two pixels."""
-        return F.group_norm(x, x.shape[1])
+        return instance_norm(x)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.blocks import InstanceNorm, instance_norm, scaled_width
 
 _SLOPE = 0.2
 _CHANNELS = (64, 64, 128, 256, 512, 1024)
@@ -56,6 +56,24 @@ class PatchDiscriminator(nn.Module):
 def _conv_norm(fan_in: int, fan_out: int, *, stride: int) -> list[nn.Module]:
     conv = nn.Conv2d(fan_in, fan_out, 4, stride=stride, padding=1, bias=False)
     return [conv, nn.BatchNorm2d(fan_out), nn.LeakyReLU(_SLOPE)]
+
+
+def pixel_patch_discriminator(width: float = 1.0) -> nn.Sequential:
+    """Return a PatchGAN with a first layer of 1 x 1 and instance normalization (Lu et al. 2020).
+
+    Examples:
+        >>> pixel_patch_discriminator(0.25)(torch.rand(2, 3, 64, 64)).shape
+        torch.Size([2, 1, 6, 6])
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is published.
+    """
+    c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))
+    layers: list[nn.Module] = [nn.Conv2d(3, c32, 1), nn.LeakyReLU(_SLOPE)]
+    for fan_in, fan_out, stride in ((c32, c64, 2), (c64, c128, 2), (c128, c256, 2), (c256, c512, 1)):
+        convolution = nn.Conv2d(fan_in, fan_out, 4, stride=stride, padding=1)
+        layers += [convolution, InstanceNorm(), nn.LeakyReLU(_SLOPE)]
+    return nn.Sequential(*layers, nn.Conv2d(c512, 1, 4, padding=1))
 
 
 class DiscriminatorOutput(NamedTuple):
@@ -116,7 +134,7 @@ class AttentionDiscriminator(nn.Module):
         features = x
         for index, layer in enumerate(self.layers):
             x = layer(x)
-            x = F.leaky_relu(F.instance_norm(x) if index else x, _SLOPE)
+            x = F.leaky_relu(instance_norm(x) if index else x, _SLOPE)
             if index == 1:
                 x = self.attention(x)
             if index <= 3:

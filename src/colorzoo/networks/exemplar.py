@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import conv3x3, scaled_width
+from colorzoo.networks.blocks import conv3x3, instance_norm, scaled_width
 from colorzoo.networks.matching import STRIDE
 
 AB_RANGE = 128.0  # of the output, CIE units
@@ -179,7 +179,7 @@ def _run(layers: nn.ModuleList, x: Tensor) -> Tensor:
     """Apply each layer and ReLU, then instance normalization."""
     for layer in layers:
         x = F.relu(layer(x))
-    return F.instance_norm(x)
+    return instance_norm(x)
 
 
 def _double(x: Tensor) -> Tensor:

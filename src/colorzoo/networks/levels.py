@@ -1,7 +1,7 @@
 """Parts of the exemplar networks that grew out of Zhang et al. 2017's: features of all depths, and a decoder.
 
-Gray2ColorNet (Lu et al. 2020) and SSCN (Bai et al. 2022) match places by features of all depths of an encoder
-and mix what they find into a decoder of three levels.
+Gray2ColorNet (Lu et al. 2020), its successor (Yin et al. 2021) and SSCN (Bai et al. 2022) match places by
+features of all depths of an encoder and mix what they find into a decoder of three levels.
 """
 
 from __future__ import annotations
@@ -75,29 +75,6 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
     first = nn.Sequential(conv3x3(channels, channels), InstanceNorm(), nn.ReLU())
     blocks = nn.Sequential(first, _Residual(channels), _Residual(channels))
     return DecoderLevel(blocks, (channels, skip, out), fusing(out, convolutions, *last))
-
-
-class ColorMaps(nn.Module):
-    """Maps of a reference's colors, the "reference network": one part before the match, two after it.
-
-    Args:
-        channels: Channels of its four blocks.
-    """
-
-    def __init__(self, channels: tuple[int, int, int, int]) -> None:
-        super().__init__()
-        ins = (2, *channels[:-1])
-        self.blocks = nn.ModuleList(normalized_stack(i, o, o) for i, o in zip(ins, channels, strict=True))
-
-    def values(self, ab: Tensor) -> Tensor:
-        """Return the maps ``(B, C, side / 2, side / 2)`` that matched places carry over."""
-        found: Tensor = self.blocks[1](self.blocks[0](ab)[:, :, ::2, ::2])
-        return found
-
-    def deeper(self, carried: Tensor) -> list[Tensor]:
-        """Return maps at H/2, H/4 and H/8 for what was carried over to H/2."""
-        middle = self.blocks[2](carried[:, :, ::2, ::2])
-        return [carried, middle, self.blocks[3](middle[:, :, ::2, ::2])]
 
 
 def all_depths(maps: Iterable[Tensor], size: torch.Size) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.blocks import instance_norm, scaled_width
 
 STRIDE = 4
 """Pixels per place of the map, each way."""
@@ -296,8 +296,8 @@ class _Branch(nn.Module):
         self.prelu2 = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _nearest(self.prelu1(F.instance_norm(self.conv1(x))), self.scales[0])
-        return _nearest(self.prelu2(F.instance_norm(self.conv2(x))), self.scales[1])
+        x = _nearest(self.prelu1(instance_norm(self.conv1(x))), self.scales[0])
+        return _nearest(self.prelu2(instance_norm(self.conv2(x))), self.scales[1])
 
 
 class _Residual(nn.Module):
@@ -310,8 +310,8 @@ class _Residual(nn.Module):
         self.prelu = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.prelu(F.instance_norm(self.conv1(x)))
-        activated: Tensor = self.prelu(F.instance_norm(self.conv2(inner)) + x)
+        inner = self.prelu(instance_norm(self.conv1(x)))
+        activated: Tensor = self.prelu(instance_norm(self.conv2(inner)) + x)
         return activated
 
 

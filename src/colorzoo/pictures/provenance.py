@@ -22,20 +22,34 @@ from colorzoo.pictures.write import XMP_FORMATS, fits_jpeg, write_whole
 
 NAMESPACE = "urn:colorzoo:origin:1"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_XMP = "http://ns.adobe.com/xap/1.0/"
 _SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
     '<?xpacket end="w"?>'
 )
-_OURS = re.compile(rf'<rdf:Description\b[^>]*xmlns:colorzoo="{NAMESPACE}"[^>]*/>', re.DOTALL)
-_SOURCE_TYPE = re.compile(
-    r"\sIptc4xmpExt:DigitalSourceType\s*=\s*(\"[^\"]*\"|'[^']*')"
-    r"|<Iptc4xmpExt:DigitalSourceType\b[^>]*/>"
-    r"|<Iptc4xmpExt:DigitalSourceType\b.*?</Iptc4xmpExt:DigitalSourceType>",
+_OURS = re.compile(
+    rf'<rdf:Description\b[^>]*xmlns:colorzoo="{NAMESPACE}"[^>]*(?:/>|(?<!/)>.*?</rdf:Description>)', re.DOTALL
+)
+_REPLACED = (
+    "Iptc4xmpExt:DigitalSourceType",
+    "Iptc4xmpExt:AISystemUsed",
+    "Iptc4xmpExt:AISystemVersionUsed",
+    "xmpMM:DerivedFrom",
+)
+_PROPERTIES = re.compile(  # as attributes or as elements
+    "|".join(
+        rf"\s{name}\s*=\s*(?:\"[^\"]*\"|'[^']*')|<{name}\b[^>]*/>|<{name}\b.*?</{name}>" for name in _REPLACED
+    ),
     re.DOTALL,
 )
-_LATER_FIELDS = ("options", "files", "date")  # left out where they are empty
+_CREATOR_TOOL = re.compile(r"[\s<]xmp:CreatorTool\b")
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
+_EVENTS = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
+_REFERENCES = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
+_LATER_FIELDS = ("options", "files", "date", "name", "frame", "doubt")  # left out where they are empty
 _LONGEST_RECIPE = 16_000  # characters; one segment of a JPEG holds 65,000 bytes
 
 
@@ -60,6 +74,9 @@ class PictureProvenance:
         options: JSON of the settings that no recipe holds, by their names on the command line.
         files: JSON list of the files besides the source: ``use``, ``name`` without folder, ``sha256``.
         date: UTC time at which the result was made, ISO 8601.
+        name: Name of the source file, without its folder.
+        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole picture.
+        doubt: Color error that the model expects of itself, in CIE units; empty if it tells none.
     """
 
     source: str
@@ -73,6 +90,9 @@ class PictureProvenance:
     options: str = ""
     files: str = ""
     date: str = ""
+    name: str = ""
+    frame: str = ""
+    doubt: str = ""
 
     @property
     def source_type(self) -> str:
@@ -91,14 +111,21 @@ def current_date() -> str:
 def add_provenance(metadata: Metadata, provenance: PictureProvenance) -> Metadata:
     """Return metadata whose XMP holds the provenance, in place of an earlier one.
 
-    It also sets the IPTC digital source type: changed by a trained model, or by an algorithm.
+    Other software finds the source in ``xmpMM:DerivedFrom``, the coloring at the end of ``xmpMM:History``,
+    and what IPTC asks of pictures by trained models: the digital source type, the system and its version
+    (Photo Metadata Standard 2025.1).
     """
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
-    packet = _SOURCE_TYPE.sub("", _OURS.sub("", packet))
+    packet = _PROPERTIES.sub("", _OURS.sub("", packet))
     if "</rdf:RDF>" not in packet:  # absent or malformed
         packet = _PACKET
+    event = _event(provenance)
+    continued = _with_event(packet, event)
+    history = f"<xmpMM:History><rdf:Seq>{event}</rdf:Seq></xmpMM:History>" if continued is None else ""
+    packet = packet if continued is None else continued
+    added = _tags("xmp", _XMP, CreatorTool=_software(provenance)) if not _CREATOR_TOOL.search(packet) else ""
     before, end, after = packet.rpartition("</rdf:RDF>")
-    return replace(metadata, xmp=f"{before}{_description(provenance)}{end}{after}".encode())
+    return replace(metadata, xmp=f"{before}{_description(provenance, added, history)}{end}{after}".encode())
 
 
 def sidecar_path(path: Path) -> Path:
@@ -205,16 +232,55 @@ def read_provenance(path: Path) -> PictureProvenance | None:
     return parsed
 
 
-def _description(provenance: PictureProvenance) -> str:
+def _description(provenance: PictureProvenance, attributes: str, history: str) -> str:
     values = {f.name: str(getattr(provenance, f.name)) for f in fields(PictureProvenance)}
     values = {name: value for name, value in values.items() if value or name not in _LATER_FIELDS}
     if len(values["recipe"]) > _LONGEST_RECIPE:
         values["recipe"] = ""
-    given = " ".join(f'colorzoo:{name}="{html.escape(value)}"' for name, value in values.items())
+    iptc = {"DigitalSourceType": provenance.source_type}
+    if provenance.trained:
+        iptc |= {"AISystemUsed": provenance.model, "AISystemVersionUsed": _software(provenance)}
+    reference = {"instanceID": f"urn:sha256:{provenance.source}"}
+    reference |= {"filePath": provenance.name} if provenance.name else {}
     return (
-        f'<rdf:Description rdf:about="" xmlns:colorzoo="{NAMESPACE}" {given} xmlns:Iptc4xmpExt="{_IPTC}" '
-        f'Iptc4xmpExt:DigitalSourceType="{provenance.source_type}"/>'
+        f'<rdf:Description rdf:about=""{_tags("colorzoo", NAMESPACE, **values)}'
+        f'{_tags("Iptc4xmpExt", _IPTC, **iptc)}{attributes} xmlns:xmpMM="{_MEDIA}">'
+        f"<xmpMM:DerivedFrom{_tags('stRef', _REFERENCES, **reference)}/>{history}</rdf:Description>"
     )
+
+
+def _event(provenance: PictureProvenance) -> str:
+    """Return the coloring as an item of a history."""
+    event = {
+        "action": "edited",
+        "parameters": f"colored by {provenance.model}",
+        "softwareAgent": _software(provenance),
+        "changed": "/content",
+    }
+    event |= {"when": provenance.date} if provenance.date else {}
+    return f"<rdf:li{_tags('stEvt', _EVENTS, **event)}/>"
+
+
+def _with_event(packet: str, event: str) -> str | None:
+    """Return a packet with one more item of its history; None if it has no history."""
+    start = packet.find("<xmpMM:History")
+    end = packet.rfind("</rdf:Seq>", start, packet.find("</xmpMM:History>", start)) if start >= 0 else -1
+    return None if end < 0 else packet[:end] + event + packet[end:]
+
+
+def _software(provenance: PictureProvenance) -> str:
+    return f"colorzoo {provenance.version}".rstrip()
+
+
+def _tags(prefix: str, namespace: str, **values: str) -> str:
+    """Return attributes of a namespace, with its declaration."""
+    given = "".join(f' {prefix}:{name}="{_escaped(value)}"' for name, value in values.items())
+    return f' xmlns:{prefix}="{namespace}"{given}'
+
+
+def _escaped(value: str) -> str:
+    """Return the text of an attribute; what XML cannot hold is written as in Python."""
+    return html.escape(_NO_XML.sub(lambda found: repr(found[0])[1:-1], value))
 
 
 def _parsed(packet: bytes | None) -> PictureProvenance | None:

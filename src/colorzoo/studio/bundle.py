@@ -1,8 +1,9 @@
 """Bundle the pad's scripts into one ES module each: a notebook widget cannot import a second file.
 
-The sources in ``static/js`` (the page) and ``static/worker`` (coloring in the browser) are plain ES modules
-with imports at the top and one list of exports at the bottom. Bundling removes those lines and puts each
-module after its imports. All modules share one scope: a name that is declared twice is a syntax error.
+The sources in ``static/js`` (the page), ``static/worker`` (coloring in the browser) and ``static/steps`` (its
+steps, named as those of `colorzoo.inference`) are plain ES modules with imports at the top and one list of
+exports at the bottom. Bundling removes those lines and puts each module after its imports. All modules share
+one scope: a name that is declared twice is a syntax error.
 """
 
 from __future__ import annotations

@@ -17,8 +17,6 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
 from colorzoo.inference.inside import Surroundings, crop_map
 from colorzoo.inference.job import Job, Part
-from colorzoo.inference.palette import Distribution
-from colorzoo.prediction import AbPrediction
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.photo import Photo, fit_size, jpeg
 from colorzoo.studio.protocol import Limits
@@ -26,15 +24,6 @@ from colorzoo.studio.workers import ThreadCountChooser
 
 Quality = Literal["drag", "final", "full"]
 _STAGES = ("prepare", "network", "join", "encode")
-
-
-def distribution_of(answer: NetworkAnswer) -> Distribution | None:
-    """Return the distribution of colors of an answer; computing it takes longer than the picture."""
-    if "logits" not in answer.extras:
-        return None
-    with torch.inference_mode():
-        logits = answer.extras["logits"]
-        return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": logits}))
 
 
 def match_of(answer: NetworkAnswer) -> Tensor | None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 
 from colorzoo.batch.options import options_of
-from colorzoo.batch.origin import UsedFile, origin_of_model, origin_of_result
+from colorzoo.batch.origin import UsedFile, origin_of_answer, origin_of_model, origin_of_result
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
@@ -23,6 +23,7 @@ from colorzoo.guidance.recipe import read_reach
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.overlays import without_paint
+from colorzoo.inference.palette import distribution_of
 from colorzoo.inference.references import as_reference, describe_statistics, require_color, without_color
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.picture import is_gray
@@ -34,7 +35,6 @@ from colorzoo.studio.coloring import (
     Quality,
     color_at,
     displayed_points,
-    distribution_of,
     match_of,
     predict,
     preview,
@@ -434,7 +434,8 @@ def _export(ctx: Context) -> Iterator[Message]:
     exemplar = None if reference is None else Exemplar(reference.rgb)
     if large:
         yield ctx.answer("progress", share=0.25)
-    colored = colorizer.colorize(picture, recipe, reference=exemplar)
+    answer = colorizer.run(colorizer.job(picture, recipe, reference=exemplar))
+    colored = answer.on_picture()
     notes = [*picture.notes, *colored.notes]
     if large:
         yield ctx.answer("progress", share=0.5)
@@ -443,7 +444,8 @@ def _export(ctx: Context) -> Iterator[Message]:
         unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
         data = encode_layers(kind, picture, colored.levels(), unpainted)
     else:
-        origin = origin_of_result(_origin(colorizer, recipe, reference, quality), photo.sha256)
+        origin = _origin(colorizer, recipe, reference, quality)
+        origin = origin_of_answer(origin_of_result(origin, photo.sha256, photo.name), answer)
         marked = replace(picture, metadata=add_provenance(picture.metadata, origin))
         levels = colored.levels(depth_at(name, picture))
         if large:

@@ -33,9 +33,9 @@ from colorzoo.studio.coloring import PadRequest, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
-_POINT = 1.5  # radius of a new point in pixels of the network
-_REACH_STEPS = 23  # of the slider, without its ends
-_TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
+NEW_POINT = 1.5  # radius of a new point in pixels of the network
+REACH_STEPS = 23  # of the slider, without its ends
+TINT, TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
 def describe_regions(request: PadRequest, result: NetworkAnswer) -> tuple[dict[str, Any], bytes]:
@@ -198,10 +198,10 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     weight = torch.ones(request.lightness().shape[2:])
     if is_limited(point):
         weight = request.colorizer.result(extent_of(request.job(), [point])).weight
-    alpha = (weight * _TINT_ALPHA).round().byte().numpy()
+    alpha = (weight * TINT_ALPHA).round().byte().numpy()
     if request.photo.window is not None:
         alpha = request.photo.window.surrounded(alpha)
-    tint = np.dstack([np.broadcast_to(np.array(_TINT, np.uint8), (*alpha.shape, 3)), alpha])
+    tint = np.dstack([np.broadcast_to(np.array(TINT, np.uint8), (*alpha.shape, 3)), alpha])
     file = io.BytesIO()
     Image.fromarray(tint).save(file, "PNG")
     return file.getvalue()
@@ -215,14 +215,14 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
         point: The point, in pixels of the photo.
     """
     paths, alike = _search(request, point)
-    return even_reaches(paths.costs, alike, _REACH_STEPS)
+    return even_reaches(paths.costs, alike, REACH_STEPS)
 
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
     """Return a reach for a new point at x and y of the photo; None if the model cannot tell."""
     if "points" not in request.colorizer.model.accepts:
         return None
-    radius = _POINT * min(request.photo.size) / min(request.lightness().shape[2:])
+    radius = NEW_POINT * min(request.photo.size) / min(request.lightness().shape[2:])
     paths, alike = _search(request, PointHint(*place, radius))
     return None if alike is None else find_start(paths.costs, alike)
 

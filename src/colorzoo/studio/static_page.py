@@ -19,18 +19,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 
 from colorzoo import __version__
 from colorzoo.capabilities import ComparesPlaces
 from colorzoo.card import ModelCard, Weights
 from colorzoo.color import grid_centers, hull_centers, hull_mask
-from colorzoo.engines.export import export_model
+from colorzoo.engines.export import export_likeness, graph_samples, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance.recipe import MAX_POINTS
+from colorzoo.inference.palette import PALETTE
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.pictures.read import read_picture
@@ -38,6 +40,7 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.studio.bundle import bundled_module, pad_module, pad_style
 from colorzoo.studio.models import menu_entry
 from colorzoo.studio.protocol import Limits
+from colorzoo.studio.step_constants import step_constants
 from colorzoo.weights.catalog import cache_home, list_weights
 from colorzoo.weights.download import fetch
 
@@ -53,7 +56,7 @@ _MARKER = "colorzoo-page.json"  # a folder with this file is a page, which may b
 _GUIDANCE = frozenset({"points", "statistics", "exemplar"})  # implemented in JavaScript
 _FULL_PIXELS = 50_000_000
 TELL_EVERY = 30.0  # seconds
-_PALETTE_STARTS, _PALETTE_COLORS = 5, 32  # k-means of the palette; the first start is not random
+_PALETTE_COLORS = 32  # most suggestions
 
 _RUNTIME_VERSION = "1.30.0"
 _RUNTIME_INTEGRITY = (
@@ -228,11 +231,12 @@ def _catalog(
         "view": Limits().view_side,
         "limits": limits | {"formats": ["png", "jpeg"]},
         "models": entries,
+        "constants": step_constants(),
         "hull": hull_centers().int().tolist(),
         "grid": grid_centers().int().tolist(),
         "shown": hull_mask().nonzero().flatten().tolist(),
         "draws": [
-            np.random.default_rng(seed).random(_PALETTE_COLORS).tolist() for seed in range(1, _PALETTE_STARTS)
+            np.random.default_rng(seed).random(_PALETTE_COLORS).tolist() for seed in range(1, PALETTE.starts)
         ],
     }
 
@@ -329,32 +333,58 @@ def _pack(data: bytes) -> bytes:
 def export_graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return a model's graphs by file name, and its fields in the catalog.
 
-    A model with a reference has two graphs, since it also colors without one.
+    A model with a reference has two graphs, since it also colors without one, and a model that compares
+    places has one for that.
     """
     (weights,) = [row.weights for row in list_weights([card]) if row.where == "embedded"]
     model = create_coloring_model(card.name)
     mark = fingerprint(model)  # includes weights borrowed from another model
     card = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "classes"))
     plain = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "exemplar"))
-    graph, outputs = export_graph(plain, f"{card.name}-{mark}")
-    facts = {
-        "file": f"{card.name}.onnx.packed",
-        "distribution": "logits" in outputs,
-        "size": model.working_size,
-        "compares": isinstance(model, ComparesPlaces),
-    }
-    graphs = {f"{card.name}.onnx.packed": graph}
+    file = f"{card.name}.onnx.packed"
+    graph, outputs = graph_of(model, plain, f"{card.name}-{mark}")
+    graphs = {file: graph}
+    facts: dict[str, Any] = {"file": file, "distribution": "logits" in outputs, "size": model.working_size}
     if plain != card:
         facts["exemplar_file"] = f"{card.name}.exemplar.onnx.packed"
-        graphs[f"{card.name}.exemplar.onnx.packed"], _ = export_graph(card, f"{card.name}-exemplar-{mark}")
+        graphs[facts["exemplar_file"]], _ = graph_of(model, card, f"{card.name}-exemplar-{mark}")
+    if isinstance(model, ComparesPlaces):
+        facts["likeness_file"] = f"{card.name}.likeness.onnx.packed"
+        graphs[facts["likeness_file"]], _ = likeness_graph_of(model, plain, f"{card.name}-likeness-{mark}")
     return graphs, facts | {"weights": weights.sha256 or ""}
 
 
-def export_graph(card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a packed graph, exported once and then cached, and the names of its outputs."""
+def graph_of(model: ColoringModel, card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a packed graph of a model, exported once and then cached, and the names of its outputs.
+
+    Args:
+        model: The model.
+        card: Its card, with the guidance that the graph is to take.
+        name: Name in the cache.
+    """
+    extras = ("places",) if isinstance(model, ComparesPlaces) else ()
+
+    def write(path: Path) -> None:
+        write_graph(model, *graph_samples(card, "onnx"), path, {"model": card.name}, extras)
+
+    return _cached_graph("-".join((name, *extras)), write)
+
+
+def likeness_graph_of(model: ColoringModel, card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return the packed graph by which a model compares places; see `graph_of`."""
+
+    def write(path: Path) -> None:
+        with torch.inference_mode():
+            places = model(*graph_samples(card, "onnx")[0]).extras["places"][:1]
+        export_likeness(cast(ComparesPlaces, model), places.clone(), path)
+
+    return _cached_graph(name, write)
+
+
+def _cached_graph(name: str, write: Callable[[Path], None]) -> tuple[bytes, tuple[str, ...]]:
     cached = cache_home() / "graphs" / f"page-{name}-{__version__}.onnx"
     if not cached.is_file():
-        export_model(card, cached)
+        write(cached)
     graph, outputs = compress_weights(cached)
     return _pack(graph), outputs
 

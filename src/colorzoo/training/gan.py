@@ -14,6 +14,7 @@ How this differs from other trainings:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Unpack, cast
 
 from lightning.pytorch import Trainer
@@ -28,6 +29,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
+from colorzoo.settings import Width
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -41,6 +43,21 @@ from colorzoo.training.optimization import (
 from colorzoo.training.stages import Start
 
 P = TypeVar("P", bound=Prediction)
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """Settings of discriminators.
+
+    Examples:
+        >>> Adversary()
+        Adversary(discriminator_width=1.0)
+
+    Attributes:
+        discriminator_width: Multiplier of their channel counts; 1.0 is published.
+    """
+
+    discriminator_width: Width = 1.0
 
 
 class GANColorizationModule(ColorizationModule, Generic[P]):

@@ -108,7 +108,7 @@ class FrameColorer:
             return ab.float().cpu() * self._strength
         height, width = lightness.shape[-2:]
         job = self._colorizer.job_of(
-            Part(lightness, (width, height)), Recipe(strength=self._strength), exemplar
+            Part(lightness, (width, height), is_frame=True), Recipe(strength=self._strength), exemplar
         )
         solved = self._colorizer.run(job, Memory())  # no frame comes again
         self.notes |= dict.fromkeys(solved.notes)

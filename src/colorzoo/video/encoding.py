@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.video.frames import VideoError
 from colorzoo.video.matroska import set_pixel_aspect
 from colorzoo.video.planes import FULL_RANGE, Layout
@@ -30,6 +32,8 @@ _UNTAGGED = 2
 # keeps the times: Matroska would shift everything by the encoder delay of the sound
 _JOIN_OPTIONS = {"avoid_negative_ts": "disabled"}
 _COPIED = ("audio", "subtitle")
+_MATROSKA = (".mkv", ".webm")
+_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,14 @@ def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
     }
 
 
-def join_parts(source: Path, parts: Sequence[Path], whole: Path, plan: StreamPlan, last: int) -> list[str]:
+def join_parts(
+    source: Path,
+    parts: Sequence[Path],
+    whole: Path,
+    plan: StreamPlan,
+    last: int,
+    origin: PictureProvenance | None = None,
+) -> list[str]:
     """Join the colored shots into one file; other streams of the source are copied packet by packet.
 
     Args:
@@ -206,6 +217,7 @@ def join_parts(source: Path, parts: Sequence[Path], whole: Path, plan: StreamPla
         whole: The file to write.
         plan: The stream of the parts.
         last: Duration of the last frame, in units of the time base.
+        origin: Provenance of the result: XMP in an MP4, the source type as a tag of a Matroska file.
 
     Returns:
         Notes on what could not be copied.
@@ -223,17 +235,27 @@ def join_parts(source: Path, parts: Sequence[Path], whole: Path, plan: StreamPla
         video = plan.add_to(target)
         copied = _add_copies(original, target, whole, notes)
         target.metadata.update(original.metadata)
+        if origin is not None and whole.suffix.lower() in _MATROSKA:
+            target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
         target.set_chapters(original.chapters())
         target.start_encoding()
         with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
             others = _copied_packets(original, copied, notes)
             for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
                 target.mux_one(packet)
+    if origin is not None and whole.suffix.lower() not in _MATROSKA:
+        with write_errors(whole), whole.open("ab") as file:
+            file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
     # libx264 and libx265 write it into the stream
     needs_aspect = plan.encoding.codec in ("vp9", "ffv1") and plan.aspect not in (None, 1)
     if needs_aspect and plan.aspect and not set_pixel_aspect(whole, plan.aspect):
         notes.append(f"the aspect {plan.aspect} of a pixel is dropped")
     return notes
+
+
+def _xmp_box(packet: bytes) -> bytes:
+    """Return the box that holds XMP in an MP4 or QuickTime file (XMP specification, part 3)."""
+    return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
 
 
 def _add_copies(original: Any, target: Any, whole: Path, notes: list[str]) -> dict[int, Any]:

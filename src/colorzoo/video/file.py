@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.pictures.picture import FloatArray
+from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
@@ -153,11 +154,10 @@ class VideoFile:
         """Return an encoder for one shot."""
         return FilePart(path, self.plan)
 
-    def join(self, parts: Sequence[Path], whole: Path) -> None:
-        """Write the result: the frames of all parts, and a copy of all other streams."""
-        self.issues.notes += join_parts(
-            self.path, parts, whole, self.plan, self._last[1] or self._usual_duration()
-        )
+    def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
+        """Write the result: the frames of all parts, a copy of all other streams, and the origin."""
+        last = self._last[1] or self._usual_duration()
+        self.issues.notes += join_parts(self.path, parts, whole, self.plan, last, origin)
 
     def _decoded(self) -> Iterator[tuple[Any, int | None]]:
         """Yield decoded frames and their timestamps; None in place of a frame that is lost."""

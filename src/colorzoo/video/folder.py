@@ -17,6 +17,7 @@ from colorzoo.inference.full_size import full_lightness
 from colorzoo.pictures.find import result_name
 from colorzoo.pictures.formats import READABLE
 from colorzoo.pictures.picture import FloatArray, Picture
+from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
 from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
@@ -102,8 +103,9 @@ class FrameFolder:
         """Return a writer for one shot."""
         return FolderPart(path)
 
-    def join(self, parts: Sequence[Path], whole: Path) -> None:
-        """Move the frames of all shots into one folder."""
+    def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
+        """Move the frames of all shots into one folder, beside which the origin lies."""
+        del origin
         try:
             whole.mkdir(exist_ok=True)
             for part in parts:

@@ -13,6 +13,7 @@ import torch
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ColorzooError
 from colorzoo.pictures.picture import FloatArray, Picture
+from colorzoo.pictures.provenance import PictureProvenance
 
 _LISTED = 5  # broken frames that a note lists
 
@@ -97,8 +98,8 @@ class FrameSource(Protocol):
     def part(self, path: Path) -> PartWriter:
         """Return a writer for one shot."""
 
-    def join(self, parts: Sequence[Path], whole: Path) -> None:
-        """Join the parts of all shots, in order, into the result."""
+    def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
+        """Join the parts of all shots, in order, into the result, which tells its origin if it can."""
 
 
 def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Picture]:

@@ -17,6 +17,7 @@ from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.inference.inside import Surroundings, crop_map, find_inside
 from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import write_whole
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.exposure import ExposureHold
@@ -140,6 +141,7 @@ def color_video(
     size: int = 256,
     border: FrameSetting = "automatic",
     tick: Callable[[], None] = lambda: None,
+    origin: PictureProvenance | None = None,
 ) -> VideoResult:
     """Color a video.
 
@@ -152,6 +154,7 @@ def color_video(
         size: Shorter side at which the network sees a frame.
         border: The part of the frames that is colored, found once for each shot.
         tick: Called after each frame.
+        origin: Provenance that a result tells of itself; None for none.
 
     Raises:
         ColorzooError: The model fails, or the result cannot be written.
@@ -183,7 +186,7 @@ def color_video(
     if current is not None:
         shots.append(current.finish())
     whole = parts.path / f"whole{out.suffix}"
-    source.join([parts.part(shot.first, source.extension) for shot in shots], whole)
+    source.join([parts.part(shot.first, source.extension) for shot in shots], whole, origin)
     parts.publish(whole, out)
     return VideoResult(sum(shot.count for shot in shots), tuple(shots), resumed)
 

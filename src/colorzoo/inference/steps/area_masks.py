@@ -27,14 +27,31 @@ from colorzoo.inference.full_size import BicubicUpsampler, ShiftRows
 from colorzoo.inference.steps.reach import Map
 from colorzoo.pictures.formats import open_picture
 
-_SUPERSAMPLING = 4  # pixels of a drawn outline in one of the mask
-_RADIUS = 0.016  # of the window of the guided filter, in shorter sides
-_LEAST_RADIUS = 2
-_SLACK = 9.0  # squared units of L: weaker structure than its root is no edge
-_NEARLY = 0.004  # shares this near to 0 or 1 become 0 or 1
 _LONGEST = 4096  # pixels a side of locked colors
 _LEVELS = 255
 _LEAST_STEP = 1e-3  # units of Lab
+
+
+@dataclass(frozen=True)
+class MaskConstants:
+    """Constants of the soft masks of areas.
+
+    Attributes:
+        supersampling: Pixels of a drawn outline in one of the mask.
+        radius: Of the window of the guided filter, in shorter sides.
+        least_radius: The same in pixels, which may be more.
+        slack: Squared units of L: weaker structure than its root is no edge.
+        nearly: Shares this near to 0 or 1 become 0 or 1.
+    """
+
+    supersampling: int = 4
+    radius: float = 0.016
+    least_radius: int = 2
+    slack: float = 9.0
+    nearly: float = 0.004
+
+
+MASKS = MaskConstants()
 
 
 @dataclass(frozen=True)
@@ -151,19 +168,19 @@ def polygon_map(
     path: Sequence[tuple[float, float]], picture_size: tuple[int, int], size: tuple[int, int]
 ) -> Map:
     """Return the share of each cell ``(h, w)`` inside an outline in pixels of the picture."""
-    canvas = Image.new("L", (size[1] * _SUPERSAMPLING, size[0] * _SUPERSAMPLING))
+    canvas = Image.new("L", (size[1] * MASKS.supersampling, size[0] * MASKS.supersampling))
     scale_x, scale_y = canvas.width / picture_size[0], canvas.height / picture_size[1]
     # Pillow includes the pixels of the corners, so half a pixel is subtracted
     corners = [(x * scale_x - 0.5, y * scale_y - 0.5) for x, y in path]
     ImageDraw.Draw(canvas).polygon(corners, fill=255)
-    return np.asarray(canvas.reduce(_SUPERSAMPLING), np.float32) / np.float32(255)
+    return np.asarray(canvas.reduce(MASKS.supersampling), np.float32) / np.float32(255)
 
 
 def fit_matte(inside: Map, lightness: Tensor) -> Matte:
     """Fit a mask ``(h, w)`` in [0, 1] to nearby edges of a lightness ``(1, 1, h, w)`` in [0, 100]."""
     guide = np.ascontiguousarray(lightness[0, 0].numpy(), dtype=np.float64)
     mask = inside.astype(np.float64)
-    side = 2 * max(_LEAST_RADIUS, round(_RADIUS * min(guide.shape))) + 1
+    side = 2 * max(MASKS.least_radius, round(MASKS.radius * min(guide.shape))) + 1
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT))
@@ -171,14 +188,14 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
     center, level = mean(guide), mean(mask)
     variance = mean(guide * guide) - center * center
     covariance = mean(guide * mask) - center * level
-    slope = covariance / (variance + _SLACK)
+    slope = covariance / (variance + MASKS.slack)
     offset = level - slope * center
     return Matte(*(torch.from_numpy(mean(part)).float() for part in (slope, offset)))
 
 
 def _settled(share: Tensor) -> Tensor:
     """Clamp shares to [0, 1]; those within rounding of an end become that end."""
-    return ((share - _NEARLY) / (1 - 2 * _NEARLY)).clamp(0, 1)
+    return ((share - MASKS.nearly) / (1 - 2 * MASKS.nearly)).clamp(0, 1)
 
 
 def locked_share(drawn: Sequence[DrawnArea], action: str) -> Tensor:

@@ -7,6 +7,7 @@ difference is added at the point and fades over about one cell.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,11 +23,27 @@ from colorzoo.inference.full_size import (
     distance_outside,
 )
 
-MOST_POINTS = 2048  # more lie so dense that the network's map resolves them
-_REACH = 1.5  # deviation of the fading, in cells of the network's map
-_APART = 2.5  # least distance to the next point in deviations, so that two colors stay apart
-_ROUNDS = 4
-_NARROWEST = 0.3  # pixels
+
+@dataclass(frozen=True)
+class CorrectionConstants:
+    """Constants of corrections.
+
+    Attributes:
+        most_points: Points that are corrected; more lie so dense that the network's map resolves them.
+        reach: Deviation of the fading, in cells of the network's map.
+        apart: Least distance to the next point in deviations, so that two colors stay apart.
+        rounds: Rounds of the solver.
+        narrowest: Least deviation in pixels.
+    """
+
+    most_points: int = 2048
+    reach: float = 1.5
+    apart: float = 2.5
+    rounds: int = 4
+    narrowest: float = 0.3
+
+
+CORRECTIONS = CorrectionConstants()
 
 
 def correct_points(
@@ -41,7 +58,7 @@ def correct_points(
 
     Args:
         hints: Points in pixels of the picture; those covered by a later one, and those of a strength below
-            1, are ignored. More than `MOST_POINTS` are not corrected.
+            1, are ignored. More than ``most_points`` are not corrected.
         ab: ``(2, h, w)`` prediction in CIE units.
         lightness: ``(H, W)`` lightness of the picture in [0, 100].
         strength: Factor on the chosen chroma.
@@ -51,7 +68,7 @@ def correct_points(
         Corrections to add to the prediction enlarged to ``(H, W)``.
     """
     hints = [hint for hint in hints if hint.strength == 1]
-    if not 0 < len(hints) <= MOST_POINTS:
+    if not 0 < len(hints) <= CORRECTIONS.most_points:
         return []
     height, width = lightness.shape
     y0, y1 = _spans([(h.y, h.radius) for h in hints], height)
@@ -70,8 +87,8 @@ def correct_points(
     apart, homes = apart[kept][:, kept], (y[kept], x[kept])
     # narrower if another point is near, whose color must stay
     others = apart.masked_fill(apart == 0, torch.inf).min(dim=0).values.sqrt()
-    reach = (others / _APART).clamp(min=_NARROWEST, max=_REACH * cell)
-    reach = torch.minimum(reach, (room[kept] / CUT).clamp(min=_NARROWEST))
+    reach = (others / CORRECTIONS.apart).clamp(min=CORRECTIONS.narrowest, max=CORRECTIONS.reach * cell)
+    reach = torch.minimum(reach, (room[kept] / CUT).clamp(min=CORRECTIONS.narrowest))
     wanted = points_lab([hints[i] for i in kept.tolist()], lightness[homes])
     chosen = wanted * torch.tensor([1.0, strength, strength])
     target = reduce_chroma(chosen.T[:, :, None])[1:, :, 0].T
@@ -113,7 +130,7 @@ def _room(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor
 def _solve(weight: Tensor, missing: Tensor) -> Tensor:
     """Return amounts ``(K, 2)`` whose weighted sum at each point is what is missing there."""
     amounts = torch.zeros_like(missing)
-    for _ in range(_ROUNDS):
+    for _ in range(CORRECTIONS.rounds):
         for i in range(len(missing)):
             amounts[i] += missing[i] - weight[i] @ amounts
     return amounts

@@ -12,8 +12,23 @@ from colorzoo.guidance import ColorReplacement
 from colorzoo.guidance.rasterize import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler
 
-_GRAY, _GRAY_SHARE = 10.0, 0.5  # chroma below which a hue says less: CIE units, and share of the old color's
-_MOST_CHROMA = 8.0  # largest factor on the chroma
+
+@dataclass(frozen=True)
+class ReplacingConstants:
+    """Constants of replaced colors.
+
+    Attributes:
+        gray: Chroma in CIE units below which a hue says less.
+        gray_share: The same as a share of the old color's chroma, which may be less.
+        most_chroma: Largest factor on the chroma.
+    """
+
+    gray: float = 10.0
+    gray_share: float = 0.5
+    most_chroma: float = 8.0
+
+
+REPLACING = ReplacingConstants()
 
 
 @dataclass(frozen=True)
@@ -43,13 +58,13 @@ def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
     _, old_a, old_b = color_lab(replacement.old)
     _, new_a, new_b = color_lab(replacement.new)
     old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
-    factor = min(new_chroma / old_chroma, _MOST_CHROMA)
+    factor = min(new_chroma / old_chroma, REPLACING.most_chroma)
     a, b = ab[0], ab[1]
     # the angle from the old hue, by its sine and cosine
     across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
     angle = torch.rad2deg(torch.atan2(across, along)).abs()
     near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
-    full = min(_GRAY, _GRAY_SHARE * old_chroma)
+    full = min(REPLACING.gray, REPLACING.gray_share * old_chroma)
     colored = ((a.square() + b.square()).sqrt() / full).clamp(max=1)
     share = _smooth(near) * _smooth(colored)
     turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)

@@ -266,4 +266,5 @@ class _Kernels(nn.Module):
 
     def forward(self) -> Tensor:
         lengths = torch.linalg.vector_norm(self.original1, dim=(1, 2, 3), keepdim=True)
-        return self.original1 * (self.original0 / lengths)
+        kernels: Tensor = self.original1 * (self.original0 / lengths)
+        return kernels

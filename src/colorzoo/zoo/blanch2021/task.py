@@ -24,9 +24,9 @@ from colorzoo.metrics.feature_networks import load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Weight, Width
+from colorzoo.settings import Weight
 from colorzoo.training.exemplar import SelfReferenced, references_of
-from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.gan import Adversary, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.blanch2021.model import AttentionStylization
 from colorzoo.zoo.blanch2021.network import Architecture
@@ -51,17 +51,6 @@ class Objective:
     pixel_weight: Weight = 100.0
     variation_weight: Weight = 50.0
     adversarial_weight: Weight = 1.0
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """Settings of the discriminators.
-
-    Attributes:
-        discriminator_width: Multiplier of their channel counts; 1.0 is published.
-    """
-
-    discriminator_width: Width = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 from torch import Tensor
@@ -11,8 +10,7 @@ from torch.nn import functional as F
 from colorzoo.data.dataset import Batch
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Width
-from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.gan import Adversary, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.huang2022.losses import (
     LPIPS,
@@ -27,17 +25,6 @@ from colorzoo.zoo.huang2022.losses import (
 from colorzoo.zoo.huang2022.model import Matching, Sampling, UniColor
 from colorzoo.zoo.huang2022.transformer import TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import VQGANSizes
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """Settings of the discriminator.
-
-    Attributes:
-        discriminator_width: Multiplier of its channel counts; 1.0 is published.
-    """
-
-    discriminator_width: Width = 1.0
 
 
 class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):

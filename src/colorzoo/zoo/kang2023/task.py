@@ -18,8 +18,8 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Weight, Width
-from colorzoo.training.gan import GANColorizationModule
+from colorzoo.settings import Weight
+from colorzoo.training.gan import Adversary, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
@@ -54,17 +54,6 @@ class Objective:
     def weight(self, term: str) -> float:
         """Return the weight of a loss by its name, such as ``"pixel"``."""
         return float(getattr(self, f"{term}_weight"))
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """Settings of the discriminator.
-
-    Attributes:
-        discriminator_width: Multiplier of its channel counts; 1.0 is published.
-    """
-
-    discriminator_width: Width = 1.0
 
 
 class Kang2023(GANColorizationModule[AbPrediction]):

@@ -15,14 +15,12 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.losses import soft_histogram
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.gated_transfer import Colored, padded
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
-from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Colored, Gray2ColorNet, Reference
+from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet, Reference
 from colorzoo.zoo.lu2020.published import convert_published
-
-_SMALLEST = 16  # pixels; a normalized map needs at least two
 
 
 class GatedTransfer(ColoringModel):
@@ -61,10 +59,7 @@ class GatedTransfer(ColoringModel):
 
     def paint(self, lightness: Tensor, reference: Reference | None) -> Colored:
         """Color lightness ``(B, 1, H, W)`` in [0, 100], padded to sides that the network can take."""
-        height, width = lightness.shape[-2:]
-        missing = (0, max(0, _SMALLEST - width), 0, max(0, _SMALLEST - height))
-        padded = pad_to_multiple(F.pad(lightness, missing, mode="replicate"), STRIDE)
-        found: Colored = self.network(scaled_lightness(padded), reference)
+        found: Colored = self.network(scaled_lightness(padded(lightness, STRIDE)), reference)
         return found
 
     def read(self, rgb: Tensor) -> Reference:

@@ -48,7 +48,7 @@ class IColoriT(ColoringModel):
         """Return the tokens of the last block as one map ``(B, width, side / patch, side / patch)``."""
         (tokens,) = super().feature_maps(lightness)
         side = self.network.side // self.network.patch
-        return (tokens.mT.unflatten(2, (side, side)),)
+        return (tokens.mT.reshape(len(tokens), -1, side, side),)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the contents of ``model`` in the authors' files."""

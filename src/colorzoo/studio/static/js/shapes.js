@@ -329,6 +329,6 @@ function isMask(mask) {
 }
 
 export {
-  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
+  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
   movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask,
 };

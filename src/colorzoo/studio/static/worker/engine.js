@@ -21,6 +21,9 @@ async function hasWebGpu() {
   return Boolean(adapter) && !(adapter.info ?? adapter).isFallbackAdapter;
 }
 
+/** @param {any} model entry of the catalog @returns {{name: string, file: string}} its graph that compares places */
+const likenessGraph = ({ name, likeness_file: file }) => ({ name: `likeness of ${name}`, file });
+
 /** Runs the models of the page. */
 class Engine {
   /** @param {any} catalog @param {URL} base address of its files */
@@ -86,6 +89,11 @@ class Engine {
     return this.sessions.get(model.name);
   }
 
+  /** Load all that a model needs for points. @param {any} model entry of the catalog */
+  prepare(model) {
+    return Promise.all([model, ...(model.likeness_file ? [likenessGraph(model)] : [])].map((each) => this.session(each)));
+  }
+
   async #open(model) {
     const [bytes] = await Promise.all([fetchPacked(this.address(model.file)), this.#ready()]);
     const executionProviders = this.kind === "plain" ? ["wasm"] : ["webgpu", "wasm"];
@@ -98,7 +106,7 @@ class Engine {
    */
   async run(model, inputs) {
     const found = await this.#attempt(model, inputs);
-    if (found.ab.data.every(Number.isFinite)) return found;
+    if ((found.ab ?? found.likeness).data.every(Number.isFinite)) return found;
     if (this.kind === "plain") throw new RequestError("internal", `${model.name} returned invalid numbers.`);
     this.catalog.runtimes = { plain: this.catalog.runtimes.plain }; // uses the CPU from now on
     this.starting = null;
@@ -114,4 +122,4 @@ class Engine {
   }
 }
 
-export { Engine, fetchPacked };
+export { Engine, fetchPacked, likenessGraph };

@@ -1,14 +1,14 @@
 /** One handler per request of the pad, as in colorzoo.studio.handlers; see docs/studio_protocol.md. */
 
 import { clamp, rgbToHex } from "../js/color.js";
-import { PhotoColorizer, ignoredHints } from "./coloring.js";
+import { entropyOf, isTrained, nextPoint, sharesAtPlace, suggestColors } from "../steps/palette.js";
+import { displayedAb, hintsOf, pointAb } from "../steps/rasterize.js";
+import { isLimited } from "../steps/reach.js";
 import { encodePicture } from "./encode.js";
 import { fetchPacked } from "./engine.js";
 import { linearInGamut, reducedChroma, toLevel } from "./gamut.js";
-import { entropyOf, isTrained, nextPoint, sharesAtPlace, suggestColors } from "./palette.js";
 import { Photo, RAW_RGBA, RequestError, createContext, decodePicture, encodeRaw, isGray, rawPicture } from "./photo.js";
-import { displayedAb, hintsOf, pointAb } from "./points.js";
-import { evenReaches, findExtent } from "./reach.js";
+import { PhotoColorizer, ignoredHints } from "./plan.js";
 import { checkRecipe } from "./recipe.js";
 import { referenceOf, statisticsOf } from "./reference.js";
 import { fitSize } from "./resample.js";
@@ -16,8 +16,6 @@ import { fitSize } from "./resample.js";
 const SNAPPED = 0.5;
 const MAX_SUGGESTIONS = 32;
 const THUMBNAIL = 512;
-const TINT = [26, 109, 255];
-const TINT_ALPHA = 150;
 /** Formats of an export and the endings of their files. */
 const NAMES = { png: "png", jpeg: "jpg" };
 
@@ -35,7 +33,6 @@ class Backend {
     this.solver = /** @type {PhotoColorizer | null} */ (null);
     this.trainedModels = /** @type {Record<string, boolean>} */ ({});
     this.announcedRuntime = /** @type {string | null} */ (null); // as the page was told
-    this.toldReach = false;
   }
 
   /** @returns {Photo} */
@@ -54,9 +51,9 @@ class Backend {
   }
 
   /** @param {any} recipe @param {"drag" | "final" | "full"} [quality] */
-  predict(recipe, quality = "final") {
+  async predict(recipe, quality = "final") {
     const model = this.model(recipe);
-    return this.solver.predict(model, recipe, quality === "drag" ? Math.floor(model.size / 2) : model.size);
+    return this.solver.run(await this.solver.job(model, recipe, quality === "drag" ? Math.floor(model.size / 2) : model.size));
   }
 }
 
@@ -176,7 +173,7 @@ function hexOf(lightness, ab) {
   return rgbToHex(/** @type {[number, number, number]} */ (linear.map(toLevel)));
 }
 
-/** @returns {import("./palette.js").Distribution | null} null for models without one, and for untrained models */
+/** @returns {import("../steps/palette.js").Distribution | null} null for models without one, and for untrained models */
 function distributionOf(backend, model, found) {
   if (!found.logits) return null;
   const { hull, grid, shown } = backend.catalog;
@@ -195,9 +192,11 @@ async function suggestions(backend, { recipe, x, y, count = 9, exclude = null },
   const others = exclude === null ? recipe : { ...recipe, points: recipe.points.filter((_, i) => i !== exclude) };
   inside(photo, x, y);
   const found = await backend.predict(others);
-  const made = distributionOf(backend, backend.model(recipe), found);
+  const model = backend.model(recipe);
+  const reach = await reachToBegin(backend, model, others, x, y);
+  const made = distributionOf(backend, model, found);
   if (!made) {
-    answer({ type: "suggestions", x, y, lightness: null, items: [], entropy: null });
+    answer({ type: "suggestions", x, y, reach, lightness: null, items: [], entropy: null });
     return;
   }
   const [height, width] = found.size;
@@ -205,7 +204,15 @@ async function suggestions(backend, { recipe, x, y, count = 9, exclude = null },
   const lightness = photo.lightnessAround(x, y);
   const centers = made.shown.map((bin) => made.centers[bin]);
   const items = suggestColors(shares, centers, lightness, Math.min(count, MAX_SUGGESTIONS), backend.catalog.draws);
-  answer({ type: "suggestions", x, y, lightness, items, entropy: entropyOf(shares) / Math.LN2 });
+  answer({ type: "suggestions", x, y, reach, lightness, items, entropy: entropyOf(shares) / Math.LN2 });
+}
+
+/** @returns {Promise<import("../js/document.js").Reach | null>} reach of a new point to begin with; null if the model cannot tell */
+async function reachToBegin({ solver, catalog }, model, recipe, x, y) {
+  if (!model.guidance.includes("points")) return null;
+  const job = await solver.job(model, recipe);
+  const radius = (catalog.constants.pad.new_point * Math.min(...solver.photo.size)) / Math.min(...job.size);
+  return solver.startingReach(job, { x, y, radius, color: "#808080", ab: null, reach: "automatic", strength: 1 });
 }
 
 async function next(backend, { recipe }, answer) {
@@ -229,42 +236,38 @@ async function probe(backend, { recipe, x, y }, answer) {
   const [, columns] = photo.viewSize;
   const at = photo.viewIndex(x, y);
   const [row, column] = [Math.floor(at / columns), at % columns];
-  const [a, b] = solver.joiner(found, recipe, photo.viewSize, (v, u) => photo.view[v * columns + u]).abRow(row, photo.view.subarray(row * columns, (row + 1) * columns));
-  const ab = /** @type {[number, number]} */ ([a[column], b[column]]);
+  const joiner = solver.joiner(found, recipe, photo.viewSize, (v, u) => photo.view[v * columns + u]);
+  const [lightness, a, b] = joiner.labRow(row, photo.view.subarray(row * columns, (row + 1) * columns)).map((values) => values[column]);
+  const ab = /** @type {[number, number]} */ ([a, b]);
   const [red, green, blue] = photo.source.subarray(4 * at, 4 * at + 3);
   const source = rgbToHex([red, green, blue]);
-  answer({ type: "probed", x, y, lightness: photo.view[at], ab, result: hexOf(photo.view[at], ab), source });
+  answer({ type: "probed", x, y, lightness, ab, result: hexOf(lightness, ab), source });
 }
 
 function inside({ width, height }, x, y) {
   if (!(x >= 0 && y >= 0 && x <= width && y <= height)) throw new RequestError("bad_message", `(${x}, ${y}) lies outside the photo (${width} x ${height} pixels).`);
 }
 
-const SLIDER_STEPS = 23;
-
-/** @param {Backend} backend @param {{x: number, y: number, radius?: number, reach?: import("../js/document.js").Reach}} message @param {(message: object, ...buffers: Uint8Array[]) => void} answer */
-async function extent(backend, { x, y, radius = 3, reach = "automatic" }, answer) {
-  const { photo } = backend;
-  const { lightness, size } = await photo.networkLightness(backend.catalog.network);
+/** @param {Backend} backend @param {any} message @param {(message: object, ...buffers: Uint8Array[]) => void} answer */
+async function extent(backend, { recipe, x, y, radius = 3, reach = "automatic" }, answer) {
+  const { solver, catalog: { constants: { pad: { tint, tint_alpha, reach_steps } } } } = backend;
   const hint = { x, y, radius, color: "#808080", ab: null, reach, strength: 1 };
-  const weight = reach === "everywhere" ? lightness.map(() => 1) : findExtent(lightness, [hint], photo.size, size).weight;
+  const job = await solver.job(backend.model(recipe), recipe ?? {});
+  const { size } = job;
+  const weight = isLimited(hint) ? (await solver.extentOf(job, [hint])).weight : job.lightness.map(() => 1);
   const image = new ImageData(size[1], size[0]);
-  weight.forEach((share, i) => image.data.set([...TINT, Math.round(share * TINT_ALPHA)], 4 * i));
+  weight.forEach((share, i) => image.data.set([...tint, Math.round(share * tint_alpha)], 4 * i));
   const context = createContext(size[1], size[0]);
   context.putImageData(image, 0, 0);
   const blob = await context.canvas.convertToBlob({ type: "image/png" });
-  answer({ type: "extent", x, y, reach, steps: evenReaches(lightness, hint, photo.size, size, SLIDER_STEPS) }, new Uint8Array(await blob.arrayBuffer()));
+  answer({ type: "extent", x, y, reach, steps: await solver.reachSteps(job, hint, reach_steps) }, new Uint8Array(await blob.arrayBuffer()));
 }
 
 async function model(backend, { name }, answer) {
   const entry = backend.model({ model: name });
-  await backend.engine.session(entry);
+  await backend.engine.prepare(entry);
   const notes = backend.announcedRuntime === backend.engine.description ? [] : [`colors by ${backend.engine.description}, in this browser`];
   backend.announcedRuntime = backend.engine.description;
-  if (entry.compares && !backend.toldReach) {
-    backend.toldReach = true;
-    notes.push("in this page the reach of a point goes by lightness alone; colorzoo studio and the command line also ask the model");
-  }
   answer({ type: "model", name: entry.name, accepts: entry.guidance, distribution: entry.distribution, match: false, regions: false, classes: false, detects: false, notes });
 }
 
@@ -299,7 +302,7 @@ function match(_backend, _message, answer) {
 }
 
 function select() {
-  throw new RequestError("unsupported", "areas are not available in this page: those of a recipe are kept but not used; use colorzoo studio");
+  throw new RequestError("unsupported", "objects are not found in this page, which only applies the areas of recipes; use colorzoo studio");
 }
 
 function close(backend) {

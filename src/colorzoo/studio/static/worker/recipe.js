@@ -2,6 +2,7 @@
 
 import { hexToRgb, rgbToAb } from "../js/color.js";
 import { LEAST_CHROMA } from "../js/paintstrokes.js";
+import { AREA_ACTIONS } from "../js/shapes.js";
 import { RequestError } from "./photo.js";
 
 const VERSION = 2;
@@ -9,6 +10,7 @@ const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
+const MAX_SIDE = 4096; // pixels of a mask
 const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "replacements", "divisions", "frame"];
 
 const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
@@ -65,6 +67,21 @@ function checkReplacement(replacement, name) {
   for (const angle of ["range", "fade"]) if (replacement[angle] !== undefined) number(replacement[angle], `${name}.${angle}`, 0, 180);
 }
 
+function checkArea({ action, path, mask, color }, name) {
+  if (!AREA_ACTIONS.includes(action)) throw invalid(`${name}.action must be one of ${AREA_ACTIONS.join(", ")}, got ${JSON.stringify(action)}`);
+  if ((action === "color") !== (color !== undefined)) throw invalid(`${name}.color '#rrggbb' is required if and only if action is 'color'`);
+  if (color !== undefined) checkColor(color, `${name}.color`);
+  if (isObject(mask) === Array.isArray(path)) throw invalid(`${name} needs either a path or a mask`);
+  if (path) {
+    if (path.length < 3) throw invalid(`${name}.path needs at least 3 corners, got ${path.length}`);
+    for (const corner of path) for (const axis of [0, 1]) number(corner?.[axis], `${name}.path`, -Infinity, Infinity);
+    return;
+  }
+  const runs = typeof mask.runs === "string" && /^[0-9 ]+$/.test(mask.runs) ? mask.runs.split(" ").reduce((sum, run) => sum + Number(run), 0) : -1;
+  for (const side of ["width", "height"]) number(mask[side], `${name}.mask.${side}`, 1, MAX_SIDE);
+  if (runs !== mask.width * mask.height) throw invalid(`${name}.mask.runs must add up to ${mask.width} x ${mask.height}`);
+}
+
 function checkStatistics(statistics) {
   if (!isObject(statistics)) throw invalid(`recipe.statistics must be an object, got ${JSON.stringify(statistics)}`);
   const { saturation, histogram } = statistics;
@@ -95,6 +112,7 @@ function checkRecipe(recipe, photo) {
     if (!Array.isArray(stroke.path)) throw invalid(`${name}.path must be a list of places`);
     for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
   });
+  items(recipe, "areas", "recipe", checkArea);
   items(recipe, "paint", "recipe", checkPaint);
   items(recipe, "replacements", "recipe", checkReplacement);
   items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));

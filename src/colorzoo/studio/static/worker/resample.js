@@ -1,10 +1,7 @@
 /** Sizes and resampling, as in torch.nn.functional.interpolate and colorzoo.inference.full_size. */
 
 import { clamp } from "../js/color.js";
-
-const MAX_ASPECT = 4; // of a picture, in multiples of the working size
-const KEYS_UP = -0.75;
-const KEYS_DOWN = -0.5;
+import { CONSTANTS } from "../steps/constants.js";
 
 /** @param {number} value @returns {number} rounded to the nearest integer, halves to even, as in Python */
 function roundEven(value) {
@@ -15,7 +12,7 @@ function roundEven(value) {
 
 /** @param {number} height @param {number} width @param {number} size shorter side @returns {[number, number]} height and width for the network */
 function workingSize(height, width, size) {
-  const scale = Math.min(1, size / Math.min(height, width), (MAX_ASPECT * size) / Math.max(height, width));
+  const scale = Math.min(1, size / Math.min(height, width), (CONSTANTS.full_size.longest * size) / Math.max(height, width));
   return [Math.max(1, roundEven(height * scale)), Math.max(1, roundEven(width * scale))];
 }
 
@@ -42,7 +39,7 @@ function shrinkWeights(source, target) {
     const center = scale * (i + 0.5);
     const first = Math.max(Math.trunc(center - 2 * wide + 0.5), 0);
     const last = Math.min(Math.trunc(center + 2 * wide + 0.5), source);
-    const weights = Float64Array.from({ length: last - first }, (__, j) => cubic((j + first - center + 0.5) / wide, KEYS_DOWN));
+    const weights = Float64Array.from({ length: last - first }, (__, j) => cubic((j + first - center + 0.5) / wide, CONSTANTS.full_size.antialiased));
     const sum = weights.reduce((total, weight) => total + weight, 0);
     return { first, weights: weights.map((weight) => weight / sum) };
   });
@@ -109,7 +106,7 @@ function enlargeWeights(source, target) {
     const base = Math.floor(position);
     for (let k = 0; k < 4; k += 1) {
       at[4 * i + k] = clamp(base + k - 1, 0, source - 1);
-      weights[4 * i + k] = cubic(position - base - k + 1, KEYS_UP);
+      weights[4 * i + k] = cubic(position - base - k + 1, CONSTANTS.full_size.bicubic);
     }
   }
   return { at, weights };
@@ -168,6 +165,34 @@ function pooled(map, whole, cells) {
   return out;
 }
 
+/**
+ * Resample a map by weights of places along each axis.
+ * @param {Float32Array} map @param {[number, number]} from @param {[number, number]} size
+ * @param {(center: number, scale: number, place: number) => number} weightOf a place, given the center of a pixel and the places in one @returns {Float32Array}
+ */
+function weighted(map, from, size, weightOf) {
+  const [rows, columns] = from.map((length, axis) => Array.from({ length: size[axis] }, (_, i) => {
+    const scale = length / size[axis];
+    const weights = Array.from({ length }, (__, place) => [place, weightOf((i + 0.5) * scale, scale, place + 0.5)]).filter(([, weight]) => weight > 0);
+    const sum = weights.reduce((total, [, weight]) => total + weight, 0);
+    return weights.map(([place, weight]) => [place, weight / sum]);
+  }));
+  return Float32Array.from({ length: size[0] * size[1] }, (_, i) => {
+    let sum = 0;
+    for (const [y, tall] of rows[Math.floor(i / size[1])]) for (const [x, wide] of columns[i % size[1]]) sum += tall * wide * map[y * from[1] + x];
+    return sum;
+  });
+}
+
+/** @param {Float32Array} map @param {[number, number]} from @param {[number, number]} size smaller @returns {Float32Array} means of the places that a pixel covers, in part or whole */
+const areaMeans = (map, from, size) => weighted(map, from, size, (center, scale, place) => Math.min(place + 0.5, center + scale / 2) - Math.max(place - 0.5, center - scale / 2));
+
+/** @param {Float32Array} map @param {[number, number]} from @param {[number, number]} size @returns {Float32Array} bilinear interpolation, antialiased where it shrinks */
+function antialiased(map, from, size) {
+  if (from[0] === size[0] && from[1] === size[1]) return map;
+  return weighted(map, from, size, (center, scale, place) => 1 - Math.abs(place - center) / Math.max(scale, 1));
+}
+
 /** @param {Float32Array | Float64Array} map @param {[number, number]} from @param {[number, number]} size @returns {Float32Array} bilinear interpolation */
 function bilinear(map, from, size) {
   const axis = (source, target) => Array.from({ length: target }, (_, i) => {
@@ -197,4 +222,4 @@ function nearest(map, from, size) {
   return out;
 }
 
-export { Downsampler, Upsampler, bilinear, downsample, fitSize, nearest, pooled, roundEven, workingSize };
+export { Downsampler, Upsampler, antialiased, areaMeans, bilinear, downsample, fitSize, nearest, pooled, roundEven, workingSize };

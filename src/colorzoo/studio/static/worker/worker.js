@@ -1,5 +1,6 @@
 /** Entry of the web worker that colors without a server: receives messages, queues requests, sends answers. */
 
+import { setConstants } from "../steps/constants.js";
 import { Engine } from "./engine.js";
 import { bracketTable } from "./gamut.js";
 import { Backend, REQUESTS } from "./handlers.js";
@@ -60,9 +61,9 @@ async function serve({ message, buffers }) {
     if (!request) throw new RequestError("unsupported", `this page cannot answer ${message.type}; colorzoo studio does`);
     await request.run(backend, message, answer, buffers);
   } catch (error) {
-    const costCache = error instanceof RequestError;
-    if (!costCache) console.error(error);
-    answer({ type: "error", code: costCache ? error.code : "internal", message: costCache ? error.message : `This did not work: ${error.message ?? error}` });
+    const known = error instanceof RequestError;
+    if (!known) console.error(error);
+    answer({ type: "error", code: known ? error.code : "internal", message: known ? error.message : `This did not work: ${error.message ?? error}` });
   }
 }
 
@@ -84,9 +85,10 @@ async function begin() {
     return;
   }
   const catalog = await response.json();
+  setConstants(catalog.constants);
   const engine = new Engine(catalog, base);
   backend = new Backend(catalog, engine, isNewest, new URL(import.meta.url).searchParams.get("photo"));
-  engine.session(backend.model()).catch(() => {}); // loads before the first photo; errors are reported then
+  engine.prepare(backend.model()).catch(() => {}); // loads before the first photo; errors are reported then
   bracketTable(); // while the rest is loading
   work();
 }

@@ -1,9 +1,7 @@
-/** Paint of a recipe, a row of the picture at a time, as in colorzoo.inference.paint. */
+/** Paint of a recipe, a row of the picture at a time. */
 
-import { atLightness, hexToRgb, rgbToLab } from "../js/color.js";
-
-const PAINT_LIGHTNESSES = 201; // at which a color is computed; between them linear interpolation is exact enough
-const [PAINT_SIZE, PAINT_HARDNESS] = [20, 0.5]; // of strokes that name none
+import { CONSTANTS } from "./constants.js";
+import { abAtLightness, tableOf } from "./lightness.js";
 
 /** Strokes of paint on a picture or on a smaller copy of it. */
 class Painting {
@@ -28,7 +26,7 @@ class Painting {
         if (this.squared[x] >= brush.outer * brush.outer) continue;
         const near = Math.min(1, (brush.outer - Math.sqrt(this.squared[x])) / (brush.outer - brush.inner));
         const share = brush.opacity * near * near * (3 - 2 * near);
-        const [wantedA, wantedB] = brush.table ? this.#colorAt(brush.table, lightness[x]) : [below[0][x], below[1][x]];
+        const [wantedA, wantedB] = brush.table ? abAtLightness(brush.table, lightness[x]).map((value) => this.strength * value) : [below[0][x], below[1][x]];
         a[x] += share * (wantedA - a[x]);
         b[x] += share * (wantedB - b[x]);
       }
@@ -52,36 +50,19 @@ class Painting {
       }
     }
   }
-
-  #colorAt(table, lightness) {
-    const at = Math.min(Math.max(lightness, 0), 100) * ((PAINT_LIGHTNESSES - 1) / 100);
-    const below = Math.min(Math.floor(at), PAINT_LIGHTNESSES - 2);
-    const part = at - below;
-    return [0, 1].map((c) => this.strength * (table[below][c] * (1 - part) + table[below + 1][c] * part));
-  }
 }
 
 /** @param {import("../js/paintstrokes.js").PaintStroke} stroke @param {number} pixel pixels of the photo in one of the copy */
-function brushOf({ path, color, size = PAINT_SIZE, hardness = PAINT_HARDNESS, opacity = 1 }, pixel) {
+function brushOf(stroke, pixel) {
+  const { path, color, size, hardness, opacity } = { ...CONSTANTS.painting, ...stroke };
   const radius = size / 2;
   const inner = Math.min(hardness * radius, radius - pixel / 2);
   const outer = Math.max(radius, inner + pixel); // a hard brush fades over one pixel
   const [xs, ys] = [0, 1].map((axis) => path.map((corner) => corner[axis]));
   return {
-    path: path.length > 1 ? path : [path[0], path[0]], inner, outer, opacity, table: color ? paintTable(color) : null,
+    path: path.length > 1 ? path : [path[0], path[0]], inner, outer, opacity, table: color ? tableOf(color) : null,
     left: Math.min(...xs) - outer, right: Math.max(...xs) + outer, top: Math.min(...ys) - outer, bottom: Math.max(...ys) + outer,
   };
-}
-
-const paintTables = new Map();
-
-/** @param {string} color @returns {[number, number][]} its ab at lightnesses from 0 to 100 */
-function paintTable(color) {
-  if (!paintTables.has(color)) {
-    const lab = rgbToLab(hexToRgb(color));
-    paintTables.set(color, Array.from({ length: PAINT_LIGHTNESSES }, (_, i) => atLightness(lab, (100 * i) / (PAINT_LIGHTNESSES - 1))));
-  }
-  return paintTables.get(color);
 }
 
 export { Painting };

@@ -1,16 +1,8 @@
 /** Suggested colors of a place, and the place where a color would help most: colorzoo.inference.palette. */
 
 import { rgbToHex } from "../js/color.js";
-import { linearInGamut, reducedChroma, toLevel } from "./gamut.js";
-
-const STARTS = 5;
-const ROUNDS = 30;
-const SETTLED = 0.01;
-const SHARPNESS = 1.2;
-const NEGLIGIBLE = 1e-5;
-const UNTRAINED = 0.93;
-const AROUND = 8;
-const TAKEN_RADIUS = 3;
+import { linearInGamut, reducedChroma, toLevel } from "../worker/gamut.js";
+import { CONSTANTS } from "./constants.js";
 
 /**
  * @typedef {{logits: Float32Array, size: [number, number], stride: number, centers: [number, number][], shown: number[]}} Distribution
@@ -40,14 +32,14 @@ function isTrained(found) {
   const bins = found.centers.map((_, bin) => bin);
   let sum = 0;
   for (let cell = 0; cell < cellsOf(found); cell += 1) sum += entropyOf(sharesOfCell(found.logits, cell, cellsOf(found), bins, 1));
-  return sum / cellsOf(found) <= UNTRAINED * Math.log(bins.length);
+  return sum / cellsOf(found) <= CONSTANTS.palette.untrained * Math.log(bins.length);
 }
 
 /** @param {Distribution} found @param {number} x @param {number} y pixels of the network @returns {Float64Array} shares of the shown bins */
 function sharesAtPlace(found, x, y) {
   const row = Math.min(Math.max(Math.trunc(y / found.stride), 0), found.size[0] - 1);
   const column = Math.min(Math.max(Math.trunc(x / found.stride), 0), found.size[1] - 1);
-  return sharesOfCell(found.logits, row * found.size[1] + column, cellsOf(found), found.shown, SHARPNESS);
+  return sharesOfCell(found.logits, row * found.size[1] + column, cellsOf(found), found.shown, CONSTANTS.palette.sharpness);
 }
 
 /**
@@ -56,7 +48,7 @@ function sharesAtPlace(found, x, y) {
  */
 function suggestColors(shares, centers, lightness, count, draws) {
   const most = shares.reduce((top, share) => Math.max(top, share), 0);
-  const kept = [...shares.keys()].filter((bin) => shares[bin] > NEGLIGIBLE * most);
+  const kept = [...shares.keys()].filter((bin) => shares[bin] > CONSTANTS.palette.negligible * most);
   const sum = kept.reduce((total, bin) => total + shares[bin], 0);
   const { means, masses } = weightedClusters(kept.map((bin) => centers[bin]), kept.map((bin) => shares[bin] / sum), count, draws);
   return means.map((mean, i) => {
@@ -70,10 +62,10 @@ function suggestColors(shares, centers, lightness, count, draws) {
 /** Weighted k-means from several starts; returns the best result, heaviest cluster first. */
 function weightedClusters(points, weights, wanted, draws) {
   const count = Math.min(wanted, points.length);
-  const starts = Array.from({ length: STARTS }, (_, seed) => spreadStart(points, weights, count, draws[seed - 1]));
-  for (let round = 0; round < ROUNDS; round += 1) {
+  const starts = Array.from({ length: CONSTANTS.palette.starts }, (_, seed) => spreadStart(points, weights, count, draws[seed - 1]));
+  for (let round = 0; round < CONSTANTS.palette.rounds; round += 1) {
     const moved = starts.map((means) => moveMeans(points, weights, means));
-    if (Math.max(...moved.map(({ way }) => way)) < SETTLED) break;
+    if (Math.max(...moved.map(({ way }) => way)) < CONSTANTS.palette.settled) break;
   }
   const costs = starts.map((means) => points.reduce((sum, point, i) => sum + weights[i] * nearestMean(point, means)[1], 0));
   const means = starts[costs.indexOf(Math.min(...costs))];
@@ -154,14 +146,14 @@ function draw(shares, total, number) {
  */
 function nextPoint(found, taken) {
   const [height, width] = found.size;
-  const entropy = Float64Array.from({ length: height * width }, (_, cell) => entropyOf(sharesOfCell(found.logits, cell, height * width, found.shown, SHARPNESS)));
-  const half = Math.max(2, Math.floor(Math.min(height, width) / AROUND));
+  const entropy = Float64Array.from({ length: height * width }, (_, cell) => entropyOf(sharesOfCell(found.logits, cell, height * width, found.shown, CONSTANTS.palette.sharpness)));
+  const half = Math.max(2, Math.floor(Math.min(height, width) / CONSTANTS.palette.around));
   const around = boxSums(entropy, height, width, half);
   const smooth = boxSums(entropy, height, width, 2).map(({ sum, count }, cell) => (sum / count) * (around[cell].sum / (2 * half + 1) ** 2));
   for (const [x, y] of taken) {
     const [row, column] = [Math.trunc(y / found.stride), Math.trunc(x / found.stride)];
-    for (let v = Math.max(0, row - TAKEN_RADIUS); v <= Math.min(height - 1, row + TAKEN_RADIUS); v += 1) {
-      for (let u = Math.max(0, column - TAKEN_RADIUS); u <= Math.min(width - 1, column + TAKEN_RADIUS); u += 1) smooth[v * width + u] = -1;
+    for (let v = Math.max(0, row - CONSTANTS.palette.taken_radius); v <= Math.min(height - 1, row + CONSTANTS.palette.taken_radius); v += 1) {
+      for (let u = Math.max(0, column - CONSTANTS.palette.taken_radius); u <= Math.min(width - 1, column + CONSTANTS.palette.taken_radius); u += 1) smooth[v * width + u] = -1;
     }
   }
   const best = smooth.reduce((top, value, cell) => (value > smooth[top] ? cell : top), 0);

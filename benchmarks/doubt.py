@@ -1,0 +1,75 @@
+"""Doubt: whether the photos whose colors a model doubts are those that it colors wrongly.
+
+Each photo is read at 256 pixels and colored as a whole. The error is the mean distance in ab from the true
+colors at the network's size, and the figure Spearman's rank correlation of doubt and error over all photos
+that have colors. ``--data`` names a folder; without it all three are taken.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.stats import spearmanr
+from torch.nn import functional as F
+
+from benchmarks._common import Options, Row, SkippedError, where
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.sources import find_sources
+from colorzoo.errors import DataError
+from colorzoo.guidance import Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.palette import doubt_of
+from colorzoo.pictures.picture import Levels, Picture
+from colorzoo.pictures.read import read_picture
+
+FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))
+PICTURES, SIDE = 60, 256
+_LEAST_CHROMA = 2.0  # mean of a photo in color
+GOAL = 0.5
+
+
+def run(options: Options) -> list[Row]:
+    """Return a row for each folder."""
+    colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
+    return [_row(colorizer, folder, options.pictures or PICTURES) for folder in _folders(options)]
+
+
+def _folders(options: Options) -> list[Path]:
+    found = [options.data] if options.data else [folder for folder in FOLDERS if folder.is_dir()]
+    if not found:
+        raise SkippedError(f"none of {', '.join(map(str, FOLDERS))} is here; give --data")
+    return found
+
+
+def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
+    try:
+        sources = list(find_sources(folder))
+    except DataError as error:
+        raise SkippedError(str(error)) from error
+    doubts, errors = [], []
+    for source in islice(sources, 0, None, max(1, len(sources) // most)):
+        levels = _small(read_picture(source.read()).levels)
+        true = rgb_to_lab(torch.from_numpy(levels).permute(2, 0, 1)[None] / 255)[:, 1:]
+        if float(true.norm(dim=1).mean()) < _LEAST_CHROMA:
+            continue
+        answer = colorizer.run(colorizer.job(Picture(levels), Recipe(), frame="none"))
+        doubt = doubt_of(answer)
+        if doubt is None:
+            raise SkippedError(f"{colorizer.name} predicts no distribution")
+        doubts.append(doubt)
+        seen = F.interpolate(true, answer.ab.shape[1:], mode="bilinear", antialias=True)
+        errors.append(float((answer.ab - seen[0]).norm(dim=0).mean()))
+    correlation = float(spearmanr(doubts, errors).statistic)
+    claim = "rank correlation of doubt and color error"
+    return Row(claim, correlation, 0.0, correlation, GOAL, "higher", f"{len(errors)} of {folder}, {where()}")
+
+
+def _small(levels: Levels) -> Levels:
+    image = Image.fromarray(levels).convert("RGB")
+    scale = SIDE / min(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return np.array(image.resize(size, Image.Resampling.BICUBIC))

@@ -1,0 +1,201 @@
+"""The report of a run, for whoever decides which results are published: pages to look at, or a table.
+
+It is made of the results and their records, so it tells pictures of earlier, interrupted runs too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.batch.runner import ALREADY_DONE, BatchResult
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance.frame import Rectangle
+from colorzoo.pictures.find import absolute
+from colorzoo.pictures.picture import Levels, as_rgb
+from colorzoo.pictures.provenance import read_provenance
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import write_whole
+from colorzoo.weights.files import digest_of
+
+KINDS = (".csv", ".html")
+"""Extensions of reports."""
+PER_PAGE = 1000
+"""Largest number of pictures on a page, which then has about 15 MB."""
+_THUMBNAIL = 240  # longer side in pixels
+_QUALITY = 80
+_MARK = '<meta name="generator" content="colorzoo report">'
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture in a report.
+
+    Attributes:
+        source: Absolute path of the picture.
+        result: Absolute path of its result; empty if there is none.
+        doubt: Color error that the model expects of itself, in CIE units; None if it tells none.
+        chroma: Mean chroma of the result within its frame, in CIE units; None without a result.
+        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole picture.
+        notes: Notes of the run; of a picture that failed the reason.
+        model: Model that colored it.
+        source_sha256: SHA-256 of the picture when it was colored.
+        result_sha256: SHA-256 of the result.
+        gray: Small copy of the result without its colors, a JPEG as URL.
+        color: Small copy of the result.
+    """
+
+    source: str
+    result: str = ""
+    doubt: float | None = None
+    chroma: float | None = None
+    frame: str = ""
+    notes: str = ""
+    model: str = ""
+    source_sha256: str = ""
+    result_sha256: str = ""
+    gray: str = ""
+    color: str = ""
+
+
+COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gray", "color"))
+
+
+def check_report(path: Path) -> None:
+    """Refuse a report that cannot be written there, before the work.
+
+    Raises:
+        ColorzooError: The extension is of no report, or there is another file.
+    """
+    if path.suffix.lower() not in KINDS:
+        raise ColorzooError(f"--report {path}: the name of a report ends with {' or '.join(KINDS)}")
+    if path.exists() and not (path.is_file() and _is_report(path)):
+        raise ColorzooError(f"--report {path} exists and is no report; name another file")
+
+
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        beginning = file.read(1000)
+    return not beginning or _MARK.encode() in beginning or beginning.startswith(_line(COLUMNS).encode())
+
+
+def read_entries(results: Iterable[BatchResult], advance: Callable[[], None]) -> list[Entry]:
+    """Read what a report tells of pictures: first those that failed, then by falling doubt.
+
+    Args:
+        results: Results of a run; pictures that were left alone count if they were done before.
+        advance: Called after each.
+    """
+    entries = []
+    for result in results:
+        if result.failed:
+            entries.append(Entry(absolute(Path(result.source)), notes="; ".join(result.notes)))
+        elif result.status == "colored" or ALREADY_DONE in result.notes:
+            entries.append(_entry(result))
+        advance()
+    return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.doubt or 0), entry.source))
+
+
+def _entry(result: BatchResult) -> Entry:
+    source, path = absolute(Path(result.source)), Path(result.output)
+    try:
+        picture, record, digest = read_picture(path), read_provenance(path), digest_of(path)
+    except (OSError, ColorzooError) as error:
+        return Entry(source, notes=f"{path} cannot be read again: {error}")
+    small = _shrunk(picture.levels)
+    lab = rgb_to_lab(small)
+    gray = torch.cat([lab[:1], torch.zeros_like(lab[1:])])
+    frame = "" if record is None else record.frame
+    return Entry(
+        source,
+        absolute(path),
+        float(record.doubt) if record and record.doubt else None,
+        round(float(_within(lab[1:], frame, picture.size).norm(dim=0).mean()), 1),
+        frame,
+        "; ".join(note for note in result.notes if note != ALREADY_DONE),
+        record.model if record else result.model,
+        record.source if record else "",
+        digest,
+        _jpeg(lab_to_rgb(gray)),
+        _jpeg(small),
+    )
+
+
+def _shrunk(levels: Levels) -> Tensor:
+    """Return a small copy ``(3, h, w)`` in [0, 1]."""
+    step = max(1, max(levels.shape[:2]) // (4 * _THUMBNAIL))  # what is left is averaged
+    image = Image.fromarray((as_rgb(levels[::step, ::step]) * 255 + 0.5).astype(np.uint8))
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
+
+
+def _within(values: Tensor, frame: str, size: tuple[int, int]) -> Tensor:
+    """Return the part of small maps ``(C, h, w)`` within the frame of a record, in pixels of the picture."""
+    numbers = [int(number) for number in frame.split(",") if number.isdecimal()]
+    if len(numbers) != 4:  # none, or a record that somebody changed
+        return values
+    x, y, width, height = Rectangle(*numbers).scaled(size, values.shape[2], values.shape[1])
+    return values[:, y : y + height, x : x + width]
+
+
+def _jpeg(rgb: Tensor) -> str:
+    levels = (rgb.clamp(0, 1) * 255 + 0.5).byte().permute(1, 2, 0).numpy()
+    stream = io.BytesIO()
+    Image.fromarray(levels).save(stream, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + b64encode(stream.getvalue()).decode("ascii")
+
+
+def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
+    """Write a report, and return its files: a table, or pages of at most `PER_PAGE` pictures.
+
+    Raises:
+        ColorzooError: A file cannot be written, or another one is in its place.
+    """
+    if path.suffix.lower() == ".csv":
+        table = [[getattr(entry, name) for name in COLUMNS] for entry in entries]
+        text = _line(COLUMNS) + "".join(map(_line, table))
+        write_whole(path, text.encode("utf-8", "surrogateescape"))
+        return [path]
+    starts = range(0, max(1, len(entries)), PER_PAGE)
+    pages = [path, *(path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, len(starts) + 1))]
+    for page in pages:
+        check_report(page)
+    names = [page.name for page in pages]
+    for page, start in zip(pages, starts, strict=True):
+        write_whole(page, _page(entries[start : start + PER_PAGE], absolute(path), names, page.name))
+    return pages
+
+
+def _line(cells: Iterable[object]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow("" if cell is None else cell for cell in cells)
+    return stream.getvalue()
+
+
+def _page(entries: Sequence[Entry], report: str, names: Sequence[str], name: str) -> bytes:
+    """Return the HTML of a page.
+
+    Args:
+        entries: The pictures on it.
+        report: Absolute path of the report, under which the browser keeps the decisions of all pages.
+        names: File names of all pages.
+        name: That of this one.
+    """
+    shown = [{field.name: getattr(entry, field.name) for field in fields(Entry)} for entry in entries]
+    data = json.dumps({"report": report, "pages": names, "page": name, "pictures": shown})
+    template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")
+    # "<" could end the script; a name that is no text stays a lone surrogate, which the page recognizes
+    data = data.replace("<", "\\u003c")
+    return template.replace("{{ mark }}", _MARK).replace("{{ data }}", data).encode()

@@ -1,0 +1,152 @@
+"""Training of systems that give a photo the colors of a reference at three sizes, by a gate.
+
+They are Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021), whose authors publish no training
+code; pages of the models tell where losses and weights come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.data.dataset import Batch
+from colorzoo.losses import (
+    chi_square_distance,
+    least_squares_critic_loss,
+    least_squares_loss,
+    soft_histogram,
+    total_variation,
+    weighted_sum,
+)
+from colorzoo.model import ColoringModel
+from colorzoo.networks.discriminators import pixel_patch_discriminator
+from colorzoo.networks.gated_transfer import Colored
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Weight
+from colorzoo.training.exemplar import SelfReferenced
+from colorzoo.training.gan import Adversary, GANColorizationModule
+from colorzoo.training.optimization import AdversarialOptimization
+
+_TINY = 2.22e-16
+
+
+@dataclass(frozen=True)
+class GatedTransferObjective:
+    """Settings of the losses.
+
+    Attributes:
+        pixel_weight: Weight of the smooth L1 distance of ab / 110, summed over the three sizes.
+        histogram_weight: Weight of the distance of the color histogram from that of the reference.
+        variation_weight: Weight of the total variation of ab / 110.
+        class_weight: Weight of the cross-entropy of the picture's class; 0 needs no labels.
+        adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
+    """
+
+    pixel_weight: Weight = 1000.0
+    histogram_weight: Weight = 1.0
+    variation_weight: Weight = 10.0
+    class_weight: Weight = 1.0
+    adversarial_weight: Weight = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatedPrediction(AbPrediction):
+    """A colored training batch with the inputs of its losses.
+
+    Attributes:
+        found: Output of the network.
+        truth: ``(B, 3, H, W)``, L / 50 - 1 and ab / 110 of the pictures.
+        histogram: ``(B, 441)`` of the references; None without any.
+    """
+
+    found: Colored
+    truth: Tensor
+    histogram: Tensor | None
+
+
+class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
+    """Base class of their tasks.
+
+    A subclass defines `read_references`. Its model has ``paint(lightness, reference)``, and its network a
+    ``classifier``.
+    """
+
+    model: Any
+    objective: GatedTransferObjective
+    adversary: Adversary
+    label_setting = "--model.architecture.classes"
+
+    def __init__(
+        self, model: ColoringModel, stage: str | None = None, **optimization: Unpack[AdversarialOptimization]
+    ) -> None:
+        super().__init__(model, stage=stage, **optimization)
+        if not self.objective.class_weight:
+            self.model.network.classifier.requires_grad_(False)  # several processes would wait for it
+
+    def configure_discriminator(self) -> None:
+        """Build the discriminator of L / 50 - 1 and ab / 110."""
+        self.discriminator = pixel_patch_discriminator(self.adversary.discriminator_width)
+
+    @property
+    def label_count(self) -> int:
+        """Number of classes that are learned."""
+        return self.model.architecture.classes if self.objective.class_weight else 0
+
+    def is_adversarial(self) -> bool:
+        """Return whether the adversarial loss has a weight."""
+        return self.objective.adversarial_weight > 0
+
+    def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
+        """Return the references as ``paint`` takes them, and their `soft_histogram`, ``(B, 441)``."""
+        raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")
+
+    def paint(self, batch: Batch) -> GatedPrediction:
+        """Color a batch by its references."""
+        truth = scaled_lab(batch["rgb"])
+        reference, histogram = self.read_references(batch) or (None, None)
+        height, width = truth.shape[-2:]
+        found = self.model.paint(50 * (truth[:, :1] + 1), reference)
+        ab = AB_SCALE * found.ab[2][:, :, :height, :width]
+        return GatedPrediction(ab=ab, found=found, truth=truth, histogram=histogram)
+
+    def generator_loss(self, batch: Batch, painted: GatedPrediction) -> Tensor:
+        """Return the weighted sum of the losses."""
+        terms = self.losses(painted, batch["label"] if self.objective.class_weight else None)
+        self.log_losses(terms, len(painted.truth))
+        return weighted_sum(terms, self.objective)
+
+    def losses(self, painted: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
+        """Return the losses by name, unweighted.
+
+        Args:
+            painted: The colored batch.
+            label: ``(B,)`` classes, or None.
+        """
+        truth, ab = painted.truth, painted.ab / AB_SCALE
+        sizes = [each.shape[-2:] for each in painted.found.ab[:2]]
+        wanted = [F.interpolate(truth[:, 1:], size=size, mode="area") for size in sizes]
+        pairs = zip([*painted.found.ab[:2], ab], [*wanted, truth[:, 1:]], strict=True)
+        terms = {
+            "pixel": torch.stack([F.smooth_l1_loss(*pair) for pair in pairs]).sum(),
+            "variation": total_variation(ab),
+        }
+        if painted.histogram is not None:
+            histogram = soft_histogram(ab).flatten(1)
+            terms["histogram"] = chi_square_distance(histogram, painted.histogram, epsilon=_TINY).mean()
+        if label is not None:
+            terms["class"] = F.cross_entropy(painted.found.logits.float(), label)
+        if self.is_adversarial():
+            fake = torch.cat([truth[:, :1], ab], dim=1)
+            terms["adversarial"] = least_squares_loss(self.discriminator(fake).float())
+        return terms
+
+    def discriminator_loss(self, batch: Batch, painted: GatedPrediction) -> Tensor:
+        """Return the least-squares loss of the discriminator."""
+        fake = torch.cat([painted.truth[:, :1], painted.ab.detach() / AB_SCALE], dim=1)
+        scores = [self.discriminator(each).float() for each in (fake, painted.truth)]
+        return least_squares_critic_loss(*scores)

@@ -1,0 +1,39 @@
+"""Card of Yin et al. 2021."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Quality, Score, Smoke
+
+_FID = Score("FID", 5.49, "lower", "ImageNet ctest10k, references of He 2018", "Chen et al. 2023, Table I")
+
+FULL = ModelCard(
+    name="yin2021",
+    title='Yes, "Attention Is All You Need", for Exemplar based Colorization',
+    paper="https://doi.org/10.1145/3474085.3475385",
+    year=2021,
+    summary="Colors a photo like a reference: by matched places, and by the common colors it has.",
+    task="colorzoo.zoo.yin2021.task:Yin2021",
+    model="colorzoo.zoo.yin2021.model:AttentiveTransfer",
+    parameters=72_829_686,
+    guidance=("exemplar",),
+    config="yin2021/paper.yaml",
+    quality=(Quality("exemplar", 66, "Between blanch2021 and bai2022 in Chen et al. 2023.", stated=(_FID,)),),
+    smoke=Smoke(
+        # at 0.01 random features match by chance, at 1 all places get the same color, which is normalized
+        {
+            "width": 0.125,
+            "reference_side": 64,
+            "tau": 0.1,
+            "dropout": 0.0,
+            "discriminator_width": 0.125,
+            "class_weight": 0.0,
+        },
+        size=64,
+        scales={
+            **{f"model.network.heads.{index}.2.weight": 0.002 for index in range(3)},
+            "model.network.histogram.logits.6.weight": 0.003,
+        },
+    ),
+)
+
+CARDS = (FULL,)

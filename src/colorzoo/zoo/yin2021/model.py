@@ -1,0 +1,80 @@
+"""Yes, "Attention Is All You Need", for Exemplar based Colorization (Yin et al., ACM MM 2021).
+
+Places of a photo take colors from matching places of a reference, and choose among 198 common colors by the
+histogram of the whole reference; a learned gate mixes both. https://doi.org/10.1145/3474085.3475385
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.gated_transfer import Colored, padded
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import settings_of
+from colorzoo.zoo.yin2021.network import (
+    REDUCED,
+    STRIDE,
+    Architecture,
+    AttentionNet,
+    Reference,
+    color_histogram,
+)
+from colorzoo.zoo.yin2021.published import convert_published
+
+
+class AttentiveTransfer(ColoringModel):
+    """Colors a photo with the matched and with the common colors of a reference.
+
+    Args:
+        architecture: The network.
+
+    Raises:
+        ColorzooError: ``reference_side`` is no multiple of 16.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("width", "reference_side", "classes", "tau")
+    network: AttentionNet
+    architecture: Architecture
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        side = architecture.reference_side
+        if side % STRIDE:
+            raise ColorzooError(
+                f"reference_side must be a multiple of {STRIDE} (256 in the paper), got {side}."
+            )
+        super().__init__(AttentionNet(architecture), architecture=architecture)
+        self.reference_side = side
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; without a reference nothing is mixed in."""
+        exemplar = (guidance or Guidance()).exemplar
+        reference = None if exemplar is None else self.read(exemplar.rgb)
+        height, width = lightness.shape[-2:]
+        ab = self.paint(lightness, reference).ab[2]
+        return AbPrediction(ab=AB_SCALE * ab[:, :, :height, :width].float())
+
+    def paint(self, lightness: Tensor, reference: Reference | None) -> Colored:
+        """Color lightness ``(B, 1, H, W)`` in [0, 100], padded to sides that the network can take."""
+        found: Colored = self.network(scaled_lightness(padded(lightness, STRIDE)), reference)
+        return found
+
+    def read(self, rgb: Tensor) -> Reference:
+        """Return references ``(B, 3, H, W)`` in [0, 1] as the network reads them."""
+        side = (self.reference_side, self.reference_side)
+        square = F.interpolate(rgb.float(), size=side, mode="bicubic", antialias=True).clamp(0, 1)
+        lab = scaled_lab(square)
+        small = scaled_lab(F.avg_pool2d(square, REDUCED))
+        return Reference(lab[:, :1], small[:, 1:], color_histogram(lab[:, 1:]))
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' ``latest_net_G.pth``; see `convert_published`."""
+        return {f"network.{key}": value for key, value in convert_published(state_dict).items()}

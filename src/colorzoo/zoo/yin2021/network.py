@@ -1,0 +1,202 @@
+"""Network of Yin et al. 2021: colors by matching places, and by attention to the colors of a histogram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.blocks import conv3x3, scaled_width, upconv4x4
+from colorzoo.networks.gated_transfer import (
+    Colored,
+    ColorMaps,
+    Transferred,
+    compare,
+    decode,
+    encoder_blocks,
+    encoder_maps,
+    gated_levels,
+)
+from colorzoo.networks.levels import all_depths, normalized_stack, shares
+from colorzoo.settings import Natural, Positive, Range, Share, Width
+
+STRIDE = 16
+REDUCED = 4
+"""Pixels of a reference, each way, that one matched place stands for."""
+
+_STEP, _HALF = 0.1, 10  # bins of ab / 110, and those on each side of 0
+_SIDE = 2 * _HALF + 1
+_KEPT = (
+    *((3, 15, 17), (4, 12, 17), (5, 9, 18), (6, 8, 18), (7, 7, 18), (8, 6, 19), (9, 5, 18), (10, 5, 18)),
+    *((11, 4, 18), (12, 3, 17), (13, 2, 17), (14, 2, 17), (15, 1, 17), (16, 1, 16), (17, 0, 16), (18, 5, 6)),
+)
+"""Bins of b, from the first to the last, that the paper keeps for each bin of a."""
+
+_BIN_SHARPNESS = 100.0
+_GATE_SHARPNESS = 5.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        reference_side: Side in pixels of the square that references are resized to, a multiple of 16. The
+            gate reads a value for each 4 x 4 pixels of it.
+        classes: Number of classes of the classifier.
+        tau: Temperature of the match.
+        dropout: Share of values that the layers of the gate drop in training.
+    """
+
+    width: Width = 1.0
+    reference_side: Annotated[int, Range(32, unit="pixels")] = 256
+    classes: Natural = 1000
+    tau: Positive = 0.01
+    dropout: Share = 0.1
+
+
+class Reference(NamedTuple):
+    """A reference as the network reads it.
+
+    Attributes:
+        lightness: ``(B, 1, side, side)``, L / 50 - 1.
+        ab: ``(B, 2, side / 4, side / 4)``, in units of 110.
+        histogram: ``(B, 198)``; see `color_histogram`.
+    """
+
+    lightness: Tensor
+    ab: Tensor
+    histogram: Tensor
+
+
+class AttentionNet(nn.Module):
+    """The network; sides of the picture are multiples of 16.
+
+    Args:
+        architecture: Its settings.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.tau, width = architecture.tau, architecture.width
+        c32, c64, c128, c256, c512 = (scaled_width(each, width) for each in (32, 64, 128, 256, 512))
+        self.first = normalized_stack(1, c32)
+        self.body = encoder_blocks(c32, width)
+        self.levels = gated_levels(width)
+        self.heads = nn.ModuleList(
+            nn.Sequential(upconv4x4(ins, outs), nn.LeakyReLU(0.2), nn.Conv2d(outs, 2, 1), nn.Tanh())
+            for ins, outs in ((c256, c128), (c128, c64), (c128, c64))
+        )
+        self.histogram = HistogramAttention(c256, c512)
+        self.matched_colors = ColorMaps((c64, c128, c256, c512))
+        self.histogram_colors = ColorMaps((c64, c128, c256, c512))
+        places = (architecture.reference_side // REDUCED) ** 2
+        self.matched_trust, self.histogram_trust = (_trust(places, architecture) for _ in range(2))
+        self.classifier = nn.Linear(c512, architecture.classes)
+
+    def forward(self, lightness: Tensor, reference: Reference | None = None) -> Colored:
+        """Color a picture.
+
+        Args:
+            lightness: ``(B, 1, H, W)``, L / 50 - 1.
+            reference: None leaves out what is mixed in.
+        """
+        maps = self.encode(lightness)
+        given = None if reference is None else self.transfer(maps, reference)
+        found = decode(maps, self.levels, self.heads, given)
+        logits = self.classifier(maps[5].amax(dim=(2, 3)))
+        return Colored(found, logits, None if given is None else given.gate)
+
+    def encode(self, lightness: Tensor) -> list[Tensor]:
+        """Return the six maps ``(B, C, h, w)`` of a picture, the first of half its size."""
+        return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
+
+    def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
+        """Match a picture, by its maps, with a reference, and let it attend to the histogram."""
+        size = maps[1].shape[-2:]
+        encoded = self.encode(reference.lightness)
+        ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
+        ab = reference.ab.flatten(2)
+
+        def read(similarity: Tensor) -> tuple[Tensor, Tensor]:
+            taken = shares(similarity, tau=self.tau).to(ab.dtype)
+            trust = self.matched_trust(taken) - self.histogram_trust(taken)
+            return ab @ taken, torch.sigmoid(_GATE_SHARPNESS * trust)  # a softmax over both
+
+        matched, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
+        attended = self.histogram(maps[5], reference.histogram)
+        attended = F.interpolate(attended, scale_factor=2, mode="bilinear")
+        return Transferred(
+            self.matched_colors.deeper(self.matched_colors.first(matched)),
+            self.histogram_colors.deeper(self.histogram_colors.first(attended)),
+            gate,
+        )
+
+
+class HistogramAttention(nn.Module):
+    """Choice among the 198 colors by each place, steered by the histogram of a reference.
+
+    Args:
+        narrow: Channels of the layers of the larger map.
+        wide: Channels of the picture's map and of the histogram's vector.
+    """
+
+    colors: Tensor
+
+    def __init__(self, narrow: int, wide: int) -> None:
+        super().__init__()
+        bins = kept_bins()
+        self.vector = nn.Sequential(
+            *(nn.Conv2d(len(bins), wide, 1), nn.ReLU()),
+            *(nn.Conv2d(wide, wide, 1), nn.ReLU()),
+            *(nn.Conv2d(wide, wide, 1), nn.ReLU()),
+            *(nn.Conv2d(wide, wide, 1), nn.Sigmoid()),
+        )
+        self.body = normalized_stack(*[wide] * 4)
+        self.logits = nn.Sequential(
+            *(upconv4x4(wide, narrow), nn.ReLU()),
+            *(conv3x3(narrow, narrow), nn.ReLU()),
+            *(conv3x3(narrow, narrow), nn.ReLU()),
+            nn.Conv2d(narrow, len(bins), 1),
+        )
+        colors = (torch.stack([bins // _SIDE, bins % _SIDE]) - _HALF) / _HALF
+        self.register_buffer("colors", colors, persistent=False)
+
+    def forward(self, x: Tensor, histogram: Tensor) -> Tensor:
+        """Return ab / 110 ``(B, 2, 2h, 2w)`` for a map ``(B, C, h, w)`` and a histogram ``(B, 198)``."""
+        logits = self.logits(self.body(x * self.vector(histogram[:, :, None, None])))
+        chosen = torch.softmax(_BIN_SHARPNESS * logits, dim=1)
+        ab: Tensor = self.colors.to(chosen) @ chosen.flatten(2)
+        return torch.unflatten(ab, 2, logits.shape[-2:])
+
+
+def kept_bins() -> Tensor:
+    """Return the 198 common colors ``(198,)`` as numbers of the bins 21 a + b of ab / 110."""
+    runs = [torch.arange(_SIDE * a + first, _SIDE * a + last + 1) for a, first, last in _KEPT]
+    return torch.cat(runs)
+
+
+def color_histogram(ab: Tensor) -> Tensor:
+    """Return the shares ``(B, 198)`` of the common colors among them, in ab / 110 ``(B, 2, H, W)``.
+
+    A picture without any has zeros.
+    """
+    bins = (ab / _STEP).round().clamp(-_HALF, _HALF).long() + _HALF
+    index = (_SIDE * bins[:, 0] + bins[:, 1]).flatten(1)
+    counts = ab.new_zeros(ab.shape[0], _SIDE**2)
+    counts = counts.scatter_add(1, index, torch.ones_like(index, dtype=ab.dtype))
+    kept = counts[:, kept_bins().to(ab.device)]
+    return kept / kept.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def _trust(places: int, architecture: Architecture) -> nn.Sequential:
+    """Return the layers that tell from ``(B, places, N)`` how far to trust a source, ``(B, 1, N)``."""
+    hidden = scaled_width(1024, architecture.width)
+    return nn.Sequential(
+        *(nn.Conv1d(places, hidden, 1), nn.ReLU(), nn.Dropout(architecture.dropout)),
+        *(nn.Conv1d(hidden, 1, 1), nn.Sigmoid()),
+    )

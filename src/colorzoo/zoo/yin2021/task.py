@@ -1,0 +1,47 @@
+"""Training of Yin et al. 2021 (ACM MM) like that of its predecessor, Gray2ColorNet.
+
+The authors publish neither training code nor losses; the model's page says what is known.
+"""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from torch import Tensor
+
+from colorzoo.data.dataset import Batch
+from colorzoo.losses import soft_histogram
+from colorzoo.networks.scaling import scaled_lab
+from colorzoo.training.exemplar import references_of
+from colorzoo.training.gan import Adversary
+from colorzoo.training.gated_transfer import GatedTransferModule, GatedTransferObjective
+from colorzoo.training.optimization import AdversarialOptimization
+from colorzoo.zoo.yin2021.model import AttentiveTransfer
+from colorzoo.zoo.yin2021.network import Architecture, Reference
+
+
+class Yin2021(GatedTransferModule):
+    """Task of `AttentiveTransfer`.
+
+    Args:
+        architecture: The network.
+        objective: The losses.
+        adversary: The discriminator.
+        **optimization: See `AdversarialOptimization`.
+    """
+
+    model: AttentiveTransfer
+
+    def __init__(
+        self,
+        architecture: Architecture = Architecture(),
+        objective: GatedTransferObjective = GatedTransferObjective(),
+        adversary: Adversary = Adversary(),
+        **optimization: Unpack[AdversarialOptimization],
+    ) -> None:
+        super().__init__(AttentiveTransfer(architecture), **optimization)
+
+    def read_references(self, batch: Batch) -> tuple[Reference, Tensor]:
+        """Return the references and their histograms."""
+        rgb = references_of(batch)[0].rgb
+        return self.model.read(rgb), soft_histogram(scaled_lab(rgb)[:, 1:]).flatten(1)

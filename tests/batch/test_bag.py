@@ -1,0 +1,65 @@
+"""Checksums of results, read by the Library of Congress's `bagit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bagit
+import pytest
+from PIL import Image
+
+from tiny_model import Run, gray_picture
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/50 % \u00fc.png", "sub/b.bmp"):  # of the last the record lies beside it
+        Image.fromarray(gray_picture(30, 40)).save(tmp_path / "in" / name)
+    return tmp_path / "in"
+
+
+def test_a_bag_is_valid_and_a_change_is_found(run: Run, album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bag" / "data"
+    assert run(album, "-o", out, "--checksums")[0] == 0
+    bag = bagit.Bag(str(out.parent))
+    assert bag.validate()
+    assert sorted(bag.payload_entries()) == [
+        "data/a.png",
+        "data/sub/50 % \u00fc.png",
+        "data/sub/b.bmp",
+        "data/sub/b.bmp.xmp",
+    ]
+    assert bag.info["Payload-Oxum"].endswith(".4")
+    (out / "a.png").write_bytes(b"another")
+    with pytest.raises(bagit.BagValidationError):
+        bagit.Bag(str(out.parent)).validate()
+
+
+def test_a_later_run_keeps_what_an_archive_added(run: Run, album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bag" / "data"
+    assert run(album / "a.png", "-o", f"{out}/", "--checksums")[0] == 0
+    with (out.parent / "bag-info.txt").open("a") as file:
+        file.write("Source-Organization: An archive\n")
+    assert run(album / "sub", "-o", out, "--checksums")[0] == 0
+    bag = bagit.Bag(str(out.parent))
+    assert bag.validate()
+    assert bag.info["Source-Organization"] == "An archive"
+    assert bag.info["Payload-Oxum"].endswith(".4")
+
+
+@pytest.mark.parametrize("words", [(), ("-o", "colored"), ("-o", "-")])
+def test_results_that_are_no_payload_are_refused_before_the_work(
+    run: Run, album: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(album)
+    code, _, err = run("a.png", "--checksums", *words)
+    assert (code, "-o BAG/data" in err) == (2, True)
+    assert sorted(path.name for path in album.iterdir()) == ["a.png", "sub"]
+
+
+def test_checksums_of_another_kind_are_not_outdated(run: Run, album: Path, tmp_path: Path) -> None:
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "manifest-md5.txt").touch()
+    code, _, err = run(album, "-o", tmp_path / "bag" / "data", "--checksums")
+    assert (code, "manifest-md5.txt" in err) == (2, True)

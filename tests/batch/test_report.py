@@ -1,0 +1,147 @@
+"""The report of a run: what it tells, in which order, and the lists that a reader of it saves."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from browser_pad import chromium, missing
+from PIL import Image
+
+from colorzoo.batch.report import COLUMNS, read_entries, write_report
+from colorzoo.batch.runner import BatchResult
+from colorzoo.pictures.find import read_list
+from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import write_picture
+from colorzoo.weights.files import digest_of
+from tiny_model import Run, gray_picture
+
+ORIGIN = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+
+
+def nothing() -> None:
+    pass
+
+
+def result(path: Path, *, doubt: str = "", frame: str = "", color: str = "#808080") -> BatchResult:
+    """Write a result of one color within a gray frame, and return it as that of a run."""
+    levels = Image.new("RGB", (60, 40), "#808080")
+    levels.paste(Image.new("RGB", (30, 20), color), (10, 10))
+    levels.save(path.with_suffix(".bmp"))
+    picture = read_picture(path.with_suffix(".bmp"))
+    origin = replace(ORIGIN, doubt=doubt, frame=frame)
+    write_with_provenance(
+        lambda like: write_picture(path, picture.rgb, like, overwrite=True), path, picture, origin
+    )
+    return BatchResult(str(path.with_suffix(".bmp")), str(path), "colored", ("a note",), "zhang2016")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_failed_pictures_come_first_then_the_most_doubtful(tmp_path: Path) -> None:
+    results = [
+        result(tmp_path / "a.png", doubt="3.5"),
+        result(tmp_path / "b.png"),
+        BatchResult(str(tmp_path / "gone.png"), "", "failed", ("no such file",)),
+        result(tmp_path / "c.png", doubt="12.0", frame="10,10,30,20", color="#c04020"),
+        BatchResult(str(tmp_path / "album.mp4"), "", "skipped", ("a film",)),
+    ]
+    entries = read_entries(results, nothing)
+    assert [Path(entry.source).stem for entry in entries] == ["gone", "c", "a", "b"]
+    gone, doubtful, *_ = entries
+    assert (gone.result, gone.doubt, gone.notes) == ("", None, "no such file")
+    assert (doubtful.doubt, doubtful.frame, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
+    assert (doubtful.source_sha256, doubtful.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
+    assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole picture a fourth
+    assert [entry.chroma for entry in entries[2:]] == [0, 0]
+
+
+def test_a_second_run_tells_the_same_of_results_that_are_there(run: Run, tmp_path: Path) -> None:
+    album, table = tmp_path / "album", tmp_path / "r.csv"
+    (album / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b, 2.png"):
+        Image.fromarray(gray_picture(30, 40)).save(album / name)
+    (album / "broken.png").write_bytes(b"broken")
+    told = []
+    for words in ((), ("--report", tmp_path / "r.html")):
+        assert run(album, "-o", tmp_path / "out", "--report", table, *words)[0] == 1
+        told.append([{**row, "notes": ""} for row in rows(table)])
+    assert told[0] == told[1]
+    assert [Path(row["source"]).name for row in told[0]] == ["broken.png", "a.png", "b, 2.png"]
+    assert tuple(told[0][0]) == COLUMNS
+    assert (tmp_path / "r.html").read_text().count('"source"') == 3
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file names are text")
+def test_names_that_are_no_text_are_kept_in_a_table(tmp_path: Path) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    entries = read_entries([BatchResult(name, "", "failed", ("</script>",))], nothing)
+    write_report(tmp_path / "r.csv", entries)
+    assert b"/\xff.png," in (tmp_path / "r.csv").read_bytes()
+    write_report(tmp_path / "r.html", entries)
+    assert (tmp_path / "r.html").read_text().count("</script>") == 2
+
+
+def test_a_long_report_has_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("colorzoo.batch.report.PER_PAGE", 2)
+    entries = read_entries([BatchResult(f"{n}.png", "", "failed") for n in range(5)], nothing)
+    pages = write_report(tmp_path / "r.html", entries)
+    assert [page.name for page in pages] == ["r.html", "r-2.html", "r-3.html"]
+    assert [page.read_text().count('"source"') for page in pages] == [2, 2, 1]
+    assert all(f'"{page.name}"' in pages[0].read_text() for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("r.txt", (), r"ends with .csv or .html"),
+        ("photo.csv", (), "exists and is no report"),
+        ("folder.html", (), "exists and is no report"),
+        ("r.html", ("--dry-run",), "leave out --dry-run"),
+    ],
+)
+def test_what_cannot_be_a_report_is_refused_before_the_work(
+    run: Run, tmp_path: Path, name: str, words: tuple[str, ...], message: str
+) -> None:
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    (tmp_path / "photo.csv").write_text("date,place\n")
+    (tmp_path / "folder.html").mkdir()
+    code, _, err = run(tmp_path / "a.png", "--report", tmp_path / name, *words)
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "a.color.png").exists()
+
+
+def test_decisions_are_kept_and_saved_as_a_list(tmp_path: Path) -> None:
+    if (reason := missing()) is not None:
+        pytest.skip(f"missing, not passed: {reason}")
+    names = ["a.png", "it's.png", "c\nd.png"]
+    results = [result(tmp_path / name, doubt=str(9 - n)) for n, name in enumerate(names)]
+    report = tmp_path / "r.html"
+    write_report(report, read_entries(results, nothing))
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(report.as_uri())
+        page.focus("article")
+        for key in ("r", "ArrowDown", "c", "ArrowDown", "r"):
+            page.keyboard.press(key)
+        page.reload()
+        assert "0 accept, 2 reject, 1 correct" in str(page.text_content("#state"))
+        command = page.text_content("article[data-decision=correct] code")
+        assert command == f"colorzoo studio '{tmp_path}/it'\\''s.bmp'"
+        with page.expect_download() as download:
+            page.click("[data-list=reject]")
+        download.value.save_as(tmp_path / "reject.txt")
+        result(tmp_path / "a.png", doubt="9", color="#204080")  # colored again, so it is undecided
+        write_report(report, read_entries(results, nothing))
+        page.reload()
+        assert "0 accept, 1 reject, 1 correct" in str(page.text_content("#state"))
+    assert read_list(tmp_path / "reject.txt") == [str(tmp_path / "a.bmp"), str(tmp_path / "c\nd.bmp")]

@@ -1,0 +1,98 @@
+"""Yin et al. 2021: network and pipeline against the authors' code."""
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.losses import soft_histogram
+from colorzoo.networks.levels import all_depths, cosines, shares
+from colorzoo.networks.scaling import scaled_to_rgb
+from colorzoo.zoo.yin2021.network import (
+    REDUCED,
+    STRIDE,
+    Architecture,
+    AttentionNet,
+    Reference,
+    color_histogram,
+    kept_bins,
+)
+from colorzoo.zoo.yin2021.published import convert_published
+from parity.cases import Golden, case
+from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
+
+
+@case("yin2021_net")
+def yin2021_net(golden: Golden) -> None:
+    meta, kind = golden.meta, getattr(torch, golden.meta["dtype"])
+    state = golden.weights()
+    classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
+    network = AttentionNet(Architecture(reference_side=side, classes=classes))
+    network.load_state_dict(convert_published(state))
+    network.to(kind).eval()
+    torch.testing.assert_close(network.histogram.colors.T, golden.tensor("in_ab_table").to(kind))
+    network.histogram.colors = golden.tensor("in_ab_table").T.to(kind)
+    given = Reference(*(golden.tensor(name).to(kind) for name in ("in_ref_l", "in_ref_ab", "in_hist")))
+    found = network(golden.tensor("in_l").to(kind), given)
+    for index, ab in enumerate(found.ab, start=1):
+        golden.close(f"out_fake{index}", ab)
+    golden.close("out_class", found.logits[:, ::4])
+    sums = [(ab * golden.tensor(f"in_cot{index}").to(kind)).sum() for index, ab in enumerate(found.ab, 1)]
+    torch.stack(sums).sum().backward()
+    ours = {key: name for key in meta["grad_keys"] for name in convert_published({key: torch.empty(0)})}
+    gradients = {key: network.get_parameter(name).grad for key, name in ours.items()}
+    golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in meta["grad_keys"]]))
+    golden.close("out_grad_fc2", gradients["conf_feature_align.fc2.0.weight"].flatten())
+    golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
+    with torch.no_grad():
+        check_inside(golden, network, given)
+
+
+def check_inside(golden: Golden, network: AttentionNet, given: Reference) -> None:
+    """Compare what lies between input and output."""
+    lightness, every = golden.tensor("in_l").to(given.ab), golden.meta["every"]
+    golden.close("out_body_model_head", network.first(lightness)[:, ::8, ::4, ::4])
+    maps, other = (network.encode(each) for each in (lightness, given.lightness))
+    for index, each in enumerate(maps, start=1):
+        step = 2 if index == 1 else 1
+        golden.close(f"out_body_model{index}", each[:, :: every["body"], ::step, ::step])
+    features = [all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
+    golden.close("out_corr_max", shares(cosines(*features)).amax(dim=1))
+    seen: dict[nn.Module, Tensor] = {}
+    histogram, trusts = network.histogram, (network.matched_trust, network.histogram_trust)
+    for part in (*trusts, histogram.vector, histogram.body, histogram.logits, histogram):
+        part.register_forward_hook(lambda module, _, result: seen.update({module: result}))
+    taken = network.transfer(maps, given)
+    for index in range(3):
+        golden.close(f"out_align{3 - index}", taken.matched[index][:, :: every["align"]])
+        golden.close(f"out_hist_branch{3 - index}", taken.general[index][:, :: every["align"]])
+    for name, part in zip(("align", "hist"), trusts, strict=True):
+        golden.close(f"out_conf_{name}", seen[part].view(1, *maps[1].shape[-2:]))
+    golden.close("out_global", seen[histogram.vector].flatten(1))
+    golden.close("out_body_model7", seen[histogram.body][:, :: every["body"]])
+    golden.close("out_color_reg", seen[histogram.logits][:, ::6])
+    golden.close("out_attn_ab", seen[histogram])
+
+
+@case("yin2021_pipeline")
+def yin2021_pipeline(golden: Golden) -> None:
+    side = golden.meta["config"]["crop_size"]
+    picture = fit_sides(golden.arrays["in_target"])
+    rows, columns = (int(side * each / min(picture.shape[:2])) for each in picture.shape[:2])
+    picture = resized(picture, (rows, columns))[: rows - rows % STRIDE, : columns - columns % STRIDE]
+    golden.close("out_size", torch.tensor(picture.shape[:2]))
+    labs = scaled_labs(picture)
+    for index, lab in enumerate(labs, start=1):
+        golden.close_sampled(f"out_l{index}", lab[:, :1])
+        golden.close_sampled(f"out_ab{index}", lab[:, 1:])
+    small, _, whole = scaled_labs(resized(golden.arrays["in_reference"], (side, side)))
+    golden.close_sampled("out_ref_l", whole[:, :1])
+    golden.close("out_ref_ab", small[:, 1:])
+    assert whole.shape[-1] == REDUCED * small.shape[-1]
+    assert kept_bins().tolist() == golden.arrays["in_weight_index"].tolist()
+    golden.close("out_hist", color_histogram(whole[:, 1:]))
+    fakes = [golden.tensor(f"in_fake{index}").float() for index in (1, 2, 3)]
+    wanted, made = (soft_histogram(each).flatten(1) for each in (labs[2][:, 1:], fakes[2]))
+    golden.close("out_target_hist", wanted)
+    golden.close("out_score", common_share(wanted, made)[0])
+    for index, (lab, fake) in enumerate(zip(labs, fakes, strict=True), start=1):
+        levels = saved(scaled_to_rgb(torch.cat([lab[:, :1], fake], dim=1)), picture.shape[:2])
+        golden.close(f"out_saved{index}", torch.from_numpy(levels)[::2, ::2])

@@ -1,0 +1,100 @@
+"""Lu 2020 and Yin 2021 alike: the authors' files, sizes, parts of the match, and the step of training."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses import least_squares_critic_loss, soft_histogram, total_variation
+from colorzoo.networks import gated_transfer
+from colorzoo.networks.scaling import scaled_lab
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_batch, sample_image
+from parity.cases import read
+from steps.step import small
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+BOTH = pytest.mark.parametrize("name", ["lu2020", "yin2021"])
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "keys"), [("lu2020", "gray2colornet_net.npz", 122), ("yin2021", "yin2021_net.npz", 160)]
+)
+def test_the_authors_file_loads(name: str, file: str, keys: int) -> None:
+    shapes = read(GOLDEN / file).meta["shapes"]
+    assert len(shapes) == keys
+    with torch.device("meta"):
+        state = {key: torch.empty(shape) for key, shape in shapes.items()}
+        create_coloring_model(name, None).load_published_state_dict(state)
+
+
+@pytest.mark.parametrize(("name", "multiple", "side"), [("lu2020", 8, 60), ("yin2021", 16, 72)])
+def test_a_reference_side_that_does_not_fit_is_refused(name: str, multiple: int, side: int) -> None:
+    with pytest.raises(ColorzooError, match=rf"multiple of {multiple} .*got {side}"):
+        create_coloring_model(name, None, reference_side=side)
+
+
+@BOTH
+def test_places_that_are_matched_in_parts_are_matched_alike(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = smoke_model(model_card(name)).model
+    lightness, look = torch.rand(2, 1, 48, 80) * 100, Guidance(exemplar=Exemplar(torch.rand(2, 3, 40, 30)))
+    with torch.inference_mode():
+        whole = model.paint(lightness, model.read(look.exemplar.rgb))
+        monkeypatch.setattr(gated_transfer, "PLACES_AT_ONCE", 70)
+        parts = model.paint(lightness, model.read(look.exemplar.rgb))
+    torch.testing.assert_close(whole.ab[2], parts.ab[2])
+    torch.testing.assert_close(whole.gate, parts.gate)
+    assert whole.gate.std() > 0
+
+
+@BOTH
+def test_a_flat_picture_gives_numbers(name: str) -> None:
+    model = smoke_model(model_card(name)).model
+    flat = Guidance(exemplar=Exemplar(torch.zeros(1, 3, 9, 5)))
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 1, 3, 40), flat).ab.isfinite().all()
+
+
+def chi_square(p: Tensor, q: Tensor) -> Tensor:
+    filled = (p > 0) | (q > 0)
+    return 2 * ((p - q).square() / (p + q).where(filled, 1.0)).sum(dim=1).mean()
+
+
+@pytest.mark.parametrize(("name", "stage"), [("lu2020", None), ("lu2020", "body"), ("yin2021", None)])
+def test_the_step_is_the_losses_written_out(name: str, stage: str | None) -> None:
+    weights = {
+        "pixel_weight": 30.0,
+        "histogram_weight": 2.0,
+        "variation_weight": 3.0,
+        "adversarial_weight": 0.7,
+    }
+    settings = {"stage": stage} if stage else {}
+    task: Any = small(name, class_weight=0.5, classes=5, **weights, **settings)
+    task.eval().log_losses = lambda *_: None  # without dropout
+    batch = sample_batch((32, 32), batch=2)
+    batch["reference"], batch["label"] = sample_image((32, 32), batch=2).flip(0), torch.tensor([1, 4])
+    painted = task.paint(batch)
+    loss = task.generator_loss(batch, painted)
+    truth = scaled_lab(batch["rgb"])
+    found = task.model.network(truth[:, :1], None if stage else task.model.read(batch["reference"]))
+    ab = found.ab[2]
+    wanted = 3.0 * total_variation(ab) + 0.5 * F.cross_entropy(found.logits, batch["label"])
+    for index, size in enumerate((4, 2, 1)):
+        wanted = wanted + 30.0 * F.smooth_l1_loss(found.ab[index], F.avg_pool2d(truth[:, 1:], size))
+    if stage is None:
+        look = soft_histogram(scaled_lab(batch["reference"])[:, 1:])
+        wanted = wanted + 2.0 * chi_square(soft_histogram(ab).flatten(1), look.flatten(1))
+    fake = torch.cat([truth[:, :1], ab], dim=1)
+    wanted = wanted + 0.7 * (task.discriminator(fake) - 1).square().mean()
+    torch.testing.assert_close(loss, wanted, rtol=1e-3, atol=0)
+    critic = least_squares_critic_loss(task.discriminator(fake.detach()), task.discriminator(truth))
+    torch.testing.assert_close(task.discriminator_loss(batch, painted), critic, rtol=1e-3, atol=0)

@@ -1,0 +1,31 @@
+"""Yin et al. 2021: its histogram, and what attention to it brings."""
+
+import torch
+
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.zoo.yin2021.network import color_histogram, kept_bins
+
+
+def test_the_histogram_counts_the_common_colors() -> None:
+    colors = torch.tensor([[0.0, 0.0], [0.04, -0.04], [0.3, 0.4], [-0.9, 0.9]])  # the last is not common
+    histogram = color_histogram(colors.T.view(1, 2, 2, 2))
+    found = {int(kept_bins()[place]): float(histogram[0, place]) for place in histogram[0].nonzero()}
+    assert found == {21 * 10 + 10: float(torch.tensor(2 / 3)), 21 * 13 + 14: float(torch.tensor(1 / 3))}
+
+
+def test_a_picture_without_common_colors_has_an_empty_histogram() -> None:
+    ab = torch.stack([torch.full((8, 8), -1.0), torch.full((8, 8), 1.0)])[None]
+    assert not color_histogram(ab).any()
+
+
+def test_each_place_attends_to_the_colors_of_the_table() -> None:
+    attention = smoke_model(model_card("yin2021")).model.network.histogram
+    with torch.inference_mode():
+        attention.logits[-1].weight.zero_()
+        attention.logits[-1].bias.fill_(-1.0)
+        attention.logits[-1].bias[60] = 1.0  # at a sharpness of 100 this one alone
+        ab = attention(torch.rand(1, 64, 3, 5), torch.rand(1, 198))
+    number = int(kept_bins()[60])
+    wanted = torch.tensor([number // 21 - 10, number % 21 - 10]) / 10
+    torch.testing.assert_close(ab, wanted.view(1, 2, 1, 1).expand(1, 2, 6, 10))
