@@ -317,18 +317,25 @@ def _write_onnx(
     outputs: Sequence[str],
     metadata: Mapping[str, str],
 ) -> Graph:
+    from onnxscript.optimizer import optimize_ir
+
     from colorzoo.engines.onnx_linalg import TRANSLATIONS  # needs onnxscript
 
+    if any("attention" in str(node.target) for node in program.graph.nodes):
+        program = program.run_decompositions()  # the exporter supports attention of four axes only
     graph = torch.onnx.export(
-        program.run_decompositions(),  # the exporter supports attention of four axes only
+        program,
         input_names=list(inputs),
         output_names=list(outputs),
         dynamo=True,
         custom_translation_table=dict(TRANSLATIONS),
         external_data=False,
         verbose=False,
+        optimize=False,
     )
     assert graph is not None, "torch.onnx.export returns a program unless it is given a file"
+    # the exporter's own two rounds, with shapes, take eight times as long and find no more
+    optimize_ir(graph.model, num_iterations=1, onnx_shape_inference=False)
     graph.model.metadata_props.update(metadata)
     graph.save(path)
     return load_onnx(path, inputs)

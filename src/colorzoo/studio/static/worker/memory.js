@@ -2,7 +2,7 @@
 
 const MOST_BYTES = 96 * 2 ** 20;
 
-const bytesOf = (found) => Object.values(found ?? {}).reduce((sum, value) => sum + (ArrayBuffer.isView(value) ? value.byteLength : 0), found?.byteLength ?? 0);
+const bytesOf = (found) => [found, ...(ArrayBuffer.isView(found) ? [] : Object.values(found ?? {}))].reduce((sum, value) => sum + (ArrayBuffer.isView(value) ? value.byteLength : 0), 0);
 
 class Memory {
   constructor() {
@@ -12,10 +12,8 @@ class Memory {
 
   /** @template T @param {string} key @param {() => T | Promise<T>} make @returns {Promise<T>} */
   async of(key, make) {
-    const known = this.kept.has(key);
-    const found = known ? this.kept.get(key) : await make();
-    if (known) this.kept.delete(key);
-    else this.bytes += bytesOf(found);
+    const found = this.kept.has(key) ? this.kept.get(key) : await make();
+    if (!this.kept.delete(key)) this.bytes += bytesOf(found);
     this.kept.set(key, found);
     for (const [old, value] of this.kept) {
       if (this.bytes <= MOST_BYTES || old === key) break;
