@@ -105,7 +105,8 @@ def test_a_tensor_is_colored_as_the_array_is(channels: int, kind: torch.dtype) -
         (torch.zeros(1, 3, 20, 24), "was expected"),
         (torch.full((1, 20, 24), 7.0), r"must lie in \[0, 1\]"),
         (torch.zeros(1, 20, 24, dtype=torch.int64), "must be uint8, uint16 or float"),
-        ([[1, 2]], "a path, bytes, PIL image or array was expected as picture, got list"),
+        (7, "a path, bytes, PIL image or array was expected as picture, got int"),
+        ([7], "a path, bytes, PIL image or array was expected as picture, got int"),
     ],
 )
 def test_what_is_no_picture_is_one_line(image: object, told: str) -> None:
