@@ -71,7 +71,7 @@ def test_weights_that_are_trained_get_gradients() -> None:
     colorzoo.features(model, lightness_like(2, 1, 32, 32), levels=[1], gradients=True)[0].sum().backward()
     network = model.model.network.unet
     assert network.block2[0].weight.grad is not None
-    assert network.block3[0].weight.grad is None  # later layers did not run
+    assert network.block3[0].weight.grad is None  # nothing of a later layer is in the features
 
 
 @pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small", "su2020_small", "kang2023_small"])

@@ -15,7 +15,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.evaluation import Outcome, Plan
-from colorzoo.evaluation.bibtex import bibtex, citation, key_of_model
+from colorzoo.evaluation.bibtex import bibtex, citation, cited_keys, key_of_model
 from colorzoo.evaluation.measures import list_metrics
 from colorzoo.evaluation.paper import latex, methods_paragraph
 from tiny_evaluation import write_picture
@@ -104,7 +104,26 @@ def test_a_paper_is_written_from_the_results_alone(run: Run, plan: Plan) -> None
         "1 thread(s), torch",
     ):
         assert part in text
-    assert all(f"% {line}" in (plan.output / "results.tex").read_text() for line in text.splitlines())
+    table = (plan.output / "results.tex").read_text()
+    assert r"PSNR (psnr\_rgb\_8bit\_mean@squash32-bicubic)" in table
+    assert all(f"% {line}" in table.replace("\\_", "_").replace("\\%", "%") for line in text.splitlines())
+    assert latex(found) == table
+    assert bibtex(found["setup"]["references"]) == (plan.output / "references.bib").read_text()
+    keys = re.findall(r"@\w+{(\w+),", (plan.output / "references.bib").read_text())
+    assert re.findall(r"^% \\cite{(.*)}$", table, re.MULTILINE) == [",".join(keys)]
+
+
+def test_names_of_methods_are_valid_latex(compared: Any) -> None:
+    found = compared(5, 40)
+    found["results"][0]["method"] = r"50%_of{a}^2 & $x~\y #1"
+    text = latex(found)
+    assert r"50\%\_of\{a\}\textasciicircum{}2 \& \$x\textasciitilde{}\textbackslash{}y \#1 & " in text
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    columns = re.search(r"tabular}{(l(r+))}", text)
+    assert columns is not None
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns[2])}
+    bare = re.sub(r"\\[{}]", "", text)
+    assert bare.count("{") == bare.count("}")
 
 
 def test_what_was_used_is_cited(run: Run, plan: Plan) -> None:
@@ -125,5 +144,6 @@ def test_every_paper_and_only_known_metrics_have_a_reference() -> None:
     of_metrics = {each["notes"].partition(", ")[0] for each in citation()["references"]}
     left = names - papers - {name.removeprefix("metric ") for name in of_metrics}
     assert left <= set(list_metrics())
-    assert "and others}" in bibtex(["zhang2019"], [])
-    assert bibtex(["mine"], []).count("@") == 1
+    assert "and others}" in bibtex(cited_keys(["zhang2019"], []))
+    assert cited_keys(["mine"], []) == ["colorzoo"]
+    assert bibtex(["colorzoo"]).count("@") == 1

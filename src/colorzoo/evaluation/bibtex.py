@@ -34,33 +34,43 @@ def key_of_model(name: str) -> str:
         return ""
 
 
-def bibtex(models: Collection[str], metrics: Collection[str]) -> str:
-    """Return the entries of colorzoo, and of the papers of models and metrics.
+def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
+    """Return the keys of colorzoo, and of the papers of models and metrics.
 
     Examples:
-        >>> print(bibtex(["zhang2016_small"], []).partition("@inproceedings")[2].splitlines()[0])
-        {zhang2016,
+        >>> cited_keys(["zhang2016_small"], ["ssim"])
+        ['colorzoo', 'zhang2016', 'wang2004']
 
     Args:
         models: Names of models; others are passed over.
         metrics: Names of metrics without networks.
     """
     wanted = {*map(key_of_model, models), *metrics}
-    entries = [_entry(OURS, {**citation(), "type": "software", "year": None})]
+    return [OURS, *(keys[0] for keys in map(_keys, citation()["references"]) if wanted & {*keys})]
+
+
+def bibtex(keys: Collection[str]) -> str:
+    """Return the entries of keys that `cited_keys` gives."""
+    entries = {OURS: _entry(OURS, {**citation(), "type": "software", "year": None})}
     for reference in citation()["references"]:
-        names, _, venue = reference["notes"].partition("; published at ")
-        keys = names.removeprefix("metric ").split(", ")
-        if wanted & {*keys}:
-            entries.append(_entry(keys[0], {**reference, "venue": venue}))
-    return "\n".join(entries)
+        key = _keys(reference)[0]
+        entries[key] = _entry(key, reference)
+    return "\n".join(text for key, text in entries.items() if key in keys)
+
+
+def _keys(reference: Mapping[str, Any]) -> list[str]:
+    """Return the key of a reference, then the names of metrics that it defines."""
+    names: str = reference["notes"].partition(";")[0]
+    return names.removeprefix("metric ").split(", ")
 
 
 def _entry(key: str, reference: Mapping[str, Any]) -> str:
+    venue = reference.get("notes", "").partition("; published at ")[2]
     kind, place = _KINDS.get(reference["type"], ("misc", "howpublished"))
     fields = {
         "title": f"{{{reference['title']}}}",
         "author": " and ".join(map(_author, reference["authors"])),
-        place: reference.get("venue", "").rpartition(" ")[0],
+        place: venue.rpartition(" ")[0],
         "year": reference["year"],
         "doi": reference.get("doi"),
         "url": reference.get("url"),

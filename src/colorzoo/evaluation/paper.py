@@ -15,6 +15,15 @@ _LATEX = str.maketrans(
         "%": r"\%",
         "&": r"\&",
         "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"$<$",
+        ">": r"$>$",
+        "—": "---",
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
         "∞": r"$\infty$",
@@ -23,7 +32,7 @@ _LATEX = str.maketrans(
 
 
 def latex(found: Mapping[str, Any]) -> str:
-    r"""Return the results as a LaTeX table (booktabs) below the methods paragraph as a comment.
+    r"""Return the results as a LaTeX table (booktabs) below the methods paragraph and citations as a comment.
 
     In each column, among the methods with the same number of interactions, the best is bold, with others of
     the same printed number; nothing is bold where the difference from another method may be chance.
@@ -45,7 +54,11 @@ def latex(found: Mapping[str, Any]) -> str:
         cells += [_cell(row["scores"][key], metric["digits"]) for key, metric in metrics.items()]
         lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([*(f"% {line}" for line in methods_paragraph(found).splitlines()), *lines]) + "\n"
+    text = [
+        *methods_paragraph(found).translate(_LATEX).splitlines(),
+        rf"\cite{{{','.join(found['setup']['references'])}}}",
+    ]
+    return "\n".join([*(f"% {line}" for line in text), *lines]) + "\n"
 
 
 def _cell(score: Mapping[str, Any], digits: int) -> str:
@@ -78,8 +91,8 @@ def methods_paragraph(found: Mapping[str, Any]) -> str:
         f"Metrics: {keys}.",
         f"In brackets are 95 % intervals of a bootstrap over pictures ({setup['resamples']} resamples, seed "
         f"{setup['seed']}).",
-        "Bold is the best of the methods with as many interactions, where its difference from all others is "
-        "beyond chance (p below 0.05 after Holm's adjustment).",
+        "Bold is the best of the methods with as many interactions, truth and gray aside, where its "
+        "difference from all others is beyond chance (p below 0.05 after Holm's adjustment).",
         *(_weights(method) for method in setup["methods"] if method.get("sha256")),
         f"Computed on {setup['machine']}, {setup['threads']} thread(s), torch {setup['versions']['torch']}.",
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from colorzoo.atomic import write_atomic
 from colorzoo.environment import describe_run
-from colorzoo.evaluation.bibtex import bibtex
+from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.paper import latex
@@ -23,12 +23,11 @@ SCHEMA = 1
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
     """Write all files of a report; ``results.json`` is written last and so marks a complete report."""
     found = plain(results(summary))
-    names = [method.name for method in summary.setup.methods]
     files = {
         "per_image.csv": per_image(summary),
         "results.md": markdown(summary),
         "results.tex": latex(found),
-        "references.bib": bibtex(names, [measure.name for measure in summary.setup.measures]),
+        "references.bib": bibtex(found["setup"]["references"]),
         "manifest.json": _json(manifest(summary)),
         "report.html": page(summary, cache),
         "results.json": _json(found),
@@ -129,6 +128,9 @@ def _setup(summary: Summary) -> dict[str, Any]:
         "resamples": setup.resamples,
         "seed": protocol.seed,
         "methods": [{"name": method.name, **method.about} for method in setup.methods],
+        "references": cited_keys(
+            [method.name for method in setup.methods], [measure.name for measure in setup.measures]
+        ),
         "machine": setup.machine.label,
         "threads": setup.machine.threads,
         "versions": setup.machine.versions,
