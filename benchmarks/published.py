@@ -268,6 +268,12 @@ PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
     "lu2020": gated_plain,
     "yin2021": gated_plain,
     "bai2022": plain_call,
+    "ci2018": plain_call,
+    "lee2020": plain_call,
+    "xiao2020": plain_call,
+    "xia2022": plain_call,
+    "gupta2012": plain_call,
+    "pierre2015": plain_call,
 }
 """The published steps of the models that papers compare with; `huang2022` has a benchmark of its own."""
 

@@ -90,7 +90,9 @@ def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
         logged.update({k: v.item() for k, v in values.items()}),
         record(values, count),
     )
-    quiet_trainer(tmp_path, max_epochs=1).fit(task, batch_loader([batch]))
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(task, batch_loader([batch]))
+    assert trainer.global_step == 1  # both networks together
 
     painted = plain.paint(batch)
     maps = plain.model.network(painted.truth[0][:, :1], painted.reference[0])

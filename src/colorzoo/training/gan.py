@@ -139,11 +139,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             with discriminator.toggle_model(sync_grad=steps):
                 critic_loss = self.discriminator_loss(batch, self.repaint(batch, painted))
                 self._descend(discriminator, critic_loss, steps=steps)
-        if steps:
-            self._step_schedules()
-        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
-        self.log_losses(losses, len(batch["rgb"]))
-        return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
+        return self._end_step(batch, loss, critic_loss, steps=steps)
 
     def setup(self, stage: str) -> None:
         """Begin training: configure the Trainer for two networks that are trained in turn.
@@ -190,6 +186,14 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             if self.is_adversarial() or scheduler.optimizer is self._generator_optimizer():
                 scheduler.step()
 
+    def _end_step(self, batch: Batch, loss: Tensor, critic_loss: Tensor, *, steps: bool) -> dict[str, Tensor]:
+        """Step the schedules if a group of batches ends; log and return both losses."""
+        if steps:
+            self._step_schedules()
+        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
+        self.log_losses(losses, len(batch["rgb"]))
+        return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
+
     def _generator_optimizer(self) -> Optimizer:
         return cast(list[LightningOptimizer], self.optimizers())[0].optimizer
 
@@ -229,6 +233,26 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """
         super().load_published_state_dict(state_dict)
         self.load_other_weights(self.model.convert_published(state_dict), name="the published checkpoint")
+
+
+class DiscriminatorFirst(GANColorizationModule[P]):
+    """Base class of the tasks whose generator meets the discriminator of the same step, already trained."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Train the discriminator, then the generator on the same batch."""
+        steps = self.ends_group(batch_idx)
+        generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
+        with generator.toggle_model(sync_grad=steps):
+            painted = self.paint(batch)
+        critic_loss = batch["rgb"].new_zeros(())
+        if self.is_adversarial():
+            with discriminator.toggle_model(sync_grad=steps):
+                critic_loss = self.discriminator_loss(batch, self.repaint(batch, painted))
+                self._descend(discriminator, critic_loss, steps=steps, counts=False)
+        with generator.toggle_model(sync_grad=steps):
+            loss = self.generator_loss(batch, painted)
+            self._descend(generator, loss, steps=steps)
+        return self._end_step(batch, loss, critic_loss, steps=steps)
 
 
 def _step_uncounted(optimizer: LightningOptimizer) -> None:

@@ -10,9 +10,16 @@ LOSSES = ("tests/parity/test_parity.py::test_parity[xcnet_losses]",)
 MUTANTS = (
     Mutant(
         "xcnet-critic-not-trained",
-        TASK,
-        "self._descend(discriminator, critic_loss, steps=steps)",
+        "training/gan.py",
+        "self._descend(discriminator, critic_loss, steps=steps, counts=False)",
         "pass",
+        STEP,
+    ),
+    Mutant(
+        "xcnet-step-counts-twice",
+        "training/gan.py",
+        "critic_loss, steps=steps, counts=False)",
+        "critic_loss, steps=steps)",
         STEP,
     ),
     Mutant(

@@ -34,10 +34,10 @@ MUTANTS = (
         LOSS,
     ),
     Mutant(
-        "scft-generator-paints-once",
+        "scft-painted-once",
         TASK,
-        "self.generator_loss(batch, self.paint(batch))",
-        "self.generator_loss(batch, painted)",
+        "return self.paint(batch)",
+        "return painted.detach()",
         ORDER,
     ),
     Mutant("scft-correspondence-the-other-way", TASK, "distance.min(dim=2)", "distance.min(dim=1)", PLACES),

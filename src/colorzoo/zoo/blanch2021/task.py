@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Unpack, cast
+from typing import Unpack
 
 import torch
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VGG19_Weights
@@ -26,7 +25,7 @@ from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Weight
 from colorzoo.training.exemplar import SelfReferenced, references_of
-from colorzoo.training.gan import Adversary, GANColorizationModule
+from colorzoo.training.gan import Adversary, DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.blanch2021.model import AttentionStylization
 from colorzoo.zoo.blanch2021.network import Architecture
@@ -68,7 +67,7 @@ class ScaledPrediction(AbPrediction):
     reference: list[Tensor]
 
 
-class Blanch2021(SelfReferenced, GANColorizationModule[ScaledPrediction]):
+class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     """Task of `AttentionStylization`, with one discriminator for each scale; VGG-19 stays as it is.
 
     Scales smaller than 24 pixels have none: no patch of the discriminator fits.
@@ -118,26 +117,6 @@ class Blanch2021(SelfReferenced, GANColorizationModule[ScaledPrediction]):
             features = self.model.network.features
             names = {key: f"features.{key}" for key in features.state_dict()}
             load_by_name(features, names, published_weights(VGG19_URL), "VGG-19")
-
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the discriminators, then, as published, the network against the new ones."""
-        steps = self.ends_group(batch_idx)
-        generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
-        with generator.toggle_model(sync_grad=steps):
-            painted = self.paint(batch)
-        critic_loss = batch["rgb"].new_zeros(())
-        if self.is_adversarial():
-            with discriminator.toggle_model(sync_grad=steps):
-                critic_loss = self.discriminator_loss(batch, painted)
-                self._descend(discriminator, critic_loss, steps=steps)
-        with generator.toggle_model(sync_grad=steps):
-            loss = self.generator_loss(batch, painted)
-            self._descend(generator, loss, steps=steps)
-        if steps:
-            self._step_schedules()
-        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
-        self.log_losses(losses, len(batch["rgb"]))
-        return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
 
     def paint(self, batch: Batch) -> ScaledPrediction:
         """Color a batch, squashed to the square of the network."""

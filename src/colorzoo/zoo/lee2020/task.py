@@ -7,10 +7,9 @@ network must fetch colors from the reference, at places that the spline tells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Unpack, cast
+from typing import NamedTuple, Unpack
 
 import torch
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models import VGG19_Weights
@@ -27,7 +26,7 @@ from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, s
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Share, Weight
-from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.gan import DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import load_torchvision
 from colorzoo.zoo.lee2020.model import Architecture, ReferencePainter
@@ -92,7 +91,7 @@ class MadeReference(NamedTuple):
     present: Tensor
 
 
-class Lee2020(GANColorizationModule[RgbPrediction]):
+class Lee2020(DiscriminatorFirst[RgbPrediction]):
     """Task of `ReferencePainter`.
 
     Args:
@@ -142,26 +141,6 @@ class Lee2020(GANColorizationModule[RgbPrediction]):
                 load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
             self.vgg = FrozenNetwork(network)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the discriminator, then the generator on the same pictures, each on a painting of its own."""
-        steps = self.ends_group(batch_idx)
-        generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
-        critic_loss = batch["rgb"].new_zeros(())
-        if self.is_adversarial():
-            with discriminator.toggle_model(sync_grad=steps):
-                with torch.no_grad():
-                    painted = self.paint(batch)
-                critic_loss = self.discriminator_loss(batch, painted)
-                self._descend(discriminator, critic_loss, steps=steps, counts=False)
-        with generator.toggle_model(sync_grad=steps):
-            loss = self.generator_loss(batch, self.paint(batch))
-            self._descend(generator, loss, steps=steps)
-        if steps:
-            self._step_schedules()
-        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
-        self.log_losses(losses, len(batch["rgb"]))
-        return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
-
     def paint(self, batch: Batch) -> RgbPrediction:
         """Paint the sketches of a batch by references made of its pictures.
 
@@ -181,6 +160,11 @@ class Lee2020(GANColorizationModule[RgbPrediction]):
             "present": made.present,
         }
         return RgbPrediction(rgb=(painted.picture + 1) / 2, extras=extras)
+
+    def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
+        """Paint anew for the discriminator, so that BatchNorm counts each batch twice, as in SGA."""
+        with torch.no_grad():
+            return self.paint(batch)
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the weighted sum of the losses, and log each."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
 from colorzoo.networks.attention import AttentionStep, FeedStep, positions
-from colorzoo.networks.blocks import conv3x3, conv_relu_stack, scaled_width
+from colorzoo.networks.blocks import conv3x3, conv_block, conv_relu_stack, scaled_width
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.zoo.xia2022.superpixels import SuperpixelNetwork, pool, spread
 
@@ -40,9 +40,9 @@ class FeatureNetwork(nn.Module):
         self.conv4_3 = _spectral_block((c256, c512, c512, c512), stride=2)
         self.conv5_3, self.conv6_3, self.conv7_3 = (_spectral_block((c512,) * 4) for _ in range(3))
         self.conv8up, self.conv3short8 = _up(c512, c256), nn.Sequential(conv3x3(c256, c256))
-        self.conv8_3 = nn.Sequential(nn.ReLU(), *conv_relu_stack((c256,) * 3), nn.BatchNorm2d(c256))
+        self.conv8_3 = nn.Sequential(nn.ReLU(), *conv_block((c256,) * 3))
         self.conv9up = _up(c256, c128)
-        self.conv9_2 = nn.Sequential(*conv_relu_stack((c128, c128)), nn.BatchNorm2d(c128))
+        self.conv9_2 = conv_block((c128, c128))
         self.conv10up = _up(c128, c64)
         self.conv10_2 = nn.Sequential(nn.ReLU(), *conv_relu_stack((c64, c64)))
 
@@ -115,7 +115,7 @@ class Refinement(nn.Module):
     def __init__(self, tokens: int, width: float = 1.0) -> None:
         super().__init__()
         c64, c128, c256 = (scaled_width(base, width) for base in (64, 128, 256))
-        self.enter = nn.Sequential(*conv_relu_stack((1 + tokens, c64, c64)), nn.BatchNorm2d(c64))
+        self.enter = conv_block((1 + tokens, c64, c64))
         self.down1, self.down2 = _down(c64, c128), _down(c128, c256)
         self.residual = nn.Sequential(*(ResidualBlock(c256) for _ in range(3)))
         self.up2, self.up1 = Rise(c256, c128), Rise(c128, c64)
@@ -131,8 +131,7 @@ class Refinement(nn.Module):
 
 
 def _down(fan_in: int, fan_out: int) -> nn.Sequential:
-    first = [conv3x3(fan_in, fan_out, stride=2), nn.ReLU()]
-    return nn.Sequential(*first, *conv_relu_stack((fan_out, fan_out)), nn.BatchNorm2d(fan_out))
+    return nn.Sequential(conv3x3(fan_in, fan_out, stride=2), nn.ReLU(), *conv_block((fan_out, fan_out)))
 
 
 class ResidualBlock(nn.Module):
@@ -157,7 +156,7 @@ class Rise(nn.Module):
         super().__init__()
         self.conv1 = conv3x3(fan_in, fan_out)
         self.combine = conv3x3(2 * fan_out, fan_out)
-        self.conv2 = nn.Sequential(*conv_relu_stack((fan_out,) * 3), nn.BatchNorm2d(fan_out))
+        self.conv2 = conv_block((fan_out,) * 3)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return ``(B, fan_out, H, W)`` of ``(B, fan_in, H/2, W/2)`` and a skip ``(B, fan_out, H, W)``."""

@@ -76,8 +76,7 @@ def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     Returns:
         ``(B, C, H/cell, W/cell)``.
     """
-    total, weight = _gathered(maps, shares, cell), weights(shares, cell)
-    return total / (weight + _LEAST)
+    return _gathered(maps, shares, cell) / (weights(shares, cell) + _LEAST)
 
 
 def weights(shares: Tensor, cell: int = CELL) -> Tensor:
