@@ -24,8 +24,8 @@ def test_each_place_attends_to_the_colors_of_the_table() -> None:
     with torch.inference_mode():
         attention.logits[-1].weight.zero_()
         attention.logits[-1].bias.fill_(-1.0)
-        attention.logits[-1].bias[60] = 1.0  # at a sharpness of 100 this one alone
+        attention.logits[-1].bias[100] = 1.0  # at a sharpness of 100 this one alone
         ab = attention(torch.rand(1, 64, 3, 5), torch.rand(1, 198))
-    number = int(kept_bins()[60])
+    number = int(kept_bins()[100])
     wanted = torch.tensor([number // 21 - 10, number % 21 - 10]) / 10
     torch.testing.assert_close(ab, wanted.view(1, 2, 1, 1).expand(1, 2, 6, 10))
