@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from colorzoo import colorize_file
 from colorzoo.cli.main import main
 from colorzoo.engines.device import choose_device
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.network import NetworkRunner
 from colorzoo.pictures.read import read_picture
 from no_programs import watched
 from tiny_model import Run, gray_picture, tiny_model
@@ -158,15 +158,15 @@ def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_pat
 
 
 def test_a_low_precision_without_numbers_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    colorizer = Colorizer(tiny_model(), device="cpu", precision="bfloat16")
-    real, seen = NetworkRunner.answer, []
+    model = tiny_model()
+    colorizer, real, seen = Colorizer(model, device="cpu", precision="bfloat16"), model.forward, []
 
-    def answer(*arguments: object) -> object:
+    def forward(*arguments: Any) -> Any:
         prediction = real(*arguments)
         seen.append(torch.is_autocast_enabled("cpu"))
         return prediction.with_colors(prediction.colors * float("nan")) if seen[-1] else prediction
 
-    monkeypatch.setattr(NetworkRunner, "answer", answer)
+    monkeypatch.setattr(model, "forward", forward)
     picture = read_picture(gray_picture(30, 40))
     assert np.isfinite(colorizer.colorize(picture).rgb).all()
     assert seen == [True, False]

@@ -41,6 +41,7 @@ class AttentiveTransfer(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "reference_side", "classes", "tau")
+    feature_layers = ("network.body.0", "network.body.1", "network.body.2", "network.body.5")
     network: AttentionNet
     architecture: Architecture
 
