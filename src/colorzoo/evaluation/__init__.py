@@ -1,6 +1,18 @@
 """Evaluation of models by named protocols, with reports whose numbers carry their protocol."""
 
+from colorzoo.evaluation.bibtex import bibtex
+from colorzoo.evaluation.paper import latex, methods_paragraph
 from colorzoo.evaluation.protocol import Protocol, list_protocols, load_protocol
 from colorzoo.evaluation.run import Outcome, Plan, evaluate
 
-__all__ = ["Outcome", "Plan", "Protocol", "evaluate", "list_protocols", "load_protocol"]
+__all__ = [
+    "Outcome",
+    "Plan",
+    "Protocol",
+    "bibtex",
+    "evaluate",
+    "latex",
+    "list_protocols",
+    "load_protocol",
+    "methods_paragraph",
+]

@@ -50,7 +50,15 @@ def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
 
 
 def bibtex(keys: Collection[str]) -> str:
-    """Return the entries of keys that `cited_keys` gives."""
+    """Return the entries of keys, such as those that ``results.json`` lists.
+
+    Examples:
+        >>> "Colorful Image Colorization" in bibtex(["colorzoo", "zhang2016"])
+        True
+
+    Args:
+        keys: Keys; others are passed over.
+    """
     entries = {OURS: _entry(OURS, {**citation(), "type": "software", "year": None})}
     for reference in citation()["references"]:
         key = _keys(reference)[0]

@@ -37,6 +37,15 @@ def latex(found: Mapping[str, Any]) -> str:
     In each column, among the methods with the same number of interactions, the best is bold, with others of
     the same printed number; nothing is bold where the difference from another method may be chance.
 
+    Examples:
+        >>> import json
+        >>> protocol, report = load_protocol("automatic"), Path("table")
+        >>> plan = Plan(["gray"], Path("album/val"), report, protocol, metrics=("psnr",), resamples=10)
+        >>> outcome = evaluate(plan)
+        >>> found = json.loads((report / "results.json").read_text())
+        >>> latex(found).splitlines()[-2]
+        '\\bottomrule'
+
     Args:
         found: Content of ``results.json``.
     """
@@ -75,6 +84,15 @@ def _float(value: float | str | None) -> float:
 
 def methods_paragraph(found: Mapping[str, Any]) -> str:
     """Return sentences that say how the numbers were made.
+
+    Examples:
+        >>> import json
+        >>> protocol, report = load_protocol("automatic"), Path("paragraph")
+        >>> plan = Plan(["gray"], Path("album/val"), report, protocol, metrics=("psnr",), resamples=10)
+        >>> outcome = evaluate(plan)
+        >>> found = json.loads((report / "results.json").read_text())
+        >>> methods_paragraph(found).startswith("Measured by colorzoo")
+        True
 
     Args:
         found: Content of ``results.json``.
