@@ -23,14 +23,14 @@ FULL = ModelCard(
         {
             "width": 0.125,
             "reference_side": 64,
-            "tau": 0.1,
+            "tau": 0.3,
             "dropout": 0.0,
             "discriminator_width": 0.125,
             "class_weight": 0.0,
         },
         size=64,
         scales={
-            **{f"model.network.heads.{index}.2.weight": 0.002 for index in range(3)},
+            **{f"model.network.heads.{index}.2.weight": 0.001 for index in range(3)},
             "model.network.histogram.logits.6.weight": 0.003,
         },
     ),
