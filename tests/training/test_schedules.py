@@ -70,6 +70,7 @@ def test_steps_of_any_factor() -> None:
         ({"max_epochs": 3}, {}, 30),
         ({"max_steps": 24}, {}, 24),
         ({"max_epochs": 3, "max_steps": 24}, {}, 24),
+        ({"max_epochs": 3, "max_steps": 7}, {"accumulate": 2}, 7),
         ({"max_epochs": 3}, {"accumulate": 4}, 9),  # the last group of an epoch is smaller
     ],
 )
