@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
-from colorzoo.networks.gated_transfer import encoder_maps
+from colorzoo.networks.gated_transfer import Reference, encoder_maps
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.levels import all_depths, cosines
 from colorzoo.networks.scaling import scaled_to_rgb
-from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet, Reference
+from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import convert_published
 from parity.cases import Golden, case
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs

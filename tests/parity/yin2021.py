@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.losses import soft_histogram
+from colorzoo.networks.gated_transfer import Reference
 from colorzoo.networks.levels import all_depths, cosines, shares
 from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.yin2021.network import (
@@ -11,7 +12,6 @@ from colorzoo.zoo.yin2021.network import (
     STRIDE,
     Architecture,
     AttentionNet,
-    Reference,
     color_histogram,
     kept_bins,
 )

@@ -10,7 +10,7 @@ import io
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def _page(entries: Sequence[Entry], report: str, names: Sequence[str], name: str
         names: File names of all pages.
         name: That of this one.
     """
-    shown = [{field.name: getattr(entry, field.name) for field in fields(Entry)} for entry in entries]
+    shown = [asdict(entry) for entry in entries]
     data = json.dumps({"report": report, "pages": names, "page": name, "pictures": shown})
     template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")
     # "<" could end the script; a name that is no text stays a lone surrogate, which the page recognizes

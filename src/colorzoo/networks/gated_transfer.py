@@ -35,6 +35,20 @@ class Transferred(NamedTuple):
     gate: Tensor
 
 
+class Reference(NamedTuple):
+    """A reference as a network reads it.
+
+    Attributes:
+        lightness: ``(B, 1, side, side)``, L / 50 - 1.
+        ab: ``(B, 2, h, w)``, in units of 110; h and w are ``side``, or a part of it.
+        histogram: ``(B, N)`` of its colors.
+    """
+
+    lightness: Tensor
+    ab: Tensor
+    histogram: Tensor
+
+
 class Colored(NamedTuple):
     """Output of a network that mixes matched colors with those of a histogram.
 
@@ -98,6 +112,41 @@ def gated_levels(width: float) -> nn.ModuleList:
             normalized_level(c128, c64, c128, 1, nn.LeakyReLU(0.2)),
         ]
     )
+
+
+class GatedNetwork(nn.Module):
+    """Base class of the networks: an encoder, a transfer from the reference, and three gated levels.
+
+    Attributes:
+        levels: Those of `gated_levels`.
+        heads: Layers that make ab / 110 of the result of each level.
+        classifier: Layer that makes the logits of the picture's class.
+    """
+
+    levels: nn.ModuleList
+    heads: nn.ModuleList
+    classifier: nn.Linear
+
+    def forward(self, lightness: Tensor, reference: Reference | None = None) -> Colored:
+        """Color a picture.
+
+        Args:
+            lightness: ``(B, 1, H, W)``, L / 50 - 1.
+            reference: None leaves out what is mixed in.
+        """
+        maps = self.encode(lightness)
+        given = None if reference is None else self.transfer(maps, reference)
+        found = decode(maps, self.levels, self.heads, given)
+        logits = self.classifier(maps[5].amax(dim=(2, 3)))
+        return Colored(found, logits, None if given is None else given.gate)
+
+    def encode(self, lightness: Tensor) -> list[Tensor]:
+        """Return the six maps ``(B, C, h, w)`` of a picture."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode(lightness)")
+
+    def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
+        """Match a picture, by its maps, with a reference."""
+        raise NotImplementedError(f"{type(self).__name__} must define transfer(maps, reference)")
 
 
 def decode(

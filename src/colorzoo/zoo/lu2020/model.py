@@ -15,11 +15,11 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.losses import soft_histogram
 from colorzoo.model import ColoringModel
-from colorzoo.networks.gated_transfer import Colored, padded
+from colorzoo.networks.gated_transfer import Colored, Reference, padded
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
-from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet, Reference
+from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import convert_published
 
 

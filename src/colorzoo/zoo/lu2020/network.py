@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.gated_transfer import (
-    Colored,
     ColorMaps,
+    GatedNetwork,
+    Reference,
     Transferred,
     compare,
-    decode,
     encoder_blocks,
     encoder_maps,
     gated_levels,
@@ -45,21 +45,7 @@ class Architecture:
     tau: Positive = 0.01
 
 
-class Reference(NamedTuple):
-    """A reference as the network reads it.
-
-    Attributes:
-        lightness: ``(B, 1, side, side)``, L / 50 - 1.
-        ab: ``(B, 2, side, side)``, in units of 110.
-        histogram: ``(B, 441)`` shares of its colors.
-    """
-
-    lightness: Tensor
-    ab: Tensor
-    histogram: Tensor
-
-
-class Gray2ColorNet(nn.Module):
+class Gray2ColorNet(GatedNetwork):
     """The network; sides of the picture are multiples of 8.
 
     Args:
@@ -83,23 +69,14 @@ class Gray2ColorNet(nn.Module):
         )
         self.classifier = nn.Linear(c512, architecture.classes)
 
-    def forward(self, lightness: Tensor, reference: Reference | None = None) -> Colored:
-        """Color a picture.
-
-        Args:
-            lightness: ``(B, 1, H, W)``, L / 50 - 1.
-            reference: None leaves out what is mixed in.
-        """
-        maps = encoder_maps(self.body, lightness)
-        given = None if reference is None else self.transfer(maps, reference)
-        found = decode(maps, self.levels, self.heads, given)
-        logits = self.classifier(maps[5].amax(dim=(2, 3)))
-        return Colored(found, logits, None if given is None else given.gate)
+    def encode(self, lightness: Tensor) -> list[Tensor]:
+        """Return the six maps ``(B, C, h, w)`` of a picture, the first of its size."""
+        return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
         """Match a picture, by its maps, with a reference."""
         size = maps[1].shape[-2:]
-        encoded = encoder_maps(self.body, reference.lightness)
+        encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
         values = self.colors.first(reference.ab, step=2).flatten(2)
 

@@ -12,13 +12,14 @@ from typing import Literal, Unpack
 from torch import Tensor
 
 from colorzoo.data.dataset import Batch
+from colorzoo.networks.gated_transfer import Reference
 from colorzoo.training.exemplar import references_of
 from colorzoo.training.gan import Adversary
 from colorzoo.training.gated_transfer import GatedTransferModule, GatedTransferObjective
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.lu2020.model import GatedTransfer
-from colorzoo.zoo.lu2020.network import Architecture, Reference
+from colorzoo.zoo.lu2020.network import Architecture
 
 StageName = Literal["body"]
 STAGES: Mapping[str, Stage] = {

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.gated_transfer import Colored, padded
+from colorzoo.networks.gated_transfer import Colored, Reference, padded
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
@@ -23,7 +23,6 @@ from colorzoo.zoo.yin2021.network import (
     STRIDE,
     Architecture,
     AttentionNet,
-    Reference,
     color_histogram,
 )
 from colorzoo.zoo.yin2021.published import convert_published

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3, scaled_width, upconv4x4
 from colorzoo.networks.gated_transfer import (
-    Colored,
     ColorMaps,
+    GatedNetwork,
+    Reference,
     Transferred,
     compare,
-    decode,
     encoder_blocks,
     encoder_maps,
     gated_levels,
@@ -59,21 +59,7 @@ class Architecture:
     dropout: Share = 0.1
 
 
-class Reference(NamedTuple):
-    """A reference as the network reads it.
-
-    Attributes:
-        lightness: ``(B, 1, side, side)``, L / 50 - 1.
-        ab: ``(B, 2, side / 4, side / 4)``, in units of 110.
-        histogram: ``(B, 198)``; see `color_histogram`.
-    """
-
-    lightness: Tensor
-    ab: Tensor
-    histogram: Tensor
-
-
-class AttentionNet(nn.Module):
+class AttentionNet(GatedNetwork):
     """The network; sides of the picture are multiples of 16.
 
     Args:
@@ -97,19 +83,6 @@ class AttentionNet(nn.Module):
         places = (architecture.reference_side // REDUCED) ** 2
         self.matched_trust, self.histogram_trust = (_trust(places, architecture) for _ in range(2))
         self.classifier = nn.Linear(c512, architecture.classes)
-
-    def forward(self, lightness: Tensor, reference: Reference | None = None) -> Colored:
-        """Color a picture.
-
-        Args:
-            lightness: ``(B, 1, H, W)``, L / 50 - 1.
-            reference: None leaves out what is mixed in.
-        """
-        maps = self.encode(lightness)
-        given = None if reference is None else self.transfer(maps, reference)
-        found = decode(maps, self.levels, self.heads, given)
-        logits = self.classifier(maps[5].amax(dim=(2, 3)))
-        return Colored(found, logits, None if given is None else given.gate)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
         """Return the six maps ``(B, C, h, w)`` of a picture, the first of half its size."""

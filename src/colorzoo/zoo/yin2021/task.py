@@ -11,13 +11,14 @@ from torch import Tensor
 
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import soft_histogram
+from colorzoo.networks.gated_transfer import Reference
 from colorzoo.networks.scaling import scaled_lab
 from colorzoo.training.exemplar import references_of
 from colorzoo.training.gan import Adversary
 from colorzoo.training.gated_transfer import GatedTransferModule, GatedTransferObjective
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.yin2021.model import AttentiveTransfer
-from colorzoo.zoo.yin2021.network import Architecture, Reference
+from colorzoo.zoo.yin2021.network import Architecture
 
 
 class Yin2021(GatedTransferModule):
