@@ -26,6 +26,13 @@ pytestmark = pytest.mark.browser
 
 THING = ((60, 40), (150, 40), (150, 110), (60, 110))
 INSIDE, OUTSIDE = np.s_[55:95, 75:135], np.s_[:, 200:]
+MARKED = """() => {
+  const marks = [...document.querySelectorAll(".cz-stage canvas")].at(-1);
+  const copy = new OffscreenCanvas(marks.width, marks.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(marks, 0, 0);
+  const { data } = copy.getImageData(0, 0, marks.width, marks.height);
+  return data.filter((value, i) => i % 4 === 3 && value > 200).length;
+}"""
 
 
 @pytest.fixture
@@ -151,6 +158,21 @@ def test_areas_are_listed_changed_and_deleted(pad: BrowserPad) -> None:
     pad.click(105, 75, button="right")
     assert areas(pad) == []
     pad.settle()
+
+
+def test_no_outline_hides_a_new_color_until_the_pointer_is_back(pad: BrowserPad) -> None:
+    outline(pad)
+    choose(pad, "color")
+    assert pad.page.evaluate(MARKED) > 100, "the outline of the selected area"
+    pad.page.click("[aria-label='Color as #rrggbb or R, G, B']")
+    pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#a03020")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    pad.drawn()
+    assert pad.page.evaluate(MARKED) == 0
+    pad.page.mouse.move(*pad.place(20, 20))
+    pad.drawn()
+    assert pad.page.evaluate(MARKED) > 100
 
 
 def test_a_selection_is_resized_extended_and_dropped(pad: BrowserPad) -> None:

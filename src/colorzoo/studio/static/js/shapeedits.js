@@ -131,7 +131,7 @@ function pickArea(pad, index) {
     pad.set({ area: null });
     return;
   }
-  pad.set({ area: index, selected: null, shape: null, regionPick: [], suggestions: null, selection: null });
+  pad.set({ area: index, selected: null, shape: null, regionPick: [], suggestions: null, selection: null, judging: false });
   pad.announce(t("{name} selected", { name: areaName(pad, index) }));
 }
 
@@ -280,6 +280,7 @@ async function setAreaAction(pad, index, action) {
 
 function setAreaColor(pad, color, done) {
   const { area, index } = pickedArea(pad);
+  pad.set({ judging: true });
   changeArea(pad, index, { ...area, color }, t("color"), done);
 }
 

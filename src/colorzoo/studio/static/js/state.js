@@ -32,6 +32,8 @@ function initialUi(settings) {
     tool: "point", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], lightness: 60, sticky: false, colorForNext: false, paintClass: null,
     // selected point, painted class or box, area, and regions
     selected: null, shape: null, area: null, regionPick: [],
+    // no outline hides the selected area's new color until the pointer is back on the photo
+    judging: false,
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // the brush that paints, its stroke in progress, and strokes that the picture does not show yet

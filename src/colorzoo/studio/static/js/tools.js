@@ -85,7 +85,7 @@ const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <=
 function startTool(pad, at, place) {
   /** @type {Readonly<Drag>} */
   const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
-  change(pad.ui, { drag, cross: null });
+  change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
     box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
@@ -228,7 +228,7 @@ function eraseAt(pad, at, place) {
 
 /** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside of the stage */
 function hoverAt(pad, at, place) {
-  change(pad.ui, { cursor: place && inside(pad, place) ? place : null });
+  change(pad.ui, { cursor: place && inside(pad, place) ? place : null, judging: false });
   const line = () => frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
   const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), frame: line, box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
