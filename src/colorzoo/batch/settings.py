@@ -7,6 +7,10 @@ from typing import Annotated, Literal
 
 from colorzoo.settings import Engine, Precision, Range, Share
 
+Strength = Annotated[float, Range(0, 1.5)]
+Temperature = Annotated[float, Range(0.01, 10)]
+NetworkSize = Annotated[int, Range(16, 4096, unit="pixels")]
+
 # of the options in the help of the command line
 _COLORS, _REFERENCES = {"group": "colors"}, {"group": "references and classes"}
 _MODEL, _FILES = {"group": "model and engine"}, {"group": "files"}
@@ -38,19 +42,15 @@ class ColorSettings:
         frames: Of animations and files of several pages: color all (default), or the first alone.
     """
 
-    strength: Annotated[float, Range(0, 1.5)] | None = field(
-        default=None, metadata=_COLORS | {"metavar": "S"}
-    )
-    temperature: Annotated[float, Range(0.01, 10)] | None = field(
-        default=None, metadata=_COLORS | {"metavar": "T"}
-    )
+    strength: Strength | None = field(default=None, metadata=_COLORS | {"metavar": "S"})
+    temperature: Temperature | None = field(default=None, metadata=_COLORS | {"metavar": "T"})
     render_factor: int | None = field(default=None, metadata=_COLORS | {"metavar": "N"})
     reference_weights: list[float] | None = field(default=None, metadata=_REFERENCES | {"metavar": "W,W"})
     alpha: Share | None = field(default=None, metadata=_REFERENCES | {"metavar": "A"})
     reassigned: list[str] = field(
         default_factory=list, metadata=_REFERENCES | {"metavar": "OLD=NEW", "option": "--class"}
     )
-    size: Annotated[int, Range(16, 4096, unit="pixels")] | None = field(default=None, metadata=_MODEL)
+    size: NetworkSize | None = field(default=None, metadata=_MODEL)
     device: str = field(default="auto", metadata=_MODEL)
     precision: Precision = field(default="auto", metadata=_MODEL)
     engine: Engine = field(default="torch", metadata=_MODEL)

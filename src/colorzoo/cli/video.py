@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
-from colorzoo.cli._options import add_device_argument
+from colorzoo.batch.settings import NetworkSize, Strength, Temperature
+from colorzoo.cli._fields import add_options, check_ranges
 from colorzoo.cli.colorize import share_cores
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
+from colorzoo.settings import Range, Share
 
 NAME = "video"
 HELP = "color a video or a folder of frames, with temporally stable colors"
@@ -25,13 +28,54 @@ colorzoo video old.mp4 new.mp4 --key 240=frame.recipe.json
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")
-_RANGES = {
-    "steady": (0, 1),
-    "strength": (0, 1.5),
-    "temperature": (0.01, 10),
-    "size": (16, 4096),
-    "crf": (0, 51),
-}
+_COLORING, _OUTPUT = {"group": "coloring"}, {"group": "output"}
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """Options of a video run.
+
+    Attributes:
+        model: Registered name (default: the embedded model, or with a reference the one for video).
+        reference: Picture or look whose colors to use.
+        key: A frame colored by hand, by its number from 0: a picture, or a recipe of the pad (.json); it is
+            the reference from there on; may be repeated.
+        strength: Factor on the chroma, 0 to 1.5 (default 1).
+        overwrite: Replace an existing result.
+        steady: Stability of the colors within a shot, from 0 (frames are independent) to 1 (default 0.97).
+        border: Part of the frames to color, found once for each shot: automatic (default; black or white bars
+            and film borders stay gray; not with --key), none (all of it), or X,Y,WIDTH,HEIGHT.
+        temperature: For models that predict a distribution: 1 is safe and pale, towards 0 vivid and blotchy.
+        size: Shorter side that the network sees (default: the model's).
+        weights: Default, published, or the path of a file.
+        device: Where the model runs: auto, cpu, cuda or mps (default: auto).
+        precision: Of the network's numbers (default: auto).
+        codec: Default: h264, for .webm vp9; ffv1 is lossless.
+        crf: Quality, 0 to 51, lower is better (default: visually lossless).
+        provenance: Record next to the result (OUT.xmp) how it was made (default), or not.
+        dry_run: Only print what would be written.
+        json: Print a summary as JSON on standard output.
+        frame: Write frame N, from 0, to the picture OUT, to be colored in the pad; nothing is colored.
+    """
+
+    model: str | None = None
+    reference: str | None = field(default=None, metadata={"metavar": "IMG"})
+    key: list[str] = field(default_factory=list, metadata={"metavar": "FRAME=FILE"})
+    strength: Strength | None = field(default=None, metadata={"metavar": "S"})
+    overwrite: bool = False
+    steady: Share = field(default=0.97, metadata=_COLORING | {"metavar": "S"})
+    border: str = field(default="automatic", metadata=_COLORING)
+    temperature: Temperature | None = field(default=None, metadata=_COLORING | {"metavar": "T"})
+    size: NetworkSize | None = field(default=None, metadata=_COLORING)
+    weights: str = field(default="default", metadata=_COLORING)
+    device: str = field(default="auto", metadata=_COLORING)
+    precision: Literal["auto", "float32", "bfloat16"] = field(default="auto", metadata=_COLORING)
+    codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = field(default=None, metadata=_OUTPUT)
+    crf: Annotated[int, Range(0, 51)] | None = field(default=None, metadata=_OUTPUT | {"metavar": "N"})
+    provenance: Literal["embed", "none"] = field(default="embed", metadata=_OUTPUT)
+    dry_run: bool = field(default=False, metadata=_OUTPUT)
+    json: bool = field(default=False, metadata=_OUTPUT)
+    frame: int | None = field(default=None, metadata=_OUTPUT | {"metavar": "N"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,74 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "output", metavar="OUT", help="the file to write (.mp4 .m4v .mov .mkv .webm), or a folder"
     )
-    parser.add_argument(
-        "--model", help="registered name (default: the embedded model, or with a reference the one for video)"
-    )
-    parser.add_argument("--reference", metavar="IMG", help="picture or look whose colors to use")
-    parser.add_argument(
-        "--key",
-        action="append",
-        default=[],
-        metavar="FRAME=FILE",
-        help="a frame colored by hand, by its number from 0: a picture, or a recipe of the pad (.json); it "
-        "is the reference from there on; may be repeated",
-    )
-    parser.add_argument(
-        "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
-
-    coloring = parser.add_argument_group("coloring")
-    coloring.add_argument(
-        "--steady",
-        type=float,
-        default=0.97,
-        metavar="S",
-        help="stability of the colors within a shot, from 0 (frames are independent) to 1 (default 0.97)",
-    )
-    coloring.add_argument(
-        "--border",
-        metavar="BORDER",
-        default="automatic",
-        help="part of the frames to color, found once for each shot: automatic (default; black or white "
-        "bars and film borders stay gray; not with --key), none (all of it), or X,Y,WIDTH,HEIGHT",
-    )
-    coloring.add_argument(
-        "--temperature",
-        type=float,
-        metavar="T",
-        help="for models that predict a distribution: 1 is safe and pale, values near 0 vivid and blotchy",
-    )
-    coloring.add_argument(
-        "--size", type=int, help="shorter side that the network sees (default: the model's)"
-    )
-    coloring.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    add_device_argument(coloring)
-    coloring.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
-
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--codec",
-        choices=("h264", "hevc", "vp9", "ffv1"),
-        help="default: h264, for .webm vp9; ffv1 is lossless",
-    )
-    output.add_argument(
-        "--crf", type=int, metavar="N", help="quality, 0 to 51, lower is better (default: visually lossless)"
-    )
-    output.add_argument(
-        "--provenance",
-        choices=("embed", "none"),
-        default="embed",
-        help="record next to the result (OUT.xmp) how it was made (default), or not",
-    )
-    output.add_argument("--dry-run", action="store_true", help="only print what would be written")
-    output.add_argument("--json", action="store_true", help="print a summary as JSON on standard output")
-    output.add_argument(
-        "--frame",
-        type=int,
-        metavar="N",
-        help="write frame N, from 0, to the picture OUT, to be colored in the pad; nothing is colored",
-    )
+    add_options(parser, VideoOptions)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -121,10 +98,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.frame is not None and args.frame < 0:
         raise ColorzooError(f"--frame counts from 0, got {args.frame}")
-    for name, (low, high) in _RANGES.items():
-        given = getattr(args, name)
-        if given is not None and not low <= given <= high:
-            raise ColorzooError(f"--{name} must be from {low:g} to {high:g}, got {given:g}")
+    check_ranges(VideoOptions, args)
     if args.frame is not None:
         from colorzoo.cli._video import write_frame
 
