@@ -143,14 +143,15 @@ def check_step(golden: Golden, chosen: list[nn.Parameter]) -> None:
 
 @case("ci2018_generator_step")
 def generator_step(golden: Golden) -> None:
+    """In float64, so that no rounding takes another side of a ReLU."""
     meta = golden.meta
-    task = task_of(golden, width=meta["width"] / FULL, critic_width=0.125)
+    task = task_of(golden, width=meta["width"] / FULL, critic_width=0.125).double()
     network = fill(task.model.network, weights_of(golden, "generator"), "network.").train()
-    given = (golden.tensor(f"in_{name}").float() for name in ("hint", "features"))
-    painted = task.paint_drawn(2 * picture(golden, "in_sketch") - 1, *given)
+    given = (golden.tensor(f"in_{name}").double() for name in ("hint", "features"))
+    painted = task.paint_drawn(2 * picture(golden, "in_sketch").double() - 1, *given)
     image = 2 * painted.rgb - 1
     golden.close("out_image", every(image, 1, 2))
-    loss = task.content_loss(painted.rgb, picture(golden, "in_real"))
+    loss = task.content_loss(painted.rgb, picture(golden, "in_real").double())
     golden.close("out_content", loss)
     (loss + (image * golden.tensor("in_adversarial_gradient")).sum()).backward()
     named = {f"network.{name}": p for name, p in network.named_parameters()}

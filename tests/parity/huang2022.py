@@ -6,6 +6,7 @@ import math
 import random
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -274,6 +275,7 @@ def sampling(golden: Golden) -> None:
     drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")
     size = tuple(meta["img_size"])
     gray = network.gray_features(network_input(arrays["in_image"], size))
+    decoder = deepcopy(network).double()  # so that levels are rounded as in the file
     rows, columns = gray.shape[-2:]
     for number, run in enumerate(meta["runs"]):
         part = slice(*run["strokes"])
@@ -300,7 +302,7 @@ def sampling(golden: Golden) -> None:
         found = sample(drawer, gray.flatten(2).mT, codes, cells, hints, draw)
         equal(golden, f"out_tokens_{number}", found)
         golden.close(f"out_logits_{number}", torch.stack(seen))
-        rgb = network.decode_codes(found[None], gray)[0]
+        rgb = decoder.decode_codes(found[None], gray.double())[0]
         golden.close_sampled(f"out_rec_{number}", rgb)
         levels = to_levels(rgb)
         equal(golden, f"out_gen_{number}", levels[::2, ::2])

@@ -32,7 +32,7 @@ def test_the_step_is_the_joint_loss(normalization: bool) -> None:
     share = task.classifier(scene).double().softmax(dim=1)[torch.arange(3), batch["label"]]
     wanted = (maps - target).square().mean() - 0.25 * share.log().mean()
     torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=0)
-    same(gradients(found, task), gradients(wanted, task), rounding=0.01)
+    same(gradients(found, task), gradients(wanted, task), rounding=0.05)
 
 
 def test_classes_are_learned_from_labels_alone() -> None:
