@@ -3,9 +3,9 @@
     python tests/mutants/blind.py SEED [COUNT]
 
 Each draw takes a module, a line of it, and a change of that line (see `Changes`). The tests of the module
-run first: those of the rows that change it, and those that name it, or a function or class of it. What survives
-is run against a wider set: the tests of the modules that use it. Tests in a browser are left out. A line of
-the output is a draw: killed, with the test that failed and passes without the change, or survived.
+run first: those of the rows that change it, and those that name it, or a function or class of it. What
+survives is run against a wider set: the tests of the modules that use it. Tests in a browser are left out. A
+line of the output is a draw: killed, with the test that failed and passes without the change, or survived.
 """
 
 from __future__ import annotations
