@@ -8,8 +8,8 @@ TASK, EXTENSIONS, NETWORK, EDGES = (
 )
 TEST = "tests/steps/test_kim2021.py::test_the_step_is_the_sum_of_five_losses"
 STEP = (TEST,)
-SMALL = (f"{TEST}[small.yaml-changes1]",)
-LIGHT = (f"{TEST}[zhang2016_small.yaml-changes3]",)  # which reads lightness
+SMALL = (f"{TEST}[small.yaml-as shipped]",)
+LIGHT = (f"{TEST}[zhang2016_small.yaml-as shipped]",)  # which reads lightness
 DRAWN = ("tests/zoo/test_kim2021.py::test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side",)
 
 MUTANTS = (
