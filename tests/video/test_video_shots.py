@@ -28,3 +28,35 @@ def test_flashes_and_fades_are_not_cuts() -> None:
 
 def test_a_cut_to_black_is_detected() -> None:
     assert starts([scene(0), scene(1), np.zeros_like(scene(0)), np.zeros_like(scene(0))]) == [0, 2]
+
+
+def halves(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.concatenate([first, second], axis=1)
+
+
+def test_a_cut_needs_a_fifth_of_other_levels_in_the_quarters() -> None:
+    """Levels that only change places within a quarter are no cut, whatever the correlation."""
+    noise = np.random.default_rng(0).permuted(np.repeat(np.linspace(20, 230, 36), 64).astype(np.uint8))
+    picture = noise.reshape(36, 64)
+    assert starts([picture, np.random.default_rng(1).permuted(picture.ravel()).reshape(36, 64)]) == [0]
+    for share, wanted in ((0.15, [0]), (0.3, [0, 1])):
+        other = np.random.default_rng(2).permuted(picture.ravel()).reshape(36, 64)
+        for top in (0, 18):
+            for left in (0, 32):
+                other[top : top + round(18 * share), left : left + 32] = 250
+        assert starts([picture, other]) == wanted
+
+
+def test_a_correlated_picture_is_no_cut_whatever_its_levels() -> None:
+    picture = np.random.default_rng(0).integers(60, 120, (36, 64)).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(60, 120, (36, 64)).astype(float)
+    for share, wanted in ((0.7, [0]), (0.5, [0, 1])):  # correlation, with levels 80 higher
+        mixed = share * (picture - 90.0) + (1 - share**2) ** 0.5 * (noise - 90.0) + 170
+        assert starts([picture, mixed.round().astype(np.uint8)]) == wanted
+
+
+def test_quarters_that_change_places_are_a_cut() -> None:
+    dark, light = (
+        np.random.default_rng(0).integers(*ends, (36, 32)).astype(np.uint8) for ends in ((20, 60), (180, 220))
+    )
+    assert starts([halves(dark, light), halves(light, dark)]) == [0, 1]
