@@ -56,7 +56,7 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     change(pad.ui, { ab, lightness });
-    const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), untouched: false, wanted };
+    const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), byHex: false, untouched: false, wanted };
     applyChange(pad, changePoint(pad.doc, point.id, patch), done, t("color"), isFirstColor(point.id));
   } else {
     change(pad.ui, { ab, lightness });
@@ -168,7 +168,8 @@ function movePoint(pad, id, x, y, done) {
   const [dx, dy] = clampShift(strokePoints(pad.doc, point), x - point.x, y - point.y, pad.photo);
   const [left, top] = [point.x + dx, point.y + dy];
   const ab = point.untouched ? shownAb(pad, left, top) : point.ab;
-  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ab, hex: labHex(pad.lightnessAround(left, top), ab) }), done, t("move point"));
+  const color = point.byHex ? {} : { ab, hex: labHex(pad.lightnessAround(left, top), ab) };
+  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ...color }), done, t("move point"));
 }
 
 function deletePoint(pad, id) {
