@@ -41,6 +41,7 @@ from tiny_model import gray_picture
         (["--static", "page", "--weights", "paper"], "the weights are the default ones"),
         (["--model", "kang2023", "--weights", "oils"], "'artistic'"),
         (["page.html"], "is no page of a report"),
+        (["cut.html"], "is no page of a report"),
         (["page.html", "--recipe", "a.json"], "--recipe belongs to a photo"),
         (["page.html", "--host", "0.0.0.0"], "for this machine alone"),
     ],
@@ -53,6 +54,7 @@ def test_bad_arguments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "page.html").touch()
+    (tmp_path / "cut.html").write_text('<script type="application/json" id="data">{"pages": ["a</script>')
     monkeypatch.chdir(tmp_path)
     assert main(["studio", "--no-browser", *arguments]) == 2
     error = capsys.readouterr().err

@@ -224,8 +224,11 @@ def _read_page(path: Path) -> dict[str, Any]:
         found = _DATA.search(path.read_bytes())
     except OSError as error:
         raise ColorzooError(f"{path}: {error.strerror}") from error
-    data: dict[str, Any] | None = json.loads(found[1]) if found else None
-    if data is None:
+    try:
+        data: dict[str, Any] = json.loads(found[1]) if found else {}
+    except ValueError:
+        data = {}
+    if not {"pages", "pictures"} <= data.keys():
         raise ColorzooError(f"{path} is no page of a report; `colorzoo colorize --report` writes one")
     return data
 
