@@ -60,3 +60,27 @@ def test_quarters_that_change_places_are_a_cut() -> None:
         np.random.default_rng(0).integers(*ends, (36, 32)).astype(np.uint8) for ends in ((20, 60), (180, 220))
     )
     assert starts([halves(dark, light), halves(light, dark)]) == [0, 1]
+
+
+def quarters(*parts: np.ndarray) -> np.ndarray:
+    """Return a picture of four quarters of 18 x 32 pixels, row by row."""
+    return np.concatenate([halves(*(part.reshape(18, 32) for part in row)) for row in (parts[:2], parts[2:])])
+
+
+def test_a_cut_may_leave_a_quarter_as_it_is() -> None:
+    generator = np.random.default_rng(0)
+    dark, *light = (generator.integers(*ends, 576).astype(np.uint8) for ends in ((20, 60), *[(180, 220)] * 3))
+    before = quarters(dark, *(generator.permutation(dark) for _ in range(3)))
+    assert starts([before, quarters(dark, *light)]) == [0, 1]
+
+
+def test_levels_that_move_to_the_next_bin_count_by_half() -> None:
+    """As in a slow fade: three in ten pixels become a little lighter, and all change their places."""
+    generator = np.random.default_rng(0)
+    parts = [np.concatenate([np.full(173, 100), generator.integers(130, 250, 403)]) for _ in range(4)]
+    lighter = [np.where(part == 100, 108, part) for part in parts]
+    pictures = [
+        quarters(*(generator.permutation(part).astype(np.uint8) for part in each))
+        for each in (parts, lighter)
+    ]
+    assert starts(pictures) == [0]
