@@ -1,6 +1,6 @@
 /** Edits of points, colors and regions; each is one step of undo. */
 
-import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
+import { abDistance, atLightness, clamp, dimmed, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import {
   changePoint, clampShift, hintNumber, isStroke, listedHint, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
@@ -87,10 +87,11 @@ function isFirstColor(id) {
  * Return whether a place shows less of a color than its light lets expect: shade takes chroma as it takes light, down to gray.
  * @param {[number, number, number]} lab wanted @param {number} there lightness of the place @param {[number, number]} ab shown
  */
-function isPaler([lightness, a, b], there, ab) {
+function isPaler(lab, there, ab) {
+  const [lightness, a, b] = lab;
   const [chroma, shown] = [Math.hypot(a, b), Math.hypot(...ab)];
-  const shaded = chroma * Math.min(1, (there + 16) / (lightness + 16)); // of the same linear RGB under less light
-  return shaded - shown > CHROMA_LOSS || (shown < GRAYISH && chroma - shown > CHROMA_LOSS);
+  const expected = there < lightness ? Math.hypot(...dimmed(lab, there)) : chroma;
+  return expected - shown > CHROMA_LOSS || (shown < GRAYISH && chroma - shown > CHROMA_LOSS);
 }
 
 /** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
