@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from c2pa import Signer
 
 _ON_CURVES = {256: "es256", 384: "es384", 521: "es512"}  # by the bits of the key
+_TRIAL = {"digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"}
 _END = "-----END CERTIFICATE-----\n"
 
 
@@ -41,7 +42,7 @@ def load_signer(path: Path) -> Signer:
         signer = Signer.from_info(C2paSignerInfo(_algorithm(key), certificates, key, None))
         trial = io.BytesIO()
         Image.new("L", (8, 8)).save(trial, "PNG")
-        _signed(trial, "image/png", _manifest("trial.png", PictureProvenance("", "", "none")), signer)
+        _signed(trial, "image/png", _manifest("trial", _TRIAL), signer)
     except OSError as error:
         raise ColorzooError(f"--sign {path}: {error.strerror or error}") from error
     except (ValueError, C2paError) as error:
@@ -80,7 +81,7 @@ def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callab
             try:
                 content = io.BytesIO(path.read_bytes())
                 if Reader.try_create(kind, content) is None:
-                    write_whole(path, _signed(content, kind, _manifest(path.name, record), signer))
+                    write_whole(path, _signed(content, kind, _manifest(path.name, _claim(record)), signer))
             except (OSError, C2paError) as error:
                 raise ColorzooError(f"--sign: {path}: {error}") from error
         advance()
@@ -111,17 +112,21 @@ def _signed(content: io.BytesIO, kind: str, manifest: dict[str, Any], signer: Si
     return target.getvalue()
 
 
-def _manifest(name: str, record: PictureProvenance) -> dict[str, Any]:
-    """Return what is signed: that colorzoo made the file, of which source, by which kind of model."""
-    action = {
-        "action": "c2pa.created",
-        "digitalSourceType": record.source_type,
-        "softwareAgent": {"name": "colorzoo", "version": record.version or __version__},
-        "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
-    }
-    action |= {"when": record.date} if record.date else {}
+def _manifest(name: str, claim: dict[str, Any]) -> dict[str, Any]:
+    software = {"name": "colorzoo", "version": __version__}
+    actions = [{"action": "c2pa.created", "softwareAgent": software, **claim}]
     return {
         "title": name,
-        "claim_generator_info": [{"name": "colorzoo", "version": __version__}],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+        "claim_generator_info": [software],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
+
+
+def _claim(record: PictureProvenance) -> dict[str, Any]:
+    """Return what is signed: which version made the file when, of which source, by which kind of model."""
+    claim = {
+        "digitalSourceType": record.source_type,
+        "softwareAgent": {"name": "colorzoo", "version": record.version},
+        "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
+    }
+    return claim | ({"when": record.date} if record.date else {})
