@@ -25,9 +25,10 @@ ROWS = {
     "psnr": (("span", "AB_SPAN = 220.0", "AB_SPAN = 255.0"),),
     "video": (("levels", "LEVELS = 256", "LEVELS = 128"),),
 }
-NAMED = ("metrics/test_named.py", "metrics/test_edge_cases.py")
+CHECKS = "metrics/test_common_checks.py::test_"
+NAMED = (f"{CHECKS}reference", "metrics/test_edge_cases.py")
 TESTS = {
-    "base": ("metrics/test_common_checks.py", *NAMED),
+    "base": ("metrics/test_edge_cases.py", f"{CHECKS}wrong_values_are_refused", f"{CHECKS}half_precision"),
     "perceptual": ("metrics/test_perceptual.py", *NAMED),
     "cdr": ("metrics/test_cdr.py",),
     "video": ("metrics/test_video_metrics.py",),

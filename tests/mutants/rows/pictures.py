@@ -73,14 +73,34 @@ ROWS = {
     ),
     "provenance": (("longest-recipe", "_LONGEST_RECIPE = 16_000", "_LONGEST_RECIPE = 160_000"),),
 }
+PICTURES = "pictures/test_pictures.py::test_"
 TESTS = {
-    "picture": ("pictures/test_pictures.py", "pictures/test_kept_formats.py"),
-    "pixels": ("pictures/test_profiles.py",),
+    "samples": (
+        "pictures/test_samples.py::test_a_scale_that_no_file_declares_is_guessed_and_said",
+        "pictures/test_samples.py::test_a_dark_portable_map_stays_dark",
+        "pictures/test_samples.py::test_jpeg_2000_of_every_number_of_bits",
+    ),
+    "picture": (
+        f"{PICTURES}limits_of_gray",
+        f"{PICTURES}limits_of_tints",
+        f"{PICTURES}sepia_gray_and_color_are_told_apart",
+        f"{PICTURES}a_blue_tint_is_named_a_tint_and_a_blue_wall_is_not",
+        f"{PICTURES}a_palette_in_color_is_no_tint_and_one_of_a_tint_is",
+        f"{PICTURES}a_palette_of_16_muted_colors_is_no_tint",
+        f"{PICTURES}gray_jpeg_stored_as_color_counts_as_gray",
+    ),
+    "pixels": (
+        "pictures/test_profiles.py::test_table_profiles_are_applied_at_full_depth",
+        "pictures/test_profiles.py",
+    ),
     "tags": ("pictures/test_tiff_tags.py", "pictures/test_metadata.py"),
     "png": ("pictures/test_png_gamma.py", "pictures/test_frames.py"),
     "write": ("pictures/test_errors.py", "pictures/test_metadata.py", "pictures/test_pictures.py"),
     "write_frames": ("pictures/test_frames.py",),
-    "tiff": ("pictures/test_samples.py", "pictures/test_frames.py", "pictures/test_tiff_tags.py"),
+    "tiff": (
+        "pictures/test_samples.py::test_tiff_with_alpha_of_either_kind",
+        "pictures/test_frames.py",
+    ),
     "find": ("pictures/test_find.py", "batch/test_report.py"),
 }
 
