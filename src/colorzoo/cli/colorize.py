@@ -91,6 +91,7 @@ class RunOptions(SharedOptions):
         report: Write a report, to decide which results to publish: a page (.html) or a table (.csv), the most
             doubtful pictures first; may be repeated.
         checksums: With -o BAG/data: write checksums of all files there, as a bag (BagIt) around them.
+        sign: Sign the results (C2PA) with the certificates and the key of a PEM file.
         recipe_folder: Recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg.
         jobs: Threads that read and write beside the network (default: one per core, at most 8); 1 works on
             one picture at a time.
@@ -110,6 +111,7 @@ class RunOptions(SharedOptions):
     failed: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST"})
     report: list[str] = field(default_factory=list, metadata=_RUN | {"metavar": "FILE"})
     checksums: bool = field(default=False, metadata=_RUN)
+    sign: str | None = field(default=None, metadata=_RUN | {"metavar": "PEM"})
     recipe_folder: str | None = field(default=None, metadata=_RUN | {"metavar": "DIR"})
     jobs: Annotated[int, Range(1, 64)] = field(
         default_factory=lambda: min(core_count(), 8), metadata=_RUN | {"metavar": "N"}
@@ -190,10 +192,22 @@ def run(args: argparse.Namespace) -> int:
         named = {"source": "-"} if args.pictures == ["-"] else {}
         print(json.dumps([_fields(args, result) | named for result in results], indent=1))
     _print_summary(summary, args.failed)
+    if args.sign:
+        _sign(Path(args.sign), results)
     _write_reports(args.report, results)
     if args.checksums and not args.dry_run:
         _write_checksums(args.output)
     return summary.exit_code
+
+
+def _sign(pem: Path, results: Sequence[BatchResult]) -> None:
+    from colorzoo.batch.sign import load_signer, sign_results
+    from colorzoo.progress import progress_bar
+
+    with progress_bar("signatures", len(results)) as advance:
+        left = sign_results(results, load_signer(pem), advance)
+    for name in left:
+        print_line(f"colorzoo: not signed: {name}, whose format or missing record allows none", sys.stderr)
 
 
 def _write_checksums(output: str) -> None:
@@ -248,6 +262,12 @@ def _check_options(args: argparse.Namespace) -> None:
         from colorzoo.batch.bag import check_payload
 
         check_payload(args.output)
+    if args.sign:
+        from colorzoo.batch.sign import load_signer
+
+        if args.dry_run or "-" in (*args.pictures, args.output):
+            raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
+        load_signer(Path(args.sign))  # refused here, before the work
     if args.report:
         from colorzoo.batch.report import check_report
 

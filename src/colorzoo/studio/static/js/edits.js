@@ -1,6 +1,6 @@
 /** Edits of points, colors and regions; each is one step of undo. */
 
-import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
+import { abDistance, atLightness, clamp, dimmed, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import {
   changePoint, clampShift, hintNumber, isStroke, listedHint, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
@@ -14,6 +14,7 @@ import { change } from "./state.js";
 const MAX_RECENT = 12;
 const SAME_COLOR = 2;
 const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
+const GRAYISH = 6; // units of chroma; less looks gray
 
 /**
  * Return what the color controls change: the selected point, area or regions, or the color of the next point.
@@ -82,13 +83,24 @@ function isFirstColor(id) {
   return (last, before) => !find(last) && Boolean(find(before)?.untouched);
 }
 
+/**
+ * Return whether a place shows less of a color than its light lets expect: shade takes chroma as it takes light, down to gray.
+ * @param {[number, number, number]} lab wanted @param {number} there lightness of the place @param {[number, number]} ab shown
+ */
+function isPaler(lab, there, ab) {
+  const [lightness, a, b] = lab;
+  const [chroma, shown] = [Math.hypot(a, b), Math.hypot(...ab)];
+  const expected = there < lightness ? Math.hypot(...dimmed(lab, there)) : chroma;
+  return expected - shown > CHROMA_LOSS || (shown < GRAYISH && chroma - shown > CHROMA_LOSS);
+}
+
 /** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
 function setHex(pad, hex) {
   const [lightness, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
   const ab = fixed ? atLightness([lightness, a, b], target.lightness) : /** @type {[number, number]} */ ([a, b]);
-  const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
+  const paler = fixed && !target.locked && isPaler([lightness, a, b], target.lightness, ab);
   setColor(pad, ab, true, fixed ? target.lightness : lightness, paler ? hex : undefined);
   pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
 }
