@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.cli._fields import add_options, check_ranges
+from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
 from colorzoo.cli._options import file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
@@ -71,16 +71,14 @@ _RUN = {"group": "many pictures and reports"}
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunOptions(SharedOptions):
     """Options of a run, beside those of the recipe and the settings.
 
     Attributes:
         model: Registered name (default: the recipe's, or the best one on this machine).
         fast: Without --model: use a small model that ships with colorzoo, even if a better one is here.
-        weights: Default, published, or the path of a file.
         format: Format of results that -o does not name (default: the picture's own); png and tif lose
             nothing.
-        overwrite: Replace existing results.
         salvage: Color what is left of truncated files.
         max_pixels: Refuse larger pictures; memory grows with them (default 200).
         skip_colored: Leave pictures alone that have colors.
@@ -104,9 +102,7 @@ class RunOptions:
 
     model: str | None = None
     fast: bool = field(default=False, metadata=_MODEL)
-    weights: str = field(default="default", metadata=_MODEL)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=_FILES)
-    overwrite: bool = field(default=False, metadata=_FILES)
     salvage: bool = field(default=False, metadata=_FILES)
     max_pixels: float = field(default=200, metadata=_FILES | {"metavar": "MILLIONS"})
     skip_colored: bool = field(default=False, metadata=_FILES)
