@@ -60,7 +60,6 @@ ROWS = {
         ("near", "_NEAR = 0.1", "_NEAR = 0.5"),
         ("midtones", "_MOST_MIDTONES = 0.22", "_MOST_MIDTONES = 0.9"),
         ("ink", "_FEWEST_INK = 1e-4", "_FEWEST_INK = 0.0"),
-        ("paper", "_PAPER = 75.0", "_PAPER = 99.0"),
     ),
     "steps/area_masks": (
         ("longest", "_LONGEST = 4096", "_LONGEST = 16"),
@@ -85,8 +84,8 @@ TESTS = {
         "inference/test_area_answers.py",
     ),
     "inside": ("inference/test_frame.py",),
-    "stylize": ("cli/test_stylize.py", "zoo/test_xu2020.py"),
-    "classes": ("cli/test_segment.py",),
+    "stylize": ("cli/test_stylize.py::test_a_change_is_added_in_every_band_of_rows",),
+    "classes": ("inference/test_classes.py",),
 }
 
 MUTANTS = tuple(
