@@ -1,6 +1,6 @@
 """The named numbers of inference outside of the steps of points and areas."""
 
-from mutation import Mutant
+from mutation import mutants_in
 
 ROWS = {
     "frame": (
@@ -88,17 +88,4 @@ TESTS = {
     "classes": ("inference/test_classes.py",),
 }
 
-MUTANTS = tuple(
-    Mutant(
-        f"inference-{module.removeprefix('steps/')}-{name}",
-        f"inference/{module}.py",
-        old,
-        new,
-        tuple(
-            f"tests/{test}"
-            for test in TESTS.get(module, (f"inference/test_{module.removeprefix('steps/')}.py",))
-        ),
-    )
-    for module, rows in ROWS.items()
-    for name, old, new in rows
-)
+MUTANTS = mutants_in("inference", ROWS, TESTS)

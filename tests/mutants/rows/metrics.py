@@ -1,6 +1,6 @@
 """Metrics: their named numbers."""
 
-from mutation import Mutant
+from mutation import mutants_in
 
 ROWS = {
     "appearance": (
@@ -31,14 +31,4 @@ TESTS = {
     "cdr": ("metrics/test_cdr.py::test_a_plane_of_less_than_a_hundredth_has_no_edges",),
 }
 
-MUTANTS = tuple(
-    Mutant(
-        f"metrics-{module}-{name}",
-        f"metrics/{module}.py",
-        old,
-        new,
-        tuple(f"tests/{test}" for test in TESTS.get(module, NAMED)),
-    )
-    for module, rows in ROWS.items()
-    for name, old, new in rows
-)
+MUTANTS = mutants_in("metrics", ROWS, TESTS, NAMED)

@@ -1,6 +1,6 @@
 """Pictures: the named numbers of reading and writing, and features switched off."""
 
-from mutation import Mutant
+from mutation import mutants_in
 
 ROWS = {
     "samples": (
@@ -95,14 +95,4 @@ TESTS = {
     ),
 }
 
-MUTANTS = tuple(
-    Mutant(
-        f"pictures-{module}-{name}",
-        f"pictures/{module}.py",
-        old,
-        new,
-        tuple(f"tests/{test}" for test in TESTS.get(module, (f"pictures/test_{module}.py",))),
-    )
-    for module, rows in ROWS.items()
-    for name, old, new in rows
-)
+MUTANTS = mutants_in("pictures", ROWS, TESTS)

@@ -1,6 +1,6 @@
 """Video: the named numbers of stabilization, cuts, exposure and planes, and features switched off."""
 
-from mutation import Mutant
+from mutation import mutants_in
 
 ROWS = {
     "steady": (
@@ -76,21 +76,12 @@ STEADY = {
 }
 TESTS = {
     **{
-        name: (f"tests/video/test_video_steady.py::{test}",)
+        f"steady-{name}": (f"video/test_video_steady.py::{test}",)
         for test, names in STEADY.items()
         for name in names
     },
-    "encoding": ("tests/video/test_video_file.py",),
+    **{module: (f"video/test_video_{module}.py",) for module in ROWS},
+    "encoding": ("video/test_video_file.py",),
 }
 
-MUTANTS = tuple(
-    Mutant(
-        f"{module}-{name}",
-        f"video/{module}.py",
-        old,
-        new,
-        TESTS.get(name if module == "steady" else module, (f"tests/video/test_video_{module}.py",)),
-    )
-    for module, rows in ROWS.items()
-    for name, old, new in rows
-)
+MUTANTS = mutants_in("video", ROWS, TESTS)
