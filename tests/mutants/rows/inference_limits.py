@@ -34,13 +34,8 @@ ROWS = {
         ("antialiased", "BICUBIC, ANTIALIASED = -0.75, -0.5", "BICUBIC, ANTIALIASED = -0.75, -0.75"),
     ),
     "palette": (
-        ("starts", "starts: int = 5", "starts: int = 1"),
-        ("rounds", "rounds: int = 30", "rounds: int = 1"),
-        ("settled", "settled: float = 0.01", "settled: float = 10.0"),
-        ("sharpness", "sharpness: float = 1.2", "sharpness: float = 1.7"),
         ("negligible", "negligible: float = 1e-5", "negligible: float = 0.5"),
         ("untrained", "untrained: float = 0.93", "untrained: float = 1.1"),
-        ("around", "around: int = 8", "around: int = 2"),
         ("taken-radius", "taken_radius: int = 3", "taken_radius: int = 0"),
         ("colors", "PALETTE_COLORS = 9", "PALETTE_COLORS = 8"),
     ),
