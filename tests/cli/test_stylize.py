@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from colorzoo.cli.main import main
+from colorzoo.inference.stylize import add_change
 from colorzoo.testing.samples import sample_image
 
 
@@ -43,11 +45,25 @@ def test_a_look_colors_as_its_reference_does(folder: Path) -> None:
 
 def test_references_mix_and_alpha_weakens(folder: Path) -> None:
     two = ["--reference", "warm.png", "--reference", "cold.png"]
-    assert main(["colorize", "old.png", *two, "--reference-weights", "1,0", "-o", "a.png"]) == 0
-    assert main(["colorize", "old.png", *two[:2], "-o", "b.png"]) == 0
-    assert np.abs(pixels("a.png") - pixels("b.png")).max() <= 1
-    assert main(["colorize", "old.png", *two[:2], "--alpha", "0.2", "-o", "c.png"]) == 0
-    assert not np.array_equal(pixels("b.png"), pixels("c.png"))
+    made = {
+        "first of two": [*two, "--reference-weights", "1,0"],
+        "first": two[:2],
+        "second": two[2:],
+        "both": two,
+        "weak": [*two[:2], "--alpha", "0.2"],
+        "none": [],
+    }
+    found = {}
+    for name, words in made.items():
+        assert main(["colorize", "old.png", *words, "-o", f"{name}.png"]) == 0
+        found[name] = pixels(f"{name}.png")
+
+    def apart(one: str, other: str) -> float:
+        return float(np.abs(found[one] - found[other]).mean())
+
+    assert np.abs(found["first of two"] - found["first"]).max() <= 1
+    assert max(apart("both", "first"), apart("both", "second")) < 0.9 * apart("first", "second")
+    assert apart("weak", "none") < 0.5 * apart("first", "none")
 
 
 def test_a_style_gives_its_colors_and_a_label_only_those_of_its_class(folder: Path) -> None:
@@ -69,6 +85,14 @@ def test_a_style_gives_its_colors_and_a_label_only_those_of_its_class(folder: Pa
         lacking, wanted = labeled[part].mean(axis=(0, 1)), style[other].mean(axis=(0, 1))
         assert lacking[channel] < plain[part][..., channel].mean() - 15
         assert np.abs(lacking - wanted).mean() < 0.6 * np.abs(plain[part].mean(axis=(0, 1)) - wanted).mean()
+
+
+def test_a_change_is_added_in_every_band_of_rows() -> None:
+    rgb = np.random.default_rng(0).random((400, 300, 3), dtype=np.float32)  # of which 218 rows are a band
+    np.testing.assert_allclose(add_change(rgb, torch.zeros(3, 40, 30)), rgb, rtol=0, atol=2e-3)
+    lighter = add_change(np.full_like(rgb, 0.5), torch.tensor([10.0, 0, 0]).view(3, 1, 1).expand(3, 40, 30))
+    assert np.ptp(lighter) < 1e-4
+    assert lighter.min() > 0.55
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from colorzoo import __version__
-from colorzoo.batch.runner import ALREADY_DONE, BatchResult
+from colorzoo.batch.runner import BatchResult
 from colorzoo.errors import ColorzooError
 from colorzoo.pictures.formats import WRITABLE
-from colorzoo.pictures.provenance import PictureProvenance, read_provenance
+from colorzoo.pictures.provenance import SOURCE_TYPES, PictureProvenance, read_provenance
 from colorzoo.pictures.write import write_whole
 
 if TYPE_CHECKING:
     from c2pa import Signer
 
-_ON_CURVES = {256: "es256", 384: "es384", 521: "es512"}  # by the bits of the key
+_ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+_TRIAL = {"digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
 _END = "-----END CERTIFICATE-----\n"
 
 
@@ -41,7 +42,7 @@ def load_signer(path: Path) -> Signer:
         signer = Signer.from_info(C2paSignerInfo(_algorithm(key), certificates, key, None))
         trial = io.BytesIO()
         Image.new("L", (8, 8)).save(trial, "PNG")
-        _signed(trial, "image/png", _manifest("trial.png", PictureProvenance("", "", "none")), signer)
+        _signed(trial, "image/png", _manifest("trial", _TRIAL), signer)
     except OSError as error:
         raise ColorzooError(f"--sign {path}: {error.strerror or error}") from error
     except (ValueError, C2paError) as error:
@@ -66,38 +67,48 @@ def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callab
     Raises:
         ColorzooError: A file cannot be read or written.
     """
-    from c2pa import Builder, C2paError, Reader
+    from c2pa import Builder
 
     known, left = Builder.get_supported_mime_types(), []
     for result in results:
-        if result.status == "colored" or ALREADY_DONE in result.notes:
+        if result.finished:
             path = Path(result.output)
             kind = f"image/{WRITABLE[path.suffix.lower()].lower()}"
-            record = read_provenance(path)
-            if record is None or kind not in known:
+            record = read_provenance(path) if kind in known else None
+            if record is None:
                 left.append(result.output)
-                continue
-            try:
-                content = io.BytesIO(path.read_bytes())
-                if Reader.try_create(kind, content) is None:
-                    write_whole(path, _signed(content, kind, _manifest(path.name, record), signer))
-            except (OSError, C2paError) as error:
-                raise ColorzooError(f"--sign: {path}: {error}") from error
+            else:
+                _sign_file(path, kind, record, signer)
         advance()
     return left
 
 
+def _sign_file(path: Path, kind: str, record: PictureProvenance, signer: Signer) -> None:
+    """Sign a file, unless it is signed."""
+    from c2pa import C2paError, Reader
+
+    try:
+        content = io.BytesIO(path.read_bytes())
+        if Reader.try_create(kind, content) is None:
+            write_whole(path, _signed(content, kind, _manifest(path.name, _claim(record)), signer))
+    except (OSError, C2paError) as error:
+        raise ColorzooError(f"--sign: {path}: {error}") from error
+
+
 def _algorithm(key: bytes) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         private = load_pem_private_key(key, None)
-    except TypeError as error:
+    except (TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(str(error)) from error
     if isinstance(private, EllipticCurvePrivateKey):
-        return _ON_CURVES[private.key_size]
+        if private.curve.name not in _ON_CURVES:
+            raise ValueError(f"its curve, {private.curve.name}, is none of {', '.join(_ON_CURVES)}")
+        return _ON_CURVES[private.curve.name]
     return "ps256" if isinstance(private, RSAPrivateKey) else "ed25519"
 
 
@@ -111,17 +122,21 @@ def _signed(content: io.BytesIO, kind: str, manifest: dict[str, Any], signer: Si
     return target.getvalue()
 
 
-def _manifest(name: str, record: PictureProvenance) -> dict[str, Any]:
-    """Return what is signed: that colorzoo made the file, of which source, by which kind of model."""
-    action = {
-        "action": "c2pa.created",
-        "digitalSourceType": record.source_type,
-        "softwareAgent": {"name": "colorzoo", "version": record.version or __version__},
-        "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
-    }
-    action |= {"when": record.date} if record.date else {}
+def _manifest(name: str, claim: dict[str, Any]) -> dict[str, Any]:
+    software = {"name": "colorzoo", "version": __version__}
+    actions = [{"action": "c2pa.created", "softwareAgent": software, **claim}]
     return {
         "title": name,
-        "claim_generator_info": [{"name": "colorzoo", "version": __version__}],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+        "claim_generator_info": [software],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
+
+
+def _claim(record: PictureProvenance) -> dict[str, Any]:
+    """Return what is signed: which version made the file when, of which source, by which kind of model."""
+    claim = {
+        "digitalSourceType": record.source_type,
+        "softwareAgent": {"name": "colorzoo", "version": record.version},
+        "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
+    }
+    return claim | ({"when": record.date} if record.date else {})

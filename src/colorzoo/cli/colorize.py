@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.cli._fields import add_options, check_ranges
+from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
 from colorzoo.cli._options import file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
@@ -28,6 +28,8 @@ from colorzoo.registry import model_card
 from colorzoo.settings import Range
 
 if TYPE_CHECKING:
+    from c2pa import Signer
+
     from colorzoo.batch.options import ColorOptions
     from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob
     from colorzoo.guidance import Recipe
@@ -71,16 +73,14 @@ _RUN = {"group": "many pictures and reports"}
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunOptions(SharedOptions):
     """Options of a run, beside those of the recipe and the settings.
 
     Attributes:
         model: Registered name (default: the recipe's, or the best one on this machine).
         fast: Without --model: use a small model that ships with colorzoo, even if a better one is here.
-        weights: Default, published, or the path of a file.
         format: Format of results that -o does not name (default: the picture's own); png and tif lose
             nothing.
-        overwrite: Replace existing results.
         salvage: Color what is left of truncated files.
         max_pixels: Refuse larger pictures; memory grows with them (default 200).
         skip_colored: Leave pictures alone that have colors.
@@ -104,9 +104,7 @@ class RunOptions:
 
     model: str | None = None
     fast: bool = field(default=False, metadata=_MODEL)
-    weights: str = field(default="default", metadata=_MODEL)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=_FILES)
-    overwrite: bool = field(default=False, metadata=_FILES)
     salvage: bool = field(default=False, metadata=_FILES)
     max_pixels: float = field(default=200, metadata=_FILES | {"metavar": "MILLIONS"})
     skip_colored: bool = field(default=False, metadata=_FILES)
@@ -160,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
     """
     share_cores()
     _check_options(args)
+    signer = _signer(args)
     _check_single_picture(args)
     recipe = recipe_of(args)
     file = Path(args.recipe) if args.recipe else None
@@ -196,20 +195,31 @@ def run(args: argparse.Namespace) -> int:
         named = {"source": "-"} if args.pictures == ["-"] else {}
         print(json.dumps([_fields(args, result) | named for result in results], indent=1))
     _print_summary(summary, args.failed)
-    if args.sign:
-        _sign(Path(args.sign), results)
+    if signer:
+        _sign(signer, results)
     _write_reports(args.report, results)
     if args.checksums and not args.dry_run:
         _write_checksums(args.output)
     return summary.exit_code
 
 
-def _sign(pem: Path, results: Sequence[BatchResult]) -> None:
-    from colorzoo.batch.sign import load_signer, sign_results
+def _signer(args: argparse.Namespace) -> Signer | None:
+    """Return what signs the results, before the work: a key that cannot be used is refused here."""
+    if not args.sign:
+        return None
+    from colorzoo.batch.sign import load_signer
+
+    if args.dry_run or "-" in (*args.pictures, args.output):
+        raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
+    return load_signer(Path(args.sign))
+
+
+def _sign(signer: Signer, results: Sequence[BatchResult]) -> None:
+    from colorzoo.batch.sign import sign_results
     from colorzoo.progress import progress_bar
 
     with progress_bar("signatures", len(results)) as advance:
-        left = sign_results(results, load_signer(pem), advance)
+        left = sign_results(results, signer, advance)
     for name in left:
         print_line(f"colorzoo: not signed: {name}, whose format or missing record allows none", sys.stderr)
 
@@ -266,12 +276,6 @@ def _check_options(args: argparse.Namespace) -> None:
         from colorzoo.batch.bag import check_payload
 
         check_payload(args.output)
-    if args.sign:
-        from colorzoo.batch.sign import load_signer
-
-        if args.dry_run or "-" in (*args.pictures, args.output):
-            raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
-        load_signer(Path(args.sign))  # refused here, before the work
     if args.report:
         from colorzoo.batch.report import check_report
 

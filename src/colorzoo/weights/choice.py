@@ -221,8 +221,9 @@ def _ranked_default(
         create: See `choose_model`; None restricts the choice to embedded weights.
     """
     usable: list[RankedModel] = []
-    for uses in (dict.fromkeys(wanted), ("automatic",)):
-        for use in uses:
+    fallback: tuple[Use, ...] = ("automatic",)
+    for uses in (wanted, fallback):
+        for use in dict.fromkeys(uses):
             rows = rank_models(use) if create is None else _check_unchecked(rank_models(use), create)
             usable += [row for row in rows if row.state.trusted and (row.embedded or create is not None)]
         if usable:

@@ -1,6 +1,6 @@
 """Video: the named numbers of stabilization, cuts, exposure and planes, and features switched off."""
 
-from mutation import Mutant
+from mutation import mutants_in
 
 ROWS = {
     "steady": (
@@ -21,7 +21,7 @@ ROWS = {
         ("key-frames-not-fixed", "following is not None and not fixed:", "following is not None:"),
         ("forward-alone", "(forward + backward) / 2", "forward"),
         ("shots-joined", "        self._last = None\n        return rest", "        return rest"),
-        ("gray-of-a-tenth", "* 2.55).round()", "* 0.255).round()"),
+        ("gray-of-ten", "* 2.55).round()", "* 25.5).round()"),
         ("tiny-pictures", "if min(first.shape) < 16:", "if min(first.shape) < 17:"),
     ),
     "shots": (
@@ -57,28 +57,31 @@ ROWS = {
         ("gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 3.0"),
         ("less-gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 0.75"),
     ),
-    "frames": (("listed", "_LISTED = 5", "_LISTED = 6"),),
-    "file": (("rate", "_DEFAULT_RATE = Fraction(25)", "_DEFAULT_RATE = Fraction(24)"),),
-    "colorer": (("aspect", "_ASPECT_TOLERANCE = 0.02", "_ASPECT_TOLERANCE = 0.2"),),
-    "encoding": (
-        ("crf-h264", '"h264": 16', '"h264": 26'),
-        ("crf-hevc", '"hevc": 18', '"hevc": 28'),
-        ("crf-vp9", '"vp9": 22', '"vp9": 42'),
+    "encoding": (("crf-h264", '"h264": 16', '"h264": 26'),),
+}
+STEADY = {
+    "test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_picture": (
+        *("flow-error", "lightness-error", "trust-outside", "outside-by-halves", "flow-disagreement-ignored"),
+        *("lightness-ignored", "reverse-flow-not-warped"),
     ),
+    "test_colors_are_the_mean_of_a_hold_forward_and_one_backward": (
+        *("most-strength", "nothing-held-forward", "nothing-held-backward", "forward-alone"),
+    ),
+    "test_24_frames_come_at_once_when_12_more_are_known": ("ahead", "block"),
+    "test_a_blend_takes_the_neighbors_color_as_far_as_it_is_trusted": ("trust-ignored", "neighbor-not-moved"),
+    "test_key_frames_stay_and_influence_the_others": ("key-frames-not-fixed",),
+    "test_a_new_shot_owes_nothing_to_the_one_before": ("shots-joined",),
+    "test_motion_is_seen_in_shadows_and_lights": ("gray-of-ten",),
+    "test_pictures_smaller_than_a_patch_have_no_motion": ("tiny-pictures",),
 }
 TESTS = {
-    "frames": ("tests/video/test_video_run.py", "tests/video/test_video_file.py"),
-    "encoding": ("tests/video/test_video_file.py",),
+    **{
+        f"steady-{name}": (f"video/test_video_steady.py::{test}",)
+        for test, names in STEADY.items()
+        for name in names
+    },
+    **{module: (f"video/test_video_{module}.py",) for module in ROWS},
+    "encoding": ("video/test_video_file.py",),
 }
 
-MUTANTS = tuple(
-    Mutant(
-        f"{module}-{name}",
-        f"video/{module}.py",
-        old,
-        new,
-        TESTS.get(module, (f"tests/video/test_video_{module}.py",)),
-    )
-    for module, rows in ROWS.items()
-    for name, old, new in rows
-)
+MUTANTS = mutants_in("video", ROWS, TESTS)
