@@ -66,7 +66,7 @@ COLORZOO = ModelCard(
             ),
         ),
     ),
-    int8_loss=0.01,
+    int8_loss=0.9,
     smoke=Smoke(
         hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
         size=64,

@@ -86,7 +86,7 @@ LOCAL_SMALL = replace(
         )
     },
     config="zhang2017/local_small.yaml",
-    int8_loss=0.0,
+    int8_loss=0.02,
     smoke=Smoke(hparams={"width": 0.125, "scene_blocks": 1}, size=32),
     quality=(
         Quality(
