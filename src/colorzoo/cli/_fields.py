@@ -10,6 +10,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from colorzoo.batch.settings import FILES, MODEL
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import out_of_range
 
@@ -25,8 +26,8 @@ class SharedOptions:
         overwrite: Replace existing results.
     """
 
-    weights: str = field(default="default", metadata={"group": "model and engine"})
-    overwrite: bool = field(default=False, metadata={"group": "files"})
+    weights: str = field(default="default", metadata=MODEL)
+    overwrite: bool = field(default=False, metadata=FILES)
 
 
 def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:

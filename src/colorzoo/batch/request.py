@@ -1,17 +1,18 @@
-"""Model, weights, settings, recipe and references with which a picture is colored."""
+"""What a user asks for, in names and files, and the loaded models that make jobs of it."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_model
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
@@ -24,35 +25,8 @@ _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
 @dataclass(frozen=True)
-class ReadyModel:
-    """A loaded model with everything it is given for a picture.
-
-    Attributes:
-        colorizer: The model.
-        guidance: Guidance of the user.
-        strength: Factor on the chroma, 0 to 1.5; None takes the recipe's, or 1.
-        reference: Reference whose colors to use.
-        origin: Provenance of the results, still without their source; None for results that hold none.
-    """
-
-    colorizer: Colorizer
-    guidance: Guidance | Recipe = field(default_factory=Recipe)
-    strength: float | None = None
-    reference: Exemplar | None = None
-    origin: PictureProvenance | None = None
-
-    def job(self, picture: Picture) -> Job:
-        """Return the job of coloring a picture.
-
-        Raises:
-            GuidanceError: The guidance does not fit the picture.
-        """
-        return self.colorizer.job(picture, self.guidance, self.strength, self.reference)
-
-
-@dataclass(frozen=True)
-class ColorOptions:
-    """Everything that decides the colors of a picture.
+class Request:
+    """What a user asks for, in names and files; a `Job` is made of it for each picture.
 
     Attributes:
         choice: Model and weights.
@@ -137,6 +111,19 @@ class ColorOptions:
         return [*self.uploaded, *found]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A request whose model and references are loaded.
+
+    Attributes:
+        job: Returns the job of a picture; raises `GuidanceError` if the guidance does not fit it.
+        origin: Provenance of the results, still without their source; None for results that hold none.
+    """
+
+    job: Callable[[Picture], Job]
+    origin: PictureProvenance | None
+
+
 class LoadedModels:
     """The models of a run: one, or the last ones if recipes name several.
 
@@ -146,10 +133,10 @@ class LoadedModels:
 
     def __init__(self, *, embed_origin: bool = True) -> None:
         self._embed_origin = embed_origin
-        self._kept: dict[str, ReadyModel] = {}
+        self._kept: dict[str, tuple[Colorizer, Prepared]] = {}
         self._lock = threading.Lock()
 
-    def load(self, options: ColorOptions) -> ReadyModel:
+    def prepare(self, request: Request) -> Prepared:
         """Load a model and its references, or return them if they are loaded; from any thread.
 
         Raises:
@@ -157,22 +144,22 @@ class LoadedModels:
                 be used.
         """
         with self._lock:
-            key = options.origin.settings
+            key = request.origin.settings
             if key not in self._kept:
-                self._kept[key] = self._load(options)
+                self._kept[key] = self._load(request)
                 while len(self._kept) > _MOST_MODELS:
                     del self._kept[next(iter(self._kept))]
-            return self._kept[key]
+            return self._kept[key][1]
 
-    def _load(self, options: ColorOptions) -> ReadyModel:
-        settings = options.settings
-        if options.reference or options.folder is None:
-            references = named_references(options.reference, settings.reference_weights)
+    def _load(self, request: Request) -> tuple[Colorizer, Prepared]:
+        settings = request.settings
+        if request.reference or request.folder is None:
+            references = named_references(request.reference, settings.reference_weights)
         else:
-            references = recipe_references(options.recipe, options.folder)
-        loaded = (kept.colorizer for kept in self._kept.values())
-        colorizer = next((each for each in loaded if each.name == options.choice.name), None) or Colorizer(
-            options.choice,
+            references = recipe_references(request.recipe, request.folder)
+        loaded = (colorizer for colorizer, _ in self._kept.values())
+        colorizer = next((each for each in loaded if each.name == request.choice.name), None) or Colorizer(
+            request.choice,
             device=settings.device,
             precision=settings.precision,
             size=settings.size,
@@ -181,21 +168,18 @@ class LoadedModels:
             engine=settings.engine,
             allow_untrained=settings.allow_untrained,
         )
-        return ReadyModel(
-            colorizer,
-            options.recipe,
-            settings.strength,
-            colorizer.exemplar(references) if references else None,
-            options.origin_by(colorizer) if self._embed_origin else None,
-        )
+        exemplar = colorizer.exemplar(references) if references else None
+        job = partial(colorizer.job, guidance=request.recipe, strength=settings.strength, reference=exemplar)
+        return colorizer, Prepared(job, request.origin_by(colorizer) if self._embed_origin else None)
 
 
-def ready_model(colorizer: Colorizer) -> ReadyModel:
-    """Make a loaded model ready without guidance; its weights may have no file."""
-    return ReadyModel(colorizer, origin=origin_of_model(colorizer.model, colorizer.size))
+def prepared_alone(colorizer: Colorizer) -> Prepared:
+    """Prepare a loaded model without guidance; its weights may have no file."""
+    job = partial(colorizer.job, guidance=Recipe())
+    return Prepared(job, origin_of_model(colorizer.model, colorizer.size))
 
 
-def options_of(
+def request_of(
     colorizer: Colorizer,
     recipe: Recipe,
     *,
@@ -203,19 +187,19 @@ def options_of(
     reference: tuple[str, ...] = (),
     uploaded: tuple[UsedFile, ...] = (),
     settings: ColorSettings | None = None,
-) -> ColorOptions | None:
-    """Return the options of a command line that colors as a loaded model does.
+) -> Request | None:
+    """Return the request of a command line that colors as a loaded model does.
 
     Args:
         colorizer: The model.
-        recipe: See `ColorOptions`, as the following.
-        folder: See `ColorOptions`.
-        reference: See `ColorOptions`.
-        uploaded: See `ColorOptions`.
+        recipe: See `Request`, as the following.
+        folder: See `Request`.
+        reference: See `Request`.
+        uploaded: See `Request`.
         settings: Settings of the result; those of the model are taken from it.
 
     Returns:
-        The options; None for a module of the user's own, and for settings that no option sets.
+        The request; None for a module of the user's own, and for settings that no option sets.
     """
     if colorizer.choice is None or not colorizer.settings.keys() <= {"temperature", "render_factor"}:
         return None
@@ -226,7 +210,7 @@ def options_of(
         engine=colorizer.engine,
         **colorizer.settings,
     )
-    return ColorOptions(colorizer.choice, recipe, folder, reference, settings, uploaded)
+    return Request(colorizer.choice, recipe, folder, reference, settings, uploaded)
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
