@@ -10,7 +10,7 @@ import pytest
 
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.cli import colorize
-from colorzoo.cli._fields import add_options, check_ranges
+from colorzoo.cli._options import add_options, check_ranges
 from colorzoo.cli.main import verb_parser
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import Range

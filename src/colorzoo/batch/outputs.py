@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from colorzoo.batch.record import ResultState, result_state
 from colorzoo.errors import PictureError
 from colorzoo.pictures.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.files import digest_of
 
 if TYPE_CHECKING:
+    from colorzoo.batch.record import ResultState
     from colorzoo.batch.request import Request
 
 # extensions of pictures; those of the folders colored.2024 and scans.v2 are none
@@ -136,6 +136,8 @@ def plan_outputs(
 def _plan(
     source: Path, paths: Iterator[Path] | list[Path], origin: PictureProvenance, fixed: bool
 ) -> PlannedOutput:
+    from colorzoo.batch.record import result_state
+
     other = None
     for path in paths:
         if not os.path.lexists(path):

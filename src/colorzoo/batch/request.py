@@ -1,4 +1,4 @@
-"""What a user asks for, in names and files, and the loaded models that make jobs of it."""
+"""Requests: model, recipe, references and settings by name and file; and the loaded models of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_MODELS = 2  # kept at once, where recipes name several
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for, in names and files; a `Job` is made of it for each picture.
+    """Everything that decides the colors of pictures, by name and file; it becomes a `Job` for each picture.
 
     Attributes:
         choice: Model and weights.

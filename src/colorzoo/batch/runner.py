@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
 from colorzoo.batch.origin import origin_of_result
-from colorzoo.batch.overlap import Steps, overlapped
-from colorzoo.batch.record import Results, result_state
 from colorzoo.batch.request import Prepared
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.graph import Ran
@@ -23,6 +21,9 @@ from colorzoo.pictures.picture import Picture, chroma_note
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
+
+if TYPE_CHECKING:
+    from colorzoo.batch.record import Results
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")
@@ -143,9 +144,16 @@ def color_pictures(
     """
     share = range(rank, len(jobs), world_size)[:limit]
     run = _Run(options, skip_colored, index)
-    steps = Steps(run.guarded(run.open), run.guarded(run.color), run.guarded(run.write), _pixels)
-    threads = threads if len(share) > 1 else 1
-    yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
+    opening, coloring, writing = run.guarded(run.open), run.guarded(run.color), run.guarded(run.write)
+    if threads > 1 and len(share) > 1:
+        from colorzoo.batch.overlap import Steps, overlapped
+
+        steps = Steps(opening, coloring, writing, _pixels)
+        yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
+        return
+    for number in share:
+        job = jobs[number]
+        yield writing(job, coloring(job, opening(job)))
 
 
 @dataclass(frozen=True)
@@ -235,6 +243,8 @@ class _Run:
         except PictureError:
             if self._options.overwrite or opened.origin is None:
                 raise
+            from colorzoo.batch.record import result_state
+
             if result_state(job.target, opened.origin) != "done":
                 raise
             # another run on the same pictures was faster

@@ -18,8 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from colorzoo.batch.settings import FILES, MODEL, RUN, ColorSettings
-from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
-from colorzoo.cli._options import file_identity
+from colorzoo.cli._options import SharedOptions, add_options, check_ranges, file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
 from colorzoo.environment import core_count

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from colorzoo.batch.settings import COLORS, FILES, MODEL, ModelSettings
-from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
+from colorzoo.cli._options import SharedOptions, add_options, check_ranges
 from colorzoo.cli.colorize import share_cores
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card

@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
+from colorzoo.color.gamut import at_lightness
+from colorzoo.color.lab import lab_to_rgb, linear_rgb_to_lab
+from colorzoo.color.levels import linear_of
 from colorzoo.guidance.fields import hex_color
 from colorzoo.guidance.hints import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
@@ -82,8 +85,8 @@ def color_lab(color: str) -> tuple[float, float, float]:
         GuidanceError: It is not such a color.
     """
     color = hex_color(color, "PointHint.color")
-    rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    lightness, a, b = rgb_to_lab(rgb.view(3, 1, 1)).flatten().tolist()
+    rgb = np.array([[int(color[i : i + 2], 16) / 255] for i in (1, 3, 5)], np.float32)
+    lightness, a, b = linear_rgb_to_lab(torch.from_numpy(linear_of(rgb))).flatten().tolist()
     return lightness, a, b
 
 

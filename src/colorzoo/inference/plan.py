@@ -37,22 +37,20 @@ from colorzoo.inference.steps.areas import (
 )
 from colorzoo.inference.steps.classes import lacks_classes, read_classes
 from colorzoo.inference.steps.colors import Colors, Solution, scale_chroma, solve, take_ab, take_colors
-from colorzoo.inference.steps.guide import (
-    add_guidance,
-    draw_strokes,
-    place_boxes,
-    resize_maps,
-    resize_points,
-    set_alpha,
-    set_statistics,
-)
 from colorzoo.inference.steps.network import (
+    add_guidance,
     compare_places,
+    draw_strokes,
     find_look,
     find_objects,
     keep_state,
+    place_boxes,
     propose_regions,
+    resize_maps,
+    resize_points,
     run_network,
+    set_alpha,
+    set_statistics,
 )
 from colorzoo.inference.steps.pages import is_page, remark_page, spare_page
 from colorzoo.inference.steps.points import (

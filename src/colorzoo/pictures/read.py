@@ -171,8 +171,6 @@ def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = Fa
 
 
 def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
-    from colorzoo.pictures.tiff import PageStream
-
     plugin = plugin_for(file, Path(name).suffix)
     if plugin is CAMERA_RAW:
         return develop(file, name, max_pixels)
@@ -182,8 +180,8 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         if image is None:
             return _from_deep_file(file, name, max_pixels)
         check_pixels(name, image.size, max_pixels)
-        # counting the pages behind each of many would take time with the square of their number
-        notes = () if isinstance(file, PageStream) else frame_notes(image)
+        # counting the pages behind each of many, a `PageStream`, would take the square of the time
+        notes = () if hasattr(file, "page_header") else frame_notes(image)
         return from_image(image, file, name, notes, _first_frame(image, file, name))
 
 
