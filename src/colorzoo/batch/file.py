@@ -21,7 +21,6 @@ from colorzoo.inference.answer import ColoredPicture, answer
 from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
-from colorzoo.memory import Memory
 from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
@@ -162,7 +161,7 @@ def color_file(
         colored_file = _color_frames(opened, opened.frames, job, target, origin, options)
         return lambda: colored_file
     picture = opened.first.picture
-    found = answer(job(picture) if first is None else first, Memory())  # no picture of many is edited
+    found = answer(job(picture) if first is None else first)
     colored = found.on_picture()
     own = None if origin is None else origin_of_answer(origin, found)
     pale = () if first is None or _is_guided(first) else _pale_notes(colored, first.part.lightness)
@@ -183,7 +182,7 @@ def _is_guided(job: Job) -> bool:
     """Return whether the user has a say in the colors; gray may then be what was asked for."""
     width, height = job.part.size
     plain = Recipe(model=job.recipe.model, width=width, height=height)
-    return bool(job.kinds) or job.recipe != plain
+    return job.reference is not None or job.recipe != plain or bool(job.tensors.kinds())
 
 
 def _pale_notes(colored: ColoredPicture, lightness: Tensor) -> tuple[str, ...]:
@@ -210,7 +209,7 @@ def _color_frames(
 
     def colored(frame: PictureFrame, like: Picture) -> ColoredFrame:
         nonlocal model
-        result = answer(job(frame.picture), Memory()).on_picture()
+        result = answer(job(frame.picture)).on_picture()
         model = result.model
         notes.update(dict.fromkeys((*frame.picture.notes, *result.notes)))
         return ColoredFrame(result.levels(depth_at(target, like)), like, frame.milliseconds, frame.hidden)

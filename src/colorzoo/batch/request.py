@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_model
+from colorzoo.batch.origin import FileUse, UsedFile, origin_of_choice, origin_of_model
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -59,7 +59,8 @@ class Request:
         if self.settings.precision == "int8":  # its colors differ, those of the other precisions do not
             settings["precision"], engine = "int8", f"{engine} in int8"
             options["precision"] = "int8"
-        files = self.used_files()
+        files = [UsedFile(use, path.name, _digest_or_nothing(path)) for use, path in self.files]
+        files = [*self.uploaded, *files]
         recipe = _without_files({**self.recipe.to_dict(), "image": None})
         # what decides must stay as it is: by its digest the results of earlier versions are recognized
         digests = [file.sha256 for file in files]
@@ -77,10 +78,12 @@ class Request:
         options = {"size": colorizer.size, **json.loads(self.origin.options)}
         return replace(self.origin, options=json.dumps(options))
 
-    def files(self) -> list[Path]:
-        """Return the files besides the picture that decide its colors: references and class maps."""
-        labels = map(Path, self.recipe.classes.label_files)
-        return [*reference_files(self.recipe, self.folder, self.reference), *labels]
+    @cached_property
+    def files(self) -> list[tuple[FileUse, Path]]:
+        """The files besides the picture that decide its colors, with their use."""
+        references = reference_files(self.recipe, self.folder, self.reference)
+        found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
+        return [*found, *(("classes", Path(name)) for name in self.recipe.classes.label_files)]
 
     def effective_recipe(self) -> Recipe:
         """Return the recipe with what other options replace in it, and files named without their folders.
@@ -101,14 +104,6 @@ class Request:
         recipe = recipe.with_fields("classes", {key: Path(file).name for key, file in labels.items() if file})
         strength = recipe.strength if settings.strength is None else settings.strength
         return replace(recipe, model=self.choice.name, strength=strength)
-
-    def used_files(self) -> list[UsedFile]:
-        """Return the files besides the picture that decide its colors, with their hashes."""
-        references = reference_files(self.recipe, self.folder, self.reference)
-        labels = map(Path, self.recipe.classes.label_files)
-        found = [UsedFile("reference", path.name, _digest_or_nothing(path)) for path in references]
-        found += [UsedFile("classes", path.name, _digest_or_nothing(path)) for path in labels]
-        return [*self.uploaded, *found]
 
 
 @dataclass(frozen=True)

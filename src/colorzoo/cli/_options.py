@@ -57,13 +57,14 @@ def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
             _add_option(groups[title], each, hints[each.name], documented.get(each.name, ""))
 
 
-def check_ranges(kind: type, args: argparse.Namespace) -> None:
-    """Check the options of a dataclass whose types declare a `Range`.
+def check_ranges(args: argparse.Namespace, *kinds: type) -> None:
+    """Check the options of dataclasses whose types declare a `Range`.
 
     Raises:
         ColorzooError: A number is out of its range.
     """
-    for name, limits, value in out_of_range(get_type_hints(kind, include_extras=True), vars(args)):
+    hints = {name: hint for kind in kinds for name, hint in get_type_hints(kind, include_extras=True).items()}
+    for name, limits, value in out_of_range(hints, vars(args)):
         bounds = f"{limits.low:g} to {limits.high:g} {limits.unit}".rstrip()
         raise ColorzooError(f"--{name.replace('_', '-')} must be from {bounds}, got {value:g}")
 

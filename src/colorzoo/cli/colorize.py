@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     """
     share_cores()
     _check_options(args)
-    signer = _signer(args)
+    signer = _signer(args) if args.sign else None
     _check_single_picture(args)
     recipe = recipe_of(args)
     file = Path(args.recipe) if args.recipe else None
@@ -189,19 +189,22 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         named = {"source": "-"} if args.pictures == ["-"] else {}
         print(json.dumps([_fields(args, result) | named for result in results], indent=1))
-    _print_summary(summary, args.failed)
+    if args.failed:
+        _write_failed(args.failed, summary)
+    if summary.counts.total() > 1:
+        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
+        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
     if signer:
         _sign(signer, results)
-    _write_reports(args.report, results)
+    if args.report:
+        _write_reports(args.report, results)
     if args.checksums and not args.dry_run:
         _write_checksums(args.output)
     return summary.exit_code
 
 
-def _signer(args: argparse.Namespace) -> Signer | None:
+def _signer(args: argparse.Namespace) -> Signer:
     """Return what signs the results, before the work: a key that cannot be used is refused here."""
-    if not args.sign:
-        return None
     from colorzoo.batch.sign import load_signer
 
     if args.dry_run or "-" in (*args.pictures, args.output):
@@ -235,8 +238,6 @@ def _write_reports(paths: Sequence[str], results: Sequence[BatchResult]) -> None
     Raises:
         PictureError: One cannot be written.
     """
-    if not paths:
-        return
     from colorzoo.batch.report import read_entries, write_report
     from colorzoo.progress import progress_bar
 
@@ -248,8 +249,7 @@ def _write_reports(paths: Sequence[str], results: Sequence[BatchResult]) -> None
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    for options in OPTIONS:
-        check_ranges(options, args)
+    check_ranges(args, *OPTIONS)
     if not 0 < args.max_pixels < float("inf"):
         raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
     if args.recipe and args.recipe_folder:
@@ -410,7 +410,7 @@ def _plan(
                 broken[number] = error
         _print_unused(Path(args.recipe_folder), files)
     inputs = [name for name in (args.recipe, args.from_list) if name]
-    inputs += [picture.path for picture in found] + request.files()
+    inputs += [picture.path for picture in found] + [path for _, path in request.files]
     kept = {*map(file_identity, inputs)} - {None}
     models = LoadedModels(embed_origin=args.provenance == "embed")
     jobs = []
@@ -485,20 +485,16 @@ def _frame_lines() -> Callable[[Path, int, int], None]:
     return on_frame
 
 
-def _print_summary(summary: BatchSummary, failed: str | None) -> None:
-    """Print a line about several pictures, and write the list of those that failed.
+def _write_failed(path: str, summary: BatchSummary) -> None:
+    """Write the list of the pictures that failed.
 
     Raises:
-        PictureError: The list cannot be written.
+        PictureError: It cannot be written.
     """
-    if failed is not None:
-        from colorzoo.pictures.find import join_names
-        from colorzoo.pictures.write import write_whole
+    from colorzoo.pictures.find import join_names
+    from colorzoo.pictures.write import write_whole
 
-        write_whole(Path(failed), join_names([name for name, _ in summary.failures]))
-    if summary.counts.total() > 1:
-        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
-        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
+    write_whole(Path(path), join_names([name for name, _ in summary.failures]))
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.frame is not None and args.frame < 0:
         raise ColorzooError(f"--frame counts from 0, got {args.frame}")
-    check_ranges(VideoOptions, args)
+    check_ranges(args, VideoOptions)
     if args.frame is not None:
         from colorzoo.cli._video import write_frame
 

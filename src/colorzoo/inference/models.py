@@ -117,7 +117,9 @@ def choose_for_guidance(
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    name = model or model_of_file(weights) or model_of_looks(references)
+    name = model or model_of_file(weights)
+    if name is None and references:
+        name = model_of_looks(references)
     uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
     return choose_model(name, uses, weights, fast=fast, able=able, create=create_coloring_model)
 
