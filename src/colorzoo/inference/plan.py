@@ -146,7 +146,9 @@ def _with_points_in_full(
     base = node(show_base, _with_some_points(job, rest), lightness)
     extent = extent_of(job, small or larger)
     if small and larger:
-        own, rivals = (_paths_by_reach(job, some) for some in (small, larger))
+        own, rivals = (
+            [paths_from(job, part) for part in _places_by_reach(job, some)] for some in (small, larger)
+        )
         extent = node(keep_nearer, extent, *own, *rivals, own=len(own))
     return node(limit_reach, enforced, base, lightness, points, extent)
 
@@ -184,10 +186,6 @@ def extent_of(job: Job, hints: Sequence[PointHint]) -> Node[Extent]:
 def _places_by_reach(job: Job, hints: Sequence[PointHint]) -> list[Places]:
     groups = by_reach([hint.reach for hint in hints]).values()
     return [Places.of([hints[number] for number in group], job.part.size) for group in groups]
-
-
-def _paths_by_reach(job: Job, hints: Hints) -> list[Node[Paths]]:
-    return [paths_from(job, part) for part in _places_by_reach(job, hints)]
 
 
 def paths_from(job: Job, places: Places) -> Node[Paths]:

@@ -78,8 +78,8 @@ CAUGHT_BY_COLORS = {
         ("plan-weak-points-in-full", "if not weak:", "if True:"),
         (
             "plan-weak-points-without-nothing",
-            "_with_points_in_full(job, tuple(hint for hint in hints if hint.strength == 1))",
-            "_with_points_in_full(job, hints)",
+            "_with_some_points(job, tuple(hint for hint in hints if hint.strength == 1))",
+            "_with_some_points(job, hints)",
         ),
         (
             "plan-points-not-enforced",
@@ -89,7 +89,7 @@ CAUGHT_BY_COLORS = {
         ("plan-reach-unlimited", "if not limited:", "if True:"),
         (
             "plan-base-has-the-points",
-            "node(show_base, _with_points_in_full(job, rest),",
+            "node(show_base, _with_some_points(job, rest),",
             "node(show_base, ab,",
         ),
         (

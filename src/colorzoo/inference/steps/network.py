@@ -20,7 +20,6 @@ from colorzoo.guidance import (
     GlobalStatistics,
     Guidance,
     Points,
-    Recipe,
     Regions,
     Scribbles,
     Stroke,
@@ -37,7 +36,7 @@ Size = tuple[int, int]
 def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], picture_size: Size) -> Scribbles | None:
     """Draw strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    return rasterize_scribbles(Recipe(scribbles=strokes), *picture_size, size)
+    return rasterize_scribbles(strokes, *picture_size, size)
 
 
 def place_boxes(
@@ -51,7 +50,7 @@ def place_boxes(
         picture_size: Width and height of its picture.
         size: Height and width at the network.
     """
-    resized, placed = resize_maps(tensors, size=size), boxes_of(Recipe(boxes=boxes), *picture_size)
+    resized, placed = resize_maps(tensors, size=size), boxes_of(boxes, *picture_size)
     return replace(resized, boxes=placed or resized.boxes)
 
 
