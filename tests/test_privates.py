@@ -12,7 +12,7 @@ FOREIGN = {"_apply", "_css", "_esm", "_experiment", "_get_next_version", "_metad
 """Names of other packages."""
 DEFINED = re.compile(r"(?:def|class) (_[a-zA-Z]\w*)|^ *(?:self\.)?(_[a-zA-Z]\w*)\b.* = ", re.MULTILINE)
 ALLOWED = {
-    "_fields": "colorzoo.cli: modules without an underscore are verbs",
+    "_options": "colorzoo.cli: modules without an underscore are verbs",
     "_recipes": "colorzoo.cli: modules without an underscore are verbs",
     "_video": "colorzoo.cli: modules without an underscore are verbs",
     "_clock": "of a running studio, set forward by hours",

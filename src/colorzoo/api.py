@@ -7,17 +7,17 @@ import socket
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
 from colorzoo.batch.file import FileOptions, color_file, open_file
-from colorzoo.batch.options import ColorOptions, ReadyModel, options_of, ready_model
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.record import DoneIndex
+from colorzoo.batch.request import Request, prepared_alone, request_of
 from colorzoo.batch.runner import BatchResult, PictureJob, color_pictures
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Guidance, Recipe
@@ -154,15 +154,16 @@ def colorize_file(
     source, target = Path(source), Path(target)
     given, folder = read_guidance(guidance), recipe_folder(guidance)
     colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, **settings)
-    ready = ReadyModel(colorizer, given, strength, colorizer.exemplar_of(reference, given, folder))
+    exemplar = colorizer.exemplar_of(reference, given, folder)
+    job = partial(colorizer.job, guidance=given, strength=strength, reference=exemplar)
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    color_options = _color_options(colorizer, given, folder, reference, strength, options)
+    request = _request(colorizer, given, folder, reference, strength, options)
     origin = None
-    if color_options is not None:
-        origin = origin_of_result(color_options.origin_by(colorizer), digest_of(source), source.name)
-    colored = color_file(opened, ready, target, origin, options)()
+    if request is not None:
+        origin = origin_of_result(request.origin_by(colorizer), digest_of(source), source.name)
+    colored = color_file(opened, job, target, origin, options)()
     for note in (*lost, *colored.notes):
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
@@ -210,7 +211,7 @@ def colorize_files(
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
     choice = choose_for_guidance(model, Recipe(), weights)
-    ready = ready_model(kept_colorizer(choice, device, **settings))
+    prepared = prepared_alone(kept_colorizer(choice, device, **settings))
     index = done_index(Path(output), process)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
@@ -223,7 +224,7 @@ def colorize_files(
             results.append(FileResult(str(path), "", "failed", reason))
         else:
             found = FoundPicture(path, path.absolute().relative_to(above))
-            jobs.append(PictureJob(str(path), path, output_path(found, folder), lambda: ready))
+            jobs.append(PictureJob(str(path), path, output_path(found, folder), lambda: prepared))
             results.append(None)
     work = color_pictures(jobs, FileOptions(frames="required", overwrite=True), index=index)
     return [result or _file_result(next(work)) for result in results]
@@ -265,18 +266,18 @@ def _colorizer_for(
     return kept_colorizer(choice, device, **settings)
 
 
-def _color_options(
+def _request(
     colorizer: Colorizer,
     guidance: Guidance | Recipe,
     folder: Path | None,
     reference: ReferenceLike | None,
     strength: float | None,
     options: FileOptions,
-) -> ColorOptions | None:
-    """Return the options of a command line that colors so; None if recipe, files and options cannot."""
+) -> Request | None:
+    """Return the request of a command line that colors so; None if recipe, files and options cannot."""
     if not isinstance(guidance, Recipe) or not isinstance(reference, str | Path | None):
         return None
-    return options_of(
+    return request_of(
         colorizer,
         guidance,
         folder=folder,

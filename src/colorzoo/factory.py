@@ -162,7 +162,8 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
     created: Any = build_model(kind, settings)
     if found is not None:
         # with settings of the user's own a sound file may not fit, which says nothing about the file
-        with record_first_use(found.path, found.state) if tried else nullcontext():
+        unchecked = tried and found.state is not None and found.state.status == "unchecked"
+        with record_first_use(found.path) if unchecked else nullcontext():
             content = read_weights(found.path, sha256=found.unverified_sha256)
             created.load_weights(content.state_dict, name=str(found.path), published=found.published)
         if random := content.stored.get(UNTRAINED):

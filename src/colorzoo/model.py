@@ -15,8 +15,6 @@ from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
-from colorzoo.networks.double import KeepDouble
-from colorzoo.networks.recording import record
 from colorzoo.prediction import Prediction
 from colorzoo.settings import flatten_arguments, given_groups, recorded_arguments
 from colorzoo.weights import apply_weights
@@ -114,6 +112,8 @@ class ColoringModel(nn.Module):
         """
         check_input(self, lightness, guidance)
         if self._is_double():
+            from colorzoo.networks.double import KeepDouble
+
             lightness, guidance = lightness.double(), None if guidance is None else guidance.double()
             with KeepDouble():
                 return super().__call__(lightness, guidance, *more)  # type: ignore[no-any-return]
@@ -141,7 +141,11 @@ class ColoringModel(nn.Module):
         These are the outputs of `feature_layers` in a forward pass without guidance; none for a model without
         them. See `colorzoo.features`.
         """
-        return record(self, self.feature_layers, lambda: self(lightness)) if self.feature_layers else ()
+        if not self.feature_layers:
+            return ()
+        from colorzoo.networks.recording import record
+
+        return record(self, self.feature_layers, lambda: self(lightness))
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
         """Load a weight file, or the model's part of a checkpoint of its training.

@@ -26,7 +26,9 @@ __all__ = [
     "settings_of",
 ]
 
-Precision = Literal["auto", "float32", "bfloat16", "int8"]
+TorchPrecision = Literal["auto", "float32", "bfloat16"]
+"""Precision of a model that torch runs."""
+Precision = Literal[TorchPrecision, "int8"]
 """Precision of a model; int8 is for the engine onnxruntime alone."""
 Engine = Literal["torch", "onnxruntime"]
 """Library that runs a model."""

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.batch.file import FileOptions
-from colorzoo.batch.options import ready_model
+from colorzoo.batch.request import prepared_alone
 from colorzoo.batch.runner import ALREADY_DONE, PictureJob, color_pictures
 from colorzoo.cli import models
 from colorzoo.cli.main import main
@@ -180,11 +180,11 @@ def test_an_empty_name_is_refused(
 
 
 def test_a_result_that_another_run_wrote_meanwhile_is_no_failure(weights: Path, tmp_path: Path) -> None:
-    ready = ready_model(Colorizer("zhang2017_local_small", weights=weights, device="cpu"))
+    prepared = prepared_alone(Colorizer("zhang2017_local_small", weights=weights, device="cpu"))
     source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"
-    jobs = [PictureJob("a.png", source, target, lambda: ready) for _ in range(2)]
+    jobs = [PictureJob("a.png", source, target, lambda: prepared) for _ in range(2)]
     assert [result.status for result in color_pictures(jobs, FileOptions())] == ["colored", "skipped"]
-    other = PictureJob("b.png", photo(tmp_path / "b.png", 50), target, lambda: ready)
+    other = PictureJob("b.png", photo(tmp_path / "b.png", 50), target, lambda: prepared)
     (result,) = color_pictures([other], FileOptions())
     assert result.status == "failed"
     assert ALREADY_DONE not in result.notes

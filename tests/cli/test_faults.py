@@ -30,7 +30,7 @@ import json, os, resource, signal, sys, time
 sys.path.insert(0, {str(_TESTS)!r})
 import colorzoo.pictures.write as write
 from colorzoo.cli import main as program
-import colorzoo.batch.options as request
+import colorzoo.batch.request as request
 from tiny_model import tiny_model
 
 class Stub(request.Colorizer):

@@ -10,7 +10,7 @@ import pytest
 
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.cli import colorize
-from colorzoo.cli._fields import add_options, check_ranges
+from colorzoo.cli._options import add_options, check_ranges
 from colorzoo.cli.main import verb_parser
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import Range
@@ -63,9 +63,9 @@ def test_words_of_another_type_are_refused(words: tuple[str, ...]) -> None:
 
 
 def test_a_number_out_of_its_range_is_refused() -> None:
-    check_ranges(Brush, parsed("--size", "9"))
+    check_ranges(parsed("--size", "9"), Brush)
     with pytest.raises(ColorzooError, match="--size must be from 1 to 9, got 10"):
-        check_ranges(Brush, parsed("--size", "10"))
+        check_ranges(parsed("--size", "10"), Brush)
 
 
 def test_the_help_is_the_documentation() -> None:

@@ -22,7 +22,7 @@ from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
 from colorzoo.inference.models import choose_for_guidance
-from colorzoo.inference.steps.guide import resize_points
+from colorzoo.inference.steps.network import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction

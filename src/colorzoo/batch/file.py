@@ -14,15 +14,13 @@ from typing import Literal
 
 from torch import Tensor
 
-from colorzoo.batch.options import ReadyModel
 from colorzoo.batch.origin import origin_of_answer
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.answer import ColoredPicture, NetworkAnswer
+from colorzoo.inference.answer import ColoredPicture, answer
 from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
-from colorzoo.memory import Memory
 from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
@@ -135,11 +133,11 @@ def _takes_all(frames: Frames | None, target: Path, options: FileOptions) -> boo
 
 def color_file(
     opened: OpenedFile,
-    ready: ReadyModel,
+    job: Callable[[Picture], Job],
     target: Path,
     origin: PictureProvenance | None,
     options: FileOptions,
-    job: Job | None = None,
+    first: Job | None = None,
 ) -> Callable[[], ColoredFile]:
     """Color an opened file at the size of the network.
 
@@ -147,11 +145,11 @@ def color_file(
 
     Args:
         opened: The file.
-        ready: Model and guidance.
+        job: Returns the job of a picture.
         target: File to write.
         origin: Provenance that the result holds, with its source; None to hold none.
         options: As of `open_file`.
-        job: Job of the first picture, if it is known already.
+        first: Job of the first picture, if it is known already.
 
     Returns:
         The rest of the work, which may run in any thread: join colors and lightness at full size, and write.
@@ -159,19 +157,14 @@ def color_file(
     Raises:
         ColorzooError: A picture cannot be colored, or a frame cannot be read or written. No file is left.
     """
-
-    def color(picture: Picture, job: Job | None = None) -> NetworkAnswer:
-        job = ready.job(picture) if job is None else job
-        return ready.colorizer.run(job, Memory())  # no picture of many is edited
-
     if opened.frames is not None:
-        colored_file = _color_frames(opened, opened.frames, color, target, origin, options)
+        colored_file = _color_frames(opened, opened.frames, job, target, origin, options)
         return lambda: colored_file
     picture = opened.first.picture
-    answer = color(picture, job)
-    colored = answer.on_picture()
-    found = None if origin is None else origin_of_answer(origin, answer)
-    pale = () if job is None or _is_guided(ready) else _pale_notes(colored, job.part.lightness)
+    found = answer(job(picture) if first is None else first)
+    colored = found.on_picture()
+    own = None if origin is None else origin_of_answer(origin, found)
+    pale = () if first is None or _is_guided(first) else _pale_notes(colored, first.part.lightness)
 
     def write() -> ColoredFile:
         started = time.perf_counter()
@@ -179,17 +172,17 @@ def color_file(
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays"
         steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
         save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
-        kept = _save(save, target, picture, found, options)
+        kept = _save(save, target, picture, own, options)
         return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept), steps)
 
     return write
 
 
-def _is_guided(ready: ReadyModel) -> bool:
+def _is_guided(job: Job) -> bool:
     """Return whether the user has a say in the colors; gray may then be what was asked for."""
-    guidance = ready.guidance
-    is_plain = isinstance(guidance, Recipe) and guidance == Recipe(model=guidance.model)
-    return ready.strength is not None or ready.reference is not None or not is_plain
+    width, height = job.part.size
+    plain = Recipe(model=job.recipe.model, width=width, height=height)
+    return job.reference is not None or job.recipe != plain or bool(job.tensors.kinds())
 
 
 def _pale_notes(colored: ColoredPicture, lightness: Tensor) -> tuple[str, ...]:
@@ -204,7 +197,7 @@ def _pale_notes(colored: ColoredPicture, lightness: Tensor) -> tuple[str, ...]:
 def _color_frames(
     opened: OpenedFile,
     frames: Frames,
-    color: Callable[[Picture], NetworkAnswer],
+    job: Callable[[Picture], Job],
     target: Path,
     origin: PictureProvenance | None,
     options: FileOptions,
@@ -216,7 +209,7 @@ def _color_frames(
 
     def colored(frame: PictureFrame, like: Picture) -> ColoredFrame:
         nonlocal model
-        result = color(frame.picture).on_picture()
+        result = answer(job(frame.picture)).on_picture()
         model = result.model
         notes.update(dict.fromkeys((*frame.picture.notes, *result.notes)))
         return ColoredFrame(result.levels(depth_at(target, like)), like, frame.milliseconds, frame.hidden)

@@ -20,6 +20,8 @@ from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice
 
+FileUse = Literal["reference", "classes"]
+
 
 @dataclass(frozen=True)
 class UsedFile:
@@ -31,7 +33,7 @@ class UsedFile:
         sha256: SHA-256 of its content; empty if it cannot be read.
     """
 
-    use: Literal["reference", "classes"]
+    use: FileUse
     name: str
     sha256: str
 

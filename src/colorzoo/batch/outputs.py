@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from colorzoo.batch.record import ResultState, result_state
 from colorzoo.errors import PictureError
 from colorzoo.pictures.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.files import digest_of
 
 if TYPE_CHECKING:
-    from colorzoo.batch.options import ColorOptions
+    from colorzoo.batch.record import ResultState
+    from colorzoo.batch.request import Request
 
 # extensions of pictures; those of the folders colored.2024 and scans.v2 are none
 _EXTENSION = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}")
@@ -100,7 +100,7 @@ def names_file(out: str) -> bool:
 
 def plan_outputs(
     found: Sequence[FoundPicture],
-    all_options: Sequence[ColorOptions],
+    requests: Sequence[Request],
     out: str | None = None,
     *,
     overwrite: bool = False,
@@ -112,7 +112,7 @@ def plan_outputs(
 
     Args:
         found: The pictures.
-        all_options: The options of each; their origin is computed only if there are files to compare with.
+        requests: The request of each; their origin is computed only if there are files to compare with.
         out: A file or folder, or None; see `output_path`.
         overwrite: Replace files that are there.
         extension: See `output_path`.
@@ -126,9 +126,9 @@ def plan_outputs(
     fixed = out is not None and names_file(out)
     taken = set(targets)
     planned = []
-    for picture, target, color_options in zip(found, targets, all_options, strict=True):
+    for picture, target, request in zip(found, targets, requests, strict=True):
         free = (path for path in _numbered(target) if path == target or path not in taken)
-        planned.append(_plan(picture.path, [target] if fixed else free, color_options.origin, fixed))
+        planned.append(_plan(picture.path, [target] if fixed else free, request.origin, fixed))
         taken.add(planned[-1].path)
     return planned
 
@@ -136,6 +136,8 @@ def plan_outputs(
 def _plan(
     source: Path, paths: Iterator[Path] | list[Path], origin: PictureProvenance, fixed: bool
 ) -> PlannedOutput:
+    from colorzoo.batch.record import result_state
+
     other = None
     for path in paths:
         if not os.path.lexists(path):

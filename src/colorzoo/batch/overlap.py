@@ -42,13 +42,9 @@ def overlapped(
         items: Items to work on, consumed a few ahead.
         steps: The steps.
         threads: Threads for the first and the last step; at most so many items wait before and after the
-            second one. 1 works on one item after the other, in the caller's thread.
+            second one.
         room: Limit on the sizes of all items at work; a larger item is worked on alone.
     """
-    if threads == 1:
-        for item in items:
-            yield steps.finish(item, steps.make(item, steps.open(item)))
-        return
     torch_threads = torch.get_num_threads()
     # each thread of the pool computes alone; the network is divided among the threads that the pool leaves,
     # since the parts of an operation wait for each other, and one that finds no free core holds up all

@@ -7,22 +7,23 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from colorzoo.atomic import remove_leftovers
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
-from colorzoo.batch.options import ReadyModel
 from colorzoo.batch.origin import origin_of_result
-from colorzoo.batch.overlap import Steps, overlapped
-from colorzoo.batch.record import Results, result_state
+from colorzoo.batch.request import Prepared
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
 from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import chroma_note
+from colorzoo.pictures.picture import Picture, chroma_note
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
+
+if TYPE_CHECKING:
+    from colorzoo.batch.record import Results
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")
@@ -71,14 +72,14 @@ class PictureJob:
         name: Its name in reports.
         source: The file; or a function that returns the bytes of a stored picture.
         target: File to write.
-        ready: Returns model and guidance; called in any thread.
+        prepare: Loads the model and references, or returns them; called in any thread.
         notes: Notes for the user, known before.
     """
 
     name: str
     source: Path | Callable[[], bytes]
     target: Path
-    ready: Callable[[], ReadyModel]
+    prepare: Callable[[], Prepared]
     notes: tuple[str, ...] = ()
 
 
@@ -143,17 +144,24 @@ def color_pictures(
     """
     share = range(rank, len(jobs), world_size)[:limit]
     run = _Run(options, skip_colored, index)
-    steps = Steps(run.guarded(run.open), run.guarded(run.color), run.guarded(run.write), _pixels)
-    threads = threads if len(share) > 1 else 1
-    yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
+    opening, coloring, writing = run.guarded(run.open), run.guarded(run.color), run.guarded(run.write)
+    if threads > 1 and len(share) > 1:
+        from colorzoo.batch.overlap import Steps, overlapped
+
+        steps = Steps(opening, coloring, writing, _pixels)
+        yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
+        return
+    for number in share:
+        job = jobs[number]
+        yield writing(job, coloring(job, opening(job)))
 
 
 @dataclass(frozen=True)
 class _Opened:
     file: OpenedFile
-    ready: ReadyModel
-    origin: PictureProvenance | None
     job: Job
+    job_of: Callable[[Picture], Job]  # of its other frames
+    origin: PictureProvenance | None
     notes: tuple[str, ...]
     lost: tuple[str, ...]  # of the source, what the format of the result cannot hold
 
@@ -197,11 +205,11 @@ class _Run:
 
     def open(self, job: PictureJob) -> _Opened | BatchResult:
         """Read a picture; in any thread."""
-        ready = job.ready()
+        prepared = job.prepare()
         try:
             source = job.source if isinstance(job.source, Path) else job.source()
             name = Path(job.name).name
-            origin = ready.origin and origin_of_result(ready.origin, digest_of(source), name)
+            origin = prepared.origin and origin_of_result(prepared.origin, digest_of(source), name)
         except OSError as error:
             raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
         if job.target.parent not in self._folders:
@@ -219,11 +227,12 @@ class _Run:
         lost = write_notes(
             job.target, picture
         )  # before the work, as it refuses formats that cannot be written
-        return _Opened(file, ready, origin, ready.job(picture), (*job.notes, *([note] if note else ())), lost)
+        notes = (*job.notes, *([note] if note else ()))
+        return _Opened(file, prepared.job(picture), prepared.job, origin, notes, lost)
 
     def color(self, job: PictureJob, opened: _Opened) -> _Write:
         """Color a picture at the size of the network."""
-        rest = color_file(opened.file, opened.ready, job.target, opened.origin, self._options, opened.job)
+        rest = color_file(opened.file, opened.job_of, job.target, opened.origin, self._options, opened.job)
         return opened, rest
 
     def write(self, job: PictureJob, rest: _Write) -> BatchResult:
@@ -234,6 +243,8 @@ class _Run:
         except PictureError:
             if self._options.overwrite or opened.origin is None:
                 raise
+            from colorzoo.batch.record import result_state
+
             if result_state(job.target, opened.origin) != "done":
                 raise
             # another run on the same pictures was faster

@@ -11,9 +11,9 @@ Strength = Annotated[float, Range(0, 1.5)]
 Temperature = Annotated[float, Range(0.01, 10)]
 NetworkSize = Annotated[int, Range(16, 4096, unit="pixels")]
 
-# of the options in the help of the command line
-_COLORS, _REFERENCES = {"group": "colors"}, {"group": "references and classes"}
-_MODEL, _FILES = {"group": "model and engine"}, {"group": "files"}
+# groups of the options in the help of the command line
+COLORS, REFERENCES = {"group": "colors"}, {"group": "references and classes"}
+MODEL, FILES, RUN = {"group": "model and engine"}, {"group": "files"}, {"group": "many pictures and reports"}
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class ModelSettings:
         precision: Of the network's numbers (default: auto).
     """
 
-    strength: Strength | None = field(default=None, metadata=_COLORS | {"metavar": "S"})
-    temperature: Temperature | None = field(default=None, metadata=_COLORS | {"metavar": "T"})
-    size: NetworkSize | None = field(default=None, metadata=_MODEL)
-    device: str = field(default="auto", metadata=_MODEL)
-    precision: Precision = field(default="auto", metadata=_MODEL)
+    strength: Strength | None = field(default=None, metadata=COLORS | {"metavar": "S"})
+    temperature: Temperature | None = field(default=None, metadata=COLORS | {"metavar": "T"})
+    size: NetworkSize | None = field(default=None, metadata=MODEL)
+    device: str = field(default="auto", metadata=MODEL)
+    precision: Precision = field(default="auto", metadata=MODEL)
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class ColorSettings(ModelSettings):
         frames: Of animations and files of several pages: color all (default), or the first alone.
     """
 
-    render_factor: int | None = field(default=None, metadata=_COLORS | {"metavar": "N"})
-    reference_weights: list[float] | None = field(default=None, metadata=_REFERENCES | {"metavar": "W,W"})
-    alpha: Share | None = field(default=None, metadata=_REFERENCES | {"metavar": "A"})
+    render_factor: int | None = field(default=None, metadata=COLORS | {"metavar": "N"})
+    reference_weights: list[float] | None = field(default=None, metadata=REFERENCES | {"metavar": "W,W"})
+    alpha: Share | None = field(default=None, metadata=REFERENCES | {"metavar": "A"})
     reassigned: list[str] = field(
-        default_factory=list, metadata=_REFERENCES | {"metavar": "OLD=NEW", "option": "--class"}
+        default_factory=list, metadata=REFERENCES | {"metavar": "OLD=NEW", "option": "--class"}
     )
-    engine: Engine = field(default="torch", metadata=_MODEL)
-    allow_untrained: bool = field(default=False, metadata=_MODEL)
-    quality: Annotated[int, Range(1, 100)] = field(default=95, metadata=_FILES)
-    frames: Literal["all", "first"] = field(default="all", metadata=_FILES)
+    engine: Engine = field(default="torch", metadata=MODEL)
+    allow_untrained: bool = field(default=False, metadata=MODEL)
+    quality: Annotated[int, Range(1, 100)] = field(default=95, metadata=FILES)
+    frames: Literal["all", "first"] = field(default="all", metadata=FILES)

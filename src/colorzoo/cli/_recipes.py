@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorzoo.batch.settings import COLORS, REFERENCES
 from colorzoo.errors import GuidanceError
 from colorzoo.settings import Share
 
@@ -19,9 +20,6 @@ _POINT = re.compile(
     r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
 )
 _ENDINGS = (".recipe.json", ".json")  # as the pad names them, and for short
-
-
-_COLORS, _REFERENCES = {"group": "colors"}, {"group": "references and classes"}
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,13 @@ class RecipeOptions:
     point: list[str] = field(default_factory=list, metadata={"metavar": "X,Y[,R]=COLOR[@REACH]"})
     recipe: str | None = field(default=None, metadata={"metavar": "R.json"})
     reference: list[str] = field(default_factory=list, metadata={"metavar": "IMG"})
-    reach: str | None = field(default=None, metadata=_COLORS | {"metavar": "REACH"})
-    box: list[str] = field(default_factory=list, metadata=_COLORS | {"metavar": "X,Y,WIDTH,HEIGHT"})
-    histogram_of: str | None = field(default=None, metadata=_COLORS | {"metavar": "IMG"})
-    saturation: Share | None = field(default=None, metadata=_COLORS | {"metavar": "S"})
-    frame: str | None = field(default=None, metadata=_COLORS | {"metavar": "FRAME"})
-    classes: str | None = field(default=None, metadata=_REFERENCES | {"metavar": "LABELS"})
-    reference_classes: str | None = field(default=None, metadata=_REFERENCES | {"metavar": "LABELS"})
+    reach: str | None = field(default=None, metadata=COLORS | {"metavar": "REACH"})
+    box: list[str] = field(default_factory=list, metadata=COLORS | {"metavar": "X,Y,WIDTH,HEIGHT"})
+    histogram_of: str | None = field(default=None, metadata=COLORS | {"metavar": "IMG"})
+    saturation: Share | None = field(default=None, metadata=COLORS | {"metavar": "S"})
+    frame: str | None = field(default=None, metadata=COLORS | {"metavar": "FRAME"})
+    classes: str | None = field(default=None, metadata=REFERENCES | {"metavar": "LABELS"})
+    reference_classes: str | None = field(default=None, metadata=REFERENCES | {"metavar": "LABELS"})
 
 
 def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:

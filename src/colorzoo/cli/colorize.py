@@ -17,9 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from colorzoo.batch.settings import ColorSettings
-from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
-from colorzoo.cli._options import file_identity
+from colorzoo.batch.settings import FILES, MODEL, RUN, ColorSettings
+from colorzoo.cli._options import SharedOptions, add_options, check_ranges, file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
 from colorzoo.environment import core_count
@@ -30,7 +29,7 @@ from colorzoo.settings import Range
 if TYPE_CHECKING:
     from c2pa import Signer
 
-    from colorzoo.batch.options import ColorOptions
+    from colorzoo.batch.request import Request
     from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob
     from colorzoo.guidance import Recipe
 
@@ -68,10 +67,6 @@ _SIGNATURES = (
 )
 
 
-_MODEL, _FILES = {"group": "model and engine"}, {"group": "files"}
-_RUN = {"group": "many pictures and reports"}
-
-
 @dataclass(frozen=True)
 class RunOptions(SharedOptions):
     """Options of a run, beside those of the recipe and the settings.
@@ -103,24 +98,24 @@ class RunOptions(SharedOptions):
     """
 
     model: str | None = None
-    fast: bool = field(default=False, metadata=_MODEL)
-    format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=_FILES)
-    salvage: bool = field(default=False, metadata=_FILES)
-    max_pixels: float = field(default=200, metadata=_FILES | {"metavar": "MILLIONS"})
-    skip_colored: bool = field(default=False, metadata=_FILES)
-    provenance: Literal["embed", "none"] = field(default="embed", metadata=_FILES)
-    from_list: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST", "option": "--from"})
-    failed: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST"})
-    report: list[str] = field(default_factory=list, metadata=_RUN | {"metavar": "FILE"})
-    checksums: bool = field(default=False, metadata=_RUN)
-    sign: str | None = field(default=None, metadata=_RUN | {"metavar": "PEM"})
-    recipe_folder: str | None = field(default=None, metadata=_RUN | {"metavar": "DIR"})
+    fast: bool = field(default=False, metadata=MODEL)
+    format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=FILES)
+    salvage: bool = field(default=False, metadata=FILES)
+    max_pixels: float = field(default=200, metadata=FILES | {"metavar": "MILLIONS"})
+    skip_colored: bool = field(default=False, metadata=FILES)
+    provenance: Literal["embed", "none"] = field(default="embed", metadata=FILES)
+    from_list: str | None = field(default=None, metadata=RUN | {"metavar": "LIST", "option": "--from"})
+    failed: str | None = field(default=None, metadata=RUN | {"metavar": "LIST"})
+    report: list[str] = field(default_factory=list, metadata=RUN | {"metavar": "FILE"})
+    checksums: bool = field(default=False, metadata=RUN)
+    sign: str | None = field(default=None, metadata=RUN | {"metavar": "PEM"})
+    recipe_folder: str | None = field(default=None, metadata=RUN | {"metavar": "DIR"})
     jobs: Annotated[int, Range(1, 64)] = field(
-        default_factory=lambda: min(core_count(), 8), metadata=_RUN | {"metavar": "N"}
+        default_factory=lambda: min(core_count(), 8), metadata=RUN | {"metavar": "N"}
     )
-    explain: bool = field(default=False, metadata=_RUN)
-    dry_run: bool = field(default=False, metadata=_RUN)
-    json: bool = field(default=False, metadata=_RUN)
+    explain: bool = field(default=False, metadata=RUN)
+    dry_run: bool = field(default=False, metadata=RUN)
+    json: bool = field(default=False, metadata=RUN)
 
 
 OPTIONS = (RecipeOptions, ColorSettings, RunOptions)
@@ -158,25 +153,25 @@ def run(args: argparse.Namespace) -> int:
     """
     share_cores()
     _check_options(args)
-    signer = _signer(args)
+    signer = _signer(args) if args.sign else None
     _check_single_picture(args)
     recipe = recipe_of(args)
     file = Path(args.recipe) if args.recipe else None
     _check_reference_options(args, recipe, file)
     if named := args.model or recipe.model:
         model_card(named)  # an unknown name is an error even if there is nothing to color
-    color_options = _color_options(args, recipe, file)
+    request = _request(args, recipe, file)
 
     from colorzoo.batch.runner import BatchResult, BatchSummary
     from colorzoo.pictures.find import read_list
     from colorzoo.weights.choice import remark_once
 
     with _standard_streams(args) as (pictures, output):
-        report = partial(_print_result, args, color_options.choice.named)
+        report = partial(_print_result, args, request.choice.named)
         names = [*pictures, *(read_list(args.from_list) if args.from_list else ())]
         if args.failed:
             _check_failed_list(args.failed, names)
-        jobs, results = _plan(args, names, output, color_options, report)
+        jobs, results = _plan(args, names, output, request, report)
         if args.dry_run:
             planned = [BatchResult(job.name, str(job.target), "planned", job.notes) for job in jobs]
             results += planned
@@ -186,7 +181,7 @@ def run(args: argparse.Namespace) -> int:
             results += _color(args, jobs, report)
             colored = any(result.status == "colored" for result in results)
             may_remark = colored and not (args.recipe_folder or args.json)
-            if may_remark and (remark := remark_once(color_options.choice)):
+            if may_remark and (remark := remark_once(request.choice)):
                 print_line(f"colorzoo: {remark}", sys.stderr)
     summary = BatchSummary()
     for result in results:
@@ -194,19 +189,22 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         named = {"source": "-"} if args.pictures == ["-"] else {}
         print(json.dumps([_fields(args, result) | named for result in results], indent=1))
-    _print_summary(summary, args.failed)
+    if args.failed:
+        _write_failed(args.failed, summary)
+    if summary.counts.total() > 1:
+        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
+        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
     if signer:
         _sign(signer, results)
-    _write_reports(args.report, results)
+    if args.report:
+        _write_reports(args.report, results)
     if args.checksums and not args.dry_run:
         _write_checksums(args.output)
     return summary.exit_code
 
 
-def _signer(args: argparse.Namespace) -> Signer | None:
+def _signer(args: argparse.Namespace) -> Signer:
     """Return what signs the results, before the work: a key that cannot be used is refused here."""
-    if not args.sign:
-        return None
     from colorzoo.batch.sign import load_signer
 
     if args.dry_run or "-" in (*args.pictures, args.output):
@@ -240,8 +238,6 @@ def _write_reports(paths: Sequence[str], results: Sequence[BatchResult]) -> None
     Raises:
         PictureError: One cannot be written.
     """
-    if not paths:
-        return
     from colorzoo.batch.report import read_entries, write_report
     from colorzoo.progress import progress_bar
 
@@ -253,8 +249,7 @@ def _write_reports(paths: Sequence[str], results: Sequence[BatchResult]) -> None
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    for options in OPTIONS:
-        check_ranges(options, args)
+    check_ranges(args, *OPTIONS)
     if not 0 < args.max_pixels < float("inf"):
         raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
     if args.recipe and args.recipe_folder:
@@ -326,19 +321,19 @@ def _check_reference_options(args: argparse.Namespace, recipe: Recipe, file: Pat
     named = [name for name, is_given in given.items() if is_given]
     if not named:
         return
-    from colorzoo.batch.options import reference_files
+    from colorzoo.batch.request import reference_files
 
     if not reference_files(recipe, file and file.parent, tuple(args.reference)):
         raise GuidanceError(f"{named[0]} says how to use a reference; name one with --reference")
 
 
-def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> ColorOptions:
-    """Return the options that decide the colors, with the model chosen for them.
+def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Request:
+    """Return what decides the colors, with the model chosen for it.
 
     Raises:
         ColorzooError: No model can be chosen, or the recipe names its references wrongly.
     """
-    from colorzoo.batch.options import ColorOptions, reference_files
+    from colorzoo.batch.request import Request, reference_files
     from colorzoo.inference.models import choose_for_guidance
 
     folder = file and file.parent
@@ -347,7 +342,7 @@ def _color_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) 
     with printed_warnings():  # of weights that do not fit
         choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     settings = ColorSettings(**{each.name: getattr(args, each.name) for each in fields(ColorSettings)})
-    return ColorOptions(choice, recipe, folder, reference, settings)
+    return Request(choice, recipe, folder, reference, settings)
 
 
 def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResult) -> None:
@@ -388,7 +383,7 @@ def _plan(
     args: argparse.Namespace,
     names: Sequence[str],
     output: str | None,
-    color_options: ColorOptions,
+    request: Request,
     report: Report,
 ) -> tuple[list[PictureJob], list[BatchResult]]:
     """Find the pictures to color; print and return the results of those that are left out.
@@ -396,31 +391,31 @@ def _plan(
     Raises:
         PictureError: The output cannot serve for these pictures.
     """
-    from colorzoo.batch.options import LoadedModels
     from colorzoo.batch.outputs import plan_outputs
+    from colorzoo.batch.request import LoadedModels
     from colorzoo.batch.runner import ALREADY_DONE, BatchResult, PictureJob
     from colorzoo.pictures.find import find_existing, passed_over_line
 
     search = find_existing(names, exclude=Path(output) if output else None)
     found = search.found
     results = [BatchResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    all_options, broken = [color_options] * len(found), {}
+    requests, broken = [request] * len(found), {}
     if args.recipe_folder:
         files = [recipe_file(picture, Path(args.recipe_folder)) for picture in found]
         for number, file in enumerate(files):
             try:
                 if file is not None:
-                    all_options[number] = _color_options(args, recipe_of(args, file), file)
+                    requests[number] = _request(args, recipe_of(args, file), file)
             except ColorzooError as error:  # the other pictures are colored nevertheless
                 broken[number] = error
         _print_unused(Path(args.recipe_folder), files)
     inputs = [name for name in (args.recipe, args.from_list) if name]
-    inputs += [picture.path for picture in found] + color_options.files()
+    inputs += [picture.path for picture in found] + [path for _, path in request.files]
     kept = {*map(file_identity, inputs)} - {None}
     models = LoadedModels(embed_origin=args.provenance == "embed")
     jobs = []
     extension = f".{args.format}" if args.format else None
-    planned = plan_outputs(found, all_options, output, overwrite=args.overwrite, extension=extension)
+    planned = plan_outputs(found, requests, output, overwrite=args.overwrite, extension=extension)
     for number, (picture, place) in enumerate(zip(found, planned, strict=True)):
         source, target = str(picture.path), str(place.path)
         if number in broken:
@@ -429,8 +424,8 @@ def _plan(
             results.append(BatchResult(source, target, "failed", (f"{target} {_IS_INPUT}",)))
         elif place.state == "missing":
             notes = (f"{place.other.name} is of another picture",) if place.other else ()
-            coloring = partial(models.load, all_options[number])
-            jobs.append(PictureJob(source, picture.path, place.path, coloring, notes))
+            prepare = partial(models.prepare, requests[number])
+            jobs.append(PictureJob(source, picture.path, place.path, prepare, notes))
         elif place.state == "done":
             results.append(BatchResult(source, target, "skipped", (ALREADY_DONE,)))
         else:
@@ -455,7 +450,7 @@ def _color(args: argparse.Namespace, jobs: Sequence[PictureJob], report: Report)
     from colorzoo.progress import progress_bar, record_interrupts
 
     if not args.recipe_folder:
-        jobs[0].ready()  # what is wrong with the model is one error, not one for each picture
+        jobs[0].prepare()  # what is wrong with the model is one error, not one for each picture
     options = FileOptions(
         frames=args.frames,
         quality=args.quality,
@@ -490,20 +485,16 @@ def _frame_lines() -> Callable[[Path, int, int], None]:
     return on_frame
 
 
-def _print_summary(summary: BatchSummary, failed: str | None) -> None:
-    """Print a line about several pictures, and write the list of those that failed.
+def _write_failed(path: str, summary: BatchSummary) -> None:
+    """Write the list of the pictures that failed.
 
     Raises:
-        PictureError: The list cannot be written.
+        PictureError: It cannot be written.
     """
-    if failed is not None:
-        from colorzoo.pictures.find import join_names
-        from colorzoo.pictures.write import write_whole
+    from colorzoo.pictures.find import join_names
+    from colorzoo.pictures.write import write_whole
 
-        write_whole(Path(failed), join_names([name for name, _ in summary.failures]))
-    if summary.counts.total() > 1:
-        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
-        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
+    write_whole(Path(path), join_names([name for name, _ in summary.failures]))
 
 
 @contextmanager

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from colorzoo.batch.settings import ModelSettings
-from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
+from colorzoo.batch.settings import COLORS, FILES, MODEL, ModelSettings
+from colorzoo.cli._options import SharedOptions, add_options, check_ranges
 from colorzoo.cli.colorize import share_cores
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
-from colorzoo.settings import Range, Share
+from colorzoo.settings import Range, Share, TorchPrecision
 
 NAME = "video"
 HELP = "color a video or a folder of frames, with temporally stable colors"
@@ -28,7 +28,6 @@ colorzoo video old.mp4 new.mp4 --key 240=frame.recipe.json
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")
-_COLORS, _FILES = {"group": "colors"}, {"group": "files"}
 
 
 @dataclass(frozen=True)
@@ -54,17 +53,15 @@ class VideoOptions(SharedOptions, ModelSettings):
     model: str | None = None
     reference: str | None = field(default=None, metadata={"metavar": "IMG"})
     key: list[str] = field(default_factory=list, metadata={"metavar": "FRAME=FILE"})
-    steady: Share = field(default=0.97, metadata=_COLORS | {"metavar": "S"})
-    border: str = field(default="automatic", metadata=_COLORS)
-    precision: Literal["auto", "float32", "bfloat16"] = field(
-        default="auto", metadata={"group": "model and engine"}
-    )
-    codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = field(default=None, metadata=_FILES)
-    crf: Annotated[int, Range(0, 51)] | None = field(default=None, metadata=_FILES | {"metavar": "N"})
-    provenance: Literal["embed", "none"] = field(default="embed", metadata=_FILES)
-    dry_run: bool = field(default=False, metadata=_FILES)
-    json: bool = field(default=False, metadata=_FILES)
-    frame: int | None = field(default=None, metadata=_FILES | {"metavar": "N"})
+    steady: Share = field(default=0.97, metadata=COLORS | {"metavar": "S"})
+    border: str = field(default="automatic", metadata=COLORS)
+    precision: TorchPrecision = field(default="auto", metadata=MODEL)  # videos have no other engine
+    codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = field(default=None, metadata=FILES)
+    crf: Annotated[int, Range(0, 51)] | None = field(default=None, metadata=FILES | {"metavar": "N"})
+    provenance: Literal["embed", "none"] = field(default="embed", metadata=FILES)
+    dry_run: bool = field(default=False, metadata=FILES)
+    json: bool = field(default=False, metadata=FILES)
+    frame: int | None = field(default=None, metadata=FILES | {"metavar": "N"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.frame is not None and args.frame < 0:
         raise ColorzooError(f"--frame counts from 0, got {args.frame}")
-    check_ranges(VideoOptions, args)
+    check_ranges(args, VideoOptions)
     if args.frame is not None:
         from colorzoo.cli._video import write_frame
 

@@ -333,11 +333,8 @@ def _table() -> tuple[Tensor, Tensor]:
     """Return the smallest and the largest `max_chroma` of the corners of each cell, row by row of L."""
     hue = torch.linspace(-math.pi, math.pi, _HUES + 1)
     lightnesses = torch.linspace(0, 100, _LIGHTNESSS + 1).clamp(min=_DARKEST)
-    rows = [
-        max_chroma(some.repeat_interleave(len(hue)), hue.repeat(len(some)))
-        for some in torch.split(lightnesses, 64)
-    ]
-    corners = torch.cat(rows).view(1, _LIGHTNESSS + 1, _HUES + 1)
+    corners = max_chroma(lightnesses.repeat_interleave(len(hue)), hue.repeat(len(lightnesses)))
+    corners = corners.view(1, _LIGHTNESSS + 1, _HUES + 1)
     low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)
     high = torch.nn.functional.max_pool2d(corners, 2, stride=1)
     return (low - _MARGIN).clamp(min=0).flatten(), (high + _MARGIN).flatten()

@@ -11,6 +11,7 @@ again. Both are computed in each call instead, a layer at a time.
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,9 @@ from torch.nn import functional as F
 from colorzoo.engines.device import multiplies_matrices
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import BorrowedModel
-from colorzoo.networks.spectral import StoredSpectralConv
+
+if TYPE_CHECKING:
+    from colorzoo.networks.spectral import StoredSpectralConv
 
 _FEWEST_CHANNELS = 256  # with fewer, moving the tiles costs more than the multiplications saved
 # of tiles at a time: more leave the cache, and a map of 256 x 256 took two to three times as long at once
@@ -86,10 +89,11 @@ def fold_norms(network: nn.Module, *, share: bool) -> None:
     """
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
-            if not isinstance(layer, StoredSpectralConv) or layer.weight_orig.ndim != 4:
+            normalized: Any = layer
+            if not hasattr(layer, "folded") or normalized.weight_orig.ndim != 4:
                 continue
-            large = share and layer.weight_orig.numel() >= _LARGE_WEIGHT
-            setattr(parent, name, DividedConv(layer) if large else layer.folded())
+            large = share and normalized.weight_orig.numel() >= _LARGE_WEIGHT
+            setattr(parent, name, DividedConv(normalized) if large else normalized.folded())
 
 
 def fast_linears(network: nn.Module) -> nn.Module:

@@ -75,9 +75,9 @@ class Guidance(TensorFields):
         recipe.check_inside(width, height)
         target = size or (height, width)
         return cls(
-            points=rasterize_points(recipe, width, height, target),
-            scribbles=rasterize_scribbles(recipe, width, height, target),
-            boxes=boxes_of(recipe, width, height),
+            points=rasterize_points(recipe.points, width, height, target),
+            scribbles=rasterize_scribbles(recipe.scribbles, width, height, target),
+            boxes=boxes_of(recipe.boxes, width, height),
         )
 
     @classmethod

@@ -1,17 +1,22 @@
 """Propagation of colors to neighbors of similar lightness (Levin et al. 2004).
 
 Each free pixel is the weighted mean of its neighbors; the weights decrease with the difference in lightness.
-The sparse system is solved directly, on the CPU in float64.
+The sparse system is solved directly, on the CPU in float64. SciPy is imported where it is used: pictures
+without points need none of it.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, eye_array
-from scipy.sparse.linalg import SuperLU, splu
 
 from colorzoo.memory import ColumnCache
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import SuperLU
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -106,6 +111,9 @@ def _solve_free_pixels(weights: csr_array, ab: Array, given: NDArray[np.bool_], 
 
 
 def _factor(weights: csr_array, fade: float) -> SuperLU:
+    from scipy.sparse import eye_array
+    from scipy.sparse.linalg import splu
+
     system = ((1 + fade) * eye_array(weights.shape[0]) - weights).tocsc()
     return splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
@@ -115,6 +123,8 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
 
     A weight is a Gaussian of the difference in lightness, with the variance of the pixel's window.
     """
+    from scipy.sparse import csr_array
+
     height, width = lightness.shape
     flat = lightness.ravel()
     variance = np.maximum(variance_share * window_variance(lightness).ravel(), LEAST_VARIANCE)

@@ -6,28 +6,33 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
+from colorzoo.color.gamut import at_lightness
+from colorzoo.color.lab import lab_to_rgb, linear_rgb_to_lab
+from colorzoo.color.levels import linear_of
 from colorzoo.guidance.fields import hex_color
 from colorzoo.guidance.hints import Boxes, Points, Scribbles
-from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
+from colorzoo.guidance.recipe import BoxHint, PointHint, Stroke
 
 _MAX_WIDTH = 1e5  # pixels of a stroke; covers any picture
 _SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 
-def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Points | None:
-    """Draw the points of a recipe for a picture of ``width`` x ``height`` on maps of ``size`` (H, W).
+def rasterize_points(
+    points: Sequence[PointHint], width: int, height: int, size: tuple[int, int]
+) -> Points | None:
+    """Draw points for a picture of ``width`` x ``height`` on maps of ``size`` (H, W).
 
     A point covers the pixels whose centers lie in its square, and at least the one it lies in.
     """
-    if not recipe.points:
+    if not points:
         return None
     ab, mask, lightness, exact = (torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1))
-    for point in recipe.points:
+    for point in points:
         rows = covered(point.y, point.radius, size[0] / height, size[0])
         columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
@@ -37,24 +42,26 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
     return Points(ab, mask, lightness, exact)
 
 
-def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Scribbles | None:
-    """Draw the strokes of a recipe on a map of ``size`` (H, W)."""
-    if not recipe.scribbles:
+def rasterize_scribbles(
+    strokes: Sequence[Stroke], width: int, height: int, size: tuple[int, int]
+) -> Scribbles | None:
+    """Draw strokes on a map of ``size`` (H, W)."""
+    if not strokes:
         return None
     canvas = Image.new("L", (size[1], size[0]))
     draw = ImageDraw.Draw(canvas)
-    for stroke in recipe.scribbles:
+    for stroke in strokes:
         _draw_stroke(draw, stroke, size[1] / width, size[0] / height)
     mask = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8).view(1, 1, *size)
     return Scribbles(mask.float())
 
 
-def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
+def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
     """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if unspecified."""
-    if recipe.boxes is None:
+    if boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
-    return Boxes.of([torch.tensor([box.corners for box in recipe.boxes]).reshape(-1, 4) / scale])
+    return Boxes.of([torch.tensor([box.corners for box in boxes]).reshape(-1, 4) / scale])
 
 
 def point_ab(point: PointHint) -> Tensor:
@@ -82,8 +89,8 @@ def color_lab(color: str) -> tuple[float, float, float]:
         GuidanceError: It is not such a color.
     """
     color = hex_color(color, "PointHint.color")
-    rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    lightness, a, b = rgb_to_lab(rgb.view(3, 1, 1)).flatten().tolist()
+    rgb = np.array([[int(color[i : i + 2], 16) / 255] for i in (1, 3, 5)], np.float32)
+    lightness, a, b = linear_rgb_to_lab(torch.from_numpy(linear_of(rgb))).flatten().tolist()
     return lightness, a, b
 
 

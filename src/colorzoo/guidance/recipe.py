@@ -281,6 +281,11 @@ class Recipe:
         """Edits of the regions that a model proposes."""
         return read_divisions(self.extra.get("divisions"))
 
+    @property
+    def has_overlays(self) -> bool:
+        """True if it changes colors above the answer of the network."""
+        return any(getattr(self, name) for name in _OVERLAYS)
+
     def with_fields(
         self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
     ) -> Self:

@@ -23,13 +23,14 @@ from colorzoo.inference.full_size import (
     join,
     join_levels,
 )
-from colorzoo.inference.graph import Ran
+from colorzoo.inference.graph import Ran, run
 from colorzoo.inference.inside import Surroundings
 from colorzoo.inference.job import Job
-from colorzoo.inference.overlays import overlays_of
+from colorzoo.inference.plan import plan
 from colorzoo.inference.steps.colors import Solution
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.sketch import enlarge_painted_lightness
+from colorzoo.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,12 @@ class NetworkAnswer:
             lightness: Lightness ``(H, W)`` of the picture, or of a copy of it at another size.
             surroundings: The whole picture, if the lightness is that of the part within its frame.
         """
-        shown = self._lightness(lightness)
+        shown, recipe = self._lightness(lightness), self.job.recipe
+        overlays: tuple[Overlay, ...] = ()
+        if recipe.has_overlays:
+            from colorzoo.inference.overlays import overlays_of  # most pictures need none of their modules
+
+            overlays = overlays_of(recipe, self.job.part.size, shown.shape, self.solution.colors.locked)
         return ColoredPicture(
             self.ab,
             self.job.network.name,
@@ -140,7 +146,7 @@ class NetworkAnswer:
             self._corrections(shown),
             self.notes,
             surroundings,
-            overlays_of(self.job.recipe, self.job.part.size, shown.shape, self.solution.colors.locked),
+            overlays,
             self.steps,
         )
 
@@ -167,3 +173,19 @@ class NetworkAnswer:
             hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
         strength, locked = self.job.recipe.strength, self.solution.colors.locked
         return tuple(correct_points(hints, self.ab, lightness, strength=strength, locked=locked))
+
+
+def answer(job: Job, memory: Memory | None = None) -> NetworkAnswer:
+    """Color a picture at the network's size.
+
+    Args:
+        job: The job.
+        memory: Results of earlier runs; those of this one are added. None for a picture that is not edited.
+
+    Raises:
+        GuidanceError: The recipe names regions, classes or statistics that do not exist.
+        ColorzooError: The prediction is not finite.
+    """
+    solution, steps = run(plan(job), memory)
+    notes = (*job.notes, *solution.notes, *job.network.notes)
+    return NetworkAnswer(job, solution, notes, (*job.part.steps, *steps))

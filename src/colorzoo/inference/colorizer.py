@@ -21,7 +21,7 @@ from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
-from colorzoo.inference.answer import ColoredPicture, NetworkAnswer
+from colorzoo.inference.answer import ColoredPicture, NetworkAnswer, answer
 from colorzoo.inference.graph import Node, given, run
 from colorzoo.inference.job import (
     GuidanceLike,
@@ -35,7 +35,7 @@ from colorzoo.inference.job import (
 )
 from colorzoo.inference.models import load_model
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.plan import plan, seen_by, state_of
+from colorzoo.inference.plan import seen_by, state_of
 from colorzoo.inference.references import (
     Look,
     ReadReference,
@@ -128,12 +128,12 @@ class Colorizer:
         elif precision == "int8":
             raise ColorzooError("the precision int8 needs the engine onnxruntime (--engine onnxruntime).")
         chosen = {setting: value for setting, value in settings.items() if value is not None}
-        loaded = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
-        self.name, self.choice = loaded.name, loaded.choice
+        loaded, self.choice = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
+        self.name = type(model).__name__ if self.choice is None else self.choice.name
         self.requested_size = size
         self.settings, self.precision, self.engine = chosen, precision, engine
-        self.size = size or loaded.model.working_size
-        self.model = loaded.model.float()
+        self.size = size or loaded.working_size
+        self.model = loaded.float()
         self._network = NetworkRunner(self.model, self.name, choose_device(device), precision, engine)
         self.memory = Memory() if memory is None else memory
 
@@ -286,9 +286,7 @@ class Colorizer:
             GuidanceError: The recipe names regions, classes or statistics that do not exist.
             ColorzooError: The prediction is not finite.
         """
-        solution, steps = run(plan(job), self.memory if memory is None else memory)
-        notes = (*job.notes, *solution.notes, *self._network.notes)
-        return NetworkAnswer(job, solution, notes, (*job.part.steps, *steps))
+        return answer(job, self.memory if memory is None else memory)
 
     def result(self, wanted: Node[T]) -> T:
         """Return the result of a step of a job; see `colorzoo.inference.plan`."""

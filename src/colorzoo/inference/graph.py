@@ -103,12 +103,12 @@ def given(value: T) -> Node[T]:
     return Node(Given(value), (), key_of(value))
 
 
-def run(target: Node[T], memory: Memory) -> tuple[T, tuple[Ran, ...]]:
+def run(target: Node[T], memory: Memory | None = None) -> tuple[T, tuple[Ran, ...]]:
     """Run the steps that a node needs, each after its inputs.
 
     Args:
         target: The node.
-        memory: Results of earlier runs; those of this one are added.
+        memory: Results of earlier runs; those of this one are added. None remembers nothing.
 
     Returns:
         The result of the node, and the steps in the order in which they ran.
@@ -130,7 +130,7 @@ def run(target: Node[T], memory: Memory) -> tuple[T, tuple[Ran, ...]]:
                 ran.append(Ran(step.name, step.about, time.perf_counter() - started))
                 return found
 
-            values[needed.key] = memory.get(needed.key, compute)
+            values[needed.key] = compute() if memory is None else memory.get(needed.key, compute)
             if len(ran) == before:
                 ran.append(Ran(step.name, step.about, remembered=True))
         return values[needed.key]

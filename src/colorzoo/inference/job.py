@@ -142,7 +142,7 @@ def see(picture: Picture, setting: FrameSetting, size: int) -> Part:
     around = None if inside is None else Surroundings(FullLightness(picture.levels), inside)
     within = "" if inside is None else ", within a frame"
     about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
-    return Part(lightness, part.size, part, around, (Ran("see", about, time.perf_counter() - started),))
+    return Part(lightness, (width, height), part, around, (Ran("see", about, time.perf_counter() - started),))
 
 
 def frame_of(recipe: Guidance | Recipe) -> FrameSetting:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +26,6 @@ _UNTRAINED = (
 )
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model that can color.
-
-    Attributes:
-        name: Registered name, or class of a module of the user's own.
-        model: The model.
-        choice: Registered model and weights; None for a module of the user's own.
-    """
-
-    name: str
-    model: ColoringModel
-    choice: ModelChoice | None
-
-
 def load_model(
     model: str | ModelChoice | nn.Module | None,
     weights: str | Path | None,
@@ -49,7 +33,7 @@ def load_model(
     *,
     fast: bool,
     allow_untrained: bool,
-) -> LoadedModel:
+) -> tuple[ColoringModel, ModelChoice | None]:
     """Load a model, or take one that is loaded.
 
     Args:
@@ -59,25 +43,29 @@ def load_model(
         fast: See `Colorizer`.
         allow_untrained: See `Colorizer`.
 
+    Returns:
+        The model; and the registered model and weights, None for a module of the user's own.
+
     Raises:
         ColorzooError: See `Colorizer`.
     """
+    choice: ModelChoice | None = None
     if isinstance(model, nn.Module):
         name = type(model).__name__
         if settings:
             raise ColorzooError(f"{name} is built already; {', '.join(settings)} is for a model by name.")
-        loaded, reason = LoadedModel(name, coloring_model(model), None), _UNTRAINED.format(name)
+        loaded, reason = coloring_model(model), _UNTRAINED.format(name)
     else:
-        choice = model
-        if not isinstance(choice, ModelChoice):
-            choice = choose_model(choice, weights=weights, fast=fast, create=create_coloring_model)
+        if isinstance(model, ModelChoice):
+            choice = model
+        else:
+            choice = choose_model(model, weights=weights, fast=fast, create=create_coloring_model)
         if settings:
             _check_known(choice.name, settings)
-        created, reason = _create(choice, settings)
-        loaded = LoadedModel(choice.name, created, choice)
-    if not (loaded.model.trained or allow_untrained):
+        loaded, reason = _create(choice, settings)
+    if not (loaded.trained or allow_untrained):
         raise ColorzooError(reason)
-    return loaded
+    return loaded, choice
 
 
 def _check_known(name: str, settings: dict[str, Any]) -> None:
@@ -129,7 +117,9 @@ def choose_for_guidance(
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    name = model or model_of_file(weights) or model_of_looks(references)
+    name = model or model_of_file(weights)
+    if name is None and references:
+        name = model_of_looks(references)
     uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
     return choose_model(name, uses, weights, fast=fast, able=able, create=create_coloring_model)
 

@@ -81,6 +81,7 @@ class NetworkRunner:
         self._number = next(_NUMBERS)
         self._lock = threading.Lock()
         self.device = device
+        self._preferred = choose_dtype(precision, device)
         self.notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -115,14 +116,14 @@ class NetworkRunner:
             # outside the handler, whose traceback would keep the tensors on the device alive
             self.notes = (f"{self.device.type} ran out of memory; colored on the CPU",)
             self.device = torch.device("cpu")
+            self._preferred = choose_dtype(self._precision, self.device)
             self.model.to(self.device)
             return self._finite(network_input, guidance, state)
 
     def likeness(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
         """Return `ComparesPlaces.likeness` of a model that has it, in float32 on the CPU."""
-        dtype = choose_dtype(self._precision, self.device)
-        with self._lock, self._at_precision(dtype):
-            model = self._model_for(dtype)
+        with self._lock, self._at_precision(self._preferred):
+            model = self._model_for(self._preferred)
             assert isinstance(model, ComparesPlaces)
             memory = state.of(model, self.device, model.remember)
             return model.likeness(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
@@ -144,13 +145,13 @@ class NetworkRunner:
 
     def _finite(self, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
         """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
-        preferred = choose_dtype(self._precision, self.device)
-        for dtype in dict.fromkeys((preferred, torch.float32)):
+        for dtype in dict.fromkeys((self._preferred, torch.float32)):
             with self._at_precision(dtype):
                 model = self._graph or self._model_for(dtype)
                 prediction = self._answer(model, network_input, guidance, state)
-            if torch.isfinite(prediction.colors).all():
-                return prediction.with_colors(prediction.colors.float().cpu())
+            colors = prediction.colors
+            if torch.isfinite(colors).all():
+                return prediction.with_colors(colors.float().cpu())
         raise ColorzooError(
             f"{self.name} predicted values that are not finite, in float32 too; check its weights."
         )
@@ -163,7 +164,7 @@ class NetworkRunner:
 
     def _model_for(self, dtype: torch.dtype) -> ColoringModel:
         """Return the model, or on a CPU its faster copy, which is made on first use."""
-        if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
+        if self.device.type != "cpu" or dtype != self._preferred:
             return self.model  # also where the copy's precision was too low
         if self._fast is None:
             self._fast = fast_module(self.model, dtype)

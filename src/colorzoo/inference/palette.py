@@ -117,11 +117,11 @@ class Distribution:
 
 def distribution_of(answer: NetworkAnswer) -> Distribution | None:
     """Return the distribution of colors of an answer; computing it takes longer than the picture."""
-    if "logits" not in answer.extras:
+    extras = answer.extras
+    if "logits" not in extras:
         return None
     with torch.inference_mode():
-        logits = answer.extras["logits"]
-        return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": logits}))
+        return Distribution.of(AbPrediction(ab=answer.ab[None], extras={"logits": extras["logits"]}))
 
 
 def doubt_of(answer: NetworkAnswer) -> float | None:

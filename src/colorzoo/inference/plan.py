@@ -37,22 +37,20 @@ from colorzoo.inference.steps.areas import (
 )
 from colorzoo.inference.steps.classes import lacks_classes, read_classes
 from colorzoo.inference.steps.colors import Colors, Solution, scale_chroma, solve, take_ab, take_colors
-from colorzoo.inference.steps.guide import (
-    add_guidance,
-    draw_strokes,
-    place_boxes,
-    resize_maps,
-    resize_points,
-    set_alpha,
-    set_statistics,
-)
 from colorzoo.inference.steps.network import (
+    add_guidance,
     compare_places,
+    draw_strokes,
     find_look,
     find_objects,
     keep_state,
+    place_boxes,
     propose_regions,
+    resize_maps,
+    resize_points,
     run_network,
+    set_alpha,
+    set_statistics,
 )
 from colorzoo.inference.steps.pages import is_page, remark_page, spare_page
 from colorzoo.inference.steps.points import (
@@ -78,7 +76,6 @@ from colorzoo.inference.steps.reach import (
 )
 from colorzoo.inference.steps.regions import color_regions, edit_regions, remark_regions
 from colorzoo.inference.steps.sketch import draw_sketch, take_lines, take_remarks
-from colorzoo.inference.steps.strengths import weaken_points
 from colorzoo.prediction import Prediction
 from colorzoo.weights.files import digest_of
 
@@ -98,8 +95,12 @@ def plan(job: Job) -> Node[Solution]:
         remarks.append(_region_remarks(job))
     if job.paints:
         remarks.append(node(take_remarks, node(draw_sketch, job.part.node)))
-    prediction = _run(job, _points(job, job.recipe.points))
-    colors = _with_areas(job, _colors(job, prediction))
+    points = _points(job, job.recipe.points)
+    prediction = _run(job, points)
+    # a model that paints has placed the points already
+    paints = job.network.model.output_kind == "rgb"
+    ab = node(take_ab, prediction) if paints else _with_points(job, points, prediction)
+    colors = _with_areas(job, node(take_colors, prediction, ab))
     if not (job.kinds or job.recipe.areas or job.paints or job.part.is_frame):  # who gives colors wants them
         page = node(is_page, job.part.node)
         colors, remark = node(spare_page, colors, page), node(remark_page, page)
@@ -107,28 +108,31 @@ def plan(job: Job) -> Node[Solution]:
     return node(solve, colors, prediction, *remarks)
 
 
-def _colors(job: Job, prediction: Node[Prediction]) -> Node[Colors]:
-    """Return the colors with the points, which a model that paints has placed already."""
-    ab = node(take_ab, prediction) if job.network.model.output_kind == "rgb" else _with_points(job)
-    return node(take_colors, prediction, ab)
-
-
-def _with_points(job: Job) -> Node[Tensor]:
-    """Return ab with each point at its strength."""
+def _with_points(job: Job, points: Node[Points] | None, prediction: Node[Prediction]) -> Node[Tensor]:
+    """Return ab with each point at its strength, given all points and the prediction for them."""
     hints = job.recipe.points
     weak = tuple(hint for hint in hints if hint.strength < 1)
-    strong = _with_points_in_full(job, hints)
+    strong = _with_points_in_full(job, hints, points, prediction)
     if not weak:
         return strong
-    without = _with_points_in_full(job, tuple(hint for hint in hints if hint.strength == 1))
+    from colorzoo.inference.steps.strengths import weaken_points  # few pictures have such points
+
+    without = _with_some_points(job, tuple(hint for hint in hints if hint.strength == 1))
     strengths = tuple(hint.strength for hint in weak)
     return node(weaken_points, strong, without, job.part.node, extent_of(job, weak), strengths=strengths)
 
 
-def _with_points_in_full(job: Job, hints: Hints) -> Node[Tensor]:
+def _with_some_points(job: Job, hints: Hints) -> Node[Tensor]:
+    """Return `_with_points_in_full` of some of the points."""
+    points = _points(job, hints)
+    return _with_points_in_full(job, hints, points, _run(job, points))
+
+
+def _with_points_in_full(
+    job: Job, hints: Hints, points: Node[Points] | None, prediction: Node[Prediction]
+) -> Node[Tensor]:
     """Return ab with points exactly in their colors, each restricted to its reach."""
-    lightness, points = job.part.node, _points(job, hints)
-    ab = node(take_ab, _run(job, points))
+    lightness, ab = job.part.node, node(take_ab, prediction)
     if points is None:
         return ab
     enforced = node(enforce_points, ab, points, node(find_neighbors, lightness))
@@ -139,10 +143,12 @@ def _with_points_in_full(job: Job, hints: Hints) -> Node[Tensor]:
     larger = tuple(hint for hint in limited if not is_small(hint))
     # small points come last: the network would spread their colors within the reach of the larger ones
     rest = tuple(hint for hint in hints if not (is_small(hint) if small else is_limited(hint)))
-    base = node(show_base, _with_points_in_full(job, rest), lightness)
+    base = node(show_base, _with_some_points(job, rest), lightness)
     extent = extent_of(job, small or larger)
     if small and larger:
-        own, rivals = (_paths_by_reach(job, some) for some in (small, larger))
+        own, rivals = (
+            [paths_from(job, part) for part in _places_by_reach(job, some)] for some in (small, larger)
+        )
         extent = node(keep_nearer, extent, *own, *rivals, own=len(own))
     return node(limit_reach, enforced, base, lightness, points, extent)
 
@@ -180,10 +186,6 @@ def extent_of(job: Job, hints: Sequence[PointHint]) -> Node[Extent]:
 def _places_by_reach(job: Job, hints: Sequence[PointHint]) -> list[Places]:
     groups = by_reach([hint.reach for hint in hints]).values()
     return [Places.of([hints[number] for number in group], job.part.size) for group in groups]
-
-
-def _paths_by_reach(job: Job, hints: Hints) -> list[Node[Paths]]:
-    return [paths_from(job, part) for part in _places_by_reach(job, hints)]
 
 
 def paths_from(job: Job, places: Places) -> Node[Paths]:

@@ -15,7 +15,6 @@ from PIL import Image
 from colorzoo.errors import PictureError
 from colorzoo.pictures.formats import check_pixels
 from colorzoo.pictures.picture import Picture
-from colorzoo.pictures.pixels import deep_pixels
 from colorzoo.pictures.read import MAX_PIXELS, TIFF_MARKS, from_image, identified, opened, read_file
 
 
@@ -176,6 +175,7 @@ def _read_by_pillow(image: Image.Image, file: IO[bytes], name: str, count: int) 
 
 
 def _read_deep_png(image: Image.Image, file: IO[bytes], name: str) -> Iterator[PictureFrame]:
+    from colorzoo.pictures.deep import deep_pixels
     from colorzoo.pictures.png import deep_frames
 
     from_image(image, file, name)  # Pillow has to finish reading before the position in the file changes

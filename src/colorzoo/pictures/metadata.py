@@ -202,7 +202,9 @@ def tiff_metadata(file: IO[bytes]) -> tuple[Metadata, Exif]:
 
 def for_jpeg(data: Metadata) -> Metadata:
     """Return metadata with the captions of a TIFF (IPTC) where a JPEG has them, in its segment APP13."""
-    tags, _ = read_tags(io.BytesIO(data.exif or b""))
+    if not data.exif:
+        return data
+    tags, _ = read_tags(io.BytesIO(data.exif))
     if not {IPTC, PHOTOSHOP} & tags.keys():
         return data
     segment = data.photoshop

@@ -19,18 +19,10 @@ from PIL import Image, ImageCms
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.picture import AlphaArray, FloatArray, Levels, as_rgb, unit_range
-from colorzoo.pictures.samples import (
-    Samples,
-    SamplesError,
-    converted,
-    declared_bits,
-    decode_jpeg2000,
-    decode_jxl,
-    plain_samples,
-)
 
-_TIFF_BITS, _TIFF_COMPRESSION, _TIFF_SAMPLE_FORMAT = 258, 259, 339
-_WEBP_IN_TIFF = 50001
+STORED_FORMATS = ("TIFF", "JPEG2000", "JXL", "PNG")
+"""Formats that may hold samples which Pillow would change; see `colorzoo.pictures.deep`."""
+TIFF_BITS = 258
 _BAND = 64  # rows that fit the processor's cache
 
 
@@ -98,105 +90,29 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
     return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
 
 
-def stored_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels | None:
-    """Decode samples that Pillow would change: those of 16 bits a color, of floats, with a sign.
-
-    Args:
-        image: The opened image, for its header alone.
-        file: Its file; None for an image in memory.
-
-    Returns:
-        The pixels; None if Pillow reads them well, or if they are damaged.
-
-    Raises:
-        SamplesError: They are no picture.
-    """
-    if file is None:
-        return None
-    profile = image.info.get("icc_profile") or None
-    samples: Samples | None = None
-    if image.format == "TIFF" and _is_beyond_pillow(image.tag_v2):  # type: ignore[attr-defined]
-        samples = tiff_samples(file)
-    elif image.format == "JPEG2000":
-        samples = decode_jpeg2000(file)
-    elif image.format == "JXL":
-        samples = decode_jxl(file)
-    elif image.format == "PNG":
-        from colorzoo.pictures.png import decode_png, png_header
-
-        bits, color = png_header(file)
-        file.seek(0)
-        stored = decode_png(file.read()) if bits == 16 and color in (2, 4, 6) else None
-        if stored is not None and color == 2:  # in which one color may be transparent
-            stored = stored[..., :3]
-            alpha = _color_key(stored, image.info.get("transparency"))
-            stored = stored if alpha is None else np.dstack([stored, alpha])
-        samples = None if stored is None else plain_samples(stored, 16)
-    return None if samples is None else sample_pixels(samples, profile)
-
-
-def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
-    """Convert decoded samples, see `colorzoo.pictures.samples.converted`."""
-    if samples.color == 4:
-        return _ink_pixels(samples, profile)
-    levels, alpha, notes = converted(samples)
-    depth = 8 if samples.bits <= 8 else 16
-    return _apply_profile(Pixels(levels, alpha, depth, None, notes), profile or samples.profile)
-
-
-def _ink_pixels(samples: Samples, profile: bytes | None) -> Pixels:
-    """Convert CMYK at 8 bits, as its profiles need a table of four dimensions."""
-    if samples.values.dtype.kind != "u" or samples.bits not in (8, 16):
-        raise SamplesError("holds CMYK that is not of 8 or 16 bits, save it as RGB first")
-    inks = samples.values[..., :4]
-    inks = inks if samples.bits == 8 else np.rint(inks / 257).astype(np.uint8)
-    pixels = _eight_bit(Image.fromarray(np.ascontiguousarray(inks), "CMYK"), profile or samples.profile)
-    notes = (*pixels.notes, f"read at 8 of its {samples.bits} bits") if samples.bits > 8 else pixels.notes
-    if samples.alpha is None:
-        return replace(pixels, notes=notes)
-    plane = Samples(samples.values[..., [samples.alpha]], samples.bits, 1)
-    return replace(pixels, alpha=converted(plane)[0], notes=notes)
-
-
-def tiff_samples(file: IO[bytes]) -> Samples | None:
-    """Decode the first page of a TIFF, see `colorzoo.pictures.tiff.decode_tiff`."""
-    from colorzoo.pictures import tiff
-
-    return tiff.decode_tiff(file)
-
-
-def _is_beyond_pillow(tags: Any) -> bool:
-    """Check the tags of a TIFF for samples with a sign, floats, more than 8 bits, and codecs of its own."""
-    by_sample = tags.get(_TIFF_BITS, (1,))
-    kinds = tags.get(_TIFF_SAMPLE_FORMAT, (1,))
-    return max(by_sample) > 8 or set(kinds) != {1} or tags.get(_TIFF_COMPRESSION) == _WEBP_IN_TIFF
-
-
 def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
-    """Convert a loaded PIL image.
+    """Convert a loaded PIL image of at most 8 bits a channel.
 
     Args:
         image: The image.
         file: Its file; None for an image in memory.
     """
     profile = image.info.get("icc_profile") or None
-    bits = _declared_bits(image, file)
-    if image.mode.startswith(("I", "F")):
-        return _deep_gray(image, bits, profile)
+    bits = bits_of(image, file)
     if image.format == "PNG" and image.mode == "L" and bits in (2, 4):
         key = image.info.get("transparency")
         if isinstance(key, int):  # which Pillow does not scale as it scales the pixels
             image.info["transparency"] = key * 255 // (2**bits - 1)
-    pixels = _eight_bit(image, profile)
+    pixels = eight_bit(image, profile)
     if bits > 8:
         return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
     return pixels
 
 
-def _declared_bits(image: Image.Image, file: IO[bytes] | None) -> int:
+def bits_of(image: Image.Image, file: IO[bytes] | None) -> int:
     """Return the bits of a sample in the file, which may be more than Pillow keeps."""
     if image.format == "TIFF":
-        return int(max(getattr(image, "tag_v2", {}).get(_TIFF_BITS, (8,))))
+        return int(max(getattr(image, "tag_v2", {}).get(TIFF_BITS, (8,))))
     if image.format == "HEIF":
         return int(image.info.get("bit_depth") or 8)
     if file is None:
@@ -207,6 +123,8 @@ def _declared_bits(image: Image.Image, file: IO[bytes] | None) -> int:
         return png_header(file)[0]
     file.seek(0)
     if image.format == "AVIF":
+        from colorzoo.pictures.samples import declared_bits
+
         return declared_bits(file.read(4096))
     if image.format == "PPM" and image.mode == "RGB":
         words = re.sub(rb"#[^\n]*\n", b" ", file.read(4096)).split(maxsplit=4)
@@ -214,38 +132,7 @@ def _declared_bits(image: Image.Image, file: IO[bytes] | None) -> int:
     return 8
 
 
-def deep_pixels(stored: NDArray[np.uint16], profile: bytes | None) -> Pixels:
-    """Convert stored ``(H, W, 1 to 4)`` of 16 bits a channel."""
-    return sample_pixels(plain_samples(stored, 16), profile)
-
-
-def _color_key(stored: NDArray[Any], key: Any) -> NDArray[np.uint16] | None:
-    """Return alpha that makes one color or gray value transparent; None without a key."""
-    if key is None:
-        return None
-    same = stored == np.asarray(key)
-    opaque = ~(same.all(axis=-1) if stored.ndim == 3 else same)
-    return np.where(opaque, np.uint16(65535), np.uint16(0))
-
-
-def _deep_gray(image: Image.Image, bits: int, profile: bytes | None) -> Pixels:
-    """Convert gray of more than 8 bits that Pillow decoded; ``bits`` are those of the file, if known."""
-    stored = np.asarray(image)
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        stored, bits = stored.astype(np.uint16), bits if image.format == "TIFF" else 16
-    elif image.mode == "I" and _is_unsigned(image):
-        stored, bits = stored.view(np.uint32), 32  # Pillow has no such mode
-    alpha = _color_key(stored, image.info.get("transparency"))
-    levels, _, notes = converted(Samples(stored[..., None], bits, 1))
-    return _apply_profile(Pixels(levels, alpha, 16, None, notes), profile)
-
-
-def _is_unsigned(image: Image.Image) -> bool:
-    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-    return tags.get(_TIFF_BITS) == (32,) and set(tags.get(_TIFF_SAMPLE_FORMAT, (1,))) == {1}
-
-
-def _apply_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
+def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
     """Apply a profile in floats; without one, or with a useless one, levels count as sRGB."""
     if profile is None:
         return pixels
@@ -256,7 +143,8 @@ def _apply_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
     return replace(pixels, levels=levels, icc=icc)
 
 
-def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
+def eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
+    """Convert an image of at most 8 bits a channel."""
     color, alpha = _split_alpha(image)
     notes: tuple[str, ...] = ()
     if color.mode == "CMYK":
@@ -265,7 +153,7 @@ def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         color, profile = _transformed(color, lab, srgb), srgb_profile()
     elif color.mode == "L":
-        return _apply_profile(Pixels(np.array(color), alpha, notes=notes), profile)
+        return with_profile(Pixels(np.array(color), alpha, notes=notes), profile)
     elif profile is not None:
         try:
             color, profile = to_srgb_8bit(color, profile)

@@ -28,17 +28,7 @@ from colorzoo.pictures.formats import (
 )
 from colorzoo.pictures.metadata import Exif, Metadata, tiff_exif, tiff_metadata, upright_exif, upright_xmp
 from colorzoo.pictures.picture import Picture, drop_equal_channels, upright
-from colorzoo.pictures.pixels import (
-    Pixels,
-    array_pixels,
-    deep_pixels,
-    from_light,
-    image_pixels,
-    sample_pixels,
-    stored_pixels,
-    tiff_samples,
-)
-from colorzoo.pictures.samples import SamplesError
+from colorzoo.pictures.pixels import STORED_FORMATS, Pixels, array_pixels, from_light, image_pixels
 
 MAX_PIXELS = 200_000_000
 _SALVAGE = "--salvage (in Python salvage=True) reads what is left"
@@ -171,8 +161,6 @@ def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = Fa
 
 
 def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
-    from colorzoo.pictures.tiff import PageStream
-
     plugin = plugin_for(file, Path(name).suffix)
     if plugin is CAMERA_RAW:
         return develop(file, name, max_pixels)
@@ -182,8 +170,8 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         if image is None:
             return _from_deep_file(file, name, max_pixels)
         check_pixels(name, image.size, max_pixels)
-        # counting the pages behind each of many would take time with the square of their number
-        notes = () if isinstance(file, PageStream) else frame_notes(image)
+        # counting the pages behind each of many, a `PageStream`, would take the square of the time
+        notes = () if hasattr(file, "page_header") else frame_notes(image)
         return from_image(image, file, name, notes, _first_frame(image, file, name))
 
 
@@ -195,6 +183,7 @@ def _first_frame(image: Image.Image, file: IO[bytes], name: str) -> Pixels | Non
     """
     if not image.info.get("default_image"):
         return None
+    from colorzoo.pictures.deep import deep_pixels
     from colorzoo.pictures.png import deep_frames, png_header
 
     image.seek(1)
@@ -287,6 +276,7 @@ def _hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
 
 
 def _from_deep_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
+    from colorzoo.pictures.deep import named_errors, sample_pixels, tiff_samples
     from colorzoo.pictures.tiff import refused_kind, tiff_size
 
     size = tiff_size(file)
@@ -300,18 +290,9 @@ def _from_deep_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         raise CutShortError(
             f"{name} is a damaged TIFF or one of an unknown kind, save it as a plain TIFF or PNG"
         )
-    with _named(name):
+    with named_errors(name):
         pixels = sample_pixels(samples, None)
     return _assemble(pixels, *tiff_metadata(file))
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Raise errors of samples with the name of the file."""
-    try:
-        yield
-    except SamplesError as error:
-        raise PictureError(f"{name} {error}") from error
 
 
 def from_image(
@@ -336,8 +317,10 @@ def from_image(
     exif = None
     if image.format == "TIFF" and file is not None:
         exif = tiff_exif(file)
-    if pixels is None:
-        with _named(name):
+    if pixels is None and file is not None and image.format in STORED_FORMATS:
+        from colorzoo.pictures.deep import named_errors, stored_pixels
+
+        with named_errors(name):
             pixels = stored_pixels(image, file)
     if pixels is None or image.format != "TIFF":  # of a TIFF nothing more is needed
         _load(image, name)
@@ -349,6 +332,10 @@ def from_image(
     if exif.orientation == 1 and image.format not in ("TIFF", "HEIF", "JXL"):
         exif = replace(exif, orientation=xmp_orientation)
     try:
+        if pixels is None and image.mode.startswith(("I", "F")):
+            from colorzoo.pictures.deep import deep_gray
+
+            pixels = deep_gray(image, file)
         pixels = pixels or image_pixels(image, file)
     except (PictureError, MemoryError):
         raise

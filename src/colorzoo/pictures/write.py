@@ -112,10 +112,12 @@ def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
         notes.append("reduced to 256 colors: GIF holds no more")
     data = for_jpeg(like.metadata) if kind == "JPEG" else like.metadata
     for name, (title, kinds) in _METADATA_FORMATS.items():
+        if not getattr(data, name):
+            continue
         has_no_room = kind == "JPEG" and not fits_jpeg(data, name)
         if kind == "TIFF" and name == "comment":
             has_no_room = has_description(data)
-        if getattr(data, name) and (kind not in kinds or has_no_room):
+        if kind not in kinds or has_no_room:
             notes.append(f"{title} dropped: {kind} cannot hold it")
     return tuple(notes)
 

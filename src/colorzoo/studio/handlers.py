@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import torch
 
-from colorzoo.batch.options import options_of
 from colorzoo.batch.origin import UsedFile, origin_of_answer, origin_of_model, origin_of_result
+from colorzoo.batch.request import request_of
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
@@ -466,10 +466,10 @@ def _origin(
     """Return the origin of an export, without its source: that of a command line that colors so."""
     uploaded = (reference.file,) if reference and "exemplar" in colorizer.model.accepts else ()
     settings = ColorSettings(quality=quality)
-    options = options_of(colorizer, recipe, uploaded=uploaded, settings=settings)
-    if options is None:
+    request = request_of(colorizer, recipe, uploaded=uploaded, settings=settings)
+    if request is None:
         return origin_of_model(colorizer.model, colorizer.size, recipe)
-    return options.origin_by(colorizer)
+    return request.origin_by(colorizer)
 
 
 def _check(ctx: Context) -> Iterator[Message]:

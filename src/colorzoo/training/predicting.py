@@ -15,9 +15,9 @@ from lightning.pytorch import LightningModule, Trainer
 from colorzoo.atomic import write_atomic
 from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.file import FileOptions
-from colorzoo.batch.options import ReadyModel, ready_model
 from colorzoo.batch.outputs import output_path
 from colorzoo.batch.record import DoneIndex
+from colorzoo.batch.request import Prepared, prepared_alone
 from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob, Status, color_pictures
 from colorzoo.data import PictureDataModule
 from colorzoo.data.loader import found_once
@@ -100,10 +100,10 @@ class FullSizePrediction(LightningModule):
         """
         self.model.on_predict_start()
         self.summary = BatchSummary()
-        ready = ready_model(Colorizer(self.model, device=str(self.device), allow_untrained=True))
+        prepared = prepared_alone(Colorizer(self.model, device=str(self.device), allow_untrained=True))
         (limit,) = self.trainer.num_predict_batches
         self._results = color_pictures(
-            _StoredJobs(self.originals, self.folder, ready),
+            _StoredJobs(self.originals, self.folder, prepared),
             FileOptions(frames="required", overwrite=True),
             threads=max(1, self.data.hparams.num_workers),
             index=self._bucket or DoneIndex(self.folder, self.trainer.global_rank),
@@ -159,8 +159,8 @@ class FullSizePrediction(LightningModule):
 class _StoredJobs:
     """The jobs for stored pictures, made one at a time: there may be millions."""
 
-    def __init__(self, originals: Originals, folder: Path, ready: ReadyModel) -> None:
-        self._originals, self._folder, self._ready = originals, folder, ready
+    def __init__(self, originals: Originals, folder: Path, prepared: Prepared) -> None:
+        self._originals, self._folder, self._prepared = originals, folder, prepared
 
     def __len__(self) -> int:
         return len(self._originals)
@@ -171,10 +171,10 @@ class _StoredJobs:
         except (OSError, DataError) as error:
             name = self._originals.name(index)
             refusal = PictureError(f"{name} cannot be read: {error}")
-            return PictureJob(name, lambda: _raise(refusal), self._folder, lambda: self._ready)
+            return PictureJob(name, lambda: _raise(refusal), self._folder, lambda: self._prepared)
         found = FoundPicture(Path(original.name), Path(original.relative))
         target = output_path(found, self._folder)
-        return PictureJob(original.name, original.source, target, lambda: self._ready)
+        return PictureJob(original.name, original.source, target, lambda: self._prepared)
 
 
 def results_folder(trainer: Trainer, output: str | None) -> Path:

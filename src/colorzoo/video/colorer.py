@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.inference.answer import answer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part
 from colorzoo.inference.references import ReadReference, require_color
-from colorzoo.memory import Memory
 from colorzoo.pictures.picture import Picture
 from colorzoo.video.frames import VideoError, VideoFrame
 
@@ -110,7 +110,7 @@ class FrameColorer:
         job = self._colorizer.job_of(
             Part(lightness, (width, height), is_frame=True), Recipe(strength=self._strength), exemplar
         )
-        solved = self._colorizer.run(job, Memory())  # no frame comes again
+        solved = answer(job)
         self.notes |= dict.fromkeys(solved.notes)
         return solved.ab[None]
 

@@ -117,20 +117,15 @@ def _inspect_without_hash(weights: Weights, path: Path, record: FileRecord | Non
 
 
 @contextmanager
-def record_first_use(path: Path, state: FileState | None) -> Iterator[None]:
+def record_first_use(path: Path) -> Iterator[None]:
     """Record the hash of an unchecked file if the block loads it, and the reason if the block raises.
 
     Args:
         path: The weight file that the block loads.
-        state: Its state; a file that is not ``"unchecked"``, or None for a file of the user's own, is not
-            recorded.
 
     Raises:
         WeightsError: As the block does.
     """
-    if state is None or state.status != "unchecked":
-        yield
-        return
     record = _hash_file(path)  # before it is read: the hash must be of what was loaded
     try:
         yield

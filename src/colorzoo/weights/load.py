@@ -19,7 +19,6 @@ from colorzoo.weights.readers import (
     missing,
 )
 from colorzoo.weights.readers.safetensors import SCALE, is_safetensors, per_channel, read_metadata
-from colorzoo.weights.sharded import is_sharded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -208,8 +207,11 @@ def _reader_of(path: Path) -> Reader | None:
     Raises:
         WeightsError: There is no such file.
     """
-    if not (path.is_file() or is_sharded(path)):
-        raise missing(path)
+    if not path.is_file():
+        from colorzoo.weights.sharded import is_sharded
+
+        if not is_sharded(path):
+            raise missing(path)
     return next((each for each in all_readers() if each.read is not None and each.matches(path)), None)
 
 

@@ -14,7 +14,6 @@ from colorzoo.weights.catalog import default_tags, known_tags, weight_file
 from colorzoo.weights.file_record import FileState, inspect_file
 from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
 from colorzoo.weights.load import model_of_file, read_hparams
-from colorzoo.weights.sharded import is_sharded
 
 HUB = "hf-hub:"
 """Prefix of the name of a repository of the Hugging Face Hub, as in timm."""
@@ -131,6 +130,8 @@ def _resolve_tag(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
 
 
 def _resolve_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
+    from colorzoo.weights.sharded import is_sharded
+
     path = Path(weights).expanduser()
     if path.is_file() or is_sharded(path):
         entry = entry_of(card, path)

@@ -5,10 +5,10 @@ from mutation import Mutant
 FRAMES = ("tests/inference/test_frame.py",)
 
 PLAN, JOB, FRAME = (f"inference/{name}.py" for name in ("plan", "job", "frame"))
-AREAS, MASKS, POINTS, REACH, CORRECTIONS, STRENGTHS, GUIDE, REPLACING, PAINTING, LIGHTNESS, COLORS = (
+AREAS, MASKS, POINTS, REACH, CORRECTIONS, STRENGTHS, NETWORK, REPLACING, PAINTING, LIGHTNESS, COLORS = (
     f"inference/steps/{name}.py"
     for name in (
-        *("areas", "area_masks", "points", "reach", "point_corrections", "strengths", "guide"),
+        *("areas", "area_masks", "points", "reach", "point_corrections", "strengths", "network"),
         *("replacing", "painting", "lightness", "colors"),
     )
 )
@@ -58,7 +58,7 @@ CASES = {
     REACH: (*WITH_POINTS, "hints, points mixed"),
     CORRECTIONS: (*WITH_POINTS, "alike, area all", "alike, without color"),
     STRENGTHS: WITH_POINTS,
-    GUIDE: ("zhang2017_global, statistics", "su2020_small, boxes", "hints, tensors"),
+    NETWORK: ("zhang2017_global, statistics", "su2020_small, boxes", "hints, tensors"),
     REPLACING: WITH_OVERLAYS,
     PAINTING: WITH_OVERLAYS,
     LIGHTNESS: WITH_OVERLAYS,
@@ -78,8 +78,8 @@ CAUGHT_BY_COLORS = {
         ("plan-weak-points-in-full", "if not weak:", "if True:"),
         (
             "plan-weak-points-without-nothing",
-            "_with_points_in_full(job, tuple(hint for hint in hints if hint.strength == 1))",
-            "_with_points_in_full(job, hints)",
+            "_with_some_points(job, tuple(hint for hint in hints if hint.strength == 1))",
+            "_with_some_points(job, hints)",
         ),
         (
             "plan-points-not-enforced",
@@ -89,7 +89,7 @@ CAUGHT_BY_COLORS = {
         ("plan-reach-unlimited", "if not limited:", "if True:"),
         (
             "plan-base-has-the-points",
-            "node(show_base, _with_points_in_full(job, rest),",
+            "node(show_base, _with_some_points(job, rest),",
             "node(show_base, ab,",
         ),
         (
@@ -251,10 +251,10 @@ CAUGHT_BY_COLORS = {
         ),
         ("strengths-reversed", "return without + point_strength", "return strong - point_strength"),
     ),
-    GUIDE: (
-        ("guide-histogram-not-a-share", "histogram = histogram / histogram.sum()", "pass"),
-        ("guide-saturation-lost", "None if saturation is None else torch.tensor([[saturation]])", "None"),
-        ("guide-boxes-of-the-recipe-lost", "boxes=placed or resized.boxes", "boxes=resized.boxes"),
+    NETWORK: (
+        ("network-histogram-not-a-share", "histogram = histogram / histogram.sum()", "pass"),
+        ("network-saturation-lost", "None if saturation is None else torch.tensor([[saturation]])", "None"),
+        ("network-boxes-of-the-recipe-lost", "boxes=placed or resized.boxes", "boxes=resized.boxes"),
     ),
     REPLACING: (
         ("replacing-constant-gray", "gray: float = 10.0", "gray: float = 30.0"),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Recipe, Scribbles
+from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Scribbles
 from colorzoo.guidance.rasterize import color_lab, covered, rasterize_points
 from colorzoo.inference.steps.area_masks import (
     DrawnArea,
@@ -72,7 +72,7 @@ def plant_seeds(
     inside = points_inside(hints, drawn, picture_size)
     kept = tuple(hint for hint in hints if hint.reach == "everywhere" or hint in inside)
     size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
-    points = rasterize_points(Recipe(points=kept), *picture_size, size)
+    points = rasterize_points(kept, *picture_size, size)
     if points is None:
         points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
     assert points.lightness is not None

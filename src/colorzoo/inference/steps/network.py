@@ -1,18 +1,116 @@
-"""Steps that ask the model: for colors, the likeness of places, boxes of objects, looks, and regions.
+"""Steps of the network: what it is told besides points and areas, and what it is asked.
 
-Each is a step with the setting ``network``, the model.
+Those that ask it have the setting ``network``: for colors, the likeness of places, boxes, looks and regions.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from colorzoo.guidance import Boxes, Exemplar, Guidance, Points, Regions, Scribbles
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import (
+    Boxes,
+    BoxHint,
+    Exemplar,
+    GlobalStatistics,
+    Guidance,
+    Points,
+    Regions,
+    Scribbles,
+    Stroke,
+)
+from colorzoo.guidance.objects import StatisticsHint
+from colorzoo.guidance.rasterize import boxes_of, rasterize_scribbles
 from colorzoo.inference.network import EditState, NetworkRunner
 from colorzoo.inference.steps.reach import Places
 from colorzoo.prediction import Prediction
+
+Size = tuple[int, int]
+
+
+def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], picture_size: Size) -> Scribbles | None:
+    """Draw strokes of a recipe at the size of a lightness ``(1, 1, h, w)``."""
+    size = int(lightness.shape[2]), int(lightness.shape[3])
+    return rasterize_scribbles(strokes, *picture_size, size)
+
+
+def place_boxes(
+    tensors: Guidance, *, boxes: tuple[BoxHint, ...] | None, picture_size: Size, size: Size
+) -> Guidance:
+    """Gather the boxes of a recipe and what was given as tensors, at the network's size.
+
+    Args:
+        tensors: What was given as tensors.
+        boxes: Boxes of the recipe; None means unspecified.
+        picture_size: Width and height of its picture.
+        size: Height and width at the network.
+    """
+    resized, placed = resize_maps(tensors, size=size), boxes_of(boxes, *picture_size)
+    return replace(resized, boxes=placed or resized.boxes)
+
+
+def add_guidance(guidance: Guidance, *values: Any, kinds: tuple[str, ...]) -> Guidance:
+    """Add kinds of guidance, a value for each."""
+    return replace(guidance, **dict(zip(kinds, values, strict=True)))
+
+
+def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
+    """Convert the statistics of a recipe to tensors.
+
+    Raises:
+        GuidanceError: The histogram is empty.
+    """
+    saturation = wanted.saturation
+    histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
+    if histogram is not None:
+        if not histogram.sum() > 0:
+            raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
+        histogram = histogram / histogram.sum()
+    return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
+
+
+def set_alpha(exemplar: Exemplar, *, alpha: float) -> Exemplar:
+    """Set how far to go towards a reference, 0 to 1."""
+    return replace(exemplar, alpha=alpha)
+
+
+def resize_points(points: Points, *, size: Size) -> Points:
+    """Resample points to ``size``; a cell takes the mean color of the hinted pixels it covers."""
+    if tuple(points.mask.shape[-2:]) == size:
+        return points
+    share = F.interpolate(points.mask, size=size, mode="area")
+    mask = (share > 0).to(points.mask.dtype)
+
+    def mean(values: Tensor) -> Tensor:
+        sums = F.interpolate(values * points.mask, size=size, mode="area")
+        return sums / share.clamp(min=1e-6) * mask
+
+    lightness = None if points.lightness is None else mean(points.lightness)
+    exact = None if points.exact is None else (mean(points.exact) > 0.5).to(mask.dtype)
+    return Points(mean(points.ab), mask, lightness, exact)
+
+
+def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
+    """Resample scribbles, regions and classes to the size ``(h, w)`` of the network; see `resize_points`."""
+
+    def labels(values: Tensor) -> Tensor:
+        return F.interpolate(values.double(), size=size, mode="nearest-exact").to(values.dtype)
+
+    scribbles, regions, classes = guidance.scribbles, guidance.regions, guidance.classes
+    if scribbles is not None and tuple(scribbles.mask.shape[-2:]) != size:
+        share = F.interpolate(scribbles.mask, size=size, mode="area")
+        scribbles = Scribbles((share > 0).to(share.dtype))
+    if regions is not None and tuple(regions.index.shape[-2:]) != size:
+        segments = None if regions.segments is None else labels(regions.segments)
+        regions = replace(regions, index=labels(regions.index), segments=segments)
+    if classes is not None and tuple(classes.target.shape[-2:]) != size:
+        classes = replace(classes, target=labels(classes.target))
+    return replace(guidance, scribbles=scribbles, regions=regions, classes=classes)
 
 
 def keep_state(*unchanged: object, network: NetworkRunner) -> EditState:

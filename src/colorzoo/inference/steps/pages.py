@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from colorzoo.inference.steps.colors import Colors
@@ -68,6 +67,8 @@ def remark_page(page: bool) -> tuple[str, ...]:
 
 
 def _has_even_ground(plane: NDArray[np.float32]) -> bool:
+    from scipy import ndimage  # where it is used, as hints leave this step out
+
     side = 2 * round(min(plane.shape) * LIMITS.line / 2) + 1
     for without_lines in (ndimage.grey_closing, ndimage.grey_opening):  # dark lines, light lines
         low, high = np.percentile(without_lines(plane, (side, side)), (1, 99))
@@ -77,6 +78,8 @@ def _has_even_ground(plane: NDArray[np.float32]) -> bool:
 
 
 def _is_of_patches(plane: NDArray[np.float32]) -> bool:
+    from scipy import ndimage
+
     smooth = ndimage.uniform_filter(plane, 3)
     flat = ndimage.maximum_filter(smooth, 3) - ndimage.minimum_filter(smooth, 3) < LIMITS.flat
     labels, count = ndimage.label(flat)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import at_lightness, reduce_chroma
-from colorzoo.guidance import PointHint, Points, Recipe
+from colorzoo.guidance import PointHint, Points
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.guidance.rasterize import rasterize_points
 from colorzoo.inference.steps.reach import Extent, Size
@@ -81,8 +81,7 @@ def draw_points(
         fits: Whether their colors are adapted to the lightness of their places.
     """
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    recipe = Recipe(points=tuple(PointHint(*square) for square in squares))
-    points = rasterize_points(recipe, *picture_size, size)
+    points = rasterize_points([PointHint(*square) for square in squares], *picture_size, size)
     assert points is not None
     return fit_points(points, lightness) if fits else points
 

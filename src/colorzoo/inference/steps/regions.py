@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
@@ -162,6 +161,8 @@ def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:
 
 def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count: int) -> None:
     """Cut the region that a line crosses most: the parts beside it, except the largest, become regions."""
+    from scipy import ndimage  # where it is used, as few recipes have such lines
+
     drawn = np.zeros(index.shape, np.uint8)
     cv2.polylines(drawn, [corners], isClosed=False, color=1)
     line = drawn > 0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from colorzoo.color import clean_line_art, lightness_to_rgb, xdog
+from colorzoo.color import lightness_to_rgb
 from colorzoo.inference.full_size import BicubicUpsampler
 
 PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
@@ -42,6 +42,8 @@ def draw_sketch(lightness: Tensor) -> Sketch:
     Args:
         lightness: ``(1, 1, h, w)`` lightness in [0, 100].
     """
+    from colorzoo.color.sketch import clean_line_art, xdog  # where they are used: photos are not drawn
+
     gray = lightness_to_rgb(lightness)[:, :1]
     lines, notes = gray, tuple[str, ...]()
     if _share((gray < _NEAR) | (gray > 1 - _NEAR)) < _BINARY:

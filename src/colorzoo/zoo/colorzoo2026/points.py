@@ -253,7 +253,8 @@ def observe(missing: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observation
     most = (count > 0).sum(1).max().clamp(min=1)
     step = (most + MOST_CELLS - 1) // MOST_CELLS
     taken = ((most + step - 1) // step).item()
-    torch._check(taken >= 1)  # for torch.export, which cannot know it
+    if is_traced():
+        torch._check(taken >= 1)  # torch.export cannot know it; elsewhere the call would import sympy
     index = order[:, torch.arange(taken, device=order.device) * step]
     found = take_cells(sums, index)
     return Observations(index, found[..., :2] / found[..., 2:].clamp(min=1), (found[..., 2] > 0).float())

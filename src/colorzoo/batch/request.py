@@ -1,17 +1,18 @@
-"""Model, weights, settings, recipe and references with which a picture is colored."""
+"""Requests: model, recipe, references and settings by name and file; and the loaded models of a run."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_model
+from colorzoo.batch.origin import FileUse, UsedFile, origin_of_choice, origin_of_model
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
 from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
@@ -24,35 +25,8 @@ _MOST_MODELS = 2  # kept at once, where recipes name several
 
 
 @dataclass(frozen=True)
-class ReadyModel:
-    """A loaded model with everything it is given for a picture.
-
-    Attributes:
-        colorizer: The model.
-        guidance: Guidance of the user.
-        strength: Factor on the chroma, 0 to 1.5; None takes the recipe's, or 1.
-        reference: Reference whose colors to use.
-        origin: Provenance of the results, still without their source; None for results that hold none.
-    """
-
-    colorizer: Colorizer
-    guidance: Guidance | Recipe = field(default_factory=Recipe)
-    strength: float | None = None
-    reference: Exemplar | None = None
-    origin: PictureProvenance | None = None
-
-    def job(self, picture: Picture) -> Job:
-        """Return the job of coloring a picture.
-
-        Raises:
-            GuidanceError: The guidance does not fit the picture.
-        """
-        return self.colorizer.job(picture, self.guidance, self.strength, self.reference)
-
-
-@dataclass(frozen=True)
-class ColorOptions:
-    """Everything that decides the colors of a picture.
+class Request:
+    """Everything that decides the colors of pictures, by name and file; it becomes a `Job` for each picture.
 
     Attributes:
         choice: Model and weights.
@@ -85,7 +59,8 @@ class ColorOptions:
         if self.settings.precision == "int8":  # its colors differ, those of the other precisions do not
             settings["precision"], engine = "int8", f"{engine} in int8"
             options["precision"] = "int8"
-        files = self.used_files()
+        files = [UsedFile(use, path.name, _digest_or_nothing(path)) for use, path in self.files]
+        files = [*self.uploaded, *files]
         recipe = _without_files({**self.recipe.to_dict(), "image": None})
         # what decides must stay as it is: by its digest the results of earlier versions are recognized
         digests = [file.sha256 for file in files]
@@ -103,10 +78,12 @@ class ColorOptions:
         options = {"size": colorizer.size, **json.loads(self.origin.options)}
         return replace(self.origin, options=json.dumps(options))
 
-    def files(self) -> list[Path]:
-        """Return the files besides the picture that decide its colors: references and class maps."""
-        labels = map(Path, self.recipe.classes.label_files)
-        return [*reference_files(self.recipe, self.folder, self.reference), *labels]
+    @cached_property
+    def files(self) -> list[tuple[FileUse, Path]]:
+        """The files besides the picture that decide its colors, with their use."""
+        references = reference_files(self.recipe, self.folder, self.reference)
+        found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
+        return [*found, *(("classes", Path(name)) for name in self.recipe.classes.label_files)]
 
     def effective_recipe(self) -> Recipe:
         """Return the recipe with what other options replace in it, and files named without their folders.
@@ -128,13 +105,18 @@ class ColorOptions:
         strength = recipe.strength if settings.strength is None else settings.strength
         return replace(recipe, model=self.choice.name, strength=strength)
 
-    def used_files(self) -> list[UsedFile]:
-        """Return the files besides the picture that decide its colors, with their hashes."""
-        references = reference_files(self.recipe, self.folder, self.reference)
-        labels = map(Path, self.recipe.classes.label_files)
-        found = [UsedFile("reference", path.name, _digest_or_nothing(path)) for path in references]
-        found += [UsedFile("classes", path.name, _digest_or_nothing(path)) for path in labels]
-        return [*self.uploaded, *found]
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request whose model and references are loaded.
+
+    Attributes:
+        job: Returns the job of a picture; raises `GuidanceError` if the guidance does not fit it.
+        origin: Provenance of the results, still without their source; None for results that hold none.
+    """
+
+    job: Callable[[Picture], Job]
+    origin: PictureProvenance | None
 
 
 class LoadedModels:
@@ -146,10 +128,10 @@ class LoadedModels:
 
     def __init__(self, *, embed_origin: bool = True) -> None:
         self._embed_origin = embed_origin
-        self._kept: dict[str, ReadyModel] = {}
+        self._kept: dict[str, tuple[Colorizer, Prepared]] = {}
         self._lock = threading.Lock()
 
-    def load(self, options: ColorOptions) -> ReadyModel:
+    def prepare(self, request: Request) -> Prepared:
         """Load a model and its references, or return them if they are loaded; from any thread.
 
         Raises:
@@ -157,22 +139,22 @@ class LoadedModels:
                 be used.
         """
         with self._lock:
-            key = options.origin.settings
+            key = request.origin.settings
             if key not in self._kept:
-                self._kept[key] = self._load(options)
+                self._kept[key] = self._load(request)
                 while len(self._kept) > _MOST_MODELS:
                     del self._kept[next(iter(self._kept))]
-            return self._kept[key]
+            return self._kept[key][1]
 
-    def _load(self, options: ColorOptions) -> ReadyModel:
-        settings = options.settings
-        if options.reference or options.folder is None:
-            references = named_references(options.reference, settings.reference_weights)
+    def _load(self, request: Request) -> tuple[Colorizer, Prepared]:
+        settings = request.settings
+        if request.reference or request.folder is None:
+            references = named_references(request.reference, settings.reference_weights)
         else:
-            references = recipe_references(options.recipe, options.folder)
-        loaded = (kept.colorizer for kept in self._kept.values())
-        colorizer = next((each for each in loaded if each.name == options.choice.name), None) or Colorizer(
-            options.choice,
+            references = recipe_references(request.recipe, request.folder)
+        loaded = (colorizer for colorizer, _ in self._kept.values())
+        colorizer = next((each for each in loaded if each.name == request.choice.name), None) or Colorizer(
+            request.choice,
             device=settings.device,
             precision=settings.precision,
             size=settings.size,
@@ -181,21 +163,18 @@ class LoadedModels:
             engine=settings.engine,
             allow_untrained=settings.allow_untrained,
         )
-        return ReadyModel(
-            colorizer,
-            options.recipe,
-            settings.strength,
-            colorizer.exemplar(references) if references else None,
-            options.origin_by(colorizer) if self._embed_origin else None,
-        )
+        exemplar = colorizer.exemplar(references) if references else None
+        job = partial(colorizer.job, guidance=request.recipe, strength=settings.strength, reference=exemplar)
+        return colorizer, Prepared(job, request.origin_by(colorizer) if self._embed_origin else None)
 
 
-def ready_model(colorizer: Colorizer) -> ReadyModel:
-    """Make a loaded model ready without guidance; its weights may have no file."""
-    return ReadyModel(colorizer, origin=origin_of_model(colorizer.model, colorizer.size))
+def prepared_alone(colorizer: Colorizer) -> Prepared:
+    """Prepare a loaded model without guidance; its weights may have no file."""
+    job = partial(colorizer.job, guidance=Recipe())
+    return Prepared(job, origin_of_model(colorizer.model, colorizer.size))
 
 
-def options_of(
+def request_of(
     colorizer: Colorizer,
     recipe: Recipe,
     *,
@@ -203,19 +182,19 @@ def options_of(
     reference: tuple[str, ...] = (),
     uploaded: tuple[UsedFile, ...] = (),
     settings: ColorSettings | None = None,
-) -> ColorOptions | None:
-    """Return the options of a command line that colors as a loaded model does.
+) -> Request | None:
+    """Return the request of a command line that colors as a loaded model does.
 
     Args:
         colorizer: The model.
-        recipe: See `ColorOptions`, as the following.
-        folder: See `ColorOptions`.
-        reference: See `ColorOptions`.
-        uploaded: See `ColorOptions`.
+        recipe: See `Request`, as the following.
+        folder: See `Request`.
+        reference: See `Request`.
+        uploaded: See `Request`.
         settings: Settings of the result; those of the model are taken from it.
 
     Returns:
-        The options; None for a module of the user's own, and for settings that no option sets.
+        The request; None for a module of the user's own, and for settings that no option sets.
     """
     if colorizer.choice is None or not colorizer.settings.keys() <= {"temperature", "render_factor"}:
         return None
@@ -226,7 +205,7 @@ def options_of(
         engine=colorizer.engine,
         **colorizer.settings,
     )
-    return ColorOptions(colorizer.choice, recipe, folder, reference, settings, uploaded)
+    return Request(colorizer.choice, recipe, folder, reference, settings, uploaded)
 
 
 def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
