@@ -2,13 +2,13 @@
 
 import { rgbToAb, rgbToHex } from "./color.js";
 import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { LEAST_CHROMA } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
+import { LEAST_CHROMA } from "../steps/replacing.js";
 
 const USUAL_HUES = { range: 20, fade: 20 }; // degrees
 const MOST_HUES = 90;
 
-/** @returns {{replacement: import("./paintstrokes.js").Replacement, index: number} | null} the selected one, while the tool is in use */
+/** @returns {{replacement: import("../steps/replacing.js").Replacement, index: number} | null} the selected one, while the tool is in use */
 function pickedReplacement(pad) {
   const index = Math.min(pad.ui.replacing ?? Infinity, pad.doc.replacements.length - 1);
   return pad.ui.tool === "replace" && index >= 0 ? { replacement: pad.doc.replacements[index], index } : null;
@@ -29,7 +29,7 @@ function replaceColorAt(pad, [x, y]) {
   pad.announce(t("{hex} will be replaced. Choose the color in its place.", { hex }));
 }
 
-/** Change the selected replacement. @param {Partial<import("./paintstrokes.js").Replacement>} change @param {boolean} done false during a drag */
+/** Change the selected replacement. @param {Partial<import("../steps/replacing.js").Replacement>} change @param {boolean} done false during a drag */
 function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;

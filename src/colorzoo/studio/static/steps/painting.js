@@ -1,11 +1,17 @@
-/** Paint of a recipe, a row of the picture at a time. */
+/**
+ * Paint of a recipe, a row of the picture at a time.
+ *
+ * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number}} PaintStroke
+ *   pixels of the photo; size is the diameter of the brush, hardness the share of its radius that has the full opacity
+ */
 
+import { checkColor, checkNumber, checkPath, invalid } from "./checks.js";
 import { CONSTANTS } from "./constants.js";
 import { abAtLightness, shadedTableOf } from "./lightness.js";
 
 /** Strokes of paint on a picture or on a smaller copy of it. */
 class Painting {
-  /** @param {import("../js/paintstrokes.js").PaintStroke[]} strokes @param {[number, number]} whole height and width of the photo @param {[number, number]} size of the copy @param {number} strength */
+  /** @param {PaintStroke[]} strokes @param {[number, number]} whole height and width of the photo @param {[number, number]} size of the copy @param {number} strength */
   constructor(strokes, whole, size, strength) {
     this.scale = [whole[0] / size[0], whole[1] / size[1]];
     this.strength = strength;
@@ -52,7 +58,7 @@ class Painting {
   }
 }
 
-/** @param {import("../js/paintstrokes.js").PaintStroke} stroke @param {number} pixel pixels of the photo in one of the copy */
+/** @param {PaintStroke} stroke @param {number} pixel pixels of the photo in one of the copy */
 function brushOf(stroke, pixel) {
   const { path, color, size, hardness, opacity } = { ...CONSTANTS.painting, ...stroke };
   const radius = size / 2;
@@ -65,4 +71,13 @@ function brushOf(stroke, pixel) {
   };
 }
 
-export { Painting };
+/** @param {any} stroke of a recipe @param {string} name in errors @throws {import("./checks.js").RequestError} */
+function checkPaint(stroke, name) {
+  checkPath(stroke.path, `${name}.path`, 1);
+  if (Boolean(stroke.erase) === (stroke.color !== undefined)) throw invalid(`${name} needs either a color '#rrggbb' or "erase": true`);
+  if (!stroke.erase) checkColor(stroke.color, `${name}.color`);
+  if (stroke.size !== undefined) checkNumber(stroke.size, `${name}.size`, 0, Infinity);
+  for (const share of ["hardness", "opacity"]) if (stroke[share] !== undefined) checkNumber(stroke[share], `${name}.${share}`, 0, 1);
+}
+
+export { Painting, checkPaint };

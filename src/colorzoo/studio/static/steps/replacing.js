@@ -1,15 +1,22 @@
-/** Colors that are replaced by their hue, above the answer of the network. */
+/**
+ * Colors that are replaced by their hue, above the answer of the network.
+ *
+ * @typedef {{old: string, new: string, range: number, fade: number}} Replacement  a color that is replaced everywhere: degrees of hue around it
+ *   that are replaced in full, and further ones over which that fades
+ */
 
-import { hexToRgb, rgbToLab } from "../js/color.js";
+import { hexToRgb, rgbToAb, rgbToLab } from "../js/color.js";
+import { checkColor, checkNumber, invalid } from "./checks.js";
 import { CONSTANTS } from "./constants.js";
 
 const DEGREE = Math.PI / 180;
+const LEAST_CHROMA = 4; // CIE units, of a color that has a hue
 
 const smoothShare = (share) => share * share * (3 - 2 * share);
 
 /** Replacement of colors by hue. */
 class Replacing {
-  /** @param {{old: string, new: string, range?: number, fade?: number}[]} replacements @param {import("../worker/resample.js").Upsampler | null} locked where colors stay */
+  /** @param {Partial<Replacement>[]} replacements @param {import("../worker/resample.js").Upsampler | null} locked where colors stay */
   constructor(replacements, locked) {
     this.locked = locked;
     const { gray, gray_share, most_chroma, ...usual } = CONSTANTS.replacing;
@@ -44,4 +51,11 @@ class Replacing {
   }
 }
 
-export { Replacing };
+/** @param {any} replacement of a recipe @param {string} name in errors @throws {import("./checks.js").RequestError} */
+function checkReplacement(replacement, name) {
+  for (const which of ["old", "new"]) checkColor(replacement[which], `${name}.${which}`);
+  if (Math.hypot(...rgbToAb(hexToRgb(replacement.old))) < LEAST_CHROMA) throw invalid(`${name}.old ${replacement.old} is gray; a color to replace is found by its hue`);
+  for (const angle of ["range", "fade"]) if (replacement[angle] !== undefined) checkNumber(replacement[angle], `${name}.${angle}`, 0, 180);
+}
+
+export { LEAST_CHROMA, Replacing, checkReplacement };

@@ -189,7 +189,7 @@ class PhotoColorizer {
     const shifted = new ShiftedRows(answer.shift, from, size);
     const corrections = correctPoints(hints, ab, from, size, (y, x) => shifted.pixel(y, x, lightnessAt(y, x)), strength, locked);
     const held = locked?.some((share) => share > 0) ? new Upsampler(locked, from, size) : null;
-    return new Joiner(ab, from, size, corrections, overlaysOf(recipe, this.photo.size, size, strength, held), shifted);
+    return new Joiner(ab, from, size, corrections, overlaysOf(recipe, { whole: this.photo.size, size, strength, locked: held }), shifted);
   }
 
   /** @param {Answer} answer @param {any} recipe @param {Float32Array} lightness @param {[number, number]} size @returns {Uint8Array} picture for a message */
