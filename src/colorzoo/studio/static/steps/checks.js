@@ -29,4 +29,10 @@ function checkPath(path, name, least) {
   for (const corner of path) for (const axis of [0, 1]) checkNumber(corner?.[axis], name, -Infinity, Infinity);
 }
 
-export { RequestError, checkColor, checkNumber, checkPath, invalid };
+/** Check the fields of a layer: its opacity, and whether it is hidden. @param {any} layer @param {string} name in errors */
+function checkLayer({ opacity, hidden }, name) {
+  if (opacity !== undefined && opacity !== null) checkNumber(opacity, `${name}.opacity`, 0, 1);
+  if (![undefined, null, true, false].includes(hidden)) throw invalid(`${name}.hidden must be true or false, got ${JSON.stringify(hidden)}`);
+}
+
+export { RequestError, checkColor, checkLayer, checkNumber, checkPath, invalid };

@@ -33,12 +33,15 @@ function readOverlays(list) {
   return /** @type {any} */ (Object.fromEntries(read));
 }
 
+/** @param {{hidden?: boolean, opacity?: number}} entry an overlay or an area @returns {boolean} */
+const isShown = ({ hidden = false, opacity = 1 }) => !hidden && opacity > 0;
+
 /** @param {any} recipe @param {Onto} onto @returns {Overlay[]} the lowest first */
 function overlaysOf(recipe, onto) {
   return Object.entries(OVERLAYS).flatMap(([name, { make }]) => {
-    const entries = recipe[name] ?? [];
+    const entries = (recipe[name] ?? []).filter(isShown);
     return entries.length ? [make(entries, onto)] : [];
   });
 }
 
-export { OVERLAYS, noOverlays, overlaysOf, readOverlays };
+export { OVERLAYS, isShown, noOverlays, overlaysOf, readOverlays };

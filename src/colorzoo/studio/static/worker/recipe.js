@@ -1,7 +1,7 @@
 /** Checks of a recipe before it is loaded, as in colorzoo.guidance.recipe. */
 
 import { AREA_ACTIONS } from "../js/shapes.js";
-import { checkColor, checkNumber, checkPath, invalid } from "../steps/checks.js";
+import { checkColor, checkLayer, checkNumber, checkPath, invalid } from "../steps/checks.js";
 import { OVERLAYS } from "../steps/overlays.js";
 
 const VERSION = 2;
@@ -42,7 +42,10 @@ function checkPoint(point, name, size) {
   if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) checkNumber(reach, `${name}.reach`, 0, MAX_REACH);
 }
 
-function checkArea({ action, path, mask, color }, name) {
+function checkArea(area, name) {
+  const { action, path, mask, color, feather } = area;
+  checkLayer(area, name);
+  if (feather !== undefined && feather !== null) checkNumber(feather, `${name}.feather`, 0, Infinity);
   if (!AREA_ACTIONS.includes(action)) throw invalid(`${name}.action must be one of ${AREA_ACTIONS.join(", ")}, got ${JSON.stringify(action)}`);
   if ((action === "color") !== (color !== undefined)) throw invalid(`${name}.color '#rrggbb' is required if and only if action is 'color'`);
   if (color !== undefined) checkColor(color, `${name}.color`);
