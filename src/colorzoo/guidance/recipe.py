@@ -283,13 +283,11 @@ class Recipe:
 
     def shown(self) -> Self:
         """Return the recipe without the areas and overlays that are hidden or have no opacity."""
-        return replace(
-            self,
-            **{
-                name: tuple(item for item in getattr(self, name) if not item.hidden and item.opacity > 0)
-                for name in ("areas", *_OVERLAYS)
-            },
-        )
+        shown: dict[str, Any] = {
+            name: tuple(item for item in getattr(self, name) if not item.hidden and item.opacity > 0)
+            for name in ("areas", *_OVERLAYS)
+        }
+        return replace(self, **shown)
 
     def without_hints(self) -> Self:
         """Return the recipe without hints, areas, overlays and strength: as the model colors by itself."""

@@ -2,12 +2,12 @@
 
 import { requestClasses } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { settingCheck } from "./layout.js";
 import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
 import {
-  SELECTION_SIZES, addArea, areaName, className, deleteArea, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses, pickArea,
+  SELECTION_SIZES, addArea, areaName, changeArea, className, deleteArea, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses, pickArea,
   pickShape, pickedArea, pickedShape, resizeSelection, setAreaAction, setAreaLightness, setPaintedClass, shapeName, shapesOf, usesObjects,
 } from "./shapeedits.js";
 import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
@@ -175,22 +175,6 @@ function fillBox(pad, row, index) {
 const ACTION_LABELS = { color: "Give it a color", lock: "Lock it", gray: "Keep it gray", only: "Change only this", thing: "A thing of its own" };
 const ACTION_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this", thing: "Thing" };
 
-function createAreasPanel(pad) {
-  const words = h("p", { class: "cz-hint" });
-  const rows = h("ol", { class: "cz-hints", "aria-label": t("Areas") });
-  const lightness = createLightnessCheck(pad);
-  const el = section(t("Areas"), words, rows, lightness.el);
-  const update = () => {
-    const active = pad.ui.tool === "area";
-    show(el, active || pad.doc.areas.length > 0);
-    show(words, active);
-    setText(words, pad.ui.selection ? t("Shift adds to it, Ctrl takes away.") : clickOrTap("Click a thing, or draw around it roughly."));
-    syncList(rows, pad.doc.areas.length, () => areaRow(pad), (row, index) => fillArea(pad, row, index));
-    lightness.update();
-  };
-  return { el, update };
-}
-
 /** Actions for the selected object. @returns {import("./dom.js").Part} */
 function createSelectionPanel(pad) {
   const choose = (action) => button({ text: t(ACTION_LABELS[action]), label: t(ACTION_LABELS[action]), className: "cz-wide", onClick: () => addArea(pad, action) });
@@ -227,32 +211,64 @@ function objectText(pad) {
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }
 
-function areaRow(pad) {
-  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), h("span", { class: "cz-swatch" }));
+/** @returns {import("./dom.js").Part} what the selected area does */
+function createAreaDetails(pad) {
   const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
   select.addEventListener("change", () => setAreaAction(pad, Number(select.dataset.index), select.value));
-  const remove = button({ icon: "trash", label: "-", className: "cz-ghost cz-small", onClick: () => {} });
-  return h("li", { class: "cz-hint-row cz-area-row" }, main, select, remove);
+  const lightness = createLightnessCheck(pad);
+  const el = h("div", { class: "cz-layer-kind" }, select, lightness.el);
+  const update = () => {
+    const picked = pickedArea(pad);
+    show(el, picked !== null);
+    lightness.update();
+    if (!picked) return;
+    select.dataset.index = String(picked.index);
+    setAttr(select, "aria-label", t("Action of area {n}", { n: picked.index + 1 }));
+    if (select.value !== picked.area.action) select.value = picked.area.action;
+  };
+  return { el, update };
 }
 
-function fillArea(pad, row, index) {
-  const [main, select, remove] = row.children;
-  const area = pad.doc.areas[index];
-  const name = areaName(pad, index);
-  setText(main.firstElementChild, String(index + 1));
-  main.lastElementChild.style.background = area.color ?? "";
-  main.lastElementChild.style.visibility = area.color ? "" : "hidden";
-  setAttr(main, "aria-label", name);
-  setAttr(main, "aria-pressed", String(pickedArea(pad)?.index === index));
-  main.onclick = () => {
-    pickArea(pad, index);
-    pad.revealPlace(...areaCenter(area, pad.photo));
-  };
-  select.dataset.index = String(index);
-  setAttr(select, "aria-label", t("Action of area {n}", { n: index + 1 }));
-  if (select.value !== area.action) select.value = area.action;
-  flagButton(remove, false, null, ["trash", t("Delete area {n}", { n: index + 1 })], () => deleteArea(pad, index));
+const STAGES = ["thing", "color", "gray", "only", "lock"]; // in which areas apply; within one the order is that of the recipe
+const ORDERED = ["color", "lock"]; // actions of which the last one wins
+const MOST_FEATHER = 40; // pixels of the network
+
+/** @returns {import("./layers.js").Layer[]} */
+function layersOfAreas(pad) {
+  const { areas } = pad.doc;
+  const picked = pickedArea(pad);
+  const unit = pad.perNetworkPixel();
+  const numbers = STAGES.flatMap((action) => [...areas.keys()].filter((index) => areas[index].action === action));
+  return numbers.map((index) => {
+    const area = areas[index];
+    const { action, color = null, hidden = false, opacity = 1, feather = 0 } = area;
+    const n = index + 1;
+    const peers = ORDERED.includes(action) ? numbers.filter((other) => areas[other].action === action) : [index];
+    const at = peers.indexOf(index);
+    return {
+      label: t("area {n}", { n }), name: areaName(pad, index), title: t(ACTION_NAMES[action]), detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "), swatches: [color],
+      picked: picked?.index === index, hidden, opacity,
+      edge: {
+        value: Math.round(feather / unit), most: MOST_FEATHER, text: feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("follows the photo"),
+        patch: (value) => ({ feather: value > 0 ? Math.round(10 * value * unit) / 10 : undefined }),
+      },
+      above: peers[at + 1] ?? null, below: peers[at - 1] ?? null,
+      pick: () => {
+        pickArea(pad, index);
+        pad.revealPlace(...areaCenter(area, pad.photo));
+      },
+      change: (patch, label, done) => changeArea(pad, index, { ...pad.doc.areas[index], ...patch }, label, done),
+      move: (to) => {
+        pickArea(pad, to);
+        pad.edit({ ...pad.doc, areas: areas.with(index, areas[to]).with(to, area) }, t("move a layer"));
+      },
+      remove: () => deleteArea(pad, index),
+    };
+  });
 }
+
+/** @type {import("./layers.js").LayerKind} */
+const AREA_LAYERS = { layersOf: layersOfAreas, createDetails: createAreaDetails };
 
 /** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
 function createLightnessCheck(pad) {
@@ -267,4 +283,4 @@ function createLightnessCheck(pad) {
   return { el, update };
 }
 
-export { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel };
+export { AREA_LAYERS, createBoxesPanel, createClassesPanel, createSelectionPanel };
