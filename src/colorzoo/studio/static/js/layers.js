@@ -6,18 +6,20 @@
  *   edge: LayerEdge | null, above: number | null, below: number | null, pick: () => void, change: (patch: object, label: string, done: boolean) => void,
  *   move: (to: number) => void, remove: () => void}} Layer  label: its name within a sentence; above and below: numbers of the layers of its kind
  *   that it may change places with; a swatch without color is empty
- * @typedef {{layersOf: (pad: any) => Layer[], createDetails?: (pad: any, createSlider: any) => import("./dom.js").Part}} LayerKind
- *   its layers, the lowest first, and what else the selected one offers
+ * @typedef {{list: string, layersOf: (pad: any) => Layer[], createDetails?: (pad: any, createSlider: any) => import("./dom.js").Part}} LayerKind
+ *   its list in the recipe, its layers, the lowest first, and what else the selected one offers
  */
 
 import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { PAINT_LAYERS } from "./paintlayers.js";
 import { createSlider, flagButton } from "./panels.js";
-import { REPLACEMENT_LAYERS, pickedReplacement } from "./replacing.js";
-import { AREA_LAYERS } from "./shapepanels.js";
+import { pickedReplacement } from "./replacing.js";
+import { TOOLS } from "./tools.js";
+import { OVERLAYS } from "../steps/overlays.js";
 
-/** The lowest first. @type {LayerKind[]} */
-const LAYER_KINDS = [AREA_LAYERS, REPLACEMENT_LAYERS, PAINT_LAYERS];
+const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, the lowest first
+
+/** @type {LayerKind[]} */
+const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other) => APPLIED.indexOf(one.list) - APPLIED.indexOf(other.list));
 
 /** @returns {import("./dom.js").Part} */
 function createLayersPanel(pad) {

@@ -95,6 +95,6 @@ function layersOfPaint(pad) {
 }
 
 /** @type {import("./layers.js").LayerKind} */
-const PAINT_LAYERS = { layersOf: layersOfPaint };
+const PAINT_LAYERS = { list: "paint", layersOf: layersOfPaint };
 
 export { PAINT_LAYERS, deleteCoat, pickedCoat };

@@ -90,6 +90,6 @@ function layersOfReplacements(pad) {
 }
 
 /** @type {import("./layers.js").LayerKind} */
-const REPLACEMENT_LAYERS = { layersOf: layersOfReplacements, createDetails: createHueSliders };
+const REPLACEMENT_LAYERS = { list: "replacements", layersOf: layersOfReplacements, createDetails: createHueSliders };
 
 export { REPLACEMENT_LAYERS, changeReplacement, pickedReplacement, replaceColorAt };

@@ -7,10 +7,10 @@ import { settingCheck } from "./layout.js";
 import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
 import {
-  SELECTION_SIZES, addArea, areaName, changeArea, className, deleteArea, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses, pickArea,
-  pickShape, pickedArea, pickedShape, resizeSelection, setAreaAction, setAreaLightness, setPaintedClass, shapeName, shapesOf, usesObjects,
+  SELECTION_SIZES, addArea, className, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses,
+  pickShape, pickedShape, resizeSelection, setPaintedClass, shapeName, shapesOf, usesObjects,
 } from "./shapeedits.js";
-import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
+import { AREA_ACTIONS } from "./shapes.js";
 
 function createClassesPanel(pad) {
   const find = button({ text: t("Show kinds"), label: t("Show kinds"), className: "cz-wide", onClick: () => toggleClasses(pad) });
@@ -173,7 +173,6 @@ function fillBox(pad, row, index) {
 }
 
 const ACTION_LABELS = { color: "Give it a color", lock: "Lock it", gray: "Keep it gray", only: "Change only this", thing: "A thing of its own" };
-const ACTION_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this", thing: "Thing" };
 
 /** Actions for the selected object. @returns {import("./dom.js").Part} */
 function createSelectionPanel(pad) {
@@ -211,76 +210,4 @@ function objectText(pad) {
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }
 
-/** @returns {import("./dom.js").Part} what the selected area does */
-function createAreaDetails(pad) {
-  const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
-  select.addEventListener("change", () => setAreaAction(pad, Number(select.dataset.index), select.value));
-  const lightness = createLightnessCheck(pad);
-  const el = h("div", { class: "cz-layer-kind" }, select, lightness.el);
-  const update = () => {
-    const picked = pickedArea(pad);
-    show(el, picked !== null);
-    lightness.update();
-    if (!picked) return;
-    select.dataset.index = String(picked.index);
-    setAttr(select, "aria-label", t("Action of area {n}", { n: picked.index + 1 }));
-    if (select.value !== picked.area.action) select.value = picked.area.action;
-  };
-  return { el, update };
-}
-
-const STAGES = ["thing", "color", "gray", "only", "lock"]; // in which areas apply; within one the order is that of the recipe
-const ORDERED = ["color", "lock"]; // actions of which the last one wins
-const MOST_FEATHER = 40; // pixels of the network
-
-/** @returns {import("./layers.js").Layer[]} */
-function layersOfAreas(pad) {
-  const { areas } = pad.doc;
-  const picked = pickedArea(pad);
-  const unit = pad.perNetworkPixel();
-  const numbers = STAGES.flatMap((action) => [...areas.keys()].filter((index) => areas[index].action === action));
-  return numbers.map((index) => {
-    const area = areas[index];
-    const { action, color = null, hidden = false, opacity = 1, feather = 0 } = area;
-    const n = index + 1;
-    const peers = ORDERED.includes(action) ? numbers.filter((other) => areas[other].action === action) : [index];
-    const at = peers.indexOf(index);
-    return {
-      label: t("area {n}", { n }), name: areaName(pad, index), title: t(ACTION_NAMES[action]), detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "), swatches: [color],
-      picked: picked?.index === index, hidden, opacity,
-      edge: {
-        value: Math.round(feather / unit), most: MOST_FEATHER, text: feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("follows the photo"),
-        patch: (value) => ({ feather: value > 0 ? Math.round(10 * value * unit) / 10 : undefined }),
-      },
-      above: peers[at + 1] ?? null, below: peers[at - 1] ?? null,
-      pick: () => {
-        pickArea(pad, index);
-        pad.revealPlace(...areaCenter(area, pad.photo));
-      },
-      change: (patch, label, done) => changeArea(pad, index, { ...pad.doc.areas[index], ...patch }, label, done),
-      move: (to) => {
-        pickArea(pad, to);
-        pad.edit({ ...pad.doc, areas: areas.with(index, areas[to]).with(to, area) }, t("move a layer"));
-      },
-      remove: () => deleteArea(pad, index),
-    };
-  });
-}
-
-/** @type {import("./layers.js").LayerKind} */
-const AREA_LAYERS = { layersOf: layersOfAreas, createDetails: createAreaDetails };
-
-/** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
-function createLightnessCheck(pad) {
-  const box = h("input", { type: "checkbox" });
-  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Its lightness follows the color")));
-  box.addEventListener("change", () => setAreaLightness(pad, box.checked));
-  const update = () => {
-    const { area } = pickedArea(pad) ?? {};
-    show(el, area?.action === "color");
-    box.checked = Boolean(area && followsColor(area));
-  };
-  return { el, update };
-}
-
-export { AREA_LAYERS, createBoxesPanel, createClassesPanel, createSelectionPanel };
+export { createBoxesPanel, createClassesPanel, createSelectionPanel };
