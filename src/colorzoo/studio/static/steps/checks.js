@@ -31,8 +31,8 @@ function checkPath(path, name, least) {
 
 /** Check the fields of a layer: its opacity, and whether it is hidden. @param {any} layer @param {string} name in errors */
 function checkLayer({ opacity, hidden }, name) {
-  if (opacity !== undefined && opacity !== null) checkNumber(opacity, `${name}.opacity`, 0, 1);
-  if (![undefined, null, true, false].includes(hidden)) throw invalid(`${name}.hidden must be true or false, got ${JSON.stringify(hidden)}`);
+  if (opacity !== undefined) checkNumber(opacity, `${name}.opacity`, 0, 1);
+  if (![undefined, true, false].includes(hidden)) throw invalid(`${name}.hidden must be true or false, got ${JSON.stringify(hidden)}`);
 }
 
 export { RequestError, checkColor, checkLayer, checkNumber, checkPath, invalid };

@@ -111,7 +111,7 @@ function checkPaint(stroke, name) {
   if (stroke.size !== undefined) checkNumber(stroke.size, `${name}.size`, 0, Infinity);
   if (stroke.hardness !== undefined) checkNumber(stroke.hardness, `${name}.hardness`, 0, 1);
   checkLayer(stroke, name);
-  if (stroke.layer !== undefined && stroke.layer !== null && !(Number.isInteger(stroke.layer) && stroke.layer > 0)) throw invalid(`${name}.layer must be a whole number from 1, got ${JSON.stringify(stroke.layer)}`);
+  if (stroke.layer !== undefined && !(Number.isInteger(stroke.layer) && stroke.layer > 0)) throw invalid(`${name}.layer must be a whole number from 1, got ${JSON.stringify(stroke.layer)}`);
 }
 
 export { Painting, checkPaint, coatsOf };

@@ -45,7 +45,7 @@ function checkPoint(point, name, size) {
 function checkArea(area, name) {
   const { action, path, mask, color, feather } = area;
   checkLayer(area, name);
-  if (feather !== undefined && feather !== null) checkNumber(feather, `${name}.feather`, 0, Infinity);
+  if (feather !== undefined) checkNumber(feather, `${name}.feather`, 0, Infinity);
   if (!AREA_ACTIONS.includes(action)) throw invalid(`${name}.action must be one of ${AREA_ACTIONS.join(", ")}, got ${JSON.stringify(action)}`);
   if ((action === "color") !== (color !== undefined)) throw invalid(`${name}.color '#rrggbb' is required if and only if action is 'color'`);
   if (color !== undefined) checkColor(color, `${name}.color`);
