@@ -14,6 +14,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.area_masks import draw_areas
+from colorzoo.pictures.read import read_picture
 from inference.flood_model import SIDE, Flood, two_walls
 from tiny_model import gray_picture, tiny_model
 
@@ -67,6 +68,15 @@ def test_the_hidden_keep_their_place_in_a_recipe() -> None:
         assert (entry["hidden"], entry["opacity"]) == (True, 0.25)
     stroke = Recipe.from_json(changed("paint", layer=3)).to_dict()["paint"][0]
     assert (stroke["layer"], stroke.get("hidden")) == (3, None)
+
+
+def test_another_opacity_runs_no_network() -> None:
+    colorizer, picture = Colorizer(Warm(), device="cpu"), read_picture(two_walls(1))
+    counts = []
+    for opacity in (1, 0.6, 0.2):
+        colorizer.colorize(picture, Recipe.from_json({**POINT, **changed("color", opacity=opacity)}))
+        counts.append(len(Flood.runs))
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_the_lightness_of_an_area_follows_its_color_by_its_opacity() -> None:

@@ -309,6 +309,20 @@ CAUGHT_BY_LAYERS = (
         f"{SHOWN}::test_the_lightness_of_an_area_follows_its_color_by_its_opacity",
     ),
     (
+        AREAS,
+        "layers-things-opaque",
+        "torch.stack([each.area.opacity * each.share for each in drawn])",
+        "torch.stack([each.share for each in drawn])",
+        "tests/inference/test_area_answers.py::test_the_effect_of_a_box_has_the_opacity_of_its_area",
+    ),
+    (
+        PLAN,
+        "layers-opacity-runs-the-network",
+        "_drawn(job, opaque)",
+        "drawn",
+        f"{SHOWN}::test_another_opacity_runs_no_network",
+    ),
+    (
         REPLACING,
         "layers-replacement-opaque",
         "ab += replacement.opacity * share",
