@@ -40,6 +40,9 @@ FULL: dict[str, Any] = {
             "path": [[1.0, 2.0], [9.5, 2.0], [5.0, 8.0]],
             "color": "#c04020",
             "lightness": "color",
+            "opacity": 0.5,
+            "feather": 12.0,
+            "hidden": True,
         },
         {
             "action": "lock",
@@ -48,6 +51,20 @@ FULL: dict[str, Any] = {
             "made": {"by": "click", "at": [3, 4]},
             "name": "the cat",
         },
+    ],
+    "paint": [
+        {
+            "path": [[1.0, 2.0]],
+            "color": "#c04020",
+            "size": 3.0,
+            "hardness": 1.0,
+            "opacity": 0.5,
+            "layer": 2,
+            "hidden": True,
+        }
+    ],
+    "replacements": [
+        {"old": "#c04020", "new": "#2050c0", "range": 9.0, "fade": 5.0, "opacity": 0.5, "hidden": True}
     ],
     "exemplar": {"path": "look.jpg"},
     "classes": {"map": {"3": 7}},
@@ -104,6 +121,13 @@ WRONG = [
     ("areas[1].mask.runs", "1 -2 9"),
     ("areas[1].kept.low", [1, 2]),
     ("areas[1].made", "hand"),
+    ("areas[0].opacity", 1.5),
+    ("areas[0].feather", -1),
+    ("areas[0].hidden", 1),
+    ("paint[0].hidden", "yes"),
+    ("paint[0].layer", 0),
+    ("replacements[0].opacity", -0.1),
+    ("replacements[0].hidden", 0),
     ("exemplar.path", 5),
     ("statistics.saturation", 2),
     ("classes.map.3", "x"),

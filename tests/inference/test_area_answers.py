@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -72,6 +73,13 @@ def test_a_box_around_an_area_changes_nothing_outside_of_it() -> None:
     corners = Boxed.told[1]
     assert corners is not None
     torch.testing.assert_close(corners.corners[0], torch.tensor([[0.0, 0.0, 0.5, 1.0]]), atol=0.03, rtol=0)
+
+
+def test_the_effect_of_a_box_has_the_opacity_of_its_area() -> None:
+    colorizer = Colorizer(Boxed(), device="cpu")
+    plain, full = ab_of(colorizer), ab_of(colorizer, WALL)
+    quarter = ab_of(colorizer, replace(WALL, opacity=0.25))
+    torch.testing.assert_close(quarter, plain + 0.25 * (full - plain))
 
 
 def test_answers_with_area_boxes_are_remembered_and_plain_boxes_count_everywhere() -> None:

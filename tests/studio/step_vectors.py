@@ -79,20 +79,30 @@ _POINTS = [
 _STRENGTHS = (0.2, 0.9, 0.5, 0.2)
 _REPLACEMENTS = [
     {"old": "#a04030", "new": "#30a090", "range": 25},
-    {"old": "#3050a0", "new": "#8a8a8a", "fade": 50},
+    {"old": "#3050a0", "new": "#8a8a8a", "fade": 50, "opacity": 0.6},
+    {"old": "#3050a0", "new": "#20c020", "range": 90, "hidden": True},
 ]
 _PAINT = [
     {"path": [[10, 33], [29, 20], [33, 36]], "color": "#2060d0", "size": 6},
     {"path": [[20, 27], [25, 24]], "erase": True, "size": 5, "hardness": 1, "opacity": 0.7},
     {"path": [[49, 10]], "color": "#30a040", "size": 9, "hardness": 0, "opacity": 0.5},
+    {"path": [[5, 5], [14, 9]], "color": "#b02080", "size": 7, "opacity": 0.4, "layer": 1},
+    {"path": [[12, 3], [8, 12]], "color": "#b02080", "size": 5, "opacity": 0.4, "layer": 1},
+    {"path": [[40, 30]], "color": "#f0e010", "size": 20, "hidden": True},
 ]
 _RUNS = "9 3 9 3 16"  # of a mask of 8 x 5 places
 _AREAS = [
     {"action": "color", "path": [[3, 6], [30, 4], [26, 30], [8, 33]], "color": "#a03080"},
-    {"action": "color", "mask": {"width": 8, "height": 5, "runs": _RUNS}, "color": "#c0d040"},
-    {"action": "color", "path": [[30, 8], [52, 8], [52, 34]], "color": "#204060", "lightness": "color"},
-    {"action": "gray", "path": [[1, 30], [20, 30], [20, 39], [1, 39]]},
-    {"action": "lock", "path": [[36, 22], [54, 22], [45, 38]]},
+    {"action": "color", "mask": {"width": 8, "height": 5, "runs": _RUNS}, "color": "#c0d040", "opacity": 0.7},
+    {
+        "action": "color",
+        "path": [[30, 8], [52, 8], [52, 34]],
+        "color": "#204060",
+        "lightness": "color",
+        "feather": 7,
+    },
+    {"action": "gray", "path": [[1, 30], [20, 30], [20, 39], [1, 39]], "opacity": 0.5},
+    {"action": "lock", "path": [[36, 22], [54, 22], [45, 38]], "opacity": 0.8, "feather": 2},
     {"action": "only", "path": [[0, 0], [50, 0], [50, 40], [0, 40]]},
 ]
 _SHAPES = [
@@ -320,7 +330,7 @@ def _joining() -> Iterator[Vector]:
     above = {"points": {"points": _POINTS}, "overlays": {"paint": _PAINT, "replacements": _REPLACEMENTS}}
     base = {"ab": _flat(ab), "from": SIZE, "size": WHOLE, "lightness": _flat(lightness), "strength": 1.2}
     for name, recipe in above.items():
-        read = Recipe.from_json({**recipe, "strength": 1.2})
+        read = Recipe.from_json({**recipe, "strength": 1.2}).shown()
         corrections = correct_points(hints, ab, lightness, strength=1.2) if name == "points" else []
         levels = join_levels(lightness, ab, corrections, overlays_of(read, WHOLE[::-1], WHOLE))
         yield Vector(f"full_size.Joiner with {name}", base | {"recipe": recipe}, levels.ravel().tolist(), 1.0)

@@ -99,7 +99,7 @@ const STEPS = {
   "full_size.Joiner": ({ recipe, ab, from, size, lightness, strength }) => {
     const [map, small] = [floats(lightness), floats(ab)];
     const corrections = correctPoints(rasterize.hintsOf(recipe), small, from, size, (y, x) => map[y * size[1] + x], strength);
-    const joiner = new Joiner(small, from, size, corrections, overlaysOf(recipe, size, size, strength), new masks.ShiftedRows([], from, size));
+    const joiner = new Joiner(small, from, size, corrections, overlaysOf(recipe, { whole: size, size, strength, locked: null }), new masks.ShiftedRows([], from, size));
     const out = new Uint8Array(3 * size[0] * size[1]);
     for (let y = 0; y < size[0]; y += 1) joiner.write(y, map.subarray(y * size[1], (y + 1) * size[1]), out, 3 * y * size[1], 3);
     return out;

@@ -52,7 +52,7 @@ def areas(pad: BrowserPad) -> list[dict[str, Any]]:
 def choose(pad: BrowserPad, action: str) -> None:
     """Say what becomes of the selected thing."""
     pad.page.click(f"[data-area-action={action}]")
-    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li")
     pad.settle()
 
 
@@ -135,7 +135,7 @@ def test_locked_areas_keep_their_colors_when_points_are_added(pad: BrowserPad, t
 def test_areas_are_listed_changed_and_deleted(pad: BrowserPad) -> None:
     outline(pad)
     choose(pad, "gray")
-    rows = pad.page.locator("[aria-label='Areas'] li")
+    rows = pad.page.locator("[aria-label^='Layers'] li")
     assert rows.count() == 1
     assert rows.locator(".cz-hint-main").get_attribute("aria-pressed") == "true"
     pad.page.select_option("[aria-label='Action of area 1']", "only")
@@ -237,7 +237,7 @@ def test_an_area_is_made_by_keyboard_and_its_controls_have_names(pad: BrowserPad
     keys.press("Tab")
     keys.press("Tab")
     keys.press("Enter")
-    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li")
     pad.settle()
     assert [area["action"] for area in areas(pad)] == ["gray"]
     found = [
@@ -277,7 +277,7 @@ def test_an_unavailable_color_is_reported_and_the_lightness_can_follow(pad: Brow
     (point,) = pad.points()
     assert f"#0000ff cannot be shown at the lightness of this place; {point['color']}" in words.inner_text()
     words.locator("button").click()
-    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li")
     pad.settle()
     assert pad.points() == []
     assert (areas(pad)[0]["color"], areas(pad)[0]["lightness"]) == ("#0000ff", "color")

@@ -268,7 +268,7 @@ def test_a_plain_box_can_be_replaced_by_the_outline_later(pad: BrowserPad) -> No
     pad.settle()
     assert boxes(pad) == [(50, 30, 110, 90)]
     pad.page.click("[aria-label='Replace box 1 by the outline of the thing in it']")
-    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li")
     pad.settle()
     assert pad.recipe()["boxes"] == []
     assert [area["made"] for area in pad.recipe()["areas"]] == [{"by": "box"}]
@@ -282,7 +282,7 @@ def test_a_drawn_box_is_replaced_by_the_outline_of_its_object(
     pad.page.focus(".cz-stage")
     pad.page.keyboard.press("u")
     pad.drag((50, 30), (160, 120))
-    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li")
     pad.page.click("[data-action=undo]")
     assert "areas" not in pad.recipe(), "box and edges are one step"
     pad.page.click("[data-action=redo]")
@@ -304,7 +304,7 @@ def test_a_drawn_box_is_replaced_by_the_outline_of_its_object(
     assert not pad.page.is_visible("[data-area-action=thing]"), "this model does nothing with things"
     pad.model("su2020_small")
     pad.page.click("[data-area-action=thing]")
-    pad.page.wait_for_selector("[aria-label='Areas'] li:nth-child(2)")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li:nth-child(2)")
     pad.settle()
     assert pad.recipe()["areas"][1]["made"]["by"] == "outline"
 
@@ -363,7 +363,7 @@ def test_touch_draws_a_box(browser: Any, address: str, photo: Path) -> None:
         x, y = pad.place(*(place or (0, 0)))
         points = [] if place is None else [{"x": x, "y": y}]
         finger.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
-    pad.page.wait_for_selector("[aria-label='Areas'] li", state="attached")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li", state="attached")
     pad.settle()
     assert [area["made"] for area in pad.recipe()["areas"]] == [{"by": "box"}]
     assert pad.page.evaluate(check("SMALL_TARGETS"), 40) == []

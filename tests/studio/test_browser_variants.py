@@ -46,7 +46,7 @@ def ask(pad: BrowserPad) -> list[Any]:
 def test_an_area_takes_one_of_several_answers(pad: BrowserPad) -> None:
     pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
     pad.settle()
-    pad.page.click("[aria-label='Areas'] .cz-hint-main")
+    pad.page.click("[aria-label^='Layers'] .cz-hint-main")
     tiles = ask(pad)
     assert 2 <= len(tiles) <= 6
     means = [pad.page.query_selector_all("[data-role=variant] canvas")[i].evaluate(MEAN) for i in (0, 1)]

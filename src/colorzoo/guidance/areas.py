@@ -95,6 +95,10 @@ class Area:
         mask: Its pixels on a small copy of the picture, or None.
         color: ``#rrggbb`` for the action ``"color"``; else None.
         lightness: See `Lightness`.
+        opacity: Share of its effect, in [0, 1].
+        feather: Pixels of the original picture to both sides of its border over which it fades; 0 lets the
+            border follow the edges of the picture.
+        hidden: It has no effect.
         kept: Colors that ``"lock"`` keeps inside and ``"only"`` outside; None keeps those that the model
             gives without hints.
         made: How it was selected, as recorded by the program that did it.
@@ -106,6 +110,9 @@ class Area:
     mask: Mask | None = None
     color: str | None = None
     lightness: Lightness = "photo"
+    opacity: float = 1.0
+    feather: float = 0.0
+    hidden: bool = False
     kept: KeptColors | None = None
     made: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -135,6 +142,12 @@ class Area:
             found["color"] = self.color
         if self.lightness != "photo":
             found["lightness"] = self.lightness
+        if self.opacity != 1:
+            found["opacity"] = self.opacity
+        if self.feather > 0:
+            found["feather"] = self.feather
+        if self.hidden:
+            found["hidden"] = True
         if self.kept is not None:
             found["kept"] = {"png": self.kept.png, "low": list(self.kept.low), "step": list(self.kept.step)}
         return {**found, **({"made": dict(self.made)} if self.made else {})}
@@ -162,6 +175,9 @@ def parse_area(fields: Fields) -> Area:
         mask=mask,
         color=None if color is None else hex_color(color, f"{fields.name}.color"),
         lightness=cast(Lightness, _chosen(fields, "lightness", "photo", LIGHTNESSES)),
+        opacity=fields.number("opacity", 1.0, low=0, high=1),
+        feather=fields.number("feather", 0.0, low=0),
+        hidden=fields.flag("hidden"),
         kept=_parse_kept(fields),
         made=fields.child("made").rest(),
         extra=fields.rest(),

@@ -96,6 +96,13 @@ class Fields:
             raise GuidanceError(f"{self.name}.{key} is missing; expected a number.")
         return self._finite(key, value, -math.inf, math.inf)
 
+    def flag(self, key: str) -> bool:
+        """Take true or false, by default false."""
+        value = self.take(key)
+        if value is not None and not isinstance(value, bool):
+            raise self._wrong(key, "true or false", value)
+        return bool(value)
+
     def integer(self, key: str, default: int | None, *, low: int) -> int | None:
         """Take an integer of at least ``low``."""
         value = self.take(key)

@@ -27,6 +27,9 @@ class PaintStroke:
         size: Diameter of the brush in the same pixels.
         hardness: Share of its radius that has the full opacity, in [0, 1]; further out it fades.
         opacity: Share of the color, in [0, 1].
+        hidden: It has no effect.
+        layer: Number of the layer that the stroke is part of, or None. Strokes of a layer that follow each
+            other are laid as one coat, whose opacity is that of the first; the pad edits them as one.
         extra: Unknown fields.
     """
 
@@ -35,6 +38,8 @@ class PaintStroke:
     size: float = _SIZE
     hardness: float = _HARDNESS
     opacity: float = 1.0
+    hidden: bool = False
+    layer: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,7 +47,9 @@ class PaintStroke:
         what = {"erase": True} if self.color is None else {"color": self.color}
         path = [list(corner) for corner in self.path]
         sizes = {"size": self.size, "hardness": self.hardness, "opacity": self.opacity}
-        return {**self.extra, "path": path, **what, **sizes}
+        layer = {} if self.layer is None else {"layer": self.layer}
+        hidden = {"hidden": True} if self.hidden else {}
+        return {**self.extra, "path": path, **what, **sizes, **layer, **hidden}
 
 
 def parse_paint(fields: Fields) -> PaintStroke:
@@ -51,10 +58,8 @@ def parse_paint(fields: Fields) -> PaintStroke:
     Raises:
         GuidanceError: A field is wrong; the message names it.
     """
-    color, erases = fields.text("color", None), fields.take("erase")
-    if erases not in (None, True, False):
-        raise GuidanceError(f"{fields.name}.erase must be true or false, got {erases!r}.")
-    if bool(erases) == (color is not None):
+    color, erases = fields.text("color", None), fields.flag("erase")
+    if erases == (color is not None):
         raise GuidanceError(f"{fields.name} needs either a color '#rrggbb' or \"erase\": true.")
     return PaintStroke(
         path=fields.path("path"),
@@ -62,5 +67,7 @@ def parse_paint(fields: Fields) -> PaintStroke:
         size=fields.number("size", _SIZE, low=0),
         hardness=fields.number("hardness", _HARDNESS, low=0, high=1),
         opacity=fields.number("opacity", 1.0, low=0, high=1),
+        hidden=fields.flag("hidden"),
+        layer=fields.integer("layer", None, low=1),
         extra=fields.rest(),
     )

@@ -286,6 +286,19 @@ class Recipe:
         """True if it changes colors above the answer of the network."""
         return any(getattr(self, name) for name in _OVERLAYS)
 
+    def shown(self) -> Self:
+        """Return the recipe without the areas and overlays that are hidden or have no opacity."""
+        shown: dict[str, Any] = {
+            name: tuple(item for item in getattr(self, name) if not item.hidden and item.opacity > 0)
+            for name in ("areas", *_OVERLAYS)
+        }
+        return replace(self, **shown)
+
+    def without_hints(self) -> Self:
+        """Return the recipe without hints, areas, overlays and strength: as the model colors by itself."""
+        nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
+        return replace(self, strength=1.0, **nothing)
+
     def with_fields(
         self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
     ) -> Self:

@@ -31,6 +31,8 @@ class ColorReplacement:
         new: ``#rrggbb`` in its place; other colors of the range move by the same angle and factor of chroma.
         range: Angle in degrees to both sides of the old hue within which colors are replaced in full.
         fade: Further degrees over which that fades.
+        opacity: Share of the change, in [0, 1].
+        hidden: It has no effect.
         extra: Unknown fields.
     """
 
@@ -38,11 +40,15 @@ class ColorReplacement:
     new: str
     range: float = _RANGE
     fade: float = _FADE
+    opacity: float = 1.0
+    hidden: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the replacement as plain JSON types."""
-        return {**self.extra, "old": self.old, "new": self.new, "range": self.range, "fade": self.fade}
+        colors = {"old": self.old, "new": self.new, "range": self.range, "fade": self.fade}
+        opacity = {} if self.opacity == 1 else {"opacity": self.opacity}
+        return {**self.extra, **colors, **opacity, **({"hidden": True} if self.hidden else {})}
 
 
 def parse_replacement(fields: Fields) -> ColorReplacement:
@@ -60,6 +66,8 @@ def parse_replacement(fields: Fields) -> ColorReplacement:
         new,
         range=fields.number("range", _RANGE, low=0, high=_MOST),
         fade=fields.number("fade", _FADE, low=0, high=_MOST),
+        opacity=fields.number("opacity", 1.0, low=0, high=1),
+        hidden=fields.flag("hidden"),
         extra=fields.rest(),
     )
 

@@ -193,7 +193,7 @@ def make_job(
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     width, height = part.size
-    sized = replace(recipe, strength=strength, width=width, height=height)
+    sized = replace(recipe.shown(), strength=strength, width=width, height=height)
     return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)))
 
 

@@ -207,13 +207,16 @@ def _with_areas(job: Job, colors: Node[Colors]) -> Node[Colors]:
     if filled:
         drawn = _drawn(job, filled)
         inside = _points_inside(job, filled)
+        opaque = tuple(
+            replace(area, opacity=1.0) for area in filled
+        )  # else each opacity would run the network
         extent = extent_of(job, inside) if inside else _NOTHING
         colors = node(
             fill_areas,
             colors,
             lightness,
             drawn,
-            _seeded(job, drawn),
+            _seeded(job, _drawn(job, opaque)),
             extent,
             strengths=tuple(hint.strength for hint in inside),
         )

@@ -339,7 +339,7 @@ def _select(ctx: Context) -> Iterator[Message]:
     """Select the object at a place, or inside of a rough outline."""
     fields = ctx.message.fields()
     size = fields.number("size", 1.0, low=0.1, high=10)
-    request = ctx.pad_request(regions.without_hints(ctx.recipe()))
+    request = ctx.pad_request(ctx.recipe().without_hints())
     if ctx.message.body.get("path") is not None:
         path = tuple(_inner(request, corner) for corner in fields.path("path"))
         if len(path) < _LEAST_CORNERS:

@@ -18,7 +18,7 @@ from torch import Tensor
 from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Mask, PointHint, Recipe
+from colorzoo.guidance import Area, Mask, PointHint
 from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.plan import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
@@ -148,13 +148,6 @@ def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], siz
     )
 
 
-def without_hints(recipe: Recipe) -> Recipe:
-    """Return a recipe without hints and areas: selections look at the model's own colors."""
-    return replace(
-        recipe, points=(), scribbles=(), regions=(), areas=(), paint=(), replacements=(), strength=1.0
-    )
-
-
 def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
     """Return a mask of the whole photo as areas of recipes have it."""
     if request.photo.window is not None:
@@ -173,7 +166,9 @@ def locked_colors(request: PadRequest, result: NetworkAnswer, area: Area) -> dic
     """
     lightness = request.lightness()
     others = (
-        [other for other in request.recipe.areas if other.action == "only"] if area.action == "only" else []
+        [other for other in request.recipe.shown().areas if other.action == "only"]
+        if area.action == "only"
+        else []
     )
     share = locked_share(
         draw_areas(lightness, areas=[*others, area], picture_size=request.photo.size), area.action

@@ -265,9 +265,13 @@ CAUGHT_BY_COLORS = {
     ),
     PAINTING: (
         ("painting-strength-ignored", " * self.strength", ""),
-        ("painting-opacity-ignored", "(stroke.opacity * share", "(share"),
+        ("painting-opacity-ignored", "from_numpy(coat[0].opacity * cover)", "from_numpy(cover)"),
         ("painting-hardness-ignored", "stroke.hardness * radius,", "0.0 * radius,"),
-        ("painting-erases-to-gray", "color = below[:, rows, columns]", "color = 0 * below[:, rows, columns]"),
+        (
+            "painting-erases-to-gray",
+            "wanted = below[:, rows, columns]",
+            "wanted = 0 * below[:, rows, columns]",
+        ),
     ),
     LIGHTNESS: (
         ("lightness-constant-table", "_LIGHTNESSES = 201", "_LIGHTNESSES = 3"),
@@ -275,6 +279,99 @@ CAUGHT_BY_COLORS = {
     ),
     COLORS: (("colors-painted-lightness-lost", "return Colors(ab, painted)", "return Colors(ab)"),),
 }
+
+SHOWN = "tests/inference/test_shown.py"
+OPACITY = f"{SHOWN}::test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share"
+# file, name, anchor, replacement, test
+CAUGHT_BY_LAYERS = (
+    (
+        JOB,
+        "layers-hidden-count",
+        "replace(recipe.shown(), strength",
+        "replace(recipe, strength",
+        f"{OPACITY}[paint]",
+    ),
+    (
+        AREAS,
+        "layers-color-opaque",
+        "each.area.opacity * each.share * (1",
+        "each.share * (1",
+        f"{OPACITY}[color]",
+    ),
+    (AREAS, "layers-gray-opaque", "None, each.area.opacity *", "None, 1 *", f"{OPACITY}[gray]"),
+    (AREAS, "layers-lock-opaque", "each.area, each.area.opacity *", "each.area, 1 *", f"{OPACITY}[lock]"),
+    (AREAS, "layers-only-opaque", "opacity * locked_share(only", "locked_share(only", f"{OPACITY}[only]"),
+    (
+        AREAS,
+        "layers-lightness-opaque",
+        "(each.matte, each.area.opacity * units)",
+        "(each.matte, units)",
+        f"{SHOWN}::test_the_lightness_of_an_area_follows_its_color_by_its_opacity",
+    ),
+    (
+        AREAS,
+        "layers-things-opaque",
+        "torch.stack([each.area.opacity * each.share for each in drawn])",
+        "torch.stack([each.share for each in drawn])",
+        "tests/inference/test_area_answers.py::test_the_effect_of_a_box_has_the_opacity_of_its_area",
+    ),
+    (
+        PLAN,
+        "layers-opacity-runs-the-network",
+        "_drawn(job, opaque)",
+        "drawn",
+        f"{SHOWN}::test_another_opacity_runs_no_network",
+    ),
+    (
+        REPLACING,
+        "layers-replacement-opaque",
+        "ab += replacement.opacity * share",
+        "ab += share",
+        f"{OPACITY}[replacements]",
+    ),
+    (
+        MASKS,
+        "layers-feather-in-pixels-of-the-network",
+        "area.feather * size[1] / picture_size[0]",
+        "area.feather",
+        f"{SHOWN}::test_a_feathered_border_fades_to_both_sides[10]",
+    ),
+    (
+        MASKS,
+        "layers-feather-keeps-edges",
+        "Matte(torch.zeros_like(share), torch",
+        "Matte(0.01 * torch.ones_like(share), torch",
+        f"{SHOWN}::test_a_feathered_border_fades_to_both_sides[24]",
+    ),
+    (
+        MASKS,
+        "layers-feather-of-one-pass",
+        "for reach in (cells // 2, cells - cells // 2):",
+        "for reach in (cells // 2,):",
+        f"{SHOWN}::test_a_feathered_border_fades_to_both_sides[24]",
+    ),
+    (
+        PAINTING,
+        "layers-strokes-apart",
+        "number if each.layer is None else -each.layer",
+        "number",
+        f"{SHOWN}::test_strokes_of_a_layer_are_one_coat",
+    ),
+    (
+        PAINTING,
+        "layers-all-strokes-one-coat",
+        "number if each.layer is None else -each.layer",
+        "0 if each.layer is None else -each.layer",
+        f"{SHOWN}::test_strokes_of_a_layer_are_one_coat",
+    ),
+    (
+        PAINTING,
+        "layers-coats-of-any-color",
+        "-each.layer, each.color)",
+        "-each.layer, 0)",
+        f"{SHOWN}::test_other_colors_end_a_coat",
+    ),
+)
 
 CAUGHT_BY_FRAMES = (
     ("frame-constant-longest", "_LONGEST = 512", "_LONGEST = 64"),
@@ -289,5 +386,6 @@ MUTANTS = (
         for file, rows in CAUGHT_BY_COLORS.items()
         for name, old, new in rows
     ),
+    *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_LAYERS),
     *(Mutant(name, FRAME, old, new, FRAMES) for name, old, new in CAUGHT_BY_FRAMES),
 )

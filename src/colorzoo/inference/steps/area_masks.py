@@ -142,6 +142,9 @@ def draw_areas(
     drawn = []
     for area in areas:
         matte = fit_matte(area_map(area, picture_size, size), lightness)
+        if area.feather > 0:
+            cells = max(1, int(area.feather * size[1] / picture_size[0] + 0.5))
+            matte = feather(matte.at(lightness[0, 0]), cells)
         drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
     return tuple(drawn)
 
@@ -191,6 +194,18 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
     slope = covariance / (variance + MASKS.slack)
     offset = level - slope * center
     return Matte(*(torch.from_numpy(mean(part)).float() for part in (slope, offset)))
+
+
+def feather(share: Tensor, cells: int) -> Matte:
+    """Return a mask that fades over so many cells to both sides of the border of another one, ``(h, w)``.
+
+    It no longer follows the edges of the picture.
+    """
+    faded = share.double().numpy()
+    for reach in (cells // 2, cells - cells // 2):
+        side = 2 * reach + 1
+        faded = np.asarray(cv2.blur(faded, (side, side), borderType=cv2.BORDER_REFLECT))
+    return Matte(torch.zeros_like(share), torch.from_numpy(faded).float())
 
 
 def _settled(share: Tensor) -> Tensor:

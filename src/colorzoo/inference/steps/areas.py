@@ -125,7 +125,7 @@ def fill_areas(
         inside = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
         if seeded is not None and each.area.lightness == "photo":
             inside = AREAS.fill * inside + (1 - AREAS.fill) * seeded[0]
-        ab = ab + each.share * (1 - precedence) * (inside - ab)
+        ab = ab + each.area.opacity * each.share * (1 - precedence) * (inside - ab)
     return replace(colors, ab=ab, shift=shift)
 
 
@@ -187,7 +187,7 @@ def stroke_things(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scri
 
 def restrict_to_things(boxed: Prediction, plain: Prediction, drawn: Sequence[DrawnArea]) -> Prediction:
     """Restrict the effect of boxes around areas to the areas."""
-    share = torch.stack([each.share for each in drawn]).amax(dim=0)[None, None]
+    share = torch.stack([each.area.opacity * each.share for each in drawn]).amax(dim=0)[None, None]
     return boxed.with_colors(plain.colors + share * (boxed.colors - plain.colors))
 
 
@@ -201,7 +201,8 @@ def _lightness_shift(drawn: Sequence[DrawnArea], lightness: Tensor) -> Lightness
         inside = each.share > _HALF
         if each.area.lightness == "color" and inside.any():
             middle = lightness[0, 0][inside].median()
-            parts.append((each.matte, float(color_lab(cast(str, each.area.color))[0] - middle)))
+            units = float(color_lab(cast(str, each.area.color))[0] - middle)
+            parts.append((each.matte, each.area.opacity * units))
     return LightnessShift(tuple(parts)) if parts else None
 
 
@@ -243,14 +244,15 @@ def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
     """Yield areas and their locked shares, the strongest last: gray (no area), ``only``, then each lock."""
     for each in drawn:
         if each.area.action == "gray":
-            yield None, each.share
+            yield None, each.area.opacity * each.share
     only = [each for each in drawn if each.area.action == "only"]
     if only:
         stored = [each.area for each in only if each.area.kept is not None]
-        yield stored[-1] if stored else only[-1].area, locked_share(only, "only")
+        opacity = max(each.area.opacity for each in only)
+        yield stored[-1] if stored else only[-1].area, opacity * locked_share(only, "only")
     for each in drawn:
         if each.area.action == "lock":
-            yield each.area, locked_share([each], "lock")
+            yield each.area, each.area.opacity * locked_share([each], "lock")
 
 
 def _bounding_box(inside: Tensor) -> Tensor:

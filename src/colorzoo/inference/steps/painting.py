@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -12,6 +14,8 @@ from torch import Tensor
 from colorzoo.guidance import PaintStroke
 from colorzoo.inference.steps.lightness import ab_in_light
 from colorzoo.inference.steps.reach import Map
+
+Cover = tuple[slice, slice, Map]
 
 
 @dataclass(frozen=True)
@@ -41,22 +45,48 @@ class Painting:
         scale = self.picture_size[0] / self.shape[1], self.picture_size[1] / self.shape[0]
         erases = any(stroke.color is None for stroke in self.strokes)
         below = ab.clone() if erases else ab
-        for stroke in self.strokes:
-            rows, columns, share = _share(stroke, scale, (first, first + ab.shape[1]), ab.shape[2])
-            if share.size == 0:
+        for coat in _coats(self.strokes):
+            covers = [_cover(stroke, scale, (first, first + ab.shape[1]), ab.shape[2]) for stroke in coat]
+            covers = [each for each in covers if each[2].size]
+            if not covers:
                 continue
-            part = ab[:, rows, columns]
-            if stroke.color is None:
-                color = below[:, rows, columns]
+            rows, columns, cover = _joined(covers)
+            part, color = ab[:, rows, columns], coat[0].color
+            if color is None:
+                wanted = below[:, rows, columns]
             else:
-                color = ab_in_light(stroke.color, lightness[rows, columns]) * self.strength
-            part += torch.from_numpy(share) * (color - part)
+                wanted = ab_in_light(color, lightness[rows, columns]) * self.strength
+            part += torch.from_numpy(coat[0].opacity * cover) * (wanted - part)
 
 
-def _share(
-    stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int], width: int
-) -> tuple[slice, slice, Map]:
-    """Return the rows of a band and the columns that a stroke may cover, and its share of them.
+def _coats(strokes: Sequence[PaintStroke]) -> Iterator[tuple[PaintStroke, ...]]:
+    """Yield the strokes that are laid as one: those of a layer that follow each other, or one alone."""
+    keys = (
+        (number if each.layer is None else -each.layer, each.color) for number, each in enumerate(strokes)
+    )
+    for _, run in groupby(zip(keys, strokes, strict=True), key=itemgetter(0)):
+        yield tuple(stroke for _, stroke in run)
+
+
+def _joined(covers: Sequence[Cover]) -> Cover:
+    """Return rows, columns and share of what strokes cover together."""
+    if len(covers) == 1:
+        return covers[0]
+    rows, columns = (
+        slice(min(each.start for each in some), max(each.stop for each in some))
+        for some in zip(*(each[:2] for each in covers), strict=True)
+    )
+    bare = np.ones((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    for down, across, share in covers:
+        bare[
+            down.start - rows.start : down.stop - rows.start,
+            across.start - columns.start : across.stop - columns.start,
+        ] *= 1 - share
+    return rows, columns, 1 - bare
+
+
+def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int], width: int) -> Cover:
+    """Return the rows of a band and the columns that a stroke may cover, and the share that it covers there.
 
     Args:
         stroke: The stroke.
@@ -77,7 +107,7 @@ def _share(
             _approach(squared, (start, end), outer, scale, (rows, columns))
     away = (outer - np.sqrt(squared)) / (outer - inner)
     share = np.clip(away, 0, 1, out=away)
-    covered: Map = (stroke.opacity * share * share * (3 - 2 * share)).astype(np.float32)
+    covered: Map = (share * share * (3 - 2 * share)).astype(np.float32)
     return slice(rows.start - band[0], rows.stop - band[0]), columns, covered
 
 

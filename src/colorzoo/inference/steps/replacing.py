@@ -70,7 +70,7 @@ def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
     turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
     cosine, sine = factor * math.cos(turn), factor * math.sin(turn)
     turned = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
-    ab += share * (turned - ab)
+    ab += replacement.opacity * share * (turned - ab)
 
 
 def _smooth(share: Tensor) -> Tensor:

@@ -4,13 +4,7 @@
  * @typedef {{message: any, buffers: Uint8Array[]}} Answer
  */
 
-/** An error reported by the backend, with a message for the user. */
-class RequestError extends Error {
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
+import { RequestError } from "../steps/checks.js";
 
 const EARLY_DELAY = 80; // ms without movement after which a drag is likely to end here
 

@@ -6,6 +6,7 @@ import { t } from "./dom.js";
 import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag } from "./edits.js";
 import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { stepBrush } from "./painting.js";
+import { pickedCoat } from "./paintlayers.js";
 import { pickedArea, pickedShape } from "./shapeedits.js";
 import { paneSize } from "./stage.js";
 import { NO_DRAG, change } from "./state.js";
@@ -132,6 +133,7 @@ function escape(pad) {
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
   else if (ui.shape) pad.set({ shape: null });
   else if (ui.area !== null) pad.set({ area: null });
+  else if (pickedCoat(pad)) pad.set({ coat: null });
   else selectPoint(pad, null);
 }
 

@@ -81,6 +81,7 @@ const ICONS = {
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5m11-5v5h-5",
   copy: "M9 9h11v11H9ZM5 15H4V4h11v1",
   down: "m6 9.500 6 6 6-6",
+  up: "m6 14.500 6-6 6 6",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   more: "M5 12h.01M12 12h.01M19 12h.01",

@@ -6,6 +6,7 @@ import {
   changePoint, clampShift, hintNumber, isStroke, listedHint, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
 } from "./document.js";
 import { t } from "./dom.js";
+import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { pixelAt } from "./pixels.js";
 import { changeReplacement, pickedReplacement } from "./replacing.js";
 import { areaTarget, deleteArea, deleteShape, pickedArea, pickedShape, setAreaColor } from "./shapeedits.js";
@@ -196,8 +197,10 @@ function deleteSelected(pad) {
   } else {
     const shape = pickedShape(pad);
     const area = pickedArea(pad);
+    const coat = pickedCoat(pad);
     if (shape) deleteShape(pad, shape.kind, shape.index);
     else if (area) deleteArea(pad, area.index);
+    else if (coat) deleteCoat(pad, coat.index);
   }
 }
 

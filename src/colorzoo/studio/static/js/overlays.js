@@ -224,7 +224,7 @@ function drawAreas(context, pad, toStage) {
   const active = ui.tool === "area";
   doc.areas.forEach((area, index) => {
     const strong = picked?.index === index;
-    if (strong ? ui.judging : !active) return;
+    if (strong ? ui.judging : !active || area.hidden) return;
     drawArea(context, pad, area, toStage, strong ? 1 : FAINT, false);
     drawLabel(context, ...toStage(...areaCenter(area, pad.photo)), String(index + 1));
   });

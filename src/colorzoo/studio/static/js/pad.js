@@ -15,12 +15,12 @@ import { selectPoint, startSmall } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { createFramePanel, insideOf } from "./frames.js";
 import { createHistoryPanel } from "./historypanel.js";
+import { createLayersPanel } from "./layers.js";
 import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
-import { createReplacePanel } from "./replacing.js";
-import { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
+import { createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { change, initialSession, initialUi, readOnly } from "./state.js";
 import { TabLocks, loadSettings, saveSettings } from "./storage.js";
@@ -215,7 +215,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.#history = new History(doc, past, future);
     this.set({
-      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null, areaStroke: null,
+      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -464,9 +464,8 @@ function buildPage(pad) {
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
   const brushPanel = () => createPaintPanel(pad, createSlider);
-  const replacePanel = () => createReplacePanel(pad, createSlider);
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, replacePanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);

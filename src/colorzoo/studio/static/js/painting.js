@@ -51,7 +51,7 @@ function continuePaint(pad, place) {
 /** Add the drawn stroke to the document; it is shown over the picture until the answer has it. */
 function endPaint(pad) {
   const { painting } = pad.ui;
-  change(pad.ui, { painting: null });
+  change(pad.ui, { painting: null, coat: null });
   if (!painting) return;
   const stroke = finishedPaint(painting);
   change(pad.ui, { freshPaint: [...pad.ui.freshPaint, stroke] });

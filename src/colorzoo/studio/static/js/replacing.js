@@ -1,14 +1,14 @@
-/** Colors that are replaced everywhere: their tool, and their panel. */
+/** Colors that are replaced everywhere: their tool, and their layers. */
 
 import { rgbToAb, rgbToHex } from "./color.js";
-import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { LEAST_CHROMA } from "./paintstrokes.js";
+import { h, show, t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
+import { LEAST_CHROMA } from "../steps/replacing.js";
 
 const USUAL_HUES = { range: 20, fade: 20 }; // degrees
 const MOST_HUES = 90;
 
-/** @returns {{replacement: import("./paintstrokes.js").Replacement, index: number} | null} the selected one, while the tool is in use */
+/** @returns {{replacement: import("../steps/replacing.js").Replacement, index: number} | null} the selected one, while the tool is in use */
 function pickedReplacement(pad) {
   const index = Math.min(pad.ui.replacing ?? Infinity, pad.doc.replacements.length - 1);
   return pad.ui.tool === "replace" && index >= 0 ? { replacement: pad.doc.replacements[index], index } : null;
@@ -29,7 +29,7 @@ function replaceColorAt(pad, [x, y]) {
   pad.announce(t("{hex} will be replaced. Choose the color in its place.", { hex }));
 }
 
-/** Change the selected replacement. @param {Partial<import("./paintstrokes.js").Replacement>} change @param {boolean} done false during a drag */
+/** Change the selected replacement. @param {Partial<import("../steps/replacing.js").Replacement>} change @param {boolean} done false during a drag */
 function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
@@ -46,49 +46,50 @@ function deleteReplacement(pad, index) {
   pad.edit({ ...pad.doc, replacements: pad.doc.replacements.toSpliced(index, 1) }, t("delete replaced color"));
 }
 
-/** @returns {import("./dom.js").Part} list of the replaced colors, and how far around its hue the selected one goes */
-function createReplacePanel(pad, createSlider) {
-  const words = h("p", { class: "cz-hint" });
-  const rows = h("ol", { class: "cz-hints", "aria-label": t("Replaced colors") });
+/** @returns {import("./dom.js").Part} how far around its hue the selected one goes */
+function createHueSliders(pad, createSlider) {
   const sliders = [["range", t("Range of hue")], ["fade", t("Soft edge")]].map(([name, label]) => ({ name, ...createSlider(label, 0, MOST_HUES, (value, done) => changeReplacement(pad, { [name]: value }, done)) }));
-  const el = section(t("Replace a color everywhere"), words, rows, ...sliders.map((slider) => slider.el));
+  const el = h("div", { class: "cz-layer-kind" }, ...sliders.map((slider) => slider.el));
   const update = () => {
-    const { replacements } = pad.doc;
     const picked = pickedReplacement(pad);
-    show(el, Boolean(pad.photo) && (pad.ui.tool === "replace" || replacements.length > 0));
-    setText(words, picked ? t("Choose the new color above; shades of it move along.") : clickOrTap("Click a color in the picture."));
-    show(words, pad.ui.tool === "replace");
-    syncList(rows, replacements.length, () => replacementRow(), (row, index) => fillReplacement(pad, row, index, picked));
-    for (const slider of sliders) {
-      show(slider.el, picked !== null);
-      if (picked) slider.update(Math.round(picked.replacement[slider.name]), false, `${Math.round(picked.replacement[slider.name])}°`);
-    }
+    show(el, picked !== null);
+    if (!picked) return;
+    for (const slider of sliders) slider.update(Math.round(picked.replacement[slider.name]), false, `${Math.round(picked.replacement[slider.name])}°`);
   };
   return { el, update };
 }
 
-function replacementRow() {
-  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-swatch" }), h("span", { "aria-hidden": "true" }, "→"), h("span", { class: "cz-swatch" }), h("span", { class: "cz-hint-words" }, h("span"), h("small")));
-  return h("li", { class: "cz-hint-row" }, main, button({ icon: "trash", label: "-", className: "cz-ghost cz-small", onClick: () => {} }));
+/** @returns {import("./layers.js").Layer[]} */
+function layersOfReplacements(pad) {
+  const { replacements } = pad.doc;
+  const picked = pickedReplacement(pad);
+  return replacements.map((replacement, index) => {
+    const { old, new: wanted, hidden = false, opacity = 1 } = replacement;
+    const n = index + 1;
+    const pick = (place) => {
+      if (pad.ui.tool !== "replace") pad.setTool("replace");
+      pad.set({ replacing: place });
+    };
+    return {
+      label: t("replacement {n}", { n }), name: t("Replacement {n}: {new} for {old}", { n, new: wanted, old }), title: t("Replaced color"), detail: t("{old} to {new}", { old, new: wanted }),
+      swatches: [old, wanted], picked: picked?.index === index, hidden, opacity, edge: null,
+      above: index + 1 < replacements.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
+      pick: () => pick(index),
+      change: (patch, label, done) => {
+        const doc = { ...pad.doc, replacements: pad.doc.replacements.with(index, { ...pad.doc.replacements[index], ...patch }) };
+        if (done) pad.edit(doc, label);
+        else pad.preview(doc);
+      },
+      move: (to) => {
+        pick(to);
+        pad.edit({ ...pad.doc, replacements: replacements.with(index, replacements[to]).with(to, replacement) }, t("move a layer"));
+      },
+      remove: () => deleteReplacement(pad, index),
+    };
+  });
 }
 
-function fillReplacement(pad, row, index, picked) {
-  const [main, remove] = row.children;
-  const [oldSwatch, , newSwatch, words] = main.children;
-  const { old, new: wanted } = pad.doc.replacements[index];
-  oldSwatch.style.background = old;
-  newSwatch.style.background = wanted;
-  setText(words.firstChild, wanted);
-  setText(words.lastChild, t("for {old}", { old }));
-  setAttr(main, "aria-label", t("Replacement {n}: {new} for {old}", { n: index + 1, new: wanted, old }));
-  setAttr(main, "aria-pressed", String(picked?.index === index));
-  main.onclick = () => {
-    if (pad.ui.tool !== "replace") pad.setTool("replace");
-    pad.set({ replacing: index });
-  };
-  setAttr(remove, "aria-label", t("Delete replacement {n}", { n: index + 1 }));
-  setAttr(remove, "title", t("Delete replacement {n}", { n: index + 1 }));
-  remove.onclick = () => deleteReplacement(pad, index);
-}
+/** @type {import("./layers.js").LayerKind} */
+const REPLACEMENT_LAYERS = { list: "replacements", layersOf: layersOfReplacements, createDetails: createHueSliders };
 
-export { changeReplacement, createReplacePanel, pickedReplacement, replaceColorAt };
+export { REPLACEMENT_LAYERS, changeReplacement, pickedReplacement, replaceColorAt };

@@ -328,7 +328,7 @@ function areaTarget(pad) {
 }
 
 export {
-  SELECTION_SIZES, addArea, addObjectInBox, addShape, areaName, areaTarget, brushArea, className, deleteArea, deleteShape, followColorThere, followEdges,
+  SELECTION_SIZES, addArea, addObjectInBox, addShape, areaName, areaTarget, brushArea, changeArea, className, deleteArea, deleteShape, followColorThere, followEdges,
   isPicked, keepOutline, moveShape, paintClass, paintableClasses, pickArea, pickShape, pickedArea, pickedShape, previewShape, resizeSelection, selectObject,
   setAreaAction, setAreaColor, setAreaLightness, setPaintedClass, shapeName, shapesOf, useClass, usesObjects, usesShapes,
 };

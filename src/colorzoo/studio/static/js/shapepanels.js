@@ -2,15 +2,15 @@
 
 import { requestClasses } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { settingCheck } from "./layout.js";
 import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
 import {
-  SELECTION_SIZES, addArea, areaName, className, deleteArea, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses, pickArea,
-  pickShape, pickedArea, pickedShape, resizeSelection, setAreaAction, setAreaLightness, setPaintedClass, shapeName, shapesOf, usesObjects,
+  SELECTION_SIZES, addArea, className, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses,
+  pickShape, pickedShape, resizeSelection, setPaintedClass, shapeName, shapesOf, usesObjects,
 } from "./shapeedits.js";
-import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
+import { AREA_ACTIONS } from "./shapes.js";
 
 function createClassesPanel(pad) {
   const find = button({ text: t("Show kinds"), label: t("Show kinds"), className: "cz-wide", onClick: () => toggleClasses(pad) });
@@ -173,23 +173,6 @@ function fillBox(pad, row, index) {
 }
 
 const ACTION_LABELS = { color: "Give it a color", lock: "Lock it", gray: "Keep it gray", only: "Change only this", thing: "A thing of its own" };
-const ACTION_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this", thing: "Thing" };
-
-function createAreasPanel(pad) {
-  const words = h("p", { class: "cz-hint" });
-  const rows = h("ol", { class: "cz-hints", "aria-label": t("Areas") });
-  const lightness = createLightnessCheck(pad);
-  const el = section(t("Areas"), words, rows, lightness.el);
-  const update = () => {
-    const active = pad.ui.tool === "area";
-    show(el, active || pad.doc.areas.length > 0);
-    show(words, active);
-    setText(words, pad.ui.selection ? t("Shift adds to it, Ctrl takes away.") : clickOrTap("Click a thing, or draw around it roughly."));
-    syncList(rows, pad.doc.areas.length, () => areaRow(pad), (row, index) => fillArea(pad, row, index));
-    lightness.update();
-  };
-  return { el, update };
-}
 
 /** Actions for the selected object. @returns {import("./dom.js").Part} */
 function createSelectionPanel(pad) {
@@ -227,44 +210,4 @@ function objectText(pad) {
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }
 
-function areaRow(pad) {
-  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), h("span", { class: "cz-swatch" }));
-  const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
-  select.addEventListener("change", () => setAreaAction(pad, Number(select.dataset.index), select.value));
-  const remove = button({ icon: "trash", label: "-", className: "cz-ghost cz-small", onClick: () => {} });
-  return h("li", { class: "cz-hint-row cz-area-row" }, main, select, remove);
-}
-
-function fillArea(pad, row, index) {
-  const [main, select, remove] = row.children;
-  const area = pad.doc.areas[index];
-  const name = areaName(pad, index);
-  setText(main.firstElementChild, String(index + 1));
-  main.lastElementChild.style.background = area.color ?? "";
-  main.lastElementChild.style.visibility = area.color ? "" : "hidden";
-  setAttr(main, "aria-label", name);
-  setAttr(main, "aria-pressed", String(pickedArea(pad)?.index === index));
-  main.onclick = () => {
-    pickArea(pad, index);
-    pad.revealPlace(...areaCenter(area, pad.photo));
-  };
-  select.dataset.index = String(index);
-  setAttr(select, "aria-label", t("Action of area {n}", { n: index + 1 }));
-  if (select.value !== area.action) select.value = area.action;
-  flagButton(remove, false, null, ["trash", t("Delete area {n}", { n: index + 1 })], () => deleteArea(pad, index));
-}
-
-/** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
-function createLightnessCheck(pad) {
-  const box = h("input", { type: "checkbox" });
-  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Its lightness follows the color")));
-  box.addEventListener("change", () => setAreaLightness(pad, box.checked));
-  const update = () => {
-    const { area } = pickedArea(pad) ?? {};
-    show(el, area?.action === "color");
-    box.checked = Boolean(area && followsColor(area));
-  };
-  return { el, update };
-}
-
-export { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel };
+export { createBoxesPanel, createClassesPanel, createSelectionPanel };

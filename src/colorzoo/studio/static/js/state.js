@@ -40,8 +40,8 @@ function initialUi(settings) {
     brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [], framing: null,
     // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
     areaBrush: null, areaStroke: null,
-    // the selected replaced color
-    replacing: null,
+    // the selected replaced color, and the selected coat of paint
+    replacing: null, coat: null,
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
     scribblePreview: null, answered: null, unavailableColor: null, variants: null,

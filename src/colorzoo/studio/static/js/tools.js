@@ -10,6 +10,7 @@
  *   or a box and its held sides
  */
 
+import { AREA_LAYERS } from "./arealayers.js";
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { nextStroke } from "./document.js";
 import { t } from "./dom.js";
@@ -18,8 +19,9 @@ import {
 } from "./edits.js";
 import { dragFrame, endFrame, frameGripAt, insideOf, isOnFrame } from "./frames.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
+import { PAINT_LAYERS } from "./paintlayers.js";
 import { nearBy } from "./pointer.js";
-import { replaceColorAt } from "./replacing.js";
+import { REPLACEMENT_LAYERS, replaceColorAt } from "./replacing.js";
 import {
   addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
 } from "./shapeedits.js";
@@ -32,7 +34,7 @@ import { panBy, zoomAt } from "./view.js";
 
 const DRAG_DISTANCE = 3;
 
-/** Tools and the guidance that they need; null: always available. manual: never selected automatically. */
+/** Tools and the guidance that they need; null: always available. manual: never selected automatically. layers: what it makes in the list of layers. */
 const TOOLS = [
   { id: "point", icon: "point", name: "Points", label: "Point", key: "P", kind: "points" },
   { id: "brush", icon: "brush", name: "Strokes", label: "Brush: a row of points", key: "B", kind: "points" },
@@ -40,9 +42,9 @@ const TOOLS = [
   { id: "edge", icon: "edge", name: "Edges", label: "Edge scribble", key: "G", kind: "scribbles" },
   { id: "lasso", icon: "lasso", name: "Kind", label: "Paint a kind: draw around a thing", key: "F", kind: "classes", manual: true },
   { id: "box", icon: "box", name: "Box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
-  { id: "paint", icon: "paint", name: "Paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
-  { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true },
-  { id: "area", icon: "select", name: "Area", label: "Area: select a thing", key: "T", kind: null, manual: true },
+  { id: "paint", icon: "paint", name: "Paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true, layers: PAINT_LAYERS },
+  { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
+  { id: "area", icon: "select", name: "Area", label: "Area: select a thing", key: "T", kind: null, manual: true, layers: AREA_LAYERS },
   { id: "frame", icon: "frame", name: "Frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", name: "Pick color", label: "Eyedropper", key: "I", kind: "points regions" },

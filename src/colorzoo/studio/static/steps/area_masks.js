@@ -14,8 +14,11 @@ import { CONSTANTS } from "./constants.js";
 /** @param {Float32Array} lightness (h, w) @param {[number, number]} size @param {Area[]} areas @param {[number, number]} whole height and width of the photo @returns {DrawnArea[]} */
 function drawAreas(lightness, size, areas, whole) {
   return areas.map((area) => {
-    const maps = fitMatte(areaMap(area, whole, size), lightness, size);
-    return { area, maps, share: lightness.map((value, i) => settled(maps[i] * value + maps[lightness.length + i])) };
+    const shareOf = (maps) => lightness.map((value, i) => settled(maps[i] * value + maps[lightness.length + i]));
+    const fitted = fitMatte(areaMap(area, whole, size), lightness, size);
+    const cells = area.feather > 0 ? Math.max(1, Math.round((area.feather * size[1]) / whole[1])) : 0;
+    const maps = cells ? featheredMaps(shareOf(fitted), cells, size) : fitted;
+    return { area, maps, share: shareOf(maps) };
   });
 }
 
@@ -65,6 +68,14 @@ function fitMatte(inside, lightness, size) {
   const offset = level.map((value, i) => value - slope[i] * center[i]);
   const out = new Float32Array(2 * lightness.length);
   [slope, offset].forEach((map, k) => out.set(windowMeans(map, half, size), k * lightness.length));
+  return out;
+}
+
+/** @returns {Float32Array} the maps of a mask that fades over so many cells to both sides of the border of another one, and no longer follows the photo */
+function featheredMaps(share, cells, size) {
+  const out = new Float32Array(2 * share.length);
+  const once = windowMeans(share, Math.floor(cells / 2), size);
+  out.set(windowMeans(once, cells - Math.floor(cells / 2), size), share.length);
   return out;
 }
 

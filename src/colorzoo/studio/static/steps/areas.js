@@ -58,12 +58,13 @@ function fillAreas(ab, lightness, drawn, seeded, extent, strengths) {
   for (const { area, share } of drawn) {
     const table = tableOf(area.color);
     const fill = seeded && area.lightness !== "color" ? CONSTANTS.areas.fill : 1;
+    const opacity = opacityOf(area);
     for (let i = 0; i < count; i += 1) {
       if (share[i] === 0) continue;
       abAtLightness(table, shown[i]).forEach((value, c) => {
         const at = c * count + i;
         const inside = fill === 1 ? value : fill * value + (1 - fill) * seeded[at];
-        out[at] += share[i] * free[i] * (inside - out[at]);
+        out[at] += opacity * share[i] * free[i] * (inside - out[at]);
       });
     }
   }
@@ -78,27 +79,30 @@ function fillAreas(ab, lightness, drawn, seeded, extent, strengths) {
 function lockAreas(ab, drawn, recorded, own, strength) {
   const [out, count] = [ab.slice(), ab.length / 2];
   const locked = new Float32Array(count);
-  const keep = (share, colors, factor) => {
+  const keep = (map, opacity, colors, factor) => {
+    const share = map.map((value) => opacity * value);
     for (let i = 0; i < count; i += 1) {
       for (const at of [i, count + i]) out[at] += share[i] * ((colors ? factor * colors[at] : 0) - out[at]);
       locked[i] = Math.max(locked[i], share[i]);
     }
   };
-  const keepAs = (share, number) => keep(share, recorded[number] ?? own, recorded[number] ? 1 : strength);
-  drawn.forEach(({ area, share }) => area.action === "gray" && keep(share, null, 1));
+  const keepAs = (share, opacity, number) => keep(share, opacity, recorded[number] ?? own, recorded[number] ? 1 : strength);
+  drawn.forEach(({ area, share }) => area.action === "gray" && keep(share, opacityOf(area), null, 1));
   const only = Array.from(drawn.keys()).filter((number) => drawn[number].area.action === "only");
   const last = only.filter((number) => recorded[number]).at(-1) ?? only.at(-1);
-  if (only.length) keepAs(lockedShare(only.map((number) => drawn[number]), "only"), last);
-  drawn.forEach((each, number) => each.area.action === "lock" && keepAs(lockedShare([each], "lock"), number));
+  if (only.length) keepAs(lockedShare(only.map((number) => drawn[number]), "only"), Math.max(...only.map((number) => opacityOf(drawn[number].area))), last);
+  drawn.forEach((each, number) => each.area.action === "lock" && keepAs(lockedShare([each], "lock"), opacityOf(each.area), number));
   return { ab: out, locked };
 }
+
+const opacityOf = ({ opacity = 1 }) => opacity;
 
 /** @returns {(import("./area_masks.js").Shift[number] & {share: Float32Array})[]} the median of an area becomes the lightness of its color */
 function shiftOf(drawn, lightness) {
   return drawn.flatMap(({ area, maps, share }) => {
     const inside = lightness.filter((_, i) => share[i] > 0.5).sort();
     if (area.lightness !== "color" || !inside.length) return [];
-    return [{ maps, share, units: rgbToLab(hexToRgb(area.color))[0] - inside[(inside.length - 1) >> 1] }];
+    return [{ maps, share, units: opacityOf(area) * (rgbToLab(hexToRgb(area.color))[0] - inside[(inside.length - 1) >> 1]) }];
   });
 }
 

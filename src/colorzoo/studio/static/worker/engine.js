@@ -1,6 +1,6 @@
 /** ONNX Runtime Web: on WebGPU if available, else on the CPU, with threads if the page may use them. */
 
-import { RequestError } from "./photo.js";
+import { RequestError } from "../steps/checks.js";
 
 const MAX_THREADS = 4;
 const GZIP = [0x1f, 0x8b];

@@ -1,13 +1,14 @@
 /** One handler per request of the pad, as in colorzoo.studio.handlers; see docs/studio_protocol.md. */
 
 import { clamp, rgbToHex } from "../js/color.js";
+import { RequestError } from "../steps/checks.js";
 import { entropyOf, isTrained, nextPoint, sharesAtPlace, suggestColors } from "../steps/palette.js";
 import { displayedAb, hintsOf, pointAb } from "../steps/rasterize.js";
 import { isLimited } from "../steps/reach.js";
 import { encodePicture } from "./encode.js";
 import { fetchPacked } from "./engine.js";
 import { linearInGamut, reducedChroma, toLevel } from "./gamut.js";
-import { Photo, RAW_RGBA, RequestError, createContext, decodePicture, encodeRaw, isGray, rawPicture } from "./photo.js";
+import { Photo, RAW_RGBA, createContext, decodePicture, encodeRaw, isGray, rawPicture } from "./photo.js";
 import { PhotoColorizer, ignoredHints } from "./plan.js";
 import { checkRecipe } from "./recipe.js";
 import { referenceOf, statisticsOf } from "./reference.js";

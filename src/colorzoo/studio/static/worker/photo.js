@@ -1,6 +1,7 @@
 /** A photo in the worker: its file, and the small maps that every edit needs. */
 
 import { lightnessAround } from "../js/surroundings.js";
+import { RequestError } from "../steps/checks.js";
 import { lightnessOf } from "./gamut.js";
 import { Downsampler, fitSize, workingSize } from "./resample.js";
 
@@ -60,15 +61,6 @@ function block(state, words) {
 }
 
 const GRAY_SAMPLES = 1024;
-
-/** An error of a request, with a message for the user. */
-class RequestError extends Error {
-  /** @param {string} code of the protocol @param {string} message */
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /**
  * Decode a file to upright sRGB.
@@ -215,4 +207,4 @@ function encodeRaw(rgba, [height, width]) {
 
 const RAW_RGBA = "image/x-rgba";
 
-export { Photo, RAW_RGBA, RequestError, createContext, decodePicture, encodeRaw, isGray, rawPicture };
+export { Photo, RAW_RGBA, createContext, decodePicture, encodeRaw, isGray, rawPicture };

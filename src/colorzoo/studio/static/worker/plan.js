@@ -3,7 +3,7 @@
 import { ShiftedRows, drawAreas } from "../steps/area_masks.js";
 import { fillAreas, lockAreas, plantSeeds, pointsInside } from "../steps/areas.js";
 import { Joiner } from "../steps/full_size.js";
-import { overlaysOf } from "../steps/overlays.js";
+import { isShown, overlaysOf } from "../steps/overlays.js";
 import { correctPoints } from "../steps/point_corrections.js";
 import { drawPoints, enforcePoints, limitReach } from "../steps/points.js";
 import { hintsOf, numbersOf, scaledHints } from "../steps/rasterize.js";
@@ -58,7 +58,8 @@ class PhotoColorizer {
   /** @param {Job} job @param {Hint[]} hints @param {Float32Array} ab @returns {Promise<Colors>} the colors with the areas and the strength of the recipe */
   async #withAreas(job, hints, ab) {
     const { recipe: { areas = [], strength = 1 }, lightness, size } = job;
-    const drawn = (...actions) => drawAreas(lightness, size, areas.filter(({ action }) => actions.includes(action)), this.photo.size);
+    const shown = areas.filter(isShown);
+    const drawn = (...actions) => drawAreas(lightness, size, shown.filter(({ action }) => actions.includes(action)), this.photo.size);
     const [filled, locks] = [drawn("color"), drawn("gray", "only", "lock")];
     const colors = { ab, shift: [], locked: null };
     if (filled.length) {
@@ -78,7 +79,7 @@ class PhotoColorizer {
   async #seeded(job, hints, filled) {
     if (!job.model.guidance.includes("points")) return null;
     const seeds = plantSeeds(filled, job.lightness, job.size, hints.filter(({ strength }) => strength === 1), this.photo.size);
-    const input = [told(job), job.recipe.areas, hints.map(square)];
+    const input = [told(job), filled.map(({ area: { opacity: _, ...rest } }) => rest), hints.map(square)];
     const { ab } = await this.#remembered(job, "seeds", input, async () => ({ ab: (await this.#runNetwork(job, seeds)).ab.data }));
     return enforcePoints(ab, seeds, job.lightness, job.size);
   }
@@ -189,7 +190,7 @@ class PhotoColorizer {
     const shifted = new ShiftedRows(answer.shift, from, size);
     const corrections = correctPoints(hints, ab, from, size, (y, x) => shifted.pixel(y, x, lightnessAt(y, x)), strength, locked);
     const held = locked?.some((share) => share > 0) ? new Upsampler(locked, from, size) : null;
-    return new Joiner(ab, from, size, corrections, overlaysOf(recipe, this.photo.size, size, strength, held), shifted);
+    return new Joiner(ab, from, size, corrections, overlaysOf(recipe, { whole: this.photo.size, size, strength, locked: held }), shifted);
   }
 
   /** @param {Answer} answer @param {any} recipe @param {Float32Array} lightness @param {[number, number]} size @returns {Uint8Array} picture for a message */

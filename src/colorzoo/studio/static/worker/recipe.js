@@ -1,9 +1,8 @@
 /** Checks of a recipe before it is loaded, as in colorzoo.guidance.recipe. */
 
-import { hexToRgb, rgbToAb } from "../js/color.js";
-import { LEAST_CHROMA } from "../js/paintstrokes.js";
 import { AREA_ACTIONS } from "../js/shapes.js";
-import { RequestError } from "./photo.js";
+import { checkColor, checkLayer, checkNumber, checkPath, invalid } from "../steps/checks.js";
+import { OVERLAYS } from "../steps/overlays.js";
 
 const VERSION = 2;
 const MAX_AB = 150;
@@ -11,18 +10,9 @@ const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
 const MAX_SIDE = 4096; // pixels of a mask
-const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "replacements", "divisions", "frame"];
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions", "frame", ...Object.keys(OVERLAYS)];
 
-const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-
-function number(value, name, low, high) {
-  if (typeof value !== "number" || !Number.isFinite(value) || value < low || value > high) throw invalid(`${name} must be a number from ${low} to ${high}, got ${JSON.stringify(value)}`);
-}
-
-function checkColor(value, name) {
-  if (typeof value !== "string" || !/^#[0-9a-f]{6}$/i.test(value)) throw invalid(`${name} must be '#rrggbb', got ${JSON.stringify(value)}`);
-}
 
 function items(holder, name, prefix, check) {
   const list = holder[name] ?? [];
@@ -34,61 +24,48 @@ function items(holder, name, prefix, check) {
 }
 
 function place(x, y, name, { width, height }) {
-  number(x, `${name}.x`, -Infinity, Infinity);
-  number(y, `${name}.y`, -Infinity, Infinity);
+  checkNumber(x, `${name}.x`, -Infinity, Infinity);
+  checkNumber(y, `${name}.y`, -Infinity, Infinity);
   if (x < 0 || y < 0 || x > width || y > height) throw invalid(`${name} at (${x}, ${y}) lies outside the picture (${width} x ${height} pixels)`);
 }
 
 function checkPoint(point, name, size) {
   place(point.x, point.y, name, size);
-  if (point.radius !== undefined) number(point.radius, `${name}.radius`, 0, Infinity);
+  if (point.radius !== undefined) checkNumber(point.radius, `${name}.radius`, 0, Infinity);
   if (point.ab !== undefined && point.ab !== null) {
     if (!Array.isArray(point.ab) || point.ab.length !== 2) throw invalid(`${name}.ab must be a list of 2 numbers, got ${JSON.stringify(point.ab)}`);
-    for (const value of point.ab) number(value, `${name}.ab`, -MAX_AB, MAX_AB);
+    for (const value of point.ab) checkNumber(value, `${name}.ab`, -MAX_AB, MAX_AB);
   }
   if (point.color !== undefined || !point.ab) checkColor(point.color, `${name}.color`);
-  if (point.strength !== undefined && point.strength !== null) number(point.strength, `${name}.strength`, 0, 1);
+  if (point.strength !== undefined && point.strength !== null) checkNumber(point.strength, `${name}.strength`, 0, 1);
   const { reach } = point;
-  if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) number(reach, `${name}.reach`, 0, MAX_REACH);
+  if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) checkNumber(reach, `${name}.reach`, 0, MAX_REACH);
 }
 
-function checkPaint(stroke, name) {
-  if (!Array.isArray(stroke.path) || !stroke.path.length) throw invalid(`${name}.path must be a list of places`);
-  for (const corner of stroke.path) for (const axis of [0, 1]) number(corner?.[axis], `${name}.path`, -Infinity, Infinity);
-  if (Boolean(stroke.erase) === (stroke.color !== undefined)) throw invalid(`${name} needs either a color '#rrggbb' or "erase": true`);
-  if (!stroke.erase) checkColor(stroke.color, `${name}.color`);
-  if (stroke.size !== undefined) number(stroke.size, `${name}.size`, 0, Infinity);
-  for (const share of ["hardness", "opacity"]) if (stroke[share] !== undefined) number(stroke[share], `${name}.${share}`, 0, 1);
-}
-
-function checkReplacement(replacement, name) {
-  for (const which of ["old", "new"]) checkColor(replacement[which], `${name}.${which}`);
-  if (Math.hypot(...rgbToAb(hexToRgb(replacement.old))) < LEAST_CHROMA) throw invalid(`${name}.old ${replacement.old} is gray; a color to replace is found by its hue`);
-  for (const angle of ["range", "fade"]) if (replacement[angle] !== undefined) number(replacement[angle], `${name}.${angle}`, 0, 180);
-}
-
-function checkArea({ action, path, mask, color }, name) {
+function checkArea(area, name) {
+  const { action, path, mask, color, feather } = area;
+  checkLayer(area, name);
+  if (feather !== undefined) checkNumber(feather, `${name}.feather`, 0, Infinity);
   if (!AREA_ACTIONS.includes(action)) throw invalid(`${name}.action must be one of ${AREA_ACTIONS.join(", ")}, got ${JSON.stringify(action)}`);
   if ((action === "color") !== (color !== undefined)) throw invalid(`${name}.color '#rrggbb' is required if and only if action is 'color'`);
   if (color !== undefined) checkColor(color, `${name}.color`);
   if (isObject(mask) === Array.isArray(path)) throw invalid(`${name} needs either a path or a mask`);
   if (path) {
-    if (path.length < 3) throw invalid(`${name}.path needs at least 3 corners, got ${path.length}`);
-    for (const corner of path) for (const axis of [0, 1]) number(corner?.[axis], `${name}.path`, -Infinity, Infinity);
+    checkPath(path, `${name}.path`, 3);
     return;
   }
   const runs = typeof mask.runs === "string" && /^[0-9 ]+$/.test(mask.runs) ? mask.runs.split(" ").reduce((sum, run) => sum + Number(run), 0) : -1;
-  for (const side of ["width", "height"]) number(mask[side], `${name}.mask.${side}`, 1, MAX_SIDE);
+  for (const side of ["width", "height"]) checkNumber(mask[side], `${name}.mask.${side}`, 1, MAX_SIDE);
   if (runs !== mask.width * mask.height) throw invalid(`${name}.mask.runs must add up to ${mask.width} x ${mask.height}`);
 }
 
 function checkStatistics(statistics) {
   if (!isObject(statistics)) throw invalid(`recipe.statistics must be an object, got ${JSON.stringify(statistics)}`);
   const { saturation, histogram } = statistics;
-  if (saturation !== undefined && saturation !== null) number(saturation, "recipe.statistics.saturation", 0, 1);
+  if (saturation !== undefined && saturation !== null) checkNumber(saturation, "recipe.statistics.saturation", 0, 1);
   if (histogram === undefined || histogram === null) return;
   if (!Array.isArray(histogram) || histogram.length !== BINS) throw invalid(`recipe.statistics.histogram must be a list of ${BINS} numbers`);
-  for (const share of histogram) number(share, "recipe.statistics.histogram", 0, 1e9);
+  for (const share of histogram) checkNumber(share, "recipe.statistics.histogram", 0, 1e9);
   if (!histogram.some((share) => share > 0)) throw invalid("recipe.statistics.histogram must have a share above 0");
 }
 
@@ -106,15 +83,14 @@ function checkRecipe(recipe, photo) {
   if (photo && (size.width !== photo.width || size.height !== photo.height)) {
     throw invalid(`recipe is for a picture of ${size.width} x ${size.height} pixels, but this one has ${photo.width} x ${photo.height}; coordinates are pixels of the original picture`);
   }
-  if (recipe.strength !== undefined) number(recipe.strength, "recipe.strength", 0, MAX_STRENGTH);
+  if (recipe.strength !== undefined) checkNumber(recipe.strength, "recipe.strength", 0, MAX_STRENGTH);
   items(recipe, "points", "recipe", (point, name) => checkPoint(point, name, size));
   items(recipe, "scribbles", "recipe", (stroke, name) => {
     if (!Array.isArray(stroke.path)) throw invalid(`${name}.path must be a list of places`);
     for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
   });
   items(recipe, "areas", "recipe", checkArea);
-  items(recipe, "paint", "recipe", checkPaint);
-  items(recipe, "replacements", "recipe", checkReplacement);
+  for (const [name, { check }] of Object.entries(OVERLAYS)) items(recipe, name, "recipe", check);
   items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));
   items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));
   if (recipe.statistics !== undefined && recipe.statistics !== null) checkStatistics(recipe.statistics);

@@ -1,10 +1,10 @@
 /** Entry of the web worker that colors without a server: receives messages, queues requests, sends answers. */
 
+import { RequestError } from "../steps/checks.js";
 import { setConstants } from "../steps/constants.js";
 import { Engine } from "./engine.js";
 import { bracketTable } from "./gamut.js";
 import { Backend, REQUESTS } from "./handlers.js";
-import { RequestError } from "./photo.js";
 
 const queue = [];
 let busy = false;

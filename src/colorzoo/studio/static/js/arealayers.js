@@ -1,0 +1,81 @@
+/** Areas as layers. */
+
+import { h, setAttr, show, t } from "./dom.js";
+import { areaName, changeArea, deleteArea, pickArea, pickedArea, setAreaAction, setAreaLightness } from "./shapeedits.js";
+import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
+
+const ACTION_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this", thing: "Thing" };
+
+/** @returns {import("./dom.js").Part} what the selected area does */
+function createAreaDetails(pad) {
+  const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
+  select.addEventListener("change", () => setAreaAction(pad, Number(select.dataset.index), select.value));
+  const lightness = createLightnessCheck(pad);
+  const el = h("div", { class: "cz-layer-kind" }, select, lightness.el);
+  const update = () => {
+    const picked = pickedArea(pad);
+    show(el, picked !== null);
+    lightness.update();
+    if (!picked) return;
+    select.dataset.index = String(picked.index);
+    setAttr(select, "aria-label", t("Action of area {n}", { n: picked.index + 1 }));
+    if (select.value !== picked.area.action) select.value = picked.area.action;
+  };
+  return { el, update };
+}
+
+const STAGES = ["thing", "color", "gray", "only", "lock"]; // in which areas apply; within one the order is that of the recipe
+const ORDERED = ["color", "lock"]; // actions of which the last one wins
+const MOST_FEATHER = 40; // pixels of the network
+
+/** @returns {import("./layers.js").Layer[]} */
+function layersOfAreas(pad) {
+  const { areas } = pad.doc;
+  const picked = pickedArea(pad);
+  const unit = pad.perNetworkPixel();
+  const numbers = STAGES.flatMap((action) => [...areas.keys()].filter((index) => areas[index].action === action));
+  return numbers.map((index) => {
+    const area = areas[index];
+    const { action, color = null, hidden = false, opacity = 1, feather = 0 } = area;
+    const n = index + 1;
+    const peers = ORDERED.includes(action) ? numbers.filter((other) => areas[other].action === action) : [index];
+    const at = peers.indexOf(index);
+    return {
+      label: t("area {n}", { n }), name: areaName(pad, index), title: t(ACTION_NAMES[action]), detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "), swatches: [color],
+      picked: picked?.index === index, hidden, opacity,
+      edge: {
+        value: Math.round(feather / unit), most: MOST_FEATHER, text: feather > 0 ? t("{n} pixels", { n: Math.round(feather) }) : t("follows the photo"),
+        patch: (value) => ({ feather: value > 0 ? Math.round(10 * value * unit) / 10 : undefined }),
+      },
+      above: peers[at + 1] ?? null, below: peers[at - 1] ?? null,
+      pick: () => {
+        pickArea(pad, index);
+        pad.revealPlace(...areaCenter(area, pad.photo));
+      },
+      change: (patch, label, done) => changeArea(pad, index, { ...pad.doc.areas[index], ...patch }, label, done),
+      move: (to) => {
+        pickArea(pad, to);
+        pad.edit({ ...pad.doc, areas: areas.with(index, areas[to]).with(to, area) }, t("move a layer"));
+      },
+      remove: () => deleteArea(pad, index),
+    };
+  });
+}
+
+/** @type {import("./layers.js").LayerKind} */
+const AREA_LAYERS = { list: "areas", layersOf: layersOfAreas, createDetails: createAreaDetails };
+
+/** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
+function createLightnessCheck(pad) {
+  const box = h("input", { type: "checkbox" });
+  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Its lightness follows the color")));
+  box.addEventListener("change", () => setAreaLightness(pad, box.checked));
+  const update = () => {
+    const { area } = pickedArea(pad) ?? {};
+    show(el, area?.action === "color");
+    box.checked = Boolean(area && followsColor(area));
+  };
+  return { el, update };
+}
+
+export { AREA_LAYERS };

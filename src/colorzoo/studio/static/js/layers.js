@@ -1,0 +1,110 @@
+/**
+ * The list of layers: areas, replaced colors and paint in the order in which they apply, the last one on top.
+ *
+ * @typedef {{value: number, most: number, text: string, patch: (value: number) => object}} LayerEdge  how soft its edge is, on a slider from 0
+ * @typedef {{label: string, name: string, title: string, detail: string, swatches: (string | null)[], picked: boolean, hidden: boolean, opacity: number,
+ *   edge: LayerEdge | null, above: number | null, below: number | null, pick: () => void, change: (patch: object, label: string, done: boolean) => void,
+ *   move: (to: number) => void, remove: () => void}} Layer  label: its name within a sentence; above and below: numbers of the layers of its kind
+ *   that it may change places with; a swatch without color is empty
+ * @typedef {{list: string, layersOf: (pad: any) => Layer[], createDetails?: (pad: any, createSlider: any) => import("./dom.js").Part}} LayerKind
+ *   its list in the recipe, its layers, the lowest first, and what else the selected one offers
+ */
+
+import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { createSlider, flagButton } from "./panels.js";
+import { pickedReplacement } from "./replacing.js";
+import { TOOLS } from "./tools.js";
+import { OVERLAYS } from "../steps/overlays.js";
+
+const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, the lowest first
+
+/** @type {LayerKind[]} */
+const LAYER_KINDS = TOOLS.flatMap(({ layers }) => layers ?? []).sort((one, other) => APPLIED.indexOf(one.list) - APPLIED.indexOf(other.list));
+
+/** @returns {import("./dom.js").Part} */
+function createLayersPanel(pad) {
+  const words = h("p", { class: "cz-hint" });
+  const rows = h("ol", { class: "cz-hints cz-layers", "aria-label": t("Layers, the top one first") });
+  const details = createLayerDetails(pad);
+  const el = section(t("Layers"), words, rows, details.el);
+  const update = () => {
+    const layers = pad.photo ? LAYER_KINDS.flatMap(({ layersOf }) => layersOf(pad)).reverse() : [];
+    const hint = layersHint(pad);
+    show(el, layers.length > 0 || hint !== "");
+    setText(words, hint);
+    show(words, hint !== "");
+    syncList(rows, layers.length, () => layerRow(), (row, index) => fillLayer(row, layers[index]));
+    details.show(layers.find(({ picked }) => picked) ?? null);
+  };
+  return { el, update };
+}
+
+function layersHint(pad) {
+  const { tool, selection } = pad.ui;
+  if (!pad.photo) return "";
+  if (tool === "area") return selection ? t("Shift adds to it, Ctrl takes away.") : clickOrTap("Click a thing, or draw around it roughly.");
+  if (tool === "replace") return pickedReplacement(pad) ? t("Choose the new color above; shades of it move along.") : clickOrTap("Click a color in the picture to replace it everywhere.");
+  return "";
+}
+
+function layerRow() {
+  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-layer-swatches" }), h("span", { class: "cz-hint-words" }, h("span"), h("small")));
+  const small = (name) => button({ icon: name, label: "-", className: "cz-ghost cz-small", onClick: () => {} });
+  return h("li", { class: "cz-hint-row" }, main, small("eye"), small("trash"));
+}
+
+/** @param {HTMLElement} row @param {Layer} layer */
+function fillLayer(row, { label, name, title, detail, swatches, picked, hidden, opacity, pick, change, remove }) {
+  const [main, eye, trash] = /** @type {any} */ (row.children);
+  const [colors, words] = main.children;
+  syncList(colors, swatches.length, () => h("span", { class: "cz-swatch" }), (swatch, index) => {
+    swatch.style.background = swatches[index] ?? "";
+    swatch.classList.toggle("cz-swatch-none", !swatches[index]);
+  });
+  const share = opacity < 1 ? t("{share} %", { share: Math.round(100 * opacity) }) : "";
+  setText(words.firstChild, title);
+  setText(words.lastChild, [detail, share].filter(Boolean).join(" · "));
+  setAttr(main, "aria-label", [name, share, hidden ? t("hidden") : ""].filter(Boolean).join(", "));
+  setAttr(main, "aria-pressed", String(picked));
+  row.classList.toggle("cz-layer-hidden", hidden);
+  main.onclick = pick;
+  flagButton(eye, hidden, ["eyeoff", t("Show {layer}", { layer: label })], ["eye", t("Hide {layer}", { layer: label })], () => change({ hidden: hidden ? undefined : true }, hidden ? t("show a layer") : t("hide a layer"), true));
+  flagButton(trash, false, null, ["trash", t("Delete {layer}", { layer: label })], remove);
+}
+
+/** What the selected layer offers. @returns {{el: HTMLElement, show: (layer: Layer | null) => void}} */
+function createLayerDetails(pad) {
+  /** @type {Layer | null} */
+  let shown = null;
+  const opacity = createSlider(t("Opacity"), 0, 100, (value, done) => shown?.change({ opacity: value / 100 }, t("opacity"), done));
+  const edge = createSlider(t("Edge"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("edge"), done));
+  const up = button({ icon: "up", text: t("Move up"), label: t("Move up"), className: "cz-wide", onClick: () => shown?.move(shown.above) });
+  const down = button({ icon: "down", text: t("Move down"), label: t("Move down"), className: "cz-wide", onClick: () => shown?.move(shown.below) });
+  const order = h("div", { class: "cz-row", role: "group", "aria-label": t("Order") }, up, down);
+  const kinds = LAYER_KINDS.flatMap(({ createDetails }) => (createDetails ? [createDetails(pad, createSlider)] : []));
+  const el = h("div", { class: "cz-layer-details", role: "group" }, ...kinds.map((kind) => kind.el), opacity.el, edge.el, order);
+  const name = ({ el: field }, words) => setAttr(field.lastElementChild, "aria-label", words);
+  return {
+    el,
+    show: (layer) => {
+      shown = layer;
+      show(el, layer !== null);
+      for (const kind of kinds) kind.update();
+      if (!layer) return;
+      setAttr(el, "aria-label", layer.name);
+      opacity.update(Math.round(100 * layer.opacity), false);
+      name(opacity, t("Opacity of {layer}", { layer: layer.label }));
+      show(edge.el, layer.edge !== null);
+      if (layer.edge) {
+        setAttr(edge.el.lastElementChild, "max", layer.edge.most);
+        edge.update(layer.edge.value, false, layer.edge.text);
+        name(edge, t("Edge of {layer}", { layer: layer.label }));
+      }
+      show(order, layer.above !== null || layer.below !== null);
+      up.disabled = layer.above === null;
+      down.disabled = layer.below === null;
+    },
+  };
+}
+
+export { createLayersPanel };

@@ -1,0 +1,100 @@
+/** Strokes of paint as layers: those of one color that follow each other are one coat. */
+
+import { t } from "./dom.js";
+
+/**
+ * @typedef {import("../steps/painting.js").PaintStroke} PaintStroke
+ * @typedef {{first: number, strokes: PaintStroke[]}} Coat  number of its first stroke
+ */
+
+/** @param {PaintStroke[]} paint @returns {Coat[]} the lowest first */
+function coatsIn(paint) {
+  /** @type {Coat[]} */
+  const coats = [];
+  paint.forEach((stroke, first) => {
+    const last = coats.at(-1)?.strokes[0];
+    if (last && belongTogether(last, stroke)) coats.at(-1).strokes.push(stroke);
+    else coats.push({ first, strokes: [stroke] });
+  });
+  return coats;
+}
+
+/** Strokes without a layer are one coat if that changes no color: if they are opaque. @param {PaintStroke} one @param {PaintStroke} other @returns {boolean} */
+function belongTogether(one, other) {
+  if (one.color !== other.color || one.layer !== other.layer) return false;
+  return one.layer !== undefined || (one.opacity === 1 && other.opacity === 1 && Boolean(one.hidden) === Boolean(other.hidden));
+}
+
+/** @param {PaintStroke[]} paint @param {PaintStroke[]} strokes of a coat @returns {PaintStroke[]} the same with the number of a layer, so that they stay one coat */
+function numbered(paint, strokes) {
+  const layer = strokes[0].layer ?? paint.reduce((most, { layer: used = 0 }) => Math.max(most, used), 0) + 1;
+  return strokes.map((stroke) => ({ ...stroke, layer }));
+}
+
+/** @param {PaintStroke[]} paint @param {number} index of a coat @param {Partial<PaintStroke>} patch @returns {PaintStroke[]} */
+function withCoat(paint, index, patch) {
+  const { first, strokes } = coatsIn(paint)[index];
+  return paint.toSpliced(first, strokes.length, ...numbered(paint, strokes).map((stroke) => ({ ...stroke, ...patch })));
+}
+
+/** @param {PaintStroke[]} paint @param {number} index of a coat @param {number} to of the one to change places with, its neighbor @returns {PaintStroke[]} */
+function withMovedCoat(paint, index, to) {
+  const [lower, upper] = [Math.min(index, to), Math.max(index, to)];
+  const ready = withCoat(withCoat(paint, lower, {}), upper, {});
+  const [below, above] = [coatsIn(ready)[lower], coatsIn(ready)[upper]];
+  return ready.toSpliced(below.first, below.strokes.length + above.strokes.length, ...above.strokes, ...below.strokes);
+}
+
+/** @returns {{coat: Coat, index: number} | null} the selected coat, if it still exists and nothing else is selected */
+function pickedCoat(pad) {
+  const { coat: index, area, selected, tool } = pad.ui;
+  const coat = index === null || area !== null || selected !== null || tool === "replace" ? null : coatsIn(pad.doc.paint)[index];
+  return coat ? { coat, index } : null;
+}
+
+function pickCoat(pad, index) {
+  if (pad.ui.tool === "replace") pad.setTool("paint");
+  pad.set({ coat: index, area: null, selected: null, shape: null, regionPick: [], suggestions: null });
+  pad.announce(t("Paint {n} selected", { n: index + 1 }));
+}
+
+function deleteCoat(pad, index) {
+  const { first, strokes } = coatsIn(pad.doc.paint)[index];
+  pad.set({ coat: null });
+  pad.edit({ ...pad.doc, paint: pad.doc.paint.toSpliced(first, strokes.length) }, t("delete paint"));
+  pad.announce(t("Paint {n} deleted", { n: index + 1 }));
+}
+
+/** @returns {import("./layers.js").Layer[]} */
+function layersOfPaint(pad) {
+  const coats = coatsIn(pad.doc.paint);
+  const picked = pickedCoat(pad);
+  return coats.map(({ strokes }, index) => {
+    const [{ color = null, hidden = false, opacity, hardness }] = strokes;
+    const n = index + 1;
+    const count = strokes.length > 1 ? t("{count} strokes", { count: strokes.length }) : t("1 stroke");
+    const softness = Math.round(100 * (1 - hardness));
+    return {
+      label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased, {count}", { n, count }),
+      title: color ? t("Paint") : t("Erased paint"), detail: [color, count].filter(Boolean).join(" · "), swatches: [color], picked: picked?.index === index, hidden, opacity,
+      edge: { value: softness, most: 100, text: t("{n} % soft", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
+      above: index + 1 < coats.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
+      pick: () => pickCoat(pad, index),
+      change: (patch, label, done) => {
+        const doc = { ...pad.doc, paint: withCoat(pad.doc.paint, index, patch) };
+        if (done) pad.edit(doc, label);
+        else pad.preview(doc);
+      },
+      move: (to) => {
+        pad.set({ coat: to });
+        pad.edit({ ...pad.doc, paint: withMovedCoat(pad.doc.paint, index, to) }, t("move a layer"));
+      },
+      remove: () => deleteCoat(pad, index),
+    };
+  });
+}
+
+/** @type {import("./layers.js").LayerKind} */
+const PAINT_LAYERS = { list: "paint", layersOf: layersOfPaint };
+
+export { PAINT_LAYERS, deleteCoat, pickedCoat };

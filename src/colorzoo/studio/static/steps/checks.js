@@ -1,0 +1,38 @@
+/** Checks of the entries of a recipe, as in colorzoo.guidance.fields. */
+
+/** An error of a request, with a message for the user. */
+class RequestError extends Error {
+  /** @param {string} code of the protocol @param {string} message */
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** @param {string} message without its last period @returns {RequestError} */
+const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
+
+/** @param {any} value @param {string} name of the field in errors @param {number} low @param {number} high */
+function checkNumber(value, name, low, high) {
+  if (typeof value !== "number" || !Number.isFinite(value) || value < low || value > high) throw invalid(`${name} must be a number from ${low} to ${high}, got ${JSON.stringify(value)}`);
+}
+
+/** @param {any} value @param {string} name of the field in errors */
+function checkColor(value, name) {
+  if (typeof value !== "string" || !/^#[0-9a-f]{6}$/i.test(value)) throw invalid(`${name} must be '#rrggbb', got ${JSON.stringify(value)}`);
+}
+
+/** @param {any} path @param {string} name of the field in errors @param {number} least corners */
+function checkPath(path, name, least) {
+  if (!Array.isArray(path) || !path.length) throw invalid(`${name} must be a list of places`);
+  if (path.length < least) throw invalid(`${name} needs at least ${least} corners, got ${path.length}`);
+  for (const corner of path) for (const axis of [0, 1]) checkNumber(corner?.[axis], name, -Infinity, Infinity);
+}
+
+/** Check the fields of a layer: its opacity, and whether it is hidden. @param {any} layer @param {string} name in errors */
+function checkLayer({ opacity, hidden }, name) {
+  if (opacity !== undefined) checkNumber(opacity, `${name}.opacity`, 0, 1);
+  if (![undefined, true, false].includes(hidden)) throw invalid(`${name}.hidden must be true or false, got ${JSON.stringify(hidden)}`);
+}
+
+export { RequestError, checkColor, checkLayer, checkNumber, checkPath, invalid };

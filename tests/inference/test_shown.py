@@ -1,0 +1,142 @@
+"""Areas and overlays as layers: hidden, transparent, feathered, and strokes that are laid as one coat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.guidance import Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import FullLightness
+from colorzoo.inference.overlays import overlays_of
+from colorzoo.inference.steps.area_masks import draw_areas
+from colorzoo.pictures.read import read_picture
+from inference.flood_model import SIDE, Flood, two_walls
+from tiny_model import gray_picture, tiny_model
+
+LEFT = [[0, 0], [SIDE / 2, 0], [SIDE / 2, SIDE], [0, SIDE]]
+RED = {"action": "color", "path": LEFT, "color": "#c04020"}
+LAYERS: dict[str, dict[str, Any]] = {
+    "color": {"areas": [RED]},
+    "gray": {"areas": [{"action": "gray", "path": LEFT}]},
+    "lock": {"areas": [{"action": "lock", "path": LEFT}]},
+    "only": {"areas": [{"action": "only", "path": LEFT}]},
+    "paint": {"paint": [{"path": [[5, 20], [40, 30]], "color": "#2050c0", "size": 20}]},
+    "replacements": {"replacements": [{"old": "#c04020", "new": "#2050c0", "range": 180}]},
+}
+POINT = {"points": [{"x": 80, "y": 12, "color": "#20c040", "reach": "everywhere"}]}
+
+
+class Warm(Flood):
+    """Gives each place a color without any hint, which locks can keep."""
+
+    def forward(self, lightness: Tensor, guidance: Any = None) -> Any:
+        found = super().forward(lightness, guidance)
+        return found.with_colors(found.colors + torch.tensor([12.0, 9.0]).view(1, 2, 1, 1))
+
+
+def colored(document: dict[str, Any]) -> Tensor:
+    """Return the ab of some places ``(N, 2)`` of a recipe, before it is fitted to a gamut."""
+    picture = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
+    places = [(row, column) for row in range(4, SIDE, 8) for column in range(3, SIDE, 9)]
+    return torch.stack([picture.lab_at(*place)[1:] for place in places])
+
+
+def changed(kind: str, **more: Any) -> dict[str, Any]:
+    """Return the recipe of a layer with further fields in it."""
+    return {name: [{**entry, **more} for entry in entries] for name, entries in LAYERS[kind].items()}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share(kind: str) -> None:
+    without, full = colored({}), colored(changed(kind))
+    assert (full - without).abs().max() > 5
+    for nothing in ({"hidden": True}, {"opacity": 0}):
+        assert torch.equal(colored(changed(kind, **nothing)), without)
+    half = colored(changed(kind, opacity=0.25))
+    torch.testing.assert_close(half, without + 0.25 * (full - without), atol=0.02, rtol=0)
+
+
+def test_the_hidden_keep_their_place_in_a_recipe() -> None:
+    for kind in LAYERS:
+        document = Recipe.from_json(changed(kind, hidden=True, opacity=0.25)).to_dict()
+        (entry,) = document[next(iter(LAYERS[kind]))]
+        assert (entry["hidden"], entry["opacity"]) == (True, 0.25)
+    stroke = Recipe.from_json(changed("paint", layer=3)).to_dict()["paint"][0]
+    assert (stroke["layer"], stroke.get("hidden")) == (3, None)
+
+
+def test_another_opacity_runs_no_network() -> None:
+    colorizer, picture = Colorizer(Warm(), device="cpu"), read_picture(two_walls(1))
+    counts = []
+    for opacity in (1, 0.6, 0.2):
+        colorizer.colorize(picture, Recipe.from_json({**POINT, **changed("color", opacity=opacity)}))
+        counts.append(len(Flood.runs))
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_the_lightness_of_an_area_follows_its_color_by_its_opacity() -> None:
+    def lightness(**more: Any) -> Tensor:
+        recipe = {"areas": [{**RED, "lightness": "color", "color": "#e8d0a0", **more}]}
+        light = Colorizer(Warm(), device="cpu").colorize(two_walls(1), recipe).lightness
+        assert isinstance(light, FullLightness)
+        return light.whole()[0, 0]
+
+    plain, full, half = lightness(hidden=True), lightness(), lightness(opacity=0.5)
+    assert (full - plain).max() > 20
+    torch.testing.assert_close(half, (plain + full) / 2, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("feather", [0, 10, 24])
+def test_a_feathered_border_fades_to_both_sides(feather: float) -> None:
+    size, picture = (60, 80), (160, 120)  # two pixels of the picture in one cell
+    lightness = torch.full((1, 1, *size), 50.0)
+    lightness[..., 40:] = 80.0  # an edge, which a border without feather follows
+    areas = Recipe.from_json(
+        {"areas": [{"action": "gray", "path": [[0, 0], [80, 0], [80, 120], [0, 120]], "feather": feather}]}
+    ).areas
+    (drawn,) = draw_areas(lightness, areas=areas, picture_size=picture)
+    row = drawn.share[30]
+    assert (row.diff() <= 1e-6).all()
+    faded = ((row > 0.01) & (row < 0.99)).nonzero().flatten().tolist()
+    if feather:
+        assert max(faded) - min(faded) == pytest.approx(feather, abs=4)
+        assert row[39:41].mean() == pytest.approx(0.5, abs=0.02)
+        assert row.diff().abs().max() < 2.5 / feather, "the edge is not in it"
+    else:
+        assert row[38] > 0.95
+        assert row[41] < 0.05
+
+
+def test_strokes_of_a_layer_are_one_coat() -> None:
+    def painted(*layers: int | None) -> Tensor:
+        ab = torch.zeros(2, 40, 60)
+        strokes = [
+            {"path": [[x, 20], [x + 20, 20]], "color": "#c04020", "size": 12, "opacity": 0.5, "layer": layer}
+            for x, layer in zip((10, 25), layers, strict=False)
+        ]
+        (painting,) = overlays_of(Recipe.from_json({"paint": strokes}), (60, 40), (40, 60))
+        for first in range(0, 40, 16):
+            rows = ab[:, first : first + 16]
+            painting.add_to(rows, torch.full(rows.shape[1:], 50.0), first)
+        return ab
+
+    one, coat, two, apart = painted(1), painted(1, 1), painted(None, None), painted(1, 2)
+    assert torch.allclose(coat[:, 20, 10:45], one[:, 20, 15:16], atol=1e-4)
+    assert torch.equal(two, apart)
+    assert two[0, 20, 27] > 1.4 * coat[0, 20, 27]
+    assert torch.equal(two[:, 20, 12], coat[:, 20, 12])
+
+
+def test_other_colors_end_a_coat() -> None:
+    strokes = [
+        {"path": [[20, 20]], "color": color, "size": 20, "layer": 1} for color in ("#c04020", "#2040c0")
+    ]
+    picture = np.asarray(
+        Colorizer(tiny_model(), device="cpu")(gray_picture(40, 40), {"paint": strokes, "frame": "none"})
+    ).astype(int)
+    assert picture[20, 20, 2] > picture[20, 20, 0] + 20

@@ -1,0 +1,145 @@
+"""The list of layers in a real browser: eye, opacity, edge and order; with a mouse, keys and on a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, check, watched_pad
+from pads import pixels
+
+from colorzoo.inference.colorizer import Colorizer
+from tiny_model import tiny_model
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+RED, BLUE, GREEN = "#c04020", "#2050c0", "#30a060"
+WORK: dict[str, Any] = {
+    "areas": [
+        {"action": "color", "path": [[20, 20], [120, 20], [120, 90], [20, 90]], "color": RED},
+        {"action": "gray", "path": [[180, 100], [230, 100], [230, 150]]},
+        {"action": "color", "path": [[80, 50], [180, 50], [180, 120], [80, 120]], "color": BLUE},
+    ],
+    "paint": [
+        {"path": [[30, 130], [90, 130]], "color": GREEN, "size": 16},
+        {"path": [[30, 138], [90, 138]], "color": GREEN, "size": 16},
+        {"path": [[60, 120], [60, 150]], "color": RED, "size": 12},
+    ],
+    "replacements": [{"old": RED, "new": "#a030a0"}, {"old": BLUE, "new": "#30a0a0"}],
+}
+NAMES = ["Paint 2", "Paint 1", "Replacement 2", "Replacement 1", "Area 2", "Area 3", "Area 1"]
+
+
+def open_work(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", WORK)
+    pad.settle()
+
+
+def names(pad: BrowserPad) -> list[str]:
+    """Return the beginnings of the names of all layers, the top one first."""
+    found = pad.page.locator(".cz-layers .cz-hint-main").evaluate_all(
+        "(rows) => rows.map((row) => row.getAttribute('aria-label'))"
+    )
+    return [name.split(":")[0] for name in found]
+
+
+def act(pad: BrowserPad, name: str) -> None:
+    pad.page.get_by_role("button", name=name, exact=True).click()
+    pad.settle()
+
+
+def pick(pad: BrowserPad, name: str) -> None:
+    pad.page.click(f".cz-layers .cz-hint-main[aria-label^='{name}']")
+
+
+def set_slider(pad: BrowserPad, name: str, value: int) -> None:
+    pad.page.fill(f"input[aria-label='{name}']", str(value))
+    pad.settle()
+
+
+def test_layers_are_hidden_faded_moved_and_undone(
+    browser: Any, address: str, photo: Path, tmp_path: Path
+) -> None:
+    with watched_pad(browser, address) as pad:
+        open_work(pad, photo)
+        before = pad.recipe()
+        assert names(pad) == NAMES
+        act(pad, "Hide paint 1")
+        assert [stroke.get("hidden", False) for stroke in pad.recipe()["paint"]] == [True, True, False]
+        pick(pad, "Paint 1")
+        set_slider(pad, "Opacity of paint 1", 40)
+        set_slider(pad, "Edge of paint 1", 80)
+        act(pad, "Show paint 1")
+        coat = pad.recipe()["paint"][:2]
+        assert {(each["opacity"], each["layer"]) for each in coat} == {(0.4, 1)}
+        assert [each["hardness"] for each in coat] == pytest.approx([0.2, 0.2])
+        act(pad, "Move up")
+        assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [RED, GREEN, GREEN]
+        pick(pad, "Area 3")
+        set_slider(pad, "Opacity of area 3", 60)
+        set_slider(pad, "Edge of area 3", 6)
+        act(pad, "Move down")
+        assert names(pad) == NAMES, "numbers stay with places, so that the list reads the same"
+        colors = [area.get("color") for area in pad.recipe()["areas"]]
+        assert colors == [BLUE, None, RED]
+        assert pad.recipe()["areas"][0]["opacity"] == 0.6
+        assert pad.recipe()["areas"][0]["feather"] > 1
+        act(pad, "Hide replacement 2")
+        pick(pad, "Replacement 1")
+        set_slider(pad, "Opacity of replacement 1", 30)
+        act(pad, "Move up")
+        assert [each.get("hidden", False) for each in pad.recipe()["replacements"]] == [True, False]
+        pad.page.click("[data-action=export]")
+        shown = pixels(
+            pad.download(
+                lambda: pad.page.click("[data-action=export-now]"), tmp_path / "shown.png"
+            ).read_bytes()
+        )
+        wanted = Colorizer(tiny_model(), device="cpu", size=64)(photo, pad.recipe())
+        assert np.array_equal(shown, np.asarray(wanted))
+        for _ in range(11):
+            pad.page.click("[data-action=undo]")
+        pad.settle()
+        assert pad.recipe() == before
+
+
+def test_layers_are_used_by_keys_and_named_on_a_phone(browser: Any, address: str, photo: Path) -> None:
+    pad = BrowserPad(browser, address, **PHONE)
+    open_work(pad, photo)
+    keys = pad.page.keyboard
+    pad.page.focus(".cz-layers .cz-hint-main[aria-label^='Area 3']")
+    keys.press("Enter")
+    keys.press("Tab")
+    keys.press("Enter")
+    pad.settle()
+    assert pad.recipe()["areas"][2]["hidden"] is True
+    assert pad.page.locator(":focus").get_attribute("aria-label") == "Show area 3"
+    assert "hidden" in str(pad.page.get_attribute(".cz-hint-main[aria-label^='Area 3']", "aria-label"))
+    pad.page.focus("input[aria-label='Opacity of area 3']")
+    for _ in range(3):
+        keys.press("ArrowLeft")
+    pad.settle()
+    assert pad.recipe()["areas"][2]["opacity"] == pytest.approx(0.97)
+    for part in pad.page.locator(".cz-layers button, .cz-layer-details :is(button, input, select)").all():
+        box = part.bounding_box()
+        if box is not None:
+            assert 0 <= box["x"] <= 390 - box["width"]
+    found = [
+        problem
+        for name, given in (("UNNAMED", None), ("CONTRASTS", None), ("SMALL_TARGETS", 24))
+        for problem in pad.page.evaluate(check(name), given)
+    ]
+    assert found == []
+    pad.page.focus(".cz-stage")
+    keys.press("Escape")
+    pick(pad, "Paint 2")
+    pad.page.focus(".cz-stage")
+    keys.press("Delete")
+    pad.settle()
+    assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [GREEN, GREEN]
+    assert pad.problems == []
+    pad.close()
