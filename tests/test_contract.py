@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from colorzoo.card import ModelCard, Smoke
+from colorzoo.engines.export import TOLERANCE, graph_samples, write_graph
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.registry import list_models, load_model_class, model_card
-from colorzoo.testing import Check, ContractError, contract_checks
+from colorzoo.testing import Check, ContractError, contract_checks, smoke_model
 from colorzoo.testing.distributed import require_same_gradients
 from throwaway_paper import write_config, write_paper
 
@@ -110,6 +111,15 @@ def test_export(name: str) -> None:
 @pytest.mark.parametrize("name", written())
 def test_onnx(name: str) -> None:
     CHECKS["onnx"](model_card(name))
+
+
+def test_a_file_of_torch_export_holds_the_model(paper: ModelCard, tmp_path: Path) -> None:
+    """The check of the contract does not read what it saves."""
+    model = smoke_model(paper).model
+    made = write_graph(model, *graph_samples(paper, "pt2"), tmp_path / "honest.pt2", {})
+    assert made.inputs == ("lightness", "points_ab", "points_mask")
+    assert len(made.differences) == 2
+    assert max(made.differences.values()) < TOLERANCE
 
 
 def test_a_graph_that_takes_only_the_traced_batch_is_found_out(

@@ -9,6 +9,7 @@ distribution over colors as ``logits``.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import warnings
@@ -184,15 +185,36 @@ def write_graph(
         with _one_line("it cannot be traced and written"):
             program = trace(model, *traced, extras)
             graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
-        sizes, differences = [], []
-        for sample in others:
-            batch, _, height, width = sample[0].shape
-            with _one_line(f"the graph does not take {batch} x {height} x {width} pixels"):
-                differences.append(_difference(model, graph, sample, extras))
-            sizes.append((height, width))
+        found = _differences(model, graph, others, extras)
         part.replace(out)
-    found = dict(zip(sizes, differences, strict=True))
     return ExportedGraph(out, inputs, tuple(outputs), _SIZES[_format(out)], found)
+
+
+def compare_traced(
+    model: ColoringModel, traced: Sample, others: Sequence[Sample]
+) -> Mapping[tuple[int, int], float]:
+    """Compare the graph that torch.export makes of a model with the model.
+
+    It is saved, but not read again, which takes as long as all the rest.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+        traced: Two pictures with all the guidance that the graph is to take.
+        others: Samples to compare, as for `write_graph`.
+
+    Returns:
+        Largest difference by height and width, as a share of the full scale.
+
+    Raises:
+        ColorzooError: No graph can be made of the model, or it takes none of the other samples.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        with _one_line("it cannot be traced and written"):
+            program = trace(model, *traced)
+            torch.export.save(program, io.BytesIO())
+            graph = _runner(program)
+        return _differences(model, graph, others, ())
 
 
 class _Likeness(nn.Module):
@@ -231,7 +253,7 @@ def export_likeness(model: ComparesPlaces, places: Tensor, out: Path) -> None:
         part = Path(folder) / out.name
         with _one_line("its likeness cannot be traced and written"):
             size = {2: Dim.AUTO, 3: Dim.AUTO}
-            program = torch.export.export(module, (places, mask), dynamic_shapes=[size, size])
+            program = _export(module, (places, mask), [size, size])
             _write_onnx(program, part, ("places", "mask"), ("likeness",), {})
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(part, out)
@@ -269,8 +291,17 @@ def trace(
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
-    module = _TensorModel(model, guidance, extras)
-    return torch.export.export(module, (lightness, tensors), dynamic_shapes=shapes)
+    return _export(_TensorModel(model, guidance, extras), (lightness, tensors), shapes)
+
+
+def _export(module: nn.Module, inputs: tuple[Any, ...], shapes: Sequence[Any]) -> ExportedProgram:
+    """Return the graph of a module.
+
+    Torch remembers the shapes of results; with unknown sizes hardly any is asked for again, and remembering
+    them takes a third of the time.
+    """
+    with torch._dynamo.config.patch(fake_tensor_cache_enabled=False):
+        return torch.export.export(module, inputs, dynamic_shapes=shapes)
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
@@ -306,7 +337,11 @@ def _write_pt2(
 ) -> Graph:
     metadata = {**metadata, "inputs": ",".join(inputs), "outputs": ",".join(outputs)}
     torch.export.save(program, path, extra_files={"colorzoo.json": json.dumps(metadata, sort_keys=True)})
-    module = torch.export.load(path).module()
+    return _runner(torch.export.load(path))
+
+
+def _runner(program: ExportedProgram) -> Graph:
+    module = program.module()
     return lambda tensors: dict(module(tensors[0], list(tensors[1:])))
 
 
@@ -363,6 +398,18 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
         return dict(zip(outputs, map(torch.from_numpy, found), strict=True))
 
     return run
+
+
+def _differences(
+    model: ColoringModel, graph: Graph, samples: Sequence[Sample], extras: Sequence[str]
+) -> dict[tuple[int, int], float]:
+    """Return the largest difference between graph and model by height and width; see `_difference`."""
+    found = {}
+    for sample in samples:
+        batch, _, height, width = sample[0].shape
+        with _one_line(f"the graph does not take {batch} x {height} x {width} pixels"):
+            found[height, width] = _difference(model, graph, sample, extras)
+    return found
 
 
 def _difference(model: ColoringModel, graph: Graph, sample: Sample, extras: Sequence[str]) -> float:

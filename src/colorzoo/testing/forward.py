@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from typing import get_args
 import torch
 
 from colorzoo.card import GuidanceKind, ModelCard
-from colorzoo.engines.export import TOLERANCE, Format, graph_samples, require_onnx, write_graph
+from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, require_onnx, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
@@ -189,12 +190,13 @@ def check_export(card: ModelCard) -> None:
     A card may declare the limit that there is none.
     """
     try:
-        _check_graph(card, "pt2")
+        found = compare_traced(smoke_model(card).model, *graph_samples(card, "pt2"))
     except ColorzooError as error:
         if "export" not in card.limits:
             raise ContractError(f"{card.name}: torch.export: {error}") from error
         return
     require("export" not in card.limits, f"{card.name} declares that it cannot be exported, but it can")
+    _require_alike(card, "pt2", found)
 
 
 def check_onnx(card: ModelCard) -> None:
@@ -203,19 +205,14 @@ def check_onnx(card: ModelCard) -> None:
         return
     require_onnx()
     try:
-        _check_graph(card, "onnx")
+        with TemporaryDirectory() as folder:
+            out = Path(folder) / f"{card.name}.onnx"
+            made = write_graph(smoke_model(card).model, *graph_samples(card, "onnx"), out, {})
     except ColorzooError as error:
         raise ContractError(f"{card.name}: ONNX: {error}") from error
+    _require_alike(card, "onnx", made.differences)
 
 
-def _check_graph(card: ModelCard, kind: Format) -> None:
-    """Compare a written graph with its model.
-
-    Raises:
-        ColorzooError: No graph can be made.
-    """
-    with TemporaryDirectory() as folder:
-        out = Path(folder) / f"{card.name}.{kind}"
-        made = write_graph(smoke_model(card).model, *graph_samples(card, kind), out, {})
-    for size, moved in made.differences.items():
+def _require_alike(card: ModelCard, kind: str, differences: Mapping[Size, float]) -> None:
+    for size, moved in differences.items():
         require(moved < TOLERANCE, f"{card.name}: the {kind} graph differs by {moved:.2e} at {size}")

@@ -30,12 +30,7 @@ class RunConfig(SaveConfigCallback):
         folder.mkdir(parents=True, exist_ok=True)
         names = [_CONFIG, *(f"{_CONFIG}-{number}" for number in range(1, len(kept) + 1))]
         free = (folder / f"{name}.yaml" for name in names)
-        self.parser.save(
-            self.config,
-            str(next(path for path in free if not path.exists())),
-            skip_none=False,
-            multifile=False,
-        )
+        next(path for path in free if not path.exists()).write_text(text, encoding="utf-8")
 
 
 def _settings(text: str) -> Any:
