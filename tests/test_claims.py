@@ -270,7 +270,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(60):
             (root / folder / f"{number:02}.jpg").write_text(f"{folder} {number}")
     rows = [f"photos/{part}/{n:02}.jpg,{n % 3}" for part in ("train", "val") for n in range(60)]
-    (root / "manifest.csv").write_text("\n".join(["path,category", *rows]))
+    rows = [f"{row},a/b:n01440764_tench.JPEG" for row in rows]
+    (root / "manifest.csv").write_text("\n".join(["path,category,source", *rows]))
     (root / "exemplar").mkdir()
     (root / "exemplar" / "pairs.csv").write_text("target,reference,target_is_gray\n")
     (root / "coco_sample" / "semantic").mkdir()

@@ -14,16 +14,20 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks._common import imagenet_classes
 from benchmarks.claims._experiment import ENOUGH, MOST, Item, Setup, spread
-from colorzoo.color import lab_to_rgb_in_gamut
+from colorzoo import features
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
-from colorzoo.metrics.psnr import psnr_8bit
+from colorzoo.metrics.classification import classifier_network
+from colorzoo.metrics.psnr import psnr_8bit, to_8bit
 
 PAIRS = 24
 LEAST_SHARE = 0.05  # of a picture, for a class that a pair shares or lacks
 FEATURE_SIDE = 64
+ENCODED_SIDE = 160
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -114,6 +118,36 @@ def find_labeled_pairs(setup: Setup) -> Sequence[Item]:
         if others:
             items.append(Item(target.stem, (target, others[int(generator.choice(len(others)))])))
     return items[: setup.count or ENOUGH]
+
+
+def find_classified(setup: Setup) -> Sequence[Item]:
+    """Return the photos of ``photos/val`` with a class of ImageNet, which is their payload."""
+    found = imagenet_classes(setup.data / "manifest.csv", "photos/val")
+    items = [Item(Path(path).stem, (setup.data / path,), label) for path, label in found.items()]
+    return spread(items, MOST)[: setup.count or MOST]
+
+
+def most_alike(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Return for each picture the other one that an encoder of ImageNet finds most alike."""
+    model = create_coloring_model("colorzoo2026", offline=True).eval()
+    seen = (rgb_to_lab(read_square(path, ENCODED_SIDE))[:, :1] for path in paths)
+    vectors = torch.cat([features(model, lightness, levels=[-1])[0].mean(dim=(2, 3)) for lightness in seen])
+    unit = F.normalize(vectors - vectors.mean(dim=0))
+    nearest = (unit @ unit.T).fill_diagonal_(-1).argmax(dim=1).tolist()
+    return {path: paths[other] for path, other in zip(paths, nearest, strict=True)}
+
+
+class Judge:
+    """EfficientNet-Lite0, which names photos of ImageNet."""
+
+    def __init__(self) -> None:
+        self.classify = classifier_network("efficientnet-lite0").network
+
+    def __call__(self, name: str, rgb: Tensor, label: int) -> dict[str, float]:
+        """Return ``NAME top1`` and ``NAME top5`` of a picture ``(1, 3, H, W)``: 1 if it is recognized."""
+        scores = self.classify(to_8bit(rgb) / 255)[0]
+        rank = int((scores > scores[label]).sum())
+        return {f"{name} top{best}": float(rank < best) for best in (1, 5)}
 
 
 def labels_of(picture: Path) -> Path:

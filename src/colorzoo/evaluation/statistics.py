@@ -9,16 +9,20 @@ every number and gathers rows: its intervals are the same but for the draw, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from colorzoo.metrics.outputs import Finish, Moments, mean_of_moments
 
 Weights = NDArray[np.float64]
+Features = NDArray[np.float32]
+Distance = Callable[[Features, Features], float]
 LEVEL = 0.95  # of the intervals
+GROUPS, LEAST_GROUPS = 20, 3  # of the jackknife
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,27 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
     above = (1 + (differences >= 0).sum()) / (1 + len(differences))
     p_value = min(1.0, 2 * float(min(below, above)))
     return Difference(Estimate(value, *_interval(differences)), p_value, int(both.sum()))
+
+
+def jackknife(distance: Distance, results: Features, truths: Features) -> Estimate:
+    """Return a distance of a set from its truth with its interval, by leaving out pictures.
+
+    A bootstrap draws pictures twice, which moves such a distance. So each of `GROUPS` groups of pictures is
+    left out once (Efron and Tibshirani 1993, chapter 11; t-distribution).
+
+    Args:
+        distance: The distance of two sets of features.
+        results: ``(N, D)``.
+        truths: ``(N, D)``, of the same pictures in the same order.
+    """
+    value, groups = distance(results, truths), min(GROUPS, len(results))
+    if groups < LEAST_GROUPS or not np.isfinite(value):
+        return Estimate(value)
+    group = np.arange(len(results)) % groups
+    others = np.array([distance(results[group != one], truths[group != one]) for one in range(groups)])
+    deviation = float(np.sqrt((groups - 1) * others.var()))
+    half = deviation * float(student.ppf((1 + LEVEL) / 2, groups - 1))
+    return Estimate(value, value - half, value + half)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -138,9 +138,10 @@ def _caption(summary: Summary) -> list[str]:
     setup = summary.setup
     keys = ", ".join(setup.full_key(output) for output in setup.outputs)
     deviation = f" ({setup.deviation})" if setup.deviation else ""
+    sets = "" if all(output.per_picture for output in setup.outputs) else ", of distances by jackknife"
     return [
         f"Protocol {setup.protocol.label}, {len(summary.items)} pictures{deviation}; in brackets 95 % "
-        "intervals by bootstrap over pictures.",
+        f"intervals by bootstrap over pictures{sets}.",
         setup.protocol.coloring_note,
         f"Keys: {keys}.",
     ]

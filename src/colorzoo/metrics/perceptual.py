@@ -13,10 +13,11 @@ from colorzoo.errors import DataError, WeightsError
 from colorzoo.metrics.base import PictureMean, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.metrics.outputs import Output, mean_of_moments
+from colorzoo.metrics.shift_tolerant import shift_tolerant_network
 from colorzoo.weights import load_state_dict_file
 
 WINDOW = 11
-Net = Literal["alex", "vgg", "squeeze"]
+Net = Literal["alex", "vgg", "squeeze", "alex-st"]
 
 
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
@@ -79,9 +80,9 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         >>> lpips(torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)).shape  # doctest: +SKIP
 
     Args:
-        net: The backbone.
+        net: The backbone; ``"alex-st"`` is all of ST-LPIPS, which needs no download but the extra ``judge``.
         weights: File with the backbone's weights under torchvision's names; by default those of ImageNet,
-            which torch hub downloads once.
+            which torch hub downloads once. Of ``"alex-st"`` the authors' file.
         spatial: Return a map of the pictures' size instead of one number per picture.
 
     Returns:
@@ -93,6 +94,8 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
     from torchmetrics.functional.image.lpips import _LPIPS
     from torchvision import models
 
+    if net == "alex-st":
+        return shift_tolerant_network(weights, spatial=spatial)
     published = {
         "alex": models.AlexNet_Weights.IMAGENET1K_V1,
         "vgg": models.VGG16_Weights.IMAGENET1K_V1,
@@ -148,4 +151,5 @@ class MeanLPIPS(PictureMean):
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        return (Output(f"lpips_{self.net}_v0.1{mark}_mean", "LPIPS", "", "lower", mean_of_moments),)
+        title = "ST-LPIPS" if self.net == "alex-st" else "LPIPS"
+        return (Output(f"lpips_{self.net}_v0.1{mark}_mean", title, "", "lower", mean_of_moments),)
