@@ -61,10 +61,9 @@ AUTOMATIC_MODELS = (
     "gray",
     "truth",
 )
-JUDGED_MODELS = (  # every model that ships and colors a gray photo without help in a way of its own
+JUDGED_MODELS = (  # what ships and colors a gray photo in a way of its own
     "colorzoo2026",
     "zhang2017_local_small",
-    "zhang2017_global_small",
     "kang2023_small",
     "zhang2016_small",
     "xu2020_small",

@@ -57,6 +57,9 @@ def test_reports_call_it_by_its_own_name(file: Path) -> None:
     (output,) = metric.outputs()
     assert (output.title, output.key) == ("ST-LPIPS", "lpips_alex-st_v0.1_mean")
     assert float(metric(RGB, TRUTH)["lpips_alex-st"]) == pytest.approx(sum(MEANS) / 2, abs=2e-7)
+    metric.reset()
+    metric.update(RGB, torch.zeros_like(TRUTH), **metric.shared_inputs({"target": TRUTH}))
+    assert float(metric.compute()["lpips_alex-st"]) == pytest.approx(sum(MEANS) / 2, abs=2e-7)
 
 
 def test_its_weights_are_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

