@@ -21,7 +21,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
-from colorzoo.metrics.classification import classifier_network
+from colorzoo.metrics.classification import Classification
 from colorzoo.metrics.psnr import psnr_8bit, to_8bit
 
 PAIRS = 24
@@ -141,7 +141,7 @@ class Judge:
     """EfficientNet-Lite0, which names photos of ImageNet."""
 
     def __init__(self) -> None:
-        self.classify = classifier_network("efficientnet-lite0").network
+        self.classify = Classification().classify
 
     def __call__(self, name: str, rgb: Tensor, label: int) -> dict[str, float]:
         """Return ``NAME top1`` and ``NAME top5`` of a picture ``(1, 3, H, W)``: 1 if it is recognized."""

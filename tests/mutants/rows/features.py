@@ -49,6 +49,20 @@ MUTANTS = (
         ("tests/metrics/test_fid.py::test_a_shift_has_its_square_as_distance",),
     ),
     Mutant(
+        "jackknife-takes-a-plain-deviation",
+        "evaluation/statistics.py",
+        "(groups - 1) * others.var()",
+        "others.var()",
+        ("tests/evaluation/test_statistics.py::test_the_jackknife_of_a_mean_is_its_standard_error",),
+    ),
+    Mutant(
+        "st-lpips-sees-a-dark-frame",
+        "metrics/shift_tolerant.py",
+        'mode="reflect"',
+        'mode="constant"',
+        ("tests/metrics/test_shift_tolerant.py::test_it_equals_the_package",),
+    ),
+    Mutant(
         "profiles-with-tables-read-colorimetrically",
         "pictures/pixels.py",
         "CMS.INTENT.PERCEPTUAL if has_table else",
