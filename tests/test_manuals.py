@@ -1,4 +1,4 @@
-"""Every command and code block of every page is what colorzoo understands; blocks that need no files run."""
+"""Every command and code block of every page is what colorzoo understands; those that are quick run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from colorzoo.cli.main import LIGHTNING_VERBS, find_verb, joined_values, verb_parser
+from colorzoo.cli.main import LIGHTNING_VERBS, find_verb, joined_values, main, verb_parser
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import setting_groups
 from colorzoo.training.configs import find_config
@@ -134,6 +134,55 @@ def runnable() -> list[tuple[str, str]]:
     """Return page and text of the Python blocks that this module runs."""
     found = [each for each in blocks("python") if not RUN_ELSEWHERE.search(each[0])]
     return [(page, text) for page, text in found if not NOT_RUN.search(text)]
+
+
+QUICK = ("colorize", "look", "stylize", "segment")
+# folders of the reader, placeholders, and programs or weights that are not here
+NOT_HERE = re.compile(r"[A-Z]{3}|[{}]|masters/|--from|--weights|--engine|--reference \S+\.look|docs/images")
+
+
+def quick_commands() -> list[str]:
+    """Return the commands of one picture with models that ship inside the package, each once."""
+    inside = {name for name in list_models() if any(each.file for each in model_card(name).weights.values())}
+    found = set()
+    for page, command in commands():
+        words = shlex.split(re.sub(r"\s#.*", "", command))
+        model = words[words.index("--model") + 1] if "--model" in words else "colorzoo2026"
+        if words[1] in QUICK and model in inside and page not in ("README.md", "docs/index.md"):
+            found.add(shlex.join(words).replace("photo.jpg", "old.jpg"))
+    return sorted(each for each in found if not NOT_HERE.search(each))
+
+
+def make_inputs(words: list[str]) -> None:
+    """Make the files that a command names and that are no results."""
+    for option, word in zip(["", *words], words, strict=False):
+        if option in ("-o", "--labels") or not re.search(r"/$|\.(jpg|png|json)$", word):
+            continue
+        path = Path(word, "one.jpg") if word.endswith("/") else Path(word)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".json":
+            path.write_text('{"version": 2}', encoding="utf-8")
+        elif "labels" in word:
+            Image.fromarray(np.full((96, 128), 3, np.uint8)).save(path)
+        else:
+            colors = np.random.default_rng(len(word)).integers(0, 255, (3, 4, 3), dtype=np.uint8)
+            Image.fromarray(colors).resize((128, 96)).save(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("command", quick_commands())
+def test_quick_commands_run(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(command.replace("120,40,200,310", "12,4,20,31").replace("400,60,80,90", "40,6,8,9"))
+    make_inputs(words)
+    before = set(tmp_path.rglob("*"))
+    assert main(words[1:]) == 0
+    made = set(tmp_path.rglob("*")) - before
+    assert any(path.is_file() for path in made) or "--overwrite" in words
+
+
+def test_many_commands_run() -> None:
+    assert len(quick_commands()) > 25
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from colorzoo.guidance import Exemplar, Guidance, Points, Scribbles
-from colorzoo.memory import Memory, key_of, nbytes_of
+from colorzoo.memory import ColumnCache, Memory, key_of, nbytes_of
 
 
 def test_a_result_is_computed_once() -> None:
@@ -82,3 +82,19 @@ def test_keys_tell_tensors_shapes_fields_and_values_apart() -> None:
     ]
     assert len({key_of(value) for value in values}) == len(values)
     assert key_of(other) == key_of(other.clone())
+
+
+def test_columns_are_computed_once_and_those_not_asked_for_make_room() -> None:
+    computed: list[list[int]] = []
+
+    def compute(numbers: list[int]) -> list[str]:
+        computed.append(numbers)
+        return [f"column {number}" for number in numbers]
+
+    cache = ColumnCache(compute, most=3)
+    assert cache.of([7, 2, 7]) == ["column 7", "column 2", "column 7"]
+    assert cache.of([2, 5]) == ["column 2", "column 5"]
+    assert cache.of([5, 8]) == ["column 5", "column 8"]  # 7 and 2 make room
+    assert cache.of([5, 8]) == ["column 5", "column 8"]
+    cache.of([2])
+    assert computed == [[7, 2], [5], [8], [2]]

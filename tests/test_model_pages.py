@@ -9,9 +9,11 @@ import mkdocs_hooks
 import numpy as np
 import pytest
 from docs.models import strips
+from docs.models.report import REPORT
 from PIL import Image
 
 from colorzoo import colorize
+from colorzoo.batch.report import serve_report
 from colorzoo.inference.job import read_guidance
 from colorzoo.registry import list_models, model_card
 
@@ -109,3 +111,12 @@ def test_the_pictures_are_what_the_command_beside_them_makes(name: str) -> None:
     made = np.asarray(colorize(source, guidance=recipe if recipe.is_file() else None, fast=True), dtype=float)
     kept = np.asarray(Image.open(strips.DOCS / "images" / name).convert("RGB"), dtype=float)
     assert np.abs(made - kept).mean() < 2, f"color docs/images/sources/{name} again"
+
+
+def test_the_report_of_scans_names_no_folder_and_follows_its_template() -> None:
+    (page,) = serve_report(REPORT).pages.values()
+    shown = REPORT.read_bytes()
+    assert len(shown) < 2_000_000
+    assert shown.count(b'"source": "LC-US') == shown.count(b'"result": "colored/LC-US') == 60
+    script = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+    assert script.findall(shown) == script.findall(page), "run `python -m docs.models.report FOLDER`"

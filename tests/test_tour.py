@@ -89,17 +89,25 @@ def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
 def test_a_reference_colors_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     walk("Use a reference")
     assert "colorzoo2026, the best model here for a reference" in capsys.readouterr().out
-    assert np.ptp(pixels(folder / "by_example.jpg"), axis=2).mean() > 10
+    truth = data.astronaut().astype(float)  # the reference is its mirror image
+    found = [pixels(path) for path in (folder / "by_example.jpg", DOCS / "images/astronaut_automatic.jpg")]
+    by_example, automatic = (np.abs(each - truth).mean() for each in found)
+    assert by_example < 0.9 * automatic
 
 
 def test_python_does_the_same(folder: Path) -> None:
     walk("In Python")
-    assert np.ptp(pixels(folder / "new.png"), axis=2).mean() > 2
+    automatic, found = pixels(DOCS / "images/astronaut_automatic.jpg"), pixels(folder / "new.png")
+    assert np.abs(found - automatic)[20:140, 300:370].mean() < 2  # a wall, far from the point
+    more_red = [(each[..., 0] - each[..., 2])[325:336, 225:236].mean() for each in (automatic, found)]
+    assert more_red[1] > 40 + more_red[0]  # the point is orange
 
 
 def test_a_sketch_is_painted(folder: Path) -> None:
     walk("Color a sketch")
-    assert np.ptp(pixels(folder / "painted.png"), axis=2).mean() > 2
+    painted, sketch = pixels(folder / "painted.png"), pixels(folder / "sketch.png").mean(axis=2)
+    assert np.ptp(painted, axis=2).mean() > 2
+    assert painted[sketch < 64].mean() < painted[sketch > 192].mean() - 40  # the lines stay
 
 
 @pytest.mark.slow  # trains, at full width; tests/test_readme.py and tests/training do so in small

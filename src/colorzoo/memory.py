@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +19,7 @@ MOST_BYTES = 256 << 20
 _LEAST_BYTES = 1 << 12  # that a result counts as, so that small ones do not grow without number
 
 T = TypeVar("T")
+Column = TypeVar("Column")
 
 
 class Memory:
@@ -78,6 +79,38 @@ class Memory:
             oldest, _ = self._results.popitem(last=False)
             self._total -= self._sizes.pop(oldest)
         return result
+
+
+class ColumnCache(Generic[Column]):
+    """Columns of a matrix, each computed once; safe to use from several threads.
+
+    If a new column does not fit, all columns that the call does not ask for are dropped.
+
+    Args:
+        compute: Returns the columns of some numbers, in their order.
+        most: Number of columns to keep; more may be asked for at once.
+    """
+
+    def __init__(self, compute: Callable[[list[int]], Iterable[Column]], most: int) -> None:
+        self._compute, self._most = compute, most
+        self._columns: dict[int, Column] = {}
+        self._lock = threading.Lock()
+
+    def of(self, numbers: list[int]) -> list[Column]:
+        """Return the columns with the given indices, in that order."""
+        with self._lock:
+            missing = [number for number in dict.fromkeys(numbers) if number not in self._columns]
+            if len(self._columns) + len(missing) > self._most:
+                needed = set(numbers)
+                self._columns = {number: c for number, c in self._columns.items() if number in needed}
+            if missing:
+                self._columns |= zip(missing, self._compute(missing), strict=True)
+            return [self._columns[number] for number in numbers]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns."""
+        return nbytes_of(list(self._columns.values()))
 
 
 def nbytes_of(value: object) -> int:

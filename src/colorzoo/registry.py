@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, get_args
 
 import colorzoo.zoo
@@ -71,6 +71,11 @@ def model_card(name: str) -> ModelCard:
     Raises:
         UnknownModelError: No such model; the message names the nearest ones.
     """
+    if not _scan.cache_info().currsize:
+        # a start that needs one card, such as that of the default, is spared those of all papers
+        for card in _zoo_cards(name):
+            if card.name == name:
+                return card
     cards = all_cards()
     if name in cards:
         return cards[name]
@@ -129,6 +134,7 @@ def task_paths() -> dict[str, str]:
 
 def refresh() -> None:
     """Scan for cards again, so that a package installed since is found."""
+    plugins.cache_clear()
     _scan.cache_clear()
 
 
@@ -169,9 +175,15 @@ def skipped_packages() -> list[SkippedPackage]:
     return _scan()[1]
 
 
+@cache
+def plugins() -> EntryPoints:
+    """Return the entry points of the installed packages of papers."""
+    return entry_points(group=ENTRY_POINT_GROUP)
+
+
 def plugin_packages() -> set[str]:
     """Return the names by which Python imports the installed packages of papers."""
-    return {each.module.partition(".")[0] for each in entry_points(group=ENTRY_POINT_GROUP)}
+    return {each.module.partition(".")[0] for each in plugins()}
 
 
 @cache
@@ -181,7 +193,7 @@ def _scan() -> tuple[dict[str, ModelCard], list[SkippedPackage]]:
     taken: dict[str, str] = {}
     _add_cards(_zoo_cards(), found, taken)
     skipped = []
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+    for entry_point in plugins():
         # a copy: of a package with a wrong card none is used
         more, names = dict(found), dict(taken)
         try:
@@ -211,10 +223,11 @@ def _add_cards(cards: Iterable[ModelCard], found: dict[str, ModelCard], taken: d
         found[card.name] = card
 
 
-def _zoo_cards() -> Iterator[ModelCard]:
-    for folder in pkgutil.iter_modules(colorzoo.zoo.__path__, prefix="colorzoo.zoo."):
-        if folder.ispkg:
-            yield from importlib.import_module(f"{folder.name}.card").CARDS
+def _zoo_cards(name: str = "") -> Iterator[ModelCard]:
+    """Yield the cards of the zoo; for a registered name those of its folder, with which it begins."""
+    for folder in pkgutil.iter_modules(colorzoo.zoo.__path__):
+        if folder.ispkg and (not name or name.startswith(folder.name)):
+            yield from importlib.import_module(f"colorzoo.zoo.{folder.name}.card").CARDS
 
 
 def _package_of(entry_point: EntryPoint) -> str:

@@ -106,11 +106,19 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     Raises:
         ColorzooError: A number is out of its range.
     """
-    for name, hint in hints.items():
-        for limits in ranges_of(hint):
-            for value in _each(values.get(name)):
-                if isinstance(value, int | float) and not limits.holds(value):
-                    raise ColorzooError(f"{name} must be {limits}, not {value}.")
+    for name, limits, value in out_of_range(hints, values):
+        raise ColorzooError(f"{name} must be {limits}, not {value}.")
+
+
+def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
+    """Return the numbers that `check_ranges` refuses, with their names and ranges."""
+    return [
+        (name, limits, value)
+        for name, hint in hints.items()
+        for limits in _ranges_of(hint)
+        for value in _each(values.get(name))
+        if isinstance(value, int | float) and not limits.holds(value)
+    ]
 
 
 def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
@@ -221,11 +229,11 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 
-def ranges_of(hint: Any) -> list[Range]:
+def _ranges_of(hint: Any) -> list[Range]:
     """Return the ranges in a type, also in ``Annotated[...] | None``."""
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
-    return [found for each in get_args(hint) for found in ranges_of(each)]
+    return [found for each in get_args(hint) for found in _ranges_of(each)]
 
 
 def _each(value: Any) -> list[Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import bagit
 import pytest
 from PIL import Image
 
+from colorzoo.batch.bag import write_bag
+from colorzoo.errors import ColorzooError
 from tiny_model import Run, gray_picture
 
 
@@ -31,9 +35,13 @@ def test_a_bag_is_valid_and_a_change_is_found(run: Run, album: Path, tmp_path: P
         "data/sub/b.bmp.xmp",
     ]
     assert bag.info["Payload-Oxum"].endswith(".4")
-    (out / "a.png").write_bytes(b"another")
-    with pytest.raises(bagit.BagValidationError):
-        bagit.Bag(str(out.parent)).validate()
+    assert bag.version_info < (1, 0)  # from which on readers decode the percent sign of a name
+    for path in (out.parent / "bag-info.txt", out / "a.png"):
+        kept = path.read_bytes()
+        path.write_bytes(kept + b"\n")
+        with pytest.raises(bagit.BagValidationError):
+            bagit.Bag(str(out.parent)).validate()
+        path.write_bytes(kept)
 
 
 def test_a_later_run_keeps_what_an_archive_added(run: Run, album: Path, tmp_path: Path) -> None:
@@ -46,6 +54,39 @@ def test_a_later_run_keeps_what_an_archive_added(run: Run, album: Path, tmp_path
     assert bag.validate()
     assert bag.info["Source-Organization"] == "An archive"
     assert bag.info["Payload-Oxum"].endswith(".4")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its file names have no line breaks")
+def test_a_line_break_in_a_name_is_kept(tmp_path: Path) -> None:
+    payload = tmp_path / "data"
+    payload.mkdir()
+    (payload / "a\nb\rc.png").write_bytes(b"x")
+    counted: list[None] = []
+    write_bag(payload, lambda: counted.append(None))
+    assert bagit.Bag(str(tmp_path)).validate()
+    assert len(counted) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its file names are text")
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    payload = tmp_path / "data"
+    payload.mkdir()
+    (payload / os.fsdecode(b"\xff.png")).write_bytes(b"x")
+    with pytest.raises(ColorzooError, match="only names in UTF-8"):
+        write_bag(payload, lambda: None)
+
+
+def test_a_bag_whose_making_was_cut_short_is_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = tmp_path / "data"
+    payload.mkdir()
+    (payload / "a.png").write_bytes(b"x")
+    write_bag(payload, lambda: None)
+    monkeypatch.setattr("colorzoo.batch.bag.write_whole", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_bag(payload, lambda: None)
+    assert not (tmp_path / "tagmanifest-sha256.txt").exists()
 
 
 @pytest.mark.parametrize("words", [(), ("-o", "colored"), ("-o", "-")])

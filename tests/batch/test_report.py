@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import sys
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from browser_pad import chromium, missing
 from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, read_entries, write_report
-from colorzoo.batch.runner import BatchResult
+from colorzoo.batch.runner import ALREADY_DONE, BatchResult
+from colorzoo.errors import ColorzooError
 from colorzoo.pictures.find import read_list
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
 from colorzoo.pictures.read import read_picture
@@ -74,6 +77,7 @@ def test_a_second_run_tells_the_same_of_results_that_are_there(run: Run, tmp_pat
     for words in ((), ("--report", tmp_path / "r.html")):
         assert run(album, "-o", tmp_path / "out", "--report", table, *words)[0] == 1
         told.append([{**row, "notes": ""} for row in rows(table)])
+        assert not any(ALREADY_DONE in row["notes"] for row in rows(table))
     assert told[0] == told[1]
     assert [Path(row["source"]).name for row in told[0]] == ["broken.png", "a.png", "b, 2.png"]
     assert tuple(told[0][0]) == COLUMNS
@@ -88,6 +92,30 @@ def test_names_that_are_no_text_are_kept_in_a_table(tmp_path: Path) -> None:
     assert b"/\xff.png," in (tmp_path / "r.csv").read_bytes()
     write_report(tmp_path / "r.html", entries)
     assert (tmp_path / "r.html").read_text().count("</script>") == 2
+
+
+def test_thumbnails_are_small_jpegs_in_gray_and_in_color(tmp_path: Path) -> None:
+    Image.new("RGB", (600, 400), "#c04020").save(tmp_path / "a.png")
+    (entry,) = read_entries([BatchResult("a.bmp", str(tmp_path / "a.png"), "colored")], nothing)
+    gray, color = (
+        Image.open(io.BytesIO(b64decode(url.partition(",")[2]))) for url in (entry.gray, entry.color)
+    )
+    assert gray.size == color.size == (240, 160)
+    (low, high) = zip(*gray.getextrema(), strict=True)
+    assert max(high) - min(low) <= 2
+    assert color.getpixel((120, 80)) == pytest.approx((192, 64, 32), abs=4)
+    stream = io.BytesIO()
+    color.save(stream, "JPEG", quality=80)
+    assert Image.open(stream).quantization == color.quantization
+
+
+def test_a_page_has_at_most_a_thousand_pictures(tmp_path: Path) -> None:
+    entries = read_entries([BatchResult(f"{n}.png", "", "failed") for n in range(1001)], nothing)
+    first, second = write_report(tmp_path / "r.html", entries)
+    assert [page.read_text().count('"source"') for page in (first, second)] == [1000, 1]
+    second.write_text("of somebody else")
+    with pytest.raises(ColorzooError, match=r"r-2.html exists and is no report"):
+        write_report(tmp_path / "r.html", entries)
 
 
 def test_a_long_report_has_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

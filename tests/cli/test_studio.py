@@ -40,9 +40,22 @@ from tiny_model import gray_picture
         (["--static", "page", "--recipe", "a.json"], "a recipe is loaded in the page"),
         (["--static", "page", "--weights", "paper"], "the weights are the default ones"),
         (["--model", "kang2023", "--weights", "oils"], "'artistic'"),
+        (["page.html"], "is no page of a report"),
+        (["cut.html"], "is no page of a report"),
+        (["page.html", "--recipe", "a.json"], "--recipe belongs to a photo"),
+        (["page.html", "--host", "0.0.0.0"], "for this machine alone"),
     ],
 )
-def test_bad_arguments(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments(
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "page.html").touch()
+    (tmp_path / "cut.html").write_text('<script type="application/json" id="data">{"pages": ["a</script>')
+    monkeypatch.chdir(tmp_path)
     assert main(["studio", "--no-browser", *arguments]) == 2
     error = capsys.readouterr().err
     assert said in error

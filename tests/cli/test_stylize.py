@@ -43,11 +43,25 @@ def test_a_look_colors_as_its_reference_does(folder: Path) -> None:
 
 def test_references_mix_and_alpha_weakens(folder: Path) -> None:
     two = ["--reference", "warm.png", "--reference", "cold.png"]
-    assert main(["colorize", "old.png", *two, "--reference-weights", "1,0", "-o", "a.png"]) == 0
-    assert main(["colorize", "old.png", *two[:2], "-o", "b.png"]) == 0
-    assert np.abs(pixels("a.png") - pixels("b.png")).max() <= 1
-    assert main(["colorize", "old.png", *two[:2], "--alpha", "0.2", "-o", "c.png"]) == 0
-    assert not np.array_equal(pixels("b.png"), pixels("c.png"))
+    made = {
+        "first of two": [*two, "--reference-weights", "1,0"],
+        "first": two[:2],
+        "second": two[2:],
+        "both": two,
+        "weak": [*two[:2], "--alpha", "0.2"],
+        "none": [],
+    }
+    found = {}
+    for name, words in made.items():
+        assert main(["colorize", "old.png", *words, "-o", f"{name}.png"]) == 0
+        found[name] = pixels(f"{name}.png")
+
+    def apart(one: str, other: str) -> float:
+        return float(np.abs(found[one] - found[other]).mean())
+
+    assert np.abs(found["first of two"] - found["first"]).max() <= 1
+    assert max(apart("both", "first"), apart("both", "second")) < 0.9 * apart("first", "second")
+    assert apart("weak", "none") < 0.5 * apart("first", "none")
 
 
 def test_a_style_gives_its_colors_and_a_label_only_those_of_its_class(folder: Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
+from colorzoo.color.lab import lab_to_linear_rgb
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PaintStroke, Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -120,3 +121,18 @@ def test_wrong_paint_is_refused_by_name(wrong: dict[str, Any], words: str) -> No
         Recipe.from_json({"paint": [wrong]})
     with pytest.raises(GuidanceError, match=r"paint\[0\].opactiy.*opacity"):
         Recipe.from_json({"paint": [{**LINE, "opactiy": 1}]}).check_known()
+
+
+def test_paint_eases_in_shade_and_stays_in_the_light() -> None:
+    wanted = rgb_to_lab(torch.tensor([192, 64, 32.0]).view(3, 1, 1) / 255).flatten()
+    levels = torch.tensor([float(wanted[0]), 30.0, 15.0, 5.0])
+    recipe = Recipe.from_json({"paint": [{**LINE, "path": [[0, 40], [100, 40]]}]})
+    (painting,) = overlays_of(recipe, (100, 80), (80, 100))
+    ab, lightness = torch.zeros(2, 80, 100), levels.repeat_interleave(25).expand(80, 100)
+    painting.add_to(ab, lightness, 0)
+    found = ab[:, 40, 12::25]
+    assert torch.allclose(found[:, 0], wanted[1:], atol=0.5)
+    # the same linear RGB under less light: the levels of each channel keep their ratio
+    linear = lab_to_linear_rgb(torch.cat([levels[None], found]), dim=0)
+    assert torch.allclose(linear / linear.amax(dim=0), linear[:, :1] / linear[:, :1].amax(), atol=0.02)
+    assert (found.norm(dim=0).diff() < -5).all()

@@ -13,7 +13,7 @@ from colorzoo.metrics import (
     edge_scores,
     truth_clusters,
 )
-from colorzoo.metrics.cdr import cluster_plane
+from colorzoo.metrics.cdr import cluster_plane, find_edges
 from metrics.cases import PICTURES, triple_slic
 
 TRUTH, RESULT = PICTURES[2]["target_ab"], PICTURES[2]["ab"]
@@ -97,3 +97,10 @@ def test_wrong_input_is_an_error_in_one_line(
     with pytest.raises(DataError, match=message) as error:
         computed(*arguments, **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("span", "found"), [(0.009, False), (0.02, True)])
+def test_a_plane_of_less_than_a_hundredth_has_no_edges(span: float, found: bool) -> None:
+    plane = np.zeros((32, 32))
+    plane[:, 16:] = span
+    assert bool(find_edges(plane, CDRSettings()).any()) == found

@@ -7,6 +7,7 @@ import torch
 
 from colorzoo import metrics
 from colorzoo.errors import DataError
+from colorzoo.metrics.base import require_values
 from metrics.cases import PICTURES
 
 BATCH = PICTURES[0]
@@ -118,3 +119,20 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments) -> None:
     with pytest.raises(DataError) as error:
         metric.update(*arguments)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("span", "slack"), [((0.0, 1.0), 0.002), ((-128.0, 128.0), 0.002)])
+def test_values_may_leave_their_range_by_half_a_level(span: tuple[float, float], slack: float) -> None:
+    low, high = span
+    require_values(torch.tensor([low - 0.9 * slack, high + 0.9 * slack]), span)
+    for value in (low - 2 * slack, high + 2 * slack):
+        with pytest.raises(DataError, match="got values from"):
+            require_values(torch.tensor([value]), span)
+
+
+@pytest.mark.parametrize("chroma", [-128.5, 128.5])
+def test_a_true_color_lies_within_128_units(chroma: float) -> None:
+    metric = metrics.MeanAbRMSE()
+    metric.update(torch.zeros(1, 2, 8, 8), torch.full((1, 2, 8, 8), chroma / 128.5 * 127.9))
+    with pytest.raises(DataError, match="expected ab in CIE units"):
+        metric.update(torch.zeros(1, 2, 8, 8), torch.full((1, 2, 8, 8), chroma))

@@ -274,6 +274,39 @@ def test_gray_jpeg_stored_as_color_counts_as_gray(tmp_path):
     assert is_gray(read_picture(path))
 
 
+@pytest.mark.parametrize(
+    ("levels", "share", "gray"), [(3, 1, True), (4, 1, False), (99, 10, True), (99, 11, False)]
+)
+def test_limits_of_gray(levels, share, gray):
+    """Three levels of 255, but for one pixel in a thousand."""
+    array = np.full((100, 100, 3), 100, np.uint8)
+    array.reshape(-1, 3)[: 10_000 if share == 1 else share, 1] += levels
+    assert is_gray(Picture(array)) == gray
+
+
+def tinted(side=64, *, chroma=15, scatter=0, cubic=0, spread=25) -> Picture:
+    """Return a yellow tint that varies at each lightness, and by a cubic polynomial over lightness."""
+    generator = np.random.default_rng(0)
+    place = generator.uniform(-1, 1, (side, side))
+    a, b = scatter * generator.normal(0, 1, (2, side, side))
+    lab = np.stack([60 + spread * place, a, b + chroma + cubic * (4 * place**3 - 3 * place)], axis=2)
+    return Picture(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_Lab2RGB).clip(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("inside", "beyond"),
+    [
+        ({"scatter": 2.2}, {"scatter": 2.8}),
+        ({"cubic": 2.2}, {"cubic": 3.6}),
+        ({"chroma": 48, "spread": 10}, {"chroma": 53, "spread": 10}),
+        ({"side": 9}, {"side": 8}),  # of which 64 pixels must share a lightness with others
+    ],
+)
+def test_limits_of_tints(inside, beyond):
+    assert chroma_note(tinted(**inside)) == "sepia tint dropped"
+    assert chroma_note(tinted(**beyond)) == "already in color"
+
+
 def test_neither_torch_nor_codecs_are_loaded_before_they_are_needed():
     loaded = "{'torch', 'cv2', 'tifffile', 'imagecodecs', 'lightning'} & set(sys.modules)"
     imports = "import sys, colorzoo.pictures.find, colorzoo.pictures.read, colorzoo.pictures.write"

@@ -171,6 +171,8 @@ def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind
         (np.float32([-0.03, 0.5, 1.04]), [0, 0.5, 1], "values -0.03 to 1.04 clipped to 0 and 1"),
         (np.float32([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
         (np.float32([0, 2, 4]), [0, 0.5, 1], "values 0 to 4 stretched"),
+        (np.float32([0, 0.6, 1.2]), [0, 0.5, 1], "values 0 to 1.2 stretched"),
+        (np.float32([0, 10, 20]), [0, 10 / 255, 20 / 255], "values taken as 0 to 255"),
     ],
 )
 def test_a_scale_that_no_file_declares_is_guessed_and_said(

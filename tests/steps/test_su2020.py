@@ -129,3 +129,14 @@ def test_the_third_stage_trains_as_many_weights_as_the_authors() -> None:
     with torch.device("meta"):
         model = build_model(load_task_class(card), {"stage": "fusion"})
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 1_226_108
+
+
+@pytest.mark.parametrize(
+    ("stage", "parts"),
+    [("full", {"full"}), ("instance", {"instance"}), ("fusion", {"layers", "fusion"})],
+)
+def test_a_stage_trains_its_own_networks(stage: str, parts: set[str]) -> None:
+    named = small("su2020", stage=stage).named_parameters()
+    trained = [name.split(".") for name, parameter in named if parameter.requires_grad]
+    assert {name[2] for name in trained} == parts
+    assert not any("class_head" in name for name in trained)

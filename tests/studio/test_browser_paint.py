@@ -151,3 +151,29 @@ def test_the_strength_of_a_point_is_set_and_saved(browser: Any, address: str, ph
         assert share == pytest.approx(0.3, abs=0.12)
         pad.page.keyboard.press("Control+z")
         assert "strength" not in pad.recipe()["points"][0]
+
+
+def shown(pad: BrowserPad, x: float, y: float) -> list[int]:
+    """Return the levels of the page at a place of the photo."""
+    left, top = pad.place(x, y)
+    clip = {"x": left, "y": top, "width": 1, "height": 1}
+    with Image.open(io.BytesIO(pad.page.screenshot(clip=clip))) as image:
+        return list(image.convert("RGB").getpixel((0, 0)))
+
+
+@pytest.mark.browser
+def test_paint_eases_in_shade(browser: Any, address: str, tmp_path: Path) -> None:
+    levels = np.repeat(np.array([[150, 75, 25]], np.uint8), 80, axis=1).repeat(160, axis=0)
+    Image.fromarray(levels).save(tmp_path / "shade.png")
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(tmp_path / "shade.png")
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("w")
+        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#c07850")
+        pad.page.keyboard.press("Enter")
+        pad.drawn()
+        pad.drag((20, 80), (220, 80))
+        pad.settle()
+        bright, shaded, dark = (shown(pad, x, 80) for x in (40, 120, 200))
+    for one, other in ((bright, shaded), (shaded, dark)):
+        assert 0 < other[0] - other[2] < 0.8 * (one[0] - one[2])  # in levels; the same hue with less chroma

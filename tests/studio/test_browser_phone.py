@@ -59,6 +59,37 @@ def test_entries_of_the_settings_have_words_on_a_phone(phone: BrowserPad, photo:
     phone.wait("empty")
 
 
+def test_tools_of_a_phone_have_names_and_the_color_comes_first(phone: BrowserPad, photo: Path) -> None:
+    phone.open_ready(photo)
+    phone.model("colorzoo2026")  # takes a reference, too
+    tools = phone.page.locator(".cz-rail .cz-tool:visible")
+    names = tools.all_inner_texts()
+    assert names[0] == "Points"
+    assert all(names)
+    boxes = [tool.bounding_box() for tool in tools.all()]
+    assert min(min(box["width"], box["height"]) for box in boxes) >= 44
+    color, reference = (phone.page.locator(f"[aria-label={name}]").first for name in ("Color", "Reference"))
+    assert color.bounding_box()["y"] < reference.bounding_box()["y"]
+    phone.page.locator(".cz-rail").evaluate("(rail) => rail.scrollTo(1e4, 0)")
+    last = phone.page.locator(".cz-rail .cz-sizing").bounding_box()
+    assert last["x"] + last["width"] <= 390
+
+
+def test_other_colors_on_a_phone_are_all_in_view(phone: BrowserPad, photo: Path) -> None:
+    phone.open_ready(photo)
+    phone.page.touchscreen.tap(*phone.place(100, 75))
+    phone.page.wait_for_selector("[data-role=suggestion]")
+    phone.settle()
+    phone.page.tap("[data-action=variants]")
+    phone.page.wait_for_selector("[data-action=variants]:enabled")
+    phone.settle()
+    panel = phone.page.locator(".cz-panel").bounding_box()
+    tiles = [tile.bounding_box() for tile in phone.page.locator("[data-role=variant]").all()]
+    assert len(tiles) > 3
+    assert min(tile["y"] for tile in tiles) >= panel["y"]
+    assert max(tile["y"] + tile["height"] for tile in tiles) <= 844
+
+
 def test_a_phone_compares_side_by_side(phone: BrowserPad, photo: Path) -> None:
     phone.open_ready(photo)
     phone.page.tap("[data-action=compare-side]")

@@ -325,3 +325,22 @@ def test_transparent_parts_show_a_checkerboard(browser: Any, tmp_path: Path) -> 
         pad.page.check("input[value=jpeg]")
         assert "become opaque" in said.inner_text()
         pad.close()
+
+
+def test_a_color_that_only_lies_in_shade_is_not_marked(browser: Any, tmp_path: Path) -> None:
+    levels = np.repeat(np.array([[4], [60], [245]], np.uint8), 60, axis=0).repeat(240, axis=1)
+    bands = tmp_path / "bands.png"
+    Image.fromarray(levels).save(bands)
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(bands)
+        offer = pad.page.get_by_text("Let the lightness follow")
+        for y, offered in ((90, False), (30, True), (150, True)):  # in shade, black, and nearly white
+            pad.click(120, y)
+            pad.settle()
+            pad.page.fill(".cz-hex", "#b5763a")
+            pad.page.keyboard.press("Enter")
+            pad.settle()
+            assert offer.is_visible() == offered
+            assert ("wanted" in pad.recipe()["points"][-1]) == offered
+        pad.close()

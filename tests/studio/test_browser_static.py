@@ -289,7 +289,7 @@ def test_recipes_are_exchanged_with_the_command_line(
 
     found = Recipe.from_json(saved)
     assert [(p.x, p.y, p.radius, p.ab is not None, p.reach) for p in found.points] == [
-        (70, 60, 4, True, "automatic"),
+        (70, 60, 4, False, "automatic"),
         (190.5, 120, 2, True, "everywhere"),
     ]
     assert json.loads(saved.read_text())["areas"] == AREAS

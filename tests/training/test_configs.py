@@ -1,5 +1,8 @@
 """`colorzoo fit` of every configuration, two steps on photos, with the default callbacks and odd batches."""
 
+import inspect
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ import yaml
 from PIL import Image
 
 from colorzoo.card import ModelCard
-from colorzoo.registry import list_models, model_card
+from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.testing.models import ContractError
 from colorzoo.testing.training import train_config
 from colorzoo.training.configs import config_folders
@@ -91,6 +94,42 @@ def test_a_configuration_trains_two_steps_on_photos(config: str, photos: Path) -
 def test_the_configuration_of_every_card_is_among_them() -> None:
     """So the contract suite need not train the cards' configurations again."""
     assert {card.config for card in CARDS if card.config} <= set(CONFIGS)
+
+
+NO_DEFAULTS = {
+    "start": "names a file",
+    "segmenter_weights": "names a file",
+    "stage": "of several that are trained one after the other",
+    "normalization": "the published weights have none",
+    "mean": "the published weights read plain lightness",
+    "neighbors": "the published code takes 10, the paper 5",
+    "last_kernel": "of published sizes, not of those in training",
+}
+
+
+def with_defaults(card: ModelCard) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the settings of a task in the configuration of its card: name, default and value."""
+    settings = yaml.safe_load((FOLDER / str(card.config)).read_text())["model"].get("init_args", {})
+    parameters = inspect.signature(load_task_class(card)).parameters
+    for name, value in settings.items():
+        default = parameters[name].default if name in parameters else value
+        parts = value if isinstance(value, dict) and is_dataclass(default) else {name: value}
+        for part, wanted in parts.items():
+            found = getattr(default, part) if is_dataclass(default) else default
+            yield part, list(found) if isinstance(found, tuple) else found, wanted
+
+
+def test_the_settings_of_the_papers_are_the_defaults_of_their_tasks() -> None:
+    papers = {card.config: card for card in CARDS if card.config and not card.hparams}
+    others, count = {}, 0
+    for config, card in papers.items():
+        for name, default, value in with_defaults(card):
+            count += 1
+            same = default == (pytest.approx(value, rel=1e-4) if isinstance(value, float) else value)
+            if not same and name not in NO_DEFAULTS:
+                others[f"{config}: {name}"] = (default, value)
+    assert others == {}
+    assert count > 150
 
 
 def test_a_configuration_that_paints_nothing_is_found_out(photos: Path, tmp_path: Path) -> None:

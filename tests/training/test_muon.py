@@ -8,6 +8,7 @@ from torch import nn
 
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
+from colorzoo.training import muon
 from colorzoo.training.muon import Muon, muon_groups, orthogonalize
 
 
@@ -129,3 +130,16 @@ def test_the_limit_of_gradients_leaves_matrices_of_muon_alone() -> None:
     task.configure_gradient_clipping(optimizer, 1e-4, "value")
     assert max(float(grad.max()) for grad in rest) <= 1e-4
     assert all(bool((parameter.grad == 1).all()) for parameter in hidden["params"])
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.1), (torch.float32, 1e-4)])
+def test_matrices_are_turned_in_the_precision_that_the_hardware_multiplies(
+    dtype: torch.dtype, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(muon, "choose_dtype", lambda *_: dtype)
+    torch.manual_seed(0)
+    matrix = torch.randn(48, 80)
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    turned = left.T @ orthogonalize(matrix) @ right.T
+    off = (turned - torch.diag(turned.diagonal())).abs().max()
+    assert most / 1e3 < off < most

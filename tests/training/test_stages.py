@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from colorzoo.training.stages import EVERYTHING, Stage, freeze, hold_frozen
+from colorzoo.training.stages import EVERYTHING, Stage, freeze, hold_frozen, untrained_parts
 
 
 def module() -> nn.Module:
@@ -35,3 +35,11 @@ def test_layers_of_which_nothing_is_trained_keep_their_statistics() -> None:
     hold_frozen(found)
     assert not found["trunk"][1].training
     assert found["head"].training
+
+
+def test_models_inside_of_random_weights_are_named() -> None:
+    found = module()
+    assert list(untrained_parts(found)) == []
+    for part, is_trained in ((found, False), (found["trunk"], False), (found["head"], True)):
+        part.trained = is_trained
+    assert list(untrained_parts(found)) == ["trunk (Sequential)"]

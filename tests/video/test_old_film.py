@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -93,6 +94,22 @@ def test_the_aspect_of_a_pixel_is_kept(tmp_path, codec, extension, sound):
         container.seek(200_000)
         assert next(container.decode(video=0)).pts is not None
     assert len(read_frames(out)) == len(PICTURES)
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "h264"])
+def test_the_table_of_contents_of_matroska_names_the_places_of_what_it_lists(tmp_path, codec):
+    film = write_video(tmp_path / "in.mkv", PICTURES, aspect=Fraction(16, 15))
+    assert not convert(film, tmp_path / "out.mkv", codec).issues.lines()
+    data = (tmp_path / "out.mkv").read_bytes()
+    start = data.index(b"\x18\x53\x80\x67") + 12  # of the segment, whose size FFmpeg writes in eight bytes
+    listed = {}
+    for entry in re.finditer(rb"\x53\xab\x84(.{4})\x53\xac([\x81-\x88])", data, re.DOTALL):
+        size = entry[2][0] & 0x7F
+        listed[entry[1]] = int.from_bytes(data[entry.end() : entry.end() + size], "big")
+    assert b"\x16\x54\xae\x6b" in listed  # the tracks, which lie elsewhere once the aspect is written
+    assert {name: data[start + place :][:4] for name, place in listed.items()} == {
+        name: name for name in listed
+    }
 
 
 def test_the_transparency_of_vp9_is_named(tmp_path):

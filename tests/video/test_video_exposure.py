@@ -39,6 +39,10 @@ def held(frames: list[Tensor]) -> list[Tensor]:
     return [exposure.hold(frame) for frame in frames]
 
 
+def held_second(first: Tensor, second: Tensor) -> Tensor:
+    return held([first, second])[1]
+
+
 @pytest.mark.parametrize("grain", [0, 3])
 def test_flicker_of_exposure_is_held(grain: float) -> None:
     assert steps(held(shot(flicker=0.12, grain=grain))) < steps(shot(flicker=0.12, grain=grain)) / 8
@@ -61,6 +65,29 @@ def test_black_and_white_frames_have_no_exposure(value: float) -> None:
     flat, frame = torch.full((1, 1, 96, 128), value), shot(1)[0]
     assert torch.equal(held([frame, flat])[1], flat)
     assert torch.equal(held([flat, frame])[1], frame)
+
+
+@pytest.mark.parametrize(("light", "taken"), [(0.9, 0.9), (1.2, 1.2), (0.5, 1 / 1.45), (1.9, 1 / 0.7)])
+def test_a_change_is_taken_back_but_for_a_sixteenth_and_only_so_far(light: float, taken: float) -> None:
+    """A factor on light is one on L* + 16; those beyond 0.7 and 1.45 are changes of the scene."""
+    frame = 30 + 10 * torch.rand(1, 1, 96, 128, generator=torch.Generator().manual_seed(0))
+    changed = (frame + 16) * light - 16
+    found = held_second(frame, changed)
+    wanted = (changed + 16) * taken ** -(1 - 0.06) - 16
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0.02)
+
+
+def test_black_and_burnt_out_places_do_not_count() -> None:
+    """Half of the frame is black or white, and the factor is that of the rest."""
+    frame = 40 + 10 * torch.rand(1, 1, 96, 128, generator=torch.Generator().manual_seed(0))
+    changed = (frame + 16) * 0.9 - 16
+    for value in (3.0, 97.0):
+        for each in (frame, changed):
+            each[..., :80] = value
+        found = held_second(frame, changed)
+        torch.testing.assert_close(
+            found[..., 80:], (changed[..., 80:] + 16) * 0.9**-0.94 - 16, rtol=0, atol=0.05
+        )
 
 
 def test_the_model_sees_a_steady_exposure_and_the_result_keeps_its_lightness(tmp_path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -95,20 +95,7 @@ def test_a_contradiction_would_be_found() -> None:
 
 
 def test_a_fresh_machine_uses_embedded_weights() -> None:
-    expected = {
-        "automatic": SMALL,
-        "sketch": "cho2023_small",
-        "frames": "zhang2019_small",
-        "points": SMALL,
-        "scribbles": "kim2021_small",
-        "regions": "cho2023_small",
-        "exemplar": SMALL,
-        "statistics": SMALL,
-        "classes": "chen2023_small",
-        "boxes": "su2020_small",
-    }
-    assert {use: choice.model for use, choice in all_defaults().items()} == expected
-    assert {use: choose(use, fast=True) for use in USES} == expected
+    assert {use: choice.model for use, choice in all_defaults().items()} == choice.SHIPPED
 
 
 def test_a_file_in_the_cache_changes_the_default_and_fast_ignores_it(
@@ -248,12 +235,20 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
-@pytest.mark.parametrize(
-    ("words", "use"), [((), "automatic"), (("--point", "5,5=#c04020"), "points"), (("--model", SMALL), "")]
-)
+WORDS = {(): "automatic", ("--point", "5,5=#c04020"): "points", ("--model", SMALL): ""}
+
+
+@pytest.mark.parametrize(("words", "use"), WORDS.items())
 def test_one_run_makes_one_decision(
-    counted: Counter[str], photo: Path, capsys, words: tuple[str, ...], use: str
+    counted: Counter[str], photo: Path, monkeypatch, capsys, words: tuple[str, ...], use: str
 ) -> None:
+    monkeypatch.setenv("COLORZOO_QUIET", "1")
+    other = weights_path(
+        model_card("kang2023"), "published"
+    )  # with a downloaded file the table does not know
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"")
+    other.rename(other.with_name("other"))
     assert _run(capsys, "colorize", photo, "--device", "cpu", *words)[0] == 0
     assert [name for name in counted if name.startswith("ranking")] == ([f"ranking of {use}"] if use else [])
     assert counted[f"ranking of {use}"] == bool(use), "the table is built once"
@@ -261,6 +256,29 @@ def test_one_run_makes_one_decision(
     tags = [set(ranked.card.weights) for ranked in choice.rank_models(use)] if use else [{"default"}]
     assert inspected == sum(bool(each & {"default", "published"}) for each in tags), "others only by name"
     assert counted["readings"] == 2, "the weights and the frozen encoder, each once"
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_machine_without_downloads_ranks_nothing(
+    counted: Counter[str], photo: Path, monkeypatch, capsys, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLORZOO_QUIET", "1")
+    assert _run(capsys, "colorize", photo, "--device", "cpu", *words)[0] == 0
+    assert counted == {"inspections": 1, "readings": 2}
+
+
+def test_the_table_of_a_machine_without_downloads_agrees_with_the_ranks(monkeypatch) -> None:
+    guidance = [use for use in USES if use not in ("automatic", "sketch", "frames")]
+    wanted = [(use,) for use in USES] + list(permutations(guidance, 2)) + list(permutations(guidance, 3))
+    options = [{}, {"fast": True}]
+
+    def choose_all() -> list[tuple[str, str]]:
+        found = [choose_model(None, uses, create=create_model, **each) for uses in wanted for each in options]
+        return [(each.name, each.remark) for each in found]
+
+    by_table = choose_all()
+    monkeypatch.setattr(choice, "_shipped_default", lambda *_: None)
+    assert by_table == choose_all()
 
 
 @pytest.mark.parametrize("stated", [True, False], ids=["hash", "no hash"])

@@ -135,6 +135,8 @@ def test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side() -> None:
     lightness, ab, bled, mask = bled_step()
     propagation = Propagation(9)
     assert torch.equal(propagation(bled, lightness, mask), torch.zeros_like(bled))  # believed nowhere yet
+    assert float(propagation.avoid.sigmoid()) == pytest.approx(0.9, abs=1e-3)  # of a pixel under a stroke
+    assert float(propagation.log_alike.exp()) == pytest.approx(6)
     with torch.no_grad():
         propagation.belief[4].bias.fill_(1 / 20)
     mended = bled + propagation(bled, lightness, mask)

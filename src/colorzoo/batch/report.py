@@ -8,11 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +40,8 @@ PER_PAGE = 1000
 _THUMBNAIL = 240  # longer side in pixels
 _QUALITY = 80
 _MARK = '<meta name="generator" content="colorzoo report">'
+_DATA = re.compile(rb'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -174,8 +179,58 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
         check_report(page)
     names = [page.name for page in pages]
     for page, start in zip(pages, starts, strict=True):
-        write_whole(page, _page(entries[start : start + PER_PAGE], absolute(path), names, page.name))
+        shown = [asdict(entry) for entry in entries[start : start + PER_PAGE]]
+        data = {"report": absolute(path), "pages": names, "page": page.name, "pictures": shown}
+        write_whole(page, _page(data))
     return pages
+
+
+@dataclass(frozen=True)
+class ServedReport:
+    """A report whose photos the drawing pad opens, for its server.
+
+    Attributes:
+        name: File name of the page to begin with.
+        pages: HTML of the pages by their file names.
+        sources: Absolute paths of the pictures in it.
+        policy: Content-Security-Policy of the pages, by which only their own script runs.
+    """
+
+    name: str
+    pages: dict[str, bytes]
+    sources: frozenset[str]
+    policy: str
+
+
+def serve_report(path: Path) -> ServedReport:
+    """Return the pages of a report with links to the drawing pad.
+
+    They are made again of their data: nothing else of the files gets into the browser.
+
+    Raises:
+        ColorzooError: A page is missing, or is no page of a report.
+    """
+    found = {name: _read_page(path.with_name(name)) for name in _read_page(path)["pages"]}
+    pages = {name: _page({**data, "pad": "/?photo="}) for name, data in found.items()}
+    sources = (picture["source"] for data in found.values() for picture in data["pictures"])
+    (script,) = _SCRIPT.findall(pages[path.name])
+    own = b64encode(sha256(script).digest()).decode("ascii")
+    policy = f"default-src 'none'; script-src 'sha256-{own}'; style-src 'unsafe-inline'; img-src data:"
+    return ServedReport(path.name, pages, frozenset(sources), policy)
+
+
+def _read_page(path: Path) -> dict[str, Any]:
+    try:
+        found = _DATA.search(path.read_bytes())
+    except OSError as error:
+        raise ColorzooError(f"{path}: {error.strerror}") from error
+    try:
+        data: dict[str, Any] = json.loads(found[1]) if found else {}
+    except ValueError:
+        data = {}
+    if not {"pages", "pictures"} <= data.keys():
+        raise ColorzooError(f"{path} is no page of a report; `colorzoo colorize --report` writes one")
+    return data
 
 
 def _line(cells: Iterable[object]) -> str:
@@ -184,18 +239,14 @@ def _line(cells: Iterable[object]) -> str:
     return stream.getvalue()
 
 
-def _page(entries: Sequence[Entry], report: str, names: Sequence[str], name: str) -> bytes:
+def _page(data: dict[str, Any]) -> bytes:
     """Return the HTML of a page.
 
     Args:
-        entries: The pictures on it.
-        report: Absolute path of the report, under which the browser keeps the decisions of all pages.
-        names: File names of all pages.
-        name: That of this one.
+        data: Its pictures, and the names of all pages; under ``report``, the absolute path of the report, the
+            browser keeps the decisions of all pages; ``pad`` begins the addresses of photos in the pad.
     """
-    shown = [asdict(entry) for entry in entries]
-    data = json.dumps({"report": report, "pages": names, "page": name, "pictures": shown})
     template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")
     # "<" could end the script; a name that is no text stays a lone surrogate, which the page recognizes
-    data = data.replace("<", "\\u003c")
-    return template.replace("{{ mark }}", _MARK).replace("{{ data }}", data).encode()
+    text = json.dumps(data).replace("<", "\\u003c")
+    return template.replace("{{ mark }}", _MARK).replace("{{ data }}", text).encode()

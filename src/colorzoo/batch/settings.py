@@ -17,42 +17,50 @@ _MODEL, _FILES = {"group": "model and engine"}, {"group": "files"}
 
 
 @dataclass(frozen=True)
-class ColorSettings:
-    """Settings that decide the colors of a picture, or the file that holds them.
+class ModelSettings:
+    """Settings of a model that pictures and videos share.
 
     The documentation of a field is the help of its option.
 
     Attributes:
         strength: Factor on the chroma, 0 to 1.5 (default 1).
         temperature: For models that predict a distribution: 1 is safe and pale, towards 0 vivid and blotchy.
+        size: Shorter side that the network sees (default: the model's).
+        device: Where the model runs: auto, cpu, cuda or mps (default: auto).
+        precision: Of the network's numbers (default: auto).
+    """
+
+    strength: Strength | None = field(default=None, metadata=_COLORS | {"metavar": "S"})
+    temperature: Temperature | None = field(default=None, metadata=_COLORS | {"metavar": "T"})
+    size: NetworkSize | None = field(default=None, metadata=_MODEL)
+    device: str = field(default="auto", metadata=_MODEL)
+    precision: Precision = field(default="auto", metadata=_MODEL)
+
+
+@dataclass(frozen=True)
+class ColorSettings(ModelSettings):
+    """Settings that decide the colors of a picture, or the file that holds them.
+
+    Attributes:
         render_factor: For DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more
             detail.
         reference_weights: Weights of the references in the mix (default: equal).
         alpha: How far to go towards the reference, 0 to 1 (default 1).
         reassigned: Treat one class of the picture as another (`colorzoo segment` shows them); may be
             repeated.
-        size: Shorter side that the network sees (default: the model's).
-        device: Where the model runs: auto, cpu, cuda or mps (default: auto).
-        precision: With int8 a fifth faster on CPUs with --engine onnxruntime and no guidance, colors differ a
-            little.
-        engine: Library that runs the model; onnxruntime exports a graph of it once, for the CPU (default
-            torch).
+        engine: Library that runs the model (default torch); onnxruntime exports a graph of it once, for the
+            CPU, a fifth faster with --precision int8 and no guidance, colors differ a little.
         allow_untrained: Color with random weights, to try a model.
         quality: Of JPEG, WebP and AVIF, 1 to 100 (default 95).
         frames: Of animations and files of several pages: color all (default), or the first alone.
     """
 
-    strength: Strength | None = field(default=None, metadata=_COLORS | {"metavar": "S"})
-    temperature: Temperature | None = field(default=None, metadata=_COLORS | {"metavar": "T"})
     render_factor: int | None = field(default=None, metadata=_COLORS | {"metavar": "N"})
     reference_weights: list[float] | None = field(default=None, metadata=_REFERENCES | {"metavar": "W,W"})
     alpha: Share | None = field(default=None, metadata=_REFERENCES | {"metavar": "A"})
     reassigned: list[str] = field(
         default_factory=list, metadata=_REFERENCES | {"metavar": "OLD=NEW", "option": "--class"}
     )
-    size: NetworkSize | None = field(default=None, metadata=_MODEL)
-    device: str = field(default="auto", metadata=_MODEL)
-    precision: Precision = field(default="auto", metadata=_MODEL)
     engine: Engine = field(default="torch", metadata=_MODEL)
     allow_untrained: bool = field(default=False, metadata=_MODEL)
     quality: Annotated[int, Range(1, 100)] = field(default=95, metadata=_FILES)

@@ -6,22 +6,36 @@ import argparse
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import ranges_of
+from colorzoo.settings import out_of_range
 
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {5,}.+)*)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class SharedOptions:
+    """Options of all verbs that color.
+
+    Attributes:
+        weights: Default, published, or the path of a file.
+        overwrite: Replace existing results.
+    """
+
+    weights: str = field(default="default", metadata={"group": "model and engine"})
+    overwrite: bool = field(default=False, metadata={"group": "files"})
 
 
 def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
     """Add an option for each field of dataclasses.
 
-    The help of an option is the sentence on its field in the docstring of the class. An option that is a list
-    of texts may be repeated; a list of numbers has commas between them. The metadata of a field may hold the
-    ``group`` of its option in the help, a ``metavar``, and an ``option``, if that is not the field's name.
+    The help of an option is the sentence on its field in the docstring of the class or a base of it. An
+    option that is a list of texts may be repeated; a list of numbers has commas between them. The metadata of
+    a field may hold the ``group`` of its option in the help, a ``metavar``, and an ``option``, if that is not
+    the field's name.
 
     Args:
         parser: Parser of the verb.
@@ -43,12 +57,9 @@ def check_ranges(kind: type, args: argparse.Namespace) -> None:
     Raises:
         ColorzooError: A number is out of its range.
     """
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        value = getattr(args, name)
-        for limits in ranges_of(hint):
-            if value is not None and not limits.holds(value):
-                bounds = f"{limits.low:g} to {limits.high:g} {limits.unit}".rstrip()
-                raise ColorzooError(f"--{name.replace('_', '-')} must be from {bounds}, got {value:g}")
+    for name, limits, value in out_of_range(get_type_hints(kind, include_extras=True), vars(args)):
+        bounds = f"{limits.low:g} to {limits.high:g} {limits.unit}".rstrip()
+        raise ColorzooError(f"--{name.replace('_', '-')} must be from {bounds}, got {value:g}")
 
 
 def _add_option(parser: argparse._ActionsContainer, each: Field[Any], hint: Any, text: str) -> None:
@@ -69,8 +80,9 @@ def _add_option(parser: argparse._ActionsContainer, each: Field[Any], hint: Any,
 
 
 def _documentation(kind: type) -> Mapping[str, str]:
-    """Return the documentation of the attributes of a class by name, as one line each."""
-    found = _ATTRIBUTE.findall(inspect.getdoc(kind) or "")
+    """Return the documentation of the attributes of a class and its bases by name, as one line each."""
+    texts = [inspect.cleandoc(base.__doc__ or "") for base in reversed(kind.__mro__)]
+    found = _ATTRIBUTE.findall("\n".join(texts))
     return {name: " ".join(text.split()) for name, text in found}
 
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.cli._fields import add_options, check_ranges
+from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
 from colorzoo.cli._options import file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
@@ -71,16 +71,14 @@ _RUN = {"group": "many pictures and reports"}
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunOptions(SharedOptions):
     """Options of a run, beside those of the recipe and the settings.
 
     Attributes:
         model: Registered name (default: the recipe's, or the best one on this machine).
         fast: Without --model: use a small model that ships with colorzoo, even if a better one is here.
-        weights: Default, published, or the path of a file.
         format: Format of results that -o does not name (default: the picture's own); png and tif lose
             nothing.
-        overwrite: Replace existing results.
         salvage: Color what is left of truncated files.
         max_pixels: Refuse larger pictures; memory grows with them (default 200).
         skip_colored: Leave pictures alone that have colors.
@@ -93,6 +91,7 @@ class RunOptions:
         report: Write a report, to decide which results to publish: a page (.html) or a table (.csv), the most
             doubtful pictures first; may be repeated.
         checksums: With -o BAG/data: write checksums of all files there, as a bag (BagIt) around them.
+        sign: Sign the results (C2PA) with the certificates and the key of a PEM file.
         recipe_folder: Recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg.
         jobs: Threads that read and write beside the network (default: one per core, at most 8); 1 works on
             one picture at a time.
@@ -103,9 +102,7 @@ class RunOptions:
 
     model: str | None = None
     fast: bool = field(default=False, metadata=_MODEL)
-    weights: str = field(default="default", metadata=_MODEL)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=_FILES)
-    overwrite: bool = field(default=False, metadata=_FILES)
     salvage: bool = field(default=False, metadata=_FILES)
     max_pixels: float = field(default=200, metadata=_FILES | {"metavar": "MILLIONS"})
     skip_colored: bool = field(default=False, metadata=_FILES)
@@ -114,6 +111,7 @@ class RunOptions:
     failed: str | None = field(default=None, metadata=_RUN | {"metavar": "LIST"})
     report: list[str] = field(default_factory=list, metadata=_RUN | {"metavar": "FILE"})
     checksums: bool = field(default=False, metadata=_RUN)
+    sign: str | None = field(default=None, metadata=_RUN | {"metavar": "PEM"})
     recipe_folder: str | None = field(default=None, metadata=_RUN | {"metavar": "DIR"})
     jobs: Annotated[int, Range(1, 64)] = field(
         default_factory=lambda: min(core_count(), 8), metadata=_RUN | {"metavar": "N"}
@@ -194,10 +192,22 @@ def run(args: argparse.Namespace) -> int:
         named = {"source": "-"} if args.pictures == ["-"] else {}
         print(json.dumps([_fields(args, result) | named for result in results], indent=1))
     _print_summary(summary, args.failed)
+    if args.sign:
+        _sign(Path(args.sign), results)
     _write_reports(args.report, results)
     if args.checksums and not args.dry_run:
         _write_checksums(args.output)
     return summary.exit_code
+
+
+def _sign(pem: Path, results: Sequence[BatchResult]) -> None:
+    from colorzoo.batch.sign import load_signer, sign_results
+    from colorzoo.progress import progress_bar
+
+    with progress_bar("signatures", len(results)) as advance:
+        left = sign_results(results, load_signer(pem), advance)
+    for name in left:
+        print_line(f"colorzoo: not signed: {name}, whose format or missing record allows none", sys.stderr)
 
 
 def _write_checksums(output: str) -> None:
@@ -252,6 +262,12 @@ def _check_options(args: argparse.Namespace) -> None:
         from colorzoo.batch.bag import check_payload
 
         check_payload(args.output)
+    if args.sign:
+        from colorzoo.batch.sign import load_signer
+
+        if args.dry_run or "-" in (*args.pictures, args.output):
+            raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
+        load_signer(Path(args.sign))  # refused here, before the work
     if args.report:
         from colorzoo.batch.report import check_report
 

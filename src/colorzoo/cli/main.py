@@ -119,11 +119,12 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _find_models() -> None:
-    """Scan for models, and print a line for each installed package that is skipped."""
-    from colorzoo.registry import all_cards
+    """Scan for models of installed packages, and print a line for each package that is skipped."""
+    from colorzoo.registry import all_cards, plugins
 
-    with printed_warnings():
-        all_cards()
+    if plugins():
+        with printed_warnings():
+            all_cards()
 
 
 def _refuse_empty(args: argparse.Namespace, words: Sequence[str]) -> None:

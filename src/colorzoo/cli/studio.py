@@ -13,6 +13,7 @@ from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
+    from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
 NAME = "studio"
@@ -20,6 +21,7 @@ HELP = "color a picture by hand, in the browser"
 EXAMPLE = """
 colorzoo studio old.jpg
 colorzoo studio old.jpg --recipe hints.json
+colorzoo studio report.html
 colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
 colorzoo studio --static page && python -m http.server --directory page
 """
@@ -33,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures",
         nargs="*",
         metavar="PHOTO",
-        help="photo to open; more can be dropped onto the page (with --static: several, by ?photo=NAME)",
+        help="photo to open, or page of `colorzoo colorize --report`, which then links to the pad; more can "
+        "be dropped onto the page (with --static: several, by ?photo=NAME)",
     )
     parser.add_argument("--recipe", metavar="R.json", help="initial color points and settings")
     parser.add_argument(
@@ -98,9 +101,23 @@ def run(args: argparse.Namespace) -> int:
 
     names = tuple(name.lower() for name in args.allow_host)
     photo = Path(args.pictures[0]) if args.pictures else None
+    report = None
+    if photo is not None and photo.suffix.lower() == ".html":
+        report, photo, args.pictures = _read_report(args, photo), None, []
     address = Address(args.host, args.port, names)
-    serve(lambda: _make_studio(args), address, browser=not args.no_browser, photo=photo)
+    serve(lambda: _make_studio(args), address, browser=not args.no_browser, photo=photo, report=report)
     return 0
+
+
+def _read_report(args: argparse.Namespace, path: Path) -> ServedReport:
+    from colorzoo.batch.report import serve_report
+    from colorzoo.studio.access import is_loopback
+
+    if args.recipe:
+        raise ColorzooError("--recipe belongs to a photo; load it in the pad")
+    if not is_loopback(args.host):
+        raise ColorzooError("a report and its photos are for this machine alone; leave out --host")
+    return serve_report(path)
 
 
 def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | None]:

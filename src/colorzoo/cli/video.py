@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from colorzoo.batch.settings import NetworkSize, Strength, Temperature
-from colorzoo.cli._fields import add_options, check_ranges
+from colorzoo.batch.settings import ModelSettings
+from colorzoo.cli._fields import SharedOptions, add_options, check_ranges
 from colorzoo.cli.colorize import share_cores
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
@@ -28,11 +28,11 @@ colorzoo video old.mp4 new.mp4 --key 240=frame.recipe.json
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")
-_COLORING, _OUTPUT = {"group": "coloring"}, {"group": "output"}
+_COLORS, _FILES = {"group": "colors"}, {"group": "files"}
 
 
 @dataclass(frozen=True)
-class VideoOptions:
+class VideoOptions(SharedOptions, ModelSettings):
     """Options of a video run.
 
     Attributes:
@@ -40,16 +40,9 @@ class VideoOptions:
         reference: Picture or look whose colors to use.
         key: A frame colored by hand, by its number from 0: a picture, or a recipe of the pad (.json); it is
             the reference from there on; may be repeated.
-        strength: Factor on the chroma, 0 to 1.5 (default 1).
-        overwrite: Replace an existing result.
         steady: Stability of the colors within a shot, from 0 (frames are independent) to 1 (default 0.97).
         border: Part of the frames to color, found once for each shot: automatic (default; black or white bars
             and film borders stay gray; not with --key), none (all of it), or X,Y,WIDTH,HEIGHT.
-        temperature: For models that predict a distribution: 1 is safe and pale, towards 0 vivid and blotchy.
-        size: Shorter side that the network sees (default: the model's).
-        weights: Default, published, or the path of a file.
-        device: Where the model runs: auto, cpu, cuda or mps (default: auto).
-        precision: Of the network's numbers (default: auto).
         codec: Default: h264, for .webm vp9; ffv1 is lossless.
         crf: Quality, 0 to 51, lower is better (default: visually lossless).
         provenance: Record next to the result (OUT.xmp) how it was made (default), or not.
@@ -61,21 +54,17 @@ class VideoOptions:
     model: str | None = None
     reference: str | None = field(default=None, metadata={"metavar": "IMG"})
     key: list[str] = field(default_factory=list, metadata={"metavar": "FRAME=FILE"})
-    strength: Strength | None = field(default=None, metadata={"metavar": "S"})
-    overwrite: bool = False
-    steady: Share = field(default=0.97, metadata=_COLORING | {"metavar": "S"})
-    border: str = field(default="automatic", metadata=_COLORING)
-    temperature: Temperature | None = field(default=None, metadata=_COLORING | {"metavar": "T"})
-    size: NetworkSize | None = field(default=None, metadata=_COLORING)
-    weights: str = field(default="default", metadata=_COLORING)
-    device: str = field(default="auto", metadata=_COLORING)
-    precision: Literal["auto", "float32", "bfloat16"] = field(default="auto", metadata=_COLORING)
-    codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = field(default=None, metadata=_OUTPUT)
-    crf: Annotated[int, Range(0, 51)] | None = field(default=None, metadata=_OUTPUT | {"metavar": "N"})
-    provenance: Literal["embed", "none"] = field(default="embed", metadata=_OUTPUT)
-    dry_run: bool = field(default=False, metadata=_OUTPUT)
-    json: bool = field(default=False, metadata=_OUTPUT)
-    frame: int | None = field(default=None, metadata=_OUTPUT | {"metavar": "N"})
+    steady: Share = field(default=0.97, metadata=_COLORS | {"metavar": "S"})
+    border: str = field(default="automatic", metadata=_COLORS)
+    precision: Literal["auto", "float32", "bfloat16"] = field(
+        default="auto", metadata={"group": "model and engine"}
+    )
+    codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = field(default=None, metadata=_FILES)
+    crf: Annotated[int, Range(0, 51)] | None = field(default=None, metadata=_FILES | {"metavar": "N"})
+    provenance: Literal["embed", "none"] = field(default="embed", metadata=_FILES)
+    dry_run: bool = field(default=False, metadata=_FILES)
+    json: bool = field(default=False, metadata=_FILES)
+    frame: int | None = field(default=None, metadata=_FILES | {"metavar": "N"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

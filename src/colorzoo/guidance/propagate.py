@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.linalg import SuperLU, splu
 
-from colorzoo.guidance.columns import ColumnCache
+from colorzoo.memory import ColumnCache
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

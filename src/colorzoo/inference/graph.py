@@ -121,22 +121,18 @@ def run(target: Node[T], memory: Memory) -> tuple[T, tuple[Ran, ...]]:
         if isinstance(step, Given):
             return step.value
         if needed.key not in values:
-            values[needed.key] = result_of(needed, step)
+            before = len(ran)
+
+            def compute() -> Any:
+                inputs = [value_of(each) for each in needed.inputs]
+                started = time.perf_counter()
+                found = step.function(*inputs, **dict(step.settings))
+                ran.append(Ran(step.name, step.about, time.perf_counter() - started))
+                return found
+
+            values[needed.key] = memory.get(needed.key, compute)
+            if len(ran) == before:
+                ran.append(Ran(step.name, step.about, remembered=True))
         return values[needed.key]
-
-    def result_of(needed: Node[Any], step: Step[Any]) -> Any:
-        before = len(ran)
-
-        def compute() -> Any:
-            inputs = [value_of(each) for each in needed.inputs]
-            started = time.perf_counter()
-            found = step.function(*inputs, **dict(step.settings))
-            ran.append(Ran(step.name, step.about, time.perf_counter() - started))
-            return found
-
-        found = memory.get(needed.key, compute)
-        if len(ran) == before:
-            ran.append(Ran(step.name, step.about, remembered=True))
-        return found
 
     return value_of(target), tuple(ran)

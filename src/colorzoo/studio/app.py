@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -34,6 +35,7 @@ from colorzoo.studio.protocol import (
 )
 
 if TYPE_CHECKING:
+    from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
 STATIC = {
@@ -54,10 +56,11 @@ class StudioLoader:
     Args:
         limits: Limits of the studio, which the server needs first.
         photo: Photo that new pads open; they show it in gray while the studio is loading.
+        report: Report that is served too; a pad whose address names a photo in it opens that one.
     """
 
-    def __init__(self, limits: Limits, photo: Path | None = None) -> None:
-        self.limits, self.photo = limits, photo
+    def __init__(self, limits: Limits, photo: Path | None = None, report: ServedReport | None = None) -> None:
+        self.limits, self.photo, self.report = limits, photo, report
         self.recipe: dict[str, Any] | None = None
         self._future: Future[Studio] = Future()
         self._glimpse: bytes | None = None
@@ -75,6 +78,21 @@ class StudioLoader:
         """The studio, or None while it loads."""
         done = self._future.done() and self._future.exception() is None
         return self._future.result() if done else None
+
+    def named(self, address: QueryParams) -> Path | None:
+        """Return the photo that the address of a pad names, or None if it names none.
+
+        Raises:
+            StudioError: It is no file, or not in the report.
+        """
+        name = address.get("photo")
+        if name is None:
+            return None
+        if self.report is None or name not in self.report.sources:
+            raise StudioError("expired", f"{name} is in no report that is open here")
+        if not Path(name).is_file():
+            raise StudioError("expired", f"{name}: no such file")
+        return Path(name)
 
     def finish(self, studio: Studio, recipe: dict[str, Any] | None = None) -> None:
         """Provide the studio, and the recipe with which new pads start."""
@@ -175,6 +193,7 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
 
     routes = [
         Route("/", _page),
+        Route("/report/{name}", _report),
         Route("/static/{name}", _static),
         Route("/api/health", _health),
         Route("/api/glimpse", _glimpse),
@@ -197,8 +216,21 @@ async def _expire_sessions(loader: StudioLoader) -> None:
         await asyncio.to_thread(studio.sessions.remove_expired)
 
 
-async def _page(_: Request) -> Response:
+async def _page(request: Request) -> Response:
+    loader: StudioLoader = request.app.state.loader
+    try:
+        loader.named(request.query_params)
+    except StudioError as error:
+        return _error_response(error)
     return Response(_read_static("index.html"), media_type="text/html")
+
+
+async def _report(request: Request) -> Response:
+    report = request.app.state.loader.report
+    page = report and report.pages.get(request.path_params["name"])
+    if not page:
+        return _error_response(StudioError("expired", "there is no such report"))
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
 
 
 async def _static(request: Request) -> Response:
@@ -280,7 +312,8 @@ async def _websocket(socket: WebSocket) -> None:
     reply = _reply_to(outgoing)
     try:
         studio = await loader.wait()
-        session = studio.connect(socket.query_params.get("session"), reply, loader.recipe)
+        photo = loader.named(socket.query_params)
+        session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, photo)
     except Exception as error:  # loading failed, or too many sessions: reported, and the client retries
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))

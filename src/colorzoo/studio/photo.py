@@ -42,7 +42,7 @@ LARGE = 4_000_000
 _PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
 _PREVIEW_QUALITY, _QUALITY = 80, 90
-_SAME_THING = 15.0  # units of lightness
+_SAME_THING = 25.0  # units of lightness
 _NETWORK = 256  # shorter side at which most networks see a photo
 _STARTED, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
 
@@ -355,7 +355,7 @@ def lightness_around(lightness: Tensor, row: int, column: int) -> float:
         rows = slice(max(0, row - reach), row + reach + 1)
         return lightness[rows, max(0, column - reach) : column + reach + 1].flatten()
 
-    around = window(4 * near)
+    around = window(8 * near)
     return float(around[(around - window(near).median()).abs() <= _SAME_THING].median())
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import uvicorn
 
@@ -25,6 +26,7 @@ from colorzoo.studio.app import StudioLoader, build_app
 from colorzoo.studio.protocol import Limits
 
 if TYPE_CHECKING:
+    from colorzoo.batch.report import ServedReport
     from colorzoo.studio.studio import Studio
 
 FIRST_PORT = 8765  # fixed, since browsers keep the autosave by address
@@ -60,7 +62,14 @@ class Address:
     names: tuple[str, ...] = ()
 
 
-def serve(make: MakeStudio, address: Address, *, browser: bool, photo: Path | None = None) -> None:
+def serve(
+    make: MakeStudio,
+    address: Address,
+    *,
+    browser: bool,
+    photo: Path | None = None,
+    report: ServedReport | None = None,
+) -> None:
     """Serve until interrupted. The page answers at once, while the studio is still loading.
 
     Args:
@@ -68,13 +77,15 @@ def serve(make: MakeStudio, address: Address, *, browser: bool, photo: Path | No
         address: Address on which to listen.
         browser: Open the page in the user's browser.
         photo: Photo that new pads open; they show it in gray while the studio is loading.
+        report: Report to open instead of the pad.
 
     Raises:
         ColorzooError: The address cannot be used, or ``make`` fails.
     """
     keep_freed_memory()
-    loader = StudioLoader(Limits(), photo)
+    loader = StudioLoader(Limits(), photo, report)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
+        url += f"report/{quote(report.name)}" if report else ""
         print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)
         if not is_loopback(address.host):
             print(_NOT_ENCRYPTED, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,11 @@ class Studio:
 
     def offer(self, data: bytes, name: str) -> None:
         """Offer a photo that every new pad opens at once."""
-        upload = self.uploads.add(data, name, None)
-        self._start = {"upload": upload, "name": safe_name(name), "sha256": sha256(data).hexdigest()}
+        self._start = self._offered(data, name, None)
+
+    def _offered(self, data: bytes, name: str, owner: str | None) -> dict[str, str]:
+        upload = self.uploads.add(data, name, owner)
+        return {"upload": upload, "name": safe_name(name), "sha256": sha256(data).hexdigest()}
 
     def warm_up(self) -> None:
         """Load the default model in the background, so that the first photo and point do not wait for it."""
@@ -102,13 +106,23 @@ class Studio:
 
         model.worker.submit("", QueuedRequest("warm up", load))
 
-    def connect(self, session_id: str | None, reply: Reply, recipe: dict[str, Any] | None = None) -> Session:
+    def connect(
+        self,
+        session_id: str | None,
+        reply: Reply,
+        recipe: dict[str, Any] | None = None,
+        named: Path | None = None,
+    ) -> Session:
         """Resume or start a session and send the message ``hello``.
 
         Args:
             session_id: Id of an earlier session.
             reply: Sends a message to this pad, from any thread.
             recipe: Recipe with which a new pad starts.
+            named: Photo that this pad opens instead of the one on offer.
+
+        Raises:
+            StudioError: That photo is too large, or there are too many sessions.
         """
         found = self.sessions.find(session_id)
         if found is not None and found.connected:  # a duplicated browser tab
@@ -116,7 +130,10 @@ class Studio:
         session = found or self.sessions.new()
         session.connected = True
         session.connection += 1
-        photo = session.photo
+        photo, start = session.photo, self._start
+        if named is not None:
+            self.limits.check_bytes(named.stat().st_size)
+            start = self._offered(named.read_bytes(), named.name, session.id)
         if self._models is None:
             self._models = self.pool.describe()
         hello = {
@@ -125,7 +142,7 @@ class Studio:
             "version": colorzoo.__version__,
             "resumed": found is not None,
             "photo": None if photo is None else photo.describe(self.network),
-            "start": self._start,
+            "start": start,
             "recipe": recipe,
             "models": self._models,
             "saves": self._works is not None,

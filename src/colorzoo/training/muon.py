@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from colorzoo.engines.device import choose_dtype
+
 _POLAR_EXPRESS = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
@@ -127,14 +129,17 @@ def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Return approximately the nearest orthogonal matrix, by Polar Express in bfloat16.
+    """Return approximately the nearest orthogonal matrix, by Polar Express.
+
+    In bfloat16 where the hardware multiplies it, otherwise in float32: emulated, it takes many times as long.
 
     Args:
         matrix: ``(M, N)``.
         steps: Iterations, 1 to 5.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    found: Tensor = (wide / (wide.norm() * 1.02 + 1e-7)).bfloat16()
+    dtype = choose_dtype("auto", matrix.device)
+    found: Tensor = (wide / (wide.norm() * 1.02 + 1e-7)).to(dtype)
     for linear, cubic, quintic in _POLAR_EXPRESS[:steps]:
         found = found / _SAFETY
         gram = found @ found.mT

@@ -9,7 +9,7 @@ of their first use. Importing this module imports no torch, and nothing here ope
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,20 @@ from colorzoo.weights.resolve import ResolvedWeights, resolve_weights
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
 _REMARK_SHOWN = "told-of-better-weights"  # file in the cache folder
+
+SHIPPED: Mapping[Use, str] = {
+    "automatic": "colorzoo2026",
+    "sketch": "cho2023_small",
+    "frames": "zhang2019_small",
+    "points": "colorzoo2026",
+    "scribbles": "kim2021_small",
+    "regions": "cho2023_small",
+    "exemplar": "colorzoo2026",
+    "statistics": "colorzoo2026",
+    "classes": "chen2023_small",
+    "boxes": "su2020_small",
+}
+"""Defaults where no weights were downloaded: what the ranks of all cards give, without reading these."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +72,6 @@ class RankedModel:
         """True if the weights are to be downloaded from their authors."""
         return self.file is not None and self.file.weights.file is None
 
-    def usable(self, fast: bool) -> bool:
-        """Return whether the model can be the default, which ``fast`` restricts to embedded weights."""
-        return self.state.trusted and (self.embedded or not fast)
-
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -71,28 +81,32 @@ class ModelChoice:
         name: Registered name or alias of the model.
         weights: What the user passed as weights; see `resolve_weights`.
         ranked: The model's rank, if it was chosen as default; None if the user, a recipe or a file named it.
-        better: The best model of a higher rank whose weights can be downloaded, if the user may want to know.
+        use: The use for which the user may want to know a better model; None if not.
     """
 
     name: str
     weights: str | Path | None = "default"
     ranked: RankedModel | None = None
-    better: RankedModel | None = None
+    use: Use | None = None
 
     @property
     def named(self) -> bool:
         """True if the user, a recipe or a weight file named the model."""
         return self.ranked is None
 
-    @property
+    @cached_property
     def remark(self) -> str:
         """One line for the user about better weights, or an empty string; see `remark_once`."""
-        if self.better is None or self.better.file is None:
+        order = rank_models(self.use) if self.use else []
+        names = [row.card.name for row in order]
+        above = order[: names.index(self.name)] if self.name in names else []
+        better = next((row for row in above if row.fetchable), None)
+        if better is None or better.file is None:
             return ""
-        size = megabytes(self.better.file.weights.size)
+        size = megabytes(better.file.weights.size)
         return (
-            f"{self.name}, a small model that ships with colorzoo, does this; {self.better.card.name} is "
-            f"better: `colorzoo weights fetch {self.better.quality.use}` downloads it ({size}; said once)"
+            f"{self.name}, a small model that ships with colorzoo, does this; {better.card.name} is "
+            f"better: `colorzoo weights fetch {self.use}` downloads it ({size}; said once)"
         )
 
     @property
@@ -177,37 +191,49 @@ def choose_model(
     if name := name or model_of_file(weights):
         return ModelChoice(name, weights)
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
-    make = None if fast else create
-    rows = [row for use in dict.fromkeys(wanted) for row in _checked_rows(use, make)]
-    usable = [row for row in rows if row.usable(fast)]
-    if not usable and "automatic" not in wanted:
-        rows += _checked_rows("automatic", make)
-        usable = [row for row in rows if row.usable(fast)]
-    chosen = _decide(usable, wanted, able)
+    chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, None if fast else create)
     if chosen is None:
         raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine; name one.")
     told = chosen.embedded and weights == "default" and not fast
-    return ModelChoice(chosen.card.name, weights, chosen, _better(rows, chosen, wanted[0]) if told else None)
+    return ModelChoice(chosen.card.name, weights, chosen, wanted[0] if told else None)
 
 
-def _checked_rows(use: Use, create: Callable[..., object] | None) -> list[RankedModel]:
-    """Return the ranked models of a use; files that may become the default are loaded by ``create``."""
-    rows = rank_models(use)
-    return rows if create is None else _check_unchecked(rows, create)
+def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
+    """Return the row of `SHIPPED`, if nothing on this machine can rank higher and it takes all guidance."""
+    downloaded = not fast and any((cache_home() / "weights").glob("*"))
+    if downloaded or registry.plugins():
+        return None
+    card = model_card(SHIPPED[wanted[0]])
+    if not (len(wanted) == 1 or {*wanted} <= {*card.guidance}) or not _implements(card, able):
+        return None
+    row = next(_ranked(card, quality) for quality in card.quality if quality.use == wanted[0])
+    return row if row.state.trusted else None
 
 
-def _decide(usable: list[RankedModel], wanted: tuple[Use, ...], able: type | None) -> RankedModel | None:
-    """Return the row of the default: the first of those that take the most uses as guidance."""
+def _ranked_default(
+    wanted: tuple[Use, ...], able: type | None, create: Callable[..., object] | None
+) -> RankedModel | None:
+    """Return the row of the default by all cards: the first of those that take the most uses as guidance.
+
+    Args:
+        wanted: See `choose_model`.
+        able: See `choose_model`.
+        create: See `choose_model`; None restricts the choice to embedded weights.
+    """
+    usable: list[RankedModel] = []
+    fallback: tuple[Use, ...] = ("automatic",)
+    for uses in (wanted, fallback):
+        for use in dict.fromkeys(uses):
+            rows = rank_models(use) if create is None else _check_unchecked(rank_models(use), create)
+            usable += [row for row in rows if row.state.trusted and (row.embedded or create is not None)]
+        if usable:
+            break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
-    return next((row for row in order if able is None or issubclass(load_model_class(row.card), able)), None)
+    return next((row for row in order if _implements(row.card, able)), None)
 
 
-def _better(rows: list[RankedModel], chosen: RankedModel, use: Use) -> RankedModel | None:
-    """Return the best model for a use that can be downloaded and ranks above the chosen one."""
-    order = [row for row in rows if row.quality.use == use]
-    names = [row.card.name for row in order]
-    above = order[: names.index(chosen.card.name)] if chosen.card.name in names else []
-    return next((row for row in above if row.fetchable), None)
+def _implements(card: ModelCard, able: type | None) -> bool:
+    return able is None or issubclass(load_model_class(card), able)
 
 
 def rank_models(use: Use) -> list[RankedModel]:
@@ -253,11 +279,11 @@ def remark_once(choice: ModelChoice) -> str:
 
     ``COLORZOO_QUIET=1`` silences it. Where the cache cannot be written, it is returned every time.
     """
-    if is_on("COLORZOO_QUIET") or not choice.remark:
+    if is_on("COLORZOO_QUIET"):
         return ""
     shown = cache_home() / _REMARK_SHOWN
     try:
-        if shown.exists():
+        if shown.exists() or not choice.remark:
             return ""
         write_atomic(shown, b"")
     except OSError:

@@ -269,7 +269,10 @@ CAUGHT_BY_COLORS = {
         ("painting-hardness-ignored", "stroke.hardness * radius,", "0.0 * radius,"),
         ("painting-erases-to-gray", "color = below[:, rows, columns]", "color = 0 * below[:, rows, columns]"),
     ),
-    LIGHTNESS: (("lightness-constant-table", "_LIGHTNESSES = 201", "_LIGHTNESSES = 3"),),
+    LIGHTNESS: (
+        ("lightness-constant-table", "_LIGHTNESSES = 201", "_LIGHTNESSES = 3"),
+        ("lightness-paint-not-eased", "torch.where(light < 1, shaded, _ab_table(color))", "_ab_table(color)"),
+    ),
     COLORS: (("colors-painted-lightness-lost", "return Colors(ab, painted)", "return Colors(ab)"),),
 }
 

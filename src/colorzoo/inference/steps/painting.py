@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import PaintStroke
-from colorzoo.inference.steps.lightness import ab_at_lightness
+from colorzoo.inference.steps.lightness import ab_in_light
 from colorzoo.inference.steps.reach import Map
 
 
@@ -49,7 +49,7 @@ class Painting:
             if stroke.color is None:
                 color = below[:, rows, columns]
             else:
-                color = ab_at_lightness(stroke.color, lightness[rows, columns]) * self.strength
+                color = ab_in_light(stroke.color, lightness[rows, columns]) * self.strength
             part += torch.from_numpy(share) * (color - part)
 
 

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.guidance.columns import ColumnCache
-from colorzoo.memory import nbytes_of
+from colorzoo.memory import ColumnCache, nbytes_of
 from colorzoo.networks.blocks import is_traced
 
 MOST_CELLS = 1024

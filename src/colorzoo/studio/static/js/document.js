@@ -2,8 +2,9 @@
  * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string, muted?: boolean, locked?: boolean,
- *   untouched?: boolean, radius?: number, reach?: Reach, strength?: number, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
+ *   untouched?: boolean, byHex?: boolean, radius?: number, reach?: Reach, strength?: number, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
  *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and changes nothing;
+ *   byHex: the lightness of its place decides what it shows of hex, as in a recipe without ab;
  *   wanted is the color that the lightness of its place cannot show; strength, 1 unless given, is the share of its effect
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
@@ -195,7 +196,7 @@ function readExemplar(exemplar) {
 function pointEntry(point, perNetworkPixel) {
   return {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
-    ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
+    ...(point.byHex ? {} : { ab: [round(point.ab[0], 3), round(point.ab[1], 3)] }), ...(point.locked ? { locked: true } : {}),
     reach: reachOf(point), ...(strengthOf(point) < 1 ? { strength: round(strengthOf(point), 2) } : {}), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
   };
 }
@@ -270,7 +271,7 @@ function readPoint(entry, index, picture, abOf) {
   const size = Math.min(9, Math.max(1, Math.round((2 * radius) / picture.perNetworkPixel)));
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
-    ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),
+    ...(entry.ab ? {} : { byHex: true }), ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),
     ...(Number.isFinite(entry.strength) ? { strength: entry.strength } : {}), ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
   };
 }

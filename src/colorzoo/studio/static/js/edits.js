@@ -1,6 +1,6 @@
 /** Edits of points, colors and regions; each is one step of undo. */
 
-import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
+import { abDistance, atLightness, clamp, dimmed, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import {
   changePoint, clampShift, hintNumber, isStroke, listedHint, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
@@ -14,6 +14,7 @@ import { change } from "./state.js";
 const MAX_RECENT = 12;
 const SAME_COLOR = 2;
 const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
+const GRAYISH = 6; // units of chroma; less looks gray
 
 /**
  * Return what the color controls change: the selected point, area or regions, or the color of the next point.
@@ -55,7 +56,7 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     change(pad.ui, { ab, lightness });
-    const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), untouched: false, wanted };
+    const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), byHex: false, untouched: false, wanted };
     applyChange(pad, changePoint(pad.doc, point.id, patch), done, t("color"), isFirstColor(point.id));
   } else {
     change(pad.ui, { ab, lightness });
@@ -82,13 +83,24 @@ function isFirstColor(id) {
   return (last, before) => !find(last) && Boolean(find(before)?.untouched);
 }
 
+/**
+ * Return whether a place shows less of a color than its light lets expect: shade takes chroma as it takes light, down to gray.
+ * @param {[number, number, number]} lab wanted @param {number} there lightness of the place @param {[number, number]} ab shown
+ */
+function isPaler(lab, there, ab) {
+  const [lightness, a, b] = lab;
+  const [chroma, shown] = [Math.hypot(a, b), Math.hypot(...ab)];
+  const expected = there < lightness ? Math.hypot(...dimmed(lab, there)) : chroma;
+  return expected - shown > CHROMA_LOSS || (shown < GRAYISH && chroma - shown > CHROMA_LOSS);
+}
+
 /** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
 function setHex(pad, hex) {
   const [lightness, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
   const ab = fixed ? atLightness([lightness, a, b], target.lightness) : /** @type {[number, number]} */ ([a, b]);
-  const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
+  const paler = fixed && !target.locked && isPaler([lightness, a, b], target.lightness, ab);
   setColor(pad, ab, true, fixed ? target.lightness : lightness, paler ? hex : undefined);
   pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
 }
@@ -157,7 +169,8 @@ function movePoint(pad, id, x, y, done) {
   const [dx, dy] = clampShift(strokePoints(pad.doc, point), x - point.x, y - point.y, pad.photo);
   const [left, top] = [point.x + dx, point.y + dy];
   const ab = point.untouched ? shownAb(pad, left, top) : point.ab;
-  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ab, hex: labHex(pad.lightnessAround(left, top), ab) }), done, t("move point"));
+  const color = point.byHex ? {} : { ab, hex: labHex(pad.lightnessAround(left, top), ab) };
+  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ...color }), done, t("move point"));
 }
 
 function deletePoint(pad, id) {

@@ -318,6 +318,7 @@ function createReferencePanel(pad) {
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const el = section(t("Reference"), slot.el, hint, again);
+  el.classList.add("cz-reference-section");
   slot.canvas.addEventListener("click", (event) => pad.ui.exemplar && takeFromReference(pad, ...canvasPlace(slot.canvas, event)));
   const update = () => {
     const { exemplar } = pad.ui;

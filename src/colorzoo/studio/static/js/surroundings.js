@@ -1,6 +1,6 @@
 /** The lightness around a place, which decides what color a point can have there: colorzoo.studio.photo.lightness_around. */
 
-const SAME_THING = 15; // units of lightness
+const SAME_THING = 25; // units of lightness
 const NETWORK = 256; // shorter side at which most networks see a photo
 
 /** @param {number[]} values @returns {number} the lower one of two in the middle */
@@ -22,7 +22,7 @@ function lightnessAround(lightnessOf, [height, width], row, column) {
     return found;
   };
   const middle = median(window(near));
-  return median(window(4 * near).filter((lightness) => Math.abs(lightness - middle) <= SAME_THING));
+  return median(window(8 * near).filter((lightness) => Math.abs(lightness - middle) <= SAME_THING));
 }
 
 export { lightnessAround };

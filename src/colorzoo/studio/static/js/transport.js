@@ -45,8 +45,9 @@ function unpackFrame(frame) {
 
 /** @param {Location} [location] @returns {Transport} */
 function webTransport(location = window.location) {
-  const link = { socket: null, session: null, wait: FIRST_WAIT, timer: 0, closed: false };
-  const token = new URLSearchParams(location.search).get("token");
+  const asked = new URLSearchParams(location.search);
+  const link = { socket: null, session: null, photo: asked.get("photo"), wait: FIRST_WAIT, timer: 0, closed: false };
+  const token = asked.get("token");
   const address = (path, withSession = true) => {
     const url = new URL(path, location.href);
     if (token) url.searchParams.set("token", token);
@@ -84,6 +85,7 @@ function connect(link, address, transport) {
   if (link.socket && link.socket.readyState <= WebSocket.OPEN) return;
   transport.onstate("connecting");
   const url = address("/api/ws");
+  if (link.photo) url.searchParams.set("photo", link.photo);
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url);
   let opened = false;

@@ -34,7 +34,7 @@ function variantTarget(pad) {
   const room = AROUND_POINT * Math.min(photo.width, photo.height);
   return {
     of: `point ${point.id}`, at: [point.x, point.y], around: [point.x - room, point.y - room, point.x + room, point.y + room], without: { ...doc, points: doc.points.filter((other) => other !== point) },
-    colored: ({ ab, color }) => changePoint(doc, point.id, { ab, hex: color, untouched: false, wanted: undefined }),
+    colored: ({ ab, color }) => changePoint(doc, point.id, { ab, hex: color, byHex: false, untouched: false, wanted: undefined }),
   };
 }
 

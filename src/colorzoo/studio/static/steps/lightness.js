@@ -1,17 +1,25 @@
 /** A color at any lightness. */
 
-import { atLightness, hexToRgb, rgbToLab } from "../js/color.js";
+import { atLightness, dimmed, hexToRgb, rgbToLab } from "../js/color.js";
 
 const LIGHTNESSES = 201; // at which a color is computed; between them linear interpolation is exact enough
 const tables = new Map();
 
 /** @param {string} color @returns {[number, number][]} its ab at lightnesses from 0 to 100, for `abAtLightness` */
-function tableOf(color) {
-  if (!tables.has(color)) {
+const tableOf = (color) => madeTable(color, atLightness);
+
+/** @param {string} color @returns {[number, number][]} the same, eased in shade */
+const shadedTableOf = (color) => madeTable(color, inLight);
+
+const inLight = (lab, lightness) => (lightness < lab[0] ? dimmed : atLightness)(lab, lightness);
+
+function madeTable(color, at) {
+  const key = `${at.name} ${color}`;
+  if (!tables.has(key)) {
     const lab = rgbToLab(hexToRgb(color));
-    tables.set(color, Array.from({ length: LIGHTNESSES }, (_, i) => atLightness(lab, (100 * i) / (LIGHTNESSES - 1))));
+    tables.set(key, Array.from({ length: LIGHTNESSES }, (_, i) => at(lab, (100 * i) / (LIGHTNESSES - 1))));
   }
-  return tables.get(color);
+  return tables.get(key);
 }
 
 /** @param {[number, number][]} table of a color @param {number} lightness @returns {[number, number]} */
@@ -23,4 +31,4 @@ function abAtLightness(table, lightness) {
   return [a * (1 - part) + c * part, b * (1 - part) + d * part];
 }
 
-export { abAtLightness, tableOf };
+export { abAtLightness, shadedTableOf, tableOf };

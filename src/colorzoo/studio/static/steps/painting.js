@@ -1,7 +1,7 @@
 /** Paint of a recipe, a row of the picture at a time. */
 
 import { CONSTANTS } from "./constants.js";
-import { abAtLightness, tableOf } from "./lightness.js";
+import { abAtLightness, shadedTableOf } from "./lightness.js";
 
 /** Strokes of paint on a picture or on a smaller copy of it. */
 class Painting {
@@ -60,7 +60,7 @@ function brushOf(stroke, pixel) {
   const outer = Math.max(radius, inner + pixel); // a hard brush fades over one pixel
   const [xs, ys] = [0, 1].map((axis) => path.map((corner) => corner[axis]));
   return {
-    path: path.length > 1 ? path : [path[0], path[0]], inner, outer, opacity, table: color ? tableOf(color) : null,
+    path: path.length > 1 ? path : [path[0], path[0]], inner, outer, opacity, table: color ? shadedTableOf(color) : null,
     left: Math.min(...xs) - outer, right: Math.max(...xs) + outer, top: Math.min(...ys) - outer, bottom: Math.max(...ys) + outer,
   };
 }

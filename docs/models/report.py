@@ -1,0 +1,44 @@
+"""Make the report that docs/archive.md shows: ``python -m docs.models.report FOLDER``.
+
+It is the page of ``colorzoo colorize FOLDER -o colored --report historic.html --fast`` without the folders in
+which it was made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from benchmarks._common import DOCS, write_text
+
+from colorzoo.cli.main import main as colorzoo
+
+REPORT = DOCS / "reports" / "historic.html"
+
+
+def main() -> None:
+    """Color the folder of the command line, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path, help="historic/ of the data")
+    args = parser.parse_args()
+    write_text(REPORT, make_report(args.folder))
+
+
+def make_report(pictures: Path) -> str:
+    """Return the page about a folder of pictures, with paths below that folder and below ``colored``."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / REPORT.name
+        results = str(Path(folder) / "colored")
+        code = colorzoo(["colorize", str(pictures), "-o", results, "--report", str(page), "--fast"])
+        if code:
+            raise SystemExit(code)
+        text = page.read_text(encoding="utf-8")
+    for made_in in (pictures.absolute(), Path(folder)):
+        text = text.replace(json.dumps(f"{made_in}/")[1:-1], "")
+    return text
+
+
+if __name__ == "__main__":
+    main()

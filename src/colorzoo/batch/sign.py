@@ -1,0 +1,132 @@
+"""Signatures of results (C2PA) with the user's key, where `c2pa-python` is installed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from colorzoo import __version__
+from colorzoo.batch.runner import ALREADY_DONE, BatchResult
+from colorzoo.errors import ColorzooError
+from colorzoo.pictures.formats import WRITABLE
+from colorzoo.pictures.provenance import PictureProvenance, read_provenance
+from colorzoo.pictures.write import write_whole
+
+if TYPE_CHECKING:
+    from c2pa import Signer
+
+_ON_CURVES = {256: "es256", 384: "es384", 521: "es512"}  # by the bits of the key
+_TRIAL = {"digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"}
+_END = "-----END CERTIFICATE-----\n"
+
+
+def load_signer(path: Path) -> Signer:
+    """Return what signs with the certificates and the key of a PEM file, once it has signed a picture.
+
+    Raises:
+        ColorzooError: The extra is missing, or the file cannot be used.
+    """
+    try:
+        from c2pa import C2paError, C2paSignerInfo, Signer
+    except ImportError as error:
+        raise ColorzooError(f"--sign needs {error.name}: python -m pip install 'colorzoo[sign]'") from error
+    try:
+        pem = path.read_bytes()
+        certificates = pem[pem.index(b"-----BEGIN CERTIFICATE") : pem.rindex(_END.encode()) + len(_END)]
+        key = pem.replace(certificates, b"")
+        signer = Signer.from_info(C2paSignerInfo(_algorithm(key), certificates, key, None))
+        trial = io.BytesIO()
+        Image.new("L", (8, 8)).save(trial, "PNG")
+        _signed(trial, "image/png", _manifest("trial", _TRIAL), signer)
+    except OSError as error:
+        raise ColorzooError(f"--sign {path}: {error.strerror or error}") from error
+    except (ValueError, C2paError) as error:
+        raise ColorzooError(
+            f"--sign {path}: expected the certificates, the signer's first, and its private key without "
+            f"password, all in PEM: {error}"
+        ) from error
+    return signer
+
+
+def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callable[[], None]) -> list[str]:
+    """Sign the results of a run that are not yet signed, those of earlier runs too.
+
+    Args:
+        results: Results of the run.
+        signer: Of `load_signer`.
+        advance: Called after each.
+
+    Returns:
+        Those that cannot be signed: their format holds no signature, or they have no record to sign.
+
+    Raises:
+        ColorzooError: A file cannot be read or written.
+    """
+    from c2pa import Builder, C2paError, Reader
+
+    known, left = Builder.get_supported_mime_types(), []
+    for result in results:
+        if result.status == "colored" or ALREADY_DONE in result.notes:
+            path = Path(result.output)
+            kind = f"image/{WRITABLE[path.suffix.lower()].lower()}"
+            record = read_provenance(path)
+            if record is None or kind not in known:
+                left.append(result.output)
+                continue
+            try:
+                content = io.BytesIO(path.read_bytes())
+                if Reader.try_create(kind, content) is None:
+                    write_whole(path, _signed(content, kind, _manifest(path.name, _claim(record)), signer))
+            except (OSError, C2paError) as error:
+                raise ColorzooError(f"--sign: {path}: {error}") from error
+        advance()
+    return left
+
+
+def _algorithm(key: bytes) -> str:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        private = load_pem_private_key(key, None)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if isinstance(private, EllipticCurvePrivateKey):
+        return _ON_CURVES[private.key_size]
+    return "ps256" if isinstance(private, RSAPrivateKey) else "ed25519"
+
+
+def _signed(content: io.BytesIO, kind: str, manifest: dict[str, Any], signer: Signer) -> bytes:
+    from c2pa import Builder
+
+    content.seek(0)
+    target = io.BytesIO()
+    with Builder(json.dumps(manifest)) as builder:
+        builder.sign(signer, kind, content, target)
+    return target.getvalue()
+
+
+def _manifest(name: str, claim: dict[str, Any]) -> dict[str, Any]:
+    software = {"name": "colorzoo", "version": __version__}
+    actions = [{"action": "c2pa.created", "softwareAgent": software, **claim}]
+    return {
+        "title": name,
+        "claim_generator_info": [software],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
+    }
+
+
+def _claim(record: PictureProvenance) -> dict[str, Any]:
+    """Return what is signed: which version made the file when, of which source, by which kind of model."""
+    claim = {
+        "digitalSourceType": record.source_type,
+        "softwareAgent": {"name": "colorzoo", "version": record.version},
+        "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
+    }
+    return claim | ({"when": record.date} if record.date else {})

@@ -1,0 +1,13 @@
+"""Label maps of two pictures for a transfer of style."""
+
+import torch
+
+from colorzoo.networks.style import usable_labels
+
+
+def test_labels_need_more_than_ten_pixels_in_both_and_a_ratio_below_a_hundred() -> None:
+    def labeled(*counts: int) -> torch.Tensor:
+        return torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
+
+    assert usable_labels(labeled(10, 11, 50, 1100, 1099), labeled(50, 11, 10, 11, 11)) == [1, 4]
+    assert usable_labels(labeled(0, 11, 11), labeled(50, 1100, 1099)) == [2]

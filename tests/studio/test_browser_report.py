@@ -1,0 +1,124 @@
+"""A report that the studio serves: *correct* opens the pad on that photo, and no other file can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from browser_pad import SLOW
+from pads import ADDRESS, tiny_studio
+from PIL import Image
+from playwright.sync_api import Page
+from starlette.testclient import TestClient
+
+from colorzoo.batch.report import Entry, serve_report, write_report
+from colorzoo.errors import ColorzooError
+from colorzoo.studio.access import Access
+from colorzoo.studio.app import StudioLoader, build_app
+from colorzoo.studio.protocol import Limits
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.studio import Studio
+from tiny_model import gray_picture
+
+pytestmark = pytest.mark.browser
+NAMES = ("a & b.png", "gone.png", "c.png")
+
+
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a report of two pages about two photos and one that is lost, with others' markup in it."""
+    monkeypatch.setattr("colorzoo.batch.report.PER_PAGE", 2)
+    for name in NAMES:
+        if name != "gone.png":
+            Image.fromarray(gray_picture(60, 90)).save(tmp_path / name)
+    path = tmp_path / "r 1.html"
+    write_report(path, [Entry(str(tmp_path / name), notes="<img onerror='x()'>") for name in NAMES])
+    path.write_text(path.read_text().replace("</head>", "<script>document.title = 'theirs'</script></head>"))
+    return path
+
+
+def loaded(report: Path, studio: Studio) -> StudioLoader:
+    loader = StudioLoader(Limits(), report=serve_report(report))
+    loader.finish(studio)
+    return loader
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Iterator[Page]:
+    with run_server(loaded(report, tiny_studio()), Address(port=0)) as (url, _):
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(SLOW)
+        page.goto(f"{url}report/{quote(report.name)}")
+        yield page
+        page.context.close()
+
+
+def opened_photo(page: Page, row: int) -> str:
+    """Mark a photo of the page for correction, follow the link, and return the name of the photo there."""
+    article = page.locator("article").nth(row)
+    article.get_by_role("button", name="correct").click()
+    with page.expect_popup() as popup:
+        article.get_by_role("link").click()
+    pad = popup.value
+    pad.wait_for_selector(".colorzoo-pad[data-state=ready]", timeout=SLOW)
+    name: str = pad.evaluate("() => colorzooPad.photo().name")
+    pad.close()
+    return name
+
+
+def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
+    assert page.title() == "Colored pictures"  # made again without the script that somebody added
+    assert opened_photo(page, 0) == "a & b.png"
+    page.click("nav a")
+    page.wait_for_url("**/r*-2.html")
+    assert opened_photo(page, 0) == "c.png"
+    assert "2 correct" in str(page.text_content("#state"))
+
+
+def test_a_photo_that_is_gone_is_named(page: Page) -> None:
+    article = page.locator("article").nth(1)
+    article.get_by_role("button", name="correct").click()
+    with page.expect_popup() as popup:
+        article.get_by_role("link").click()
+    assert "gone.png: no such file" in popup.value.inner_text("body")
+
+
+def test_photos_outside_the_report_are_refused(report: Path, tmp_path: Path) -> None:
+    Image.fromarray(gray_picture(60, 90)).save(tmp_path / "private.png")
+    private, named = quote(str(tmp_path / "private.png")), quote(str(tmp_path / "c.png"))
+    address = f"/report/{quote(report.name)}"
+    with web_client(loaded(report, tiny_studio())) as client:
+        assert client.get(f"/?photo={named}").status_code == 200
+        answer = client.get(f"/?photo={private}")
+        assert (answer.status_code, "private.png is in no report" in answer.text) == (404, True)
+        assert greeting(client, f"?photo={private}")["code"] == "expired"
+        assert greeting(client, f"?photo={named}")["start"]["name"] == "c.png"
+        assert greeting(client, "")["start"] is None
+        assert "script-src 'sha256-" in client.get(address).headers["content-security-policy"]
+        assert client.get("/report/private.png").status_code == 404
+    with web_client(StudioLoader.loaded(tiny_studio())) as client:
+        assert [client.get(each).status_code for each in (f"/?photo={named}", address)] == [404, 404]
+
+
+def web_client(loader: StudioLoader) -> TestClient:
+    return TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS)
+
+
+def greeting(client: TestClient, query: str) -> dict[str, Any]:
+    """Return the first message to a pad."""
+    with client.websocket_connect(f"/api/ws{query}", headers={"host": "127.0.0.1:8765"}) as socket:
+        message: dict[str, Any] = socket.receive_json()
+        return message
+
+
+def test_a_lost_page_of_a_report_is_named(report: Path) -> None:
+    second = report.with_name("r 1-2.html")
+    second.write_text("<p>no data")
+    with pytest.raises(ColorzooError, match=r"r 1-2.html is no page of a report"):
+        serve_report(report)
+    second.unlink()
+    with pytest.raises(ColorzooError, match=r"r 1-2.html: No such file"):
+        serve_report(report)
