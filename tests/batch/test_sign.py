@@ -147,3 +147,17 @@ def test_a_file_without_key_or_certificates_is_refused_before_the_work(
 def test_a_missing_file_is_named(run: Run, album: Path, tmp_path: Path) -> None:
     code, _, err = run(album, "-o", tmp_path / "out", "--sign", tmp_path / "gone.pem")
     assert (code, f"gone.pem: {os.strerror(2)}" in err) == (2, True)
+
+
+def test_a_key_of_another_curve_is_refused(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
+    """It has 256 bits, as that of ES256 has."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    first, end, _ = pem.read_text().rpartition("-----END CERTIFICATE-----\n")
+    other = ec.generate_private_key(ec.SECP256K1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "other.pem").write_text(first + end + other.decode())
+    code, _, err = run(album, "-o", tmp_path / "out", "--sign", tmp_path / "other.pem")
+    assert (code, "its curve, secp256k1, is none of" in err) == (2, True)

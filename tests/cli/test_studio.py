@@ -42,6 +42,7 @@ from tiny_model import gray_picture
         (["--model", "kang2023", "--weights", "oils"], "'artistic'"),
         (["page.html"], "is no page of a report"),
         (["cut.html"], "is no page of a report"),
+        (["list.html"], "is no page of a report"),
         (["page.html", "--recipe", "a.json"], "--recipe belongs to a photo"),
         (["page.html", "--host", "0.0.0.0"], "for this machine alone"),
     ],
@@ -55,6 +56,7 @@ def test_bad_arguments(
 ) -> None:
     (tmp_path / "page.html").touch()
     (tmp_path / "cut.html").write_text('<script type="application/json" id="data">{"pages": ["a</script>')
+    (tmp_path / "list.html").write_text('<script type="application/json" id="data">[1]</script>')
     monkeypatch.chdir(tmp_path)
     assert main(["studio", "--no-browser", *arguments]) == 2
     error = capsys.readouterr().err

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from colorzoo.cli.main import main
+from colorzoo.inference.stylize import add_change
 from colorzoo.testing.samples import sample_image
 
 
@@ -83,6 +85,14 @@ def test_a_style_gives_its_colors_and_a_label_only_those_of_its_class(folder: Pa
         lacking, wanted = labeled[part].mean(axis=(0, 1)), style[other].mean(axis=(0, 1))
         assert lacking[channel] < plain[part][..., channel].mean() - 15
         assert np.abs(lacking - wanted).mean() < 0.6 * np.abs(plain[part].mean(axis=(0, 1)) - wanted).mean()
+
+
+def test_a_change_is_added_in_every_band_of_rows() -> None:
+    rgb = np.random.default_rng(0).random((400, 300, 3), dtype=np.float32)  # of which 218 rows are a band
+    np.testing.assert_allclose(add_change(rgb, torch.zeros(3, 40, 30)), rgb, rtol=0, atol=2e-3)
+    lighter = add_change(np.full_like(rgb, 0.5), torch.tensor([10.0, 0, 0]).view(3, 1, 1).expand(3, 40, 30))
+    assert np.ptp(lighter) < 1e-4
+    assert lighter.min() > 0.55
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
+from colorzoo.inference.classes import Segmented, class_color, draw_classes
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.classes import class_map, read_labels
+from colorzoo.pictures.picture import Picture
 from colorzoo.registry import model_card
 
 LIGHTNESS = torch.zeros(1, 1, 40, 60)
@@ -134,3 +136,11 @@ def test_classes_choose_a_model_that_accepts_them() -> None:
     assert chosen(file="a.png", map={"1": 2}) == "chen2023_small"
     assert chosen(file="a.png", reference_file="b.png") == "colorzoo2026"
     assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), references=["a.jpg"]).name).guidance
+
+
+def test_classes_are_drawn_over_the_gray_photo_in_colors_of_their_own() -> None:
+    assert len({class_color(number) for number in range(30)}) == 30
+    picture = Picture(np.full((80, 100), 128, np.uint8))
+    drawn = np.asarray(draw_classes(picture, Segmented(np.full((80, 100), 7), {7: 1.0})))
+    wanted = 0.45 * 128 + 0.55 * np.array(class_color(7))
+    np.testing.assert_allclose(drawn[2, 2], wanted, rtol=0, atol=1)  # far from the number in the middle

@@ -68,3 +68,14 @@ def test_the_report_says_that_there_is_nothing_to_color(run: Run, tmp_path: Path
     assert NOTHING_TO_COLOR in told["even.png"]["notes"]
     assert told["even.png"]["chroma"] == "0.0"
     assert "nothing to color" not in told["photo.png"]["notes"]
+
+
+@pytest.mark.parametrize(("columns", "photo", "page"), [(4, 0, True), (3, 0, False), (6, 40, False)])
+def test_a_target_has_ten_patches_that_cover_it(columns: int, photo: int, page: bool) -> None:
+    """The patches are even, but where a photo takes some of the rows."""
+    generator = torch.Generator().manual_seed(0)
+    levels = 10 + 80 * torch.randperm(columns**2, generator=generator) / columns**2
+    lightness = levels.view(columns, columns).repeat_interleave(120 // columns, 0)
+    lightness = lightness.repeat_interleave(120 // columns, 1)[None, None]
+    lightness[..., :photo, :] = 100 * torch.rand(photo, 120, generator=generator)
+    assert is_page(lightness) == page

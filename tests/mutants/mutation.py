@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,33 @@ class Mutant:
     anchor: str
     replacement: str
     tests: tuple[str, ...]
+
+
+def mutants_in(
+    folder: str,
+    rows: Mapping[str, tuple[tuple[str, str, str], ...]],
+    tests: Mapping[str, tuple[str, ...]],
+    other_tests: tuple[str, ...] = (),
+) -> tuple[Mutant, ...]:
+    """Return the mutants of the modules of a folder, named ``FOLDER-MODULE-NAME``.
+
+    Args:
+        folder: Folder of the package.
+        rows: Name, anchor and replacement of each mutant by module, such as ``"steps/pages"``.
+        tests: Their tests, node ids below ``tests``, by module or, for a single one, by ``MODULE-NAME``.
+        other_tests: Tests of all other modules; by default ``FOLDER/test_MODULE.py``.
+    """
+    found = []
+    for module, changes in rows.items():
+        stem = Path(module).name
+        by_name = other_tests or (f"{folder}/test_{stem}.py",)
+        for name, anchor, replacement in changes:
+            chosen = tests.get(f"{module}-{name}") or tests.get(module) or by_name
+            node_ids = tuple(f"tests/{test}" for test in chosen)
+            found.append(
+                Mutant(f"{folder}-{stem}-{name}", f"{folder}/{module}.py", anchor, replacement, node_ids)
+            )
+    return tuple(found)
 
 
 def find_mutants(folder: Path = HERE / "rows") -> list[Mutant]:

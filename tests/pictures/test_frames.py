@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.frames import PictureFrame, read_frames
-from colorzoo.pictures.png import SIGNATURE, png_chunk
+from colorzoo.pictures.png import SIGNATURE, deep_frames, png_chunk
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import frames_notes, holds_frames
 from colorzoo.pictures.write_frames import ColoredFrame, write_frames
@@ -110,6 +111,24 @@ def test_pixels_uncovered_by_a_frame_are_transparent(tmp_path: Path) -> None:
     """Disposal: a thing that moves over nothing leaves no trail."""
     frames = copied(moving(tmp_path / "a.gif", alpha=True, disposal=2), tmp_path / "b.gif")
     assert [int((frame.picture.alpha > 127).sum()) for frame in frames] == [150, 150, 151, 150]
+
+
+@pytest.mark.parametrize(("disposal", "left"), [(0, (9, 0, 0, 9)), (1, (0, 0, 0, 0)), (2, (5, 5, 5, 9))])
+def test_a_deep_frame_is_left_cleared_or_taken_back(disposal: int, left: tuple[int, ...]) -> None:
+    """Two by two red pixels over gray, and what the next frame, a pixel elsewhere, shows there."""
+    ground, patch = np.full((4, 4, 4), (5, 5, 5, 9), np.uint16), np.full((2, 2, 4), (9, 0, 0, 9), np.uint16)
+    chunks = [(b"IHDR", struct.pack(">LLBBBBB", 4, 4, 16, 6, 0, 0, 0)), (b"acTL", struct.pack(">LL", 3, 0))]
+    frames = ((ground, 0, 0, 0), (patch, 1, 1, disposal), (patch[:1, :1], 0, 0, 0))
+    for number, (frame, x, y, after) in enumerate(frames):
+        height, width = frame.shape[:2]
+        control = struct.pack(">LLLLLHHBB", 2 * number, width, height, x, y, 1, 10, after, 0)
+        body = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in frame))
+        name, begin = (b"fdAT", struct.pack(">L", 2 * number + 1)) if number else (b"IDAT", b"")
+        chunks += [(b"fcTL", control), (name, begin + body)]
+    data = SIGNATURE + b"".join(png_chunk(*chunk) for chunk in (*chunks, (b"IEND", b"")))
+    found = [frame for frame, _ in deep_frames(io.BytesIO(data), "a.png")]
+    assert tuple(found[1][2, 2]) == (9, 0, 0, 9)
+    assert tuple(found[2][2, 2]) == left
 
 
 def pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.ndarray]:

@@ -61,3 +61,13 @@ def test_the_result_says_that_it_is_srgb_and_is_read_alike(tmp_path):
 def test_color_spaces_that_are_not_converted_are_named(code):
     notes = read_picture(png(np.rint(RAMP * 255).astype(np.uint8), (b"cICP", code))).notes
     assert "its color space (cICP) was taken as sRGB" in notes
+
+
+@pytest.mark.parametrize(
+    ("gamma", "taken"), [(9_999, False), (10_000, True), (300_000, True), (300_001, False)]
+)
+def test_a_gamma_beyond_a_tenth_and_three_is_ignored_and_named(gamma, taken):
+    stored = np.rint(RAMP * 255).astype(np.uint8)
+    found = read_picture(png(stored, (b"gAMA", struct.pack(">L", gamma))))
+    assert ("is out of range and was ignored" in " ".join(found.notes)) != taken
+    assert np.array_equal(np.rint(found.rgb[..., 0] * 255), stored) != taken

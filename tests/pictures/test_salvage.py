@@ -12,7 +12,7 @@ from PIL import Image
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.salvage import NOTE
+from colorzoo.pictures.salvage import NOTE, completed
 
 NOISE = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 
@@ -78,3 +78,11 @@ def test_salvage_does_not_change_a_whole_file(tmp_path: Path) -> None:
     picture = read_picture(path, salvage=True)
     assert picture.notes == ()
     np.testing.assert_array_equal(np.rint(picture.rgb * 255), NOISE)
+
+
+@pytest.mark.parametrize(("share", "filled"), [(0.02, True), (0.009, False)])
+def test_a_hundredth_of_a_file_must_be_left(share: float, filled: bool) -> None:
+    memory = io.BytesIO()
+    Image.new("RGB", (100, 100), "red").save(memory, "BMP")
+    rest = memory.getvalue()[: round(share * len(memory.getvalue()))]
+    assert (completed(rest) is not None) == filled

@@ -65,3 +65,16 @@ def test_chroma_is_centered_at_the_left_pixel() -> None:
 
 def test_untagged_videos_use_the_matrix_of_players() -> None:
     assert (matrix_of(2, 480), matrix_of(2, 1080), matrix_of(9, 480), matrix_of(1, 480)) == (6, 1, 9, 1)
+    assert (matrix_of(2, 719), matrix_of(2, 720)) == (6, 1)
+
+
+@pytest.mark.parametrize(("chroma", "gray"), [(129, True), (130, False)])
+def test_a_level_of_chroma_is_the_noise_of_a_gray_video(chroma: int, gray: bool) -> None:
+    """Then only Y' counts; beyond that the color counts for the lightness."""
+    layout = Layout(1, 1, 8, False, 1)
+    luma = np.full((4, 4), 120, np.uint8)
+    plain, found = (
+        lightness_of([luma, np.full_like(luma, value), np.full_like(luma, value)], layout)
+        for value in (128, chroma)
+    )
+    assert torch.equal(plain, found) == gray

@@ -107,7 +107,7 @@ def read_entries(results: Iterable[BatchResult], advance: Callable[[], None]) ->
     for result in results:
         if result.failed:
             entries.append(Entry(absolute(Path(result.source)), notes="; ".join(result.notes)))
-        elif result.status == "colored" or ALREADY_DONE in result.notes:
+        elif result.finished:
             entries.append(_entry(result))
         advance()
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.doubt or 0), entry.source))
@@ -222,13 +222,12 @@ def serve_report(path: Path) -> ServedReport:
 def _read_page(path: Path) -> dict[str, Any]:
     try:
         found = _DATA.search(path.read_bytes())
+        data = json.loads(found[1]) if found else None
     except OSError as error:
         raise ColorzooError(f"{path}: {error.strerror}") from error
-    try:
-        data: dict[str, Any] = json.loads(found[1]) if found else {}
     except ValueError:
-        data = {}
-    if not {"pages", "pictures"} <= data.keys():
+        data = None
+    if not isinstance(data, dict) or not {"pages", "pictures"} <= data.keys():
         raise ColorzooError(f"{path} is no page of a report; `colorzoo colorize --report` writes one")
     return data
 

@@ -57,6 +57,11 @@ class BatchResult:
         """True if the picture could not be colored or written."""
         return self.status in ("failed", "full")
 
+    @property
+    def finished(self) -> bool:
+        """True if the result is there, of this run or of one before."""
+        return self.status == "colored" or ALREADY_DONE in self.notes
+
 
 @dataclass(frozen=True)
 class PictureJob:

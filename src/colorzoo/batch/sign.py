@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from colorzoo import __version__
-from colorzoo.batch.runner import ALREADY_DONE, BatchResult
+from colorzoo.batch.runner import BatchResult
 from colorzoo.errors import ColorzooError
 from colorzoo.pictures.formats import WRITABLE
-from colorzoo.pictures.provenance import PictureProvenance, read_provenance
+from colorzoo.pictures.provenance import SOURCE_TYPES, PictureProvenance, read_provenance
 from colorzoo.pictures.write import write_whole
 
 if TYPE_CHECKING:
     from c2pa import Signer
 
-_ON_CURVES = {256: "es256", 384: "es384", 521: "es512"}  # by the bits of the key
-_TRIAL = {"digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"}
+_ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+_TRIAL = {"digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
 _END = "-----END CERTIFICATE-----\n"
 
 
@@ -67,38 +67,48 @@ def sign_results(results: Iterable[BatchResult], signer: Signer, advance: Callab
     Raises:
         ColorzooError: A file cannot be read or written.
     """
-    from c2pa import Builder, C2paError, Reader
+    from c2pa import Builder
 
     known, left = Builder.get_supported_mime_types(), []
     for result in results:
-        if result.status == "colored" or ALREADY_DONE in result.notes:
+        if result.finished:
             path = Path(result.output)
             kind = f"image/{WRITABLE[path.suffix.lower()].lower()}"
-            record = read_provenance(path)
-            if record is None or kind not in known:
+            record = read_provenance(path) if kind in known else None
+            if record is None:
                 left.append(result.output)
-                continue
-            try:
-                content = io.BytesIO(path.read_bytes())
-                if Reader.try_create(kind, content) is None:
-                    write_whole(path, _signed(content, kind, _manifest(path.name, _claim(record)), signer))
-            except (OSError, C2paError) as error:
-                raise ColorzooError(f"--sign: {path}: {error}") from error
+            else:
+                _sign_file(path, kind, record, signer)
         advance()
     return left
 
 
+def _sign_file(path: Path, kind: str, record: PictureProvenance, signer: Signer) -> None:
+    """Sign a file, unless it is signed."""
+    from c2pa import C2paError, Reader
+
+    try:
+        content = io.BytesIO(path.read_bytes())
+        if Reader.try_create(kind, content) is None:
+            write_whole(path, _signed(content, kind, _manifest(path.name, _claim(record)), signer))
+    except (OSError, C2paError) as error:
+        raise ColorzooError(f"--sign: {path}: {error}") from error
+
+
 def _algorithm(key: bytes) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         private = load_pem_private_key(key, None)
-    except TypeError as error:
+    except (TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(str(error)) from error
     if isinstance(private, EllipticCurvePrivateKey):
-        return _ON_CURVES[private.key_size]
+        if private.curve.name not in _ON_CURVES:
+            raise ValueError(f"its curve, {private.curve.name}, is none of {', '.join(_ON_CURVES)}")
+        return _ON_CURVES[private.curve.name]
     return "ps256" if isinstance(private, RSAPrivateKey) else "ed25519"
 
 

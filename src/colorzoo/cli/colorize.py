@@ -28,6 +28,8 @@ from colorzoo.registry import model_card
 from colorzoo.settings import Range
 
 if TYPE_CHECKING:
+    from c2pa import Signer
+
     from colorzoo.batch.options import ColorOptions
     from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob
     from colorzoo.guidance import Recipe
@@ -156,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
     """
     share_cores()
     _check_options(args)
+    signer = _signer(args)
     _check_single_picture(args)
     recipe = recipe_of(args)
     file = Path(args.recipe) if args.recipe else None
@@ -192,20 +195,31 @@ def run(args: argparse.Namespace) -> int:
         named = {"source": "-"} if args.pictures == ["-"] else {}
         print(json.dumps([_fields(args, result) | named for result in results], indent=1))
     _print_summary(summary, args.failed)
-    if args.sign:
-        _sign(Path(args.sign), results)
+    if signer:
+        _sign(signer, results)
     _write_reports(args.report, results)
     if args.checksums and not args.dry_run:
         _write_checksums(args.output)
     return summary.exit_code
 
 
-def _sign(pem: Path, results: Sequence[BatchResult]) -> None:
-    from colorzoo.batch.sign import load_signer, sign_results
+def _signer(args: argparse.Namespace) -> Signer | None:
+    """Return what signs the results, before the work: a key that cannot be used is refused here."""
+    if not args.sign:
+        return None
+    from colorzoo.batch.sign import load_signer
+
+    if args.dry_run or "-" in (*args.pictures, args.output):
+        raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
+    return load_signer(Path(args.sign))
+
+
+def _sign(signer: Signer, results: Sequence[BatchResult]) -> None:
+    from colorzoo.batch.sign import sign_results
     from colorzoo.progress import progress_bar
 
     with progress_bar("signatures", len(results)) as advance:
-        left = sign_results(results, load_signer(pem), advance)
+        left = sign_results(results, signer, advance)
     for name in left:
         print_line(f"colorzoo: not signed: {name}, whose format or missing record allows none", sys.stderr)
 
@@ -262,12 +276,6 @@ def _check_options(args: argparse.Namespace) -> None:
         from colorzoo.batch.bag import check_payload
 
         check_payload(args.output)
-    if args.sign:
-        from colorzoo.batch.sign import load_signer
-
-        if args.dry_run or "-" in (*args.pictures, args.output):
-            raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
-        load_signer(Path(args.sign))  # refused here, before the work
     if args.report:
         from colorzoo.batch.report import check_report
 

@@ -23,7 +23,7 @@ from colorzoo.pictures.write import XMP_FORMATS, fits_jpeg, write_whole
 NAMESPACE = "urn:colorzoo:origin:1"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMP = "http://ns.adobe.com/xap/1.0/"
-_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
@@ -98,7 +98,7 @@ class PictureProvenance:
     def source_type(self) -> str:
         """Digital source type of the IPTC."""
         kind = "compositeWithTrainedAlgorithmicMedia" if self.trained else "algorithmicallyEnhanced"
-        return _SOURCE_TYPES + kind
+        return SOURCE_TYPES + kind
 
 
 def current_date() -> str:

@@ -2,7 +2,7 @@
 
 from mutation import Mutant
 
-REPORT, BAG = "batch/report.py", "batch/bag.py"
+REPORT, BAG, RUNNER = "batch/report.py", "batch/bag.py", "batch/runner.py"
 ON_REPORT, ON_BAG = "tests/batch/test_report.py", "tests/batch/test_bag.py"
 REFUSED = (f"{ON_REPORT}::test_what_cannot_be_a_report_is_refused_before_the_work",)
 ORDER = (f"{ON_REPORT}::test_failed_pictures_come_first_then_the_most_doubtful",)
@@ -39,12 +39,10 @@ MUTANTS = (
     Mutant("least-doubt-first", REPORT, "-(entry.doubt or 0)", "(entry.doubt or 0)", ORDER),
     Mutant("failed-last", REPORT, "(bool(entry.result),", "(not entry.result,", ORDER),
     Mutant("failed-left-out", REPORT, "if result.failed:", "if result.failed and result.output:", ORDER),
-    Mutant(
-        "skipped-are-told", REPORT, 'result.status == "colored" or', 'result.status != "failed" or', ORDER
-    ),
+    Mutant("skipped-are-told", REPORT, "elif result.finished:", "elif not result.failed:", ORDER),
     Mutant("chroma-of-the-frame-too", REPORT, "_within(lab[1:], frame, picture.size)", "lab[1:]", ORDER),
     Mutant("source-of-another-hash", REPORT, "record.source if record else", "digest if record else", ORDER),
-    Mutant("earlier-results-left-out", REPORT, " or ALREADY_DONE in result.notes", "", AGAIN),
+    Mutant("earlier-results-left-out", RUNNER, " or ALREADY_DONE in self.notes", "", AGAIN),
     Mutant("earlier-results-are-noted", REPORT, " if note != ALREADY_DONE", "", AGAIN),
     Mutant("a-name-ends-the-script", REPORT, '.replace("<", "\\\\u003c")', "", NO_TEXT),
     Mutant("odd-names-are-lost", REPORT, '"utf-8", "surrogateescape"', '"utf-8", "replace"', NO_TEXT),

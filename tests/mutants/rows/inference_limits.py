@@ -1,22 +1,14 @@
 """The named numbers of inference outside of the steps of points and areas."""
 
-from mutation import Mutant
+from mutation import mutants_in
 
 ROWS = {
     "frame": (
-        ("near", "_NEAR, _FAR = 3, 8", "_NEAR, _FAR = 1, 8"),
-        ("far", "_NEAR, _FAR = 3, 8", "_NEAR, _FAR = 3, 24"),
-        ("even-of-clean-scans", "_EVEN = (5.0, 12.0)", "_EVEN = (1.0, 12.0)"),
-        ("even-of-noisy-scans", "_EVEN = (5.0, 12.0)", "_EVEN = (5.0, 6.0)"),
         ("dirt", "_MOST_DIRT = 0.3", "_MOST_DIRT = 0.02"),
         ("clear", "_CLEAR, _FAINT = 0.72", "_CLEAR, _FAINT = 0.4"),
         ("faint", "_CLEAR, _FAINT = 0.72, 0.25", "_CLEAR, _FAINT = 0.72, 0.6"),
         ("fair", "_FAIR = 0.45", "_FAIR = 0.9"),
-        ("close", "_CLOSE = 0.6", "_CLOSE = 0.98"),
         ("dark", "_DARK, _LIGHT = 20.0", "_DARK, _LIGHT = 0.0"),
-        ("light", "_DARK, _LIGHT = 20.0, 72.0", "_DARK, _LIGHT = 20.0, 100.5"),
-        ("alike", "_ALIKE = 14.0", "_ALIKE = 100.0"),
-        ("same", "_SAME = 1.0", "_SAME = 0.0"),
         ("some", "_SOME, _SOME_MEAN = 0.4", "_SOME, _SOME_MEAN = 0.9"),
         ("some-mean", "_SOME, _SOME_MEAN = 0.4, 0.55", "_SOME, _SOME_MEAN = 0.4, 0.95"),
         ("least-inside", "_LEAST_INSIDE = 0.35", "_LEAST_INSIDE = 0.95"),
@@ -39,19 +31,11 @@ ROWS = {
         ("ab", "_LIGHTNESS_SCALE, _AB_SCALE = 2.55, 2.0", "_LIGHTNESS_SCALE, _AB_SCALE = 2.55, 0.0"),
     ),
     "full_size": (
-        ("cut", "CUT = 3.5", "CUT = 1.5"),
-        ("longest", "LONGEST = 4", "LONGEST = 2"),
-        ("bicubic", "BICUBIC, ANTIALIASED = -0.75", "BICUBIC, ANTIALIASED = -0.5"),
         ("antialiased", "BICUBIC, ANTIALIASED = -0.75, -0.5", "BICUBIC, ANTIALIASED = -0.75, -0.75"),
     ),
     "palette": (
-        ("starts", "starts: int = 5", "starts: int = 1"),
-        ("rounds", "rounds: int = 30", "rounds: int = 1"),
-        ("settled", "settled: float = 0.01", "settled: float = 10.0"),
-        ("sharpness", "sharpness: float = 1.2", "sharpness: float = 1.7"),
         ("negligible", "negligible: float = 1e-5", "negligible: float = 0.5"),
         ("untrained", "untrained: float = 0.93", "untrained: float = 1.1"),
-        ("around", "around: int = 8", "around: int = 2"),
         ("taken-radius", "taken_radius: int = 3", "taken_radius: int = 0"),
         ("colors", "PALETTE_COLORS = 9", "PALETTE_COLORS = 8"),
     ),
@@ -65,24 +49,12 @@ ROWS = {
         ("fewer-patches", "patches: int = 10", "patches: int = 1"),
         ("covered", "covered: float = 0.85", "covered: float = 0.995"),
         ("less-covered", "covered: float = 0.85", "covered: float = 0.0"),
-        ("edge", "_EDGE = 3", "_EDGE = 0"),
     ),
-    "steps/regions": (
-        ("ink", "_INK = 0.5", "_INK = 0.0"),
-        ("crumbs", "_LEAST_PIXELS = 4", "_LEAST_PIXELS = 400"),
-        ("no-crumbs", "_LEAST_PIXELS = 4", "_LEAST_PIXELS = 0"),
-    ),
-    "steps/classes": (
-        ("aspect", "_SAME_ASPECT = 0.02", "_SAME_ASPECT = 0.5"),
-        ("largest", "_LARGEST = 65535", "_LARGEST = 655350"),
-    ),
+    "steps/regions": (("crumbs", "_LEAST_PIXELS = 4", "_LEAST_PIXELS = 400"),),
     "steps/sketch": (
-        ("binary", "_BINARY = 0.97", "_BINARY = 0.5"),
         ("near", "_NEAR = 0.1", "_NEAR = 0.5"),
         ("midtones", "_MOST_MIDTONES = 0.22", "_MOST_MIDTONES = 0.9"),
         ("ink", "_FEWEST_INK = 1e-4", "_FEWEST_INK = 0.0"),
-        ("paper", "_PAPER = 75.0", "_PAPER = 99.0"),
-        ("band-lost", "_BAND = 64", "_BAND = 1"),
     ),
     "steps/area_masks": (
         ("longest", "_LONGEST = 4096", "_LONGEST = 16"),
@@ -98,7 +70,8 @@ ROWS = {
     ),
 }
 TESTS = {
-    "selection": ("studio/test_regions.py", "zoo/test_colorzoo2026.py"),
+    "selection": ("inference/test_selection.py",),
+    "palette": ("inference/test_palette.py", "parity/test_parity.py::test_parity[palette]"),
     "steps/sketch": ("inference/test_sketches.py",),
     "steps/area_masks": (
         "inference/test_area_maps.py",
@@ -106,21 +79,8 @@ TESTS = {
         "inference/test_area_answers.py",
     ),
     "inside": ("inference/test_frame.py",),
-    "stylize": ("cli/test_stylize.py", "zoo/test_xu2020.py"),
-    "classes": ("cli/test_segment.py",),
+    "stylize": ("cli/test_stylize.py::test_a_change_is_added_in_every_band_of_rows",),
+    "classes": ("inference/test_classes.py",),
 }
 
-MUTANTS = tuple(
-    Mutant(
-        f"inference-{module.removeprefix('steps/')}-{name}",
-        f"inference/{module}.py",
-        old,
-        new,
-        tuple(
-            f"tests/{test}"
-            for test in TESTS.get(module, (f"inference/test_{module.removeprefix('steps/')}.py",))
-        ),
-    )
-    for module, rows in ROWS.items()
-    for name, old, new in rows
-)
+MUTANTS = mutants_in("inference", ROWS, TESTS)

@@ -35,7 +35,6 @@ MUTANTS = (
         for file, rows in {
             TASK: (
                 ("no-color-term", "+ ours.color_weight * losses.color", "+ 0 * losses.color"),
-                ("no-hold-term", "+ ours.hold_weight * losses.hold", "+ 0 * losses.hold"),
                 ("no-band-beside-the-strokes", "widened(drawn, ours.edge_band)", "drawn"),
                 ("edge-absolute", "(edge * weight).mean()", "edge.mean()"),
                 ("con-absolute", "(con * weight).mean()", "con.mean()"),
@@ -96,6 +95,13 @@ MUTANTS = (
         "beside.append(_pooled((lightness - 50)",
         "beside.append(_pooled((0 * lightness)",
         LIGHT,
+    ),
+    Mutant(
+        "kim2021-no-hold-term",
+        TASK,
+        "+ ours.hold_weight * losses.hold",
+        "+ 0 * losses.hold",
+        (f"{TEST}[small.yaml-hints, hold_weight]",),
     ),
     Mutant("kim2021-first-avoid", EXTENSIONS, "_AVOID = 2.2", "_AVOID = 1.2", DRAWN),
     Mutant("kim2021-first-likeness", EXTENSIONS, "_ALIKE = 6.0", "_ALIKE = 9.0", DRAWN),

@@ -1,6 +1,6 @@
 """Video: the named numbers of stabilization, cuts, exposure and planes, and features switched off."""
 
-from mutation import Mutant
+from mutation import mutants_in
 
 ROWS = {
     "steady": (
@@ -57,14 +57,7 @@ ROWS = {
         ("gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 3.0"),
         ("less-gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 0.75"),
     ),
-    "frames": (("listed", "_LISTED = 5", "_LISTED = 6"),),
-    "file": (("rate", "_DEFAULT_RATE = Fraction(25)", "_DEFAULT_RATE = Fraction(24)"),),
-    "colorer": (("aspect", "_ASPECT_TOLERANCE = 0.02", "_ASPECT_TOLERANCE = 0.2"),),
-    "encoding": (
-        ("crf-h264", '"h264": 16', '"h264": 26'),
-        ("crf-hevc", '"hevc": 18', '"hevc": 28'),
-        ("crf-vp9", '"vp9": 22', '"vp9": 42'),
-    ),
+    "encoding": (("crf-h264", '"h264": 16', '"h264": 26'),),
 }
 STEADY = {
     "test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_picture": (
@@ -83,22 +76,12 @@ STEADY = {
 }
 TESTS = {
     **{
-        name: (f"tests/video/test_video_steady.py::{test}",)
+        f"steady-{name}": (f"video/test_video_steady.py::{test}",)
         for test, names in STEADY.items()
         for name in names
     },
-    "frames": ("tests/video/test_video_run.py", "tests/video/test_video_file.py"),
-    "encoding": ("tests/video/test_video_file.py",),
+    **{module: (f"video/test_video_{module}.py",) for module in ROWS},
+    "encoding": ("video/test_video_file.py",),
 }
 
-MUTANTS = tuple(
-    Mutant(
-        f"{module}-{name}",
-        f"video/{module}.py",
-        old,
-        new,
-        TESTS.get(name if module == "steady" else module, (f"tests/video/test_video_{module}.py",)),
-    )
-    for module, rows in ROWS.items()
-    for name, old, new in rows
-)
+MUTANTS = mutants_in("video", ROWS, TESTS)

@@ -96,11 +96,14 @@ function isPaler(lab, there, ab) {
 
 /** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
 function setHex(pad, hex) {
-  const [lightness, a, b] = rgbToLab(hexToRgb(hex));
+  const lab = rgbToLab(hexToRgb(hex));
+  const [lightness, a, b] = lab;
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || target.kind === "replacement" || (target.kind === "area" && !target.free);
-  const ab = fixed ? atLightness([lightness, a, b], target.lightness) : /** @type {[number, number]} */ ([a, b]);
-  const paler = fixed && !target.locked && isPaler([lightness, a, b], target.lightness, ab);
+  const ab = fixed ? atLightness(lab, target.lightness) : /** @type {[number, number]} */ ([a, b]);
+  // many places of a point lie in shade; an area or a replacement covers lights too, so that any loss is told
+  const loses = target.kind === "point" ? isPaler(lab, target.lightness, ab) : Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS;
+  const paler = loses && !target.locked;
   setColor(pad, ab, true, fixed ? target.lightness : lightness, paler ? hex : undefined);
   pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
 }
