@@ -15,10 +15,10 @@ from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_clai
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._pictures import (
     LEAST_SHARE,
-    Judge,
     find_classified,
     find_labeled_pairs,
     join_lab,
+    make_judge,
     most_alike,
     read_labels,
     read_square,
@@ -37,8 +37,9 @@ pixels, each with a random reference that shares a class with it; errors are dis
 *Global* matching is one class for all, with the same weights. *At wrong places*: the true classes of the
 picture moved by half its height and width, so that about as few places match as with the true ones. In the
 rows on mismatches the true label maps are the classes; in those on their number its own clusters are, merged
-when used, not when trained. *Classifier*: EfficientNet-Lite0, on photos of ImageNet, each with the most alike
-of the others as its reference. The paper's FID needs a network that cannot be had here."""
+when used, not when trained. *Classifier*: EfficientNet-Lite0 in place of ResNet-101, on photos of ImageNet
+that it may know; the reference is the photo that it finds most alike in gray. The paper's FID needs a network
+that cannot be had here."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)
@@ -170,9 +171,9 @@ def errors_by_count(model: Any, rgb: Tensor, _: Tensor, reference: Tensor, __: T
 def begin_recognized(setup: Setup) -> Measure:
     """Return the measurement of what a classifier recognizes, by the number of classes."""
     model: Any = create_coloring_model(NAME)
-    judge, side = Judge(), min(SIDE, setup.side)
+    judge, side = make_judge(), min(SIDE, setup.side)
     # among all of them, whatever number is measured
-    references = most_alike([item.files[0] for item in find_classified(replace(setup, count=None))])
+    references = most_alike([item.files[0] for item in find_classified(replace(setup, count=None))], side)
 
     @torch.inference_mode()
     def recognized(item: Item) -> Mapping[str, float]:
@@ -196,7 +197,7 @@ MISPLACED = Experiment(
 )
 RECOGNIZED = Experiment("chen2023-recognized", (NAME,), "photos/val pairs", find_classified, begin_recognized)
 EXPERIMENTS = (MISMATCH, NUMBER, MISPLACED, RECOGNIZED)
-RECOGNITION = (  # claim, larger, smaller, the paper's difference (ResNet-101) in words and as a number
+RECOGNITION = (  # claim, larger, smaller, the paper's difference in words and as a number
     (
         "a classifier recognizes 22 classes better than one (top-1)",
         "22 classes top1",
@@ -204,7 +205,13 @@ RECOGNITION = (  # claim, larger, smaller, the paper's difference (ResNet-101) i
         "+0.0112 (ResNet-101)",
         0.7225 - 0.7113,
     ),
-    ("the same, top-5", "22 classes top5", "1 classes top5", "not found", None),
+    (
+        "a classifier recognizes 22 classes better than one (top-5)",
+        "22 classes top5",
+        "1 classes top5",
+        "+0.0078 (ResNet-101)",
+        0.9125 - 0.9047,
+    ),
     (
         "a classifier recognizes its colors better than gray (top-1)",
         "22 classes top1",
@@ -212,7 +219,13 @@ RECOGNITION = (  # claim, larger, smaller, the paper's difference (ResNet-101) i
         "+0.0641 (ResNet-101)",
         0.7225 - 0.6584,
     ),
-    ("the same, top-5", "22 classes top5", "gray top5", "+0.0332 (ResNet-101)", 0.9125 - 0.8793),
+    (
+        "a classifier recognizes its colors better than gray (top-5)",
+        "22 classes top5",
+        "gray top5",
+        "+0.0332 (ResNet-101)",
+        0.9125 - 0.8793,
+    ),
 )
 
 

@@ -12,7 +12,7 @@ from torch.optim import AdamW
 
 from benchmarks.claims._claim import Claim, Result, estimate_of_means, make_claim
 from benchmarks.claims._experiment import MOST, Experiment, Item, Measure, Setup
-from benchmarks.claims._pictures import Judge, evenly, find_classified, join_lab, psnr_of, read_square
+from benchmarks.claims._pictures import evenly, find_classified, join_lab, make_judge, psnr_of, read_square
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
 from colorzoo.evaluation.statistics import Estimate
@@ -31,7 +31,8 @@ INTRO = f"""*Rebalancing*: the network of `zhang2016_small` trained twice from t
 on held-out photos: central 256 x 256, temperature 0.38. *Annealed mean*: `zhang2016_small` as it ships, at
 the temperature of the paper and at 1. After a longer training (600 steps of 24 crops of 128 pixels) all four
 numbers move as in the paper: [the paper's page](../../src/colorzoo/zoo/zhang2016/README.md#numbers).
-*Classifier*: EfficientNet-Lite0, on photos of ImageNet."""
+*Classifier*: EfficientNet-Lite0 in place of VGG-16, on photos of ImageNet that it may know; a relative of the
+encoder inside `colorzoo2026`, not of a network measured here."""
 NAME = "zhang2016_small"
 TEMPERATURE = 0.38  # the paper's
 ARMS = {"rebalanced": 0.5, "plain": 1.0}
@@ -111,7 +112,7 @@ def measure(models: Mapping[str, ColoringModel], side: int, item: Item) -> Mappi
 
 def begin_recognized(setup: Setup) -> Measure:
     """Return the measurement of what a classifier recognizes, at the temperature of the paper."""
-    model, judge = create_coloring_model(NAME, temperature=TEMPERATURE), Judge()
+    model, judge = create_coloring_model(NAME, temperature=TEMPERATURE), make_judge()
 
     @torch.inference_mode()
     def recognized(item: Item) -> Mapping[str, float]:
@@ -180,7 +181,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             0.560 - 0.527,
         ),
         (
-            "the same, top-5",
+            "a classifier recognizes its colors better than gray (top-5)",
             recognized.gain("colored top5", "gray top5"),
             "of the pictures",
             recognized,

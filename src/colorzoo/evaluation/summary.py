@@ -325,7 +325,7 @@ def best_methods(
 
     They are the method with the best number and those with the same printed one, if the difference of every
     other method is beyond chance: p below `SIGNIFICANT` after Holm's adjustment. Truth and gray do not take
-    part, and numbers without an interval have no best.
+    part, and distances of whole sets have no best.
     """
     found = {}
     for output in setup.outputs:

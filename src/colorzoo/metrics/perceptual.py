@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.metrics.base import PictureMean, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.metrics.outputs import Output, mean_of_moments
-from colorzoo.metrics.shift_tolerant import ShiftTolerantAlexNet, shift_tolerant_network
 from colorzoo.weights import load_state_dict_file
 
 WINDOW = 11
-Net = Literal["alex", "vgg", "squeeze", "alex-st"]
+Net = Literal["alex", "vgg", "squeeze"]
 
 
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
@@ -74,7 +71,7 @@ class MeanSSIM(PictureMean):
         return (Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean_of_moments),)
 
 
-def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> FrozenNetwork:
+def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
     """Build the LPIPS network of torchmetrics, which ships its linear layers (version 0.1).
 
     Examples:
@@ -82,9 +79,9 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         >>> lpips(torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)).shape  # doctest: +SKIP
 
     Args:
-        net: The backbone; ``"alex-st"`` is all of ST-LPIPS, which needs no download but the extra ``judge``.
+        net: The backbone.
         weights: File with the backbone's weights under torchvision's names; by default those of ImageNet,
-            which torch hub downloads once. Of ``"alex-st"`` the authors' file.
+            which torch hub downloads once.
         spatial: Return a map of the pictures' size instead of one number per picture.
 
     Returns:
@@ -96,8 +93,6 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
     from torchmetrics.functional.image.lpips import _LPIPS
     from torchvision import models
 
-    if net == "alex-st":
-        return shift_tolerant_network(weights, spatial=spatial)
     published = {
         "alex": models.AlexNet_Weights.IMAGENET1K_V1,
         "vgg": models.VGG16_Weights.IMAGENET1K_V1,
@@ -142,19 +137,10 @@ class MeanLPIPS(PictureMean):
         self.net: Net = net
         self.network = lpips_network(net, weights)
 
-    def update(self, rgb: Tensor, target: Tensor, target_maps: list[Tensor] | None = None) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]; ``target_maps`` are as of `shared_inputs`."""
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
-        truth = to_signed(target) if target_maps is None else target_maps
-        self.add(self.network(to_signed(rgb), truth).flatten())
-
-    def shared_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the maps of the truth, which take half of the time, where the network takes them."""
-        network = self.network.network
-        if not isinstance(network, ShiftTolerantAlexNet):
-            return {}
-        with torch.no_grad():
-            return {"target_maps": network.maps(to_signed(given["target"]))}
+        self.add(self.network(to_signed(rgb), to_signed(target)).flatten())
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``lpips_NET``."""
@@ -162,5 +148,4 @@ class MeanLPIPS(PictureMean):
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
         """See `ColorMetric.outputs`."""
-        title = "ST-LPIPS" if self.net == "alex-st" else "LPIPS"
-        return (Output(f"lpips_{self.net}_v0.1{mark}_mean", title, "", "lower", mean_of_moments),)
+        return (Output(f"lpips_{self.net}_v0.1{mark}_mean", "LPIPS", "", "lower", mean_of_moments),)
