@@ -224,7 +224,7 @@ def color_as_shipped(model: ColoringModel, lightness: Tensor, points: Points | N
 
 
 def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
-    """Return the class of each picture of a folder that a list of sources shows to be one of ImageNet.
+    """Return the class of each picture of a folder that comes from ImageNet, by its path.
 
     Args:
         listed: List with the columns path and source, which ends with ``nNNNNNNNN_...`` for such a picture.

@@ -22,9 +22,8 @@ INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
 
 # Claims of the papers
 
-The papers' claims, measured on held-out pictures with the weights that ship. These have a sixteenth of the
-papers' parameters and were trained on thousands of pictures, not a million, so effects are compared, not
-levels.
+The papers' claims, measured on held-out pictures with the weights that ship: a sixteenth of the papers'
+parameters, trained on thousands of pictures, not a million. So effects are compared, not levels.
 
 The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the numbers:
 
