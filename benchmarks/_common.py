@@ -26,7 +26,7 @@ from colorzoo.data.dataset import read_square
 from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Points
+from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.inference.full_size import shrink_lightness, working_size
 from colorzoo.inference.steps.guide import resize_points
 from colorzoo.model import ColoringModel
@@ -207,19 +207,25 @@ def photos(folder: Path | None) -> Iterator[Tensor]:
         yield read_square(source, SIDE)
 
 
-def color_as_shipped(model: ColoringModel, lightness: Tensor, points: Points | None = None) -> Tensor:
+def color_as_shipped(
+    model: ColoringModel,
+    lightness: Tensor,
+    points: Points | None = None,
+    statistics: GlobalStatistics | None = None,
+) -> Tensor:
     """Return ab ``(1, 2, H, W)``, predicted at the size at which the `Colorizer` runs the model.
 
     Args:
         model: A model of photos.
         lightness: ``(1, 1, H, W)`` in [0, 100].
         points: Color points of the size of ``lightness``.
+        statistics: Histogram or saturation of the picture.
     """
     height, width = lightness.shape[2:]
     size = working_size(height, width, model.working_size)
-    guidance = Guidance(points=None if points is None else resize_points(points, size=size))
+    resized = None if points is None else resize_points(points, size=size)
     with torch.inference_mode():
-        ab = model(shrink_lightness(lightness, size), guidance).to_ab()
+        ab = model(shrink_lightness(lightness, size), Guidance(points=resized, statistics=statistics)).to_ab()
     return F.interpolate(ab, (height, width), mode="bicubic", align_corners=False)
 
 

@@ -2,7 +2,7 @@
 
 Each photo is read at 256 pixels and colored as a whole. The error is the mean distance in ab from the true
 colors at the network's size, and the figure Spearman's rank correlation of doubt and error over all photos
-that have colors. ``--data`` names a folder; without it all three are taken.
+that have colors and are not taken for a page. ``--data`` names a folder; without it all three are taken.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from colorzoo.errors import DataError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import doubt_of
+from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.pictures.picture import Levels, Picture
 from colorzoo.pictures.read import read_picture
 
 FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))
-PICTURES, SIDE = 60, 256
+PICTURES, SIDE = 400, 256
 _LEAST_CHROMA = 2.0  # mean of a photo in color
 GOAL = 0.5
 
@@ -57,6 +58,8 @@ def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
         if float(true.norm(dim=1).mean()) < _LEAST_CHROMA:
             continue
         answer = colorizer.run(colorizer.job(Picture(levels), Recipe(), frame="none"))
+        if NOTHING_TO_COLOR in answer.notes:
+            continue
         doubt = doubt_of(answer)
         if doubt is None:
             raise SkippedError(f"{colorizer.name} predicts no distribution")

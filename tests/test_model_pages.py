@@ -57,6 +57,27 @@ def test_a_page_has_all_parts(name: str) -> None:
     assert ("## How the weights were trained" in page) == trained
 
 
+def stands_on(value: float, page: str) -> bool:
+    """Return whether a page has a number, or one of more or fewer places that rounds to it."""
+    for text in re.findall(r"(?<![\d.])\d+(?:\.\d+)?", page):
+        places = min(len(text.partition(".")[2]), len(f"{value:g}".partition(".")[2]))
+        if round(float(text), places) == round(value, places) and places >= 1:
+            return True
+    return False
+
+
+def test_the_scores_of_the_cards_stand_on_the_pages_that_they_name() -> None:
+    root = Path(__file__).parents[1]
+    scores = [
+        (card.name, score) for card in SHIPPED for quality in card.quality for score in quality.measured
+    ]
+    pages = {score.source: (root / score.source).read_text(encoding="utf-8") for _, score in scores}
+    assert len(scores) > 25
+    assert [
+        (name, score.value) for name, score in scores if not stands_on(score.value, pages[score.source])
+    ] == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_the_python_blocks_are_valid(name: str) -> None:
     for block in re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL):

@@ -90,7 +90,7 @@ def test_a_key_frame_of_another_shape_is_only_a_reference() -> None:
 
 
 def test_frames_are_seen_at_the_size_of_the_model() -> None:
-    assert FrameColorer(Colorizer("colorzoo2026", device="cpu")).size == 160
+    assert FrameColorer(Colorizer("colorzoo2026", device="cpu")).size == 192
 
 
 def test_models_of_sketches_are_refused() -> None:

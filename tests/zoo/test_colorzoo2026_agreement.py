@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from colorzoo.color import hull_centers
-from colorzoo.zoo.colorzoo2026.agreement import COLORFULNESS, POOL, SHARPNESS, agree
+from colorzoo.zoo.colorzoo2026.agreement import POOL, SHARPNESS, agree, enliven
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import Architecture
 from colorzoo.zoo.colorzoo2026.points import Cells
@@ -51,7 +51,7 @@ def test_the_formula_written_out() -> None:
             logs.append(logits[0, block].log_softmax(-1).mean(0))
         share = torch.tensor(weights) / sum(weights)
         decided = (share @ torch.stack(logs)).softmax(-1) @ CENTERS
-        wanted = COLORFULNESS * (decided + mean[0, cell] - share @ torch.stack(means))
+        wanted = decided + mean[0, cell] - share @ torch.stack(means)
         torch.testing.assert_close(found[cell], wanted, atol=1e-4, rtol=1e-4)
 
 
@@ -63,7 +63,7 @@ def test_only_cells_that_belong_together_decide_together(apart: float, share_of_
     logits = torch.full((1, GRID[0] * GRID[1], BINS), -20.0)
     logits[..., warm] = torch.where(left[..., 0], 0.0, -20.0)
     logits[..., cool] = torch.where(left[..., 0], -20.0, 0.0)
-    found = agree(torch.zeros(1, left.numel(), 2), logits, two_things(apart), GRID, CENTERS) / COLORFULNESS
+    found = agree(torch.zeros(1, left.numel(), 2), logits, two_things(apart), GRID, CENTERS)
     gap = found[0, 0, 1] - found[0, -1, 1]
     wanted = share_of_the_gap * (CENTERS[warm, 1] - CENTERS[cool, 1])
     torch.testing.assert_close(gap, wanted, atol=0.05, rtol=0)
@@ -80,9 +80,17 @@ def test_what_only_some_cells_expect_does_not_count() -> None:
     alone = logits[0].softmax(-1) @ CENTERS
     mean = alone[None]
     cells = Cells(torch.zeros(1, 64, 1, 3), torch.ones(1, 64, 1))
-    together = agree(mean, logits, cells, GRID, CENTERS)[0] / COLORFULNESS - (alone - alone.mean(0))
+    together = agree(mean, logits, cells, GRID, CENTERS)[0] - (alone - alone.mean(0))
     assert (together - CENTERS[red]).norm(dim=1).max() < 0.1
     assert (alone - CENTERS[red]).norm(dim=1).min() > 0.4
+
+
+def test_pale_colors_gain_the_most_chroma() -> None:
+    """Written out, in CIE units: chroma + 1 over 12.5, to the power of -0.15, times 1.42; gray stays gray."""
+    ab = torch.tensor([[0.0, 0.0], [3.0, 4.0], [-12.0, 5.0], [40.0, -30.0]])
+    factors = [1.42 * ((chroma + 1) / 12.5) ** -0.15 for chroma in (0, 5, 13, 50)]
+    wanted = ab * torch.tensor(factors)[:, None]
+    torch.testing.assert_close(50 * enliven(ab[None] / 50)[0], wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_the_model_shows_what_its_cells_agree_on() -> None:
@@ -95,6 +103,6 @@ def test_the_model_shows_what_its_cells_agree_on() -> None:
         maps = model.network(lightness)
         raw = model.embed(maps, lightness)
         found = model.analyze(lightness)
-        wanted = agree(raw.mean, raw.logits, raw.cells, raw.grid, model.centers)
+        wanted = enliven(agree(raw.mean, raw.logits, raw.cells, raw.grid, model.centers))
     torch.testing.assert_close(found.mean, wanted)
     assert not torch.allclose(found.mean, raw.mean)

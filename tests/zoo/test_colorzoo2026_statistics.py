@@ -94,13 +94,14 @@ def picture() -> Tensor:
 
 
 @torch.inference_mode()
-def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> None:
+def test_told_a_histogram_its_colors_have_it(model: Any) -> None:
+    picture = sample_image((192, 256))
     lightness = rgb_to_lab(picture)[:, :1]
     for part in (picture, picture.flip(1)):  # another hue than the network would take
         wanted = statistics_of(part).histogram
         told = model(lightness, Guidance(statistics=GlobalStatistics(wanted)))
         plain, found = (ab_histogram(each.ab) for each in (model(lightness), told))
-        assert torch.minimum(found, wanted).sum() > 0.15 + torch.minimum(plain, wanted).sum()
+        assert torch.minimum(found, wanted).sum() > 0.18 + torch.minimum(plain, wanted).sum()
         shown = told.extras["logits"].softmax(1).mean((2, 3)) @ hull_centers()
         assert (shown - wanted @ hull_centers()).norm() < 3
 

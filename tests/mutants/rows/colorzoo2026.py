@@ -196,6 +196,13 @@ MUTANTS = (
         "mean = found.mean",
         ON_AGREEMENT,
     ),
+    Mutant("colorzoo2026-colors-stay-pale", MODEL, "mean=enliven(mean)", "mean=mean", ON_AGREEMENT),
+    Mutant("colorzoo2026-colorfulness", AGREEMENT, "COLORFULNESS = 1.42", "COLORFULNESS = 1.3", ON_AGREEMENT),
+    Mutant("colorzoo2026-chroma-exponent", AGREEMENT, "EXPONENT = 0.85", "EXPONENT = 0.9", ON_AGREEMENT),
+    Mutant("colorzoo2026-chroma-pivot", AGREEMENT, "\nCHROMA = 0.25", "\nCHROMA = 0.3", ON_AGREEMENT),
+    Mutant(
+        "colorzoo2026-least-chroma", AGREEMENT, "LEAST_CHROMA = 0.02", "LEAST_CHROMA = 0.04", ON_AGREEMENT
+    ),
     Mutant(
         "colorzoo2026-agreement-of-probabilities",
         AGREEMENT,

@@ -71,7 +71,6 @@ ROWS = {
 }
 TESTS = {
     "selection": ("inference/test_selection.py",),
-    "palette": ("inference/test_palette.py", "parity/test_parity.py::test_parity[palette]"),
     "steps/sketch": ("inference/test_sketches.py",),
     "steps/area_masks": (
         "inference/test_area_maps.py",

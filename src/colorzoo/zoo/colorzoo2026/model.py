@@ -20,7 +20,7 @@ from colorzoo.networks.imagenet_encoder import ImageNetFeatures
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
-from colorzoo.zoo.colorzoo2026.agreement import agree
+from colorzoo.zoo.colorzoo2026.agreement import agree, enliven
 from colorzoo.zoo.colorzoo2026.network import (
     AB_SCALE,
     MULTIPLE,
@@ -99,7 +99,7 @@ class Colorzoo2026(ColoringModel):
     """
 
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
-    working_size = 160
+    working_size = 192
     training_only = ("label_head.",)
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
     network: Network
@@ -176,11 +176,11 @@ class Colorzoo2026(ColoringModel):
         return mix_looks(looks, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
-        """Run the network, and make cells that belong together agree; see `agree`."""
+        """Run the network, and make cells that belong together agree; see `agree` and `enliven`."""
         found = self._run(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
             mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)
-        return found._replace(mean=mean)
+            return found._replace(mean=enliven(mean))
 
     def _run(self, lightness: Tensor) -> Analysis:
         """Run the network, at sides that are multiples of 32."""
