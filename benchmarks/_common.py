@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import multiprocessing
 import platform
@@ -15,6 +16,7 @@ from typing import Literal, TypeVar
 
 import torch
 from scipy.ndimage import distance_transform_edt
+from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -225,6 +227,29 @@ def color_as_shipped(
     with torch.inference_mode():
         ab = model(shrink_lightness(lightness, size), Guidance(points=resized, statistics=statistics)).to_ab()
     return F.interpolate(ab, (height, width), mode="bicubic", align_corners=False)
+
+
+def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
+    """Return the class of each picture of a folder that comes from ImageNet, by its path.
+
+    Args:
+        listed: List with the columns path and source, which ends with ``nNNNNNNNN_...`` for such a picture.
+        folder: The folder, as in the paths.
+
+    Raises:
+        DataError: There is no such picture.
+    """
+    numbers = {name: index for index, name in enumerate(ImageNetInfo().label_names())}
+    with listed.open(newline="", encoding="utf-8") as stream:
+        names = {
+            row["path"]: row["source"].rpartition(":")[2].partition("_")[0]
+            for row in csv.DictReader(stream)
+            if row["path"].startswith(f"{folder}/")
+        }
+    found = {path: numbers[name] for path, name in names.items() if name in numbers}
+    if not found:
+        raise DataError(f"{listed} lists no picture of {folder} with a class of ImageNet.")
+    return found
 
 
 def nearest_hint(points: Points) -> Tensor:

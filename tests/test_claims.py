@@ -13,6 +13,7 @@ import pytest
 import torch
 from benchmarks import _common
 from benchmarks.claims import __main__ as command
+from benchmarks.claims import _pictures
 from benchmarks.claims._claim import (
     Result,
     adjusted,
@@ -37,8 +38,11 @@ from benchmarks.claims._experiment import (
 from benchmarks.claims._page import effect_text, page_and_json
 from benchmarks.claims.published import record_share
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.evaluation.statistics import Estimate
+from colorzoo.metrics.classification import Classifier, ClassifierAccuracy
 from parity.cases import Golden
 
 MODEL = "zhang2016_small"
@@ -270,7 +274,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(60):
             (root / folder / f"{number:02}.jpg").write_text(f"{folder} {number}")
     rows = [f"photos/{part}/{n:02}.jpg,{n % 3}" for part in ("train", "val") for n in range(60)]
-    (root / "manifest.csv").write_text("\n".join(["path,category", *rows]))
+    rows = [f"{row},a/b:n01440764_tench.JPEG" for row in rows]
+    (root / "manifest.csv").write_text("\n".join(["path,category,source", *rows]))
     (root / "exemplar").mkdir()
     (root / "exemplar" / "pairs.csv").write_text("target,reference,target_is_gray\n")
     (root / "coco_sample" / "semantic").mkdir()
@@ -281,6 +286,35 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     notes = {"categories": [{"id": 1, "isthing": 1}], "images": images}
     (root / "coco_sample" / "annotations.json").write_text(json.dumps(notes))
     return root
+
+
+def scores_of_nine_classes(rgb: Tensor) -> Tensor:
+    return torch.arange(9.0).expand(len(rgb), 9)  # the last class is the first answer
+
+
+@pytest.mark.parametrize(("label", "top1", "top5"), [(8, 1, 1), (4, 0, 1), (3, 0, 0)])
+def test_a_picture_is_recognized_by_the_first_or_the_first_five_answers(
+    label: int, top1: float, top5: float, monkeypatch
+) -> None:
+    classifier = Classifier("scores", "whole", scores_of_nine_classes)
+    monkeypatch.setattr(_pictures, "Classification", lambda: ClassifierAccuracy(classifier))
+    judge = _pictures.make_judge()
+    for _ in range(2):  # earlier answers do not count
+        assert judge("gray", torch.zeros(1, 3, 8, 8), label) == {"gray top1": top1, "gray top5": top5}
+
+
+def test_the_most_alike_picture_is_another_one_in_gray(tmp_path: Path, monkeypatch) -> None:
+    encoder = SimpleNamespace(features=lambda rgb: F.adaptive_avg_pool2d(rgb, 2).flatten(1))
+    monkeypatch.setattr(_pictures, "FID", lambda _: encoder)
+    left, right = np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)
+    left[:, :8], right[:, 8:] = 200, 200
+    blue = left // 2 + np.array([0, 0, 40], np.uint8)
+    pictures = {"left": left, "right": right, "blue": blue, "pale": right // 2}
+    for name, picture in pictures.items():
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    found = _pictures.most_alike([tmp_path / f"{name}.png" for name in pictures], 16)
+    nearest = {path.stem: other.stem for path, other in found.items()}
+    assert nearest == {"left": "blue", "blue": "left", "right": "pale", "pale": "right"}
 
 
 EXPERIMENTS = [each for paper in command.load_papers(command.paper_names()) for each in paper.EXPERIMENTS]

@@ -22,9 +22,8 @@ INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
 
 # Claims of the papers
 
-The papers' claims, measured on held-out pictures with the weights that ship. These have a sixteenth of the
-papers' parameters and were trained on thousands of pictures, not a million, so effects are compared, not
-levels.
+The papers' claims, measured on held-out pictures with the weights that ship: a sixteenth of the papers'
+parameters, trained on thousands of pictures, not a million. So effects are compared, not levels.
 
 The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the numbers:
 
@@ -40,17 +39,16 @@ The rules of the verdicts (`benchmarks/claims/_claim.py`) do not depend on the n
 
 *Recalled* marks a number that was remembered, not read in the paper.
 
-`python -m benchmarks.claims PAPER --data DATA [--count 100]` measures a paper. After a change of the code,
-three recorded pictures are measured again; where their numbers are the same, the others are kept. In the
-plots, each row has its own scale with zero in the middle; the bar is the interval and the cross the paper's
-effect. `docs/claims/data` has the numbers of each picture."""
+`python -m benchmarks.claims PAPER --data DATA [--count 100]` measures a paper; after a change of the code,
+three recorded pictures decide whether the others are measured again. In the plots, each row has its own scale
+with zero in the middle; the bar is the interval and the cross the paper's effect.
+`docs/claims/data` has the numbers of each picture."""
 LOOKS_NOTE = """## Looks at the pictures
 
-No setting, rule or margin of a claim was chosen on these numbers, but their author had seen the older numbers
-on the papers' pages. Two choices of weights did look at pictures shown here: the present weights of
-`zhang2017_local_small` (60 of `photos/val`), and the rejection of a further training of `su2020_small` (24
-held-out pictures of COCO). Every run over a set of pictures is counted in [looks.csv](looks.csv), because a
-set that was looked at often proves less."""
+No setting, rule or margin was chosen on these numbers, but their author had seen older ones. Two choices of
+weights looked at pictures shown here: those of `zhang2017_local_small` (60 of `photos/val`), and the
+rejection of a further training of `su2020_small` (24 of COCO). [looks.csv](looks.csv) counts every run over a
+set: a set that was looked at often proves less."""
 # what the verdict says already
 _RULES = re.compile(
     r"beyond chance|no comparable size is stated|the interval reaches zero|no interval is known"

@@ -14,12 +14,16 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks._common import imagenet_classes
 from benchmarks.claims._experiment import ENOUGH, MOST, Item, Setup, spread
-from colorzoo.color import lab_to_rgb_in_gamut
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
-from colorzoo.metrics.psnr import psnr_8bit
+from colorzoo.metrics.classification import Classification
+from colorzoo.metrics.feature_networks import LITE0
+from colorzoo.metrics.fid import FID
+from colorzoo.metrics.psnr import psnr_8bit, to_8bit
 
 PAIRS = 24
 LEAST_SHARE = 0.05  # of a picture, for a class that a pair shares or lacks
@@ -114,6 +118,41 @@ def find_labeled_pairs(setup: Setup) -> Sequence[Item]:
         if others:
             items.append(Item(target.stem, (target, others[int(generator.choice(len(others)))])))
     return items[: setup.count or ENOUGH]
+
+
+def find_classified(setup: Setup) -> Sequence[Item]:
+    """Return the photos of ``photos/val`` with a class of ImageNet, which is their payload."""
+    found = imagenet_classes(setup.data / "manifest.csv", "photos/val")
+    items = [Item(Path(path).stem, (setup.data / path,), label) for path, label in found.items()]
+    return spread(items, MOST)[: setup.count or MOST]
+
+
+@torch.inference_mode()
+def most_alike(paths: Sequence[Path], side: int) -> dict[Path, Path]:
+    """Return for each picture the other one whose gray EfficientNet-Lite0 finds most alike."""
+    encode = FID(LITE0).features
+    seen = (rgb_to_lab(read_square(path, side))[:, :1] for path in paths)
+    vectors = torch.cat(
+        [encode(join_lab(each, torch.zeros_like(each).expand(-1, 2, -1, -1))) for each in seen]
+    )
+    unit = F.normalize(vectors - vectors.mean(dim=0))
+    nearest = (unit @ unit.T).fill_diagonal_(-1).argmax(dim=1).tolist()
+    return {path: paths[other] for path, other in zip(paths, nearest, strict=True)}
+
+
+def make_judge() -> Callable[[str, Tensor, int], dict[str, float]]:
+    """Return a function that asks EfficientNet-Lite0 for the class of a picture.
+
+    It takes a name, the picture ``(1, 3, H, W)`` in [0, 1] and its class, and returns 1 under ``NAME top1``
+    and ``NAME top5`` if the class is the first answer or among the first five, else 0.
+    """
+    accuracy = Classification()
+
+    def judge(name: str, rgb: Tensor, label: int) -> dict[str, float]:
+        found = accuracy(to_8bit(rgb) / 255, torch.tensor([label]))
+        return {f"{name} {key.partition('_')[0]}": float(value) for key, value in found.items()}
+
+    return judge
 
 
 def labels_of(picture: Path) -> Path:

@@ -29,11 +29,11 @@ from colorzoo.zoo.cho2023.extensions import cut_segments
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
 INTRO = """`cho2023_small` on held-out illustrations at 128 x 128, protocols `cho2023-regions`, `-shuffled`
-and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n answers of a user who gives the true
-mean colors. The paper's tables could not be had, so effects have no size to be compared with. The order of
-the small model is measured on training pictures (area times the error of each segment without an answer),
-not learned as the paper's is. Its control `cho2023_points_small`, the same painter guided by points,
-ships no weights: the rows that need it are [recorded](../../src/colorzoo/zoo/cho2023/README.md)."""
+and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n answers of true mean colors. The
+paper's tables could not be had, so effects have no size to compare. The small model's order is measured on
+training pictures (area times the error of each segment without an answer), not learned as the paper's. The
+rows of its control `cho2023_points_small`, the same painter guided by points, which ships no weights, are
+[recorded](../../src/colorzoo/zoo/cho2023/README.md)."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"

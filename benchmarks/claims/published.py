@@ -22,10 +22,10 @@ from colorzoo.registry import model_card
 PAPER = "published"
 TITLE = "Published systems: DDColor, DeOldify, iColoriT, Color2Embed"
 INTRO = """*Parity*: the networks with random weights under the authors' names against the outputs of the
-authors' code, as a fraction of the tolerance that each reference file states (`tests/parity`, which also
-covers data, losses and training steps). *Speed*: the `Colorizer` against a plain call in float32, in turn
-in one process, random weights, 192 x 192, one thread. The papers' claims of quality are **not tested**:
-the authors' weights cannot be had on the machine that measures."""
+authors' code, as a fraction of each reference file's tolerance (`tests/parity`, which also covers data,
+losses and training steps). *Speed*: the `Colorizer` against a plain call in float32, in turn in one process,
+random weights, 192 x 192, one thread. Claims of quality are **not tested**: the authors' weights cannot be
+had on the machine that measures."""
 TESTS = DOCS.parent / "tests"
 FILES = {
     "kang2023": ("ddcolor_full_tiny_64x64", "DDColor"),

@@ -24,8 +24,8 @@ TITLE = "Su et al. 2020: Instance-aware Image Colorization"
 INTRO = """`su2020_small` with the three largest true boxes of a picture against its own full-image network
 on the same picture: central squares of 192 pixels of the pictures of COCO that its fusion was not trained
 on. The paper's gains are those of table 1 (COCO-Stuff, Su'20 against Zhang'17, both fine-tuned), with boxes
-of a detector. With any box the third network answers, which is paler than the first one and for that
-alone nearer to the truth; so true boxes are compared with a small one in a corner, too."""
+of a detector. With any box the third network answers, paler than the first and for that alone nearer to the
+truth; so true boxes are compared with a small one in a corner, too."""
 NAME = "su2020_small"
 SIDE = 192
 CORNER = (0.01, 0.01, 0.06, 0.06)  # an empty box, as fractions of the square

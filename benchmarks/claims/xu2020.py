@@ -22,10 +22,10 @@ from colorzoo.metrics.perceptual import ssim
 PAPER = "xu2020"
 TITLE = "Xu et al. 2020: Stylization-Based Fast Deep Exemplar Colorization"
 INTRO = """`xu2020_small` on held-out pairs: pairs in color of `exemplar/pairs.csv` and two photos of one
-category, central squares of 176 pixels; an unrelated reference is that of a pair of another category.
-*Automatic* is its own first pass without a reference. The paper shows a user study and no number of quality.
-Runtime: processor seconds of one thread, at sides of 128, 256 and 384 pixels, in turn in the same process;
-the paper's are of a GPU at 256 to 1024."""
+category, central squares of 176 pixels; an unrelated reference is that of another category's pair.
+*Automatic* is its own first pass. The paper shows a user study and no number of quality. Runtime: processor
+seconds of one thread, sides of 128, 256 and 384 pixels, in turn in one process; the paper's are of a GPU at
+256 to 1024."""
 NAME = "xu2020_small"
 MODELS = (NAME, "welsh2002", "feature_match")
 SIDE, SIDES, ROUNDS = 176, (128, 256, 384), 3

@@ -24,8 +24,8 @@ PAPER = "zhang2017"
 TITLE = "Zhang et al. 2017: Real-Time User-Guided Image Colorization"
 INTRO = """`zhang2017_local_small` and `zhang2017_global_small` on photos that neither was trained on:
 central 256 x 256, uniform 6 x 6 points with their mean color, statistics of the true picture, PSNR over
-8-bit RGB (figure 4 and table 1 of the paper, which has 1,000 photos of ImageNet; effects are compared, not
-levels). Levin et al. 2004 is compared with the `Colorizer`'s output, which is exact at the points."""
+8-bit RGB (figure 4 and table 1 of the paper, of 1,000 photos of ImageNet). Levin et al. 2004 is compared with
+the `Colorizer`'s output, which is exact at the points."""
 LOCAL, GLOBAL = "zhang2017_local_small", "zhang2017_global_small"
 # Number of points -> PSNR in dB of the paper's network over 1,000 photos: psnrs_siggraph.npy of its authors.
 STATED = {0: 24.43, 1: 25.37, 2: 26.20, 5: 27.39, 10: 28.42, 20: 29.34, 50: 30.42, 100: 31.13}

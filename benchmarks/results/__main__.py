@@ -17,9 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from timm.data import ImageNetInfo
-
-from benchmarks._common import DOCS, where, write_text
+from benchmarks._common import DOCS, imagenet_classes, where, write_text
 from benchmarks.results.published import measure_published
 from colorzoo.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
@@ -42,7 +40,8 @@ class Table:
         metrics: Metrics.
         pictures: Folder of the pictures below the data, and what it is called on the page.
         pairs: List of pairs below that folder; those with a gray target are left out.
-        sources: List of the sources of pictures below the data; only those with a class of ImageNet count.
+        sources: List of the sources of pictures below the data; only those with a class of ImageNet count
+            (`imagenet_classes`).
     """
 
     name: str
@@ -59,6 +58,17 @@ AUTOMATIC_MODELS = (
     "zhang2017_local_small",
     "kang2023_small",
     "zhang2016_small",
+    "gray",
+    "truth",
+)
+JUDGED_MODELS = (  # what ships and colors a gray photo in a way of its own
+    "colorzoo2026",
+    "zhang2017_local_small",
+    "kang2023_small",
+    "zhang2016_small",
+    "xu2020_small",
+    "chen2023_small",
+    "zhang2019_small",
     "gray",
     "truth",
 )
@@ -80,9 +90,9 @@ TABLES = (
     ),
     Table(
         "judge",
-        AUTOMATIC_MODELS,
+        JUDGED_MODELS,
         "automatic",
-        ("classification", "fid:efficientnet-lite0", "kid:efficientnet-lite0", "cf"),
+        ("classification", "fid:efficientnet-lite0", "kid:efficientnet-lite0", "psnr", "cf"),
         "photos/val",
         sources="manifest.csv",
     ),
@@ -155,24 +165,13 @@ def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
 
 
 def labeled_pictures(data: Path, table: Table, folder: Path) -> Path:
-    """Copy the pictures of a table that show a class of ImageNet to a folder, with their labels; return it.
-
-    The list of sources has the columns path and source, which ends with ``nNNNNNNNN_...`` for such a picture.
-    """
-    classes = {name: index for index, name in enumerate(ImageNetInfo().label_names())}
+    """Copy the pictures of a table that show a class of ImageNet to a folder, with labels; return it."""
     folder.mkdir()
     lines = ["picture,label"]
-    with (data / table.sources).open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            name = row["source"].rpartition(":")[2].partition("_")[0]
-            if row["path"].startswith(f"{table.pictures}/") and name in classes:
-                picture = data / row["path"]
-                shutil.copyfile(picture, folder / picture.name)
-                lines.append(f"{picture.name},{classes[name]}")
-    if len(lines) == 1:
-        raise DataError(
-            f"{data / table.sources} lists no picture of {table.pictures} with a class of ImageNet."
-        )
+    for path, label in imagenet_classes(data / table.sources, table.pictures).items():
+        picture = data / path
+        shutil.copyfile(picture, folder / picture.name)
+        lines.append(f"{picture.name},{label}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 

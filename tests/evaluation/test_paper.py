@@ -99,7 +99,7 @@ def test_a_paper_is_written_from_the_results_alone(run: Run, plan: Plan) -> None
         f"4 pictures, SHA-256 of their hashes {found['setup']['digest']}.",
         "A simulated user (uniform_points) gave 0 and 3 interactions.",
         "PSNR (psnr_rgb_8bit_mean@squash32-bicubic) and Colorfulness (cf_hasler_mean@squash32-bicubic)",
-        "200 resamples, seed 0",
+        "200 resamples, seed 0).",
         f"SHA-256 {found['setup']['methods'][0]['sha256'][:16]}, trained on: unknown",
         "1 thread(s), torch",
     ):

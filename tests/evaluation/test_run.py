@@ -82,9 +82,12 @@ def test_fid_of_the_truth_is_zero(run: Run, plan: Plan) -> None:
     found = json.loads((plan.output / "results.json").read_text())
     (key,) = found["metrics"]
     assert re.fullmatch(r"fid_timm-resnet10t_176-bicubic_weights-[0-9a-f]{8}@squash32-bicubic", key)
-    truth, gray = (row["scores"][key]["value"] for row in found["results"])
-    assert truth == pytest.approx(0, abs=1e-6)
-    assert gray > 1e-3
+    truth, gray = (row["scores"][key] for row in found["results"])
+    assert [truth[name] for name in ("low", "value", "high")] == pytest.approx([0, 0, 0], abs=1e-6)
+    assert gray["low"] < gray["value"] < gray["high"]
+    assert gray["value"] > 1e-3
+    for name in ("results.md", "results.tex", "report.html"):
+        assert ", of distances of sets by jackknife" in (plan.output / name).read_text()
 
 
 def test_the_same_evaluation_again_writes_the_same_files(run: Run, plan: Plan) -> None:

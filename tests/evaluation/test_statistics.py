@@ -5,15 +5,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from scipy.stats import bootstrap
+from numpy.typing import NDArray
+from scipy.stats import bootstrap, t
 from torchmetrics.image.fid import _compute_fid
 
 from colorzoo.evaluation.statistics import (
+    GROUPS,
     bootstrap_weights,
     difference,
     estimate,
     holm,
     interactions_to_target,
+    jackknife,
 )
 from colorzoo.metrics.fid import frechet_distance
 from colorzoo.metrics.outputs import mean_of_moments as mean
@@ -124,3 +127,33 @@ def test_frechet_distance_equals_that_of_torchmetrics(pictures: int) -> None:
     assert frechet_distance(one.numpy(), other.numpy()) == pytest.approx(float(expected), rel=1e-6)
     assert frechet_distance(one.numpy(), one.numpy()) < 1e-9
     assert np.isnan(frechet_distance(one.numpy()[:1], other.numpy()))
+
+
+def number_of_pictures(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return 1000 / len(one)
+
+
+def mean_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(one.mean() - other.mean())
+
+
+@pytest.mark.parametrize("pictures", [5, 20, 60])
+def test_the_jackknife_of_a_mean_is_its_standard_error(pictures: int) -> None:
+    one, other = np.random.default_rng(0).normal(size=(2, pictures, 1)).astype(np.float32)
+    found = jackknife(mean_difference, one, other)
+    groups = min(pictures, GROUPS)
+    means = (one - other)[:, 0].reshape(-1, groups).mean(0)  # of pictures N, N + groups, ...
+    half = t.ppf(0.975, groups - 1) * means.std(ddof=1) / np.sqrt(groups)
+    assert found.value == pytest.approx(float(means.mean()), abs=1e-6)
+    assert (found.high - found.value, found.value - found.low) == pytest.approx((half, half), rel=1e-4)
+
+
+def test_groups_that_differ_by_a_picture_do_not_widen_the_interval() -> None:
+    found = jackknife(number_of_pictures, *np.zeros((2, 25, 1), np.float32))
+    assert (found.low, found.high) == pytest.approx((40, 40))
+
+
+def test_the_jackknife_of_two_pictures_has_no_interval() -> None:
+    found = jackknife(mean_difference, np.ones((2, 1), np.float32), np.zeros((2, 1), np.float32))
+    assert found.value == 1
+    assert np.isnan([found.low, found.high]).all()

@@ -14,15 +14,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.machine import this_machine
 from colorzoo.evaluation.pictures import Truth
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.statistics import Distance
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.base import ColorMetric
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
@@ -42,8 +41,6 @@ from colorzoo.weights.files import sha256_of
 
 Values = list[list[float]]
 """Moments of each number of a measure."""
-
-Distance = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 
 RUNS = 3  # of which the median time is taken
 REACH = 16  # pixels from a scribble within which colors may change

@@ -19,7 +19,7 @@ from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.published import Published
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import EvaluationSetup, Summary
-from colorzoo.evaluation.tables import Cell, heading, interval, number, score_cell
+from colorzoo.evaluation.tables import Cell, heading, interval, number, of_sets, score_cell
 from colorzoo.metrics.outputs import Output
 from colorzoo.plots import COLORS, Curve, draw_curve
 
@@ -80,6 +80,7 @@ def _environment() -> Environment:
         "heading": heading,
         "interval": interval,
         "number": number,
+        "of_sets": of_sets,
         "percent": _percent,
         "score_cell": score_cell,
     }

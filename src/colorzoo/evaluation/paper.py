@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colorzoo.evaluation.statistics import Estimate
-from colorzoo.evaluation.tables import interval, number, titled_heading
+from colorzoo.evaluation.tables import interval, number, of_sets, titled_heading
 
 _LATEX = str.maketrans(
     {
@@ -100,6 +100,8 @@ def methods_paragraph(found: Mapping[str, Any]) -> str:
     setup = found["setup"]
     deviation = f" ({found['deviation']})" if found["deviation"] else ""
     keys = _listed([f"{metric['title']} ({key})" for key, metric in found["metrics"].items()])
+    # reports of former versions have no intervals of sets
+    sets = of_sets(metric.get("per_picture", True) for metric in found["metrics"].values())
     sentences = [
         f"Measured by colorzoo {setup['versions']['colorzoo']}, protocol {found['protocol']}: "
         f"{setup['title']}.",
@@ -107,8 +109,8 @@ def methods_paragraph(found: Mapping[str, Any]) -> str:
         setup["coloring"],
         *_guidance(setup),
         f"Metrics: {keys}.",
-        f"In brackets are 95 % intervals of a bootstrap over pictures ({setup['resamples']} resamples, seed "
-        f"{setup['seed']}).",
+        f"In brackets are 95 % intervals by bootstrap over pictures ({setup['resamples']} resamples, seed "
+        f"{setup['seed']}){sets}.",
         "Bold is the best of the methods with as many interactions, truth and gray aside, where its "
         "difference from all others is beyond chance (p below 0.05 after Holm's adjustment).",
         *(_weights(method) for method in setup["methods"] if method.get("sha256")),

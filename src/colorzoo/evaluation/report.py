@@ -102,6 +102,7 @@ def results(summary: Summary) -> dict[str, Any]:
                 "unit": output.unit,
                 "better": output.better,
                 "digits": output.digits,
+                "per_picture": output.per_picture,
             }
             for output in setup.outputs
         },

@@ -29,6 +29,7 @@ from colorzoo.evaluation.statistics import (
     estimate,
     holm,
     interactions_to_target,
+    jackknife,
 )
 from colorzoo.metrics.named import abbreviations
 from colorzoo.metrics.outputs import Moments, Output
@@ -268,9 +269,9 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
 
 def _distances(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache
-) -> dict[tuple[str, int, str], float]:
+) -> dict[tuple[str, int, str], Estimate]:
     """Return the distances of whole sets from the truth by method, number of interactions and key."""
-    found: dict[tuple[str, int, str], float] = {}
+    found: dict[tuple[str, int, str], Estimate] = {}
     functions = {
         output.key: measure.distance
         for measure in setup.measures
@@ -284,7 +285,7 @@ def _distances(
         for count in setup.counts[method.name]:
             own = _features(method, count, functions, items, cache)
             for key, distance in functions.items():
-                found[method.name, count, key] = distance(own[key], truth[key])
+                found[method.name, count, key] = jackknife(distance, own[key], truth[key])
     return found
 
 
@@ -301,7 +302,7 @@ def _row(
     count: int,
     table: Table,
     weights: Weights,
-    distances: Mapping[tuple[str, int, str], float],
+    distances: Mapping[tuple[str, int, str], Estimate],
 ) -> Row:
     scores = {}
     for output in setup.outputs:
@@ -313,7 +314,7 @@ def _row(
             scores[output.key] = Score(found, counted, exact, left_out)
         else:
             distance = distances[name, count, output.key]
-            scores[output.key] = Score(Estimate(distance), len(table.given), 0, 0)
+            scores[output.key] = Score(distance, len(table.given), 0, 0)
     return Row(name, count, float(table.given.mean()), scores)
 
 
@@ -324,7 +325,7 @@ def best_methods(
 
     They are the method with the best number and those with the same printed one, if the difference of every
     other method is beyond chance: p below `SIGNIFICANT` after Holm's adjustment. Truth and gray do not take
-    part, and numbers without an interval have no best.
+    part, and distances of whole sets have no best.
     """
     found = {}
     for output in setup.outputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,6 +126,11 @@ def per_image(summary: Summary) -> str:
     return stream.getvalue()
 
 
+def of_sets(per_picture: Iterable[bool]) -> str:
+    """Return what to add to a note on intervals by bootstrap: nothing if single pictures have all numbers."""
+    return "" if all(per_picture) else ", of distances of sets by jackknife"
+
+
 def _headings(outputs: Sequence[Output]) -> list[str]:
     return ["method", "interactions", *(heading(output) for output in outputs)]
 
@@ -138,9 +143,10 @@ def _caption(summary: Summary) -> list[str]:
     setup = summary.setup
     keys = ", ".join(setup.full_key(output) for output in setup.outputs)
     deviation = f" ({setup.deviation})" if setup.deviation else ""
+    sets = of_sets(output.per_picture for output in setup.outputs)
     return [
         f"Protocol {setup.protocol.label}, {len(summary.items)} pictures{deviation}; in brackets 95 % "
-        "intervals by bootstrap over pictures.",
+        f"intervals by bootstrap over pictures{sets}.",
         setup.protocol.coloring_note,
         f"Keys: {keys}.",
     ]

@@ -49,6 +49,13 @@ MUTANTS = (
         ("tests/metrics/test_fid.py::test_a_shift_has_its_square_as_distance",),
     ),
     Mutant(
+        "jackknife-takes-a-plain-deviation",
+        "evaluation/statistics.py",
+        "pseudo = ratio * value - (ratio - 1) * others",
+        "pseudo = others",
+        ("tests/evaluation/test_statistics.py::test_the_jackknife_of_a_mean_is_its_standard_error",),
+    ),
+    Mutant(
         "profiles-with-tables-read-colorimetrically",
         "pictures/pixels.py",
         "CMS.INTENT.PERCEPTUAL if has_table else",
