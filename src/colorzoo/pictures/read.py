@@ -170,9 +170,15 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         if image is None:
             return _from_deep_file(file, name, max_pixels)
         check_pixels(name, image.size, max_pixels)
-        # counting the pages behind each of many, a `PageStream`, would take the square of the time
-        notes = () if hasattr(file, "page_header") else frame_notes(image)
+        notes = () if image.format == "TIFF" and _is_page(file) else frame_notes(image)
         return from_image(image, file, name, notes, _first_frame(image, file, name))
+
+
+def _is_page(file: IO[bytes]) -> bool:
+    """Return True for a page of many: counting those behind each would take the square of the time."""
+    from colorzoo.pictures.tiff import PageStream
+
+    return isinstance(file, PageStream)
 
 
 def _first_frame(image: Image.Image, file: IO[bytes], name: str) -> Pixels | None:

@@ -43,7 +43,7 @@ class PageStream(io.RawIOBase):
 
     def __init__(self, file: IO[bytes], header: bytes, *, descriptor: bool = True) -> None:
         super().__init__()
-        self._file, self.page_header, self._place, self._descriptor = file, header, 0, descriptor
+        self._file, self._header, self._place, self._descriptor = file, header, 0, descriptor
 
     def readable(self) -> bool:
         """Return True."""
@@ -61,7 +61,7 @@ class PageStream(io.RawIOBase):
 
     def without_descriptor(self) -> PageStream:
         """Return the same stream without a file descriptor."""
-        return PageStream(self._file, self.page_header, descriptor=False)
+        return PageStream(self._file, self._header, descriptor=False)
 
     def tell(self) -> int:
         """Return the position."""
@@ -77,8 +77,8 @@ class PageStream(io.RawIOBase):
         """Read from the file, with the header in place of its beginning."""
         self._file.seek(self._place)
         data = self._file.read(-1 if size is None else size)
-        if self._place < len(self.page_header):
-            begin = self.page_header[self._place :][: len(data)]
+        if self._place < len(self._header):
+            begin = self._header[self._place :][: len(data)]
             data = begin + data[len(begin) :]
         self._place += len(data)
         return data

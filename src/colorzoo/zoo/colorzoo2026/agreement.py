@@ -56,7 +56,8 @@ def enliven(colors: Tensor) -> Tensor:
         colors: ``(B, N, 2)``, ab / 50.
     """
     chroma = torch.linalg.vector_norm(colors, dim=-1, keepdim=True)
-    return COLORFULNESS * ((chroma + LEAST_CHROMA) / CHROMA) ** (EXPONENT - 1) * colors
+    vivid: Tensor = COLORFULNESS * ((chroma + LEAST_CHROMA) / CHROMA) ** (EXPONENT - 1) * colors
+    return vivid
 
 
 def _pool(values: Tensor, grid: tuple[int, int]) -> Tensor:
