@@ -14,6 +14,7 @@ from pads import DirectPad, tiny_studio
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import BoxHint, PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_BOXES, MAX_POINTS
+from colorzoo.studio.app import UPLOAD_GRACE
 from colorzoo.studio.protocol import Limits, StudioError
 from colorzoo.studio.sessions import SessionStore
 
@@ -60,6 +61,7 @@ def test_the_limits_of_a_server_are_those_of_its_protocol() -> None:
     for words, name, value in PROMISES:
         assert words in page
         assert getattr(Limits(), name) == value
+    assert UPLOAD_GRACE == 10  # of "after ten seconds"
 
 
 def test_64_pads_are_open_at_a_time() -> None:

@@ -7,6 +7,7 @@ ROWS = {
         ("glimpse", "_GLIMPSE = 1600", "_GLIMPSE = 800"),
         ("larger-glimpse", "_GLIMPSE = 1600", "_GLIMPSE = 2400"),
         ("try-later", "_TRY_LATER = 1013", "_TRY_LATER = 1011"),
+        ("grace", "UPLOAD_GRACE = 10.0", "UPLOAD_GRACE = 5.0"),
     ),
     "handlers": (
         ("suggestions", "_MAX_SUGGESTIONS = 32", "_MAX_SUGGESTIONS = 16"),
@@ -42,6 +43,12 @@ ROWS = {
         ("uploads", "uploads: int = 2", "uploads: int = 3"),
         ("download", "download_seconds: float = 300.0", "download_seconds: float = 600.0"),
         ("head", "head: int = 2**18", "head: int = 2**17"),
+    ),
+    "regions": (
+        ("new-point", "NEW_POINT = 1.5", "NEW_POINT = 3.0"),
+        ("reach-steps", "REACH_STEPS = 23", "REACH_STEPS = 12"),
+        ("tint", "TINT, TINT_ALPHA = (26, 109, 255)", "TINT, TINT_ALPHA = (255, 109, 26)"),
+        ("tint-alpha", "(26, 109, 255), 150", "(26, 109, 255), 75"),
     ),
     "static_page": (
         ("least-values", "_MIN_VALUES = 64", "_MIN_VALUES = 2**20"),
@@ -91,6 +98,9 @@ TESTS = {
         "studio/test_limits.py::test_the_limits_of_a_server_are_those_of_its_protocol",
         "studio/test_limits.py::test_64_pads_are_open_at_a_time",
     ),
+    "app-grace": ("studio/test_limits.py::test_the_limits_of_a_server_are_those_of_its_protocol",),
+    # the page has the same numbers
+    "regions": ("studio/test_step_vectors.py::test_the_file_is_what_python_computes",),
     "window": ("studio/test_browser_frames.py::test_a_small_window_of_a_large_photo_gives_no_huge_map",),
 }
 
