@@ -127,6 +127,7 @@ OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
         (["--point", "5,5=red@11"], "--point '5,5=red@11': the reach must be"),
         (["--strength", "1.6"], "--strength must be from 0 to 1.5"),
         (["--strength", "nan"], "--strength must be from 0 to 1.5"),
+        (["--temperature", "0.009"], "--temperature must be from 0.01 to 10"),
         (["--size", "8"], "--size must be from 16 to 4096"),
         (["--quality", "0"], "--quality must be from 1 to 100"),
         (["--model", "zhang2017_locl"], "did you mean zhang2017_local"),

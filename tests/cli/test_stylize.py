@@ -88,7 +88,7 @@ def test_a_style_gives_its_colors_and_a_label_only_those_of_its_class(folder: Pa
 
 
 def test_a_change_is_added_in_every_band_of_rows() -> None:
-    rgb = np.random.default_rng(0).random((400, 300, 3), dtype=np.float32)  # of which 218 rows are a band
+    rgb = np.random.default_rng(0).random((1000, 300, 3), dtype=np.float32)  # of which 873 rows are a band
     np.testing.assert_allclose(add_change(rgb, torch.zeros(3, 40, 30)), rgb, rtol=0, atol=2e-3)
     lighter = add_change(np.full_like(rgb, 0.5), torch.tensor([10.0, 0, 0]).view(3, 1, 1).expand(3, 40, 30))
     assert np.ptp(lighter) < 1e-4

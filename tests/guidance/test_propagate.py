@@ -39,3 +39,23 @@ def test_a_new_color_solves_no_system() -> None:
     assert np.allclose(propagator(2 * ab, given)[:, given], 2 * ab[:, given])
     with pytest.raises(AttributeError):
         propagator(*hints(6, 1))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        pytest.param([42, 47, 49, 50, 51, 55, 58, 61], id="by the variance of the window"),
+        pytest.param([49.9, 50, 50, 50, 50, 50.1, 50.2, 49.8], id="at least a hundredth"),
+        pytest.param([50, 50, 50, 50, 50, 50, 50, 100], id="at least a millionth of the largest"),
+    ],
+)
+def test_a_free_pixel_is_the_mean_of_its_neighbors_by_their_lightness(around: list[float]) -> None:
+    lightness = np.insert(np.array(around, float), 4, 50.0).reshape(3, 3)
+    ab = 1e6 * np.random.default_rng(0).normal(size=(2, 3, 3))
+    given = np.ones((3, 3), bool)
+    given[1, 1] = False
+    variance = max(0.3 * lightness.var(), 0.01)
+    weights = np.exp(-((lightness - 50) ** 2) / (2 * variance))[given]
+    weights = np.maximum(weights / weights.max(), 1e-6)
+    wanted = ab[:, given] @ weights / weights.sum()
+    np.testing.assert_allclose(propagate(lightness, ab, given)[:, 1, 1], wanted, rtol=1e-9)

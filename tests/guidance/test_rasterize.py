@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
+from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Stroke
+from colorzoo.guidance import (
+    Guidance,
+    PointHint,
+    Points,
+    Recipe,
+    Stroke,
+    ab_histogram,
+    mean_saturation,
+    statistics_of,
+)
+from colorzoo.guidance.rasterize import color_lab
 
 
 def drawn(
@@ -80,3 +93,30 @@ def test_strokes_are_as_thick_as_asked_at_any_size() -> None:
 
 def test_nothing_given_is_none() -> None:
     assert Guidance.from_recipe(Recipe(), 4, 3).kinds() == ()
+
+
+def test_absurd_strokes_cover_the_picture() -> None:
+    recipe = Recipe(scribbles=(Stroke(((5, 15), (35, 15)), 1e300),))
+    scribbles = Guidance.from_recipe(recipe, 40, 30, (300, 400)).scribbles
+    assert scribbles is not None
+    assert scribbles.mask.all()
+
+
+def test_an_exact_ab_is_written_as_a_color_of_lightness_60() -> None:
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., 1, 2] = 1
+    (point,) = json.loads(
+        Guidance(points=Points(mask * torch.tensor([20.0, -10.0]).view(1, 2, 1, 1), mask)).to_json()
+    )["points"]
+    assert list(color_lab(point["color"])) == pytest.approx([60, 20, -10], abs=0.5)
+
+
+def test_statistics_are_those_of_256_pixels_and_of_cells_of_4() -> None:
+    ab = torch.zeros(1, 2, 4, 8)
+    ab[:, 0, :, :2], ab[:, 0, :, 2:4], ab[:, 0, :, 4:] = 40, -40, 80
+    (bins,) = ab_histogram(ab)[0].nonzero(as_tuple=True)
+    assert sorted(hull_centers()[bins].tolist()) == [[0, 0], [80, 0]]
+    noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    found = statistics_of(noise)
+    torch.testing.assert_close(found.histogram, ab_histogram(rgb_to_lab(noise)[:, 1:]))
+    torch.testing.assert_close(found.saturation, mean_saturation(noise))

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 
 from colorzoo.cli._recipes import parse_point
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Guidance, Mask, PointHint, Points, Recipe
+from colorzoo.guidance import (
+    Area,
+    ColorReplacement,
+    Guidance,
+    Mask,
+    PaintStroke,
+    PointHint,
+    Points,
+    Recipe,
+    Stroke,
+)
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import read_guidance
 from colorzoo.pictures.picture import Picture
@@ -174,6 +184,107 @@ def test_schema_and_parser_refuse_the_same_and_the_error_names_the_field(name: s
         Recipe.from_json(document)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+GRAY_AREA = {"action": "gray", "path": [[0, 0], [4, 0], [4, 4]]}
+LISTS: list[tuple[str, str, object]] = [  # its name, that of what it limits in the schema, an item
+    ("points", "points.maxItems", POINT),
+    ("scribbles", "scribbles.maxItems", {"path": [[1, 2]]}),
+    ("scribbles.0.path", "$defs.stroke.properties.path.maxItems", [1, 2]),
+    ("regions", "regions.maxItems", {"index": 0, "color": "#102030"}),
+    ("divisions", "divisions.maxItems", {"path": [[1, 2]]}),
+    ("boxes", "boxes.maxItems", {"x": 1, "y": 2, "width": 3, "height": 4}),
+    ("areas", "areas.maxItems", GRAY_AREA),
+    ("paint", "paint.maxItems", {"path": [[1, 2]], "color": "#102030"}),
+    ("replacements", "replacements.maxItems", {"old": "#c04020", "new": "#2050c0"}),
+    ("exemplar.more", "exemplar.properties.more.maxItems", {"path": "a.png"}),
+    ("classes.painted", "classes.properties.painted.maxItems", {"class": 1, "path": [[0, 0], [1, 1]]}),
+    ("classes.map", "classes.properties.map.maxProperties", 1),
+]
+
+
+def limit_in_schema(name: str) -> int:
+    node = SCHEMA if name.startswith("$") else SCHEMA["properties"]
+    for key in name.split("."):
+        node = node[key]
+    return node
+
+
+@pytest.mark.parametrize(("name", "limit", "item"), LISTS, ids=[name for name, _, _ in LISTS])
+def test_a_list_may_be_as_long_as_the_schema_says(name: str, limit: str, item: object) -> None:
+    most = limit_in_schema(limit)
+    for count in (most, most + 1):
+        value: Any = {str(index): item for index in range(count)} if name == "classes.map" else [item] * count
+        for key in reversed(name.split(".")):
+            value = [value] if key == "0" else {key: value}
+        if count == most:
+            Recipe.from_json(value)
+        else:
+            with pytest.raises(GuidanceError, match=f"has {count:,} entries; at most {most:,} are allowed"):
+                Recipe.from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "beyond"),
+    [
+        ("strength", 1.5, 1.51),
+        ("points.ab", [150, -150], [150, -150.5]),
+        ("points.reach", 10, 10.1),
+        ("replacements.range", 180, 180.5),
+        ("replacements.fade", 180, 180.5),
+        ("replacements.old", "#867d7a", "#857d7a"),  # the chroma 4 begins between them
+        (
+            "areas.mask",
+            {"width": 4096, "height": 1, "runs": "4096"},
+            {"width": 4097, "height": 1, "runs": "4097"},
+        ),
+        ("points.x", 999_999_999, 1e9),
+        ("frame", [0, 0, 8, 8], [0, 0, 7, 8]),
+        ("areas.path", [[0, 0], [4, 0], [4, 4]], [[0, 0], [4, 4]]),
+        ("statistics.histogram", [1] * 313, [1] * 314),
+    ],
+)
+def test_a_value_may_be_as_large_as_documented(name: str, largest: object, beyond: object) -> None:
+    whole: dict[str, Any] = {
+        "points": POINT,
+        "replacements": {"old": "#c04020", "new": "#2050c0"},
+        "areas": {"action": "gray"},
+        "statistics": {},
+    }
+    holder, _, field = name.partition(".")
+    for value in (largest, beyond):
+        item = whole[holder] | {field: value} if field else value
+        document = {holder: [item] if SCHEMA["properties"][holder].get("type") == "array" else item}
+        if value is largest:
+            assert fits_schema(document)
+            Recipe.from_json(document)
+        else:
+            with pytest.raises(GuidanceError, match=f"recipe.{holder}"):
+                Recipe.from_json(document)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "least", "made"),
+    [
+        ("points", "point", POINT, PointHint(1, 2, color="#102030")),
+        ("scribbles", "stroke", {"path": [[1, 2]]}, Stroke(((1, 2),))),
+        ("paint", "paint", {"path": [[1, 2]], "erase": True}, PaintStroke(((1, 2),), None)),
+        (
+            "replacements",
+            "replacement",
+            {"old": "#c04020", "new": "#2050c0"},
+            ColorReplacement("#c04020", "#2050c0"),
+        ),
+    ],
+)
+def test_what_is_left_out_is_as_the_schema_says(
+    name: str, kind: str, least: dict[str, Any], made: Any
+) -> None:
+    properties = SCHEMA["$defs"][kind]["properties"]
+    defaults = {key: each["default"] for key, each in properties.items() if "default" in each}
+    assert defaults
+    short, long = (getattr(Recipe.from_json({name: [item]}), name) for item in (least, defaults | least))
+    assert short == long == (made,)
 
 
 @pytest.mark.parametrize("missing", ["x", "y", "color"])

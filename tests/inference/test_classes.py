@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
@@ -144,3 +144,39 @@ def test_classes_are_drawn_over_the_gray_photo_in_colors_of_their_own() -> None:
     drawn = np.asarray(draw_classes(picture, Segmented(np.full((80, 100), 7), {7: 1.0})))
     wanted = 0.45 * 128 + 0.55 * np.array(class_color(7))
     np.testing.assert_allclose(drawn[2, 2], wanted, rtol=0, atol=1)  # far from the number in the middle
+
+
+def test_the_legend_shows_each_class_in_a_row_of_its_own() -> None:
+    labels = np.arange(40 * 60).reshape(40, 60) % 5 + 178
+    found = Segmented(labels, dict.fromkeys(range(178, 183), 0.2) | {178: 1.0})
+    legend = np.asarray(draw_classes(Picture(np.full((40, 60), 128, np.uint8)), found))[:, 60:]
+    assert (legend[[0, -1]] == 255).all()
+    assert (legend[:, -1] == 255).all()
+    ends = [-1]
+    for number in range(178, 183):
+        rows, columns = np.nonzero((legend == class_color(number)).all(-1))
+        assert rows.min() > ends[-1] + 3
+        assert np.ptp(rows) == np.ptp(columns)  # a square
+        ends.append(int(rows.max()))
+    text = np.nonzero((legend[: ends[1]] < 100).all(-1).any(0))[0]
+    assert np.ptp(text) >= ImageFont.load_default(13).getlength("178  100%") - 5
+
+
+@pytest.mark.parametrize(("size", "fits"), [((204, 200), True), ((205, 200), False), ((200, 205), False)])
+def test_label_images_have_the_shape_of_their_picture_to_two_percent(
+    tmp_path: Path, size: tuple[int, int], fits: bool
+) -> None:
+    file, like = labels(tmp_path / "a.png", size), torch.zeros(1, 1, 300, 300)
+    if fits:
+        assert read_labels(file, like).shape[2:] == size[::-1]
+    else:
+        with pytest.raises(GuidanceError, match="not the shape"):
+            read_labels(file, like)
+
+
+def test_classes_of_unknown_number_fit_16_bits(tmp_path: Path) -> None:
+    path = str(tmp_path / "deep.png")
+    Image.fromarray(np.full((40, 60), 60000, np.uint16)).save(path)
+    assert int(asked(None, file=path, map={"60000": 65535}).target.min()) == 65535
+    with pytest.raises(GuidanceError, match="classes are from 0 to 65535"):
+        asked(None, file=path, map={"60000": 65536})

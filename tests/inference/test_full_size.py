@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.inference.full_size import BandShrinker, join, join_levels, shrink_lightness
+from colorzoo.inference.full_size import (
+    BandShrinker,
+    PointCorrection,
+    join,
+    join_levels,
+    shrink_lightness,
+    working_size,
+)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 43, 4000])
@@ -47,3 +54,18 @@ def test_16_bits_and_floats_keep_the_lightness_also_near_black(chroma: float) ->
         kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
         assert (kept[0] - lightness).abs().max() < 0.01
         assert kept[1:].abs().mean() > 1
+
+
+def test_a_correction_is_a_gaussian_that_ends_where_it_cannot_be_seen() -> None:
+    ab, deviation = torch.zeros(2, 201, 201), 10.0
+    PointCorrection((100, 100), (100, 100), deviation, torch.tensor([100.0, -50.0])).add_to(ab, 0)
+    away = torch.hypot(*torch.meshgrid(*[torch.arange(201.0) - 100] * 2, indexing="ij"))
+    whole = 100 * torch.exp(-0.5 * (away / deviation).square())
+    assert (ab - torch.stack([whole, -0.5 * whole])).abs().max() < 0.3  # CIE units of 100
+    assert not ab[:, :60].any()
+    assert not ab[..., 141:].any()
+
+
+def test_a_picture_of_more_than_four_to_one_is_scaled_by_its_long_side() -> None:
+    assert working_size(100, 400, 50) == (50, 200)
+    assert working_size(100, 440, 50) == (45, 200)

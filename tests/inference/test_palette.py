@@ -1,9 +1,11 @@
 """Suggested colors, uncertainty, and the proposed next point."""
 
 import math
+from itertools import product
 from pathlib import Path
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ from colorzoo.data.decode import decode_rgb
 from colorzoo.guidance import Points
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.job import Job
-from colorzoo.inference.palette import Distribution, doubt_of, next_point, suggest_colors
+from colorzoo.inference.palette import Distribution, doubt_of, next_point, suggest_colors, weighted_clusters
 from colorzoo.inference.steps.colors import Colors, Solution
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.prediction import AbPrediction
@@ -120,6 +122,57 @@ def test_a_hint_changes_the_suggestions_near_it_and_less_elsewhere() -> None:
     assert moved[5:7, 5:7].mean() > 2 * moved[-4:, -4:].mean()
     first = suggest_colors(after.at(24, 24), after.centers, float(lab[0, 0, 24, 24]))[0]
     assert math.hypot(first.ab[0] - 50, first.ab[1] - 40) < 20
+
+
+def nearly_uniform(side: int, *areas: tuple[slice, int]) -> Distribution:
+    """Return a distribution that is certain but in squares, with so many equally likely colors in each."""
+    logits = torch.full((1, 313, side, side), -30.0)
+    logits[:, 0] = 0
+    for place, colors in areas:
+        logits[:, :colors, place, place] = 0
+    return Distribution.of(prediction(logits))
+
+
+def test_the_next_point_has_an_eighth_of_the_picture_to_each_side() -> None:
+    small, middle, large = slice(2, 7), slice(2, 11), slice(13, 30)
+    spot = nearly_uniform(32, (small, 313), (large, 56))
+    assert min(next_point(spot)) > 13 * 4  # the larger area, though the smaller is less certain
+    spot = nearly_uniform(32, (middle, 313), (large, 31))
+    assert max(next_point(spot)) < 11 * 4  # the less certain, since it fills what a point changes
+
+
+def test_a_color_counts_by_its_logit_times_a_sharpness() -> None:
+    logits = torch.full((1, 313, 2, 2), -30.0)
+    logits[:, 3], logits[:, 200] = 2.0, 1.0
+    shares = Distribution.of(prediction(logits)).at(0, 0)
+    assert float(shares[3] / shares[200]) == pytest.approx(math.exp(1.2), rel=1e-3)
+
+
+def test_the_clusters_of_a_few_colors_are_the_best_there_are() -> None:
+    member = np.array(list(product(range(3), repeat=9)))[..., None] == np.arange(3)  # (M, 9, 3)
+    for seed in range(10, 20):
+        generator = np.random.default_rng(seed)
+        points = hull_centers().double().numpy()[generator.choice(313, 9, replace=False)]
+        weights = generator.gamma(0.5, size=9)
+        weights /= weights.sum()
+        mass = np.einsum("mnk,n->mk", member, weights)
+        sums = np.einsum("mnk,nd->mkd", member, weights[:, None] * points)
+        kept = (np.square(sums).sum(-1) / np.maximum(mass, 1e-12)).sum(1).max()
+        means, _ = weighted_clusters(points, weights, 3)
+        lost = np.square(points[:, None] - means).sum(-1).min(1) @ weights
+        assert lost == pytest.approx(weights @ np.square(points).sum(1) - kept, rel=1e-6)
+
+
+@pytest.mark.parametrize(("spread", "seed"), [(0.3, 0), (1.0, 3), (1.0, 14), (10.0, 1), (10.0, 3)])
+def test_a_cluster_lies_at_the_mean_of_its_colors(spread: float, seed: int) -> None:
+    points = hull_centers().double().numpy()
+    weights = np.random.default_rng(seed).gamma(spread, size=len(points))
+    means, masses = weighted_clusters(points, weights / weights.sum(), 9)
+    nearest = np.square(points[:, None] - means).sum(-1).argmin(1)
+    for number in range(9):
+        inside = np.where(nearest == number, weights / weights.sum(), 0)
+        assert inside.sum() == pytest.approx(masses[number])
+        np.testing.assert_allclose(inside @ points / inside.sum(), means[number], atol=0.05)
 
 
 def doubt(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:

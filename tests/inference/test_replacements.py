@@ -96,3 +96,10 @@ def test_recipes_keep_replacements() -> None:
     rule = {"old": RED, "new": BLUE, "range": 12.0, "fade": 3.0, "x_note": "dress"}
     document = {"version": 2, "strength": 1.0, "replacements": [rule]}
     assert Recipe.from_json(document).to_dict() == document
+
+
+def test_a_pale_color_becomes_at_most_eight_times_as_vivid() -> None:
+    pale, vivid = "#806f6c", "#ff2000"
+    assert math.hypot(*turned(vivid, 0)) > 13 * math.hypot(*turned(pale, 0))
+    found = replaced([turned(pale, 0)], {"old": pale, "new": vivid})
+    assert float(found.norm()) == pytest.approx(8 * math.hypot(*turned(pale, 0)), rel=1e-3)

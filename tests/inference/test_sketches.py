@@ -17,7 +17,13 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.plan import proposed_regions
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, region_notes, skipped_regions
-from colorzoo.inference.steps.sketch import BLANK_NOTE, PHOTO_NOTE, draw_sketch, enlarge_painted_lightness
+from colorzoo.inference.steps.sketch import (
+    BLANK_NOTE,
+    PHOTO_NOTE,
+    draw_sketch,
+    enlarge_painted_lightness,
+    looks_drawn,
+)
 from colorzoo.pictures.read import read_picture
 from colorzoo.testing.samples import sample_image
 from inference.by_hand import job_on
@@ -163,3 +169,19 @@ def test_the_recipe_stores_the_proposal(tmp_path: Path) -> None:
     recipe.to_json(tmp_path / "r.json")
     assert Recipe.from_json(tmp_path / "r.json") == recipe
     assert not recipe.unknown()
+
+
+@pytest.mark.parametrize(("gray", "changed"), [(0.025, False), (0.035, True)])
+def test_a_sketch_with_three_percent_of_grays_is_cleaned(gray: float, changed: bool) -> None:
+    level = np.full((100, 100), 255, np.uint8)
+    level[30:70, 50] = 0
+    level.ravel()[: round(1e4 * gray)] = 150
+    lines, _ = draw_sketch(lightness_of(np.repeat(level[..., None], 3, 2)))
+    assert bool(((lines > 0.1) & (lines < 0.9)).any()) != changed
+
+
+@pytest.mark.parametrize(("paper", "drawn"), [(190, True), (180, False)])
+def test_line_art_has_light_paper(paper: int, drawn: bool) -> None:
+    lightness = lightness_of(drawing(paper=paper))
+    assert (float(lightness.max()) > 75) == drawn
+    assert looks_drawn(lightness) == drawn

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from colorzoo import metrics
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError
+from colorzoo.metrics import GrayGain, WorseThanGray
 from colorzoo.metrics.base import require_values
 from metrics.cases import PICTURES
 
@@ -136,3 +138,14 @@ def test_a_true_color_lies_within_128_units(chroma: float) -> None:
     metric.update(torch.zeros(1, 2, 8, 8), torch.full((1, 2, 8, 8), chroma / 128.5 * 127.9))
     with pytest.raises(DataError, match="expected ab in CIE units"):
         metric.update(torch.zeros(1, 2, 8, 8), torch.full((1, 2, 8, 8), chroma))
+
+
+@pytest.mark.parametrize(("wrong", "is_worse"), [(6, 0.0), (9, 1.0)])
+def test_a_hundredth_of_a_decibel_below_gray_is_rounding(wrong: int, is_worse: float) -> None:
+    truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(1, 3, 100, 100)
+    lab = rgb_to_lab(truth)
+    lab[:, 1:] = 0
+    result = lab_to_rgb(lab)
+    result[..., 0, :wrong] = (2 * result - truth)[..., 0, :wrong]  # at twice the error
+    assert float(WorseThanGray()(result, truth)) == is_worse
+    assert -0.02 < float(GrayGain()(result, truth)) < -0.005

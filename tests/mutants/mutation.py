@@ -153,8 +153,7 @@ class MutationRunner:
     def run_mutant(self, mutant: Mutant) -> Outcome:
         """Run the tests of a mutant on the changed copy, up to the first failure."""
         with self._applied(mutant):
-            module = mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            return self._run(mutant.tests, f"colorzoo.{module}")
+            return self._run(mutant.tests, _module_of(mutant.file))
 
     @contextmanager
     def _applied(self, mutant: Mutant) -> Iterator[None]:
@@ -192,9 +191,16 @@ def assert_caught(runner: MutationRunner, mutant: Mutant) -> None:
     assert after.failed, f"{name}: no test failed (exit code {after.code})\n{after.output}"
 
 
+def _module_of(file: str) -> str:
+    """Return the module that must be importable: of a script the package."""
+    if not file.endswith(".py"):
+        return "colorzoo"
+    return "colorzoo." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def _copy_or_link(source: str, target: str) -> None:
     """Copy sources, which may be changed, and link weights and tables."""
-    if source.endswith(".py"):
+    if source.endswith((".py", ".js")):
         shutil.copyfile(source, target)
     else:
         Path(target).symlink_to(Path(source).resolve())

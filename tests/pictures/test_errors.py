@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -200,3 +201,15 @@ def test_values_outside_the_range_are_clipped(tmp_path, picture):
     rgb = np.where(picture.rgb > 0.5, 1.5, -0.5).astype(np.float32)
     again = read_picture(write_picture(tmp_path / "x.png", rgb, replace(picture, notes=())))
     np.testing.assert_array_equal(again.rgb, picture.rgb > 0.5)
+
+
+@pytest.mark.parametrize(("width", "words"), [(14142, "cut short"), (14143, "max_pixels")])
+def test_200_million_pixels_are_read(tmp_path, width, words):
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, 14142, 8, 0, 0, 0, 0)
+    chunks = ((13, head), (9, b"IDAT" + bytes(9)))
+    body = b"".join(
+        struct.pack(">I", size) + data + struct.pack(">I", zlib.crc32(data)) for size, data in chunks
+    )
+    path = tmp_path / "x.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    assert words in refusal(read_picture, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.find import find_existing, find_pictures
+from colorzoo.pictures.find import find_existing, find_pictures, passed_over_line, shortened
 
 
 def plant(root: Path, *names: str) -> None:
@@ -109,3 +109,19 @@ def test_files_that_look_like_pictures_and_are_passed_over_are_named(tmp_path):
         "scan",
         "site.ico",
     ]
+
+
+@pytest.mark.parametrize(("count", "more"), [(10, ""), (11, " and 1 more")])
+def test_ten_files_that_are_passed_over_are_named(count, more):
+    line = passed_over_line([(Path(f"{number}.psd"), "a Photoshop file") for number in range(count)])
+    assert line.count("a Photoshop file") == 10
+    assert line.startswith(f"{count} files skipped: 0.psd")
+    assert line.endswith(f"9.psd (a Photoshop file){more}")
+
+
+def test_a_name_of_more_than_255_bytes_is_cut():
+    assert shortened("ä" * 125, ".png") == "ä" * 125 + ".png"
+    assert shortened("x" * 251, ".png") == "x" * 251 + ".png"
+    cut = shortened("x" * 252, ".png")
+    assert len(cut) == 255
+    assert cut != shortened("x" * 253, ".png")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from colorzoo.pictures.metadata import upright_exif
+from colorzoo.pictures.metadata import Metadata, upright_exif
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import write_notes, write_picture
+from colorzoo.pictures.write import fits_jpeg, write_notes, write_picture
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 RAMP = np.linspace(0, 255, 64).round().astype(np.uint8)
@@ -202,3 +202,11 @@ def test_16_bit_png_with_metadata_is_still_read_by_opencv(tmp_path):
     np.testing.assert_array_equal(
         cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., ::-1], NOISE.astype(np.uint16) * 257
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("exif", 65527), ("xmp", 65504), ("comment", 65533), ("photoshop", 65533)]
+)
+def test_a_segment_of_a_jpeg_holds_65533_bytes_with_its_mark(name, most):
+    assert fits_jpeg(Metadata(**{name: bytes(most)}), name)
+    assert not fits_jpeg(Metadata(**{name: bytes(most + 1)}), name)

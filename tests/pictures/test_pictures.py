@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.metadata import Metadata
-from colorzoo.pictures.picture import Picture, chroma_note, is_gray
+from colorzoo.pictures.picture import IN_COLOR, Picture, chroma_note, is_gray
 from colorzoo.pictures.pixels import srgb_profile
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import to_pil, write_notes, write_picture
@@ -321,3 +321,13 @@ def test_writing_the_same_picture_twice_gives_the_same_bytes(tmp_path):
     paths = [write_picture(tmp_path / name, picture.rgb, picture) for name in ("a.png", "b.png")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert Metadata() == Picture(picture.rgb).metadata
+
+
+def test_every_pixel_up_to_1024_a_side_tells_color_and_up_to_256_a_tint():
+    levels = np.full((1000, 20, 3), 128, np.uint8)
+    levels[1::2] = (160, 120, 90)
+    assert not is_gray(Picture(levels))
+    tinted = np.repeat(np.linspace(30, 220, 250)[:, None, None], 20, 1) * (1.0, 0.9, 0.75)
+    assert chroma_note(Picture(tinted.astype(np.uint8))) == "sepia tint dropped"
+    tinted[1::2] = tinted[1::2, :, ::-1]
+    assert chroma_note(Picture(tinted.astype(np.uint8))) == IN_COLOR

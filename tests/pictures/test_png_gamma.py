@@ -57,6 +57,14 @@ def test_the_result_says_that_it_is_srgb_and_is_read_alike(tmp_path):
     np.testing.assert_allclose(again.rgb, picture.rgb, atol=1e-4)
 
 
+@pytest.mark.parametrize(("primaries", "transfer"), [(2, 13), *((1, code) for code in (1, 6, 13, 14, 15))])
+def test_codes_of_about_the_curve_of_srgb_are_srgb(primaries, transfer):
+    stored = np.rint(RAMP * 255).astype(np.uint8)
+    picture = read_picture(png(stored, (b"cICP", bytes([primaries, transfer, 0, 1]))))
+    assert not picture.notes
+    np.testing.assert_array_equal(np.rint(picture.rgb[..., 0] * 255), stored)
+
+
 @pytest.mark.parametrize("code", [bytes([9, 16, 0, 1]), bytes([12, 13, 0, 1])])
 def test_color_spaces_that_are_not_converted_are_named(code):
     notes = read_picture(png(np.rint(RAMP * 255).astype(np.uint8), (b"cICP", code))).notes

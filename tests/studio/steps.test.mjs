@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
+import { pathToFileURL } from "node:url";
 
-const STATIC = new URL("../../src/colorzoo/studio/static/", import.meta.url);
+// of the sources, or of the package that Python tests
+const STATIC = process.env.COLORZOO_STATIC ? pathToFileURL(`${process.env.COLORZOO_STATIC}/`) : new URL("../../src/colorzoo/studio/static/", import.meta.url);
 const load = (name) => import(new URL(`${name}.js`, STATIC));
 const [{ setConstants }, gamut, resample, points, reach, strengths, palette, reference, rasterize, masks, areas, { correctPoints }, { Joiner }, { overlaysOf }] = await Promise.all([
   "steps/constants", "worker/gamut", "worker/resample", "steps/points", "steps/reach", "steps/strengths", "steps/palette", "worker/reference",

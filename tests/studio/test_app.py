@@ -321,3 +321,13 @@ def test_the_offered_photo_is_shown_in_gray_while_the_studio_loads(tmp_path: Pat
             assert (image.mode, image.size) == ("L", (200, 150))
     with TestClient(build_app(StudioLoader(SMALL), Access("127.0.0.1")), base_url=ADDRESS) as client:
         assert client.get("/api/glimpse").status_code == 204
+
+
+@pytest.mark.parametrize(("width", "shown"), [(1600, 1600), (1700, 1600)])
+def test_the_gray_photo_at_the_start_has_1600_pixels_a_side(tmp_path: Path, width: int, shown: int) -> None:
+    photo = tmp_path / "old.png"
+    photo.write_bytes(photo_file(width, 10))
+    with TestClient(build_app(StudioLoader(SMALL, photo), Access("127.0.0.1")), base_url=ADDRESS) as client:
+        glimpse = io.BytesIO(client.get("/api/glimpse").content)
+    with Image.open(glimpse) as image:
+        assert image.width == shown

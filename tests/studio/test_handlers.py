@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pads import DirectPad, photo_file, pixels, tiny_studio
 from PIL import Image
 
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.network import NetworkRunner
+from colorzoo.studio.palette import displayed_colors
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.studio import Studio
 
@@ -311,3 +313,21 @@ def test_only_the_last_of_many_drags_is_answered(pad: DirectPad) -> None:
         seen.append(message.type)
     assert message.type == "colored"
     assert seen.count("dropped") > 25
+
+
+def test_at_most_32_colors_are_suggested(pad: DirectPad) -> None:
+    photo = pad.open()
+    items = [
+        pad.ask("suggest", recipe=with_points(photo), x=20, y=30, count=count).body["items"]
+        for count in (31, 40)
+    ]
+    assert [len(each) for each in items] == [31, 32]
+
+
+@pytest.mark.parametrize(("lost", "snapped"), [(0.4, False), (0.6, True)])
+def test_a_color_that_loses_half_a_unit_of_chroma_is_reported(lost: float, snapped: bool) -> None:
+    lightness = torch.tensor([50.0])
+    (edge,) = displayed_colors(torch.tensor([[100.0, 20.0]]), lightness)
+    beyond = torch.tensor([edge.ab]) * (1 + lost / max(edge.ab))
+    (shown,) = displayed_colors(beyond, lightness)
+    assert shown.snapped == snapped

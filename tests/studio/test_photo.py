@@ -18,9 +18,10 @@ from PIL import Image
 
 from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
+from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio import photo
-from colorzoo.studio.photo import lightness_around, read_upload
+from colorzoo.studio.photo import Progress, lightness_around, open_photo, read_upload, thumbnail
 from colorzoo.studio.protocol import Limits
 
 
@@ -143,3 +144,34 @@ def test_the_page_finds_the_same_lightness_around_a_place(tmp_path: Path) -> Non
     command = ["node", "--input-type=module", "--eval", script]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert found == pytest.approx([lightness_around(lightness, *place) for place in PLACES])
+
+
+@pytest.mark.parametrize(("difference", "found"), [(24.0, 74.0), (26.0, 50.0)])
+def test_what_differs_by_25_units_is_another_thing(difference: float, found: float) -> None:
+    lightness = torch.full((256, 256), 50.0)
+    lightness[:, :100] = lightness[:, 103:] = 50.0 + difference
+    assert lightness_around(lightness, 128, 101) == found
+
+
+def test_a_speck_is_less_than_a_pixel_of_the_network() -> None:
+    lightness = torch.full((512, 512), 50.0)
+    lightness[255:258, 255:258] = 90.0
+    assert lightness_around(lightness, 256, 256) == 50.0
+    assert lightness_around(lightness[100:400, 100:400], 156, 156) == 90.0
+
+
+@pytest.mark.parametrize(("pixels", "told"), [(4_000_000, False), (4_004_000, True)])
+def test_progress_is_told_above_four_megapixels(pixels: int, told: bool) -> None:
+    file = io.BytesIO()
+    Image.new("L", (4000, pixels // 4000), 128).save(file, "PNG", compress_level=1)
+    found = list(open_photo(file.getvalue(), "large.png", Limits(), 64))
+    glimpses = [each.preview for each in found if isinstance(each, Progress) and each.preview]
+    assert bool(glimpses) == told
+    if told:
+        with Image.open(io.BytesIO(glimpses[0])) as glimpse:
+            assert max(glimpse.size) == 512
+
+
+def test_a_thumbnail_has_512_pixels_a_side() -> None:
+    with Image.open(io.BytesIO(thumbnail(Picture(np.zeros((400, 1600), np.uint8))))) as image:
+        assert image.size == (512, 128)

@@ -1,8 +1,10 @@
 """The steps of the static page in JavaScript against those of Python."""
 
 import json
+import os
 import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,7 @@ def test_the_vectors_reach_what_they_are_for() -> None:
 def test_javascript_computes_the_same() -> None:
     assert NODE is not None
     command = [NODE, "--test", "--test-reporter=tap", str(CHECKS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    env = {**os.environ, "COLORZOO_STATIC": str(files("colorzoo.studio") / "static")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)
     assert done.returncode == 0, done.stdout
     assert f"# pass {len(WRITTEN['vectors'])}" in done.stdout

@@ -105,3 +105,13 @@ def test_the_oldest_work_is_dropped_and_a_broken_file_is_left_out(
 def test_the_folder_is_one_per_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path))
     assert works_folder() == tmp_path / "works"
+
+
+def test_five_hundred_works_are_kept(tmp_path: Path) -> None:
+    for number in range(500):
+        (tmp_path / f"{number:064x}.json").touch()
+    store = Works(tmp_path)
+    assert store.save(f"{499:064x}", b"{}")
+    assert len(list(tmp_path.glob("*.json"))) == 500
+    assert store.save(f"{500:064x}", b"{}")
+    assert len(list(tmp_path.glob("*.json"))) == 500

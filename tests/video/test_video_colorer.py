@@ -89,6 +89,12 @@ def test_a_key_frame_of_another_shape_is_only_a_reference() -> None:
     assert "another shape" in next(iter(colorer.notes))
 
 
+@pytest.mark.parametrize(("width", "is_key"), [(305, True), (295, True), (308, False), (292, False)])
+def test_a_key_frame_has_the_shape_of_its_frame_to_two_percent(width: int, is_key: bool) -> None:
+    picture = Picture(np.full((200, width, 3), (200, 100, 50), np.uint8))
+    assert frames_colorer({0: picture}).is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
+
+
 def test_frames_are_seen_at_the_size_of_the_model() -> None:
     assert FrameColorer(Colorizer("colorzoo2026", device="cpu")).size == 192
 

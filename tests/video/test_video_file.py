@@ -11,6 +11,7 @@ from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
+from colorzoo.video.frames import ReadIssues
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
 from colorzoo.video.whole import missing_bytes
 from tiny_video import (
@@ -236,3 +237,10 @@ def test_an_interrupted_join_leaves_no_result(tmp_path: Path, monkeypatch: pytes
     assert convert(source, out, colorer).resumed == len(SCENES)
     assert colorer.seen == []
     assert times(out) == times(source)
+
+
+def test_a_note_lists_five_broken_frames() -> None:
+    issues = ReadIssues(broken=list("abcde"))
+    assert issues.lines() == ("5 broken frames with the colors of the one before, at a, b, c, d, e",)
+    issues.broken.append("f")
+    assert issues.lines() == ("6 broken frames with the colors of the one before, at a, b, c, d, e ...",)

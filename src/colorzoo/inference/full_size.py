@@ -22,7 +22,7 @@ from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_l
 from colorzoo.pictures.picture import Levels
 
 BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
-CUT = 3.5  # deviations beyond which a correction's weight is below a thousandth
+CUT = 3.5  # deviations beyond which a correction's weight is about two thousandths
 LONGEST = 4  # times the working size; a longer strip is scaled by its long side
 BICUBIC, ANTIALIASED = -0.75, -0.5  # as in torch.nn.functional.interpolate
 

@@ -17,13 +17,11 @@ from torch.nn import functional as F
 from colorzoo.capabilities import Stylizes, Transform
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.inference.full_size import BicubicUpsampler
+from colorzoo.inference.full_size import BicubicUpsampler, bands
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.inference.steps.classes import read_label_image
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
-
-_TILE_PIXELS = 2**16
 
 
 def stylize(
@@ -67,9 +65,7 @@ def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
     height, width = rgb.shape[:2]
     enlarged = BicubicUpsampler(change, (height, width))
     result = np.empty((height, width, 3), dtype=np.float32)
-    step = max(1, _TILE_PIXELS // width)
-    for first in range(0, height, step):
-        last = min(first + step, height)
+    for first, last in bands(height, width):
         band = torch.from_numpy(np.ascontiguousarray(rgb[first:last])).permute(2, 0, 1)
         lab = rgb_to_lab(band) + enlarged.rows(first, last)
         lab[0].clamp_(0, 100)

@@ -39,6 +39,7 @@ ROWS = {
         ("correlation-ignored", "and _correlation(last, small)", "and 0 * _correlation(last, small)"),
         ("change-ignored", "_change(last, small) > _MIN_CHANGE and", "True and"),
         ("mean-not-subtracted", "first - first.mean(), second - second.mean()", "first, second"),
+        ("size", "_SIZE = (64, 36)", "_SIZE = (6, 4)"),
     ),
     "exposure": (
         ("side", "_SIDE = 48", "_SIDE = 1"),
@@ -56,8 +57,23 @@ ROWS = {
         ("hd-height", "_HD_HEIGHT = 720", "_HD_HEIGHT = 721"),
         ("gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 3.0"),
         ("less-gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 0.75"),
+        ("bt709", "BT709, SMPTE170M, BT2020 = 1", "BT709, SMPTE170M, BT2020 = 4"),
+        ("smpte170m", "BT2020 = 1, 6", "BT2020 = 1, 7"),
+        ("full-range", "FULL_RANGE = 2", "FULL_RANGE = 1"),
+        ("weights", "BT709: (0.2126, 0.0722)", "BT709: (0.2627, 0.0722)"),
     ),
-    "encoding": (("crf-h264", '"h264": 16', '"h264": 26'),),
+    "encoding": (
+        ("crf-h264", '"h264": 16', '"h264": 26'),
+        ("untagged", "_UNTAGGED = 2", "_UNTAGGED = 3"),
+    ),
+    "colorer": (
+        ("aspect", "_ASPECT_TOLERANCE = 0.02", "_ASPECT_TOLERANCE = 0.01"),
+        ("more-aspect", "_ASPECT_TOLERANCE = 0.02", "_ASPECT_TOLERANCE = 0.03"),
+    ),
+    "frames": (
+        ("listed", "_LISTED = 5", "_LISTED = 4"),
+        ("more-listed", "_LISTED = 5", "_LISTED = 6"),
+    ),
 }
 STEADY = {
     "test_trust_needs_agreement_of_the_flows_and_of_the_lightness_inside_the_picture": (
@@ -82,6 +98,9 @@ TESTS = {
     },
     **{module: (f"video/test_video_{module}.py",) for module in ROWS},
     "encoding": ("video/test_video_file.py",),
+    "planes-full-range": ("video/test_video_file.py::test_depth_tags_and_every_lightness_sample_stay",),
+    "frames": ("video/test_video_file.py::test_a_note_lists_five_broken_frames",),
+    "colorer": ("video/test_video_colorer.py::test_a_key_frame_has_the_shape_of_its_frame_to_two_percent",),
 }
 
 MUTANTS = mutants_in("video", ROWS, TESTS)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb
-from colorzoo.inference.full_size import BicubicUpsampler
+from colorzoo.inference.full_size import BicubicUpsampler, bands
 
 PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
 BLANK_NOTE = "no line was found in the sketch; the result is arbitrary"
@@ -18,7 +18,6 @@ _NEAR = 0.1
 _MOST_MIDTONES = 0.22  # of cleaned line art; samples have up to 0.16, paintings 0.3 and more
 _FEWEST_INK = 1e-4  # share of the pixels
 _PAPER = 75.0  # lightness
-_BAND = 64  # rows
 
 
 class Sketch(NamedTuple):
@@ -91,8 +90,8 @@ def enlarge_painted_lightness(lightness: Tensor, small: Tensor, painted: Tensor)
     height, width = lightness.shape[-2:]
     enlarged = BicubicUpsampler(torch.cat([painted, -small], dim=1)[0], (height, width))
     answer = lightness.clone()
-    for first in range(0, height, _BAND):  # a band at a time: scans have a hundred million pixels
-        answer[0, 0, first : first + _BAND] += enlarged.rows(first, min(first + _BAND, height)).sum(0)
+    for first, last in bands(height, width):  # scans have a hundred million pixels
+        answer[0, 0, first:last] += enlarged.rows(first, last).sum(0)
     return answer.clamp_(0, 100)
 
 

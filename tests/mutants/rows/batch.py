@@ -1,0 +1,22 @@
+"""Batches of files: the ranges of their settings."""
+
+from mutation import mutants_in
+
+ROWS = {
+    "settings": (
+        ("strength", "Range(0, 1.5)", "Range(0, 2)"),
+        ("temperature", "Range(0.01, 10)", "Range(0.001, 10)"),
+        ("size", "Range(16, 4096", "Range(8, 4096"),
+        ("largest-size", "Range(16, 4096", "Range(16, 8192"),
+        ("quality", "Range(1, 100)", "Range(0, 100)"),
+    ),
+}
+REFUSED = "cli/test_colorize.py::test_invalid_options_are_one_line_and_leave_no_file"
+TESTS = {
+    "settings": tuple(
+        f"{REFUSED}[{words}]"
+        for words in ("--strength 1.6-", "--temperature 0.009-", "--size 8-", "--quality 0-")
+    ),
+}
+
+MUTANTS = mutants_in("batch", ROWS, TESTS)
