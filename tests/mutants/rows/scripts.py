@@ -40,7 +40,7 @@ ROWS = {
             ("side", "MAX_SIDE = 4096", "MAX_SIDE = 2048"),
             ("larger-side", "MAX_SIDE = 4096", "MAX_SIDE = 8192"),
         ),
-        "js/paintstrokes": (
+        "steps/replacing": (
             ("chroma", "LEAST_CHROMA = 4", "LEAST_CHROMA = 6"),
             ("less-chroma", "LEAST_CHROMA = 4", "LEAST_CHROMA = 2"),
         ),
