@@ -303,7 +303,8 @@ def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> ND
     """Return ab ``(H, W, 2)`` of a whole frame, 0 outside a part."""
     x, y, width, height = inside or (0, 0, size[1], size[0])
     small = np.ascontiguousarray(np.moveaxis(ab.numpy(), 0, -1))
-    part = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, 2)
+    part: NDArray[np.float32] = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    part = part.reshape(height, width, 2)
     if (height, width) == size:
         return part
     whole = np.zeros((*size, 2), np.float32)

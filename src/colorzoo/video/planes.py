@@ -139,7 +139,8 @@ def gray_luma(planes: list[NDArray[Any]], layout: Layout) -> NDArray[Any]:
     values = np.arange(int(black), int(black + span) + 1)
     table = _luma_table(layout.bits, layout.luma_scale)[values]
     found = np.interp(full_lightness(to_rgb(planes, layout))[0, 0].numpy(), table, values)
-    return np.rint(found).astype(planes[0].dtype)
+    luma: NDArray[Any] = np.rint(found).astype(planes[0].dtype)
+    return luma
 
 
 def _is_gray(planes: list[NDArray[Any]], layout: Layout) -> bool:
@@ -233,7 +234,7 @@ def _reduced(values: FloatArray, layout: Layout) -> FloatArray:
     """Subsample chroma; horizontally, samples are centered at the left one of two pixels, as in MPEG."""
     if (layout.across, layout.down) == (1, 1):
         return values
-    across = np.float32([0.25, 0.5, 0.25] if layout.across == 2 else [1])
-    down = np.float32([0.5, 0.5] if layout.down == 2 else [1])
+    across = np.array([0.25, 0.5, 0.25] if layout.across == 2 else [1], np.float32)
+    down = np.array([0.5, 0.5] if layout.down == 2 else [1], np.float32)
     smooth = cv2.sepFilter2D(values, -1, across, down, anchor=(-1, 0), borderType=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(smooth[:: layout.down, :: layout.across])

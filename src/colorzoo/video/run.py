@@ -222,7 +222,7 @@ class _OpenShot:
         if self._count == 0:
             window = _window(lightness.numel())
             self._colors = SteadyColors(self._steady, window, every=self._colorer.needs_every_frame)
-        small = _small_copy(lightness, working_size(*lightness.shape[-2:], self._size))
+        small = _small_copy(lightness, self._working_size(lightness))
         factor = self._exposure.factor(small)
         self._waiting.append(frame)
         self._count += 1
@@ -238,8 +238,12 @@ class _OpenShot:
     def _ask(self, frame: VideoFrame, factor: float) -> Tensor:
         """Return the colors ``(1, 2, h, w)`` that the model gives a frame."""
         lightness = self._seen(frame)
-        small = shrink_lightness(lightness, working_size(*lightness.shape[-2:], self._size))
+        small = shrink_lightness(lightness, self._working_size(lightness))
         return self._colorer.color(frame, exposed(small, factor))
+
+    def _working_size(self, lightness: Tensor) -> tuple[int, int]:
+        height, width = lightness.shape[-2:]
+        return working_size(height, width, self._size)
 
     def _seen(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of a frame within the border of its shot."""
