@@ -65,6 +65,8 @@ ROWS = {
         ("hd-height", "_HD_HEIGHT = 720", "_HD_HEIGHT = 721"),
         ("gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 3.0"),
         ("less-gray-chroma", "_MAX_GRAY_CHROMA = 1.5", "_MAX_GRAY_CHROMA = 0.75"),
+        ("table-too-small", "_FARTHEST, _APART = 128, 8", "_FARTHEST, _APART = 32, 8"),
+        ("table-too-coarse", "_FARTHEST, _APART = 128, 8", "_FARTHEST, _APART = 128, 64"),
     ),
     "encoding": (("crf-h264", '"h264": 16', '"h264": 26'),),
 }
