@@ -252,6 +252,17 @@ def test_motion_is_seen_in_shadows_and_lights() -> None:
         assert float(np.median(there.flow[10:-10, 20:-10, 0])) == pytest.approx(-6, abs=0.5)
 
 
+def test_motion_of_narrow_things_is_told_apart() -> None:
+    wide = texture(1, 64, 160)
+    first = wide[..., 20:116]
+    second = first.clone()
+    for top, to_right in zip(range(0, 64, 16), (-3, 3, -3, 3), strict=True):
+        second[..., top : top + 16, :] = wide[..., top : top + 16, 20 - to_right : 116 - to_right]
+    there, _ = estimate_motion(first, second)
+    found = [float(np.median(there.flow[top + 3 : top + 13, 12:-12, 0])) for top in range(0, 64, 16)]
+    assert found == pytest.approx([-3, 3, -3, 3], abs=0.7)
+
+
 def test_small_errors_of_flow_and_lightness_hardly_loosen_the_hold() -> None:
     generator = torch.Generator().manual_seed(5)
     noisy = [texture(0) + 2 * torch.randn(1, 1, 64, 96, generator=generator) for _ in range(2)]

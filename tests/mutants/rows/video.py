@@ -16,7 +16,7 @@ ROWS = {
         ("few", "_FEW = 12", "_FEW = 13"),
         ("parts", "_PARTS = (0.0, 1.0)", "_PARTS = (0.25, 0.75)"),
         ("fewest-between", "_FEWEST_BETWEEN = 20", "_FEWEST_BETWEEN = 30"),
-        ("finest", "_FINEST = 1", "_FINEST = 4"),
+        ("finest", "_FINEST = 1", "_FINEST = 2"),
         ("filled", "weight + np.float32(_KNOWN)", "weight + np.float32(1.0)"),
         ("fixed", "_FIXED = 8.0", "_FIXED = 0.5"),
         ("lightness-ignored", "exponent += lightness_error", "exponent += 0 * lightness_error"),
@@ -88,7 +88,8 @@ STEADY = {
     "test_later_windows_keep_the_colors_of_the_first_and_ask_for_nothing_known": (
         *("later-windows-begin-anew",),
     ),
-    "test_motion_is_seen_in_shadows_and_lights": ("gray-of-ten", "finest"),
+    "test_motion_is_seen_in_shadows_and_lights": ("gray-of-ten",),
+    "test_motion_of_narrow_things_is_told_apart": ("finest",),
     "test_pictures_smaller_than_a_patch_have_no_motion": ("tiny-pictures",),
     "test_broken_frames_are_not_asked_for_unless_all_are": ("broken-frames-asked",),
     "test_72_frames_wait_at_most": ("window",),
