@@ -1,7 +1,8 @@
-"""Flicker of automatic colors in video with and without ``--steady``, and the speed of ``colorzoo video``.
+"""Film: the processor time of ``colorzoo video``, and how far its colors drift and flicker within a shot.
 
-Clips below ``--data``, resized to 640 x 360; ``--pictures N`` takes the first N frames of each. The flicker
-of the lightness, which no coloring changes, is measured on gray frames and subtracted.
+Clips below ``--data`` as gray film of 426 x 240; ``--pictures N`` takes the first N frames of each. The
+alternative is the model asked for each frame alone (``--steady 0``). The flicker of the lightness, which no
+coloring changes, is measured on gray frames and subtracted.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,14 +33,19 @@ from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_er
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.encoding import load_av
 from colorzoo.video.file import fill
-from colorzoo.video.steady import ColorStabilizer
+from colorzoo.video.steady import SteadyColors
 
 MODEL = "colorzoo2026"
-WIDTH, HEIGHT = 640, 360
+WIDTH, HEIGHT = 426, 240
 STEADY = 0.97  # the default of the command line
 GOAL_FLICKER = 0.7
 GOAL_CHROMA = 0.1
-TIMED = 24  # frames
+GOAL_TIME = 12  # times decoding
+GOAL_DRIFT = 1.5  # CIE units
+ROUNDS = 4  # of all clips, in the film that is timed: a real one is longer than these
+SPACING = 8  # pixels between the things that are followed
+RETURNS = 0.5  # pixels within which a thing is found again on the way back
+ENDS = 5  # frames at each end of a way, whose colors are averaged
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def run(options: Options) -> list[Row]:
         raise SkippedError("give a folder of clips with --data")
     name = options.model or MODEL
     colorizer = Colorizer(name, weights=options.weights or "default", device="cpu")
-    rows = []
+    rows, film = [], []
     for clip in find_clips(options.data):
         read = clip.read(0, min(clip.length, options.pictures or clip.length))
         sized = (
@@ -64,23 +72,27 @@ def run(options: Options) -> list[Row]:
         )
         frames = torch.cat([frame.round().clamp(0, 255).byte() for frame in sized])
         place = f"{name}, {clip.name}, {len(frames)} frames of {WIDTH} x {HEIGHT}, {where()}"
-        rows += flicker_rows(colorizer, frames, clip.name, place)
-        speed = frames_per_second(frames[:TIMED], name)
-        claim = f"{clip.name}: frames per second of one core, from file to file"
-        rows.append(Row(claim, speed, 0.0, speed, 0.0, "higher", place))
-    return rows
+        rows += shot_rows(colorizer, frames, clip.name, place)
+        film.append(frames)
+    count = sum(map(len, film))
+    place = f"{name}, {count} frames of {WIDTH} x {HEIGHT} {ROUNDS} times, each frame alone once, {where()}"
+    ours, alone = times_of_decoding(film * ROUNDS, name), times_of_decoding(film, name, "--steady", "0")
+    claim = "processor time of a film from file to file, in times of decoding it"
+    return [*rows, Row(claim, ours, alone, ours, GOAL_TIME, "lower", place)]
 
 
 @torch.inference_mode()
-def flicker_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list[Row]:
-    """Compare flicker and PSNR of steadied colors with those of single frames."""
+def shot_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> list[Row]:
+    """Compare drift, flicker and PSNR of steadied colors with those of single frames."""
     lightness = [rgb_to_lab(frame[None] / 255)[:, :1] for frame in true]
     seen = [shrink_lightness(one, working_size(HEIGHT, WIDTH, colorizer.size)) for one in lightness]
     colorer = FrameColorer(colorizer)
     single = [colorer.predict(one, 0) for one in seen]
-    stabilizer = ColorStabilizer(STEADY)
-    steadied = [ab for one, each in zip(seen, single, strict=True) for ab in stabilizer.add(one, each)]
-    steadied += stabilizer.flush()
+    colors = SteadyColors(STEADY, len(true))
+    steadied = [
+        ab for one, each in zip(seen, single, strict=True) for ab in colors.add(one, lambda ab=each: ab)
+    ]
+    steadied += colors.flush()
     gray = measure(true, lightness, [torch.zeros_like(ab) for ab in single])
     before, after = measure(true, lightness, single), measure(true, lightness, steadied)
     rows = []
@@ -92,6 +104,10 @@ def flicker_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> l
         rows.append(share_of(claim, now - least, then - least, GOAL_FLICKER, place))
     claim = f"{clip}: chroma flicker in CIE units"
     rows.append(share_of(claim, after.chroma, before.chroma, GOAL_CHROMA, place))
+    ways = followed(lightness)
+    moved, alone = drift(steadied, ways), drift(single, ways)
+    claim = f"{clip}: CIE units by which {ways.shape[1]} things change their color within half of the shot"
+    rows.append(Row(claim, moved, alone, moved, GOAL_DRIFT, "lower", place))
     gain = after.psnr - before.psnr
     return [*rows, Row(f"{clip}: PSNR in dB, and gain", after.psnr, before.psnr, gain, 0.0, "higher", place)]
 
@@ -112,18 +128,68 @@ def measure(true: Tensor, lightness: list[Tensor], colors: list[Tensor]) -> Scor
     )
 
 
-def frames_per_second(frames: Tensor, model: str) -> float:
-    """Return the frames per processor second of ``colorzoo video``."""
+def followed(lightness: list[Tensor]) -> NDArray[np.float32]:
+    """Follow points of a grid (Lucas and Kanade) from four frames on, through half of a shot each.
+
+    Returns:
+        ``(T, N, 3)``: columns, rows and numbers of frames of the points that are found again on the way back.
+    """
+    grays = [(one[0, 0] * 2.55).round().byte().numpy() for one in lightness]
+    length = max(2, len(grays) // 2)
+    rows, columns = np.mgrid[SPACING : HEIGHT - SPACING : SPACING, SPACING : WIDTH - SPACING : SPACING]
+    ways = []
+    for start in np.linspace(0, len(grays) - length, 4).astype(int):
+        points = np.stack([columns, rows], axis=-1).reshape(-1, 1, 2).astype(np.float32)
+        way, kept = [points], np.ones(len(points), bool)
+        for first, second in zip(grays[start:], grays[start + 1 : start + length], strict=False):
+            there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, way[-1], None)
+            back, again, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None)
+            kept &= (found[:, 0] & again[:, 0]).astype(bool)
+            kept &= np.linalg.norm((back - way[-1])[:, 0], axis=1) < RETURNS
+            way.append(there)
+        places = np.stack(way)[:, kept, 0]
+        numbers = np.arange(start, start + len(way))[:, None, None]
+        ways.append(np.concatenate([places, np.broadcast_to(numbers, (*places.shape[:2], 1))], axis=2))
+    return np.concatenate(ways, axis=1).astype(np.float32)
+
+
+def drift(colors: list[Tensor], ways: NDArray[np.float32]) -> float:
+    """Return the mean distance of the colors at both ends of the ways, in CIE units."""
+    seen = []
+    for step in ways:
+        ab = np.zeros((ways.shape[1], 2), np.float32)
+        for number in np.unique(step[:, 2]):
+            chosen = step[:, 2] == number
+            plane = np.moveaxis(colors[int(number)][0].numpy(), 0, -1)
+            whole = cv2.resize(np.ascontiguousarray(plane), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+            ab[chosen] = cv2.remap(whole, step[chosen][None, :, :2], None, cv2.INTER_LINEAR)[0]
+        seen.append(ab)
+    way = np.stack(seen)
+    return float(np.linalg.norm(way[:ENDS].mean(axis=0) - way[-ENDS:].mean(axis=0), axis=1).mean())
+
+
+def times_of_decoding(clips: list[Tensor], model: str, *options: str) -> float:
+    """Return the processor time of ``colorzoo video`` over that of decoding the same film."""
     with tempfile.TemporaryDirectory() as name:
         source, target = Path(name) / "in.mp4", Path(name) / "out.mp4"
-        write_gray(source, frames)
+        write_gray(source, torch.cat(clips))
         messages = io.StringIO()
         begun = time.process_time()
+        decode(source)
+        decoded = time.process_time()
         with contextlib.redirect_stdout(messages), contextlib.redirect_stderr(messages):
-            code = main(["video", str(source), str(target), "--model", model, "--device", "cpu"])
+            code = main(["video", str(source), str(target), "--model", model, "--device", "cpu", *options])
         if code:
             raise SkippedError(f"coloring failed: {messages.getvalue()}")
-        return len(frames) / (time.process_time() - begun)
+        return (time.process_time() - decoded) / (decoded - begun)
+
+
+def decode(path: Path) -> None:
+    """Decode the frames of a film with one thread."""
+    with load_av().open(str(path)) as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        for _ in container.decode(video=0):
+            pass
 
 
 def write_gray(path: Path, frames: Tensor) -> None:

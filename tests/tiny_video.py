@@ -127,6 +127,7 @@ class StubColorer:
         self._chroma = float(chroma)
         self.notes: dict[str, None] = {}
         self.seen: list[tuple[int, str, tuple[int, ...]]] = []
+        self.needs_every_frame = False
 
     def start_shot(self) -> None:
         """Nothing is remembered."""

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo.video.planes import Layout, from_rgb, lightness_of, matrix_of, to_rgb
+from colorzoo.color import lab_to_rgb_in_gamut
+from colorzoo.video.planes import (
+    Layout,
+    colored_planes,
+    from_rgb,
+    gray_luma,
+    lightness_of,
+    matrix_of,
+    to_rgb,
+)
 
 LAYOUTS = [
     Layout(across, down, bits, full, matrix)
@@ -78,3 +87,37 @@ def test_a_level_of_chroma_is_the_noise_of_a_gray_video(chroma: int, gray: bool)
         for value in (128, chroma)
     )
     assert torch.equal(plain, found) == gray
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_a_looked_up_color_is_the_computed_one_and_gray_stays_to_the_bit(layout: Layout) -> None:
+    black, span = layout.luma_scale
+    kind = np.uint8 if layout.bits == 8 else np.uint16
+    luma = np.linspace(black, black + span, 24).round().astype(kind)[:, None].repeat(32, axis=1)
+    gray, *neutral = colored_planes(luma, np.zeros((24, 32, 2), np.float32), layout)
+    assert np.array_equal(gray, luma)
+    assert all((plane == layout.chroma_scale[0]).all() for plane in neutral)
+    chroma = np.full_like(neutral[0], layout.chroma_scale[0])
+    lightness = lightness_of([luma, chroma, chroma], layout)
+    for a, b in ((13, -9), (-35, 50), (70, 60), (20, -80)):
+        ab = np.broadcast_to(np.float32([a, b]), (24, 32, 2)).copy()
+        lab = torch.cat([lightness, torch.from_numpy(ab).permute(2, 0, 1)[None]], dim=1)
+        wanted = from_rgb(lab_to_rgb_in_gamut(lab)[0].permute(1, 2, 0).numpy(), layout)
+        found = colored_planes(luma, ab, layout)
+        levels = [
+            np.abs(w.astype(float) - f) / 2 ** (layout.bits - 8) for w, f in zip(wanted, found, strict=True)
+        ]
+        # rows of 4:2:0 are averaged before they are colored, here over steps of ten levels of gray
+        assert [float(each.mean()) for each in levels] == pytest.approx([0, 0, 0], abs=1.5)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_colored_frame_has_the_luma_of_a_gray_one_of_its_lightness(full: bool) -> None:
+    layout = Layout(1, 1, 8, full, 1)
+    rgb = np.random.default_rng(0).uniform(0, 1, (16, 16, 3)).astype(np.float32)
+    planes = from_rgb(rgb, layout)
+    luma = gray_luma(planes, layout)
+    neutral = np.full_like(luma, 128)
+    difference = lightness_of([luma, neutral, neutral], layout) - lightness_of(planes, layout)
+    assert float(difference.abs().max()) < 0.5
+    assert gray_luma([luma, neutral, neutral], layout) is luma

@@ -42,7 +42,7 @@ from colorzoo.video.run import PartsFolder, color_video, parts_path
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.files import sha256_of
 
-_METHOD = 3  # version of the coloring, stabilization and encoding; a change outdates earlier parts
+_METHOD = 4  # version of the coloring, stabilization and encoding; a change outdates earlier parts
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
 _NOT_WITH_FRAME = ("key", "reference", "model", "strength", "temperature", "codec", "crf", "dry_run", "json")
 

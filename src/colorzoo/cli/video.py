@@ -39,7 +39,8 @@ class VideoOptions(SharedOptions, ModelSettings):
         reference: Picture or look whose colors to use.
         key: A frame colored by hand, by its number from 0: a picture, or a recipe of the pad (.json); it is
             the reference from there on; may be repeated.
-        steady: Stability of the colors within a shot, from 0 (frames are independent) to 1 (default 0.97).
+        steady: Share of its color that a thing keeps within a shot where the model gives it another, 0 to 1
+            (default 0.97); 0 colors each frame alone.
         border: Part of the frames to color, found once for each shot: automatic (default; black or white bars
             and film borders stay gray; not with --key), none (all of it), or X,Y,WIDTH,HEIGHT.
         codec: Default: h264, for .webm vp9; ffv1 is lossless.

@@ -61,6 +61,12 @@ class FrameColorer:
         """Shorter side in pixels at which the network sees a frame."""
         return self._colorizer.size
 
+    @property
+    def needs_every_frame(self) -> bool:
+        """True if the model sees the frame before, and so has to color all in order."""
+        has_reference = self._reference is not None or bool(self._exemplars)
+        return has_reference and isinstance(self._colorizer.model, ColorsFrames)
+
     def start_shot(self) -> None:
         """Forget the colors of the previous shot."""
         self._previous = None

@@ -28,6 +28,7 @@ CONTAINERS = {
 }
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
+_PRESET = "superfast"  # of libx264: a fifth of the time of the default, and a fifth more bytes
 _UNTAGGED = 2
 # keeps the times: Matroska would shift everything by the encoder delay of the sound
 _JOIN_OPTIONS = {"avoid_negative_ts": "disabled"}
@@ -80,7 +81,9 @@ class StreamPlan:
         codec = self.encoding.codec
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
-        if codec == "hevc":
+        if codec == "h264":
+            options["preset"] = _PRESET
+        elif codec == "hevc":
             options["x265-params"] = "log-level=none"
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}

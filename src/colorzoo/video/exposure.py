@@ -27,6 +27,10 @@ class ExposureHold:
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
         """
+        return exposed(lightness, self.factor(lightness))
+
+    def factor(self, lightness: Tensor) -> float:
+        """Return the factor on the light by which a frame gets the exposure of the frames before."""
         height, width = lightness.shape[-2:]
         scale = min(1.0, _SIDE / min(height, width))
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -34,11 +38,14 @@ class ExposureHold:
         factor = 1.0
         if self._last is not None and self._last.shape == small.shape:
             factor = _factor(small, self._last) ** (1 - _RETURN)
-        self._last = _exposed(small, factor)
-        return lightness if factor == 1 else _exposed(lightness, factor)
+        self._last = exposed(small, factor)
+        return factor
 
 
-def _exposed(lightness: Tensor, factor: float) -> Tensor:
+def exposed(lightness: Tensor, factor: float) -> Tensor:
+    """Return lightness in [0, 100] with a factor on the light."""
+    if factor == 1:
+        return lightness
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
 
 

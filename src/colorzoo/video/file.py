@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.pictures.picture import FloatArray
+from colorzoo.guidance.frame import Rectangle
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.video.encoding import (
     Encoding,
@@ -26,7 +27,15 @@ from colorzoo.video.encoding import (
     write_errors,
 )
 from colorzoo.video.frames import ReadIssues, VideoError, VideoFrame
-from colorzoo.video.planes import from_rgb, layout_of, lightness_of, read_planes, samples
+from colorzoo.video.planes import (
+    Layout,
+    colored_planes,
+    gray_luma,
+    layout_of,
+    lightness_of,
+    read_planes,
+    samples,
+)
 from colorzoo.video.whole import missing_bytes
 from colorzoo.weights.files import sha256_of
 
@@ -52,6 +61,15 @@ class FilePicture:
         """Return the lightness ``(1, 1, H, W)``, upright, at full size."""
         lightness = lightness_of(read_planes(self.decoded), layout_of(self.decoded))
         return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
+
+    def luma(self, layout: Layout) -> NDArray[Any]:
+        """Return Y' ``(H, W)`` without the colors of the frame, as it is stored, in the bits of a layout."""
+        own = layout_of(self.decoded)
+        luma = gray_luma(read_planes(self.decoded), own)
+        if own.bits == layout.bits:
+            return luma
+        levels = luma / 2.0 ** (own.bits - layout.bits)
+        return np.rint(levels).astype(np.uint8 if layout.bits == 8 else np.uint16)
 
     def gray(self) -> NDArray[np.uint8]:
         """Return Y' ``(H, W)`` in 8 bits."""
@@ -211,7 +229,9 @@ class VideoFile:
         """Return a gray frame with the format of the first decoded one."""
         blank = self._first.reformat(format=self._first.format.name)
         made = self._av.VideoFrame(blank.width, blank.height, self.plan.layout.name)
-        fill(made, from_rgb(np.full((blank.height, blank.width, 3), 0.5, np.float32), self.plan.layout), 8)
+        middle = round(sum(self.plan.layout.luma_scale) / 2)
+        for plane, level in zip(made.planes, (middle, *[1 << self.plan.layout.bits - 1] * 2), strict=True):
+            samples(plane, self.plan.layout.bits)[:] = level
         return made
 
 
@@ -260,12 +280,14 @@ class FilePart:
             self._container = self._av.open(str(path), "w", format="nut")
             self._stream = plan.add_to(self._container)
 
-    def write(self, frame: VideoFrame, rgb: FloatArray) -> None:
+    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Encode a frame."""
         plan, picture = self._plan, frame.picture
-        stored = np.ascontiguousarray(np.rot90(rgb, -picture.turns))
+        luma = picture.luma(plan.layout)
+        size = luma.shape if picture.turns % 2 == 0 else luma.shape[::-1]
+        stored = np.ascontiguousarray(np.rot90(_enlarged(ab, size, inside), -picture.turns))
         made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
-        fill(made, from_rgb(stored, plan.layout), plan.layout.bits)
+        fill(made, colored_planes(luma, stored, plan.layout), plan.layout.bits)
         made.pts, made.time_base = picture.pts, plan.time_base
         with write_errors(self._path):
             self._container.mux(self._stream.encode(made))
@@ -275,6 +297,19 @@ class FilePart:
         with write_errors(self._path):
             self._container.mux(self._stream.encode())
             self._container.close()
+
+
+def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
+    """Return ab ``(H, W, 2)`` of a whole frame, 0 outside a part."""
+    x, y, width, height = inside or (0, 0, size[1], size[0])
+    small = np.ascontiguousarray(np.moveaxis(ab.numpy(), 0, -1))
+    part: NDArray[np.float32] = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    part = part.reshape(height, width, 2)
+    if (height, width) == size:
+        return part
+    whole = np.zeros((*size, 2), np.float32)
+    whole[y : y + height, x : x + width] = part
+    return whole
 
 
 def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import PictureError
+from colorzoo.guidance.frame import Rectangle
+from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.full_size import full_lightness
+from colorzoo.inference.inside import Surroundings, crop_map
 from colorzoo.pictures.find import result_name
 from colorzoo.pictures.formats import READABLE
-from colorzoo.pictures.picture import FloatArray, Picture
+from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
@@ -129,9 +132,12 @@ class FolderPart:
         except OSError as error:
             raise VideoError(f"{path} cannot be made: {error.strerror}") from error
 
-    def write(self, frame: VideoFrame, rgb: FloatArray) -> None:
+    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source."""
-        shown = frame.picture
+        shown, whole = frame.picture, frame.picture.lightness()[0, 0]
+        surroundings = None if inside is None else Surroundings(whole, inside)
+        lightness = whole if inside is None else crop_map(whole, inside)
+        rgb = ColoredPicture(ab, "", lightness, surroundings=surroundings).rgb
         write_picture(self._path / shown.name, rgb, shown.picture, overwrite=True)
 
     def close(self) -> None:

@@ -9,10 +9,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ColorzooError
-from colorzoo.pictures.picture import FloatArray, Picture
+from colorzoo.guidance.frame import Rectangle
+from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance
 
 _LISTED = 5  # broken frames that a note lists
@@ -66,8 +68,14 @@ class ReadIssues:
 class PartWriter(Protocol):
     """Writer for the frames of one shot."""
 
-    def write(self, frame: VideoFrame, rgb: FloatArray) -> None:
-        """Add a frame; ``rgb`` is ``(H, W, 3)`` in [0, 1], upright."""
+    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+        """Add a frame.
+
+        Args:
+            frame: The frame.
+            ab: ``(2, h, w)`` in CIE units, of any size, upright.
+            inside: The part of the upright frame that it belongs to; the rest stays gray. None for all.
+        """
 
     def close(self) -> None:
         """Finish the part, so that `FrameSource.join` can read it."""

@@ -1,7 +1,8 @@
 """Convert between the planes of a video frame and RGB, by the frame's color matrix and range.
 
 The conversion runs in float32 instead of swscale, which rounds intermediate values and treats every untagged
-frame as BT.601.
+frame as BT.601. How a color changes the planes of a gray frame is looked up in a table, in a fifth of the
+time of computing it for each pixel; gray stays to the bit.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.pictures.picture import FloatArray
 
@@ -31,6 +34,8 @@ _WEIGHTS = {  # of red and blue in Y'
 FULL_RANGE = 2
 _HD_HEIGHT = 720  # players treat untagged video of at least this height as BT.709
 _MAX_GRAY_CHROMA = 1.5  # largest chroma of a gray video, in 8-bit levels
+_MOST_COLORED = 0.001  # of its chroma samples
+_FARTHEST, _APART = 128, 8  # CIE units of ab to which the table reaches, and between its entries
 
 
 @dataclass(frozen=True)
@@ -120,12 +125,30 @@ def samples(plane: Any, bits: int) -> NDArray[Any]:
 
 def lightness_of(planes: list[NDArray[Any]], layout: Layout) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100]."""
-    middle, colored = layout.chroma_scale[0], _MAX_GRAY_CHROMA * 2 ** (layout.bits - 8)
-    # gray if at most one chroma sample in a thousand is colored
-    if all(float(np.mean(np.abs(plane - middle) > colored)) < 0.001 for plane in planes[1:]):
+    if _is_gray(planes, layout):
         table = _luma_table(layout.bits, layout.luma_scale)
         return torch.from_numpy(table[planes[0]])[None, None]
     return full_lightness(to_rgb(planes, layout))
+
+
+def gray_luma(planes: list[NDArray[Any]], layout: Layout) -> NDArray[Any]:
+    """Return Y' ``(H, W)`` of a gray frame of the same lightness."""
+    if _is_gray(planes, layout):
+        return planes[0]
+    black, span = layout.luma_scale
+    values = np.arange(int(black), int(black + span) + 1)
+    table = _luma_table(layout.bits, layout.luma_scale)[values]
+    found = np.interp(full_lightness(to_rgb(planes, layout))[0, 0].numpy(), table, values)
+    luma: NDArray[Any] = np.rint(found).astype(planes[0].dtype)
+    return luma
+
+
+def _is_gray(planes: list[NDArray[Any]], layout: Layout) -> bool:
+    middle, off = int(layout.chroma_scale[0]), int(_MAX_GRAY_CHROMA * 2 ** (layout.bits - 8))
+    return all(
+        np.count_nonzero((plane < middle - off) | (plane > middle + off)) < _MOST_COLORED * plane.size
+        for plane in planes[1:]
+    )
 
 
 @cache
@@ -163,13 +186,55 @@ def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
     return [np.rint(part).clip(0, 2**layout.bits - 1).astype(kind) for part in scaled]
 
 
-def _reduced(chroma: FloatArray, layout: Layout) -> FloatArray:
+def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[NDArray[Any]]:
+    """Return the planes of a gray frame with colors.
+
+    Args:
+        luma: Y' ``(H, W)`` of the gray frame, in the bits of the layout.
+        ab: ``(H, W, 2)`` in CIE units; colors outside sRGB lose chroma at constant lightness and hue.
+        layout: Pixel format and color matrix.
+    """
+    unit = 2.0 ** (layout.bits - 8)
+    of_luma, of_chroma = _change_tables(layout.full, layout.matrix)
+    light = luma.astype(np.float32) / np.float32(unit)
+    y = luma + np.float32(unit) * _looked_up(of_luma, light, ab)
+    chroma = np.float32(unit) * _looked_up(of_chroma, _reduced(light, layout), _reduced(ab, layout))
+    planes = (y, *(part + np.float32(layout.chroma_scale[0]) for part in cv2.split(chroma)))
+    return [np.rint(part).clip(0, 2**layout.bits - 1).astype(luma.dtype) for part in planes]
+
+
+def _looked_up(table: FloatArray, luma: NDArray[Any], ab: FloatArray) -> FloatArray:
+    """Interpolate a table of `_change_tables` in ab, at the nearest of 256 values of Y'."""
+    side = table.shape[1]
+    places = (ab * np.float32(1 / _APART) + np.float32(_FARTHEST / _APART)).clip(0, side - 1)
+    places[..., 1] += side * np.rint(luma)
+    found: FloatArray = cv2.remap(table, places, None, cv2.INTER_LINEAR)
+    return found
+
+
+@cache
+def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
+    """Return by how many of 256 levels a color changes Y' of gray, and its Cb and Cr.
+
+    The rows are those of b for each value of Y', one value below the other, the columns those of a.
+    """
+    fine = Layout(1, 1, 16, full, matrix)
+    steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
+    lightness = torch.from_numpy(_luma_table(8, Layout(1, 1, 8, full, matrix).luma_scale))
+    light, b, a = torch.meshgrid(lightness, steps, steps, indexing="ij")
+    rgb = lab_to_rgb_in_gamut(torch.stack([part.flatten(0, 1) for part in (light, a, b)]))
+    planes = from_rgb(np.moveaxis(rgb.numpy(), 0, -1), fine)
+    found = np.stack(planes, axis=-1).reshape(256, len(steps), len(steps), 3).astype(np.float32) / 256
+    gray = len(steps) // 2
+    changes = (found - found[:, gray : gray + 1, gray : gray + 1]).reshape(-1, len(steps), 3)
+    return np.ascontiguousarray(changes[..., 0]), np.ascontiguousarray(changes[..., 1:])
+
+
+def _reduced(values: FloatArray, layout: Layout) -> FloatArray:
     """Subsample chroma; horizontally, samples are centered at the left one of two pixels, as in MPEG."""
-    half, quarter = np.float32(0.5), np.float32(0.25)
-    reduced = chroma
-    if layout.down == 2:
-        reduced = half * (reduced[::2] + reduced[1::2])
-    if layout.across == 2:
-        wide = np.pad(reduced, ((0, 0), (1, 0)), mode="edge")
-        reduced = quarter * (wide[:, :-1:2] + wide[:, 2::2]) + half * wide[:, 1::2]
-    return reduced
+    if (layout.across, layout.down) == (1, 1):
+        return values
+    across = np.array([0.25, 0.5, 0.25] if layout.across == 2 else [1], np.float32)
+    down = np.array([0.5, 0.5] if layout.down == 2 else [1], np.float32)
+    smooth = cv2.sepFilter2D(values, -1, across, down, anchor=(-1, 0), borderType=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(smooth[:: layout.down, :: layout.across])

@@ -7,25 +7,27 @@ import shutil
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+import cv2
 import torch
 from torch import Tensor
 
 from colorzoo.guidance.frame import FrameSetting, Rectangle
-from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.full_size import shrink_lightness, working_size
-from colorzoo.inference.inside import Surroundings, crop_map, find_inside
+from colorzoo.inference.inside import crop_map, find_inside
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import write_whole
 from colorzoo.video.colorer import FrameColorer
-from colorzoo.video.exposure import ExposureHold
+from colorzoo.video.exposure import ExposureHold, exposed
 from colorzoo.video.frames import FrameSource, VideoError, VideoFrame
 from colorzoo.video.shots import ShotDetector
-from colorzoo.video.steady import ColorStabilizer
+from colorzoo.video.steady import SteadyColors
 
 _WAITING_BYTES = 2**28  # of frames that wait for the colors of later ones
+_MOST_WAITING = 72
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def color_video(
         colorer: Colors single frames.
         parts: Finished shots of earlier runs are reused.
         out: The result, written completely or not at all.
-        steady: 0 colors each frame independently, 1 holds the colors of everything that stays visible.
+        steady: 0 colors each frame alone; else see `SteadyColors`.
         size: Shorter side at which the network sees a frame.
         border: The part of the frames that is colored, found once for each shot.
         tick: Called after each frame.
@@ -206,7 +208,7 @@ class _OpenShot:
     ) -> None:
         self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
         self._waiting: deque[VideoFrame] = deque()
-        self._stabilizer = ColorStabilizer(steady)
+        self._colors = SteadyColors(steady)
         self._exposure = ExposureHold()
         self._writer = source.part(parts.part(first, source.extension))
         self._first, self._count = first, 0
@@ -218,13 +220,30 @@ class _OpenShot:
         """Color a frame; it is written when enough later frames are known."""
         lightness = self._seen(frame)
         if self._count == 0:
-            self._stabilizer = ColorStabilizer(self._steady, *_look_ahead(lightness.numel()))
-        height, width = lightness.shape[-2:]
-        small = self._exposure.hold(shrink_lightness(lightness, working_size(height, width, self._size)))
-        is_key = self._colorer.is_key(frame, small)
+            window = _window(lightness.numel())
+            self._colors = SteadyColors(self._steady, window, every=self._colorer.needs_every_frame)
+        small = _small_copy(lightness, self._working_size(lightness))
+        factor = self._exposure.factor(small)
         self._waiting.append(frame)
         self._count += 1
-        self._write(self._stabilizer.add(small, self._colorer.color(frame, small), fixed=is_key))
+        self._write(
+            self._colors.add(
+                exposed(small, factor),
+                partial(self._ask, frame, factor),
+                fixed=self._colorer.is_key(frame, small),
+                whole=frame.state == "whole",
+            )
+        )
+
+    def _ask(self, frame: VideoFrame, factor: float) -> Tensor:
+        """Return the colors ``(1, 2, h, w)`` that the model gives a frame."""
+        lightness = self._seen(frame)
+        small = shrink_lightness(lightness, self._working_size(lightness))
+        return self._colorer.color(frame, exposed(small, factor))
+
+    def _working_size(self, lightness: Tensor) -> tuple[int, int]:
+        height, width = lightness.shape[-2:]
+        return working_size(height, width, self._size)
 
     def _seen(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of a frame within the border of its shot."""
@@ -236,7 +255,7 @@ class _OpenShot:
 
     def finish(self) -> Shot:
         """Write the remaining frames and note that the shot is finished."""
-        self._write(self._stabilizer.flush())
+        self._write(self._colors.flush())
         self._writer.close()
         shot = Shot(self._first, self._count)
         self._parts.finish(shot)
@@ -244,14 +263,15 @@ class _OpenShot:
 
     def _write(self, colors: list[Tensor]) -> None:
         for ab in colors:
-            frame = self._waiting.popleft()
-            whole = frame.picture.lightness()[0, 0]
-            surroundings = None if self._inside is None else Surroundings(whole, self._inside)
-            lightness = whole if self._inside is None else crop_map(whole, self._inside)
-            self._writer.write(frame, ColoredPicture(ab[0], "", lightness, surroundings=surroundings).rgb)
+            self._writer.write(self._waiting.popleft(), ab[0], self._inside)
 
 
-def _look_ahead(pixels: int) -> tuple[int, int]:
-    """Return ``ahead`` and ``block`` of `ColorStabilizer` that fit into memory for frames of this size."""
-    waiting = max(6, min(36, _WAITING_BYTES // (3 * pixels)))
-    return waiting // 3, waiting - waiting // 3
+def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a copy of lightness ``(1, 1, H, W)`` for motion, in a fifth of the time."""
+    small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(small.reshape(1, 1, *size))
+
+
+def _window(pixels: int) -> int:
+    """Return how many frames of this size may wait for their colors."""
+    return max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))

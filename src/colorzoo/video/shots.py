@@ -20,7 +20,7 @@ class ShotDetector:
     """Detects the frames that start a shot; frames are passed in order."""
 
     def __init__(self) -> None:
-        self._last: NDArray[np.float32] | None = None
+        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None  # with its histograms
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
         """Return whether a frame starts a shot; the first one does.
@@ -29,15 +29,17 @@ class ShotDetector:
             gray: ``(H, W)``, of any size.
         """
         small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
-        last, self._last = self._last, small
-        if last is None:
+        histograms = _histograms(small)
+        before, self._last = self._last, (small, histograms)
+        if before is None:
             return True
-        return _change(last, small) > _MIN_CHANGE and _correlation(last, small) < _MAX_CORRELATION
+        last = before[0]
+        return _change(before[1], histograms) > _MIN_CHANGE and _correlation(last, small) < _MAX_CORRELATION
 
 
-def _change(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def _change(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Return the difference of the histograms, 0 to 1, as the mean of the quarters."""
-    return float(np.abs(_histograms(first) - _histograms(second)).sum(axis=1).mean() / 2)
+    return float(np.abs(first - second).sum(axis=1).mean() / 2)
 
 
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -1,13 +1,16 @@
-"""Temporal stabilization of colors within a shot: ab is averaged along the optical flow of the lightness.
+"""Colors of a shot: those of several of its frames, chosen once, and moved along the optical flow.
 
-Each frame's ab is blended with that of the previous frame, warped by the flow. The same is done backward from
-some frames ahead, and both results are averaged. Occluded places are left out: forward and backward flow must
-agree, and so must the lightness.
+The model colors only those frames from which nearly everything in the others can be reached. What they say of
+one thing is averaged, and the thing keeps that color for as long as it can be followed. Occluded places are
+left out: forward and backward flow must agree, and so must the lightness.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,11 +18,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.metrics.flow import warp
-
 _MAX_STRENGTH = 0.98  # the light may change within a shot
 _FLOW_ERROR = 2.0  # tolerated disagreement of forward and backward flow, in pixels
 _LIGHTNESS_ERROR = 16.0  # tolerated change of the lightness
+_EDGE = 0.5  # pixels by which what is seen may lie beyond the center of an outermost one
+_FINEST = 1  # level of the pyramid up to which motion is refined, half of the size
+_DOUBTFUL, _SURE = 0.3, 0.7  # trust up to which nothing is held, and from which all: noise wears nothing off
+_FEWEST_BETWEEN = 20  # frames to each colored one
+_UNREACHED = 0.1  # largest share of a frame that no colored frame reaches
+_FEW = 12  # frames, of which one is colored at first
+_PARTS = (0.0, 1.0)  # of more frames, at which two are
+_COARSE = 2  # pixels between those of the maps by which frames are chosen
+_FILLED = 8  # the same, of the maps by which places without a color get that of their surroundings
+_KNOWN = 0.05  # confidence below which such a color counts more
+_FIXED = 8.0  # frames that count as much as one that the user colored
+
+Array = NDArray[np.float32]
+Ask = Callable[[], Tensor]
+"""Returns the model's ab ``(1, 2, h, w)`` of a frame."""
 
 
 @dataclass(frozen=True)
@@ -27,77 +43,225 @@ class Motion:
     """Motion from a frame to an adjacent one.
 
     Attributes:
-        flow: ``(1, 2, h, w)`` in pixels.
-        trust: ``(1, 1, h, w)`` in [0, 1].
+        flow: ``(h, w, 2)`` in pixels, to the right and down.
+        trust: ``(h, w)`` in [0, 1].
     """
 
-    flow: Tensor
-    trust: Tensor
+    flow: Array
+    trust: Array
 
-    def blend(self, ab: Tensor, neighbor: Tensor, strength: float) -> Tensor:
-        """Return ab ``(1, 2, h, w)`` blended with the warped ab of the adjacent frame."""
-        return ab + strength * self.trust * (warp(neighbor, self.flow) - ab)
+    @property
+    def held(self) -> Array:
+        """Share ``(h, w)`` of its color that a place holds."""
+        share: Array = ((self.trust - np.float32(_DOUBTFUL)) * np.float32(1 / (_SURE - _DOUBTFUL))).clip(0, 1)
+        return share
+
+    def moved(self, values: Array) -> Array:
+        """Return values ``(h, w, 3)`` of the adjacent frame, moved to this one as far as they are trusted.
+
+        They may be larger than the flow.
+        """
+        size = (values.shape[1], values.shape[0])
+        flow, held = self.flow, self.held
+        if held.shape != values.shape[:2]:
+            scale = np.array([size[0] / held.shape[1], size[1] / held.shape[0]], np.float32)
+            flow = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * scale
+            held = cv2.resize(held, size, interpolation=cv2.INTER_LINEAR)
+        return _times(_sampled(values, flow), held)
+
+    def coarse(self) -> tuple[Array, Array]:
+        """Return flow and what is held at every `_COARSE`-th pixel."""
+        flow = np.ascontiguousarray(self.flow[::_COARSE, ::_COARSE]) / np.float32(_COARSE)
+        return flow, self.held[::_COARSE, ::_COARSE]
 
 
-class ColorStabilizer:
-    """Stabilizes the colors of one shot; frames are returned in order, with a delay.
+@dataclass
+class _Frame:
+    """A frame that waits for the end of its window.
+
+    Attributes:
+        gray: Lightness in 8 bits at half the size, by which motion is found.
+        size: Height and width of the colors.
+        ask: Asks the model.
+        is_whole: The frame could be decoded.
+        is_fixed: The user chose its colors.
+        to_previous: Motion to the frame before; None for the first one of a shot.
+        to_next: Motion to the frame after; None for the last one.
+        own: Colors ``(h, w, 2)`` that were asked for, or None.
+    """
+
+    gray: NDArray[np.uint8]
+    size: tuple[int, ...]
+    ask: Ask
+    is_whole: bool
+    is_fixed: bool
+    to_previous: Motion | None = None
+    to_next: Motion | None = None
+    own: Array | None = None
+
+
+class SteadyColors:
+    """Gives the frames of one shot their colors; they are passed in order and come back by windows.
+
+    Colors on the way are ``(h, w, 3)``: ab times its weight, and the weight.
 
     Args:
-        strength: 0 keeps the colors, 1 holds the colors of everything that stays visible.
-        ahead: Frames to look ahead.
-        block: Frames returned at once, after one backward pass.
+        strength: 0 asks for each frame and changes nothing; else the share of its color that a thing keeps
+            where a frame of its own opinion is colored, 1 for all.
+        window: Number of frames that are colored together.
+        every: Ask for every frame, in order, as for models that need the frame before.
     """
 
-    def __init__(self, strength: float, ahead: int = 12, block: int = 24) -> None:
-        self._strength = min(strength, _MAX_STRENGTH)
-        self._ahead, self._block = (ahead, block) if strength > 0 else (0, 1)
-        self._last: tuple[Tensor, Tensor] | None = None  # lightness, and ab after the forward pass
-        self._lightness: list[Tensor] = []
-        self._raw: list[Tensor] = []
-        self._forward: list[Tensor] = []
-        self._next: list[Motion | None] = []  # from each waiting frame to the next one
-        self._fixed: list[bool] = []
+    def __init__(self, strength: float, window: int = 72, *, every: bool = False) -> None:
+        self._strength, self._window, self._every = min(strength, _MAX_STRENGTH), window, every
+        self._frames: list[_Frame] = []
+        self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the frame before
 
-    def add(self, lightness: Tensor, ab: Tensor, *, fixed: bool = False) -> list[Tensor]:
-        """Add a frame and return the colors of finished frames.
+    def add(self, lightness: Tensor, ask: Ask, *, fixed: bool = False, whole: bool = True) -> list[Tensor]:
+        """Add a frame and return the colors ``(1, 2, h, w)`` of finished ones.
 
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
-            ab: ``(1, 2, h, w)`` in CIE units.
-            fixed: Keep these colors, which the user chose; adjacent frames are blended with them.
+            ask: Asks the model for its colors, if they are needed.
+            fixed: Keep the colors of this frame, which the user chose; other frames follow them.
+            whole: The frame could be decoded; others are not asked for.
         """
-        blended = ab
-        if self._strength > 0 and self._last is not None:
-            to_next, to_previous = estimate_motion(self._last[0], lightness)
-            blended = ab if fixed else to_previous.blend(ab, self._last[1], self._strength)
-            if self._next:
-                self._next[-1] = to_next
-        self._last = (lightness, blended)
-        self._raw.append(ab)
-        self._forward.append(blended)
-        self._next.append(None)
-        self._fixed.append(fixed)
-        return self._finish(self._block) if len(self._raw) >= self._block + self._ahead else []
+        if self._strength == 0:
+            return [ask()]
+        frame = _Frame(_halved(_gray(lightness)), tuple(lightness.shape[-2:]), ask, whole, fixed)
+        if self._frames:
+            before = self._frames[-1]
+            before.to_next, frame.to_previous = _motions(before.gray, frame.gray)
+        elif self._last is not None:
+            frame.to_previous = _motions(self._last[0], frame.gray)[1]
+        self._frames.append(frame)
+        if fixed or self._every:
+            _color(frame)
+        return self._finish() if len(self._frames) >= self._window else []
 
     def flush(self) -> list[Tensor]:
         """Return the colors of all waiting frames, at the end of a shot."""
-        rest = self._finish(len(self._raw))
+        rest = self._finish()
         self._last = None
         return rest
 
-    def _finish(self, count: int) -> list[Tensor]:
-        stable: list[Tensor] = []
-        following: Tensor | None = None
-        waiting = zip(self._raw, self._forward, self._next, self._fixed, strict=True)
-        for raw, forward, motion, fixed in reversed(list(waiting)):
-            backward = raw
-            if motion is not None and following is not None and not fixed:
-                backward = motion.blend(raw, following, self._strength)
-            stable.append((forward + backward) / 2)
-            following = backward
-        for kept in (self._raw, self._forward, self._next, self._fixed):
-            del kept[:count]
-        return stable[::-1][:count]
+    def _finish(self) -> list[Tensor]:
+        if not self._frames:
+            return []
+        _choose(self._frames, None if self._last is None else self._last[1][..., 2])
+        ahead = _colors_ahead(self._frames)
+        found = []
+        held = None if self._last is None else self._last[1]
+        for frame, later in zip(self._frames, ahead, strict=True):
+            held = self._held(frame, held, later)
+            if frame.is_fixed and frame.own is not None:
+                ab = np.ascontiguousarray(np.moveaxis(frame.own, -1, 0))
+            else:
+                ab = _filled(held)
+            found.append(torch.from_numpy(ab)[None])
+        assert held is not None
+        self._last = self._frames[-1].gray, held
+        self._frames = []
+        return found
+
+    def _held(self, frame: _Frame, before: Array | None, later: Array) -> Array:
+        """Return the colors of a frame: those of the one before, and where there are none the later ones."""
+        if frame.is_fixed and frame.own is not None:
+            return np.dstack([frame.own, np.ones_like(frame.own[..., :1])])
+        count = cv2.extractChannel(later, 2)
+        share = 1 / np.maximum(count, 1)
+        if before is None or frame.to_previous is None:
+            return _times(later, share)
+        moved = frame.to_previous.moved(before)
+        if frame.own is not None:
+            moved *= np.float32(self._strength)
+        return moved + _times(later, share * (1 - cv2.extractChannel(moved, 2)))
+
+
+def _color(frame: _Frame) -> None:
+    frame.own = np.ascontiguousarray(np.moveaxis(frame.ask()[0].numpy(), 0, -1))
+
+
+def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
+    """Return for each frame the mean colors of itself and of all later ones, as far as they reach."""
+    found = []
+    colors: Array | None = None
+    for frame in reversed(frames):
+        if colors is None or frame.to_next is None:
+            colors = np.zeros((*frame.size, 3), np.float32)
+        else:
+            colors = frame.to_next.moved(colors)
+        if frame.own is not None:
+            weight = np.float32(_FIXED if frame.is_fixed else 1.0)
+            colors = colors + weight * np.dstack([frame.own, np.ones_like(frame.own[..., :1])])
+        found.append(colors)
+    return found[::-1]
+
+
+def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
+    """Ask for the colors of frames until nearly all of each frame is reached by those of one of them.
+
+    Args:
+        frames: A window.
+        known: Confidence ``(h, w)`` in the colors of the frame before; None at the beginning of a shot.
+    """
+    shape = frames[0].gray[::_COARSE, ::_COARSE].shape
+    reached = [np.zeros(shape, np.float32) for _ in frames]
+    back = [None if frame.to_previous is None else frame.to_previous.coarse() for frame in frames]
+    forth = [None if frame.to_next is None else frame.to_next.coarse() for frame in frames]
+
+    def spread(start: Array, places: Iterator[int], motions: Sequence[tuple[Array, Array] | None]) -> None:
+        share = start
+        for place in places:
+            motion = motions[place]
+            assert motion is not None
+            share = _sampled(share, motion[0]) * motion[1]
+            reached[place] = np.maximum(reached[place], share)
+
+    def reach_from(place: int) -> None:
+        whole = np.ones(shape, np.float32)
+        reached[place] = whole
+        spread(whole, iter(range(place + 1, len(frames))), back)
+        spread(whole, iter(range(place - 1, -1, -1)), forth)
+
+    if known is not None:
+        small = cv2.resize(known, shape[::-1], interpolation=cv2.INTER_AREA)
+        spread(small, iter(range(len(frames))), back)
+    asked = [number for number, frame in enumerate(frames) if frame.own is not None]
+    for number in asked:
+        reach_from(number)
+    candidates = [number for number, frame in enumerate(frames) if frame.is_whole] or [0]
+    most = max(len(_PARTS), round(len(frames) / _FEWEST_BETWEEN))
+    if known is None and not asked:
+        parts = (0.5,) if len(frames) <= _FEW else _PARTS
+        for number in {candidates[int(part * (len(candidates) - 1))] for part in parts}:
+            _color(frames[number])
+            reach_from(number)
+    while sum(frame.own is not None for frame in frames) < most:
+        missing = [float(np.mean(reached[number] < 0.5)) for number in candidates]
+        worst = int(np.argmax(missing))
+        if missing[worst] <= _UNREACHED:
+            return
+        _color(frames[candidates[worst]])
+        reach_from(candidates[worst])
+
+
+def _filled(colors: Array) -> Array:
+    """Return ab ``(2, h, w)``; places of little confidence take the colors around them."""
+    a, b, weight = cv2.split(colors)
+    height, width = weight.shape
+    around = np.zeros((1, 1, 2), np.float32)
+    side = max(height, width)
+    while side >= _FILLED:
+        size = (max(1, width // side), max(1, height // side))
+        small = cv2.resize(colors, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], 3)
+        wide = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0], 2)
+        around = (small[..., :2] + _KNOWN * wide) / (small[..., 2:] + _KNOWN)
+        side //= 4
+    wide = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+    filled_a, filled_b = cv2.split(wide)
+    share = 1 / (weight + np.float32(_KNOWN))
+    return np.stack([(a + _KNOWN * filled_a) * share, (b + _KNOWN * filled_b) * share])
 
 
 def estimate_motion(first: Tensor, second: Tensor) -> tuple[Motion, Motion]:
@@ -107,31 +271,67 @@ def estimate_motion(first: Tensor, second: Tensor) -> tuple[Motion, Motion]:
         first: Lightness ``(1, 1, h, w)`` in [0, 100].
         second: Of the same size.
     """
-    grays = [_gray(lightness) for lightness in (first, second)]
-    forward, backward = _flow(grays[0], grays[1]), _flow(grays[1], grays[0])
+    return _motions(_gray(first), _gray(second))
+
+
+def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
+    forward, backward = _flow(first, second), _flow(second, first)
     return (
         Motion(forward, _trust(first, second, forward, backward)),
         Motion(backward, _trust(second, first, backward, forward)),
     )
 
 
-def _trust(lightness: Tensor, other: Tensor, flow: Tensor, reverse: Tensor) -> Tensor:
-    inside = (warp(torch.ones_like(lightness), flow) > 0.999).float()
-    flow_error = (flow + warp(reverse, flow)).square().sum(dim=1, keepdim=True)
-    lightness_error = (warp(other, flow) - lightness).square()
-    return inside * torch.exp(
-        -flow_error / (2 * _FLOW_ERROR**2) - lightness_error / (2 * _LIGHTNESS_ERROR**2)
-    )
+def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, reverse: Array) -> Array:
+    height, width = gray.shape
+    to_column, to_row = cv2.split(_grid(height, width) + flow)
+    back_x, back_y, there = cv2.split(_sampled(np.dstack([reverse, other]), flow))
+    x, y = cv2.split(flow)
+    flow_error = np.square(x + back_x) + np.square(y + back_y)
+    lightness_error = np.square((there - gray) * np.float32(1 / 2.55))
+    exponent = flow_error * np.float32(0.5 / _FLOW_ERROR**2)
+    exponent += lightness_error * np.float32(0.5 / _LIGHTNESS_ERROR**2)
+    inside = (to_column > -_EDGE) & (to_column < width - 1 + _EDGE)
+    inside &= (to_row > -_EDGE) & (to_row < height - 1 + _EDGE)
+    trust: Array = np.exp(-exponent) * inside
+    return trust
+
+
+def _times(values: Array, weight: Array) -> Array:
+    """Return values ``(h, w, 3)`` times weights ``(h, w)``."""
+    found: Array = cv2.multiply(values, cv2.merge([weight] * 3))
+    return found
+
+
+def _sampled(values: Array, flow: Array) -> Array:
+    """Return values ``(h, w[, C])`` at the places to which the flow points; its border goes on outside."""
+    places = _grid(*flow.shape[:2]) + flow
+    found: Array = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found
+
+
+@cache
+def _grid(height: int, width: int) -> Array:
+    rows, columns = np.indices((height, width), np.float32)
+    return np.dstack([columns, rows])
 
 
 def _gray(lightness: Tensor) -> NDArray[np.uint8]:
     return (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
 
 
-def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Tensor:
-    """Return the flow ``(1, 2, h, w)`` by dense inverse search (Kroeger et al. 2016)."""
+def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = gray.shape
+    size = (max(1, width // 2), max(1, height // 2))
+    found: NDArray[np.uint8] = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    return found.reshape(size[::-1])
+
+
+def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
+    """Return the flow ``(h, w, 2)`` by dense inverse search (Kroeger et al. 2016)."""
     if min(first.shape) < 16:  # smaller than its patches
-        return torch.zeros(1, 2, *first.shape)
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    found = search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
-    return torch.from_numpy(found).permute(2, 0, 1)[None]
+        return np.zeros((*first.shape, 2), np.float32)
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    search.setFinestScale(_FINEST)
+    found: Array = search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
+    return found
