@@ -19,7 +19,6 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.pictures.read import read_picture
@@ -58,10 +57,10 @@ def album(tmp_path) -> Path:
 @pytest.fixture
 def colored(tmp_path, monkeypatch):
     """Return a function that counts the pictures colored by all processes since its last call."""
-    diary, run_job = tmp_path / "colored.txt", Colorizer.run
+    diary, answer = tmp_path / "colored.txt", file.answer
 
-    def noted(self, job, memory):
-        result = run_job(self, job, memory)
+    def noted(job):
+        result = answer(job)
         with diary.open("a") as stream:
             stream.write(f"{os.getpid()}\n")
         return result
@@ -71,7 +70,7 @@ def colored(tmp_path, monkeypatch):
         diary.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(Colorizer, "run", noted)
+    monkeypatch.setattr(file, "answer", noted)
     return count
 
 

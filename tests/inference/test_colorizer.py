@@ -293,6 +293,7 @@ def test_a_lower_temperature_is_more_colorful() -> None:
     gray = np.random.default_rng(0).integers(0, 255, (40, 48), dtype=np.uint8)
     chroma = []
     for temperature in (1.0, 0.1):
+        torch.manual_seed(0)
         colorizer = Colorizer("zhang2016", weights=None, temperature=temperature, allow_untrained=True)
         colorizer.model.network.class_head.weight.data.mul_(30)  # as sure of itself as a trained one
         colored = colorizer.colorize(read_picture(gray))

@@ -108,7 +108,7 @@ CAUGHT_BY_COLORS = {
         (
             "plan-own-colors-with-points",
             "_run(job, None, hinted=False)",
-            "_predicted(job, job.recipe.points)",
+            "_run(job, _points(job, job.recipe.points))",
         ),
         ("plan-no-point-in-an-area", "inside = _points_inside(job, filled)", "inside = list[PointHint]()"),
         (

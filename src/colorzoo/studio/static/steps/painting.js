@@ -114,4 +114,4 @@ function checkPaint(stroke, name) {
   if (stroke.layer !== undefined && !(Number.isInteger(stroke.layer) && stroke.layer > 0)) throw invalid(`${name}.layer must be a whole number from 1, got ${JSON.stringify(stroke.layer)}`);
 }
 
-export { Painting, checkPaint, coatsOf };
+export { Painting, checkPaint };
