@@ -143,6 +143,14 @@ def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) ->
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
 
+def test_h264_keeps_the_lightness_to_less_than_half_a_level(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", SCENES, codec="ffv1")
+    out = tmp_path / "out.mp4"
+    convert(source, out, StubColorer(0))
+    pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
+    assert np.mean([np.abs(was.astype(int) - now).mean() for was, now in pairs]) < 0.4
+
+
 def test_odd_sides_stay(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", [s[:45, :63] for s in SCENES], codec="ffv1")
     out = tmp_path / "out.mp4"

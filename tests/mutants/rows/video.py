@@ -118,6 +118,9 @@ TESTS = {
     },
     **{module: (f"video/test_video_{module}.py",) for module in ROWS},
     "encoding": ("video/test_video_file.py",),
+    "encoding-crf-h264": (
+        "video/test_video_file.py::test_h264_keeps_the_lightness_to_less_than_half_a_level",
+    ),
     "planes-full-range": ("video/test_video_file.py::test_depth_tags_and_every_lightness_sample_stay",),
     "frames": ("video/test_video_file.py::test_a_note_lists_five_broken_frames",),
     "colorer": ("video/test_video_colorer.py::test_a_key_frame_has_the_shape_of_its_frame_to_two_percent",),
