@@ -58,24 +58,15 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
     const point = pad.selectedPoint();
     change(pad.ui, { ab, lightness });
     const patch = { ab: reduceChroma(target.lightness, ab), hex: labHex(target.lightness, ab), byHex: false, untouched: false, wanted };
-    applyChange(pad, changePoint(pad.doc, point.id, patch), done, t("color"), isFirstColor(point.id));
+    pad.applyChange(changePoint(pad.doc, point.id, patch), done, t("color"), isFirstColor(point.id));
   } else {
     change(pad.ui, { ab, lightness });
     const color = labHex(lightness, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
-    applyChange(pad, { ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("color"));
+    pad.applyChange({ ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("color"));
   }
   if (done) addRecentColor(pad, lightness, ab);
-}
-
-/**
- * Preview a changed document, or commit it once it is done.
- * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {import("./document.js").Joins} [joins]
- */
-function applyChange(pad, doc, done, label, joins) {
-  if (done) pad.edit(doc, label, joins);
-  else pad.preview(doc);
 }
 
 /** @param {number} id @returns {import("./document.js").Joins} whether the last step added this point, which had no color yet: both are one step */
@@ -174,7 +165,7 @@ function movePoint(pad, id, x, y, done) {
   const [left, top] = [point.x + dx, point.y + dy];
   const ab = point.untouched ? shownAb(pad, left, top) : point.ab;
   const color = point.byHex ? {} : { ab, hex: labHex(pad.lightnessAround(left, top), ab) };
-  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ...color }), done, t("move point"));
+  pad.applyChange(changePoint(pad.doc, id, { x: left, y: top, ...color }), done, t("move point"));
 }
 
 function deletePoint(pad, id) {
@@ -225,7 +216,7 @@ function setReach(pad, reach, done) {
   if (point?.locked) return;
   pad.set({ reach });
   if (!point) return;
-  applyChange(pad, changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
+  pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
 }
 
 /**
@@ -242,7 +233,7 @@ function startSmall(pad, id, reach) {
 function setStrength(pad, strength, done) {
   const point = pad.selectedPoint();
   if (!point || point.locked) return;
-  applyChange(pad, changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("point’s strength"));
+  pad.applyChange(changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("point’s strength"));
 }
 
 /** Set the selected point or regions, or the next point, to gray. */

@@ -192,6 +192,15 @@ class Pad {
     this.commit(label, joins);
   }
 
+  /**
+   * Preview a changed document, or commit it once it is done.
+   * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {import("./document.js").Joins} [joins]
+   */
+  applyChange(doc, done, label, joins) {
+    if (done) this.edit(doc, label, joins);
+    else this.preview(doc);
+  }
+
   cancel() {
     const had = this.#history.before !== null;
     this.#history.cancel();

@@ -80,11 +80,7 @@ function layersOfPaint(pad) {
       edge: { value: softness, most: 100, text: t("{n} % soft", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
       above: index + 1 < coats.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
       pick: () => pickCoat(pad, index),
-      change: (patch, label, done) => {
-        const doc = { ...pad.doc, paint: withCoat(pad.doc.paint, index, patch) };
-        if (done) pad.edit(doc, label);
-        else pad.preview(doc);
-      },
+      change: (patch, label, done) => pad.applyChange({ ...pad.doc, paint: withCoat(pad.doc.paint, index, patch) }, done, label),
       move: (to) => {
         pad.set({ coat: to });
         pad.edit({ ...pad.doc, paint: withMovedCoat(pad.doc.paint, index, to) }, t("move a layer"));

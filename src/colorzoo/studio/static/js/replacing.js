@@ -3,9 +3,9 @@
 import { rgbToAb, rgbToHex } from "./color.js";
 import { h, show, t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
+import { OVERLAYS } from "../steps/overlays.js";
 import { LEAST_CHROMA } from "../steps/replacing.js";
 
-const USUAL_HUES = { range: 20, fade: 20 }; // degrees
 const MOST_HUES = 90;
 
 /** @returns {{replacement: import("../steps/replacing.js").Replacement, index: number} | null} the selected one, while the tool is in use */
@@ -25,7 +25,7 @@ function replaceColorAt(pad, [x, y]) {
   }
   const hex = rgbToHex(rgb);
   pad.set({ replacing: pad.doc.replacements.length });
-  pad.edit({ ...pad.doc, replacements: [...pad.doc.replacements, { old: hex, new: hex, ...USUAL_HUES }] }, t("replace a color"));
+  pad.edit({ ...pad.doc, replacements: [...pad.doc.replacements, { old: hex, new: hex, ...OVERLAYS.replacements.usual }] }, t("replace a color"));
   pad.announce(t("{hex} will be replaced. Choose the color in its place.", { hex }));
 }
 
@@ -33,10 +33,14 @@ function replaceColorAt(pad, [x, y]) {
 function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
-  const doc = { ...pad.doc, replacements: pad.doc.replacements.with(picked.index, { ...picked.replacement, ...change }) };
   // its first new color is one step with it: undone, no rule stays that changes nothing
-  if (done) pad.edit(doc, t("replaced color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
-  else pad.preview(doc);
+  setReplacement(pad, picked.index, change, done, t("replaced color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
+}
+
+/** @param {Partial<import("../steps/replacing.js").Replacement>} change @param {import("./document.js").Joins} [joins] */
+function setReplacement(pad, index, change, done, label, joins) {
+  const { replacements } = pad.doc;
+  pad.applyChange({ ...pad.doc, replacements: replacements.with(index, { ...replacements[index], ...change }) }, done, label, joins);
 }
 
 const changesNothing = (replacement) => replacement?.old === replacement?.new;
@@ -75,11 +79,7 @@ function layersOfReplacements(pad) {
       swatches: [old, wanted], picked: picked?.index === index, hidden, opacity, edge: null,
       above: index + 1 < replacements.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
       pick: () => pick(index),
-      change: (patch, label, done) => {
-        const doc = { ...pad.doc, replacements: pad.doc.replacements.with(index, { ...pad.doc.replacements[index], ...patch }) };
-        if (done) pad.edit(doc, label);
-        else pad.preview(doc);
-      },
+      change: (patch, label, done) => setReplacement(pad, index, patch, done, label),
       move: (to) => {
         pick(to);
         pad.edit({ ...pad.doc, replacements: replacements.with(index, replacements[to]).with(to, replacement) }, t("move a layer"));

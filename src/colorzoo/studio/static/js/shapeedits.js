@@ -267,9 +267,7 @@ function initialAreaColor(pad, area) {
 }
 
 function changeArea(pad, index, area, label, done = true) {
-  const doc = { ...pad.doc, areas: pad.doc.areas.with(index, area) };
-  if (done) pad.edit(doc, label);
-  else pad.preview(doc);
+  pad.applyChange({ ...pad.doc, areas: pad.doc.areas.with(index, area) }, done, label);
 }
 
 async function setAreaAction(pad, index, action) {

@@ -16,7 +16,7 @@ class Painting {
   constructor(strokes, whole, size, strength) {
     this.scale = [whole[0] / size[0], whole[1] / size[1]];
     this.strength = strength;
-    this.coats = coatsOf(strokes).map((coat) => coatOf(coat, Math.max(...this.scale)));
+    this.coats = coatsOf(strokes).map((coat) => coatOf(coat, this.scale, size[1]));
     this.squared = new Float32Array(size[1]);
     this.bare = new Float32Array(size[1]);
   }
@@ -28,10 +28,10 @@ class Painting {
     for (const { brushes, opacity, table } of this.coats) {
       const there = brushes.filter(({ top, bottom }) => place >= top && place <= bottom);
       if (!there.length) continue;
-      const first = Math.max(0, Math.floor(Math.min(...there.map(({ left }) => left)) / this.scale[1] - 0.5));
-      const last = Math.min(a.length - 1, Math.ceil(Math.max(...there.map(({ right }) => right)) / this.scale[1]));
+      const first = Math.min(...there.map((brush) => brush.first));
+      const last = Math.max(...there.map((brush) => brush.last));
       this.bare.fill(1, first, last + 1);
-      for (const brush of there) this.#cover(brush, place, a.length);
+      for (const brush of there) this.#cover(brush, place);
       for (let x = first; x <= last; x += 1) {
         if (this.bare[x] === 1) continue;
         const share = opacity * (1 - this.bare[x]);
@@ -42,12 +42,10 @@ class Painting {
     }
   }
 
-  /** Take from what is bare in a row what a brush covers. @param {ReturnType<typeof brushOf>} brush @param {number} place @param {number} width */
-  #cover(brush, place, width) {
-    const first = Math.max(0, Math.floor(brush.left / this.scale[1] - 0.5));
-    const last = Math.min(width - 1, Math.ceil(brush.right / this.scale[1]));
-    this.#measure(brush, place, first, last);
-    for (let x = first; x <= last; x += 1) {
+  /** Take from what is bare in a row what a brush covers. @param {ReturnType<typeof brushOf>} brush @param {number} place */
+  #cover(brush, place) {
+    this.#measure(brush, place);
+    for (let x = brush.first; x <= brush.last; x += 1) {
       if (this.squared[x] >= brush.outer * brush.outer) continue;
       const near = Math.min(1, (brush.outer - Math.sqrt(this.squared[x])) / (brush.outer - brush.inner));
       this.bare[x] *= 1 - near * near * (3 - 2 * near);
@@ -55,7 +53,7 @@ class Painting {
   }
 
   /** Measure the squared distance of pixels of a row from the path of a brush. */
-  #measure({ path, outer }, place, first, last) {
+  #measure({ path, outer, first, last }, place) {
     const { squared } = this;
     squared.fill(Infinity, first, last + 1);
     for (let i = 0; i + 1 < path.length; i += 1) {
@@ -84,22 +82,24 @@ function coatsOf(strokes) {
   return coats;
 }
 
-/** @param {PaintStroke[]} strokes @param {number} pixel pixels of the photo in one of the copy */
-function coatOf(strokes, pixel) {
+/** @param {PaintStroke[]} strokes @param {number[]} scale pixels of the photo in one of the copy, down and across @param {number} width of the copy */
+function coatOf(strokes, scale, width) {
   const { color, opacity } = { ...CONSTANTS.painting, ...strokes[0] };
-  return { brushes: strokes.map((stroke) => brushOf(stroke, pixel)), opacity, table: color ? shadedTableOf(color) : null };
+  return { brushes: strokes.map((stroke) => brushOf(stroke, scale, width)), opacity, table: color ? shadedTableOf(color) : null };
 }
 
-/** @param {PaintStroke} stroke @param {number} pixel pixels of the photo in one of the copy */
-function brushOf(stroke, pixel) {
+/** @param {PaintStroke} stroke @param {number[]} scale @param {number} width see coatOf */
+function brushOf(stroke, scale, width) {
   const { path, size, hardness } = { ...CONSTANTS.painting, ...stroke };
+  const pixel = Math.max(...scale);
   const radius = size / 2;
   const inner = Math.min(hardness * radius, radius - pixel / 2);
   const outer = Math.max(radius, inner + pixel); // a hard brush fades over one pixel
   const [xs, ys] = [0, 1].map((axis) => path.map((corner) => corner[axis]));
   return {
     path: path.length > 1 ? path : [path[0], path[0]], inner, outer,
-    left: Math.min(...xs) - outer, right: Math.max(...xs) + outer, top: Math.min(...ys) - outer, bottom: Math.max(...ys) + outer,
+    top: Math.min(...ys) - outer, bottom: Math.max(...ys) + outer,
+    first: Math.max(0, Math.floor((Math.min(...xs) - outer) / scale[1] - 0.5)), last: Math.min(width - 1, Math.ceil((Math.max(...xs) + outer) / scale[1])),
   };
 }
 
