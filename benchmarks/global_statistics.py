@@ -16,10 +16,11 @@ from torch import Tensor
 
 from benchmarks._common import Options, Row, SkippedError, color_as_shipped, photos, where
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.evaluation.statistics import bootstrap_weights
+from colorzoo.evaluation.statistics import bootstrap_weights, estimate
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, statistics_of
 from colorzoo.metrics import psnr_8bit
+from colorzoo.metrics.outputs import mean_of_moments
 from colorzoo.model import ColoringModel
 
 MODELS = ("colorzoo2026", "zhang2017_global_small")
@@ -38,9 +39,9 @@ def run(options: Options) -> list[Row]:
         for kind in ("histogram", "saturation"):
             score = statistics.fmean(found[kind])
             gains = np.subtract(found[kind], found["nothing"])
-            resampled = bootstrap_weights(len(gains), 2000, seed=0) @ gains / len(gains)
-            low, high = np.percentile(resampled, (2.5, 97.5))
-            place = f"95 % {low:.2f} to {high:.2f}; {len(gains)} photos, {where()}"
+            moments = np.stack([gains, np.zeros_like(gains), np.ones_like(gains)], axis=1)
+            gain = estimate(moments, mean_of_moments, bootstrap_weights(len(gains), 2000, seed=0))
+            place = f"95 % {gain.low:.2f} to {gain.high:.2f}; {len(gains)} photos, {where()}"
             claim = f"PSNR in dB of {name} with the {kind}, over nothing given"
             rows.append(Row(claim, score, alone, score - alone, 0.3, "higher", place))
     return rows

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.video.encoding import choose_encoding
-from colorzoo.video.exposure import ExposureHold
+from colorzoo.video.exposure import ExposureHold, exposed
 from colorzoo.video.file import VideoFile
 from colorzoo.video.run import PartsFolder, color_video
 from tiny_video import StubColorer, lightness_planes, scene, write_video
@@ -36,7 +36,7 @@ def steps(frames: list[Tensor]) -> float:
 
 def held(frames: list[Tensor]) -> list[Tensor]:
     exposure = ExposureHold()
-    return [exposure.hold(frame) for frame in frames]
+    return [exposed(frame, exposure.factor(frame)) for frame in frames]
 
 
 def held_second(first: Tensor, second: Tensor) -> Tensor:

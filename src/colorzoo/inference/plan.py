@@ -25,7 +25,7 @@ from colorzoo.guidance import Area, Exemplar, Guidance, PointHint, Points, Recip
 from colorzoo.inference.graph import Node, given, node
 from colorzoo.inference.job import Job
 from colorzoo.inference.network import EditState
-from colorzoo.inference.steps.area_masks import DrawnArea, draw_areas
+from colorzoo.inference.steps.area_masks import DrawnArea, draw_areas, set_opacities
 from colorzoo.inference.steps.areas import (
     box_things,
     fill_areas,
@@ -207,16 +207,13 @@ def _with_areas(job: Job, colors: Node[Colors]) -> Node[Colors]:
     if filled:
         drawn = _drawn(job, filled)
         inside = _points_inside(job, filled)
-        opaque = tuple(
-            replace(area, opacity=1.0) for area in filled
-        )  # else each opacity would run the network
         extent = extent_of(job, inside) if inside else _NOTHING
         colors = node(
             fill_areas,
             colors,
             lightness,
             drawn,
-            _seeded(job, _drawn(job, opaque)),
+            _seeded(job, _masks(job, filled)),  # the network colors them opaque
             extent,
             strengths=tuple(hint.strength for hint in inside),
         )
@@ -234,9 +231,16 @@ def _areas(job: Job, *actions: str) -> tuple[Area, ...]:
     return tuple(area for area in job.recipe.areas if area.action in actions)
 
 
+def _masks(job: Job, areas: tuple[Area, ...]) -> Node[tuple[DrawnArea, ...]]:
+    """Return areas as soft masks, each opaque: another opacity draws none again."""
+    opaque = tuple(replace(area, opacity=1.0) for area in areas)
+    return node(draw_areas, job.part.node, areas=opaque, picture_size=job.part.size)
+
+
 def _drawn(job: Job, areas: tuple[Area, ...]) -> Node[tuple[DrawnArea, ...]]:
-    """Return areas as soft masks."""
-    return node(draw_areas, job.part.node, areas=areas, picture_size=job.part.size)
+    """Return areas as soft masks with their opacities."""
+    masks, opacities = _masks(job, areas), tuple(area.opacity for area in areas)
+    return node(set_opacities, masks, opacities=opacities) if min(opacities) < 1 else masks
 
 
 def _points_inside(job: Job, filled: tuple[Area, ...]) -> list[PointHint]:

@@ -21,16 +21,12 @@ class ExposureHold:
     def __init__(self) -> None:
         self._last: Tensor | None = None  # the frame before, small and with its exposure held
 
-    def hold(self, lightness: Tensor) -> Tensor:
-        """Return the lightness of a frame at the exposure of the frames before.
+    def factor(self, lightness: Tensor) -> float:
+        """Return the factor on the light by which a frame gets the exposure of the frames before.
 
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
         """
-        return exposed(lightness, self.factor(lightness))
-
-    def factor(self, lightness: Tensor) -> float:
-        """Return the factor on the light by which a frame gets the exposure of the frames before."""
         height, width = lightness.shape[-2:]
         scale = min(1.0, _SIDE / min(height, width))
         size = (max(1, round(height * scale)), max(1, round(width * scale)))

@@ -7,7 +7,7 @@ left out: forward and backward flow must agree, and so must the lightness.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -210,7 +210,7 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
     back = [None if frame.to_previous is None else frame.to_previous.coarse() for frame in frames]
     forth = [None if frame.to_next is None else frame.to_next.coarse() for frame in frames]
 
-    def spread(start: Array, places: Iterator[int], motions: Sequence[tuple[Array, Array] | None]) -> None:
+    def spread(start: Array, places: Iterable[int], motions: Sequence[tuple[Array, Array] | None]) -> None:
         share = start
         for place in places:
             motion = motions[place]
@@ -221,12 +221,12 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
     def reach_from(place: int) -> None:
         whole = np.ones(shape, np.float32)
         reached[place] = whole
-        spread(whole, iter(range(place + 1, len(frames))), back)
-        spread(whole, iter(range(place - 1, -1, -1)), forth)
+        spread(whole, range(place + 1, len(frames)), back)
+        spread(whole, range(place - 1, -1, -1), forth)
 
     if known is not None:
         small = cv2.resize(known, shape[::-1], interpolation=cv2.INTER_AREA)
-        spread(small, iter(range(len(frames))), back)
+        spread(small, range(len(frames)), back)
     asked = [number for number, frame in enumerate(frames) if frame.own is not None]
     for number in asked:
         reach_from(number)

@@ -318,8 +318,8 @@ CAUGHT_BY_LAYERS = (
     (
         PLAN,
         "layers-opacity-runs-the-network",
-        "_drawn(job, opaque)",
-        "drawn",
+        "_seeded(job, _masks(job, filled))",
+        "_seeded(job, drawn)",
         f"{SHOWN}::test_another_opacity_runs_no_network",
     ),
     (
@@ -353,22 +353,22 @@ CAUGHT_BY_LAYERS = (
     (
         PAINTING,
         "layers-strokes-apart",
-        "number if each.layer is None else -each.layer",
+        "number if stroke.layer is None else -stroke.layer",
         "number",
         f"{SHOWN}::test_strokes_of_a_layer_are_one_coat",
     ),
     (
         PAINTING,
         "layers-all-strokes-one-coat",
-        "number if each.layer is None else -each.layer",
-        "0 if each.layer is None else -each.layer",
+        "number if stroke.layer is None else -stroke.layer",
+        "0 if stroke.layer is None else -stroke.layer",
         f"{SHOWN}::test_strokes_of_a_layer_are_one_coat",
     ),
     (
         PAINTING,
         "layers-coats-of-any-color",
-        "-each.layer, each.color)",
-        "-each.layer, 0)",
+        "-stroke.layer), stroke.color",
+        "-stroke.layer), None",
         f"{SHOWN}::test_other_colors_end_a_coat",
     ),
 )

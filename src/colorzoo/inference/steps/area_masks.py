@@ -10,7 +10,7 @@ import base64
 import binascii
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -147,6 +147,14 @@ def draw_areas(
             matte = feather(matte.at(lightness[0, 0]), cells)
         drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
     return tuple(drawn)
+
+
+def set_opacities(drawn: Sequence[DrawnArea], *, opacities: Sequence[float]) -> tuple[DrawnArea, ...]:
+    """Set the opacity of each area, which does not change its mask."""
+    return tuple(
+        replace(each, area=replace(each.area, opacity=opacity))
+        for each, opacity in zip(drawn, opacities, strict=True)
+    )
 
 
 def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -> Map:

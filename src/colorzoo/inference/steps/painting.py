@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from operator import itemgetter
 
 import numpy as np
 import torch
@@ -61,10 +60,12 @@ class Painting:
 
 def _coats(strokes: Sequence[PaintStroke]) -> Iterator[tuple[PaintStroke, ...]]:
     """Yield the strokes that are laid as one: those of a layer that follow each other, or one alone."""
-    keys = (
-        (number if each.layer is None else -each.layer, each.color) for number, each in enumerate(strokes)
-    )
-    for _, run in groupby(zip(keys, strokes, strict=True), key=itemgetter(0)):
+
+    def coat(numbered: tuple[int, PaintStroke]) -> tuple[int, str | None]:
+        number, stroke = numbered
+        return (number if stroke.layer is None else -stroke.layer), stroke.color
+
+    for _, run in groupby(enumerate(strokes), coat):
         yield tuple(stroke for _, stroke in run)
 
 
