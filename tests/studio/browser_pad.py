@@ -142,6 +142,12 @@ class BrowserPad:
         self.wait("ready")
         self.drawn()
 
+    def wait_for_variants(self) -> None:
+        """Wait for all tiles of *Other colors*: the button is enabled until the first one is asked for."""
+        self.page.wait_for_selector("[data-role=variant]")
+        self.page.wait_for_selector("[data-action=variants]:enabled")
+        self.settle()
+
     def drawn(self) -> None:
         """Wait until the page shows what was done last: it draws in its next frame."""
         self.page.evaluate(_NEXT_FRAME)

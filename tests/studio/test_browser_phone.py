@@ -81,8 +81,7 @@ def test_other_colors_on_a_phone_are_all_in_view(phone: BrowserPad, photo: Path)
     phone.page.wait_for_selector("[data-role=suggestion]")
     phone.settle()
     phone.page.tap("[data-action=variants]")
-    phone.page.wait_for_selector("[data-action=variants]:enabled")
-    phone.settle()
+    phone.wait_for_variants()
     panel = phone.page.locator(".cz-panel").bounding_box()
     tiles = [tile.bounding_box() for tile in phone.page.locator("[data-role=variant]").all()]
     assert len(tiles) > 3

@@ -34,9 +34,7 @@ def pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
 
 def ask(pad: BrowserPad) -> list[Any]:
     pad.page.click("[data-action=variants]")
-    pad.page.wait_for_selector("[data-role=variant]")
-    pad.page.wait_for_selector("[data-action=variants]:enabled")
-    pad.settle()
+    pad.wait_for_variants()
     tiles: list[Any] = pad.page.query_selector_all("[data-role=variant]")
     box = tiles[-1].bounding_box()
     assert box["y"] + box["height"] <= pad.page.viewport_size["height"]  # nobody has to scroll to see them
