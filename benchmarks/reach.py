@@ -29,7 +29,8 @@ from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
 from colorzoo.inference.job import Part
-from colorzoo.inference.selection import features_of, select_at
+from colorzoo.inference.selection import see_things, select_at
+from colorzoo.networks.thing_network import SeenThings
 
 FOLDER = Path("data/coco_sample")
 PICTURES, CLICKS = 92, 4
@@ -56,9 +57,9 @@ def run(options: Options) -> list[Row]:
     ):
         lab = rgb_to_lab(rgb[None])
         base = colorizer.predict(lab[:, :1], Guidance()).to_ab()
-        features = features_of(colorizer.model, lab[:, :1])
+        seen = see_things(lab[:, :1])
         for click in draw_clicks(lab[0], segments, seed):
-            for way, ab in answers(colorizer, lab[:, :1], features, click).items():
+            for way, ab in answers(colorizer, lab[:, :1], seen, click).items():
                 change = (ab - base)[0].norm(dim=0)[click.outside].mean()
                 error = (ab - lab[:, 1:])[0].norm(dim=0)[click.inside].mean()
                 found.setdefault(way, []).append((float(change), float(error)))
@@ -110,9 +111,7 @@ def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator
             yield Click(hint, torch.from_numpy(inside), outside)
 
 
-def answers(
-    colorizer: Colorizer, lightness: Tensor, features: Tensor | None, click: Click
-) -> dict[str, Tensor]:
+def answers(colorizer: Colorizer, lightness: Tensor, seen: SeenThings, click: Click) -> dict[str, Tensor]:
     """Return ab ``(1, 2, H, W)`` for a point of unlimited and of automatic reach, and for an area."""
     hint, (height, width) = click.hint, lightness.shape[-2:]
     assert hint.ab is not None
@@ -120,7 +119,7 @@ def answers(
     there = float(lightness[0, 0, int(hint.y), int(hint.x)])
     rgb = lab_to_rgb_in_gamut(torch.tensor([there, *hint.ab]).view(3, 1, 1)).flatten()
     color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())
-    mask = select_at(lightness, features, (hint.x, hint.y), (width, height))
+    mask = select_at(lightness, (hint.x, hint.y), (width, height), seen=seen)
     recipes = {
         "unlimited": Recipe(points=(replace(hint, reach="everywhere"),)),
         "automatic": Recipe(points=(replace(hint, reach="automatic"),)),

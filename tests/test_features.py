@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 import colorzoo
-from colorzoo.capabilities import EmbedsPlaces, TappedModel
 from colorzoo.errors import ColorzooError
-from colorzoo.inference.selection import features_of
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing import smoke_model
 from colorzoo.training import ColorizationModule
@@ -104,14 +102,3 @@ def test_a_model_without_a_network_of_photos_says_so(name: str, value: float) ->
 def test_an_unknown_level_is_named(level: int) -> None:
     with pytest.raises(ColorzooError, match=rf"no level {level}; its levels are 0 to 3"):
         colorzoo.features(narrow("zhang2016"), torch.zeros(1, 1, 32, 32), levels=[level])
-
-
-@pytest.mark.parametrize("name", of_photos())
-def test_a_click_asks_any_model_for_its_features(name: str) -> None:
-    model = narrow(name).model
-    found = features_of(model, lightness_like(1, 1, 64, 64))
-    if isinstance(model, EmbedsPlaces | TappedModel):
-        assert found is not None
-        assert found.ndim == 3
-    else:
-        assert found is None

@@ -22,7 +22,6 @@ __all__ = [
     "ColorsFrames",
     "ComparesPlaces",
     "Edits",
-    "EmbedsPlaces",
     "FindsBoxes",
     "FindsClasses",
     "GivesLooks",
@@ -109,17 +108,6 @@ class Edits(Protocol):
         Returns:
             The prediction of ``model(lightness, guidance)``.
         """
-
-
-@runtime_checkable
-class EmbedsPlaces(Protocol):
-    """A model whose features tell which places of a picture belong together, such as ``colorzoo2026``.
-
-    With it a click selects an object.
-    """
-
-    def place_features(self, lightness: Tensor) -> Tensor:
-        """Return the features ``(B, C, h, w)`` of lightness ``(B, 1, H, W)`` in [0, 100]."""
 
 
 @runtime_checkable

@@ -5,53 +5,59 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
+from skimage import data
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.factory import create_coloring_model
-from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
+from colorzoo.inference.selection import (
+    find_parts,
+    outline_mask,
+    resize_mask,
+    see_things,
+    select_at,
+    select_outlined,
+)
 from colorzoo.pictures.read import read_picture
 
 PHOTOS = Path(__file__).parents[1] / "data" / "pictures"
 PLACES = ((0.3, 0.3), (0.5, 0.5), (0.7, 0.8))
+SIZES = (0.64, 1.0, 1.25, 3.0)
 # share, row and column of what is selected at each place and size
 STORED: dict[tuple[str, str], list[tuple[float, float, float]]] = {
-    ("chelsea_cat.jpg", "lightness"): [
-        (0.0961, 0.2744, 0.3040),
-        (0.4406, 0.3548, 0.3663),
-        (0.1097, 0.4321, 0.5322),
-        (0.5720, 0.4057, 0.5127),
-        (0.1143, 0.7868, 0.7226),
-        (0.4983, 0.6587, 0.6298),
-    ],
-    ("chelsea_cat.jpg", "features"): [
-        (0.1171, 0.2816, 0.3016),
-        (0.5236, 0.4013, 0.3969),
-        (0.2072, 0.4260, 0.5001),
-        (0.5824, 0.4104, 0.4262),
-        (0.1406, 0.7684, 0.7664),
-        (0.3473, 0.7184, 0.7009),
+    ("chelsea_cat.jpg", "clicks"): [
+        (0.2322, 0.4471, 0.2925),
+        (0.7471, 0.4901, 0.3994),
+        (0.7561, 0.4915, 0.4022),
+        (0.8540, 0.5054, 0.4266),
+        (0.6594, 0.4679, 0.3786),
+        (0.6928, 0.4696, 0.3826),
+        (0.7062, 0.4715, 0.3868),
+        (0.7658, 0.4922, 0.4035),
+        (0.0170, 0.8439, 0.6749),
+        (0.7729, 0.5058, 0.4143),
+        (0.7840, 0.5076, 0.4182),
+        (0.8545, 0.5201, 0.4478),
     ],
     ("chelsea_cat.jpg", "outlines"): [
         (0.0842, 0.2936, 0.3086),
         (0.1081, 0.5016, 0.5084),
         (0.1003, 0.8041, 0.7073),
     ],
-    ("coffee.jpg", "lightness"): [
-        (0.0989, 0.2902, 0.4087),
-        (0.2944, 0.2898, 0.3788),
-        (0.0832, 0.3537, 0.5005),
-        (0.2600, 0.3163, 0.5381),
-        (0.1538, 0.6825, 0.7320),
-        (0.7059, 0.5513, 0.5580),
-    ],
-    ("coffee.jpg", "features"): [
-        (0.1305, 0.2764, 0.4724),
-        (0.3838, 0.2859, 0.4756),
-        (0.1247, 0.3286, 0.5022),
-        (0.2709, 0.3985, 0.5021),
-        (0.1099, 0.6647, 0.7166),
-        (0.6561, 0.5590, 0.5632),
+    ("coffee.jpg", "clicks"): [
+        (0.0117, 0.2809, 0.3177),
+        (0.2531, 0.4130, 0.4811),
+        (0.2908, 0.4468, 0.4857),
+        (0.5627, 0.5382, 0.4464),
+        (0.0151, 0.4710, 0.4949),
+        (0.1469, 0.2835, 0.4856),
+        (0.3061, 0.4823, 0.4889),
+        (0.5212, 0.5538, 0.4685),
+        (0.0355, 0.7077, 0.7062),
+        (0.0796, 0.6447, 0.6866),
+        (0.5003, 0.5660, 0.4708),
+        (0.7056, 0.5388, 0.4780),
     ],
     ("coffee.jpg", "outlines"): [
         (0.0855, 0.3220, 0.2988),
@@ -85,11 +91,11 @@ def answers(name: str, kind: str) -> list[tuple[float, float, float]]:
             path = [(x + 60 * np.cos(turn), y + 60 * np.sin(turn)) for turn in np.linspace(0, 6, 24)]
             masks.append(select_outlined(lightness, ab, path, size))
         return [summary(mask.array()) for mask in masks]
-    features = None if kind == "lightness" else features_of(create_coloring_model("colorzoo2026"), lightness)
+    seen = see_things(lightness)
     return [
-        summary(select_at(lightness, features, place, size, scale).array())
+        summary(select_at(lightness, place, size, scale, seen=seen).array())
         for place in places
-        for scale in (1.0, 2.0)
+        for scale in SIZES
     ]
 
 
@@ -113,3 +119,40 @@ def test_an_outline_of_few_pixels_is_taken_as_it_is() -> None:
         path = [(150.0, 100.0), (150.0 + side, 100.0), (150.0 + side, 100.0 + side), (150.0, 100.0 + side)]
         found = select_outlined(lab[:, :1], lab[0, 1:], path, size).array()
         assert np.array_equal(found, outline_mask(lab[:, :1], path, size).array()) == same
+
+
+def test_sizes_select_larger_things_and_then_move_the_border() -> None:
+    """A click always selects the pixels around it, in one piece without holes."""
+    lightness = lab_of("chelsea_cat.jpg")[:, :1]
+    size, place = (lightness.shape[3], lightness.shape[2]), (150.0, 120.0)
+    seen = see_things(lightness)
+    masks = [select_at(lightness, place, size, 1.25**step, seen=seen).array() for step in range(-5, 6)]
+    areas = [mask.sum() for mask in masks]
+    assert areas == sorted(areas)
+    assert len(set(areas)) > 5
+    assert 9 <= areas[0] < areas[-1]
+    for mask in masks:
+        assert mask[119:122, 149:152].all()
+        assert ndimage.label(mask)[1] == 1
+
+
+def test_a_click_without_what_was_seen_runs_the_network() -> None:
+    lightness = lab_of("coffee.jpg")[:, :1]
+    size = (lightness.shape[3], lightness.shape[2])
+    given = select_at(lightness, (200.0, 100.0), size, seen=see_things(lightness))
+    assert select_at(lightness, (200.0, 100.0), size) == given
+
+
+def test_parts_of_a_portrait_have_names() -> None:
+    rgb = torch.from_numpy(data.astronaut()).permute(2, 0, 1)[None] / 255
+    lightness = rgb_to_lab(F.interpolate(rgb, size=(384, 384), mode="area"))[:, :1]
+    parts = {name: mask.array() for name, mask in find_parts(lightness).items()}
+    assert {"skin", "hair"} <= set(parts)
+    assert parts["skin"][100, 165], "the nose"
+    assert parts["hair"][70, 130]
+    total = sum(mask.astype(int) for mask in parts.values())
+    assert total.max() == 1, "a pixel is in one part at most"
+
+
+def test_things_without_a_name_get_none() -> None:
+    assert find_parts(lab_of("coffee.jpg")[:, :1]) == {}

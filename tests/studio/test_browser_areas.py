@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pads import pixels
 from PIL import Image, ImageDraw
 from scipy import ndimage
+from skimage import data
 
 from colorzoo.cli.main import main
 from colorzoo.guidance.areas import parse_mask
@@ -332,3 +333,54 @@ def test_less_and_more_change_what_an_outline_selects(pad: BrowserPad) -> None:
         pad.drawn()
     found, more, less = sizes
     assert less < found < more
+
+
+def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Path) -> None:
+    portrait = tmp_path / "portrait.png"
+    Image.fromarray(data.astronaut()).convert("L").resize((300, 300)).save(portrait)
+    with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(portrait)
+        assert pad.page.locator("[data-role=part]:visible").count() == 0
+        pad.page.click("[data-tool=area]")
+        pad.page.wait_for_selector("[data-role=part]")
+        names = pad.page.locator("[data-role=part]").all_inner_texts()
+        assert {"Skin", "Hair"} <= set(names)
+        pad.page.click("[data-role=part] >> text=Skin")
+        pad.page.wait_for_selector("[data-area-action=gray]")
+        assert not pad.page.is_visible("[aria-label='Select more']"), "a part has one size"
+        choose(pad, "gray")
+        (area,) = areas(pad)
+        assert area["made"] == {"by": "part", "name": "skin"}
+        inside = np.asarray(Image.fromarray(drawn(area)).resize((300, 300)))
+        assert inside[78, 129], "the nose"
+        assert inside.mean() < 0.3
+        assert pad.problems == []
+        pad.close()
+
+
+def test_keys_and_the_wheel_select_more_or_less(pad: BrowserPad) -> None:
+    pad.page.click("[data-tool=area]")
+
+    def size_after(act: Callable[[], None]) -> float:
+        pad.click(105, 75)
+        pad.page.wait_for_selector("[data-area-action=gray]")
+        pad.settle()
+        act()
+        pad.settle()
+        choose(pad, "gray")
+        size: float = areas(pad)[-1]["made"]["size"]
+        return size
+
+    def turn() -> None:
+        pad.page.keyboard.down("Alt")
+        pad.page.mouse.wheel(0, 100)
+        pad.page.keyboard.up("Alt")
+
+    def press(key: str) -> Callable[[], None]:
+        return lambda: pad.page.keyboard.press(key)
+
+    assert size_after(press("]")) == 1.25
+    assert size_after(press("[")) == 0.8
+    assert size_after(turn) == 0.8
+    assert pad.problems == []

@@ -5,7 +5,7 @@ import json
 import torch
 
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights import encoder, load_state_dict_file, read_metadata
+from colorzoo.weights import encoder, load_state_dict_file, read_metadata, things
 from colorzoo.weights.catalog import embedded_folder
 from colorzoo.weights.files import sha256_of
 
@@ -36,7 +36,7 @@ def test_copied_weights_name_their_source() -> None:
 
 def test_every_embedded_file_belongs_to_a_card() -> None:
     known = {w.file for name in list_models() for w in model_card(name).weights.values() if w.file}
-    assert {path.name for path in FILES} == known | {encoder.FILE}
+    assert {path.name for path in FILES} == known | {encoder.FILE, things.FILE}
 
 
 def test_the_encoder_is_the_file_that_the_weights_were_trained_with() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.inference.references import Look as Look
     from colorzoo.inference.references import ReadReference as ReadReference
     from colorzoo.inference.references import make_look as make_look
+    from colorzoo.inference.selection import find_parts as find_parts
     from colorzoo.inference.selection import select_at as select_at
     from colorzoo.inference.selection import select_outlined as select_outlined
 
@@ -24,6 +25,7 @@ _PUBLIC = {
     "ReadReference": "references",
     "Segmented": "classes",
     "find_frame": "frame",
+    "find_parts": "selection",
     "make_look": "references",
     "segment_picture": "classes",
     "select_at": "selection",
@@ -36,6 +38,7 @@ __all__ = [
     "ReadReference",
     "Segmented",
     "find_frame",
+    "find_parts",
     "make_look",
     "segment_picture",
     "select_at",

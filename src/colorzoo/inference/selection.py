@@ -1,58 +1,37 @@
-"""Selection of an object by one click, or by a rough outline around it.
+"""Selection of the thing at a click, of a named part such as skin or sky, and of the object in an outline.
 
-A click grows over similar places: by the geodesic distance, where edges of the lightness and of the
-network's features cost, by the similarity of the features, and by distance. The weights were fitted on every
-other picture of a sample with true segments; ``python -m benchmarks reach`` measures on the rest.
+A small network over the features of the ImageNet encoder finds things and parts; outlines are searched by
+GrabCut. ``python -m benchmarks reach`` and ``small_things`` measure the clicks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.graph import MCP_Geometric
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import EmbedsPlaces, TappedModel
 from colorzoo.guidance import Mask
 from colorzoo.inference.steps.area_masks import polygon_map
-from colorzoo.inference.steps.reach import Map, edge_costs
-from colorzoo.model import ColoringModel
+from colorzoo.networks.enlarging import enlarge_along_edges
+from colorzoo.networks.imagenet_encoder import MULTIPLE
+from colorzoo.networks.thing_network import PARTS, SeenThings
+from colorzoo.weights.things import thing_network
 
-_GRID = 128  # shorter side of the grid on which a click grows
-_STEP = 0.05  # cost of a step without an edge of the features
-_EDGE, _FLAT, _AROUND = 0.15, 0.02, 0.3  # of an edge of the features, by the slopes around it
-_CALM = 8.0  # deviation in cells of those surroundings
-_SOFT = 2.0  # deviation in cells over which features are compared
-_FAR, _NEAR = 60.0, 5.0  # cells
-_WITH_FEATURES = {
-    "lightness path": -0.441,
-    "feature path": -0.586,
-    "joint path": -0.18,
-    "cosine": 1.447,
-    "difference": -0.218,
-    "lightness": -0.139,
-    "far": 2.112,
-    "near": -1.054,
-    "offset": 6.10,
-}
-_WITHOUT_FEATURES = {
-    "lightness path": -0.929,
-    "lightness": -0.584,
-    "far": 1.958,
-    "near": -2.076,
-    "offset": 7.59,
-}
-_MARGIN = -0.8  # log odds by which a click selects less than the likelier half
+_SEEN_SIZE = 256  # shorter side of the photo that the network sees
+_STEP = 1.25  # factor of the size from one thing to the next larger one
+_SAME = 0.9  # intersection over union from which two masks are one thing
+_PER_SIZE = 2.5  # log odds per e-fold of the size, beyond the smallest and the largest thing
 _HOLE = 0.02  # share of a selection up to which a hole in it is filled
+_LEAST_PART = 0.001  # share of the photo
+_SURE = 0.7  # mean probability of a part
 _BORDER_PER_SIZE = 0.1  # how far a border moves per e-fold of the size, as a share of the root of the area
-_PER_SIZE = 2.5  # log odds per e-fold of the size
 _ROUNDS = 4  # of GrabCut
 _BAND = 0.35  # of the distance from an outline to the middle of its inside: there the border is searched
 _LEAST_PIXELS = 24
@@ -133,122 +112,120 @@ def resize_mask(mask: Mask, size: float) -> Mask:
     return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
 
 
-def features_of(model: ColoringModel, lightness: Tensor) -> Tensor | None:
-    """Return a network's features ``(C, h, w)`` of a lightness ``(1, 1, H, W)``, None if it offers none.
-
-    They are those of `EmbedsPlaces`, else the map of the first tap.
-    """
-    if model.input_kind != "gray":
-        return None
+def see_things(lightness: Tensor) -> SeenThings:
+    """Run the network that finds things and parts on a lightness ``(1, 1, h, w)`` in [0, 100]."""
+    encoder, network = thing_network()
+    factor = _SEEN_SIZE / min(lightness.shape[2:])
+    sides = [max(1, round(side * factor / MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
     with torch.inference_mode():
-        given = lightness.to(model.device)
-        if isinstance(model, EmbedsPlaces):
-            return model.place_features(given)[0].float().cpu()
-        if isinstance(model, TappedModel):
-            return model.before_taps(given, None).maps[0][0].float().cpu()
-    return None
+        small = F.interpolate(lightness.float().cpu(), sides, mode="bilinear", antialias=True)
+        found: SeenThings = network(encoder(small))
+    return found
 
 
 def select_at(
     lightness: Tensor,
-    features: Tensor | None,
     place: tuple[float, float],
     picture_size: tuple[int, int],
     size: float = 1.0,
+    *,
+    seen: SeenThings | None = None,
 ) -> Mask:
-    """Return the object at a place.
+    """Return the thing at a place.
 
     Examples:
         >>> lightness = torch.full((1, 1, 32, 48), 20.0)
         >>> lightness[..., 8:24, 12:36] = 80
-        >>> select_at(lightness, None, place=(24, 16), picture_size=(48, 32)).array().shape
+        >>> select_at(lightness, place=(24, 16), picture_size=(48, 32)).array().shape
         (32, 48)
+
+    A place belongs to up to three things, such as a lip, a face and a person. The likeliest is selected.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        features: Result of `features_of`.
         place: x and y in pixels of the picture.
         picture_size: Width and height of the picture.
-        size: More than 1 selects more.
+        size: Each factor of 1.25 selects the next larger thing, or the next smaller one; beyond the last one
+            its border moves.
+        seen: Result of `see_things`; None runs the network.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
-    scale = min(1.0, _GRID / min(height, width))
-    grid = (max(1, round(height * scale)), max(1, round(width * scale)))
-    home = _cell(place, picture_size, grid)
-    small = F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy()
-    likelihood = _likelihood(small, None if features is None else _at_grid(features, grid), home)
-    score = likelihood + _MARGIN + _PER_SIZE * math.log(size)
-    inside = cv2.resize(score.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0
-    row, column = _cell(place, picture_size, (height, width))
+    _, network = thing_network()
+    shares = torch.tensor([[place[0] / picture_size[0], place[1] / picture_size[1]]])
+    with torch.inference_mode():
+        masks = network.things_at(see_things(lightness) if seen is None else seen, shares.float())
+        logits = _at_size(masks.logits, lightness)
+    home = min(int(shares[0, 1] * height), height - 1), min(int(shares[0, 0] * width), width - 1)
+    things = _distinct_things(logits, [_piece(each > 0, home) for each in logits], masks.scores[0].tolist())
+    wanted = things.likeliest + round(math.log(size, _STEP))
+    nearest = min(max(wanted, 0), len(things.logits) - 1)
+    change = _PER_SIZE * math.log(_STEP) * (wanted - nearest)
+    return Mask.of(_piece(things.logits[nearest] + change > 0, home))
+
+
+def find_parts(lightness: Tensor, *, seen: SeenThings | None = None) -> dict[str, Mask]:
+    """Find the parts of a photo that have names: skin, hair, lips, teeth, eyes, clothes, sky, water, plants.
+
+    Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+        seen: Result of `see_things`; None runs the network.
+
+    Returns:
+        The masks of the parts that are there with some certainty, by name, in the order of `PARTS`.
+    """
+    with torch.inference_mode():
+        logits = (see_things(lightness) if seen is None else seen).parts
+        shares = torch.from_numpy(_at_size(logits, lightness)).softmax(0)
+    likeliest = shares.argmax(0)
+    found = {}
+    for number, name in enumerate(PARTS):
+        inside = likeliest == number
+        if (
+            name != "other"
+            and inside.float().mean() >= _LEAST_PART
+            and shares[number][inside].mean() >= _SURE
+        ):
+            found[name] = Mask.of(inside.numpy())
+    return found
+
+
+class _Things(NamedTuple):
+    """Things at a place from small to large, and the number of the likeliest."""
+
+    logits: list[NDArray[np.float32]]
+    likeliest: int
+
+
+def _distinct_things(
+    logits: NDArray[np.float32], masks: Sequence[NDArray[np.bool_]], scores: Sequence[float]
+) -> _Things:
+    """Sort things by size, and keep the better one of two that are nearly the same."""
+    kept: list[int] = []
+    for number in sorted(range(len(masks)), key=lambda number: -scores[number]):
+        if all(_overlap(masks[number], masks[other]) < _SAME for other in kept):
+            kept.append(number)
+    order = sorted(kept, key=lambda number: masks[number].sum())
+    return _Things([logits[number] for number in order], order.index(kept[0]))
+
+
+def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Return the intersection over union of two masks that have a place in common."""
+    return float((one & other).sum() / (one | other).sum())
+
+
+def _at_size(logits: Tensor, lightness: Tensor) -> NDArray[np.float32]:
+    """Return log odds ``(C, H, W)`` enlarged to a lightness, along its edges."""
+    light = F.interpolate(lightness.float().cpu(), logits.shape[2:], mode="area")
+    return cast("NDArray[np.float32]", enlarge_along_edges(logits, light, lightness.cpu())[0].numpy())
+
+
+def _piece(inside: NDArray[np.bool_], home: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the connected piece of a mask at a place (row and column), without small holes."""
+    row, column = home
+    inside = inside.copy()
     inside[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
-    # the connected piece at the place, without small holes
     _, pieces = cv2.connectedComponents(inside.astype(np.uint8), connectivity=4)
     piece = pieces == pieces[row, column]
     _, holes, facts, _ = cv2.connectedComponentsWithStats((~piece).astype(np.uint8), connectivity=4)
     small_holes = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] < _HOLE * piece.sum())
-    return Mask.of(cast("NDArray[np.bool_]", piece | (np.isin(holes, small_holes) & ~piece)))
-
-
-def _cell(
-    place: tuple[float, float], picture_size: tuple[int, int], grid: tuple[int, int]
-) -> tuple[int, int]:
-    """Return row and column of the cell of a grid at a place of the picture."""
-    row = min(int(place[1] * grid[0] / picture_size[1]), grid[0] - 1)
-    return row, min(int(place[0] * grid[1] / picture_size[0]), grid[1] - 1)
-
-
-def _at_grid(features: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
-    """Return features ``(C, h, w)`` at the size of the grid, each with mean 0 and deviation 1."""
-    small = F.interpolate(features[None], size=grid, mode="area")[0]
-    mean, deviation = small.mean((1, 2), keepdim=True), small.std((1, 2), keepdim=True)
-    return cast("NDArray[np.float32]", ((small - mean) / (deviation + 1e-3)).numpy())
-
-
-def _likelihood(lightness: Map, features: NDArray[np.float32] | None, home: tuple[int, int]) -> Map:
-    """Return the log odds ``(h, w)`` that a cell belongs to the object at ``home``."""
-    rows, columns = np.indices(lightness.shape)
-    away = np.hypot(rows - home[0], columns - home[1])
-    soft = cv2.GaussianBlur(lightness, (0, 0), 1.5)
-    costs = edge_costs(lightness)
-    terms = {
-        "lightness path": _path_length(costs, home),
-        "lightness": np.abs(soft - soft[home]) / 20,
-        "far": away / _FAR,
-        "near": np.log1p(away / _NEAR),
-        "offset": np.ones_like(lightness),
-    }
-    weights = _WITHOUT_FEATURES
-    if features is not None:
-        weights, feature_costs = _WITH_FEATURES, _feature_costs(features)
-        terms["feature path"] = _path_length(feature_costs, home)
-        terms["joint path"] = _path_length(costs + feature_costs, home)
-        blurred = np.stack([cv2.GaussianBlur(channel, (0, 0), _SOFT) for channel in features])
-        here = _patch(blurred, home)
-        lengths = np.linalg.norm(blurred, axis=0) * np.linalg.norm(here)
-        terms["cosine"] = np.tensordot(here, blurred, 1) / (lengths + 1e-6)
-        terms["difference"] = np.sqrt(((features - _patch(features, home)[:, None, None]) ** 2).mean(0))
-    return cast(Map, sum(weight * terms[name] for name, weight in weights.items()))
-
-
-def _path_length(costs: Map, home: tuple[int, int]) -> Map:
-    """Return the root of the cost of the cheapest path from ``home`` to each cell."""
-    found, _ = MCP_Geometric(costs).find_costs([home])
-    return cast(Map, np.sqrt(found).astype(np.float32))
-
-
-def _feature_costs(features: NDArray[np.float32]) -> Map:
-    """Return the cost ``(h, w)`` of a step: the slope of the features over that of their surroundings."""
-    squares = np.zeros(features.shape[1:], np.float32)
-    for channel in features:
-        across, down = cv2.Sobel(channel, cv2.CV_32F, 1, 0), cv2.Sobel(channel, cv2.CV_32F, 0, 1)
-        squares += (across**2 + down**2) / 64
-    slope = np.sqrt(squares / len(features))
-    around = cv2.GaussianBlur(slope, (0, 0), _CALM)
-    return cast(Map, (slope / (_AROUND * around + _FLAT) * _EDGE + _STEP).astype(np.float32))
-
-
-def _patch(features: NDArray[np.float32], home: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the mean features ``(C,)`` of 3 x 3 cells."""
-    row, column = home
-    patch = features[:, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-    return cast("NDArray[np.float32]", patch.mean(axis=(1, 2)))
+    return cast("NDArray[np.bool_]", piece | (np.isin(holes, small_holes) & ~piece))

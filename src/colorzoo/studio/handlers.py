@@ -353,6 +353,11 @@ def _select(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("selected", mask=mask)
 
 
+def _parts(ctx: Context) -> Iterator[Message]:
+    """Find the parts of the photo that have names."""
+    yield ctx.answer("parts", items=regions.named_parts(ctx.pad_request(Recipe())))
+
+
 def _keep(ctx: Context) -> Iterator[Message]:
     """Record the present colors that an area locks."""
     area = parse_area(ctx.message.fields().child("area"))
@@ -539,6 +544,7 @@ REQUESTS: dict[str, Request] = {
     "probe": Request(_probe, uses_model=True),
     "gamut": Request(_gamut, rank=0),
     "extent": Request(_extent, uses_model=True),
+    "parts": Request(_parts, uses_model=True),
     "select": Request(_select, uses_model=True),
     "keep": Request(_keep, uses_model=True, newest_only=False),
     "propose": Request(_propose, uses_model=True),

@@ -21,19 +21,29 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint
 from colorzoo.guidance.recipe import Reach
 from colorzoo.inference.answer import NetworkAnswer
+from colorzoo.inference.graph import given, node
 from colorzoo.inference.plan import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
-from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
+from colorzoo.inference.selection import (
+    find_parts,
+    outline_mask,
+    resize_mask,
+    see_things,
+    select_at,
+    select_outlined,
+)
 from colorzoo.inference.steps.area_masks import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.steps.classes import find_classes
 from colorzoo.inference.steps.reach import Map, Paths, Places, even_reaches, is_limited, on_grid
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
+from colorzoo.networks.thing_network import SeenThings
 from colorzoo.pictures.formats import open_picture
 from colorzoo.studio.coloring import PadRequest, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network
+MASK_SIZE = 384  # shorter side of the mask of a thing or a part
 REACH_STEPS = 23  # of the slider, without its ends
 TINT, TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
@@ -117,16 +127,28 @@ def _uint16_bytes(values: Tensor) -> bytes:
 
 
 def select_at_point(request: PadRequest, place: tuple[float, float], size: float) -> dict[str, Any]:
-    """Return the mask of the object at a click.
+    """Return the mask of the thing at a click.
 
     Args:
-        request: The photo and the model.
+        request: The photo.
         place: x and y in pixels of the photo.
-        size: 1 selects the object as found; larger values select more.
+        size: 1 selects the likeliest thing; larger values select larger things.
     """
-    lightness = request.lightness()
-    features = features_of(request.colorizer.model, lightness)
-    return _mask_fields(request, select_at(lightness, features, place, request.photo.size, size))
+    lightness, seen = _things_of(request)
+    return _mask_fields(request, select_at(lightness, place, request.photo.size, size, seen=seen))
+
+
+def named_parts(request: PadRequest) -> list[dict[str, Any]]:
+    """Return names and masks of the parts of a photo, such as skin and sky."""
+    lightness, seen = _things_of(request)
+    parts = find_parts(lightness, seen=seen)
+    return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
+
+
+def _things_of(request: PadRequest) -> tuple[Tensor, SeenThings]:
+    """Return the lightness at the size of masks, and what the network for things sees in it."""
+    lightness = request.photo.approximate_lightness(MASK_SIZE)
+    return lightness, request.colorizer.result(node(see_things, given(lightness)))
 
 
 def select_in_outline(

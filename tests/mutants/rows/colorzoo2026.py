@@ -11,6 +11,8 @@ AGREEMENT = "zoo/colorzoo2026/agreement.py"
 ON_AGREEMENT = ("tests/zoo/test_colorzoo2026_agreement.py",)
 ENCODER = "networks/imagenet_encoder.py"
 ON_ENCODER = ("tests/networks/test_imagenet_encoder.py",)
+THINGS = "networks/thing_network.py"
+ON_THINGS = ("tests/inference/test_selection.py",)
 
 MUTANTS = (
     Mutant(
@@ -244,5 +246,54 @@ MUTANTS = (
         "lightness * 2.55 - 127",
         "lightness * 2.0 - 127",
         ON_ENCODER,
+    ),
+    Mutant(
+        "things-spreads",
+        THINGS,
+        "_SPREADS = (0.02,",
+        "_SPREADS = (0.2,",
+        ON_THINGS,
+    ),
+    Mutant(
+        "things-scores-ignored",
+        THINGS,
+        "active.mean((2, 3)), inside.flatten(1)",
+        "active.mean((2, 3)), 0 * inside.flatten(1)",
+        ON_THINGS,
+    ),
+    Mutant(
+        "things-place-moved",
+        THINGS,
+        "(2 * places - 1)",
+        "places",
+        ON_THINGS,
+    ),
+    Mutant(
+        "things-product",
+        THINGS,
+        "embedded * at / 4",
+        "embedded * at",
+        ON_THINGS,
+    ),
+    Mutant(
+        "things-blocks",
+        THINGS,
+        "coarse = coarse + block(F.relu(coarse))",
+        "coarse = coarse",
+        ON_THINGS,
+    ),
+    Mutant(
+        "things-dilation",
+        THINGS,
+        "ResidualBlock(wide, dilation=2)",
+        "ResidualBlock(wide)",
+        ON_THINGS,
+    ),
+    Mutant(
+        "things-whole-picture",
+        THINGS,
+        "wide + self.from_vector(features.vector)[:, :, None, None]",
+        "wide",
+        ON_THINGS,
     ),
 )

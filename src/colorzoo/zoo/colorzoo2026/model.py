@@ -150,11 +150,6 @@ class Colorzoo2026(ColoringModel):
             correlation = self.covariance.correlation(cells, points)
         return _maps(correlation[..., None], grid)
 
-    def place_features(self, lightness: Tensor) -> Tensor:
-        """Return the embedding of the cells, without their position; see `EmbedsPlaces`."""
-        analysis = self._run(lightness)
-        return _maps(analysis.cells.embedding.flatten(2), analysis.grid)
-
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the maps of the frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size."""
         seen: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))

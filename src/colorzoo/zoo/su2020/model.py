@@ -166,11 +166,6 @@ class InstanceColorization(ColoringModel):
             )
         return detect(lightness, self.detector)
 
-    def place_features(self, lightness: Tensor) -> Tensor:
-        """Return the map 8_3 of the network that colors whole pictures; see `EmbedsPlaces`."""
-        state = self.network.before_taps(lightness, *_points_and_boxes(lightness, None))
-        return state.parts[0].encoded.trunk
-
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The maps that an add-on may refine, after their fusion."""

@@ -7,7 +7,7 @@ import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, set
 import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { stepBrush } from "./painting.js";
 import { pickedCoat } from "./paintlayers.js";
-import { pickedArea, pickedShape } from "./shapeedits.js";
+import { pickedArea, pickedShape, resizeSelection } from "./shapeedits.js";
 import { paneSize } from "./stage.js";
 import { NO_DRAG, change } from "./state.js";
 import { DRAWS, TOOLS, arrow, placeAtCross } from "./tools.js";
@@ -37,8 +37,8 @@ const COMMANDS = [
   { id: "previous", group: "Points", label: "Select the previous point", keys: [","], run: (pad) => cyclePoint(pad, -1) },
   { id: "lock", group: "Points", label: "Lock or unlock the point", keys: ["l"], run: (pad) => toggleFlag(pad, "locked") },
   { id: "mute", group: "Points", label: "Mute or unmute the point", keys: ["m"], run: (pad) => toggleFlag(pad, "muted") },
-  { id: "smaller", group: "Points", label: "Smaller brush or point", keys: ["["], run: (pad) => changeSize(pad, -1) },
-  { id: "larger", group: "Points", label: "Larger brush or point", keys: ["]"], run: (pad) => changeSize(pad, 1) },
+  { id: "smaller", group: "Points", label: "Smaller brush or point, select less", keys: ["["], run: (pad) => changeSize(pad, -1) },
+  { id: "larger", group: "Points", label: "Larger brush or point, select more", keys: ["]"], run: (pad) => changeSize(pad, 1) },
   { id: "keepgray", group: "Color", label: "Keep gray", keys: ["k"], run: keepGray },
   { id: "suggestion", group: "Color", label: "Take suggestion 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: useSuggestion },
   { id: "next", group: "Color", label: "Where next? Show where a color helps most", keys: ["r"], run: whereNext },
@@ -62,6 +62,7 @@ const COMMANDS = [
 /** @param {number} step */
 function changeSize(pad, step) {
   if (pad.ui.tool === "paint" || (pad.ui.tool === "area" && pad.ui.areaBrush)) stepBrush(pad, step);
+  else if (pad.ui.tool === "area") resizeSelection(pad, step);
   else setSize(pad, pad.ui.size + step);
 }
 

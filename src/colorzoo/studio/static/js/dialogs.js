@@ -30,7 +30,7 @@ function createHelp(pad) {
     parts.replaceChildren(...[...groups].map(([group, commands]) => h("section", {}, h("h3", {}, t(group)), h("dl", { class: "cz-keys" }, ...commands.flatMap(keyRow)))));
   };
   const touch = helpText(t("Touch"), t("A tap adds or selects, a drag moves, a long press deletes. Two fingers zoom and move the view; a tap with two undoes, with three it redoes."));
-  const mouse = helpText(t("Mouse"), t("The wheel zooms, Shift and the wheel move the view, the right button deletes."));
+  const mouse = helpText(t("Mouse"), t("The wheel zooms, Shift and the wheel move the view, Alt and the wheel select more or less, the right button deletes."));
   return { el: createDialog(t("Help"), touch, mouse, parts), prepare };
 }
 

@@ -10,7 +10,7 @@ const NEAR_TOUCH = 22;
  * @param {HTMLElement} el
  * @param {{down: (at: Spot) => void, move: (at: Spot) => void, up: (at: Spot) => void, cancel: () => void, hover: (at: Spot | null) => void,
  *   erase: (at: Spot) => void, pan: (dx: number, dy: number) => void, zoom: (factor: number, at: [number, number]) => void,
- *   tap: (fingers: number) => void, wantsPan: () => boolean, wantsWheel: (event: WheelEvent) => boolean}} to
+ *   tap: (fingers: number) => void, wantsPan: () => boolean, wantsWheel: (event: WheelEvent) => boolean, resize: (step: number) => void}} to
  * @param {AbortSignal} signal
  *
  * @typedef {{x: number, y: number, event: PointerEvent, touch: boolean}} Spot  CSS pixels on the stage
@@ -114,6 +114,7 @@ function onWheel(event, to, at) {
   if (!to.wantsWheel(event)) return;
   event.preventDefault();
   const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 200 : 1;
+  if (event.altKey) return to.resize(-Math.sign(event.deltaY));
   if (event.shiftKey && !event.ctrlKey) return to.pan(-(event.deltaX || event.deltaY) * unit, 0);
   const speed = event.ctrlKey ? 0.01 : 0.0015;
   return to.zoom(Math.exp(-event.deltaY * unit * speed), [at.x, at.y]);

@@ -70,6 +70,7 @@ function stageGestures(pad) {
     zoom: (factor, at) => pad.photo && zoomTo(pad, factor, at),
     tap: (fingers) => (fingers === 2 ? pad.run("undo") : fingers === 3 && pad.run("redo")),
     wantsPan: () => pad.ui.panning || pad.ui.tool === "hand",
+    resize: (step) => pad.run(step < 0 ? "smaller" : "larger"),
     wantsWheel: (event) => Boolean(pad.photo) && (!pad.options.notebook || event.ctrlKey || pad.hasFocus()),
   };
 }

@@ -1,0 +1,101 @@
+"""Intersection over union of what one click selects with the true thing.
+
+Clicks are at random places in true things of the pictures of ``python -m benchmarks reach``, on which nothing
+was trained, and on the small things of ``python -m benchmarks small_things``, whose outlines were drawn by
+hand.
+Measured are the likeliest thing, and the best one of those that *Less* and *More* offer.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from benchmarks import reach, small_things
+from benchmarks._common import Options, Row, SkippedError, where
+from colorzoo.color import rgb_to_lab
+from colorzoo.inference.job import see
+from colorzoo.inference.selection import see_things, select_at
+from colorzoo.pictures.read import read_picture
+
+SIDE = 256  # shorter side of the pictures
+SIZES = (1.0, 0.8, 0.64, 1.25, 1.5625)  # the likeliest thing, and two smaller and two larger ones
+GOAL = 0.7
+
+Overlaps = list[tuple[float, float]]
+
+
+def run(options: Options) -> list[Row]:
+    """Return the overlap of the likeliest and of the best thing, for things of COCO and for small things."""
+    photos = options.data or small_things.FOLDER
+    things = small_things.read_things()
+    if not all((photos / thing.photo).is_file() for thing in things):
+        raise SkippedError(f"{photos} needs the photos of small_things.json; name the folder with --data")
+    small = [overlap_of(thing, photos) for thing in things]
+    coco = list(overlaps(reach.FOLDER, options.pictures or reach.PICTURES))
+    return [*rows("things of COCO", coco), *rows("small things", small)]
+
+
+def rows(name: str, found: Overlaps) -> list[Row]:
+    """Return the mean overlap of the likeliest and of the best thing."""
+    place = f"{len(found)} clicks, {where()}"
+    likeliest, best = (statistics.fmean(pair[index] for pair in found) for index in (0, 1))
+    return [
+        Row(f"{name}: overlap of the best thing", best, GOAL, best / GOAL, 1.0, "higher", place),
+        Row(
+            f"{name}: overlap of the likeliest thing", likeliest, best, likeliest / best, 1.0, "higher", place
+        ),
+    ]
+
+
+def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
+    """Yield the overlaps for a click into each thing of COCO pictures."""
+    listed = {image["file"]: image for image in read_annotations(folder)["images"]}
+    kinds = {kind["id"]: kind["isthing"] for kind in read_annotations(folder)["categories"]}
+    names = sorted(listed.values(), key=lambda image: image["id"] * 7919 % 1009)
+    for (rgb, segments, seed), image in zip(
+        reach.read_pictures(folder, most, SIDE), names[1::2], strict=False
+    ):
+        lab = rgb_to_lab(rgb[None])
+        true = {
+            each["id"] for each in image["segments"] if kinds[each["category_id"]] and not each["iscrowd"]
+        }
+        kept = np.where(np.isin(segments, list(true)), segments, 0)
+        for click in reach.draw_clicks(lab[0], kept, seed):
+            place = (click.hint.x, click.hint.y)
+            yield overlap_at(lab[:, :1], place, click.inside.numpy())
+
+
+def read_annotations(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Read the list of pictures and kinds."""
+    found: dict[str, list[dict[str, Any]]] = json.loads((folder / "annotations.json").read_text())
+    return found
+
+
+def overlap_of(thing: small_things.Thing, folder: Path) -> tuple[float, float]:
+    """Return the overlaps for a small thing."""
+    picture = read_picture(folder / thing.photo)
+    image = Image.new("1", picture.size)
+    ImageDraw.Draw(image).polygon(list(thing.outline), fill=1)
+    return overlap_at(see(picture, "none", min(picture.size)).lightness, thing.click, np.array(image))
+
+
+def overlap_at(
+    lightness: Tensor, place: tuple[float, float], inside: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Return the intersection over union of a true thing with the likeliest and with the best thing there."""
+    height, width = inside.shape
+    seen = see_things(lightness)
+    found = []
+    for size in SIZES:
+        mask = select_at(lightness, place, (width, height), size, seen=seen).array()
+        found.append(float((mask & inside).sum() / (mask | inside).sum()))
+    return found[0], max(found)

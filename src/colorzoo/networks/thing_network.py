@@ -1,0 +1,186 @@
+"""Network that finds the thing at a click, and parts such as skin or sky, in a gray photo.
+
+It reads the maps of the frozen ImageNet encoder. Like the decoder of Segment Anything (Kirillov et al. 2023,
+https://arxiv.org/abs/2304.02643) it answers a click with several masks, because a click on a lip may mean the
+lip, the face or the person, and says how good each of them is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.imagenet_encoder import ImageNetFeatures
+
+PARTS = ("other", "skin", "hair", "lips", "teeth", "eyes", "clothes", "sky", "water", "plants")
+"""Names of the parts, in the order of the channels of `SeenThings.parts`."""
+SCALES = 3
+"""Number of masks for a click."""
+_WIDTHS = (96, 64, 32)  # channels at 1/16, 1/8 and 1/4 of the size
+_CLICK_WIDTHS = (40, 24)  # at 1/8 and 1/4
+_SPREADS = (0.02, 0.05, 0.12, 0.3)  # deviations around a click, as shares of the shorter side
+_PLACE = 4 + len(_SPREADS)
+
+
+class SeenThings(NamedTuple):
+    """Maps of a photo, which clicks do not change.
+
+    Attributes:
+        coarse: ``(B, 64, h, w)`` at 1/8 of the size.
+        fine: ``(B, 32, 2 h, 2 w)`` at 1/4.
+        parts: ``(B, 10, 2 h, 2 w)`` logits of `PARTS`.
+    """
+
+    coarse: Tensor
+    fine: Tensor
+    parts: Tensor
+
+
+class ThingMasks(NamedTuple):
+    """Masks of the things at clicks.
+
+    Attributes:
+        logits: ``(N, 3, h, w)`` log odds at 1/4 of the size, in no order.
+        scores: ``(N, 3)`` expected intersection over union with the nearest true thing, about [0, 1].
+    """
+
+    logits: Tensor
+    scores: Tensor
+
+
+class ThingNetwork(nn.Module):
+    """Maps of an encoder, made finer step by step, with a head for parts and a head for clicks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wide, middle, narrow = _WIDTHS
+        self.from32 = nn.Conv2d(352, wide, 1)
+        self.from16 = nn.Conv2d(120, wide, 1)
+        self.from_vector = nn.Linear(1280, wide)
+        self.at16 = nn.Sequential(ResidualBlock(wide), ResidualBlock(wide, dilation=2))
+        self.from8 = nn.Conv2d(48, middle, 1)
+        self.enlarge16 = nn.Conv2d(wide, middle, 1)
+        self.at8 = ResidualBlock(middle)
+        self.from4 = nn.Conv2d(24, narrow, 1)
+        self.enlarge8 = nn.Conv2d(middle, narrow, 1)
+        self.at4 = ResidualBlock(narrow)
+        self.fine_parts = nn.Conv2d(narrow, len(PARTS), 1)
+        self.coarse_parts = nn.Conv2d(middle, len(PARTS), 1)
+        self.click = ClickHead()
+
+    def forward(self, features: ImageNetFeatures) -> SeenThings:
+        """Return the maps of photos from the features of the encoder."""
+        wide = self.from16(features.maps16) + _enlarged(self.from32(features.maps32), features.maps16)
+        wide = self.at16(wide + self.from_vector(features.vector)[:, :, None, None])
+        coarse = self.at8(self.from8(features.maps8) + _enlarged(self.enlarge16(wide), features.maps8))
+        fine = self.at4(self.from4(features.maps4) + _enlarged(self.enlarge8(coarse), features.maps4))
+        parts = self.fine_parts(F.relu(fine)) + _enlarged(self.coarse_parts(F.relu(coarse)), fine)
+        return SeenThings(coarse, fine, parts)
+
+    def things_at(self, seen: SeenThings, places: Tensor) -> ThingMasks:
+        """Return the masks of the things at a click in each photo.
+
+        Args:
+            seen: Result of a plain call.
+            places: ``(B, 2)``, x and y as shares of the width and height.
+        """
+        found: ThingMasks = self.click(seen, places)
+        return found
+
+
+class ClickHead(nn.Module):
+    """Comparison of all places with the place of a click, then convolutions over what was found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        (_, middle, narrow), (coarse, fine) = _WIDTHS, _CLICK_WIDTHS
+        self.coarse = Comparison(middle, coarse)
+        self.fine = Comparison(narrow, fine)
+        self.blocks = nn.ModuleList(
+            nn.Conv2d(coarse, coarse, 3, padding=step, dilation=step) for step in (1, 2, 4)
+        )
+        self.enlarge = nn.Conv2d(coarse, fine, 1)
+        self.last = nn.Conv2d(fine, fine, 3, padding=1)
+        self.masks = nn.Conv2d(fine, SCALES, 1)
+        self.score = nn.Sequential(nn.Linear(coarse * (SCALES + 1), 32), nn.ReLU(), nn.Linear(32, SCALES))
+
+    def forward(self, seen: SeenThings, places: Tensor) -> ThingMasks:
+        """Return the masks of the things at a click in each photo; see `ThingNetwork.things_at`."""
+        coarse = self.coarse(seen.coarse, places)
+        for block in self.blocks:
+            coarse = coarse + block(F.relu(coarse))
+        fine = self.fine(seen.fine, places) + _enlarged(self.enlarge(coarse), seen.fine)
+        logits = self.masks(F.relu(fine + self.last(F.relu(fine))))
+        shares = F.interpolate(logits, coarse.shape[2:], mode="area").sigmoid()[:, :, None]
+        active = F.relu(coarse)
+        inside = (active[:, None] * shares).sum((3, 4)) / (shares.sum((3, 4)) + 1)
+        pooled = torch.cat([active.mean((2, 3)), inside.flatten(1)], dim=1)
+        return ThingMasks(logits, self.score(pooled))
+
+
+class Comparison(nn.Module):
+    """Maps of how each place relates to the place of a click: by features, and by where it is.
+
+    Args:
+        width: Channels of the maps.
+        wider: Channels of the result.
+    """
+
+    def __init__(self, width: int, wider: int) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(width, width, 1)
+        self.product = nn.Conv2d(width, wider, 1)
+        self.itself = nn.Conv2d(width, wider, 1)
+        self.place = nn.Conv2d(_PLACE, wider, 1)
+        self.clicked = nn.Linear(width, wider)
+
+    def forward(self, maps: Tensor, places: Tensor) -> Tensor:
+        """Return maps ``(B, wider, h, w)`` from maps ``(B, width, h, w)`` and places ``(B, 2)``."""
+        embedded = self.embed(maps)
+        at = F.grid_sample(
+            embedded, (2 * places - 1)[:, None, None], align_corners=False, padding_mode="border"
+        )
+        found: Tensor = (
+            self.product(embedded * at / 4) + self.itself(maps) + self.place(_around(maps, places))
+        )
+        clicked: Tensor = self.clicked(at.flatten(1))
+        return found + clicked[:, :, None, None]
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, added to their input.
+
+    Args:
+        width: Channels.
+        dilation: Of the first convolution.
+    """
+
+    def __init__(self, width: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps of the same shape."""
+        found: Tensor = self.second(F.relu(self.first(F.relu(maps))))
+        return maps + found
+
+
+def _around(maps: Tensor, places: Tensor) -> Tensor:
+    """Return maps ``(B, 8, h, w)`` of the offset from a place, and the distance, in shorter sides."""
+    height, width = maps.shape[2:]
+    side = min(height, width)
+    across = (torch.arange(width, device=maps.device) + 0.5) / side - places[:, :1] * width / side
+    down = (torch.arange(height, device=maps.device) + 0.5) / side - places[:, 1:] * height / side
+    x = across[:, None, :].expand(-1, height, -1)
+    y = down[:, :, None].expand(-1, -1, width)
+    squared = x.square() + y.square()
+    near = [(-squared / (2 * spread**2)).exp() for spread in _SPREADS]
+    return torch.stack([2 * x, 2 * y, 2 * x.abs(), squared.sqrt(), *near], dim=1)
+
+
+def _enlarged(maps: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(maps, like.shape[2:], mode="bilinear")
