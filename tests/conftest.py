@@ -60,3 +60,18 @@ def _any_algorithm() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
     yield
     torch.use_deterministic_algorithms(before)
+
+
+@pytest.fixture
+def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let colorzoo2026 have one block of each stage of its frozen encoder, as the others only repeat it."""
+    from colorzoo.weights.encoder import frozen_imagenet_encoder
+    from colorzoo.zoo.colorzoo2026 import network
+
+    def shallow() -> torch.nn.Module:
+        encoder = frozen_imagenet_encoder()
+        for stage in encoder.stages:
+            del stage[1:]
+        return encoder
+
+    monkeypatch.setattr(network, "frozen_imagenet_encoder", shallow)

@@ -103,6 +103,7 @@ def test_what_repeats_is_another_name_of_the_same() -> None:
     assert 30 <= len(often) < len(list_models())
 
 
+@pytest.mark.usefixtures("shallow_encoder")
 @pytest.mark.parametrize("name", graphs())
 def test_export(name: str) -> None:
     CHECKS["export"](model_card(name))

@@ -21,6 +21,8 @@ from colorzoo.pictures.read import read_picture
 from colorzoo.studio.protocol import Limits, StudioError
 from no_programs import watched
 
+# of formats that Pillow is to lose, and that are among those refused here
+pytestmark = pytest.mark.filterwarnings("ignore:.* image format is deprecated:DeprecationWarning")
 Image.init()
 OTHERS = sorted(set(Image.OPEN) - set(FORMATS))
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0

@@ -87,14 +87,7 @@ def parse(config: str, folder: Path) -> Parsed:
     arguments = read_arguments(args)
     import_tasks(arguments)
     with torch.device("meta"), mock.patch.object(ZooCLI, "_run_subcommand"):
-        cli = ZooCLI(
-            ColorizationModule,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            parser_kwargs={"parser_mode": "omegaconf"},
-            args=["fit", *(each.word for each in arguments)],
-        )
+        cli = ZooCLI("fit", [each.word for each in arguments])
     cli.model.trainer = cli.trainer
     with known_length():
         found = cli.model.configure_optimizers()

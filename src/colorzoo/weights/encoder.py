@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
@@ -16,11 +17,14 @@ SHA256 = "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b"
 
 def frozen_imagenet_encoder() -> ImageNetEncoder:
     """Return the encoder with its weights, as buffers: nothing trains them and no checkpoint holds them."""
-    encoder = ImageNetEncoder()
-    encoder.load_state_dict(read_weights(embedded_folder() / FILE).state_dict)
+    device = torch.get_default_device()
+    with torch.device("meta"):  # first values would be drawn for nothing
+        encoder = ImageNetEncoder()
+    if device.type != "meta":  # there only shapes are asked for
+        encoder.load_state_dict(read_weights(embedded_folder() / FILE).state_dict, assign=True)
     for layer in encoder.modules():
         if isinstance(layer, nn.Conv2d):
             for name, value in list(layer.named_parameters(recurse=False)):
                 delattr(layer, name)
                 layer.register_buffer(name, value.detach(), persistent=False)
-    return encoder.eval()
+    return encoder.to(device, torch.float32).eval()  # some are stored in half precision
