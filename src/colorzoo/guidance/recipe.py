@@ -31,6 +31,7 @@ MAX_POINTS = 2048
 MAX_SCRIBBLES = 512
 MAX_REGIONS = 1024
 MAX_BOXES = 64
+MAX_HEALING = 1024
 # lists of changes above the colors of a model: what they hold, how many at most, and their parser
 _OVERLAYS: Mapping[str, tuple[type[Any], int, Callable[[Fields], Any]]] = {
     "paint": (PaintStroke, MAX_PAINT, parse_paint),
@@ -42,10 +43,12 @@ _MAX_ITEMS = {
     "regions": MAX_REGIONS,
     "boxes": MAX_BOXES,
     "areas": MAX_AREAS,
+    "healing": MAX_HEALING,
     **{name: most for name, (_, most, _) in _OVERLAYS.items()},
 }
 MAX_REACH = 10.0
 _LISTS = ("points", "scribbles", "regions", "boxes")
+_WRITTEN = (*_LISTS, "healing")
 _OF_THE_PAD = ("studio", "locked", "wanted")  # what the drawing pad keeps in a recipe for itself
 _OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
 _PARSED_LATER = (*_OBJECTS, "divisions", "image")
@@ -96,7 +99,7 @@ class PointHint:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A scribble without color.
+    """A scribble without color, or what a healing brush has covered.
 
     Examples:
         >>> Stroke(path=((10, 12), (40, 15)), width=5).width
@@ -183,6 +186,7 @@ class Recipe:
         areas: Parts of the picture that are filled, locked, kept gray, or the only ones to change.
         paint: Strokes of color above the colors of the model; later ones cover earlier ones.
         replacements: Colors that are replaced everywhere below the paint, one after the other.
+        healing: Strokes over dust and scratches, which are filled from around before the picture is colored.
         frame: The part of the picture that is colored; see `FrameSetting`.
         extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which have
             properties of the same names, and unknown fields.
@@ -201,6 +205,7 @@ class Recipe:
     areas: tuple[Area, ...] = ()
     paint: tuple[PaintStroke, ...] = ()
     replacements: tuple[ColorReplacement, ...] = ()
+    healing: tuple[Stroke, ...] = ()
     frame: FrameSetting = "automatic"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -232,7 +237,7 @@ class Recipe:
         document["strength"] = self.strength
         if self.frame != "automatic":
             document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame)
-        for name in _LISTS:
+        for name in _WRITTEN:
             items = getattr(self, name)
             if items or (name == "boxes" and items is not None):
                 document[name] = [_item(item) for item in items]
@@ -322,7 +327,7 @@ class Recipe:
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
         names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
-        for key in (*_LISTS, "areas", *_OVERLAYS):
+        for key in (*_WRITTEN, "areas", *_OVERLAYS):
             items = enumerate(getattr(self, key) or ())
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
@@ -417,10 +422,8 @@ def _parse(fields: Fields) -> Recipe:
         model=fields.text("model", None),
         strength=fields.number("strength", 1.0, low=0, high=MAX_STRENGTH),
         points=tuple(_parse_point(item, reach) for item in fields.children("points", MAX_POINTS)),
-        scribbles=tuple(
-            Stroke(path=item.path("path"), width=item.number("width", 5.0, low=0), extra=item.rest())
-            for item in fields.children("scribbles", MAX_SCRIBBLES)
-        ),
+        scribbles=tuple(map(_parse_stroke, fields.children("scribbles", MAX_SCRIBBLES))),
+        healing=tuple(map(_parse_stroke, fields.children("healing", MAX_HEALING))),
         regions=tuple(_parse_region(item) for item in fields.children("regions", MAX_REGIONS)),
         boxes=tuple(_parse_box(item) for item in fields.children("boxes", MAX_BOXES)) if has_boxes else None,
         proposal=fields.text("proposal", None),
@@ -458,6 +461,10 @@ def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
         stroke=fields.integer("stroke", None, low=1),
         extra=fields.rest(),
     )
+
+
+def _parse_stroke(fields: Fields) -> Stroke:
+    return Stroke(fields.path("path"), fields.number("width", 5.0, low=0), fields.rest())
 
 
 def _parse_region(fields: Fields) -> RegionColor:

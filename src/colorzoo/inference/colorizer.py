@@ -259,7 +259,8 @@ class Colorizer:
             GuidanceError: The guidance does not fit the picture.
         """
         setting = "none" if self.paints else frame_of(guidance) if frame is None else frame
-        part = see(picture, setting, self.size)
+        healing = guidance.healing if isinstance(guidance, Recipe) else ()
+        part = see(picture, setting, self.size, healing)
         return make_job(self._network, part, guidance, strength=strength, reference=reference, whole=picture)
 
     def job_of(self, part: Part, recipe: Recipe, reference: Exemplar | None = None) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Exemplar, Guidance, PointHint, Points, Recipe
+from colorzoo.guidance import Exemplar, Guidance, PointHint, Points, Recipe, Stroke
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
@@ -123,24 +123,30 @@ def recipe_folder(guidance: GuidanceLike) -> Path | None:
     return Path(str(guidance)).parent if is_path else None
 
 
-def see(picture: Picture, setting: FrameSetting, size: int) -> Part:
-    """Find the part of a picture within its frame, and shrink it to the network's size.
+def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[Stroke] = ()) -> Part:
+    """Find the part of a picture within its frame, heal it, and shrink it to the network's size.
 
     Args:
         picture: The picture.
         setting: The part that is meant.
         size: Shorter side in pixels at the network.
+        healing: Strokes over dust and scratches.
 
     Raises:
         GuidanceError: A rectangle does not lie within the picture.
     """
     started = time.perf_counter()
-    inside = find_inside(picture, read_frame(setting, "frame"))
+    inside = find_inside(picture, read_frame(setting, "frame"))  # dust moves no frame
+    if healing:
+        from colorzoo.inference.steps.healing import heal  # few pictures need it
+
+        picture = replace(picture, levels=heal(picture.levels, healing))
     part = picture if inside is None else crop_picture(picture, inside)
     width, height = part.size
     lightness = FullLightness(part.levels).shrunk(working_size(height, width, size))
     around = None if inside is None else Surroundings(FullLightness(picture.levels), inside)
     within = "" if inside is None else ", within a frame"
+    within += f", {len(healing)} healing strokes" if healing else ""
     about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
     return Part(lightness, (width, height), part, around, (Ran("see", about, time.perf_counter() - started),))
 
@@ -193,7 +199,8 @@ def make_job(
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     width, height = part.size
-    sized = replace(recipe.shown(), strength=strength, width=width, height=height)
+    # what was healed is part of the picture by now
+    sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=())
     return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)))
 
 

@@ -23,9 +23,11 @@ from torch import Tensor
 from colorzoo.color.lab import lightness_to_luminance
 from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.errors import PictureError
+from colorzoo.guidance import Stroke
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import BandShrinker, FullLightness, bands, shrink_lightness, working_size
 from colorzoo.inference.inside import check_inside, crop_map, find_inside
+from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import looks_drawn
 from colorzoo.pictures.formats import check_pixels, open_picture
 from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note
@@ -71,6 +73,8 @@ class Photo:
         whole: The whole photo, if this is a part.
         parts: Cache of the last `part`.
         around: Cache of `lightness_around`, by row and column of the preview.
+        healing: Strokes over dust and scratches that are filled in it.
+        last_healed: Cache of the last `healed`.
     """
 
     name: str
@@ -92,6 +96,8 @@ class Photo:
     whole: Photo | None = field(default=None, repr=False)
     parts: dict[Rectangle, Photo] = field(default_factory=dict, repr=False)
     around: dict[tuple[int, int], float] = field(default_factory=dict, repr=False)
+    healing: tuple[Stroke, ...] = ()
+    last_healed: list[Photo] = field(default_factory=list, repr=False)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -104,11 +110,37 @@ class Photo:
         maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
         files = (self.data, self.gray, self.source, self.alpha)
         parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
-        return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts))
+        healed = sum(photo.nbytes - sum(map(len, files)) for photo in list(self.last_healed))
+        return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed
 
     def decode(self, limits: Limits) -> Picture:
-        """Decode the file again, as the command line does."""
-        return read_picture(self.data, max_pixels=limits.pixels)
+        """Decode the file again, as the command line does, and heal it."""
+        return self._decoded(limits.pixels)
+
+    def _decoded(self, most: int) -> Picture:
+        picture = read_picture(self.data, max_pixels=most)
+        return replace(picture, levels=heal(picture.levels, self.healing)) if self.healing else picture
+
+    def healed(self, strokes: tuple[Stroke, ...]) -> Photo:
+        """Return the photo with what strokes cover filled from around; frame and “Before” stay.
+
+        New strokes decode the file again.
+        """
+        if not strokes:
+            return self
+        if not self.last_healed or self.last_healed[0].healing != strokes:
+            fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": []}
+            photo = replace(self, healing=strokes, approximate_lightnesses={}, **fresh)
+            width, height = self.size
+            levels = photo._decoded(width * height).levels
+            shrunk = FullLightness(levels)
+            networks = {
+                size: shrunk.shrunk(working_size(height, width, size)) for size in self.network_lightnesses
+            }
+            view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
+            photo = replace(photo, lightness=view[None, None], network_lightnesses=networks)
+            self.last_healed[:] = [photo]
+        return self.last_healed[0]
 
     def part(self, setting: FrameSetting) -> Photo:
         """Return what a setting means: the part within the frame, with places and maps of its own, or all.
@@ -134,6 +166,7 @@ class Photo:
                 whole=self,
                 parts={},
                 around={},
+                last_healed=[],
             )
             self.parts.clear()
             self.parts[inside] = part
@@ -148,7 +181,7 @@ class Photo:
         if size not in self.network_lightnesses:
             width, height = self.size
             whole = self.whole or self
-            levels = read_picture(self.data, max_pixels=whole.size[0] * whole.size[1]).levels
+            levels = self._decoded(whole.size[0] * whole.size[1]).levels
             if self.window is not None:
                 x, y = self.window.inside[:2]
                 levels = levels[y : y + height, x : x + width]

@@ -146,6 +146,7 @@ class Studio:
             "recipe": recipe,
             "models": self._models,
             "saves": self._works is not None,
+            "heals": True,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
         reply(Message(hello))

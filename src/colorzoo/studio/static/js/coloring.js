@@ -37,7 +37,7 @@ async function requestColor(pad, quality) {
   const { photo } = pad;
   const place = quality === "final" ? suggestionPlace(pad) : null;
   const active = activePoints(pad.doc).map((point) => point.id);
-  const { paint } = pad.doc;
+  const { paint, healing } = pad.doc;
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
   change(pad.session, { lastColor: id });
@@ -48,7 +48,7 @@ async function requestColor(pad, quality) {
   try {
     const reply = await answer;
     change(pad.ui, { failure: null });
-    if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, { active, paint }, reply);
+    if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, { active, paint, healing }, reply);
   } catch (error) {
     handleFailure(pad, error, quality);
   } finally {
@@ -79,7 +79,7 @@ function handleFailure(pad, error, quality) {
   pad.announce(error.message);
 }
 
-async function showColored(pad, photo, id, { active, paint }, { message, buffers }) {
+async function showColored(pad, photo, id, { active, paint, healing }, { message, buffers }) {
   markTime("pad:received", id, { timing: message.timing, quality: message.quality });
   change(photo, { shown: id });
   const layer = await decodeLayer(buffers[0], message.mime);
@@ -93,6 +93,7 @@ async function showColored(pad, photo, id, { active, paint }, { message, buffers
   change(photo, { result: layer, exact: message.quality === "full" });
   change(pad.ui, {
     freshPaint: pad.ui.freshPaint.filter((stroke) => !paint.includes(stroke)),
+    healed: healing,
     pointInfo: Object.fromEntries(active.map((pointId, index) => [pointId, message.points?.[index]])),
   });
   pad.afterNextDraw(() => markTime("pad:painted", id));

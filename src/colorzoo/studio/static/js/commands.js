@@ -5,6 +5,7 @@ import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
 import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag } from "./edits.js";
 import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
+import { stepHealingWidth } from "./healing.js";
 import { stepBrush } from "./painting.js";
 import { pickedCoat } from "./paintlayers.js";
 import { pickedArea, pickedShape, resizeSelection } from "./shapeedits.js";
@@ -61,7 +62,8 @@ const COMMANDS = [
 
 /** @param {number} step */
 function changeSize(pad, step) {
-  if (pad.ui.tool === "paint" || (pad.ui.tool === "area" && pad.ui.areaBrush)) stepBrush(pad, step);
+  if (pad.ui.tool === "heal") stepHealingWidth(pad, step);
+  else if (pad.ui.tool === "paint" || (pad.ui.tool === "area" && pad.ui.areaBrush)) stepBrush(pad, step);
   else if (pad.ui.tool === "area") resizeSelection(pad, step);
   else setSize(pad, pad.ui.size + step);
 }
@@ -235,7 +237,7 @@ function isAvailable(pad, id) {
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
-  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint", "replace"].includes(pad.ui.tool);
+  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint", "replace", "heal"].includes(pad.ui.tool);
   return true;
 }
 

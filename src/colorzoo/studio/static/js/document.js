@@ -12,7 +12,7 @@
  *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
- *   areas: import("./shapes.js").Area[], frame: import("./frames.js").Frame,
+ *   areas: import("./shapes.js").Area[], healing: Stroke[], frame: import("./frames.js").Frame,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>} & import("../steps/overlays.js").OverlayLists} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
  * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a step of undo belongs to the last one: states before either
@@ -57,21 +57,21 @@ function clampShift(points, dx, dy, { width, height }) {
 const RECIPE_VERSION = 2;
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions", "frame", ...Object.keys(OVERLAYS),
+  "divisions", "frame", "healing", ...Object.keys(OVERLAYS),
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], ...noOverlays(), frame: "automatic", statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], healing: [], ...noOverlays(), frame: "automatic", statistics: null, strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether it contains any work */
 function hasWork(doc) {
   const counts = [
-    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, ...Object.keys(OVERLAYS).map((name) => doc[name]),
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1 || doc.frame !== "automatic";
 }
@@ -173,6 +173,7 @@ function toRecipe(doc, picture) {
   if (Object.keys(classes).length) recipe.classes = classes;
   if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.areas.length) recipe.areas = doc.areas;
+  if (doc.healing.length) recipe.healing = doc.healing;
   for (const name of Object.keys(OVERLAYS)) if (doc[name].length) recipe[name] = doc[name];
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map((point) => ({ ...write(point), ...(point.untouched ? { untouched: true } : {}) }));
@@ -239,6 +240,7 @@ function fromRecipe(recipe, picture, abOf) {
     classFiles,
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
     areas: list(recipe, "areas").map(readArea),
+    healing: list(recipe, "healing").map(readStroke),
     ...readOverlays((name) => list(recipe, name)),
     frame: readFrame(recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
     statistics: recipe.statistics ?? null,
@@ -275,7 +277,7 @@ function readPoint(entry, index, picture, abOf) {
 
 function readStroke(entry, index) {
   const ok = Array.isArray(entry?.path) && entry.path.length && entry.path.every((at) => at.length === 2 && at.every(Number.isFinite));
-  if (!ok) throw new Error(`Scribble ${index + 1} of this recipe has no path of [x, y] pairs.`);
+  if (!ok) throw new Error(`Stroke ${index + 1} of this recipe has no path of [x, y] pairs.`);
   return { path: entry.path, width: entry.width ?? 5 };
 }
 

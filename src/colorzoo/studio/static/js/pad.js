@@ -14,6 +14,7 @@ import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { createFramePanel, insideOf } from "./frames.js";
+import { createHealingPanel } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
 import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
@@ -121,7 +122,7 @@ class Pad {
   }
 
   tools() {
-    return toolsFor(this.model()?.guidance ?? []);
+    return toolsFor(this.model()?.guidance ?? [], this.session);
   }
 
   /** @returns {number} photo pixels in one pixel of the network */
@@ -225,7 +226,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.#history = new History(doc, past, future);
     this.set({
-      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null, areaStroke: null,
+      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], healing: null, healed: [], replacing: null, variants: null, framing: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -316,7 +317,7 @@ class Pad {
   setTool(tool) {
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
-    if (tool === "paint" || tool === "replace") this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
+    if (["paint", "replace", "heal"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
@@ -429,7 +430,7 @@ class Pad {
 
   /** @param {any} message sent by the backend on every connection */
   async hello(message) {
-    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, start: message.start ?? null, offered: message.recipe ?? null });
+    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, heals: message.heals ?? false, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
@@ -474,8 +475,9 @@ function buildPage(pad) {
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
   const brushPanel = () => createPaintPanel(pad, createSlider);
+  const healingPanel = () => createHealingPanel(pad, createSlider);
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, healingPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);

@@ -33,4 +33,4 @@ function paintDistance([x, y], [x0, y0], [x1, y1]) {
   return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
 }
 
-export { finishedPaint };
+export { finishedPaint, paintDistance };

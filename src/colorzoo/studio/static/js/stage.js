@@ -3,6 +3,7 @@
 import { labHex } from "./color.js";
 import { t } from "./dom.js";
 import { hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
+import { drawHealing, healingWidth } from "./healing.js";
 import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
 import { toPhoto, toStage } from "./view.js";
@@ -113,6 +114,7 @@ function drawMarks(pad, canvas) {
   if (!quiet) {
     drawExtent(context, pad, pane);
     drawFrame(context, pad, (x, y) => photoToStage(pad, x, y));
+    drawHealing(context, pad, (x, y) => photoToStage(pad, x, y));
     drawAreas(context, pad, (x, y) => photoToStage(pad, x, y));
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
     drawScribblePreview(context, pad, (x, y) => photoToStage(pad, x, y));
@@ -244,7 +246,7 @@ function drawCursors(context, pad) {
   const { ui } = pad;
   if (ui.cross) drawCross(context, pad, ui.cross);
   if (ui.nextPlace) drawNextPlace(context, pad, ui.nextPlace);
-  const brushes = ui.tool === "paint" || (ui.tool === "area" && ui.areaBrush !== null);
+  const brushes = ui.tool === "paint" || ui.tool === "heal" || (ui.tool === "area" && ui.areaBrush !== null);
   if (brushes && ui.cursor && !ui.panning) drawBrush(context, pad);
   const sized = ["point", "brush", "eraser", "edge"].includes(ui.tool);
   if (!ui.cursor || !sized || ui.panning || ui.drag) return;
@@ -256,7 +258,7 @@ function drawCursors(context, pad) {
 function drawBrush(context, pad) {
   const { cursor } = pad.ui;
   const [x, y] = photoToStage(pad, cursor[0], cursor[1]);
-  const radius = (brushSize(pad) / 2) * pad.ui.view.scale;
+  const radius = ((pad.ui.tool === "heal" ? healingWidth(pad) : brushSize(pad)) / 2) * pad.ui.view.scale;
   for (const share of pad.ui.tool === "paint" ? [1, pad.ui.brush.hardness] : [1]) {
     context.beginPath();
     context.arc(x, y, Math.max(1, radius * share), 0, 7);

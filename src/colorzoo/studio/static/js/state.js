@@ -38,6 +38,8 @@ function initialUi(settings) {
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
     brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [], framing: null,
+    // width of the healing brush, its stroke in progress, and the strokes that the shown picture has
+    healingWidth: null, healing: null, healed: [],
     // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
     areaBrush: null, areaStroke: null,
     // the selected replaced color, and the selected coat of paint
@@ -52,13 +54,13 @@ function initialUi(settings) {
 }
 
 /** What an interrupted or finished drag leaves behind. */
-const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, framing: null, areaStroke: null };
+const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, healing: null, framing: null, areaStroke: null };
 
 /** @returns what a pad knows of its backend and its photo, and what it is about to do */
 function initialSession() {
   return {
     // what the backend has told; offered: the recipe of a notebook
-    models: [], limits: {}, saves: false, start: null, offered: null, greeted: false,
+    models: [], limits: {}, saves: false, heals: false, start: null, offered: null, greeted: false,
     // the open photo, its reference picture, and the address of the offered photo in gray while the models load
     photo: null, reference: null, glimpse: null,
     // whether any picture has been colored, the number of the last request to color, and time of the event that is being handled

@@ -18,6 +18,7 @@ import {
   addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
 } from "./edits.js";
 import { dragFrame, endFrame, frameGripAt, insideOf, isOnFrame } from "./frames.js";
+import { continueHealing, endHealing, eraseHealing, startHealing } from "./healing.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
 import { PAINT_LAYERS } from "./paintlayers.js";
 import { nearBy } from "./pointer.js";
@@ -34,7 +35,7 @@ import { panBy, zoomAt } from "./view.js";
 
 const DRAG_DISTANCE = 3;
 
-/** Tools and the guidance that they need; null: always available. manual: never selected automatically. layers: what it makes in the list of layers. */
+/** Tools and the guidance that they need; null: always available. needs: what the backend must offer. manual: never selected automatically. layers: what it makes in the list of layers. */
 const TOOLS = [
   { id: "point", icon: "point", name: "Points", label: "Point", key: "P", kind: "points" },
   { id: "brush", icon: "brush", name: "Strokes", label: "Brush: a row of points", key: "B", kind: "points" },
@@ -46,14 +47,15 @@ const TOOLS = [
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
   { id: "area", icon: "select", name: "Area", label: "Area: select a thing", key: "T", kind: null, manual: true, layers: AREA_LAYERS },
   { id: "frame", icon: "frame", name: "Frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
+  { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "Q", kind: null, needs: "heals", manual: true },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", name: "Pick color", label: "Eyedropper", key: "I", kind: "points regions" },
   { id: "hand", icon: "hand", name: "Move", label: "Move the view", key: "H", kind: null },
 ];
 
-/** @param {string[]} guidance of the model @returns {typeof TOOLS} */
-function toolsFor(guidance) {
-  return TOOLS.filter(({ kind }) => kind === null || kind.split(" ").some((name) => guidance.includes(name)));
+/** @param {string[]} guidance of the model @param {Record<string, any>} offers of the backend, by name @returns {typeof TOOLS} */
+function toolsFor(guidance, offers) {
+  return TOOLS.filter(({ kind, needs }) => (!needs || offers[needs]) && (kind === null || kind.split(" ").some((name) => guidance.includes(name))));
 }
 
 /** @returns {Parameters<typeof import("./pointer.js").listenToStage>[1]} */
@@ -91,7 +93,7 @@ function startTool(pad, at, place) {
   change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
-    box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
+    box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
@@ -172,6 +174,7 @@ function continueTool(pad, at, place) {
   else if (drag.tool === "region") continueCut(pad, drag, place);
   else if (drag.tool === "area") continueSelection(pad, place);
   else if (drag.tool === "paint") continuePaint(pad, place);
+  else if (drag.tool === "heal") continueHealing(pad, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
@@ -202,6 +205,7 @@ function finishDrag(pad, drag, place) {
   else if (drag.tool === "region") endCut(pad);
   else if (drag.tool === "area") endSelection(pad, drag, place);
   else if (drag.tool === "paint") endPaint(pad);
+  else if (drag.tool === "heal") endHealing(pad);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const { stroke } = pad.ui;
@@ -219,6 +223,10 @@ function cancelTool(pad) {
 function eraseAt(pad, at, place) {
   if (pad.ui.tool === "area") {
     eraseArea(pad, place);
+    return;
+  }
+  if (pad.ui.tool === "heal") {
+    eraseHealing(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
     return;
   }
   if (pad.ui.tool in DRAWS) {
@@ -279,6 +287,11 @@ function placeAtCross(pad) {
   if (tool === "paint") {
     startPaint(pad, cross, false);
     endPaint(pad);
+    return;
+  }
+  if (tool === "heal") {
+    startHealing(pad, cross);
+    endHealing(pad);
     return;
   }
   if (tool === "replace") replaceColorAt(pad, cross);

@@ -10,7 +10,7 @@ const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
 const MAX_SIDE = 4096; // pixels of a mask
-const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions", "frame", ...Object.keys(OVERLAYS)];
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions", "frame", "healing", ...Object.keys(OVERLAYS)];
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -90,6 +90,10 @@ function checkRecipe(recipe, photo) {
     for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
   });
   items(recipe, "areas", "recipe", checkArea);
+  items(recipe, "healing", "recipe", ({ path, width }, name) => {
+    checkPath(path, `${name}.path`, 1);
+    if (width !== undefined) checkNumber(width, `${name}.width`, 0, Infinity);
+  });
   for (const [name, { check }] of Object.entries(OVERLAYS)) items(recipe, name, "recipe", check);
   items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));
   items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));

@@ -1,0 +1,151 @@
+"""The healing brush: dust and scratches are filled from around before a picture is colored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import colorzoo
+from colorzoo.cli.main import main
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Recipe, Stroke
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.steps.healing import heal
+from tiny_model import gray_picture, tiny_model
+
+SCRATCH = {"path": [[20, 10], [80, 60]], "width": 7}
+STROKE = Stroke(((20.0, 10.0), (80.0, 60.0)), 7.0)
+
+
+def ramp(dtype: Any = np.uint8) -> np.ndarray:
+    """Return a picture whose levels rise to the right."""
+    most = 1.0 if dtype is np.float32 else np.iinfo(dtype).max
+    return (np.linspace(0.2, 0.7, 100)[None].repeat(80, axis=0) * most).astype(dtype)
+
+
+def scratched(levels: np.ndarray) -> np.ndarray:
+    """Return a picture with a bright scratch below `STROKE`, narrower than it."""
+    damaged = levels.copy()
+    for step in np.linspace(0, 1, 200):
+        x, y = round(20 + 60 * step), round(10 + 50 * step)
+        damaged[y - 1 : y + 2, x - 1 : x + 2] = 1 if levels.dtype.kind == "f" else np.iinfo(levels.dtype).max
+    return damaged
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_scratch_is_filled_from_around_and_nothing_else_changes(dtype: Any, channels: int) -> None:
+    clean = ramp(dtype)
+    if channels == 3:
+        clean = np.stack([clean, clean // 2 if dtype is not np.float32 else clean / 2, clean], axis=-1)
+    damaged = scratched(clean)
+    before = damaged.copy()
+    healed = heal(damaged, [STROKE])
+    assert np.array_equal(damaged, before)
+    assert (healed.dtype, healed.shape) == (damaged.dtype, damaged.shape)
+    most = 1.0 if dtype is np.float32 else float(np.iinfo(dtype).max)
+    assert np.abs(healed.astype(float) - clean).max() < 0.03 * most
+    rows, columns = np.mgrid[:80, :100]
+    share = np.clip(((columns + 0.5 - 20) * 60 + (rows + 0.5 - 10) * 50) / (60**2 + 50**2), 0, 1)
+    away = np.hypot(columns + 0.5 - 20 - 60 * share, rows + 0.5 - 10 - 50 * share)
+    assert np.array_equal(healed[away > 5], damaged[away > 5])
+
+
+def test_no_strokes_and_strokes_outside_return_the_picture_itself() -> None:
+    levels = ramp()
+    assert heal(levels, []) is levels
+    assert heal(levels, [Stroke(((300.0, -50.0),), 9.0), Stroke(((-1e8, 1e8),), 2.0)]) is levels
+
+
+def test_what_one_stroke_covers_is_no_source_for_another() -> None:
+    levels = ramp()
+    levels[30:50, 40:44], levels[30:50, 44:48] = 255, 0  # dust, and a hair beside it
+    strokes = [Stroke(((x, 28.0), (x, 52.0)), 6.0) for x in (42.0, 47.0)]
+    both = heal(levels, strokes)
+    assert np.array_equal(both, heal(levels, strokes[::-1]))
+    assert np.abs(both.astype(int) - ramp()).max() < 10
+    one_by_one = heal(heal(levels, strokes[:1]), strokes[1:])
+    assert np.abs(one_by_one.astype(int) - ramp()).max() > 25
+
+
+def test_a_stroke_is_the_same_beside_others_far_away() -> None:
+    levels = scratched(ramp())
+    far = Stroke(((10.0, 70.0),), 5.0)
+    together, alone = heal(levels, [STROKE, far]), heal(levels, [STROKE])
+    assert np.array_equal(together[:60, 20:], alone[:60, 20:])
+
+
+def test_detail_around_a_stroke_is_not_smeared_far() -> None:
+    levels = np.zeros((60, 60), np.uint8)
+    levels[:, 30:] = 200  # an edge across a scratch
+    damaged = levels.copy()
+    damaged[28:32] = 255
+    healed = heal(damaged, [Stroke(((0.0, 30.0), (60.0, 30.0)), 6.0)])
+    assert (np.abs(healed[26:34].astype(int) - levels[26:34]) > 40).sum(axis=1).max() <= 4
+
+
+def test_the_model_sees_the_healed_picture_and_the_result_has_it() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    damaged = scratched(gray_picture(80, 100))
+    recipe = {"healing": [SCRATCH], "points": [{"x": 50, "y": 30, "color": "#c04020"}]}
+    by_recipe = np.asarray(colorizer(damaged, recipe))
+    by_hand = np.asarray(colorizer(heal(damaged, [STROKE]), {"points": recipe["points"]}))
+    assert np.array_equal(by_recipe, by_hand)
+    assert not np.array_equal(by_recipe, np.asarray(colorizer(damaged, {"points": recipe["points"]})))
+
+
+def test_the_command_line_heals_as_python_does_and_keeps_the_file(tmp_path: Path) -> None:
+    source, target = tmp_path / "old.png", tmp_path / "new.png"
+    Image.fromarray(scratched(gray_picture(80, 100))).save(source)
+    before = source.read_bytes()
+    documents = {
+        "healed": {"frame": [4, 6, 90, 70], "healing": [SCRATCH]},
+        "plain": {"frame": [4, 6, 90, 70]},
+    }
+    found = {}
+    for name, document in documents.items():
+        recipe = tmp_path / f"{name}.json"
+        recipe.write_text(json.dumps(document))
+        line = ["colorize", str(source), "--recipe", str(recipe), "-o", str(target), "--overwrite"]
+        assert main(line) == 0
+        found[name] = np.asarray(Image.open(target))
+        assert np.array_equal(found[name], np.asarray(colorzoo.colorize(source, guidance=recipe)))
+    assert source.read_bytes() == before
+    healed, plain = (found[name].astype(int).mean(axis=2) for name in documents)
+    assert (plain - healed)[35, 50] > 20
+    assert np.array_equal(found["healed"][76:], found["plain"][76:])  # the frame
+
+
+def test_recipes_keep_healing() -> None:
+    document = {"version": 2, "strength": 1.0, "healing": [{**SCRATCH, "x_mine": 1}]}
+    recipe = Recipe.from_json(document)
+    assert recipe.to_dict() == document
+    assert recipe.kinds() == ()  # it is no hint about colors
+    assert recipe.without_hints().healing == recipe.healing
+    assert Recipe.from_json({"healing": [{"path": [[1, 2]]}]}).healing == (Stroke(((1.0, 2.0),), 5.0),)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"healing": 3}, r"recipe\.healing must be a list"),
+        ({"healing": [{"width": 3}]}, r"healing\[0\]\.path must be a list"),
+        (
+            {"healing": [{"path": [[1, 2]], "width": -1}]},
+            r"healing\[0\]\.width must be a number of at",
+        ),
+        ({"healing": [{"path": [[1, "a"]]}]}, r"healing\[0\]\.path must be a number"),
+        ({"healing": [{"path": [[1, 2]]}] * 1025}, r"healing has 1,025 entries"),
+    ],
+)
+def test_wrong_healing_is_refused_by_name(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(GuidanceError, match=words) as refused:
+        Recipe.from_json(wrong)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(GuidanceError, match=r"healing\[0\].widht.*width"):
+        Recipe.from_json({"healing": [{**SCRATCH, "widht": 1}]}).check_known()
