@@ -131,6 +131,14 @@ ROWS = {
         ("less-gap", "gap: float = 0.1", "gap: float = 0.05"),
         ("begin", "begin: float = 0.001", "begin: float = 0.002"),
     ),
+    "steps/healing": (
+        ("radius", "radius: float = 1.0", "radius: float = 12.0"),
+        ("around", "around: int = 8", "around: int = 0"),
+        ("not-copied", "healed = levels.copy()", "healed = levels"),
+        ("every-pixel", "[covered > 0] = filled[covered > 0]", "[:] = filled"),
+        ("no-channel", "for channel in range(planes.shape[2])", "for channel in range(1)"),
+        ("never-joined", "apart = [other for other in apart if other not in overlapping]", "break"),
+    ),
     "steps/replacing": (
         ("most-chroma", "most_chroma: float = 8.0", "most_chroma: float = 4.0"),
         ("more-chroma", "most_chroma: float = 8.0", "most_chroma: float = 12.0"),
@@ -186,6 +194,7 @@ TESTS = {
         "test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixels",
     ),
     "steps/reach": ("inference/test_starting_reach.py",),
+    "steps/healing": ("inference/test_healing.py",),
     "steps/replacing": ("inference/test_replacements.py",),
 }
 
