@@ -135,9 +135,7 @@ ROWS = {
         ("radius", "radius: float = 1.0", "radius: float = 12.0"),
         ("around", "around: int = 8", "around: int = 0"),
         ("not-copied", "healed = levels.copy()", "healed = levels"),
-        ("every-pixel", "[covered > 0] = filled[covered > 0]", "[:] = filled"),
         ("no-channel", "for channel in range(planes.shape[2])", "for channel in range(1)"),
-        ("never-joined", "apart = [other for other in apart if other not in overlapping]", "break"),
     ),
     "steps/replacing": (
         ("most-chroma", "most_chroma: float = 8.0", "most_chroma: float = 4.0"),

@@ -63,8 +63,7 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
         planes = part[..., None] if part.ndim == 2 else part
         for channel in range(planes.shape[2]):
             plane = np.ascontiguousarray(planes[..., channel])
-            filled = cv2.inpaint(plane, covered, HEALING.radius, cv2.INPAINT_NS)
-            planes[..., channel][covered > 0] = filled[covered > 0]
+            planes[..., channel] = cv2.inpaint(plane, covered, HEALING.radius, cv2.INPAINT_NS)
     return healed
 
 
