@@ -1,0 +1,105 @@
+"""The healing brush in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from pads import pixels
+from PIL import Image
+
+from colorzoo.inference.colorizer import Colorizer
+from tiny_model import gray_picture, tiny_model
+
+
+@pytest.fixture
+def dusty(tmp_path: Path) -> Path:
+    levels = gray_picture(160, 240).copy()
+    levels[58:62, 60:120] = 255
+    Image.fromarray(levels).save(tmp_path / "dusty.png")
+    return tmp_path / "dusty.png"
+
+
+@pytest.fixture
+def healer(browser: Any, address: str, dusty: Path) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(dusty)
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("q")
+        pad.drawn()
+        yield pad
+
+
+@pytest.mark.browser
+def test_a_scratch_is_healed_exported_and_undone(healer: BrowserPad, dusty: Path, tmp_path: Path) -> None:
+    before = dusty.read_bytes()
+    for _ in range(8):
+        healer.page.keyboard.press("]")
+    healer.drag((56, 60), (124, 60))
+    healer.settle()
+    (stroke,) = healer.recipe()["healing"]
+    assert stroke["width"] == pytest.approx(3.2 * 1.15**8, abs=0.3)  # 2 % of the shorter side at first
+    assert stroke["path"][0] == pytest.approx([56, 60], abs=1)
+    assert stroke["path"][-1] == pytest.approx([124, 60], abs=1)
+
+    healer.page.click("[data-action=export]")
+    target = tmp_path / "new.png"
+    healer.download(lambda: healer.page.click("[data-action=export-now]"), target)
+    recipe = tmp_path / "hints.json"
+    recipe.write_text(json.dumps(healer.recipe()))
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    result = pixels(target.read_bytes()).astype(int)
+    assert np.array_equal(result, np.asarray(colorizer(dusty, recipe)))
+    plain = np.asarray(colorizer(dusty, {**healer.recipe(), "healing": []})).astype(int)
+    assert (plain - result)[60, 62:118].mean() > 30
+    assert dusty.read_bytes() == before
+
+    healer.page.focus(".cz-stage")
+    healer.page.keyboard.press("Control+z")
+    healer.settle()
+    assert "healing" not in healer.recipe()
+    healer.page.keyboard.press("Control+y")
+    healer.settle()
+    assert healer.recipe()["healing"] == [stroke]
+
+
+@pytest.mark.browser
+def test_strokes_are_set_by_keys_and_taken_back(healer: BrowserPad) -> None:
+    healer.page.keyboard.press("n")
+    healer.page.keyboard.press("Enter")
+    healer.drag((40, 120), (80, 120))
+    healer.drag((150, 40), (150, 80))
+    healer.settle()
+    dab, first, second = healer.recipe()["healing"]
+    assert len(dab["path"]) == 1
+    healer.click(60, 120, button="right")
+    healer.settle()
+    assert healer.recipe()["healing"] == [dab, second]
+    assert first not in healer.recipe()["healing"]
+    healer.click(200, 140, button="right")  # nothing there
+    healer.settle()
+    assert healer.recipe()["healing"] == [dab, second]
+    healer.page.click("text=Take all healing back")
+    healer.settle()
+    assert "healing" not in healer.recipe()
+
+
+@pytest.mark.browser
+def test_the_brush_is_offered_only_where_the_backend_heals(browser: Any, address: str, photo: Path) -> None:
+    pad = BrowserPad(browser, address, lambda hello: hello.pop("heals"))
+    try:
+        pad.open_ready(photo)
+        assert not pad.page.is_visible("[data-tool=heal]")
+        assert pad.page.is_visible("[data-tool=paint]")
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("q")
+        pad.drag((40, 60), (80, 60))
+        pad.settle()
+        assert "healing" not in pad.recipe()
+    finally:
+        pad.close()
