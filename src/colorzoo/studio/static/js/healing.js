@@ -15,7 +15,8 @@ const HEALING_RANGE = [2, 0.2]; // pixels, and share of the shorter side
 const HEALING_STEPS = 100;
 const HEALING_STEP = 1.15;
 const HEALING_APART = 1.5; // CSS pixels between corners of a stroke
-const HEALING_TINTS = { fresh: "rgba(255, 96, 64, .5)", near: "rgba(255, 96, 64, .3)" };
+const HEALING_TINT = "rgba(255, 96, 64, .5)";
+const HEALING_LINE = 2; // CSS pixels; thin, as the healed place is to be seen
 
 /** @returns {number} largest width of the brush in pixels of the photo */
 const widestHealing = ({ width, height }) => Math.max(HEALING_RANGE[0] + 1, HEALING_RANGE[1] * Math.min(width, height));
@@ -69,16 +70,16 @@ function eraseHealing(pad, place, slack) {
   pad.announce(t("Not healed any more"));
 }
 
-/** Mark the strokes that the picture does not show yet, and the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
+/** Mark the strokes that the picture does not show yet, and the middle of the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
 function drawHealing(context, pad, toStage) {
   const { healing, healed, cursor, tool, drag, view } = pad.ui;
   const fresh = [...pad.doc.healing.filter((stroke) => !healed.includes(stroke)), ...(healing ? [healing] : [])];
   const near = tool === "heal" && cursor && !drag ? pad.doc.healing[healingAt(pad, cursor)] : null;
-  const marked = [...fresh.map((stroke) => [stroke, HEALING_TINTS.fresh]), ...(near && !fresh.includes(near) ? [[near, HEALING_TINTS.near]] : [])];
   context.save();
-  Object.assign(context, { lineCap: "round", lineJoin: "round" });
-  for (const [{ path, width }, strokeStyle] of marked) {
-    Object.assign(context, { strokeStyle, lineWidth: Math.max(2, width * view.scale) });
+  Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: HEALING_TINT });
+  for (const stroke of near && !fresh.includes(near) ? [...fresh, near] : fresh) {
+    const { path, width } = stroke;
+    context.lineWidth = stroke === near ? HEALING_LINE : Math.max(HEALING_LINE, width * view.scale);
     context.beginPath();
     for (const [x, y] of path) context.lineTo(...toStage(x, y));
     if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
