@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, Stroke
+from colorzoo.guidance.rasterize import rasterize_scribbles
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.healing import heal
 from tiny_model import gray_picture, tiny_model
@@ -78,6 +80,16 @@ def test_a_stroke_is_the_same_beside_others_far_away() -> None:
     far = Stroke(((10.0, 70.0),), 5.0)
     together, alone = heal(levels, [STROKE, far]), heal(levels, [STROKE])
     assert np.array_equal(together[:60, 20:], alone[:60, 20:])
+
+
+def test_boxes_around_strokes_give_what_the_whole_picture_gives() -> None:
+    levels = scratched(gray_picture(80, 100))
+    strokes = [STROKE, Stroke(((60.0, 20.0), (64.0, 24.0)), 5.0), Stroke(((10.0, 75.0),), 9.0)]
+    drawn = rasterize_scribbles(strokes, 100, 80, (80, 100))
+    assert drawn is not None
+    covered = drawn.mask[0, 0].numpy().astype(np.uint8)
+    whole = cv2.inpaint(levels, covered, 1, cv2.INPAINT_NS)
+    assert np.abs(heal(levels, strokes).astype(int) - whole).max() <= 1
 
 
 def test_detail_around_a_stroke_is_not_smeared_far() -> None:

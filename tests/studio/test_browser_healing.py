@@ -103,3 +103,12 @@ def test_the_brush_is_offered_only_where_the_backend_heals(browser: Any, address
         assert "healing" not in pad.recipe()
     finally:
         pad.close()
+
+
+@pytest.mark.browser
+def test_controls_of_color_make_room_for_the_brush(healer: BrowserPad) -> None:
+    assert healer.page.is_visible("section[aria-label='Healing brush']")
+    assert not healer.page.is_visible("section[aria-label=Color]")
+    healer.page.keyboard.press("p")
+    healer.drawn()
+    assert healer.page.is_visible("section[aria-label=Color]")

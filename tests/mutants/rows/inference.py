@@ -380,6 +380,19 @@ CAUGHT_BY_FRAMES = (
     ("frame-constant-layers", "_LAYERS = (2, 3, 3)", "_LAYERS = (2,)"),
 )
 
+HEALING = "tests/inference/test_healing.py"
+_SCRATCH = f"{HEALING}::test_a_scratch_is_filled_from_around_and_nothing_else_changes"
+_BOXES = f"{HEALING}::test_boxes_around_strokes_give_what_the_whole_picture_gives"
+_SEEN = f"{HEALING}::test_the_model_sees_the_healed_picture_and_the_result_has_it"
+# file, name, anchor, replacement, test
+CAUGHT_BY_HEALING = (
+    ("inference/steps/healing.py", "healing-radius", "radius: float = 1.0", "radius: float = 5.0", _BOXES),
+    ("inference/steps/healing.py", "healing-around", "around: int = 8", "around: int = -4", _BOXES),
+    ("inference/steps/healing.py", "healing-method", "cv2.INPAINT_NS", "cv2.INPAINT_TELEA", _BOXES),
+    ("inference/steps/healing.py", "healing-in-place", "levels.copy()", "levels", _SCRATCH),
+    (JOB, "healing-off", "if healing:", "if False:", _SEEN),
+)
+
 MUTANTS = (
     *(
         Mutant(name, file, old, new, stored(CASES[file]))
@@ -387,5 +400,6 @@ MUTANTS = (
         for name, old, new in rows
     ),
     *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_LAYERS),
+    *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_HEALING),
     *(Mutant(name, FRAME, old, new, FRAMES) for name, old, new in CAUGHT_BY_FRAMES),
 )

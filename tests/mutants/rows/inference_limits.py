@@ -131,12 +131,7 @@ ROWS = {
         ("less-gap", "gap: float = 0.1", "gap: float = 0.05"),
         ("begin", "begin: float = 0.001", "begin: float = 0.002"),
     ),
-    "steps/healing": (
-        ("radius", "radius: float = 1.0", "radius: float = 12.0"),
-        ("around", "around: int = 8", "around: int = 0"),
-        ("not-copied", "healed = levels.copy()", "healed = levels"),
-        ("no-channel", "for channel in range(planes.shape[2])", "for channel in range(1)"),
-    ),
+    "steps/healing": (("no-channel", "for channel in range(planes.shape[2])", "for channel in range(1)"),),
     "steps/replacing": (
         ("most-chroma", "most_chroma: float = 8.0", "most_chroma: float = 4.0"),
         ("more-chroma", "most_chroma: float = 8.0", "most_chroma: float = 12.0"),

@@ -10,25 +10,26 @@ import { button, h, section, show, t } from "./dom.js";
 import { finishedPaint, paintDistance } from "./paintstrokes.js";
 import { change } from "./state.js";
 
-const USUAL_WIDTH = 0.02; // of the shorter side of the photo
-const WIDTH_RANGE = [2, 0.2]; // pixels, and share of the shorter side
-const WIDTH_STEPS = 100;
-const WIDTH_STEP = 1.15;
-const CORNERS_APART = 1.5; // CSS pixels between corners of a stroke
-const TINTS = { fresh: "rgba(255, 96, 64, .5)", near: "rgba(255, 96, 64, .3)" };
+const USUAL_HEALING = 0.02; // of the shorter side of the photo
+const HEALING_RANGE = [2, 0.2]; // pixels, and share of the shorter side
+const HEALING_STEPS = 100;
+const HEALING_STEP = 1.15;
+const HEALING_APART = 1.5; // CSS pixels between corners of a stroke
+const HEALING_TINT = "rgba(255, 96, 64, .5)";
+const HEALING_LINE = 2; // CSS pixels; thin, as the healed place is to be seen
 
 /** @returns {number} largest width of the brush in pixels of the photo */
-const widest = ({ width, height }) => Math.max(WIDTH_RANGE[0] + 1, WIDTH_RANGE[1] * Math.min(width, height));
+const widestHealing = ({ width, height }) => Math.max(HEALING_RANGE[0] + 1, HEALING_RANGE[1] * Math.min(width, height));
 
 /** @returns {number} width of the brush in pixels of the photo */
 function healingWidth(pad) {
   const { width, height } = pad.photo;
-  return clamp(pad.ui.healingWidth ?? USUAL_WIDTH * Math.min(width, height), WIDTH_RANGE[0], widest(pad.photo));
+  return clamp(pad.ui.healingWidth ?? USUAL_HEALING * Math.min(width, height), HEALING_RANGE[0], widestHealing(pad.photo));
 }
 
 /** Make the brush larger or smaller. @param {number} step */
 function stepHealingWidth(pad, step) {
-  pad.set({ healingWidth: healingWidth(pad) * WIDTH_STEP ** step });
+  pad.set({ healingWidth: healingWidth(pad) * HEALING_STEP ** step });
 }
 
 /** @param {Place} place */
@@ -41,7 +42,7 @@ function continueHealing(pad, place) {
   const { healing } = pad.ui;
   if (!healing) return;
   const [x, y] = healing.path.at(-1);
-  if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale < CORNERS_APART) return;
+  if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale < HEALING_APART) return;
   change(pad.ui, { healing: { ...healing, path: [...healing.path, place] } });
 }
 
@@ -69,16 +70,16 @@ function eraseHealing(pad, place, slack) {
   pad.announce(t("Not healed any more"));
 }
 
-/** Mark the strokes that the picture does not show yet, and the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
+/** Mark the strokes that the picture does not show yet, and the middle of the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
 function drawHealing(context, pad, toStage) {
   const { healing, healed, cursor, tool, drag, view } = pad.ui;
   const fresh = [...pad.doc.healing.filter((stroke) => !healed.includes(stroke)), ...(healing ? [healing] : [])];
   const near = tool === "heal" && cursor && !drag ? pad.doc.healing[healingAt(pad, cursor)] : null;
-  const marked = [...fresh.map((stroke) => [stroke, TINTS.fresh]), ...(near && !fresh.includes(near) ? [[near, TINTS.near]] : [])];
   context.save();
-  Object.assign(context, { lineCap: "round", lineJoin: "round" });
-  for (const [{ path, width }, strokeStyle] of marked) {
-    Object.assign(context, { strokeStyle, lineWidth: Math.max(2, width * view.scale) });
+  Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: HEALING_TINT });
+  for (const stroke of near && !fresh.includes(near) ? [...fresh, near] : fresh) {
+    const { path, width } = stroke;
+    context.lineWidth = stroke === near ? HEALING_LINE : Math.max(HEALING_LINE, width * view.scale);
     context.beginPath();
     for (const [x, y] of path) context.lineTo(...toStage(x, y));
     if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
@@ -89,8 +90,8 @@ function drawHealing(context, pad, toStage) {
 
 /** @returns {import("./dom.js").Part} */
 function createHealingPanel(pad, createSlider) {
-  const range = () => Math.log(widest(pad.photo) / WIDTH_RANGE[0]);
-  const size = createSlider(t("Size"), 0, WIDTH_STEPS, (value) => pad.set({ healingWidth: WIDTH_RANGE[0] * Math.exp((range() * value) / WIDTH_STEPS) }));
+  const range = () => Math.log(widestHealing(pad.photo) / HEALING_RANGE[0]);
+  const size = createSlider(t("Size"), 0, HEALING_STEPS, (value) => pad.set({ healingWidth: HEALING_RANGE[0] * Math.exp((range() * value) / HEALING_STEPS) }));
   const words = h("p", { class: "cz-hint" }, t("Paint over dust or a scratch: it is filled from around, and colored as if it had not been there. Right-click or a long press takes a stroke back."));
   const clear = button({ text: t("Take all healing back"), label: t("Take all healing back"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, healing: [] }, t("take all healing back")) });
   const el = section(t("Healing brush"), size.el, words, clear);
@@ -98,7 +99,7 @@ function createHealingPanel(pad, createSlider) {
     show(el, Boolean(pad.photo) && pad.ui.tool === "heal");
     if (el.hidden) return;
     const width = healingWidth(pad);
-    size.update(Math.round((WIDTH_STEPS * Math.log(width / WIDTH_RANGE[0])) / range()), false, t("{n} pixels", { n: Math.round(width) }));
+    size.update(Math.round((HEALING_STEPS * Math.log(width / HEALING_RANGE[0])) / range()), false, t("{n} pixels", { n: Math.round(width) }));
     show(clear, pad.doc.healing.length > 0);
   };
   return { el, update };
