@@ -166,6 +166,11 @@ def select_at(
 def find_parts(lightness: Tensor, *, seen: SeenThings | None = None) -> dict[str, Mask]:
     """Find the parts of a photo that have names: skin, hair, lips, teeth, eyes, clothes, sky, water, plants.
 
+    Examples:
+        >>> lightness = torch.rand(1, 1, 32, 48) * 100
+        >>> isinstance(find_parts(lightness), dict)
+        True
+
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         seen: Result of `see_things`; None runs the network.
