@@ -10,8 +10,10 @@ import pytest
 from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
 
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
 
@@ -67,3 +69,55 @@ def test_a_point_takes_one_of_several_answers(pad: BrowserPad) -> None:
     tiles[0].click()
     pad.settle()
     assert pad.recipe()["points"][0]["color"] in name
+
+
+@pytest.fixture
+def default_pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
+    studio = Studio(Colorizer("colorzoo2026", device="cpu", size=96))
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as opened,
+    ):
+        opened.open_ready(photo)
+        yield opened
+
+
+def colorings(pad: BrowserPad) -> list[Any]:
+    """Return the tiles of the likely colorings once the last one is there."""
+    pad.page.wait_for_selector("[data-role=coloring]:nth-child(4)")
+    tiles: list[Any] = pad.page.query_selector_all("[data-role=coloring]")
+    return tiles
+
+
+def test_one_click_begins_with_a_likely_coloring_of_the_whole_photo(default_pad: BrowserPad) -> None:
+    pad = default_pad
+    tiles = colorings(pad)
+    assert "points" not in pad.recipe()  # looking changes nothing
+    tiles[2].click()
+    pad.settle()
+    (point,) = pad.recipe()["points"]
+    assert point["color"] in tiles[2].get_attribute("aria-label")
+    assert point["reach"] == "everywhere"
+    assert [tile.get_attribute("aria-pressed") for tile in tiles] == ["false", "false", "true", "false"]
+    tiles[1].click()  # another one takes its place
+    pad.settle()
+    (other,) = pad.recipe()["points"]
+    assert (other["x"], other["y"]) == (point["x"], point["y"])
+    assert other["color"] in tiles[1].get_attribute("aria-label")
+    tiles[1].click()  # the same once more leaves it
+    pad.settle()
+    assert "points" not in pad.recipe()
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert pad.recipe()["points"] == [other]
+
+
+def test_likely_colorings_make_room_for_other_work(default_pad: BrowserPad) -> None:
+    pad = default_pad
+    colorings(pad)
+    pad.page.evaluate("colorzooPad.setRecipe({ strength: 0.5 })")
+    pad.settle()
+    assert not pad.page.is_visible("[data-role=coloring]")
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert pad.page.is_visible("[data-role=coloring]")

@@ -252,6 +252,27 @@ def test_the_default_shows_which_place_of_the_reference_colored_a_place() -> Non
     studio.close()
 
 
+def test_the_default_tells_likely_colorings_of_the_whole_photo() -> None:
+    studio = Studio(Colorizer("colorzoo2026", device="cpu", size=96))
+    pad = DirectPad(studio)
+    pad.open(photo_file(144, 96))
+    whole = pad.ask("colorings", recipe={}).body
+    assert 0 < whole["x"] < 144
+    assert 0 < whole["y"] < 96
+    shares = [item["share"] for item in whole["items"]]
+    assert len(shares) == 4
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1, abs=1e-3)
+    within = pad.ask("colorings", recipe={"frame": [100, 10, 40, 80]}).body
+    assert 100 < within["x"] < 140  # in pixels of the whole photo
+    studio.close()
+
+
+def test_a_model_that_compares_no_places_tells_no_colorings(pad: DirectPad) -> None:
+    found = pad.ask("colorings", recipe={}).body
+    assert (found["x"], found["y"], found["items"]) == (None, None, [])
+
+
 def test_a_gray_reference_is_refused_where_the_model_needs_its_colors(
     pad: DirectPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:

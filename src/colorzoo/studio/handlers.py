@@ -14,12 +14,14 @@ import torch
 from colorzoo.batch.origin import UsedFile, origin_of_answer, origin_of_model, origin_of_result
 from colorzoo.batch.request import request_of
 from colorzoo.batch.settings import ColorSettings
+from colorzoo.capabilities import ComparesPlaces
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.recipe import read_reach
+from colorzoo.inference.colorings import find_telling_place
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import crop_recipe
 from colorzoo.inference.overlays import without_paint
@@ -297,6 +299,19 @@ def _next(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("next", **found)
 
 
+def _colorings(ctx: Context) -> Iterator[Message]:
+    """Find the place whose color tells most about the photo, and its likely colors."""
+    request = ctx.pad_request()
+    found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
+    if isinstance(request.colorizer.model, ComparesPlaces):
+        place = find_telling_place(request.colorizer, request.job(), predict(request))
+        if place is not None:
+            found = palette.likely_colorings(place, request.photo)
+            if request.photo.window is not None:
+                found["x"], found["y"] = request.photo.window.inside.outer((found["x"], found["y"]))
+    yield ctx.answer("colorings", **found)
+
+
 def _probe(ctx: Context) -> Iterator[Message]:
     """Return the colors of photo and result at a place."""
     x, y = place = ctx.place()
@@ -542,6 +557,7 @@ REQUESTS: dict[str, Request] = {
     "color": Request(_color, uses_model=True, rank=0),
     "suggest": Request(suggest, uses_model=True),
     "next": Request(_next, uses_model=True),
+    "colorings": Request(_colorings, uses_model=True),
     "probe": Request(_probe, uses_model=True),
     "gamut": Request(_gamut, rank=0),
     "extent": Request(_extent, uses_model=True),

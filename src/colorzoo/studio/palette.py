@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from colorzoo.color import in_gamut, lab_to_rgb, reduce_chroma
 from colorzoo.guidance import Recipe
-from colorzoo.inference.palette import Distribution, next_point, suggest_colors
+from colorzoo.inference.colorings import COLORINGS, TellingPlace
+from colorzoo.inference.palette import Distribution, Suggestion, next_point, suggest_colors
 from colorzoo.studio.photo import Photo
 
 PLANE_REACH = 110  # largest a and b of the plane
@@ -35,15 +37,27 @@ def suggestions(
     lightness = photo.lightness_around(place)
     x, y = place[0] * shape[1] / photo.size[0], place[1] * shape[0] / photo.size[1]
     shares = distribution.at(min(x, shape[1] - 1), min(y, shape[0] - 1))
-    items = [
+    items = _items(suggest_colors(shares, distribution.centers, lightness, count=count))
+    return {"lightness": lightness, "items": items, "entropy": _entropy(shares)}
+
+
+def likely_colorings(found: TellingPlace, photo: Photo) -> dict[str, Any]:
+    """Return the fields of the message ``colorings``, in pixels of the photo."""
+    lightness = photo.lightness_around((found.x, found.y))
+    items = _items(suggest_colors(found.probabilities, found.centers, lightness, count=COLORINGS.count))
+    return {"x": found.x, "y": found.y, "lightness": lightness, "items": items}
+
+
+def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
+    """Return colors as the messages describe them."""
+    return [
         {
             "ab": [float(v) for v in color.ab],
             "color": "#{:02x}{:02x}{:02x}".format(*color.rgb),
             "share": float(color.share),
         }
-        for color in suggest_colors(shares, distribution.centers, lightness, count=count)
+        for color in colors
     ]
-    return {"lightness": lightness, "items": items, "entropy": _entropy(shares)}
 
 
 def suggest_next_point(

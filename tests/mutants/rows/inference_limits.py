@@ -54,6 +54,14 @@ ROWS = {
         ("bicubic", "BICUBIC, ANTIALIASED = -0.75", "BICUBIC, ANTIALIASED = -0.5"),
         ("rows-lost", "yield first, min(first + step, height)", "yield first, min(first + step, height - 1)"),
     ),
+    "colorings": (
+        ("count", "count: int = 4", "count: int = 3"),
+        ("places", "places: int = 8", "places: int = 5"),
+        ("togetherness", "togetherness: int = 4", "togetherness: int = 2"),
+        ("any-place", ".sum(dim=(1, 2)).argmax())", ".sum(dim=(1, 2)).argmin())"),
+        ("variance", "return int((correlation.square() * variance)", "return int((correlation.square())"),
+        ("mean-color", '"qhw,qc->chw", shares, colors).square()', '"qhw,qc->chw", 0 * shares, colors)'),
+    ),
     "palette": (
         ("negligible", "negligible: float = 1e-5", "negligible: float = 0.5"),
         ("untrained", "untrained: float = 0.93", "untrained: float = 1.1"),
@@ -150,6 +158,7 @@ TESTS = {
         )
     },
     "selection": ("inference/test_selection.py",),
+    "colorings": ("inference/test_colorings.py",),
     "palette": (
         *(
             f"inference/test_palette.py::test_{name}"

@@ -6,6 +6,7 @@
 import { Client, ColorQueue, isExpired } from "./client.js";
 import { atLightness } from "./color.js";
 import { currentRecipe, requestColor, requestRegions, requestSuggestions, reuseEarlyRequest, updateClasses } from "./coloring.js";
+import { createColoringsPanel } from "./colorings.js";
 import { createColorPanel } from "./colorpanel.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
@@ -477,7 +478,7 @@ function buildPage(pad) {
   const brushPanel = () => createPaintPanel(pad, createSlider);
   const healingPanel = () => createHealingPanel(pad, createSlider);
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, healingPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, createColoringsPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, healingPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);

@@ -48,21 +48,33 @@ async function requestVariants(pad) {
   const goesOn = () => pad.photo === photo && pad.ui.variants === found && variantTarget(pad)?.of === target.of;
   pad.set({ variants: found });
   const reply = await pad.ask({ type: "suggest", recipe: currentRecipe(pad, target.without), x, y, count: MOST_VARIANTS });
-  for (const item of reply?.message.items ?? []) {
-    if (!goesOn()) break;
-    const answer = await pad.ask({ type: "color", recipe: currentRecipe(pad, target.colored(item)), quality: "drag" });
-    if (!answer || !goesOn()) break;
-    const layer = await decodeLayer(answer.buffers[0], answer.message.mime);
-    found.items.push({ ...item, picture: variantPicture(layer, target.around, photo) });
-    layer.bitmap.close();
-    pad.changed();
-  }
+  await colorVariants(pad, reply?.message.items ?? [], { ...target, ask: (message) => pad.ask(message) }, found.items, goesOn);
   found.busy = false;
   if (goesOn()) {
     pad.announce(found.items.length ? t("{n} colors to choose from", { n: found.items.length }) : t("This model has no suggestions."));
     pad.set({ variants: found.items.length ? found : null });
     if (!found.items.length) pad.toast(t("This model has no suggestions."));
   } else if (pad.ui.variants === found) pad.set({ variants: null });
+}
+
+/**
+ * Color the photo with each of some colors, one after the other.
+ * @param {{color: string, ab: [number, number], share: number}[]} items the colors
+ * @param {{colored: (item: any) => any, around: number[], ask: (message: object) => Promise<any>}} target document with a color, what to show of the photo, and how to ask for it
+ * @param {Variants["items"]} made takes each color with its picture @param {() => boolean} goesOn whether they are still wanted
+ */
+async function colorVariants(pad, items, target, made, goesOn) {
+  const { colored, around, ask } = target;
+  const { photo } = pad;
+  for (const item of items) {
+    if (!goesOn()) break;
+    const answer = await ask({ type: "color", recipe: currentRecipe(pad, colored(item)), quality: "drag" });
+    if (!answer || !goesOn()) break;
+    const layer = await decodeLayer(answer.buffers[0], answer.message.mime);
+    made.push({ ...item, picture: variantPicture(layer, around, photo) });
+    layer.bitmap.close();
+    pad.changed();
+  }
 }
 
 /** Cut the surroundings out of a small picture. @param {number[]} around left, top, right and bottom in pixels of the photo */
@@ -88,7 +100,7 @@ function createVariantsPanel(pad) {
       const item = pad.ui.variants?.items[index];
       if (item) setColor(pad, item.ab);
     };
-    return h("button", { type: "button", class: "cz-purpose", data: { role: "variant" }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
+    return createTile("variant", use);
   };
   let seen = 0;
   const update = () => {
@@ -97,17 +109,20 @@ function createVariantsPanel(pad) {
     const current = target && variants?.of === target.of ? variants : null;
     const items = current?.items ?? [];
     show(el, items.length > 0);
-    syncList(grid, items.length, make, (tile, index) => fillVariant(pad, tile, items[index], index));
+    syncList(grid, items.length, make, (tile, index) => fillVariant(tile, items[index], index, colorTarget(pad).lightness));
     if (items.length > seen) el.scrollIntoView({ block: "nearest" }); // it opens below what the panel shows
     seen = items.length;
   };
   return { el, update };
 }
 
-function fillVariant(pad, tile, { color, share, ab, picture }, index) {
+/** @param {string} role @param {() => void} use */
+const createTile = (role, use) => h("button", { type: "button", class: "cz-purpose", data: { role }, on: { click: use } }, h("span", { class: "cz-purpose-picture" }), h("small", {}));
+
+function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
   const [frame, words] = tile.children;
   if (frame.firstElementChild !== picture) frame.replaceChildren(picture);
-  const name = colorName(colorTarget(pad).lightness, ab);
+  const name = colorName(lightness, ab);
   const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)} %`;
   setText(words, `${name} · ${percent}`);
   setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));
@@ -116,4 +131,4 @@ function fillVariant(pad, tile, { color, share, ab, picture }, index) {
 /** @returns {boolean} whether there is a point or an area whose other colors can be shown, and none are being made */
 const canVary = (pad) => variantTarget(pad) !== null && pad.accepts("points") && !pad.ui.variants?.busy;
 
-export { canVary, createVariantsPanel, requestVariants };
+export { canVary, colorVariants, createTile, createVariantsPanel, fillVariant, requestVariants };

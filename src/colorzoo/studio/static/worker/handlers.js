@@ -302,6 +302,11 @@ function match(_backend, _message, answer) {
   answer({ type: "matched", x: null, y: null });
 }
 
+/** Colorings of the whole photo are not compared in this page. */
+function colorings(_backend, _message, answer) {
+  answer({ type: "colorings", x: null, y: null, lightness: null, items: [] });
+}
+
 /** Parts with names are not found in this page. */
 function parts(_backend, _message, answer) {
   answer({ type: "parts", items: [] });
@@ -320,7 +325,7 @@ const REQUESTS = {
   ready: { run: greet, rank: 0 }, close: { run: close, rank: 0 }, open: { run: open, rank: 0 }, attach: { run: attach, rank: 1 },
   color: { run: color, rank: 0, newest: true }, suggest: { run: suggestions, rank: 1, newest: true }, next: { run: next, rank: 1, newest: true },
   probe: { run: probe, rank: 1, newest: true }, extent: { run: extent, rank: 1, newest: true }, model: { run: model, rank: 1 },
-  match: { run: match, rank: 1, newest: true }, parts: { run: parts, rank: 1 }, select: { run: select, rank: 1 }, export: { run: exported, rank: 2 }, cancel: { run: () => {}, rank: 0 }, check: { run: check, rank: 1 },
+  colorings: { run: colorings, rank: 1 }, match: { run: match, rank: 1, newest: true }, parts: { run: parts, rank: 1 }, select: { run: select, rank: 1 }, export: { run: exported, rank: 2 }, cancel: { run: () => {}, rank: 0 }, check: { run: check, rank: 1 },
 };
 
 export { Backend, REQUESTS };

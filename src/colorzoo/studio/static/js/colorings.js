@@ -1,0 +1,70 @@
+/** Likely colorings of a photo without hints, side by side: one click begins with one, by a color at one place. */
+
+import { colorName } from "./color.js";
+import { currentRecipe } from "./coloring.js";
+import { hasWork, nextId } from "./document.js";
+import { h, section, setAttr, show, syncList, t } from "./dom.js";
+import { colorVariants, createTile, fillVariant } from "./variants.js";
+
+/** @typedef {{x: number, y: number, lightness: number, items: import("./variants.js").Variants["items"]}} Colorings */
+
+/** @param {Colorings} found @returns {(item: any) => any} the document with one color at the place that decides */
+function colored(pad, found) {
+  const { x, y } = found;
+  const { size } = pad.ui;
+  return ({ ab, color }) => ({ ...pad.doc, points: [{ id: nextId(pad.doc.points), x, y, size, ab, hex: color, reach: "everywhere" }] });
+}
+
+/** @param {Colorings} found @returns {number} index of the coloring that the document consists of, -1 for none */
+function chosenColoring(pad, found) {
+  const [point, ...more] = pad.doc.points;
+  if (!point || more.length || point.x !== found.x || point.y !== found.y) return -1;
+  return found.items.findIndex(({ color }) => color === point.hex);
+}
+
+/** Begin with a coloring, or leave the one that was begun with. @param {Colorings} found @param {number} index */
+function beginColoring(pad, found, index) {
+  const leaves = chosenColoring(pad, found) === index;
+  pad.set({ selected: null, suggestions: null });
+  pad.edit(leaves ? { ...pad.doc, points: [] } : colored(pad, found)(found.items[index]), t("likely coloring"));
+  pad.announce(leaves ? t("Automatic colors") : t("Begun with {name}", { name: colorName(found.lightness, found.items[index].ab) }));
+}
+
+/** @returns {import("./dom.js").Part} */
+function createColoringsPanel(pad) {
+  const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("Likely colorings of the whole photo, likeliest first") });
+  const el = section(t("Likely colorings"), grid);
+  let asked = "";
+  /** @type {Colorings | null} */
+  let found = null;
+  const subject = () => `${pad.photo?.image.sha256} ${pad.model()?.name}`;
+  const find = async (of) => {
+    asked = of;
+    found = null;
+    const goesOn = () => asked === of && subject() === of && !hasWork(pad.doc) && pad.state() === "ready";
+    const ask = (message) => pad.client.ask(message).catch(() => null); // in the background, so errors are not shown
+    const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
+    const items = reply?.message.items ?? [];
+    if (asked !== of || !items.length) return;
+    found = { ...reply.message, items: [] };
+    const { width, height } = pad.photo;
+    await colorVariants(pad, items, { colored: colored(pad, found), around: [0, 0, width, height], ask }, found.items, goesOn);
+    if (asked === of && found.items.length < items.length) asked = ""; // an edit came first: again, when it is undone
+  };
+  const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));
+  const update = () => {
+    const isNew = Boolean(pad.photo?.result) && !hasWork(pad.doc);
+    if (isNew && pad.state() === "ready" && pad.accepts("points") && asked !== subject()) find(subject());
+    const chosen = found ? chosenColoring(pad, found) : -1;
+    const isBegun = chosen >= 0 && !hasWork({ ...pad.doc, points: [] });
+    const items = asked === subject() && (isNew || isBegun) ? (found?.items ?? []) : [];
+    show(el, items.length > 0);
+    syncList(grid, items.length, make, (tile, index) => {
+      fillVariant(tile, items[index], index, found.lightness);
+      setAttr(tile, "aria-pressed", String(index === chosen));
+    });
+  };
+  return { el, update };
+}
+
+export { createColoringsPanel };

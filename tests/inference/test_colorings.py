@@ -1,0 +1,81 @@
+"""Likely colorings of a whole picture: which place decides, and what its colors change."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.inference.colorings import (
+    COLORINGS,
+    find_telling_place,
+    most_telling,
+    shared_distribution,
+)
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.palette import Distribution, suggest_colors
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.read import read_picture
+from tiny_model import gray_picture, tiny_model
+
+PHOTO = Path(__file__).parents[1] / "data" / "pictures" / "coffee.jpg"
+CENTERS = torch.tensor([[40.0, 0.0], [-40.0, 0.0], [0.0, 0.0]])
+
+
+def cells(*probabilities: tuple[float, float, float]) -> Distribution:
+    """Return the distribution of a row of cells over red, green and gray."""
+    return Distribution(torch.tensor(probabilities).T[:, None], CENTERS, 4)
+
+
+def test_the_place_that_explains_most_of_the_variance_tells_most() -> None:
+    unsure, sure = (0.5, 0.5, 0.0), (0.0, 0.0, 1.0)
+    distribution = cells(unsure, unsure, sure, sure, sure)
+    of_two_unsure = torch.tensor([[1.0, 0.9, 0, 0, 0]])
+    of_one_unsure = torch.tensor([[1.0, 0.1, 0, 0, 0]])
+    of_all_sure = torch.tensor([[0, 0, 1.0, 1.0, 1.0]])
+    assert most_telling(torch.stack([of_one_unsure, of_all_sure, of_two_unsure]), distribution) == 2
+    assert most_telling(torch.stack([of_two_unsure, of_all_sure, of_one_unsure]), distribution) == 0
+
+
+def test_distant_colors_count_by_their_variance() -> None:
+    # colors that are often far from gray vary more than those that are seldom
+    distribution = cells((0.05, 0.05, 0.9), (0.25, 0.25, 0.5))
+    assert most_telling(torch.eye(2)[:, None], distribution) == 1
+    # a vivid color that is certain does not vary at all
+    assert most_telling(torch.eye(2)[:, None], cells((1.0, 0.0, 0.0), (0.9, 0.1, 0.0))) == 1
+
+
+def test_cells_have_a_say_by_the_fourth_power_of_their_correlation() -> None:
+    distribution = cells((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    shared = shared_distribution(torch.tensor([[1.0, 0.5]]), distribution)
+    torch.testing.assert_close(shared, torch.tensor([16 / 17, 1 / 17, 0.0]))
+
+
+def test_the_colors_of_one_place_color_the_whole_picture_in_other_ways() -> None:
+    colorizer = Colorizer("colorzoo2026", device="cpu")
+    picture = read_picture(PHOTO)
+    job = colorizer.job(picture, Recipe(), frame="none")
+    automatic = colorizer.run(job)
+    place = find_telling_place(colorizer, job, automatic)
+    assert place is not None
+    width, height = job.part.size
+    columns = round(COLORINGS.places * width / height)  # the photo is wider than high
+    assert (place.x * columns / width) % 1 == pytest.approx(0.5)  # in the middle of one of even tiles
+    assert (place.y * 8 / height) % 1 == pytest.approx(0.5)
+    assert float(place.probabilities.sum()) == pytest.approx(1, abs=1e-4)
+    colors = suggest_colors(place.probabilities, place.centers, 60.0, count=COLORINGS.count)
+    assert len(colors) == 4
+    points = [PointHint(place.x, place.y, ab=color.ab, reach="everywhere") for color in colors]
+    colored = [colorizer.run(replace(job, recipe=Recipe(points=(point,)))).ab for point in points]
+    for first, ab in enumerate(colored):
+        for other in colored[:first]:
+            changed = (ab - other).norm(dim=0) > 2
+            assert float(changed.float().mean()) > 0.1  # far more than a place
+
+
+def test_models_that_compare_no_places_have_none() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    job = colorizer.job(Picture(np.asarray(gray_picture(64, 96))), Recipe())
+    assert find_telling_place(colorizer, job, colorizer.run(job)) is None
