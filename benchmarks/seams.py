@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.guidance.recipe import Reach
+from colorzoo.guidance.fields import Reach
 from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness

@@ -26,7 +26,7 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.capabilities import ComparesPlaces
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.guidance.recipe import Reach
+from colorzoo.guidance.fields import Reach
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part, see
 from colorzoo.inference.plan import likeness_to, paths_from

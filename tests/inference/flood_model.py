@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance import Guidance, PointHint
-from colorzoo.guidance.recipe import Reach
+from colorzoo.guidance.fields import Reach
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 

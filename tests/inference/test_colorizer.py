@@ -227,7 +227,8 @@ def test_predictions_that_are_not_finite_are_an_error() -> None:
 
 
 def test_a_device_out_of_memory_falls_back_to_the_cpu() -> None:
-    colorizer = Colorizer(Painter(10.0, torch.OutOfMemoryError("CUDA out of memory.")), device="cpu")
+    model = Painter(10.0, torch.OutOfMemoryError("CUDA out of memory."))
+    colorizer = Colorizer(model, device="cpu", precision="float32")
     colorizer._network.device = torch.device("meta")  # stands for a graphics card
     colored = colorizer.colorize(gray_picture(20, 20))
     assert colored.notes == ("meta ran out of memory; colored on the CPU",)

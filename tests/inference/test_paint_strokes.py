@@ -20,6 +20,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PaintStroke, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
+from colorzoo.inference.steps.painting import places_along
 from tiny_model import gray_picture, tiny_model
 
 LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c04020"}
@@ -98,6 +99,8 @@ def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> No
 def test_recipes_keep_paint() -> None:
     document = {"version": 2, "strength": 1.0, "paint": [{**LINE, "opacity": 0.5, "x_mine": 1}]}
     assert Recipe.from_json(document).to_dict() == document
+    kept = [{**LINE, "opacity": 0.5, "reach": 0.4}, {**LINE, "opacity": 1.0, "reach": "automatic"}]
+    assert Recipe.from_json({"paint": kept}).to_dict()["paint"] == kept
     erased = Recipe.from_json({"paint": [{"path": [[1, 2]], "erase": True}]})
     assert erased.paint == (PaintStroke(((1.0, 2.0),), None),)
     assert Recipe.from_json(erased.to_dict()) == erased
@@ -113,6 +116,7 @@ def test_recipes_keep_paint() -> None:
         ({"path": [[1, 2]], "color": "#c04020", "opacity": 2}, r"opacity must be a number from 0 to 1"),
         ({"path": [[1, 2]], "color": "#c04020", "hardness": -1}, r"hardness must be a number from 0 to 1"),
         ({"path": [[1, 2]], "color": "#c04020", "size": "big"}, r"size must be a number"),
+        ({"path": [[1, 2]], "color": "#c04020", "reach": 11}, r"paint\[0\].reach must be 'automatic'"),
         ({"path": [[1, 2]], "erase": "yes"}, r"erase must be true or false"),
     ],
 )
@@ -136,3 +140,58 @@ def test_paint_eases_in_shade_and_stays_in_the_light() -> None:
     linear = lab_to_linear_rgb(torch.cat([levels[None], found]), dim=0)
     assert torch.allclose(linear / linear.amax(dim=0), linear[:, :1] / linear[:, :1].amax(), atol=0.02)
     assert (found.norm(dim=0).diff() < -5).all()
+
+
+def step_picture() -> np.ndarray:
+    """Return a picture that is dark up to column 50 and light from there."""
+    return np.repeat(np.where(np.arange(100) < 50, 70, 190)[None], 80, axis=0).astype(np.uint8)
+
+
+def changed(*strokes: dict[str, Any]) -> np.ndarray:
+    """Return the change of each pixel of `step_picture` by paint, in levels."""
+    colorizer, gray = Colorizer(tiny_model(), device="cpu", size=80), step_picture()
+    plain = np.asarray(colorizer(gray)).astype(int)
+    found: np.ndarray = np.abs(np.asarray(colorizer(gray, {"paint": list(strokes)})) - plain).max(axis=2)
+    return found
+
+
+WIDE = {"path": [[40, 20], [40, 60]], "size": 40, "hardness": 1, "color": "#c04020"}
+
+
+def test_a_stroke_with_a_limited_reach_ends_at_an_edge() -> None:
+    everywhere, limited = changed(WIDE), changed({**WIDE, "reach": 0.4})
+    assert everywhere[25:55, 24:58].min() > 20
+    assert limited[25:55, 30:46].min() > 20  # what lies on its side
+    assert limited[25:55, 54:].max() <= 3  # beyond the edge
+    assert not limited[:, :18].any()  # and no farther than the brush
+    assert np.array_equal(changed({**WIDE, "reach": "everywhere"}), everywhere)
+
+
+def test_each_stroke_of_a_coat_has_its_own_reach() -> None:
+    other = {**WIDE, "path": [[80, 20], [80, 60]], "size": 20, "layer": 1}
+    both = changed({**WIDE, "reach": 0.4, "layer": 1}, other)
+    assert both[25:55, 54:68].max() <= 3
+    assert both[25:55, 72:88].min() > 20
+    assert both[25:55, 30:46].min() > 20
+
+
+def test_paint_is_erased_up_to_an_edge() -> None:
+    erased = changed(
+        WIDE, {"path": [[40, 20], [40, 60]], "size": 44, "hardness": 1, "erase": True, "reach": 0.4}
+    )
+    assert erased[25:55, 30:44].max() <= 3
+    assert erased[25:55, 54:58].min() > 20
+
+
+def test_places_along_a_stroke_are_even_and_at_most_64() -> None:
+    def along(path: list[list[float]], size: float) -> list[tuple[float, float]]:
+        (stroke,) = Recipe.from_json({"paint": [{**WIDE, "path": path, "size": size}]}).paint
+        return [(hint.x, hint.y) for hint in places_along(stroke)]
+
+    assert along([[10, 10], [20, 10], [20, 20]], 20) == [(10, 10), (15, 10), (20, 10), (20, 15), (20, 20)]
+    assert along([[7, 8]], 20) == [(7, 8)]
+    many = along([[0, 0], [1000, 0]], 4)
+    assert len(many) == 64
+    assert (many[0], many[-1]) == ((0, 0), (1000, 0))
+    (stroke,) = Recipe.from_json({"paint": [WIDE]}).paint
+    assert {hint.radius for hint in places_along(stroke)} == {4.0}  # a tenth of the brush

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import PointHint
-from colorzoo.guidance.recipe import Reach
+from colorzoo.guidance.fields import Reach
 from colorzoo.inference.steps.reach import even_reaches, fade, starting_reach
 from inference.by_hand import Likeness, find_extent, search
 

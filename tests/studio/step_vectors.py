@@ -32,6 +32,7 @@ from colorzoo.inference.steps import points, reach
 from colorzoo.inference.steps.area_masks import draw_areas
 from colorzoo.inference.steps.areas import fill_areas, lock_areas, plant_seeds, points_inside
 from colorzoo.inference.steps.colors import Colors
+from colorzoo.inference.steps.painting import places_along
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.points import (
     draw_points,
@@ -84,6 +85,7 @@ _REPLACEMENTS = [
 ]
 _PAINT = [
     {"path": [[10, 33], [29, 20], [33, 36]], "color": "#2060d0", "size": 6},
+    {"path": [[38, 4], [48, 30]], "color": "#108060", "size": 16, "reach": "automatic"},
     {"path": [[20, 27], [25, 24]], "erase": True, "size": 5, "hardness": 1, "opacity": 0.7},
     {"path": [[49, 10]], "color": "#30a040", "size": 9, "hardness": 0, "opacity": 0.5},
     {"path": [[5, 5], [14, 9]], "color": "#b02080", "size": 7, "opacity": 0.4, "layer": 1},
@@ -332,8 +334,19 @@ def _joining() -> Iterator[Vector]:
     for name, recipe in above.items():
         read = Recipe.from_json({**recipe, "strength": 1.2}).shown()
         corrections = correct_points(hints, ab, lightness, strength=1.2) if name == "points" else []
-        levels = join_levels(lightness, ab, corrections, overlays_of(read, WHOLE[::-1], WHOLE))
-        yield Vector(f"full_size.Joiner with {name}", base | {"recipe": recipe}, levels.ravel().tolist(), 1.0)
+        # every other stroke has a reach: waves of lightness as a share
+        reaches = [
+            None if number % 2 else _tensor(_wavy(*SIZE), *SIZE) / 100 for number in range(len(read.paint))
+        ]
+        levels = join_levels(lightness, ab, corrections, overlays_of(read, WHOLE[::-1], WHOLE, None, reaches))
+        given = base | {
+            "recipe": recipe,
+            "reaches": [each if each is None else _flat(each) for each in reaches],
+        }
+        yield Vector(f"full_size.Joiner with {name}", given, levels.ravel().tolist(), 1.0)
+    strokes = Recipe.from_json({"paint": _PAINT}).paint
+    along = [[[hint.x, hint.y, hint.radius] for hint in places_along(stroke)] for stroke in strokes]
+    yield Vector("painting.placesAlong", {"paint": _PAINT}, along, 1e-6)
 
 
 def _palette() -> Iterator[Vector]:

@@ -7,9 +7,9 @@ import { pathToFileURL } from "node:url";
 // of the sources, or of the package that Python tests
 const STATIC = process.env.COLORZOO_STATIC ? pathToFileURL(`${process.env.COLORZOO_STATIC}/`) : new URL("../../src/colorzoo/studio/static/", import.meta.url);
 const load = (name) => import(new URL(`${name}.js`, STATIC));
-const [{ setConstants }, gamut, resample, points, reach, strengths, palette, reference, rasterize, masks, areas, { correctPoints }, { Joiner }, { overlaysOf }] = await Promise.all([
+const [{ setConstants }, gamut, resample, points, reach, strengths, palette, reference, rasterize, masks, areas, { correctPoints }, { Joiner }, { overlaysOf }, { placesAlong }] = await Promise.all([
   "steps/constants", "worker/gamut", "worker/resample", "steps/points", "steps/reach", "steps/strengths", "steps/palette", "worker/reference",
-  "steps/rasterize", "steps/area_masks", "steps/areas", "steps/point_corrections", "steps/full_size", "steps/overlays",
+  "steps/rasterize", "steps/area_masks", "steps/areas", "steps/point_corrections", "steps/full_size", "steps/overlays", "steps/painting",
 ].map(load));
 const { constants, vectors } = JSON.parse(readFileSync(new URL("step_vectors.json", import.meta.url), "utf8"));
 setConstants(constants);
@@ -98,10 +98,11 @@ const STEPS = {
     const { ab, locked } = areas.lockAreas(floats(given.ab), locks, locks.map(() => null), floats(given.seeded), given.strength);
     return [ab, locked];
   },
-  "full_size.Joiner": ({ recipe, ab, from, size, lightness, strength }) => {
+  "painting.placesAlong": ({ paint }) => paint.map((stroke) => placesAlong(stroke).map(({ x, y, radius }) => [x, y, radius])),
+  "full_size.Joiner": ({ recipe, ab, from, size, lightness, strength, reaches }) => {
     const [map, small] = [floats(lightness), floats(ab)];
     const corrections = correctPoints(rasterize.hintsOf(recipe), small, from, size, (y, x) => map[y * size[1] + x], strength);
-    const joiner = new Joiner(small, from, size, corrections, overlaysOf(recipe, { whole: size, size, strength, locked: null }), new masks.ShiftedRows([], from, size));
+    const joiner = new Joiner(small, from, size, corrections, overlaysOf(recipe, { whole: size, size, strength, locked: null, reaches: reaches.map((share) => share && new resample.Upsampler(floats(share), from, size)) }), new masks.ShiftedRows([], from, size));
     const out = new Uint8Array(3 * size[0] * size[1]);
     for (let y = 0; y < size[0]; y += 1) joiner.write(y, map.subarray(y * size[1], (y + 1) * size[1]), out, 3 * y * size[1], 3);
     return out;

@@ -43,12 +43,14 @@ def test_paint_stays_where_it_is_drawn_is_erased_and_exported(
     painter.settle()
     (stroke,) = painter.recipe()["paint"]
     assert stroke["color"] == "#3060b0"
+    assert stroke["reach"] == 0.4  # it keeps to edges
     assert stroke["path"][0] == pytest.approx([40, 30], abs=1)
     assert stroke["path"][-1] == pytest.approx([120, 30], abs=1)
     painter.page.keyboard.press("w")  # again: the eraser of paint
     painter.drag((70, 30), (90, 30))
     painter.settle()
     assert painter.recipe()["paint"][1]["erase"] is True
+    assert "reach" not in painter.recipe()["paint"][1]
 
     painter.page.click("[data-action=export]")
     result = pixels(
@@ -81,7 +83,11 @@ def test_the_brush_is_set_by_sliders_and_keys(painter: BrowserPad) -> None:
     painter.page.keyboard.press("n")
     painter.page.keyboard.press("Enter")
     painter.settle()
-    first, second = painter.recipe()["paint"]
+    painter.page.uncheck("text=Keep to edges")
+    painter.drag((40, 60), (60, 60))
+    painter.settle()
+    first, second, free = painter.recipe()["paint"]
+    assert (first["reach"], "reach" in free) == (0.4, False)
     assert (first["hardness"], first["opacity"]) == (0.9, 0.4)
     assert second["size"] == pytest.approx(first["size"] * 1.15, abs=0.2)
     assert len(second["path"]) == 1

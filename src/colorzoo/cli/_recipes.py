@@ -106,7 +106,7 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
     from PIL import ImageColor
 
     from colorzoo.guidance import PointHint
-    from colorzoo.guidance.recipe import DEFAULT_REACH, parse_reach
+    from colorzoo.guidance.fields import DEFAULT_REACH, parse_reach
 
     match = _POINT.fullmatch(text)
     own = match["reach"] if match else None

@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, overload
+from typing import Any, Literal, cast, get_args, overload
 
 from colorzoo.errors import GuidanceError
 
 MAX_CORNERS = 10_000
 """Most corners of a path, checked before they are read."""
+
+ReachName = Literal["automatic", "everywhere"]
+Reach = ReachName | float
+"""Reach of the color of a point.
+
+``"automatic"``: over the pixels that belong to the point by the structure of the picture, fading where that
+is uncertain. ``"everywhere"``: as far as the network spreads it. A number multiplies the automatic reach; 0
+keeps the color inside the point's square.
+"""
+REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
+DEFAULT_REACH: ReachName = "automatic"
+MAX_REACH = 10.0
 
 _HUGE = 1e9  # more than the pixels along any side; NaN fails the comparison too
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
@@ -25,6 +37,36 @@ def hex_color(value: str, name: str) -> str:
     if not _HEX.fullmatch(value):
         raise GuidanceError(f"{name} must be a color '#rrggbb', got {value!r}.")
     return value.lower()
+
+
+def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
+    """Check a parsed reach.
+
+    Args:
+        value: A name, a number from 0 to 10, or None for the default.
+        name: Name of the field in errors.
+        default: Reach of a point that names none; recipes of version 1 mean everywhere.
+
+    Raises:
+        GuidanceError: It is neither.
+    """
+    if value is None:
+        return default
+    if value in REACH_NAMES:
+        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(cast(float, value)) or not 0 <= cast(float, value) <= MAX_REACH:
+        names = ", ".join(map(repr, REACH_NAMES))
+        raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}.")
+    return float(cast(float, value))
+
+
+def parse_reach(text: str, name: str) -> Reach:
+    """Parse a reach from text, as `read_reach`."""
+    try:
+        return read_reach(float(text), name)
+    except ValueError:
+        return read_reach(text, name)
 
 
 def too_many(name: str, count: int, most: int) -> GuidanceError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, hex_color
+from colorzoo.guidance.fields import Fields, Reach, hex_color, read_reach
 
 MAX_PAINT = 1024
 _SIZE, _HARDNESS = 20.0, 0.5
@@ -27,6 +27,7 @@ class PaintStroke:
         size: Diameter of the brush in the same pixels.
         hardness: Share of its radius that has the full opacity, in [0, 1]; further out it fades.
         opacity: Share of the color, in [0, 1].
+        reach: How far it goes within the brush, as that of a point; see `Reach`. A limited one ends at edges.
         hidden: It has no effect.
         layer: Number of the layer that the stroke is part of, or None. Strokes of a layer that follow each
             other are laid as one coat, whose opacity is that of the first; the pad edits them as one.
@@ -38,6 +39,7 @@ class PaintStroke:
     size: float = _SIZE
     hardness: float = _HARDNESS
     opacity: float = 1.0
+    reach: Reach = "everywhere"
     hidden: bool = False
     layer: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +51,8 @@ class PaintStroke:
         sizes = {"size": self.size, "hardness": self.hardness, "opacity": self.opacity}
         layer = {} if self.layer is None else {"layer": self.layer}
         hidden = {"hidden": True} if self.hidden else {}
-        return {**self.extra, "path": path, **what, **sizes, **layer, **hidden}
+        reach = {} if self.reach == "everywhere" else {"reach": self.reach}
+        return {**self.extra, "path": path, **what, **sizes, **reach, **layer, **hidden}
 
 
 def parse_paint(fields: Fields) -> PaintStroke:
@@ -67,6 +70,7 @@ def parse_paint(fields: Fields) -> PaintStroke:
         size=fields.number("size", _SIZE, low=0),
         hardness=fields.number("hardness", _HARDNESS, low=0, high=1),
         opacity=fields.number("opacity", 1.0, low=0, high=1),
+        reach=read_reach(fields.take("reach"), f"{fields.name}.reach", "everywhere"),
         hidden=fields.flag("hidden"),
         layer=fields.integer("layer", None, low=1),
         extra=fields.rest(),

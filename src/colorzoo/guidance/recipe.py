@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypeGuard, cast, get_args
+from typing import Any, Literal, Self, TypeGuard
 
 from colorzoo.atomic import whole_file
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
-from colorzoo.guidance.fields import Fields, hex_color, too_many
+from colorzoo.guidance.fields import (
+    DEFAULT_REACH,
+    Fields,
+    Reach,
+    ReachName,
+    hex_color,
+    read_reach,
+    too_many,
+)
 from colorzoo.guidance.frame import FrameSetting, read_frame
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
 from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
@@ -46,24 +53,12 @@ _MAX_ITEMS = {
     "healing": MAX_HEALING,
     **{name: most for name, (_, most, _) in _OVERLAYS.items()},
 }
-MAX_REACH = 10.0
 _LISTS = ("points", "scribbles", "regions", "boxes")
 _WRITTEN = (*_LISTS, "healing")
 _OF_THE_PAD = ("studio", "locked", "wanted")  # what the drawing pad keeps in a recipe for itself
 _OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
 _PARSED_LATER = (*_OBJECTS, "divisions", "image")
 _OWN = "x_"  # begins the names of a user's own fields
-
-ReachName = Literal["automatic", "everywhere"]
-Reach = ReachName | float
-"""Reach of the color of a point.
-
-``"automatic"``: over the pixels that belong to the point by the structure of the picture, fading where that
-is uncertain. ``"everywhere"``: as far as the network spreads it. A number multiplies the automatic reach; 0
-keeps the color inside the point's square.
-"""
-REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
-DEFAULT_REACH: ReachName = "automatic"
 
 
 @dataclass(frozen=True)
@@ -493,33 +488,3 @@ def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
 def _plain(value: object) -> object:
     """Return a value with lists for tuples, as JSON has them."""
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
-    """Check a parsed reach.
-
-    Args:
-        value: A name, a number from 0 to 10, or None for the default.
-        name: Name of the field in errors.
-        default: Reach of a point that names none; recipes of version 1 mean everywhere.
-
-    Raises:
-        GuidanceError: It is neither.
-    """
-    if value is None:
-        return default
-    if value in REACH_NAMES:
-        return value
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(cast(float, value)) or not 0 <= cast(float, value) <= MAX_REACH:
-        names = ", ".join(map(repr, REACH_NAMES))
-        raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}.")
-    return float(cast(float, value))
-
-
-def parse_reach(text: str, name: str) -> Reach:
-    """Parse a reach from text, as `read_reach`."""
-    try:
-        return read_reach(float(text), name)
-    except ValueError:
-        return read_reach(text, name)

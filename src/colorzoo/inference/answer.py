@@ -138,7 +138,8 @@ class NetworkAnswer:
         if recipe.has_overlays:
             from colorzoo.inference.overlays import overlays_of  # most pictures need none of their modules
 
-            overlays = overlays_of(recipe, self.job.part.size, shown.shape, self.solution.colors.locked)
+            locked, reaches = self.solution.colors.locked, self.solution.reaches
+            overlays = overlays_of(recipe, self.job.part.size, shown.shape, locked, reaches)
         return ColoredPicture(
             self.ab,
             self.job.network.name,

@@ -13,7 +13,11 @@ from colorzoo.inference.steps.replacing import Replacing
 
 
 def overlays_of(
-    recipe: Recipe, picture_size: tuple[int, int], shape: Sequence[int], locked: Tensor | None = None
+    recipe: Recipe,
+    picture_size: tuple[int, int],
+    shape: Sequence[int],
+    locked: Tensor | None = None,
+    reaches: Sequence[Tensor | None] = (),
 ) -> tuple[Overlay, ...]:
     """Return the overlays of a recipe, the lowest first.
 
@@ -22,6 +26,7 @@ def overlays_of(
         picture_size: Width and height of its picture.
         shape: Height and width of the result.
         locked: ``(h, w)`` in [0, 1], where areas lock the colors; None if nowhere.
+        reaches: ``(h, w)`` in [0, 1], the share that each stroke of paint may cover; see `Solution`.
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:
@@ -29,7 +34,8 @@ def overlays_of(
         kept = BicubicUpsampler(locked[None], size) if held and locked is not None else None
         found.append(Replacing(recipe.replacements, kept))
     if recipe.paint:
-        found.append(Painting(recipe.paint, picture_size, size, recipe.strength))
+        limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
+        found.append(Painting(recipe.paint, picture_size, size, recipe.strength, limits))
     return tuple(found)
 
 

@@ -105,7 +105,7 @@ def plan(job: Job) -> Node[Solution]:
         page = node(is_page, job.part.node)
         colors, remark = node(spare_page, colors, page), node(remark_page, page)
         remarks.append(remark)
-    return node(solve, colors, prediction, *remarks)
+    return node(solve, colors, prediction, _paint_reaches(job), *remarks)
 
 
 def _with_points(job: Job, points: Node[Points] | None, prediction: Node[Prediction]) -> Node[Tensor]:
@@ -181,6 +181,19 @@ def extent_of(job: Job, hints: Sequence[PointHint]) -> Node[Extent]:
         reaches=tuple(hint.reach for hint in hints),
         size=job.part.seen,
     )
+
+
+def _paint_reaches(job: Job) -> Node[tuple[Tensor | None, ...]]:
+    """Return where each stroke of paint may go; nothing if all go everywhere."""
+    paint = job.recipe.paint
+    if all(stroke.reach == "everywhere" for stroke in paint):
+        return given(())
+    from colorzoo.inference.steps.painting import places_along, take_weights  # few pictures have paint
+
+    extents = [
+        _NOTHING if stroke.reach == "everywhere" else extent_of(job, places_along(stroke)) for stroke in paint
+    ]
+    return node(take_weights, *extents)
 
 
 def _places_by_reach(job: Job, hints: Sequence[PointHint]) -> list[Places]:

@@ -19,8 +19,7 @@ from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
-from colorzoo.guidance.fields import Fields
-from colorzoo.guidance.recipe import read_reach
+from colorzoo.guidance.fields import Fields, read_reach
 from colorzoo.inference.colorings import find_telling_place
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import crop_recipe

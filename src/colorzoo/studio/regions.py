@@ -19,7 +19,7 @@ from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint
-from colorzoo.guidance.recipe import Reach
+from colorzoo.guidance.fields import Reach
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.graph import given, node
 from colorzoo.inference.plan import divided_regions, extent_of, likeness_to, paths_from, proposed_regions

@@ -6,12 +6,13 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from colorzoo.guidance import ColorReplacement, PaintStroke
+from colorzoo.guidance.fields import MAX_REACH
 from colorzoo.guidance.propagate import LEAST_VARIANCE, LEAST_WEIGHT, VARIANCE_SHARE
-from colorzoo.guidance.recipe import MAX_REACH
 from colorzoo.inference.full_size import ANTIALIASED, BICUBIC, CUT, LONGEST
 from colorzoo.inference.palette import PALETTE
 from colorzoo.inference.steps.area_masks import MASKS
 from colorzoo.inference.steps.areas import AREAS
+from colorzoo.inference.steps.painting import PAINTING
 from colorzoo.inference.steps.point_corrections import CORRECTIONS
 from colorzoo.inference.steps.points import POINTS
 from colorzoo.inference.steps.reach import REACH
@@ -31,7 +32,7 @@ def step_constants() -> dict[str, dict[str, Any]]:
         },
         "area_masks": asdict(MASKS),
         "areas": asdict(AREAS),
-        "painting": _defaults(PaintStroke, "size", "hardness", "opacity"),
+        "painting": asdict(PAINTING) | {"stroke": _defaults(PaintStroke, "size", "hardness", "opacity")},
         "replacing": asdict(REPLACING) | _defaults(ColorReplacement, "range", "fade"),
         "point_corrections": asdict(CORRECTIONS),
         "full_size": {"longest": LONGEST, "cut": CUT, "bicubic": BICUBIC, "antialiased": ANTIALIASED},

@@ -16,6 +16,8 @@ ROWS = {
         ("more-corners", "MAX_CORNERS = 10_000", "MAX_CORNERS = 20_000"),
         ("huge", "_HUGE = 1e9", "_HUGE = 1e8"),
         ("more-huge", "_HUGE = 1e9", "_HUGE = 1e10"),
+        ("reach", "MAX_REACH = 10.0", "MAX_REACH = 5.0"),
+        ("more-reach", "MAX_REACH = 10.0", "MAX_REACH = 20.0"),
     ),
     "frame": (
         ("least-side", "_LEAST_SIDE = 8", "_LEAST_SIDE = 9"),
@@ -44,8 +46,6 @@ ROWS = {
         ("more-strength", "MAX_STRENGTH = 1.5", "MAX_STRENGTH = 2.0"),
         ("ab", "MAX_AB = 150.0", "MAX_AB = 110.0"),
         ("more-ab", "MAX_AB = 150.0", "MAX_AB = 200.0"),
-        ("reach", "MAX_REACH = 10.0", "MAX_REACH = 5.0"),
-        ("more-reach", "MAX_REACH = 10.0", "MAX_REACH = 20.0"),
         ("points", "MAX_POINTS = 2048", "MAX_POINTS = 1024"),
         ("more-points", "MAX_POINTS = 2048", "MAX_POINTS = 4096"),
         ("scribbles", "MAX_SCRIBBLES = 512", "MAX_SCRIBBLES = 256"),

@@ -265,7 +265,7 @@ CAUGHT_BY_COLORS = {
     ),
     PAINTING: (
         ("painting-strength-ignored", " * self.strength", ""),
-        ("painting-opacity-ignored", "from_numpy(coat[0].opacity * cover)", "from_numpy(cover)"),
+        ("painting-opacity-ignored", "from_numpy(top.opacity * cover)", "from_numpy(cover)"),
         ("painting-hardness-ignored", "stroke.hardness * radius,", "0.0 * radius,"),
         (
             "painting-erases-to-gray",
@@ -373,6 +373,31 @@ CAUGHT_BY_LAYERS = (
     ),
 )
 
+STROKES = "tests/inference/test_paint_strokes.py"
+_EDGE = f"{STROKES}::test_a_stroke_with_a_limited_reach_ends_at_an_edge"
+_ALONG = f"{STROKES}::test_places_along_a_stroke_are_even_and_at_most_64"
+# file, name, anchor, replacement, test
+CAUGHT_BY_STROKES = (
+    (PAINTING, "painting-places", "places: int = 64", "places: int = 32", _ALONG),
+    (PAINTING, "painting-apart", "apart: float = 0.25", "apart: float = 0.5", _ALONG),
+    (PAINTING, "painting-core", "core: float = 0.1", "core: float = 0.2", _ALONG),
+    (PAINTING, "painting-reach-off", "share * weight.clamp(0, 1).numpy()", "share", _EDGE),
+    (
+        PAINTING,
+        "painting-reach-of-the-first",
+        "(self.strokes[number], reaches[number])",
+        "(self.strokes[number], reaches[0])",
+        f"{STROKES}::test_each_stroke_of_a_coat_has_its_own_reach",
+    ),
+    (
+        PLAN,
+        "painting-reach-not-planned",
+        "for stroke in paint):\n        return given(())",
+        "for stroke in paint) or True:\n        return given(())",
+        _EDGE,
+    ),
+)
+
 CAUGHT_BY_FRAMES = (
     ("frame-constant-longest", "_LONGEST = 512", "_LONGEST = 64"),
     ("frame-constant-deepest", "_DEEPEST = 0.26", "_DEEPEST = 0.1"),
@@ -401,5 +426,6 @@ MUTANTS = (
     ),
     *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_LAYERS),
     *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_HEALING),
+    *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_STROKES),
     *(Mutant(name, FRAME, old, new, FRAMES) for name, old, new in CAUGHT_BY_FRAMES),
 )

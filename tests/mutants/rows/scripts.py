@@ -34,11 +34,13 @@ ROWS = {
             ("more-ab", "MAX_AB = 150", "MAX_AB = 200"),
             ("strength", "MAX_STRENGTH = 1.5", "MAX_STRENGTH = 1"),
             ("more-strength", "MAX_STRENGTH = 1.5", "MAX_STRENGTH = 2"),
-            ("reach", "MAX_REACH = 10", "MAX_REACH = 5"),
-            ("more-reach", "MAX_REACH = 10", "MAX_REACH = 20"),
             ("bins", "BINS = 313", "BINS = 314"),
             ("side", "MAX_SIDE = 4096", "MAX_SIDE = 2048"),
             ("larger-side", "MAX_SIDE = 4096", "MAX_SIDE = 8192"),
+        ),
+        "steps/checks": (
+            ("reach", "MAX_REACH = 10", "MAX_REACH = 5"),
+            ("more-reach", "MAX_REACH = 10", "MAX_REACH = 20"),
         ),
         "steps/replacing": (
             ("chroma", "LEAST_CHROMA = 4", "LEAST_CHROMA = 6"),

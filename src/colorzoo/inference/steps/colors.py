@@ -37,11 +37,14 @@ class Solution:
         colors: The colors.
         extras: Further maps of the model, such as ``"logits"``.
         notes: Remarks for the user, such as ignored guidance.
+        reaches: ``(h, w)`` in [0, 1] for each stroke of paint, the share that it may cover; None for one that
+            goes everywhere. Empty if all do.
     """
 
     colors: Colors
     extras: Mapping[str, Tensor]
     notes: tuple[str, ...]
+    reaches: tuple[Tensor | None, ...] = ()
 
 
 def take_ab(prediction: Prediction) -> Tensor:
@@ -65,7 +68,9 @@ def scale_chroma(colors: Colors, *, factor: float) -> Colors:
     return replace(colors, ab=colors.ab * factor)
 
 
-def solve(colors: Colors, prediction: Prediction, *remarks: tuple[str, ...]) -> Solution:
-    """Gather colors and remarks."""
+def solve(
+    colors: Colors, prediction: Prediction, reaches: tuple[Tensor | None, ...], *remarks: tuple[str, ...]
+) -> Solution:
+    """Gather colors, the reaches of paint, and remarks."""
     notes = [note for each in remarks for note in each]
-    return Solution(colors, prediction.extras, (*notes, *prediction.notes))
+    return Solution(colors, prediction.extras, (*notes, *prediction.notes), reaches)

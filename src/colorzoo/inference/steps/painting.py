@@ -10,11 +10,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import PaintStroke
+from colorzoo.guidance import PaintStroke, PointHint
+from colorzoo.inference.full_size import BicubicUpsampler
 from colorzoo.inference.steps.lightness import ab_in_light
-from colorzoo.inference.steps.reach import Map
+from colorzoo.inference.steps.reach import Extent, Map
 
 Cover = tuple[slice, slice, Map]
+
+
+@dataclass(frozen=True)
+class PaintingConstants:
+    """Constants of paint.
+
+    Attributes:
+        places: Most places of a stroke from which its reach is searched.
+        apart: Share of the diameter of the brush between them.
+        core: Half the side of such a place, in the same shares.
+    """
+
+    places: int = 64
+    apart: float = 0.25
+    core: float = 0.1
+
+
+PAINTING = PaintingConstants()
 
 
 @dataclass(frozen=True)
@@ -26,12 +45,14 @@ class Painting:
         picture_size: Width and height of the picture.
         shape: Height and width of the copy.
         strength: Factor on the chroma.
+        reaches: ``(1, H, W)`` share that each stroke may cover; None for one that goes everywhere.
     """
 
     strokes: tuple[PaintStroke, ...]
     picture_size: tuple[int, int]
     shape: tuple[int, int]
     strength: float = 1.0
+    reaches: tuple[BicubicUpsampler | None, ...] = ()
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Paint over the rows from ``first`` of an ab map, in place.
@@ -44,29 +65,57 @@ class Painting:
         scale = self.picture_size[0] / self.shape[1], self.picture_size[1] / self.shape[0]
         erases = any(stroke.color is None for stroke in self.strokes)
         below = ab.clone() if erases else ab
-        for coat in _coats(self.strokes):
-            covers = [_cover(stroke, scale, (first, first + ab.shape[1]), ab.shape[2]) for stroke in coat]
-            covers = [each for each in covers if each[2].size]
+        for coat in self._coats():
+            covers = []
+            for stroke, reach in coat:
+                cover = _cover(stroke, scale, (first, first + ab.shape[1]), ab.shape[2])
+                if cover[2].size:
+                    covers.append(cover if reach is None else _within(reach, cover, first))
             if not covers:
                 continue
             rows, columns, cover = _joined(covers)
-            part, color = ab[:, rows, columns], coat[0].color
+            top = coat[0][0]
+            part, color = ab[:, rows, columns], top.color
             if color is None:
                 wanted = below[:, rows, columns]
             else:
                 wanted = ab_in_light(color, lightness[rows, columns]) * self.strength
-            part += torch.from_numpy(coat[0].opacity * cover) * (wanted - part)
+            part += torch.from_numpy(top.opacity * cover) * (wanted - part)
+
+    def _coats(self) -> Iterator[list[tuple[PaintStroke, BicubicUpsampler | None]]]:
+        """Yield the strokes that are laid as one: those of a layer that follow each other, or one alone."""
+
+        def coat(number: int) -> tuple[int, str | None]:
+            stroke = self.strokes[number]
+            return (number if stroke.layer is None else -stroke.layer), stroke.color
+
+        reaches = self.reaches or [None] * len(self.strokes)
+        for _, run in groupby(range(len(self.strokes)), coat):
+            yield [(self.strokes[number], reaches[number]) for number in run]
 
 
-def _coats(strokes: Sequence[PaintStroke]) -> Iterator[tuple[PaintStroke, ...]]:
-    """Yield the strokes that are laid as one: those of a layer that follow each other, or one alone."""
+def places_along(stroke: PaintStroke) -> list[PointHint]:
+    """Return evenly spaced places along a stroke, from which its reach is searched."""
+    path = np.array(stroke.path if len(stroke.path) > 1 else stroke.path * 2)
+    lengths = np.hypot(*np.diff(path, axis=0).T)
+    ends = np.concatenate([[0.0], np.cumsum(lengths)])
+    apart = max(PAINTING.apart * stroke.size, 1.0)
+    at = np.linspace(0, ends[-1], min(PAINTING.places, 1 + int(ends[-1] // apart)))
+    xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
+    radius = PAINTING.core * stroke.size
+    return [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
 
-    def coat(numbered: tuple[int, PaintStroke]) -> tuple[int, str | None]:
-        number, stroke = numbered
-        return (number if stroke.layer is None else -stroke.layer), stroke.color
 
-    for _, run in groupby(enumerate(strokes), coat):
-        yield tuple(stroke for _, stroke in run)
+def take_weights(*extents: Extent | None) -> tuple[Tensor | None, ...]:
+    """Take the share ``(h, w)`` that each stroke may cover from its reach."""
+    return tuple(None if extent is None else extent.weight for extent in extents)
+
+
+def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:
+    """Return a cover within the reach of its stroke, in a band that begins with the row ``first``."""
+    rows, columns, share = cover
+    weight = reach.rows(first + rows.start, first + rows.stop)[0, :, columns]
+    return rows, columns, share * weight.clamp(0, 1).numpy()
 
 
 def _joined(covers: Sequence[Cover]) -> Cover:

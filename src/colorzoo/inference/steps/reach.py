@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import PointHint
+from colorzoo.guidance.fields import MAX_REACH, Reach
 from colorzoo.guidance.rasterize import covered
-from colorzoo.guidance.recipe import MAX_REACH, Reach
 
 Map = NDArray[np.float32]
 Numbers = NDArray[np.int64]

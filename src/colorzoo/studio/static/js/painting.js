@@ -9,6 +9,7 @@ const USUAL_BRUSH = 0.06; // of the shorter side of the photo
 const BRUSH_RANGE = [2, 0.6]; // pixels, and share of the shorter side
 const BRUSH_STEPS = 100;
 const BRUSH_STEP = 1.15;
+const EDGE_REACH = 0.4; // of a stroke that keeps to edges, as in recipes: `python -m benchmarks painting`
 const PAINT_APART = 1.5; // CSS pixels between corners of a stroke
 
 const shorterSide = ({ width, height }) => Math.min(width, height);
@@ -19,7 +20,7 @@ function brushSize(pad) {
   return clamp(pad.ui.brush.size ?? USUAL_BRUSH * side, BRUSH_RANGE[0], Math.max(BRUSH_RANGE[0] + 1, BRUSH_RANGE[1] * side));
 }
 
-/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean}>} change */
+/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean}>} change */
 function changeBrush(pad, change) {
   pad.set({ brush: { ...pad.ui.brush, ...change } });
 }
@@ -31,8 +32,9 @@ function stepBrush(pad, step) {
 
 /** @param {[number, number]} place @param {boolean} erases */
 function startPaint(pad, place, erases) {
-  const { hardness, opacity } = pad.ui.brush;
-  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab) };
+  const { hardness, opacity, keeps } = pad.ui.brush;
+  const reach = keeps ? { reach: EDGE_REACH } : {};
+  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab), ...reach };
   const tenth = (value) => Math.round(value * 10) / 10;
   change(pad.ui, { painting: { path: [place], ...what, size: tenth(brushSize(pad)), hardness, opacity } });
   pad.redraw();
@@ -127,9 +129,11 @@ function createPaintPanel(pad, createSlider) {
   const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));
   const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
+  const box = h("input", { type: "checkbox", on: { change: () => changeBrush(pad, { keeps: box.checked }) } });
+  const keeps = h("label", { class: "cz-check", title: t("Paint only what belongs to the thing below the middle of the stroke") }, box, h("span", {}, t("Keep to edges")));
   const words = h("p", { class: "cz-hint" });
   const clear = button({ text: t("Remove all paint"), label: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
-  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el, words, clear);
+  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el, keeps, words, clear);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
     if (el.hidden) return;
@@ -138,6 +142,8 @@ function createPaintPanel(pad, createSlider) {
     size.update();
     hardness.update(Math.round(100 * brush.hardness), false);
     opacity.update(Math.round(100 * brush.opacity), false);
+    box.checked = brush.keeps;
+    show(keeps, !brush.erases);
     setText(words, brush.erases ? t("Takes paint away; the colors of the model come back.") : t("The color stays where it is painted. Ctrl takes paint away."));
     show(clear, pad.doc.paint.length > 0);
   };

@@ -1,5 +1,7 @@
 /** Checks of the entries of a recipe, as in colorzoo.guidance.fields. */
 
+const MAX_REACH = 10;
+
 /** An error of a request, with a message for the user. */
 class RequestError extends Error {
   /** @param {string} code of the protocol @param {string} message */
@@ -29,10 +31,15 @@ function checkPath(path, name, least) {
   for (const corner of path) for (const axis of [0, 1]) checkNumber(corner?.[axis], name, -Infinity, Infinity);
 }
 
+/** @param {any} reach of a color @param {string} name of the field in errors */
+function checkReach(reach, name) {
+  if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) checkNumber(reach, name, 0, MAX_REACH);
+}
+
 /** Check the fields of a layer: its opacity, and whether it is hidden. @param {any} layer @param {string} name in errors */
 function checkLayer({ opacity, hidden }, name) {
   if (opacity !== undefined) checkNumber(opacity, `${name}.opacity`, 0, 1);
   if (![undefined, true, false].includes(hidden)) throw invalid(`${name}.hidden must be true or false, got ${JSON.stringify(hidden)}`);
 }
 
-export { RequestError, checkColor, checkLayer, checkNumber, checkPath, invalid };
+export { RequestError, checkColor, checkLayer, checkNumber, checkPath, checkReach, invalid };

@@ -6,8 +6,8 @@ import { Replacing, checkReplacement } from "./replacing.js";
 /**
  * @typedef {{paint: import("./painting.js").PaintStroke[], replacements: import("./replacing.js").Replacement[]}} OverlayLists  as in the recipe
  * @typedef {{addTo: (y: number, lightness: Float32Array, a: Float32Array, b: Float32Array) => void}} Overlay  changes a row in place
- * @typedef {{whole: [number, number], size: [number, number], strength: number, locked: import("../worker/resample.js").Upsampler | null}} Onto
- *   height and width of the photo and of the result, factor on the chroma, and where areas lock the colors
+ * @typedef {{whole: [number, number], size: [number, number], strength: number, locked: import("../worker/resample.js").Upsampler | null, reaches: (import("../worker/resample.js").Upsampler | null)[]}} Onto
+ *   height and width of the photo and of the result, factor on the chroma, where areas lock the colors, and what each stroke of paint may cover
  * @typedef {{check: (entry: any, name: string) => void, usual: object, make: (entries: any[], onto: Onto) => Overlay}} OverlayKind
  *   usual: fields that a recipe may leave out, as the pad shows them
  */
@@ -15,7 +15,7 @@ import { Replacing, checkReplacement } from "./replacing.js";
 /** @type {Record<keyof OverlayLists, OverlayKind>} */
 const OVERLAYS = {
   replacements: { check: checkReplacement, usual: { range: 20, fade: 20 }, make: (list, { locked }) => new Replacing(list, locked) },
-  paint: { check: checkPaint, usual: { size: 20, hardness: 0.5, opacity: 1 }, make: (list, { whole, size, strength }) => new Painting(list, whole, size, strength) },
+  paint: { check: checkPaint, usual: { size: 20, hardness: 0.5, opacity: 1 }, make: (list, onto) => new Painting(list, onto) },
 };
 
 /** @returns {OverlayLists} without any overlay */

@@ -1,24 +1,26 @@
 /**
  * Paint of a recipe, a row of the picture at a time.
  *
- * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number, hidden?: boolean, layer?: number}} PaintStroke
+ * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number, reach?: import("../js/document.js").Reach, hidden?: boolean, layer?: number}} PaintStroke
  *   pixels of the photo; size is the diameter of the brush, hardness the share of its radius that has the full opacity;
- *   strokes of a layer that follow each other are laid as one coat, with the opacity of the first
+ *   a stroke with a limited reach ends at edges; strokes of a layer that follow each other are laid as one coat, with the opacity of the first
+ * @typedef {ReturnType<typeof brushOf> & {reach: import("../worker/resample.js").Upsampler | null}} Brush
  */
 
-import { checkColor, checkLayer, checkNumber, checkPath, invalid } from "./checks.js";
+import { checkColor, checkLayer, checkNumber, checkPath, checkReach, invalid } from "./checks.js";
 import { CONSTANTS } from "./constants.js";
 import { abAtLightness, shadedTableOf } from "./lightness.js";
 
 /** Strokes of paint on a picture or on a smaller copy of it. */
 class Painting {
-  /** @param {PaintStroke[]} strokes @param {[number, number]} whole height and width of the photo @param {[number, number]} size of the copy @param {number} strength */
-  constructor(strokes, whole, size, strength) {
+  /** @param {PaintStroke[]} strokes @param {import("./overlays.js").Onto} onto */
+  constructor(strokes, { whole, size, strength, reaches }) {
     this.scale = [whole[0] / size[0], whole[1] / size[1]];
     this.strength = strength;
-    this.coats = coatsOf(strokes).map((coat) => coatOf(coat, this.scale, size[1]));
+    this.coats = coatsOf(strokes).map((coat) => coatOf(coat, this.scale, size[1], (stroke) => reaches[strokes.indexOf(stroke)] ?? null));
     this.squared = new Float32Array(size[1]);
     this.bare = new Float32Array(size[1]);
+    this.within = new Float32Array(size[1]);
   }
 
   /** Paint over a row. @param {number} y @param {Float32Array} lightness @param {Float32Array} a @param {Float32Array} b */
@@ -31,7 +33,10 @@ class Painting {
       const first = Math.min(...there.map((brush) => brush.first));
       const last = Math.max(...there.map((brush) => brush.last));
       this.bare.fill(1, first, last + 1);
-      for (const brush of there) this.#cover(brush, place);
+      for (const brush of there) {
+        brush.reach?.row(0, y, this.within);
+        this.#cover(brush, place);
+      }
       for (let x = first; x <= last; x += 1) {
         if (this.bare[x] === 1) continue;
         const share = opacity * (1 - this.bare[x]);
@@ -42,13 +47,14 @@ class Painting {
     }
   }
 
-  /** Take from what is bare in a row what a brush covers. @param {ReturnType<typeof brushOf>} brush @param {number} place */
+  /** Take from what is bare in a row what a brush covers. @param {Brush} brush @param {number} place */
   #cover(brush, place) {
     this.#measure(brush, place);
     for (let x = brush.first; x <= brush.last; x += 1) {
       if (this.squared[x] >= brush.outer * brush.outer) continue;
       const near = Math.min(1, (brush.outer - Math.sqrt(this.squared[x])) / (brush.outer - brush.inner));
-      this.bare[x] *= 1 - near * near * (3 - 2 * near);
+      const within = brush.reach ? Math.min(Math.max(this.within[x], 0), 1) : 1;
+      this.bare[x] *= 1 - near * near * (3 - 2 * near) * within;
     }
   }
 
@@ -82,15 +88,18 @@ function coatsOf(strokes) {
   return coats;
 }
 
-/** @param {PaintStroke[]} strokes @param {number[]} scale pixels of the photo in one of the copy, down and across @param {number} width of the copy */
-function coatOf(strokes, scale, width) {
-  const { color, opacity } = { ...CONSTANTS.painting, ...strokes[0] };
-  return { brushes: strokes.map((stroke) => brushOf(stroke, scale, width)), opacity, table: color ? shadedTableOf(color) : null };
+/**
+ * @param {PaintStroke[]} strokes @param {number[]} scale pixels of the photo in one of the copy, down and across @param {number} width of the copy
+ * @param {(stroke: PaintStroke) => import("../worker/resample.js").Upsampler | null} reachOf
+ */
+function coatOf(strokes, scale, width, reachOf) {
+  const { color, opacity } = { ...CONSTANTS.painting.stroke, ...strokes[0] };
+  return { brushes: strokes.map((stroke) => ({ ...brushOf(stroke, scale, width), reach: reachOf(stroke) })), opacity, table: color ? shadedTableOf(color) : null };
 }
 
 /** @param {PaintStroke} stroke @param {number[]} scale @param {number} width see coatOf */
 function brushOf(stroke, scale, width) {
-  const { path, size, hardness } = { ...CONSTANTS.painting, ...stroke };
+  const { path, size, hardness } = { ...CONSTANTS.painting.stroke, ...stroke };
   const pixel = Math.max(...scale);
   const radius = size / 2;
   const inner = Math.min(hardness * radius, radius - pixel / 2);
@@ -103,6 +112,26 @@ function brushOf(stroke, scale, width) {
   };
 }
 
+/**
+ * Return evenly spaced places along a stroke, from which its reach is searched.
+ * @param {PaintStroke} stroke @returns {import("./rasterize.js").Hint[]}
+ */
+function placesAlong(stroke) {
+  const { size, path: corners } = { ...CONSTANTS.painting.stroke, ...stroke };
+  const path = corners.length > 1 ? corners : [corners[0], corners[0]];
+  const ends = [0];
+  for (let i = 1; i < path.length; i += 1) ends.push(ends[i - 1] + Math.hypot(path[i][0] - path[i - 1][0], path[i][1] - path[i - 1][1]));
+  const { places, apart, core } = CONSTANTS.painting;
+  const steps = Math.min(places - 1, Math.floor(ends.at(-1) / Math.max(apart * size, 1)));
+  return Array.from({ length: steps + 1 }, (_, step) => {
+    const at = steps ? (ends.at(-1) * step) / steps : 0;
+    const last = Math.max(0, Math.min(ends.findLastIndex((end) => end <= at), path.length - 2));
+    const share = ends[last + 1] > ends[last] ? (at - ends[last]) / (ends[last + 1] - ends[last]) : 0;
+    const [x, y] = [0, 1].map((axis) => path[last][axis] + share * (path[last + 1][axis] - path[last][axis]));
+    return { x, y, radius: core * size, color: "#808080", ab: null, reach: stroke.reach, strength: 1 };
+  });
+}
+
 /** @param {any} stroke of a recipe @param {string} name in errors @throws {import("./checks.js").RequestError} */
 function checkPaint(stroke, name) {
   checkPath(stroke.path, `${name}.path`, 1);
@@ -110,8 +139,9 @@ function checkPaint(stroke, name) {
   if (!stroke.erase) checkColor(stroke.color, `${name}.color`);
   if (stroke.size !== undefined) checkNumber(stroke.size, `${name}.size`, 0, Infinity);
   if (stroke.hardness !== undefined) checkNumber(stroke.hardness, `${name}.hardness`, 0, 1);
+  checkReach(stroke.reach, `${name}.reach`);
   checkLayer(stroke, name);
   if (stroke.layer !== undefined && !(Number.isInteger(stroke.layer) && stroke.layer > 0)) throw invalid(`${name}.layer must be a whole number from 1, got ${JSON.stringify(stroke.layer)}`);
 }
 
-export { Painting, checkPaint };
+export { Painting, checkPaint, placesAlong };

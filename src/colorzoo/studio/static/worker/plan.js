@@ -4,6 +4,7 @@ import { ShiftedRows, drawAreas } from "../steps/area_masks.js";
 import { fillAreas, lockAreas, plantSeeds, pointsInside } from "../steps/areas.js";
 import { Joiner } from "../steps/full_size.js";
 import { isShown, overlaysOf } from "../steps/overlays.js";
+import { placesAlong } from "../steps/painting.js";
 import { correctPoints } from "../steps/point_corrections.js";
 import { drawPoints, enforcePoints, limitReach } from "../steps/points.js";
 import { hintsOf, numbersOf, scaledHints } from "../steps/rasterize.js";
@@ -22,8 +23,8 @@ const ROWS_PER_STEP = 64; // rows until the next check for newer requests
  * @typedef {import("../steps/rasterize.js").Hint} Hint
  * @typedef {{model: any, recipe: any, lightness: Float32Array, size: [number, number], key: string}} Job  model of the catalog, (h, w)
  * @typedef {{ab: Float32Array, shift: import("../steps/area_masks.js").Shift, locked: Float32Array | null}} Colors  ab (2, h, w), locked (h, w)
- * @typedef {Colors & {size: [number, number], logits: Float32Array | null, cells: [number, number], notes: string[]}} Answer
- *   logits (Q, rows, columns)
+ * @typedef {Colors & {size: [number, number], logits: Float32Array | null, cells: [number, number], notes: string[], reaches: (Float32Array | null)[]}} Answer
+ *   logits (Q, rows, columns), reaches (h, w) of the strokes of paint
  */
 
 /** Colors one photo. */
@@ -52,7 +53,17 @@ class PhotoColorizer {
     const hints = hintsOf(job.recipe);
     const { logits, cells } = await this.#predicted(job, hints);
     const colors = await this.#withAreas(job, hints, await this.#withPoints(job, hints));
-    return { ...colors, size: job.size, logits, cells, notes: ignoredHints(job.model, job.recipe) };
+    return { ...colors, size: job.size, logits, cells, notes: ignoredHints(job.model, job.recipe), reaches: await this.#paintReaches(job) };
+  }
+
+  /** @param {Job} job @returns {Promise<(Float32Array | null)[]>} the share that each stroke of paint may cover; null for one that goes everywhere */
+  async #paintReaches(job) {
+    const reaches = [];
+    for (const stroke of (job.recipe.paint ?? []).filter(isShown)) {
+      const goesEverywhere = (stroke.reach ?? "everywhere") === "everywhere";
+      reaches.push(goesEverywhere ? null : (await this.extentOf(job, placesAlong(stroke))).weight);
+    }
+    return reaches;
   }
 
   /** @param {Job} job @param {Hint[]} hints @param {Float32Array} ab @returns {Promise<Colors>} the colors with the areas and the strength of the recipe */
@@ -190,7 +201,8 @@ class PhotoColorizer {
     const shifted = new ShiftedRows(answer.shift, from, size);
     const corrections = correctPoints(hints, ab, from, size, (y, x) => shifted.pixel(y, x, lightnessAt(y, x)), strength, locked);
     const held = locked?.some((share) => share > 0) ? new Upsampler(locked, from, size) : null;
-    return new Joiner(ab, from, size, corrections, overlaysOf(recipe, { whole: this.photo.size, size, strength, locked: held }), shifted);
+    const reaches = answer.reaches.map((reach) => reach && new Upsampler(reach, from, size));
+    return new Joiner(ab, from, size, corrections, overlaysOf(recipe, { whole: this.photo.size, size, strength, locked: held, reaches }), shifted);
   }
 
   /** @param {Answer} answer @param {any} recipe @param {Float32Array} lightness @param {[number, number]} size @returns {Uint8Array} picture for a message */

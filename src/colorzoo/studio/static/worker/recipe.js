@@ -1,13 +1,12 @@
 /** Checks of a recipe before it is loaded, as in colorzoo.guidance.recipe. */
 
 import { AREA_ACTIONS } from "../js/shapes.js";
-import { checkColor, checkLayer, checkNumber, checkPath, invalid } from "../steps/checks.js";
+import { checkColor, checkLayer, checkNumber, checkPath, checkReach, invalid } from "../steps/checks.js";
 import { OVERLAYS } from "../steps/overlays.js";
 
 const VERSION = 2;
 const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
-const MAX_REACH = 10;
 const BINS = 313;
 const MAX_SIDE = 4096; // pixels of a mask
 const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions", "frame", "healing", ...Object.keys(OVERLAYS)];
@@ -38,8 +37,7 @@ function checkPoint(point, name, size) {
   }
   if (point.color !== undefined || !point.ab) checkColor(point.color, `${name}.color`);
   if (point.strength !== undefined && point.strength !== null) checkNumber(point.strength, `${name}.strength`, 0, 1);
-  const { reach } = point;
-  if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) checkNumber(reach, `${name}.reach`, 0, MAX_REACH);
+  checkReach(point.reach, `${name}.reach`);
 }
 
 function checkArea(area, name) {
