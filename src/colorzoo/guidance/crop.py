@@ -131,4 +131,4 @@ def parse_crop_text(text: str, name: str) -> Crop:
             f"{name} {text!r} is not X,Y,WIDTH,HEIGHT in whole pixels of the picture, or these and the "
             "degrees by which they are turned clockwise, for example 20,15,600,400,-2.5"
         ) from None
-    return Crop(x, y, width, height, *numbers[4:])
+    return Crop(x, y, width, height, numbers[4] if len(numbers) > 4 else 0.0)

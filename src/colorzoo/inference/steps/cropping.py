@@ -79,6 +79,7 @@ def _sampled(levels: Levels, x: FloatArray, y: FloatArray) -> Levels:
         align_corners=False,
     )
     values = found[0].permute(1, 2, 0).numpy().reshape(*x.shape, *levels.shape[2:])
-    if levels.dtype.kind == "f":
-        return np.clip(values, 0, 1).astype(levels.dtype)
-    return np.rint(np.clip(values, 0, np.iinfo(levels.dtype).max)).astype(levels.dtype)
+    is_float = levels.dtype.kind == "f"
+    values = np.clip(values, 0, 1) if is_float else np.rint(np.clip(values, 0, np.iinfo(levels.dtype).max))
+    sampled: Levels = values.astype(levels.dtype)
+    return sampled

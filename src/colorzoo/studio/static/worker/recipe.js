@@ -10,7 +10,8 @@ const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
 const MAX_SIDE = 4096; // pixels of a mask
-const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions", "frame", "healing", ...Object.keys(OVERLAYS)];
+const LEAST_CROP_SIDE = 8; // pixels
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions", "frame", "crop", "healing", ...Object.keys(OVERLAYS)];
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -69,6 +70,13 @@ function checkStatistics(statistics) {
   if (!histogram.some((share) => share > 0)) throw invalid("recipe.statistics.histogram must have a share above 0");
 }
 
+function checkCrop(crop) {
+  if (!isObject(crop)) throw invalid(`recipe.crop must be an object, got ${JSON.stringify(crop)}`);
+  for (const name of ["x", "y"]) checkNumber(crop[name], `recipe.crop.${name}`, -1e9, 1e9);
+  for (const name of ["width", "height"]) checkNumber(crop[name], `recipe.crop.${name}`, LEAST_CROP_SIDE, 1e9);
+  if (crop.angle !== undefined) checkNumber(crop.angle, "recipe.crop.angle", -45, 45);
+}
+
 /**
  * @param {any} recipe @param {{width: number, height: number, sha256: string} | null} photo that is open
  * @returns {string[]} notes for the user
@@ -90,6 +98,7 @@ function checkRecipe(recipe, photo) {
     for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
   });
   items(recipe, "areas", "recipe", checkArea);
+  if (recipe.crop !== undefined && recipe.crop !== null) checkCrop(recipe.crop);
   items(recipe, "healing", "recipe", ({ path, width }, name) => {
     checkPath(path, `${name}.path`, 1);
     if (width !== undefined) checkNumber(width, `${name}.width`, 0, Infinity);
