@@ -15,7 +15,7 @@ from pads import pixels
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Crop, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from tiny_model import gray_picture, tiny_model
 
@@ -115,8 +115,9 @@ def test_a_photo_is_straightened_by_slider_keys_and_drags(
     Recipe.from_json(cropper.recipe())  # it lies inside
 
     press(cropper, "y")
-    cropper.drag((0, 0), (60, 40))
-    cropper.drag((220, 150), (200, 130))
+    corners = Crop(**first).corners
+    cropper.drag(corners[0], (60, 40))
+    cropper.drag(corners[2], (200, 130))
     # outside of it, clockwise about its center by 10 degrees
     middle, turn = (130, 85), math.radians(10)
     start = (220, 20)
