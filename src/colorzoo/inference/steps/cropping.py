@@ -1,4 +1,4 @@
-"""What a recipe keeps of a finished picture, at its full size: cut out, or turned and sampled anew."""
+"""Cropping and straightening of a finished picture at its full size."""
 
 from __future__ import annotations
 
