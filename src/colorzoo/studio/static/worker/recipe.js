@@ -74,8 +74,8 @@ function checkStatistics(statistics) {
 
 function checkCrop(crop, { width, height }) {
   if (!isObject(crop)) throw invalid(`recipe.crop must be an object, got ${JSON.stringify(crop)}`);
-  for (const [name, least] of [["x", -1e9], ["y", -1e9], ["width", LEAST_CROP_SIDE], ["height", LEAST_CROP_SIDE]]) {
-    checkNumber(crop[name], `recipe.crop.${name}`, least, 1e9);
+  for (const name of ["x", "y", "width", "height"]) {
+    checkNumber(crop[name], `recipe.crop.${name}`, ["x", "y"].includes(name) ? -1e9 : LEAST_CROP_SIDE, 1e9);
     if (!Number.isInteger(crop[name])) throw invalid(`recipe.crop.${name} must be a whole number of pixels, got ${crop[name]}`);
   }
   const { angle = 0 } = crop;
