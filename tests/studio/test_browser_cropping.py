@@ -226,6 +226,7 @@ def test_a_finger_takes_hold_further_away(browser: Any, address: str, crooked: P
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
         touch("touchStart", left + 15, top + 15)
+        pad.page.wait_for_timeout(700)  # a finger that rests erases nothing here
         touch("touchMove", (left + far) / 2, (top + below) / 2)
         touch("touchMove", far, below)
         touch("touchEnd")

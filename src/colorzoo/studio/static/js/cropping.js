@@ -265,7 +265,7 @@ function drawCropHandles(context, corners) {
 
 /** @returns {import("./dom.js").Part} */
 function createCropPanel(pad, createSlider) {
-  const words = h("p", { class: "cz-hint" }, t("Drag corners and sides, and outside of them to turn. The pad shows the whole photo; what is bright is saved."));
+  const words = h("p", { class: "cz-hint" }, t("Drag corners and sides, and outside of them to turn ([ and ] turn a little). The pad shows the whole photo; what is bright is saved."));
   const most = MOST_TURNED * TURN_STEPS;
   const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS));
   const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });

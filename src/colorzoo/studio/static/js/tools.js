@@ -71,6 +71,7 @@ function stageGestures(pad) {
     cancel: () => cancelTool(pad),
     hover: (at) => pad.photo && hoverAt(pad, at, at && place(at)),
     erase: (at) => pad.photo && eraseAt(pad, at, place(at)),
+    erases: () => pad.ui.tool !== "crop",
     pan: (dx, dy) => pad.photo && pad.set({ view: panBy(pad.ui.view, pad.photo, paneSize(pad), dx, dy) }),
     zoom: (factor, at) => pad.photo && zoomTo(pad, factor, at),
     tap: (fingers) => (fingers === 2 ? pad.run("undo") : fingers === 3 && pad.run("redo")),
