@@ -97,7 +97,7 @@ def colorize(
         **settings: Settings of the model, such as ``temperature`` or ``render_factor``; see `Colorizer`.
 
     Returns:
-        A Pillow image of the same size; alpha is kept.
+        A Pillow image of the same size, or of the recipe's crop; alpha is kept.
 
     Raises:
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.

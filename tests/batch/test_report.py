@@ -31,13 +31,15 @@ def nothing() -> None:
     pass
 
 
-def result(path: Path, *, doubt: str = "", frame: str = "", color: str = "#808080") -> BatchResult:
+def result(
+    path: Path, *, doubt: str = "", frame: str = "", crop: str = "", color: str = "#808080"
+) -> BatchResult:
     """Write a result of one color within a gray frame, and return it as that of a run."""
     levels = Image.new("RGB", (60, 40), "#808080")
     levels.paste(Image.new("RGB", (30, 20), color), (10, 10))
     levels.save(path.with_suffix(".bmp"))
     picture = read_picture(path.with_suffix(".bmp"))
-    origin = replace(ORIGIN, doubt=doubt, frame=frame)
+    origin = replace(ORIGIN, doubt=doubt, frame=frame, crop=crop)
     write_with_provenance(
         lambda like: write_picture(path, picture.rgb, like, overwrite=True), path, picture, origin
     )
@@ -65,6 +67,17 @@ def test_failed_pictures_come_first_then_the_most_doubtful(tmp_path: Path) -> No
     assert (doubtful.source_sha256, doubtful.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
     assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole picture a fourth
     assert [entry.chroma for entry in entries[2:]] == [0, 0]
+
+
+def test_a_frame_of_the_source_is_not_looked_for_in_a_cropped_result(tmp_path: Path) -> None:
+    made = [
+        result(tmp_path / name, frame="0,0,9,9", crop=crop, color="#c04020")
+        for name, crop in (("a.png", ""), ("b.png", "100,100,60,40"))
+    ]
+    whole, cropped = read_entries(made, nothing)
+    assert whole.chroma == 0
+    assert cropped.chroma == pytest.approx(63 / 4, abs=3)
+    assert cropped.frame == "0,0,9,9"
 
 
 def test_a_second_run_tells_the_same_of_results_that_are_there(run: Run, tmp_path: Path) -> None:

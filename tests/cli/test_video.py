@@ -213,6 +213,10 @@ def test_a_frame_is_written_and_its_recipe_is_a_key(
         (("new.xyz", "--frame", "0"), "pictures cannot be written as .xyz"),
         (("in.mp4", "--frame", "0"), "is the source itself"),
         (("there.png", "--frame", "0"), "exists already"),
+        (
+            ("new.mp4", "--key", "2=crop.json"),
+            "crop.json: a frame of a film cannot be cropped; take 'crop' out",
+        ),
         (("new.mp4", "--key", "2=small.json"), "small.json: recipe is for a picture of 9 x 9 pixels"),
     ],
 )
@@ -224,6 +228,7 @@ def test_errors_of_frames_and_keys_are_one_line(
     (tmp_path / "small.json").write_text(
         '{"version": 1, "image": {"width": 9, "height": 9}, "strength": 0.5}'
     )
+    (tmp_path / "crop.json").write_text('{"crop": {"x": 0, "y": 0, "width": 8, "height": 8}}')
     before = sorted(tmp_path.iterdir())
     words = tuple(word.replace("=", f"={tmp_path}/") for word in words)
     assert video(source, tmp_path / words[0], *words[1:]) == 2

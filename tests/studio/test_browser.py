@@ -429,7 +429,9 @@ def test_panels_depend_on_the_guidance_of_the_model(
         ".cz-panel section:not([hidden])", "all => all.map(el => el.getAttribute('aria-label'))"
     )
     pad.close()
-    assert set(shown) - {"area", "paint", "replace", "heal", "frame"} == tools  # those are for all models
+    assert (
+        set(shown) - {"area", "paint", "replace", "heal", "crop", "frame"} == tools
+    )  # those are for all models
     assert set(titles) - {"Color", "Model", "Palette", "How far it goes"} == panels
 
 

@@ -55,6 +55,10 @@ RECIPES: list[dict[str, Any]] = [
     {"replacements": [{"old": "#c04020", "new": "#102030", "opacity": -1}]},
     {"areas": [{"action": "gray", "path": [[1, 2], [3, 4], [5, 1]], "feather": -1}]},
     {"areas": [{"action": "gray", "path": [[1, 2], [3, 4], [5, 1]], "opacity": 2}]},
+    {"crop": [1, 2, 9, 9]},
+    {"crop": {"x": 1, "y": 2, "width": 9}},
+    {"crop": {"x": 1.5, "y": 2, "width": 9, "height": 9}},
+    {"crop": {"x": -1, "y": 2, "width": 9, "height": 9}},
     # at the limits, and just beyond
     {"version": 2},
     {"strength": 1.5},
@@ -63,6 +67,10 @@ RECIPES: list[dict[str, Any]] = [
     {"statistics": {"histogram": [1] * 314}},
     *({"points": [POINTS[0] | {"ab": [150, -most]}]} for most in (150, 150.5)),
     *({"points": [POINTS[0] | {"reach": most}]} for most in (10, 10.1)),
+    *({"crop": {"x": 1, "y": 2, "width": least, "height": 8}} for least in (8, 7)),
+    *({"crop": {"x": 9, "y": 9, "width": 9, "height": 9, "angle": most}} for most in (45, -45, 45.1, -45.1)),
+    *({"crop": {"x": 2, "y": 2, "width": 10, "height": 10, "angle": angle}} for angle in (36.8, 36.9)),
+    {"crop": None},
     *({"replacements": [{"old": old, "new": "#c04020"}]} for old in ("#867d7a", "#857d7a")),
     *(
         {"areas": [{"action": "gray", "mask": {"width": side, "height": 1, "runs": str(side)}}]}

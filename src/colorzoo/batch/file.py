@@ -169,10 +169,11 @@ def color_file(
     def write() -> ColoredFile:
         started = time.perf_counter()
         levels = colored.levels(depth_at(target, picture))
-        about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays"
+        cropped = "" if colored.crop is None else ", cropped"
+        about = f"{levels.shape[1]} x {levels.shape[0]} pixels, {len(colored.overlays)} overlays{cropped}"
         steps = (*colored.steps, Ran("join", about, time.perf_counter() - started))
         save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
-        kept = _save(save, target, picture, own, options)
+        kept = _save(save, target, colored.source(picture), own, options)
         return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept), steps)
 
     return write
@@ -212,7 +213,8 @@ def _color_frames(
         result = answer(job(frame.picture)).on_picture()
         model = result.model
         notes.update(dict.fromkeys((*frame.picture.notes, *result.notes)))
-        return ColoredFrame(result.levels(depth_at(target, like)), like, frame.milliseconds, frame.hidden)
+        levels = result.levels(depth_at(target, like))
+        return ColoredFrame(levels, result.source(like), frame.milliseconds, frame.hidden)
 
     def all_colored(first_like: Picture) -> Iterator[ColoredFrame]:
         yield colored(opened.first, first_like)

@@ -44,6 +44,7 @@ def origin_of_choice(
     *,
     options: Mapping[str, object],
     recipe: str = "",
+    crop: str = "",
     files: Sequence[UsedFile] = (),
     engine: str = "torch",
 ) -> PictureProvenance:
@@ -55,6 +56,7 @@ def origin_of_choice(
             the same are not made again.
         options: Settings that no recipe holds, by their names on the command line; None is left out.
         recipe: Guidance and settings as they are used, as JSON.
+        crop: What results keep of their pictures, see `PictureProvenance`.
         files: The files besides the source.
         engine: Engine that runs the model.
 
@@ -71,9 +73,15 @@ def origin_of_choice(
         recipe=recipe,
         trained=card.trainable,
         engine=engine,
+        crop=crop,
         options=json.dumps({name: value for name, value in options.items() if value is not None}),
         files=json.dumps([asdict(file) for file in files]) if files else "",
     )
+
+
+def crop_text(recipe: Recipe | None) -> str:
+    """Return the crop of a recipe for `PictureProvenance.crop`."""
+    return "" if recipe is None or recipe.crop is None else recipe.crop.to_text()
 
 
 def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = None) -> PictureProvenance:
@@ -93,6 +101,7 @@ def origin_of_model(model: ColoringModel, size: int, recipe: Recipe | None = Non
         model=type(model).__name__,
         version=__version__,
         recipe=text,
+        crop=crop_text(recipe),
         trained=next(model.parameters(), None) is not None,
     )
 

@@ -123,11 +123,12 @@ def _entry(result: BatchResult) -> Entry:
     lab = rgb_to_lab(small)
     gray = torch.cat([lab[:1], torch.zeros_like(lab[1:])])
     frame = "" if record is None else record.frame
+    seen = "" if record is None or record.crop else frame  # a cropped result has other pixels
     return Entry(
         source,
         absolute(path),
         float(record.doubt) if record and record.doubt else None,
-        round(float(_within(lab[1:], frame, picture.size).norm(dim=0).mean()), 1),
+        round(float(_within(lab[1:], seen, picture.size).norm(dim=0).mean()), 1),
         frame,
         "; ".join(note for note in result.notes if note != ALREADY_DONE),
         record.model if record else result.model,

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from colorzoo.batch.origin import FileUse, UsedFile, origin_of_choice, origin_of_model
+from colorzoo.batch.origin import FileUse, UsedFile, crop_text, origin_of_choice, origin_of_model
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -69,6 +69,7 @@ class Request:
             [self.choice.name, self.choice.sha256, settings, recipe, digests],
             options=options,
             recipe=self.effective_recipe().to_json(),
+            crop=crop_text(self.recipe),
             files=files,
             engine=engine,
         )

@@ -39,6 +39,8 @@ class RecipeOptions:
         saturation: Target mean saturation, 0 to 1.
         frame: Part of the picture to color: automatic (default; film rebates, print margins and mounts of
             scans are found and stay gray), none (all of it), or X,Y,WIDTH,HEIGHT.
+        crop: Part of the picture that results keep; with an angle in degrees, the part is turned clockwise,
+            which straightens a photo that hangs so far clockwise.
         classes: Image with the class number of each pixel, for models that transfer colors within classes.
         reference_classes: The same for the reference.
     """
@@ -51,6 +53,7 @@ class RecipeOptions:
     histogram_of: str | None = field(default=None, metadata=COLORS | {"metavar": "IMG"})
     saturation: Share | None = field(default=None, metadata=COLORS | {"metavar": "S"})
     frame: str | None = field(default=None, metadata=COLORS | {"metavar": "FRAME"})
+    crop: str | None = field(default=None, metadata=COLORS | {"metavar": "X,Y,WIDTH,HEIGHT[,ANGLE]"})
     classes: str | None = field(default=None, metadata=REFERENCES | {"metavar": "LABELS"})
     reference_classes: str | None = field(default=None, metadata=REFERENCES | {"metavar": "LABELS"})
 
@@ -66,6 +69,7 @@ def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
         GuidanceError: The file is not a recipe, or an option is malformed.
     """
     from colorzoo.guidance import Recipe
+    from colorzoo.guidance.crop import parse_crop_text
     from colorzoo.guidance.frame import parse_frame
 
     if file is None and args.recipe:
@@ -80,7 +84,8 @@ def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
     if args.box:
         boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
     frame = recipe.frame if args.frame is None else parse_frame(args.frame, "--frame")
-    return replace(recipe, points=recipe.points + points, boxes=boxes, frame=frame)
+    crop = recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop")
+    return replace(recipe, points=recipe.points + points, boxes=boxes, frame=frame, crop=crop)
 
 
 def recipe_file(found: FoundPicture, folder: Path) -> Path | None:

@@ -273,6 +273,8 @@ def _is_recipe(path: Path) -> bool:
 
 def _recipe_and_model(path: Path) -> tuple[Recipe, ModelChoice]:
     recipe = Recipe.from_json(path).check_known()
+    if recipe.crop is not None:
+        raise GuidanceError(f"{path}: a frame of a film cannot be cropped; take 'crop' out of the recipe.")
     references = [file for file, _ in recipe_reference_files(recipe, path.parent)]
     return recipe, choose_for_guidance(None, recipe, references=references)
 

@@ -3,6 +3,7 @@
 from colorzoo.guidance.areas import Area, Mask
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation, statistics_of
 from colorzoo.guidance.container import Guidance
+from colorzoo.guidance.crop import Crop
 from colorzoo.guidance.hints import Boxes, ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
 from colorzoo.guidance.paint import PaintStroke
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, RegionColor, Stroke
@@ -14,6 +15,7 @@ __all__ = [
     "Boxes",
     "ClassMap",
     "ColorReplacement",
+    "Crop",
     "Exemplar",
     "GlobalStatistics",
     "Guidance",

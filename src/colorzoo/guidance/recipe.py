@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, TypeGuard
 from colorzoo.atomic import whole_file
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
+from colorzoo.guidance.crop import Crop, parse_crop
 from colorzoo.guidance.fields import (
     DEFAULT_REACH,
     Fields,
@@ -183,6 +184,7 @@ class Recipe:
         replacements: Colors that are replaced everywhere below the paint, one after the other.
         healing: Strokes over dust and scratches, which are filled from around before the picture is colored.
         frame: The part of the picture that is colored; see `FrameSetting`.
+        crop: The part of the picture that the result keeps, straightened; None for all of it.
         extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which have
             properties of the same names, and unknown fields.
     """
@@ -202,6 +204,7 @@ class Recipe:
     replacements: tuple[ColorReplacement, ...] = ()
     healing: tuple[Stroke, ...] = ()
     frame: FrameSetting = "automatic"
+    crop: Crop | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -232,6 +235,8 @@ class Recipe:
         document["strength"] = self.strength
         if self.frame != "automatic":
             document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame)
+        if self.crop is not None:
+            document["crop"] = self.crop.to_dict()
         for name in _WRITTEN:
             items = getattr(self, name)
             if items or (name == "boxes" and items is not None):
@@ -327,6 +332,7 @@ class Recipe:
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
             ]
+        names += [f"crop.{name}" for name in (self.crop.extra if self.crop else ())]
         return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
 
     def check_known(self) -> Self:
@@ -356,6 +362,8 @@ class Recipe:
                 f"recipe is for a picture of {made_for[0]} x {made_for[1]} pixels, but this one has "
                 f"{width} x {height}; coordinates are pixels of the original picture."
             )
+        if self.crop is not None:
+            self.crop.check_inside(width, height)
         corners = [(f"points[{i}]", p.x, p.y) for i, p in enumerate(self.points)]
         for i, box in enumerate(self.boxes or ()):
             corners += [(f"boxes[{i}]", *box.corners[:2]), (f"boxes[{i}]", *box.corners[2:])]
@@ -369,7 +377,7 @@ class Recipe:
 
 def _known_names() -> list[str]:
     overlays = (kind for kind, _, _ in _OVERLAYS.values())
-    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, *overlays)
+    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, Crop, *overlays)
     return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", "erase", *_PARSED_LATER})
 
 
@@ -407,6 +415,7 @@ def _parse(fields: Fields) -> Recipe:
     reach = DEFAULT_REACH if version is None or version > 1 else "everywhere"
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
+    crop = fields.child("crop") if fields.rest().get("crop") is not None else fields.take("crop")
     overlays: dict[str, Any] = {
         name: tuple(map(parse, fields.children(name, most))) for name, (_, most, parse) in _OVERLAYS.items()
     }
@@ -425,6 +434,7 @@ def _parse(fields: Fields) -> Recipe:
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
         **overlays,
         frame=_parse_frame(fields, version),
+        crop=None if crop is None else parse_crop(crop),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # which checks them

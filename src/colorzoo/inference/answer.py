@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo.guidance import Crop
 from colorzoo.inference.full_size import (
     BicubicUpsampler,
     FullLightness,
@@ -31,6 +32,7 @@ from colorzoo.inference.steps.colors import Solution
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.sketch import enlarge_painted_lightness
 from colorzoo.memory import Memory
+from colorzoo.pictures.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class ColoredPicture:
         surroundings: The whole picture, if all others belong to the part within its frame.
         overlays: Changes of the colors above all of the above, the lowest first.
         steps: The steps that led to the prediction.
+        crop: What is kept of the whole picture; None for all of it.
     """
 
     ab: Tensor
@@ -56,17 +59,38 @@ class ColoredPicture:
     surroundings: Surroundings | None = None
     overlays: tuple[Overlay, ...] = ()
     steps: tuple[Ran, ...] = ()
+    crop: Crop | None = None
 
     @property
     def rgb(self) -> NDArray[np.float32]:
         """``(H, W, 3)`` float32 in [0, 1]."""
         joined = join(self.lightness, self.ab, self.corrections, self.overlays)
-        return joined if self.surroundings is None else self.surroundings.around(joined)
+        return self._kept(joined if self.surroundings is None else self.surroundings.around(joined))
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16; a fraction of the memory and time of `rgb`."""
         joined = join_levels(self.lightness, self.ab, self.corrections, self.overlays, depth=depth)
-        return joined if self.surroundings is None else self.surroundings.around(joined, depth)
+        return self._kept(joined if self.surroundings is None else self.surroundings.around(joined, depth))
+
+    def source(self, picture: Picture) -> Picture:
+        """Return the picture that was colored, cropped as the result is, for its alpha and metadata.
+
+        Args:
+            picture: The whole picture.
+        """
+        if self.crop is None:
+            return picture
+        from colorzoo.inference.steps.cropping import crop_picture  # few results are cropped
+
+        return crop_picture(picture, self.crop)
+
+    def _kept(self, levels: NDArray[Any]) -> NDArray[Any]:
+        """Return what the crop keeps of the finished picture."""
+        if self.crop is None:
+            return levels
+        from colorzoo.inference.steps.cropping import cropped  # few results are cropped
+
+        return cropped(levels, self.crop)
 
     def lab_at(self, row: int, column: int) -> Tensor:
         """Return the ``(3,)`` Lab of one pixel of the part within the frame."""
@@ -122,7 +146,8 @@ class NetworkAnswer:
         part = self.job.part
         if part.picture is None:
             raise ValueError("this job holds no picture; use `over` with its lightness")
-        return self.over(FullLightness(part.picture.levels), part.surroundings)
+        whole = self.over(FullLightness(part.picture.levels), part.surroundings)
+        return replace(whole, crop=self.job.crop)
 
     def over(
         self, lightness: FullLightness | Tensor, surroundings: Surroundings | None = None

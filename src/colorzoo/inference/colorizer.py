@@ -193,7 +193,7 @@ class Colorizer:
                 the frame of a scan.
 
         Returns:
-            A Pillow image of the same size, alpha included; of a list a list.
+            A Pillow image of the same size, or of the recipe's crop, alpha included; of a list a list.
 
         Raises:
             ColorzooError: The picture or the guidance cannot be used, or the prediction is not finite.
@@ -207,7 +207,7 @@ class Colorizer:
         colored = self.colorize(picture, guidance, strength=strength, reference=reference, frame=frame)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
-        return to_pil(colored.levels(), picture)
+        return to_pil(colored.levels(), colored.source(picture))
 
     def colorize(
         self,

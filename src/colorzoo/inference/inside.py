@@ -152,6 +152,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         paint=tuple(
             replace(stroke, path=tuple((px - x, py - y) for px, py in stroke.path)) for stroke in recipe.paint
         ),
+        crop=None,  # which is of the whole picture
         extra=_crop_extra(recipe.extra, inside),
     )
     return moved, notes

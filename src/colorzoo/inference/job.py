@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Exemplar, Guidance, PointHint, Points, Recipe, Stroke
+from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe, Stroke
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
@@ -81,6 +81,7 @@ class Job:
         tensors: Guidance that was given as tensors, of any size.
         reference: Reference whose colors to use, or None.
         notes: Remarks for the user on what was given.
+        crop: What the result keeps of the whole picture; None for all of it.
     """
 
     network: NetworkRunner
@@ -89,6 +90,7 @@ class Job:
     tensors: Guidance = field(default_factory=Guidance)
     reference: Exemplar | None = None
     notes: tuple[str, ...] = ()
+    crop: Crop | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -181,6 +183,7 @@ def make_job(
         GuidanceError: The guidance does not fit the picture, or the strength is not from 0 to 1.5.
     """
     notes: tuple[str, ...] = ()
+    crop = guidance.crop if isinstance(guidance, Recipe) else None
     if whole is not None and part.inside is not None:
         notes = ("colored within the frame {},{},{},{}".format(*part.inside),)
         if isinstance(guidance, Recipe):
@@ -199,9 +202,9 @@ def make_job(
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     width, height = part.size
-    # what was healed is part of the picture by now
-    sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=())
-    return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)))
+    # what was healed is part of the picture by now, and what is cropped is cut out at the very end
+    sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
+    return Job(network, part, sized, tensors, reference, (*notes, *_remarks(recipe, whole)), crop)
 
 
 def _remarks(recipe: Recipe, picture: Picture | None) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ from colorzoo.pictures.tags import (
 
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _BITS, _SAMPLE_FORMAT, _FLOATS = 258, 339, 3
+_SIZE_TAGS = {256: 0, 257: 1, 40962: 0, 40963: 1}  # of a picture: 0 its width, 1 its height
+_WHOLE_NUMBERS = {3: "H", 4: "L"}
 _DROPPED = {  # of a TIFF
     LAYERS: "the layers of Photoshop were dropped",
     330: "the pictures below its page (SubIFDs) were dropped",
@@ -132,6 +134,33 @@ def _patched(block: bytes) -> Exif:
     # the second directory is a thumbnail of the gray, unrotated picture: unlink it
     struct.pack_into(order + "L", patched, first + 2 + 12 * count, 0)
     return Exif(bytes(patched), orientation if 1 <= orientation <= 8 else 1)
+
+
+def resized_exif(block: bytes | None, width: int, height: int) -> bytes | None:
+    """Return an EXIF block that tells another size of its picture, where it tells one.
+
+    Args:
+        block: The block without its prefix, or None.
+        width: Pixels of the picture.
+        height: Pixels of the picture.
+    """
+    if block is None:
+        return None
+    order = "<" if block[:2] == b"II" else ">"
+    resized = bytearray(block)
+    try:
+        entries = _entries(block, order, struct.unpack_from(order + "L", block, 4)[0])
+        for _, tag, _, pointer in list(entries):
+            if tag == EXIF_IFD:
+                entries += _entries(block, order, pointer)
+        for place, tag, kind, _ in entries:
+            if tag in _SIZE_TAGS and kind in _WHOLE_NUMBERS:
+                struct.pack_into(
+                    order + _WHOLE_NUMBERS[kind], resized, place + 8, (width, height)[_SIZE_TAGS[tag]]
+                )
+    except (struct.error, ValueError):  # damaged, or a size that its numbers cannot hold
+        return block
+    return bytes(resized)
 
 
 def _entries(block: bytes, order: str, offset: int) -> list[tuple[int, int, int, int]]:

@@ -49,7 +49,15 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
 _EVENTS = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
 _REFERENCES = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
-_LATER_FIELDS = ("options", "files", "date", "name", "frame", "doubt")  # left out where they are empty
+_LATER_FIELDS = (
+    "options",
+    "files",
+    "date",
+    "name",
+    "frame",
+    "doubt",
+    "crop",
+)  # left out where they are empty
 _LONGEST_RECIPE = 16_000  # characters; one segment of a JPEG holds 65,000 bytes
 
 
@@ -77,6 +85,8 @@ class PictureProvenance:
         name: Name of the source file, without its folder.
         frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole picture.
         doubt: Color error that the model expects of itself, in CIE units; empty if it tells none.
+        crop: ``X,Y,WIDTH,HEIGHT``, and ``,ANGLE`` in degrees clockwise, of what the result keeps of the
+            picture; empty for all of it.
     """
 
     source: str
@@ -93,6 +103,7 @@ class PictureProvenance:
     name: str = ""
     frame: str = ""
     doubt: str = ""
+    crop: str = ""
 
     @property
     def source_type(self) -> str:
@@ -253,7 +264,7 @@ def _event(provenance: PictureProvenance) -> str:
     """Return the coloring as an item of a history."""
     event = {
         "action": "edited",
-        "parameters": f"colored by {provenance.model}",
+        "parameters": f"colored by {provenance.model}" + (", cropped" if provenance.crop else ""),
         "softwareAgent": _software(provenance),
         "changed": "/content",
     }

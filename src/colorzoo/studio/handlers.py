@@ -462,11 +462,12 @@ def _export(ctx: Context) -> Iterator[Message]:
     if kind in LAYERED:
         below = without_paint(colored.overlays)
         unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
-        data = encode_layers(kind, picture, colored.levels(), unpainted)
+        data = encode_layers(kind, colored.source(picture), colored.levels(), unpainted)
     else:
         origin = _origin(colorizer, recipe, reference, quality)
         origin = origin_of_answer(origin_of_result(origin, photo.sha256, photo.name), answer)
-        marked = replace(picture, metadata=add_provenance(picture.metadata, origin))
+        source = colored.source(picture)
+        marked = replace(source, metadata=add_provenance(source.metadata, origin))
         levels = colored.levels(depth_at(name, picture))
         if large:
             yield ctx.answer("progress", share=0.8)

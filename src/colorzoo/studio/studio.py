@@ -147,6 +147,7 @@ class Studio:
             "models": self._models,
             "saves": self._works is not None,
             "heals": True,
+            "crops": True,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
         reply(Message(hello))

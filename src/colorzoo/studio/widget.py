@@ -98,7 +98,8 @@ class Pad(anywidget.AnyWidget):
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference.rgb
         colorizer = self.studio.pool.get(recipe.model).colorizer()
-        return to_pil(colorizer.colorize(picture, recipe, reference=reference).levels(), picture)
+        colored = colorizer.colorize(picture, recipe, reference=reference)
+        return to_pil(colored.levels(), colored.source(picture))
 
     def close(self) -> None:
         """Remove the pad and free its resources."""

@@ -40,7 +40,7 @@ MUTANTS = (
     Mutant("failed-last", REPORT, "(bool(entry.result),", "(not entry.result,", ORDER),
     Mutant("failed-left-out", REPORT, "if result.failed:", "if result.failed and result.output:", ORDER),
     Mutant("skipped-are-told", REPORT, "elif result.finished:", "elif not result.failed:", ORDER),
-    Mutant("chroma-of-the-frame-too", REPORT, "_within(lab[1:], frame, picture.size)", "lab[1:]", ORDER),
+    Mutant("chroma-of-the-frame-too", REPORT, "_within(lab[1:], seen, picture.size)", "lab[1:]", ORDER),
     Mutant("source-of-another-hash", REPORT, "record.source if record else", "digest if record else", ORDER),
     Mutant("earlier-results-left-out", RUNNER, " or ALREADY_DONE in self.notes", "", AGAIN),
     Mutant("earlier-results-are-noted", REPORT, " if note != ALREADY_DONE", "", AGAIN),

@@ -418,6 +418,32 @@ CAUGHT_BY_HEALING = (
     (JOB, "healing-off", "if healing:", "if False:", _SEEN),
 )
 
+CROPPING = "tests/inference/test_cropping.py"
+_BETWEEN = f"{CROPPING}::test_a_turned_part_has_the_values_between_the_pixels"
+_PILLOW = f"{CROPPING}::test_a_turned_part_is_that_of_pillow"
+_RANGE = f"{CROPPING}::test_what_overshoots_at_an_edge_is_no_other_level"
+_WHOLE = f"{CROPPING}::test_hints_stay_in_pixels_of_the_whole_picture"
+_WRONG = f"{CROPPING}::test_a_wrong_crop_is_refused_by_name"
+_OUTSIDE = f"{CROPPING}::test_a_crop_outside_of_the_picture_is_refused"
+_FINE = f"{CROPPING}::test_fine_detail_stays"
+_STRAIGHT = f"{CROPPING}::test_a_part_up_to_the_border_has_no_dark_rim"
+_RECORD = f"{CROPPING}::test_the_record_tells_the_crop_and_makes_the_result_again"
+_CROPPED = "inference/steps/cropping.py"
+CAUGHT_BY_CROPPING = (
+    (_CROPPED, "cropping-around", "around: int = 3", "around: int = 0", _BETWEEN),
+    (_CROPPED, "cropping-method", 'mode="bicubic"', 'mode="bilinear"', _FINE),
+    (_CROPPED, "cropping-border", 'padding_mode="border"', 'padding_mode="zeros"', _STRAIGHT),
+    (_CROPPED, "cropping-pixel-centers", "align_corners=False", "align_corners=True", _BETWEEN),
+    (_CROPPED, "cropping-other-way", "- down[rows] * sine", "+ down[rows] * sine", _PILLOW),
+    (_CROPPED, "cropping-no-rounding", "else np.rint(", "else np.floor(", _BETWEEN),
+    (_CROPPED, "cropping-wrapped", "np.clip(values, 0, np.iinfo(levels.dtype).max)", "values", _RANGE),
+    ("inference/answer.py", "cropping-off", "replace(whole, crop=self.job.crop)", "whole", _WHOLE),
+    ("guidance/crop.py", "cropping-angle", "MAX_ANGLE = 45.0", "MAX_ANGLE = 50.0", _WRONG),
+    ("guidance/crop.py", "cropping-least", "LEAST_CROP = 8", "LEAST_CROP = 7", _WRONG),
+    ("guidance/crop.py", "cropping-slack", "_SLACK = 1e-6", "_SLACK = 1.5", _OUTSIDE),
+    ("batch/origin.py", "cropping-record", "recipe.crop.to_text()", '""', _RECORD),
+)
+
 MUTANTS = (
     *(
         Mutant(name, file, old, new, stored(CASES[file]))
@@ -427,5 +453,6 @@ MUTANTS = (
     *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_LAYERS),
     *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_HEALING),
     *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_STROKES),
+    *(Mutant(name, file, old, new, (test,)) for file, name, old, new, test in CAUGHT_BY_CROPPING),
     *(Mutant(name, FRAME, old, new, FRAMES) for name, old, new in CAUGHT_BY_FRAMES),
 )

@@ -68,9 +68,9 @@ class Painting:
         for coat in self._coats():
             covers = []
             for stroke, reach in coat:
-                cover = _cover(stroke, scale, (first, first + ab.shape[1]), ab.shape[2])
-                if cover[2].size:
-                    covers.append(cover if reach is None else _within(reach, cover, first))
+                brushed = _cover(stroke, scale, (first, first + ab.shape[1]), ab.shape[2])
+                if brushed[2].size:
+                    covers.append(brushed if reach is None else _within(reach, brushed, first))
             if not covers:
                 continue
             rows, columns, cover = _joined(covers)

@@ -30,7 +30,7 @@ function createColorPanel(pad) {
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    show(el, pad.ui.tool !== "heal" && (pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool)));
+    show(el, !["heal", "crop"].includes(pad.ui.tool) && (pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool)));
     setText(title, titleOf(pad, target));
     gamut.update({ lightness: target.lightness, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     lightness.update(target);

@@ -1,6 +1,7 @@
 /** The commands of the pad with their keys, in one table for buttons, keyboard and help. */
 
 import { requestNext, requestRegions } from "./coloring.js";
+import { confirmCrop, stepCropAngle } from "./cropping.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
 import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag } from "./edits.js";
@@ -11,7 +12,7 @@ import { pickedCoat } from "./paintlayers.js";
 import { pickedArea, pickedShape, resizeSelection } from "./shapeedits.js";
 import { paneSize } from "./stage.js";
 import { NO_DRAG, change } from "./state.js";
-import { DRAWS, TOOLS, arrow, placeAtCross } from "./tools.js";
+import { DRAWS, TOOLS, arrow, leaveCrop, placeAtCross } from "./tools.js";
 import { zoomAt } from "./view.js";
 
 const ZOOM_STEP = 1.25;
@@ -26,9 +27,9 @@ const COMPARE = ["result", "split", "side", "gray"];
 /** @type {Command[]} */
 const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
-  { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: saveRecipe },
+  { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
   { id: "load", group: "File", label: "Load a recipe", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
-  { id: "export", group: "File", label: "Export the picture", keys: ["x"], run: (pad) => pad.dialogs.exportPicture() },
+  { id: "export", group: "File", label: "Export the picture", keys: ["x"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportPicture(); } },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
   { id: "add", group: "Points", label: "New point or corner: arrow keys place it, Enter sets it", keys: ["n"], run: startCross },
@@ -57,21 +58,33 @@ const COMMANDS = [
   { id: "help", group: "View", label: "Help: touch, mouse and keys", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
   { id: "close", group: "File", label: "Close the photo", keys: [], run: closePhoto, hidden: true },
   { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
+  { id: "confirm-crop", group: "Edit", label: "Crop the saved picture", keys: [], run: leaveCrop, hidden: true },
   { id: "gray", group: "View", label: "Show the photo before", keys: [], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray"), hidden: true },
 ];
 
 /** @param {number} step */
 function changeSize(pad, step) {
   if (pad.ui.tool === "heal") stepHealingWidth(pad, step);
+  else if (pad.ui.tool === "crop") stepCropAngle(pad, step);
   else if (pad.ui.tool === "paint" || (pad.ui.tool === "area" && pad.ui.areaBrush)) stepBrush(pad, step);
   else if (pad.ui.tool === "area") resizeSelection(pad, step);
   else setSize(pad, pad.ui.size + step);
 }
 
 function stepHistory(pad, direction) {
+  if (direction === "undo" && pad.ui.cropping) {
+    dropCropping(pad);
+    return;
+  }
   const label = pad.step(direction);
   if (!label) return;
   showStep(pad, direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
+}
+
+/** Return to the confirmed crop. */
+function dropCropping(pad) {
+  pad.set({ cropping: null });
+  pad.announce(t("Not cropped anew"));
 }
 
 /** Undo or redo until a number of steps is done. @param {number} count */
@@ -85,7 +98,7 @@ function jumpTo(pad, count) {
 
 /** @param {string} words to announce */
 function showStep(pad, words) {
-  pad.set({ unavailableColor: null }); // it was wanted in the step before
+  pad.set({ cropping: null, unavailableColor: null }); // it was wanted in the step before
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (!pickedShape(pad)) pad.set({ shape: null });
   if (!pickedArea(pad)) pad.set({ area: null });
@@ -130,7 +143,9 @@ function escape(pad) {
   if (ui.drag) {
     change(ui, NO_DRAG);
     pad.cancel();
-  } else if (ui.selection) pad.set({ selection: null });
+  } else if (ui.cropping) dropCropping(pad);
+  else if (ui.tool === "crop") leaveCrop(pad);
+  else if (ui.selection) pad.set({ selection: null });
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
@@ -232,12 +247,12 @@ function isAvailable(pad, id) {
   const command = COMMAND_BY_ID[id];
   if (command.needs === null) return true;
   if (!pad.photo) return false;
-  if (id === "undo") return pad.history.past.length > 0;
+  if (id === "undo") return pad.ui.cropping !== null || pad.history.past.length > 0;
   if (id === "redo") return pad.history.future.length > 0;
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
-  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint", "replace", "heal"].includes(pad.ui.tool);
+  if (id === "add") return pad.ui.tool !== "crop" && (pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint", "replace", "heal"].includes(pad.ui.tool));
   return true;
 }
 

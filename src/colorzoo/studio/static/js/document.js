@@ -12,12 +12,13 @@
  *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
- *   areas: import("./shapes.js").Area[], healing: Stroke[], frame: import("./frames.js").Frame,
+ *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, frame: import("./frames.js").Frame,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>} & import("../steps/overlays.js").OverlayLists} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
  * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a step of undo belongs to the last one: states before either
  */
 
+import { readCrop } from "./cropping.js";
 import { readFrame } from "./frames.js";
 import { readArea, readBox, readPainted } from "./shapes.js";
 import { OVERLAYS, noOverlays, readOverlays } from "../steps/overlays.js";
@@ -57,14 +58,14 @@ function clampShift(points, dx, dy, { width, height }) {
 const RECIPE_VERSION = 2;
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions", "frame", "healing", ...Object.keys(OVERLAYS),
+  "divisions", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], healing: [], ...noOverlays(), frame: "automatic", statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], healing: [], ...noOverlays(), frame: "automatic", crop: null, statistics: null, strength: 1, extra: {},
   };
 }
 
@@ -73,7 +74,7 @@ function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1 || doc.frame !== "automatic";
+  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop) || doc.strength !== 1 || doc.frame !== "automatic";
 }
 
 /**
@@ -173,6 +174,7 @@ function toRecipe(doc, picture) {
   if (Object.keys(classes).length) recipe.classes = classes;
   if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.areas.length) recipe.areas = doc.areas;
+  if (doc.crop) recipe.crop = doc.crop;
   if (doc.healing.length) recipe.healing = doc.healing;
   for (const name of Object.keys(OVERLAYS)) if (doc[name].length) recipe[name] = doc[name];
   if (doc.statistics) recipe.statistics = doc.statistics;
@@ -243,6 +245,7 @@ function fromRecipe(recipe, picture, abOf) {
     healing: list(recipe, "healing").map(readStroke),
     ...readOverlays((name) => list(recipe, name)),
     frame: readFrame(recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
+    crop: readCrop(recipe.crop),
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
     extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !RECIPE_FIELDS.includes(name))),

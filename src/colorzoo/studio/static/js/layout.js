@@ -106,7 +106,7 @@ function createRail(pad) {
       item.el.disabled = !pad.photo;
       setAttr(item.el, "aria-pressed", String(pad.ui.tool === item.tool.id));
     }
-    show(sizing, (pad.accepts("points") || pad.accepts("scribbles")) && !["paint", "replace", "frame", "heal"].includes(pad.ui.tool));
+    show(sizing, (pad.accepts("points") || pad.accepts("scribbles")) && !["paint", "replace", "frame", "heal", "crop"].includes(pad.ui.tool));
     size.disabled = !pad.photo;
     size.value = String(pad.ui.size);
     setText(value, String(pad.ui.size));

@@ -14,6 +14,7 @@ import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
+import { confirmCrop, createCropPanel } from "./cropping.js";
 import { createFramePanel, insideOf } from "./frames.js";
 import { createHealingPanel } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
@@ -227,7 +228,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.#history = new History(doc, past, future);
     this.set({
-      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], healing: null, healed: [], replacing: null, variants: null, framing: null, areaStroke: null,
+      area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, framing: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -316,9 +317,10 @@ class Pad {
   }
 
   setTool(tool) {
+    if (tool !== "crop") confirmCrop(this);
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
-    if (["paint", "replace", "heal"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
+    if (["paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
@@ -431,7 +433,7 @@ class Pad {
 
   /** @param {any} message sent by the backend on every connection */
   async hello(message) {
-    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, heals: message.heals ?? false, start: message.start ?? null, offered: message.recipe ?? null });
+    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, heals: message.heals ?? false, crops: message.crops ?? false, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
@@ -477,8 +479,9 @@ function buildPage(pad) {
   const empty = createStartScreen(pad);
   const brushPanel = () => createPaintPanel(pad, createSlider);
   const healingPanel = () => createHealingPanel(pad, createSlider);
+  const cropPanel = () => createCropPanel(pad, createSlider);
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, createColoringsPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, healingPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, createColoringsPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, healingPanel, cropPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);

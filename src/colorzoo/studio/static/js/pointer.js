@@ -9,7 +9,7 @@ const NEAR_TOUCH = 22;
 /**
  * @param {HTMLElement} el
  * @param {{down: (at: Spot) => void, move: (at: Spot) => void, up: (at: Spot) => void, cancel: () => void, hover: (at: Spot | null) => void,
- *   erase: (at: Spot) => void, pan: (dx: number, dy: number) => void, zoom: (factor: number, at: [number, number]) => void,
+ *   erase: (at: Spot) => void, erases: () => boolean, pan: (dx: number, dy: number) => void, zoom: (factor: number, at: [number, number]) => void,
  *   tap: (fingers: number) => void, wantsPan: () => boolean, wantsWheel: (event: WheelEvent) => boolean, resize: (step: number) => void}} to
  * @param {AbortSignal} signal
  *
@@ -45,7 +45,7 @@ function onDown(el, hand, to, at) {
   else if (event.button === 0) {
     hand.mode = "work";
     to.down(at);
-    if (at.touch) hand.timer = setTimeout(() => longPress(hand, to, at), LONG_PRESS);
+    if (at.touch && to.erases()) hand.timer = setTimeout(() => longPress(hand, to, at), LONG_PRESS);
   }
   return undefined;
 }

@@ -3,6 +3,7 @@
 import { labHex } from "./color.js";
 import { t } from "./dom.js";
 import { hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
+import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
 import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
@@ -110,8 +111,10 @@ function drawMarks(pad, canvas) {
   context.rect(pane.left, 0, pane.width, pane.height);
   context.clip();
   const quiet = ui.hold || ui.compare === "gray";
-  if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
-  if (!quiet) {
+  const crops = ui.tool === "crop";
+  if (crops || !quiet) drawCrop(context, pad, (x, y) => photoToStage(pad, x, y));
+  if (!crops && (!quiet || ui.tool === "region")) drawMap(context, pad, pane);
+  if (!crops && !quiet) {
     drawExtent(context, pad, pane);
     drawFrame(context, pad, (x, y) => photoToStage(pad, x, y));
     drawHealing(context, pad, (x, y) => photoToStage(pad, x, y));

@@ -40,6 +40,8 @@ function initialUi(settings) {
     brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true }, painting: null, freshPaint: [], framing: null,
     // width of the healing brush, its stroke in progress, and the strokes that the shown picture has
     healingWidth: null, healing: null, healed: [],
+    // the rectangle to crop to that is not confirmed yet, and while it is dragged
+    cropping: null, cropDrag: null,
     // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
     areaBrush: null, areaStroke: null,
     // the selected replaced color, and the selected coat of paint
@@ -54,13 +56,13 @@ function initialUi(settings) {
 }
 
 /** What an interrupted or finished drag leaves behind. */
-const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, healing: null, framing: null, areaStroke: null };
+const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painting: null, healing: null, cropDrag: null, framing: null, areaStroke: null };
 
 /** @returns what a pad knows of its backend and its photo, and what it is about to do */
 function initialSession() {
   return {
     // what the backend has told; offered: the recipe of a notebook
-    models: [], limits: {}, saves: false, heals: false, start: null, offered: null, greeted: false,
+    models: [], limits: {}, saves: false, heals: false, crops: false, start: null, offered: null, greeted: false,
     // the open photo, its reference picture, and the address of the offered photo in gray while the models load
     photo: null, reference: null, glimpse: null,
     // whether any picture has been colored, the number of the last request to color, and time of the event that is being handled

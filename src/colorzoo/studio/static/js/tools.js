@@ -5,13 +5,15 @@
  * @typedef {import("./shapes.js").Place} Place
  * @typedef {{tool: string, from: Spot, began: Place, id: number | null, offset: [number, number], moved: boolean, isNew?: boolean, last?: Place, stroke?: number,
  *   how?: "new" | "more" | "less", frameGrip?: import("./shapes.js").Grip, frameBox?: import("./shapes.js").Box, index?: number,
- *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box}} Drag
+ *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box, cropSheet?: import("./cropping.js").Sheet,
+ *   cropGrip?: import("./shapes.js").Grip | null, cropHow?: "resize" | "move" | "draw" | "turn"}} Drag
  *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the picture,
  *   or a box and its held sides
  */
 
 import { AREA_LAYERS } from "./arealayers.js";
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
+import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
 import { t } from "./dom.js";
 import {
@@ -47,6 +49,7 @@ const TOOLS = [
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
   { id: "area", icon: "select", name: "Area", label: "Area: select a thing", key: "T", kind: null, manual: true, layers: AREA_LAYERS },
   { id: "frame", icon: "frame", name: "Frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
+  { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop", key: "Y", kind: null, needs: "crops", manual: true },
   { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "Q", kind: null, needs: "heals", manual: true },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", name: "Pick color", label: "Eyedropper", key: "I", kind: "points regions" },
@@ -68,6 +71,7 @@ function stageGestures(pad) {
     cancel: () => cancelTool(pad),
     hover: (at) => pad.photo && hoverAt(pad, at, at && place(at)),
     erase: (at) => pad.photo && eraseAt(pad, at, place(at)),
+    erases: () => pad.ui.tool !== "crop",
     pan: (dx, dy) => pad.photo && pad.set({ view: panBy(pad.ui.view, pad.photo, paneSize(pad), dx, dy) }),
     zoom: (factor, at) => pad.photo && zoomTo(pad, factor, at),
     tap: (fingers) => (fingers === 2 ? pad.run("undo") : fingers === 3 && pad.run("redo")),
@@ -93,7 +97,7 @@ function startTool(pad, at, place) {
   change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
-    box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
+    box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), crop: () => startCrop(pad, drag, place, cropReach(pad, at)), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
@@ -123,6 +127,17 @@ function startPoint(pad, at, place, drag) {
     pad.set({ selected: point.id, regionPick: [], suggestions: null, nextPlace: null, shape: null, area: null });
     pad.queue.requestEarly();
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
+}
+
+/** @param {any} pad @param {Spot} at @returns {number} pixels of the photo around a handle that take hold of it */
+const cropReach = (pad, at) => nearBy(at) / pad.ui.view.scale;
+
+/** Confirm the crop, and go on with the tool before. */
+function leaveCrop(pad) {
+  confirmCrop(pad);
+  const { toolBefore } = pad.ui;
+  const offered = pad.tools();
+  pad.setTool((offered.find(({ id }) => id === toolBefore && id !== "crop") ?? offered.find(({ manual }) => !manual)).id);
 }
 
 /** @param {any} pad @param {Spot} at @param {Place} place */
@@ -175,6 +190,7 @@ function continueTool(pad, at, place) {
   else if (drag.tool === "area") continueSelection(pad, place);
   else if (drag.tool === "paint") continuePaint(pad, place);
   else if (drag.tool === "heal") continueHealing(pad, place);
+  else if (drag.tool === "crop" && drag.moved) dragCrop(pad, drag, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
@@ -206,6 +222,7 @@ function finishDrag(pad, drag, place) {
   else if (drag.tool === "area") endSelection(pad, drag, place);
   else if (drag.tool === "paint") endPaint(pad);
   else if (drag.tool === "heal") endHealing(pad);
+  else if (drag.tool === "crop") endCrop(pad);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const { stroke } = pad.ui;
@@ -221,6 +238,7 @@ function cancelTool(pad) {
 
 /** @param {any} pad @param {Spot} at @param {Place} place */
 function eraseAt(pad, at, place) {
+  if (pad.ui.tool === "crop") return;
   if (pad.ui.tool === "area") {
     eraseArea(pad, place);
     return;
@@ -241,7 +259,7 @@ function eraseAt(pad, at, place) {
 function hoverAt(pad, at, place) {
   change(pad.ui, { cursor: place && inside(pad, place) ? place : null, judging: false });
   const line = () => frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
-  const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), frame: line, box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
+  const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), frame: line, crop: () => cropGripAt(pad, place, cropReach(pad, at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();
@@ -257,6 +275,10 @@ function hoverAt(pad, at, place) {
 function arrow(pad, dx, dy, far) {
   const { ui } = pad;
   const factor = far ? 10 : 1;
+  if (ui.tool === "crop" && ui.cropping) {
+    moveCrop(pad, dx * factor, dy * factor);
+    return;
+  }
   const point = pad.selectedPoint();
   if (ui.cross) {
     const step = Math.max(1, Math.round(2 / ui.view.scale)) * factor;
@@ -274,6 +296,7 @@ function arrow(pad, dx, dy, far) {
 /** Enter sets a point or corner at the cross, or selects the region there. */
 function placeAtCross(pad) {
   const { cross, tool } = pad.ui;
+  if (tool === "crop") leaveCrop(pad);
   if (!cross) return;
   const [x, y] = cross;
   if (tool in DRAWS) {
@@ -488,4 +511,4 @@ async function selectAtCursor(pad) {
   requestAnimationFrame(() => pad.root.querySelector("[data-area-action]")?.focus()); // it is shown in this frame
 }
 
-export { DRAWS, TOOLS, arrow, placeAtCross, stageGestures, toolsFor };
+export { DRAWS, TOOLS, arrow, leaveCrop, placeAtCross, stageGestures, toolsFor };

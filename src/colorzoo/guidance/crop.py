@@ -1,0 +1,134 @@
+"""The part of a picture that its colored result keeps, straightened, as a setting of recipes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance.fields import Fields
+
+MAX_ANGLE = 45.0  # degrees; quarter turns beyond it are for the file itself
+LEAST_CROP = 8  # pixels
+_SLACK = 1e-6  # pixels that rounding may put a corner outside
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle of the original picture that is cut out, and straightened.
+
+    Examples:
+        >>> Crop(x=10, y=20, width=300, height=200, angle=2.5).center
+        (160.0, 120.0)
+
+    Attributes:
+        x: Left edge before it is turned, in whole pixels of the original picture.
+        y: Top edge before it is turned.
+        width: Width of the result in pixels, at least 8.
+        height: Height of the result in pixels, at least 8.
+        angle: Degrees by which the rectangle is turned clockwise about its center, from -45 to 45: a photo
+            that hangs so far clockwise becomes straight.
+        extra: Unknown fields.
+
+    Raises:
+        GuidanceError: A side is too short, or the angle too large.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    angle: float = 0.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            if getattr(self, name) < LEAST_CROP:
+                raise GuidanceError(
+                    f"crop.{name} must be at least {LEAST_CROP} pixels, got {getattr(self, name)}; "
+                    "take a larger part of the picture."
+                )
+        if not -MAX_ANGLE <= self.angle <= MAX_ANGLE:
+            raise GuidanceError(
+                f"crop.angle must be from -{MAX_ANGLE:g} to {MAX_ANGLE:g} degrees, got {self.angle:g}; "
+                "turn the file itself by quarters before it is colored."
+            )
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """X and y of the middle, about which it is turned."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The turned corners: x and y from the top left of the result, clockwise."""
+        x, y = self.center
+        cosine, sine = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
+        across, down = self.width / 2, self.height / 2
+        ends = ((-across, -down), (across, -down), (across, down), (-across, down))
+        return tuple((x + u * cosine - v * sine, y + u * sine + v * cosine) for u, v in ends)
+
+    def check_inside(self, width: int, height: int) -> None:
+        """Check that it lies within a picture of this size.
+
+        Raises:
+            GuidanceError: It does not.
+        """
+        for x, y in self.corners:
+            if not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
+                turned = f", turned by {self.angle:g} degrees," if self.angle else ""
+                raise GuidanceError(
+                    f"crop {self.x},{self.y},{self.width},{self.height}{turned} must lie within the picture "
+                    f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}); make it smaller "
+                    "or move it inside."
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the crop as plain JSON types."""
+        place = {"x": self.x, "y": self.y, "width": self.width, "height": self.height}
+        return {**self.extra, **place, **({"angle": self.angle} if self.angle else {})}
+
+    def to_text(self) -> str:
+        """Return ``X,Y,WIDTH,HEIGHT``, and ``,ANGLE`` if it is turned."""
+        numbers = (self.x, self.y, self.width, self.height, *([self.angle] if self.angle else []))
+        return ",".join(f"{number:.10g}" for number in numbers)
+
+
+def parse_crop(fields: Fields) -> Crop:
+    """Read a crop from parsed JSON.
+
+    Raises:
+        GuidanceError: A field is missing or wrong.
+    """
+    place = {}
+    for key in ("x", "y", "width", "height"):
+        value = fields.required_number(key)
+        if not value.is_integer():
+            raise GuidanceError(f"{fields.name}.{key} must be a whole number of pixels, got {value:g}.")
+        place[key] = int(value)
+    return Crop(**place, angle=fields.number("angle", 0.0), extra=fields.rest())
+
+
+def parse_crop_text(text: str, name: str) -> Crop:
+    """Parse a crop from text such as ``20,15,600,400`` or ``20,15,600,400,-2.5``.
+
+    Args:
+        text: The text.
+        name: Name of the option in errors.
+
+    Raises:
+        GuidanceError: It is malformed.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        if not 4 <= len(numbers) <= 5 or not all(number.is_integer() for number in numbers[:4]):
+            raise ValueError
+        x, y, width, height = (int(number) for number in numbers[:4])
+    except ValueError:
+        raise GuidanceError(
+            f"{name} {text!r} is not X,Y,WIDTH,HEIGHT in whole pixels of the picture, or these and the "
+            "degrees by which they are turned clockwise, for example 20,15,600,400,-2.5"
+        ) from None
+    return Crop(x, y, width, height, numbers[4] if len(numbers) > 4 else 0.0)

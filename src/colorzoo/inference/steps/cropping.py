@@ -1,0 +1,88 @@
+"""Cropping and straightening of a finished picture at its full size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colorzoo.guidance import Crop
+from colorzoo.pictures.metadata import resized_exif
+from colorzoo.pictures.picture import Levels, Picture
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CroppingConstants:
+    """Constants of cropping.
+
+    Attributes:
+        tile: Longest side in pixels of what is sampled at a time, which bounds the memory.
+        around: Pixels around the sampled places of a tile that bicubic interpolation looks at.
+    """
+
+    tile: int = 512
+    around: int = 3
+
+
+CROPPING = CroppingConstants()
+
+
+def cropped(levels: Levels, crop: Crop) -> Levels:
+    """Return the part of a picture that a crop keeps, upright.
+
+    Without an angle its pixels stay as they are; else they are sampled once, by bicubic interpolation.
+
+    Args:
+        levels: ``(H, W)`` or ``(H, W, C)``: unsigned levels of any depth, or floats in [0, 1].
+        crop: The crop, within the picture.
+
+    Returns:
+        ``(crop.height, crop.width)`` or ``(crop.height, crop.width, C)`` of the same type.
+    """
+    if not crop.angle:
+        return np.ascontiguousarray(levels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width])
+    turned = np.empty((crop.height, crop.width, *levels.shape[2:]), dtype=levels.dtype)
+    across = np.arange(crop.width) + 0.5 - crop.width / 2
+    down = (np.arange(crop.height) + 0.5 - crop.height / 2)[:, None]
+    cosine, sine = np.cos(np.radians(crop.angle)), np.sin(np.radians(crop.angle))
+    for top in range(0, crop.height, CROPPING.tile):
+        for left in range(0, crop.width, CROPPING.tile):
+            rows, columns = slice(top, top + CROPPING.tile), slice(left, left + CROPPING.tile)
+            x = crop.center[0] + across[columns] * cosine - down[rows] * sine
+            y = crop.center[1] + across[columns] * sine + down[rows] * cosine
+            turned[rows, columns] = _sampled(levels, x, y)
+    return turned
+
+
+def crop_picture(picture: Picture, crop: Crop) -> Picture:
+    """Return the part of a picture that a crop keeps, with its alpha and metadata."""
+    alpha = None if picture.alpha is None else cropped(picture.alpha, crop)
+    data = picture.metadata
+    data = replace(data, exif=resized_exif(data.exif, crop.width, crop.height))
+    return replace(picture, levels=cropped(picture.levels, crop), alpha=alpha, metadata=data)
+
+
+def _sampled(levels: Levels, x: FloatArray, y: FloatArray) -> Levels:
+    """Return a picture at places ``(h, w)``, whose pixels have their centers at halves."""
+    height, width = levels.shape[:2]
+    left, top = (max(0, int(places.min()) - CROPPING.around) for places in (x, y))
+    right = min(width, int(x.max()) + 1 + CROPPING.around)
+    bottom = min(height, int(y.max()) + 1 + CROPPING.around)
+    part = levels[top:bottom, left:right].astype(np.float32).reshape(bottom - top, right - left, -1)
+    grid = np.stack([(x - left) * 2 / (right - left) - 1, (y - top) * 2 / (bottom - top) - 1], axis=-1)
+    found = torch.nn.functional.grid_sample(
+        torch.from_numpy(part).permute(2, 0, 1)[None],
+        torch.from_numpy(grid.astype(np.float32))[None],
+        mode="bicubic",
+        padding_mode="border",
+        align_corners=False,
+    )
+    values = found[0].permute(1, 2, 0).numpy().reshape(*x.shape, *levels.shape[2:])
+    is_float = levels.dtype.kind == "f"
+    values = np.clip(values, 0, 1) if is_float else np.rint(np.clip(values, 0, np.iinfo(levels.dtype).max))
+    sampled: Levels = values.astype(levels.dtype)
+    return sampled

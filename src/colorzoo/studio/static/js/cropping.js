@@ -1,0 +1,303 @@
+/**
+ * Straighten and crop: the rectangle that the saved picture keeps, and its panel. The pad goes on showing the whole photo.
+ *
+ * @typedef {import("./shapes.js").Place} Place
+ * @typedef {{x: number, y: number, width: number, height: number, angle?: number}} Crop  as in the recipe: whole pixels of the photo, and the degrees
+ *   by which the rectangle is turned clockwise about its center
+ * @typedef {{x: number, y: number, width: number, height: number, angle: number, room: [number, number]}} Sheet  the rectangle while it is
+ *   dragged: its center and size, and the size from which turning shrinks it so that it stays in the photo
+ */
+
+import { clamp } from "./color.js";
+import { button, h, section, setText, show, t } from "./dom.js";
+import { gripAt } from "./shapes.js";
+import { change } from "./state.js";
+
+const LEAST_CROP = 8; // pixels, as in recipes
+const MOST_TURNED = 45; // degrees
+const TURN_STEPS = 10; // of a degree
+const CROP_SLACK = 1e-6; // pixels that rounding may put a corner outside
+const CROP_DIM = "rgba(12, 12, 12, .62)";
+const CROP_LINES = { dark: "rgba(0, 0, 0, .75)", light: "rgba(255, 255, 255, .95)", grid: "rgba(255, 255, 255, .45)" };
+const CROP_HANDLE = 7; // CSS pixels; a finger takes hold further away
+const [THIRDS, FINE_GRID] = [3, 9]; // parts of a side; the fine one while the angle changes
+
+/** @param {number} angle degrees @returns {[number, number]} cosine and sine */
+const turnOf = (angle) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
+
+/** @param {Sheet} sheet @param {Place} place from its center, along its sides @returns {Place} in the photo */
+function fromSheet({ x, y, angle }, [across, down]) {
+  const [cosine, sine] = turnOf(angle);
+  return [x + across * cosine - down * sine, y + across * sine + down * cosine];
+}
+
+/** @param {Sheet} sheet @param {Place} place in the photo @returns {Place} from its center, along its sides */
+function toSheet({ x, y, angle }, [left, top]) {
+  const [cosine, sine] = turnOf(angle);
+  return [(left - x) * cosine + (top - y) * sine, (top - y) * cosine - (left - x) * sine];
+}
+
+/** @param {Sheet} sheet @returns {Place[]} its corners in the photo, clockwise from its top left */
+function sheetCorners(sheet) {
+  const [across, down] = [sheet.width / 2, sheet.height / 2];
+  return [[-across, -down], [across, -down], [across, down], [-across, down]].map((corner) => fromSheet(sheet, /** @type {Place} */ (corner)));
+}
+
+/** @returns {boolean} whether all corners lie in the photo */
+const isSheetInside = (sheet, { width, height }) => sheetCorners(sheet).every(([x, y]) => (
+  x >= -CROP_SLACK && y >= -CROP_SLACK && x <= width + CROP_SLACK && y <= height + CROP_SLACK
+));
+
+/** @param {Crop} crop @returns {Sheet} */
+function sheetOf({ x, y, width, height, angle = 0 }) {
+  return { x: x + width / 2, y: y + height / 2, width, height, angle, room: [width, height] };
+}
+
+/** @returns {Sheet} all of the photo */
+const wholeSheet = ({ width, height }) => sheetOf({ x: 0, y: 0, width, height });
+
+/** @returns {Sheet} what is shown: the rectangle in progress, else that of the document, else the whole photo */
+function shownSheet(pad) {
+  const { ui, doc, photo } = pad;
+  return ui.cropDrag ?? ui.cropping ?? (doc.crop ? sheetOf(doc.crop) : wholeSheet(photo));
+}
+
+/** @param {Sheet} sheet @param {{width: number, height: number}} photo @returns {Crop | null} in whole pixels within the photo; null for all of it */
+function cropOf(sheet, photo) {
+  const angle = Math.round(sheet.angle * TURN_STEPS) / TURN_STEPS;
+  if (angle === 0) {
+    const [left, right] = [-1, 1].map((side) => clamp(Math.round(sheet.x + (side * sheet.width) / 2), 0, photo.width));
+    const [top, bottom] = [-1, 1].map((side) => clamp(Math.round(sheet.y + (side * sheet.height) / 2), 0, photo.height));
+    const all = left === 0 && top === 0 && right === photo.width && bottom === photo.height;
+    return all ? null : { x: left, y: top, width: right - left, height: bottom - top };
+  }
+  const placed = (width, height) => ({ x: Math.round(sheet.x - width / 2), y: Math.round(sheet.y - height / 2), width, height, angle });
+  let crop = placed(Math.floor(sheet.width + CROP_SLACK), Math.floor(sheet.height + CROP_SLACK));
+  while (!isSheetInside(sheetOf(crop), photo) && crop.width > LEAST_CROP && crop.height > LEAST_CROP) crop = placed(crop.width - 1, crop.height - 1);
+  return crop;
+}
+
+/** @param {Sheet} sheet @param {number} angle degrees @returns {Sheet} turned about its center, and as large as its room and the photo allow */
+function turnedSheet(sheet, angle, { width, height }) {
+  const [cosine, sine] = turnOf(angle).map(Math.abs);
+  const [across, down] = sheet.room;
+  const [reachX, reachY] = [(across * cosine + down * sine) / 2, (across * sine + down * cosine) / 2];
+  const share = Math.min(1, sheet.x / reachX, (width - sheet.x) / reachX, sheet.y / reachY, (height - sheet.y) / reachY);
+  const turned = { ...sheet, angle, width: across * share, height: down * share };
+  return Math.min(turned.width, turned.height) < LEAST_CROP ? sheet : turned;
+}
+
+/** Turn the rectangle. @param {number} angle degrees clockwise */
+function turnCrop(pad, angle) {
+  pad.set({ cropping: turnedSheet(shownSheet(pad), clamp(Math.round(angle * TURN_STEPS) / TURN_STEPS, -MOST_TURNED, MOST_TURNED), pad.photo) });
+}
+
+/** Turn the rectangle by a few steps. @param {number} step */
+function stepCropAngle(pad, step) {
+  turnCrop(pad, shownSheet(pad).angle + step / TURN_STEPS);
+  pad.announce(t("Turned by {n}°", { n: shownSheet(pad).angle }), true);
+}
+
+/** @param {Sheet} sheet @param {number} dx @param {number} dy pixels of the photo @returns {Sheet} moved as far as the photo allows */
+function movedSheet(sheet, dx, dy, { width, height }) {
+  const corners = sheetCorners(sheet);
+  const [xs, ys] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+  const right = clamp(dx, -Math.min(...xs), width - Math.max(...xs));
+  const below = clamp(dy, -Math.min(...ys), height - Math.max(...ys));
+  return { ...sheet, x: sheet.x + right, y: sheet.y + below, room: [sheet.width, sheet.height] };
+}
+
+/** Move the rectangle. @param {number} dx @param {number} dy pixels of the photo */
+function moveCrop(pad, dx, dy) {
+  pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
+}
+
+/** @param {Sheet} sheet @param {[number, number, number, number]} sides left, top, right and bottom from its center @returns {Sheet} */
+function sheetWithSides(sheet, [left, top, right, bottom]) {
+  const [x, y] = fromSheet(sheet, [(left + right) / 2, (top + bottom) / 2]);
+  return { ...sheet, x, y, width: right - left, height: bottom - top, room: [right - left, bottom - top] };
+}
+
+/** @param {Sheet} sheet @param {import("./shapes.js").Grip} grip @param {Place} place of the dragged sides, in the photo @returns {Sheet} resized as far as the photo allows */
+function resizedSheet(sheet, grip, place, photo) {
+  const [across, down] = toSheet(sheet, place);
+  const [halfWidth, halfHeight] = [sheet.width / 2, sheet.height / 2];
+  let sides = /** @type {[number, number, number, number]} */ ([-halfWidth, -halfHeight, halfWidth, halfHeight]);
+  const wanted = [Math.min(across, halfWidth - LEAST_CROP), Math.min(down, halfHeight - LEAST_CROP), Math.max(across, LEAST_CROP - halfWidth), Math.max(down, LEAST_CROP - halfHeight)];
+  [grip.left, grip.top, grip.right, grip.bottom].forEach((held, side) => {
+    if (held) sides = sideWithin(sheet, sides, side, wanted[side], photo);
+  });
+  return sheetWithSides(sheet, sides);
+}
+
+/** Move one side as far as the photo allows. @param {Sheet} sheet @param {[number, number, number, number]} sides @param {number} side @param {number} wanted @returns {[number, number, number, number]} */
+function sideWithin(sheet, sides, side, wanted, { width, height }) {
+  const moved = /** @type {[number, number, number, number]} */ (sides.with(side, wanted));
+  const [from, to] = [sides, moved].map((each) => sheetCorners(sheetWithSides(sheet, each)));
+  const shares = from.flatMap((corner, index) => [width, height].map((most, axis) => {
+    const [begin, end] = [corner[axis], to[index][axis]];
+    if (end > most) return (most - begin) / (end - begin);
+    return end < 0 ? begin / (begin - end) : 1;
+  }));
+  const share = clamp(Math.min(...shares), 0, 1);
+  return /** @type {[number, number, number, number]} */ (sides.with(side, sides[side] + (wanted - sides[side]) * share));
+}
+
+/** @param {Place} one @param {Place} other in the photo @returns {Sheet | null} a new rectangle; null if it is too small */
+function drawnSheet(one, other, photo) {
+  const ends = [one, other].map(([x, y]) => [clamp(x, 0, photo.width), clamp(y, 0, photo.height)]);
+  const [width, height] = [0, 1].map((axis) => Math.abs(ends[0][axis] - ends[1][axis]));
+  if (Math.min(width, height) < LEAST_CROP) return null;
+  return sheetOf({ x: Math.min(ends[0][0], ends[1][0]), y: Math.min(ends[0][1], ends[1][1]), width, height });
+}
+
+/** @param {Place} place @param {number} reach pixels of the photo @returns {import("./shapes.js").Grip | null} sides of the rectangle near a place */
+function cropGripAt(pad, place, reach) {
+  const sheet = shownSheet(pad);
+  return gripAt({ x: -sheet.width / 2, y: -sheet.height / 2, width: sheet.width, height: sheet.height }, toSheet(sheet, place), reach);
+}
+
+/** Take hold of sides, of all of the rectangle inside of it, or turn it outside; where it is the whole photo, its inside draws a new one. @param {any} drag @param {Place} place @param {number} reach pixels of the photo */
+function startCrop(pad, drag, place, reach) {
+  const sheet = shownSheet(pad);
+  const cropGrip = cropGripAt(pad, place, reach);
+  const [across, down] = toSheet(sheet, place);
+  const inside = Math.abs(across) <= sheet.width / 2 && Math.abs(down) <= sheet.height / 2;
+  const inner = cropOf(sheet, pad.photo) === null ? "draw" : "move";
+  change(drag, { cropSheet: sheet, cropGrip, cropHow: cropGrip ? "resize" : inside ? inner : "turn" });
+}
+
+/** @param {any} drag @param {Place} place */
+function dragCrop(pad, drag, place) {
+  const { cropSheet: sheet, cropGrip, cropHow, began } = drag;
+  const { photo } = pad;
+  const direction = ([x, y]) => (Math.atan2(y - sheet.y, x - sheet.x) * 180) / Math.PI;
+  const turns = () => {
+    const by = ((direction(place) - direction(began) + 540) % 360) - 180;
+    return turnedSheet(sheet, clamp(Math.round((sheet.angle + by) * TURN_STEPS) / TURN_STEPS, -MOST_TURNED, MOST_TURNED), photo);
+  };
+  const changes = {
+    resize: () => resizedSheet(sheet, cropGrip, place, photo),
+    move: () => movedSheet(sheet, place[0] - began[0], place[1] - began[1], photo),
+    draw: () => drawnSheet(began, place, photo),
+    turn: turns,
+  };
+  pad.set({ cropDrag: changes[cropHow]() });
+}
+
+/** Keep what was dragged until it is confirmed. */
+function endCrop(pad) {
+  const { cropDrag } = pad.ui;
+  if (cropDrag) pad.set({ cropping: cropDrag, cropDrag: null });
+}
+
+/** @param {Crop | null} crop @param {string} label */
+function setCrop(pad, crop, label) {
+  pad.set({ cropping: null, cropDrag: null });
+  if (JSON.stringify(crop) !== JSON.stringify(pad.doc.crop ?? null)) pad.edit({ ...pad.doc, crop }, label);
+  pad.announce(crop ? t("The saved picture will have {width} × {height} pixels", { ...crop }) : t("The whole photo is saved"));
+}
+
+/** Crop the saved picture to the rectangle, if it was changed. */
+function confirmCrop(pad) {
+  if (pad.ui.cropping) setCrop(pad, cropOf(pad.ui.cropping, pad.photo), t("crop"));
+}
+
+/** Draw what the crop keeps: the rest of the photo is dimmed; its tool also shows lines, and handles. @param {CanvasRenderingContext2D} context @param {any} pad @param {(x: number, y: number) => Place} toStage */
+function drawCrop(context, pad, toStage) {
+  const { ui, doc, photo, session } = pad;
+  const held = ui.tool === "crop";
+  if (!session.crops || !(held || doc.crop)) return;
+  const sheet = held ? shownSheet(pad) : sheetOf(doc.crop);
+  const corners = sheetCorners(sheet).map((corner) => toStage(...corner));
+  context.save();
+  context.beginPath();
+  context.rect(...toStage(0, 0), photo.width * ui.view.scale, photo.height * ui.view.scale);
+  outlineCrop(context, corners);
+  context.fillStyle = CROP_DIM;
+  context.fill("evenodd");
+  if (held) drawCropLines(context, ui.drag?.cropHow === "turn" ? FINE_GRID : THIRDS, (across, down) => toStage(...fromSheet(sheet, [(across - 0.5) * sheet.width, (down - 0.5) * sheet.height])));
+  context.beginPath();
+  outlineCrop(context, corners);
+  strokeCrop(context, held ? [[CROP_LINES.dark, 4], [CROP_LINES.light, 2]] : [[CROP_LINES.dark, 2.5], [CROP_LINES.light, 1]]);
+  if (held) drawCropHandles(context, corners);
+  context.restore();
+}
+
+function outlineCrop(context, corners) {
+  context.moveTo(...corners[3]);
+  for (const corner of corners) context.lineTo(...corner);
+}
+
+/** @param {[string, number][]} strokes colors and widths, from bottom to top */
+function strokeCrop(context, strokes) {
+  for (const [strokeStyle, lineWidth] of strokes) {
+    Object.assign(context, { strokeStyle, lineWidth });
+    context.stroke();
+  }
+}
+
+/** @param {number} parts of a side @param {(across: number, down: number) => Place} at by shares of width and height, on the stage */
+function drawCropLines(context, parts, at) {
+  context.beginPath();
+  for (let line = 1; line < parts; line += 1) {
+    context.moveTo(...at(line / parts, 0));
+    context.lineTo(...at(line / parts, 1));
+    context.moveTo(...at(0, line / parts));
+    context.lineTo(...at(1, line / parts));
+  }
+  strokeCrop(context, [["rgba(0, 0, 0, .25)", 2.5], [CROP_LINES.grid, 1]]);
+}
+
+/** Draw round handles at the corners and in the middle of the sides. */
+function drawCropHandles(context, corners) {
+  corners.forEach(([x, y], index) => {
+    const [nextX, nextY] = corners[(index + 1) % 4];
+    for (const [left, top, radius] of [[x, y, CROP_HANDLE], [(x + nextX) / 2, (y + nextY) / 2, CROP_HANDLE - 2]]) {
+      context.beginPath();
+      context.arc(left, top, radius, 0, 7);
+      strokeCrop(context, [[CROP_LINES.dark, 3]]);
+      context.fillStyle = CROP_LINES.light;
+      context.fill();
+    }
+  });
+}
+
+/** @returns {import("./dom.js").Part} */
+function createCropPanel(pad, createSlider) {
+  const words = h("p", { class: "cz-hint" }, t("Drag corners and sides, and outside of them to turn ([ and ] turn a little). The pad shows the whole photo; what is bright is saved."));
+  const most = MOST_TURNED * TURN_STEPS;
+  const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS));
+  const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });
+  const confirm = button({ icon: "check", text: t("Crop"), label: t("Crop the saved picture"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop") });
+  const clear = button({ text: t("Clear: the whole photo"), label: t("Clear: the whole photo"), className: "cz-wide", onClick: () => setCrop(pad, null, t("whole photo")) });
+  confirm.dataset.action = "confirm-crop";
+  clear.dataset.action = "clear-crop";
+  const el = section(t("Straighten and crop"), angle.el, size, words, h("div", { class: "cz-row" }, confirm, clear));
+  el.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || /** @type {HTMLElement} */ (event.target).matches("button")) return;
+    event.preventDefault();
+    pad.run("confirm-crop", event);
+  });
+  const update = () => {
+    show(el, Boolean(pad.photo) && pad.ui.tool === "crop");
+    if (el.hidden) return;
+    const sheet = shownSheet(pad);
+    const { width, height } = cropOf(sheet, pad.photo) ?? pad.photo;
+    angle.update(Math.round(sheet.angle * TURN_STEPS), false, t("{n}°", { n: (Math.round(sheet.angle * TURN_STEPS) / TURN_STEPS).toFixed(1) }));
+    setText(size, t("{width} × {height} pixels", { width, height }));
+    confirm.disabled = !pad.ui.cropping;
+    clear.disabled = !pad.ui.cropping && !pad.doc.crop;
+  };
+  return { el, update };
+}
+
+/** @param {any} value @returns {Crop | null} @throws {Error} with a message for the user */
+function readCrop(value) {
+  if (value === undefined || value === null) return null;
+  const ok = ["x", "y", "width", "height"].every((name) => Number.isInteger(value[name])) && Number.isFinite(value.angle ?? 0);
+  if (!ok) throw new Error("The crop of this recipe needs x, y, width and height in whole pixels, and may have an angle.");
+  return value;
+}
+
+export { confirmCrop, createCropPanel, cropGripAt, dragCrop, drawCrop, endCrop, moveCrop, readCrop, startCrop, stepCropAngle };

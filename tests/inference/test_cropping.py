@@ -1,0 +1,302 @@
+"""Straighten and crop: what a recipe keeps of the finished picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+import colorzoo
+from colorzoo.cli.main import main
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Crop, Recipe
+from colorzoo.guidance.crop import parse_crop_text
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.steps.cropping import cropped
+from colorzoo.pictures import read_picture
+from colorzoo.pictures.provenance import read_provenance
+from tiny_model import gray_picture, tiny_model
+
+PLACE = {"x": 12, "y": 9, "width": 60, "height": 50}
+TURNED = {"x": 20, "y": 15, "width": 50, "height": 40, "angle": 7.5}
+
+
+def smooth(height: int, width: int, dtype: Any = np.uint8) -> NDArray[Any]:
+    """Return a color picture of waves, whose values between pixels are known."""
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    return as_levels(waves(columns, rows), dtype)
+
+
+def waves(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    return np.stack([0.5 + 0.4 * np.sin(x / 9 + k) * np.cos(y / 11 - k) for k in range(3)], axis=-1)
+
+
+def as_levels(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    most = 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
+    return (values * most + (0 if most == 1 else 0.5)).astype(dtype)
+
+
+def places(crop: Crop) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return x and y of the pixels of a result in its picture."""
+    down, across = np.mgrid[: crop.height, : crop.width] + 0.5
+    down, across, turn = down - crop.height / 2, across - crop.width / 2, math.radians(crop.angle)
+    x = crop.center[0] + across * math.cos(turn) - down * math.sin(turn)
+    return x, crop.center[1] + across * math.sin(turn) + down * math.cos(turn)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_without_an_angle_the_pixels_stay_as_they_are(dtype: Any) -> None:
+    levels = smooth(80, 100, dtype)
+    kept = cropped(levels, Crop(12, 9, 60, 50))
+    assert kept.dtype == levels.dtype
+    assert np.array_equal(kept, levels[9:59, 12:72])
+    assert np.array_equal(cropped(levels[..., 0], Crop(0, 0, 100, 80)), levels[..., 0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("angle", [-45.0, -3.3, 0.4, 12.0, 45.0])
+def test_a_turned_part_has_the_values_between_the_pixels(dtype: Any, angle: float) -> None:
+    crop = Crop(300, 310, 610, 590, angle)  # of several tiles
+    turned = cropped(smooth(1200, 1200, dtype), crop)
+    x, y = places(crop)
+    error = turned.astype(float) - as_levels(waves(x, y), dtype)
+    assert turned.dtype == np.dtype(dtype)
+    most = 1.0 if dtype is np.float32 else float(np.iinfo(dtype).max)
+    assert np.abs(error).max() <= 0.0025 * most + (0 if dtype is np.float32 else 1.5)  # both are rounded
+    assert abs(error.mean()) < 0.1 * (most if dtype is np.float32 else 1)
+
+
+def test_a_turned_part_is_that_of_pillow() -> None:
+    picture = Image.fromarray(gray_picture(240, 320)).convert("RGB")
+    crop = Crop(90, 60, 140, 110, 8.0)
+    center = (crop.x + crop.width / 2, crop.y + crop.height / 2)
+    whole = picture.rotate(crop.angle, Image.Resampling.BICUBIC, center=center)  # counterclockwise
+    wanted = np.asarray(whole.crop((90, 60, 230, 170))).astype(int)
+    found = cropped(np.asarray(picture), crop).astype(int)
+    assert np.abs(found - wanted).mean() < 1
+    assert np.abs(found - wanted).max() <= 12  # another bicubic kernel
+
+
+def test_a_crooked_photo_becomes_straight() -> None:
+    rows, columns = np.mgrid[:200, :300] + 0.5
+    horizon = 100 + (columns - 150) * math.tan(math.radians(5))  # it falls to the right
+    crooked = np.where(rows > horizon, 60, 200).astype(np.uint8)
+    straight = cropped(crooked, Crop(40, 40, 220, 120, 5.0))
+    assert straight[:58].min() > 190
+    assert straight[62:].max() < 70
+
+
+def test_a_part_up_to_the_border_has_no_dark_rim() -> None:
+    level = np.full((200, 200), 200, np.uint8)
+    crop = Crop(1, 1, 198, 198, 0.5)
+    assert min(x for x, _ in crop.corners) < 0.2
+    assert np.array_equal(cropped(level, crop), np.full((198, 198), 200))
+
+
+def test_what_overshoots_at_an_edge_is_no_other_level() -> None:
+    step = np.zeros((64, 64), np.uint8)
+    step[:, 32:] = 255
+    turned = cropped(step, Crop(16, 16, 32, 32, 20.0)).astype(int)
+    assert (turned.min(), turned.max()) == (0, 255)
+    assert np.diff(turned, axis=1).min() >= 0
+
+
+def test_fine_detail_stays() -> None:
+    rows, columns = np.mgrid[:120, :120] + 0.5
+    fine = (0.5 + 0.5 * np.sin(columns) * np.sin(rows)).astype(np.float32)
+    crop = Crop(30, 30, 60, 60, 12.0)
+    x, y = places(crop)
+    assert np.abs(cropped(fine, crop) - (0.5 + 0.5 * np.sin(x) * np.sin(y))).max() < 0.05
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_result_has_the_stated_size(data: st.DataObject) -> None:
+    width, height = data.draw(st.integers(8, 90)), data.draw(st.integers(8, 90))
+    angle = data.draw(st.floats(-45, 45))
+    crop = Crop(data.draw(st.integers(-20, 80)), data.draw(st.integers(-20, 80)), width, height, angle)
+    levels = np.zeros((100, 120, 3), np.uint8)
+    inside = all(0 <= x <= 120 and 0 <= y <= 100 for x, y in crop.corners)
+    if inside:
+        crop.check_inside(120, 100)
+        assert cropped(levels, crop).shape == (height, width, 3)
+    elif any(x < -0.01 or y < -0.01 or x > 120.01 or y > 100.01 for x, y in crop.corners):
+        with pytest.raises(GuidanceError, match="must lie within the picture"):
+            crop.check_inside(120, 100)
+
+
+def test_hints_stay_in_pixels_of_the_whole_picture() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    photo = gray_picture(80, 100)
+    recipe = {
+        "frame": [4, 6, 90, 70],
+        "points": [{"x": 50, "y": 30, "color": "#c04020"}],
+        "paint": [{"path": [[20, 20], [60, 40]], "color": "#3060b0", "size": 9}],
+        "healing": [{"path": [[30, 40]], "width": 7}],
+    }
+    whole = np.asarray(colorizer(photo, recipe))
+    part = np.asarray(colorizer(photo, {**recipe, "crop": PLACE}))
+    assert np.array_equal(part, whole[9:59, 12:72])
+    turned = np.asarray(colorizer(photo, {**recipe, "crop": TURNED}))
+    assert np.array_equal(turned, cropped(whole, Crop(**TURNED)))
+    floats = colorizer.colorize(photo, {**recipe, "crop": PLACE}).rgb
+    assert np.array_equal(floats, colorizer.colorize(photo, recipe).rgb[9:59, 12:72])
+
+
+def test_a_crop_leaves_the_memory_of_steps_alone() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    photo, recipe = gray_picture(80, 100), {"points": [{"x": 50, "y": 30, "color": "#c04020"}]}
+    colorizer.colorize(photo, recipe)
+    again = colorizer.colorize(photo, {**recipe, "crop": TURNED})
+    assert all(step.remembered for step in again.steps if step.name != "see")
+
+
+def deep(path: Path) -> None:
+    gray = smooth(80, 100, np.uint16)[..., 0]
+    tifffile.imwrite(path, np.stack([gray, gray, gray, gray // 2 + 9], axis=-1), extrasamples=["unassalpha"])
+
+
+def transparent(path: Path) -> None:
+    levels = np.dstack([gray_picture(80, 100)] * 3 + [smooth(80, 100)[..., 1]])
+    Image.fromarray(levels).save(path)
+
+
+@pytest.mark.parametrize(("make", "ending"), [(deep, ".tif"), (transparent, ".png")])
+@pytest.mark.parametrize("place", [PLACE, TURNED])
+def test_files_keep_their_depth_and_alpha(
+    make: Callable[[Path], None], ending: str, place: dict[str, Any], tmp_path: Path
+) -> None:
+    source, whole, part = (tmp_path / f"{name}{ending}" for name in ("old", "whole", "part"))
+    make(source)
+    before = source.read_bytes()
+    line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o"]
+    assert main([*line, str(whole)]) == 0
+    crop = Crop(**place)
+    assert main([*line, str(part), "--crop", crop.to_text()]) == 0
+    large, small = read_picture(whole), read_picture(part)
+    assert small.size == (crop.width, crop.height)
+    assert small.bit_depth == large.bit_depth
+    assert np.array_equal(small.levels, cropped(large.levels, crop))
+    assert small.alpha is not None
+    assert large.alpha is not None
+    assert small.alpha.dtype == large.alpha.dtype
+    assert np.array_equal(small.alpha, cropped(large.alpha, crop))
+    assert source.read_bytes() == before
+
+
+def test_the_record_tells_the_crop_and_makes_the_result_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, part, again = (tmp_path / name for name in ("old.png", "part.png", "again.png"))
+    Image.fromarray(gray_picture(80, 100)).save(source)
+    line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o"]
+    assert main([*line, str(part), "--crop", "20,15,50,40,7.5", "--explain"]) == 0
+    assert "join: 50 x 40 pixels, 0 overlays, cropped" in capsys.readouterr().out
+    record = read_provenance(part)
+    assert record is not None
+    assert record.crop == "20,15,50,40,7.5"
+    assert b"colored by zhang2017_local_small, cropped" in part.read_bytes()
+    assert main(["info", str(part)]) == 0
+    assert "crop        20,15,50,40,7.5" in capsys.readouterr().out
+    recipe = tmp_path / "old.recipe.json"
+    recipe.write_text(record.recipe)
+    assert json.loads(record.recipe)["crop"] == TURNED
+    assert main(["colorize", str(source), "--recipe", str(recipe), "-o", str(again)]) == 0
+    pixels = np.asarray(Image.open(again))
+    assert np.array_equal(pixels, np.asarray(Image.open(part)))
+    assert np.array_equal(pixels, np.asarray(colorzoo.colorize(source, guidance=recipe)))
+    assert main([*line, str(part), "--crop", "20,15,50,40"]) != 0  # another result, not done already
+    whole = tmp_path / "whole.png"
+    assert main([*line, str(whole)]) == 0
+    assert read_provenance(whole).crop == ""  # type: ignore[union-attr]
+    assert b"crop" not in whole.read_bytes()
+
+
+def test_exif_tells_the_new_size(tmp_path: Path) -> None:
+    source, target = tmp_path / "old.jpg", tmp_path / "new.jpg"
+    exif = Image.Exif()
+    exif[270] = "a street"
+    exif.get_ifd(0x8769).update({40962: 100, 40963: 80})
+    Image.fromarray(gray_picture(80, 100)).save(source, exif=exif)
+    line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o", str(target)]
+    assert main([*line, "--crop", "12,9,60,50"]) == 0
+    with Image.open(target) as result:
+        told = result.getexif()
+        assert told[270] == "a street"
+        assert [told.get_ifd(0x8769)[tag] for tag in (40962, 40963)] == [60, 50]
+
+
+def test_all_frames_of_an_animation_are_cropped(tmp_path: Path) -> None:
+    source, target = tmp_path / "old.gif", tmp_path / "new.png"
+    frames = [Image.fromarray(gray_picture(80, 100) // scale) for scale in (1, 2, 3)]
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=100)
+    line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o", str(target)]
+    assert main([*line, "--crop", "20,15,50,40,7.5"]) == 0
+    with Image.open(target) as result:
+        assert (result.n_frames, result.size) == (3, (50, 40))  # type: ignore[attr-defined]
+    record = read_provenance(target)
+    assert record is not None
+    assert record.crop == "20,15,50,40,7.5"
+
+
+def test_recipes_keep_a_crop() -> None:
+    document = {"version": 2, "strength": 1.0, "crop": {**TURNED, "x_mine": 1}}
+    recipe = Recipe.from_json(document)
+    assert recipe.to_dict() == document
+    assert recipe.without_hints().crop == recipe.crop
+    assert recipe.kinds() == ()
+    assert Recipe.from_json({"crop": PLACE}).crop == Crop(12, 9, 60, 50)
+    assert Recipe.from_json({"crop": None}) == Recipe() == Recipe.from_json({})
+    assert "crop" not in Recipe().to_dict()
+    assert parse_crop_text("12,9,60,50", "--crop") == Crop(12, 9, 60, 50)
+    assert parse_crop_text("-3,9.0,60,50,-1.25", "--crop") == Crop(-3, 9, 60, 50, -1.25)
+
+
+@pytest.mark.parametrize(
+    ("crop", "words"),
+    [
+        ([1, 2, 30, 40], r"recipe\.crop must be an object"),
+        ({"x": 1, "y": 2, "width": 30}, r"recipe\.crop\.height is missing; expected a number"),
+        ({**PLACE, "x": 1.5}, r"recipe\.crop\.x must be a whole number of pixels, got 1\.5"),
+        ({**PLACE, "width": "wide"}, r"recipe\.crop\.width must be a number, got 'wide'"),
+        ({**PLACE, "width": 7}, r"crop\.width must be at least 8 pixels, got 7; take a larger part"),
+        ({**PLACE, "height": 0}, r"crop\.height must be at least 8 pixels, got 0"),
+        ({**PLACE, "angle": 46}, r"crop\.angle must be from -45 to 45 degrees, got 46; turn the file itself"),
+        ({**PLACE, "angle": "steep"}, r"recipe\.crop\.angle must be a number, got 'steep'"),
+    ],
+)
+def test_a_wrong_crop_is_refused_by_name(crop: Any, words: str) -> None:
+    with pytest.raises(GuidanceError, match=words) as refused:
+        Recipe.from_json({"crop": crop})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("crop", [{**PLACE, "x": 41}, {**PLACE, "y": -1}, {**PLACE, "angle": 45}])
+def test_a_crop_outside_of_the_picture_is_refused(crop: dict[str, Any]) -> None:
+    words = (
+        r"must lie within the picture \(100 x 80 pixels\), but has a corner at .*; make it smaller or move"
+    )
+    with pytest.raises(GuidanceError, match=words):
+        Recipe.from_json({"image": {"width": 100, "height": 80}, "crop": crop})
+    with pytest.raises(GuidanceError, match=words):
+        Colorizer(tiny_model(), device="cpu", size=64)(gray_picture(80, 100), {"crop": crop})
+    with pytest.raises(GuidanceError, match=r"crop\.widht.*width"):
+        Recipe.from_json({"crop": {**PLACE, "widht": 1}}).check_known()
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2,3", "a,b,c,d", "1,2,30,40,5,6", "1.5,2,30,40", "1,2,30,40,", "inf,2,30,40"]
+)
+def test_a_wrong_option_is_refused(text: str) -> None:
+    with pytest.raises(GuidanceError, match=r"--crop '.*' is not X,Y,WIDTH,HEIGHT"):
+        parse_crop_text(text, "--crop")

@@ -1,0 +1,287 @@
+"""The crop tool in a real browser."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, watched_pad
+from pads import pixels
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.guidance import Crop, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from tiny_model import gray_picture, tiny_model
+
+PANEL = "section[aria-label='Straighten and crop']"
+
+
+@pytest.fixture
+def crooked(tmp_path: Path) -> Path:
+    Image.fromarray(gray_picture(160, 240)).save(tmp_path / "crooked.png")
+    return tmp_path / "crooked.png"
+
+
+@pytest.fixture
+def cropper(browser: Any, address: str, crooked: Path) -> Iterator[BrowserPad]:
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(crooked)
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("y")
+        pad.drawn()
+        yield pad
+
+
+def crop_of(pad: BrowserPad) -> dict[str, Any] | None:
+    return pad.recipe().get("crop")
+
+
+def press(pad: BrowserPad, *keys: str) -> None:
+    pad.page.focus(".cz-stage")
+    for key in keys:
+        pad.page.keyboard.press(key)
+    pad.settle()
+
+
+def export(pad: BrowserPad, target: Path) -> np.ndarray:
+    pad.page.click("[data-action=export]")
+    pad.download(lambda: pad.page.click("[data-action=export-now]"), target)
+    return pixels(target.read_bytes())
+
+
+@pytest.mark.browser
+def test_corners_and_sides_are_dragged_confirmed_saved_and_undone(
+    cropper: BrowserPad, crooked: Path, tmp_path: Path
+) -> None:
+    before = crooked.read_bytes()
+    cropper.drag((0, 0), (40, 30))
+    cropper.drag((240, 95), (210, 95))
+    cropper.drag((120, 160), (120, 150))
+    assert crop_of(cropper) is None  # not confirmed yet
+    press(cropper, "Enter")
+    crop = crop_of(cropper)
+    assert crop is not None
+    assert [crop[name] for name in ("x", "y", "width", "height")] == pytest.approx([40, 30, 170, 120], abs=1)
+    assert not cropper.page.is_visible(PANEL)
+
+    result = export(cropper, tmp_path / "new.png")
+    recipe = tmp_path / "crooked.recipe.json"
+    recipe.write_text(json.dumps(cropper.recipe()))
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    assert result.shape == (crop["height"], crop["width"], 3)
+    assert np.array_equal(result, np.asarray(colorizer(crooked, recipe)))
+    assert crooked.read_bytes() == before
+
+    press(cropper, "Control+z")
+    assert crop_of(cropper) is None
+    press(cropper, "Control+y")
+    assert crop_of(cropper) == crop
+    press(cropper, "y")
+    cropper.page.click("[data-action=clear-crop]")
+    cropper.settle()
+    assert crop_of(cropper) is None
+
+
+@pytest.mark.browser
+def test_a_photo_is_straightened_by_slider_keys_and_drags(
+    cropper: BrowserPad, crooked: Path, tmp_path: Path
+) -> None:
+    slider = cropper.page.locator(f"{PANEL} input[type=range]")
+    slider.focus()
+    for _ in range(12):
+        cropper.page.keyboard.press("ArrowRight")
+    cropper.drawn()
+    assert "1.2°" in cropper.page.inner_text(PANEL)
+    cropper.page.focus(".cz-stage")
+    for _ in range(3):
+        cropper.page.keyboard.press("]")
+    cropper.page.keyboard.press("[")
+    cropper.drawn()
+    assert "1.4°" in cropper.page.inner_text(PANEL)
+    slider.focus()
+    cropper.page.keyboard.press("Enter")
+    cropper.settle()
+    first = crop_of(cropper)
+    assert first is not None
+    assert first["angle"] == 1.4
+    assert first["width"] / first["height"] == pytest.approx(1.5, abs=0.02)  # as large as the photo allows
+    assert first["width"] > 225
+    Recipe.from_json(cropper.recipe())  # it lies inside
+
+    press(cropper, "y")
+    corners = Crop(**first).corners
+    cropper.drag(corners[0], (60, 40))
+    cropper.drag(corners[2], (200, 130))
+    # outside of it, clockwise about its center by 10 degrees
+    middle, turn = (130, 85), math.radians(10)
+    start = (220, 20)
+    across, down = start[0] - middle[0], start[1] - middle[1]
+    end = (
+        middle[0] + across * math.cos(turn) - down * math.sin(turn),
+        middle[1] + across * math.sin(turn) + down * math.cos(turn),
+    )
+    cropper.drag(start, end)
+    press(cropper, "Enter")
+    second = crop_of(cropper)
+    assert second is not None
+    assert second["angle"] == pytest.approx(11.4, abs=0.6)
+    result = export(cropper, tmp_path / "new.png")
+    assert result.shape == (second["height"], second["width"], 3)
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    assert np.array_equal(result, np.asarray(colorizer(crooked, cropper.recipe())))
+
+
+@pytest.mark.browser
+def test_turning_back_gives_the_room_back(cropper: BrowserPad) -> None:
+    cropper.drag((0, 0), (20, 10))
+    press(cropper, *["]"] * 30)
+    press(cropper, *["["] * 30)
+    press(cropper, "Enter")
+    crop = crop_of(cropper)
+    assert crop is not None
+    assert "angle" not in crop
+    assert [crop["width"], crop["height"]] == pytest.approx([220, 150], abs=1)
+
+
+@pytest.mark.browser
+def test_a_drag_in_the_whole_photo_draws_and_one_inside_moves(cropper: BrowserPad) -> None:
+    cropper.drag((60, 40), (140, 100))
+    cropper.drag((100, 70), (130, 60))
+    cropper.page.keyboard.press("ArrowLeft")
+    cropper.page.keyboard.press("Shift+ArrowDown")
+    press(cropper, "Enter")
+    crop = crop_of(cropper)
+    assert crop is not None
+    assert [crop[name] for name in ("x", "y", "width", "height")] == pytest.approx([89, 40, 80, 60], abs=1)
+    press(cropper, "y")
+    cropper.drag((130, 70), (400, 300))  # no further than the photo
+    press(cropper, "Enter")
+    moved = crop_of(cropper)
+    assert moved is not None
+    assert [moved["x"] + moved["width"], moved["y"] + moved["height"]] == [240, 160]
+    assert [moved["width"], moved["height"]] == [crop["width"], crop["height"]]
+
+
+@pytest.mark.browser
+def test_escape_and_undo_leave_the_crop_as_it_was(cropper: BrowserPad) -> None:
+    for key in ("Escape", "Control+z"):
+        cropper.drag((0, 0), (60, 40))
+        press(cropper, key)
+        press(cropper, "Enter")
+        assert crop_of(cropper) is None
+        press(cropper, "y")
+    cropper.page.mouse.move(*cropper.place(0, 0))
+    cropper.page.mouse.down()
+    cropper.page.mouse.move(*cropper.place(60, 40))
+    cropper.page.keyboard.press("Escape")
+    cropper.page.mouse.up()
+    press(cropper, "Escape")
+    assert not cropper.page.is_visible(PANEL)
+    assert crop_of(cropper) is None
+
+
+@pytest.mark.browser
+def test_another_tool_and_an_export_confirm_it(cropper: BrowserPad, tmp_path: Path) -> None:
+    cropper.drag((0, 0), (60, 40))
+    press(cropper, "p")
+    crop = crop_of(cropper)
+    assert crop is not None
+    assert crop["x"] == pytest.approx(60, abs=1)
+    press(cropper, "y")
+    cropper.drag((60, 40), (100, 80))
+    result = export(cropper, tmp_path / "new.png")
+    assert result.shape[:2] == pytest.approx((80, 140), abs=1)
+
+
+@pytest.mark.browser
+def test_hints_stay_where_they_are_set(cropper: BrowserPad) -> None:
+    cropper.drag((0, 0), (60, 40))
+    press(cropper, "Enter", "p")
+    cropper.click(30, 20)  # outside of what is kept
+    cropper.settle()
+    cropper.click(150, 100)
+    cropper.settle()
+    places = [(point["x"], point["y"]) for point in cropper.points()]
+    assert np.abs(np.array(places) - [(30, 20), (150, 100)]).max() < 1
+
+
+@pytest.mark.browser
+def test_a_finger_takes_hold_further_away(browser: Any, address: str, crooked: Path) -> None:
+    pad = BrowserPad(browser, address, has_touch=True)
+    try:
+        pad.open_ready(crooked)
+        press(pad, "y")
+        left, top = pad.place(0, 0)
+        far, below = pad.place(60, 40)
+        session = pad.context.new_cdp_session(pad.page)
+
+        def touch(kind: str, *place: float) -> None:
+            points = [{"x": place[0], "y": place[1]}] if place else []
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touch("touchStart", left + 15, top + 15)
+        pad.page.wait_for_timeout(700)  # a finger that rests erases nothing here
+        touch("touchMove", (left + far) / 2, (top + below) / 2)
+        touch("touchMove", far, below)
+        touch("touchEnd")
+        press(pad, "Enter")
+        crop = crop_of(pad)
+        assert crop is not None
+        assert [crop["x"] + crop["width"], crop["y"] + crop["height"]] == [240, 160]
+        assert [crop["x"], crop["y"]] == pytest.approx([60, 40], abs=1)
+    finally:
+        pad.close()
+
+
+@pytest.mark.browser
+def test_a_recipe_with_a_crop_is_loaded(cropper: BrowserPad, tmp_path: Path) -> None:
+    recipe = tmp_path / "other.json"
+    crop = {"x": 40, "y": 30, "width": 120, "height": 80, "angle": -6.5}
+    recipe.write_text(json.dumps({"version": 2, "crop": crop}))
+    cropper.choose_file(lambda: cropper.page.keyboard.press("Shift+Control+o"), recipe)
+    cropper.settle()
+    assert crop_of(cropper) == crop
+    assert "120 \N{MULTIPLICATION SIGN} 80 pixels" in cropper.page.inner_text(PANEL)
+    press(cropper, "Enter")
+    assert crop_of(cropper) == crop
+
+
+@pytest.mark.browser
+def test_the_tool_is_offered_only_where_the_backend_crops(browser: Any, address: str, photo: Path) -> None:
+    pad = BrowserPad(browser, address, lambda hello: hello.pop("crops"))
+    try:
+        pad.open_ready(photo)
+        assert not pad.page.is_visible("[data-tool=crop]")
+        press(pad, "y")
+        assert not pad.page.is_visible(PANEL)
+    finally:
+        pad.close()
+
+
+@pytest.mark.browser
+def test_the_command_line_gives_the_pixels_of_the_pad(browser: Any, crooked: Path, tmp_path: Path) -> None:
+    from colorzoo.studio.app import StudioLoader
+    from colorzoo.studio.server import Address, run_server
+    from colorzoo.studio.studio import Studio
+
+    studio = Studio(model="zhang2017_local_small", device="cpu")
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        pad.open_ready(crooked)
+        press(pad, "y")
+        pad.drag((0, 0), (50, 30))
+        press(pad, *["]"] * 25, "Enter")
+        result = export(pad, tmp_path / "new.png")
+        recipe = tmp_path / "crooked.recipe.json"
+        recipe.write_text(json.dumps(pad.recipe()))
+    target = tmp_path / "line.png"
+    assert main(["colorize", str(crooked), "--recipe", str(recipe), "-o", str(target)]) == 0
+    assert np.array_equal(result, np.asarray(Image.open(target)))
