@@ -154,5 +154,19 @@ def test_parts_of_a_portrait_have_names() -> None:
     assert total.max() == 1, "a pixel is in one part at most"
 
 
+def test_a_click_on_lips_or_an_eye_selects_them_before_the_face() -> None:
+    rgb = torch.from_numpy(data.astronaut()[:256, 96:352]).permute(2, 0, 1)[None] / 255
+    lightness = rgb_to_lab(rgb)[:, :1]
+    seen = see_things(lightness)
+    for place in ((136.0, 149.0), (149.0, 101.0)):  # the lips, and the left eye
+        part, larger = (
+            select_at(lightness, place, (256, 256), size, seen=seen).array() for size in (1.0, 2.0)
+        )
+        assert 0.0005 < part.mean() < 0.02
+        assert larger.mean() > 4 * part.mean()  # More still leads to the face
+    face = select_at(lightness, (108.0, 160.0), (256, 256), seen=seen).array()
+    assert face.mean() > 0.02  # skin is no such part
+
+
 def test_things_without_a_name_get_none() -> None:
     assert find_parts(lab_of("coffee.jpg")[:, :1]) == {}

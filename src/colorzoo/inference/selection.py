@@ -1,7 +1,7 @@
 """Selection of the thing at a click, of a named part such as skin or sky, and of the object in an outline.
 
 A small network over the features of the ImageNet encoder finds things and parts; outlines are searched by
-GrabCut. ``python -m benchmarks reach`` and ``small_things`` measure the clicks.
+GrabCut. ``python -m benchmarks selection`` measures the clicks.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _SAME = 0.9  # intersection over union from which two masks are one thing
 _PER_SIZE = 2.5  # log odds per e-fold of the size, beyond the smallest and the largest thing
 _HOLE = 0.02  # share of a selection up to which a hole in it is filled
 _LEAST_PART = 0.001  # share of the photo
+_CERTAIN = 2.0  # score above those of all masks
+_PARTS_FIRST = ("lips", "teeth", "eyes")  # a click on them seldom means the face
 _SURE = 0.7  # mean probability of a part
 _BORDER_PER_SIZE = 0.1  # how far a border moves per e-fold of the size, as a share of the root of the area
 _ROUNDS = 4  # of GrabCut
@@ -139,7 +141,8 @@ def select_at(
         >>> select_at(lightness, place=(24, 16), picture_size=(48, 32)).array().shape
         (32, 48)
 
-    A place belongs to up to three things, such as a lip, a face and a person. The likeliest is selected.
+    A place belongs to up to three things, such as a lip, a face and a person. The likeliest is selected; on
+    lips, teeth and eyes these come first.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -153,10 +156,13 @@ def select_at(
     _, network = thing_network()
     shares = torch.tensor([[place[0] / picture_size[0], place[1] / picture_size[1]]])
     with torch.inference_mode():
-        masks = network.things_at(see_things(lightness) if seen is None else seen, shares.float())
-        logits = _at_size(masks.logits, lightness)
+        seen = see_things(lightness) if seen is None else seen
+        masks = network.things_at(seen, shares.float())
+        part = _part_at(seen.parts, (float(shares[0, 0]), float(shares[0, 1])))
+        logits = _at_size(torch.cat([masks.logits, *part], dim=1), lightness)
     home = min(int(shares[0, 1] * height), height - 1), min(int(shares[0, 0] * width), width - 1)
-    things = _distinct_things(logits, [_piece(each > 0, home) for each in logits], masks.scores[0].tolist())
+    scores = [*masks.scores[0].tolist(), *(_CERTAIN for _ in part)]
+    things = _distinct_things(logits, [_piece(each > 0, home) for each in logits], scores)
     wanted = things.likeliest + round(math.log(size, _STEP))
     nearest = min(max(wanted, 0), len(things.logits) - 1)
     change = _PER_SIZE * math.log(_STEP) * (wanted - nearest)
@@ -192,6 +198,22 @@ def find_parts(lightness: Tensor, *, seen: SeenThings | None = None) -> dict[str
         ):
             found[name] = Mask.of(inside.numpy())
     return found
+
+
+def _part_at(logits: Tensor, place: tuple[float, float]) -> list[Tensor]:
+    """Return the log odds ``(1, 1, h, w)`` of the lips, teeth or eyes at a place; nothing elsewhere.
+
+    Args:
+        logits: ``(1, 10, h, w)`` of `PARTS`.
+        place: x and y as shares of width and height.
+    """
+    height, width = logits.shape[2:]
+    row, column = min(int(place[1] * height), height - 1), min(int(place[0] * width), width - 1)
+    number = int(logits[0, :, row, column].argmax())
+    if PARTS[number] not in _PARTS_FIRST:
+        return []
+    others = torch.cat([logits[:, :number], logits[:, number + 1 :]], dim=1).logsumexp(1)
+    return [logits[:, number : number + 1] - others[:, None]]
 
 
 class _Things(NamedTuple):

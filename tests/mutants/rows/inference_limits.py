@@ -34,6 +34,8 @@ ROWS = {
         ("step", "_STEP = 1.25", "_STEP = 2.0"),
         ("same", "_SAME = 0.9", "_SAME = 0.2"),
         ("least-part", "_LEAST_PART = 0.001", "_LEAST_PART = 0.9"),
+        ("certain", "_CERTAIN = 2.0", "_CERTAIN = 0.0"),
+        ("parts-first", '("lips", "teeth", "eyes")', '("lips", "teeth", "skin")'),
         ("sure", "_SURE = 0.7", "_SURE = 0.999"),
         ("hole", "_HOLE = 0.02", "_HOLE = 0.0"),
         ("border-per-size", "_BORDER_PER_SIZE = 0.1", "_BORDER_PER_SIZE = 0.0"),
