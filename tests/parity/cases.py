@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -142,10 +143,36 @@ def case(name: str) -> Callable[[CaseTest], CaseTest]:
     return register
 
 
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of a file, read when the first one is asked for: few of all files are used by one test.
+
+    Args:
+        path: The file.
+        names: Their names.
+    """
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self._path, self._names = path, names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @cached_property
+    def _all(self) -> dict[str, np.ndarray]:
+        with np.load(self._path, allow_pickle=False) as file:
+            return {name: file[name] for name in self._names}
+
+
 def read(path: Path) -> Golden:
     with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files if name != "meta"}
-        return Golden(path, json.loads(str(file["meta"])), arrays)
+        names = [name for name in file.files if name != "meta"]
+        return Golden(path, json.loads(str(file["meta"])), Arrays(path, names))
 
 
 def due(name: str) -> bool:
