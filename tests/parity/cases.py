@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorzoo.registry import list_models
 from pseudo_weights import pseudo_state_dict
@@ -190,3 +190,15 @@ def golden_files(folder: Path = FOLDER) -> Iterator[Golden]:
         golden = read(path)
         if due(golden.meta["case"]):
             yield golden
+
+
+def results_of(network: nn.Module, method: str) -> list[Any]:
+    """Return a list to which every later call of a method adds what it returns."""
+    results, called = [], getattr(network, method)
+
+    def call(*arguments: Any) -> Any:
+        results.append(called(*arguments))
+        return results[-1]
+
+    setattr(network, method, call)
+    return results

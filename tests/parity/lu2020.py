@@ -1,7 +1,5 @@
 """Gray2ColorNet (Lu et al. 2020): network, losses and pipeline against the authors' code."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from colorzoo.networks.levels import all_depths, cosines
 from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import convert_published
-from parity.cases import Golden, case
+from parity.cases import Golden, case, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 
 
@@ -46,18 +44,6 @@ def gray2colornet_net(golden: Golden) -> None:
     golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
     with torch.no_grad():
         check_inside(golden, encoded, carried[0], every)
-
-
-def results_of(network: Gray2ColorNet, method: str) -> list[Any]:
-    """Return a list to which every later call of a method adds what it returns."""
-    results, called = [], getattr(network, method)
-
-    def call(*arguments: Any) -> Any:
-        results.append(called(*arguments))
-        return results[-1]
-
-    setattr(network, method, call)
-    return results
 
 
 def check_inside(
