@@ -24,7 +24,7 @@ KNOBS = {
             "encoder_weights": "a file of torchvision; tests/zoo/test_antic2019.py begins with one",
             "vgg_weights": "a file of torchvision; tests/zoo/test_antic2019.py begins with one",
         },
-        size=64,
+        size=32,
         steps=2,
     )
 }

@@ -8,6 +8,6 @@ KNOBS = {
     "bai2022": Knobs(
         values={"width": 0.25, "side": 192},
         exempt={"class_weight": _LABELS},
-        size=64,
+        size=32,
     )
 }

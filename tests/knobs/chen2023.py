@@ -32,7 +32,7 @@ KNOBS = {
             "start": "takes a trained model; tests/zoo/test_exemplar_training.py copies one",
             "matching_lr": "moves weights after the step; tests/zoo/test_exemplar_training.py measures it",
         },
-        size=64,
+        size=48,
         steps=2,
     )
 }

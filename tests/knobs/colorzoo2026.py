@@ -12,6 +12,6 @@ KNOBS = {
             "label_count": 5,
         },
         exempt={"labels": "needs a data set with classes; the label head is created by label_count"},
-        size=64,
+        size=32,
     )
 }

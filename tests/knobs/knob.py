@@ -55,19 +55,23 @@ def base_settings(name: str, knobs: Knobs) -> dict[str, Any]:
     return {**card.hparams, **card.smoke.hparams, **knobs.base}
 
 
-def other_value(name: str, setting: str, knobs: Knobs) -> Any:
-    """Return a value that differs from the base's.
+def settings_of_base(name: str, knobs: Knobs) -> dict[str, Any]:
+    """Return the settings of the base with their defaults, by building it without weights."""
+    cls = load_task_class(model_card(name))
+    with torch.device("meta"):
+        built = build_model(cls, base_settings(name, knobs))
+    return {"accumulate": 1, "clip": 0.0, **flatten_arguments(cls, built.hparams)}
+
+
+def other_value(name: str, setting: str, knobs: Knobs, base: Mapping[str, Any]) -> Any:
+    """Return a value that differs from that of the settings of the base.
 
     Raises:
         LookupError: There is none by its type; `Knobs.values` must name one.
     """
     if setting in knobs.values:
         return knobs.values[setting]
-    cls = load_task_class(model_card(name))
-    with torch.device("meta"):
-        built = build_model(cls, base_settings(name, knobs))
-    settings = {"accumulate": 1, "clip": 0.0, **flatten_arguments(cls, built.hparams)}
-    now = settings[setting]
+    now = base[setting]
     if isinstance(now, bool):
         return not now
     if isinstance(now, int):

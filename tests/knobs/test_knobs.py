@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import knobs
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.trainer import silent_lightning
-from knobs.knob import Knobs, other_value, settings_to_try, trace
+from knobs.knob import Knobs, other_value, settings_of_base, settings_to_try, trace
 
 KNOBS: dict[str, Knobs] = {
     name: each
@@ -35,6 +36,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return of
 
 
+@cache
+def settings_of(name: str) -> dict[str, Any]:
+    """Return the settings of the base of a model, which is built once for all of them."""
+    return settings_of_base(name, KNOBS[name])
+
+
 def test_every_class_that_trains_is_tried() -> None:
     tried = {model_card(name).task for name in KNOBS}
     trained = {model_card(name).task for name in list_models() if model_card(name).trainable}
@@ -52,7 +59,7 @@ def test_exemptions_say_why_and_name_settings_that_exist() -> None:
 
 @pytest.mark.parametrize(("name", "setting"), CASES, ids=lambda value: str(value))
 def test_no_setting_is_dead(name: str, setting: str, base: Any, tmp_path: Path) -> None:
-    value = other_value(name, setting, KNOBS[name])
+    value = other_value(name, setting, KNOBS[name], settings_of(name))
     with silent_lightning():
         changed = trace(name, KNOBS[name], tmp_path, **{setting: value})
     assert changed != base(name), f"{setting}={value!r} changes nothing"

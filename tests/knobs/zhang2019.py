@@ -21,7 +21,7 @@ KNOBS = {
             "unrelated": "training always has a reference; tests/zoo/test_zhang2019.py colors without",
             "matching_lr": "moves weights after the step; tests/zoo/test_exemplar_training.py measures it",
         },
-        size=64,
+        size=48,
         steps=2,
     )
 }

@@ -173,6 +173,7 @@ def xcnet_step(golden: Golden) -> None:
         loss = torch.stack(task.critic_losses(painted)).sum()
         golden.close("out_d_loss", loss)
         descend(loss, task.discriminator, config["lr"])
+        task.discriminator.requires_grad_(False)
     terms = task.losses(painted)
     check_losses(golden, terms)
     total = total_of(task, terms)
@@ -180,7 +181,8 @@ def xcnet_step(golden: Golden) -> None:
     named = {ours_of(key): key for key in golden.meta["grad_keys"]}
     head = network.heads[3][2].weight
     before = head.detach().clone()
-    descend(total, network, config["lr"])
+    total.backward()
+    torch.optim.Adam([head], lr=config["lr"]).step()  # nothing follows: the others need not be moved
     gradients = {named[name]: p.grad for name, p in network.named_parameters() if name in named}
     golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in golden.meta["grad_keys"]]))
     golden.close("out_grad_att5_relative", gradients["att5.module.0.cols.relative"])

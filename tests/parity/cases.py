@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorzoo.registry import list_models
 from pseudo_weights import pseudo_state_dict
@@ -142,10 +143,36 @@ def case(name: str) -> Callable[[CaseTest], CaseTest]:
     return register
 
 
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of a file, read when the first one is asked for: few of all files are used by one test.
+
+    Args:
+        path: The file.
+        names: Their names.
+    """
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        self._path, self._names = path, names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @cached_property
+    def _all(self) -> dict[str, np.ndarray]:
+        with np.load(self._path, allow_pickle=False) as file:
+            return {name: file[name] for name in self._names}
+
+
 def read(path: Path) -> Golden:
     with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files if name != "meta"}
-        return Golden(path, json.loads(str(file["meta"])), arrays)
+        names = [name for name in file.files if name != "meta"]
+        return Golden(path, json.loads(str(file["meta"])), Arrays(path, names))
 
 
 def due(name: str) -> bool:
@@ -163,3 +190,15 @@ def golden_files(folder: Path = FOLDER) -> Iterator[Golden]:
         golden = read(path)
         if due(golden.meta["case"]):
             yield golden
+
+
+def results_of(network: nn.Module, method: str) -> list[Any]:
+    """Return a list to which every later call of a method adds what it returns."""
+    results, called = [], getattr(network, method)
+
+    def call(*arguments: Any) -> Any:
+        results.append(called(*arguments))
+        return results[-1]
+
+    setattr(network, method, call)
+    return results

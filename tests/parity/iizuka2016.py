@@ -136,6 +136,10 @@ def iizuka2016_step(golden: Golden) -> None:
     task = task_of(meta, class_weight=meta["alpha"]).train()
     network = task.model.network
     network.mean.fill_(meta["mean"])
+    named = dict(task.named_parameters())
+    task.requires_grad_(False)  # but for what is compared
+    for key in meta["grad_keys"]:
+        named[our_name(key)].requires_grad_()
     side = network.scene_side  # both inputs are the same square
     gray = repeated(golden.tensor("in_gray").float() / 255, side)
     target = repeated(golden.tensor("in_target").float(), side // 2)
@@ -149,7 +153,6 @@ def iizuka2016_step(golden: Golden) -> None:
     golden.close_sampled("out_ab", maps)
     golden.close("out_class", logits)
     losses["loss"].backward()
-    named = dict(task.named_parameters())
     before = {key: named[our_name(key)].detach().clone() for key in meta["grad_keys"]}
     torch.optim.Adadelta(task.parameters(), lr=1.0, rho=0.9, eps=1e-6).step()
     gradients = {key: named[our_name(key)].grad for key in before}

@@ -186,6 +186,11 @@ def step(golden: Golden) -> None:
     (real + fake).backward()
     golden.close("out_d_grad_last", task.discriminator.layers[-1].weight.grad)
     check_step(golden, "d", task.discriminator, adam["discriminator"])
+    # nothing follows the generator's step: only the compared parameters need to take it
+    needed = {id(parameter) for parameter in compared(golden, "g", task.model)}
+    for parameter in task.model.parameters():
+        parameter.requires_grad_(id(parameter) in needed)
+    task.discriminator.requires_grad_(False)
     terms = task.generator_terms(sketch, paint())
     weighted = {name: task.objective.weight(name) * term for name, term in terms.items()}
     theirs = {"adversarial": "fake"}
@@ -197,12 +202,17 @@ def step(golden: Golden) -> None:
     golden.close("out_running_mean", task.model.network.decoder.layers[0][1].running_mean)
 
 
-def check_step(golden: Golden, part: str, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Compare the norms of gradients and of the first updates, and take that step."""
+def compared(golden: Golden, part: str, module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters whose step the file has."""
     prefix = "discriminator." if part == "d" else ""
     named = {prefix + name: parameter for name, parameter in module.named_parameters()}
     keys = convert_published({key: torch.zeros(()) for key in golden.meta[f"{part}_keys"]})
-    chosen = [named[key] for key in keys]
+    return [named[key] for key in keys]
+
+
+def check_step(golden: Golden, part: str, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Compare the norms of gradients and of the first updates, and take that step."""
+    chosen = compared(golden, part, module)
     golden.close(f"out_{part}_grad_norm", torch.stack([p.grad.norm() for p in chosen]))  # type: ignore[union-attr]
     before = [p.detach().clone() for p in chosen]
     optimizer.step()

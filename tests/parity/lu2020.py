@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
-from colorzoo.networks.gated_transfer import Reference, encoder_maps
+from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.levels import all_depths, cosines
 from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import convert_published
-from parity.cases import Golden, case
+from parity.cases import Golden, case, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 
 
@@ -28,6 +28,7 @@ def gray2colornet_net(golden: Golden) -> None:
     network.to(kind)
     golden.close("out_hist", histogram(golden.tensor("in_ref_ab").to(kind)))
     given = Reference(*(golden.tensor(name).to(kind) for name in ("in_ref_l", "in_ref_ab", "out_hist")))
+    encoded, carried = results_of(network, "encode"), results_of(network, "transfer")
     found = network(golden.tensor("in_l").to(kind), given)
     for index, ab in enumerate(found.ab, start=1):
         golden.close(f"out_fake{index}", ab)
@@ -42,19 +43,19 @@ def gray2colornet_net(golden: Golden) -> None:
     golden.close("out_grad_conf_fc2", gradients["conf_feature.fc2.0.weight"].flatten())
     golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
     with torch.no_grad():
-        check_inside(golden, network, given, every)
+        check_inside(golden, encoded, carried[0], every)
 
 
-def check_inside(golden: Golden, network: Gray2ColorNet, given: Reference, every: dict[str, int]) -> None:
-    """Compare what lies between input and output."""
-    pictures = golden.tensor("in_l").to(given.ab), given.lightness
-    maps, other = (encoder_maps(network.body, each) for each in pictures)
+def check_inside(
+    golden: Golden, encoded: list[list[Tensor]], carried: Transferred, every: dict[str, int]
+) -> None:
+    """Compare what lies between input and output: the maps of picture and reference, and what is mixed in."""
+    maps, other = encoded
     for index, each in enumerate(maps, start=1):
         step = 2 if index == 1 else 1
         golden.close(f"out_body_model{index}", each[:1, :: every["body"], ::step, ::step])
     features = [all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
     golden.close("out_corr_max", cosines(*features).amax(dim=1))
-    carried = network.transfer(maps, given)
     for index in range(3):
         golden.close(f"out_align{3 - index}", carried.matched[index][:, :: every["align"]])
         golden.close(f"out_global{index + 1}", carried.general[index].flatten(1))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.losses import soft_histogram
-from colorzoo.networks.gated_transfer import Reference
+from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import all_depths, cosines, shares
 from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.yin2021.network import (
@@ -16,7 +16,7 @@ from colorzoo.zoo.yin2021.network import (
     kept_bins,
 )
 from colorzoo.zoo.yin2021.published import convert_published
-from parity.cases import Golden, case
+from parity.cases import Golden, case, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 
 
@@ -31,6 +31,11 @@ def yin2021_net(golden: Golden) -> None:
     torch.testing.assert_close(network.histogram.colors.T, golden.tensor("in_ab_table").to(kind))
     network.histogram.colors = golden.tensor("in_ab_table").T.to(kind)
     given = Reference(*(golden.tensor(name).to(kind) for name in ("in_ref_l", "in_ref_ab", "in_hist")))
+    encoded, carried = results_of(network, "encode"), results_of(network, "transfer")
+    seen: dict[nn.Module, Tensor] = {}  # the first result of each part: of the picture, not of the reference
+    inner = (network.histogram, network.histogram.vector, network.histogram.body, network.histogram.logits)
+    for part in (network.first, network.matched_trust, network.histogram_trust, *inner):
+        part.register_forward_hook(lambda module, _, result: seen.update({module: seen.get(module, result)}))
     found = network(golden.tensor("in_l").to(kind), given)
     for index, ab in enumerate(found.ab, start=1):
         golden.close(f"out_fake{index}", ab)
@@ -43,24 +48,26 @@ def yin2021_net(golden: Golden) -> None:
     golden.close("out_grad_fc2", gradients["conf_feature_align.fc2.0.weight"].flatten())
     golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
     with torch.no_grad():
-        check_inside(golden, network, given)
+        check_inside(golden, network, encoded, carried[0], seen)
 
 
-def check_inside(golden: Golden, network: AttentionNet, given: Reference) -> None:
-    """Compare what lies between input and output."""
-    lightness, every = golden.tensor("in_l").to(given.ab), golden.meta["every"]
-    golden.close("out_body_model_head", network.first(lightness)[:, ::8, ::4, ::4])
-    maps, other = (network.encode(each) for each in (lightness, given.lightness))
+def check_inside(
+    golden: Golden,
+    network: AttentionNet,
+    encoded: list[list[Tensor]],
+    taken: Transferred,
+    seen: dict[nn.Module, Tensor],
+) -> None:
+    """Compare what lies between input and output: the maps of picture and reference, and what is mixed in."""
+    every = golden.meta["every"]
+    golden.close("out_body_model_head", seen[network.first][:, ::8, ::4, ::4])
+    maps, other = encoded
     for index, each in enumerate(maps, start=1):
         step = 2 if index == 1 else 1
         golden.close(f"out_body_model{index}", each[:, :: every["body"], ::step, ::step])
     features = [all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
     golden.close("out_corr_max", shares(cosines(*features)).amax(dim=1))
-    seen: dict[nn.Module, Tensor] = {}
     histogram, trusts = network.histogram, (network.matched_trust, network.histogram_trust)
-    for part in (*trusts, histogram.vector, histogram.body, histogram.logits, histogram):
-        part.register_forward_hook(lambda module, _, result: seen.update({module: result}))
-    taken = network.transfer(maps, given)
     for index in range(3):
         golden.close(f"out_align{3 - index}", taken.matched[index][:, :: every["align"]])
         golden.close(f"out_hist_branch{3 - index}", taken.general[index][:, :: every["align"]])

@@ -28,12 +28,21 @@ QUIET = (
 )
 SLOW = 60_000  # ms; the machine may be busy
 SIZE = (240, 160)  # of the photo of the tests
-_FIRST_FRAME = 500  # ms
 # Two frames, as one that was asked for earlier may draw after this one's; a page without the screen has none.
 _NEXT_FRAME = """() => Promise.race([
   new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
   new Promise((done) => setTimeout(done, 5000)),
 ])"""
+# The state is shown in the frame after the act that changes it, and one answer may lead to another request.
+_STAYS_READY = """async () => {
+  const later = (done) => setTimeout(done, 1250);
+  const frame = () => Promise.race([new Promise(requestAnimationFrame), new Promise(later)]);
+  const pad = document.querySelector(".colorzoo-pad"), end = performance.now() + 60_000;
+  for (let still = 0; still < 4; still = pad.dataset.state === "ready" ? still + 1 : 0) {
+    await frame();
+    if (performance.now() > end) throw new Error(`the pad stays ${pad.dataset.state}`);
+  }
+}"""
 _CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8").strip()
 
 
@@ -83,7 +92,7 @@ class BrowserPad:
         page.route_web_socket(lambda url: "/api/ws" in url, self._between)
         page.goto(self.url)
         page.wait_for_selector(".colorzoo-pad[data-state=empty], .colorzoo-pad[data-state=ready]")
-        page.wait_for_timeout(_FIRST_FRAME)  # a key pressed before the page has drawn once opens no dialog
+        page.evaluate(_NEXT_FRAME)  # a key pressed before the page has drawn once opens no dialog
         return page
 
     def _between(self, socket: Any) -> None:
@@ -138,9 +147,8 @@ class BrowserPad:
 
     def settle(self) -> None:
         """Wait until all that was asked for is drawn."""
-        self.page.wait_for_timeout(150)
         self.wait("ready")
-        self.drawn()
+        self.page.evaluate(_STAYS_READY)
 
     def wait_for_variants(self) -> None:
         """Wait for all tiles of *Other colors*: the button is enabled until the first one is asked for."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from forks import in_forks
 from harness import make_pictures, trace
 
 from colorzoo.cli.main import run_lightning as run
@@ -23,7 +23,6 @@ from colorzoo.training.processes import process_count
 from colorzoo.training.requeue import listen_early
 
 KILL = signal.SIGKILL
-PATIENCE = 200  # seconds; far beyond what a run takes, so that a deadlock ends
 WORDS = [
     *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
     *("--data.crop=32", "--data.resize=null", "--data.val_size=32", "--data.num_workers=0"),
@@ -49,33 +48,10 @@ def words_of(pictures: Path, folder: Path, *more: str, stop: int = 0) -> list[st
     return ["fit", *WORDS, *own, *traced, *ends, *more]
 
 
-def _train(rank: int, processes: int, port: int, words: list[str]) -> None:
-    if processes > 1:  # as torchrun does
-        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-        names |= {"TORCHELASTIC_RUN_ID": "test", "GROUP_RANK": 0}
-        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        os.environ |= {name: str(value) for name, value in names.items()}
-        words = [*words, f"--trainer.devices={processes}", "--trainer.strategy=ddp"]
-    raise SystemExit(run(words))
-
-
 def train(words: list[str], processes: int = 1) -> list[int | None]:
     """Run ``fit`` in forks of this process, and return their exit codes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    context = get_context("fork")
-    started = [
-        context.Process(target=_train, args=(rank, processes, port, words)) for rank in range(processes)
-    ]
-    for each in started:
-        each.start()
-    for each in started:
-        each.join(PATIENCE)
-    for each in started:
-        each.kill()  # one that has ended before the others leaves them waiting
-        each.join()
-    return [each.exitcode for each in started]
+    more = [f"--trainer.devices={processes}", "--trainer.strategy=ddp"] if processes > 1 else []
+    return in_forks(lambda: run([*words, *more]), processes)
 
 
 def weights_in(folder: Path) -> dict[str, torch.Tensor]:

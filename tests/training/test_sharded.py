@@ -3,50 +3,81 @@
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
+from forks import in_forks
 from harness import small_data, small_model, small_trainer
+from jsonargparse import ArgumentParser
+from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging
-from sharded_ranks import strategy_of_overlay, train
+from lightning.pytorch.strategies import Strategy
 from torch import distributed
-from torch.multiprocessing import spawn
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import model_card
 from colorzoo.training.arguments import Argument
+from colorzoo.training.callbacks import (
+    LastCheckpoint,
+    NonFiniteGuard,
+    ResumeGuard,
+    SignalCheckpoint,
+    StepSeed,
+)
 from colorzoo.training.command import start_from
+from colorzoo.training.configs import find_config
 from colorzoo.training.resumed import join_shards
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.weights import read_weights
 from colorzoo.weights.convert import pack_checkpoint
 
-SCRIPT = Path(__file__).with_name("sharded_ranks.py")
+
+def strategy_of_overlay() -> Strategy:
+    """Build the strategy of ``cluster/fsdp.yaml``."""
+    content = yaml.safe_load(find_config("cluster/fsdp.yaml").read_text())["trainer"]
+    parser = ArgumentParser()
+    parser.add_argument("--strategy", type=Strategy)
+    return parser.instantiate_classes(parser.parse_object({"strategy": content["strategy"]})).strategy
+
+
+def train(root: Path, folder: Path, steps: int, devices: int, resume: str | None = None) -> Trainer:
+    seed_everything(0)
+    last = LastCheckpoint(every_n_train_steps=1)
+    last.dirpath = str(folder)
+    callbacks: list[Any] = [last, SignalCheckpoint(str(folder)), NonFiniteGuard(), ResumeGuard(), StepSeed()]
+    trainer = small_trainer(
+        folder,
+        *callbacks,
+        devices=devices,
+        strategy=strategy_of_overlay(),
+        use_distributed_sampler=False,
+        max_epochs=-1,
+        max_steps=steps,
+        gradient_clip_val=1.0,
+    )
+    trainer.fit(small_model(hint_attention=False), small_data(root), ckpt_path=resume)
+    return trainer
 
 
 @pytest.fixture(scope="module")
 def sharded(pictures, tmp_path_factory):
     """Return the checkpoint of two processes after two steps."""
     folder = tmp_path_factory.mktemp("sharded")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*command, str(SCRIPT), str(pictures), str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+
+    def rank() -> None:
+        train(pictures, folder, steps=2, devices=2)
+        distributed.destroy_process_group()
+
+    assert in_forks(rank, 2) == [0, 0]
     assert [path.name for path in folder.glob("*.ckpt")] == ["last.ckpt"]  # the earlier one is deleted
     return folder / "last.ckpt"
 
 
-def resume_alone(_rank: int, sharded: Path, pictures: Path, folder: Path) -> None:
+def resume_alone(sharded: Path, pictures: Path, folder: Path) -> None:
     """Resume in a process of its own: one that has sharded weights cannot fork processes that train."""
     resumed = train(pictures, folder, steps=2, devices=1, resume=str(sharded))  # at its end already
     own = {name: getattr(w, "to_local", lambda w=w: w)() for name, w in resumed.model.state_dict().items()}
@@ -63,7 +94,7 @@ def test_a_sharded_checkpoint_is_resumed_with_one_process_and_read_as_weights(sh
     assert newest_intact(sharded.parent) == (sharded, [])
     weights = read_weights(sharded).state_dict
 
-    spawn(resume_alone, (sharded, pictures, tmp_path))
+    assert in_forks(lambda: resume_alone(sharded, pictures, tmp_path)) == [0]
     assert is_intact(tmp_path / "last.ckpt")
 
     model = small_model(hint_attention=False)
@@ -94,7 +125,7 @@ def test_an_incomplete_or_foreign_sharded_checkpoint_is_not_taken(sharded, tmp_p
         run(["fit", "--config", "zhang2017/local_small.yaml", f"--ckpt_path={sharded}", "--data.root=x"])
 
 
-def be_refused(_rank: int, pictures: Path, folder: Path) -> None:
+def be_refused(pictures: Path, folder: Path) -> None:
     """Try to shard what cannot be sharded, in a process of its own."""
     averaging = [EMAWeightAveraging(decay=0.9)]
     for callbacks, model, message in [
@@ -108,4 +139,4 @@ def be_refused(_rank: int, pictures: Path, folder: Path) -> None:
 
 
 def test_what_cannot_be_sharded_is_refused(pictures, tmp_path):
-    spawn(be_refused, (pictures, tmp_path))
+    assert in_forks(lambda: be_refused(pictures, tmp_path)) == [0]

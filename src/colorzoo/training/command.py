@@ -236,6 +236,11 @@ class ZooCLI(LightningCLI):
         plain: dict[str, Any] = yaml.safe_load(text)
         return plain
 
+    def _dump_config(self) -> None:
+        """Keep the configuration for the modules' hyperparameters, without checking it a second time."""
+        if not hasattr(self, "config_dump"):
+            self.config_dump = self._plain_config()
+
     def _root(self) -> Path:
         return Path(self._get(self.config, "trainer.default_root_dir") or Path.cwd())
 

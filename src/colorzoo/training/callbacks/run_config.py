@@ -23,7 +23,7 @@ class RunConfig(SaveConfigCallback):
         if self.already_saved or not trainer.is_global_zero:
             return
         self.already_saved = True
-        text = self.parser.dump(self.config, skip_none=False)
+        text = self.parser.dump(self.config, skip_none=False, skip_validation=True)  # it was parsed
         kept = [path for path in sorted(folder.glob(f"{_CONFIG}*.yaml")) if path.is_file()]
         if any(_settings(path.read_text(encoding="utf-8")) == _settings(text) for path in kept):
             return
