@@ -35,7 +35,6 @@ from colorzoo.inference.steps.areas import (
     restrict_to_things,
     stroke_things,
 )
-from colorzoo.inference.steps.classes import lacks_classes, read_classes
 from colorzoo.inference.steps.colors import Colors, Solution, scale_chroma, solve, take_ab, take_colors
 from colorzoo.inference.steps.network import (
     add_guidance,
@@ -362,22 +361,15 @@ def _added_guidance(job: Job, *, hinted: bool) -> Iterator[tuple[str, Node[Any]]
         yield "exemplar", exemplar
     if "statistics" in accepts and "statistics" in kinds:
         yield "statistics", node(set_statistics, wanted=recipe.statistics)
-    has_classes = "classes" in kinds and not lacks_classes(model, recipe)
-    if "classes" in accepts and has_classes and job.tensors.classes is None:
-        kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
-        only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
-        files = tuple(map(_digest_or_nothing, recipe.classes.label_files))
-        yield (
-            "classes",
-            node(
-                read_classes,
-                job.part.node,
-                exemplar or _NOTHING,
-                network=job.network,
-                recipe=only,
-                files=files,
-            ),
-        )
+    if "classes" in accepts and "classes" in kinds and job.tensors.classes is None:
+        from colorzoo.inference.steps.classes import lacks_classes, read_classes  # few recipes have classes
+
+        if not lacks_classes(model, recipe):
+            kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
+            only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
+            files = tuple(map(_digest_or_nothing, recipe.classes.label_files))
+            seen = (job.part.node, exemplar or _NOTHING)
+            yield "classes", node(read_classes, *seen, network=job.network, recipe=only, files=files)
     if "regions" in accepts and isinstance(model, ProposesRegions):
         if not hinted:
             yield "regions", node(color_regions, proposed_regions(job), colors=())
@@ -437,9 +429,11 @@ def _ignored_kinds(job: Job) -> tuple[str, ...]:
     """Return a note on each kind of guidance that was given and that the model does not accept."""
     accepts, name = job.network.model.accepts, job.network.name
     ignored = [_PLURALS.get(kind, kind) for kind in job.kinds if kind not in accepts]
-    has_classes = "classes" in job.recipe.kinds() and "classes" in accepts
-    if has_classes and lacks_classes(job.network.model, job.recipe):
-        ignored.append("classes without label images")
+    if "classes" in job.recipe.kinds() and "classes" in accepts:
+        from colorzoo.inference.steps.classes import lacks_classes
+
+        if lacks_classes(job.network.model, job.recipe):
+            ignored.append("classes without label images")
     if _areas(job, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("areas that are things")
     notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
