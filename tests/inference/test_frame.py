@@ -35,7 +35,7 @@ def scene(height: int, width: int, low: float = 20, high: float = 85, seed: int 
 
 def framed(tone: float, noise: float = 0.0, inside: Array | None = None) -> Array:
     """Return a scene within a frame of one tone; its inside is `INSIDE`."""
-    x, y, width, height = INSIDE
+    x, y, width, height = INSIDE[:4]
     whole = np.full((height + 44, width + 54), tone, np.float32)
     whole[y : y + height, x : x + width] = scene(height, width) if inside is None else inside
     return (whole + np.random.default_rng(1).normal(0, noise, whole.shape)).clip(0, 100).astype(np.float32)
@@ -228,7 +228,7 @@ def test_large_pictures_are_searched_in_a_sample() -> None:
     levels = (framed(4) * 2.55).astype(np.uint8).repeat(10, 0).repeat(10, 1)
     found = find_inside(Picture(levels), "automatic")
     assert found is not None
-    assert_near(Rectangle(*(round(number / 10) for number in found)), tolerance=4)
+    assert_near(Rectangle(*(round(number / 10) for number in found[:4])), tolerance=4)
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
@@ -237,7 +237,7 @@ def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
 
 def test_the_frame_stays_gray_and_the_inside_is_that_of_the_picture_alone() -> None:
     levels = (framed(4) * 2.55).astype(np.uint8)
-    x, y, width, height = INSIDE
+    x, y, width, height = INSIDE[:4]
     points = tuple(replace(red(90 + x, 60 + y, reach), radius=3) for reach in ("everywhere", 1.0))
     alone = tuple(replace(point, x=point.x - x, y=point.y - y) for point in points)
     whole = color(levels, Recipe(points=points, frame=INSIDE))

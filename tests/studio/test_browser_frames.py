@@ -23,7 +23,7 @@ from colorzoo.studio.window import Window
 from inference.test_frame import INSIDE, framed
 from tiny_model import tiny_model
 
-X, Y, WIDTH, HEIGHT = INSIDE
+X, Y, WIDTH, HEIGHT = INSIDE[:4]
 POINT = {"x": 90, "y": 70, "radius": 4, "color": "#d02010"}
 
 
@@ -50,7 +50,7 @@ def test_the_pad_colors_what_python_colors(
     pad: DirectPad, scan: Path, colorizer: Colorizer, frame: Any
 ) -> None:
     photo = pad.open(scan_file())
-    assert photo["frame"] == pytest.approx(list(INSIDE), abs=6)
+    assert photo["frame"] == pytest.approx(list(INSIDE[:4]), abs=6)
     area = {"action": "color", "path": [[100, 80], [160, 80], [130, 120]], "color": "#20a040"}
     paint = {"path": [[40, 40], [80, 44]], "size": 12, "color": "#3060b0"}
     on_frame = {**POINT, "x": 3, "y": 3}

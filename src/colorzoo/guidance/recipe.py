@@ -236,7 +236,7 @@ class Recipe:
             document["model"] = self.model
         document["strength"] = self.strength
         if self.frame != "automatic":
-            document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame)
+            document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame.numbers)
         for name in _WRITTEN:
             items = getattr(self, name)
             if items or (name == "boxes" and items is not None):
