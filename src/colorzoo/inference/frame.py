@@ -36,7 +36,7 @@ _SAME = 1.0  # the same, of sides so even that less support is enough
 _SOME, _SOME_MEAN = 0.4, 0.55  # share of the columns that step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # of each side
 _TILTS = (7.0, 1.0)  # degrees to both sides that are searched, and their steps
-_FINER = (0.6, 0.15)  # the same, around the best of them
+_FINER = (1.0, 0.25)  # the same, around the best of them
 _CLEAREST = 0.3  # below the greatest sum of supports, from which a tilt has a share in the mean
 _LEAST_TILT = 0.3  # degrees; less is upright
 _SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
@@ -133,18 +133,18 @@ def _find_tilt(small: Array) -> float | None:
     corners = [float(np.median(small[rows, columns])) for rows in ends for columns in ends]
     if np.ptp(corners) > _ALIKE:
         return None
-    coarse = _shrink(small, _COARSE)
-    supports = {tilt: _support(coarse, tilt) for tilt in _steps(0.0, *_TILTS)}
-    best = max(supports, key=lambda tilt: supports[tilt])
-    if supports[best] < _SUM:
+    tilt: float | None = 0.0
+    for copy, steps in ((_shrink(small, _COARSE), _TILTS), (small, _FINER), (small, _FINER)):
+        tilt = None if tilt is None else _likely_tilt(copy, _steps(tilt, *steps))
+    return None if tilt is None or abs(tilt) < _LEAST_TILT else round(tilt, 2)
+
+
+def _likely_tilt(lightness: Array, tilts: Sequence[float]) -> float | None:
+    """Return the mean of the tilts at which lines are about as clear as at the best; None without lines."""
+    supports = np.array([_support(lightness, tilt) for tilt in tilts])
+    if supports.max() < _SUM:
         return None
-    supports = {tilt: _support(small, tilt) for tilt in _steps(best, *_FINER)}
-    most = max(supports.values())
-    if most < _SUM:
-        return None
-    weights = [max(support - most + _CLEAREST, 0.0) for support in supports.values()]
-    tilt = round(float(np.average(list(supports), weights=weights)), 2)
-    return tilt if abs(tilt) >= _LEAST_TILT else None
+    return float(np.average(tilts, weights=np.maximum(supports - supports.max() + _CLEAREST, 0)))
 
 
 def _steps(middle: float, reach: float, step: float) -> list[float]:
