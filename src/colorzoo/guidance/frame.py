@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from colorzoo.errors import GuidanceError
 
@@ -39,23 +39,23 @@ class Rectangle(NamedTuple):
     def contains(self, place: tuple[float, float]) -> bool:
         """Return whether x and y in the picture lie in the part."""
         x, y = self.unbounded(place)
-        return 0 <= x < self.width and 0 <= y < self.height
+        return bool(0 <= x < self.width and 0 <= y < self.height)
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert a place in the picture to the part; one outside is moved to its nearest border."""
         x, y = self.unbounded(place)
         return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
 
-    def unbounded(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Convert a place in the picture to the part, also one outside."""
+    def unbounded(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Convert a place in the picture to the part, also one outside; x and y may be arrays."""
         if not self.tilt:
             return place[0] - self.x, place[1] - self.y
         x, y = place[0] - self.x - self.width / 2, place[1] - self.y - self.height / 2
         x, y = _turned(x, y, -self.tilt)
         return x + self.width / 2, y + self.height / 2
 
-    def outer(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Convert a place in the part to the picture."""
+    def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Convert a place in the part to the picture; x and y may be arrays."""
         if not self.tilt:
             return place[0] + self.x, place[1] + self.y
         x, y = _turned(place[0] - self.width / 2, place[1] - self.height / 2, self.tilt)
@@ -69,7 +69,7 @@ class Rectangle(NamedTuple):
         return Rectangle(left, top, max(1, right - left), max(1, bottom - top), self.tilt)
 
 
-def _turned(x: float, y: float, degrees: float) -> tuple[float, float]:
+def _turned(x: Any, y: Any, degrees: float) -> tuple[Any, Any]:
     """Turn a place clockwise about the origin."""
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     return x * cosine - y * sine, x * sine + y * cosine
@@ -91,8 +91,8 @@ def read_frame(value: object, name: str) -> FrameSetting:
     """Check a parsed frame.
 
     Args:
-        value: A name, or four whole numbers x, y, width and height, and a tilt in degrees if there is one; None
-            means automatic.
+        value: A name, or four whole numbers x, y, width and height, and a tilt in degrees if there is one;
+            None means automatic.
         name: Name of the field in errors.
 
     Raises:
@@ -115,8 +115,8 @@ def read_frame(value: object, name: str) -> FrameSetting:
             return Rectangle(x, y, width, height, tilt)
     raise GuidanceError(
         f"{name} must be 'automatic', 'none' or x, y, width and height of the picture within its frame in "
-        f"whole pixels, at least {_LEAST_SIDE} wide and high, and a tilt of at most {_MOST_TILT:g} degrees if it is "
-        f"turned; got {value!r}."
+        f"whole pixels, at least {_LEAST_SIDE} wide and high, and, if it is tilted, at most {_MOST_TILT:g} degrees; "
+        f"got {value!r}."
     )
 
 

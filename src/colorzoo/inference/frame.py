@@ -2,9 +2,10 @@
 
 A frame is an even tone along at least two sides of the scan, which ends at straight lines parallel to them.
 Each side is searched for the line, slightly tilted or not, across which most columns step away from the tone
-outside. Several frames may lie within each other. If the corners of the scan have one tone, the scan is also
-searched turned by some degrees, as a print lies askew; four clear lines are needed then. A picture that is uncertain keeps its whole area: taking
-a night sky, snow or a studio wall for a frame would cost more than overlooking one.
+outside. Several frames may lie within each other. If the corners of the scan have one tone, it is also searched
+turned by some degrees, for a print that lies askew: there must be three level lines then.
+A picture that is uncertain keeps its whole area: taking a night sky, snow or a studio wall for a frame would
+cost more than overlooking one.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def find_frame(lightness: Array) -> Rectangle | None:
 
 
 def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int, int] | None:
-    """Return left, top, right and bottom of the picture within the outermost frame and others in it, or None."""
+    """Return left, top, right and bottom of the picture within all frames, given the outermost, or None."""
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
     depths, layers = outermost, iter(_LAYERS[1:])
     while depths is not None:
@@ -127,7 +128,7 @@ def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int,
 
 
 def _find_tilt(small: Array) -> float | None:
-    """Return the degrees by which the lines of a frame are turned clockwise; None for upright lines, or none."""
+    """Return the degrees by which a frame is turned clockwise; None for an upright frame, or none."""
     side = max(2, round(_CORNER * min(small.shape)))
     ends = (slice(side), slice(-side, None))
     corners = [float(np.median(small[rows, columns])) for rows in ends for columns in ends]
@@ -152,9 +153,10 @@ def _steps(middle: float, reach: float, step: float) -> list[float]:
 
 
 def _support(lightness: Array, tilt: float) -> float:
-    """Return the sum of the supports of level lines of one tone in a picture turned upright; 0 below three."""
+    """Return the supports of level lines of one tone in a turned picture together; 0 without three fair ones."""
     _, alike = _of_one_tone(_find_lines(_sides(_turned(lightness, tilt)), (0,)), _FAINT, _ALIKE)
-    return sum(line.support for line in alike) if len(alike) >= 3 else 0.0
+    supports = [line.support for line in alike]
+    return sum(supports) if sum(support >= _FAIR for support in supports) >= 3 else 0.0
 
 
 def _turned(lightness: Array, tilt: float) -> Array:

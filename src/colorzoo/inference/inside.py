@@ -204,9 +204,11 @@ def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) 
         scale = torch.tensor([size[0] / width, size[1] / height]).repeat(2)
         shift = torch.tensor([x / width, y / height]).repeat(2)
         pixels = guidance.boxes.corners * torch.tensor(size).repeat(2)
-        moved = _shift(*((pixels[..., :2] + pixels[..., 2:]) / 2).unbind(-1), inside)
+        across, down = ((pixels[..., :2] + pixels[..., 2:]) / 2).unbind(-1)
         if inside.tilt:
-            shift = shift - torch.stack(moved * 2, dim=-1) / torch.tensor([width, height]).repeat(2)
+            shift = shift - torch.stack(_shift(across, down, inside) * 2, dim=-1) / torch.tensor(
+                [width, height]
+            ).repeat(2)
         corners = (guidance.boxes.corners * scale - shift).clamp(0, 1)
         seen = ((corners[..., 2:] - corners[..., :2]) > 0).all(-1)
         cropped["boxes"] = Boxes(corners, guidance.boxes.given * seen)
@@ -219,7 +221,7 @@ def _with_all_points(cut: Points, points: Points, inside: Rectangle, size: tuple
     height, width = cut.mask.shape[-2:]
     number, _, row, column = points.mask.nonzero(as_tuple=True)
     places = ((column + 0.5) * size[0] / columns, (row + 0.5) * size[1] / rows)
-    x, y = inside.unbounded(places)  # type: ignore[arg-type]  # tensors of places
+    x, y = inside.unbounded(places)
     x, y = (x * width / inside.width).floor().long(), (y * height / inside.height).floor().long()
     seen = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     seen[seen.clone()] = cut.mask[number[seen], 0, y[seen], x[seen]] == 0

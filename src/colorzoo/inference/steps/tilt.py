@@ -85,7 +85,7 @@ class TurnedBack:
 def straighten_cells(values: Array, inside: Rectangle) -> Array:
     """Return a tilted part of a map ``(..., H, W)`` upright, each cell the nearest one of the map."""
     columns, rows = np.meshgrid(np.arange(inside.width) + 0.5, np.arange(inside.height) + 0.5)
-    x, y = inside.outer((columns, rows))  # type: ignore[arg-type]  # places as arrays
+    x, y = inside.outer((columns, rows))
     return values[..., _cells(y, values.shape[-2]), _cells(x, values.shape[-1])]
 
 
@@ -114,12 +114,12 @@ def turn_back_cells(values: Array, inside: Rectangle, size: tuple[int, int], *, 
 def _inner_places(inside: Rectangle, rows: Array, columns: Array) -> tuple[Array, Array]:
     """Return x and y in the part, ``(rows, columns)``, of rows and columns of the picture."""
     x, y = np.meshgrid(columns, rows)
-    inner: Any = inside.unbounded((x, y))  # type: ignore[arg-type]  # places as arrays
-    return inner[0], inner[1]
+    return inside.unbounded((x, y))
 
 
 def _cells(places: Any, count: int) -> Array:
-    return np.clip(np.floor(places), 0, count - 1).astype(np.int64)
+    cells: Array = np.clip(np.floor(places), 0, count - 1).astype(np.int64)
+    return cells
 
 
 def _matrix(degrees: float, origin: tuple[float, float]) -> Array:
