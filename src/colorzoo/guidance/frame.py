@@ -115,8 +115,8 @@ def read_frame(value: object, name: str) -> FrameSetting:
             return Rectangle(x, y, width, height, tilt)
     raise GuidanceError(
         f"{name} must be 'automatic', 'none' or x, y, width and height of the picture within its frame in "
-        f"whole pixels, at least {_LEAST_SIDE} wide and high, and, if it is tilted, at most {_MOST_TILT:g} degrees; "
-        f"got {value!r}."
+        f"whole pixels, at least {_LEAST_SIDE} wide and high, and degrees of a tilt from -{_MOST_TILT:g} to "
+        f"{_MOST_TILT:g}; got {value!r}."
     )
 
 

@@ -2,8 +2,8 @@
 
 A frame is an even tone along at least two sides of the scan, which ends at straight lines parallel to them.
 Each side is searched for the line, slightly tilted or not, across which most columns step away from the tone
-outside. Several frames may lie within each other. If the corners of the scan have one tone, it is also searched
-turned by some degrees, for a print that lies askew: there must be three level lines then.
+outside. Several frames may lie within each other. If the corners of the scan have one tone, it is also
+searched turned by some degrees, for a print that lies askew: there must be three level lines then.
 A picture that is uncertain keeps its whole area: taking a night sky, snow or a studio wall for a frame would
 cost more than overlooking one.
 """
@@ -37,7 +37,7 @@ _SAME = 1.0  # the same, of sides so even that less support is enough
 _SOME, _SOME_MEAN = 0.4, 0.55  # share of the columns that step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # of each side
 _TILTS = (7.0, 1.0)  # degrees to both sides that are searched, and their steps
-_FINER = (1.0, 0.25)  # the same, around the best of them
+_FINER, _FINEST = (1.0, 0.5), (0.75, 0.25)  # the same, around the best of them, and of those
 _CLEAREST = 0.3  # below the greatest sum of supports, from which a tilt has a share in the mean
 _LEAST_TILT = 0.3  # degrees; less is upright
 _SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
@@ -135,7 +135,7 @@ def _find_tilt(small: Array) -> float | None:
     if np.ptp(corners) > _ALIKE:
         return None
     tilt: float | None = 0.0
-    for copy, steps in ((_shrink(small, _COARSE), _TILTS), (small, _FINER), (small, _FINER)):
+    for copy, steps in ((_shrink(small, _COARSE), _TILTS), (small, _FINER), (small, _FINEST)):
         tilt = None if tilt is None else _likely_tilt(copy, _steps(tilt, *steps))
     return None if tilt is None or abs(tilt) < _LEAST_TILT else round(tilt, 2)
 
@@ -153,7 +153,7 @@ def _steps(middle: float, reach: float, step: float) -> list[float]:
 
 
 def _support(lightness: Array, tilt: float) -> float:
-    """Return the supports of level lines of one tone in a turned picture together; 0 without three fair ones."""
+    """Return the sum of supports of level lines of one tone in a turned picture; 0 without 3 fair ones."""
     _, alike = _of_one_tone(_find_lines(_sides(_turned(lightness, tilt)), (0,)), _FAINT, _ALIKE)
     supports = [line.support for line in alike]
     return sum(supports) if sum(support >= _FAIR for support in supports) >= 3 else 0.0
