@@ -16,6 +16,7 @@ from colorzoo.guidance.frame import Rectangle, parse_frame
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.frame import find_frame
 from colorzoo.inference.inside import crop_guidance, crop_recipe, find_inside
+from colorzoo.inference.steps.tilt import straighten
 from colorzoo.pictures.picture import Picture
 from inference.flood_model import Flood, red
 from inference.test_frame import scene
@@ -87,23 +88,38 @@ def test_large_scans_are_searched_in_a_sample() -> None:
     assert found[:4] == pytest.approx([4 * number for number in inside[:4]], abs=16)
 
 
-def with_a_side_of_the_mount(sides: int, picture_tone: float = 45) -> Array:
-    """Return a tilted print of which only some sides differ from the mount."""
-    inside = Rectangle(80, 70, 480, 340, 3.0)
-    picture = np.full((340, 480), picture_tone, np.float32)
-    rows, columns = np.mgrid[:340, :480]
-    picture[(rows - 170) ** 2 + (columns - 240) ** 2 < 100**2] = 90
-    for side in range(sides):
-        np.rot90(picture, side)[:12] = 90
-    return tilted(inside, picture, picture_tone, (660, 500))
+def partly_like_the_mount(*shares: float) -> Array:
+    """Return a tilted print on a mount of the same tone: a bright rim runs along shares of its sides only."""
+    inside = Rectangle(60, 45, 330, 230, 3.0)
+    picture = np.full((230, 330), 45, np.float32)
+    rows, columns = np.mgrid[:230, :330]
+    picture[(rows - 115) ** 2 + (columns - 165) ** 2 < 70**2] = 90
+    for number, share in enumerate(shares):
+        side = np.rot90(picture, number)
+        side[:12, : round(share * side.shape[1])] = 90
+    return tilted(inside, picture, 45, (460, 350))
 
 
-def test_three_sides_are_enough_and_two_are_not() -> None:
-    found = find_frame(with_a_side_of_the_mount(3))
+@pytest.mark.parametrize("shares", [(1, 1, 1), (0.76, 0.76, 0.76), (0.95, 0.95, 0.56)])
+def test_three_level_lines_are_a_tilted_frame(shares: tuple[float, ...]) -> None:
+    found = find_frame(partly_like_the_mount(*shares))
     assert found is not None
-    assert found.tilt == pytest.approx(3, abs=0.2)
-    two = find_frame(with_a_side_of_the_mount(2))
-    assert two is None or two.tilt == 0
+    assert found.tilt == pytest.approx(3, abs=0.25)
+
+
+@pytest.mark.parametrize("shares", [(1, 1), (0.56, 0.56, 0.56), (0.97, 0.97, 0.33)])
+def test_fewer_or_fainter_lines_are_none(shares: tuple[float, ...]) -> None:
+    assert find_frame(partly_like_the_mount(*shares)) is None
+
+
+def test_a_straightened_picture_is_smooth() -> None:
+    rows, columns = np.mgrid[:330, :430].astype(np.float32)
+    whole = torch.from_numpy(50 + 20 * np.sin(columns / 9) + 20 * np.cos(rows / 7))
+    upright = straighten(whole[None], TILTED)
+    assert upright.shape == (1, 220, 300)
+    x, y = TILTED.outer(tuple(np.meshgrid(np.arange(300) + 0.5, np.arange(220) + 0.5)))
+    expected = 50 + 20 * np.sin((x - 0.5) / 9) + 20 * np.cos((y - 0.5) / 7)
+    assert np.abs(upright[0].numpy() - expected).max() < 0.5
 
 
 def test_corners_of_several_tones_are_no_mount() -> None:
