@@ -2,14 +2,8 @@
 
 from mutation import Mutant
 
-FRAME, TILT, INSIDE, RECTANGLE = (
-    *("inference/frame.py", "inference/steps/tilt.py", "inference/inside.py"),
-    "guidance/frame.py",
-)
-ANSWER, WINDOW, FILE = (
-    *("inference/answer.py", "studio/window.py"),
-    "video/file.py",
-)
+FRAME, TILT, INSIDE, ANSWER = (f"inference/{name}.py" for name in ("frame", "steps/tilt", "inside", "answer"))
+RECTANGLE, WINDOW, FILE = "guidance/frame.py", "studio/window.py", "video/file.py"
 
 
 def _test(*names: str) -> tuple[str, ...]:
