@@ -54,7 +54,7 @@ def scan(degrees: float, tone: float) -> tuple[Array, Rectangle]:
     return tilted(inside, scene(230, 330, low, high), tone, (460, 350)), inside
 
 
-@pytest.mark.parametrize("degrees", [0, 1, -1, 2, -2, 4, -4, 6, -6])
+@pytest.mark.parametrize("degrees", [0, 1, -2, 4, -6])
 @pytest.mark.parametrize("tone", [5, 45, 95])
 def test_a_tilted_print_is_found_to_three_percent_of_the_scan(tone: float, degrees: float) -> None:
     whole, inside = scan(degrees, tone)
