@@ -107,7 +107,7 @@ def test_three_level_lines_are_a_tilted_frame(shares: tuple[float, ...]) -> None
     assert found.tilt == pytest.approx(3, abs=0.25)
 
 
-@pytest.mark.parametrize("shares", [(1, 1), (0.56, 0.56, 0.56), (0.97, 0.97, 0.33)])
+@pytest.mark.parametrize("shares", [(1, 1), (0.7, 0.7, 0.54), (1, 1, 0.5)])
 def test_fewer_or_fainter_lines_are_none(shares: tuple[float, ...]) -> None:
     assert find_frame(partly_like_the_mount(*shares)) is None
 
@@ -128,6 +128,14 @@ def test_corners_of_several_tones_are_no_mount() -> None:
     whole[:20, :20] = 90
     found = find_frame(whole)
     assert found is None or found.tilt == 0
+
+
+def test_dust_in_a_corner_does_not_matter() -> None:
+    whole, _ = scan(3, 5)
+    whole[:4, :4] = 90
+    found = find_frame(whole)
+    assert found is not None
+    assert found.tilt == pytest.approx(3, abs=0.2)
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:

@@ -37,7 +37,7 @@ _SAME = 1.0  # the same, of sides so even that less support is enough
 _SOME, _SOME_MEAN = 0.4, 0.55  # share of the columns that step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # of each side
 _TILTS = (7.0, 1.0)  # degrees to both sides that are searched, and their steps
-_FINER, _FINEST = (1.0, 0.5), (0.75, 0.25)  # the same, around the best of them, and of those
+_FINER = (1.0, 0.25)  # the same, around the best of them
 _CLEAREST = 0.3  # below the greatest sum of supports, from which a tilt has a share in the mean
 _LEAST_TILT = 0.3  # degrees; less is upright
 _SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
@@ -134,9 +134,8 @@ def _find_tilt(small: Array) -> float | None:
     corners = [float(np.median(small[rows, columns])) for rows in ends for columns in ends]
     if np.ptp(corners) > _ALIKE:
         return None
-    tilt: float | None = 0.0
-    for copy, steps in ((_shrink(small, _COARSE), _TILTS), (small, _FINER), (small, _FINEST)):
-        tilt = None if tilt is None else _likely_tilt(copy, _steps(tilt, *steps))
+    tilt = _likely_tilt(_shrink(small, _COARSE), _steps(0.0, *_TILTS))
+    tilt = None if tilt is None else _likely_tilt(small, _steps(tilt, *_FINER))
     return None if tilt is None or abs(tilt) < _LEAST_TILT else round(tilt, 2)
 
 

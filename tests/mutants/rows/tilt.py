@@ -16,6 +16,7 @@ HALF = _test("half_a_degree_is_a_tilt")
 LINES = _test("three_level_lines_are_a_tilted_frame")
 FAINT = _test("fewer_or_fainter_lines_are_none")
 CORNERS = _test("corners_of_several_tones_are_no_mount")
+DUST = _test("dust_in_a_corner_does_not_matter")
 OUTSIDE = _test("outside_stays_gray_and_inside_keeps_its_lightness")
 POINTS = _test("a_point_colors_its_place_in_a_tilted_print")
 STRAIGHT = _test("the_colors_are_those_of_the_straight_picture_turned")
@@ -32,8 +33,7 @@ FILMS = ("tests/video/test_video_file.py::test_within_a_tilted_border_a_video_is
 MUTANTS = (
     Mutant("tilts-too-few", FRAME, "_TILTS = (7.0, 1.0)", "_TILTS = (3.0, 1.0)", FOUND),
     Mutant("tilts-too-coarse", FRAME, "_TILTS = (7.0, 1.0)", "_TILTS = (7.0, 7.0)", FOUND),
-    Mutant("tilts-not-finer", FRAME, "_FINER, _FINEST = (1.0, 0.5)", "_FINER, _FINEST = (0.0, 0.5)", HALF),
-    Mutant("tilts-not-finest", FRAME, "(1.0, 0.5), (0.75, 0.25)", "(1.0, 0.5), (0.0, 0.25)", HALF),
+    Mutant("tilts-not-finer", FRAME, "_FINER = (1.0, 0.25)", "_FINER = (0.0, 0.25)", (*UPRIGHT, *HALF)),
     Mutant("tilts-of-any-clearness", FRAME, "_CLEAREST = 0.3", "_CLEAREST = 30.0", FOUND),
     Mutant("tilt-less-than-upright", FRAME, "_LEAST_TILT = 0.3", "_LEAST_TILT = 0.15", UPRIGHT),
     Mutant("tilt-more-than-upright", FRAME, "_LEAST_TILT = 0.3", "_LEAST_TILT = 0.7", HALF),
@@ -46,7 +46,8 @@ MUTANTS = (
         "tilt-of-all-lines", FRAME, "for support in supports) >= 3", "for support in supports) >= 4", LINES
     ),
     Mutant("tilt-corners-of-any-tone", FRAME, "if np.ptp(corners) > _ALIKE:", "if False:", CORNERS),
-    Mutant("tilt-corners-of-the-print", FRAME, "_CORNER = 0.02", "_CORNER = 0.9", FOUND),
+    Mutant("tilt-corners-too-large", FRAME, "_CORNER = 0.02", "_CORNER = 0.2", CORNERS),
+    Mutant("tilt-corners-too-small", FRAME, "_CORNER = 0.02", "_CORNER = 0.008", DUST),
     Mutant("tilt-copy-too-small", FRAME, "_COARSE = 256", "_COARSE = 24", FOUND),
     Mutant("tilt-ignored-at-last", FRAME, "round(tilt, 2)", "None", FOUND),
     Mutant("tilt-the-other-way", FRAME, "2), tilt, 1.0)", "2), -tilt, 1.0)", FOUND),
