@@ -92,6 +92,16 @@ def test_frames_within_each_other_are_all_found() -> None:
     assert_near(Rectangle(found.x - 20, found.y - 20, found.width, found.height), tolerance=4)
 
 
+def test_the_bands_of_a_film_with_their_holes_are_no_picture() -> None:
+    film = np.full((180, 240), 14, np.float32)
+    film[30:150] = scene(120, 240, 40, 85)
+    film[10:22].reshape(12, 12, 20)[:, :, 6:14] = film[158:170].reshape(12, 12, 20)[:, :, 6:14] = 3
+    found = find_frame(np.pad(film, 14, constant_values=3))
+    assert found is not None
+    assert (found.y - 14, found.y + found.height - 14) == pytest.approx((30, 150), abs=5)
+    assert (found.x - 14, found.x + found.width - 14) == pytest.approx((0, 240), abs=6)
+
+
 def test_a_side_that_is_as_dark_as_the_frame_takes_the_depth_of_the_others() -> None:
     inside = scene(INSIDE.height, INSIDE.width)
     inside[-12:] = 3

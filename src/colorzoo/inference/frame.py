@@ -24,7 +24,7 @@ from colorzoo.guidance.frame import Rectangle
 _LONGEST = 512  # pixels of the copy in which lines are searched
 _DEEPEST = 0.26  # of a side, to which a frame may reach
 _STEEPEST = 0.018  # rise of a line along its side
-_LAYERS = (2, 3, 3)  # least number of clear sides of frames within each other, from outside
+_LAYERS = (2, 2, 3)  # least number of clear sides of frames within each other, from outside
 _NEAR, _FAR = 3, 8  # pixels inside a line that must differ from the tone outside
 _EVEN = (5.0, 12.0)  # CIE units from the tone within which a frame is even: of clean and of noisy scans
 _MOST_DIRT = 0.3  # share of the pixels of a frame that may differ: lettering, holes, stains
