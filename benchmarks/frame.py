@@ -2,11 +2,14 @@
 
 Every photo is put into a simulated film rebate (dark) or print margin (light) of 3 to 12 % of its sides, with
 noise, lettering and uneven edges. ``ours`` finds the frame, the reference colors the whole picture.
+Photos are also laid askew on a mount: there PSNR is that of the whole scan, whose mount is gray, and the
+reference is the scan colored as a whole, or within the largest upright box inside the photo.
 """
 
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -21,8 +24,10 @@ from benchmarks._common import PHOTOS, Options, Row, SkippedError, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
+from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.inside import find_inside
+from colorzoo.inference.steps.tilt import turn_back
 from colorzoo.metrics import psnr_8bit
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
@@ -32,6 +37,7 @@ _BORDERED = {  # photos with a border of their own, by eye
     "val_people": (40, 47, 94, 177, 256, 298),
 }
 _ROUGH = 2  # pixels that the border may cover of a photo
+_TILTS = (2, 4, 6)  # degrees
 Levels = NDArray[np.uint8]
 Tone = Literal["dark", "light"]
 
@@ -47,6 +53,7 @@ def run(options: Options) -> list[Row]:
     colorizer = Colorizer(options.model or "colorzoo2026", fast=True)
     moved: dict[str, list[float]] = {"automatic": [], "none": []}
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
+    askew: list[_Askew] = []
     false_loss, framed, count = [], 0, 0
     for number, source in enumerate(islice(sources, options.pictures)):
         photo = read_picture(source.read()).levels
@@ -61,6 +68,7 @@ def run(options: Options) -> list[Row]:
             framed += 1
             false_loss.append(_psnr(truth, photo) - _psnr(_color(colorizer, photo, "automatic"), photo))
             continue  # a border around a border says nothing
+        askew += [_color_askew(colorizer, photo, truth, degrees, number) for degrees in _TILTS]
         tone: Tone = "dark" if number % 2 else "light"
         bordered, (top, left) = add_border(photo, tone, generator)
         rows, columns = slice(top, top + photo.shape[0]), slice(left, left + photo.shape[1])
@@ -79,7 +87,99 @@ def run(options: Options) -> list[Row]:
         Row("PSNR in dB that a border costs inside", our_loss, loss, our_loss, 0.05, "lower", place),
         Row("photos that get a frame without a border", framed, count, framed, 3, "lower", place),
         Row("PSNR in dB that these lose together", total, 0.0, total, 0.01, "lower", place),
+        *_rows_askew(askew, place),
     ]
+
+
+@dataclass(frozen=True)
+class _Askew:
+    """A photo that lies askew.
+
+    Attributes:
+        degrees: Its tilt.
+        found: PSNR of the scan within the tilted frame that is found.
+        whole: The same, colored as a whole.
+        upright: The same, within the largest upright box inside the photo.
+        moved: CIE units by which colors differ from those of the straight photo.
+        moved_whole: The same, colored as a whole.
+    """
+
+    degrees: int
+    found: float
+    whole: float
+    upright: float
+    moved: float
+    moved_whole: float
+
+
+def _color_askew(colorizer: Colorizer, photo: Levels, truth: Levels, degrees: int, number: int) -> _Askew:
+    """Color a photo that is turned by some degrees, clockwise or not.
+
+    Args:
+        colorizer: The model.
+        photo: The photo, ``(H, W, 3)``.
+        truth: It as the model colors it alone.
+        degrees: Its tilt.
+        number: Seed.
+    """
+    tilt = degrees if number % 4 < 2 else -degrees
+    tone = 12 if number % 2 else 235
+    scan, inside = lay_askew(photo, tilt, tone, np.random.default_rng(number))
+    alone, _ = lay_askew(truth, tilt, tone, np.random.default_rng(number))
+    frames: tuple[FrameSetting, ...] = ("automatic", "none", _upright_inside(inside))
+    found, whole, upright = (_color(colorizer, scan, frame) for frame in frames)
+    return _Askew(
+        degrees,
+        *(_psnr(one, scan) for one in (found, whole, upright)),
+        *(_distance(one, alone) for one in (found, whole)),
+    )
+
+
+def _upright_inside(inside: Rectangle) -> Rectangle:
+    """Return an upright box inside a slightly tilted one, which is about the largest."""
+    sine = np.sin(np.radians(abs(inside.tilt)))
+    across, down = int(inside.height * sine / 2) + 1, int(inside.width * sine / 2) + 1
+    return Rectangle(inside.x + across, inside.y + down, inside.width - 2 * across, inside.height - 2 * down)
+
+
+def lay_askew(
+    photo: Levels, tilt: float, tone: int, generator: np.random.Generator
+) -> tuple[Levels, Rectangle]:
+    """Lay a photo ``(H, W, 3)`` on a mount of one gray, and return it with its place."""
+    height, width = photo.shape[:2]
+    sine, cosine = (abs(f(np.radians(tilt))) for f in (np.sin, np.cos))
+    across, down = int(width * cosine + height * sine), int(height * cosine + width * sine)
+    left, right = (int(width * share) for share in generator.uniform(0.02, 0.1, 2))
+    top, bottom = (int(height * share) for share in generator.uniform(0.02, 0.1, 2))
+    rows, columns = top + down + bottom, left + across + right
+    inside = Rectangle(left + (across - width) // 2, top + (down - height) // 2, width, height, float(tilt))
+    planes = torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)
+    turned = turn_back(planes, inside, (0, rows), columns).permute(1, 2, 0).numpy()
+    covered = turn_back(torch.ones(1, height, width), inside, (0, rows), columns)[0].numpy() > 0
+    mount = tone + generator.normal(0, 2, (rows, columns, 1)).repeat(3, 2)
+    return np.where(covered[..., None], turned, mount).round().clip(0, 255).astype(np.uint8), inside
+
+
+def _rows_askew(askew: list[_Askew], place: str) -> list[Row]:
+    """Return a row for each tilt and reference, and one for the colors."""
+    rows = []
+    for degrees in _TILTS:
+        some = [each for each in askew if each.degrees == degrees]
+        if not some:
+            continue
+        found = statistics.fmean(each.found for each in some)
+        for words, reference in (
+            ("the scan colored as a whole", statistics.fmean(each.whole for each in some)),
+            ("the upright box inside", statistics.fmean(each.upright for each in some)),
+        ):
+            claim = f"PSNR in dB of scans tilted by {degrees} degrees, more than of {words}"
+            rows.append(Row(claim, found, reference, found - reference, 0.1, "higher", place))
+    if askew:
+        ours, whole = (
+            statistics.fmean(getattr(each, name) for each in askew) for name in ("moved", "moved_whole")
+        )
+        rows.append(Row("CIE units by which a tilt moves the colors", ours, whole, ours, 2.0, "lower", place))
+    return rows
 
 
 def add_border(photo: Levels, tone: Tone, generator: np.random.Generator) -> tuple[Levels, tuple[int, int]]:
@@ -110,7 +210,7 @@ def add_border(photo: Levels, tone: Tone, generator: np.random.Generator) -> tup
     return shown, (top, left)
 
 
-def _color(colorizer: Colorizer, levels: Levels, frame: Literal["automatic", "none"]) -> Levels:
+def _color(colorizer: Colorizer, levels: Levels, frame: FrameSetting) -> Levels:
     found: Levels = colorizer.colorize(Picture(levels), frame=frame).levels()
     return found
 

@@ -35,7 +35,7 @@ def scene(height: int, width: int, low: float = 20, high: float = 85, seed: int 
 
 def framed(tone: float, noise: float = 0.0, inside: Array | None = None) -> Array:
     """Return a scene within a frame of one tone; its inside is `INSIDE`."""
-    x, y, width, height = INSIDE
+    x, y, width, height = INSIDE[:4]
     whole = np.full((height + 44, width + 54), tone, np.float32)
     whole[y : y + height, x : x + width] = scene(height, width) if inside is None else inside
     return (whole + np.random.default_rng(1).normal(0, noise, whole.shape)).clip(0, 100).astype(np.float32)
@@ -75,7 +75,9 @@ def test_a_tilted_picture_is_cut_to_what_lies_inside(tone: float, degrees: float
     around = np.zeros((380, 520), np.float32)
     around[40:340, 40:480] = 1
     rotated = np.array(Image.fromarray(around).rotate(degrees, Image.Resampling.BICUBIC)) > 0.5
-    found = find_frame(np.where(rotated, scene(380, 520, 25, 80), np.float32(tone)))
+    whole = np.where(rotated, scene(380, 520, 25, 80), np.float32(tone))
+    whole[:12, :12] = 50  # something in a corner: no tilt is searched
+    found = find_frame(whole)
     assert found is not None
     part = rotated[found.y : found.y + found.height, found.x : found.x + found.width]
     assert part.all()  # nothing of the frame
@@ -88,6 +90,16 @@ def test_frames_within_each_other_are_all_found() -> None:
     found = find_frame(whole)
     assert found is not None
     assert_near(Rectangle(found.x - 20, found.y - 20, found.width, found.height), tolerance=4)
+
+
+def test_the_bands_of_a_film_with_their_holes_are_no_picture() -> None:
+    film = np.full((180, 240), 14, np.float32)
+    film[30:150] = scene(120, 240, 40, 85)
+    film[10:22].reshape(12, 12, 20)[:, :, 6:14] = film[158:170].reshape(12, 12, 20)[:, :, 6:14] = 3
+    found = find_frame(np.pad(film, 14, constant_values=3))
+    assert found is not None
+    assert (found.y - 14, found.y + found.height - 14) == pytest.approx((30, 150), abs=5)
+    assert (found.x - 14, found.x + found.width - 14) == pytest.approx((0, 240), abs=6)
 
 
 def test_a_side_that_is_as_dark_as_the_frame_takes_the_depth_of_the_others() -> None:
@@ -228,7 +240,7 @@ def test_large_pictures_are_searched_in_a_sample() -> None:
     levels = (framed(4) * 2.55).astype(np.uint8).repeat(10, 0).repeat(10, 1)
     found = find_inside(Picture(levels), "automatic")
     assert found is not None
-    assert_near(Rectangle(*(round(number / 10) for number in found)), tolerance=4)
+    assert_near(Rectangle(*(round(number / 10) for number in found[:4])), tolerance=4)
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
@@ -237,7 +249,7 @@ def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
 
 def test_the_frame_stays_gray_and_the_inside_is_that_of_the_picture_alone() -> None:
     levels = (framed(4) * 2.55).astype(np.uint8)
-    x, y, width, height = INSIDE
+    x, y, width, height = INSIDE[:4]
     points = tuple(replace(red(90 + x, 60 + y, reach), radius=3) for reach in ("everywhere", 1.0))
     alone = tuple(replace(point, x=point.x - x, y=point.y - y) for point in points)
     whole = color(levels, Recipe(points=points, frame=INSIDE))

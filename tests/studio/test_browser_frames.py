@@ -21,9 +21,10 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.photo import jpeg
 from colorzoo.studio.window import Window
 from inference.test_frame import INSIDE, framed
+from inference.test_tilt import SIZE, TILTED, gray_scan, mask_of
 from tiny_model import tiny_model
 
-X, Y, WIDTH, HEIGHT = INSIDE
+X, Y, WIDTH, HEIGHT = INSIDE[:4]
 POINT = {"x": 90, "y": 70, "radius": 4, "color": "#d02010"}
 
 
@@ -45,12 +46,12 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_model(), device="cpu", size=64)
 
 
-@pytest.mark.parametrize("frame", ["automatic", "none", [30, 24, 150, 100]])
+@pytest.mark.parametrize("frame", ["automatic", "none", [30, 24, 150, 100], [30, 24, 150, 100, -2.5]])
 def test_the_pad_colors_what_python_colors(
     pad: DirectPad, scan: Path, colorizer: Colorizer, frame: Any
 ) -> None:
     photo = pad.open(scan_file())
-    assert photo["frame"] == pytest.approx(list(INSIDE), abs=6)
+    assert photo["frame"] == pytest.approx(list(INSIDE[:4]), abs=6)
     area = {"action": "color", "path": [[100, 80], [160, 80], [130, 120]], "color": "#20a040"}
     paint = {"path": [[40, 40], [80, 44]], "size": 12, "color": "#3060b0"}
     on_frame = {**POINT, "x": 3, "y": 3}
@@ -186,3 +187,38 @@ def test_a_new_line_is_drawn_and_points_on_the_frame_are_told(framed_pad: Browse
     pad.drag((60, 50), (160, 120))
     pad.settle()
     assert pad.recipe()["frame"] == pytest.approx([60, 50, 100, 70], abs=2)
+
+
+@pytest.mark.browser
+def test_a_tilted_line_is_shown_and_dragged(
+    browser: Any, address: str, tmp_path: Path, colorizer: Colorizer
+) -> None:
+    scan = tmp_path / "tilted.png"
+    Image.fromarray(gray_scan()).save(scan)
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(scan)
+        inside = Rectangle(*pad.page.evaluate("colorzooPad.inside()"))
+        assert inside.tilt == pytest.approx(TILTED.tilt, abs=0.2)
+        assert np.array_equal(exported(pad, tmp_path / "found.png"), np.asarray(colorizer(scan)))
+        pad.drag(inside.outer((inside.width, 100)), inside.outer((inside.width - 40, 100)))
+        pad.settle()
+        moved = Rectangle(*pad.recipe()["frame"])
+        assert moved[2:] == pytest.approx((inside.width - 40, inside.height, inside.tilt), abs=2)
+        assert moved.outer((0, 0)) == pytest.approx(inside.outer((0, 0)), abs=2)
+        recipe = tmp_path / "hints.json"
+        recipe.write_text(json.dumps(pad.recipe()))
+        assert np.array_equal(exported(pad, tmp_path / "moved.png"), np.asarray(colorizer(scan, recipe)))
+        corner = moved.outer((3, moved.height - 3))
+        pad.click(corner[0] - 9, corner[1])
+        pad.settle()
+        assert "The frame stays gray" in pad.said()
+
+
+def test_maps_of_a_tilted_part_lie_where_it_lies() -> None:
+    window = Window(TILTED, SIZE)
+    whole = window.surrounded(np.ones((TILTED.height // 2, TILTED.width // 2), bool))
+    expected = mask_of(TILTED.scaled(SIZE, whole.shape[1], whole.shape[0]), whole.shape[::-1])
+    assert (whole ^ expected).mean() < 0.02
+    edged = window.surrounded(np.ones((TILTED.height, TILTED.width), np.uint8), edge=True)
+    assert edged.shape == SIZE[::-1]
+    assert edged.all()

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from colorzoo.guidance.frame import Rectangle
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.video.encoding import choose_encoding
@@ -14,6 +15,7 @@ from colorzoo.video.file import VideoFile
 from colorzoo.video.frames import ReadIssues
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
 from colorzoo.video.whole import missing_bytes
+from inference.test_tilt import mask_of
 from tiny_video import (
     StubColorer,
     lightness_planes,
@@ -43,6 +45,20 @@ def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> 
     assert times(out) == times(source)
     if extension != ".mkv":  # which counts in milliseconds
         assert times(out) == [number * Fraction(1, 12800) for number in pts]
+
+
+def test_within_a_tilted_border_a_video_is_colored(tmp_path: Path) -> None:
+    out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32, 8.0)
+    video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
+    color_video(video, StubColorer(20), PartsFolder(out, "a"), out, steady=0, size=32, border=border)
+    red = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
+    chroma = np.ptp(red, axis=2)
+    near, far = (
+        mask_of(border._replace(x=10 - grow, y=8 - grow, width=44 + 2 * grow, height=32 + 2 * grow), (64, 48))
+        for grow in (3, -3)
+    )
+    assert chroma[~near].max() <= 3
+    assert chroma[far].min() > 10
 
 
 def test_parts_are_removed_at_the_end(tmp_path: Path) -> None:

@@ -120,5 +120,5 @@ def origin_of_result(origin: PictureProvenance, source: str, name: str = "") -> 
 def origin_of_answer(origin: PictureProvenance, answer: NetworkAnswer) -> PictureProvenance:
     """Return the origin of one result with what is known once it is colored: its frame, and the doubt."""
     inside, doubt = answer.job.part.inside, doubt_of(answer)
-    frame = "" if inside is None else ",".join(map(str, inside))
+    frame = "" if inside is None else str(inside)
     return replace(origin, frame=frame, doubt="" if doubt is None else f"{doubt:.1f}")

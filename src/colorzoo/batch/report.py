@@ -24,8 +24,9 @@ from torch import Tensor
 
 from colorzoo.batch.runner import ALREADY_DONE, BatchResult
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.errors import ColorzooError
-from colorzoo.guidance.frame import Rectangle
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.guidance.frame import parse_frame
+from colorzoo.inference.inside import crop_cells
 from colorzoo.pictures.find import absolute
 from colorzoo.pictures.picture import Levels, as_rgb
 from colorzoo.pictures.provenance import read_provenance
@@ -149,11 +150,13 @@ def _shrunk(levels: Levels) -> Tensor:
 
 def _within(values: Tensor, frame: str, size: tuple[int, int]) -> Tensor:
     """Return the part of small maps ``(C, h, w)`` within the frame of a record, in pixels of the picture."""
-    numbers = [int(number) for number in frame.split(",") if number.isdecimal()]
-    if len(numbers) != 4:  # none, or a record that somebody changed
+    try:
+        inside = parse_frame(frame, "frame")
+    except GuidanceError:  # none, or a record that somebody changed
         return values
-    x, y, width, height = Rectangle(*numbers).scaled(size, values.shape[2], values.shape[1])
-    return values[:, y : y + height, x : x + width]
+    if isinstance(inside, str):
+        return values
+    return crop_cells(values, inside.scaled(size, values.shape[2], values.shape[1]))
 
 
 def _jpeg(rgb: Tensor) -> str:

@@ -38,7 +38,7 @@ class RecipeOptions:
         histogram_of: Picture whose color histogram the result is to have.
         saturation: Target mean saturation, 0 to 1.
         frame: Part of the picture to color: automatic (default; film rebates, print margins and mounts of
-            scans are found and stay gray), none (all of it), or X,Y,WIDTH,HEIGHT.
+            scans are found and stay gray), none (all of it), or X,Y,WIDTH,HEIGHT[,TILT].
         crop: Part of the picture that results keep; with an angle in degrees, the part is turned clockwise,
             which straightens a photo that hangs so far clockwise.
         classes: Image with the class number of each pixel, for models that transfer colors within classes.

@@ -42,7 +42,7 @@ class VideoOptions(SharedOptions, ModelSettings):
         steady: Share of its color that a thing keeps within a shot where the model gives it another, 0 to 1
             (default 0.97); 0 colors each frame alone.
         border: Part of the frames to color, found once for each shot: automatic (default; black or white bars
-            and film borders stay gray; not with --key), none (all of it), or X,Y,WIDTH,HEIGHT.
+            and film borders stay gray; not with --key), none (all of it), or X,Y,WIDTH,HEIGHT[,TILT].
         codec: Default: h264, for .webm vp9; ffv1 is lossless.
         crf: Quality, 0 to 51, lower is better (default: visually lossless).
         provenance: Record next to the result (OUT.xmp) how it was made (default), or not.

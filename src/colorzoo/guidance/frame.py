@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+import math
+from typing import Any, Literal, NamedTuple, get_args
 
 from colorzoo.errors import GuidanceError
 
 
 class Rectangle(NamedTuple):
-    """A part of a picture in pixels.
+    """A part of a picture in pixels, upright or tilted.
 
     Attributes:
-        x: Left edge.
-        y: Top edge.
+        x: Left edge; of a tilted part before it is turned about its center.
+        y: Top edge, likewise.
         width: Width, at least 1.
         height: Height, at least 1.
+        tilt: Degrees by which it is turned clockwise about its center.
     """
 
     x: int
     y: int
     width: int
     height: int
+    tilt: float = 0.0
+
+    def __str__(self) -> str:
+        """Return its numbers as on the command line; the tilt is left out where it is 0."""
+        return ",".join(
+            f"{number:g}" if isinstance(number, float) else str(number) for number in self.numbers
+        )
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Its numbers as in a recipe; the tilt is left out where it is 0."""
+        return tuple(self) if self.tilt else tuple(self[:4])
 
     def contains(self, place: tuple[float, float]) -> bool:
         """Return whether x and y in the picture lie in the part."""
-        return self.x <= place[0] < self.x + self.width and self.y <= place[1] < self.y + self.height
+        x, y = self.unbounded(place)
+        return bool(0 <= x < self.width and 0 <= y < self.height)
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert a place in the picture to the part; one outside is moved to its nearest border."""
-        x, y = place[0] - self.x, place[1] - self.y
+        x, y = self.unbounded(place)
         return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
 
-    def outer(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Convert a place in the part to the picture."""
-        return place[0] + self.x, place[1] + self.y
+    def unbounded(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Convert a place in the picture to the part, also one outside; x and y may be arrays."""
+        if not self.tilt:
+            return place[0] - self.x, place[1] - self.y
+        x, y = place[0] - self.x - self.width / 2, place[1] - self.y - self.height / 2
+        x, y = _turned(x, y, -self.tilt)
+        return x + self.width / 2, y + self.height / 2
+
+    def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Convert a place in the part to the picture; x and y may be arrays."""
+        if not self.tilt:
+            return place[0] + self.x, place[1] + self.y
+        x, y = _turned(place[0] - self.width / 2, place[1] - self.height / 2, self.tilt)
+        return x + self.x + self.width / 2, y + self.y + self.height / 2
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
         """Return the part in a copy of the picture with another size."""
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
-        return Rectangle(left, top, max(1, right - left), max(1, bottom - top))
+        return Rectangle(left, top, max(1, right - left), max(1, bottom - top), self.tilt)
+
+
+def _turned(x: Any, y: Any, degrees: float) -> tuple[Any, Any]:
+    """Turn a place clockwise about the origin."""
+    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    return x * cosine - y * sine, x * sine + y * cosine
 
 
 FrameName = Literal["automatic", "none"]
@@ -52,13 +84,15 @@ FrameSetting = FrameName | Rectangle
 """
 FRAME_NAMES: tuple[FrameName, ...] = get_args(FrameName)
 _LEAST_SIDE = 8  # pixels
+_MOST_TILT = 45.0  # degrees
 
 
 def read_frame(value: object, name: str) -> FrameSetting:
     """Check a parsed frame.
 
     Args:
-        value: A name, or four whole numbers x, y, width and height; None means automatic.
+        value: A name, or four whole numbers x, y, width and height, and a tilt in degrees if there is one;
+            None means automatic.
         name: Name of the field in errors.
 
     Raises:
@@ -70,19 +104,34 @@ def read_frame(value: object, name: str) -> FrameSetting:
         if value == known:
             return known
     numbers = value if isinstance(value, list | tuple) else ()
-    if len(numbers) == 4 and all(isinstance(each, int) and not isinstance(each, bool) for each in numbers):
-        x, y, width, height = numbers
-        if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE:
-            return Rectangle(x, y, width, height)
+    if (
+        len(numbers) in (4, 5)
+        and all(isinstance(each, int) for each in numbers[:4])
+        and all(map(_is_number, numbers))
+    ):
+        x, y, width, height = numbers[:4]
+        tilt = float(numbers[4]) if len(numbers) == 5 else 0.0
+        if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE and abs(tilt) <= _MOST_TILT:
+            return Rectangle(x, y, width, height, tilt)
     raise GuidanceError(
         f"{name} must be 'automatic', 'none' or x, y, width and height of the picture within its frame in "
-        f"whole pixels, at least {_LEAST_SIDE} wide and high; got {value!r}."
+        f"whole pixels, at least {_LEAST_SIDE} wide and high, and degrees of a tilt from -{_MOST_TILT:g} to "
+        f"{_MOST_TILT:g}; got {value!r}."
     )
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def parse_frame(text: str, name: str) -> FrameSetting:
-    """Parse a frame from text such as ``automatic`` or ``20,15,600,400``, as `read_frame`."""
-    parts = text.split(",")
-    if len(parts) == 4 and all(part.strip().lstrip("-").isdecimal() for part in parts):
-        return read_frame([int(part) for part in parts], name)
-    return read_frame(text, name)
+    """Parse a frame from text such as ``automatic``, ``20,15,600,400`` or ``20,15,600,400,-2.5``."""
+    parts = [part.strip() for part in text.split(",")]
+    sides = [int(part) for part in parts[:4] if part.lstrip("-").isdecimal()]
+    if len(sides) != 4 or len(parts) > 5:
+        return read_frame(text, name)
+    try:
+        tilts = [float(part) for part in parts[4:]]
+    except ValueError:
+        return read_frame(text, name)
+    return read_frame([*sides, *tilts], name)

@@ -234,7 +234,7 @@ class Recipe:
             document["model"] = self.model
         document["strength"] = self.strength
         if self.frame != "automatic":
-            document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame)
+            document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame.numbers)
         if self.crop is not None:
             document["crop"] = self.crop.to_dict()
         for name in _WRITTEN:

@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance import Crop
+from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference.full_size import (
     BicubicUpsampler,
     FullLightness,
     Overlay,
     PointCorrection,
     join,
+    join_ab,
     join_levels,
 )
 from colorzoo.inference.graph import Ran, run
-from colorzoo.inference.inside import Surroundings
+from colorzoo.inference.inside import NO_AB, Surroundings
 from colorzoo.inference.job import Job
 from colorzoo.inference.plan import plan
 from colorzoo.inference.steps.colors import Solution
@@ -64,11 +66,17 @@ class ColoredPicture:
     @property
     def rgb(self) -> NDArray[np.float32]:
         """``(H, W, 3)`` float32 in [0, 1]."""
+        if self._tilted is not None:
+            back = self._turned_back(self._tilted.inside)
+            return self._kept(join(self._tilted.lightness, NO_AB, overlays=back))
         joined = join(self.lightness, self.ab, self.corrections, self.overlays)
         return self._kept(joined if self.surroundings is None else self.surroundings.around(joined))
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16; a fraction of the memory and time of `rgb`."""
+        if self._tilted is not None:
+            back = self._turned_back(self._tilted.inside)
+            return self._kept(join_levels(self._tilted.lightness, NO_AB, overlays=back, depth=depth))
         joined = join_levels(self.lightness, self.ab, self.corrections, self.overlays, depth=depth)
         return self._kept(joined if self.surroundings is None else self.surroundings.around(joined, depth))
 
@@ -91,6 +99,17 @@ class ColoredPicture:
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
         return cropped(levels, self.crop)
+
+    @property
+    def _tilted(self) -> Surroundings | None:
+        """The whole picture around a part that was turned upright."""
+        return self.surroundings if self.surroundings is not None and self.surroundings.inside.tilt else None
+
+    def _turned_back(self, inside: Rectangle) -> tuple[Overlay, ...]:
+        """Return the colors of a part that was turned upright, over the whole picture."""
+        from colorzoo.inference.steps.tilt import TurnedBack  # few pictures need it
+
+        return (TurnedBack(join_ab(self.lightness, self.ab, self.corrections, self.overlays), inside),)
 
     def lab_at(self, row: int, column: int) -> Tensor:
         """Return the ``(3,)`` Lab of one pixel of the part within the frame."""
@@ -144,10 +163,9 @@ class NetworkAnswer:
             ValueError: The job has no picture.
         """
         part = self.job.part
-        if part.picture is None:
+        if part.full is None:
             raise ValueError("this job holds no picture; use `over` with its lightness")
-        whole = self.over(FullLightness(part.picture.levels), part.surroundings)
-        return replace(whole, crop=self.job.crop)
+        return replace(self.over(part.full, part.surroundings), crop=self.job.crop)
 
     def over(
         self, lightness: FullLightness | Tensor, surroundings: Surroundings | None = None
@@ -165,6 +183,10 @@ class NetworkAnswer:
 
             locked, reaches = self.solution.colors.locked, self.solution.reaches
             overlays = overlays_of(recipe, self.job.part.size, shown.shape, locked, reaches)
+        if surroundings is not None and surroundings.inside.tilt and self.solution.colors.shift is not None:
+            assert isinstance(shown, Tensor)
+            assert isinstance(lightness, Tensor)
+            surroundings = surroundings.shifted(shown - lightness)
         return ColoredPicture(
             self.ab,
             self.job.network.name,

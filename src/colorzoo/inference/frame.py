@@ -2,16 +2,19 @@
 
 A frame is an even tone along at least two sides of the scan, which ends at straight lines parallel to them.
 Each side is searched for the line, slightly tilted or not, across which most columns step away from the tone
-outside. Several frames may lie within each other. A picture that is uncertain keeps its whole area: taking
-a night sky, snow or a studio wall for a frame would cost more than overlooking one.
+outside. Several frames may lie within each other. If the corners of the scan have one tone, it is also
+searched turned by some degrees, for a print that lies askew: there must be three level lines then.
+A picture that is uncertain keeps its whole area: taking a night sky, snow or a studio wall for a frame would
+cost more than overlooking one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,7 +24,7 @@ from colorzoo.guidance.frame import Rectangle
 _LONGEST = 512  # pixels of the copy in which lines are searched
 _DEEPEST = 0.26  # of a side, to which a frame may reach
 _STEEPEST = 0.018  # rise of a line along its side
-_LAYERS = (2, 3, 3)  # least number of clear sides of frames within each other, from outside
+_LAYERS = (2, 2, 3)  # least number of clear sides of frames within each other, from outside
 _NEAR, _FAR = 3, 8  # pixels inside a line that must differ from the tone outside
 _EVEN = (5.0, 12.0)  # CIE units from the tone within which a frame is even: of clean and of noisy scans
 _MOST_DIRT = 0.3  # share of the pixels of a frame that may differ: lettering, holes, stains
@@ -33,8 +36,16 @@ _ALIKE = 14.0  # CIE units between the tones of the sides of one frame
 _SAME = 1.0  # the same, of sides so even that less support is enough
 _SOME, _SOME_MEAN = 0.4, 0.55  # share of the columns that step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # of each side
+_TILTS = (7.0, 1.0)  # degrees to both sides that are searched, and their steps
+_FINER = (1.0, 0.25)  # the same, around the best of them
+_CLEAREST = 0.3  # below the greatest sum of supports, from which a tilt has a share in the mean
+_LEAST_TILT = 0.3  # degrees; less is upright
+_SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
+_CORNER = 0.02  # of the shorter side, whose tones tell whether a tilt is searched
+_COARSE = 256  # pixels of the copy in which the tilts are searched first
 
 Array = NDArray[Any]
+Depths = tuple[int, int, int, int]  # of a frame at the top, left, bottom and right
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class _Line:
 
 
 def find_frame(lightness: Array) -> Rectangle | None:
-    """Find the picture within the frame of a scan.
+    """Find the picture within the frame of a scan, upright or tilted by up to about 7 degrees.
 
     Examples:
         >>> print(find_frame(np.full((64, 96), 50.0, dtype=np.float32)))
@@ -75,53 +86,141 @@ def find_frame(lightness: Array) -> Rectangle | None:
         The rectangle inside the frame in pixels, or None if there is no frame, or none for certain.
     """
     height, width = lightness.shape
-    small = _shrink(lightness)
+    small = _shrink(lightness, _LONGEST)
+    tilt = _find_tilt(small)
+    if tilt is None:
+        found = _find_inside(small, _find_layer(small, _LAYERS[0]))
+    else:
+        straight = _turned(small, tilt)
+        found = _find_inside(straight, _level_layer(straight))
+    if found is None:
+        return None
+    left, top, right, bottom = found
+    across, down = width / small.shape[1], height / small.shape[0]
+    if tilt is None:
+        x, y = round(left * across), round(top * down)
+        return Rectangle(x, y, round(right * across) - x, round(bottom * down) - y)
+    canvas = Rectangle(0, 0, small.shape[1], small.shape[0], tilt)
+    x_center, y_center = canvas.outer(((left + right) / 2, (top + bottom) / 2))
+    sides = round((right - left) * across), round((bottom - top) * down)
+    corner = round(x_center * across - sides[0] / 2), round(y_center * down - sides[1] / 2)
+    x, y = (
+        min(max(at, 0), whole - side) for at, whole, side in zip(corner, (width, height), sides, strict=True)
+    )
+    return Rectangle(x, y, *sides, tilt)
+
+
+def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int, int] | None:
+    """Return left, top, right and bottom of the picture within all frames, given the outermost, or None."""
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
-    for least_sides in _LAYERS:
-        depths = _find_layer(small[top:bottom, left:right], least_sides)
-        if depths is None:
-            break
+    depths, layers = outermost, iter(_LAYERS[1:])
+    while depths is not None:
         above, outer_left, below, outer_right = depths
         left, right = left + outer_left, right - outer_right
         top, bottom = top + above, bottom - below
+        least_sides = next(layers, None)
+        depths = None if least_sides is None else _find_layer(small[top:bottom, left:right], least_sides)
     if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
         return None
     if right - left < _LEAST_INSIDE * small.shape[1] or bottom - top < _LEAST_INSIDE * small.shape[0]:
         return None
-    across, down = width / small.shape[1], height / small.shape[0]
-    x, y = round(left * across), round(top * down)
-    return Rectangle(x, y, round(right * across) - x, round(bottom * down) - y)
+    return left, top, right, bottom
 
 
-def _shrink(lightness: Array) -> Array:
+def _find_tilt(small: Array) -> float | None:
+    """Return the degrees by which a frame is turned clockwise; None for an upright frame, or none."""
+    side = max(2, round(_CORNER * min(small.shape)))
+    ends = (slice(side), slice(-side, None))
+    corners = [float(np.median(small[rows, columns])) for rows in ends for columns in ends]
+    if np.ptp(corners) > _ALIKE:
+        return None
+    tilt = _likely_tilt(_shrink(small, _COARSE), _steps(0.0, *_TILTS))
+    tilt = None if tilt is None else _likely_tilt(small, _steps(tilt, *_FINER))
+    return None if tilt is None or abs(tilt) < _LEAST_TILT else round(tilt, 2)
+
+
+def _likely_tilt(lightness: Array, tilts: Sequence[float]) -> float | None:
+    """Return the mean of the tilts at which lines are about as clear as at the best; None without lines."""
+    supports = np.array([_support(lightness, tilt) for tilt in tilts])
+    if supports.max() < _SUM:
+        return None
+    return float(np.average(tilts, weights=np.maximum(supports - supports.max() + _CLEAREST, 0)))
+
+
+def _steps(middle: float, reach: float, step: float) -> list[float]:
+    return [float(tilt) for tilt in np.arange(middle - reach, middle + reach + step / 2, step)]
+
+
+def _support(lightness: Array, tilt: float) -> float:
+    """Return the sum of supports of level lines of one tone in a turned picture; 0 without 3 fair ones."""
+    _, alike = _of_one_tone(_find_lines(_sides(_turned(lightness, tilt)), (0,)), _FAINT, _ALIKE)
+    supports = [line.support for line in alike]
+    return sum(supports) if sum(support >= _FAIR for support in supports) >= 3 else 0.0
+
+
+def _turned(lightness: Array, tilt: float) -> Array:
+    """Return a picture turned upright about its center; its borders are repeated."""
     height, width = lightness.shape
-    factor = _LONGEST / max(height, width)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), tilt, 1.0)
+    turned: Array = cv2.warpAffine(
+        lightness, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return turned
+
+
+def _sides(lightness: Array) -> list[Array]:
+    """Return a picture turned so that each side in turn is at the top."""
+    return [np.rot90(lightness, -quarter) for quarter in range(4)]
+
+
+def _shrink(lightness: Array, longest: int) -> Array:
+    height, width = lightness.shape
+    factor = longest / max(height, width)
     if factor >= 1:
         return lightness.astype(np.float32)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(Image.fromarray(lightness.astype(np.float32)).resize(size, Image.Resampling.BOX))
 
 
-def _find_layer(lightness: Array, least_sides: int) -> tuple[int, int, int, int] | None:
+def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
     """Return the depth of one frame at the top, left, bottom and right, or None."""
     if min(lightness.shape) < 48:
         return None
-    turned = [np.rot90(lightness, -quarter) for quarter in range(4)]  # each side in turn is at the top
-    lines = [_find_line(side, 0, side.shape[1]) for side in turned]
-    if sum(line is not None and line.support >= 0.5 for line in lines) < 2:
-        return None
-    # again, between the ends of the neighboring sides, where the frame's own corners do not count
-    ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
-    lines = [
-        _find_line(side, ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4], lines[number])
-        for number, side in enumerate(turned)
-    ]
+    turned = _sides(lightness)
+    lines = _find_lines(turned)
     return _agree(turned, lines, least_sides)
 
 
-def _agree(
-    turned: list[Array], lines: list[_Line | None], least_sides: int
-) -> tuple[int, int, int, int] | None:
+def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list[_Line | None]:
+    """Return the line along each side; without two that are likely, none.
+
+    Args:
+        turned: The picture with each side in turn at the top.
+        rises: Rises of the lines; None for all up to `_STEEPEST`.
+    """
+    lines = [_find_line(side, 0, side.shape[1], rises) for side in turned]
+    if sum(line is not None and line.support >= 0.5 for line in lines) < 2:
+        return []
+    # again, between the ends of the neighboring sides, where the frame's own corners do not count
+    ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
+    near = [None if line is None else (line.rise,) for line in lines]
+    return [
+        _find_line(
+            side, ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4], near[number] or rises
+        )
+        for number, side in enumerate(turned)
+    ]
+
+
+def _level_layer(straight: Array) -> Depths | None:
+    """Return the depth of the frame by which a picture was turned upright, at each side as `_find_layer`."""
+    turned = _sides(straight)
+    lines = _find_lines(turned, (0,))
+    tone, alike = _of_one_tone(lines, _FAINT, _ALIKE)
+    return _depths(turned, lines, tone, alike) if alike else None
+
+
+def _agree(turned: list[Array], lines: list[_Line | None], least_sides: int) -> Depths | None:
     """Return the depths of the sides of a frame if enough of them are clear and of one tone."""
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
     if not alike:
@@ -129,8 +228,11 @@ def _agree(
     clear = [line for line in alike if line.support >= _CLEAR]
     extreme = tone <= _DARK or tone >= _LIGHT
     enough = len(alike) == 4 or (extreme and (len(clear) >= least_sides or _same_tone(lines)))
-    if not enough:
-        return None
+    return _depths(turned, lines, tone, alike) if enough else None
+
+
+def _depths(turned: list[Array], lines: list[_Line | None], tone: float, alike: list[_Line]) -> Depths:
+    """Return the depth of a frame of some tone at the top, left, bottom and right."""
     even = max(line.even for line in alike)
     deepest = max(line.inside for line in alike)
     depths = []
@@ -158,20 +260,21 @@ def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tupl
     return tone, [line for line in seen if abs(line.tone - tone) <= spread]
 
 
-def _find_line(picture: Array, start: int, stop: int, near: _Line | None = None) -> _Line | None:
+def _find_line(picture: Array, start: int, stop: int, rises: Sequence[int] | None = None) -> _Line | None:
     """Find the line along the top with the most support between two columns.
 
     Args:
         picture: Lightness ``(h, w)`` with the side in question at the top.
         start: First column that counts.
         stop: Column after the last.
-        near: Line whose rise is nearly right already.
+        rises: Rises of the line that are tried; None for all up to `_STEEPEST`.
     """
+    if rises is not None:
+        return _clearest(_best_depth(picture, rise, start, stop) for rise in rises)
     most = round(_STEEPEST * picture.shape[1])
-    rises = range(-most, most + 1, 3) if near is None else [near.rise]
-    found = _clearest(_best_depth(picture, rise, start, stop) for rise in rises)
-    if found is None or near is not None:
-        return found
+    found = _clearest(_best_depth(picture, rise, start, stop) for rise in range(-most, most + 1, 3))
+    if found is None:
+        return None
     return _clearest([found, *(_best_depth(picture, found.rise + step, start, stop) for step in (-1, 1))])
 
 

@@ -151,6 +151,20 @@ def join(
     return rgb
 
 
+def join_ab(
+    lightness: Tensor | FullLightness,
+    ab: Tensor,
+    corrections: Sequence[PointCorrection] = (),
+    overlays: Sequence[Overlay] = (),
+) -> Tensor:
+    """Do as `join` without the conversion, and return ``(2, H, W)`` ab in CIE units."""
+    full = torch.empty(2, *lightness.shape)
+    with torch.inference_mode():
+        for first, last, tile, _ in _bands_of_ab(lightness, ab, corrections, overlays):
+            full[:, first:last] = tile
+    return full
+
+
 def join_levels(
     lightness: Tensor | FullLightness,
     ab: Tensor,
@@ -178,19 +192,28 @@ def _join(
     write: Callable[[Tensor, NDArray[Any]], None],
 ) -> None:
     """Pass each band in linear light to ``write``, with its rows of ``out``."""
+    with torch.inference_mode():
+        for first, last, tile, light in _bands_of_ab(lightness, ab, corrections, overlays):
+            write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
+
+
+def _bands_of_ab(
+    lightness: Tensor | FullLightness,
+    ab: Tensor,
+    corrections: Sequence[PointCorrection],
+    overlays: Sequence[Overlay],
+) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+    """Yield the first row of each band, the one after its last, its ab and its lightness."""
     height, width = lightness.shape
     enlarged = BicubicUpsampler(ab, (height, width))
-    with torch.inference_mode():
-        for first, last in bands(height, width):
-            tile = enlarged.rows(first, last)
-            for correction in corrections:
-                correction.add_to(tile, first)
-            light = (
-                lightness.rows(first, last) if isinstance(lightness, FullLightness) else lightness[first:last]
-            )
-            for overlay in overlays:
-                overlay.add_to(tile, light, first)
-            write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
+    for first, last in bands(height, width):
+        tile = enlarged.rows(first, last)
+        for correction in corrections:
+            correction.add_to(tile, first)
+        light = lightness.rows(first, last) if isinstance(lightness, FullLightness) else lightness[first:last]
+        for overlay in overlays:
+            overlay.add_to(tile, light, first)
+        yield first, last, tile, light
 
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
@@ -215,6 +238,13 @@ def shrink_lightness(lightness: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(lightness.shape[-2:]) == size:
         return lightness
     return _resized(lightness, size).clamp(0, 100)
+
+
+def shrunk(lightness: FullLightness | Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a lightness ``(H, W)`` at a smaller size, ``(1, 1, h, w)``."""
+    if isinstance(lightness, FullLightness):
+        return lightness.shrunk(size)
+    return shrink_lightness(lightness[None, None], size)
 
 
 class BandShrinker:

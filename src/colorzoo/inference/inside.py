@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Boxes, Guidance, Mask, Recipe
+from colorzoo.guidance import Area, Boxes, Guidance, Mask, Points, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.frame import find_frame
 from colorzoo.inference.full_size import FullLightness, join, join_levels
 from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.picture import Levels, Picture
 
 _SEARCHED = 1024  # longest side of the sample in which a frame is searched
-_NO_AB = torch.zeros(2, 1, 1)
+NO_AB = torch.zeros(2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,13 @@ class Surroundings:
     inside: Rectangle
 
     def around(self, colored: NDArray[Any], depth: int | None = None) -> NDArray[Any]:
-        """Return the whole picture with a colored inside, ``(H, W, 3)``.
+        """Return the whole picture with a colored upright inside, ``(H, W, 3)``.
 
         Args:
             colored: ``(height, width, 3)`` of the inside: levels, or floats in [0, 1].
             depth: Bits of the levels, 8 or 16; None for floats.
         """
-        x, y, width, height = self.inside
+        x, y, width, height = self.inside[:4]
         rows, columns = self.lightness.shape
         whole = np.empty((rows, columns, 3), dtype=colored.dtype)
         right, below = x + width, y + height
@@ -58,10 +59,23 @@ class Surroundings:
         ):
             if bottom > top and end > left:
                 part = _part(self.lightness, slice(top, bottom), slice(left, end))
-                gray = join(part, _NO_AB) if depth is None else join_levels(part, _NO_AB, depth=depth)
+                gray = join(part, NO_AB) if depth is None else join_levels(part, NO_AB, depth=depth)
                 whole[top:bottom, left:end] = gray
         whole[y:below, x:right] = colored
         return whole
+
+    def shifted(self, shift: Tensor) -> Surroundings:
+        """Return a whole picture whose tilted inside is lighter or darker.
+
+        Args:
+            shift: ``(height, width)`` units of lightness to add to the inside.
+        """
+        from colorzoo.inference.steps.tilt import turn_back
+
+        rows, columns = self.lightness.shape
+        whole = turn_back(shift[None], self.inside, (0, rows), columns)[0]
+        gray = self.lightness.whole()[0, 0] if isinstance(self.lightness, FullLightness) else self.lightness
+        return replace(self, lightness=(gray + whole).clamp(0, 100))
 
 
 def _part(lightness: FullLightness | Tensor, rows: slice, columns: slice) -> FullLightness | Tensor:
@@ -84,8 +98,8 @@ def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
     found = find_frame(lightness_of_levels(picture.levels[::step, ::step]).numpy())
     if found is None:
         return None
-    x, y, width, height = (step * number for number in found)
-    return Rectangle(x, y, min(width, picture.size[0] - x), min(height, picture.size[1] - y))
+    x, y, width, height = (step * number for number in found[:4])
+    return Rectangle(x, y, min(width, picture.size[0] - x), min(height, picture.size[1] - y), found.tilt)
 
 
 def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
@@ -96,21 +110,34 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     """
     width, height = size
     if inside.x + inside.width > width or inside.y + inside.height > height:
-        raise GuidanceError(
-            f"frame {','.join(map(str, inside))} does not lie within the picture ({width} x {height} pixels)."
-        )
-    return None if inside == (0, 0, width, height) else inside
+        raise GuidanceError(f"frame {inside} does not lie within the picture ({width} x {height} pixels).")
+    return None if inside == Rectangle(0, 0, width, height) else inside
 
 
-def crop_picture(picture: Picture, inside: Rectangle) -> Picture:
-    """Return the inside as a picture of its own, opaque."""
-    x, y, width, height = inside
-    return replace(picture, levels=picture.levels[y : y + height, x : x + width], alpha=None)
+def crop_levels(levels: Levels, inside: Rectangle) -> FullLightness | Tensor:
+    """Return the lightness of the inside, ``(height, width)``, upright."""
+    if inside.tilt:
+        return crop_lightness(FullLightness(levels).whole()[0, 0], inside)
+    x, y, width, height = inside[:4]
+    return FullLightness(levels[y : y + height, x : x + width])
 
 
-def crop_map(maps: Tensor, inside: Rectangle) -> Tensor:
-    """Return the inside of a map ``(..., H, W)`` of the size of the picture."""
-    x, y, width, height = inside
+def crop_lightness(lightness: Tensor, inside: Rectangle) -> Tensor:
+    """Return the inside of a lightness ``(..., H, W)`` of the size of the picture, upright."""
+    if inside.tilt:
+        from colorzoo.inference.steps.tilt import straighten  # few pictures need it
+
+        return straighten(lightness, inside)
+    return crop_cells(lightness, inside)
+
+
+def crop_cells(maps: Tensor, inside: Rectangle) -> Tensor:
+    """Return the inside of a map ``(..., H, W)`` of the size of the picture, each cell one of the map."""
+    if inside.tilt:
+        from colorzoo.inference.steps.tilt import straighten_cells
+
+        return torch.from_numpy(straighten_cells(maps.numpy(), inside))
+    x, y, width, height = inside[:4]
     return maps[..., y : y + height, x : x + width]
 
 
@@ -131,26 +158,22 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     recipe.check_inside(*size)
     if recipe.classes.file:
         raise GuidanceError("classes.file covers the whole picture; it needs the frame 'none'.")
-    x, y, width, height = inside
-    points = tuple(
-        replace(point, x=point.x - x, y=point.y - y)
-        for point in recipe.points
-        if inside.contains((point.x, point.y))
-    )
+    places = [(point, *inside.unbounded((point.x, point.y))) for point in recipe.points]
+    points = tuple(replace(point, x=x, y=y) for point, x, y in places if inside.contains((point.x, point.y)))
     lost = len(recipe.points) - len(points)
     notes = (f"{lost} of {len(recipe.points)} points on the frame ignored",) if lost else ()
     boxes = recipe.boxes and tuple(_crop_box(box, inside) for box in recipe.boxes)
     moved = replace(
         recipe,
-        width=width,
-        height=height,
+        width=inside.width,
+        height=inside.height,
         frame="none",
         points=points,
         scribbles=tuple(replace(s, path=_crop_path(s.path, inside)) for s in recipe.scribbles),
         boxes=None if boxes is None else tuple(box for box in boxes if min(box.width, box.height) > 0),
         areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
         paint=tuple(
-            replace(stroke, path=tuple((px - x, py - y) for px, py in stroke.path)) for stroke in recipe.paint
+            replace(stroke, path=tuple(map(inside.unbounded, stroke.path))) for stroke in recipe.paint
         ),
         crop=None,  # which is of the whole picture
         extra=_crop_extra(recipe.extra, inside),
@@ -175,20 +198,44 @@ def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) 
             }
             cut = {k: _crop_scaled(v, inside, size) for k, v in maps.items() if isinstance(v, Tensor)}
             cropped[name] = replace(hints, **cut)
+    if inside.tilt and guidance.points is not None:
+        cropped["points"] = _with_all_points(cropped["points"], guidance.points, inside, size)
     if guidance.boxes is not None:
-        x, y, width, height = inside
+        x, y, width, height = inside[:4]
         scale = torch.tensor([size[0] / width, size[1] / height]).repeat(2)
         shift = torch.tensor([x / width, y / height]).repeat(2)
+        pixels = guidance.boxes.corners * torch.tensor(size).repeat(2)
+        across, down = ((pixels[..., :2] + pixels[..., 2:]) / 2).unbind(-1)
+        if inside.tilt:
+            shift = shift - torch.stack(_shift(across, down, inside) * 2, dim=-1) / torch.tensor(
+                [width, height]
+            ).repeat(2)
         corners = (guidance.boxes.corners * scale - shift).clamp(0, 1)
         seen = ((corners[..., 2:] - corners[..., :2]) > 0).all(-1)
         cropped["boxes"] = Boxes(corners, guidance.boxes.given * seen)
     return replace(guidance, **cropped)
 
 
+def _with_all_points(cut: Points, points: Points, inside: Rectangle, size: tuple[int, int]) -> Points:
+    """Return the points of a tilted part with the single cells that turning would lose."""
+    rows, columns = points.mask.shape[-2:]
+    height, width = cut.mask.shape[-2:]
+    number, _, row, column = points.mask.nonzero(as_tuple=True)
+    places = ((column + 0.5) * size[0] / columns, (row + 0.5) * size[1] / rows)
+    x, y = inside.unbounded(places)
+    x, y = (x * width / inside.width).floor().long(), (y * height / inside.height).floor().long()
+    seen = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    seen[seen.clone()] = cut.mask[number[seen], 0, y[seen], x[seen]] == 0
+    ab, mask = cut.ab.clone(), cut.mask.clone()
+    ab[number[seen], :, y[seen], x[seen]] = points.ab[number[seen], :, row[seen], column[seen]]
+    mask[number[seen], 0, y[seen], x[seen]] = 1
+    return Points(ab, mask)
+
+
 def _crop_scaled(maps: Tensor, inside: Rectangle, size: tuple[int, int]) -> Tensor:
     """Return the inside of a map ``(..., H, W)`` of any size."""
     rows, columns = maps.shape[-2:]
-    return crop_map(maps, inside.scaled(size, columns, rows))
+    return crop_cells(maps, inside.scaled(size, columns, rows))
 
 
 def _crop_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple[tuple[float, float], ...]:
@@ -197,8 +244,24 @@ def _crop_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple[
 
 def _crop_box(box: Any, inside: Rectangle) -> Any:
     left, top, right, bottom = box.corners
-    (left, top), (right, bottom) = _crop_path(((left, top), (right, bottom)), inside)
+    x, y = _shift((left + right) / 2, (top + bottom) / 2, inside)
+    corners = ((left + x, top + y), (right + x, bottom + y))
+    (left, top), (right, bottom) = _crop_path(corners, inside._replace(tilt=0.0))
     return replace(box, x=left, y=top, width=right - left, height=bottom - top)
+
+
+def _shift(x: Any, y: Any, inside: Rectangle) -> tuple[Any, Any]:
+    """Return how far a box moves when a tilted part is turned upright: it keeps its sides.
+
+    Args:
+        x: Its center, a number or a tensor.
+        y: Likewise.
+        inside: The part.
+    """
+    if not inside.tilt:
+        return 0, 0
+    across, down = inside.unbounded((x, y))
+    return across + inside.x - x, down + inside.y - y
 
 
 def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
@@ -212,8 +275,8 @@ def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
 
 def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:
     with open_picture(io.BytesIO(base64.b64decode(kept.png))) as image:
-        x, y, width, height = inside.scaled(size, *image.size)
-        cut = image.convert("RGB").crop((x, y, x + width, y + height))
+        whole = torch.from_numpy(np.array(image.convert("RGB"))).movedim(-1, 0)
+    cut = Image.fromarray(_crop_scaled(whole, inside, size).movedim(0, -1).contiguous().numpy())
     out = io.BytesIO()
     cut.save(out, "PNG")
     return replace(kept, png=base64.b64encode(out.getvalue()).decode())

@@ -17,12 +17,12 @@ from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recip
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
-from colorzoo.inference.full_size import FullLightness, working_size
+from colorzoo.inference.full_size import FullLightness, shrunk, working_size
 from colorzoo.inference.graph import Node, Ran, given
 from colorzoo.inference.inside import (
     Surroundings,
     crop_guidance,
-    crop_picture,
+    crop_levels,
     crop_recipe,
     find_inside,
 )
@@ -41,7 +41,7 @@ class Part:
     Attributes:
         lightness: ``(1, 1, h, w)`` its lightness at the network's size.
         size: Its width and height in pixels of the picture.
-        picture: Its pixels; None if they are elsewhere.
+        full: Its lightness ``(height, width)`` at full size; None if it is elsewhere.
         surroundings: The whole picture around it; None if it is all of it.
         steps: How it was found.
         is_frame: It is a frame of a film, and colored as its neighbors are.
@@ -49,7 +49,7 @@ class Part:
 
     lightness: Tensor
     size: tuple[int, int]
-    picture: Picture | None = None
+    full: FullLightness | Tensor | None = None
     surroundings: Surroundings | None = None
     steps: tuple[Ran, ...] = ()
     is_frame: bool = False
@@ -143,14 +143,14 @@ def see(picture: Picture, setting: FrameSetting, size: int, healing: Sequence[St
         from colorzoo.inference.steps.healing import heal  # few pictures need it
 
         picture = replace(picture, levels=heal(picture.levels, healing))
-    part = picture if inside is None else crop_picture(picture, inside)
-    width, height = part.size
-    lightness = FullLightness(part.levels).shrunk(working_size(height, width, size))
+    width, height = picture.size if inside is None else inside[2:4]
+    full = FullLightness(picture.levels) if inside is None else crop_levels(picture.levels, inside)
+    lightness = shrunk(full, working_size(height, width, size))
     around = None if inside is None else Surroundings(FullLightness(picture.levels), inside)
-    within = "" if inside is None else ", within a frame"
+    within = "" if inside is None else ", within a tilted frame" if inside.tilt else ", within a frame"
     within += f", {len(healing)} healing strokes" if healing else ""
     about = f"{lightness.shape[3]} x {lightness.shape[2]} of {width} x {height} pixels{within}"
-    return Part(lightness, (width, height), part, around, (Ran("see", about, time.perf_counter() - started),))
+    return Part(lightness, (width, height), full, around, (Ran("see", about, time.perf_counter() - started),))
 
 
 def frame_of(recipe: Guidance | Recipe) -> FrameSetting:
@@ -185,7 +185,7 @@ def make_job(
     notes: tuple[str, ...] = ()
     crop = guidance.crop if isinstance(guidance, Recipe) else None
     if whole is not None and part.inside is not None:
-        notes = ("colored within the frame {},{},{},{}".format(*part.inside),)
+        notes = (f"colored within the frame {part.inside}",)
         if isinstance(guidance, Recipe):
             guidance, lost = crop_recipe(guidance, whole.size, part.inside)
             notes += lost

@@ -83,7 +83,7 @@ class PictureProvenance:
         files: JSON list of the files besides the source: ``use``, ``name`` without folder, ``sha256``.
         date: UTC time at which the result was made, ISO 8601.
         name: Name of the source file, without its folder.
-        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for the whole picture.
+        frame: The part that was colored, as the option of the same name; empty for the whole picture.
         doubt: Color error that the model expects of itself, in CIE units; empty if it tells none.
         crop: ``X,Y,WIDTH,HEIGHT``, and ``,ANGLE`` in degrees clockwise, of what the result keeps of the
             picture; empty for all of it.

@@ -15,7 +15,7 @@ from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness, shrink_lightness
-from colorzoo.inference.inside import Surroundings, crop_map
+from colorzoo.inference.inside import Surroundings, crop_lightness
 from colorzoo.inference.job import Job, Part
 from colorzoo.studio.palette import VISIBLE_CHANGE, DisplayedColor, displayed_colors
 from colorzoo.studio.photo import Photo, fit_size, jpeg
@@ -125,7 +125,7 @@ def preview(
     if (window := request.photo.window) is not None:
         inside = window.scaled(int(lightness.shape[3]), int(lightness.shape[2]))
         surroundings = Surroundings(lightness[0, 0], inside)
-        lightness = crop_map(lightness, inside)
+        lightness = crop_lightness(lightness, inside)
     watch.lap("prepare")
     with torch.inference_mode():
         levels = result.over(lightness[0, 0], surroundings=surroundings).levels()

@@ -25,8 +25,15 @@ from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.frame import FrameSetting, Rectangle
-from colorzoo.inference.full_size import BandShrinker, FullLightness, bands, shrink_lightness, working_size
-from colorzoo.inference.inside import check_inside, crop_map, find_inside
+from colorzoo.inference.full_size import (
+    BandShrinker,
+    FullLightness,
+    bands,
+    shrink_lightness,
+    shrunk,
+    working_size,
+)
+from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness, find_inside
 from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import looks_drawn
 from colorzoo.pictures.formats import check_pixels, open_picture
@@ -133,9 +140,9 @@ class Photo:
             photo = replace(self, healing=strokes, approximate_lightnesses={}, **fresh)
             width, height = self.size
             levels = photo._decoded(width * height).levels
-            shrunk = FullLightness(levels)
+            full = FullLightness(levels)
             networks = {
-                size: shrunk.shrunk(working_size(height, width, size)) for size in self.network_lightnesses
+                size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses
             }
             view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
             photo = replace(photo, lightness=view[None, None], network_lightnesses=networks)
@@ -159,7 +166,7 @@ class Photo:
             part = replace(
                 self,
                 size=(inside.width, inside.height),
-                lightness=crop_map(self.lightness, window.scaled(*self.view)),
+                lightness=crop_lightness(self.lightness, window.scaled(*self.view)),
                 network_lightnesses={},
                 approximate_lightnesses={},
                 window=window,
@@ -182,11 +189,8 @@ class Photo:
             width, height = self.size
             whole = self.whole or self
             levels = self._decoded(whole.size[0] * whole.size[1]).levels
-            if self.window is not None:
-                x, y = self.window.inside[:2]
-                levels = levels[y : y + height, x : x + width]
-            lightness = FullLightness(levels)
-            self.network_lightnesses[size] = lightness.shrunk(working_size(height, width, size))
+            full = FullLightness(levels) if self.window is None else crop_levels(levels, self.window.inside)
+            self.network_lightnesses[size] = shrunk(full, working_size(height, width, size))
         return self.network_lightnesses[size]
 
     def approximate_lightness(self, size: int) -> Tensor:
@@ -224,7 +228,7 @@ class Photo:
             "height": height,
             "image": {"width": width, "height": height, "sha256": self.sha256},
             "network": network,
-            "frame": None if self.frame is None else list(self.frame),
+            "frame": None if self.frame is None else list(self.frame.numbers),
             "view": list(self.view),
             "colored": self.colored,
             "transparent": bool(self.alpha),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance.frame import Rectangle
+from colorzoo.inference.steps.tilt import turn_back
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.video.encoding import (
     Encoding,
@@ -301,10 +302,15 @@ class FilePart:
 
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
     """Return ab ``(H, W, 2)`` of a whole frame, 0 outside a part."""
-    x, y, width, height = inside or (0, 0, size[1], size[0])
+    inside = inside or Rectangle(0, 0, size[1], size[0])
+    x, y, width, height = inside[:4]
     small = np.ascontiguousarray(np.moveaxis(ab.numpy(), 0, -1))
     part: NDArray[np.float32] = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     part = part.reshape(height, width, 2)
+    if inside.tilt:
+        values = torch.from_numpy(part).movedim(-1, 0)
+        back: NDArray[np.float32] = turn_back(values, inside, (0, size[0]), size[1]).movedim(0, -1).numpy()
+        return back
     if (height, width) == size:
         return part
     whole = np.zeros((*size, 2), np.float32)

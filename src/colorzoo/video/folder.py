@@ -16,7 +16,7 @@ from colorzoo.errors import PictureError
 from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.full_size import full_lightness
-from colorzoo.inference.inside import Surroundings, crop_map
+from colorzoo.inference.inside import Surroundings, crop_lightness
 from colorzoo.pictures.find import result_name
 from colorzoo.pictures.formats import READABLE
 from colorzoo.pictures.picture import Picture
@@ -136,7 +136,7 @@ class FolderPart:
         """Write a frame in the format of its source."""
         shown, whole = frame.picture, frame.picture.lightness()[0, 0]
         surroundings = None if inside is None else Surroundings(whole, inside)
-        lightness = whole if inside is None else crop_map(whole, inside)
+        lightness = whole if inside is None else crop_lightness(whole, inside)
         rgb = ColoredPicture(ab, "", lightness, surroundings=surroundings).rgb
         write_picture(self._path / shown.name, rgb, shown.picture, overwrite=True)
 

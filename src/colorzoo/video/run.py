@@ -16,7 +16,7 @@ from torch import Tensor
 
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import shrink_lightness, working_size
-from colorzoo.inference.inside import crop_map, find_inside
+from colorzoo.inference.inside import crop_lightness, find_inside
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import write_whole
@@ -251,7 +251,7 @@ class _OpenShot:
         if not self._is_searched and frame.state == "whole":
             self._is_searched = True
             self._inside = find_inside(Picture(frame.picture.gray()), self._border)
-        return lightness if self._inside is None else crop_map(lightness, self._inside)
+        return lightness if self._inside is None else crop_lightness(lightness, self._inside)
 
     def finish(self) -> Shot:
         """Write the remaining frames and note that the shot is finished."""

@@ -4,40 +4,63 @@ import { button, h, section, setText, show, t } from "./dom.js";
 import { boxBetween, gripAt, resized } from "./shapes.js";
 import { change } from "./state.js";
 
-/** @typedef {"automatic" | "none" | [number, number, number, number]} Frame  x, y, width and height of the part that is colored */
+/**
+ * @typedef {"automatic" | "none" | [number, number, number, number] | [number, number, number, number, number]} Frame
+ *   x, y, width and height of the part that is colored, and degrees by which it is turned clockwise about its center
+ * @typedef {import("./shapes.js").Box & {tilt: number}} Inside
+ */
 
 const LEAST_INSIDE = 8; // pixels
+const MOST_TILT = 45; // degrees
 const GRABS = ["point", "frame"]; // tools that can drag the line
 
 /** @param {any} value @returns {Frame} @throws {Error} with a message for the user */
 function readFrame(value) {
-  const numbers = Array.isArray(value) && value.length === 4 && value.every(Number.isInteger);
-  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The frame of this recipe must be "automatic", "none" or a list of x, y, width and height.');
+  const numbers = Array.isArray(value) && value.length >= 4 && value.length <= 5 && value.slice(0, 4).every(Number.isInteger) && Number.isFinite(value[4] ?? 0) && Math.abs(value[4] ?? 0) <= MOST_TILT;
+  if (value !== "automatic" && value !== "none" && !numbers) throw new Error('The frame of this recipe must be "automatic", "none" or a list of x, y, width, height and tilt.');
   return value;
 }
 
-/** @returns {import("./shapes.js").Box | null} the part that is colored; null if that is the whole photo */
+/** @returns {Inside | null} the part that is colored; null if that is the whole photo */
 function insideOf(pad) {
   const { photo, ui, doc } = pad;
   if (!photo?.hasFrame || pad.model()?.input === "sketch") return null;
   const found = ui.framing ?? (doc.frame === "automatic" ? photo.frame : doc.frame);
   if (!found || found === "none") return null;
-  const [x, y, width, height] = found;
-  return { x, y, width, height };
+  const [x, y, width, height, tilt = 0] = found;
+  return { x, y, width, height, tilt };
+}
+
+/** Turn a place about the center of a box. @param {import("./shapes.js").Box} box @param {[number, number]} place @param {number} degrees clockwise @returns {[number, number]} */
+function turnedPlace(box, [x, y], degrees) {
+  if (!degrees) return [x, y];
+  const [middle, center] = [box.x + box.width / 2, box.y + box.height / 2];
+  const [sine, cosine] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)];
+  return [middle + (x - middle) * cosine - (y - center) * sine, center + (x - middle) * sine + (y - center) * cosine];
+}
+
+/** @param {Inside} inside @returns {[number, number][]} its corners in the photo, from the upper left one clockwise */
+function cornersOf(inside) {
+  const { x, y, width, height, tilt } = inside;
+  const corners = /** @type {[number, number][]} */ ([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
+  return corners.map((corner) => turnedPlace(inside, corner, tilt));
 }
 
 /** @returns {boolean} whether a place lies on the frame, which stays gray */
 function isOnFrame(pad, x, y) {
   const inside = insideOf(pad);
-  return inside !== null && (x < inside.x || y < inside.y || x >= inside.x + inside.width || y >= inside.y + inside.height);
+  if (!inside) return false;
+  const [across, down] = turnedPlace(inside, [x, y], -inside.tilt);
+  return across < inside.x || down < inside.y || across >= inside.x + inside.width || down >= inside.y + inside.height;
 }
 
 /** @param {[number, number]} place @param {number} reach pixels of the photo @returns {any} sides of the line near a place, or null */
 function frameGripAt(pad, place, reach) {
   const inside = GRABS.includes(pad.ui.tool) ? insideOf(pad) : null;
   if (!inside) return null;
-  if (pad.ui.tool === "frame") return gripAt(inside, place, 2 * reach);
-  const { left, top, right, bottom } = gripAt(inside, place, reach) ?? {};
+  const straight = turnedPlace(inside, place, -inside.tilt);
+  if (pad.ui.tool === "frame") return gripAt(inside, straight, 2 * reach);
+  const { left, top, right, bottom } = gripAt(inside, straight, reach) ?? {};
   const { photo } = pad; // points can be set along its own borders
   const grip = { left: left && inside.x > 0, top: top && inside.y > 0, right: right && inside.x + inside.width < photo.width, bottom: bottom && inside.y + inside.height < photo.height };
   return Object.values(grip).some(Boolean) ? grip : null;
@@ -46,10 +69,16 @@ function frameGripAt(pad, place, reach) {
 /** Drag sides of the line, or draw a new one. @param {any} drag @param {[number, number]} place inside of the photo */
 function dragFrame(pad, drag, place) {
   const { photo } = pad;
-  const box = drag.frameGrip ? resized(drag.frameBox, drag.frameGrip, place) : boxBetween(drag.began, place);
+  const { frameBox, frameGrip } = drag;
+  const tilt = frameGrip ? frameBox.tilt : 0;
+  const box = frameGrip ? resized(frameBox, frameGrip, turnedPlace(frameBox, place, -tilt)) : boxBetween(drag.began, place);
+  if (tilt) {
+    const middle = turnedPlace(frameBox, [box.x + box.width / 2, box.y + box.height / 2], tilt); // so that the other sides stay
+    [box.x, box.y] = [Math.round(middle[0] - box.width / 2), Math.round(middle[1] - box.height / 2)];
+  }
   const [left, top] = [Math.max(0, box.x), Math.max(0, box.y)];
   const [right, bottom] = [Math.min(photo.width, box.x + box.width), Math.min(photo.height, box.y + box.height)];
-  if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ framing: [left, top, right - left, bottom - top] });
+  if (right - left >= LEAST_INSIDE && bottom - top >= LEAST_INSIDE) pad.set({ framing: [left, top, right - left, bottom - top, ...(tilt ? [tilt] : [])] });
 }
 
 /** Color within the line that was dragged. */
@@ -88,4 +117,4 @@ function createFramePanel(pad) {
   return { el, update };
 }
 
-export { createFramePanel, dragFrame, endFrame, frameGripAt, insideOf, isOnFrame, readFrame };
+export { cornersOf, createFramePanel, dragFrame, endFrame, frameGripAt, insideOf, isOnFrame, readFrame };

@@ -5,7 +5,7 @@
  */
 
 import { firstOpenRegion } from "./coloring.js";
-import { insideOf } from "./frames.js";
+import { cornersOf, insideOf } from "./frames.js";
 import { regionLines } from "./outlines.js";
 import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
@@ -19,24 +19,30 @@ const LIGHT = "rgba(255, 255, 255, .95)";
 function drawFrame(context, pad, toStage) {
   const inside = insideOf(pad);
   if (!inside) return;
-  const [left, top] = toStage(inside.x, inside.y);
-  const [right, bottom] = toStage(inside.x + inside.width, inside.y + inside.height);
+  const corners = cornersOf(inside).map(([x, y]) => toStage(x, y));
+  const outline = () => {
+    corners.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
+    context.closePath();
+  };
   const held = pad.ui.tool === "frame" || pad.ui.framing !== null;
   context.save();
   if (held) {
     context.beginPath();
     context.rect(...toStage(0, 0), pad.photo.width * pad.ui.view.scale, pad.photo.height * pad.ui.view.scale);
-    context.rect(left, top, right - left, bottom - top);
+    outline();
     context.fillStyle = "rgba(20, 20, 20, .45)";
     context.fill("evenodd");
   }
   context.beginPath();
-  context.rect(left, top, right - left, bottom - top);
+  outline();
   context.setLineDash(held ? [] : [6, 4]);
   strokePath(context, held ? [[DARK, 4], [LIGHT, 2]] : [[DARK, 2.5], [LIGHT, 1.2]]);
   context.setLineDash([]);
-  if (held) for (const [x, y] of [[left, top], [right, top], [right, bottom], [left, bottom]]) drawHandle(context, x, y);
-  for (const [x, y] of [[(left + right) / 2, top], [(left + right) / 2, bottom], [left, (top + bottom) / 2], [right, (top + bottom) / 2]]) drawHandle(context, x, y);
+  if (held) for (const [x, y] of corners) drawHandle(context, x, y);
+  corners.forEach(([x, y], index) => {
+    const [nextX, nextY] = corners[(index + 1) % corners.length];
+    drawHandle(context, (x + nextX) / 2, (y + nextY) / 2);
+  });
   context.restore();
 }
 

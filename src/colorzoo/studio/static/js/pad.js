@@ -559,8 +559,8 @@ function scriptingApi(pad) {
       return currentRecipe(pad, { ...pad.doc, points }).points ?? [];
     },
     inside: () => {
-      const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
-      return [x, y, width, height];
+      const { x, y, width, height, tilt = 0 } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
+      return [x, y, width, height, ...(tilt ? [tilt] : [])];
     },
     showsExtent: () => Boolean(pad.ui.extent?.layer),
     photo: () => pad.photo && { name: pad.photo.name, width: pad.photo.width, height: pad.photo.height, ...pad.photo.image },

@@ -4,7 +4,7 @@
  * @typedef {import("./pointer.js").Spot} Spot
  * @typedef {import("./shapes.js").Place} Place
  * @typedef {{tool: string, from: Spot, began: Place, id: number | null, offset: [number, number], moved: boolean, isNew?: boolean, last?: Place, stroke?: number,
- *   how?: "new" | "more" | "less", frameGrip?: import("./shapes.js").Grip, frameBox?: import("./shapes.js").Box, index?: number,
+ *   how?: "new" | "more" | "less", frameGrip?: import("./shapes.js").Grip, frameBox?: import("./frames.js").Inside, index?: number,
  *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box, cropSheet?: import("./cropping.js").Sheet,
  *   cropGrip?: import("./shapes.js").Grip | null, cropHow?: "resize" | "move" | "draw" | "turn"}} Drag
  *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the picture,

@@ -1,0 +1,301 @@
+"""Tilted frames of scans: where they are found, and how the picture inside is turned upright and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from colorzoo.color.levels import lightness_of_levels
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Mask, PaintStroke, Points, Recipe, Stroke
+from colorzoo.guidance.frame import Rectangle, parse_frame
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.frame import find_frame
+from colorzoo.inference.inside import crop_guidance, crop_recipe, find_inside
+from colorzoo.inference.steps.tilt import straighten
+from colorzoo.pictures.picture import Picture
+from inference.flood_model import Flood, red
+from inference.test_frame import scene
+
+Array = NDArray[np.float32]
+TILTED = Rectangle(60, 50, 300, 220, 4.0)
+SIZE = (430, 330)  # of the scan around it
+
+
+def mask_of(inside: Rectangle, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels of a scan of some width and height whose centers lie in a part."""
+    places = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+    x, y = inside.unbounded((places[0], places[1]))
+    found: NDArray[np.bool_] = (x >= 0) & (y >= 0) & (x < inside.width) & (y < inside.height)
+    return found
+
+
+def tilted(
+    inside: Rectangle, picture: Array, tone: float, size: tuple[int, int], noise: float = 1.5
+) -> Array:
+    """Return a scan of some width and height with a picture in a part of it, on a mount of one tone."""
+    places = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+    x, y = inside.unbounded((places[0], places[1]))
+    rows = np.clip(y, 0, inside.height - 1).astype(int)
+    columns = np.clip(x, 0, inside.width - 1).astype(int)
+    whole = np.where(mask_of(inside, size), picture[rows, columns], tone)
+    grain = np.random.default_rng(1).normal(0, noise, whole.shape)
+    return (whole + grain).clip(0, 100).astype(np.float32)
+
+
+def scan(degrees: float, tone: float) -> tuple[Array, Rectangle]:
+    """Return a scan of a print that lies askew, and where the print is."""
+    low, high = (25, 85) if tone < 30 else (15, 75) if tone > 70 else (60, 95)
+    inside = Rectangle(60, 45, 330, 230, degrees)
+    return tilted(inside, scene(230, 330, low, high), tone, (460, 350)), inside
+
+
+@pytest.mark.parametrize("degrees", [0, 1, -2, 4, -6])
+@pytest.mark.parametrize("tone", [5, 45, 95])
+def test_a_tilted_print_is_found_to_three_percent_of_the_scan(tone: float, degrees: float) -> None:
+    whole, inside = scan(degrees, tone)
+    found = find_frame(whole)
+    assert found is not None
+    assert found.tilt == pytest.approx(degrees, abs=0.2)
+    size = (whole.shape[1], whole.shape[0])
+    assert (mask_of(found, size) ^ mask_of(inside, size)).mean() <= 0.03
+
+
+@pytest.mark.parametrize("degrees", [-0.2, -0.1, 0, 0.1, 0.2])
+def test_less_than_three_tenths_of_a_degree_are_upright(degrees: float) -> None:
+    found = find_frame(scan(degrees, 5)[0])
+    assert found is not None
+    assert found.tilt == 0
+
+
+@pytest.mark.parametrize("degrees", [-0.45, 0.45])
+def test_half_a_degree_is_a_tilt(degrees: float) -> None:
+    found = find_frame(scan(degrees, 5)[0])
+    assert found is not None
+    assert found.tilt == pytest.approx(degrees, abs=0.15)
+
+
+def test_large_scans_are_searched_in_a_sample() -> None:
+    whole, inside = scan(3, 5)
+    levels = (whole * 2.55).astype(np.uint8).repeat(4, 0).repeat(4, 1)
+    found = find_inside(Picture(levels), "automatic")
+    assert found is not None
+    assert found.tilt == pytest.approx(3, abs=0.2)
+    assert found[:4] == pytest.approx([4 * number for number in inside[:4]], abs=16)
+
+
+def partly_like_the_mount(*shares: float) -> Array:
+    """Return a tilted print on a mount of the same tone: a bright rim runs along shares of its sides only."""
+    inside = Rectangle(60, 45, 330, 230, 3.0)
+    picture = np.full((230, 330), 45, np.float32)
+    rows, columns = np.mgrid[:230, :330]
+    picture[(rows - 115) ** 2 + (columns - 165) ** 2 < 70**2] = 90
+    for number, share in enumerate(shares):
+        side = np.rot90(picture, number)
+        side[:12, : round(share * side.shape[1])] = 90
+    return tilted(inside, picture, 45, (460, 350))
+
+
+@pytest.mark.parametrize("shares", [(1, 1, 1), (0.76, 0.76, 0.76), (0.95, 0.95, 0.56)])
+def test_three_level_lines_are_a_tilted_frame(shares: tuple[float, ...]) -> None:
+    found = find_frame(partly_like_the_mount(*shares))
+    assert found is not None
+    assert found.tilt == pytest.approx(3, abs=0.25)
+
+
+@pytest.mark.parametrize("shares", [(1, 1), (0.7, 0.7, 0.54), (1, 1, 0.5)])
+def test_fewer_or_fainter_lines_are_none(shares: tuple[float, ...]) -> None:
+    assert find_frame(partly_like_the_mount(*shares)) is None
+
+
+def test_a_straightened_picture_is_smooth() -> None:
+    rows, columns = np.mgrid[:330, :430].astype(np.float32)
+    whole = torch.from_numpy(50 + 20 * np.sin(columns / 9) + 20 * np.cos(rows / 7))
+    upright = straighten(whole[None], TILTED)
+    assert upright.shape == (1, 220, 300)
+    x, y = TILTED.outer(tuple(np.meshgrid(np.arange(300) + 0.5, np.arange(220) + 0.5)))
+    expected = 50 + 20 * np.sin((x - 0.5) / 9) + 20 * np.cos((y - 0.5) / 7)
+    assert np.abs(upright[0].numpy() - expected).max() < 0.5
+
+
+def test_corners_of_several_tones_are_no_mount() -> None:
+    whole, _ = scan(3, 45)
+    assert find_frame(whole) is not None
+    whole[:20, :20] = 90
+    found = find_frame(whole)
+    assert found is None or found.tilt == 0
+
+
+def test_dust_in_a_corner_does_not_matter() -> None:
+    whole, _ = scan(3, 5)
+    whole[:4, :4] = 90
+    found = find_frame(whole)
+    assert found is not None
+    assert found.tilt == pytest.approx(3, abs=0.2)
+
+
+def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
+    return Colorizer(Flood(), device="cpu").colorize(Picture(levels), recipe).levels()
+
+
+def gray_scan() -> NDArray[np.uint8]:
+    picture = scene(TILTED.height, TILTED.width, 40, 70)
+    return (tilted(TILTED, picture, 4, SIZE, 0) * 2.55).astype(np.uint8)
+
+
+def test_outside_stays_gray_and_inside_keeps_its_lightness() -> None:
+    levels, inside = gray_scan(), mask_of(TILTED, SIZE)
+    x, y = TILTED.outer((150, 110))
+    found = color(levels, Recipe(points=(red(x, y, "everywhere"),), frame=TILTED))
+    assert np.array_equal(found[~inside], levels[~inside][:, None].repeat(3, 1))
+    assert np.ptp(found[inside].astype(int), axis=1).min() > 20
+    moved = lightness_of_levels(found) - lightness_of_levels(levels)
+    assert moved.abs().max() < 0.5
+
+
+@pytest.mark.parametrize("place", [(20, 15), (280, 15), (280, 205), (20, 205), (150, 110)])
+def test_a_point_colors_its_place_in_a_tilted_print(place: tuple[float, float]) -> None:
+    x, y = TILTED.outer(place)
+    point = replace(red(x, y, 0.2, 4), radius=4)
+    chroma = np.ptp(color(gray_scan(), Recipe(points=(point,), frame=TILTED)).astype(int), axis=2)
+    rows, columns = np.nonzero(chroma > 0.8 * chroma.max())
+    assert chroma.max() > 60
+    assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx((x, y), abs=2)
+
+
+def test_the_colors_are_those_of_the_straight_picture_turned() -> None:
+    half = ((0.0, 0.0), (150.0, 0.0), (150.0, 220.0), (0.0, 220.0))
+    path = ((30.0, 180.0), (270.0, 40.0))
+    area = Area("color", half, color="#3060c0", feather=1)
+    stroke = PaintStroke(path, "#c06020", size=14)
+    point = red(220, 150, 0.3)
+    turned = Recipe(
+        points=(replace(point, x=TILTED.outer((220, 150))[0], y=TILTED.outer((220, 150))[1]),),
+        areas=(replace(area, path=tuple(map(TILTED.outer, half))),),
+        paint=(replace(stroke, path=tuple(map(TILTED.outer, path))),),
+        frame=TILTED,
+    )
+    flat = Rectangle(0, 0, TILTED.width, TILTED.height)
+    straight = (tilted(flat, scene(TILTED.height, TILTED.width, 40, 70), 4, flat[2:4], 0) * 2.55).astype(
+        np.uint8
+    )
+    alone = color(straight, Recipe(points=(point,), areas=(area,), paint=(stroke,), frame="none"))
+    whole = color(gray_scan(), turned)
+    rows, columns = np.nonzero(mask_of(TILTED, SIZE))
+    x, y = TILTED.unbounded((columns + 0.5, rows + 0.5))
+    one, other = whole[rows, columns].astype(int), alone[y.astype(int), x.astype(int)].astype(int)
+    moved = np.abs((one[:, 0] - one[:, 2]) - (other[:, 0] - other[:, 2]))
+    assert moved.mean() < 3
+    assert np.quantile(moved, 0.95) < 12
+    assert np.ptp(other, axis=1).mean() > 30
+
+
+def test_an_area_lightens_its_place_in_a_tilted_print() -> None:
+    corners = ((100.0, 80.0), (200.0, 80.0), (200.0, 140.0), (100.0, 140.0))
+    area = Area("color", tuple(map(TILTED.outer, corners)), color="#f0e0c0", lightness="color", feather=1)
+    levels = gray_scan()
+    found = color(levels, Recipe(areas=(area,), frame=TILTED))
+    moved = (lightness_of_levels(found) - lightness_of_levels(levels)).numpy()
+    inner, outer = (
+        mask_of(Rectangle(160 + grow, 130 + grow, 100 - 2 * grow, 60 - 2 * grow, 4.0), SIZE)
+        for grow in (6, -16)
+    )
+    assert inner.sum() > 1000
+    assert moved[inner].min() > 10
+    assert np.abs(moved[~outer]).max() < 0.5
+
+
+def test_a_recipe_moves_to_a_tilted_part() -> None:
+    corners = ((10.0, 20.0), (100.0, 20.0), (100.0, 120.0))
+    places = tuple(map(TILTED.outer, corners))
+    columns, rows = np.meshgrid(np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
+    left = TILTED.unbounded((columns, rows))[0] < 100
+    center = TILTED.outer((90, 70))
+    recipe = Recipe(
+        width=SIZE[0],
+        height=SIZE[1],
+        points=(red(*places[0], 0.5), red(1, 1, 0.5)),
+        scribbles=(Stroke(places),),
+        boxes=(BoxHint(center[0] - 30, center[1] - 20, 60, 40),),
+        areas=(Area("gray", places), Area("gray", mask=Mask.of(left))),
+        extra={"classes": {"painted": [{"class": 1, "path": [list(place) for place in places]}]}},
+    )
+    moved, notes = crop_recipe(recipe, SIZE, TILTED)
+    assert notes == ("1 of 2 points on the frame ignored",)
+    assert (moved.width, moved.height, moved.frame) == (300, 220, "none")
+    assert (moved.points[0].x, moved.points[0].y) == pytest.approx(corners[0])
+    assert np.array(moved.scribbles[0].path) == pytest.approx(np.array(corners))
+    assert moved.boxes is not None
+    assert (moved.boxes[0].x, moved.boxes[0].y) == pytest.approx((60, 50))
+    assert (moved.boxes[0].width, moved.boxes[0].height) == pytest.approx((60, 40))
+    assert np.array(moved.areas[0].path) == pytest.approx(np.array(corners))
+    assert moved.areas[1].mask is not None
+    share = moved.areas[1].mask.array()
+    assert share[:, :98].all()
+    assert not share[:, 102:].any()
+    assert np.array(moved.extra["classes"]["painted"][0]["path"]) == pytest.approx(np.array(corners))
+
+
+def test_no_cell_of_a_tensor_of_points_is_lost() -> None:
+    ab, mask = torch.zeros(1, 2, 330, 430), torch.zeros(1, 1, 330, 430)
+    for row in range(70, 250, 3):
+        for column in range(80, 340, 3):
+            mask[0, 0, row, column] = 1
+            ab[0, :, row, column] = torch.tensor([row, column])
+    boxes = Boxes.of([torch.tensor([[180 / 430, 140 / 330, 240 / 430, 180 / 330]])])
+    found = crop_guidance(Guidance(points=Points(ab, mask), boxes=boxes), TILTED, SIZE)
+    assert found.points is not None
+    assert found.points.mask.shape == (1, 1, 220, 300)
+    seen = {tuple(pair) for pair in found.points.ab[0][:, found.points.mask[0, 0] > 0].T.tolist()}
+    assert len(seen) == 60 * 87
+    _, _, rows, columns = found.points.mask.nonzero(as_tuple=True)
+    x, y = TILTED.outer((columns + 0.5, rows + 0.5))
+    given = found.points.ab[0][:, rows, columns]
+    assert (x - 0.5 - given[1]).abs().max() < 1.1
+    assert (y - 0.5 - given[0]).abs().max() < 1.1
+    assert found.boxes is not None
+    x, y = TILTED.unbounded((210, 160))
+    expected = torch.tensor([(x - 30) / 300, (y - 20) / 220, (x + 30) / 300, (y + 20) / 220])
+    torch.testing.assert_close(found.boxes.corners[0, 0], expected)
+
+
+def test_places_turn_there_and_back() -> None:
+    for place in ((0, 0), (300, 0), (150, 110), (-20, 400)):
+        assert TILTED.unbounded(TILTED.outer(place)) == pytest.approx(place)
+    right = TILTED.outer((300, 110))
+    assert right[1] > 160  # clockwise: the right side sinks
+    assert TILTED.contains(TILTED.outer((1, 1)))
+    assert not TILTED.contains((61, 51))
+    assert TILTED.inner((0, 0)) == (0, pytest.approx(0))
+    assert TILTED.scaled((600, 400), 300, 200) == (30, 25, 150, 110, 4.0)
+
+
+def test_tilted_frames_are_read_and_written() -> None:
+    recipe = Recipe.from_json({"frame": [1, 2, 30, 40, -2.5]})
+    assert recipe.frame == Rectangle(1, 2, 30, 40, -2.5)
+    assert recipe.to_dict()["frame"] == [1, 2, 30, 40, -2.5]
+    assert Recipe.from_json(recipe.to_dict()) == recipe
+    assert Recipe.from_json({"frame": [1, 2, 30, 40, 0]}).to_dict()["frame"] == [1, 2, 30, 40]
+    assert parse_frame("1, 2,30,40,-2.5", "frame") == recipe.frame
+    assert str(recipe.frame) == "1,2,30,40,-2.5"
+    assert str(Rectangle(1, 2, 30, 40)) == "1,2,30,40"
+    assert parse_frame("1,2,30,40,45", "frame") == Rectangle(1, 2, 30, 40, 45)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["1,2,30,40,46", "1,2,30,40,-45.5", "1,2,30,40,nan", "1,2,30,40,a", "1,2,30,40,1,1", "1,2,30.5,40,1"],
+)
+def test_broken_tilts_are_refused(frame: str) -> None:
+    with pytest.raises(GuidanceError, match="frame must be"):
+        parse_frame(frame, "frame")
+
+
+@pytest.mark.parametrize("tilt", [True, "2", [2], None])
+def test_a_tilt_is_a_number(tilt: object) -> None:
+    with pytest.raises(GuidanceError, match="frame must be"):
+        Recipe.from_json({"frame": [1, 2, 30, 40, tilt]})
