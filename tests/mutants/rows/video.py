@@ -86,7 +86,7 @@ ROWS = {
         ("doubt-forgotten", "doubt=self._colorer.doubt,", "doubt=None,"),
     ),
     "report": (
-        ("broken-frames-not-told", "*ReadIssues(list(shot.broken)).lines(), ", ""),
+        ("broken-frames-not-told", "(*ReadIssues(list(shot.broken)).lines(), *shot.notes)", "shot.notes"),
         ("in-order-of-the-film", "return sorted_entries(entries)", "return entries"),
     ),
     "folder": (
