@@ -124,8 +124,8 @@ MUTANTS = (
     Mutant(
         "colorzoo2026-distance-not-halved",
         POINTS,
-        "rows @ columns.mT - 0.5 * squares",
-        "rows @ columns.mT - squares",
+        "amplitude - 0.5 * place.square()",
+        "amplitude - place.square()",
         STEP,
     ),
     Mutant(
@@ -222,8 +222,8 @@ MUTANTS = (
     Mutant(
         "colorzoo2026-agreement-blind-to-differences",
         AGREEMENT,
-        "decided + mean - share @ _pool(mean, grid)",
-        "decided",
+        "@ centers + mean - shared_mean",
+        "@ centers",
         ON_AGREEMENT,
     ),
     Mutant(
