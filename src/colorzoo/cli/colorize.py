@@ -21,7 +21,7 @@ from colorzoo.batch.settings import FILES, MODEL, RUN, ColorSettings
 from colorzoo.cli._options import SharedOptions, add_options, check_ranges, file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
-from colorzoo.environment import core_count
+from colorzoo.environment import core_count, reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range
@@ -153,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         0 if all went well, 1 if some pictures failed, 2 if all did.
     """
     share_cores()
+    reuse_memory()
     _check_options(args)
     signer = _signer(args) if args.sign else None
     _check_single_picture(args)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from colorzoo.batch.settings import COLORS, FILES, MODEL, ModelSettings
 from colorzoo.cli._options import SharedOptions, add_options, check_ranges
 from colorzoo.cli.colorize import share_cores
+from colorzoo.environment import reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range, Share, TorchPrecision
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         write_frame(args)
         return 0
     share_cores()
+    reuse_memory()
     keys = _parse_keys(args.key)
     if args.model:
         model_card(args.model)  # raises on an unknown name, before anything heavy is imported
