@@ -222,8 +222,8 @@ MUTANTS = (
     Mutant(
         "colorzoo2026-agreement-blind-to-differences",
         AGREEMENT,
-        "@ centers + mean - shared_mean",
-        "@ centers",
+        "decided + mean - shared[..., bins : bins + 2]",
+        "decided",
         ON_AGREEMENT,
     ),
     Mutant(

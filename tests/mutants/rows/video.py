@@ -22,7 +22,7 @@ ROWS = {
         ("lightness-ignored", "exponent += lightness_error", "exponent += 0 * lightness_error"),
         ("colors-not-moved", "_times(_sampled(values, flow), held)", "_times(values, held)"),
         ("trust-ignored", "_times(_sampled(values, flow), held)", "_sampled(values, flow)"),
-        ("scale-ignored", "interpolation=cv2.INTER_LINEAR) * scale", "interpolation=cv2.INTER_LINEAR)"),
+        ("scale-ignored", "cv2.multiply(flow, scale)", "flow"),
         (
             "later-windows-begin-anew",
             "        self._frames = []\n        return found",

@@ -46,11 +46,10 @@ def agree(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int], cen
     share = cell_correlation(cells, asked).clamp(min=1e-6) ** SHARPNESS
     share = share / share.sum(-1, keepdim=True)
     pooled = torch.cat([_pool(logits.log_softmax(-1), grid), _pool(mean, grid)], dim=-1)
-    bins, width = logits.shape[-1], pooled.shape[-1]
-    shared, shared_mean = (share @ F.pad(pooled, (0, -width % _ALIGNED)))[..., :width].split(
-        [bins, 2], dim=-1
-    )
-    found: Tensor = shared.softmax(-1) @ centers + mean - shared_mean
+    shared = share @ F.pad(pooled, (0, -pooled.shape[-1] % _ALIGNED))
+    bins = logits.shape[-1]
+    decided = shared[..., :bins].softmax(-1) @ centers
+    found: Tensor = decided + mean - shared[..., bins : bins + 2]
     return found
 
 
