@@ -78,7 +78,7 @@ def test_a_broken_packet_makes_the_exit_code_1(
     )
     assert video(source, tmp_path / "out.mkv", "--weights", weights) == 1
     told = capsys.readouterr()
-    assert "1 broken frame with the colors of the one before, at 0.080 s" in told.out
+    assert "1 broken frame with the colors of the one before, at 0:00:00.080" in told.out
     assert "broken frames" in told.err
     assert len(read_frames(tmp_path / "out.mkv")) == len(SCENES)
 
@@ -191,7 +191,12 @@ def test_a_frame_is_written_and_its_recipe_is_a_key(
     recipe.write_text(json.dumps({"version": 1, "image": image, "points": [hint]}))
     held: dict[int, Picture] = {}
     create = _video.FrameColorer
-    monkeypatch.setattr(_video, "FrameColorer", lambda *given: held.update(given[1]) or create(*given))
+
+    def remembering(*given: object, **options: object) -> object:
+        held.update(given[1])
+        return create(*given, **options)
+
+    monkeypatch.setattr(_video, "FrameColorer", remembering)
     words = (source, out, "--model", "zhang2019_small", "--key", f"5={recipe}")
     assert video(*words) == 0
     red, _, blue = held[5].rgb[24, 32] * 255

@@ -220,7 +220,7 @@ def test_an_undecodable_packet_is_reported_and_replaced(tmp_path: Path, at: int)
     assert colorer.seen[at][1] == "missing"
     lost = range(6) if at == 0 else [at]  # without its key frame nothing can be decoded up to the next one
     assert [number for number, state, _ in colorer.seen if state != "whole"] == [*lost]
-    assert f"{at * 0.04:.3f} s" in video.issues.broken
+    assert f"0:00:00.{at * 40:03}" in video.issues.broken
     assert "broken frame" in video.issues.lines()[0]
 
 

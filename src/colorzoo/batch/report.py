@@ -1,6 +1,7 @@
 """The report of a run, for whoever decides which results are published: pages to look at, or a table.
 
-It is made of the results and their records, so it tells pictures of earlier, interrupted runs too.
+It is made of the results and their records, so it tells pictures of earlier, interrupted runs too. Of a film
+it tells the shots (`colorzoo.video.report`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -47,10 +48,10 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture in a report.
+    """A picture in a report, or a shot of a film.
 
     Attributes:
-        source: Absolute path of the picture.
+        source: Absolute path of the picture or film.
         result: Absolute path of its result; empty if there is none.
         doubt: Color error that the model expects of itself, in CIE units; None if it tells none.
         chroma: Mean chroma of the result within its frame, in CIE units; None without a result.
@@ -61,6 +62,11 @@ class Entry:
         result_sha256: SHA-256 of the result.
         gray: Small copy of the result without its colors, a JPEG as URL.
         color: Small copy of the result.
+        first_frame: Number of the first frame of a shot; None for a picture.
+        last_frame: Number of its last frame.
+        shown_frame: Number of the frame that the small copies show.
+        first_time: Time code of the first frame, or its file name.
+        last_time: The same of the last frame.
     """
 
     source: str
@@ -74,9 +80,16 @@ class Entry:
     result_sha256: str = ""
     gray: str = ""
     color: str = ""
+    first_frame: int | None = None
+    last_frame: int | None = None
+    shown_frame: int | None = None
+    first_time: str = ""
+    last_time: str = ""
 
 
-COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gray", "color"))
+SHOT_COLUMNS = ("first_frame", "last_frame", "shown_frame", "first_time", "last_time")
+"""Columns of a table that only films have, behind the others."""
+COLUMNS = tuple(field.name for field in fields(Entry) if field.name not in ("gray", "color", *SHOT_COLUMNS))
 
 
 def check_report(path: Path) -> None:
@@ -94,7 +107,7 @@ def check_report(path: Path) -> None:
 def _is_report(path: Path) -> bool:
     with path.open("rb") as file:
         beginning = file.read(1000)
-    return not beginning or _MARK.encode() in beginning or beginning.startswith(_line(COLUMNS).encode())
+    return not beginning or _MARK.encode() in beginning or beginning.startswith(",".join(COLUMNS).encode())
 
 
 def read_entries(results: Iterable[BatchResult], advance: Callable[[], None]) -> list[Entry]:
@@ -111,6 +124,11 @@ def read_entries(results: Iterable[BatchResult], advance: Callable[[], None]) ->
         elif result.finished:
             entries.append(_entry(result))
         advance()
+    return sorted_entries(entries)
+
+
+def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
+    """Return entries in the order of a report; equal ones of a film stay in their order."""
     return sorted(entries, key=lambda entry: (bool(entry.result), -(entry.doubt or 0), entry.source))
 
 
@@ -120,24 +138,34 @@ def _entry(result: BatchResult) -> Entry:
         picture, record, digest = read_picture(path), read_provenance(path), digest_of(path)
     except (OSError, ColorzooError) as error:
         return Entry(source, notes=f"{path} cannot be read again: {error}")
-    small = _shrunk(picture.levels)
-    lab = rgb_to_lab(small)
-    gray = torch.cat([lab[:1], torch.zeros_like(lab[1:])])
-    frame = "" if record is None else record.frame
-    seen = "" if record is None or record.crop else frame  # a cropped result has other pixels
-    return Entry(
+    entry = Entry(
         source,
         absolute(path),
         float(record.doubt) if record and record.doubt else None,
-        round(float(_within(lab[1:], seen, picture.size).norm(dim=0).mean()), 1),
-        frame,
-        "; ".join(note for note in result.notes if note != ALREADY_DONE),
-        record.model if record else result.model,
-        record.source if record else "",
-        digest,
-        _jpeg(lab_to_rgb(gray)),
-        _jpeg(small),
+        frame="" if record is None else record.frame,
+        notes="; ".join(note for note in result.notes if note != ALREADY_DONE),
+        model=record.model if record else result.model,
+        source_sha256=record.source if record else "",
+        result_sha256=digest,
     )
+    inside = "" if record is None or record.crop else record.frame  # a cropped result has other pixels
+    return shown(entry, picture.levels, inside)
+
+
+def shown(entry: Entry, levels: Levels, inside: str) -> Entry:
+    """Return an entry with small copies of its result, and the mean chroma within a frame.
+
+    Args:
+        entry: The entry.
+        levels: The result, ``(H, W, 3)``.
+        inside: The frame in pixels of the result; empty for all of it.
+    """
+    small = _shrunk(levels)
+    lab = rgb_to_lab(small)
+    gray = torch.cat([lab[:1], torch.zeros_like(lab[1:])])
+    ab = _within(lab[1:], inside, (levels.shape[1], levels.shape[0]))
+    chroma = round(float(ab.norm(dim=0).mean()), 1)
+    return replace(entry, chroma=chroma, gray=_jpeg(lab_to_rgb(gray)), color=_jpeg(small))
 
 
 def _shrunk(levels: Levels) -> Tensor:
@@ -173,8 +201,10 @@ def write_report(path: Path, entries: Sequence[Entry]) -> list[Path]:
         ColorzooError: A file cannot be written, or another one is in its place.
     """
     if path.suffix.lower() == ".csv":
-        table = [[getattr(entry, name) for name in COLUMNS] for entry in entries]
-        text = _line(COLUMNS) + "".join(map(_line, table))
+        is_film = any(entry.first_frame is not None for entry in entries)
+        columns = (*COLUMNS, *SHOT_COLUMNS) if is_film else COLUMNS
+        table = [[getattr(entry, name) for name in columns] for entry in entries]
+        text = _line(columns) + "".join(map(_line, table))
         write_whole(path, text.encode("utf-8", "surrogateescape"))
         return [path]
     starts = range(0, max(1, len(entries)), PER_PAGE)
@@ -216,7 +246,8 @@ def serve_report(path: Path) -> ServedReport:
     """
     found = {name: _read_page(path.with_name(name)) for name in _read_page(path)["pages"]}
     pages = {name: _page({**data, "pad": "/?photo="}) for name, data in found.items()}
-    sources = (picture["source"] for data in found.values() for picture in data["pictures"])
+    pictures = (picture for data in found.values() for picture in data["pictures"])
+    sources = (picture["source"] for picture in pictures if picture.get("first_frame") is None)
     (script,) = _SCRIPT.findall(pages[path.name])
     own = b64encode(sha256(script).digest()).decode("ascii")
     policy = f"default-src 'none'; script-src 'sha256-{own}'; style-src 'unsafe-inline'; img-src data:"
@@ -232,7 +263,7 @@ def _read_page(path: Path) -> dict[str, Any]:
     except ValueError:
         data = None
     if not isinstance(data, dict) or not {"pages", "pictures"} <= data.keys():
-        raise ColorzooError(f"{path} is no page of a report; `colorzoo colorize --report` writes one")
+        raise ColorzooError(f"{path} is no page of a report; `--report` writes one")
     return data
 
 

@@ -16,9 +16,11 @@ from typing import Any, Literal
 import numpy as np
 
 from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_result
+from colorzoo.batch.report import check_report
 from colorzoo.card import Use
 from colorzoo.cli._options import keep_inputs
 from colorzoo.cli._output import printed_warnings
+from colorzoo.cli.colorize import write_reports
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Recipe
@@ -38,13 +40,16 @@ from colorzoo.video.encoding import Encoding, choose_encoding, require_sound
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.frames import FrameSource, VideoError, pick_frames
-from colorzoo.video.run import PartsFolder, color_video, parts_path
+from colorzoo.video.report import shot_entries
+from colorzoo.video.run import PartsFolder, Shot, color_video, find_shots, parts_path
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.files import sha256_of
 
 _METHOD = 4  # version of the coloring, stabilization and encoding; a change outdates earlier parts
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
-_NOT_WITH_FRAME = ("key", "reference", "model", "strength", "temperature", "codec", "crf", "dry_run", "json")
+_NOT_WITH_FRAME = (
+    *("key", "reference", "model", "strength", "temperature", "codec", "crf", "dry_run", "json", "report"),
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
     Raises:
         ColorzooError: See `colorzoo.cli.video.run`.
     """
+    _check_reports(args)
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
     with printed_warnings():  # of weights that do not fit
@@ -95,6 +101,9 @@ def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
     if not args.overwrite and os.path.lexists(out):
         _require_same_origin(out, origin)
         summary = replace(summary, status="skipped", notes=("is already there, made so",))
+        if args.report:
+            with _progress("finding shots", summary.description.get("frames")) as tick:
+                shots = find_shots(source, tick)
     elif args.dry_run:
         parts = parts_path(out)
         notes = (f"goes on from {parts.name}",) if parts.exists() else ()
@@ -102,8 +111,12 @@ def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
             summary, notes=(*source.issues.lines(), *notes), incomplete=bool(source.issues.incomplete)
         )
     else:
-        summary = _color(args, keys, source, choice, origin, summary)
+        summary, shots = _color(args, keys, source, choice, origin, summary)
     _print_summary(summary, args)
+    if args.report:
+        with progress_bar("report", len(shots)) as advance:
+            entries = shot_entries(source, out, shots, origin, advance)
+        write_reports(args.report, entries)
     return summary
 
 
@@ -124,6 +137,13 @@ def write_frame(args: argparse.Namespace) -> None:
     picture = pick_frames(source, {args.frame})[args.frame]
     write_picture(out, np.repeat(picture.levels[..., None], 3, axis=2), picture, overwrite=True)
     print(f"{out}: frame {args.frame}; once colored, its picture or recipe goes into --key {args.frame}=FILE")
+
+
+def _check_reports(args: argparse.Namespace) -> None:
+    if args.report and args.dry_run:
+        raise ColorzooError("--report is of a colored video; leave out --dry-run")
+    for path in args.report:
+        check_report(Path(path))
 
 
 def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
@@ -186,14 +206,14 @@ def _color(
     choice: ModelChoice,
     origin: PictureProvenance,
     summary: VideoSummary,
-) -> VideoSummary:
+) -> tuple[VideoSummary, tuple[Shot, ...]]:
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
     border = parse_frame(args.border, "--border")
     if keys and border == "automatic":
         border = "none"  # key frames are pictures of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
-    with _progress(summary.description.get("frames")) as tick:
+    with _progress("coloring frames", summary.description.get("frames")) as tick:
         done = color_video(
             source,
             colorer,
@@ -208,13 +228,13 @@ def _color(
     if args.provenance == "embed":
         write_sidecar(out, Metadata(), origin)
     notes = ["an unfinished result of another run was dropped"] if parts.outdated else []
-    notes += [*source.issues.lines(), *colorer.notes]
+    notes += [*source.issues.lines(), *dict.fromkeys(note for shot in done.shots for note in shot.notes)]
     notes += [
         f"there is no frame {number}; the last one is {done.frames - 1}"
         for number in sorted(keys)
         if number >= done.frames
     ]
-    return replace(
+    summary = replace(
         summary,
         status="colored",
         frames=done.frames,
@@ -225,6 +245,7 @@ def _color(
         seconds=round(time.monotonic() - started, 1),
         notes=tuple(notes),
     )
+    return summary, done.shots
 
 
 def _frame_colorer(args: argparse.Namespace, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
@@ -244,7 +265,7 @@ def _frame_colorer(args: argparse.Namespace, keys: Mapping[int, Path], choice: M
     reference = colorizer.exemplar(references) if references else None
     pictures = _read_keys(_open(args), keys, args.device)
     strength = 1.0 if args.strength is None else args.strength
-    return FrameColorer(colorizer, pictures, reference, strength)
+    return FrameColorer(colorizer, pictures, reference, strength, tells_doubt=bool(args.report))
 
 
 def _read_keys(source: FrameSource, keys: Mapping[int, Path], device: str) -> dict[int, Picture]:
@@ -287,10 +308,10 @@ def _recipe_dependencies(path: Path) -> list[str]:
 
 
 @contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[], None]]:
+def _progress(title: str, total: int | None) -> Iterator[Callable[[], None]]:
     """Show a progress bar, and pass on a Ctrl+C that Python has dropped."""
     interrupts = record_interrupts()
-    with progress_bar("coloring frames", total, log_every=10.0) as advance:
+    with progress_bar(title, total, log_every=10.0) as advance:
 
         def tick() -> None:
             advance()

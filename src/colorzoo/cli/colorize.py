@@ -21,7 +21,7 @@ from colorzoo.batch.settings import FILES, MODEL, RUN, ColorSettings
 from colorzoo.cli._options import SharedOptions, add_options, check_ranges, file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
-from colorzoo.environment import core_count
+from colorzoo.environment import core_count, reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range
@@ -29,6 +29,7 @@ from colorzoo.settings import Range
 if TYPE_CHECKING:
     from c2pa import Signer
 
+    from colorzoo.batch.report import Entry
     from colorzoo.batch.request import Request
     from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob
     from colorzoo.guidance import Recipe
@@ -152,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         0 if all went well, 1 if some pictures failed, 2 if all did.
     """
     share_cores()
+    reuse_memory()
     _check_options(args)
     signer = _signer(args) if args.sign else None
     _check_single_picture(args)
@@ -197,7 +199,7 @@ def run(args: argparse.Namespace) -> int:
     if signer:
         _sign(signer, results)
     if args.report:
-        _write_reports(args.report, results)
+        _report(args.report, results)
     if args.checksums and not args.dry_run:
         _write_checksums(args.output)
     return summary.exit_code
@@ -232,17 +234,23 @@ def _write_checksums(output: str) -> None:
     print_line(f"colorzoo: checksums: {manifest}", sys.stderr)
 
 
-def _write_reports(paths: Sequence[str], results: Sequence[BatchResult]) -> None:
-    """Write the reports of a run.
-
-    Raises:
-        PictureError: One cannot be written.
-    """
-    from colorzoo.batch.report import read_entries, write_report
+def _report(paths: Sequence[str], results: Sequence[BatchResult]) -> None:
+    from colorzoo.batch.report import read_entries
     from colorzoo.progress import progress_bar
 
     with progress_bar("report", len(results)) as advance:
         entries = read_entries(results, advance)
+    write_reports(paths, entries)
+
+
+def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
+    """Write the reports of a run, and print their names.
+
+    Raises:
+        PictureError: One cannot be written.
+    """
+    from colorzoo.batch.report import write_report
+
     for path in paths:
         written = write_report(Path(path), entries)
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)

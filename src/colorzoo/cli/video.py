@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from colorzoo.batch.settings import COLORS, FILES, MODEL, ModelSettings
 from colorzoo.cli._options import SharedOptions, add_options, check_ranges
 from colorzoo.cli.colorize import share_cores
+from colorzoo.environment import reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 from colorzoo.settings import Range, Share, TorchPrecision
@@ -23,6 +24,7 @@ colorzoo video old.mp4 new.mp4
 colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
 colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
+colorzoo video old.mp4 new.mp4 --report shots.html
 colorzoo video old.mp4 frame.png --frame 240
 colorzoo video old.mp4 new.mp4 --key 240=frame.recipe.json
 """
@@ -48,6 +50,8 @@ class VideoOptions(SharedOptions, ModelSettings):
         provenance: Record next to the result (OUT.xmp) how it was made (default), or not.
         dry_run: Only print what would be written.
         json: Print a summary as JSON on standard output.
+        report: Write a report of the shots: a page (.html) or a table (.csv), the most doubtful first; may be
+            repeated.
         frame: Write frame N, from 0, to the picture OUT, to be colored in the pad; nothing is colored.
     """
 
@@ -62,6 +66,7 @@ class VideoOptions(SharedOptions, ModelSettings):
     provenance: Literal["embed", "none"] = field(default="embed", metadata=FILES)
     dry_run: bool = field(default=False, metadata=FILES)
     json: bool = field(default=False, metadata=FILES)
+    report: list[str] = field(default_factory=list, metadata=FILES | {"metavar": "FILE"})
     frame: int | None = field(default=None, metadata=FILES | {"metavar": "N"})
 
 
@@ -92,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         write_frame(args)
         return 0
     share_cores()
+    reuse_memory()
     keys = _parse_keys(args.key)
     if args.model:
         model_card(args.model)  # raises on an unknown name, before anything heavy is imported

@@ -91,12 +91,12 @@ class ImageNetEncoder(nn.Module):
 
     def forward(self, lightness: Tensor) -> ImageNetFeatures:
         """Return features of lightness ``(B, 1, H, W)`` in [0, 100]; sides are multiples of 32."""
-        maps = F.relu6(self.stem(_pad((lightness * 2.55 - 127) / 128, 3)))
+        maps = _activate(self.stem(_pad((lightness * 2.55 - 127) / 128, 3)))
         found = []
         for stage in self.stages:
             maps = stage(maps)
             found.append(maps)
-        vector = F.relu6(self.head(maps)).mean((2, 3))
+        vector = _activate(self.head(maps)).mean((2, 3))
         return ImageNetFeatures(found[1], found[2], found[4], found[6], vector)
 
 
@@ -122,11 +122,16 @@ class InvertedResidual(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps ``(B, wider, h, w)``."""
-        inner = maps if self.expand is None else F.relu6(self.expand(maps))
+        inner = maps if self.expand is None else _activate(self.expand(maps))
         if self.depthwise.stride[0] == 2:
             inner = _pad(inner, self.depthwise.kernel_size[0])
-        found: Tensor = self.project(F.relu6(self.depthwise(inner)))
+        found: Tensor = self.project(_activate(self.depthwise(inner)))
         return maps + found if self.is_added else found
+
+
+def _activate(maps: Tensor) -> Tensor:
+    """Change the result of a convolution, which nothing else uses, in place."""
+    return F.relu6(maps, inplace=True)
 
 
 def _pad(maps: Tensor, kernel: int) -> Tensor:

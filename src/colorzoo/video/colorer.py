@@ -14,6 +14,7 @@ from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.answer import answer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part
+from colorzoo.inference.palette import doubt_of
 from colorzoo.inference.references import ReadReference, require_color
 from colorzoo.pictures.picture import Picture
 from colorzoo.video.frames import VideoError, VideoFrame
@@ -30,6 +31,10 @@ class FrameColorer:
             and the first one also before its frame.
         reference: Reference for frames before the first key frame, or for all.
         strength: Factor on the chroma.
+        tells_doubt: Find the doubt of each shot, which takes a tenth of the time of the colors.
+
+    Attributes:
+        notes: Remarks on the current shot, as keys.
 
     Raises:
         VideoError: The model is for sketches.
@@ -42,6 +47,8 @@ class FrameColorer:
         keys: Mapping[int, Picture] | None = None,
         reference: Exemplar | None = None,
         strength: float = 1.0,
+        *,
+        tells_doubt: bool = False,
     ) -> None:
         if colorizer.paints:
             raise VideoError(f"{colorizer.name} paints sketches; name a model of photos")
@@ -54,6 +61,8 @@ class FrameColorer:
         }
         self._reference = reference
         self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colored
+        self._tells_doubt = tells_doubt
+        self._doubts: list[float] = []
         self.notes: dict[str, None] = {}
 
     @property
@@ -68,8 +77,14 @@ class FrameColorer:
         return has_reference and isinstance(self._colorizer.model, ColorsFrames)
 
     def start_shot(self) -> None:
-        """Forget the colors of the previous shot."""
+        """Forget the colors, the doubt and the notes of the previous shot."""
         self._previous = None
+        self._doubts, self.notes = [], {}
+
+    @property
+    def doubt(self) -> float | None:
+        """Mean doubt of what the model colored in this shot, see `doubt_of`; None if it is not known."""
+        return round(sum(self._doubts) / len(self._doubts), 1) if self._doubts else None
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
         """Return whether the frame is a key frame with a picture of the same shape."""
@@ -118,6 +133,8 @@ class FrameColorer:
         )
         solved = answer(job)
         self.notes |= dict.fromkeys(solved.notes)
+        if self._tells_doubt and (doubt := doubt_of(solved)) is not None:
+            self._doubts.append(doubt)
         return solved.ab[None]
 
     def _exemplar_for(self, number: int) -> Exemplar | None:

@@ -36,6 +36,7 @@ from colorzoo.video.planes import (
     lightness_of,
     read_planes,
     samples,
+    to_rgb,
 )
 from colorzoo.video.whole import missing_bytes
 from colorzoo.weights.files import sha256_of
@@ -62,6 +63,11 @@ class FilePicture:
         """Return the lightness ``(1, 1, H, W)``, upright, at full size."""
         lightness = lightness_of(read_planes(self.decoded), layout_of(self.decoded))
         return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
+
+    def levels(self) -> NDArray[np.uint8]:
+        """Return the picture ``(H, W, 3)`` in 8 bits, upright."""
+        rgb = to_rgb(read_planes(self.decoded), layout_of(self.decoded))
+        return np.rot90((rgb * 255 + 0.5).astype(np.uint8), self.turns)
 
     def luma(self, layout: Layout) -> NDArray[Any]:
         """Return Y' ``(H, W)`` without the colors of the frame, as it is stored, in the bits of a layout."""
@@ -164,10 +170,14 @@ class VideoFile:
             if decoded is None:
                 decoded = self._blank() if last is None else last.decoded
             last = FilePicture(self._sized(decoded), pts, round(self._first.rotation / 90) % 4)
-            stamp = f"{float(pts * self._time_base):.3f} s"
+            stamp = _time_code(pts * self._time_base)
             if state != "whole":
                 self.issues.broken.append(stamp)
             yield VideoFrame(number, stamp, last, state)  # type: ignore[arg-type]
+
+    def result(self, path: Path) -> VideoFile:
+        """Return the colored video."""
+        return VideoFile(path, self._encoding)
 
     def part(self, path: Path) -> FilePart:
         """Return an encoder for one shot."""
@@ -330,6 +340,13 @@ def _video_stream(container: Any, path: Path) -> Any:
         if "attached_pic" not in str(stream.disposition):
             return stream
     raise VideoError(f"{path} holds no video")
+
+
+def _time_code(seconds: Fraction) -> str:
+    """Return a time as hours, minutes, seconds and thousandths: ``1:02:03.450``."""
+    minutes, rest = divmod(round(abs(seconds) * 1000), 60_000)
+    sign = "-" if seconds < 0 else ""
+    return f"{sign}{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
 
 
 def _estimated(container: Any, stream: Any) -> int | None:

@@ -19,7 +19,7 @@ from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.inside import Surroundings, crop_lightness
 from colorzoo.pictures.find import result_name
 from colorzoo.pictures.formats import READABLE
-from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.picture import Levels, Picture, as_rgb
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
@@ -43,6 +43,10 @@ class FolderPicture:
         """Return the lightness ``(1, 1, H, W)`` at full size."""
         return full_lightness(self.picture.levels)
 
+    def levels(self) -> Levels:
+        """Return the picture ``(H, W, 3)``."""
+        return as_rgb(self.picture.levels)
+
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean of the channels ``(H, W)`` in 8 bits."""
         gray: NDArray[np.uint8] = (self.picture.rgb.mean(axis=2) * 255).astype(np.uint8)
@@ -54,6 +58,7 @@ class FrameFolder:
 
     Args:
         path: The folder.
+        names: File names of the frames in order; by default those of all pictures.
 
     Raises:
         VideoError: No file can be read as a picture.
@@ -61,10 +66,12 @@ class FrameFolder:
 
     extension = ""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, names: Sequence[str] | None = None) -> None:
         self.path = path
         self.issues = ReadIssues()
-        self.files = sorted(file for file in path.iterdir() if file.suffix.lower() in READABLE)
+        if names is None:
+            names = sorted(file.name for file in path.iterdir() if file.suffix.lower() in READABLE)
+        self.files = [path / name for name in names]
         if not self.files:
             raise VideoError(f"{path} holds no picture")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
@@ -101,6 +108,10 @@ class FrameFolder:
             shown = shown if found is None else found
             picture = FolderPicture(shown, result_name(file))
             yield VideoFrame(number, file.name, picture, "missing" if found is None else "whole")
+
+    def result(self, path: Path) -> FrameFolder:
+        """Return the colored frames in a folder, which may hold other pictures too."""
+        return FrameFolder(path, [result_name(file) for file in self.files])
 
     def part(self, path: Path) -> FolderPart:
         """Return a writer for one shot."""

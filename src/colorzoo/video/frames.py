@@ -103,6 +103,9 @@ class FrameSource(Protocol):
     def frames(self) -> Iterator[VideoFrame]:
         """Read the frames in order."""
 
+    def result(self, path: Path) -> FrameSource:
+        """Return the colored video at a path, to read its frames."""
+
     def part(self, path: Path) -> PartWriter:
         """Return a writer for one shot."""
 
@@ -121,20 +124,28 @@ def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Pict
         VideoError: A frame does not exist or is broken.
     """
     found: dict[int, Picture] = {}
-    count = 0
-    for frame in source.frames() if numbers else ():
-        count = frame.number + 1
-        if frame.number not in numbers:
-            continue
-        if frame.state != "whole":
-            stamp = f"frame {frame.number} ({frame.stamp})"
-            raise VideoError(f"{source.path}: {stamp} is broken; choose another one")
+    for frame in chosen_frames(source, numbers):
         lightness = frame.picture.lightness()
         lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
         gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
         found[frame.number] = Picture((gray * 255).round().numpy().astype(np.uint8))
-        if len(found) == len(numbers):
-            return found
-    for number in sorted(numbers - found.keys()):
-        raise VideoError(f"{source.path}: there is no frame {number}; the last one is {count - 1}")
     return found
+
+
+def chosen_frames(source: FrameSource, numbers: Collection[int]) -> Iterator[VideoFrame]:
+    """Yield frames by number, in order; the arguments and errors are those of `pick_frames`."""
+    missing = set(numbers)
+    count = 0
+    for frame in source.frames() if numbers else ():
+        count = frame.number + 1
+        if frame.number not in missing:
+            continue
+        if frame.state != "whole":
+            stamp = f"frame {frame.number} ({frame.stamp})"
+            raise VideoError(f"{source.path}: {stamp} is broken; choose another one")
+        missing.remove(frame.number)
+        yield frame
+        if not missing:
+            return
+    if missing:
+        raise VideoError(f"{source.path}: there is no frame {min(missing)}; the last one is {count - 1}")

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -37,10 +37,33 @@ class Shot:
     Attributes:
         first: Number of the first frame.
         count: Number of frames.
+        start: Time code or file name of the first frame.
+        end: The same of the last frame.
+        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for all.
+        doubt: Mean color error that the model expects of itself in the frames that it colored, in CIE units;
+            None if it tells none, or nobody asked.
+        broken: Time codes or names of damaged and missing frames.
+        notes: Remarks of the model.
     """
 
     first: int
     count: int
+    start: str = ""
+    end: str = ""
+    frame: str = ""
+    doubt: float | None = None
+    broken: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> int:
+        """Number of the last frame."""
+        return self.first + self.count - 1
+
+    @property
+    def middle(self) -> int:
+        """Number of the frame in the middle."""
+        return self.first + self.count // 2
 
 
 @dataclass(frozen=True)
@@ -88,7 +111,8 @@ class PartsFolder:
     def finished(self, first: int) -> Shot | None:
         """Return the finished shot that begins with this frame, or None."""
         try:
-            return Shot(**json.loads(_read_text(self._note(first)) or ""))
+            found = Shot(**json.loads(_read_text(self._note(first)) or ""))
+            return replace(found, broken=tuple(found.broken), notes=tuple(found.notes))
         except (ValueError, TypeError):
             return None
 
@@ -164,19 +188,14 @@ def color_video(
     detector = ShotDetector()
     current: _OpenShot | None = None
     shots: list[Shot] = []
-    resumed, shape = 0, (0, 0)
+    resumed = 0
     for frame in source.frames():
-        starts = False
-        if frame.state == "whole":
-            gray = frame.picture.gray()
-            starts = detector.is_cut(gray) or gray.shape != shape
-            shape = gray.shape
-        if starts or frame.number == 0:
+        if detector.starts(frame):
             if current is not None:
                 shots.append(current.finish())
             finished = parts.finished(frame.number)
             if finished is None:
-                current = _OpenShot(source, colorer, parts, frame.number, steady, size, border)
+                current = _OpenShot(source, colorer, parts, frame, steady, size, border)
             else:
                 current = None
                 shots.append(finished)
@@ -193,6 +212,20 @@ def color_video(
     return VideoResult(sum(shot.count for shot in shots), tuple(shots), resumed)
 
 
+def find_shots(source: FrameSource, tick: Callable[[], None] = lambda: None) -> tuple[Shot, ...]:
+    """Return the shots of a video that was colored before; `tick` is called after each frame."""
+    detector = ShotDetector()
+    shots: list[Shot] = []
+    for frame in source.frames():
+        if detector.starts(frame):
+            shots.append(Shot(frame.number, 0, frame.stamp))
+        shot = shots[-1]
+        broken = () if frame.state == "whole" else (frame.stamp,)
+        shots[-1] = replace(shot, count=shot.count + 1, end=frame.stamp, broken=(*shot.broken, *broken))
+        tick()
+    return tuple(shots)
+
+
 class _OpenShot:
     """A shot in progress; the arguments are those of `color_video`."""
 
@@ -201,7 +234,7 @@ class _OpenShot:
         source: FrameSource,
         colorer: FrameColorer,
         parts: PartsFolder,
-        first: int,
+        first: VideoFrame,
         steady: float,
         size: int,
         border: FrameSetting,
@@ -210,8 +243,9 @@ class _OpenShot:
         self._waiting: deque[VideoFrame] = deque()
         self._colors = SteadyColors(steady)
         self._exposure = ExposureHold()
-        self._writer = source.part(parts.part(first, source.extension))
-        self._first, self._count = first, 0
+        self._writer = source.part(parts.part(first.number, source.extension))
+        self._shot = Shot(first.number, 0, first.stamp)
+        self._broken: list[str] = []
         self._border, self._is_searched = border, False
         self._inside: Rectangle | None = None
         colorer.start_shot()
@@ -219,13 +253,15 @@ class _OpenShot:
     def add(self, frame: VideoFrame) -> None:
         """Color a frame; it is written when enough later frames are known."""
         lightness = self._seen(frame)
-        if self._count == 0:
+        if self._shot.count == 0:
             window = _window(lightness.numel())
             self._colors = SteadyColors(self._steady, window, every=self._colorer.needs_every_frame)
         small = _small_copy(lightness, self._working_size(lightness))
         factor = self._exposure.factor(small)
         self._waiting.append(frame)
-        self._count += 1
+        self._shot = replace(self._shot, count=self._shot.count + 1, end=frame.stamp)
+        if frame.state != "whole":
+            self._broken.append(frame.stamp)
         self._write(
             self._colors.add(
                 exposed(small, factor),
@@ -257,7 +293,13 @@ class _OpenShot:
         """Write the remaining frames and note that the shot is finished."""
         self._write(self._colors.flush())
         self._writer.close()
-        shot = Shot(self._first, self._count)
+        shot = replace(
+            self._shot,
+            frame="" if self._inside is None else str(self._inside),
+            doubt=self._colorer.doubt,
+            broken=tuple(self._broken),
+            notes=tuple(self._colorer.notes),
+        )
         self._parts.finish(shot)
         return shot
 

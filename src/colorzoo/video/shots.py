@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colorzoo.video.frames import VideoFrame
+
 _SIZE = (64, 36)
 _BINS = 32
 _MIN_CHANGE = 0.2  # of the histograms; measured on joined clips, see docs/video.md
@@ -21,6 +23,16 @@ class ShotDetector:
 
     def __init__(self) -> None:
         self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None  # with its histograms
+        self._shape: tuple[int, ...] = ()
+
+    def starts(self, frame: VideoFrame) -> bool:
+        """Return whether a frame starts a shot: the first one, after a cut, or of another size."""
+        if frame.state != "whole":
+            return frame.number == 0
+        gray = frame.picture.gray()
+        is_cut = self.is_cut(gray)
+        before, self._shape = self._shape, gray.shape
+        return is_cut or gray.shape != before or frame.number == 0
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
         """Return whether a frame starts a shot; the first one does.

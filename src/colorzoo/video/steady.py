@@ -64,8 +64,8 @@ class Motion:
         size = (values.shape[1], values.shape[0])
         flow, held = self.flow, self.held
         if held.shape != values.shape[:2]:
-            scale = np.array([size[0] / held.shape[1], size[1] / held.shape[0]], np.float32)
-            flow = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * scale
+            scale = (size[0] / held.shape[1], size[1] / held.shape[0], 0, 0)
+            flow = cv2.resize(cv2.multiply(flow, scale), size, interpolation=cv2.INTER_LINEAR)
             held = cv2.resize(held, size, interpolation=cv2.INTER_LINEAR)
         return _times(_sampled(values, flow), held)
 

@@ -1,6 +1,6 @@
-"""Batches of files: the ranges of their settings."""
+"""Batches of files: the ranges of their settings, and the memory that is kept between them."""
 
-from mutation import mutants_in
+from mutation import Mutant, mutants_in
 
 ROWS = {
     "settings": (
@@ -19,4 +19,10 @@ TESTS = {
     ),
 }
 
-MUTANTS = mutants_in("batch", ROWS, TESTS)
+KEPT = ("tests/test_environment.py::test_freed_memory_is_kept_unless_the_user_decides",)
+MUTANTS = (
+    *mutants_in("batch", ROWS, TESTS),
+    Mutant("less-memory-is-kept", "environment.py", "_LARGEST_KEPT = 2**27,", "_LARGEST_KEPT = 2**22,", KEPT),
+    Mutant("large-pieces-are-returned", "environment.py", "2**27, 2**25", "2**27, 2**16", KEPT),
+    Mutant("memory-against-the-user", "environment.py", "if decided or", "if", KEPT),
+)

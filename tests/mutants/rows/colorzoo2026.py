@@ -124,8 +124,8 @@ MUTANTS = (
     Mutant(
         "colorzoo2026-distance-not-halved",
         POINTS,
-        "rows @ columns.mT - 0.5 * squares",
-        "rows @ columns.mT - squares",
+        "amplitude - 0.5 * place.square()",
+        "amplitude - place.square()",
         STEP,
     ),
     Mutant(
@@ -222,7 +222,7 @@ MUTANTS = (
     Mutant(
         "colorzoo2026-agreement-blind-to-differences",
         AGREEMENT,
-        "decided + mean - share @ _pool(mean, grid)",
+        "decided + mean - shared[..., bins : bins + 2]",
         "decided",
         ON_AGREEMENT,
     ),

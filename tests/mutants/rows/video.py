@@ -22,7 +22,7 @@ ROWS = {
         ("lightness-ignored", "exponent += lightness_error", "exponent += 0 * lightness_error"),
         ("colors-not-moved", "_times(_sampled(values, flow), held)", "_times(values, held)"),
         ("trust-ignored", "_times(_sampled(values, flow), held)", "_sampled(values, flow)"),
-        ("scale-ignored", "interpolation=cv2.INTER_LINEAR) * scale", "interpolation=cv2.INTER_LINEAR)"),
+        ("scale-ignored", "cv2.multiply(flow, scale)", "flow"),
         (
             "later-windows-begin-anew",
             "        self._frames = []\n        return found",
@@ -81,6 +81,21 @@ ROWS = {
         ("aspect", "_ASPECT_TOLERANCE = 0.02", "_ASPECT_TOLERANCE = 0.01"),
         ("more-aspect", "_ASPECT_TOLERANCE = 0.02", "_ASPECT_TOLERANCE = 0.03"),
     ),
+    "run": (
+        ("middle", "self.first + self.count // 2", "self.first"),
+        ("doubt-forgotten", "doubt=self._colorer.doubt,", "doubt=None,"),
+    ),
+    "report": (
+        ("broken-frames-not-told", "(*ReadIssues(list(shot.broken)).lines(), *shot.notes)", "shot.notes"),
+        ("in-order-of-the-film", "return sorted_entries(entries)", "return entries"),
+    ),
+    "folder": (
+        (
+            "other-pictures-are-frames",
+            "FrameFolder(path, [result_name(file) for file in self.files])",
+            "FrameFolder(path)",
+        ),
+    ),
     "frames": (
         ("listed", "_LISTED = 5", "_LISTED = 4"),
         ("more-listed", "_LISTED = 5", "_LISTED = 6"),
@@ -122,6 +137,8 @@ TESTS = {
         "video/test_video_file.py::test_h264_keeps_the_lightness_to_less_than_half_a_level",
     ),
     "planes-full-range": ("video/test_video_file.py::test_depth_tags_and_every_lightness_sample_stay",),
+    "run": ("video/test_video_report.py",),
+    "folder": ("video/test_video_report.py",),
     "frames": ("video/test_video_file.py::test_a_note_lists_five_broken_frames",),
     "colorer": ("video/test_video_colorer.py::test_a_key_frame_has_the_shape_of_its_frame_to_two_percent",),
 }

@@ -25,6 +25,7 @@ MOST_CELLS = 1024
 _REACHES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # at the start, in longer sides of the picture
 _FIRST_NOISE = 0.03
 MOST_COLUMNS = 256  # cached for a picture, 13 KB each of a square
+_LEAST_AMPLITUDE = 1e-30  # so that it has a logarithm
 _JITTER = 1e-5  # on the diagonal, so that equal cells can be told apart
 
 
@@ -193,23 +194,32 @@ def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
 
 def cell_correlation(one: Cells, other: Cells) -> Tensor:
     """Return the correlation ``(B, N, n)`` of the colors of some cells with those of others."""
-    deviations = one.amplitude.norm(dim=-1)[:, :, None] * other.amplitude.norm(dim=-1)[:, None]
-    correlation: Tensor = _covariance(one, other) / deviations
-    return correlation
+    scaled = (
+        cells._replace(amplitude=cells.amplitude / cells.amplitude.norm(dim=-1, keepdim=True))
+        for cells in (one, other)
+    )
+    return _covariance(*scaled).clamp(max=1)
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:
-    covariance = _head_covariance(one, other, 0)
-    for head in range(1, one.amplitude.shape[2]):  # all at once would take six times the memory
-        covariance = covariance + _head_covariance(one, other, head)
+    (rows, row_terms), (columns, column_terms) = _exponents(one), _exponents(other)
+    # products of pairs and terms of one cell are summed at once: a pass over all pairs costs most
+    rows = torch.cat([rows, row_terms, torch.ones_like(row_terms)], dim=-1)
+    columns = torch.cat([columns, torch.ones_like(column_terms), column_terms], dim=-1)
+    covariance = (rows[:, 0] @ columns[:, 0].mT).exp_()
+    for head in range(1, rows.shape[1]):  # all at once would take six times the memory
+        covariance = covariance + (rows[:, head] @ columns[:, head].mT).exp_()
     return covariance
 
 
-def _head_covariance(one: Cells, other: Cells, head: int) -> Tensor:
-    rows, columns = one.place[:, :, head], other.place[:, :, head]
-    squares = rows.square().sum(-1)[:, :, None] + columns.square().sum(-1)[:, None]
-    exponent = (rows @ columns.mT - 0.5 * squares).clamp(max=0)
-    return exponent.exp() * (one.amplitude[:, :, None, head] * other.amplitude[:, None, :, head])
+def _exponents(cells: Cells) -> tuple[Tensor, Tensor]:
+    """Return places ``(B, H, N, D + 2)``, and the terms ``(B, H, N, 1)`` of a cell in exponents.
+
+    The exponent of a covariance is the product of two places plus the terms of both cells.
+    """
+    place = cells.place.transpose(1, 2)
+    amplitude = cells.amplitude.clamp(min=_LEAST_AMPLITUDE).log().mT[..., None]
+    return place, amplitude - 0.5 * place.square().sum(-1, keepdim=True)
 
 
 def take_cells(values: Tensor, index: Tensor) -> Tensor:

@@ -1,0 +1,201 @@
+"""The report of the shots of a film."""
+
+from __future__ import annotations
+
+import csv
+import io
+from base64 import b64decode
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser_pad import chromium, missing
+from PIL import Image
+
+from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS, Entry, write_report
+from colorzoo.cli.main import main
+from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.video.encoding import choose_encoding
+from colorzoo.video.file import VideoFile
+from colorzoo.video.folder import FrameFolder
+from colorzoo.video.report import shot_entries
+from colorzoo.video.run import PartsFolder, Shot, color_video, find_shots
+from colorzoo.weights.files import digest_of
+from tiny_model import write_tiny_weights
+from tiny_video import StubColorer, scene, write_video
+
+SHOTS = [scene(n, seed) for seed in (0, 7, 9) for n in range(4)]
+ORIGIN = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+
+
+class DoubtingColorer(StubColorer):
+    """Doubts each shot more than the one before; interrupts the run in one of them."""
+
+    def __init__(self, interrupted: int = -1) -> None:
+        super().__init__(15)
+        self._interrupted = interrupted
+
+    def start_shot(self) -> None:
+        self.doubt = (self.doubt or 0) + 2.0
+        self.notes = {f"note {self.doubt:g}": None}
+        if self._interrupted == 0:
+            raise KeyboardInterrupt
+        self._interrupted -= 1
+
+
+def color(
+    source: VideoFile | FrameFolder, out: Path, colorer: StubColorer, border: FrameSetting = "none"
+) -> tuple[Shot, ...]:
+    parts = PartsFolder(out, "a")
+    return color_video(source, colorer, parts, out, steady=0, size=32, border=border).shots
+
+
+def opened(source: Path, out: Path) -> VideoFile:
+    return VideoFile(source, choose_encoding(out, None, None))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def thumbnail(url: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB")).astype(float)
+
+
+def test_each_shot_is_shown_by_its_middle_frame_the_most_doubtful_first(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    source = opened(write_video(tmp_path / "in.mp4", SHOTS), out)
+    entries = shot_entries(source, out, color(source, out, DoubtingColorer()), ORIGIN)
+    assert [(entry.first_frame, entry.last_frame, entry.shown_frame) for entry in entries] == [
+        *((8, 11, 10), (4, 7, 6), (0, 3, 2)),
+    ]
+    last = entries[0]
+    assert (last.first_time, last.last_time, last.doubt) == ("0:00:00.320", "0:00:00.440", 6.0)
+    assert (last.source, last.result, last.notes) == (str(tmp_path / "in.mp4"), str(out), "note 6")
+    assert (last.model, last.source_sha256, last.result_sha256) == ("zhang2016", "ab" * 32, digest_of(out))
+    assert last.chroma == pytest.approx(21, abs=3)  # of a and b 15; some colors lie outside sRGB
+    shown = thumbnail(last.gray)
+    assert np.ptp(shown, axis=2).max() <= 2
+    apart = [np.abs(shown[..., 0] - (SHOTS[n].astype(float) - 16) * 255 / 219).mean() for n in range(12)]
+    assert int(np.argmin(apart)) == 10
+    assert np.ptp(thumbnail(last.color), axis=2).mean() > 20
+
+
+def test_a_resumed_run_tells_all_shots(tmp_path: Path) -> None:
+    told = []
+    for name, interrupted in (("whole.mp4", -1), ("out.mp4", 2)):
+        out = tmp_path / name
+        source = opened(write_video(tmp_path / "in.mp4", SHOTS), out)
+        if interrupted > 0:
+            with pytest.raises(KeyboardInterrupt):
+                color(source, out, DoubtingColorer(interrupted))
+        colorer = DoubtingColorer()
+        colorer.doubt = 4.0 if interrupted > 0 else None  # two shots are finished
+        told.append(color(source, out, colorer))
+    assert told[0] == told[1]
+    assert [shot.doubt for shot in told[1]] == [2.0, 4.0, 6.0]
+
+
+def test_broken_frames_and_the_border_of_a_shot_are_told(tmp_path: Path) -> None:
+    out = tmp_path / "out.mkv"
+    barred = [np.pad(picture, ((8, 8), (0, 0)), constant_values=16) for picture in SHOTS[:8]]
+    path = write_video(
+        tmp_path / "in.mkv", barred, spoil=lambda n, b: b"\0\0\0\1" + bytes(60) if n == 7 else b
+    )
+    source = opened(path, out)
+    shots = color(source, out, StubColorer(15), Rectangle(0, 8, 64, 48))
+    entries = shot_entries(source, out, shots, ORIGIN)
+    assert [entry.frame for entry in entries] == ["0,8,64,48"] * 2
+    assert [entry.chroma for entry in entries] == pytest.approx([21, 21], abs=3)
+    assert entries[0].notes == ""
+    assert entries[1].notes == "1 broken frame with the colors of the one before, at 0:00:00.280"
+    found = find_shots(opened(path, out))
+    assert [(shot.first, shot.count, shot.start, shot.end, shot.broken) for shot in found] == [
+        (shot.first, shot.count, shot.start, shot.end, shot.broken) for shot in shots
+    ]
+
+
+def test_other_pictures_in_the_folder_of_results_are_no_frames(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    for number, picture in enumerate(SHOTS):
+        Image.fromarray(picture).save(tmp_path / "in" / f"{number:02}.png")
+    Image.new("RGB", (30, 20), "#ff0000").save(tmp_path / "out" / "00-mine.png")
+    source, out = FrameFolder(tmp_path / "in"), tmp_path / "out"
+    shots = color(source, out, StubColorer())
+    entries = shot_entries(source, out, shots, ORIGIN)
+    assert [(entry.first_time, entry.last_time) for entry in entries] == [
+        *(("00.png", "03.png"), ("04.png", "07.png"), ("08.png", "11.png")),
+    ]
+    shown = thumbnail(entries[0].color)
+    assert np.abs(shown[..., 0] - SHOTS[2]).mean() < 3
+
+
+@pytest.mark.parametrize("count", [4, 12])
+def test_the_command_line_writes_pages_and_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    weights = write_tiny_weights(tmp_path / "tiny.safetensors")
+    source = write_video(tmp_path / "in.mp4", SHOTS[:count])
+    words = ["video", source, tmp_path / "out.mp4", "--weights", weights, "--size", "32", "--device", "cpu"]
+    words += ["--report", tmp_path / "r.html", "--report", tmp_path / "r.csv"]
+    told = []
+    for _ in range(2):  # the second time the film is there
+        assert main([*map(str, words)]) == 0
+        assert f"colorzoo: report: {tmp_path / 'r.csv'}" in capsys.readouterr().err
+        told.append(rows(tmp_path / "r.csv"))
+    assert tuple(told[0][0]) == (*COLUMNS, *SHOT_COLUMNS)
+    assert {row["first_frame"] for row in told[0]} == {str(first) for first in range(0, count, 4)}
+    assert sorted(row["first_frame"] for row in told[1]) == sorted(row["first_frame"] for row in told[0])
+    assert all(float(row["chroma"]) > 1 for row in told[0])
+    assert (tmp_path / "r.html").read_text().count('"source"') == count // 4
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("r.txt", (), "ends with .csv or .html"),
+        ("mine.csv", (), "exists and is no report"),
+        ("folder.html", (), "exists and is no report"),
+        ("r.html", ("--dry-run",), "leave out --dry-run"),
+        ("r.html", ("--frame", "0"), "leave out --report"),
+    ],
+)
+def test_what_cannot_be_a_report_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, words: tuple[str, ...], message: str
+) -> None:
+    source = write_video(tmp_path / "in.mp4", SHOTS[:2])
+    (tmp_path / "mine.csv").write_text("date,place\n")
+    (tmp_path / "folder.html").mkdir()
+    out = tmp_path / ("out.png" if "--frame" in words else "out.mp4")
+    assert main(["video", str(source), str(out), "--report", str(tmp_path / name), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+    assert (tmp_path / "mine.csv").read_text() == "date,place\n"
+
+
+def test_shots_are_decided_one_by_one(tmp_path: Path) -> None:
+    if (reason := missing()) is not None:
+        pytest.skip(f"missing, not passed: {reason}")
+    entry = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=0, last_frame=3, shown_frame=2)
+    later = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=4, last_frame=7, shown_frame=6)
+    write_report(tmp_path / "r.html", [entry, later])
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto((tmp_path / "r.html").as_uri())
+        page.focus("article")
+        for key in ("a", "ArrowDown", "c"):
+            page.keyboard.press(key)
+        page.reload()
+        assert page.text_content("#state") == "2 shots on this page; decided: 1 accept, 0 reject, 1 correct"
+        command = page.text_content("article[data-decision=correct] .command code:first-child")
+        assert command == (
+            "colorzoo video '/films/it'\\''s.mp4' frame-6.png --frame 6 && colorzoo studio frame-6.png"
+        )
+        assert "--key 6=frame-6.recipe.json" in str(page.text_content("article[data-decision=correct]"))
+        with page.expect_download() as download:
+            page.click("[data-list=correct]")
+        download.value.save_as(tmp_path / "correct.txt")
+    assert (tmp_path / "correct.txt").read_text() == "/films/it's.mp4#4\n"
