@@ -14,6 +14,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,10 +79,7 @@ def read_pictures(folder: Path, most: int, side: int) -> Iterator[tuple[Tensor, 
 
     Their shorter sides are ``side`` or less.
     """
-    listed = folder / "annotations.json"
-    if not listed.is_file():
-        raise SkippedError(f"{listed} is needed: pictures with true segments; name the folder with --data")
-    images = sorted(json.loads(listed.read_text())["images"], key=lambda image: image["id"] * 7919 % 1009)
+    images = in_order(read_annotations(folder))
     for number, image in list(enumerate(images))[1 : 2 * most : 2]:
         photo = Image.open(folder / "images" / image["file"]).convert("RGB")
         height, width = working_size(photo.height, photo.width, side)
@@ -90,6 +88,20 @@ def read_pictures(folder: Path, most: int, side: int) -> Iterator[tuple[Tensor, 
         colors = np.array(panoptic.resize((width, height), Image.Resampling.NEAREST)).astype(np.int64)
         segments = colors @ np.array([1, 256, 65536])
         yield torch.from_numpy(rgb).permute(2, 0, 1).float() / 255, segments, number
+
+
+def read_annotations(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Read the lists of pictures and kinds."""
+    listed = folder / "annotations.json"
+    if not listed.is_file():
+        raise SkippedError(f"{listed} is needed: pictures with true segments; name the folder with --data")
+    found: dict[str, list[dict[str, Any]]] = json.loads(listed.read_text())
+    return found
+
+
+def in_order(annotations: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the pictures in the order of their numbers, which mixes them."""
+    return sorted(annotations["images"], key=lambda image: image["id"] * 7919 % 1009)
 
 
 def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator[Click]:

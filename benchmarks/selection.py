@@ -8,15 +8,12 @@ Measured are the likeliest thing, and the best one of those that *Less* and *Mor
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from torch import Tensor
 
 from benchmarks import reach, small_things
@@ -58,34 +55,23 @@ def rows(name: str, found: Overlaps) -> list[Row]:
 
 def overlaps(folder: Path, most: int) -> Iterator[tuple[float, float]]:
     """Yield the overlaps for a click into each thing of COCO pictures."""
-    listed = {image["file"]: image for image in read_annotations(folder)["images"]}
-    kinds = {kind["id"]: kind["isthing"] for kind in read_annotations(folder)["categories"]}
-    names = sorted(listed.values(), key=lambda image: image["id"] * 7919 % 1009)
-    for (rgb, segments, seed), image in zip(
-        reach.read_pictures(folder, most, SIDE), names[1::2], strict=False
-    ):
-        lab = rgb_to_lab(rgb[None])
-        true = {
-            each["id"] for each in image["segments"] if kinds[each["category_id"]] and not each["iscrowd"]
-        }
-        kept = np.where(np.isin(segments, list(true)), segments, 0)
-        for click in reach.draw_clicks(lab[0], kept, seed):
+    annotations = reach.read_annotations(folder)
+    images = reach.in_order(annotations)
+    kinds = {kind["id"]: kind["isthing"] for kind in annotations["categories"]}
+    for rgb, segments, number in reach.read_pictures(folder, most, SIDE):
+        lab, found = rgb_to_lab(rgb[None]), images[number]["segments"]
+        true = [each["id"] for each in found if kinds[each["category_id"]] and not each["iscrowd"]]
+        kept = np.where(np.isin(segments, true), segments, 0)
+        for click in reach.draw_clicks(lab[0], kept, number):
             place = (click.hint.x, click.hint.y)
             yield overlap_at(lab[:, :1], place, click.inside.numpy())
-
-
-def read_annotations(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Read the list of pictures and kinds."""
-    found: dict[str, list[dict[str, Any]]] = json.loads((folder / "annotations.json").read_text())
-    return found
 
 
 def overlap_of(thing: small_things.Thing, folder: Path) -> tuple[float, float]:
     """Return the overlaps for a small thing."""
     picture = read_picture(folder / thing.photo)
-    image = Image.new("1", picture.size)
-    ImageDraw.Draw(image).polygon(list(thing.outline), fill=1)
-    return overlap_at(see(picture, "none", min(picture.size)).lightness, thing.click, np.array(image))
+    lightness = see(picture, "none", min(picture.size)).lightness
+    return overlap_at(lightness, thing.click, thing.inside(*picture.size))
 
 
 def overlap_at(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 from torch import Tensor
@@ -51,11 +52,15 @@ class Thing:
     click: tuple[float, float]
     outline: tuple[tuple[float, float], ...]
 
-    def mask(self, width: int, height: int) -> Tensor:
-        """Return the thing and the pixels around it, ``(H, W)`` bool."""
+    def inside(self, width: int, height: int) -> NDArray[np.bool_]:
+        """Return the pixels of the thing, ``(H, W)``."""
         image = Image.new("1", (width, height))
         ImageDraw.Draw(image).polygon(list(self.outline), fill=1)
-        return torch.from_numpy(ndimage.binary_dilation(np.array(image), iterations=AROUND))
+        return np.array(image)
+
+    def mask(self, width: int, height: int) -> Tensor:
+        """Return the thing and the pixels around it, ``(H, W)`` bool."""
+        return torch.from_numpy(ndimage.binary_dilation(self.inside(width, height), iterations=AROUND))
 
 
 def run(options: Options) -> list[Row]:

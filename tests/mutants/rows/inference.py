@@ -141,7 +141,7 @@ CAUGHT_BY_COLORS = {
         ),
         ("plan-points-not-told", "        told = points\n", "        pass\n"),
         ("plan-statistics-ignored", 'if "statistics" in accepts and', "if False and"),
-        ("plan-classes-ignored", 'if "classes" in accepts and has_classes', "if False and has_classes"),
+        ("plan-classes-ignored", "if not lacks_classes(model, recipe):", "if False:"),
         ("plan-reference-ignored", "    if exemplar is not None:", "    if False:"),
         ("plan-alpha-ignored", "return exemplar if alpha is None else", "return exemplar if True else"),
         (
@@ -438,7 +438,7 @@ CAUGHT_BY_CROPPING = (
     (_CROPPED, "cropping-other-way", "- down[rows] * sine", "+ down[rows] * sine", _PILLOW),
     (_CROPPED, "cropping-no-rounding", "else np.rint(", "else np.floor(", _BETWEEN),
     (_CROPPED, "cropping-wrapped", "np.clip(values, 0, np.iinfo(levels.dtype).max)", "values", _RANGE),
-    ("inference/answer.py", "cropping-off", "replace(whole, crop=self.job.crop)", "whole", _WHOLE),
+    ("inference/answer.py", "cropping-off", "crop=self.job.crop)", "crop=None)", _WHOLE),
     ("guidance/crop.py", "cropping-angle", "MAX_ANGLE = 45.0", "MAX_ANGLE = 50.0", _WRONG),
     ("guidance/crop.py", "cropping-least", "LEAST_CROP = 8", "LEAST_CROP = 7", _WRONG),
     ("guidance/crop.py", "cropping-slack", "_SLACK = 1e-6", "_SLACK = 1.5", _OUTSIDE),
