@@ -53,7 +53,8 @@ def run(options: Options) -> list[Row]:
         for name, aim in ((full, goal), (small, GOAL_SMALL))
     ]
     for name in models:
-        distance = (plain_call(published[name], lightness) - ours[name](lightness, Guidance())).norm(dim=1)
+        colored = ours[name](lightness, Guidance()).to_ab()
+        distance = (plain_call(published[name], lightness) - colored).norm(dim=1)
         claim = f"{name}: mean Delta-E (1976) from float32 (largest {float(distance.max()):.2f})"
         rows.append(share_of(claim, float(distance.mean()), 1.0, GOAL_DELTA_E, where()))
     return rows
