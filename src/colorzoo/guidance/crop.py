@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.frame import Rectangle
 
 MAX_ANGLE = 45.0  # degrees; quarter turns beyond it are for the file itself
 LEAST_CROP = 8  # pixels
@@ -20,8 +20,8 @@ class Crop:
     """A rectangle of the original picture that is cut out, and straightened.
 
     Examples:
-        >>> Crop(x=10, y=20, width=300, height=200, angle=2.5).center
-        (160.0, 120.0)
+        >>> Crop(x=10, y=20, width=300, height=200).corners
+        ((10, 20), (310, 20), (310, 220), (10, 220))
 
     Attributes:
         x: Left edge before it is turned, in whole pixels of the original picture.
@@ -62,13 +62,15 @@ class Crop:
         return self.x + self.width / 2, self.y + self.height / 2
 
     @property
+    def rectangle(self) -> Rectangle:
+        """The part of the picture that the result keeps."""
+        return Rectangle(self.x, self.y, self.width, self.height, self.angle)
+
+    @property
     def corners(self) -> tuple[tuple[float, float], ...]:
         """The turned corners: x and y from the top left of the result, clockwise."""
-        x, y = self.center
-        cosine, sine = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
-        across, down = self.width / 2, self.height / 2
-        ends = ((-across, -down), (across, -down), (across, down), (-across, down))
-        return tuple((x + u * cosine - v * sine, y + u * sine + v * cosine) for u, v in ends)
+        ends = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
+        return tuple(map(self.rectangle.outer, ends))
 
     def check_inside(self, width: int, height: int) -> None:
         """Check that it lies within a picture of this size.

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance import Crop
-from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference.full_size import (
     BicubicUpsampler,
     FullLightness,
@@ -35,6 +34,8 @@ from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.sketch import enlarge_painted_lightness
 from colorzoo.memory import Memory
 from colorzoo.pictures.picture import Picture
+
+_Joined = tuple[FullLightness | Tensor, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,11 @@ class ColoredPicture:
     @property
     def rgb(self) -> NDArray[np.float32]:
         """``(H, W, 3)`` float32 in [0, 1]."""
-        if self._tilted is not None:
-            back = self._turned_back(self._tilted.inside)
-            return self._kept(join(self._tilted.lightness, NO_AB, overlays=back))
-        joined = join(self.lightness, self.ab, self.corrections, self.overlays)
-        return self._kept(joined if self.surroundings is None else self.surroundings.around(joined))
+        return self._finished(join(*self._to_join))
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16; a fraction of the memory and time of `rgb`."""
-        if self._tilted is not None:
-            back = self._turned_back(self._tilted.inside)
-            return self._kept(join_levels(self._tilted.lightness, NO_AB, overlays=back, depth=depth))
-        joined = join_levels(self.lightness, self.ab, self.corrections, self.overlays, depth=depth)
-        return self._kept(joined if self.surroundings is None else self.surroundings.around(joined, depth))
+        return self._finished(join_levels(*self._to_join, depth=depth), depth)
 
     def source(self, picture: Picture) -> Picture:
         """Return the picture that was colored, cropped as the result is, for its alpha and metadata.
@@ -92,24 +85,25 @@ class ColoredPicture:
 
         return crop_picture(picture, self.crop)
 
-    def _kept(self, levels: NDArray[Any]) -> NDArray[Any]:
-        """Return what the crop keeps of the finished picture."""
-        if self.crop is None:
-            return levels
-        from colorzoo.inference.steps.cropping import cropped  # few results are cropped
-
-        return cropped(levels, self.crop)
-
     @property
-    def _tilted(self) -> Surroundings | None:
-        """The whole picture around a part that was turned upright."""
-        return self.surroundings if self.surroundings is not None and self.surroundings.inside.tilt else None
-
-    def _turned_back(self, inside: Rectangle) -> tuple[Overlay, ...]:
-        """Return the colors of a part that was turned upright, over the whole picture."""
+    def _to_join(self) -> _Joined:
+        """The part; or the whole picture around one that was turned upright, with its colors turned back."""
+        part = (self.lightness, self.ab, self.corrections, self.overlays)
+        if self.surroundings is None or not self.surroundings.inside.tilt:
+            return part
         from colorzoo.inference.steps.tilt import TurnedBack  # few pictures need it
 
-        return (TurnedBack(join_ab(self.lightness, self.ab, self.corrections, self.overlays), inside),)
+        return self.surroundings.lightness, NO_AB, (), (TurnedBack(join_ab(*part), self.surroundings.inside),)
+
+    def _finished(self, joined: NDArray[Any], depth: int | None = None) -> NDArray[Any]:
+        """Return the whole picture around what was joined, or what the crop keeps of it."""
+        if self.surroundings is not None and not self.surroundings.inside.tilt:
+            joined = self.surroundings.around(joined, depth)
+        if self.crop is None:
+            return joined
+        from colorzoo.inference.steps.cropping import cropped  # few results are cropped
+
+        return cropped(joined, self.crop)
 
     def lab_at(self, row: int, column: int) -> Tensor:
         """Return the ``(3,)`` Lab of one pixel of the part within the frame."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.capabilities import ComparesPlaces
 from colorzoo.guidance import PointHint
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
@@ -70,14 +71,11 @@ def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) ->
     Returns:
         The place; None if the model compares no places or predicts no distribution, or an untrained one.
     """
-    distribution = distribution_of(result)
-    if distribution is None:
+    if not isinstance(colorizer.model, ComparesPlaces) or (distribution := distribution_of(result)) is None:
         return None
     places = _places_to_try(job.part.size)
     found = [colorizer.result(likeness_to(job, Places.of([place], job.part.size))) for place in places]
     alike = [likeness for likeness in found if likeness is not None]
-    if not alike:
-        return None
     grid = distribution.probabilities.shape[1:]
     correlation = torch.cat([F.interpolate(likeness, grid, mode="area") for likeness in alike])[:, 0]
     number = most_telling(correlation, distribution)

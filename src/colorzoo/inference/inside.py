@@ -204,12 +204,11 @@ def crop_guidance(guidance: Guidance, inside: Rectangle, size: tuple[int, int]) 
         x, y, width, height = inside[:4]
         scale = torch.tensor([size[0] / width, size[1] / height]).repeat(2)
         shift = torch.tensor([x / width, y / height]).repeat(2)
-        pixels = guidance.boxes.corners * torch.tensor(size).repeat(2)
-        across, down = ((pixels[..., :2] + pixels[..., 2:]) / 2).unbind(-1)
         if inside.tilt:
-            shift = shift - torch.stack(_shift(across, down, inside) * 2, dim=-1) / torch.tensor(
-                [width, height]
-            ).repeat(2)
+            pixels = guidance.boxes.corners * torch.tensor(size).repeat(2)
+            across, down = ((pixels[..., :2] + pixels[..., 2:]) / 2).unbind(-1)
+            moved = torch.stack(_shift(across, down, inside) * 2, dim=-1)
+            shift = shift - moved / torch.tensor([width, height]).repeat(2)
         corners = (guidance.boxes.corners * scale - shift).clamp(0, 1)
         seen = ((corners[..., 2:] - corners[..., :2]) > 0).all(-1)
         cropped["boxes"] = Boxes(corners, guidance.boxes.given * seen)

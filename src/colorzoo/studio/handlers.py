@@ -14,7 +14,6 @@ import torch
 from colorzoo.batch.origin import UsedFile, origin_of_answer, origin_of_model, origin_of_result
 from colorzoo.batch.request import request_of
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.capabilities import ComparesPlaces
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
@@ -302,12 +301,11 @@ def _colorings(ctx: Context) -> Iterator[Message]:
     """Find the place whose color tells most about the photo, and its likely colors."""
     request = ctx.pad_request()
     found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
-    if isinstance(request.colorizer.model, ComparesPlaces):
-        place = find_telling_place(request.colorizer, request.job(), predict(request))
-        if place is not None:
-            found = palette.likely_colorings(place, request.photo)
-            if request.photo.window is not None:
-                found["x"], found["y"] = request.photo.window.inside.outer((found["x"], found["y"]))
+    place = find_telling_place(request.colorizer, request.job(), predict(request))
+    if place is not None:
+        found = palette.likely_colorings(place, request.photo)
+        if request.photo.window is not None:
+            found["x"], found["y"] = request.photo.window.inside.outer((found["x"], found["y"]))
     yield ctx.answer("colorings", **found)
 
 

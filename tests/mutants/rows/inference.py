@@ -435,7 +435,7 @@ CAUGHT_BY_CROPPING = (
     (_CROPPED, "cropping-method", 'mode="bicubic"', 'mode="bilinear"', _FINE),
     (_CROPPED, "cropping-border", 'padding_mode="border"', 'padding_mode="zeros"', _STRAIGHT),
     (_CROPPED, "cropping-pixel-centers", "align_corners=False", "align_corners=True", _BETWEEN),
-    (_CROPPED, "cropping-other-way", "- down[rows] * sine", "+ down[rows] * sine", _PILLOW),
+    ("guidance/crop.py", "cropping-other-way", "height, self.angle)", "height, -self.angle)", _PILLOW),
     (_CROPPED, "cropping-no-rounding", "else np.rint(", "else np.floor(", _BETWEEN),
     (_CROPPED, "cropping-wrapped", "np.clip(values, 0, np.iinfo(levels.dtype).max)", "values", _RANGE),
     ("inference/answer.py", "cropping-off", "crop=self.job.crop)", "crop=None)", _WHOLE),

@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         "tilt-of-a-result-ignored",
         ANSWER,
-        "self.surroundings.inside.tilt else None",
-        "None else None",
+        "if self.surroundings is None or not self.surroundings.inside.tilt:",
+        "if True:",
         STRAIGHT,
     ),
     Mutant("tilt-lightens-nothing", INSIDE, "(gray + whole)", "gray", LIGHTER),

@@ -46,15 +46,11 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
     if not crop.angle:
         return np.ascontiguousarray(levels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width])
     turned = np.empty((crop.height, crop.width, *levels.shape[2:]), dtype=levels.dtype)
-    across = np.arange(crop.width) + 0.5 - crop.width / 2
-    down = (np.arange(crop.height) + 0.5 - crop.height / 2)[:, None]
-    cosine, sine = np.cos(np.radians(crop.angle)), np.sin(np.radians(crop.angle))
+    across, down = np.arange(crop.width) + 0.5, (np.arange(crop.height) + 0.5)[:, None]
     for top in range(0, crop.height, CROPPING.tile):
         for left in range(0, crop.width, CROPPING.tile):
             rows, columns = slice(top, top + CROPPING.tile), slice(left, left + CROPPING.tile)
-            x = crop.center[0] + across[columns] * cosine - down[rows] * sine
-            y = crop.center[1] + across[columns] * sine + down[rows] * cosine
-            turned[rows, columns] = _sampled(levels, x, y)
+            turned[rows, columns] = _sampled(levels, *crop.rectangle.outer((across[columns], down[rows])))
     return turned
 
 
