@@ -10,7 +10,7 @@
 
 import { clamp } from "./color.js";
 import { button, h, section, setText, show, t } from "./dom.js";
-import { gripAt } from "./shapes.js";
+import { gripAt, strokePath, tracePolygon, turned } from "./shapes.js";
 import { change } from "./state.js";
 
 const LEAST_CROP = 8; // pixels, as in recipes
@@ -22,19 +22,15 @@ const CROP_LINES = { dark: "rgba(0, 0, 0, .75)", light: "rgba(255, 255, 255, .95
 const CROP_HANDLE = 7; // CSS pixels; a finger takes hold further away
 const [THIRDS, FINE_GRID] = [3, 9]; // parts of a side; the fine one while the angle changes
 
-/** @param {number} angle degrees @returns {[number, number]} cosine and sine */
-const turnOf = (angle) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
-
 /** @param {Sheet} sheet @param {Place} place from its center, along its sides @returns {Place} in the photo */
-function fromSheet({ x, y, angle }, [across, down]) {
-  const [cosine, sine] = turnOf(angle);
-  return [x + across * cosine - down * sine, y + across * sine + down * cosine];
+function fromSheet({ x, y, angle }, place) {
+  const [right, below] = turned(place, angle);
+  return [x + right, y + below];
 }
 
 /** @param {Sheet} sheet @param {Place} place in the photo @returns {Place} from its center, along its sides */
 function toSheet({ x, y, angle }, [left, top]) {
-  const [cosine, sine] = turnOf(angle);
-  return [(left - x) * cosine + (top - y) * sine, (top - y) * cosine - (left - x) * sine];
+  return turned([left - x, top - y], -angle);
 }
 
 /** @param {Sheet} sheet @returns {Place[]} its corners in the photo, clockwise from its top left */
@@ -79,12 +75,12 @@ function cropOf(sheet, photo) {
 
 /** @param {Sheet} sheet @param {number} angle degrees @returns {Sheet} turned about its center, and as large as its room and the photo allow */
 function turnedSheet(sheet, angle, { width, height }) {
-  const [cosine, sine] = turnOf(angle).map(Math.abs);
+  const [cosine, sine] = turned([1, 0], angle).map(Math.abs);
   const [across, down] = sheet.room;
   const [reachX, reachY] = [(across * cosine + down * sine) / 2, (across * sine + down * cosine) / 2];
   const share = Math.min(1, sheet.x / reachX, (width - sheet.x) / reachX, sheet.y / reachY, (height - sheet.y) / reachY);
-  const turned = { ...sheet, angle, width: across * share, height: down * share };
-  return Math.min(turned.width, turned.height) < LEAST_CROP ? sheet : turned;
+  const found = { ...sheet, angle, width: across * share, height: down * share };
+  return Math.min(found.width, found.height) < LEAST_CROP ? sheet : found;
 }
 
 /** Turn the rectangle. @param {number} angle degrees clockwise */
@@ -213,28 +209,15 @@ function drawCrop(context, pad, toStage) {
   context.save();
   context.beginPath();
   context.rect(...toStage(0, 0), photo.width * ui.view.scale, photo.height * ui.view.scale);
-  outlineCrop(context, corners);
+  tracePolygon(context, corners);
   context.fillStyle = CROP_DIM;
   context.fill("evenodd");
   if (held) drawCropLines(context, ui.drag?.cropHow === "turn" ? FINE_GRID : THIRDS, (across, down) => toStage(...fromSheet(sheet, [(across - 0.5) * sheet.width, (down - 0.5) * sheet.height])));
   context.beginPath();
-  outlineCrop(context, corners);
-  strokeCrop(context, held ? [[CROP_LINES.dark, 4], [CROP_LINES.light, 2]] : [[CROP_LINES.dark, 2.5], [CROP_LINES.light, 1]]);
+  tracePolygon(context, corners);
+  strokePath(context, held ? [[CROP_LINES.dark, 4], [CROP_LINES.light, 2]] : [[CROP_LINES.dark, 2.5], [CROP_LINES.light, 1]]);
   if (held) drawCropHandles(context, corners);
   context.restore();
-}
-
-function outlineCrop(context, corners) {
-  context.moveTo(...corners[3]);
-  for (const corner of corners) context.lineTo(...corner);
-}
-
-/** @param {[string, number][]} strokes colors and widths, from bottom to top */
-function strokeCrop(context, strokes) {
-  for (const [strokeStyle, lineWidth] of strokes) {
-    Object.assign(context, { strokeStyle, lineWidth });
-    context.stroke();
-  }
 }
 
 /** @param {number} parts of a side @param {(across: number, down: number) => Place} at by shares of width and height, on the stage */
@@ -246,7 +229,7 @@ function drawCropLines(context, parts, at) {
     context.moveTo(...at(0, line / parts));
     context.lineTo(...at(1, line / parts));
   }
-  strokeCrop(context, [["rgba(0, 0, 0, .25)", 2.5], [CROP_LINES.grid, 1]]);
+  strokePath(context, [["rgba(0, 0, 0, .25)", 2.5], [CROP_LINES.grid, 1]]);
 }
 
 /** Draw round handles at the corners and in the middle of the sides. */
@@ -256,7 +239,7 @@ function drawCropHandles(context, corners) {
     for (const [left, top, radius] of [[x, y, CROP_HANDLE], [(x + nextX) / 2, (y + nextY) / 2, CROP_HANDLE - 2]]) {
       context.beginPath();
       context.arc(left, top, radius, 0, 7);
-      strokeCrop(context, [[CROP_LINES.dark, 3]]);
+      strokePath(context, [[CROP_LINES.dark, 3]]);
       context.fillStyle = CROP_LINES.light;
       context.fill();
     }

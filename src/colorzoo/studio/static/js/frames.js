@@ -1,7 +1,7 @@
 /** The frame of a scan: the line within which the photo is colored, and its panel. */
 
 import { button, h, section, setText, show, t } from "./dom.js";
-import { boxBetween, gripAt, resized } from "./shapes.js";
+import { boxBetween, gripAt, resized, turned } from "./shapes.js";
 import { change } from "./state.js";
 
 /**
@@ -35,8 +35,8 @@ function insideOf(pad) {
 function turnedPlace(box, [x, y], degrees) {
   if (!degrees) return [x, y];
   const [middle, center] = [box.x + box.width / 2, box.y + box.height / 2];
-  const [sine, cosine] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)];
-  return [middle + (x - middle) * cosine - (y - center) * sine, center + (x - middle) * sine + (y - center) * cosine];
+  const [right, below] = turned([x - middle, y - center], degrees);
+  return [middle + right, center + below];
 }
 
 /** @param {Inside} inside @returns {[number, number][]} its corners in the photo, from the upper left one clockwise */

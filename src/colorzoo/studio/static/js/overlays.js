@@ -10,7 +10,7 @@ import { regionLines } from "./outlines.js";
 import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
 import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
-import { areaCenter, areaPicture } from "./shapes.js";
+import { areaCenter, areaPicture, strokePath, tracePolygon } from "./shapes.js";
 
 const DARK = "rgba(0, 0, 0, .75)";
 const LIGHT = "rgba(255, 255, 255, .95)";
@@ -20,21 +20,17 @@ function drawFrame(context, pad, toStage) {
   const inside = insideOf(pad);
   if (!inside) return;
   const corners = cornersOf(inside).map(([x, y]) => toStage(x, y));
-  const outline = () => {
-    corners.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
-    context.closePath();
-  };
   const held = pad.ui.tool === "frame" || pad.ui.framing !== null;
   context.save();
   if (held) {
     context.beginPath();
     context.rect(...toStage(0, 0), pad.photo.width * pad.ui.view.scale, pad.photo.height * pad.ui.view.scale);
-    outline();
+    tracePolygon(context, corners);
     context.fillStyle = "rgba(20, 20, 20, .45)";
     context.fill("evenodd");
   }
   context.beginPath();
-  outline();
+  tracePolygon(context, corners);
   context.setLineDash(held ? [] : [6, 4]);
   strokePath(context, held ? [[DARK, 4], [LIGHT, 2]] : [[DARK, 2.5], [LIGHT, 1.2]]);
   context.setLineDash([]);
@@ -212,15 +208,6 @@ function strokeOutline(context, strokes) {
   strokePath(context, strokes);
 }
 
-/** Stroke the current path several times. @param {[string, number][]} strokes colors and widths, from bottom to top */
-function strokePath(context, strokes) {
-  for (const [style, width] of strokes) {
-    context.lineWidth = width;
-    context.strokeStyle = style;
-    context.stroke();
-  }
-}
-
 const FAINT = 0.55;
 
 /** @param {CanvasRenderingContext2D} context @param {any} pad @param {ToStage} toStage */
@@ -293,4 +280,4 @@ function drawScribblePreview(context, pad, toStage) {
   context.drawImage(canvas, 0, 0, canvas.width, canvas.height);
 }
 
-export { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath };
+export { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes };

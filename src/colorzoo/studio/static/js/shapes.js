@@ -328,7 +328,29 @@ function isMask(mask) {
   return mask.width > 0 && count === mask.width * mask.height && count <= 4096 * 4096;
 }
 
+/** Turn a place about the origin. @param {Place} place @param {number} degrees clockwise @returns {Place} */
+function turned([x, y], degrees) {
+  if (!degrees) return [x, y];
+  const [sine, cosine] = [Math.sin((degrees * Math.PI) / 180), Math.cos((degrees * Math.PI) / 180)];
+  return [x * cosine - y * sine, x * sine + y * cosine];
+}
+
+/** Add a polygon to the current path. @param {Place[]} corners on the stage */
+function tracePolygon(context, corners) {
+  corners.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
+  context.closePath();
+}
+
+/** Stroke the current path several times. @param {[string, number][]} strokes colors and widths, from bottom to top */
+function strokePath(context, strokes) {
+  for (const [style, width] of strokes) {
+    context.lineWidth = width;
+    context.strokeStyle = style;
+    context.stroke();
+  }
+}
+
 export {
   AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
-  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask,
+  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask, strokePath, tracePolygon, turned,
 };

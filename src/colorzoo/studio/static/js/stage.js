@@ -5,8 +5,9 @@ import { t } from "./dom.js";
 import { hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
 import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
-import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
+import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
+import { strokePath } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
 
 /** Strokes of an outline that is seen on any color. @type {[style: string, width: number, grow: number][]} */
