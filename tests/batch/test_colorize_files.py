@@ -18,6 +18,7 @@ from colorzoo.engines.digest import model_digest
 from colorzoo.factory import create_coloring_model
 from colorzoo.training.predicting import FullSizePrediction
 from tiny_model import NAME, write_tiny_weights
+from workers import in_processes
 
 
 @pytest.fixture(autouse=True)
@@ -93,21 +94,22 @@ def test_finished_results_are_recognized_by_the_index_or_by_the_file(album, weig
     assert len(set(contents(out).values())) == 4
 
 
-def test_a_kill_loses_nothing_and_nothing_is_colored_twice(album, weights, tmp_path, monkeypatch):
-    out, write, made = tmp_path / "out", file.write_picture, []
+def color_until_killed(album: list[Path], weights: Path, out: Path) -> None:
+    """Color an album in a process that is killed after the second file and before its note."""
+    write, made = file.write_picture, []
 
-    def killed(*args, **kwargs):
+    def write_or_die(*args, **kwargs):
         made.append(write(*args, **kwargs))
-        if len(made) == 2:  # after the file, before its note
+        if len(made) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(file, "write_picture", killed)
-    child = os.fork()  # a process of its own, without the seconds in which torch is loaded
-    if child == 0:
-        statuses(album, weights, out)
-        os._exit(1)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    monkeypatch.undo()
+    file.write_picture = write_or_die
+    statuses(album, weights, out)
+
+
+def test_a_kill_loses_nothing_and_nothing_is_colored_twice(album, weights, tmp_path):
+    out = tmp_path / "out"
+    assert in_processes(color_until_killed, album, weights, out) == [-signal.SIGKILL]
     assert len(contents(out)) == 2
     assert statuses(album, weights, out) == ["done", "done", "colored", "colored"]
 

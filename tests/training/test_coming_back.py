@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from forks import in_forks
 from harness import make_pictures, trace
 
 from colorzoo.cli.main import run_lightning as run
@@ -21,6 +20,7 @@ from colorzoo.training.agreement import changes, training_settings
 from colorzoo.training.arguments import read_arguments, with_last_batch
 from colorzoo.training.processes import process_count
 from colorzoo.training.requeue import listen_early
+from workers import in_processes
 
 KILL = signal.SIGKILL
 WORDS = [
@@ -49,9 +49,9 @@ def words_of(pictures: Path, folder: Path, *more: str, stop: int = 0) -> list[st
 
 
 def train(words: list[str], processes: int = 1) -> list[int | None]:
-    """Run ``fit`` in forks of this process, and return their exit codes."""
+    """Run ``fit`` in new processes, and return their exit codes."""
     more = [f"--trainer.devices={processes}", "--trainer.strategy=ddp"] if processes > 1 else []
-    return in_forks(lambda: run([*words, *more]), processes)
+    return in_processes(run, [*words, *more], processes=processes)
 
 
 def weights_in(folder: Path) -> dict[str, torch.Tensor]:

@@ -2,9 +2,8 @@
 
 import os
 import signal
-import socket
 from itertools import product
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,8 @@ import torch
 from harness import fit, trace
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
+
+from workers import in_processes
 
 
 @pytest.fixture
@@ -188,15 +189,13 @@ def test_an_error_in_a_step_saves_the_state_before_it(pictures, tmp_path, whole)
     compare(pictures, tmp_path, tmp_path / "interrupted.ckpt", whole("epochs"))
 
 
-def train_in_two(rank: int, port: int, root: Path, folder: Path, number: int, resume: str | None) -> None:
+def train_in_two(root: Path, folder: Path, number: int, resume: str | None) -> None:
     """Train as one of two processes; the second sends itself a signal."""
-    names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "GROUP_RANK": 0}
-    names |= {"TORCHELASTIC_RUN_ID": "test", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ |= {name: str(value) for name, value in names.items()}
+    rank = os.environ["RANK"]
     fit(
         root,
-        folder / str(rank),
-        more=[SignalIn(2, number if rank == 1 else 0)],
+        folder / rank,
+        more=[SignalIn(2, number if rank == "1" else 0)],
         resume=resume,
         saved=folder / "0",
         devices=2,
@@ -207,21 +206,7 @@ def train_in_two(rank: int, port: int, root: Path, folder: Path, number: int, re
 
 
 def in_two_processes(*arguments) -> list[int | None]:
-    """Train in two processes that are forks of this one, and return their exit codes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    context = get_context("fork")
-    processes = [context.Process(target=train_in_two, args=(rank, port, *arguments)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    hung = [process for process in processes if process.is_alive()]
-    for process in hung:
-        process.kill()
-    assert not hung, "the processes wait for each other"
-    return [process.exitcode for process in processes]
+    return in_processes(train_in_two, *arguments, processes=2)
 
 
 @pytest.mark.timeout(200)

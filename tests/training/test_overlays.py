@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from forks import in_forks
 from harness import make_pictures
 from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer
@@ -40,6 +39,7 @@ from colorzoo.training import loggers
 from colorzoo.training.configs import config_folders, find_config
 from colorzoo.training.gan import prepare_turns
 from colorzoo.training.loggers import offline_reason
+from workers import in_processes
 
 CLUSTER = config_folders()[0] / "cluster"
 SWEEPS = sorted((config_folders()[0] / "sweeps").glob("*.yaml"))
@@ -168,7 +168,7 @@ def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Pat
     words = [f"--trainer.{key}={value}" for key, value in here.items()]
     config = card.config or "zhang2019/small.yaml"
     layers = ["--config", config, "--config", "cluster/ddp.yaml", "--config", str(small)]
-    assert in_forks(lambda: run(["fit", *layers, *words]), 2) == [0, 0]
+    assert in_processes(run, ["fit", *layers, *words], processes=2) == [0, 0]
     assert logged(tmp_path, "train/")
     assert logged(tmp_path, "val/")
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from forks import in_forks
 from harness import small_data, small_model, small_trainer
 from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer, seed_everything
@@ -34,6 +33,7 @@ from colorzoo.training.resumed import join_shards
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.weights import read_weights
 from colorzoo.weights.convert import pack_checkpoint
+from workers import in_processes
 
 
 def strategy_of_overlay() -> Strategy:
@@ -63,16 +63,17 @@ def train(root: Path, folder: Path, steps: int, devices: int, resume: str | None
     return trainer
 
 
+def train_two_steps(root: Path, folder: Path) -> None:
+    """Train as one of two processes."""
+    train(root, folder, steps=2, devices=2)
+    distributed.destroy_process_group()
+
+
 @pytest.fixture(scope="module")
 def sharded(pictures, tmp_path_factory):
     """Return the checkpoint of two processes after two steps."""
     folder = tmp_path_factory.mktemp("sharded")
-
-    def rank() -> None:
-        train(pictures, folder, steps=2, devices=2)
-        distributed.destroy_process_group()
-
-    assert in_forks(rank, 2) == [0, 0]
+    assert in_processes(train_two_steps, pictures, folder, processes=2) == [0, 0]
     assert [path.name for path in folder.glob("*.ckpt")] == ["last.ckpt"]  # the earlier one is deleted
     return folder / "last.ckpt"
 
@@ -94,7 +95,7 @@ def test_a_sharded_checkpoint_is_resumed_with_one_process_and_read_as_weights(sh
     assert newest_intact(sharded.parent) == (sharded, [])
     weights = read_weights(sharded).state_dict
 
-    assert in_forks(lambda: resume_alone(sharded, pictures, tmp_path)) == [0]
+    assert in_processes(resume_alone, sharded, pictures, tmp_path) == [0]
     assert is_intact(tmp_path / "last.ckpt")
 
     model = small_model(hint_attention=False)
@@ -139,4 +140,4 @@ def be_refused(pictures: Path, folder: Path) -> None:
 
 
 def test_what_cannot_be_sharded_is_refused(pictures, tmp_path):
-    assert in_forks(lambda: be_refused(pictures, tmp_path)) == [0]
+    assert in_processes(be_refused, pictures, tmp_path) == [0]

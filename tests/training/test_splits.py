@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, distributed
-from torch.multiprocessing import start_processes
 
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.losses import relativistic_loss, self_reference_l1, smooth_l1_map, weighted_by_chroma
 from colorzoo.randomness import picture_generators
 from colorzoo.zoo.xu2020.task import masked_huber
+from workers import in_processes
 
 HALVES = (slice(0, 2), slice(2, 4))
 
@@ -73,16 +73,16 @@ def measured(loss: Callable[..., Tensor], half: slice = slice(None)) -> tuple[Te
     return value.detach(), ab.grad
 
 
-def process(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+def measure_half(folder: Path) -> None:
+    distributed.init_process_group("gloo")
+    rank = distributed.get_rank()
     found = {name: measured(loss, HALVES[rank]) for name, loss in BY_BATCH.items()}
-    torch.save(found, f"{folder}/{rank}.pt")
+    torch.save(found, folder / f"{rank}.pt")
     distributed.destroy_process_group()
 
 
 def test_losses_over_the_batch_are_those_of_one_process(tmp_path: Path) -> None:
-    start_processes(process, (str(tmp_path),), nprocs=2, start_method="fork")
+    assert in_processes(measure_half, tmp_path, processes=2) == [0, 0]
     shares = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     for name, loss in BY_BATCH.items():
         value, gradient = measured(loss)

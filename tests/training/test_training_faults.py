@@ -6,7 +6,6 @@ import signal
 import struct
 import subprocess
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from colorzoo.training import command
 from colorzoo.training.arguments import read_arguments
 from colorzoo.training.faults import explain_lost_process
 from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
+from workers import in_processes
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 
@@ -169,11 +169,11 @@ def test_two_processes_go_on_after_a_fault(how, ranks, pictures, tmp_path, undis
     torch.testing.assert_close(*ends, rtol=0, atol=0)
 
 
-def wait_for_a_dead_process(rank: int, meet: Path, told: Path) -> None:
+def wait_for_a_dead_process(told: Path) -> None:
     """Meet as one of two processes; the second is killed, and the first writes what it makes of that."""
-    distributed.init_process_group("gloo", init_method=f"file://{meet}", rank=rank, world_size=2)
+    distributed.init_process_group("gloo")
     distributed.barrier()
-    if rank == 1:
+    if distributed.get_rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     try:
         distributed.all_reduce(torch.zeros(1))
@@ -182,15 +182,8 @@ def wait_for_a_dead_process(rank: int, meet: Path, told: Path) -> None:
 
 
 def test_a_process_that_waits_for_a_killed_one_says_so_in_a_line(tmp_path, monkeypatch, capsys):
-    context = get_context("fork")
     told = tmp_path / "told"
-    words = (tmp_path / "meet", told)
-    processes = [context.Process(target=wait_for_a_dead_process, args=(rank, *words)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, -signal.SIGKILL]
+    assert in_processes(wait_for_a_dead_process, told, processes=2) == [0, -signal.SIGKILL]
     assert "another process of this run has ended (Connection " in told.read_text()
 
     def fail(*_: object, **__: object) -> None:
