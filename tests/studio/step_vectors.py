@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import grid_centers, hull_centers, hull_mask, lab_to_rgb_in_gamut, reduce_chroma
 from colorzoo.color.levels import lightness_of_levels
-from colorzoo.guidance import Recipe, statistics_of
+from colorzoo.guidance import Crop, Recipe, statistics_of
 from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_lightness, working_size
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import PALETTE, Distribution, next_point, suggest_colors
@@ -32,6 +32,7 @@ from colorzoo.inference.steps import points, reach
 from colorzoo.inference.steps.area_masks import draw_areas
 from colorzoo.inference.steps.areas import fill_areas, lock_areas, plant_seeds, points_inside
 from colorzoo.inference.steps.colors import Colors
+from colorzoo.inference.steps.cropping import cropped
 from colorzoo.inference.steps.painting import places_along
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.points import (
@@ -395,6 +396,14 @@ def _references() -> Iterator[Vector]:
         yield Vector(f"reference.referenceOf{name}", given, _flat(made, 4), 2e-4)
 
 
+def _cropping() -> Iterator[Vector]:
+    levels = np.random.default_rng(6).integers(0, 256, (*WHOLE, 4), dtype=np.uint8)
+    for name, crop in {"": Crop(3, 5, 40, 21), " of turned pictures": Crop(8, 9, 38, 19, -17.5)}.items():
+        given = {"rgba": levels.ravel().tolist(), "whole": WHOLE, "crop": crop.to_dict()}
+        expected = cropped(levels, crop)
+        yield Vector(f"cropping.cropped{name}", given, expected.ravel().tolist(), 1.0 if crop.angle else 0.0)
+
+
 _MAKERS: tuple[Callable[[], Iterator[Vector]], ...] = (
     _colors,
     _sizes,
@@ -404,6 +413,7 @@ _MAKERS: tuple[Callable[[], Iterator[Vector]], ...] = (
     _joining,
     _palette,
     _references,
+    _cropping,
 )
 
 

@@ -7,9 +7,9 @@ import { pathToFileURL } from "node:url";
 // of the sources, or of the package that Python tests
 const STATIC = process.env.COLORZOO_STATIC ? pathToFileURL(`${process.env.COLORZOO_STATIC}/`) : new URL("../../src/colorzoo/studio/static/", import.meta.url);
 const load = (name) => import(new URL(`${name}.js`, STATIC));
-const [{ setConstants }, gamut, resample, points, reach, strengths, palette, reference, rasterize, masks, areas, { correctPoints }, { Joiner }, { overlaysOf }, { placesAlong }] = await Promise.all([
+const [{ setConstants }, gamut, resample, points, reach, strengths, palette, reference, rasterize, masks, areas, { correctPoints }, { Joiner }, { overlaysOf }, { placesAlong }, { cropped }] = await Promise.all([
   "steps/constants", "worker/gamut", "worker/resample", "steps/points", "steps/reach", "steps/strengths", "steps/palette", "worker/reference",
-  "steps/rasterize", "steps/area_masks", "steps/areas", "steps/point_corrections", "steps/full_size", "steps/overlays", "steps/painting",
+  "steps/rasterize", "steps/area_masks", "steps/areas", "steps/point_corrections", "steps/full_size", "steps/overlays", "steps/painting", "steps/cropping",
 ].map(load));
 const { constants, vectors } = JSON.parse(readFileSync(new URL("step_vectors.json", import.meta.url), "utf8"));
 setConstants(constants);
@@ -124,6 +124,7 @@ const STEPS = {
     }
     return reference.referenceOf(rgba, whole, size).data;
   },
+  "cropping.cropped": ({ rgba, whole: [height, width], crop }) => cropped({ rgba: Uint8ClampedArray.from(rgba), width, height }, crop).rgba,
 };
 
 /** @returns {any[]} the numbers and texts of nested lists */

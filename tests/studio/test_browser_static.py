@@ -191,12 +191,13 @@ def test_a_reference_colors_as_on_the_command_line(
     assert difference(saved["without"], saved["with"]).mean() > 1.0
 
 
-def test_a_saturation_colors_as_on_the_command_line(
+def test_a_saturation_and_a_crop_are_as_on_the_command_line(
     browser: Any, site: Site, photo: Path, tmp_path: Path
 ) -> None:
     written = tmp_path / "vivid.json"
     image = {"width": 240, "height": 160}
     document = {"version": 1, "image": image, "model": STATISTICS_MODEL, "statistics": {"saturation": 0.6}}
+    document["crop"] = {"x": 15, "y": 12, "width": 201, "height": 131, "angle": -4.5}
     Recipe.from_json(document).to_json(written)
     pad = StaticPad(browser, site)
     pad.open_ready(photo)
@@ -210,7 +211,11 @@ def test_a_saturation_colors_as_on_the_command_line(
     pad.close()
     assert main(["colorize", str(photo), "--recipe", str(written), "-o", str(tmp_path / "cli.png")]) == 0
     assert difference(made, tmp_path / "cli.png").mean() < 0.2
+    origin = read_provenance(made)
+    assert origin is not None
+    assert origin.crop == "15,12,201,131,-4.5"
     with Image.open(made) as colored:
+        assert colored.size == (201, 131)
         assert np.ptp(np.asarray(colored.convert("RGB")).astype(int), axis=2).mean() > 20
 
 

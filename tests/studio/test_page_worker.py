@@ -85,7 +85,8 @@ def color_photo() -> np.ndarray:
 
 def exif_jpeg() -> bytes:
     exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "maker"
+    exif[0x0112], exif[0x010F], exif[0x0100] = 6, "maker", 9
+    exif.get_ifd(0x8769).update({0xA002: 9, 0xA003: 9})
     memory = io.BytesIO()
     Image.new("L", (9, 9)).save(memory, "JPEG", exif=exif)
     return memory.getvalue()
@@ -153,7 +154,9 @@ def test_exported_files_contain_their_provenance(answers: dict[str, Any], kind: 
     with Image.open(file) as image:
         levels = np.asarray(image.convert("RGB")).astype(int)
         exif = image.getexif()
+        sizes = [exif[0x0100], *(exif.get_ifd(0x8769)[tag] for tag in (0xA002, 0xA003))]
     assert (exif[0x0112], exif[0x010F]) == (1, "maker")
+    assert sizes == [50, 50, 40]  # of the result
     difference = np.abs(levels - color_photo()).mean()
     assert difference == 0 if kind == "png" else difference <= 1.02 * pillow_loss()
 

@@ -2,21 +2,18 @@
  * Straighten and crop: the rectangle that the saved picture keeps, and its panel. The pad goes on showing the whole photo.
  *
  * @typedef {import("./shapes.js").Place} Place
- * @typedef {{x: number, y: number, width: number, height: number, angle?: number}} Crop  as in the recipe: whole pixels of the photo, and the degrees
- *   by which the rectangle is turned clockwise about its center
+ * @typedef {import("./shapes.js").Crop} Crop
  * @typedef {{x: number, y: number, width: number, height: number, angle: number, room: [number, number]}} Sheet  the rectangle while it is
  *   dragged: its center and size, and the size from which turning shrinks it so that it stays in the photo
  */
 
+import { CROP_SLACK, LEAST_CROP, MOST_TURNED } from "../steps/checks.js";
 import { clamp } from "./color.js";
 import { button, h, section, setText, show, t } from "./dom.js";
 import { gripAt, strokePath, tracePolygon, turned } from "./shapes.js";
 import { change } from "./state.js";
 
-const LEAST_CROP = 8; // pixels, as in recipes
-const MOST_TURNED = 45; // degrees
 const TURN_STEPS = 10; // of a degree
-const CROP_SLACK = 1e-6; // pixels that rounding may put a corner outside
 const CROP_DIM = "rgba(12, 12, 12, .62)";
 const CROP_LINES = { dark: "rgba(0, 0, 0, .75)", light: "rgba(255, 255, 255, .95)", grid: "rgba(255, 255, 255, .45)" };
 const CROP_HANDLE = 7; // CSS pixels; a finger takes hold further away

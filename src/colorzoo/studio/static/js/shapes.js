@@ -4,6 +4,7 @@
  * @typedef {[number, number]} Place  pixels of the photo
  * @typedef {{class: number, path: Place[]}} PaintedClass  later ones cover earlier ones
  * @typedef {{x: number, y: number, width: number, height: number}} Box
+ * @typedef {Box & {angle?: number}} Crop  as in the recipe: whole pixels of the photo, and the degrees by which the rectangle is turned clockwise about its center
  * @typedef {{kind: "painted" | "box", index: number}} ShapePick
  * @typedef {{left?: boolean, top?: boolean, right?: boolean, bottom?: boolean}} Grip  dragged sides of a box
  * @typedef {{width: number, height: number, runs: string}} AreaMask  run lengths of pixels outside and inside in turn, row by row
@@ -335,6 +336,12 @@ function turned([x, y], degrees) {
   return [x * cosine - y * sine, x * sine + y * cosine];
 }
 
+/** @param {Crop} crop @param {Place} place from its top left, along its sides @returns {Place} in the photo */
+function inPhoto({ x, y, width, height, angle = 0 }, [across, down]) {
+  const [right, below] = turned([across - width / 2, down - height / 2], angle);
+  return [right + x + width / 2, below + y + height / 2];
+}
+
 /** Add a polygon to the current path. @param {Place[]} corners on the stage */
 function tracePolygon(context, corners) {
   corners.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
@@ -351,6 +358,6 @@ function strokePath(context, strokes) {
 }
 
 export {
-  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
+  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, inPhoto, isEmptyMask, isLargeEnough,
   movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask, strokePath, tracePolygon, turned,
 };

@@ -1,6 +1,11 @@
 /** Checks of the entries of a recipe, as in colorzoo.guidance.fields. */
 
+import { inPhoto } from "../js/shapes.js";
+
 const MAX_REACH = 10;
+const LEAST_CROP = 8; // pixels
+const MOST_TURNED = 45; // degrees
+const CROP_SLACK = 1e-6; // pixels that rounding may put a corner outside
 
 /** An error of a request, with a message for the user. */
 class RequestError extends Error {
@@ -42,4 +47,17 @@ function checkLayer({ opacity, hidden }, name) {
   if (![undefined, true, false].includes(hidden)) throw invalid(`${name}.hidden must be true or false, got ${JSON.stringify(hidden)}`);
 }
 
-export { RequestError, checkColor, checkLayer, checkNumber, checkPath, checkReach, invalid };
+/** @param {any} crop of a recipe @param {{width: number, height: number}} size of the photo */
+function checkCrop(crop, { width, height }) {
+  if (typeof crop !== "object" || Array.isArray(crop)) throw invalid(`recipe.crop must be an object, got ${JSON.stringify(crop)}`);
+  for (const name of ["x", "y", "width", "height"]) {
+    checkNumber(crop[name], `recipe.crop.${name}`, ["x", "y"].includes(name) ? -1e9 : LEAST_CROP, 1e9);
+    if (!Number.isInteger(crop[name])) throw invalid(`recipe.crop.${name} must be a whole number of pixels, got ${crop[name]}`);
+  }
+  if (crop.angle !== undefined) checkNumber(crop.angle, "recipe.crop.angle", -MOST_TURNED, MOST_TURNED);
+  const corners = [[0, 0], [crop.width, 0], [crop.width, crop.height], [0, crop.height]].map((corner) => inPhoto(crop, /** @type {[number, number]} */ (corner)));
+  const inside = corners.every(([x, y]) => x >= -CROP_SLACK && x <= width + CROP_SLACK && y >= -CROP_SLACK && y <= height + CROP_SLACK);
+  if (!inside) throw invalid(`recipe.crop must lie within the picture (${width} x ${height} pixels); make it smaller or move it inside`);
+}
+
+export { CROP_SLACK, LEAST_CROP, MOST_TURNED, RequestError, checkColor, checkCrop, checkLayer, checkNumber, checkPath, checkReach, invalid };

@@ -7,6 +7,8 @@ const IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 const SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
 const LONGEST_RECIPE = 16_000;
 const SEGMENT = 65_533;
+const [ORIENTATION, EXIF_IFD] = [0x0112, 0x8769]; // tags
+const [SHORT, LONG] = [3, 4]; // types of whole numbers
 
 const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
   let value = n;
@@ -39,22 +41,22 @@ function bigEndian(value) {
 
 const escaped = (text) => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
-/** @param {{source: string, model: string, weights: string, version: string, recipe: any, engine: string}} origin @returns {string} XMP packet */
+/** @param {{source: string, model: string, weights: string, version: string, recipe: any, engine: string, crop?: string}} origin @returns {string} XMP packet */
 function createXmp({ recipe, ...origin }) {
   const text = JSON.stringify(recipe);
   const values = { ...origin, settings: "", recipe: text.length > LONGEST_RECIPE ? "" : text, trained: "True" };
-  const given = Object.entries(values).map(([name, value]) => `colorzoo:${name}="${escaped(value)}"`).join(" ");
+  const given = Object.entries(values).filter(([name, value]) => value || name !== "crop").map(([name, value]) => `colorzoo:${name}="${escaped(value)}"`).join(" ");
   return '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     + '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     + `<rdf:Description rdf:about="" xmlns:colorzoo="${NAMESPACE}" ${given} xmlns:Iptc4xmpExt="${IPTC}" Iptc4xmpExt:DigitalSourceType="${SOURCE_TYPE}"/>`
     + '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>';
 }
 
-/** @param {Uint8Array} file @returns {Uint8Array | null} EXIF block of a JPEG or PNG with normal orientation */
-function exifOf(file) {
+/** @param {Uint8Array} file @param {{width: number, height: number}} size of the result @returns {Uint8Array | null} EXIF block of a JPEG or PNG, for the result */
+function exifOf(file, size) {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const found = file[0] === 0xff && file[1] === 0xd8 ? jpegExif(file, view) : view.byteLength > 8 && view.getUint32(0) === 0x89504e47 ? pngExif(file, view) : null;
-  return found && upright(found.slice());
+  return found && fitted(found.slice(), size);
 }
 
 function jpegExif(file, view) {
@@ -72,15 +74,23 @@ function pngExif(file, view) {
   return null;
 }
 
-/** Reset the orientation in an EXIF block, since the pixels were rotated on decoding. */
-function upright(block) {
+/** Reset the orientation in an EXIF block, since the pixels were rotated on decoding, and tell the size of the result, which a crop may have changed. */
+function fitted(block, { width, height }) {
   if (block.length < 14) return null;
   const view = new DataView(block.buffer);
   const little = block[0] === 0x49;
+  const told = { [ORIENTATION]: 1, 256: width, 257: height, 40962: width, 40963: height };
   const first = view.getUint32(4, little);
   if (first + 2 > block.length) return null;
-  for (let i = 0, at = first + 2; i < view.getUint16(first, little) && at + 12 <= block.length; i += 1, at += 12) {
-    if (view.getUint16(at, little) === 0x0112) view.setUint16(at + 8, 1, little);
+  const rest = [first];
+  for (let start = rest.pop(); start !== undefined; start = rest.pop()) {
+    const count = start + 2 <= block.length ? view.getUint16(start, little) : 0;
+    for (let i = 0, at = start + 2; i < count && at + 12 <= block.length; i += 1, at += 12) {
+      const [tag, kind] = [view.getUint16(at, little), view.getUint16(at + 2, little)];
+      if (tag in told && kind === SHORT) view.setUint16(at + 8, told[tag], little);
+      else if (tag in told && kind === LONG) view.setUint32(at + 8, told[tag], little);
+      else if (tag === EXIF_IFD && start === first) rest.push(view.getUint32(at + 8, little));
+    }
   }
   return block;
 }
@@ -126,7 +136,7 @@ function segment(marker, body) {
  * @param {number} quality of JPEG @param {Parameters<typeof createXmp>[0]} origin @returns {Promise<Uint8Array>}
  */
 async function encodePicture(pixels, source, format, quality, origin) {
-  const [exif, xmp] = [exifOf(source), createXmp(origin)];
+  const [exif, xmp] = [exifOf(source, pixels), createXmp(origin)];
   if (format === "png") return encodePng(pixels, exif, xmp);
   const about = [segment(0xe1, joinBytes([latin("http://ns.adobe.com/xap/1.0/\0"), new TextEncoder().encode(xmp)]))];
   if (exif) about.unshift(segment(0xe1, joinBytes([latin("Exif\0\0"), exif])));

@@ -2,6 +2,7 @@
 
 import { clamp, rgbToHex } from "../js/color.js";
 import { RequestError } from "../steps/checks.js";
+import { cropped } from "../steps/cropping.js";
 import { entropyOf, isTrained, nextPoint, sharesAtPlace, suggestColors } from "../steps/palette.js";
 import { displayedAb, hintsOf, pointAb } from "../steps/rasterize.js";
 import { isLimited } from "../steps/reach.js";
@@ -61,7 +62,7 @@ class Backend {
 function greet(backend, message, answer) {
   const { version, models, limits } = backend.catalog;
   const photo = backend.solver ? describePhoto(backend.solver.photo, backend) : null;
-  answer({ type: "hello", session: "page", version, resumed: Boolean(photo), photo, start: backend.start, recipe: null, models, limits });
+  answer({ type: "hello", session: "page", version, resumed: Boolean(photo), photo, start: backend.start, recipe: null, models, limits, crops: true });
 }
 
 function describePhoto(photo, backend) {
@@ -281,10 +282,16 @@ async function exported(backend, { recipe, format = "png", quality = 95 }, answe
   const pixels = await photo.pixels();
   await solver.renderWhole(found, recipe, pixels, async () => true);
   const { version } = backend.catalog;
-  const origin = { source: photo.sha256, model: entry.name, weights: entry.weights, version, recipe, engine: `onnxruntime-web ${backend.catalog.runtime}` };
-  const bytes = await encodePicture(pixels, photo.bytes, format, clamp(quality, 1, 100), origin);
+  const origin = { source: photo.sha256, model: entry.name, weights: entry.weights, version, recipe, engine: `onnxruntime-web ${backend.catalog.runtime}`, crop: textOf(recipe.crop) };
+  const kept = recipe.crop ? cropped(pixels, recipe.crop) : pixels;
+  const bytes = await encodePicture(kept, photo.bytes, format, clamp(quality, 1, 100), origin);
   const name = `${photo.name.replace(/\.[^.]+$/, "")}.color.${NAMES[format]}`;
   answer({ type: "exported", name, mime: `image/${format}`, bytes: bytes.length, notes: found.notes }, bytes);
+}
+
+/** @param {import("../js/shapes.js").Crop | null | undefined} crop @returns {string} as records of pictures have it; empty without a crop */
+function textOf(crop) {
+  return crop ? [crop.x, crop.y, crop.width, crop.height, ...(crop.angle ? [crop.angle] : [])].join(",") : "";
 }
 
 function check(backend, { recipe }, answer) {

@@ -267,7 +267,6 @@ function ignoredHints(model, recipe) {
   const { alpha = 1, more = [] } = recipe.exemplar ?? {};
   if (alpha !== 1 || more.length) notes.push("this page takes one reference, and all of its colors; colorzoo studio and the command line also mix");
   if (recipe.healing?.length) notes.push("this page does not heal; colorzoo studio and the command line do");
-  if (recipe.crop) notes.push("this page saves the whole photo; colorzoo studio and the command line crop it");
   return notes;
 }
 

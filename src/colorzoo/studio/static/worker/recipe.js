@@ -1,7 +1,7 @@
 /** Checks of a recipe before it is loaded, as in colorzoo.guidance.recipe. */
 
 import { AREA_ACTIONS } from "../js/shapes.js";
-import { checkColor, checkLayer, checkNumber, checkPath, checkReach, invalid } from "../steps/checks.js";
+import { checkColor, checkCrop, checkLayer, checkNumber, checkPath, checkReach, invalid } from "../steps/checks.js";
 import { OVERLAYS } from "../steps/overlays.js";
 
 const VERSION = 2;
@@ -9,9 +9,6 @@ const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
 const BINS = 313;
 const MAX_SIDE = 4096; // pixels of a mask
-const LEAST_CROP_SIDE = 8; // pixels
-const MAX_CROP_ANGLE = 45; // degrees
-const CROP_TOLERANCE = 1e-6; // pixels
 const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions", "frame", "crop", "healing", ...Object.keys(OVERLAYS)];
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -68,21 +65,6 @@ function checkStatistics(statistics) {
   if (!Array.isArray(histogram) || histogram.length !== BINS) throw invalid(`recipe.statistics.histogram must be a list of ${BINS} numbers`);
   for (const share of histogram) checkNumber(share, "recipe.statistics.histogram", 0, 1e9);
   if (!histogram.some((share) => share > 0)) throw invalid("recipe.statistics.histogram must have a share above 0");
-}
-
-function checkCrop(crop, { width, height }) {
-  if (!isObject(crop)) throw invalid(`recipe.crop must be an object, got ${JSON.stringify(crop)}`);
-  for (const name of ["x", "y", "width", "height"]) {
-    checkNumber(crop[name], `recipe.crop.${name}`, ["x", "y"].includes(name) ? -1e9 : LEAST_CROP_SIDE, 1e9);
-    if (!Number.isInteger(crop[name])) throw invalid(`recipe.crop.${name} must be a whole number of pixels, got ${crop[name]}`);
-  }
-  const { angle = 0 } = crop;
-  checkNumber(angle, "recipe.crop.angle", -MAX_CROP_ANGLE, MAX_CROP_ANGLE);
-  const [cosine, sine] = [Math.cos((angle * Math.PI) / 180), Math.abs(Math.sin((angle * Math.PI) / 180))];
-  const [across, down] = [(crop.width * cosine + crop.height * sine) / 2, (crop.width * sine + crop.height * cosine) / 2];
-  const [x, y] = [crop.x + crop.width / 2, crop.y + crop.height / 2];
-  const inside = Math.min(x - across, y - down) >= -CROP_TOLERANCE && x + across <= width + CROP_TOLERANCE && y + down <= height + CROP_TOLERANCE;
-  if (!inside) throw invalid(`recipe.crop must lie within the picture (${width} x ${height} pixels); make it smaller or move it inside`);
 }
 
 /**

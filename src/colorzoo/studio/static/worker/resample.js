@@ -22,6 +22,7 @@ function fitSize(height, width, side) {
   return [Math.max(1, roundEven(height * scale)), Math.max(1, roundEven(width * scale))];
 }
 
+/** @param {number} distance in pixels @param {number} a slope of the kernel at 1 @returns {number} weight of bicubic interpolation */
 function cubic(distance, a) {
   const d = Math.abs(distance);
   if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
@@ -222,4 +223,4 @@ function nearest(map, from, size) {
   return out;
 }
 
-export { Downsampler, Upsampler, antialiased, areaMeans, bilinear, downsample, fitSize, nearest, pooled, roundEven, workingSize };
+export { Downsampler, Upsampler, antialiased, areaMeans, bilinear, cubic, downsample, fitSize, nearest, pooled, roundEven, workingSize };
