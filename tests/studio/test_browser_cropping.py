@@ -245,6 +245,7 @@ def test_a_recipe_with_a_crop_is_loaded(cropper: BrowserPad, tmp_path: Path) -> 
     crop = {"x": 40, "y": 30, "width": 120, "height": 80, "angle": -6.5}
     recipe.write_text(json.dumps({"version": 2, "crop": crop}))
     cropper.choose_file(lambda: cropper.page.keyboard.press("Shift+Control+o"), recipe)
+    cropper.page.wait_for_selector(".cz-toasts >> text=Recipe other.json loaded")
     cropper.settle()
     assert crop_of(cropper) == crop
     assert "120 \N{MULTIPLICATION SIGN} 80 pixels" in cropper.page.inner_text(PANEL)

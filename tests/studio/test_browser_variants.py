@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
+from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
+from tiny_model import gray_picture
 
 pytestmark = pytest.mark.browser
 
@@ -121,3 +123,19 @@ def test_likely_colorings_make_room_for_other_work(default_pad: BrowserPad) -> N
     pad.page.keyboard.press("Control+z")
     pad.settle()
     assert pad.page.is_visible("[data-role=coloring]")
+
+
+def test_likely_colorings_show_what_lies_within_the_frame_of_a_scan(
+    default_pad: BrowserPad, tmp_path: Path
+) -> None:
+    levels = gray_picture(120, 240)
+    scan = Image.new("L", (300, 200), 8)
+    scan.paste(Image.fromarray(levels), (30, 40))
+    scan.save(tmp_path / "scan.png")
+    default_pad.open_ready(tmp_path / "scan.png")
+    colorings(default_pad)
+    left = default_pad.page.eval_on_selector(
+        "[data-role=coloring] canvas",
+        "(c) => [...c.getContext('2d').getImageData(1, c.height / 2, 2, 2).data].slice(0, 3)",
+    )
+    assert max(left) > 40  # the scan's edge has 8

@@ -4,6 +4,7 @@ import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { hasWork, nextId } from "./document.js";
 import { h, section, setAttr, show, syncList, t } from "./dom.js";
+import { insideOf } from "./frames.js";
 import { colorVariants, createTile, fillVariant } from "./variants.js";
 
 /** @typedef {{x: number, y: number, lightness: number, items: import("./variants.js").Variants["items"]}} Colorings */
@@ -47,8 +48,8 @@ function createColoringsPanel(pad) {
     const items = reply?.message.items ?? [];
     if (asked !== of || !items.length) return;
     found = { ...reply.message, items: [] };
-    const { width, height } = pad.photo;
-    await colorVariants(pad, items, { colored: colored(pad, found), around: [0, 0, width, height], ask }, found.items, goesOn);
+    const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
+    await colorVariants(pad, items, { colored: colored(pad, found), around: [x, y, x + width, y + height], ask }, found.items, goesOn);
     if (asked === of && found.items.length < items.length) asked = ""; // an edit came first: again, when it is undone
   };
   const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));

@@ -1,7 +1,7 @@
 /** The frame of a scan: the line within which the photo is colored, and its panel. */
 
 import { button, h, section, setText, show, t } from "./dom.js";
-import { boxBetween, gripAt, resized, turned } from "./shapes.js";
+import { boxBetween, gripAt, resized, turnedPlace } from "./shapes.js";
 import { change } from "./state.js";
 
 /**
@@ -29,14 +29,6 @@ function insideOf(pad) {
   if (!found || found === "none") return null;
   const [x, y, width, height, tilt = 0] = found;
   return { x, y, width, height, tilt };
-}
-
-/** Turn a place about the center of a box. @param {import("./shapes.js").Box} box @param {[number, number]} place @param {number} degrees clockwise @returns {[number, number]} */
-function turnedPlace(box, [x, y], degrees) {
-  if (!degrees) return [x, y];
-  const [middle, center] = [box.x + box.width / 2, box.y + box.height / 2];
-  const [right, below] = turned([x - middle, y - center], degrees);
-  return [middle + right, center + below];
 }
 
 /** @param {Inside} inside @returns {[number, number][]} its corners in the photo, from the upper left one clockwise */

@@ -336,10 +336,12 @@ function turned([x, y], degrees) {
   return [x * cosine - y * sine, x * sine + y * cosine];
 }
 
-/** @param {Crop} crop @param {Place} place from its top left, along its sides @returns {Place} in the photo */
-function inPhoto({ x, y, width, height, angle = 0 }, [across, down]) {
-  const [right, below] = turned([across - width / 2, down - height / 2], angle);
-  return [right + x + width / 2, below + y + height / 2];
+/** Turn a place about the center of a box. @param {Box} box @param {Place} place @param {number} degrees clockwise @returns {Place} */
+function turnedPlace(box, [x, y], degrees) {
+  if (!degrees) return [x, y];
+  const [middle, center] = [box.x + box.width / 2, box.y + box.height / 2];
+  const [right, below] = turned([x - middle, y - center], degrees);
+  return [middle + right, center + below];
 }
 
 /** Add a polygon to the current path. @param {Place[]} corners on the stage */
@@ -358,6 +360,6 @@ function strokePath(context, strokes) {
 }
 
 export {
-  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, inPhoto, isEmptyMask, isLargeEnough,
-  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask, strokePath, tracePolygon, turned,
+  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
+  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask, strokePath, tracePolygon, turned, turnedPlace,
 };

@@ -6,7 +6,7 @@
  */
 
 import { clamp } from "../js/color.js";
-import { inPhoto } from "../js/shapes.js";
+import { turnedPlace } from "../js/shapes.js";
 import { cubic } from "../worker/resample.js";
 import { CONSTANTS } from "./constants.js";
 
@@ -28,7 +28,7 @@ function sampleRow(pixels, crop, row, out) {
   const { bicubic } = CONSTANTS.full_size;
   const sums = [0, 0, 0, 0];
   for (let column = 0; column < crop.width; column += 1) {
-    const [x, y] = inPhoto(crop, [column + 0.5, row + 0.5]);
+    const [x, y] = turnedPlace(crop, [crop.x + column + 0.5, crop.y + row + 0.5], crop.angle);
     const [left, top] = [Math.floor(x - 0.5), Math.floor(y - 0.5)];
     sums.fill(0);
     for (const down of TAPS) {
