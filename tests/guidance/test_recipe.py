@@ -69,6 +69,7 @@ FULL: dict[str, Any] = {
             "size": 3.0,
             "hardness": 1.0,
             "opacity": 0.5,
+            "blend": "hue",
             "layer": 2,
             "hidden": True,
         }
@@ -135,6 +136,7 @@ WRONG = [
     ("areas[0].feather", -1),
     ("areas[0].hidden", 1),
     ("paint[0].hidden", "yes"),
+    ("paint[0].blend", "screen"),
     ("paint[0].layer", 0),
     ("replacements[0].opacity", -0.1),
     ("replacements[0].hidden", 0),

@@ -63,6 +63,30 @@ def test_erasing_brings_back_what_lies_below() -> None:
     assert torch.equal(again[:, 40, 50], again[:, 40, 35])
 
 
+def chroma_and_hue(ab: torch.Tensor) -> tuple[float, float]:
+    return float(torch.hypot(*ab)), float(torch.rad2deg(torch.atan2(ab[1], ab[0])))
+
+
+def test_paint_replaces_the_hue_or_the_saturation_alone() -> None:
+    ab = {blend: painted({**LINE, "blend": blend})[:, 40, 50] for blend in ("color", "hue", "saturation")}
+    chroma, hue = chroma_and_hue(ab["color"])
+    assert chroma_and_hue(ab["hue"]) == pytest.approx((7 * 2**0.5, hue), rel=1e-4)
+    assert chroma_and_hue(ab["saturation"]) == pytest.approx((chroma, 45), rel=1e-4)
+    gray = {**LINE, "color": "#808080"}
+    assert (
+        painted({**gray, "blend": "hue"})[:, 40, 50].abs().max() < 0.1
+    )  # gray has no hue, as in the W3C's modes
+    assert painted({**gray, "blend": "saturation"})[:, 40, 50].abs().max() < 0.1
+    vivid = painted(gray, {**LINE, "blend": "saturation"})[:, 40, 50]
+    assert vivid.abs().max() < 1  # what is gray below stays gray
+    erased = {"path": [[5, 5]], "size": 2, "erase": True}
+    assert torch.equal(painted(gray, erased, {**LINE, "blend": "saturation"})[:, 40, 50], vivid)
+    faint = painted({**gray, "opacity": 0.95}, {**LINE, "blend": "saturation"})[:, 40, 50]
+    assert chroma_and_hue(faint)[0] == pytest.approx(chroma * 0.05 * 7 * 2**0.5, rel=0.01)
+    halves = [{**LINE, "blend": blend, "opacity": 0.5, "layer": 1} for blend in ("hue", "color")]
+    assert not torch.equal(painted(*halves), painted(halves[0], {**halves[0]}))  # two coats of one layer
+
+
 def test_a_smaller_copy_has_the_same_paint() -> None:
     large, small = painted(LINE, shape=(320, 400)), painted(LINE, shape=(80, 100))
     mean = torch.nn.functional.avg_pool2d(large, 4)
@@ -117,6 +141,10 @@ def test_recipes_keep_paint() -> None:
         ({"path": [[1, 2]], "color": "#c04020", "hardness": -1}, r"hardness must be a number from 0 to 1"),
         ({"path": [[1, 2]], "color": "#c04020", "size": "big"}, r"size must be a number"),
         ({"path": [[1, 2]], "color": "#c04020", "reach": 11}, r"paint\[0\].reach must be 'automatic'"),
+        (
+            {"path": [[1, 2]], "color": "#c04020", "blend": "add"},
+            r"paint\[0\].blend must be one of color, hue",
+        ),
         ({"path": [[1, 2]], "erase": "yes"}, r"erase must be true or false"),
     ],
 )

@@ -92,6 +92,8 @@ _PAINT = [
     {"path": [[5, 5], [14, 9]], "color": "#b02080", "size": 7, "opacity": 0.4, "layer": 1},
     {"path": [[12, 3], [8, 12]], "color": "#b02080", "size": 5, "opacity": 0.4, "layer": 1},
     {"path": [[40, 30]], "color": "#f0e010", "size": 20, "hidden": True},
+    {"path": [[16, 12], [30, 12]], "color": "#30c0a0", "size": 8, "blend": "hue"},
+    {"path": [[24, 36], [50, 36]], "color": "#d02020", "size": 8, "opacity": 0.8, "blend": "saturation"},
 ]
 _RUNS = "9 3 9 3 16"  # of a mask of 8 x 5 places
 _AREAS = [

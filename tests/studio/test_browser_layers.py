@@ -74,6 +74,9 @@ def test_layers_are_hidden_faded_moved_and_undone(
         set_slider(pad, "Opacity of paint 1", 40)
         set_slider(pad, "Edge of paint 1", 80)
         act(pad, "Show paint 1")
+        pad.page.select_option(".cz-layer-details select[aria-label='What the paint replaces']", "saturation")
+        pad.settle()
+        assert [stroke.get("blend") for stroke in pad.recipe()["paint"]] == ["saturation", "saturation", None]
         coat = pad.recipe()["paint"][:2]
         assert {(each["opacity"], each["layer"]) for each in coat} == {(0.4, 1)}
         assert [each["hardness"] for each in coat] == pytest.approx([0.2, 0.2])
@@ -101,7 +104,7 @@ def test_layers_are_hidden_faded_moved_and_undone(
         )
         wanted = Colorizer(tiny_model(), device="cpu", size=64)(photo, pad.recipe())
         assert np.array_equal(shown, np.asarray(wanted))
-        for _ in range(11):
+        for _ in range(12):
             pad.page.click("[data-action=undo]")
         pad.settle()
         assert pad.recipe() == before

@@ -51,6 +51,7 @@ RECIPES: list[dict[str, Any]] = [
     {"replacements": [{"old": "#c04020", "new": "#102030", "range": 200}]},
     {"paint": [{"path": [[1, 2]], "color": "#102030", "opacity": 2}]},
     {"paint": [{"path": [[1, 2]], "color": "#102030", "layer": 0}]},
+    *({"paint": [{"path": [[1, 2]], "color": "#102030", "blend": blend}]} for blend in ("hue", "add")),
     {"paint": [{"path": [[1, 2]], "color": "#102030", "hidden": 1}]},
     {"replacements": [{"old": "#c04020", "new": "#102030", "opacity": -1}]},
     {"areas": [{"action": "gray", "path": [[1, 2], [3, 4], [5, 1]], "feather": -1}]},

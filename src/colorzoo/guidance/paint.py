@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, Reach, hex_color, read_reach
 
+Blend = Literal["color", "hue", "saturation"]
 MAX_PAINT = 1024
 _SIZE, _HARDNESS = 20.0, 0.5
 
@@ -27,6 +28,7 @@ class PaintStroke:
         size: Diameter of the brush in the same pixels.
         hardness: Share of its radius that has the full opacity, in [0, 1]; further out it fades.
         opacity: Share of the color, in [0, 1].
+        blend: What the color replaces: hue and chroma, the hue alone, or the chroma alone (``"saturation"``).
         reach: How far it goes within the brush, as that of a point; see `Reach`. A limited one ends at edges.
         hidden: It has no effect.
         layer: Number of the layer that the stroke is part of, or None. Strokes of a layer that follow each
@@ -39,6 +41,7 @@ class PaintStroke:
     size: float = _SIZE
     hardness: float = _HARDNESS
     opacity: float = 1.0
+    blend: Blend = "color"
     reach: Reach = "everywhere"
     hidden: bool = False
     layer: int | None = None
@@ -51,8 +54,9 @@ class PaintStroke:
         sizes = {"size": self.size, "hardness": self.hardness, "opacity": self.opacity}
         layer = {} if self.layer is None else {"layer": self.layer}
         hidden = {"hidden": True} if self.hidden else {}
+        blend = {} if self.blend == "color" else {"blend": self.blend}
         reach = {} if self.reach == "everywhere" else {"reach": self.reach}
-        return {**self.extra, "path": path, **what, **sizes, **reach, **layer, **hidden}
+        return {**self.extra, "path": path, **what, **sizes, **blend, **reach, **layer, **hidden}
 
 
 def parse_paint(fields: Fields) -> PaintStroke:
@@ -70,8 +74,16 @@ def parse_paint(fields: Fields) -> PaintStroke:
         size=fields.number("size", _SIZE, low=0),
         hardness=fields.number("hardness", _HARDNESS, low=0, high=1),
         opacity=fields.number("opacity", 1.0, low=0, high=1),
+        blend=_read_blend(fields),
         reach=read_reach(fields.take("reach"), f"{fields.name}.reach", "everywhere"),
         hidden=fields.flag("hidden"),
         layer=fields.integer("layer", None, low=1),
         extra=fields.rest(),
     )
+
+
+def _read_blend(fields: Fields) -> Blend:
+    value, known = fields.text("blend", "color"), get_args(Blend)
+    if value not in known:
+        raise GuidanceError(f"{fields.name}.blend must be one of {', '.join(known)}, got {value!r}.")
+    return cast(Blend, value)

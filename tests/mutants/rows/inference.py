@@ -375,9 +375,26 @@ CAUGHT_BY_LAYERS = (
 
 STROKES = "tests/inference/test_paint_strokes.py"
 _EDGE = f"{STROKES}::test_a_stroke_with_a_limited_reach_ends_at_an_edge"
+_BLEND = "tests/inference/test_paint_strokes.py::test_paint_replaces_the_hue_or_the_saturation_alone"
 _ALONG = f"{STROKES}::test_places_along_a_stroke_are_even_and_at_most_64"
 # file, name, anchor, replacement, test
 CAUGHT_BY_STROKES = (
+    (
+        PAINTING,
+        "painting-hue-for-saturation",
+        'if blend == "hue" else',
+        'if blend == "saturation" else',
+        _BLEND,
+    ),
+    (PAINTING, "painting-blend-over-the-base", "painted, part)", "painted, below[:, rows, columns])", _BLEND),
+    (
+        PAINTING,
+        "painting-constant-least-chroma",
+        "least_chroma: float = 1.0",
+        "least_chroma: float = 0.1",
+        _BLEND,
+    ),
+    (PAINTING, "painting-coats-of-two-blends", "stroke.color, stroke.blend", "stroke.color", _BLEND),
     (PAINTING, "painting-places", "places: int = 64", "places: int = 32", _ALONG),
     (PAINTING, "painting-apart", "apart: float = 0.25", "apart: float = 0.5", _ALONG),
     (PAINTING, "painting-core", "core: float = 0.1", "core: float = 0.2", _ALONG),

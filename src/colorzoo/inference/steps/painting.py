@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import PaintStroke, PointHint
+from colorzoo.guidance.paint import Blend
 from colorzoo.inference.full_size import BicubicUpsampler
 from colorzoo.inference.steps.lightness import ab_in_light
 from colorzoo.inference.steps.reach import Extent, Map
@@ -26,11 +27,13 @@ class PaintingConstants:
         places: Most places of a stroke from which its reach is searched.
         apart: Share of the diameter of the brush between them.
         core: Half the side of such a place, in the same shares.
+        least_chroma: Chroma in CIE units below which a color has no hue.
     """
 
     places: int = 64
     apart: float = 0.25
     core: float = 0.1
+    least_chroma: float = 1.0
 
 
 PAINTING = PaintingConstants()
@@ -79,15 +82,16 @@ class Painting:
             if color is None:
                 wanted = below[:, rows, columns]
             else:
-                wanted = ab_in_light(color, lightness[rows, columns]) * self.strength
+                painted = ab_in_light(color, lightness[rows, columns]) * self.strength
+                wanted = _blended(top.blend, painted, part)
             part += torch.from_numpy(top.opacity * cover) * (wanted - part)
 
     def _coats(self) -> Iterator[list[tuple[PaintStroke, BicubicUpsampler | None]]]:
         """Yield the strokes that are laid as one: those of a layer that follow each other, or one alone."""
 
-        def coat(number: int) -> tuple[int, str | None]:
+        def coat(number: int) -> tuple[object, ...]:
             stroke = self.strokes[number]
-            return (number if stroke.layer is None else -stroke.layer), stroke.color
+            return (number if stroke.layer is None else -stroke.layer), stroke.color, stroke.blend
 
         reaches = self.reaches or [None] * len(self.strokes)
         for _, run in groupby(range(len(self.strokes)), coat):
@@ -109,6 +113,14 @@ def places_along(stroke: PaintStroke) -> list[PointHint]:
 def take_weights(*extents: Extent | None) -> tuple[Tensor | None, ...]:
     """Take the share ``(h, w)`` that each stroke may cover from its reach."""
     return tuple(None if extent is None else extent.weight for extent in extents)
+
+
+def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:
+    """Return ab ``(2, h, w)`` of paint over other colors, as the blend modes of the W3C do."""
+    if blend == "color":
+        return painted
+    hued, other = (painted, below) if blend == "hue" else (below, painted)
+    return hued * torch.hypot(*other) / torch.hypot(*hued).clamp(min=PAINTING.least_chroma)
 
 
 def _within(reach: BicubicUpsampler, cover: Cover, first: int) -> Cover:

@@ -1,5 +1,6 @@
 /** The brush that paints color: its settings, its strokes while they are drawn, and its panel. */
 
+import { BLENDS } from "../steps/painting.js";
 import { clamp, labHex } from "./color.js";
 import { button, clickOrTap, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
 import { finishedPaint } from "./paintstrokes.js";
@@ -20,7 +21,7 @@ function brushSize(pad) {
   return clamp(pad.ui.brush.size ?? USUAL_BRUSH * side, BRUSH_RANGE[0], Math.max(BRUSH_RANGE[0] + 1, BRUSH_RANGE[1] * side));
 }
 
-/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean}>} change */
+/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean, blend: import("../steps/painting.js").Blend}>} change */
 function changeBrush(pad, change) {
   pad.set({ brush: { ...pad.ui.brush, ...change } });
 }
@@ -32,9 +33,9 @@ function stepBrush(pad, step) {
 
 /** @param {[number, number]} place @param {boolean} erases */
 function startPaint(pad, place, erases) {
-  const { hardness, opacity, keeps } = pad.ui.brush;
-  const reach = keeps ? { reach: EDGE_REACH } : {};
-  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab), ...reach };
+  const { hardness, opacity, keeps, blend } = pad.ui.brush;
+  const how = { ...(blend === "color" ? {} : { blend }), ...(keeps ? { reach: EDGE_REACH } : {}) };
+  const what = erases || pad.ui.brush.erases ? { erase: true } : { color: labHex(pad.ui.lightness, pad.ui.ab), ...how };
   const tenth = (value) => Math.round(value * 10) / 10;
   change(pad.ui, { painting: { path: [place], ...what, size: tenth(brushSize(pad)), hardness, opacity } });
   pad.redraw();
@@ -88,7 +89,7 @@ function drawPaint(context, pad, stroke, toStage) {
   drawn.stroke();
   context.save();
   context.globalAlpha = stroke.opacity;
-  context.globalCompositeOperation = "color";
+  context.globalCompositeOperation = stroke.blend ?? "color";
   context.drawImage(layer, 0, 0);
   context.restore();
 }
@@ -122,6 +123,20 @@ function createAreaBrush(pad, createSlider) {
   return { el, update };
 }
 
+const BLEND_NAMES = { color: "Color", hue: "Hue alone", saturation: "Saturation alone" };
+
+/** @param {(blend: import("../steps/painting.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
+function createBlendChoice(use) {
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("What the paint replaces"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend]))));
+  const el = h("label", { class: "cz-field" }, h("span", {}, t("Replaces")), h("span"), select);
+  return {
+    el,
+    update: (blend) => {
+      if (select.value !== blend) select.value = blend;
+    },
+  };
+}
+
 /** @returns {import("./dom.js").Part} what the brush does, and how */
 function createPaintPanel(pad, createSlider) {
   const choices = [{ erases: false, text: t("Paint") }, { erases: true, text: t("Erase paint") }].map(({ erases, text }) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
@@ -131,9 +146,10 @@ function createPaintPanel(pad, createSlider) {
   const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
   const box = h("input", { type: "checkbox", on: { change: () => changeBrush(pad, { keeps: box.checked }) } });
   const keeps = h("label", { class: "cz-check", title: t("Paint only what belongs to the thing below the middle of the stroke") }, box, h("span", {}, t("Keep to edges")));
+  const blend = createBlendChoice((value) => changeBrush(pad, { blend: value }));
   const words = h("p", { class: "cz-hint" });
   const clear = button({ text: t("Remove all paint"), label: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
-  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el, keeps, words, clear);
+  const el = section(t("Brush"), segments, size.el, hardness.el, opacity.el, blend.el, keeps, words, clear);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
     if (el.hidden) return;
@@ -143,11 +159,12 @@ function createPaintPanel(pad, createSlider) {
     hardness.update(Math.round(100 * brush.hardness), false);
     opacity.update(Math.round(100 * brush.opacity), false);
     box.checked = brush.keeps;
-    show(keeps, !brush.erases);
+    for (const part of [keeps, blend.el]) show(part, !brush.erases);
+    blend.update(brush.blend);
     setText(words, brush.erases ? t("Takes paint away; the colors of the model come back.") : t("The color stays where it is painted. Ctrl takes paint away."));
     show(clear, pad.doc.paint.length > 0);
   };
   return { el, update };
 }
 
-export { brushSize, changeBrush, continuePaint, createAreaBrush, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };
+export { brushSize, changeBrush, continuePaint, createAreaBrush, createBlendChoice, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };

@@ -1,6 +1,7 @@
 /** Strokes of paint as layers: those of one color that follow each other are one coat. */
 
-import { t } from "./dom.js";
+import { h, show, t } from "./dom.js";
+import { createBlendChoice } from "./painting.js";
 
 /**
  * @typedef {import("../steps/painting.js").PaintStroke} PaintStroke
@@ -21,7 +22,7 @@ function coatsIn(paint) {
 
 /** Strokes without a layer are one coat if that changes no color: if they are opaque. @param {PaintStroke} one @param {PaintStroke} other @returns {boolean} */
 function belongTogether(one, other) {
-  if (one.color !== other.color || one.layer !== other.layer) return false;
+  if (one.color !== other.color || one.layer !== other.layer || one.blend !== other.blend) return false;
   return one.layer !== undefined || (one.opacity === 1 && other.opacity === 1 && Boolean(one.hidden) === Boolean(other.hidden));
 }
 
@@ -90,7 +91,22 @@ function layersOfPaint(pad) {
   });
 }
 
+/** @returns {import("./dom.js").Part} what the selected coat replaces */
+function createPaintDetails(pad) {
+  const blend = createBlendChoice((value) => {
+    const { index } = pickedCoat(pad);
+    pad.edit({ ...pad.doc, paint: withCoat(pad.doc.paint, index, { blend: value === "color" ? undefined : value }) }, t("what paint replaces"));
+  });
+  const el = h("div", { class: "cz-layer-kind" }, blend.el);
+  const update = () => {
+    const [stroke] = pickedCoat(pad)?.coat.strokes ?? [];
+    show(el, Boolean(stroke?.color));
+    if (stroke) blend.update(stroke.blend ?? "color");
+  };
+  return { el, update };
+}
+
 /** @type {import("./layers.js").LayerKind} */
-const PAINT_LAYERS = { list: "paint", layersOf: layersOfPaint };
+const PAINT_LAYERS = { list: "paint", layersOf: layersOfPaint, createDetails: createPaintDetails };
 
 export { PAINT_LAYERS, deleteCoat, pickedCoat };

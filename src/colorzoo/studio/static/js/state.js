@@ -37,7 +37,7 @@ function initialUi(settings) {
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
-    brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true }, painting: null, freshPaint: [], framing: null,
+    brush: { size: null, hardness: 0.5, opacity: 1, erases: false, keeps: true, blend: "color" }, painting: null, freshPaint: [], framing: null,
     // width of the healing brush, its stroke in progress, and the strokes that the shown picture has
     healingWidth: null, healing: null, healed: [],
     // the rectangle to crop to that is not confirmed yet, and while it is dragged

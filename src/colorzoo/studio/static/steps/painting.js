@@ -1,15 +1,18 @@
 /**
  * Paint of a recipe, a row of the picture at a time.
  *
- * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number, reach?: import("../js/document.js").Reach, hidden?: boolean, layer?: number}} PaintStroke
+ * @typedef {"color" | "hue" | "saturation"} Blend
+ * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number, blend?: Blend, reach?: import("../js/document.js").Reach, hidden?: boolean, layer?: number}} PaintStroke
  *   pixels of the photo; size is the diameter of the brush, hardness the share of its radius that has the full opacity;
- *   a stroke with a limited reach ends at edges; strokes of a layer that follow each other are laid as one coat, with the opacity of the first
+ *   blend: what the color replaces; a stroke with a limited reach ends at edges; strokes of a layer that follow each other are laid as one coat, with the opacity of the first
  * @typedef {ReturnType<typeof brushOf> & {reach: import("../worker/resample.js").Upsampler | null}} Brush
  */
 
 import { checkColor, checkLayer, checkNumber, checkPath, checkReach, invalid } from "./checks.js";
 import { CONSTANTS } from "./constants.js";
 import { abAtLightness, shadedTableOf } from "./lightness.js";
+
+const BLENDS = ["color", "hue", "saturation"];
 
 /** Strokes of paint on a picture or on a smaller copy of it. */
 class Painting {
@@ -27,7 +30,7 @@ class Painting {
   addTo(y, lightness, a, b) {
     const below = this.coats.some(({ table }) => !table) ? [a.slice(), b.slice()] : [a, b];
     const place = (y + 0.5) * this.scale[0];
-    for (const { brushes, opacity, table } of this.coats) {
+    for (const { brushes, opacity, blend, table } of this.coats) {
       const there = brushes.filter(({ top, bottom }) => place >= top && place <= bottom);
       if (!there.length) continue;
       const first = Math.min(...there.map((brush) => brush.first));
@@ -40,7 +43,7 @@ class Painting {
       for (let x = first; x <= last; x += 1) {
         if (this.bare[x] === 1) continue;
         const share = opacity * (1 - this.bare[x]);
-        const [wantedA, wantedB] = table ? abAtLightness(table, lightness[x]).map((value) => this.strength * value) : [below[0][x], below[1][x]];
+        const [wantedA, wantedB] = table ? blended(blend, abAtLightness(table, lightness[x]).map((value) => this.strength * value), [a[x], b[x]]) : [below[0][x], below[1][x]];
         a[x] += share * (wantedA - a[x]);
         b[x] += share * (wantedB - b[x]);
       }
@@ -77,12 +80,20 @@ class Painting {
   }
 }
 
-/** @param {PaintStroke[]} strokes @returns {PaintStroke[][]} those that are laid as one: of a layer and a color, one after the other */
+/** @param {Blend} blend @param {number[]} painted ab @param {number[]} below ab @returns {number[]} ab of paint over other colors, as the blend modes of the W3C give it */
+function blended(blend, painted, below) {
+  if (blend === "color") return painted;
+  const [hued, other] = blend === "hue" ? [painted, below] : [below, painted];
+  const scale = Math.hypot(...other) / Math.max(Math.hypot(...hued), CONSTANTS.painting.least_chroma);
+  return hued.map((value) => scale * value);
+}
+
+/** @param {PaintStroke[]} strokes @returns {PaintStroke[][]} those that are laid as one: of a layer, a color and a blend, one after the other */
 function coatsOf(strokes) {
   const coats = [];
   for (const stroke of strokes) {
     const [last] = coats.at(-1) ?? [];
-    if (last && stroke.layer && last.layer === stroke.layer && last.color === stroke.color) coats.at(-1).push(stroke);
+    if (last && stroke.layer && last.layer === stroke.layer && last.color === stroke.color && last.blend === stroke.blend) coats.at(-1).push(stroke);
     else coats.push([stroke]);
   }
   return coats;
@@ -93,8 +104,8 @@ function coatsOf(strokes) {
  * @param {(stroke: PaintStroke) => import("../worker/resample.js").Upsampler | null} reachOf
  */
 function coatOf(strokes, scale, width, reachOf) {
-  const { color, opacity } = { ...CONSTANTS.painting.stroke, ...strokes[0] };
-  return { brushes: strokes.map((stroke) => ({ ...brushOf(stroke, scale, width), reach: reachOf(stroke) })), opacity, table: color ? shadedTableOf(color) : null };
+  const { color, opacity, blend = "color" } = { ...CONSTANTS.painting.stroke, ...strokes[0] };
+  return { brushes: strokes.map((stroke) => ({ ...brushOf(stroke, scale, width), reach: reachOf(stroke) })), opacity, blend, table: color ? shadedTableOf(color) : null };
 }
 
 /** @param {PaintStroke} stroke @param {number[]} scale @param {number} width see coatOf */
@@ -139,9 +150,10 @@ function checkPaint(stroke, name) {
   if (!stroke.erase) checkColor(stroke.color, `${name}.color`);
   if (stroke.size !== undefined) checkNumber(stroke.size, `${name}.size`, 0, Infinity);
   if (stroke.hardness !== undefined) checkNumber(stroke.hardness, `${name}.hardness`, 0, 1);
+  if (!BLENDS.includes(stroke.blend ?? "color")) throw invalid(`${name}.blend must be one of ${BLENDS.join(", ")}, got ${JSON.stringify(stroke.blend)}`);
   checkReach(stroke.reach, `${name}.reach`);
   checkLayer(stroke, name);
   if (stroke.layer !== undefined && !(Number.isInteger(stroke.layer) && stroke.layer > 0)) throw invalid(`${name}.layer must be a whole number from 1, got ${JSON.stringify(stroke.layer)}`);
 }
 
-export { Painting, checkPaint, placesAlong };
+export { BLENDS, Painting, checkPaint, placesAlong };
