@@ -210,7 +210,7 @@ def test_a_saturation_and_a_crop_are_as_on_the_command_line(
     assert pad.elsewhere == pad.problems == []
     pad.close()
     assert main(["colorize", str(photo), "--recipe", str(written), "-o", str(tmp_path / "cli.png")]) == 0
-    assert difference(made, tmp_path / "cli.png").mean() < 0.2
+    assert difference(made, tmp_path / "cli.png").mean() < 0.4  # turning adds a second rounding
     origin = read_provenance(made)
     assert origin is not None
     assert origin.crop == "15,12,201,131,-4.5"
