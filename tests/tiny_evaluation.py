@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import sys
 from pathlib import Path
 
 from PIL import Image
 
 from colorzoo.evaluation import Plan, evaluate
-from colorzoo.testing.distributed import fork_server
 from colorzoo.testing.samples import sample_image
+from workers import in_processes
 
 PROTOCOL = """
 name: tiny-hints
@@ -52,19 +50,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def evaluate_in_two_processes(plan: Plan) -> list[int | None]:
     """Evaluate as torchrun would in two processes, and return their exit codes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    context = fork_server()
-    processes = [context.Process(target=_worker, args=(plan, rank, port), daemon=True) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(250)
-    return [process.exitcode for process in processes]
+    return in_processes(_evaluate_share, plan, processes=2)
 
 
-def _worker(plan: Plan, rank: int, port: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "RANK": str(rank)}
+def _evaluate_share(plan: Plan) -> int:
     outcome = evaluate(plan)
-    sys.exit(0 if (outcome.summary is None) == (rank == 1) else 3)
+    return 0 if (outcome.summary is None) == (os.environ["RANK"] == "1") else 3

@@ -1,15 +1,14 @@
-"""Work in new processes that need not import anything.
-
-They are forks of a server that has imported colorzoo and Lightning and done nothing else. Forks of the
-test's own process deadlock now and then: they lack the threads that torch and OpenCV have started in it.
-"""
+"""Work in new processes, which share what a fresh server has imported."""
 
 import os
 import socket
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import torch
+
+from colorzoo.testing.distributed import fork_server
 
 PATIENCE = 200  # seconds; far beyond what a run takes, so that a deadlock ends
 
@@ -27,8 +26,7 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["harness", "colorzoo.training.command"])
+    context = fork_server()
     shared = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     if processes > 1:
         shared |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
@@ -51,6 +49,7 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
 def _work(
     environment: dict[str, str], folder: Path, work: Callable[..., int | None], args: tuple[Any, ...]
 ) -> None:
+    torch.set_num_threads(1)
     os.environ.clear()  # the server's is that of its start
     os.environ.update(environment)
     os.chdir(folder)

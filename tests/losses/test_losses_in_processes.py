@@ -10,8 +10,8 @@ from torch import Tensor
 
 from colorzoo.losses import relativistic_loss, self_reference_l1
 from colorzoo.networks.exemplar import Warped
-from colorzoo.testing.distributed import fork_server
 from colorzoo.training.exemplar import ExemplarPrediction, warped_l1
+from workers import in_processes
 
 PROCESSES = 2
 CHOSEN = torch.tensor([1.0, 0, 1, 1])  # one of the first two pictures, both of the others
@@ -53,11 +53,11 @@ def loss_and_gradient(name: str, rows: slice) -> tuple[Tensor, Tensor]:
     return loss.detach(), torch.autograd.grad(loss, leaf)[0]
 
 
-def work(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=PROCESSES)
+def work(folder: Path) -> None:
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
     rows = slice(2 * rank, 2 * rank + 2)
-    torch.save({name: loss_and_gradient(name, rows) for name in LOSSES}, f"{folder}/{rank}.pt")
+    torch.save({name: loss_and_gradient(name, rows) for name in LOSSES}, folder / f"{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
 
@@ -66,16 +66,8 @@ def work(rank: int, folder: str) -> None:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[Tensor, Tensor]]]:
     """Return the losses and gradients of two processes with half of the pictures each."""
     folder = tmp_path_factory.mktemp("processes")
-    context = fork_server()
-    processes = [
-        context.Process(target=work, args=(rank, str(folder)), daemon=True) for rank in range(PROCESSES)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0] * PROCESSES
-    return [torch.load(Path(folder, f"{rank}.pt"), weights_only=True) for rank in range(PROCESSES)]
+    assert in_processes(work, folder, processes=PROCESSES) == [0] * PROCESSES
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
 
 
 @pytest.mark.parametrize("name", LOSSES)
