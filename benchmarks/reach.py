@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,11 @@ def run(options: Options) -> list[Row]:
         options.data or FOLDER, options.pictures or PICTURES, colorizer.size
     ):
         lab = rgb_to_lab(rgb[None])
-        base = colorizer.predict(lab[:, :1], Guidance()).to_ab()
-        seen = see_things(lab[:, :1])
+        lightness = lab[:, :1]
+        base = colorizer.predict(lightness, Guidance()).to_ab()
+        see = cache(see_things)
         for click in draw_clicks(lab[0], segments, seed):
-            for way, ab in answers(colorizer, lab[:, :1], seen, click).items():
+            for way, ab in answers(colorizer, lightness, see, click).items():
                 change = (ab - base)[0].norm(dim=0)[click.outside].mean()
                 error = (ab - lab[:, 1:])[0].norm(dim=0)[click.inside].mean()
                 found.setdefault(way, []).append((float(change), float(error)))
@@ -123,7 +125,9 @@ def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator
             yield Click(hint, torch.from_numpy(inside), outside)
 
 
-def answers(colorizer: Colorizer, lightness: Tensor, seen: SeenThings, click: Click) -> dict[str, Tensor]:
+def answers(
+    colorizer: Colorizer, lightness: Tensor, see: Callable[[Tensor], SeenThings], click: Click
+) -> dict[str, Tensor]:
     """Return ab ``(1, 2, H, W)`` for a point of unlimited and of automatic reach, and for an area."""
     hint, (height, width) = click.hint, lightness.shape[-2:]
     assert hint.ab is not None
@@ -131,7 +135,7 @@ def answers(colorizer: Colorizer, lightness: Tensor, seen: SeenThings, click: Cl
     there = float(lightness[0, 0, int(hint.y), int(hint.x)])
     rgb = lab_to_rgb_in_gamut(torch.tensor([there, *hint.ab]).view(3, 1, 1)).flatten()
     color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())
-    mask = select_at(lightness, (hint.x, hint.y), (width, height), seen=seen)
+    mask = select_at(lightness, (hint.x, hint.y), (width, height), see=see)
     recipes = {
         "unlimited": Recipe(points=(replace(hint, reach="everywhere"),)),
         "automatic": Recipe(points=(replace(hint, reach="automatic"),)),

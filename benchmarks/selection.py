@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,9 @@ def overlap_at(
 ) -> tuple[float, float]:
     """Return the intersection over union of a true thing with the likeliest and with the best thing there."""
     height, width = inside.shape
-    seen = see_things(lightness)
+    see = cache(see_things)
     found = []
     for size in SIZES:
-        mask = select_at(lightness, place, (width, height), size, seen=seen).array()
+        mask = select_at(lightness, place, (width, height), size, see=see).array()
         found.append(float((mask & inside).sum() / (mask | inside).sum()))
     return found[0], max(found)

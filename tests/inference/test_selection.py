@@ -1,5 +1,6 @@
 """What a click and an outline select: stored answers on two photos, in which every number counts."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from colorzoo.inference.selection import (
     select_at,
     select_outlined,
 )
+from colorzoo.networks.thing_network import SeenThings
 from colorzoo.pictures.read import read_picture
 
 PHOTOS = Path(__file__).parents[1] / "data" / "pictures"
@@ -91,9 +93,9 @@ def answers(name: str, kind: str) -> list[tuple[float, float, float]]:
             path = [(x + 60 * np.cos(turn), y + 60 * np.sin(turn)) for turn in np.linspace(0, 6, 24)]
             masks.append(select_outlined(lightness, ab, path, size))
         return [summary(mask.array()) for mask in masks]
-    seen = see_things(lightness)
+    see = cache(see_things)
     return [
-        summary(select_at(lightness, place, size, scale, seen=seen).array())
+        summary(select_at(lightness, place, size, scale, see=see).array())
         for place in places
         for scale in SIZES
     ]
@@ -125,8 +127,8 @@ def test_sizes_select_larger_things_and_then_move_the_border() -> None:
     """A click always selects the pixels around it, in one piece without holes."""
     lightness = lab_of("chelsea_cat.jpg")[:, :1]
     size, place = (lightness.shape[3], lightness.shape[2]), (150.0, 120.0)
-    seen = see_things(lightness)
-    masks = [select_at(lightness, place, size, 1.25**step, seen=seen).array() for step in range(-5, 6)]
+    see = cache(see_things)
+    masks = [select_at(lightness, place, size, 1.25**step, see=see).array() for step in range(-5, 6)]
     areas = [mask.sum() for mask in masks]
     assert areas == sorted(areas)
     assert len(set(areas)) > 5
@@ -136,11 +138,17 @@ def test_sizes_select_larger_things_and_then_move_the_border() -> None:
         assert ndimage.label(mask)[1] == 1
 
 
-def test_a_click_without_what_was_seen_runs_the_network() -> None:
+def test_the_likeliest_thing_takes_one_look() -> None:
     lightness = lab_of("coffee.jpg")[:, :1]
     size = (lightness.shape[3], lightness.shape[2])
-    given = select_at(lightness, (200.0, 100.0), size, seen=see_things(lightness))
-    assert select_at(lightness, (200.0, 100.0), size) == given
+    seen: list[Tensor] = []
+
+    def see(part: Tensor) -> SeenThings:
+        seen.append(part)
+        return see_things(part)
+
+    assert select_at(lightness, (200.0, 100.0), size, see=see) == select_at(lightness, (200.0, 100.0), size)
+    assert seen == [lightness]
 
 
 def test_parts_of_a_portrait_have_names() -> None:
@@ -157,14 +165,12 @@ def test_parts_of_a_portrait_have_names() -> None:
 def test_a_click_on_lips_or_an_eye_selects_them_before_the_face() -> None:
     rgb = torch.from_numpy(data.astronaut()[:256, 96:352]).permute(2, 0, 1)[None] / 255
     lightness = rgb_to_lab(rgb)[:, :1]
-    seen = see_things(lightness)
+    see = cache(see_things)
     for place in ((136.0, 149.0), (149.0, 101.0)):  # the lips, and the left eye
-        part, larger = (
-            select_at(lightness, place, (256, 256), size, seen=seen).array() for size in (1.0, 2.0)
-        )
+        part, larger = (select_at(lightness, place, (256, 256), size, see=see).array() for size in (1.0, 2.0))
         assert 0.0005 < part.mean() < 0.02
         assert larger.mean() > 4 * part.mean()  # More still leads to the face
-    face = select_at(lightness, (108.0, 160.0), (256, 256), seen=seen).array()
+    face = select_at(lightness, (108.0, 160.0), (256, 256), see=see).array()
     assert face.mean() > 0.02  # skin is no such part
 
 

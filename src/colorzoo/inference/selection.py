@@ -7,7 +7,7 @@ GrabCut. ``python -m benchmarks selection`` measures the clicks.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import cv2
@@ -25,6 +25,7 @@ from colorzoo.networks.thing_network import PARTS, SeenThings
 from colorzoo.weights.things import thing_network
 
 _SEEN_SIZE = 256  # shorter side of the photo that the network sees
+_CUT = 4  # a second look is at this part of the shorter side
 _STEP = 1.25  # factor of the size from one thing to the next larger one
 _SAME = 0.9  # intersection over union from which two masks are one thing
 _PER_SIZE = 2.5  # log odds per e-fold of the size, beyond the smallest and the largest thing
@@ -131,7 +132,7 @@ def select_at(
     picture_size: tuple[int, int],
     size: float = 1.0,
     *,
-    seen: SeenThings | None = None,
+    see: Callable[[Tensor], SeenThings] = see_things,
 ) -> Mask:
     """Return the thing at a place.
 
@@ -142,7 +143,8 @@ def select_at(
         (32, 48)
 
     A place belongs to up to three things, such as a lip, a face and a person. The likeliest is selected; on
-    lips, teeth and eyes these come first.
+    lips, teeth and eyes these come first. Smaller ones than these are found by a second look, at a cut around
+    the place.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -150,23 +152,18 @@ def select_at(
         picture_size: Width and height of the picture.
         size: Each factor of 1.25 selects the next larger thing, or the next smaller one; beyond the last one
             its border moves.
-        seen: Result of `see_things`; None runs the network.
+        see: `see_things`, perhaps one that remembers its results.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
-    _, network = thing_network()
-    shares = torch.tensor([[place[0] / picture_size[0], place[1] / picture_size[1]]])
-    with torch.inference_mode():
-        seen = see_things(lightness) if seen is None else seen
-        masks = network.things_at(seen, shares.float())
-        part = _part_at(seen.parts, (float(shares[0, 0]), float(shares[0, 1])))
-        logits = _at_size(torch.cat([masks.logits, *part], dim=1), lightness)
-    home = min(int(shares[0, 1] * height), height - 1), min(int(shares[0, 0] * width), width - 1)
-    scores = [*masks.scores[0].tolist(), *(_CERTAIN for _ in part)]
-    things = _distinct_things(logits, [_piece(each > 0, home) for each in logits], scores)
-    wanted = things.likeliest + round(math.log(size, _STEP))
-    nearest = min(max(wanted, 0), len(things.logits) - 1)
+    at = place[0] / picture_size[0] * width, place[1] / picture_size[1] * height
+    things = _things_at(lightness, at, see(lightness))
+    wanted, logits = things.likeliest + round(math.log(size, _STEP)), things.logits
+    if wanted < 0:
+        closer = _look_closer(lightness, at, see, most=int(things.masks[0].sum()))
+        wanted, logits = wanted + len(closer), [*closer, *logits]
+    nearest = min(max(wanted, 0), len(logits) - 1)
     change = _PER_SIZE * math.log(_STEP) * (wanted - nearest)
-    return Mask.of(_piece(things.logits[nearest] + change > 0, home))
+    return Mask.of(_piece(logits[nearest] + change > 0, _pixel(at, lightness)))
 
 
 def find_parts(lightness: Tensor, *, seen: SeenThings | None = None) -> dict[str, Mask]:
@@ -220,7 +217,55 @@ class _Things(NamedTuple):
     """Things at a place from small to large, and the number of the likeliest."""
 
     logits: list[NDArray[np.float32]]
+    masks: list[NDArray[np.bool_]]
     likeliest: int
+
+
+def _things_at(lightness: Tensor, at: tuple[float, float], seen: SeenThings) -> _Things:
+    """Return the things at x and y in pixels of a lightness."""
+    height, width = lightness.shape[2:]
+    place = at[0] / width, at[1] / height
+    with torch.inference_mode():
+        found = thing_network()[1].things_at(seen, torch.tensor([place]))
+        part = _part_at(seen.parts, place)
+        logits = _at_size(torch.cat([found.logits, *part], dim=1), lightness)
+    masks = [_piece(each > 0, _pixel(at, lightness)) for each in logits]
+    return _distinct_things(logits, masks, [*found.scores[0].tolist(), *(_CERTAIN for _ in part)])
+
+
+def _look_closer(
+    lightness: Tensor, at: tuple[float, float], see: Callable[[Tensor], SeenThings], most: int
+) -> list[NDArray[np.float32]]:
+    """Return the things at a place that end within a cut around it and are smaller than the known ones.
+
+    Args:
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+        at: x and y in its pixels.
+        see: As in `select_at`.
+        most: Pixels of the smallest known thing.
+
+    Returns:
+        Log odds ``(h, w)`` from small to large, minus infinity outside of the cut.
+    """
+    height, width = int(lightness.shape[2]), int(lightness.shape[3])
+    side = math.ceil(min(height, width) / _CUT)
+    left, top = (
+        min(max(round(middle - side / 2), 0), whole - side)
+        for middle, whole in zip(at, (width, height), strict=True)
+    )
+    cut = lightness[:, :, top : top + side, left : left + side]
+    things = _things_at(cut, (at[0] - left, at[1] - top), see(cut))
+    found = []
+    for logits, mask in zip(things.logits, things.masks, strict=True):
+        ends = (
+            *((top, mask[0]), (height - top - side, mask[-1])),
+            *((left, mask[:, 0]), (width - left - side, mask[:, -1])),
+        )
+        if mask.sum() < _SAME * most and not any(beyond and line.any() for beyond, line in ends):
+            whole = np.full((height, width), -np.inf, np.float32)
+            whole[top : top + side, left : left + side] = logits
+            found.append(whole)
+    return found
 
 
 def _distinct_things(
@@ -232,7 +277,9 @@ def _distinct_things(
         if all(_overlap(masks[number], masks[other]) < _SAME for other in kept):
             kept.append(number)
     order = sorted(kept, key=lambda number: masks[number].sum())
-    return _Things([logits[number] for number in order], order.index(kept[0]))
+    return _Things(
+        [logits[number] for number in order], [masks[number] for number in order], order.index(kept[0])
+    )
 
 
 def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
@@ -244,6 +291,12 @@ def _at_size(logits: Tensor, lightness: Tensor) -> NDArray[np.float32]:
     """Return log odds ``(C, H, W)`` enlarged to a lightness, along its edges."""
     light = F.interpolate(lightness.float().cpu(), logits.shape[2:], mode="area")
     return cast("NDArray[np.float32]", enlarge_along_edges(logits, light, lightness.cpu())[0].numpy())
+
+
+def _pixel(at: tuple[float, float], lightness: Tensor) -> tuple[int, int]:
+    """Return row and column of the pixel at x and y."""
+    height, width = int(lightness.shape[2]), int(lightness.shape[3])
+    return min(int(at[1]), height - 1), min(int(at[0]), width - 1)
 
 
 def _piece(inside: NDArray[np.bool_], home: tuple[int, int]) -> NDArray[np.bool_]:

@@ -134,21 +134,21 @@ def select_at_point(request: PadRequest, place: tuple[float, float], size: float
         place: x and y in pixels of the photo.
         size: 1 selects the likeliest thing; larger values select larger things.
     """
-    lightness, seen = _things_of(request)
-    return _mask_fields(request, select_at(lightness, place, request.photo.size, size, seen=seen))
+    lightness = request.photo.approximate_lightness(MASK_SIZE)
+    found = select_at(lightness, place, request.photo.size, size, see=lambda part: _seen(request, part))
+    return _mask_fields(request, found)
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
     """Return names and masks of the parts of a photo, such as skin and sky."""
-    lightness, seen = _things_of(request)
-    parts = find_parts(lightness, seen=seen)
+    lightness = request.photo.approximate_lightness(MASK_SIZE)
+    parts = find_parts(lightness, seen=_seen(request, lightness))
     return [{"name": name, "mask": _mask_fields(request, mask)} for name, mask in parts.items()]
 
 
-def _things_of(request: PadRequest) -> tuple[Tensor, SeenThings]:
-    """Return the lightness at the size of masks, and what the network for things sees in it."""
-    lightness = request.photo.approximate_lightness(MASK_SIZE)
-    return lightness, request.colorizer.result(node(see_things, given(lightness)))
+def _seen(request: PadRequest, lightness: Tensor) -> SeenThings:
+    """Return what the network for things sees in a lightness; the memory keeps it."""
+    return request.colorizer.result(node(see_things, given(lightness)))
 
 
 def select_in_outline(
