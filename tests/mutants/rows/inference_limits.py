@@ -31,6 +31,10 @@ ROWS = {
     ),
     "selection": (
         ("seen-size", "_SEEN_SIZE = 256", "_SEEN_SIZE = 96"),
+        ("cut", "_CUT = 4", "_CUT = 2"),
+        ("cut-at-border", "beyond and line.any()", "beyond and False"),
+        ("cut-elsewhere", "whole[top : top + side, left", "whole[top : top + side, left // 2"),
+        ("cut-for-larger", "mask.sum() < _SAME * most", "mask.sum() < 100 * most"),
         ("step", "_STEP = 1.25", "_STEP = 2.0"),
         ("same", "_SAME = 0.9", "_SAME = 0.2"),
         ("least-part", "_LEAST_PART = 0.001", "_LEAST_PART = 0.9"),
