@@ -123,10 +123,11 @@ def test_an_outline_of_few_pixels_is_taken_as_it_is() -> None:
         assert np.array_equal(found, outline_mask(lab[:, :1], path, size).array()) == same
 
 
-def test_sizes_select_larger_things_and_then_move_the_border() -> None:
+@pytest.mark.parametrize("place", [(150.0, 120.0), (306.0, 72.0)], ids=str)
+def test_sizes_select_larger_things_and_then_move_the_border(place: tuple[float, float]) -> None:
     """A click always selects the pixels around it, in one piece without holes."""
     lightness = lab_of("chelsea_cat.jpg")[:, :1]
-    size, place = (lightness.shape[3], lightness.shape[2]), (150.0, 120.0)
+    size, (column, row) = (lightness.shape[3], lightness.shape[2]), (int(place[0]), int(place[1]))
     see = cache(see_things)
     masks = [select_at(lightness, place, size, 1.25**step, see=see).array() for step in range(-5, 6)]
     areas = [mask.sum() for mask in masks]
@@ -134,7 +135,7 @@ def test_sizes_select_larger_things_and_then_move_the_border() -> None:
     assert len(set(areas)) > 5
     assert 9 <= areas[0] < areas[-1]
     for mask in masks:
-        assert mask[119:122, 149:152].all()
+        assert mask[row - 1 : row + 2, column - 1 : column + 2].all()
         assert ndimage.label(mask)[1] == 1
 
 
