@@ -116,7 +116,7 @@ function useClass(pad, number) {
   pad.announce(t("{name} taken", { name: className(pad, number) }));
 }
 
-const SELECTION_SIZES = [0.4, 0.6, 0.8, 1, 1.25, 1.6, 2];
+const SELECTION_SIZES = [0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2];
 
 /** @returns {{area: import("./shapes.js").Area, index: number} | null} the selected area, if it still exists */
 function pickedArea(pad) {
