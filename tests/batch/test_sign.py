@@ -106,6 +106,15 @@ def test_results_are_signed_and_keep_their_record_and_pixels(
             assert one.tobytes() == other.tobytes()
 
 
+def test_the_signed_claim_tells_a_crop(run: Run, album: Path, tmp_path: Path, pem: Path) -> None:
+    assert run(album / "a.png", "-o", tmp_path / "a.png", "--sign", pem, "--crop", "5,4,40,30,-2")[0] == 0
+    found = claim(tmp_path / "a.png")
+    assert found["state"] == "Valid"
+    (made,) = (each for each in found["assertions"] if each["label"].startswith("c2pa.actions"))
+    assert [action["action"] for action in made["data"]["actions"]] == ["c2pa.created", "c2pa.cropped"]
+    assert "5,4,40,30,-2" in made["data"]["actions"][1]["description"]
+
+
 def test_a_later_run_signs_what_was_not_signed_and_nothing_twice(
     run: Run, album: Path, tmp_path: Path, pem: Path
 ) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from c2pa import Signer
 
 _ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-_TRIAL = {"digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
+_TRIAL = {"action": "c2pa.created", "digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
 _END = "-----END CERTIFICATE-----\n"
 
 
@@ -42,7 +42,7 @@ def load_signer(path: Path) -> Signer:
         signer = Signer.from_info(C2paSignerInfo(_algorithm(key), certificates, key, None))
         trial = io.BytesIO()
         Image.new("L", (8, 8)).save(trial, "PNG")
-        _signed(trial, "image/png", _manifest("trial", _TRIAL), signer)
+        _signed(trial, "image/png", _manifest("trial", [_TRIAL]), signer)
     except OSError as error:
         raise ColorzooError(f"--sign {path}: {error.strerror or error}") from error
     except (ValueError, C2paError) as error:
@@ -90,7 +90,7 @@ def _sign_file(path: Path, kind: str, record: PictureProvenance, signer: Signer)
     try:
         content = io.BytesIO(path.read_bytes())
         if Reader.try_create(kind, content) is None:
-            write_whole(path, _signed(content, kind, _manifest(path.name, _claim(record)), signer))
+            write_whole(path, _signed(content, kind, _manifest(path.name, _actions(record)), signer))
     except (OSError, C2paError) as error:
         raise ColorzooError(f"--sign: {path}: {error}") from error
 
@@ -122,21 +122,22 @@ def _signed(content: io.BytesIO, kind: str, manifest: dict[str, Any], signer: Si
     return target.getvalue()
 
 
-def _manifest(name: str, claim: dict[str, Any]) -> dict[str, Any]:
-    software = {"name": "colorzoo", "version": __version__}
-    actions = [{"action": "c2pa.created", "softwareAgent": software, **claim}]
+def _manifest(name: str, actions: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "title": name,
-        "claim_generator_info": [software],
+        "claim_generator_info": [{"name": "colorzoo", "version": __version__}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
 
 
-def _claim(record: PictureProvenance) -> dict[str, Any]:
-    """Return what is signed: which version made the file when, of which source, by which kind of model."""
-    claim = {
+def _actions(record: PictureProvenance) -> list[dict[str, Any]]:
+    """Return what is signed: which version made the file when, of which part of which source, and how."""
+    when = {"when": record.date} if record.date else {}
+    by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
+    created = {
+        "action": "c2pa.created",
         "digitalSourceType": record.source_type,
-        "softwareAgent": {"name": "colorzoo", "version": record.version},
         "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
     }
-    return claim | ({"when": record.date} if record.date else {})
+    cropped = {"action": "c2pa.cropped", "description": f"what is kept of the source: {record.crop}"}
+    return [created | by, cropped | by] if record.crop else [created | by]
