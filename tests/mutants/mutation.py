@@ -127,9 +127,9 @@ class MutationRunner:
         self.package = folder / "src" / "colorzoo"
         skip = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PACKAGE, self.package, ignore=skip, copy_function=_copy_or_link)
-        configs = PACKAGE.parents[1] / "configs"  # in a checkout they are outside of the package
-        if configs.is_dir():
-            (folder / "configs").symlink_to(configs)
+        for name in ("configs", "CITATION.cff"):  # in a checkout they are outside of the package
+            if (path := PACKAGE.parents[1] / name).exists():
+                (folder / name).symlink_to(path)
         # by hashes, not times: a changed source of the same second and size must not use old bytecode
         compileall.compile_dir(self.package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         words = [sys.executable, str(HERE / "server.py"), str(self.package.parent)]
