@@ -135,6 +135,17 @@ def test_an_attached_reference_is_used_until_it_is_detached(pad: DirectPad) -> N
     assert mean_ab(pad) == bare
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_reference_leaves_with_its_photo(closed: bool, pad: DirectPad) -> None:
+    bare = mean_ab(pad)
+    pad.ask("attach", look_file(60, 50), slot="exemplar", name="look.png")
+    assert mean_ab(pad)[0] > bare[0] + 5
+    if closed:
+        pad.send("close")
+    pad.photo = pad.open(photo_file(96, 80))
+    assert mean_ab(pad) == bare
+
+
 def test_paths_in_a_recipe_are_never_opened(pad: DirectPad, tmp_path) -> None:
     look = tmp_path / "look.png"
     look.write_bytes(photo_file())

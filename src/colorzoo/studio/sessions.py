@@ -63,11 +63,10 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def set_photo(self, photo: Photo | None) -> None:
-        """Replace the photo; None closes it."""
+        """Replace the photo, without the reference of the one before; None closes it."""
         with self.lock:
             self.photo = photo
-            if photo is None:
-                self.reference = None
+            self.reference = None
 
     @property
     def nbytes(self) -> int:

@@ -50,6 +50,7 @@ ROWS = {
         ("tint", "TINT, TINT_ALPHA = (26, 109, 255)", "TINT, TINT_ALPHA = (255, 109, 26)"),
         ("tint-alpha", "(26, 109, 255), 150", "(26, 109, 255), 75"),
     ),
+    "sessions": (("reference", "            self.reference = None\n", "            pass\n"),),
     "static_page": (
         ("least-values", "_MIN_VALUES = 64", "_MIN_VALUES = 2**20"),
         ("matrix", "_MIN_MATRIX = 2**16", "_MIN_MATRIX = 2**24"),
@@ -101,6 +102,7 @@ TESTS = {
     "app-grace": ("studio/test_limits.py::test_the_limits_of_a_server_are_those_of_its_protocol",),
     # the page has the same numbers
     "regions": ("studio/test_step_vectors.py::test_the_file_is_what_python_computes",),
+    "sessions": ("studio/test_handlers_guidance.py::test_a_reference_leaves_with_its_photo",),
     "window": ("studio/test_browser_frames.py::test_a_small_window_of_a_large_photo_gives_no_huge_map",),
 }
 
