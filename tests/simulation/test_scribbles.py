@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -48,17 +49,17 @@ def test_short_strokes_are_dropped() -> None:
     assert (drawn(reach=(3, 3), widths=(1,), shortest=4).sum(dim=(1, 2)) > 0).all()
 
 
-def test_an_edge_is_lost_above_the_threshold() -> None:
-    faint = 0.8 * truth(1)  # lacks a fifth
+@pytest.mark.parametrize(
+    ("changes", "kept", "is_lost"),
+    [({"lost": 0.1}, 0.91, False), ({"lost": 0.1}, 0.89, True), ({}, 0.71, False), ({}, 0.69, True)],
+)
+def test_an_edge_is_lost_above_the_threshold(changes: dict[str, float], kept: float, is_lost: bool) -> None:
     other = truth(1)
     other[:, :, 60:, EDGE:] = 0  # lacks all of it there
-    mixed = torch.where(torch.arange(SIDE).view(-1, 1) < 60, faint, other)
-    rows = {
-        lost: lost_edges(mixed, truth(1), ScribbleSimulation(lost=lost))[0][0, 0].amax(dim=1)
-        for lost in (0.1, 0.3)
-    }
-    assert rows[0.1][5] == rows[0.1][90] == rows[0.3][90] == 1
-    assert rows[0.3][5] == 0
+    mixed = torch.where(torch.arange(SIDE).view(-1, 1) < 60, kept * truth(1), other)
+    rows = lost_edges(mixed, truth(1), ScribbleSimulation(**changes))[0][0, 0].amax(dim=1)
+    assert rows[90] == 1
+    assert rows[5] == is_lost
 
 
 def test_strokes_start_where_more_color_is_lost() -> None:

@@ -29,6 +29,13 @@ MUTANTS = (
         "user-scribbles-what-is-there", "simulation/scribbles.py", "LOST_SHARE * true", "-1 * true", ON_USERS
     ),
     Mutant(
+        "stroke-only-where-half-is-lost",
+        "simulation/scribbles.py",
+        "    lost: float = 0.3\n",
+        "    lost: float = 0.45\n",
+        ("tests/simulation/test_scribbles.py::test_an_edge_is_lost_above_the_threshold",),
+    ),
+    Mutant(
         "user-forgets-the-background",
         "simulation/session.py",
         "merged(base, given.guidance)",
