@@ -1,5 +1,6 @@
 """Whatever ends a training, the next start goes on and ends with the weights of the uninterrupted one."""
 
+import errno
 import os
 import resource
 import signal
@@ -18,7 +19,7 @@ from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
 from colorzoo.training import command
 from colorzoo.training.arguments import read_arguments
-from colorzoo.training.faults import explain_lost_process
+from colorzoo.training.faults import explain_file_error, explain_lost_process
 from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
 from workers import in_processes
 
@@ -194,3 +195,20 @@ def test_a_process_that_waits_for_a_killed_one_says_so_in_a_line(tmp_path, monke
     (line,) = capsys.readouterr().err.splitlines()
     assert "has ended (Connection closed by peer [10.0.0.1]:34714)" in line
     assert explain_lost_process(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a.ckpt"), "a.ckpt: No space left on device; "),
+        (OSError(errno.EXDEV, "Invalid link", "a.tmp", None, "a.ckpt"), "a.ckpt: Invalid link; "),  # a rename
+        (OSError(errno.EIO, "Input/output error"), "Input/output error; "),
+        (
+            OSError("Caught OSError in a worker\n  File ...\nOSError: too many open files\n"),
+            "OSError: too many ",
+        ),
+        (OSError(), "OSError; "),
+    ],
+)
+def test_an_error_of_a_file_names_the_file_and_the_reason(error, line):
+    assert str(explain_file_error(error)).startswith(line)

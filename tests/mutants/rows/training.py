@@ -8,6 +8,13 @@ ON_SCHEDULES = ("tests/training/test_schedules.py",)
 ON_GAN = "tests/training/test_gan.py"
 
 MUTANTS = (
+    Mutant(
+        "fault-without-its-file",
+        "training/faults.py",
+        "error.filename2 or error.filename",
+        "error.filename2 and error.filename",
+        ("tests/training/test_training_faults.py::test_an_error_of_a_file_names_the_file_and_the_reason",),
+    ),
     Mutant("cosine-constant", SCHEDULES, "math.cos(math.pi * step / total)", "1.0", ON_SCHEDULES),
     Mutant(
         "linear-to-one-half",
