@@ -342,6 +342,15 @@ def test_borrowed_maps_tell_strong_colors_from_weak_ones() -> None:
         assert means[1] > 1.5 * means[0]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_vectors_of_borrowed_maps_differ_before_any_training(seed: int) -> None:
+    torch.manual_seed(seed)
+    model = build_model(Zhao2021, {**TINY, "features": "zhang2016_small"}).model
+    with torch.no_grad():
+        one, other = (model.look(sample_image((64, 64), seed=number)) for number in (1, 2))
+    assert (one - other).norm() > 0.03 * one.norm()  # 0.003 with the weights that torch draws
+
+
 def test_validation_makes_the_references_of_training(model: Any) -> None:
     batch = sample_batch((32, 32), batch=3)
     lab = rgb_to_lab(batch["rgb"])

@@ -92,6 +92,13 @@ MUTANTS = (
         (f"{ZOO}::test_looks_of_several_references_mix_and_are_refused_by_other_weights",),
     ),
     Mutant(
+        "c2e-vectors-fade",
+        "zoo/zhao2021/model.py",
+        "            initialize_large(encoder.to_vector)\n",
+        "            pass\n",
+        (f"{ZOO}::test_vectors_of_borrowed_maps_differ_before_any_training",),
+    ),
+    Mutant(
         "c2e-gray-is-never-drawn",
         f"{FOLDER}/extensions.py",
         "draws < share",
