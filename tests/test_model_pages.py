@@ -78,6 +78,12 @@ def test_the_scores_of_the_cards_stand_on_the_pages_that_they_name() -> None:
     ] == []
 
 
+def test_the_scores_of_papers_stand_on_the_page_of_the_model() -> None:
+    scores = [(card, score.value) for card in SHIPPED for quality in card.quality for score in quality.stated]
+    assert len(scores) > 20
+    assert [(card.name, value) for card, value in scores if not stands_on(value, page_of(card))] == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_the_python_blocks_are_valid(name: str) -> None:
     for block in re.findall(r"```python\n(.*?)```", PAGES[name], re.DOTALL):

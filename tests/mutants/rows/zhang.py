@@ -11,6 +11,13 @@ ON_STEERED = ("tests/zoo/test_zhang2017_steered.py",)
 
 MUTANTS = (
     Mutant(
+        "zhang2017-another-score-of-the-paper",
+        "zoo/zhang2017/card.py",
+        "24.43,",
+        "36.645,",
+        ("tests/test_model_pages.py::test_the_scores_of_papers_stand_on_the_page_of_the_model",),
+    ),
+    Mutant(
         "zhang2016-prior-not-mixed",
         CLASSES,
         "shares.double(), self.objective.uniform",
