@@ -15,7 +15,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.registry import list_models, load_model_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks, smoke_model
-from colorzoo.testing.distributed import require_same_gradients
+from colorzoo.testing.distributed import require_same_gradients, require_same_metrics
 from throwaway_paper import write_config, write_paper
 
 CHECKS = {str(check): check for check in contract_checks()}
@@ -224,3 +224,24 @@ def test_a_wrong_gradient_of_one_layer_is_found_beside_a_large_critic(
         return
     with pytest.raises(ContractError, match=message):
         require_same_gradients(paper, two, one)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"psnr": 24.0, "fid": 1e-7}, ""),
+        ({"psnr": 24.0}, "other metrics"),
+        ({"psnr": 24.0, "fid": 0.0, "lpips": 0.1}, "other metrics"),
+        ({"psnr": 24.0, "fid": 2e-6}, "fid of two processes is 2.0e-06 off"),
+        ({"psnr": 24.0001, "fid": 0.0}, "psnr of two processes is 4.2e-06 off"),
+    ],
+)
+def test_metrics_of_two_processes_are_those_of_one(
+    found: dict[str, float], message: str, paper: ModelCard
+) -> None:
+    wanted = {"psnr": 24.0, "fid": 0.0}
+    if not message:
+        require_same_metrics(paper, found, wanted)
+        return
+    with pytest.raises(ContractError, match=f"{paper.name}: .*{message}"):
+        require_same_metrics(paper, found, wanted)

@@ -76,8 +76,8 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
         _run_processes(card, folder, steps)
         both = [_Run(**torch.load(folder / f"{rank}.pt", weights_only=True)) for rank in range(_PROCESSES)]
         alone = _train(card, folder, steps)
-    _require_same_metrics(card, both, alone)
     for result in both:
+        require_same_metrics(card, result.metrics, alone.metrics)
         require_same_gradients(card, result.gradients, alone.gradients)
     _require_same_losses(card, both, alone)
 
@@ -95,17 +95,17 @@ def fork_server() -> ForkServerContext | SpawnContext:
     return context
 
 
-def _require_same_metrics(card: ModelCard, both: list[_Run], alone: _Run) -> None:
-    for result in both:
-        require(
-            result.metrics.keys() == alone.metrics.keys(), f"{card.name}: two processes have other metrics"
-        )
-        for key, expected in alone.metrics.items():
-            # the size of a batch decides the order of sums, and with it the last bit
-            moved = abs(result.metrics[key] - expected) / max(1.0, abs(expected))
-            require(
-                moved <= _SAME_METRIC, f"{card.name}: {key} of two processes is {moved:.1e} off that of one"
-            )
+def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[str, float]) -> None:
+    """Compare the metrics of two processes with those of one.
+
+    Raises:
+        ContractError: One is off by more than rounding, or there are others.
+    """
+    require(found.keys() == wanted.keys(), f"{card.name}: two processes have other metrics")
+    for key, expected in wanted.items():
+        # the size of a batch decides the order of sums, and with it the last bit
+        moved = abs(found[key] - expected) / max(1.0, abs(expected))
+        require(moved <= _SAME_METRIC, f"{card.name}: {key} of two processes is {moved:.1e} off that of one")
 
 
 def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:

@@ -9,6 +9,13 @@ ON_GAN = "tests/training/test_gan.py"
 
 MUTANTS = (
     Mutant(
+        "contract-of-any-metrics",
+        "testing/distributed.py",
+        "require(found.keys() == wanted.keys(), f",
+        "require(True, f",
+        ("tests/test_contract.py::test_metrics_of_two_processes_are_those_of_one",),
+    ),
+    Mutant(
         "fault-without-its-file",
         "training/faults.py",
         "error.filename2 or error.filename",
