@@ -102,6 +102,12 @@ def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path, name,
             quiet_trainer(tmp_path, max_steps=1).fit(task, data)
 
 
+@pytest.mark.parametrize(("given", "count"), [({}, 3), ({"boxes": True}, 3), ({"only_with_boxes": True}, 2)])
+def test_pictures_of_coco_without_boxes_are_left_out_on_request(tmp_path, given, count):
+    data = CocoStuffDataModule(str(miniatures.coco_stuff(tmp_path)), **given, **SMALL)
+    assert len(data.find_pictures("val").sources) == count
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_batches_have_the_documented_form(tmp_path, name):
     data = MODULES[name](tmp_path)

@@ -9,6 +9,13 @@ ON_GAN = "tests/training/test_gan.py"
 
 MUTANTS = (
     Mutant(
+        "coco-only-with-boxes",
+        "data/coco_stuff.py",
+        "        only_with_boxes: bool = False,\n",
+        "        only_with_boxes: bool = True,\n",
+        ("tests/data/test_modules.py::test_pictures_of_coco_without_boxes_are_left_out_on_request",),
+    ),
+    Mutant(
         "contract-of-any-metrics",
         "testing/distributed.py",
         "require(found.keys() == wanted.keys(), f",
