@@ -315,6 +315,21 @@ def test_only_the_last_of_many_drags_is_answered(pad: DirectPad) -> None:
     assert seen.count("dropped") > 25
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer"), [("check", "checked"), ("export", "exported"), ("model", "model")]
+)
+def test_what_is_no_drag_is_answered_each_time(kind: str, answer: str, pad: DirectPad) -> None:
+    recipe, name = with_points(pad.open()), pad.hello["models"][0]["name"]
+    pad.send("export", recipe=recipe)  # meanwhile the others wait
+    pad.send("color", recipe=recipe)
+    wanted = {pad.send(kind, recipe=recipe, name=name) for _ in range(4)}
+    answers: dict[int, str] = {}
+    while wanted - answers.keys():
+        message = pad.inbox.get(timeout=60)
+        answers[message.body.get("re", 0)] = message.type
+    assert {answers[number] for number in wanted} == {answer}
+
+
 def test_at_most_32_colors_are_suggested(pad: DirectPad) -> None:
     photo = pad.open()
     items = [

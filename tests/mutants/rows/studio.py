@@ -14,6 +14,7 @@ ROWS = {
         ("more-suggestions", "_MAX_SUGGESTIONS = 32", "_MAX_SUGGESTIONS = 48"),
         ("corners", "_LEAST_CORNERS = 3", "_LEAST_CORNERS = 2"),
         ("more-corners", "_LEAST_CORNERS = 3", "_LEAST_CORNERS = 4"),
+        ("check", "Request(_check, newest_only=False)", "Request(_check)"),
     ),
     "palette": (
         ("plane", "PLANE_REACH = 110", "PLANE_REACH = 55"),
@@ -81,6 +82,7 @@ TESTS = {
     "handlers": (
         f"{HANDLERS}at_most_32_colors_are_suggested",
         f"{HANDLERS}an_outline_of_one_or_two_corners_is_refused",
+        f"{HANDLERS}what_is_no_drag_is_answered_each_time",
     ),
     "palette": (
         f"{HANDLERS}a_color_that_loses_half_a_unit_of_chroma_is_reported",
