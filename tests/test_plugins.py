@@ -193,6 +193,9 @@ def test_a_broken_package_is_named_and_stops_nothing(
         assert main(["doctor"]) == 1
         problem = f"problem: the models of the package broken-paper are skipped: {reason}"
         assert problem in capsys.readouterr().out
+        refresh()
+        main(["fit", "--no-such-option"])
+        assert line in capsys.readouterr().err.splitlines()
     finally:
         monkeypatch.undo()
         refresh()

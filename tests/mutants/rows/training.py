@@ -9,6 +9,13 @@ ON_GAN = "tests/training/test_gan.py"
 
 MUTANTS = (
     Mutant(
+        "fit-is-silent-of-broken-packages",
+        "cli/main.py",
+        "        _find_models()\n        return run_lightning(words)",
+        "        return run_lightning(words)",
+        ("tests/test_plugins.py::test_a_broken_package_is_named_and_stops_nothing",),
+    ),
+    Mutant(
         "coco-only-with-boxes",
         "data/coco_stuff.py",
         "        only_with_boxes: bool = False,\n",
