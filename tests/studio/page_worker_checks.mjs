@@ -16,6 +16,14 @@ const CHECKS = {
       return `${error.code}: ${error.message}`;
     }
   }),
+  points: ({ recipes, lightness }) => Promise.all(recipes.map(async (recipe) => {
+    const photo = { lightnessAround: () => lightness, viewSize: [1, 1] };
+    const services = { photo, solver: { render: () => null }, model: () => ({}), predict: async () => ({}) };
+    let told = null;
+    await page.REQUESTS.color.run(services, { recipe, quality: "final" }, (message) => { told = message.points; });
+    return told;
+  })),
+  ranks: () => Object.fromEntries(Object.entries(page.REQUESTS).map(([type, { rank }]) => [type, rank])),
 };
 
 const answers = {};

@@ -35,6 +35,15 @@ MARKED = """() => {
   return data.filter((value, i) => i % 4 === 3 && value > 200).length;
 }"""
 
+MARK_AT = """([x, y]) => {
+  const marks = [...document.querySelectorAll(".cz-stage canvas")].at(-1);
+  const { left, top, width } = marks.getBoundingClientRect();
+  const scale = marks.width / width;
+  const copy = new OffscreenCanvas(1, 1).getContext("2d");
+  copy.drawImage(marks, -Math.round((x - left) * scale), -Math.round((y - top) * scale));
+  return [...copy.getImageData(0, 0, 1, 1).data];
+}"""
+
 
 @pytest.fixture
 def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
@@ -174,6 +183,14 @@ def test_no_outline_hides_a_new_color_until_the_pointer_is_back(pad: BrowserPad)
     pad.page.mouse.move(*pad.place(20, 20))
     pad.drawn()
     assert pad.page.evaluate(MARKED) > 100
+
+
+def test_what_is_selected_is_blue_and_the_rest_is_not(pad: BrowserPad) -> None:
+    outline(pad)
+    pad.drawn()
+    inside, outside = (pad.page.evaluate(MARK_AT, pad.place(*at)) for at in ((105, 75), (200, 130)))
+    assert inside == pytest.approx([26, 109, 255, 110], abs=4)
+    assert outside[3] == 0
 
 
 def test_a_selection_is_resized_extended_and_dropped(pad: BrowserPad) -> None:

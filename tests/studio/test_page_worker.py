@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
 from colorzoo.studio.bundle import bundled_module
+from colorzoo.studio.coloring import displayed_points
 
 NODE = shutil.which("node")
 WHOLE = (120, 170)  # height and width of the photo
 EXPORTED = "plainSha256 encodePicture checkRecipe"
+LIGHTNESS = 55.0  # around every point
 
 POINTS = [
     {"x": 30, "y": 40, "radius": 6, "color": "#c04020", "reach": 0.4},
@@ -80,6 +83,12 @@ RECIPES: list[dict[str, Any]] = [
 ]
 
 
+POINTED = [
+    {"points": POINTS, **strength}
+    for strength in ({}, *({"strength": share} for share in (0.0, 0.5, 1.0, 1.5)))
+]
+
+
 def color_photo() -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 
@@ -109,6 +118,8 @@ def requests() -> dict[str, Any]:
         "encode png": picture | {"format": "png"},
         "encode jpeg": picture | {"format": "jpeg"},
         "recipes": {"recipes": RECIPES, "photo": photo},
+        "points": {"recipes": POINTED, "lightness": LIGHTNESS},
+        "ranks": {},
     }
 
 
@@ -160,6 +171,22 @@ def test_exported_files_contain_their_provenance(answers: dict[str, Any], kind: 
     assert sizes == [50, 50, 40]  # of the result
     difference = np.abs(levels - color_photo()).mean()
     assert difference == 0 if kind == "png" else difference <= 1.02 * pillow_loss()
+
+
+def test_points_are_told_as_they_are_displayed(answers: dict[str, Any]) -> None:
+    photo = SimpleNamespace(lightness_around=lambda _: LIGHTNESS)
+    for document, told in zip(POINTED, answers["points"], strict=True):
+        request: Any = SimpleNamespace(photo=photo, recipe=Recipe.from_json(document))
+        for wanted, found in zip(displayed_points(request), told, strict=True):
+            assert found["ab"] == pytest.approx(wanted.ab, abs=0.1), document
+            assert (found["color"], found["snapped"]) == (wanted.color, wanted.snapped), document
+
+
+def test_a_picture_goes_first_and_an_export_last(answers: dict[str, Any]) -> None:
+    ranks = dict(answers["ranks"])
+    color, export = ranks.pop("color"), ranks.pop("export")
+    assert color <= min(ranks.values())
+    assert max(ranks.values()) < export
 
 
 def test_invalid_recipes_are_refused(answers: dict[str, Any]) -> None:

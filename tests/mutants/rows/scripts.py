@@ -1,10 +1,22 @@
-"""The studio's JavaScript: the numbers of its steps and of its check of recipes."""
+"""The studio's JavaScript: the numbers of its steps and of its check of recipes, and what it shows."""
 
 from mutation import Mutant
 
 STEPS = ("tests/studio/test_step_vectors.py::test_javascript_computes_the_same",)
 RECIPES = ("tests/studio/test_page_worker.py::test_invalid_recipes_are_refused",)
+POINTS = ("tests/studio/test_page_worker.py::test_points_are_told_as_they_are_displayed",)
+SELECTED = ("tests/studio/test_browser_areas.py::test_what_is_selected_is_blue_and_the_rest_is_not",)
 ROWS = {
+    POINTS: {
+        "worker/handlers": (
+            ("strength", "recipe.strength ?? 1)", "recipe.strength && 1)"),
+            ("no-strength", "recipe.strength ?? 1)", "recipe.strength ?? 0)"),
+        ),
+    },
+    ("tests/studio/test_page_worker.py::test_a_picture_goes_first_and_an_export_last",): {
+        "worker/handlers": (("rank", "run: exported, rank: 2", "run: exported, rank: 1"),)
+    },
+    SELECTED: {"js/shapes": (("tint", "bits[i] === 1, [26", "bits[i] !== 1, [26"),)},
     STEPS: {
         "worker/gamut": (
             ("cubic", "CUBIC_FROM = 0.2068966", "CUBIC_FROM = 0.3"),
