@@ -83,7 +83,7 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         cpuinfo: File in which Linux describes the processor; it may be missing.
     """
     if cpuinfo.is_file():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

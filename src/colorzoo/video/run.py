@@ -151,7 +151,7 @@ def parts_path(out: Path) -> Path:
 
 def _read_text(path: Path) -> str | None:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
 
