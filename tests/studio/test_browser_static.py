@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -46,10 +48,27 @@ AREAS = [
     {"action": "color", "path": [[10, 10], [90.5, 12], [40, 80]], "color": "#aa3050", "lightness": "color"},
 ]
 PLACES = ((60, 50), (180, 60), (110, 90))
+
+
+def kept_colors() -> dict[str, Any]:
+    """Return colors as a locked area records them: 30 and -26, with an edge to their opposites."""
+    levels = np.full((8, 12, 3), (128, 200, 60), np.uint8)
+    levels[:, 3:] = (128, 50, 190)
+    memory = io.BytesIO()
+    Image.fromarray(levels).save(memory, "PNG")
+    png = base64.b64encode(memory.getvalue()).decode()
+    return {"png": png, "low": [0.0, -50.0, -50.0], "step": [0.4, 0.4, 0.4]}
+
+
 MORE = {
     "areas": [
         {"action": "color", "path": [[10, 10], [60, 12], [40, 50]], "color": "#aa3050"},
         {"action": "gray", "path": [[200, 10], [235, 10], [235, 60], [200, 60]]},
+        {
+            "action": "lock",
+            "path": [[10, 100], [90, 100], [90, 150], [10, 150]],
+            "kept": kept_colors(),
+        },
     ],
     "replacements": [{"old": "#806040", "new": "#408060", "range": 30}],
 }
