@@ -194,7 +194,7 @@ def test_a_broken_package_is_named_and_stops_nothing(
         problem = f"problem: the models of the package broken-paper are skipped: {reason}"
         assert problem in capsys.readouterr().out
         refresh()
-        main(["fit", "--no-such-option"])
+        main(["fit", "nothing"])
         assert line in capsys.readouterr().err.splitlines()
     finally:
         monkeypatch.undo()
