@@ -94,14 +94,14 @@ def test_a_looked_up_color_is_the_computed_one_and_gray_stays_to_the_bit(layout:
     black, span = layout.luma_scale
     kind = np.uint8 if layout.bits == 8 else np.uint16
     luma = np.linspace(black, black + span, 24).round().astype(kind)[:, None].repeat(32, axis=1)
-    gray, *neutral = colored_planes(luma, np.zeros((24, 32, 2), np.float32), layout)
+    gray, *neutral = colored_planes(luma, np.zeros((2, 24, 32), np.float32), layout)
     assert np.array_equal(gray, luma)
     assert all((plane == layout.chroma_scale[0]).all() for plane in neutral)
     chroma = np.full_like(neutral[0], layout.chroma_scale[0])
     lightness = lightness_of([luma, chroma, chroma], layout)
     for a, b in ((13, -9), (-35, 50), (70, 60), (20, -80)):
-        ab = np.broadcast_to(np.float32([a, b]), (24, 32, 2)).copy()
-        lab = torch.cat([lightness, torch.from_numpy(ab).permute(2, 0, 1)[None]], dim=1)
+        ab = np.broadcast_to(np.float32([[[a]], [[b]]]), (2, 24, 32)).copy()
+        lab = torch.cat([lightness, torch.from_numpy(ab)[None]], dim=1)
         wanted = from_rgb(lab_to_rgb_in_gamut(lab)[0].permute(1, 2, 0).numpy(), layout)
         found = colored_planes(luma, ab, layout)
         levels = [

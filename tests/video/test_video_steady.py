@@ -61,8 +61,8 @@ def test_a_short_shot_is_colored_by_its_middle() -> None:
         assert asked.numbers == wanted
 
 
-def test_what_no_chosen_frame_reaches_is_asked_for_up_to_one_in_ten() -> None:
-    for count, most in ((20, 2), (30, 3)):
+def test_what_no_chosen_frame_reaches_is_asked_for_up_to_one_in_twenty() -> None:
+    for count, most in ((40, 2), (60, 3)):
         asked = Asked(flat(*[5] * count))
         third = count // 3
         hold([texture(0)] * third + [texture(1)] * third + [texture(2)] * (count - 2 * third), asked)

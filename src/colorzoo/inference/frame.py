@@ -321,7 +321,7 @@ def _sheared(picture: Array, rise: int) -> Array:
     deepest = int(_DEEPEST * height) + _FAR
     shift = np.rint(rise * (0.5 - np.arange(width) / max(width - 1, 1))).astype(int)
     rows = np.clip(np.arange(deepest)[:, None] + shift, 0, height - 1)
-    strip = picture[rows, np.arange(width)]
+    strip = picture[rows, np.arange(width)] if rise else picture[:deepest]
     padded = np.pad(strip, ((0, 0), (1, 1)), mode="edge")
     smooth: Array = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
     return smooth

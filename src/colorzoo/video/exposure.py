@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 _SIDE = 48  # shorter side at which frames are compared, where grain and small motion do not count
 _BLACK = 16.0  # a factor on light is one on L* + 16
@@ -19,7 +21,7 @@ class ExposureHold:
     """Holds the exposure of a shot at its mean over some fifteen frames; frames are passed in order."""
 
     def __init__(self) -> None:
-        self._last: Tensor | None = None  # the frame before, small and with its exposure held
+        self._last: NDArray[np.float32] | None = None  # the frame before, small and with its exposure held
 
     def factor(self, lightness: Tensor) -> float:
         """Return the factor on the light by which a frame gets the exposure of the frames before.
@@ -29,12 +31,12 @@ class ExposureHold:
         """
         height, width = lightness.shape[-2:]
         scale = min(1.0, _SIDE / min(height, width))
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        small = F.interpolate(lightness, size=size, mode="area")
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = cv2.resize(lightness[0, 0].numpy(), size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
         factor = 1.0
         if self._last is not None and self._last.shape == small.shape:
             factor = _factor(small, self._last) ** (1 - _RETURN)
-        self._last = exposed(small, factor)
+        self._last = exposed(torch.from_numpy(small), factor).numpy()
         return factor
 
 
@@ -45,11 +47,11 @@ def exposed(lightness: Tensor, factor: float) -> Tensor:
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
 
 
-def _factor(lightness: Tensor, wanted: Tensor) -> float:
+def _factor(lightness: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
     """Return the factor on the light that brings most of a frame to the lightness of another."""
     low, high = _USABLE
     usable = (lightness > low) & (lightness < high) & (wanted > low) & (wanted < high)
-    if int(usable.sum()) < lightness.numel() // 20:
+    if np.count_nonzero(usable) < lightness.size // 20:
         return 1.0
     ratio = (wanted[usable] + _BLACK) / (lightness[usable] + _BLACK)
-    return float(torch.median(ratio).clamp(_LEAST, _MOST))
+    return float(np.median(ratio).clip(_LEAST, _MOST))

@@ -296,7 +296,7 @@ class FilePart:
         plan, picture = self._plan, frame.picture
         luma = picture.luma(plan.layout)
         size = luma.shape if picture.turns % 2 == 0 else luma.shape[::-1]
-        stored = np.ascontiguousarray(np.rot90(_enlarged(ab, size, inside), -picture.turns))
+        stored = np.ascontiguousarray(np.rot90(_enlarged(ab, size, inside), -picture.turns, (1, 2)))
         made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         fill(made, colored_planes(luma, stored, plan.layout), plan.layout.bits)
         made.pts, made.time_base = picture.pts, plan.time_base
@@ -311,20 +311,19 @@ class FilePart:
 
 
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
-    """Return ab ``(H, W, 2)`` of a whole frame, 0 outside a part."""
+    """Return ab ``(2, H, W)`` of a whole frame, 0 outside a part."""
     inside = inside or Rectangle(0, 0, size[1], size[0])
     x, y, width, height = inside[:4]
-    small = np.ascontiguousarray(np.moveaxis(ab.numpy(), 0, -1))
-    part: NDArray[np.float32] = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    part = part.reshape(height, width, 2)
+    part = np.empty((2, height, width), np.float32)
+    for small, enlarged in zip(ab.numpy(), part, strict=True):  # one by one in a third of the time
+        cv2.resize(small, (width, height), enlarged, interpolation=cv2.INTER_CUBIC)
     if inside.tilt:
-        values = torch.from_numpy(part).movedim(-1, 0)
-        back: NDArray[np.float32] = turn_back(values, inside, (0, size[0]), size[1]).movedim(0, -1).numpy()
+        back: NDArray[np.float32] = turn_back(torch.from_numpy(part), inside, (0, size[0]), size[1]).numpy()
         return back
     if (height, width) == size:
         return part
-    whole = np.zeros((*size, 2), np.float32)
-    whole[y : y + height, x : x + width] = part
+    whole = np.zeros((2, *size), np.float32)
+    whole[:, y : y + height, x : x + width] = part
     return whole
 
 
