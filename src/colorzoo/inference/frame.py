@@ -198,9 +198,12 @@ def _find_lines(turned: list[Array], rises: Sequence[int] | None = None) -> list
         turned: The picture with each side in turn at the top.
         rises: Rises of the lines; None for all up to `_STEEPEST`.
     """
-    lines = [_find_line(side, 0, side.shape[1], rises) for side in turned]
-    if sum(line is not None and line.support >= 0.5 for line in lines) < 2:
-        return []
+    lines: list[_Line | None] = []
+    for side in turned:
+        lines.append(_find_line(side, 0, side.shape[1], rises))
+        likely = sum(line is not None and line.support >= 0.5 for line in lines)
+        if likely + len(turned) - len(lines) < 2:
+            return []
     # again, between the ends of the neighboring sides, where the frame's own corners do not count
     ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
     near = [None if line is None else (line.rise,) for line in lines]
