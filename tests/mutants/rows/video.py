@@ -17,7 +17,7 @@ ROWS = {
         ("parts", "_PARTS = (0.0, 1.0)", "_PARTS = (0.25, 0.75)"),
         ("fewest-between", "_FEWEST_BETWEEN = 20", "_FEWEST_BETWEEN = 30"),
         ("finest", "_FINEST = 1", "_FINEST = 2"),
-        ("filled", "weight + np.float32(_KNOWN)", "weight + np.float32(1.0)"),
+        ("filled", "weight += np.float32(_KNOWN)", "weight += np.float32(1.0)"),
         ("fixed", "_FIXED = 8.0", "_FIXED = 0.5"),
         ("lightness-ignored", "exponent += lightness_error", "exponent += 0 * lightness_error"),
         ("colors-not-moved", "_times(_sampled(values, flow), held)", "_times(values, held)"),
