@@ -18,7 +18,6 @@ os.environ.setdefault(
 
 def pytest_collection_finish() -> None:
     """Spare the collector of garbage the objects of all imported packages: looking at them takes a tenth."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
 
