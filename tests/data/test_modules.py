@@ -1,7 +1,6 @@
 """Each DataModule on a miniature: the form of its batches, aligned crops, the same order for any workers."""
 
 from pathlib import Path
-from typing import Any
 
 import miniatures
 import pytest
@@ -9,7 +8,6 @@ import torch
 from lightning.pytorch import Trainer
 from PIL import Image
 
-from colorzoo.card import ModelCard
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
 from colorzoo.data.augment import augment_batch, cut_boxes
@@ -36,20 +34,13 @@ MODULES = {
 }
 CARDS = [card for card in map(model_card, list_models()) if card.input == "gray" and card.trainable]
 SMALLEST = {card.task: card.name for card in sorted(CARDS, key=lambda card: -card.parameters)}
-PLACES = "zhang2017_local_small"  # one model is enough: others have the same columns
-
-
-def models_and_modules() -> list[Any]:
-    """Return cards and names of modules; all but the smallest model of a class are slow."""
-    pairs = [(card, name) for card in CARDS for name in MODULES]
-    marks = {True: (), False: pytest.mark.slow}
-    return [
-        pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}", marks=marks[is_fast(*pair)]) for pair in pairs
-    ]
-
-
-def is_fast(card: ModelCard, name: str) -> bool:
-    return card.name == (PLACES if name.startswith("places") else SMALLEST[card.task])
+LEARN_LABELS = ("bai2022", "colorzoo2026", "iizuka2016", "lu2020", "yin2021")
+# tests/training/test_configs.py trains every class on a folder; each column is read by some model here
+PAIRS = [
+    *((name, "coco_stuff") for name in SMALLEST.values()),
+    *((name, "imagenet") for name in LEARN_LABELS),
+    *(("zhang2017_local_small", name) for name in MODULES if name != "coco_stuff"),
+]
 
 
 def quiet_trainer(folder: Path, **more) -> Trainer:
@@ -132,8 +123,9 @@ def test_batches_have_the_documented_form(tmp_path, name):
         assert all(boxes.shape[1:] == (4,) for boxes in batch["boxes"])
 
 
-@pytest.mark.parametrize(("card", "name"), models_and_modules())
-def test_every_model_trains_a_step_and_validates(tmp_path, card, name):
+@pytest.mark.parametrize(("model_name", "name"), PAIRS)
+def test_every_model_trains_a_step_and_validates(tmp_path, model_name, name):
+    card = model_card(model_name)
     model = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
     model.allow_untrained = True  # a trial has no weights for what the paper freezes
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)

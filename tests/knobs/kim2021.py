@@ -34,5 +34,6 @@ KNOBS = {
             "compile_training": "the same numbers, faster",
         },
         size=48,
+        batch=3,
     )
 }

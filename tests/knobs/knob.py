@@ -39,7 +39,7 @@ class Knobs:
     values: Mapping[str, Any] = field(default_factory=dict)
     exempt: Mapping[str, str] = field(default_factory=dict)
     size: int = 32
-    batch: int = 3
+    batch: int = 2
     steps: int = 1
 
 

@@ -22,6 +22,7 @@ KNOBS = {
             "matching_lr": "moves weights after the step; tests/zoo/test_exemplar_training.py measures it",
         },
         size=48,
+        batch=3,
         steps=2,
     )
 }

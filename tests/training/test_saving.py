@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,34 +13,28 @@ from harness import fit, trace
 from colorzoo.training import saving
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.training.saving import CheckpointFile, replace_folder
+from workers import in_processes
 
-KILLED_WHILE_SAVING = """
-import os, signal, sys, torch
-from pathlib import Path
-from harness import fit
-torch.set_num_threads(1)
-folder, saves = Path(sys.argv[2]), 0
 
-def watch(event, arguments):
-    # the third time that a file in the folder is opened for writing, the process dies a moment later
-    global saves
-    if event == "open" and ".ckpt" in str(arguments[0]) and str(folder) in str(arguments[0]):
-        if arguments[2] & (os.O_WRONLY | os.O_RDWR):
-            saves += 1
-    elif saves >= 3:
-        saves = 0  # os.kill is an event, too
-        os.kill(os.getpid(), signal.SIGKILL)
+def killed_while_saving(root: Path, folder: Path) -> None:
+    """Train in a process that dies a moment after it opens a file in the folder for writing a third time."""
+    saves = 0
 
-sys.addaudithook(watch)
-fit(Path(sys.argv[1]), folder)
-"""
+    def watch(event, arguments):
+        nonlocal saves
+        if event == "open" and ".ckpt" in str(arguments[0]) and str(folder) in str(arguments[0]):
+            if arguments[2] & (os.O_WRONLY | os.O_RDWR):
+                saves += 1
+        elif saves >= 3:
+            saves = 0  # os.kill is an event, too
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+    fit(root, folder)
 
 
 def test_a_run_killed_while_it_saves_is_resumed_from_the_earlier_checkpoint(pictures, other_disk, tmp_path):
-    words = [sys.executable, "-c", KILLED_WHILE_SAVING, str(pictures), str(other_disk)]
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(words, env=os.environ | {"PYTHONPATH": path}, timeout=200, check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert in_processes(killed_while_saving, pictures, other_disk) == [-signal.SIGKILL]
     left = list(other_disk.glob(".last.ckpt.*.tmp"))
     assert len(left) == 1
     assert is_intact(other_disk / "last.ckpt")  # the second save
