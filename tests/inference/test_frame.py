@@ -60,6 +60,37 @@ def test_dark_and_light_frames_are_found(tone: float, noise: float) -> None:
     assert_near(find_frame(framed(tone, noise)))
 
 
+def film(bar: tuple[int, int], tone: float = 3, *, upright: bool = False) -> Array:
+    """Return a film with two exposures, the bar between them from one column of `INSIDE` to another."""
+    inside = scene(INSIDE.height, INSIDE.width, low=30)
+    inside[:, slice(*bar)] = tone
+    whole = framed(tone, noise=1, inside=inside)
+    return whole.T.copy() if upright else whole
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_another_exposure_lies_outside(upright: bool) -> None:
+    for bar, (start, stop) in (((130, 138), (0, 130)), ((20, 24), (24, 180))):
+        found = find_frame(film(bar, upright=upright))
+        assert found is not None
+        x, width = (found.y, found.height) if upright else (found.x, found.width)
+        assert 0 <= x - INSIDE.x - start <= 3
+        assert 0 <= INSIDE.x + stop - x - width <= 3
+
+
+def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
+    assert_near(find_frame(film((130, 132))), 4)  # a line
+    assert_near(find_frame(film((120, 140))), 4)  # a door
+    assert_near(find_frame(film((168, 173))), 4)  # what is left beside it is no picture
+    assert_near(find_frame(film((130, 138), tone=96)), 4)  # a white post before a white margin
+    post = scene(INSIDE.height, INSIDE.width, low=30)
+    post[12:, 130:138] = 3  # it ends below the upper border
+    assert_near(find_frame(framed(3, noise=1, inside=post)), 4)
+    dim = scene(INSIDE.height, INSIDE.width, low=30)
+    dim[:, 130:138] = 14  # darker than the picture, and lighter than the film
+    assert_near(find_frame(framed(3, noise=1, inside=dim)), 4)
+
+
 def test_lettering_and_holes_do_not_matter() -> None:
     image = Image.fromarray(framed(4))
     draw = ImageDraw.Draw(image)

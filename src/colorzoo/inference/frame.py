@@ -3,7 +3,8 @@
 A frame is an even tone along at least two sides of the scan, which ends at straight lines parallel to them.
 Each side is searched for the line, slightly tilted or not, across which most columns step away from the tone
 outside. Several frames may lie within each other. If the corners of the scan have one tone, it is also
-searched turned by some degrees, for a print that lies askew: there must be three level lines then.
+searched turned by some degrees, for a print that lies askew: there must be three level lines then. What lies
+beyond a bar of a dark frame's tone is another exposure of the film.
 A picture that is uncertain keeps its whole area: taking a night sky, snow or a studio wall for a frame would
 cost more than overlooking one.
 """
@@ -43,6 +44,10 @@ _LEAST_TILT = 0.3  # degrees; less is upright
 _SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
 _CORNER = 0.02  # of the shorter side, whose tones tell whether a tilt is searched
 _COARSE = 256  # pixels of the copy in which the tilts are searched first
+_BAR = (3, 0.08)  # pixels and share of a side: least and greatest width of the bar between two exposures
+_CROSSING = 0.97  # share of its pixels that have the tone of the frame
+_BAR_EVEN = 8.0  # CIE units from that tone within which they have it
+_NEIGHBOR = 0.08  # least share of a side that the other exposure takes; less is a frame that was cut too wide
 
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # of a frame at the top, left, bottom and right
@@ -122,9 +127,36 @@ def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int,
         depths = None if least_sides is None else _find_layer(small[top:bottom, left:right], least_sides)
     if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
         return None
+    left, top, right, bottom = _without_neighbors(small, left, top, right, bottom)
     if right - left < _LEAST_INSIDE * small.shape[1] or bottom - top < _LEAST_INSIDE * small.shape[0]:
         return None
     return left, top, right, bottom
+
+
+def _without_neighbors(
+    small: Array, left: int, top: int, right: int, bottom: int
+) -> tuple[int, int, int, int]:
+    """Cut off what belongs to another exposure of a film: it lies beyond a bar of the frame's dark tone."""
+    outside = np.ones(small.shape, bool)
+    outside[top:bottom, left:right] = False
+    tone = float(np.median(small[outside]))
+    if tone > _DARK:
+        return left, top, right, bottom
+    is_frame = np.abs(small - tone) < _BAR_EVEN
+    left, right = _larger_part(is_frame[top:bottom], left, right)
+    top, bottom = _larger_part(is_frame[:, left:right].T, top, bottom)
+    return left, top, right, bottom
+
+
+def _larger_part(is_frame: Array, first: int, end: int) -> tuple[int, int]:
+    """Return the columns on the wider side of a bar that crosses all rows, or all of them without a bar."""
+    least, most = _BAR[0], _BAR[1] * (end - first)
+    crossing = np.pad(is_frame[:, first:end].mean(axis=0) >= _CROSSING, 1)
+    for start, stop in np.flatnonzero(crossing[1:] != crossing[:-1]).reshape(-1, 2).tolist():
+        before, after = start, end - first - stop
+        if least <= stop - start <= most and min(before, after) >= _NEIGHBOR * (end - first):
+            return (first, first + start) if before >= after else (first + stop, end)
+    return first, end
 
 
 def _find_tilt(small: Array) -> float | None:

@@ -416,6 +416,13 @@ CAUGHT_BY_STROKES = (
 )
 
 CAUGHT_BY_FRAMES = (
+    ("frame-constant-bar", "_BAR = (3, 0.08)", "_BAR = (1, 0.08)"),
+    ("frame-constant-bar-wide", "_BAR = (3, 0.08)", "_BAR = (3, 0.2)"),
+    ("frame-constant-crossing", "_CROSSING = 0.97", "_CROSSING = 0.85"),
+    ("frame-constant-bar-even", "_BAR_EVEN = 8.0", "_BAR_EVEN = 16.0"),
+    ("frame-constant-neighbor", "_NEIGHBOR = 0.08", "_NEIGHBOR = 0.02"),
+    ("frame-of-any-exposure", "if before >= after else", "if before < after else"),
+    ("frame-bars-of-light-frames", "    if tone > _DARK:\n", "    if tone > 100:\n"),
     ("frame-constant-longest", "_LONGEST = 512", "_LONGEST = 64"),
     ("frame-constant-deepest", "_DEEPEST = 0.26", "_DEEPEST = 0.1"),
     ("frame-constant-steepest", "_STEEPEST = 0.018", "_STEEPEST = 0.0"),
