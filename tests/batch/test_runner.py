@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import pytest
 from PIL import Image
 
 from colorzoo.atomic import part_of
+from colorzoo.batch import overlap
+from colorzoo.batch.overlap import Steps
+from colorzoo.batch.runner import BatchResult, PictureJob
 from colorzoo.pictures.provenance import read_provenance
 from tiny_model import Run, gray_picture
 
@@ -37,6 +41,24 @@ def test_any_number_of_threads_gives_the_same_files_and_lines(run: Run, tmp_path
     assert len(told) == 1
     assert len(files[0]) == 6
     assert files[0] == files[1] == files[2]
+
+
+def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, told = tmp_path / "in", []
+    source.mkdir()
+    for name, (width, height) in {"a": (30, 40), "b": (50, 20)}.items():
+        Image.new("L", (width, height), 90).save(source / f"{name}.png")
+    (source / "c.jpg").write_bytes(b"no picture")
+    overlapped = overlap.overlapped
+
+    def spied(items: Iterator[PictureJob], steps: Steps, **limits: int) -> Iterator[BatchResult]:
+        jobs = list(items)
+        told.extend([*map(steps.size, jobs), limits["room"]])
+        yield from overlapped(jobs, steps, **limits)
+
+    monkeypatch.setattr(overlap, "overlapped", spied)
+    run(source, "-o", tmp_path / "out", "--jobs", "2")
+    assert told == [1200, 1000, 0, 200_000_000]
 
 
 @pytest.mark.parametrize("jobs", ["0", "65"])

@@ -312,6 +312,20 @@ def test_a_failure_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_the_quality_is_95_as_of_a_single_picture(tmp_path: Path) -> None:
+    images = [Image.fromarray(RNG.integers(0, 255, (64, 64, 3), np.uint8)) for _ in range(2)]
+    images[0].save(tmp_path / "a.webp", save_all=True, append_images=images[1:], duration=50)
+    frames = frames_in(tmp_path / "a.webp")
+    assert frames is not None
+    written = []
+    for given in ({}, {"quality": 95}, {"quality": 94}):
+        read = read_frames(tmp_path / "a.webp", frames)
+        out = tmp_path / f"{given}.webp"
+        write_frames(out, (ColoredFrame(f.picture.rgb, f.picture) for f in read), frames, **given)
+        written.append(out.read_bytes())
+    assert written[0] == written[1] != written[2]
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, name: str) -> None:
     def peak(count: int) -> int:

@@ -98,6 +98,14 @@ def test_other_software_finds_source_history_and_system(xmp: bytes | None, tool:
     assert b"AISystem" not in algorithm
 
 
+def test_what_is_not_known_is_left_out() -> None:
+    names = ("options", "files", "date", "name", "frame", "doubt", "crop")
+    unknown = replace(ORIGIN, **dict.fromkeys(names, ""))
+    for origin, wanted in ((unknown, set()), (ORIGIN, {"date", "name", "frame", "doubt"})):
+        packet = add_provenance(Metadata(), origin).xmp or b""
+        assert {name for name in names if f"colorzoo:{name}=".encode() in packet} == wanted
+
+
 def test_a_name_that_xml_cannot_hold_is_escaped(tmp_path: Path) -> None:
     found = read_provenance(written(tmp_path / "a.png", replace(ORIGIN, name="\udcff\x01.tif")))
     assert found is not None

@@ -17,6 +17,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
+from colorzoo.memory import nbytes_of
 from colorzoo.registry import model_card
 from colorzoo.studio.models import menu_entry
 from colorzoo.testing.models import smoke_model
@@ -190,6 +191,17 @@ def test_an_edit_is_the_plain_answer_without_another_run(
     assert torch.equal(
         model.edit(lightness, Guidance(), memory).ab, model.edit(lightness, points(), memory).ab
     )
+
+
+@torch.no_grad()
+def test_a_distribution_states_the_memory_that_it_holds(model: Colorzoo2026, lightness: Tensor) -> None:
+    seen = model.analyze(lightness)
+    for clicks in (CLICKS[:1], CLICKS):
+        observed = observe(torch.zeros(1, 2, *SIZE), points(*clicks).points.mask, seen.grid)
+        across = cell_covariance(seen.cells.double(), observed.cell)
+        posterior = model.covariance.posterior(across, observed)
+        held = nbytes_of((seen.logits, posterior.factor, posterior.across))
+        assert nbytes_of(model(lightness, points(*clicks)).extras) == held > 4 * seen.logits.numel()
 
 
 @torch.no_grad()

@@ -19,9 +19,12 @@ TESTS = {
     ),
 }
 
+RUNNER, ROOM = "batch/runner.py", ("tests/batch/test_runner.py::test_the_threads_make_room_by_pixels",)
 KEPT = ("tests/test_environment.py::test_freed_memory_is_kept_unless_the_user_decides",)
 MUTANTS = (
     *mutants_in("batch", ROWS, TESTS),
+    Mutant("room-by-shape", RUNNER, "image.width * image.height", "image.width / image.height", ROOM),
+    Mutant("more-room", RUNNER, "_ROOM = 200_000_000", "_ROOM = 2_000_000_000", ROOM),
     Mutant("less-memory-is-kept", "environment.py", "_LARGEST_KEPT = 2**27,", "_LARGEST_KEPT = 2**22,", KEPT),
     Mutant("large-pieces-are-returned", "environment.py", "2**27, 2**25", "2**27, 2**16", KEPT),
     Mutant("memory-against-the-user", "environment.py", "if decided or", "if", KEPT),

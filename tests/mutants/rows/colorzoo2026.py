@@ -198,6 +198,13 @@ MUTANTS = (
         "mean = found.mean",
         ON_AGREEMENT,
     ),
+    Mutant(
+        "colorzoo2026-memory-of-elements",
+        MODEL,
+        "tensor.numel() * tensor.element_size()",
+        "tensor.numel() / tensor.element_size()",
+        ("tests/zoo/test_colorzoo2026.py::test_a_distribution_states_the_memory_that_it_holds",),
+    ),
     Mutant("colorzoo2026-colors-stay-pale", MODEL, "mean=enliven(mean)", "mean=mean", ON_AGREEMENT),
     Mutant("colorzoo2026-colorfulness", AGREEMENT, "COLORFULNESS = 1.42", "COLORFULNESS = 1.3", ON_AGREEMENT),
     Mutant("colorzoo2026-chroma-exponent", AGREEMENT, "EXPONENT = 0.85", "EXPONENT = 0.9", ON_AGREEMENT),

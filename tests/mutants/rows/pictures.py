@@ -65,7 +65,10 @@ ROWS = {
         ("prefix-of-xmp", '"xmp": 29', '"xmp": 0'),
         ("longest-jpeg", '"JPEG": 65500', '"JPEG": 65535'),
     ),
-    "write_frames": (("clear", "_LEAVE, _CLEAR = 1, 2", "_LEAVE, _CLEAR = 1, 1"),),
+    "write_frames": (
+        ("clear", "_LEAVE, _CLEAR = 1, 2", "_LEAVE, _CLEAR = 1, 1"),
+        ("quality", "quality: int = 95", "quality: int = 94"),
+    ),
     "tiff": (
         (
             "multiplied-alpha",
@@ -79,7 +82,10 @@ ROWS = {
         ),
         ("pages", "_MOST_PAGES = 100_000", "_MOST_PAGES = 1"),
     ),
-    "provenance": (("longest-recipe", "_LONGEST_RECIPE = 16_000", "_LONGEST_RECIPE = 160_000"),),
+    "provenance": (
+        ("longest-recipe", "_LONGEST_RECIPE = 16_000", "_LONGEST_RECIPE = 160_000"),
+        ("empty-fields", "if value or name not in _LATER_FIELDS", "if value is not None"),
+    ),
     "find": (
         ("named", "_MOST_NAMED = 10", "_MOST_NAMED = 5"),
         ("more-named", "_MOST_NAMED = 10", "_MOST_NAMED = 11"),

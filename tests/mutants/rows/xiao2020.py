@@ -11,6 +11,7 @@ FILES = (f"{ZOO}::test_the_caffe_files_are_converted",)
 LEVELS = (f"{ZOO}::test_each_level_reads_the_colors_of_the_one_below",)
 GIVEN = (f"{ZOO}::test_exemplars_looks_and_statistics_are_histograms",)
 
+FRESH = (f"{ZOO}::test_a_fresh_network_has_opinions_that_are_not_strong",)
 COUNTED = (f"{ZOO}::test_a_histogram_counts_means_of_sixteen_pixels",)
 
 MUTANTS = (
@@ -33,5 +34,6 @@ MUTANTS = (
         "ab",
         COUNTED,
     ),
+    Mutant("depn-strong-at-first", MODEL, "std=0.1)", "std=0.15)", FRESH),
     Mutant("depn-alpha-ignored", MODEL, "guidance.exemplar.alpha)", "1.0)", GIVEN),
 )
