@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from harness import small_data, small_model, small_trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelSummary, ProgressBar
 
 from colorzoo.cli.main import main
+from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.callbacks import BestCheckpoint, ConsoleProgress
 from colorzoo.training.loggers import CSVLogger
 
@@ -47,6 +49,13 @@ def test_a_terminal_shows_one_line_that_changes(pictures, tmp_path, capsys, monk
     for step in (1, 2, 3):
         assert f"\r\x1b[Kstep {step} of 3: " in shown
     assert "\r\x1b[Kvalidation: 3 of 3\ncolorzoo: validation at step 3" in shown
+
+
+def test_a_quiet_trainer_shows_neither_a_summary_nor_progress_and_saves_nothing(tmp_path):
+    loud = (ModelSummary, ProgressBar, Checkpoint)
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    assert not [each for each in trainer.callbacks if isinstance(each, loud)]
+    assert not trainer.loggers
 
 
 def test_the_step_of_an_epoch_limit_and_of_no_limit(pictures, tmp_path, capsys):

@@ -44,6 +44,17 @@ def test_a_run_killed_while_it_saves_is_resumed_from_the_earlier_checkpoint(pict
     assert not left[0].exists()
 
 
+def test_the_newest_checkpoint_is_the_latest_whatever_the_names(tmp_path):
+    for second, name in enumerate(("z/b.ckpt", "m/c.ckpt", "a/a.ckpt")):
+        (tmp_path / name).parent.mkdir()
+        CheckpointFile().save_checkpoint({"a": torch.ones(3)}, tmp_path / name)
+        os.utime(tmp_path / name, (second, second))
+    assert newest_intact(tmp_path) == (tmp_path / "a/a.ckpt", [])
+    (tmp_path / "a/a.ckpt").write_bytes(b"half")
+    os.utime(tmp_path / "a/a.ckpt", (3, 3))
+    assert newest_intact(tmp_path) == (tmp_path / "m/c.ckpt", [tmp_path / "a/a.ckpt"])
+
+
 def test_only_own_partial_files_are_removed(tmp_path):
     own = tmp_path / f".last.ckpt.{'0a' * 16}.tmp"
     others = [tmp_path / ".last.ckpt.tmp", tmp_path / "mine.tmp", tmp_path / f".table.csv.{'0a' * 16}.tmp"]

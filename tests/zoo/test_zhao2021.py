@@ -121,6 +121,15 @@ def test_the_full_weights_do_not_fit_the_small_model(model: Any) -> None:
 
 
 @torch.inference_mode()
+def test_a_whole_reference_needs_no_vector_of_the_picture(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = model.model.look(sample_image((56, 32), seed=3))
+    monkeypatch.setattr(model.model.network, "vector", lambda _: pytest.fail("the encoder ran again"))
+    model(sample_input("gray", (24, 40)), Guidance(exemplar=Exemplar.of_look(look)))
+
+
+@torch.inference_mode()
 def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
     lightness, rgb = sample_input("gray", (24, 40), batch=2), sample_image((56, 32), seed=3)
     look = model.model.look(rgb)

@@ -205,6 +205,13 @@ MUTANTS = (
         "tensor.numel() / tensor.element_size()",
         ("tests/zoo/test_colorzoo2026.py::test_a_distribution_states_the_memory_that_it_holds",),
     ),
+    Mutant(
+        "colorzoo2026-likeness-of-no-picture",
+        "engines/export.py",
+        "torch.zeros(1, 1, 4 * places.shape[2] - 3",
+        "torch.zeros(0, 1, 4 * places.shape[2] - 3",
+        ("tests/zoo/test_colorzoo2026.py::test_a_graph_compares_places_as_the_model_does",),
+    ),
     Mutant("colorzoo2026-colors-stay-pale", MODEL, "mean=enliven(mean)", "mean=mean", ON_AGREEMENT),
     Mutant("colorzoo2026-colorfulness", AGREEMENT, "COLORFULNESS = 1.42", "COLORFULNESS = 1.3", ON_AGREEMENT),
     Mutant("colorzoo2026-chroma-exponent", AGREEMENT, "EXPONENT = 0.85", "EXPONENT = 0.9", ON_AGREEMENT),

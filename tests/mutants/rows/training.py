@@ -30,6 +30,30 @@ MUTANTS = (
         ("tests/test_contract.py::test_metrics_of_two_processes_are_those_of_one",),
     ),
     Mutant(
+        "quiet-trainer-with-a-summary",
+        "testing/trainer.py",
+        "enable_model_summary=False",
+        "enable_model_summary=True",
+        (
+            "tests/training/test_console.py"
+            "::test_a_quiet_trainer_shows_neither_a_summary_nor_progress_and_saves_nothing",
+        ),
+    ),
+    Mutant(
+        "newest-by-name",
+        "training/resuming.py",
+        "key=_age, reverse=True",
+        "reverse=True",
+        ("tests/training/test_saving.py::test_the_newest_checkpoint_is_the_latest_whatever_the_names",),
+    ),
+    Mutant(
+        "card-only-of-unknown-models",
+        "training/callbacks/run_record.py",
+        "None if card is None else",
+        "None if card is not None else",
+        ("tests/training/test_starts.py::test_loggers_receive_the_run_and_the_card_of_a_model_that_has_one",),
+    ),
+    Mutant(
         "fault-without-its-file",
         "training/faults.py",
         "error.filename2 or error.filename",

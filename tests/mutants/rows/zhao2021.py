@@ -11,6 +11,13 @@ MODULATED = (f"{STEPS}::test_one_shared_convolution_is_a_weight_for_each_picture
 PERCEPTUAL = (f"{STEPS}::test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is",)
 
 MUTANTS = (
+    Mutant(
+        "c2e-encoder-for-nothing",
+        f"{FOLDER}/model.py",
+        "if exemplar.alpha == 1:",
+        "if exemplar.alpha > 1:",
+        (f"{ZOO}::test_a_whole_reference_needs_no_vector_of_the_picture",),
+    ),
     Mutant("c2e-plain-l1", TASK, "F.smooth_l1_loss(ab", "F.l1_loss(ab", STEP),
     Mutant("c2e-loss-in-cie-units", TASK, "(ab / AB_SCALE, lab", "(ab, lab", STEP),
     Mutant(
