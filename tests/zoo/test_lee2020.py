@@ -7,10 +7,11 @@ from torch.nn import functional as F
 
 from colorzoo import create_model
 from colorzoo.errors import WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses.exemplar import triplet_loss
 from colorzoo.networks.splines import source_positions, spline
-from colorzoo.registry import model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.zoo.lee2020.network import SCFTNetwork
@@ -103,6 +104,12 @@ def test_the_reference_decides_the_colors_and_need_not_be_there() -> None:
     assert (bare.rgb - other.rgb).abs().max() > 0.01
     torch.testing.assert_close(one.rgb[:1], other.rgb[:1], rtol=0, atol=1e-5)
     assert 0 <= other.rgb.min() <= other.rgb.max() <= 1
+
+
+def test_the_model_of_the_checks_trains_without_a_vgg19() -> None:
+    task = load_task_class(model_card("lee2020"))
+    assert build_model(task, {"width": 0.125}).compares_features()
+    assert not smoke_model(model_card("lee2020")).compares_features()
 
 
 def test_another_file_is_refused_by_name() -> None:

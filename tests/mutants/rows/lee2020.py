@@ -10,6 +10,13 @@ PLACES = (f"{ZOO}::test_a_place_corresponds_to_where_its_colors_went",)
 REFERENCES = (f"{ZOO}::test_references_belong_to_their_pictures",)
 
 MUTANTS = (
+    Mutant(
+        "scft-checks-want-a-vgg19",
+        "zoo/lee2020/card.py",
+        '"style_weight": 0.0',
+        '"style_weight": 1.0',
+        (f"{ZOO}::test_the_model_of_the_checks_trains_without_a_vgg19",),
+    ),
     Mutant("scft-reconstruction-halved", TASK, "2 * (painted.rgb - extras", "(painted.rgb - extras", LOSS),
     Mutant("scft-weights-ignored", TASK, "self.objective.weight(name) * term", "term", LOSS),
     Mutant(
