@@ -82,7 +82,7 @@ class _Tab:
 
     def watch(self) -> None:
         self.page.set_default_timeout(SLOW)
-        self.page.on("console", lambda line: self._note(line.text) if line.type in _PROBLEMS else None)
+        self.page.on("console", lambda line: self._note(f"{line.text} ({line.location["url"]})") if line.type in _PROBLEMS else None)
         self.page.on("pageerror", lambda error: self._note(str(error)))
         self.page.route_web_socket(lambda url: "/api/ws" in url, lambda socket: self.pad._between(socket))
 
@@ -294,4 +294,4 @@ def watched_pad(browser: Browser, url: str) -> Iterator[BrowserPad]:
     yield opened
     problems = opened.problems
     opened.close()
-    assert problems == []
+    assert not problems, problems

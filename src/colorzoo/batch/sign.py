@@ -90,7 +90,7 @@ def _sign_file(path: Path, kind: str, record: PictureProvenance, signer: Signer)
     try:
         content = io.BytesIO(path.read_bytes())
         if Reader.try_create(kind, content) is None:
-            write_whole(path, _signed(content, kind, _manifest(path.name, _actions(record)), signer))
+            write_whole(path, _signed(content, kind, _manifest(path.name, _signed_actions(record)), signer))
     except (OSError, C2paError) as error:
         raise ColorzooError(f"--sign: {path}: {error}") from error
 
@@ -130,7 +130,7 @@ def _manifest(name: str, actions: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _actions(record: PictureProvenance) -> list[dict[str, Any]]:
+def _signed_actions(record: PictureProvenance) -> list[dict[str, Any]]:
     """Return what is signed: which version made the file when, of which part of which source, and how."""
     when = {"when": record.date} if record.date else {}
     by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
