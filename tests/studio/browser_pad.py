@@ -7,10 +7,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 try:
     from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -30,7 +28,6 @@ QUIET = (
 )
 SLOW = 60_000  # ms; the machine may be busy
 SIZE = (240, 160)  # of the photo of the tests
-WINDOW = {"width": 1280, "height": 800}
 # Two frames, as one that was asked for earlier may draw after this one's; a page without the screen has none.
 _NEXT_FRAME = """() => Promise.race([
   new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
@@ -46,7 +43,6 @@ _STAYS_READY = """async () => {
     if (performance.now() > end) throw new Error(`the pad stays ${pad.dataset.state}`);
   }
 }"""
-_PROBLEMS = ("error", "warning")
 _CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8").strip()
 
 
@@ -69,75 +65,31 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
-        _left.pop(browser, None)
         browser.close()
 
 
-@dataclass
-class _Tab:
-    """A tab and the pad that uses it, if any."""
-
-    page: Page
-    pad: BrowserPad | None
-
-    def watch(self) -> None:
-        self.page.set_default_timeout(SLOW)
-        self.page.on("console", lambda line: self._note(f"{line.text} ({line.location["url"]})") if line.type in _PROBLEMS else None)
-        self.page.on("pageerror", lambda error: self._note(str(error)))
-        self.page.route_web_socket(lambda url: "/api/ws" in url, lambda socket: self.pad._between(socket))
-
-    def _note(self, problem: str) -> None:
-        if self.pad is not None:
-            self.pad.problems.append(problem)
-
-    def leave(self, url: str) -> None:
-        """Forget all that the page at an address has stored."""
-        self.pad = None
-        self.page.mouse.move(0, 0)
-        self.page.set_viewport_size(WINDOW)
-        self.page.goto(urljoin(url, "/api/health"))  # of the same origin, so that Chromium keeps the process
-        self.page.evaluate("() => sessionStorage.clear()")
-        session = self.page.context.new_cdp_session(self.page)
-        origin = {"origin": urljoin(url, "/").rstrip("/"), "storageTypes": "all"}
-        session.send("Storage.clearDataForOrigin", origin)
-        session.detach()
-
-
-_left: dict[Browser, _Tab] = {}
-
-
 class BrowserPad:
-    """One page with the pad. Problems that the page logs are collected in `problems`.
-
-    A pad without options takes the emptied tab of one that is closed: a new context takes Chromium a second.
-
-    Args:
-        browser: The browser.
-        url: Address of the pad.
-        hello: Changes the first message of the server.
-        **options: Those of a context of its own.
-    """
+    """One page with the pad. Problems that the page logs are collected in `problems`."""
 
     def __init__(
         self, browser: Browser, url: str, hello: Callable[[dict], None] | None = None, **options: Any
     ) -> None:
+        self.context: BrowserContext = browser.new_context(
+            **({"viewport": {"width": 1280, "height": 800}} | options)
+        )
         self.url, self.problems, self.broken = url, [], ""
-        self._browser, self._hello, self._own = browser, hello, bool(options)
-        left = None if self._own else _left.pop(browser, None)
-        if left is None:
-            self.context: BrowserContext = browser.new_context(**({"viewport": WINDOW} | options))
-            self.page: Page = self._new_page()
-        else:
-            left.pad, self._tab, self.context = self, left, left.page.context
-            self.page = self._open_pad()
+        self._hello = hello
+        self.page: Page = self._new_page()
 
     def _new_page(self) -> Page:
-        self._tab = _Tab(self.context.new_page(), self)
-        self._tab.watch()
-        return self._open_pad()
-
-    def _open_pad(self) -> Page:
-        page = self._tab.page
+        page = self.context.new_page()
+        page.set_default_timeout(SLOW)
+        page.on(
+            "console",
+            lambda line: self.problems.append(line.text) if line.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.route_web_socket(lambda url: "/api/ws" in url, self._between)
         page.goto(self.url)
         page.wait_for_selector(".colorzoo-pad[data-state=empty], .colorzoo-pad[data-state=ready]")
         page.evaluate(_NEXT_FRAME)  # a key pressed before the page has drawn once opens no dialog
@@ -188,11 +140,7 @@ class BrowserPad:
         return other
 
     def close(self) -> None:
-        if self._own or self.context.pages != [self._tab.page]:
-            self.context.close()
-            return
-        self._tab.leave(self.url)
-        _left[self._browser] = self._tab
+        self.context.close()
 
     def wait(self, state: str) -> None:
         self.page.wait_for_selector(f".colorzoo-pad[data-state={state}]")

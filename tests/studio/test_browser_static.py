@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import CHROMIUM, WINDOW, BrowserPad
+from browser_pad import CHROMIUM, BrowserPad
 from pads import DirectPad, tiny_studio
 from PIL import Image
 from static_site import Site, serving
@@ -100,7 +100,7 @@ class StaticPad(BrowserPad):
 
     def __init__(self, browser: Any, site: Site, **options: Any) -> None:
         self.site, self.elsewhere = site, []
-        super().__init__(browser, site.url, **{"viewport": WINDOW, **options})
+        super().__init__(browser, site.url, **options)
 
     def _new_page(self) -> Any:
         self.context.on("request", self._note)
