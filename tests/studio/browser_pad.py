@@ -26,6 +26,8 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Chromium 156 forgets what a page stores right after its start once in ten times, unless it stores as before.
+KEEPS_STORAGE = "--disable-features=DomStorageSqlite,DomStorageSqliteInMemory"
 SLOW = 60_000  # ms; the machine may be busy
 SIZE = (240, 160)  # of the photo of the tests
 # Two frames, as one that was asked for earlier may draw after this one's; a page without the screen has none.
@@ -61,9 +63,10 @@ def check(name: str) -> str:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*more: str) -> Iterator[Browser]:
+    """Open a browser, with more options if they are given."""
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *more])
         yield browser
         browser.close()
 
