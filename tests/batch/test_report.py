@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser_pad import KEEPS_STORAGE, chromium, missing
+from browser_pad import chromium, kept_page, missing
 from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, read_entries, write_report
@@ -168,9 +168,8 @@ def test_decisions_are_kept_and_saved_as_a_list(tmp_path: Path) -> None:
     results = [result(tmp_path / name, doubt=str(9 - n)) for n, name in enumerate(names)]
     report = tmp_path / "r.html"
     write_report(report, read_entries(results, nothing))
-    with chromium(KEEPS_STORAGE) as browser:
-        page = browser.new_page()
-        page.goto(report.as_uri())
+    with chromium() as browser:
+        page = kept_page(browser, report.as_uri())
         page.focus("article")
         for key in ("r", "ArrowDown", "c", "ArrowDown", "r"):
             page.keyboard.press(key)

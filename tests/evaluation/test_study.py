@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_pad import KEEPS_STORAGE, chromium, missing
+from browser_pad import chromium, kept_page, missing
 from PIL import Image
 
 from colorzoo.cli.main import main
@@ -140,9 +140,8 @@ def test_wrong_folders_are_refused(study: Path, folders: dict[str, Path], tmp_pa
 def test_a_viewer_answers_in_a_browser(study: Path) -> None:
     if (reason := missing()) is not None:
         pytest.skip(f"missing, not passed: {reason}")
-    with chromium(KEEPS_STORAGE) as browser:
-        page = browser.new_page()
-        page.goto((study / "index.html").as_uri())
+    with chromium() as browser:
+        page = kept_page(browser, (study / "index.html").as_uri())
         page.keyboard.press("ArrowLeft")
         page.get_by_alt_text("right coloring").click()
         page.reload()  # goes on where it stopped

@@ -26,8 +26,6 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-# Chromium 156 forgets what a page stores right after its start once in ten times, unless it stores as before.
-KEEPS_STORAGE = "--disable-features=DomStorageSqlite,DomStorageSqliteInMemory"
 SLOW = 60_000  # ms; the machine may be busy
 SIZE = (240, 160)  # of the photo of the tests
 # Two frames, as one that was asked for earlier may draw after this one's; a page without the screen has none.
@@ -63,12 +61,24 @@ def check(name: str) -> str:
 
 
 @contextmanager
-def chromium(*more: str) -> Iterator[Browser]:
-    """Open a browser, with more options if they are given."""
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *more])
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
         browser.close()
+
+
+def kept_page(browser: Browser, url: str) -> Page:
+    """Open a page that finds what it stores when it is loaded again.
+
+    It is open in a second tab, too: Chromium 156 forgets now and then what no open page has.
+    """
+    context = browser.new_context()
+    page, twin = context.new_page(), context.new_page()
+    page.goto(url)
+    twin.goto(url)
+    page.bring_to_front()
+    return page
 
 
 class BrowserPad:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_pad import KEEPS_STORAGE, chromium, missing
+from browser_pad import chromium, kept_page, missing
 from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS, Entry, write_report
@@ -182,9 +182,8 @@ def test_shots_are_decided_one_by_one(tmp_path: Path) -> None:
     entry = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=0, last_frame=3, shown_frame=2)
     later = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=4, last_frame=7, shown_frame=6)
     write_report(tmp_path / "r.html", [entry, later])
-    with chromium(KEEPS_STORAGE) as browser:
-        page = browser.new_page()
-        page.goto((tmp_path / "r.html").as_uri())
+    with chromium() as browser:
+        page = kept_page(browser, (tmp_path / "r.html").as_uri())
         page.focus("article")
         for key in ("a", "ArrowDown", "c"):
             page.keyboard.press(key)
