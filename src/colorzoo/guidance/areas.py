@@ -159,7 +159,7 @@ def parse_area(fields: Fields) -> Area:
     Raises:
         GuidanceError: A field is wrong; the message names it.
     """
-    action = _chosen(fields, "action", None, ACTIONS)
+    action = fields.choice("action", None, ACTIONS)
     color = fields.text("color", None)
     if (action == "color") != (color is not None):
         raise GuidanceError(f"{fields.name}.color '#rrggbb' is required if and only if action is 'color'.")
@@ -174,7 +174,7 @@ def parse_area(fields: Fields) -> Area:
         path=path,
         mask=mask,
         color=None if color is None else hex_color(color, f"{fields.name}.color"),
-        lightness=cast(Lightness, _chosen(fields, "lightness", "photo", LIGHTNESSES)),
+        lightness=cast(Lightness, fields.choice("lightness", "photo", LIGHTNESSES)),
         opacity=fields.number("opacity", 1.0, low=0, high=1),
         feather=fields.number("feather", 0.0, low=0),
         hidden=fields.flag("hidden"),
@@ -229,10 +229,3 @@ def _parse_kept(fields: Fields) -> KeptColors | None:
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
     lightness, a, b = (value if math.isfinite(value) else 0.0 for value in values)
     return lightness, a, b
-
-
-def _chosen(fields: Fields, key: str, default: str | None, names: tuple[str, ...]) -> str:
-    value = fields.text(key, default)
-    if value not in names:
-        raise GuidanceError(f"{fields.name}.{key} must be one of {', '.join(names)}, got {value!r}.")
-    return value

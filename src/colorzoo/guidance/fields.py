@@ -126,6 +126,13 @@ class Fields:
             raise self._wrong(key, "a text", value)
         return value
 
+    def choice(self, key: str, default: str | None, names: tuple[str, ...]) -> str:
+        """Take one of some names."""
+        value = self.text(key, default)
+        if value not in names:
+            raise GuidanceError(f"{self.name}.{key} must be one of {', '.join(names)}, got {value!r}.")
+        return value
+
     def number(self, key: str, default: float, *, low: float = -math.inf, high: float = math.inf) -> float:
         """Take a finite number in [low, high]."""
         value = self.take(key)

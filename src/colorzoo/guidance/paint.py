@@ -74,16 +74,9 @@ def parse_paint(fields: Fields) -> PaintStroke:
         size=fields.number("size", _SIZE, low=0),
         hardness=fields.number("hardness", _HARDNESS, low=0, high=1),
         opacity=fields.number("opacity", 1.0, low=0, high=1),
-        blend=_read_blend(fields),
+        blend=cast(Blend, fields.choice("blend", "color", get_args(Blend))),
         reach=read_reach(fields.take("reach"), f"{fields.name}.reach", "everywhere"),
         hidden=fields.flag("hidden"),
         layer=fields.integer("layer", None, low=1),
         extra=fields.rest(),
     )
-
-
-def _read_blend(fields: Fields) -> Blend:
-    value, known = fields.text("blend", "color"), get_args(Blend)
-    if value not in known:
-        raise GuidanceError(f"{fields.name}.blend must be one of {', '.join(known)}, got {value!r}.")
-    return cast(Blend, value)

@@ -31,13 +31,6 @@ function insideOf(pad) {
   return { x, y, width, height, tilt };
 }
 
-/** @param {Inside} inside @returns {[number, number][]} its corners in the photo, from the upper left one clockwise */
-function cornersOf(inside) {
-  const { x, y, width, height, tilt } = inside;
-  const corners = /** @type {[number, number][]} */ ([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
-  return corners.map((corner) => turnedPlace(inside, corner, tilt));
-}
-
 /** @returns {boolean} whether a place lies on the frame, which stays gray */
 function isOnFrame(pad, x, y) {
   const inside = insideOf(pad);
@@ -109,4 +102,4 @@ function createFramePanel(pad) {
   return { el, update };
 }
 
-export { cornersOf, createFramePanel, dragFrame, endFrame, frameGripAt, insideOf, isOnFrame, readFrame };
+export { createFramePanel, dragFrame, endFrame, frameGripAt, insideOf, isOnFrame, readFrame };

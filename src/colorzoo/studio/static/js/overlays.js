@@ -5,12 +5,12 @@
  */
 
 import { firstOpenRegion } from "./coloring.js";
-import { cornersOf, insideOf } from "./frames.js";
+import { insideOf } from "./frames.js";
 import { regionLines } from "./outlines.js";
 import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
 import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
-import { areaCenter, areaPicture, strokePath, tracePolygon } from "./shapes.js";
+import { areaCenter, areaPicture, strokePath, tracePolygon, turnedCorners } from "./shapes.js";
 
 const DARK = "rgba(0, 0, 0, .75)";
 const LIGHT = "rgba(255, 255, 255, .95)";
@@ -19,7 +19,7 @@ const LIGHT = "rgba(255, 255, 255, .95)";
 function drawFrame(context, pad, toStage) {
   const inside = insideOf(pad);
   if (!inside) return;
-  const corners = cornersOf(inside).map(([x, y]) => toStage(x, y));
+  const corners = turnedCorners(inside, inside.tilt).map(([x, y]) => toStage(x, y));
   const held = pad.ui.tool === "frame" || pad.ui.framing !== null;
   context.save();
   if (held) {

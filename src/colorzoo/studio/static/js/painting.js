@@ -1,6 +1,6 @@
 /** The brush that paints color: its settings, its strokes while they are drawn, and its panel. */
 
-import { BLENDS } from "../steps/painting.js";
+import { BLENDS, blendOf } from "../steps/painting.js";
 import { clamp, labHex } from "./color.js";
 import { button, clickOrTap, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
 import { finishedPaint } from "./paintstrokes.js";
@@ -89,7 +89,7 @@ function drawPaint(context, pad, stroke, toStage) {
   drawn.stroke();
   context.save();
   context.globalAlpha = stroke.opacity;
-  context.globalCompositeOperation = stroke.blend ?? "color";
+  context.globalCompositeOperation = blendOf(stroke);
   context.drawImage(layer, 0, 0);
   context.restore();
 }

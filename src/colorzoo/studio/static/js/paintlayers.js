@@ -1,5 +1,6 @@
 /** Strokes of paint as layers: those of one color that follow each other are one coat. */
 
+import { blendOf } from "../steps/painting.js";
 import { h, show, t } from "./dom.js";
 import { createBlendChoice } from "./painting.js";
 
@@ -22,7 +23,7 @@ function coatsIn(paint) {
 
 /** Strokes without a layer are one coat if that changes no color: if they are opaque. @param {PaintStroke} one @param {PaintStroke} other @returns {boolean} */
 function belongTogether(one, other) {
-  if (one.color !== other.color || one.layer !== other.layer || one.blend !== other.blend) return false;
+  if (one.color !== other.color || one.layer !== other.layer || blendOf(one) !== blendOf(other)) return false;
   return one.layer !== undefined || (one.opacity === 1 && other.opacity === 1 && Boolean(one.hidden) === Boolean(other.hidden));
 }
 
@@ -101,7 +102,7 @@ function createPaintDetails(pad) {
   const update = () => {
     const [stroke] = pickedCoat(pad)?.coat.strokes ?? [];
     show(el, Boolean(stroke?.color));
-    if (stroke) blend.update(stroke.blend ?? "color");
+    if (stroke) blend.update(blendOf(stroke));
   };
   return { el, update };
 }

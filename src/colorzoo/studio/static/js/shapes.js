@@ -344,6 +344,13 @@ function turnedPlace(box, [x, y], degrees) {
   return [middle + right, center + below];
 }
 
+/** @param {Box} box @param {number} degrees clockwise @returns {Place[]} its corners once it is turned about its center, from the upper left one clockwise */
+function turnedCorners(box, degrees) {
+  const { x, y, width, height } = box;
+  const corners = /** @type {Place[]} */ ([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
+  return corners.map((corner) => turnedPlace(box, corner, degrees));
+}
+
 /** Add a polygon to the current path. @param {Place[]} corners on the stage */
 function tracePolygon(context, corners) {
   corners.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y)));
@@ -361,5 +368,5 @@ function strokePath(context, strokes) {
 
 export {
   AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLightness, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, decodeMask, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
-  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask, strokePath, tracePolygon, turned, turnedPlace,
+  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask, strokePath, tracePolygon, turned, turnedCorners, turnedPlace,
 };

@@ -1,6 +1,6 @@
 /** Checks of the entries of a recipe, as in colorzoo.guidance.fields. */
 
-import { turnedPlace } from "../js/shapes.js";
+import { turnedCorners } from "../js/shapes.js";
 
 const MAX_REACH = 10;
 const LEAST_CROP = 8; // pixels
@@ -55,8 +55,7 @@ function checkCrop(crop, { width, height }) {
     if (!Number.isInteger(crop[name])) throw invalid(`recipe.crop.${name} must be a whole number of pixels, got ${crop[name]}`);
   }
   if (crop.angle !== undefined) checkNumber(crop.angle, "recipe.crop.angle", -MOST_TURNED, MOST_TURNED);
-  const corners = [[0, 0], [1, 0], [1, 1], [0, 1]].map(([right, below]) => turnedPlace(crop, [crop.x + right * crop.width, crop.y + below * crop.height], crop.angle ?? 0));
-  const inside = corners.every(([x, y]) => x >= -CROP_SLACK && x <= width + CROP_SLACK && y >= -CROP_SLACK && y <= height + CROP_SLACK);
+  const inside = turnedCorners(crop, crop.angle ?? 0).every(([x, y]) => x >= -CROP_SLACK && x <= width + CROP_SLACK && y >= -CROP_SLACK && y <= height + CROP_SLACK);
   if (!inside) throw invalid(`recipe.crop must lie within the picture (${width} x ${height} pixels); make it smaller or move it inside`);
 }
 

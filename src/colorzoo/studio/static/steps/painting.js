@@ -14,6 +14,9 @@ import { abAtLightness, shadedTableOf } from "./lightness.js";
 
 const BLENDS = ["color", "hue", "saturation"];
 
+/** @param {Partial<PaintStroke>} stroke @returns {Blend} */
+const blendOf = ({ blend = "color" }) => blend;
+
 /** Strokes of paint on a picture or on a smaller copy of it. */
 class Painting {
   /** @param {PaintStroke[]} strokes @param {import("./overlays.js").Onto} onto */
@@ -93,7 +96,7 @@ function coatsOf(strokes) {
   const coats = [];
   for (const stroke of strokes) {
     const [last] = coats.at(-1) ?? [];
-    if (last && stroke.layer && last.layer === stroke.layer && last.color === stroke.color && last.blend === stroke.blend) coats.at(-1).push(stroke);
+    if (last && stroke.layer && last.layer === stroke.layer && last.color === stroke.color && blendOf(last) === blendOf(stroke)) coats.at(-1).push(stroke);
     else coats.push([stroke]);
   }
   return coats;
@@ -104,8 +107,8 @@ function coatsOf(strokes) {
  * @param {(stroke: PaintStroke) => import("../worker/resample.js").Upsampler | null} reachOf
  */
 function coatOf(strokes, scale, width, reachOf) {
-  const { color, opacity, blend = "color" } = { ...CONSTANTS.painting.stroke, ...strokes[0] };
-  return { brushes: strokes.map((stroke) => ({ ...brushOf(stroke, scale, width), reach: reachOf(stroke) })), opacity, blend, table: color ? shadedTableOf(color) : null };
+  const { color, opacity } = { ...CONSTANTS.painting.stroke, ...strokes[0] };
+  return { brushes: strokes.map((stroke) => ({ ...brushOf(stroke, scale, width), reach: reachOf(stroke) })), opacity, blend: blendOf(strokes[0]), table: color ? shadedTableOf(color) : null };
 }
 
 /** @param {PaintStroke} stroke @param {number[]} scale @param {number} width see coatOf */
@@ -150,10 +153,10 @@ function checkPaint(stroke, name) {
   if (!stroke.erase) checkColor(stroke.color, `${name}.color`);
   if (stroke.size !== undefined) checkNumber(stroke.size, `${name}.size`, 0, Infinity);
   if (stroke.hardness !== undefined) checkNumber(stroke.hardness, `${name}.hardness`, 0, 1);
-  if (!BLENDS.includes(stroke.blend ?? "color")) throw invalid(`${name}.blend must be one of ${BLENDS.join(", ")}, got ${JSON.stringify(stroke.blend)}`);
+  if (!BLENDS.includes(blendOf(stroke))) throw invalid(`${name}.blend must be one of ${BLENDS.join(", ")}, got ${JSON.stringify(stroke.blend)}`);
   checkReach(stroke.reach, `${name}.reach`);
   checkLayer(stroke, name);
   if (stroke.layer !== undefined && !(Number.isInteger(stroke.layer) && stroke.layer > 0)) throw invalid(`${name}.layer must be a whole number from 1, got ${JSON.stringify(stroke.layer)}`);
 }
 
-export { BLENDS, Painting, checkPaint, placesAlong };
+export { BLENDS, Painting, blendOf, checkPaint, placesAlong };

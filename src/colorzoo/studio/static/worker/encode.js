@@ -45,7 +45,7 @@ const escaped = (text) => text.replace(/[&<>"']/g, (letter) => `&#${letter.charC
 function createXmp({ recipe, ...origin }) {
   const text = JSON.stringify(recipe);
   const values = { ...origin, settings: "", recipe: text.length > LONGEST_RECIPE ? "" : text, trained: "True" };
-  const given = Object.entries(values).filter(([name, value]) => value || name !== "crop").map(([name, value]) => `colorzoo:${name}="${escaped(value)}"`).join(" ");
+  const given = Object.entries(values).map(([name, value]) => `colorzoo:${name}="${escaped(value)}"`).join(" ");
   return '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     + '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     + `<rdf:Description rdf:about="" xmlns:colorzoo="${NAMESPACE}" ${given} xmlns:Iptc4xmpExt="${IPTC}" Iptc4xmpExt:DigitalSourceType="${SOURCE_TYPE}"/>`

@@ -282,17 +282,15 @@ async function exported(backend, { recipe, format = "png", quality = 95 }, answe
   const pixels = await photo.pixels();
   await solver.renderWhole(found, recipe, pixels, async () => true);
   const { version } = backend.catalog;
-  const origin = { source: photo.sha256, model: entry.name, weights: entry.weights, version, recipe, engine: `onnxruntime-web ${backend.catalog.runtime}`, crop: textOf(recipe.crop) };
+  const origin = { source: photo.sha256, model: entry.name, weights: entry.weights, version, recipe, engine: `onnxruntime-web ${backend.catalog.runtime}`, ...(recipe.crop ? { crop: textOf(recipe.crop) } : {}) };
   const kept = recipe.crop ? cropped(pixels, recipe.crop) : pixels;
   const bytes = await encodePicture(kept, photo.bytes, format, clamp(quality, 1, 100), origin);
   const name = `${photo.name.replace(/\.[^.]+$/, "")}.color.${NAMES[format]}`;
   answer({ type: "exported", name, mime: `image/${format}`, bytes: bytes.length, notes: found.notes }, bytes);
 }
 
-/** @param {import("../js/shapes.js").Crop | null | undefined} crop @returns {string} as records of pictures have it; empty without a crop */
-function textOf(crop) {
-  return crop ? [crop.x, crop.y, crop.width, crop.height, ...(crop.angle ? [crop.angle] : [])].join(",") : "";
-}
+/** @param {import("../js/shapes.js").Crop} crop @returns {string} as records of pictures have it */
+const textOf = ({ x, y, width, height, angle }) => [x, y, width, height, ...(angle ? [angle] : [])].join(",");
 
 function check(backend, { recipe }, answer) {
   const notes = checkRecipe(recipe, backend.solver?.photo ?? null);
