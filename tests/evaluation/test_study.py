@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_pad import chromium, kept_page, missing
+from browser_pad import chromium, missing
 from PIL import Image
 
 from colorzoo.cli.main import main
@@ -141,11 +141,13 @@ def test_a_viewer_answers_in_a_browser(study: Path) -> None:
     if (reason := missing()) is not None:
         pytest.skip(f"missing, not passed: {reason}")
     with chromium() as browser:
-        page = kept_page(browser, (study / "index.html").as_uri())
+        page = browser.new_page()
+        page.goto((study / "index.html").as_uri())
+        page.get_by_text("1 of 4").wait_for()
         page.keyboard.press("ArrowLeft")
         page.get_by_alt_text("right coloring").click()
         page.reload()  # goes on where it stopped
-        assert page.text_content("#progress") == "3 of 4"
+        page.get_by_text("3 of 4").wait_for()
         for _ in range(2):
             page.keyboard.press("ArrowRight")
         assert page.is_visible("#done")

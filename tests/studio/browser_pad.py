@@ -68,19 +68,6 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def kept_page(browser: Browser, url: str) -> Page:
-    """Open a page that finds what it stores when it is loaded again.
-
-    It is open in a second tab, too: Chromium 156 forgets now and then what no open page has.
-    """
-    context = browser.new_context()
-    page, twin = context.new_page(), context.new_page()
-    page.goto(url)
-    twin.goto(url)
-    page.bring_to_front()
-    return page
-
-
 class BrowserPad:
     """One page with the pad. Problems that the page logs are collected in `problems`."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_pad import chromium, kept_page, missing
+from browser_pad import chromium, missing
 from PIL import Image
 
 from colorzoo.batch.report import COLUMNS, SHOT_COLUMNS, Entry, write_report
@@ -183,12 +183,14 @@ def test_shots_are_decided_one_by_one(tmp_path: Path) -> None:
     later = Entry("/films/it's.mp4", "/films/new.mp4", first_frame=4, last_frame=7, shown_frame=6)
     write_report(tmp_path / "r.html", [entry, later])
     with chromium() as browser:
-        page = kept_page(browser, (tmp_path / "r.html").as_uri())
+        page = browser.new_page()
+        page.goto((tmp_path / "r.html").as_uri())
+        page.get_by_text("decided: 0 accept").wait_for()
         page.focus("article")
         for key in ("a", "ArrowDown", "c"):
             page.keyboard.press(key)
         page.reload()
-        assert page.text_content("#state") == "2 shots on this page; decided: 1 accept, 0 reject, 1 correct"
+        page.get_by_text("2 shots on this page; decided: 1 accept, 0 reject, 1 correct").wait_for()
         command = page.text_content("article[data-decision=correct] .command code:first-child")
         assert command == (
             "colorzoo video '/films/it'\\''s.mp4' frame-6.png --frame 6 && colorzoo studio frame-6.png"
