@@ -440,6 +440,9 @@ def test_earlier_results_are_not_colored_again(run: Run, tmp_path: Path) -> None
     code, out, _ = run(source, tmp_path / "a.color.png", "--overwrite")  # as a shell's *.png names them
     assert (code, out.count("\n")) == (0, 1)
     assert tree(tmp_path) == ["a.color.png", "a.png"]
+    for _ in range(2):  # a folder for results is not even looked into
+        code, out, err = run(tmp_path, "-o", tmp_path / "out")
+        assert (code, out.count("\n"), err) == (0, 1, "")
 
 
 def test_report_and_dry_run(run: Run, tmp_path: Path) -> None:

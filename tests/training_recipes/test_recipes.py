@@ -3,11 +3,15 @@
 import importlib
 import math
 import pkgutil
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import training_recipes
+from colorzoo.registry import all_cards
+from colorzoo.settings import setting_groups
 from colorzoo.training.configs import config_folders
 from training_recipes.recipe import Parsed, Recipe, parse, rate_at
 
@@ -19,6 +23,20 @@ RECIPES = [
 ]
 # Not of a paper: small models and colorzoo2026 are ours, the others need a model beside them.
 OURS = ("cluster/", "colorzoo2026/", "data/", "loggers/", "sweeps/")
+# What configurations set although it is no default: files of weights, other sizes of a model, and what is needed
+# to train from scratch but not in the published weights.
+NO_DEFAULTS = {
+    "antic2019/stable_frozen_64.yaml": {"encoder", "decoder", "nf_factor"},
+    "chen2023/paper.yaml": {"segmenter_weights"},
+    "iizuka2016/paper.yaml": {"normalization"},
+    "kang2023/paper.yaml": {"pretrained"},
+    "kang2023/tiny.yaml": {"size", "pretrained"},
+    "larsson2016/paper.yaml": {"mean", "normalization"},
+    "yun2023/s.yaml": {"width", "heads"},
+    "yun2023/tiny.yaml": {"width", "heads"},
+    "zhang2016/paper.yaml": {"neighbors"},
+    "zhang2019/paper.yaml": {"last_kernel"},
+}
 
 
 @pytest.fixture(scope="module", params=RECIPES, ids=lambda recipe: recipe.config)
@@ -58,9 +76,24 @@ def test_stage_and_settings(case: tuple[Recipe, Parsed]) -> None:
     recipe, parsed = case
     assert parsed.model.stage == recipe.stage
     for name, value in recipe.settings.items():
-        found = parsed.settings[name]
-        same = math.isclose(found, value, rel_tol=1e-5) if isinstance(value, float) else found == value
-        assert same, (name, found, value)
+        assert is_same(parsed.settings[name], value), (name, parsed.settings[name], value)
+
+
+def is_same(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, tuple):  # YAML has lists
+        return tuple(found) == wanted
+    return math.isclose(found, wanted, rel_tol=1e-5) if isinstance(wanted, float) else bool(found == wanted)
+
+
+def test_the_configuration_of_a_card_sets_the_defaults(case: tuple[Recipe, Parsed]) -> None:
+    """So ``create_model`` and a task of one's own get the paper's numbers, too."""
+    recipe, parsed = case
+    if recipe.config not in {card.config for card in all_cards().values()}:
+        return  # of a later stage
+    groups = setting_groups(type(parsed.model)).values()
+    defaults = {each.name: each.default for group in groups for each in fields(group)}
+    other = {name for name, value in defaults.items() if not is_same(parsed.settings[name], value)}
+    assert other == NO_DEFAULTS.get(recipe.config, set())
 
 
 def test_what_is_trained(case: tuple[Recipe, Parsed]) -> None:
