@@ -27,6 +27,10 @@ WIDGET: async () => {
   return [...shown, host.childElementCount, receive === null];
 },
 
+MARKED: (from) => { const marks = document.querySelector(".cz-marks"), copy = new OffscreenCanvas(20, marks.height).getContext("2d", {willReadFrequently: true});
+  copy.drawImage(marks, 10 - marks.width / 2 - from * devicePixelRatio, 0);
+  return copy.getImageData(0, 0, 20, marks.height).data.some((value) => value > 0); },
+
 SMALL_TARGETS: (least) => [...document.querySelectorAll(".colorzoo-pad :is(button, summary, select)")]
   .filter((el) => el.checkVisibility()).map((el) => [el.ariaLabel || el.textContent, el.getBoundingClientRect()])
   .filter(([, box]) => Math.min(box.width, box.height) < least).map(([name, box]) => `${name} ${box.width} x ${box.height}`),

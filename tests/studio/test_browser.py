@@ -242,6 +242,25 @@ def test_zoom_keeps_the_place_under_the_cursor_and_hints_keep_their_pixels(
     pad.page.wait_for_timeout(100)
     assert pad.place(180, 40) == pytest.approx((here[0] - 50, here[1] + 30), abs=0.5)
     assert [(round(p["x"]), round(p["y"])) for p in pad.points()] == [(100, 70)]
+    pad.page.click("[data-action=compare-side]")
+    pad.page.focus(".cz-stage")  # as Space would press the button
+    stage = pad.page.locator(".cz-stage").bounding_box()
+    middle = stage["x"] + stage["width"] / 2
+    pad.page.mouse.move(*pad.place(100, 70))
+    pad.page.mouse.wheel(0, -600)
+    for away, shown in ((60, True), (-60, False)):  # marks stay in their half: no hint lies over the other one
+        there = pad.place(100, 70)
+        pad.page.keyboard.down("Space")
+        pad.page.mouse.move(*there)
+        pad.page.mouse.down()
+        pad.page.mouse.move(middle + away, there[1])
+        pad.page.mouse.up()
+        pad.page.keyboard.up("Space")
+        pad.page.mouse.move(0, 0)
+        pad.drawn()
+        assert pad.place(100, 70)[0] == pytest.approx(middle + away, abs=0.5)
+        assert pad.page.evaluate(check("MARKED"), away) is shown
+    pad.page.click("[data-action=compare-side]")
     pad.page.keyboard.press("0")
     pad.page.keyboard.press("Shift+Digit0")
     pad.page.wait_for_timeout(100)

@@ -148,6 +148,7 @@ def test_areas_are_listed_changed_and_deleted(pad: BrowserPad) -> None:
     rows = pad.page.locator("[aria-label^='Layers'] li")
     assert rows.count() == 1
     assert rows.locator(".cz-hint-main").get_attribute("aria-pressed") == "true"
+    pad.page.wait_for_selector("[aria-label='Action of area 1'] [value=gray]:checked", state="attached")
     pad.page.select_option("[aria-label='Action of area 1']", "only")
     pad.settle()
     assert areas(pad)[0]["action"] == "only"

@@ -72,6 +72,12 @@ def test_smoothing_and_last_filter_can_be_changed() -> None:
     assert torch.equal(found[-1], raw)
     for index, one in enumerate(found):
         assert all((one - other).abs().max() > 1e-3 for other in found[:index])
+    # a bright style is smoothed beyond white, which the last filter must not see
+    smooth, filtered = (
+        narrow(last_filter=last).stylize(CONTENT, (1 + STYLE) / 2, transform="wct")[0]
+        for last in (False, True)
+    )
+    assert torch.equal(filtered, last_filter(smooth, CONTENT[0]).clamp(0, 1))
 
 
 def test_a_gray_picture_gets_the_chroma_of_the_result(model: Any) -> None:
