@@ -405,6 +405,20 @@ def test_every_file_contains_the_protocol(run: Run, plan: Plan) -> None:
     assert target["methods"]["truth"]["interactions"]["value"] == 0
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "gray"),
+    [("auc", 0.59, 1), ("auc", 0.8, 0), ("ciede2000", 10, 0), ("ciede2000", 40, 1)],
+)
+def test_a_target_is_the_first_number_of_a_metric_which_may_be_better_if_lower(
+    run: Run, plan: Plan, metric: str, value: float, gray: int
+) -> None:
+    """The rebalanced area is below 0.58, and the error above 20 for all four gray pictures."""
+    text = PROTOCOL.replace("metric: psnr, value: 15", f"metric: {metric}, value: {value}")
+    run(models=("gray", "truth"), weights={}, protocol=parse_protocol(text, metric), metrics=(metric,))
+    reached = json.loads((plan.output / "results.json").read_text())["target"]["methods"]
+    assert {name: found["share"]["value"] for name, found in reached.items()} == {"gray": gray, "truth": 1}
+
+
 @pytest.mark.parametrize("user", ["most_wrong_points", "proposed_points"])
 def test_users_that_look_at_results(run: Run, plan: Plan, user: str) -> None:
     text = PROTOCOL.replace("uniform_points", user).replace("[0, 3]", "[2]")

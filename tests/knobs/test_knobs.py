@@ -19,6 +19,17 @@ KNOBS: dict[str, Knobs] = {
     if not module.name.endswith((".knob", ".test_knobs"))
     for name, each in importlib.import_module(module.name).KNOBS.items()
 }
+# Weights of losses that no curve of their own shows: of a part of one, or of one that has another name.
+NOT_LOGGED: dict[str, set[str]] = {
+    "antic2019": {"adversarial", "content"},
+    "cho2023_points": {"reconstruction"},
+    "ci2018": {"drift", "penalty"},
+    "iizuka2016": {"class"},
+    "li2018": {"feature"},
+    "xia2022": {"pixel"},
+    "xu2020": {"hint", "image", "perceptual"},
+    "zhang2017_local": {"classification", "regression"},
+}
 CASES = [(name, setting) for name, each in KNOBS.items() for setting in settings_to_try(name, each)]
 
 
@@ -69,3 +80,12 @@ def test_the_trace_itself_is_repeatable(base: Any, tmp_path: Path) -> None:
     name = next(iter(KNOBS))
     with silent_lightning():
         assert trace(name, KNOBS[name], tmp_path) == base(name)
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_each_weighted_loss_is_logged(name: str, base: Any) -> None:
+    logged = {key.removeprefix("train/") for step in base(name)["losses"] for key in step}
+    weights = {key: value for key, value in settings_of(name).items() if key.endswith("_weight")}
+    terms = {key.removesuffix("_weight") for key, value in weights.items() if value}
+    assert terms - logged == NOT_LOGGED.get(name, set())
+    assert logged & {"loss", "generator"}

@@ -248,7 +248,10 @@ def test_zoom_keeps_the_place_under_the_cursor_and_hints_keep_their_pixels(
     middle = stage["x"] + stage["width"] / 2
     pad.page.mouse.move(*pad.place(100, 70))
     pad.page.mouse.wheel(0, -600)
-    for away, shown in ((60, True), (-60, False)):  # marks stay in their half: no hint lies over the other one
+    for away, shown in (
+        (60, True),
+        (-60, False),
+    ):  # marks stay in their half: no hint lies over the other one
         there = pad.place(100, 70)
         pad.page.keyboard.down("Space")
         pad.page.mouse.move(*there)

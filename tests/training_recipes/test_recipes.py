@@ -23,7 +23,7 @@ RECIPES = [
 ]
 # Not of a paper: small models and colorzoo2026 are ours, the others need a model beside them.
 OURS = ("cluster/", "colorzoo2026/", "data/", "loggers/", "sweeps/")
-# What configurations set although it is no default: files of weights, other sizes of a model, and what is needed
+# What configurations set although it is no default: files of weights, other sizes, and what is needed
 # to train from scratch but not in the published weights.
 NO_DEFAULTS = {
     "antic2019/stable_frozen_64.yaml": {"encoder", "decoder", "nf_factor"},

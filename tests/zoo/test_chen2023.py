@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.training.exemplar import zero_of_all_parameters
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
-from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder
+from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder, SupervisedStego
 from colorzoo.zoo.chen2023.published import convert_stego_encoder
 from parity.cases import read
 
@@ -251,3 +252,19 @@ def test_the_authors_names_of_stego_fit() -> None:
         theirs = {key: torch.empty(shape) for key, shape in shapes.items()}
     ours = {key: tuple(value.shape) for key, value in convert_stego_encoder(theirs).items()}
     assert ours == {key: tuple(value.shape) for key, value in encoder.state_dict().items()}
+
+
+def test_the_supervised_probe_takes_the_most_likely_class() -> None:
+    class Encoder(torch.nn.Module):
+        head = SimpleNamespace(linear=torch.nn.Identity())
+
+        def forward(self, _: Tensor, deep: Tensor) -> Tensor:
+            return deep
+
+    with torch.device("meta"):
+        segmenter = SupervisedStego()
+    segmenter.encode = Encoder()
+    shares = torch.tensor([0.2, 0.7, 0.1]).view(1, 3, 1, 1)
+    found = segmenter(torch.zeros(1, 3, 8, 8), shares.log())
+    assert found.labels.item() == 1
+    assert found.confidence.item() == pytest.approx(0.7)

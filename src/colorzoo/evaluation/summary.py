@@ -367,12 +367,13 @@ def _reaches(
     outputs = [measure.outputs[0] for measure in setup.measures if measure.name == wanted]
     if not outputs:
         return {}
+    sign = -1 if outputs[0].better == "lower" else 1
     found = {}
     for method in setup.methods:
         own = [tables[method.name, count] for count in setup.counts[method.name]]
         values = np.stack([outputs[0].finish(table.moments[outputs[0].key]) for table in own], axis=1)
         given = np.stack([table.given for table in own], axis=1)
-        found[method.name] = interactions_to_target(values, given, target.value, weights)
+        found[method.name] = interactions_to_target(sign * values, given, sign * target.value, weights)
     return found
 
 

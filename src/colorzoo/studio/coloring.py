@@ -142,7 +142,7 @@ def _preview_lightness(photo: Photo, quality: Quality, limits: Limits) -> Tensor
         return shrink_lightness(photo.lightness, fit_size(height, width, limits.view_side * 3 // 8))
     if quality == "final" or photo.view == photo.size:
         return photo.lightness
-    lightness = FullLightness(photo.decode(limits).levels)
+    lightness = FullLightness(photo.decode().levels)
     pixels = photo.size[0] * photo.size[1]
     if pixels <= limits.full_pixels:
         return lightness.whole()

@@ -447,7 +447,7 @@ def _export(ctx: Context) -> Iterator[Message]:
     large = photo.size[0] * photo.size[1] > LARGE
     if large:
         yield ctx.answer("progress", share=0.05)
-    picture = photo.decode(ctx.limits)
+    picture = photo.decode()
     colorizer, reference = ctx.pool.get(recipe.model).colorizer(), ctx.reference()
     exemplar = None if reference is None else Exemplar(reference.rgb)
     if large:

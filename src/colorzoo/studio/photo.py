@@ -120,12 +120,9 @@ class Photo:
         healed = sum(photo.nbytes - sum(map(len, files)) for photo in list(self.last_healed))
         return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed
 
-    def decode(self, limits: Limits) -> Picture:
+    def decode(self) -> Picture:
         """Decode the file again, as the command line does, and heal it."""
-        return self._decoded(limits.pixels)
-
-    def _decoded(self, most: int) -> Picture:
-        picture = read_picture(self.data, max_pixels=most)
+        picture = read_picture(self.data)
         return replace(picture, levels=heal(picture.levels, self.healing)) if self.healing else picture
 
     def healed(self, strokes: tuple[Stroke, ...]) -> Photo:
@@ -139,7 +136,7 @@ class Photo:
             fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": []}
             photo = replace(self, healing=strokes, approximate_lightnesses={}, **fresh)
             width, height = self.size
-            levels = photo._decoded(width * height).levels
+            levels = photo.decode().levels
             full = FullLightness(levels)
             networks = {
                 size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses
@@ -187,8 +184,7 @@ class Photo:
         """
         if size not in self.network_lightnesses:
             width, height = self.size
-            whole = self.whole or self
-            levels = self._decoded(whole.size[0] * whole.size[1]).levels
+            levels = self.decode().levels
             full = FullLightness(levels) if self.window is None else crop_levels(levels, self.window.inside)
             self.network_lightnesses[size] = shrunk(full, working_size(height, width, size))
         return self.network_lightnesses[size]

@@ -183,8 +183,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
         yield url_of(host, port, token), server
     finally:
         server.should_exit = True
-        thread.join(timeout=15)
-        listener.close()
+        thread.join(timeout=15)  # the server has closed the listener by then
 
 
 def _bind(address: Address) -> socket.socket:

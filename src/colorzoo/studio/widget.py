@@ -92,7 +92,7 @@ class Pad(anywidget.AnyWidget):
         """
         photo = self._session.photo
         is_own = photo is None or photo.sha256 == self._photo_sha256  # else the user opened another one
-        picture = self._photo if is_own or photo is None else photo.decode(self.studio.limits)
+        picture = self._photo if is_own or photo is None else photo.decode()
         if picture is None:
             raise ColorzooError("the pad has no photo yet; give one, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
