@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from colorzoo.evaluation.measures import (
     Cost,
     MeasuredPicture,
     list_metrics,
+    metric_measure,
     named_measure,
 )
 from colorzoo.evaluation.pictures import Truth
@@ -32,14 +35,17 @@ PLAIN = sorted(set(list_metrics()) - WITH_NETWORK)
 RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
 
 
+def measured(rgb: Tensor, target: Tensor) -> MeasuredPicture:
+    truth = Truth(target, SIZE, reference=target.flip(-1), label=3)
+    gray = ColoredPicture(truth.rgb, torch.zeros_like(truth.ab))
+    return MeasuredPicture(rgb, rgb_to_lab(rgb)[:, 1:], truth, Bleeding(gray, truth))
+
+
 def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[float]:
     measure = named_measure(name)
     rows = []
     for rgb, target in zip(results, truths, strict=True):
-        truth = Truth(target[None], SIZE, reference=target[None].flip(-1))
-        answer = ColoredPicture(rgb[None], rgb_to_lab(rgb[None])[:, 1:])
-        gray = ColoredPicture(truth.rgb, torch.zeros_like(truth.ab))
-        rows.append(measure.run(MeasuredPicture(answer.rgb, answer.ab, truth, Bleeding(gray, truth))))
+        rows.append(measure.run(measured(rgb[None], target[None])))
     sums = [np.array(values).sum(0) for values in zip(*rows, strict=True)]
     return [float(output.finish(total)) for output, total in zip(measure.outputs, sums, strict=True)]
 
@@ -204,3 +210,35 @@ def test_a_gray_truth_has_no_gain_over_gray() -> None:
 def test_a_gray_truth_has_no_cluster_discrepancy() -> None:
     gray = TRUE.mean(1, keepdim=True).expand_as(TRUE)
     assert all(math.isnan(value) for value in numbers("cdr", RESULT, gray))
+
+
+def test_a_metric_gets_all_that_a_picture_has() -> None:
+    seen: dict[str, Any] = {}
+
+    class Recorder(metrics.ColorMetric):
+        def update(self, rgb, target, ab, target_ab, edges, truths, reference_rgb, reference_ab, labels): ...
+
+        def compute(self): ...
+
+        def outputs(self, mark: str = "") -> tuple[metrics.Output, ...]:
+            return (metrics.Output("seen", "Seen", "", "neither", metrics.mean_of_moments),)
+
+        def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
+            seen.update(given)
+            return [[0.0, 1.0]]
+
+    picture = measured(RESULT[:1], TRUE[:1])
+    metric_measure("recorder", Recorder()).run(picture)
+    assert seen.pop("truths") == [picture.truth.clusters]
+    for name, wanted in {
+        "rgb": RESULT[:1],
+        "target": TRUE[:1],
+        "ab": rgb_to_lab(RESULT[:1])[:, 1:],
+        "target_ab": rgb_to_lab(TRUE[:1])[:, 1:],
+        "edges": picture.bleeding.edges,
+        "reference_rgb": TRUE[:1].flip(-1),
+        "reference_ab": rgb_to_lab(TRUE[:1].flip(-1))[:, 1:],
+        "labels": torch.tensor([3]),
+    }.items():
+        assert torch.equal(seen.pop(name), wanted), name
+    assert not seen
