@@ -143,6 +143,21 @@ WRONG = [
     ("exemplar.path", 5),
     ("statistics.saturation", 2),
     ("classes.map.3", "x"),
+    ("classes.map.3", -1),
+    *(("strength", value) for value in (-0.01, 1.51)),
+    *((f"points[0].{name}", -0.01) for name in ("radius", "strength", "reach")),
+    *(("points[0].ab", [-150.5, 150.5][::way]) for way in (1, -1)),
+    ("points[0].strength", 1.01),
+    ("scribbles[0].width", -0.01),
+    ("image.height", 0),
+    *((f"paint[0].{name}", -0.01) for name in ("size", "hardness", "opacity")),
+    *((f"paint[0].{name}", 1.01) for name in ("hardness", "opacity")),
+    *((f"replacements[0].{name}", -0.01) for name in ("range", "fade")),
+    *((f"replacements[0].{name}", 180.5) for name in ("range", "fade")),
+    ("replacements[0].opacity", 1.01),
+    *(("areas[0].opacity", value) for value in (-0.01, 1.01)),
+    *((f"areas[1].kept.{name}", [0, 0, value]) for name in ("low", "step") for value in (-1001, 1001)),
+    *(("statistics.saturation", value) for value in (-0.01, 1.01)),
 ]
 
 

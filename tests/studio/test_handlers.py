@@ -275,6 +275,17 @@ FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
         ({"type": "probe", "recipe": {}, "y": 0}, "bad_recipe", "probe.x"),
         ({"type": "gamut", "lightness": None}, "bad_recipe", "gamut.lightness"),
         ({"type": "extent", "x": 1, "y": 1, "reach": "far"}, "bad_recipe", "extent.reach"),
+        ({"type": "extent", "x": 1, "y": 1, "radius": -1}, "bad_recipe", "extent.radius"),
+        ({"type": "suggest", "recipe": {}, "x": 1, "y": 1, "count": 0}, "bad_recipe", "suggest.count"),
+        ({"type": "suggest", "recipe": {}, "x": 1, "y": 1, "exclude": -1}, "bad_recipe", "suggest.exclude"),
+        *(
+            ({"type": "select", "recipe": {}, "x": 1, "y": 1, "size": size}, "bad_recipe", "select.size")
+            for size in (0.09, 10.1)
+        ),
+        *(
+            ({"type": "export", "recipe": {}, "quality": each}, code, "quality")
+            for each, code in ((0, "bad_recipe"), (101, "bad_message"))
+        ),
         ({"type": "propose", "recipe": {}}, "unsupported", "regions"),
         ({"type": "classes", "recipe": {}}, "unsupported", "classes"),
         ({"type": "export", "recipe": {}, "format": "exe"}, "bad_message", "Export takes"),
