@@ -116,11 +116,14 @@ def test_tiff_with_channels_beside_color(tmp_path: Path, channels: tuple[str, ..
 
 @pytest.mark.parametrize("planes", ["contig", "separate"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str) -> None:
-    pixels = stored(np.dstack([1 - COLOR, 0 * HALF]), dtype)
+@pytest.mark.parametrize("opacity", [[], [HALF]])
+def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str, opacity: list[np.ndarray]) -> None:
+    pixels = stored(np.dstack([1 - COLOR, 0 * HALF, *opacity]), dtype)
     rows = np.moveaxis(pixels, -1, 0) if planes == "separate" else pixels
-    picture = tiff(tmp_path, rows, "separated", planarconfig=planes)
+    extra = ["unassalpha"] * len(opacity)
+    picture = tiff(tmp_path, rows, "separated", planarconfig=planes, extrasamples=extra)
     assert off(picture, COLOR) < 0.005
+    assert (picture.alpha is not None) == bool(opacity)
     assert ("read at 8 of its 16 bits" in picture.notes) == (dtype == "uint16")
 
 

@@ -88,6 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
     def unsatisfiable(self) -> None:
         self.send_error(416) if self.headers.get("Range") else self.good()
 
+    def never_satisfiable(self) -> None:
+        self.send_error(416)
+
     def misplaced(self) -> None:
         self.reply(PAYLOAD, status=206, Content_Range=f"bytes 0-{len(PAYLOAD) - 1}/{len(PAYLOAD)}")
 

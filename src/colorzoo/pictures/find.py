@@ -207,9 +207,8 @@ def result_name(path: Path, mark: str = "", extension: str | None = None) -> str
         mark: Text before the extension.
         extension: Extension of the result; None takes the picture's.
     """
-    if extension is not None:
-        return shortened(path.stem, mark + extension)
-    extension = path.suffix if path.suffix.lower() in WRITABLE else f"{path.suffix}.png"
+    if extension is None:
+        extension = path.suffix if path.suffix.lower() in WRITABLE else f"{path.suffix}.png"
     return shortened(path.stem, mark + extension)
 
 
