@@ -372,6 +372,11 @@ def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Pa
         inside = np.asarray(Image.fromarray(drawn(area)).resize((300, 300)))
         assert inside[78, 129], "the nose"
         assert inside.mean() < 0.3
+        pad.page.click("[data-role=part] >> text=Hair")
+        pad.page.click("[data-area-action=color]")
+        pad.page.wait_for_function(
+            "() => document.querySelector(\"select[aria-label=Palette]\").value === 'Hair'"
+        )
         assert pad.problems == []
         pad.close()
 

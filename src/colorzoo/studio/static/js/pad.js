@@ -481,7 +481,7 @@ function buildPage(pad) {
   const healingPanel = () => createHealingPanel(pad, createSlider);
   const cropPanel = () => createCropPanel(pad, createSlider);
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, createColoringsPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, healingPanel, cropPanel, createLayersPanel, createHintsPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, areaBrushPanel, createPartsPanel, createSelectionPanel, healingPanel, cropPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, createLayersPanel, createHintsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside, pad.toasts.el), ...pad.dialogs.els);
