@@ -320,9 +320,9 @@ const isInSmallThing = (point) => Number(reachOf(point)) > 0 && Number(reachOf(p
 function fittingPalette(pad, palettes) {
   const presets = palettes.filter(({ small }) => small !== undefined);
   const { kind, lightness, ab } = colorTarget(pad);
-  const part = kind === "area" ? PART_PALETTES[pickedArea(pad).area.made?.name] : null;
-  if (part) return presets.find(({ name }) => name === t(part));
   if (kind !== "point" && kind !== "area") return presets[0];
+  const part = kind === "area" ? presets.find(({ name }) => name === t(PART_PALETTES[pickedArea(pad).area.made?.name] ?? "")) : null;
+  if (part) return part;
   const isSmall = kind === "point" && isInSmallThing(pad.selectedPoint());
   /** @param {Palette} palette */
   const apart = ({ colors, small }) => (small ? PREFER_SMALL : 1) * Math.min(...colors.map((hex) => {

@@ -232,7 +232,7 @@ class Pad {
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
-    change(this.session, { reference: null });
+    change(this.session, { reference: null, references: new Map() });
     scheduleAutosave(this);
   }
 

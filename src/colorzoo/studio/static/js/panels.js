@@ -368,7 +368,7 @@ function createStatisticsPanel(pad) {
   const update = () => {
     const { statistics } = pad.doc;
     show(el, pad.accepts("statistics"));
-    slot.update(pad.ui.statistics);
+    slot.update(pad.ui.statistics?.histogram === statistics?.histogram ? pad.ui.statistics : null); // undo may have changed it
     slider.update(Math.round((statistics?.saturation ?? 0.3) * 100), !pad.photo);
     auto.disabled = statistics?.saturation === undefined;
   };

@@ -189,7 +189,7 @@ async function brushArea(pad, path, size, less) {
   await changeBorder(pad, picked, mask);
 }
 
-/** Change the border of an area. @param {{area: import("./shapes.js").Area, index: number}} picked @param {import("./shapes.js").AreaMask} mask */
+/** @param {any} pad @param {{area: import("./shapes.js").Area, index: number}} picked @param {import("./shapes.js").AreaMask} mask its new border */
 async function changeBorder(pad, { area, index }, mask) {
   if (isEmptyMask(mask)) {
     pad.toast(t("Nothing of the area would be left. Delete it instead."));
