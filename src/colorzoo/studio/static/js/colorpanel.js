@@ -60,7 +60,7 @@ function titleOf(pad, target) {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
     return numbers.length > 1 ? t("Color of regions {n}", { n: numbers.join(", ") }) : t("Color of region {n}", { n: numbers[0] });
   }
-  return pad.ui.tool === "paint" ? t("Color of the brush") : t("Color");
+  return ["brush", "paint"].includes(pad.ui.tool) ? t("Color of the brush") : t("Color");
 }
 
 function createLightness(pad) {
@@ -247,7 +247,7 @@ function createSuggestions(pad) {
   const update = (target) => {
     const { suggestions } = pad.ui;
     const items = target.kind === "point" ? suggestions?.items ?? [] : [];
-    show(el, setsPoints(pad, target));
+    show(el, setsPoints(pad, target) && (target.kind === "point" || pad.ui.tool === "point"));
     show(empty, items.length === 0);
     setText(empty, suggestionHint(pad, target));
     grid.classList.toggle("cz-stale", Boolean(suggestions?.stale));

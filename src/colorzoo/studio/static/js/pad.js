@@ -320,7 +320,7 @@ class Pad {
     if (tool !== "crop") confirmCrop(this);
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
-    if (["paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
+    if (["brush", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
