@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from colorzoo.evaluation import Plan, evaluate
+from colorzoo.testing.processes import in_processes
 from colorzoo.testing.samples import sample_image
-from workers import in_processes
 
 PROTOCOL = """
 name: tiny-hints

@@ -16,9 +16,9 @@ from colorzoo.batch import file, record
 from colorzoo.data import FolderDataModule
 from colorzoo.engines.digest import model_digest
 from colorzoo.factory import create_coloring_model
+from colorzoo.testing.processes import in_processes
 from colorzoo.training.predicting import FullSizePrediction
 from tiny_model import NAME, write_tiny_weights
-from workers import in_processes
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,9 @@ import hashlib
 import os
 import re
 import tarfile
+from contextlib import redirect_stderr
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,14 @@ from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.inference.answer import NetworkAnswer, answer
+from colorzoo.inference.job import Job
 from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
+from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting
 from frames_in import frames_in
 from tiny_model import tiny_task
@@ -57,21 +62,22 @@ def album(tmp_path) -> Path:
 @pytest.fixture
 def colored(tmp_path, monkeypatch):
     """Return a function that counts the pictures colored by all processes since its last call."""
-    diary, answer = tmp_path / "colored.txt", file.answer
-
-    def noted(job):
-        result = answer(job)
-        with diary.open("a") as stream:
-            stream.write(f"{os.getpid()}\n")
-        return result
+    diary = tmp_path / "colored.txt"
 
     def count() -> int:
         found = len(diary.read_text().split()) if diary.exists() else 0
         diary.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(file, "answer", noted)
+    monkeypatch.setattr(file, "answer", partial(noted_answer, diary))
     return count
+
+
+def noted_answer(diary: Path, job: Job) -> NetworkAnswer:
+    result = answer(job)
+    with diary.open("a") as stream:
+        stream.write(f"{os.getpid()}\n")
+    return result
 
 
 def predict(root: Path, out: Path, *more: str) -> int:
@@ -216,18 +222,25 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
     assert results(out) == results(tmp_path / "at once")
 
 
+def predict_half(album: Path, folder: Path) -> None:
+    """Color as one of two processes."""
+    file.answer = partial(noted_answer, folder / "colored.txt")
+    with (folder / "told.txt").open("a") as stream, redirect_stderr(stream):
+        predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
+
+
 @pytest.mark.timeout(120)
-def test_two_processes_color_each_picture_once_and_list_all_failures(album, tmp_path, colored, capfd):
+def test_two_processes_color_each_picture_once_and_list_all_failures(album, tmp_path, colored):
     (album / "a" / "bad0.png").write_bytes(b"no picture")
     (album / "a" / "bad1.png").write_bytes(b"no picture")
-    predicted(album, tmp_path / "both", workers=2, strategy="ddp_fork", devices=2)
+    assert in_processes(predict_half, album, tmp_path, processes=2) == [0, 0]
     pids = (tmp_path / "colored.txt").read_text().split()
     assert sorted(pids.count(pid) for pid in set(pids)) == [2, 3]
     both = results(tmp_path / "both")
     failed = both.pop("failed.txt").decode()
     assert "bad0.png" in failed
     assert "bad1.png" in failed
-    assert "5 colored, 0 done before, 2 failed" in capfd.readouterr().err
+    assert "5 colored, 0 done before, 2 failed" in (tmp_path / "told.txt").read_text()
     colored()
     predicted(album, tmp_path / "both")  # another number of processes
     assert colored() == 0

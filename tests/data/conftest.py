@@ -4,11 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from runs import colorful
-
-torch.set_num_threads(1)  # ddp_fork hangs in a parent that has run a threaded operation
 
 
 @pytest.fixture(scope="session")

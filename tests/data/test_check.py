@@ -2,6 +2,7 @@
 
 import logging
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,11 @@ from test_modules import quiet_trainer
 
 from colorzoo.data import FolderDataModule, check
 from colorzoo.data.check import cache_file
+from colorzoo.data.decode import decode_rgb
+from colorzoo.errors import ColorzooError
+from colorzoo.testing.processes import in_processes
 
+TWO = {"strategy": "ddp", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
 SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
 
 
@@ -34,20 +39,20 @@ def root(tmp_path, monkeypatch) -> Path:
 def decodes(tmp_path, monkeypatch):
     """Return a function that counts the decodes of the check, in all processes, since the last call."""
     log_file = tmp_path / "decodes.txt"
-    decode = check.decode_rgb
-
-    def noted(data: bytes, short_side: int):
-        with log_file.open("a") as stream:
-            stream.write(".")
-        return decode(data, short_side)
 
     def count() -> int:
         found = len(log_file.read_text()) if log_file.exists() else 0
         log_file.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(check, "decode_rgb", noted)
+    monkeypatch.setattr(check, "decode_rgb", partial(noted_decode, log_file))
     return count
+
+
+def noted_decode(log_file: Path, data: bytes, short_side: int):
+    with log_file.open("a") as stream:
+        stream.write(".")
+    return decode_rgb(data, short_side)
 
 
 class Watched(FolderDataModule):
@@ -103,24 +108,33 @@ def test_an_interrupted_check_continues(root, decodes, monkeypatch):
     assert decodes() == 4
 
 
+def train_half(root: Path, log_file: Path) -> None:
+    """Train as one of two processes."""
+    check.decode_rgb = partial(noted_decode, log_file)
+    trainer = quiet_trainer(root.parent, **TWO)
+    trainer.fit(Tiny(), Watched(str(root), **SMALL))
+
+
 @pytest.mark.timeout(120)
 def test_two_processes_share_one_check(root, decodes, tmp_path):
     (root / "train" / "broken.png").unlink()
-    two = {"strategy": "ddp_fork", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
-    quiet_trainer(tmp_path, **two).fit(Tiny(), Watched(str(root), **SMALL))
+    assert in_processes(train_half, root, tmp_path / "decodes.txt", processes=2) == [0, 0]
     assert decodes() == 7
     assert (tmp_path / "searches.txt").read_text().split("\n") == ["0 train", "0 val", ""]
-    quiet_trainer(tmp_path, **two).fit(Tiny(), FolderDataModule(str(root), **SMALL))
+    assert in_processes(train_half, root, tmp_path / "decodes.txt", processes=2) == [0, 0]
     assert decodes() == 0
+
+
+def be_refused(root: Path) -> None:
+    with pytest.raises(ColorzooError, match="no picture below"):
+        quiet_trainer(root.parent, **TWO).fit(Tiny(), FolderDataModule(str(root), **SMALL))
 
 
 @pytest.mark.timeout(120)
 def test_an_empty_folder_ends_both_processes(root, tmp_path):
     for path in (root / "train").iterdir():
         path.unlink()
-    two = {"strategy": "ddp_fork", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
-    with pytest.raises(Exception, match="no picture below"):
-        quiet_trainer(tmp_path, **two).fit(Tiny(), FolderDataModule(str(root), **SMALL))
+    assert in_processes(be_refused, root, processes=2) == [0, 0]
 
 
 def test_members_of_a_tar_are_cached_separately(root, decodes):

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -20,6 +21,7 @@ from colorzoo.data import StreamingDataModule
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.shards import ShardReader, read_manifest
 from colorzoo.errors import DataError
+from colorzoo.testing.processes import in_processes
 
 pytest.importorskip("litdata")
 from colorzoo.data import shard_writer
@@ -112,28 +114,23 @@ def test_what_cannot_be_read_is_left_out_and_listed(tmp_path, monkeypatch) -> No
     assert [tuple(each) for each in read_manifest("out")["broken"]] == report.broken
 
 
-def kill_inside(folder: Path, out: Path, picture: int) -> None:
-    """Pack in a child process that is killed while it encodes a picture."""
-    child = os.fork()
-    if child == 0:
-        try:
-            count, encode = iter(range(picture)), shard_writer.encode
+def pack_until_killed(folder: Path, out: Path, picture: int) -> None:
+    """Pack in a process that kills itself while it encodes a picture."""
+    count, encode = iter(range(picture)), shard_writer.encode
 
-            def encode_or_die(*arguments):
-                if next(count, None) is None:
-                    os.kill(os.getpid(), 9)
-                return encode(*arguments)
+    def encode_or_die(*arguments):
+        if next(count, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return encode(*arguments)
 
-            shard_writer.encode = encode_or_die
-            shard_folder(folder, out, OPTIONS, workers=0)
-        finally:
-            os._exit(3)  # reached only if nothing killed it
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == 9
+    shard_writer.encode = encode_or_die
+    shard_folder(folder, out, OPTIONS, workers=0)
 
 
 def test_a_killed_run_continues_to_the_same_bytes(classes_folder, shards, tmp_path) -> None:
     out = tmp_path / "out"
-    kill_inside(classes_folder, out, picture=15)  # in the third chunk
+    third_chunk = 15
+    assert in_processes(pack_until_killed, classes_folder, out, third_chunk) == [-signal.SIGKILL]
     early = contents(out)
     assert {name for name in early if name.endswith(".bin")} == {"train/chunk-0-0.bin", "train/chunk-0-1.bin"}
     stamps = {name: (out / name).stat().st_mtime_ns for name in early}

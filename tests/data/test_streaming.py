@@ -1,5 +1,6 @@
 """Shards under Lightning: each picture once, the same order for any number of workers, exact resume."""
 
+from functools import partial
 from itertools import chain
 
 import pytest
@@ -13,6 +14,7 @@ from colorzoo.data import StreamingDataModule
 from colorzoo.data.shards import ShardReader
 from colorzoo.data.streaming import ShardSampler
 from colorzoo.errors import DataError
+from colorzoo.testing.processes import in_processes
 
 
 def data(shards, **overrides) -> StreamingDataModule:
@@ -88,11 +90,11 @@ def test_a_run_interrupted_in_mid_epoch_resumes_exactly(shards, tmp_path, worker
 
 @pytest.mark.timeout(240)
 def test_two_processes_see_each_picture_once_also_after_a_resume(shards, tmp_path) -> None:
-    two = {"strategy": "ddp_fork", "devices": 2}
-    fit(data(shards), tmp_path / "whole", **two)
-    with pytest.raises(Exception, match="the test ends the run here"):
-        fit(data(shards), tmp_path / "part", stop=3, **two)
-    fit(data(shards), tmp_path / "part", resume=tmp_path / "part" / "last.ckpt", **two)
+    two = partial(fit, data(shards), strategy="ddp", devices=2)
+    assert in_processes(two, tmp_path / "whole", processes=2) == [0, 0]
+    assert in_processes(partial(two, stop=3), tmp_path / "part", processes=2) == [1, 1]
+    rest = partial(two, resume=tmp_path / "part" / "last.ckpt")
+    assert in_processes(rest, tmp_path / "part", processes=2) == [0, 0]
     for epoch in (0, 1):
         both = [names(seen(tmp_path / "whole", rank), epoch) for rank in (0, 1)]
         assert sorted(map(len, both)) == [20, 21] or sorted(map(len, both)) == [21, 21]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from colorzoo.losses import relativistic_loss, self_reference_l1
 from colorzoo.networks.exemplar import Warped
+from colorzoo.testing.processes import in_processes
 from colorzoo.training.exemplar import ExemplarPrediction, warped_l1
-from workers import in_processes
 
 PROCESSES = 2
 CHOSEN = torch.tensor([1.0, 0, 1, 1])  # one of the first two pictures, both of the others

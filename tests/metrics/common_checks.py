@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import pickle
-import queue
-import socket
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -18,11 +17,10 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from colorzoo.errors import DataError
-from colorzoo.testing.distributed import fork_server
+from colorzoo.testing.processes import in_processes
 
 Batch = dict[str, Tensor]
 Values = dict[str, float]
-TIMEOUT = 200  # seconds for two processes, far more than they take
 
 
 @dataclass(frozen=True)
@@ -170,52 +168,21 @@ def check_plot(case: Case) -> None:
         plt.close(figure)
 
 
-def check_two_processes(cases: Sequence[Case]) -> None:
+def check_two_processes(cases: Sequence[Case], folder: Path) -> None:
     """Two processes that share the batches unevenly give the result of one process."""
-    answers = run_two_processes(cases)
-    for case in cases:
-        alone = answer(case.build(), case.batches)
-        for rank in (0, 1):
-            assert_equal(answers[rank][case.name], alone, case.tolerance)
+    assert in_processes(answer_half, cases, folder, processes=2) == [0, 0]
+    for rank in (0, 1):
+        answers = pickle.loads((folder / f"{rank}.pickle").read_bytes())
+        for case in cases:
+            assert_equal(answers[case.name], answer(case.build(), case.batches), case.tolerance)
 
 
-def run_two_processes(cases: Sequence[Case]) -> dict[int, dict[str, Values]]:
-    """Return the results of two processes over gloo by rank and name."""
-    context = fork_server()
-    results, address = context.Queue(), f"tcp://127.0.0.1:{free_port()}"
-    processes = [
-        context.Process(target=answer_as_rank, args=(rank, address, cases, results), daemon=True)
-        for rank in (0, 1)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        return dict(results.get(timeout=TIMEOUT) for _ in processes)
-    except queue.Empty:
-        codes = [process.exitcode for process in processes]
-        raise AssertionError(f"two processes gave no answer in {TIMEOUT} s; exit codes {codes}") from None
-    finally:
-        for process in processes:
-            process.join(timeout=5)
-            process.kill()
-
-
-def answer_as_rank(rank: int, address: str, cases: Sequence[Case], results: Any) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    try:
-        # uneven: rank 0 takes the first batch, rank 1 all others
-        found = {
-            case.name: answer(case.build(), case.batches[:1] if rank == 0 else case.batches[1:])
-            for case in cases
-        }
-    finally:
-        torch.distributed.destroy_process_group()
-    results.put((rank, found))
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+def answer_half(cases: Sequence[Case], folder: Path) -> None:
+    """Write the results by name: rank 0 takes the first batch, rank 1 all others."""
+    torch.distributed.init_process_group("gloo")
+    rank = torch.distributed.get_rank()
+    found = {
+        case.name: answer(case.build(), case.batches[:1] if rank == 0 else case.batches[1:]) for case in cases
+    }
+    torch.distributed.destroy_process_group()
+    (folder / f"{rank}.pickle").write_bytes(pickle.dumps(found))

@@ -65,5 +65,5 @@ def test_plot(case: Case) -> None:
     common_checks.check_plot(case)
 
 
-def test_two_processes_give_the_result_of_one() -> None:
-    common_checks.check_two_processes(CASES)
+def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
+    common_checks.check_two_processes(CASES, tmp_path)

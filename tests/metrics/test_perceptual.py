@@ -99,8 +99,8 @@ def test_common_properties(check: Callable[[Case], None], backbones: dict[str, P
     check(band_case(backbones))
 
 
-def test_two_processes_give_the_result_of_one(backbones: dict[str, Path]) -> None:
-    common_checks.check_two_processes([plain_case("squeeze", backbones), band_case(backbones)])
+def test_two_processes_give_the_result_of_one(backbones: dict[str, Path], tmp_path: Path) -> None:
+    common_checks.check_two_processes([plain_case("squeeze", backbones), band_case(backbones)], tmp_path)
 
 
 def test_the_network_stays_out_of_checkpoints_and_of_training(backbones: dict[str, Path]) -> None:

@@ -1,21 +1,22 @@
 """Mutation tests of the tests: a line of the library is changed, and the tests named for it must fail.
 
-A row is a `Mutant`. Rows are the tuples ``MUTANTS`` of the modules in ``rows/``, which are found by scanning;
-there is one module per paper or layer. The tests run on a copy of the package: a `MutationRunner` changes the
-copy and runs the tests in a fork of a server that has already imported torch.
+A row is ``name = [anchor, replacement]`` in a table of a file of ``rows/``, of which there is one per paper
+or layer. The table is named by the changed source and by the test that must fail, below ``tests``, or by the
+name of several under ``[tests]``; see `Mutant`. The tests run on a copy of the package: a `MutationRunner`
+changes the copy and runs the tests in a fork of a server that has already imported torch.
 """
 
 from __future__ import annotations
 
 import compileall
-import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,43 +49,16 @@ class Mutant:
     tests: tuple[str, ...]
 
 
-def mutants_in(
-    folder: str,
-    rows: Mapping[str, tuple[tuple[str, str, str], ...]],
-    tests: Mapping[str, tuple[str, ...]],
-    other_tests: tuple[str, ...] = (),
-) -> tuple[Mutant, ...]:
-    """Return the mutants of the modules of a folder, named ``FOLDER-MODULE-NAME``.
-
-    Args:
-        folder: Folder of the package.
-        rows: Name, anchor and replacement of each mutant by module, such as ``"steps/pages"``.
-        tests: Their tests, node ids below ``tests``, by module or, for a single one, by ``MODULE-NAME``.
-        other_tests: Tests of all other modules; by default ``FOLDER/test_MODULE.py``.
-    """
-    found = []
-    for module, changes in rows.items():
-        stem = Path(module).name
-        by_name = other_tests or (f"{folder}/test_{stem}.py",)
-        for name, anchor, replacement in changes:
-            chosen = tests.get(f"{module}-{name}") or tests.get(module) or by_name
-            node_ids = tuple(f"tests/{test}" for test in chosen)
-            found.append(
-                Mutant(f"{folder}-{stem}-{name}", f"{folder}/{module}.py", anchor, replacement, node_ids)
-            )
-    return tuple(found)
-
-
 def find_mutants(folder: Path = HERE / "rows") -> list[Mutant]:
-    """Return the rows of all modules in a folder."""
+    """Return the rows of all files in a folder."""
     found: list[Mutant] = []
-    for path in sorted(folder.glob("*.py")):
-        spec = importlib.util.spec_from_file_location(f"mutants_of_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        found += module.MUTANTS
+    for path in sorted(folder.glob("*.toml")):
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        named = tables.pop("tests", {})
+        for file, groups in tables.items():
+            for tests, rows in groups.items():
+                nodes = tuple(f"tests/{test}" for test in named.get(tests, [tests]))
+                found += [Mutant(name, file, old, new, nodes) for name, (old, new) in rows.items()]
     return found
 
 

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from harness import make_pictures
-
-torch.set_num_threads(1)  # ddp_fork hangs in a parent that has run a threaded operation
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from PIL import Image
 from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.testing.processes import in_processes
 from colorzoo.training.configs import find_config
-from workers import in_processes
 
 NAME = "zhang2017_local"
 WIDTH, WIDHT = "--model.architecture.width", "--model.architecture.widht=1"

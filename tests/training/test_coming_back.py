@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from harness import make_pictures, trace
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
+from colorzoo.testing.processes import in_processes
 from colorzoo.training.agreement import changes, training_settings
 from colorzoo.training.arguments import read_arguments, with_last_batch
 from colorzoo.training.processes import process_count
 from colorzoo.training.requeue import listen_early
-from workers import in_processes
 
 KILL = signal.SIGKILL
 WORDS = [
@@ -219,6 +219,11 @@ def test_other_data_and_other_code_are_named_and_recorded(pictures, tmp_path, mo
     assert (earlier["until"], earlier["commit"]) == (2, "a" * 40)
 
 
+def be_told_early() -> None:
+    listen_early()
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
 def test_a_signal_before_the_training_queues_the_job_again(tmp_path, monkeypatch):
     stub = tmp_path / "scontrol"
     stub.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
@@ -227,14 +232,7 @@ def test_a_signal_before_the_training_queues_the_job_again(tmp_path, monkeypatch
         monkeypatch.setenv(f"SLURM_{name}", value)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    def load() -> None:
-        listen_early()
-        os.kill(os.getpid(), signal.SIGUSR1)
-
-    started = get_context("fork").Process(target=load)
-    started.start()
-    started.join()
-    assert started.exitcode == 143
+    assert in_processes(be_told_early) == [143]
     assert (tmp_path / "asked").read_text() == "requeue 4711\n"
 
 

@@ -12,7 +12,7 @@ from harness import fit, trace
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
-from workers import in_processes
+from colorzoo.testing.processes import in_processes
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
 """What validation and test measure: keys, values, processes, and what cannot be measured."""
 
 import csv
+import json
 import math
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,12 +21,12 @@ from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.metrics import Classifier, MeanPSNR, MeanSSIM, picture_metrics
+from colorzoo.testing.processes import in_processes
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
 
 SAME = "name: same\nversion: 1\ntitle: x\nsource: tests\nresize: {mode: none}\ncoloring: network\n"
 SETTINGS = ("0", "1", "10", "100")
-TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
 
 
 def rgb_pair(count: int = 3, seed: int = 0, side: int = 24) -> dict[str, torch.Tensor]:
@@ -77,11 +81,21 @@ def test_each_validation_forgets_the_one_before(pictures, tmp_path):
     assert second == fresh != first
 
 
+def validate(pictures: Path, folder: Path, **options: Any) -> None:
+    """Write what a validation measures, in the first process."""
+    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab_pooled", "auc"))
+    trainer = small_trainer(folder, **options)
+    found = trainer.validate(model, small_data(pictures), verbose=False)[0]
+    if trainer.is_global_zero:
+        (folder / f"{trainer.world_size}.json").write_text(json.dumps(found))
+
+
 def test_two_processes_measure_as_one(pictures, tmp_path):
     """5 pictures: one process measures batches of 2, 2, 1; two of them 2, 1 and 2."""
-    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab_pooled", "auc"))
-    alone = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
-    both = small_trainer(tmp_path, **TWO).validate(model, small_data(pictures), verbose=False)[0]
+    validate(pictures, tmp_path)
+    half = partial(validate, pictures, tmp_path, strategy="ddp", devices=2)
+    assert in_processes(half, processes=2) == [0, 0]
+    alone, both = (json.loads((tmp_path / f"{count}.json").read_text()) for count in (1, 2))
     assert len(alone) == 6 * len(SETTINGS)  # auc is two numbers
     assert both == pytest.approx(alone, abs=1e-5)
 

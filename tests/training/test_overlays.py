@@ -34,12 +34,12 @@ from colorzoo.data import PictureDataModule
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.models import predict, sample_call, smoke_model
+from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
 from colorzoo.training import loggers
 from colorzoo.training.configs import config_folders, find_config
 from colorzoo.training.gan import prepare_turns
 from colorzoo.training.loggers import offline_reason
-from workers import in_processes
 
 CLUSTER = config_folders()[0] / "cluster"
 SWEEPS = sorted((config_folders()[0] / "sweeps").glob("*.yaml"))

@@ -11,10 +11,11 @@ from lightning.pytorch.strategies import DDPStrategy
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.distributed import check_two_processes_equal_one
+from colorzoo.testing.processes import in_processes
 from colorzoo.training.callbacks import PictureGrid, SignalCheckpoint, StepSeed
 from colorzoo.training.gan import prepare_turns
 
-TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
+TWO = {"strategy": "ddp", "devices": 2}
 SMALL = [name for name in list_models() if name.endswith("_small") and model_card(name).trainable]
 
 
@@ -30,20 +31,6 @@ class Names(Callback):
             stream.write(line + "\n")
 
 
-def test_training_shares_the_samples_out(pictures, tmp_path):
-    callbacks = [StepSeed(), Names(tmp_path), PictureGrid(2), SignalCheckpoint(str(tmp_path))]
-    trainer = small_trainer(tmp_path, *callbacks, max_epochs=1, **{**TWO, "enable_checkpointing": True})
-    trainer.fit(small_model(), small_data(pictures))
-    ranks = [path.read_text().splitlines() for path in sorted(tmp_path.glob("rank*.txt"))]
-    assert [len(lines) for lines in ranks] == [1, 1]  # 11 pictures make one whole batch of both
-    seen = [name for lines in ranks for line in lines for name in line.split()[1:]]
-    assert len(seen) == len(set(seen)) == 2 * BATCH
-    assert set(seen) < {f"p{i:02d}.png" for i in range(11)}
-    draws = [line.split()[0] for lines in ranks for line in lines]
-    assert len(set(draws)) == 2  # processes do not share their randomness
-    assert len(list(tmp_path.rglob("pictures/*.png"))) == 1  # only the first process paints
-
-
 class Losses(Callback):
     """Each process writes its own loss and the logged one."""
 
@@ -56,26 +43,39 @@ class Losses(Callback):
             stream.write(row)
 
 
-def test_logged_losses_are_the_means_over_processes(pictures, tmp_path):
-    trainer = small_trainer(tmp_path, Losses(tmp_path), max_epochs=1, **TWO)
+def train_one_epoch(pictures: Path, folder: Path) -> None:
+    """Train as one of two processes."""
+    callbacks = [StepSeed(), Names(folder), Losses(folder), PictureGrid(2), SignalCheckpoint(str(folder))]
+    trainer = small_trainer(folder, *callbacks, max_epochs=1, **TWO)
     trainer.fit(small_model(), small_data(pictures))
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    assert in_processes(train_one_epoch, pictures, folder, processes=2) == [0, 0]
+    return folder
+
+
+def test_training_shares_the_samples_out(trained):
+    ranks = [path.read_text().splitlines() for path in sorted(trained.glob("rank*.txt"))]
+    assert [len(lines) for lines in ranks] == [1, 1]  # 11 pictures make one whole batch of both
+    seen = [name for lines in ranks for line in lines for name in line.split()[1:]]
+    assert len(seen) == len(set(seen)) == 2 * BATCH
+    assert set(seen) < {f"p{i:02d}.png" for i in range(11)}
+    draws = [line.split()[0] for lines in ranks for line in lines]
+    assert len(set(draws)) == 2  # processes do not share their randomness
+    assert len(list(trained.rglob("pictures/*.png"))) == 1  # only the first process paints
+
+
+def test_logged_losses_are_the_means_over_processes(trained):
     first, second = (
         [[float(word) for word in line.split()] for line in path.read_text().splitlines()]
-        for path in sorted(tmp_path.glob("loss*.txt"))
+        for path in sorted(trained.glob("loss*.txt"))
     )
     for (own, logged), (other, also_logged) in zip(first, second, strict=True):
         assert own != other
         assert logged == also_logged == pytest.approx((own + other) / 2)
-
-
-def test_validation_counts_each_picture_once(pictures, tmp_path):
-    """5 pictures: one process validates batches of 2, 2, 1; two of them 2, 1 and 2."""
-    torch.manual_seed(0)
-    model = small_model()
-    alone = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
-    both = small_trainer(tmp_path, **TWO).validate(model, small_data(pictures), verbose=False)[0]
-    assert both == pytest.approx(alone, abs=1e-5)
-    assert set(alone) == {f"val/psnr_{count}" for count in (0, 1, 10, 100)}
 
 
 @pytest.mark.slow

@@ -10,10 +10,10 @@ import pytest
 import torch
 from harness import fit, trace
 
+from colorzoo.testing.processes import in_processes
 from colorzoo.training import saving
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.training.saving import CheckpointFile, replace_folder
-from workers import in_processes
 
 
 def killed_while_saving(root: Path, folder: Path) -> None:

@@ -19,6 +19,7 @@ from torch import distributed
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import model_card
+from colorzoo.testing.processes import in_processes
 from colorzoo.training.arguments import Argument
 from colorzoo.training.callbacks import (
     LastCheckpoint,
@@ -33,7 +34,6 @@ from colorzoo.training.resumed import join_shards
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.weights import read_weights
 from colorzoo.weights.convert import pack_checkpoint
-from workers import in_processes
 
 
 def strategy_of_overlay() -> Strategy:

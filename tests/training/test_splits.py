@@ -10,8 +10,8 @@ from torch import Tensor, distributed
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.losses import relativistic_loss, self_reference_l1, smooth_l1_map, weighted_by_chroma
 from colorzoo.randomness import picture_generators
+from colorzoo.testing.processes import in_processes
 from colorzoo.zoo.xu2020.task import masked_huber
-from workers import in_processes
 
 HALVES = (slice(0, 2), slice(2, 4))
 

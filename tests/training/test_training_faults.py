@@ -17,11 +17,11 @@ from torch import distributed
 
 from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
+from colorzoo.testing.processes import in_processes
 from colorzoo.training import command
 from colorzoo.training.arguments import read_arguments
 from colorzoo.training.faults import explain_file_error, explain_lost_process
 from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
-from workers import in_processes
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 

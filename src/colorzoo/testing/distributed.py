@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,19 +20,18 @@ import colorzoo.zoo
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
 from colorzoo.testing.models import require, smoke_model
+from colorzoo.testing.processes import in_processes
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.module import ColorizationModule
 
 _PROCESSES = 2
-_TIMEOUT = 300.0  # seconds; far beyond what a trial takes, so that a deadlock ends
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-2, 1e-6
 _ROUNDING = 1e-4  # share of a network's largest gradient below which differences are rounding errors
 _BY_PICTURE = (
     "a loss must be a mean over the pictures, and random numbers must be drawn for each picture "
     "(colorzoo.randomness.picture_generators)"
 )
-_PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once for all processes
 _VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # pictures by process and batch: uneven, as real ones are
 
 
@@ -73,26 +69,15 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
         return
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _run_processes(card, folder, steps)
+        zoo = list(colorzoo.zoo.__path__)
+        codes = in_processes(_train_and_save, card, folder, steps, zoo, processes=_PROCESSES)
+        require(codes == [0] * _PROCESSES, f"{card.name}: processes ended with {codes}; see stderr")
         both = [_Run(**torch.load(folder / f"{rank}.pt", weights_only=True)) for rank in range(_PROCESSES)]
         alone = _train(card, folder, steps)
     for result in both:
         require_same_metrics(card, result.metrics, alone.metrics)
         require_same_gradients(card, result.gradients, alone.gradients)
     _require_same_losses(card, both, alone)
-
-
-def fork_server() -> ForkServerContext | SpawnContext:
-    """Return a context that starts processes with torch and the packages of most models imported.
-
-    A fork of this process could inherit locks of its threads; a fork of a fresh server cannot. The server is
-    started once per test run. Windows has no forks.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *_PRELOADED])
-    return context
 
 
 def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[str, float]) -> None:
@@ -149,37 +134,10 @@ def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None
     )
 
 
-def _run_processes(card: ModelCard, folder: Path, steps: int) -> None:
-    context = fork_server()
-    port, zoo = _free_port(), list(colorzoo.zoo.__path__)
-    arguments = [(card, folder, steps, rank, port, zoo) for rank in range(_PROCESSES)]
-    processes = [context.Process(target=_worker, args=each, daemon=True) for each in arguments]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(_TIMEOUT)
-    stuck = [process for process in processes if process.is_alive()]
-    for process in stuck:
-        process.kill()
-    codes = [process.exitcode for process in processes]
-    require(not stuck, f"{card.name}: two processes did not end after {_TIMEOUT:.0f} s")
-    require(codes == [0] * _PROCESSES, f"{card.name}: processes ended with {codes}; see stderr")
-
-
-def _worker(card: ModelCard, folder: Path, steps: int, rank: int, port: int, zoo: list[str]) -> None:
+def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -> None:
     """Validate and train as one of two processes, and write the results to a file."""
-    torch.set_num_threads(1)
     colorzoo.zoo.__path__ = zoo  # tests add papers outside the package
-    os.environ |= {
-        "TORCHELASTIC_RUN_ID": "contract",  # so that Lightning does not start processes itself
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(_PROCESSES),
-        "LOCAL_WORLD_SIZE": str(_PROCESSES),
-        "GROUP_RANK": "0",
-    }
+    rank = int(os.environ["RANK"])
     torch.save(vars(_train(card, folder, steps, rank)), folder / f"{rank}.pt")
 
 
@@ -269,10 +227,3 @@ def _join(batches: list[Batch]) -> Batch:
         seed=torch.cat([batch["seed"] for batch in batches]),
         name=[name for batch in batches for name in batch["name"]],
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
