@@ -41,6 +41,15 @@ def test_the_old_color_becomes_the_new_one() -> None:
     assert found[:, 1].tolist() == pytest.approx(turned(BLUE, 10, 0.6), abs=1e-3)  # shades stay apart
 
 
+def test_a_color_more_vivid_than_the_old_one_gains_as_much_as_that_does() -> None:
+    pale = "#806f6c"
+    before, after = (math.hypot(*turned(color, 0)) for color in (pale, RED))
+    found = replaced([turned(pale, 0, 3.0)], {"old": pale, "new": RED})
+    assert float(found.norm()) == pytest.approx(3 * before + after - before, rel=1e-3)
+    faded = replaced([turned(RED, 0, 1.5)], {"old": RED, "new": pale})
+    assert float(faded.norm()) == pytest.approx(1.5 * before, rel=1e-3)
+
+
 def test_other_hues_stay_and_the_edge_is_soft() -> None:
     angles = list(range(0, 181, 5))
     before = [turned(RED, angle) for angle in angles]

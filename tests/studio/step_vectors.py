@@ -80,7 +80,7 @@ _POINTS = [
 ]
 _STRENGTHS = (0.2, 0.9, 0.5, 0.2)
 _REPLACEMENTS = [
-    {"old": "#a04030", "new": "#30a090", "range": 25},
+    {"old": "#846f6b", "new": "#30a090", "range": 25},
     {"old": "#3050a0", "new": "#8a8a8a", "fade": 50, "opacity": 0.6},
     {"old": "#3050a0", "new": "#20c020", "range": 90, "hidden": True},
 ]

@@ -70,6 +70,29 @@ def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> No
     pad.settle()
 
 
+def test_shift_and_ctrl_clicks_change_the_selected_area(pad: BrowserPad) -> None:
+    brush(pad, "Add")
+    pad.drag((60, 60), (80, 60))
+    pad.page.click("[data-area-action=color]")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li")
+    pad.settle()
+    first = covered(pad)
+    brush(pad, "Click")
+    for key, grows in [("Shift", True), ("Control", False)]:
+        before = covered(pad)
+        pad.page.keyboard.down(key)
+        pad.click(190, 120)
+        pad.page.keyboard.up(key)
+        pad.page.wait_for_function(
+            "(runs) => colorzooPad.recipe().areas[0].mask.runs !== runs",
+            arg=pad.recipe()["areas"][0]["mask"]["runs"],
+        )
+        pad.settle()
+        assert covered(pad)[120, 190] == grows
+        assert (covered(pad).sum() > before.sum()) == grows
+    assert covered(pad).sum() <= first.sum()
+
+
 def test_a_locked_area_keeps_the_colors_that_it_grows_over(pad: BrowserPad) -> None:
     brush(pad, "Add")
     pad.drag((60, 60), (120, 60))

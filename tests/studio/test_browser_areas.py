@@ -334,6 +334,25 @@ def test_a_brush_stroke_is_one_object(pad: BrowserPad) -> None:
     pad.settle()
 
 
+def test_the_color_of_a_stroke_leaves_the_point_before_it_alone(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("p")
+    pad.click(60, 120)
+    pad.page.get_by_text("Color of point 1").wait_for()
+    pad.page.fill(".cz-hex", "#c03020")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    (before,) = pad.points()
+    pad.page.keyboard.press("b")
+    pad.page.get_by_text("Color of the brush").wait_for()
+    pad.page.fill(".cz-hex", "#2040c0")
+    pad.page.keyboard.press("Enter")
+    pad.drag((30, 30), (100, 30))
+    pad.settle()
+    point, *stroke = pad.points()
+    assert point == before
+    assert all(each["ab"][1] < 0 for each in stroke)
+
+
 def test_less_and_more_change_what_an_outline_selects(pad: BrowserPad) -> None:
     sizes = []
     for title in (None, "Select more", "Select less"):
@@ -372,6 +391,11 @@ def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Pa
         inside = np.asarray(Image.fromarray(drawn(area)).resize((300, 300)))
         assert inside[78, 129], "the nose"
         assert inside.mean() < 0.3
+        pad.page.click("[data-role=part] >> text=Hair")
+        pad.page.click("[data-area-action=color]")
+        pad.page.wait_for_function(
+            "() => document.querySelector(\"select[aria-label=Palette]\").value === 'Hair'"
+        )
         assert pad.problems == []
         pad.close()
 

@@ -208,6 +208,16 @@ def test_a_tilted_line_is_shown_and_dragged(
         recipe = tmp_path / "hints.json"
         recipe.write_text(json.dumps(pad.recipe()))
         assert np.array_equal(exported(pad, tmp_path / "moved.png"), np.asarray(colorizer(scan, recipe)))
+        pad.page.focus(".cz-stage")
+        pad.page.keyboard.press("y")
+        pad.page.click("[data-action=frame-crop]")
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        crop = pad.recipe()["crop"]
+        assert (crop["width"], crop["height"]) == pytest.approx((moved.width, moved.height), abs=2)
+        assert crop["angle"] == pytest.approx(moved.tilt, abs=0.05)
+        middle = (crop["x"] + crop["width"] / 2, crop["y"] + crop["height"] / 2)
+        assert middle == pytest.approx(moved.outer((moved.width / 2, moved.height / 2)), abs=2)
         corner = moved.outer((3, moved.height - 3))
         pad.click(corner[0] - 9, corner[1])
         pad.settle()

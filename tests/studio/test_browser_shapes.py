@@ -218,6 +218,35 @@ def test_a_class_is_chosen_in_the_reference(pad: BrowserPad, studio: Studio, loo
     pad.settle()
 
 
+def test_undo_takes_a_reference_and_a_mix_of_colors_away_and_redo_brings_them_back(
+    pad: BrowserPad, look: Path
+) -> None:
+    page = pad.page
+    plain = seen(pad, (105, 75))
+    attach(pad, look)
+    pad.choose_file(lambda: page.click("[data-slot=statistics] .cz-drop"), look)
+    page.wait_for_selector("[data-slot=statistics] figure:not([hidden])")
+    pad.settle()
+    for slot in ("statistics", "exemplar"):
+        page.keyboard.press("Control+z")
+        page.wait_for_selector(f"[data-slot={slot}] .cz-drop")
+        pad.settle()
+    assert np.array_equal(seen(pad, (105, 75)), plain)
+    page.keyboard.press("Control+Shift+z")
+    page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
+    pad.settle()
+    colored = seen(pad, (105, 75))
+    assert np.abs(colored - plain).max() > 1
+    page.click("[data-slot=exemplar] [title=Remove]")
+    page.wait_for_selector("[data-slot=exemplar] .cz-drop")
+    pad.settle()
+    assert np.array_equal(seen(pad, (105, 75)), plain)
+    page.keyboard.press("Control+z")  # a removed reference comes back, too
+    page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
+    pad.settle()
+    assert np.array_equal(seen(pad, (105, 75)), colored)
+
+
 def test_a_box_is_drawn_resized_moved_and_colored_separately(
     pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:

@@ -125,6 +125,28 @@ def test_likely_colorings_make_room_for_other_work(default_pad: BrowserPad) -> N
     assert pad.page.is_visible("[data-role=coloring]")
 
 
+def test_likely_colorings_stay_for_a_healed_and_cropped_photo_but_leave_tools_the_room(
+    default_pad: BrowserPad,
+) -> None:
+    pad = default_pad
+    colorings(pad)
+    pad.page.focus(".cz-stage")
+    crop = {"x": 10, "y": 10, "width": 100, "height": 90}
+    healing = [{"path": [[20, 20], [40, 24]], "width": 6}]
+    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"crop": crop, "healing": healing})
+    pad.settle()
+    assert pad.page.is_visible("[data-role=coloring]")
+    for key, shown in [("q", False), ("y", False), ("w", False), ("t", True), ("p", True)]:
+        pad.page.keyboard.press(key)
+        pad.drawn()
+        assert pad.page.is_visible("[data-role=coloring]") == shown, key
+    pad.page.locator("[data-role=coloring]").nth(1).click()
+    pad.settle()
+    recipe = pad.recipe()
+    assert len(recipe["points"]) == 1
+    assert (recipe["crop"], recipe["healing"]) == (crop, healing)
+
+
 def test_likely_colorings_show_what_lies_within_the_frame_of_a_scan(
     default_pad: BrowserPad, tmp_path: Path
 ) -> None:

@@ -131,6 +131,9 @@ def test_an_attached_reference_is_used_until_it_is_detached(pad: DirectPad) -> N
     assert mean_ab(pad)[0] > bare[0] + 5
     matched = pad.ask("match", recipe={}, x=48, y=40).body
     assert (matched["x"], matched["y"]) == (pytest.approx(30, abs=2), pytest.approx(25, abs=2))
+    colored = mean_ab(pad)
+    pad.ask("attach", slot="statistics", detach=True)
+    assert mean_ab(pad) == colored
     pad.ask("attach", slot="exemplar", detach=True)
     assert mean_ab(pad) == bare
 

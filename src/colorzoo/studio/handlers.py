@@ -209,8 +209,9 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot not in ("exemplar", "statistics"):
         raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}.")
     if fields.take("detach"):
-        with ctx.session.lock:
-            ctx.session.reference = None
+        if slot == "exemplar":
+            with ctx.session.lock:
+                ctx.session.reference = None
         yield ctx.answer("attached", slot=slot, detached=True)
         return
     data, name = ctx.file()

@@ -65,11 +65,13 @@ def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
     angle = torch.rad2deg(torch.atan2(across, along)).abs()
     near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
     full = min(REPLACING.gray, REPLACING.gray_share * old_chroma)
-    colored = ((a.square() + b.square()).sqrt() / full).clamp(max=1)
-    share = _smooth(near) * _smooth(colored)
+    chroma = (a.square() + b.square()).sqrt()
+    share = _smooth(near) * _smooth((chroma / full).clamp(max=1))
     turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
-    cosine, sine = factor * math.cos(turn), factor * math.sin(turn)
-    turned = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
+    cosine, sine = math.cos(turn), math.sin(turn)
+    # a color more vivid than the old one gains as much as that does, as many times would be glaring
+    gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
+    turned = (min(factor, 1) + gained) * torch.stack([cosine * a - sine * b, sine * a + cosine * b])
     ab += replacement.opacity * share * (turned - ab)
 
 

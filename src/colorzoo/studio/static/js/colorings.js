@@ -5,9 +5,13 @@ import { currentRecipe } from "./coloring.js";
 import { hasWork, nextId } from "./document.js";
 import { h, section, setAttr, show, syncList, t } from "./dom.js";
 import { insideOf } from "./frames.js";
+import { LONE_TOOLS } from "./tools.js";
 import { colorVariants, createTile, fillVariant } from "./variants.js";
 
 /** @typedef {{x: number, y: number, lightness: number, items: import("./variants.js").Variants["items"]}} Colorings */
+
+/** @param {import("./document.js").Doc} doc @returns {boolean} whether its colors were begun; a photo is healed and cropped before that */
+const isBegun = (doc) => hasWork({ ...doc, healing: [], crop: null });
 
 /** @param {Colorings} found @returns {(item: any) => any} the document with one color at the place that decides */
 function colored(pad, found) {
@@ -42,7 +46,7 @@ function createColoringsPanel(pad) {
   const find = async (of) => {
     asked = of;
     found = null;
-    const goesOn = () => asked === of && subject() === of && !hasWork(pad.doc) && pad.state() === "ready";
+    const goesOn = () => asked === of && subject() === of && !isBegun(pad.doc) && pad.state() === "ready";
     const ask = (message) => pad.client.ask(message).catch(() => null); // in the background, so errors are not shown
     const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
     const items = reply?.message.items ?? [];
@@ -54,12 +58,12 @@ function createColoringsPanel(pad) {
   };
   const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));
   const update = () => {
-    const isNew = Boolean(pad.photo?.result) && !hasWork(pad.doc);
+    const isNew = Boolean(pad.photo?.result) && !isBegun(pad.doc);
     if (isNew && pad.state() === "ready" && pad.accepts("points") && asked !== subject()) find(subject());
     const chosen = found ? chosenColoring(pad, found) : -1;
-    const isBegun = chosen >= 0 && !hasWork({ ...pad.doc, points: [] });
-    const items = asked === subject() && (isNew || isBegun) ? (found?.items ?? []) : [];
-    show(el, items.length > 0);
+    const isFirst = chosen >= 0 && !isBegun({ ...pad.doc, points: [] });
+    const items = asked === subject() && (isNew || isFirst) ? (found?.items ?? []) : [];
+    show(el, items.length > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
     syncList(grid, items.length, make, (tile, index) => {
       fillVariant(tile, items[index], index, found.lightness);
       setAttr(tile, "aria-pressed", String(index === chosen));

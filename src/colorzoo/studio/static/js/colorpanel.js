@@ -8,7 +8,7 @@ import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
 import { createSlider } from "./panels.js";
-import { followColorThere } from "./shapeedits.js";
+import { followColorThere, pickedArea } from "./shapeedits.js";
 import { canVary, requestVariants } from "./variants.js";
 
 const SAME_DISTANCE = 1.5;
@@ -30,7 +30,8 @@ function createColorPanel(pad) {
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    show(el, !["heal", "crop"].includes(pad.ui.tool) && (pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool)));
+    const waits = target.kind === "none" && ["area", "frame"].includes(pad.ui.tool); // the next click sets no color
+    show(el, !waits && !["heal", "crop"].includes(pad.ui.tool) && (pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool)));
     setText(title, titleOf(pad, target));
     gamut.update({ lightness: target.lightness, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     lightness.update(target);
@@ -59,7 +60,7 @@ function titleOf(pad, target) {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
     return numbers.length > 1 ? t("Color of regions {n}", { n: numbers.join(", ") }) : t("Color of region {n}", { n: numbers[0] });
   }
-  return pad.ui.tool === "paint" ? t("Color of the brush") : t("Color");
+  return ["brush", "paint"].includes(pad.ui.tool) ? t("Color of the brush") : t("Color");
 }
 
 function createLightness(pad) {
@@ -246,7 +247,7 @@ function createSuggestions(pad) {
   const update = (target) => {
     const { suggestions } = pad.ui;
     const items = target.kind === "point" ? suggestions?.items ?? [] : [];
-    show(el, setsPoints(pad, target));
+    show(el, setsPoints(pad, target) && (target.kind === "point" || pad.ui.tool === "point"));
     show(empty, items.length === 0);
     setText(empty, suggestionHint(pad, target));
     grid.classList.toggle("cz-stale", Boolean(suggestions?.stale));
@@ -296,6 +297,8 @@ const PRESETS = [
   ["Stone", ["#dcd6c8", "#b9b2a4", "#958f86", "#706b66", "#8e8674", "#5a5a5e"]],
   ["Cloth", ["#24324f", "#5b6f8f", "#6d2431", "#3f5a45", "#c9b48a", "#7a5a7d"]],
 ];
+/** @type {Record<string, string>} */
+const PART_PALETTES = { skin: "Skin", hair: "Hair", lips: "Lips and cheeks", teeth: "Teeth and nails", eyes: "Eyes", clothes: "Cloth", sky: "Sky", water: "Water", plants: "Grass and leaves" };
 const PREFER_SMALL = 0.8; // factor on the distance to their colors in a small thing
 const MAX_PALETTES = 24;
 const MAX_COLORS = 48;
@@ -313,12 +316,14 @@ function palettesOf(pad) {
 /** @returns {boolean} whether a point goes less far than the thing it is on, as it does at first in a small one */
 const isInSmallThing = (point) => Number(reachOf(point)) > 0 && Number(reachOf(point)) < 1;
 
-/** Return the preset with the color most like that of a point. @param {Palette[]} palettes @returns {Palette} */
-function fittingPalette(pad, palettes, point) {
+/** Return the preset for the part of the photo that an area is, or with the color most like that of the point or area. @param {Palette[]} palettes @returns {Palette} */
+function fittingPalette(pad, palettes) {
   const presets = palettes.filter(({ small }) => small !== undefined);
-  if (!point) return presets[0];
-  const { lightness, ab } = colorTarget(pad);
-  const isSmall = isInSmallThing(point);
+  const { kind, lightness, ab } = colorTarget(pad);
+  if (kind !== "point" && kind !== "area") return presets[0];
+  const part = kind === "area" ? presets.find(({ name }) => name === t(PART_PALETTES[pickedArea(pad).area.made?.name] ?? "")) : null;
+  if (part) return part;
+  const isSmall = kind === "point" && isInSmallThing(pad.selectedPoint());
   /** @param {Palette} palette */
   const apart = ({ colors, small }) => (small ? PREFER_SMALL : 1) * Math.min(...colors.map((hex) => {
     const [l, a, b] = rgbToLab(hexToRgb(hex));
@@ -344,12 +349,14 @@ function createPalettes(pad) {
   keep.dataset.action = "keep-color";
   create.dataset.action = "new-palette";
   const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, vary, keep, create, remove), row);
-  let fitted = { key: "", name: "" };
-  /** Return the palette to show until one is chosen; it stays while a point gets colors. @param {Palette[]} palettes */
+  /** @type {{key: any, name: string}} */
+  let fitted = { key: null, name: "" };
+  /** Return the palette to show until one is chosen; it stays while a point or an area gets colors. @param {Palette[]} palettes */
   const fitting = (palettes) => {
     const point = pad.selectedPoint();
-    const key = point ? `${point.id} ${isInSmallThing(point)}` : "";
-    if (key !== fitted.key || !key) fitted = { key, name: fittingPalette(pad, palettes, point).name };
+    const { mask, path } = pickedArea(pad)?.area ?? {};
+    const key = point ? `${point.id} ${isInSmallThing(point)}` : mask ?? path;
+    if (key !== fitted.key || !key) fitted = { key, name: fittingPalette(pad, palettes).name };
     return palettes.find(({ name }) => name === fitted.name);
   };
   select.addEventListener("change", () => {

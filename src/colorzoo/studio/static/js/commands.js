@@ -5,7 +5,7 @@ import { confirmCrop, stepCropAngle } from "./cropping.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
 import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag } from "./edits.js";
-import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
+import { closePhoto, followReference, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { stepHealingWidth } from "./healing.js";
 import { stepBrush } from "./painting.js";
 import { pickedCoat } from "./paintlayers.js";
@@ -102,9 +102,14 @@ function showStep(pad, words) {
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (!pickedShape(pad)) pad.set({ shape: null });
   if (!pickedArea(pad)) pad.set({ area: null });
-  pad.modelChanged();
   pad.announce(words);
-  pad.documentChanged();
+  const color = () => {
+    pad.modelChanged();
+    pad.documentChanged();
+  };
+  const sent = followReference(pad);
+  if (sent) sent.then(color);
+  else color();
 }
 
 function startCross(pad) {

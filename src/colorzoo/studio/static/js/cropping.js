@@ -10,7 +10,8 @@
 import { CROP_SLACK, LEAST_CROP, MOST_TURNED } from "../steps/checks.js";
 import { clamp } from "./color.js";
 import { button, h, section, setText, show, t } from "./dom.js";
-import { gripAt, strokePath, tracePolygon, turned } from "./shapes.js";
+import { insideOf } from "./frames.js";
+import { gripAt, strokePath, tracePolygon, turned, turnedCorners } from "./shapes.js";
 import { change } from "./state.js";
 
 const TURN_STEPS = 10; // of a degree
@@ -31,9 +32,8 @@ function toSheet({ x, y, angle }, [left, top]) {
 }
 
 /** @param {Sheet} sheet @returns {Place[]} its corners in the photo, clockwise from its top left */
-function sheetCorners(sheet) {
-  const [across, down] = [sheet.width / 2, sheet.height / 2];
-  return [[-across, -down], [across, -down], [across, down], [-across, down]].map((corner) => fromSheet(sheet, /** @type {Place} */ (corner)));
+function sheetCorners({ x, y, width, height, angle }) {
+  return turnedCorners({ x: x - width / 2, y: y - height / 2, width, height }, angle);
 }
 
 /** @returns {boolean} whether all corners lie in the photo */
@@ -103,6 +103,13 @@ function movedSheet(sheet, dx, dy, { width, height }) {
 /** Move the rectangle. @param {number} dx @param {number} dy pixels of the photo */
 function moveCrop(pad, dx, dy) {
   pad.set({ cropping: movedSheet(shownSheet(pad), dx, dy, pad.photo) });
+}
+
+/** Take the line around the picture of a scan as the rectangle, with its angle. */
+function cropToFrame(pad) {
+  const { tilt, ...box } = insideOf(pad);
+  pad.set({ cropping: sheetOf({ ...box, angle: tilt }) });
+  pad.stageEl.focus({ preventScroll: true }); // so that Enter confirms it
 }
 
 /** @param {Sheet} sheet @param {[number, number, number, number]} sides left, top, right and bottom from its center @returns {Sheet} */
@@ -251,9 +258,11 @@ function createCropPanel(pad, createSlider) {
   const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });
   const confirm = button({ icon: "check", text: t("Crop"), label: t("Crop the saved picture"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop") });
   const clear = button({ text: t("Clear: the whole photo"), label: t("Clear: the whole photo"), className: "cz-wide", onClick: () => setCrop(pad, null, t("whole photo")) });
+  const frame = button({ text: t("Along the line"), label: t("Crop along the line around the picture"), className: "cz-wide", onClick: () => cropToFrame(pad) });
   confirm.dataset.action = "confirm-crop";
+  frame.dataset.action = "frame-crop";
   clear.dataset.action = "clear-crop";
-  const el = section(t("Straighten and crop"), angle.el, size, words, h("div", { class: "cz-row" }, confirm, clear));
+  const el = section(t("Straighten and crop"), angle.el, size, words, frame, h("div", { class: "cz-row" }, confirm, clear));
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || /** @type {HTMLElement} */ (event.target).matches("button")) return;
     event.preventDefault();
@@ -266,6 +275,7 @@ function createCropPanel(pad, createSlider) {
     const { width, height } = cropOf(sheet, pad.photo) ?? pad.photo;
     angle.update(Math.round(sheet.angle * TURN_STEPS), false, t("{n}°", { n: (Math.round(sheet.angle * TURN_STEPS) / TURN_STEPS).toFixed(1) }));
     setText(size, t("{width} × {height} pixels", { width, height }));
+    show(frame, insideOf(pad) !== null);
     confirm.disabled = !pad.ui.cropping;
     clear.disabled = !pad.ui.cropping && !pad.doc.crop;
   };

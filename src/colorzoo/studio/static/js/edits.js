@@ -49,7 +49,7 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
     return;
   }
   if (target.kind === "none") {
-    const paints = pad.ui.tool === "paint";
+    const paints = ["brush", "paint"].includes(pad.ui.tool);
     pad.set({ ab, lightness, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
     if (done) pad.announce(paints ? t("The brush takes this color") : t("The next point takes this color"));
   } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);

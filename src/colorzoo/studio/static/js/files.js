@@ -252,12 +252,14 @@ async function attach(pad, slot, file = null) {
     const layer = await decodeLayer(buffers[0], message.mime);
     for (const note of message.notes ?? []) pad.note(note);
     if (slot === "exemplar") {
-      change(pad.session, { reference: { file: chosen, name } });
-      pad.set({ exemplar: { layer, name, width: message.width, height: message.height }, classes: null, matched: null });
+      const reference = { file: chosen, name };
+      const picture = { layer, name, width: message.width, height: message.height };
+      change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, picture }]]) });
+      pad.set({ exemplar: picture, classes: null, matched: null });
       pad.edit({ ...pad.doc, exemplar: { name } }, t("reference"));
       pad.modelChanged();
     } else {
-      pad.set({ statistics: { layer, name } });
+      pad.set({ statistics: { layer, name, histogram: message.statistics.histogram } });
       pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("mix of colors"));
     }
   } catch (error) {
@@ -266,16 +268,35 @@ async function attach(pad, slot, file = null) {
 }
 
 async function detach(pad, slot) {
-  await pad.ask({ type: "attach", slot, detach: true });
-  if (slot === "exemplar") {
-    change(pad.session, { reference: null });
-    pad.set({ exemplar: null, classes: null, matched: null });
-    pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
-    pad.modelChanged();
-  } else {
-    pad.set({ statistics: null });
+  if (slot === "statistics") {
     pad.edit({ ...pad.doc, statistics: null }, t("remove mix of colors"));
+    return;
   }
+  await useReference(pad, null);
+  pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
+  pad.modelChanged();
+}
+
+/** Give the backend a reference that was attached before, or none. @param {{reference: {file: Blob, name: string}, picture: any} | null} known */
+async function useReference(pad, known) {
+  const work = {};
+  change(pad.session, { reference: known?.reference ?? null });
+  pad.set({ exemplar: known?.picture ?? null, classes: null, matched: null });
+  pad.beginWork(work);
+  try {
+    if (known) await sendReference(pad, "exemplar", known.reference.file, known.reference.name);
+    else await pad.client.ask({ type: "attach", slot: "exemplar", detach: true });
+  } catch (error) {
+    pad.toast(error.message, "error");
+  } finally {
+    pad.endWork(work);
+  }
+}
+
+/** Use the reference of the document, which undo and redo change. @returns {Promise<void> | null} null if it is in use already */
+function followReference(pad) {
+  const known = pad.session.references.get(pad.doc.exemplar?.name) ?? null;
+  return pad.ui.exemplar === (known?.picture ?? null) ? null : useReference(pad, known);
 }
 
 const baseName = (name) => name.replace(/\.[^.]+$/, "");
@@ -519,6 +540,6 @@ async function takeDropped(pad, transfer, slot = null) {
 }
 
 export {
-  attach, autosave, closePhoto, deleteWork, detach, exportPicture, loadRecipe, openDialog, openFile, openInitial, openWork, previewOf, replaceDoc, resendPhoto,
+  attach, autosave, closePhoto, deleteWork, detach, exportPicture, followReference, loadRecipe, openDialog, openFile, openInitial, openWork, previewOf, replaceDoc, resendPhoto,
   saveAct, saveRecipe, scheduleAutosave, showGlimpse, showProgress, takeDropped, toDocument, worksToOffer,
 };

@@ -13,6 +13,7 @@
 import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { createSlider, flagButton } from "./panels.js";
 import { pickedReplacement } from "./replacing.js";
+import { pickedArea } from "./shapeedits.js";
 import { TOOLS } from "./tools.js";
 import { OVERLAYS } from "../steps/overlays.js";
 
@@ -42,7 +43,7 @@ function createLayersPanel(pad) {
 function layersHint(pad) {
   const { tool, selection } = pad.ui;
   if (!pad.photo) return "";
-  if (tool === "area") return selection ? t("Shift adds to it, Ctrl takes away.") : clickOrTap("Click a thing, or draw around it roughly.");
+  if (tool === "area") return selection || pickedArea(pad) ? t("Shift adds to it, Ctrl takes away.") : clickOrTap("Click a thing, or draw around it roughly.");
   if (tool === "replace") return pickedReplacement(pad) ? t("Choose the new color above; shades of it move along.") : clickOrTap("Click a color in the picture to replace it everywhere.");
   return "";
 }

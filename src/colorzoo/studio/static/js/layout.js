@@ -4,7 +4,7 @@ import { COMMAND_BY_ID, isAvailable, keyLabel, runCommand, setCompare } from "./
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { setSize } from "./edits.js";
 import { deleteWork, openFile, openWork, previewOf, takeDropped, worksToOffer } from "./files.js";
-import { TOOLS } from "./tools.js";
+import { LONE_TOOLS, TOOLS } from "./tools.js";
 
 const BUSY_AFTER = 200;
 
@@ -106,7 +106,7 @@ function createRail(pad) {
       item.el.disabled = !pad.photo;
       setAttr(item.el, "aria-pressed", String(pad.ui.tool === item.tool.id));
     }
-    show(sizing, (pad.accepts("points") || pad.accepts("scribbles")) && !["paint", "replace", "frame", "heal", "crop"].includes(pad.ui.tool));
+    show(sizing, (pad.accepts("points") || pad.accepts("scribbles")) && !LONE_TOOLS.includes(pad.ui.tool));
     size.disabled = !pad.photo;
     size.value = String(pad.ui.size);
     setText(value, String(pad.ui.size));

@@ -167,4 +167,4 @@ function createPaintPanel(pad, createSlider) {
   return { el, update };
 }
 
-export { brushSize, changeBrush, continuePaint, createAreaBrush, createBlendChoice, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };
+export { BLEND_NAMES, brushSize, changeBrush, continuePaint, createAreaBrush, createBlendChoice, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };

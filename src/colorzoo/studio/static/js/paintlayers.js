@@ -2,7 +2,7 @@
 
 import { blendOf } from "../steps/painting.js";
 import { h, show, t } from "./dom.js";
-import { createBlendChoice } from "./painting.js";
+import { BLEND_NAMES, createBlendChoice } from "./painting.js";
 
 /**
  * @typedef {import("../steps/painting.js").PaintStroke} PaintStroke
@@ -78,7 +78,7 @@ function layersOfPaint(pad) {
     const softness = Math.round(100 * (1 - hardness));
     return {
       label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased, {count}", { n, count }),
-      title: color ? t("Paint") : t("Erased paint"), detail: [color, count].filter(Boolean).join(" · "), swatches: [color], picked: picked?.index === index, hidden, opacity,
+      title: color ? t("Paint") : t("Erased paint"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], picked: picked?.index === index, hidden, opacity,
       edge: { value: softness, most: 100, text: t("{n} % soft", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
       above: index + 1 < coats.length ? index + 1 : null, below: index > 0 ? index - 1 : null,
       pick: () => pickCoat(pad, index),

@@ -10,6 +10,7 @@ import { attach, detach, takeDropped } from "./files.js";
 import { modelGroups, proposedModel, purposeOf, purposes, requestSamples } from "./models.js";
 import { pixelAt } from "./pixels.js";
 import { useClass, usesObjects } from "./shapeedits.js";
+import { LONE_TOOLS } from "./tools.js";
 
 function createModelPanel(pad) {
   const chosen = h("canvas", { class: "cz-model-picture", width: 80, height: 80, "aria-hidden": "true" });
@@ -149,7 +150,8 @@ function createHintsPanel(pad) {
   const update = () => {
     const { scribbles } = pad.doc;
     const points = listedHints(pad.doc);
-    show(el, pad.accepts("points") || pad.accepts("scribbles") || points.length + scribbles.length > 0);
+    const draws = pad.ui.tool !== "area" && !LONE_TOOLS.includes(pad.ui.tool) && (pad.accepts("points") || pad.accepts("scribbles"));
+    show(el, draws || points.length + scribbles.length > 0);
     syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
     show(empty, points.length + scribbles.length === 0);
     setText(empty, pad.accepts("points") ? clickOrTap("Click where a color is wrong.") : t("Draw along edges where colors bleed."));
@@ -318,7 +320,6 @@ function createReferencePanel(pad) {
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const el = section(t("Reference"), slot.el, hint, again);
-  el.classList.add("cz-reference-section");
   slot.canvas.addEventListener("click", (event) => pad.ui.exemplar && takeFromReference(pad, ...canvasPlace(slot.canvas, event)));
   const update = () => {
     const { exemplar } = pad.ui;
@@ -367,7 +368,7 @@ function createStatisticsPanel(pad) {
   const update = () => {
     const { statistics } = pad.doc;
     show(el, pad.accepts("statistics"));
-    slot.update(pad.ui.statistics);
+    slot.update(pad.ui.statistics?.histogram === statistics?.histogram ? pad.ui.statistics : null); // undo may have changed it
     slider.update(Math.round((statistics?.saturation ?? 0.3) * 100), !pad.photo);
     auto.disabled = statistics?.saturation === undefined;
   };

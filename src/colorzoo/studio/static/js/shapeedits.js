@@ -148,16 +148,22 @@ function actionText({ action, color }) {
 /**
  * Select the object at a place or in an outline, until an action is chosen for it.
  * @param {{at?: [number, number], path?: [number, number][], exact?: boolean}} where pixels of the photo; exact takes the path as it was drawn
- * @param {"new" | "more" | "less"} [how] @param {number} [size] one of {@link SELECTION_SIZES}, for a place
+ * @param {"new" | "more" | "less"} [how] more and less change the selection or the selected area @param {number} [size] one of {@link SELECTION_SIZES}, for a place
+ * @returns {Promise<boolean>} whether there is a selection now
  */
 async function selectObject(pad, where, how = "new", size = 1) {
   const { photo } = pad;
   const before = how === "new" ? null : pad.ui.selection;
-  pad.set({ area: null, selected: null, shape: null, suggestions: null });
+  const picked = how === "new" || before ? null : pickedArea(pad);
+  pad.set({ area: picked?.index ?? null, selected: null, shape: null, suggestions: null });
   const place = where.at ? { x: where.at[0], y: where.at[1] } : where;
   const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...place, size });
   if (!reply || pad.photo !== photo) return false;
   const found = reply.message.mask;
+  if (picked) {
+    await changeBorder(pad, picked, combinedMasks(areaMask(picked.area, photo), found, how === "less"));
+    return false;
+  }
   const mask = before ? combinedMasks(before.mask, found, how === "less") : found;
   const made = before ? { by: "several" } : { by: where.at ? "click" : "outline", ...where, size };
   pad.set({ selection: { mask, made } });
@@ -176,19 +182,23 @@ async function brushArea(pad, path, size, less) {
   if (!before && less) return;
   const drawn = strokeMask(path, size, pad.photo, before ?? drawnMaskSize(pad.photo));
   const mask = before ? combinedMasks(before, drawn, less) : drawn;
-  const made = { by: before ? "several" : "brush" };
   if (!picked) {
-    pad.set({ selection: isEmptyMask(mask) ? null : { mask, made }, selected: null, shape: null, suggestions: null });
+    pad.set({ selection: isEmptyMask(mask) ? null : { mask, made: { by: before ? "several" : "brush" } }, selected: null, shape: null, suggestions: null });
     return;
   }
+  await changeBorder(pad, picked, mask);
+}
+
+/** @param {any} pad @param {{area: import("./shapes.js").Area, index: number}} picked @param {import("./shapes.js").AreaMask} mask its new border */
+async function changeBorder(pad, { area, index }, mask) {
   if (isEmptyMask(mask)) {
     pad.toast(t("Nothing of the area would be left. Delete it instead."));
     return;
   }
-  const { path: _, ...rest } = picked.area;
-  const { action, color } = picked.area;
-  const changed = await areaWithAction(pad, { ...rest, mask, made }, action, color ? { color, ...(rest.lightness ? { lightness: rest.lightness } : {}) } : {});
-  if (changed && pad.doc.areas[picked.index] === picked.area) changeArea(pad, picked.index, changed, t("area’s border"));
+  const { path: _, ...rest } = area;
+  const { action, color } = area;
+  const changed = await areaWithAction(pad, { ...rest, mask, made: { by: "several" } }, action, color ? { color, ...(rest.lightness ? { lightness: rest.lightness } : {}) } : {});
+  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area’s border"));
 }
 
 /** Select more or less at the clicked place, or at the border of the outline. @param {number} step @returns {Promise<boolean>} */

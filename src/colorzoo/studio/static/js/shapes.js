@@ -9,7 +9,7 @@
  * @typedef {{left?: boolean, top?: boolean, right?: boolean, bottom?: boolean}} Grip  dragged sides of a box
  * @typedef {{width: number, height: number, runs: string}} AreaMask  run lengths of pixels outside and inside in turn, row by row
  * @typedef {{action: "color" | "lock" | "gray" | "only" | "thing", mask?: AreaMask, path?: Place[], color?: string,
- *   lightness?: "color", opacity?: number, feather?: number, hidden?: boolean, kept?: object, made?: object}} Area  as in the recipe
+ *   lightness?: "color", opacity?: number, feather?: number, hidden?: boolean, kept?: object, made?: {by: string, name?: string}}} Area  as in the recipe
  * @typedef {{width: number, height: number, bits: Uint8Array}} AreaBits
  */
 

@@ -63,8 +63,8 @@ function initialSession() {
   return {
     // what the backend has told; offered: the recipe of a notebook
     models: [], limits: {}, saves: false, heals: false, crops: false, start: null, offered: null, greeted: false,
-    // the open photo, its reference picture, and the address of the offered photo in gray while the models load
-    photo: null, reference: null, glimpse: null,
+    // the open photo, its reference picture, all that were attached by their names, and the address of the offered photo in gray while the models load
+    photo: null, reference: null, references: new Map(), glimpse: null,
     // whether any picture has been colored, the number of the last request to color, and time of the event that is being handled
     colored: false, lastColor: 0, input: null,
     // the request for suggestions that is waited for, whether a match is, and when a text was announced

@@ -56,6 +56,9 @@ const TOOLS = [
   { id: "hand", icon: "hand", name: "Move", label: "Move the view", key: "H", kind: null },
 ];
 
+/** Tools that neither set points nor select areas: their panels come first. */
+const LONE_TOOLS = ["paint", "replace", "frame", "heal", "crop"];
+
 /** @param {string[]} guidance of the model @param {Record<string, any>} offers of the backend, by name @returns {typeof TOOLS} */
 function toolsFor(guidance, offers) {
   return TOOLS.filter(({ kind, needs }) => (!needs || offers[needs]) && (kind === null || kind.split(" ").some((name) => guidance.includes(name))));
@@ -511,4 +514,4 @@ async function selectAtCursor(pad) {
   requestAnimationFrame(() => pad.root.querySelector("[data-area-action]")?.focus()); // it is shown in this frame
 }
 
-export { DRAWS, TOOLS, arrow, leaveCrop, placeAtCross, stageGestures, toolsFor };
+export { DRAWS, LONE_TOOLS, TOOLS, arrow, leaveCrop, placeAtCross, stageGestures, toolsFor };

@@ -123,7 +123,7 @@ function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
   const [frame, words] = tile.children;
   if (frame.firstElementChild !== picture) frame.replaceChildren(picture);
   const name = colorName(lightness, ab);
-  const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)} %`;
+  const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // in one line
   setText(words, `${name} · ${percent}`);
   setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));
 }

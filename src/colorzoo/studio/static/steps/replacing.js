@@ -26,7 +26,7 @@ class Replacing {
       const chroma = Math.hypot(a, b);
       const factor = Math.min(Math.hypot(newA, newB) / chroma, most_chroma);
       const turn = Math.atan2(newB, newA) - Math.atan2(b, a);
-      return { a: a / chroma, b: b / chroma, range, opacity, fade: Math.max(fade, 1e-3), full: Math.min(gray, gray_share * chroma), cosine: factor * Math.cos(turn), sine: factor * Math.sin(turn) };
+      return { a: a / chroma, b: b / chroma, range, opacity, fade: Math.max(fade, 1e-3), full: Math.min(gray, gray_share * chroma), chroma, factor, cosine: Math.cos(turn), sine: Math.sin(turn) };
     });
   }
 
@@ -37,11 +37,14 @@ class Replacing {
       for (let x = 0; x < a.length; x += 1) {
         const angle = Math.abs(Math.atan2(step.a * b[x] - step.b * a[x], step.a * a[x] + step.b * b[x])) / DEGREE;
         const near = Math.min(Math.max((step.range + step.fade - angle) / step.fade, 0), 1);
-        const share = step.opacity * smoothShare(near) * smoothShare(Math.min(Math.hypot(a[x], b[x]) / step.full, 1));
-        if (share === 0) continue;
         const [u, v] = [a[x], b[x]];
-        a[x] += share * (step.cosine * u - step.sine * v - u);
-        b[x] += share * (step.sine * u + step.cosine * v - v);
+        const chroma = Math.hypot(u, v);
+        const share = step.opacity * smoothShare(near) * smoothShare(Math.min(chroma / step.full, 1));
+        if (share === 0) continue;
+        // a color more vivid than the old one gains as much as that does, as many times would be glaring
+        const factor = Math.min(step.factor, 1) + (Math.max(step.factor - 1, 0) * step.chroma) / Math.max(chroma, step.chroma);
+        a[x] += share * (factor * (step.cosine * u - step.sine * v) - u);
+        b[x] += share * (factor * (step.sine * u + step.cosine * v) - v);
       }
     }
     if (!before) return;
