@@ -24,7 +24,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from torch.fx._lazy_graph_module import _use_lazy_graph_module
 
 from colorzoo.capabilities import ComparesPlaces
 from colorzoo.card import ModelCard
@@ -299,10 +298,9 @@ def _export(module: nn.Module, inputs: tuple[Any, ...], shapes: Sequence[Any]) -
     """Return the graph of a module.
 
     Torch remembers the shapes of results; with unknown sizes hardly any is asked for again, and remembering
-    them takes a third of the time. It writes the code of each part of the graph again whenever another part
-    changes, unless the code is to be written once it is asked for: a sixth.
+    them takes a third of the time.
     """
-    with torch._dynamo.config.patch(fake_tensor_cache_enabled=False), _use_lazy_graph_module(True):
+    with torch._dynamo.config.patch(fake_tensor_cache_enabled=False):
         return torch.export.export(module, inputs, dynamic_shapes=shapes)
 
 
