@@ -1,6 +1,7 @@
 """Routes, limits of uploads, and access control of the web server."""
 
 import io
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -287,12 +288,13 @@ def slow_upload(url: str, session: str, size: int = 100_000) -> socket.socket:
 
 
 def test_slow_uploads_block_no_other_session_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "UPLOAD_GRACE", 2.0)
+    monkeypatch.setattr(app_module, "UPLOAD_GRACE", 4.0)
     studio = tiny_studio(SMALL)
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         slow, other = (studio.connect(None, lambda _: None).id for _ in range(2))
         links = [slow_upload(url, slow) for _ in range(8)]
-        time.sleep(0.5)
+        while len(select.select(links, [], [], 30)[0]) < 6:
+            time.sleep(0.01)
         refused = urlopen_status(f"{url}api/upload?session={slow}", b"x" * 100)
         accepted = urlopen_status(f"{url}api/upload?session={other}", b"x" * 100)
         assert (refused, accepted) == (429, 200)
