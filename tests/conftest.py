@@ -1,19 +1,34 @@
-"""One thread for all tests: the machine is shared, and a fork after threaded work can hang."""
+"""What holds for all tests. Only what runs them imports torch, not what divides them among processes."""
+
+from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from tiny_model import Run, write_tiny_weights
+if TYPE_CHECKING:
+    import torch
 
-torch.set_num_threads(1)
+    from tiny_model import Run
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; programs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault(
     "SOURCE_DATE_EPOCH", "1767225600"
 )  # results record their date; here it is always the same
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Take one thread for all tests: the machine is shared, and a fork after threaded work can hang."""
+    if isinstance(collector, pytest.Session):
+        import torch
+
+        torch.set_num_threads(1)
 
 
 def pytest_collection_finish() -> None:
@@ -43,6 +58,8 @@ def own_rendezvous():
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a weight file of the tiny model."""
+    from tiny_model import write_tiny_weights
+
     return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
 
 
@@ -63,6 +80,8 @@ def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
 @pytest.fixture
 def _any_algorithm() -> Iterator[None]:
     """Allow operations without a deterministic form, such as max_unpool2d."""
+    import torch
+
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(False)
     yield
