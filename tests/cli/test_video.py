@@ -29,11 +29,11 @@ def video(*words: object) -> int:
     return main(["video", *map(str, words), "--size", "32", "--device", "cpu"])
 
 
-def chroma(path: Path) -> list[float]:
+def chroma(path: Path, columns: slice = slice(None)) -> list[float]:
     found = []
     for frame in read_frames(path):
         rgb = to_rgb(read_planes(frame), layout_of(frame))
-        found.append(float(np.ptp(rgb, axis=2).mean()))
+        found.append(float(np.ptp(rgb[:, columns], axis=2).mean()))
     return found
 
 
@@ -59,6 +59,10 @@ def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.Capture
     assert "made with other settings" in capsys.readouterr().err
     assert video(source, out, "--weights", weights, "--strength", "0", "--overwrite") == 0
     assert max(chroma(out)) < 0.02
+    within = ("--border", "32,0,32,48")
+    assert video(source, out, "--weights", weights, *within, "--overwrite") == 0
+    left, right = (chroma(out, half) for half in (slice(0, 28), slice(36, None)))
+    assert min(right) > 0.02 > max(left)
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,14 +78,30 @@ def test_another_exposure_lies_outside(upright: bool) -> None:
         assert 0 <= INSIDE.x + stop - x - width <= 3
 
 
+@pytest.mark.parametrize("upright", [False, True])
+def test_margins_of_a_film_lie_outside_with_numbers_on_them(upright: bool) -> None:
+    for first, last in ((6, 174), (16, 180), (0, 164)):  # each bar begins or ends within the margin
+        inside = scene(INSIDE.height, INSIDE.width, low=30)
+        inside[:, max(first - 8, 0) : first] = inside[:, last : last + 8] = 3
+        inside[INSIDE.height // 2 : INSIDE.height * 57 // 100, [first - 2, last + 2][first == 0]] = 90
+        whole = framed(3, noise=1, inside=inside)
+        found = find_frame(whole.T.copy() if upright else whole)
+        assert found is not None
+        x, width = (found.y, found.height) if upright else (found.x, found.width)
+        assert 0 <= x - INSIDE.x - first <= 3
+        assert 0 <= INSIDE.x + last - x - width <= 3
+
+
 def test_only_a_narrow_dark_bar_across_the_film_separates_exposures() -> None:
     assert_near(find_frame(film((130, 132))), 4)  # a line
     assert_near(find_frame(film((120, 140))), 4)  # a door
-    assert_near(find_frame(film((168, 173))), 4)  # what is left beside it is no picture
     assert_near(find_frame(film((130, 138), tone=96)), 4)  # a white post before a white margin
     post = scene(INSIDE.height, INSIDE.width, low=30)
-    post[12:, 130:138] = 3  # it ends below the upper border
+    post[INSIDE.height * 7 // 100 :, 130:138] = 3  # it ends below the upper border
     assert_near(find_frame(framed(3, noise=1, inside=post)), 4)
+    shade = scene(INSIDE.height, INSIDE.width, low=30)
+    shade[INSIDE.height * 14 // 100 :, 168:174] = 3  # near a side, but not all along it
+    assert_near(find_frame(framed(3, noise=1, inside=shade)), 4)
     dim = scene(INSIDE.height, INSIDE.width, low=30)
     dim[:, 130:138] = 14  # darker than the picture, and lighter than the film
     assert_near(find_frame(framed(3, noise=1, inside=dim)), 4)

@@ -44,10 +44,11 @@ _LEAST_TILT = 0.3  # degrees; less is upright
 _SUM = 2.0  # least sum of the supports of three or four lines of a tilted frame
 _CORNER = 0.02  # of the shorter side, whose tones tell whether a tilt is searched
 _COARSE = 256  # pixels of the copy in which the tilts are searched first
-_BAR = (3, 0.08)  # pixels and share of a side: least and greatest width of the bar between two exposures
+_BAR = (3, 0.08)  # pixels and share of a side: least and greatest width of a bar beside the picture
 _CROSSING = 0.97  # share of its pixels that have the tone of the frame
+_LETTERED = 0.9  # the same, near a side, where a number may stand on the bar
 _BAR_EVEN = 8.0  # CIE units from that tone within which they have it
-_NEIGHBOR = 0.08  # least share of a side that the other exposure takes; less is a frame that was cut too wide
+_MARGIN = 0.08  # share of a side beyond a bar that is near it; more is another exposure
 
 Array = NDArray[Any]
 Depths = tuple[int, int, int, int]  # of a frame at the top, left, bottom and right
@@ -127,36 +128,43 @@ def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int,
         depths = None if least_sides is None else _find_layer(small[top:bottom, left:right], least_sides)
     if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
         return None
-    left, top, right, bottom = _without_neighbors(small, left, top, right, bottom)
+    left, top, right, bottom = _without_bars(small, left, top, right, bottom)
     if right - left < _LEAST_INSIDE * small.shape[1] or bottom - top < _LEAST_INSIDE * small.shape[0]:
         return None
     return left, top, right, bottom
 
 
-def _without_neighbors(
-    small: Array, left: int, top: int, right: int, bottom: int
-) -> tuple[int, int, int, int]:
-    """Cut off what belongs to another exposure of a film: it lies beyond a bar of the frame's dark tone."""
+def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
+    """Cut off bars of the frame's dark tone and what lies beyond them: another exposure, or a film's margin."""
     outside = np.ones(small.shape, bool)
     outside[top:bottom, left:right] = False
     tone = float(np.median(small[outside]))
     if tone > _DARK:
         return left, top, right, bottom
     is_frame = np.abs(small - tone) < _BAR_EVEN
-    left, right = _larger_part(is_frame[top:bottom], left, right)
-    top, bottom = _larger_part(is_frame[:, left:right].T, top, bottom)
+    left, right = _widest_part(is_frame[top:bottom], left, right)
+    top, bottom = _widest_part(is_frame[:, left:right].T, top, bottom)
     return left, top, right, bottom
 
 
-def _larger_part(is_frame: Array, first: int, end: int) -> tuple[int, int]:
-    """Return the columns on the wider side of a bar that crosses all rows, or all of them without a bar."""
-    least, most = _BAR[0], _BAR[1] * (end - first)
-    crossing = np.pad(is_frame[:, first:end].mean(axis=0) >= _CROSSING, 1)
-    for start, stop in np.flatnonzero(crossing[1:] != crossing[:-1]).reshape(-1, 2).tolist():
-        before, after = start, end - first - stop
-        if least <= stop - start <= most and min(before, after) >= _NEIGHBOR * (end - first):
-            return (first, first + start) if before >= after else (first + stop, end)
+def _widest_part(is_frame: Array, first: int, end: int) -> tuple[int, int]:
+    """Return the columns that are left on the wider side of each bar."""
+    while (bar := _find_bar(is_frame[:, first:end])) is not None:
+        start, stop = bar
+        first, end = (first, first + start) if start >= end - first - stop else (first + stop, end)
     return first, end
+
+
+def _find_bar(is_frame: Array) -> tuple[int, int] | None:
+    """Return the columns of a bar that crosses all rows, nearly all near a side; None without one."""
+    shares, side = is_frame.mean(axis=0), is_frame.shape[1]
+    for least, margin in ((_LETTERED, _MARGIN), (_CROSSING, 1.0)):
+        crossing = np.pad(shares >= least, 1)
+        for start, stop in np.flatnonzero(crossing[1:] != crossing[:-1]).reshape(-1, 2).tolist():
+            wide = _BAR[0] <= stop - start <= _BAR[1] * side
+            if wide and min(start, side - stop) < margin * side:
+                return start, stop
+    return None
 
 
 def _find_tilt(small: Array) -> float | None:
