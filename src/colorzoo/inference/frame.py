@@ -135,7 +135,7 @@ def _find_inside(small: Array, outermost: Depths | None) -> tuple[int, int, int,
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Cut off bars of the frame's dark tone and what lies beyond them: another exposure, or a film's margin."""
+    """Cut off bars of the frame's dark tone, and what lies beyond: another exposure, or a film's margin."""
     outside = np.ones(small.shape, bool)
     outside[top:bottom, left:right] = False
     tone = float(np.median(small[outside]))
@@ -156,7 +156,7 @@ def _widest_part(is_frame: Array, first: int, end: int) -> tuple[int, int]:
 
 
 def _find_bar(is_frame: Array) -> tuple[int, int] | None:
-    """Return the columns of a bar that crosses all rows, nearly all near a side; None without one."""
+    """Return the columns of a bar across all rows, nearly all of them near a side; None without one."""
     shares, side = is_frame.mean(axis=0), is_frame.shape[1]
     for least, margin in ((_LETTERED, _MARGIN), (_CROSSING, 1.0)):
         crossing = np.pad(shares >= least, 1)
