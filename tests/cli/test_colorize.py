@@ -475,7 +475,7 @@ def test_colored_pictures_can_be_skipped(run: Run, tmp_path: Path) -> None:
     code, out, _ = run(tmp_path / "a.png", "--skip-colored")
     assert (code, tree(tmp_path)) == (0, ["a.png"])
     assert out == f"{tmp_path / 'a.png'} (already in color, left alone)\n"
-    assert "input was already in color; recolored" in run(tmp_path / "a.png")[1]
+    assert "input was already in color, which is not used" in run(tmp_path / "a.png")[1]
 
 
 def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
 from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import Picture, chroma_note
+from colorzoo.pictures.picture import IN_COLOR, Picture, chroma_note
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
@@ -220,10 +220,10 @@ class _Run:
         file = open_file(source, job.target, self._options)
         picture = file.first.picture
         note = chroma_note(picture)
-        if note == "already in color":
+        if note == IN_COLOR:
             if self._skip_colored:
-                return BatchResult(job.name, "", "skipped", ("already in color, left alone",))
-            note = "input was already in color; recolored"
+                return BatchResult(job.name, "", "skipped", (f"{IN_COLOR}, left alone",))
+            note = f"input was {IN_COLOR}, which is not used"
         lost = write_notes(
             job.target, picture
         )  # before the work, as it refuses formats that cannot be written
