@@ -24,7 +24,7 @@ os.environ.setdefault(
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Take one thread for all tests: the machine is shared, and a fork after threaded work can hang."""
+    """Take one thread for all tests, as the machine is shared."""
     if isinstance(collector, pytest.Session):
         import torch
 

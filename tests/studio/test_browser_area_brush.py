@@ -30,6 +30,13 @@ def brush(pad: BrowserPad, name: str) -> None:
     pad.page.click(f"[aria-label='How areas are selected'] >> text={name}")
 
 
+def make_area(pad: BrowserPad, action: str) -> None:
+    """Choose what happens to the selection."""
+    pad.page.click(f"[data-area-action={action}]")
+    pad.page.wait_for_selector("[aria-label^='Layers'] li")
+    pad.settle()
+
+
 def covered(pad: BrowserPad) -> NDArray[np.bool_]:
     """Return the only area's mask in pixels of the photo."""
     (area,) = pad.recipe()["areas"]
@@ -44,9 +51,7 @@ def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> No
     brush(pad, "Add")
     pad.page.fill("input[aria-label=Size]", "50")
     pad.drag((60, 60), (120, 60))
-    pad.page.click("[data-area-action=color]")
-    pad.page.wait_for_selector("[aria-label^='Layers'] li")
-    pad.settle()
+    make_area(pad, "color")
     first = covered(pad)
     assert first[60, 65:116].all()
     assert not first[90:].any()
@@ -73,9 +78,7 @@ def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> No
 def test_shift_and_ctrl_clicks_change_the_selected_area(pad: BrowserPad) -> None:
     brush(pad, "Add")
     pad.drag((60, 60), (80, 60))
-    pad.page.click("[data-area-action=color]")
-    pad.page.wait_for_selector("[aria-label^='Layers'] li")
-    pad.settle()
+    make_area(pad, "color")
     first = covered(pad)
     brush(pad, "Click")
     for key, grows in [("Shift", True), ("Control", False)]:
@@ -96,9 +99,7 @@ def test_shift_and_ctrl_clicks_change_the_selected_area(pad: BrowserPad) -> None
 def test_a_locked_area_keeps_the_colors_that_it_grows_over(pad: BrowserPad) -> None:
     brush(pad, "Add")
     pad.drag((60, 60), (120, 60))
-    pad.page.click("[data-area-action=lock]")
-    pad.page.wait_for_selector("[aria-label^='Layers'] li")
-    pad.settle()
+    make_area(pad, "lock")
     before = pad.recipe()["areas"][0]["kept"]["png"]
     pad.drag((60, 100), (120, 100))
     pad.settle()
@@ -110,9 +111,7 @@ def test_a_locked_area_keeps_the_colors_that_it_grows_over(pad: BrowserPad) -> N
 def test_taking_all_of_an_area_away_is_refused(pad: BrowserPad) -> None:
     brush(pad, "Add")
     pad.click(60, 60)
-    pad.page.click("[data-area-action=gray]")
-    pad.page.wait_for_selector("[aria-label^='Layers'] li")
-    pad.settle()
+    make_area(pad, "gray")
     before = covered(pad)
     brush(pad, "Take away")
     pad.page.fill("input[aria-label=Size]", "80")
