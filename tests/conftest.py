@@ -23,18 +23,18 @@ os.environ.setdefault(
 )  # results record their date; here it is always the same
 
 
-def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Take one thread for all tests, as the machine is shared."""
-    if isinstance(collector, pytest.Session):
-        import torch
-
-        torch.set_num_threads(1)
-
-
 def pytest_collection_finish() -> None:
     """Spare the collector of garbage the objects of all imported packages: looking at them takes a tenth."""
     gc.freeze()
     gc.set_threshold(20_000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Take one thread for all tests: the machine is shared, and sums in another order round differently."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
