@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,15 @@ def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str
     assert (done.returncode, done.stderr.count("\n")) == (20, 1), done.stderr
     if what == "too large":
         assert "shrink it or raise the limit (--max-pixels" in done.stderr
+
+
+def test_a_scan_that_is_nearly_black_is_no_warning(run: Run, tmp_path: Path) -> None:
+    levels = gray_picture(30, 40) // 80  # lightness up to .8, which could be another range of a tensor
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert run(tmp_path / "a.png")[0] == 0
+    assert not [each for each in told if "nearly black" in str(each.message)]
 
 
 def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path) -> None:

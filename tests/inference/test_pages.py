@@ -62,7 +62,8 @@ def test_a_page_is_colored_where_the_user_wants_it(colorizer: Colorizer) -> None
 def test_the_report_says_that_there_is_nothing_to_color(run: Run, tmp_path: Path) -> None:
     Image.fromarray(PAGES["even gray"]()).save(tmp_path / "even.png")
     Image.fromarray(gray_picture(60, 80)).save(tmp_path / "photo.png")
-    assert run(tmp_path, "-o", tmp_path / "out", "--report", tmp_path / "r.csv")[0] == 0
+    code, _, err = run(tmp_path, "-o", tmp_path / "out", "--report", tmp_path / "r.csv")
+    assert (code, err.splitlines()[0]) == (0, "colorzoo: 2 colored, 1 of them with nothing to color")
     with (tmp_path / "r.csv").open(newline="") as file:
         told = {Path(row["source"]).name: row for row in csv.DictReader(file)}
     assert NOTHING_TO_COLOR in told["even.png"]["notes"]

@@ -165,6 +165,7 @@ def run(args: argparse.Namespace) -> int:
     request = _request(args, recipe, file)
 
     from colorzoo.batch.runner import BatchResult, BatchSummary
+    from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
     from colorzoo.pictures.find import read_list
     from colorzoo.weights.choice import remark_once
 
@@ -194,7 +195,9 @@ def run(args: argparse.Namespace) -> int:
     if args.failed:
         _write_failed(args.failed, summary)
     if summary.counts.total() > 1:
-        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
+        counts = [f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key]]
+        if pages := sum(NOTHING_TO_COLOR in result.notes for result in results):
+            counts.append(f"{pages} of them with nothing to color")
         print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
     if signer:
         _sign(signer, results)

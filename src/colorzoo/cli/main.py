@@ -69,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             # colorzoo itself says what it cannot read of a picture
             warnings.filterwarnings("ignore", module=r"PIL\.")
+            # this warns whoever passes a tensor of another range; a scan may be that dark
+            warnings.filterwarnings("ignore", ".*nearly black")
             code = _dispatch(words)
         sys.stdout.flush()  # here, so that a closed pipe raises inside this `try`
     except ColorzooError as error:
