@@ -239,6 +239,15 @@ def test_guidance_is_drawn_at_the_working_size(run: Run, plan: Plan) -> None:
     assert paint(hinted.gray_scene, Guidance(scribbles=Scribbles(mask))).rgb.shape == (1, 3, 32, 32)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_measures_models_with_and_without_weights_as_the_cpu_does(run: Run, plan: Plan) -> None:
+    found = []
+    for device in ("cpu", "cuda"):
+        run(device=torch.device(device), cache=plan.output.parent / device)
+        found.append({key: row["psnr"]["value"] for key, row in scores(plan.output).items()})
+    assert found[1] == pytest.approx(found[0], abs=0.05)
+
+
 def test_two_processes_write_the_same_files(run: Run, plan: Plan) -> None:
     run()
     two = replace(plan, output=plan.output.parent / "two")

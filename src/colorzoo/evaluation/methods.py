@@ -239,8 +239,8 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
 
     It runs in float32, and no result depends on the one before it, so that numbers can be repeated.
     """
-    device = model.device
-    colorizer = Colorizer(model, device=str(device), precision="float32", allow_untrained=not model.trained)
+    untrained, device = not model.trained, str(model.device)
+    colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=untrained)
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         colorizer.forget()
@@ -250,7 +250,8 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
             exemplar = colorizer.exemplar([ReadReference(_picture(guidance.exemplar.rgb))])
         given = replace(guidance, exemplar=None).to("cpu")
         colored = colorizer.colorize(_picture(seen), given if given.kinds() else None, reference=exemplar)
-        rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(device)
+        # a model without weights has no device, and the truth has the one that the user named
+        rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(scene.rgb.device)
         return ColoredPicture(rgb, rgb_to_lab(rgb)[:, 1:])
 
     return paint
