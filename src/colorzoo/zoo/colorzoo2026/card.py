@@ -23,8 +23,8 @@ COLORZOO = ModelCard(
     guidance=("exemplar", "points", "statistics", "classes"),
     weights={
         "default": Weights(
-            sha256="a8b4cc9408cabd31ba5ff3cc6df9976bcb2df848574ec5af35fe6017459bce70",
-            size=8164202,
+            sha256="3715bfab9678487576e77dc04d5767ed8f596e4920d9472f3e92f44589047aee",
+            size=8164306,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
             trained_on="211,277 photos, 1,887,150 crops, 14 hours of a CPU core, the last 255,606 beside a "
