@@ -38,7 +38,7 @@ def main() -> None:
     single_thread()
     chosen = islice(find_sources(args.folder), args.first, args.first + args.count)
     strips = [draw_strip(Path(source.path), args.models, frames, args.height) for source in chosen]
-    draw_sheet(strips, args.across).save(args.sheet, quality=90)
+    draw_sheet(strips, args.across).save(args.sheet, quality=90, optimize=True)
 
 
 def draw_strip(path: Path, models: Sequence[str], frames: Sequence[str], height: int) -> Image.Image:
