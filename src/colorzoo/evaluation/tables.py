@@ -96,7 +96,7 @@ def plain(value: Any) -> Any:
 def markdown(summary: Summary) -> str:
     """Return the results as a Markdown table with the protocol below."""
     outputs = summary.setup.outputs
-    rows = [_headings(outputs), ["---"] * 2 + ["---:"] * len(outputs)]
+    rows = [_headings(outputs)]
     for row in summary.rows:
         texts = []
         for cell in _cells(row, outputs):
@@ -104,6 +104,7 @@ def markdown(summary: Summary) -> str:
             texts.append(f"{cell.text} ({cell.interval}{note})" if cell.interval else cell.text)
         rows.append([row.method, str(row.count), *texts])
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+    lines.insert(1, "|---|---|" + "---:|" * len(outputs))
     return "\n".join([*lines, "", *_caption(summary), ""])
 
 
