@@ -63,7 +63,7 @@ def test_the_report_says_that_there_is_nothing_to_color(run: Run, tmp_path: Path
     Image.fromarray(PAGES["even gray"]()).save(tmp_path / "even.png")
     Image.fromarray(gray_picture(60, 80)).save(tmp_path / "photo.png")
     code, _, err = run(tmp_path, "-o", tmp_path / "out", "--report", tmp_path / "r.csv")
-    assert (code, err.splitlines()[0]) == (0, "colorzoo: 2 colored, 1 of them with nothing to color")
+    assert (code, err.splitlines()[0]) == (0, "colorzoo: 2 colored (1 with nothing to color)")
     with (tmp_path / "r.csv").open(newline="") as file:
         told = {Path(row["source"]).name: row for row in csv.DictReader(file)}
     assert NOTHING_TO_COLOR in told["even.png"]["notes"]

@@ -190,7 +190,7 @@ def test_shots_are_decided_one_by_one(tmp_path: Path) -> None:
         for key in ("a", "ArrowDown", "c"):
             page.keyboard.press(key)
         page.reload()
-        page.get_by_text("2 shots on this page; decided: 1 accept, 0 reject, 1 correct").wait_for()
+        page.get_by_text("Shots on this page: 2; decided: 1 accept, 0 reject, 1 correct").wait_for()
         command = page.text_content("article[data-decision=correct] .command code:first-child")
         assert command == (
             "colorzoo video '/films/it'\\''s.mp4' frame-6.png --frame 6 && colorzoo studio frame-6.png"

@@ -107,6 +107,22 @@ def test_a_place_without_a_color_takes_that_around_it() -> None:
     assert float((steady[20] - 20).abs().max()) < 0.5
 
 
+def test_a_thing_that_no_chosen_frame_shows_keeps_its_first_color_on_its_way() -> None:
+    """From surroundings of one color into those of another."""
+    height, width, side = 192, 320, 60
+    halves = torch.cat([torch.zeros(1, 2, height, 160), torch.full((1, 2, height, 160), 60.0)], dim=3)
+    dark, bright = 0.4 * texture(0, height, width), 50 + 0.5 * texture(1, side, side)
+    lightnesses, lefts = [dark] * 24, range(90, 162, 4)
+    for number, left in enumerate(lefts, start=3):
+        lightnesses[number] = dark.clone()
+        lightnesses[number][..., 70 : 70 + side, left : left + side] = bright
+    asked = Asked([halves] * 24)
+    steady = hold(lightnesses, asked)
+    assert asked.numbers == [0, 23]
+    thing = [ab[..., 82:98, left + 12 : left + 28] for ab, left in zip(steady[3:], lefts, strict=False)]
+    assert max(float(ab.mean()) for ab in thing) < 10  # each frame alone would come to 41
+
+
 def test_without_strength_colors_stay_to_the_bit_and_come_at_once() -> None:
     colors = SteadyColors(0.0)
     for ab in flat(1, 5, 3):

@@ -195,9 +195,10 @@ def run(args: argparse.Namespace) -> int:
     if args.failed:
         _write_failed(args.failed, summary)
     if summary.counts.total() > 1:
-        counts = [f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key]]
-        if pages := sum(NOTHING_TO_COLOR in result.notes for result in results):
-            counts.append(f"{pages} of them with nothing to color")
+        words = dict(_COUNTED)
+        if pages := sum(r.status == "colored" and NOTHING_TO_COLOR in r.notes for r in results):
+            words["colored"] += f" ({pages} with nothing to color)"
+        counts = (f"{summary.counts[key]} {word}" for key, word in words.items() if summary.counts[key])
         print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
     if signer:
         _sign(signer, results)

@@ -31,6 +31,7 @@ _PARTS = (0.0, 1.0)  # of more frames, at which two are
 _COARSE = 2  # pixels between those of the maps by which frames are chosen
 _FILLED = 8  # the same, of the maps by which places without a color get that of their surroundings
 _KNOWN = 0.05  # confidence below which such a color counts more
+_GUESSED = 0.3  # confidence that later frames have in such a color
 _FIXED = 8.0  # frames that count as much as one that the user colored
 
 Array = NDArray[np.float32]
@@ -67,12 +68,12 @@ class Motion:
             scale = (size[0] / held.shape[1], size[1] / held.shape[0], 0, 0)
             flow = cv2.resize(cv2.multiply(flow, scale), size, interpolation=cv2.INTER_LINEAR)
             held = cv2.resize(held, size, interpolation=cv2.INTER_LINEAR)
-        return _times(_sampled(values, flow), held)
+        return _times(_sampled(values, _places(flow)), held)
 
     def coarse(self) -> tuple[Array, Array]:
-        """Return flow and what is held at every `_COARSE`-th pixel."""
-        flow = np.ascontiguousarray(self.flow[::_COARSE, ::_COARSE]) / np.float32(_COARSE)
-        return flow, self.held[::_COARSE, ::_COARSE]
+        """Return the places to which the flow points, and what is held, at every `_COARSE`-th pixel."""
+        flow = self.flow[::_COARSE, ::_COARSE] / np.float32(_COARSE)
+        return _places(flow), self.held[::_COARSE, ::_COARSE]
 
 
 @dataclass
@@ -159,6 +160,7 @@ class SteadyColors:
                 ab = np.stack(cv2.split(frame.own)[:2])
             else:
                 ab = _filled(held)
+                held = _with_guesses(held, ab)
             found.append(torch.from_numpy(ab)[None])
         assert held is not None
         self._last = self._frames[-1].gray, held
@@ -217,7 +219,8 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
         for place in places:
             motion = motions[place]
             assert motion is not None
-            share = _sampled(share, motion[0]) * motion[1]
+            places_there, held = motion
+            share = _sampled(share, places_there) * held
             reached[place] = np.maximum(reached[place], share)
 
     def reach_from(place: int) -> None:
@@ -275,6 +278,13 @@ def _filled(colors: Array) -> Array:
     return found
 
 
+def _with_guesses(colors: Array, ab: Array) -> Array:
+    """Return colors ``(h, w, 4)`` where places of little confidence keep the ab ``(2, h, w)`` they got."""
+    missing = np.maximum(np.float32(_GUESSED) - cv2.extractChannel(colors, 2), 0)
+    found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
+    return found
+
+
 def estimate_motion(first: Tensor, second: Tensor) -> tuple[Motion, Motion]:
     """Return the motion from the first frame to the second, and from the second to the first.
 
@@ -295,17 +305,23 @@ def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motio
 
 def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, reverse: Array) -> Array:
     height, width = gray.shape
-    x, y = cv2.split(flow)
-    to_column, to_row = cv2.split(_grid(height, width) + flow)
-    back = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(x)])
-    back_x, back_y, there, _ = cv2.split(_sampled(back, flow))
-    flow_error = np.square(x + back_x) + np.square(y + back_y)
-    lightness_error = np.square((there - gray) * np.float32(1 / 2.55))
-    exponent = flow_error * np.float32(0.5 / _FLOW_ERROR**2)
-    exponent += lightness_error * np.float32(0.5 / _LIGHTNESS_ERROR**2)
-    inside = (to_column > -_EDGE) & (to_column < width - 1 + _EDGE)
-    inside &= (to_row > -_EDGE) & (to_row < height - 1 + _EDGE)
-    trust: Array = np.exp(-exponent) * inside
+    places = _places(flow)
+    back = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
+    x, y, there, _ = cv2.split(_sampled(back, places))
+    for error, added, scale in (
+        (x, flow[..., 0], 0.5 / _FLOW_ERROR**2),
+        (y, flow[..., 1], 0.5 / _FLOW_ERROR**2),
+        (there, -gray.astype(np.float32), 0.5 / (2.55 * _LIGHTNESS_ERROR) ** 2),
+    ):
+        error += added
+        error *= error
+        error *= np.float32(-scale)
+    x += y
+    x += there
+    column, row = cv2.split(places)
+    inside = (column > -_EDGE) & (column < width - 1 + _EDGE)
+    inside &= (row > -_EDGE) & (row < height - 1 + _EDGE)
+    trust: Array = cv2.exp(x) * inside
     return trust
 
 
@@ -315,9 +331,14 @@ def _times(values: Array, weight: Array) -> Array:
     return found
 
 
-def _sampled(values: Array, flow: Array) -> Array:
-    """Return values ``(h, w[, C])`` at the places to which the flow points; its border goes on outside."""
-    places = _grid(*flow.shape[:2]) + flow
+def _places(flow: Array) -> Array:
+    """Return the places ``(h, w, 2)`` to which a flow points."""
+    found: Array = _grid(*flow.shape[:2]) + flow
+    return found
+
+
+def _sampled(values: Array, places: Array) -> Array:
+    """Return values ``(h, w[, C])`` at places; their border goes on outside."""
     found: Array = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found
 

@@ -208,6 +208,10 @@ const HUES = [
   [15, "pink"], [45, "red"], [68, "orange"], [86, "amber"], [112, "yellow"], [165, "green"], [205, "teal"],
   [262, "sky blue"], [311, "blue"], [322, "violet"], [342, "magenta"], [361, "pink"],
 ];
+const GRAYS = { // of little chroma, by hue; the others are warm
+  green: "green-gray", teal: "green-gray", "sky blue": "blue-gray", blue: "blue-gray", violet: "violet-gray", magenta: "violet-gray",
+  pink: "rose-gray",
+};
 
 /**
  * Describe a color for users who cannot see it.
@@ -217,9 +221,9 @@ function colorName(lightness, ab) {
   const chroma = Math.hypot(...ab);
   const tone = lightness < 30 ? "dark " : lightness > 75 ? "light " : "";
   if (chroma < 6) return lightness < 12 ? "black" : lightness > 95 ? "white" : `${tone}gray`;
-  if (chroma < 12) return `${tone}${ab[0] + ab[1] > 0 ? "warm" : "cool"} gray`;
   const angle = ((Math.atan2(ab[1], ab[0]) * 180) / Math.PI + 360) % 360;
   const hue = HUES.find(([limit]) => angle < limit)[1];
+  if (chroma < 12) return `${tone}${GRAYS[hue] ?? "warm gray"}`;
   const isRed = hue === "red" && angle < 36 && chroma >= 20; // as lips are, which neither wood nor brick is
   const warm = !isRed && ["orange", "amber", "red"].includes(hue);
   if (warm && lightness >= 60 && chroma < 36) return lightness > 75 ? "light beige" : "beige";
