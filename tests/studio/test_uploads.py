@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from bad_files import BAD_FILES
 from pads import DirectPad, SocketPad, look_file, photo_file, socket_pad, tiny_studio, web_client
+from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from colorzoo.studio.app import StudioLoader
@@ -110,6 +111,16 @@ def begin_upload(url: str, length: int) -> tuple[socket.socket, str]:
     head = f"POST /api/upload?session={session} HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {url[:-1]}\r\n"
     link.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
     return link, session
+
+
+def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
+    loader = StudioLoader.loaded(tiny_studio(Limits(message_bytes=10_000)))
+    with run_server(loader, Address(port=0)) as (url, _), connect(f"ws://{urlsplit(url).netloc}/api/ws") as pad:
+        pad.recv()
+        pad.send(" " * 10_001)
+        with pytest.raises(ConnectionClosedError) as found:
+            pad.recv()
+    assert found.value.sent.code == 1009
 
 
 def test_an_upload_that_is_far_too_large_gets_its_answer(served: str) -> None:
