@@ -59,7 +59,12 @@ def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
     ],
 )
 def test_what_paints_is_proposed_for_a_sketch(
-    pad: DirectPad, monkeypatch: pytest.MonkeyPatch, paints: bool, trusted: bool, kind: str, proposed: str | None
+    pad: DirectPad,
+    monkeypatch: pytest.MonkeyPatch,
+    paints: bool,
+    trusted: bool,
+    kind: str,
+    proposed: str | None,
 ) -> None:
     ranked = rank_models("sketch")
     states = [replace(each, state=SimpleNamespace(trusted=trusted and each.state.trusted)) for each in ranked]

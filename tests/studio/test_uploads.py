@@ -115,7 +115,10 @@ def begin_upload(url: str, length: int) -> tuple[socket.socket, str]:
 
 def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
     loader = StudioLoader.loaded(tiny_studio(Limits(message_bytes=10_000)))
-    with run_server(loader, Address(port=0)) as (url, _), connect(f"ws://{urlsplit(url).netloc}/api/ws") as pad:
+    with (
+        run_server(loader, Address(port=0)) as (url, _),
+        connect(f"ws://{urlsplit(url).netloc}/api/ws") as pad,
+    ):
         pad.recv()
         pad.send(" " * 10_001)
         with pytest.raises(ConnectionClosedError) as found:

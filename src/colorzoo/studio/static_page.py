@@ -101,8 +101,8 @@ class StaticPage:
 def write_page(
     folder: Path,
     cards: list[ModelCard],
-    photos: Sequence[Path] = (),
-    log: Callable[[str], None] = lambda _: None,
+    photos: Sequence[Path],
+    log: Callable[[str], None],
 ) -> StaticPage:
     """Write the page, complete or not at all.
 

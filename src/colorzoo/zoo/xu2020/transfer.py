@@ -297,7 +297,7 @@ class TransferNetwork(nn.Module):
         width: Multiplier of every channel count; 1.0 is the published network.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float) -> None:
         super().__init__()
         self.encoder, self.decoder = Encoder(width), Decoder(width)
         c1, c2, c3, c4 = (scaled_width(base, width) for base in _BASES)
@@ -362,9 +362,7 @@ def keep(place: str, maps: Tensor) -> Tensor:
     return maps
 
 
-def match_look(
-    targets: Mapping[str, Moments], sets: tuple[str, ...] = PLACE_SETS, alpha: Tensor | float = 1.0
-) -> Adapt:
+def match_look(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
     """Return a function that matches moments at the places of the given sets.
 
     Args:
