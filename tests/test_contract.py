@@ -197,6 +197,7 @@ FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
     "batch_equals_single": lambda ab: ab - ab.mean(dim=0, keepdim=True),
     "deterministic": lambda ab: ab + torch.rand_like(ab),
     "odd_sizes": lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :],
+    "device": lambda ab: ab + torch.zeros(2, 1, 1),
     "bfloat16_autocast": lambda ab: ab.bfloat16(),
     "guidance": lambda ab: 0 * ab,
     "gradients": lambda ab: ab.detach().requires_grad_(),
