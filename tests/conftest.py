@@ -37,6 +37,42 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+class Listing:
+    """The entries of a folder, in an order in which file systems rarely list them."""
+
+    def __init__(self, found: Iterator[os.DirEntry[str]]) -> None:
+        self._entries = iter(sorted(found, key=lambda entry: entry.name, reverse=True))
+
+    def __iter__(self) -> Listing:
+        return self
+
+    def __next__(self) -> os.DirEntry[str]:
+        return next(self._entries)
+
+    def __enter__(self) -> Listing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    close = __exit__
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listed_backwards() -> Iterator[None]:
+    """List folders from Z to A: what depends on an order must sort."""
+    listed, scanned = os.listdir, os.scandir
+
+    def scan(*folder: object) -> Listing:
+        with scanned(*folder) as found:
+            return Listing(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "listdir", lambda *folder: sorted(listed(*folder), reverse=True))
+        patch.setattr(os, "scandir", scan)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Keep files of the tests out of the user's cache."""

@@ -9,7 +9,13 @@ from runs import colorful
 
 from colorzoo.data import ExemplarPairsDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.neighbors import FeatureEncoder, build_neighbors, load_neighbors, pictures_hash, timm_encoder
+from colorzoo.data.neighbors import (
+    FeatureEncoder,
+    build_neighbors,
+    load_neighbors,
+    pictures_hash,
+    timm_encoder,
+)
 from colorzoo.data.self_references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
 from colorzoo.data.sources import StoredPicture, find_sources
 from colorzoo.errors import DataError
