@@ -156,9 +156,13 @@ def check_device(card: ModelCard) -> None:
                 found = predict(card, model, lightness, given)
         except (NotImplementedError, RuntimeError) as error:
             first = str(error).splitlines()[0]
-            raise ContractError(f"{card.name}: a tensor is not made on the input's device: {first}") from error
+            raise ContractError(
+                f"{card.name}: a tensor is not made on the input's device: {first}"
+            ) from error
         require(found.device == expected.device, f"{card.name}: the colors are not on the input's device")
-        require(torch.equal(found, expected), f"{card.name}: other colors where the default is another device")
+        require(
+            torch.equal(found, expected), f"{card.name}: other colors where the default is another device"
+        )
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
