@@ -112,6 +112,8 @@ def test_a_part_has_the_lightness_of_its_place() -> None:
     part = whole.part(Rectangle(40, 20, 150, 100))
     assert part.view == (150, 100)
     assert part.lightness_at((75, 40)) == whole.lightness_at((115, 60)) != whole.lightness_at((75, 40))
+    other = whole.lightness_around((75, 40))
+    assert part.lightness_around((75, 40)) == whole.lightness_around((115, 60)) != other
 
 
 def two_textures() -> torch.Tensor:
