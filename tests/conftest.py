@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,25 +38,18 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-class Listing:
+class Listing(ExitStack):
     """The entries of a folder, in an order in which file systems rarely list them."""
 
     def __init__(self, found: Iterator[os.DirEntry[str]]) -> None:
+        super().__init__()
         self._entries = iter(sorted(found, key=lambda entry: entry.name, reverse=True))
 
-    def __iter__(self) -> Listing:
-        return self
+    def __iter__(self) -> Iterator[os.DirEntry[str]]:
+        return self._entries
 
     def __next__(self) -> os.DirEntry[str]:
         return next(self._entries)
-
-    def __enter__(self) -> Listing:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    close = __exit__
 
 
 @pytest.fixture(scope="session", autouse=True)

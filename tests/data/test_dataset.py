@@ -19,8 +19,3 @@ def test_squares_are_central_and_evenly_spaced(tmp_path: Path) -> None:
     assert [tuple(square.shape) for square in squares] == [(3, 30, 30)] * 3
     assert [round(float(square[0, 15, 15]) * 255) for square in squares] == [0, 60, 120]
     assert torch.stack(squares)[:, 1:].max() == 0
-
-
-def test_a_small_folder_gives_all_pictures(tmp_path: Path) -> None:
-    Image.new("RGB", (40, 50)).save(tmp_path / "one.png")
-    assert len(list(read_squares(tmp_path, 32, 100))) == 1
