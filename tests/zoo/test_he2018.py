@@ -35,7 +35,7 @@ def test_features_are_those_of_levels_of_8_bits() -> None:
     network, lightness = smoke_model(model_card("he2018")).model.features, torch.rand(1, 1, 32, 48) * 100
     with torch.inference_mode():
         for found, wanted in zip(network(lightness), network.of_levels(lightness * 255 / 100), strict=True):
-            torch.testing.assert_close(found, wanted)
+            torch.testing.assert_close(found, wanted, rtol=0.01, atol=0.01)
 
 
 def test_a_moved_picture_is_found_again() -> None:
