@@ -49,34 +49,27 @@ def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
     assert np.array_equal(gray, source)
 
 
-@pytest.mark.parametrize(
-    ("paints", "trusted", "kind", "proposed"),
-    [
-        (False, True, "sketch", "cho2023_small"),  # its weights are in the package
-        (False, False, "sketch", None),
-        (True, False, "sketch", "LocalHints"),
-        (True, True, "gray", None),
-    ],
-)
-def test_what_paints_is_proposed_for_a_sketch(
-    pad: DirectPad,
-    monkeypatch: pytest.MonkeyPatch,
-    paints: bool,
-    trusted: bool,
-    kind: str,
-    proposed: str | None,
-) -> None:
+def test_what_paints_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     ranked = rank_models("sketch")
-    states = [replace(each, state=SimpleNamespace(trusted=trusted and each.state.trusted)) for each in ranked]
-    monkeypatch.setattr(models, "rank_models", lambda use: states if use == "sketch" else [])
-    monkeypatch.setattr(Colorizer, "paints", paints)
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:62] = 0
     image[12:48, 14:60] = 255
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
-    found = pad.open(file.getvalue() if kind == "sketch" else photo_file())
-    assert (found["kind"], found["proposed"]) == (kind, proposed)
+    for paints, trusted, proposed in (
+        (False, True, "cho2023_small"),  # its weights are in the package
+        (False, False, None),
+        (True, False, "LocalHints"),
+    ):
+        states = [
+            replace(each, state=SimpleNamespace(trusted=trusted and each.state.trusted)) for each in ranked
+        ]
+        monkeypatch.setattr(models, "rank_models", {"sketch": states}.get)
+        monkeypatch.setattr(Colorizer, "paints", paints)
+        found = pad.open(file.getvalue())
+        assert (found["kind"], found["proposed"]) == ("sketch", proposed)
+    found = pad.open(photo_file())
+    assert (found["kind"], found["proposed"]) == ("gray", None)
 
 
 def test_color_returns_a_picture_and_the_displayed_points(pad: DirectPad) -> None:
