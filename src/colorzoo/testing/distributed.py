@@ -50,7 +50,7 @@ class _Run:
     gradients: dict[str, Tensor]
 
 
-def check_two_processes_equal_one(card: ModelCard, steps: int) -> None:
+def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     """Two gloo processes train and validate as one process does with the same global batches.
 
     Losses are the same in each step, gradients in the first (compared with the largest of their layer), and
