@@ -146,7 +146,7 @@ def check_deterministic(card: ModelCard) -> None:
 
 
 def check_device(card: ModelCard) -> None:
-    """What a model makes is on the device of its input, which shows without a second device, too."""
+    """Every tensor that a model makes is on the device of its input; no second device is needed to tell."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     for given in (guidance, None):
