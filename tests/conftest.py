@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,35 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+class Listing(ExitStack):
+    """The entries of a folder, in an order in which file systems rarely list them."""
+
+    def __init__(self, found: Iterator[os.DirEntry[str]]) -> None:
+        super().__init__()
+        self._entries = iter(sorted(found, key=lambda entry: entry.name, reverse=True))
+
+    def __iter__(self) -> Iterator[os.DirEntry[str]]:
+        return self._entries
+
+    def __next__(self) -> os.DirEntry[str]:
+        return next(self._entries)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listed_backwards() -> Iterator[None]:
+    """List folders from Z to A: what depends on an order must sort."""
+    listed, scanned = os.listdir, os.scandir
+
+    def scan(*folder: object) -> Listing:
+        with scanned(*folder) as found:
+            return Listing(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "listdir", lambda *folder: sorted(listed(*folder), reverse=True))
+        patch.setattr(os, "scandir", scan)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

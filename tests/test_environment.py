@@ -3,8 +3,11 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from colorzoo.environment import processor_name
 
 _FAULTS = """
 import resource
@@ -44,3 +47,9 @@ def test_freed_memory_is_kept_unless_the_user_decides(
         [sys.executable, "-c", _FAULTS, *words], stdout=subprocess.PIPE, text=True, check=True
     )
     assert (int(run.stdout) < 50) == is_kept  # pages that came from the system
+
+
+def test_the_name_of_the_processor_is_that_of_linux(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: Chip 9: 3.2 GHz\nmodel name\t: Other\n")
+    assert processor_name(tmp_path / "cpuinfo") == "Chip 9: 3.2 GHz"
+    assert processor_name(tmp_path / "none") == (platform.processor() or platform.machine())

@@ -13,9 +13,10 @@ def test_a_result_is_computed_once() -> None:
     memory, runs = Memory(), list[int]()
     assert memory.get("a", lambda: runs.append(1) or 7) == memory.get("a", lambda: runs.append(2) or 8) == 7
     assert runs == [1]
+    assert memory.nbytes == 4096  # at least that much for each
     memory.clear()
-    assert "a" not in memory
-    assert memory.get("a", lambda: 9) == 9
+    assert ("a" in memory, memory.nbytes) == (False, 0)
+    assert (memory.get("a", lambda: 9), memory.nbytes) == (9, 4096)
 
 
 def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:

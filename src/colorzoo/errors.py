@@ -62,7 +62,7 @@ def first_words(error: Exception, most: int = 120) -> str:
     return f"{line[:most].rpartition(' ')[0] or line[:most]} ..."
 
 
-def failure(error: Exception, picture: str, result: str = "") -> str:
+def failure(error: Exception, picture: str, result: str) -> str:
     """Return the line that says why a picture could not be colored; it names the picture, or the result.
 
     Raises:

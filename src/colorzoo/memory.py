@@ -38,8 +38,7 @@ class Memory:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
-        self._results: OrderedDict[str, Any] = OrderedDict()
-        self._sizes: dict[str, int] = {}
+        self._results: OrderedDict[str, tuple[Any, int]] = OrderedDict()  # with the bytes they count as
         self._total = 0
         self._lock = threading.Lock()
 
@@ -47,7 +46,7 @@ class Memory:
         """Return the result of a key, computed if it is not remembered."""
         with self._lock:
             if key in self._results:
-                return cast(T, self._keep(key, self._results[key]))
+                return cast(T, self._keep(key, self._results[key][0]))
         found = compute()  # without the lock, so that threads do not wait for each other
         with self._lock:
             return cast(T, self._keep(key, found))
@@ -65,19 +64,17 @@ class Memory:
         """Forget everything."""
         with self._lock:
             self._results.clear()
-            self._sizes.clear()
             self._total = 0
 
     def _keep(self, key: str, result: object) -> object:
         """Make a result the newest one, and forget the oldest ones if there are too many."""
         # measured at each use, because some results grow with it
         size = max(nbytes_of(result), _LEAST_BYTES)
-        self._total += size - self._sizes.get(key, 0)
-        self._sizes[key], self._results[key] = size, result
-        self._results.move_to_end(key)
+        self._total += size - self._results.pop(key, (None, 0))[1]
+        self._results[key] = result, size
         while self._total > self._most and len(self._results) > 1:
-            oldest, _ = self._results.popitem(last=False)
-            self._total -= self._sizes.pop(oldest)
+            _, (_, freed) = self._results.popitem(last=False)
+            self._total -= freed
         return result
 
 

@@ -42,12 +42,15 @@ def test_out_names_a_file_or_a_folder(tmp_path):
     assert output_path(found, tmp_path / "folder.png") == tmp_path / "folder.png/sub/x.jpg"
     with pytest.raises(PictureError, match="name a folder"):
         output_path(found, "y.png", single=False)
+    wanted = {None: "in/sub/x.color.tif", "out": "out/sub/x.tif", "y.png": "y.png", "in": "in/sub/x.tif"}
+    assert {out: output_path(found, out, extension=".tif").as_posix() for out in wanted} == wanted
 
 
 def test_a_result_is_never_its_source(tmp_path):
     plant(tmp_path, "sub/x.jpg")
     (found,) = find_pictures([tmp_path])
-    assert output_path(found, tmp_path) == tmp_path / "sub/x.color.jpg"
+    for extension in (None, ".jpg"):
+        assert output_path(found, tmp_path, extension=extension) == tmp_path / "sub/x.color.jpg"
     with pytest.raises(PictureError, match="source itself"):
         output_path(found, tmp_path / "sub" / "x.jpg")
 

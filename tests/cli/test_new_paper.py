@@ -166,5 +166,5 @@ def test_nothing_is_written_over(
     Path("jones2031/pyproject.toml").write_text("mine")
     assert main(["new-paper", *words]) == 2
     assert message in capsys.readouterr().err
-    assert [path.name for path in tmp_path.rglob("*")] == ["jones2031", "pyproject.toml"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["jones2031", "pyproject.toml"]
     assert Path("jones2031/pyproject.toml").read_text() == "mine"

@@ -14,6 +14,7 @@ from colorzoo.cli.main import main
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.video.planes import layout_of, read_planes, to_rgb
+from colorzoo.video.run import parts_path
 from tiny_model import write_tiny_weights
 from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
 
@@ -70,8 +71,11 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["status"], report["description"]["frames"]) == ("planned", 8)
-    assert report["description"]["to"] == "vp9 yuv420p"
+    assert (report["description"]["to"], report["notes"]) == ("vp9 yuv420p", [])
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    parts_path(tmp_path / "out.webm").mkdir()
+    assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == ["goes on from out.webm.parts"]
 
 
 def test_a_broken_packet_makes_the_exit_code_1(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import miniatures
 import torch
 from PIL import Image
 
-from colorzoo.data.dataset import PictureDataset, read_squares
-from colorzoo.data.sources import find_sources
+from colorzoo.data.dataset import read_squares
 
 
 def test_squares_are_central_and_evenly_spaced(tmp_path: Path) -> None:
@@ -21,14 +19,3 @@ def test_squares_are_central_and_evenly_spaced(tmp_path: Path) -> None:
     assert [tuple(square.shape) for square in squares] == [(3, 30, 30)] * 3
     assert [round(float(square[0, 15, 15]) * 255) for square in squares] == [0, 60, 120]
     assert torch.stack(squares)[:, 1:].max() == 0
-
-
-def test_a_small_folder_gives_all_pictures(tmp_path: Path) -> None:
-    Image.new("RGB", (40, 50)).save(tmp_path / "one.png")
-    assert len(list(read_squares(tmp_path, 32, 100))) == 1
-
-
-def test_a_dataset_takes_plain_sources(tmp_path):
-    sources = list(find_sources(miniatures.folder(tmp_path)))
-    dataset = PictureDataset(sources, resize=24, crop=24, random_crop=False)
-    assert dataset[0, 1]["rgb"].shape == (3, 24, 24)

@@ -9,9 +9,15 @@ from runs import colorful
 
 from colorzoo.data import ExemplarPairsDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.neighbors import FeatureEncoder, build_neighbors, load_neighbors, timm_encoder
+from colorzoo.data.neighbors import (
+    FeatureEncoder,
+    build_neighbors,
+    load_neighbors,
+    pictures_hash,
+    timm_encoder,
+)
 from colorzoo.data.self_references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
-from colorzoo.data.sources import find_sources
+from colorzoo.data.sources import StoredPicture, find_sources
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
 
@@ -130,6 +136,12 @@ def test_nearest_references_and_a_stale_index(tmp_path) -> None:
     again.prepare_data()
     again.setup("fit")
     assert len(again.train_data.pick.neighbors) == 7
+
+
+def test_an_index_belongs_to_names_in_their_order_and_to_their_lists() -> None:
+    a, b, both = map(StoredPicture, ("a", "b", "ab"))
+    lists = [([a], [b]), ([a, b], []), ([b, a], []), ([both], []), ([], [both]), ([], [a, b])]
+    assert len({pictures_hash(*each) for each in lists}) == len(lists)
 
 
 def test_a_timm_encoder_and_an_index_of_other_weights(classes_folder, tmp_path) -> None:

@@ -252,15 +252,18 @@ def test_untrained_models_are_refused_in_one_error() -> None:
         Colorizer(tiny_model(), device="warp")
 
 
-def test_colorize_uses_the_model_of_the_recipe_and_reloads_changed_weights(tmp_path: Path) -> None:
-    path, picture = write_tiny_weights(tmp_path / "w.safetensors"), gray_picture(30, 40)
+def test_colorize_uses_the_model_of_the_recipe_and_reloads_changed_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    written, path, picture = write_tiny_weights(tmp_path / "w"), "~/w", gray_picture(30, 40)
     colored = np.asarray(colorzoo.colorize(picture, weights=path))
     assert colored.shape == (30, 40, 3)
     gray = colorzoo.colorize(picture, NAME, {"strength": 0}, weights=path)
     assert np.ptp(np.asarray(gray), axis=2).max() == 0
     with pytest.raises(colorzoo.registry.UnknownModelError, match="zhang"):
         colorzoo.colorize(picture, guidance={"model": "zhang2017_locl"}, weights=path)
-    path.write_bytes(b"damaged")
+    written.write_bytes(b"damaged")
     with pytest.raises(WeightsError):
         colorzoo.colorize(picture, weights=path)
 

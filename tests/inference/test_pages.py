@@ -26,10 +26,6 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_model(), device="cpu")
 
 
-def test_there_are_twenty_pages() -> None:
-    assert len(PAGES) == 20
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_stays_gray_and_is_named(colorizer: Colorizer, name: str) -> None:
     colored = colorizer.colorize(PAGES[name](), frame="none")

@@ -20,49 +20,15 @@ def test_every_metric_has_a_case() -> None:
     assert missing == {"MeanLPIPS", "BandLPIPS"}  # tests/metrics/test_perceptual.py
 
 
-@each
-def test_reference(case: Case) -> None:
-    common_checks.check_reference(case)
-
-
-@each
-def test_batches_add_up(case: Case) -> None:
-    common_checks.check_accumulation(case)
-
-
-@each
-def test_pickling(case: Case) -> None:
-    common_checks.check_pickling(case)
-
-
-@each
-def test_half_precision(case: Case) -> None:
-    common_checks.check_half(case)
-
-
-@each
-def test_empty(case: Case) -> None:
-    common_checks.check_empty(case)
-
-
-@each
-def test_is_differentiable_is_right(case: Case) -> None:
-    common_checks.check_gradient(case)
-
-
-@each
-def test_wrong_values_are_refused(case: Case) -> None:
-    common_checks.check_wrong_values(case)
-
-
-@each
-def test_options_of_torchmetrics(case: Case) -> None:
-    common_checks.check_options(case)
-
-
-@each
-def test_plot(case: Case) -> None:
-    common_checks.check_plot(case)
+test_reference = each(common_checks.check_reference)
+test_batches_add_up = each(common_checks.check_accumulation)
+test_pickling = each(common_checks.check_pickling)
+test_half_precision = each(common_checks.check_half)
+test_empty = each(common_checks.check_empty)
+test_is_differentiable_is_right = each(common_checks.check_gradient)
+test_wrong_values_are_refused = each(common_checks.check_wrong_values)
+test_options_of_torchmetrics = each(common_checks.check_options)
+test_plot = each(common_checks.check_plot)
 
 
 def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:

@@ -109,5 +109,5 @@ def problems(mutant: Mutant) -> list[str]:
 def exists(node: str) -> bool:
     name, _, function = node.partition("::")
     path: Path = REPOSITORY / name
-    defined = rf"^ *def {re.escape(function.partition('[')[0])}\("
+    defined = rf"^ *(def )?{re.escape(function.partition('[')[0])}(\(| = )"
     return path.is_file() and (not function or re.search(defined, path.read_text("utf-8"), re.M) is not None)

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.find import find_existing, find_pictures, passed_over_line, shortened
+from colorzoo.pictures.find import (
+    find_existing,
+    find_pictures,
+    passed_over_line,
+    pictures_and_films,
+    shortened,
+)
 
 
 def plant(root: Path, *names: str) -> None:
@@ -26,6 +32,15 @@ def test_a_folder_is_searched_below_in_a_fixed_order(tmp_path):
     plant(tmp_path, "b/2.PNG", "b/10.jpg", "a.tif", "żółw 1.webp", "notes.txt", ".hidden/x.jpg", ".x.jpg")
     assert found_below(tmp_path, tmp_path) == ["a.tif", "żółw 1.webp", "b/10.jpg", "b/2.PNG"]
     assert [p.relative.as_posix() for p in find_pictures([tmp_path])][-1] == "b/2.PNG"
+
+
+def test_pictures_and_films_are_found_together_without_hidden_ones(tmp_path):
+    for name in ("c.png", "b.mp4", "a.png", ".hidden.mp4", "d/e.mov"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files, errors = pictures_and_films(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in files] == ["a.png", "b.mp4", "c.png", "d/e.mov"]
+    assert errors == []
 
 
 def test_files_folders_and_globs_together_name_each_picture_once(tmp_path):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from colorzoo.data.dataset import sketches_of
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.networks.imagenet import VGGOutputs
-from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork
+from colorzoo.zoo.ci2018.network import Illustration2Vec
 from colorzoo.zoo.ci2018.task import Ci2018, other_crop, random_cells
 from steps.step import gradients, same, small, training_batch
 
@@ -115,9 +115,3 @@ def test_the_critic_takes_one_size_and_local_features_their_file(tmp_path: Path)
     torch.save({"0.weight": torch.zeros(1)}, tmp_path / "i2v.pth")
     with pytest.raises(WeightsError, match=r"i2v\.pth"):
         full.setup("fit")
-
-
-def test_lines_of_any_size_have_local_features() -> None:
-    network = StrokeNetwork(0.125, (1, 1, 1, 1))
-    with torch.no_grad():
-        assert network(torch.ones(1, 1, 40, 56), torch.zeros(1, 4, 12, 16)).shape == (1, 3, 40, 56)

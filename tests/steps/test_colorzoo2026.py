@@ -235,7 +235,6 @@ def test_hidden_matrices_take_muon_and_the_rest_adamw() -> None:
 def test_validation_shows_the_first_points_of_each_picture(trainer: Colorzoo2026Task) -> None:
     lab = torch.cat([torch.full((3, 1, 96, 96), 50.0), 30 * torch.randn(3, 2, 96, 96)], 1)
     seeds = torch.tensor([5, 6, 5])
-    assert trainer.validation_settings() == ("0", "1", "10", "100")
     found = [trainer.validation_guidance(each, lab, seeds).points for each in trainer.validation_settings()]
     masks = [each.mask.sum((1, 2, 3)) for each in found]
     assert masks[0].tolist() == [0, 0, 0]

@@ -1,7 +1,9 @@
 """Requests of the pad and their answers, without a transport."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,13 @@ from PIL import Image
 
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.network import NetworkRunner
+from colorzoo.studio import models
 from colorzoo.studio.palette import displayed_colors
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.studio import Studio
+from colorzoo.weights.choice import rank_models
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
 
@@ -42,6 +47,29 @@ def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
     gray, source = map(pixels, answer.buffers)
     assert gray.shape == (80, 96)
     assert np.array_equal(gray, source)
+
+
+def test_what_paints_is_proposed_for_a_sketch(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranked = rank_models("sketch")
+    image = np.full((60, 80), 255, np.uint8)
+    image[10:50, 12:62] = 0
+    image[12:48, 14:60] = 255
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    for paints, trusted, proposed in (
+        (False, True, "cho2023_small"),  # its weights are in the package
+        (False, False, None),
+        (True, False, "LocalHints"),
+    ):
+        states = [
+            replace(each, state=SimpleNamespace(trusted=trusted and each.state.trusted)) for each in ranked
+        ]
+        monkeypatch.setattr(models, "rank_models", {"sketch": states}.get)
+        monkeypatch.setattr(Colorizer, "paints", paints)
+        found = pad.open(file.getvalue())
+        assert (found["kind"], found["proposed"]) == ("sketch", proposed)
+    found = pad.open(photo_file())
+    assert (found["kind"], found["proposed"]) == ("gray", None)
 
 
 def test_color_returns_a_picture_and_the_displayed_points(pad: DirectPad) -> None:

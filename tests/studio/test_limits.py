@@ -53,11 +53,11 @@ PROMISES = [
 ]
 
 
-def test_the_limits_of_a_server_are_those_of_its_protocol() -> None:
+def test_the_limits_of_a_server_are_those_of_its_protocol(pad: DirectPad) -> None:
     page = PROTOCOL.read_text(encoding="utf-8")
     hello = re.search(r'"limits": (\{[^}]*\})', page)
     assert hello is not None
-    assert json.loads(hello[1]) == Limits().to_dict() | {"points": MAX_POINTS}
+    assert json.loads(hello[1]) == Limits().to_dict() | {"points": MAX_POINTS} == pad.hello["limits"]
     for words, name, value in PROMISES:
         assert words in page
         assert getattr(Limits(), name) == value

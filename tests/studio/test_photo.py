@@ -16,6 +16,7 @@ import torch
 from pads import DirectPad, open_at_once, photo_file, pixels, tiny_studio
 from PIL import Image
 
+from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
 from colorzoo.pictures.picture import Picture
@@ -104,6 +105,15 @@ def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) ->
         assert (opened.lightness - view).abs().mean() < 3.0  # a part of a pixel of the view
         rough = opened.approximate_lightness(32) - lightness.shrunk(working_size(size[1], size[0], 32))
         assert rough.abs().mean() < 3.0
+
+
+def test_a_part_has_the_lightness_of_its_place() -> None:
+    whole = open_at_once(color_file(240, 180), "old.png", Limits(), 64)
+    part = whole.part(Rectangle(40, 20, 150, 100))
+    assert part.view == (150, 100)
+    assert part.lightness_at((75, 40)) == whole.lightness_at((115, 60)) != whole.lightness_at((75, 40))
+    other = whole.lightness_around((75, 40))
+    assert part.lightness_around((75, 40)) == whole.lightness_around((115, 60)) != other
 
 
 def two_textures() -> torch.Tensor:

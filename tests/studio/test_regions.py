@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pads import DirectPad, pixels
+from pads import DirectPad, photo_file, pixels
 
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.guidance.areas import parse_mask
@@ -44,6 +44,11 @@ def test_a_click_selects_an_object_at_several_sizes(pad: DirectPad) -> None:
         pad.ask("select", recipe={}, x=20, y=30, size=1).body["mask"]
         == pad.ask("select", recipe={"points": [POINT]}, x=20, y=30, size=1).body["mask"]
     ), "hints do not change what a thing is"
+
+
+def test_masks_are_as_fine_as_384_pixels_along_the_shorter_side(pad: DirectPad) -> None:
+    pad.open(photo_file(600, 500))
+    assert mask_of(pad.ask("select", recipe={}, x=20, y=30).body["mask"]).shape == (384, 461)
 
 
 def test_an_outline_selects_something_inside_of_it(pad: DirectPad) -> None:

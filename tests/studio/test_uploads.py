@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from bad_files import BAD_FILES
 from pads import DirectPad, SocketPad, look_file, photo_file, socket_pad, tiny_studio, web_client
+from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from colorzoo.studio.app import StudioLoader
@@ -21,10 +22,6 @@ def web() -> Iterator[SocketPad]:
     studio = tiny_studio(Limits(pixels=4_000_000))
     with web_client(studio) as client, socket_pad(client) as pad:
         yield pad
-
-
-def test_there_are_twenty_bad_files() -> None:
-    assert len(BAD_FILES) >= 20
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
@@ -110,6 +107,19 @@ def begin_upload(url: str, length: int) -> tuple[socket.socket, str]:
     head = f"POST /api/upload?session={session} HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {url[:-1]}\r\n"
     link.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
     return link, session
+
+
+def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
+    loader = StudioLoader.loaded(tiny_studio(Limits(message_bytes=10_000)))
+    with (
+        run_server(loader, Address(port=0)) as (url, _),
+        connect(f"ws://{urlsplit(url).netloc}/api/ws") as pad,
+    ):
+        pad.recv()
+        pad.send(" " * 10_001)
+        with pytest.raises(ConnectionClosedError) as found:
+            pad.recv()
+    assert found.value.sent.code == 1009
 
 
 def test_an_upload_that_is_far_too_large_gets_its_answer(served: str) -> None:

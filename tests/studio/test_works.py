@@ -77,7 +77,8 @@ def test_work_that_changed_since_it_was_read_is_kept_as_a_second_one(tmp_path: P
         assert save(other, "b4", "b2", "b3", key=second) == (second, [sha256, second])  # b3 was lost
         found = pad.open()["works"]
         assert {key: work["version"] for key, work in found.items()} == {sha256: "a3", second: "b4"}
-        assert pad.ask("save", TEXT, key=sha256, knows="a3").body["code"] == "bad_message"
+        for wrong in ("a3", ["a3", 1], [None]):
+            assert pad.ask("save", TEXT, key=sha256, knows=wrong).body["code"] == "bad_message"
     finally:
         studio.close()
 

@@ -20,7 +20,7 @@ import yaml
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.training.agreement import changes, settings_in, summary
+from colorzoo.training.agreement import Change, changes, settings_in, summary
 from colorzoo.training.callbacks.run_lock import RunLock, holder
 from colorzoo.training.loggers import CSVLogger
 from colorzoo.training.resumed import finished
@@ -115,6 +115,9 @@ def test_paths_and_what_changes_no_step_are_not_compared():
     assert found == ["data.crop", "data.root", "trainer.accumulate_grad_batches"]
     assert not any(each.restored or each.refused for each in changes(earlier, now))
     assert summary(list(changes(earlier, {"data": {"class_path": "B"}}))) == "data B, not A"
+    for count, more in ((3, ""), (5, "; 2 more")):
+        lrs = [Change(f"lr{number}", number, -number) for number in range(count)]
+        assert summary(lrs) == f"lr0 0, not 0; lr1 -1, not 1; lr2 -2, not 2{more}"
 
 
 @pytest.mark.parametrize(

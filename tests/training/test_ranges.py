@@ -10,6 +10,7 @@ from harness import small_model, small_trainer
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
+from colorzoo import settings
 from colorzoo.cli.main import main
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
@@ -61,6 +62,25 @@ def test_a_wrong_value_is_one_line(word, message, pictures, tmp_path, capsys):
         f"--trainer.default_root_dir={tmp_path}",
     ]
     assert message in error_line([*words, word], capsys)
+
+
+KINDS = {
+    "Share": ((0, 1), (-0.001, 1.001)),
+    "Probability": ((0.001, 1), (0, 1.001)),
+    "Weight": ((0, 9), (-0.001,)),
+    "Positive": ((0.001, 9), (0,)),
+    "Width": ((0.001, 4), (0, 4.001)),
+    "Ratio": ((1, 9), (0.999,)),
+    "Count": ((0, 9), (-1,)),
+    "Natural": ((1, 9), (0,)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_number_ends_where_it_says(kind):
+    (limits,) = getattr(settings, kind).__metadata__
+    assert all(map(limits.holds, KINDS[kind][0]))
+    assert not any(map(limits.holds, KINDS[kind][1]))
 
 
 def test_a_broken_configuration_is_named_with_its_line(tmp_path, capsys):

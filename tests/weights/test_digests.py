@@ -15,6 +15,7 @@ from colorzoo.weights import weights_path
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.download import fetch
 from colorzoo.weights.file_record import inspect_file
+from colorzoo.weights.files import sha256_of
 from colorzoo.weights.resolve import resolve_weights
 
 NAME = "zhang2017_local"
@@ -23,6 +24,13 @@ FORMS = ["md5", "sha1", "sha256"]
 
 def digest_of(content: bytes, form: str, digits: int | None = None) -> str:
     return f"{form}:{hashlib.new(form, content).hexdigest()[:digits]}"
+
+
+def test_the_hash_of_a_folder_is_that_of_the_hashes_of_its_files(tmp_path: Path) -> None:
+    for name, content in (("b", b"second"), ("a", b"first")):
+        (tmp_path / name).write_bytes(content)
+    hashes = [hashlib.sha256(content).hexdigest() for content in (b"first", b"second")]
+    assert sha256_of(tmp_path) == hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 @pytest.mark.parametrize(("form", "digits"), [("md5", None), ("sha1", None), ("sha256", 8)])

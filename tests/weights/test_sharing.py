@@ -67,6 +67,14 @@ def answer(model: torch.nn.Module) -> torch.Tensor:
         return model.eval()(sample_input("gray", (40, 56))).ab
 
 
+@pytest.mark.parametrize("name", ["chen2023_small", "zhang2019_small"])
+def test_a_model_whose_card_has_settings_of_training_is_shared(tmp_path: Path, name: str) -> None:
+    made, card = colorzoo.create_model(name), colorzoo.model_card(name)
+    assert "discriminator_width" in card.hparams
+    shared = colorzoo.from_pretrained(made.save_pretrained(tmp_path))
+    assert (type(shared), shared.hparams) == (type(made), made.hparams)
+
+
 @pytest.mark.parametrize("hparams", [{}, {"width": 0.125}])
 def test_a_folder_gives_the_same_colors(tmp_path: Path, hparams: dict[str, Any]) -> None:
     model = colorzoo.create_model("zhang2016_small", None if hparams else "default", **hparams)

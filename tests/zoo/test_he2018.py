@@ -31,6 +31,13 @@ def photo(side: int) -> Tensor:
     return torch.from_numpy(np.asarray(rgb).copy()).permute(2, 0, 1)[None] / 255
 
 
+def test_features_are_those_of_levels_of_8_bits() -> None:
+    network, lightness = smoke_model(model_card("he2018")).model.features, torch.rand(1, 1, 32, 48) * 100
+    with torch.inference_mode():
+        for found, wanted in zip(network(lightness), network.of_levels(lightness * 255 / 100), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=0.01, atol=0.01)
+
+
 def test_a_moved_picture_is_found_again() -> None:
     model = smoke_model(model_card("he2018")).model
     lightness = rgb_to_lab(photo(144))[:, :1]

@@ -111,6 +111,19 @@ def test_colored_features_have_the_statistics_of_the_style() -> None:
     torch.testing.assert_close(torch.cov(found), torch.cov(wanted), rtol=0.02, atol=2.0)
 
 
+@pytest.mark.parametrize("vanishes", ["content", "style"])
+def test_a_label_that_vanishes_at_the_size_of_the_features_changes_nothing(vanishes: str) -> None:
+    torch.manual_seed(0)
+    content, style = torch.randn(2, 1, 3, 8, 8)
+    large, thin = (torch.zeros(64, 64, dtype=torch.int64) for _ in range(2))
+    large[:32], thin[:, 1:3] = 1, 1
+    ours, theirs = (thin, large) if vanishes == "content" else (large, thin)
+    found = recolor(content, style, (ours[None], theirs[None]))
+    assert found.isfinite().all()
+    if vanishes == "style":
+        assert torch.equal(found[:, :, :4], content[:, :, :4])
+
+
 def test_the_smoothing_is_that_of_a_direct_solver() -> None:
     stylized, guide = (
         sample_image((24, 31), seed=seed)[0].permute(1, 2, 0).double().numpy() for seed in (1, 2)

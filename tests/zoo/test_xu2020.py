@@ -67,6 +67,8 @@ def test_half_precision_maps_stay_near(narrow) -> None:
     low = match_moments(content.bfloat16(), moments(style))
     assert low.dtype == torch.bfloat16
     torch.testing.assert_close(low.float(), exact, atol=0.05, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        assert narrow.model.network.transfer(sample_image((40, 48))).dtype == torch.float32
 
 
 def test_colors_stay_inside_their_label() -> None:

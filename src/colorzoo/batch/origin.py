@@ -45,7 +45,7 @@ def origin_of_choice(
     options: Mapping[str, object],
     recipe: str = "",
     crop: str = "",
-    files: Sequence[UsedFile] = (),
+    files: Sequence[UsedFile],
     engine: str = "torch",
 ) -> PictureProvenance:
     """Return the origin of results of a registered model, without their source.

@@ -101,10 +101,10 @@ def names_file(out: str) -> bool:
 def plan_outputs(
     found: Sequence[FoundPicture],
     requests: Sequence[Request],
-    out: str | None = None,
+    out: str | None,
     *,
-    overwrite: bool = False,
-    extension: str | None = None,
+    overwrite: bool,
+    extension: str | None,
 ) -> list[PlannedOutput]:
     """Plan the output file of each picture, no two the same.
 

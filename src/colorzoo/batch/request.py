@@ -127,7 +127,7 @@ class LoadedModels:
         embed_origin: Whether results hold their origin.
     """
 
-    def __init__(self, *, embed_origin: bool = True) -> None:
+    def __init__(self, *, embed_origin: bool) -> None:
         self._embed_origin = embed_origin
         self._kept: dict[str, tuple[Colorizer, Prepared]] = {}
         self._lock = threading.Lock()
@@ -182,7 +182,7 @@ def request_of(
     folder: Path | None = None,
     reference: tuple[str, ...] = (),
     uploaded: tuple[UsedFile, ...] = (),
-    settings: ColorSettings | None = None,
+    settings: ColorSettings | None,
 ) -> Request | None:
     """Return the request of a command line that colors as a loaded model does.
 

@@ -117,7 +117,7 @@ def add_model_group(
     return group
 
 
-def choose_from_options(args: argparse.Namespace, use: Use, able: type | None = None) -> ModelChoice:
+def choose_from_options(args: argparse.Namespace, use: Use, able: type | None) -> ModelChoice:
     """Choose the model of `add_model_group`, printing warnings about files that do not fit.
 
     Args:

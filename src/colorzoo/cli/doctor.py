@@ -84,7 +84,7 @@ class Fetched:
     tag: str
     path: str
     state: str
-    reason: str = ""
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -140,16 +140,12 @@ def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | Non
     own = None if args.weights == "default" else Colorizer(choice, device=args.device)
     works = Works(works_folder()) if is_loopback(args.host) else None  # else several users share the pad
     studio = Studio(own, model=choice.name, device=args.device, works=works, tune=True)
-    try:
-        for path in map(Path, args.pictures):
-            try:
-                examine_picture(path, max_pixels=studio.limits.pixels)  # raises here, not in the page
-            except PictureError as error:
-                raise without_options(error) from error
-            studio.offer(path.read_bytes(), path.name)
-    except BaseException:
-        studio.close()
-        raise
+    for path in map(Path, args.pictures):
+        try:
+            examine_picture(path, max_pixels=studio.limits.pixels)  # raises here, not in the page
+        except PictureError as error:
+            raise without_options(error) from error
+        studio.offer(path.read_bytes(), path.name)
     return studio, recipe
 
 

@@ -9,7 +9,7 @@ import zipfile
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -49,8 +49,8 @@ class CheckResult:
     """
 
     rows: Tensor
-    broken: list[tuple[str, str]] = field(default_factory=list)
-    gray: list[str] = field(default_factory=list)
+    broken: list[tuple[str, str]]
+    gray: list[str]
 
     def summary(self) -> str:
         """Return a line for broken and one for gray pictures, naming the first few."""

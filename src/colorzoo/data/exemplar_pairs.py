@@ -314,7 +314,7 @@ class Pair(NamedTuple):
 
 
 def read_pairs(
-    root: Path, train_file: str, val_file: str | None = None, val_share: float = 0.05
+    root: Path, train_file: str, val_file: str | None, val_share: float = 0.05
 ) -> tuple[list[Pair], list[Pair]]:
     """Read pairs of pictures for training and validation from CSV files.
 

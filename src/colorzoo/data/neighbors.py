@@ -37,7 +37,7 @@ class FeatureEncoder:
 
     name: str
     features: Callable[[Tensor], Tensor]
-    size: int = 224
+    size: int
     device: str = "cpu"
 
     def fingerprint(self) -> str:
@@ -80,7 +80,7 @@ class _TimmFeatures(nn.Module):
         return features
 
 
-def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> FeatureEncoder:
+def timm_encoder(name: str, *, pretrained: bool, seed: int = 0) -> FeatureEncoder:
     """Return a timm network as an encoder, on the GPU if there is one.
 
     Args:
@@ -113,7 +113,7 @@ def build_neighbors(
     encoder: FeatureEncoder,
     file: Path,
     *,
-    k: int = 5,
+    k: int,
     batch: int = 32,
 ) -> Neighbors:
     """Find the nearest training pictures of each picture by cosine similarity, and write them to a file.

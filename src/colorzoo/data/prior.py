@@ -33,9 +33,7 @@ class Prior:
     broken: tuple[str, ...]
 
 
-def measure_prior(
-    sources: Iterable[StoredPicture], *, threads: int = 2, tick: Callable[[], None] = lambda: None
-) -> Prior:
+def measure_prior(sources: Iterable[StoredPicture], *, threads: int, tick: Callable[[], None]) -> Prior:
     """Count the colors of pictures, with equal weight for each picture.
 
     Args:

@@ -116,7 +116,7 @@ class _ChunkRecord:
 
 
 def shard_folder(
-    source: Path, out: Path, options: ShardOptions | None = None, *, workers: int | None = None
+    source: Path, out: Path, options: ShardOptions | None, *, workers: int | None
 ) -> ShardReport:
     """Pack a folder of pictures into shards, and verify every one of them.
 

@@ -8,7 +8,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.settings import Precision
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str) -> torch.device:
     """Return the device of a name; ``"auto"`` takes CUDA, then Apple's MPS, then the CPU.
 
     Raises:

@@ -73,7 +73,7 @@ def open_methods(
     protocol: Protocol,
     device: torch.device,
     *,
-    allow_untrained: bool = False,
+    allow_untrained: bool,
 ) -> list[Method]:
     """Open methods by name; networks are built at their first picture.
 

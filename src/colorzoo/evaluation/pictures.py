@@ -87,7 +87,7 @@ class Selection:
 
     items: tuple[Item, ...]
     deviation: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
 
 def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: int | None) -> Selection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -67,8 +67,8 @@ class UserChoice:
     """
 
     name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    count: int = 0
+    options: Mapping[str, Any]
+    count: int
 
 
 @dataclass(frozen=True)

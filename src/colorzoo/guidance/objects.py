@@ -31,7 +31,7 @@ class ReferenceFile:
     """
 
     path: str
-    weight: float = 1.0
+    weight: float
 
 
 @dataclass(frozen=True)

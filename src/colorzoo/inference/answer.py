@@ -132,7 +132,7 @@ class NetworkAnswer:
 
     job: Job
     solution: Solution
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
     steps: tuple[Ran, ...] = ()
 
     @property

@@ -303,7 +303,7 @@ def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tupl
     return tone, [line for line in seen if abs(line.tone - tone) <= spread]
 
 
-def _find_line(picture: Array, start: int, stop: int, rises: Sequence[int] | None = None) -> _Line | None:
+def _find_line(picture: Array, start: int, stop: int, rises: Sequence[int] | None) -> _Line | None:
     """Find the line along the top with the most support between two columns.
 
     Args:

@@ -24,7 +24,7 @@ class Step(Generic[Result]):
     """
 
     function: Callable[..., Result]
-    settings: tuple[tuple[str, Any], ...] = ()
+    settings: tuple[tuple[str, Any], ...]
 
     @property
     def name(self) -> str:

@@ -166,7 +166,7 @@ def make_job(
     guidance: Guidance | Recipe,
     *,
     strength: float | None = None,
-    reference: Exemplar | None = None,
+    reference: Exemplar | None,
     whole: Picture | None = None,
 ) -> Job:
     """Return the job of coloring a part of a picture.

@@ -124,7 +124,7 @@ def choose_for_guidance(
     return choose_model(name, uses, weights, fast=fast, able=able, create=create_coloring_model)
 
 
-def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:
+def uses_of(guidance: Guidance | Recipe, *, reference: bool) -> tuple[Use, ...]:
     """Return the uses of a model for this guidance; a reference beside it comes first."""
     kinds = ("exemplar", *guidance.kinds()) if reference else guidance.kinds()
     actions = {area.action for area in guidance.areas} if isinstance(guidance, Recipe) else set()

@@ -281,7 +281,7 @@ def require_mask(mask: Tensor, image: Tensor) -> None:
         raise DataError(f"expected a mask {expected} for these pictures, got {tuple(mask.shape)}")
 
 
-def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values: bool = True) -> None:
+def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values: bool) -> None:
     """Check that each picture has an exemplar, which may have another size; see `require_pair`.
 
     Raises:

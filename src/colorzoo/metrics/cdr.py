@@ -242,7 +242,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
     size = truth.settings.kernel_size
     planes = zip(truth.labels, cluster_ab(ab, truth.settings), edges, strict=True)
     scores = [edge_scores(true, found, edge, kernel_size=size) for true, found, edge in planes]
-    return torch.tensor([score.mean() if len(score) else np.nan for score in scores], dtype=torch.float64)
+    return torch.from_numpy(np.array([score.mean() if len(score) else np.nan for score in scores]))
 
 
 def clusters_name() -> str:

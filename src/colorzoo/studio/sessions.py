@@ -34,7 +34,7 @@ class AttachedReference:
     rgb: Tensor
     size: tuple[int, int]
     file: UsedFile
-    gray: bool = False
+    gray: bool
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
 

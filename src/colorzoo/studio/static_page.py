@@ -38,6 +38,7 @@ from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.bundle import bundled_module, pad_module, pad_style
+from colorzoo.studio.handlers import MAX_SUGGESTIONS
 from colorzoo.studio.models import menu_entry
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.step_constants import step_constants
@@ -56,7 +57,6 @@ _MARKER = "colorzoo-page.json"  # a folder with this file is a page, which may b
 _GUIDANCE = frozenset({"points", "statistics", "exemplar"})  # implemented in JavaScript
 _FULL_PIXELS = 50_000_000
 TELL_EVERY = 30.0  # seconds
-_PALETTE_COLORS = 32  # most suggestions
 
 _RUNTIME_VERSION = "1.30.0"
 _RUNTIME_INTEGRITY = (
@@ -101,8 +101,8 @@ class StaticPage:
 def write_page(
     folder: Path,
     cards: list[ModelCard],
-    photos: Sequence[Path] = (),
-    log: Callable[[str], None] = lambda _: None,
+    photos: Sequence[Path],
+    log: Callable[[str], None],
 ) -> StaticPage:
     """Write the page, complete or not at all.
 
@@ -236,7 +236,7 @@ def _catalog(
         "grid": grid_centers().int().tolist(),
         "shown": hull_mask().nonzero().flatten().tolist(),
         "draws": [
-            np.random.default_rng(seed).random(_PALETTE_COLORS).tolist() for seed in range(1, PALETTE.starts)
+            np.random.default_rng(seed).random(MAX_SUGGESTIONS).tolist() for seed in range(1, PALETTE.starts)
         ],
     }
 

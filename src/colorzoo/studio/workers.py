@@ -74,7 +74,7 @@ class Worker:
         max_queued: Waiting jobs per session.
     """
 
-    def __init__(self, name: str, max_queued: int = 8) -> None:
+    def __init__(self, name: str, max_queued: int) -> None:
         self._queues: OrderedDict[str, deque[QueuedRequest]] = OrderedDict()
         self._max_queued = max_queued
         self._changed = threading.Condition()

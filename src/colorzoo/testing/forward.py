@@ -145,6 +145,26 @@ def check_deterministic(card: ModelCard) -> None:
     require(torch.equal(first, second), f"{card.name}: the same input gave different pixels")
 
 
+def check_device(card: ModelCard) -> None:
+    """Every tensor that a model makes is on the device of its input; no second device is needed to tell."""
+    model = smoke_model(card)
+    lightness, guidance = sample_call(card, _SIZE)
+    for given in (guidance, None):
+        expected = predict(card, model, lightness, given)
+        try:
+            with torch.device("meta"):  # of tensors that name none
+                found = predict(card, model, lightness, given)
+        except (NotImplementedError, RuntimeError) as error:
+            first = str(error).splitlines()[0]
+            raise ContractError(
+                f"{card.name}: a tensor is not made on the input's device: {first}"
+            ) from error
+        require(found.device == expected.device, f"{card.name}: the colors are not on the input's device")
+        require(
+            torch.equal(found, expected), f"{card.name}: other colors where the default is another device"
+        )
+
+
 def check_bfloat16_autocast(card: ModelCard) -> None:
     """Predictions in mixed precision are close to float32, and float32."""
     model = smoke_model(card)

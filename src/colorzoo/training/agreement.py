@@ -68,7 +68,7 @@ class Change:
         return parts[0] == "model" and any(part.endswith(_STATES) for part in parts)
 
 
-def training_settings(config: Mapping[str, Any], processes: int = 1) -> dict[str, Any]:
+def training_settings(config: Mapping[str, Any], processes: int) -> dict[str, Any]:
     """Return the settings of a configuration that identify its training, as plain values.
 
     Args:

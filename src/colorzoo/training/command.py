@@ -412,7 +412,7 @@ def slow_precision(precision: str, device: torch.device) -> str:
     return f"{precision} is emulated on this CPU and several times slower; use --trainer.precision 32."
 
 
-def default_loggers(folder: Path, earlier: Path | None = None) -> Sequence[Logger]:
+def default_loggers(folder: Path, earlier: Path | None) -> Sequence[Logger]:
     """Return the loggers of a run: CSV, and TensorBoard if it is installed, in one folder.
 
     Args:

@@ -73,7 +73,7 @@ class StreamPlan:
     time_base: Fraction
     rate: Fraction
     tags: dict[str, int]
-    aspect: Fraction | None = None
+    aspect: Fraction | None
     rotation: tuple[int, ...] = ()
 
     def add_to(self, container: Any) -> Any:
@@ -210,7 +210,7 @@ def join_parts(
     whole: Path,
     plan: StreamPlan,
     last: int,
-    origin: PictureProvenance | None = None,
+    origin: PictureProvenance | None,
 ) -> list[str]:
     """Join the colored shots into one file; other streams of the source are copied packet by packet.
 

@@ -164,7 +164,7 @@ def color_video(
     out: Path,
     *,
     steady: float = 0.97,
-    size: int = 256,
+    size: int,
     border: FrameSetting = "automatic",
     tick: Callable[[], None] = lambda: None,
     origin: PictureProvenance | None = None,

@@ -85,7 +85,7 @@ class ModelChoice:
     """
 
     name: str
-    weights: str | Path | None = "default"
+    weights: str | Path | None
     ranked: RankedModel | None = None
     use: Use | None = None
 
@@ -161,7 +161,7 @@ class DefaultModel:
 
 
 def choose_model(
-    name: str | None = None,
+    name: str | None,
     uses: Use | Sequence[Use] = "automatic",
     weights: str | Path | None = "default",
     *,

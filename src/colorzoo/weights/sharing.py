@@ -74,7 +74,7 @@ def save_folder(
         raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def shared_weights(source: str | Path, *, offline: bool = False) -> tuple[str, Path]:
+def shared_weights(source: str | Path, *, offline: bool) -> tuple[str, Path]:
     """Return the registered model of a shared folder, and the file of its weights.
 
     Args:

@@ -54,8 +54,8 @@ class Painting:
     strokes: tuple[PaintStroke, ...]
     picture_size: tuple[int, int]
     shape: tuple[int, int]
-    strength: float = 1.0
-    reaches: tuple[BicubicUpsampler | None, ...] = ()
+    strength: float
+    reaches: tuple[BicubicUpsampler | None, ...]
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Paint over the rows from ``first`` of an ab map, in place.

@@ -51,7 +51,7 @@ def correct_points(
     ab: Tensor,
     lightness: Tensor | FullLightness,
     *,
-    strength: float = 1.0,
+    strength: float,
     locked: Tensor | None = None,
 ) -> list[PointCorrection]:
     """Compute what to add to an enlarged prediction so that its points have their colors.

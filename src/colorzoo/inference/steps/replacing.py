@@ -41,7 +41,7 @@ class Replacing:
     """
 
     replacements: tuple[ColorReplacement, ...]
-    locked: BicubicUpsampler | None = None
+    locked: BicubicUpsampler | None
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
         """Replace colors in the rows from ``first`` of an ab map; see `Overlay`."""

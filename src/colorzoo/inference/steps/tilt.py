@@ -89,7 +89,7 @@ def straighten_cells(values: Array, inside: Rectangle) -> Array:
     return values[..., _cells(y, values.shape[-2]), _cells(x, values.shape[-1])]
 
 
-def turn_back_cells(values: Array, inside: Rectangle, size: tuple[int, int], *, edge: bool = False) -> Array:
+def turn_back_cells(values: Array, inside: Rectangle, size: tuple[int, int], *, edge: bool) -> Array:
     """Return a map of a whole picture from one of its upright part, each cell the nearest one.
 
     Args:

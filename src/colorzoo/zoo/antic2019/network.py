@@ -49,7 +49,7 @@ class ResNetEncoder(nn.Module):
     channels: tuple[int, ...]
     """Channels after the first ReLU and after each of the four groups of blocks."""
 
-    def __init__(self, kind: Encoder = "resnet34", width: float = 1.0) -> None:
+    def __init__(self, kind: Encoder, width: float = 1.0) -> None:
         super().__init__()
         block, counts = _LAYERS[kind]
         stem, *planes = (scaled_width(base, width) for base in (_CHANNELS[0], *_CHANNELS))
@@ -187,9 +187,9 @@ class DeOldifyNetwork(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder = "resnet34",
-        decoder: Decoder = "deep",
-        nf_factor: float = 1.5,
+        encoder: Encoder,
+        decoder: Decoder,
+        nf_factor: float,
         width: float = 1.0,
     ) -> None:
         super().__init__()

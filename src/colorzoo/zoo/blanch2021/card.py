@@ -42,7 +42,6 @@ FULL = ModelCard(
     quality=(Quality("exemplar", 58, "Just behind zhang2019 in Chen et al. 2023.", stated=(_FID,)),),
     smoke=Smoke(
         {"width": 0.125, "side": 32, "discriminator_width": 0.125},
-        size=32,
         scales={f"model.network.heads.{index}.2.weight": 0.05 for index in range(4)},
     ),
 )

@@ -48,7 +48,7 @@ class ClusterSegmenter(nn.Module):
     """
 
     def __init__(
-        self, encode: Encoder, centers: Tensor | None = None, *, classes: int, merging: Merging = "pre"
+        self, encode: Encoder, centers: Tensor | None = None, *, classes: int, merging: Merging
     ) -> None:
         super().__init__()
         self.encode, self._centers = encode, centers

@@ -39,7 +39,7 @@ FULL = ModelCard(
         Quality("regions", 50, "Full networks of the paper that brought regions."),
         Quality("sketch", 50, "Full networks; no number in a table with others at hand."),
     ),
-    smoke=Smoke(hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}, size=32),
+    smoke=Smoke(hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}),
 )
 
 SMALL = replace(
@@ -84,7 +84,7 @@ POINTS = replace(
     guidance=("points",),
     quality=(),
     config="cho2023/points.yaml",
-    smoke=Smoke(hparams={"width": 0.125}, size=32),
+    smoke=Smoke(hparams={"width": 0.125}),
 )
 
 POINTS_SMALL = replace(

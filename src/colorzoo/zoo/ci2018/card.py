@@ -46,7 +46,7 @@ SMALL = replace(
     hparams={"width": 0.1875, "blocks": (4, 2, 2, 1), "local_features": "trained"},
     config="ci2018/small.yaml",
     quality=(),
-    smoke=Smoke(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}, size=32),
+    smoke=Smoke(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}),
 )
 
 CARDS = (FULL, SMALL)

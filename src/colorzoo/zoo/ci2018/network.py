@@ -110,7 +110,7 @@ class StrokeNetwork(nn.Module):
     """
 
     def __init__(
-        self, width: float = 1.0, blocks: Sequence[int] = BLOCKS, features: SketchFeatures | None = None
+        self, width: float, blocks: Sequence[int] = BLOCKS, features: SketchFeatures | None = None
     ) -> None:
         super().__init__()
         c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))

@@ -74,7 +74,7 @@ class Network(nn.Module):
         architecture: Channels and blocks.
     """
 
-    def __init__(self, architecture: Architecture = Architecture()) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         (half, quarter), (eighth, sixteenth, coarsest) = architecture.stem, architecture.widths
         count8, count16, count32 = architecture.blocks

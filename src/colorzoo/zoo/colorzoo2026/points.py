@@ -92,7 +92,7 @@ class ColorCovariance(nn.Module):
         hidden: Channels of the hidden layer.
     """
 
-    def __init__(self, width: int, heads: int = 6, dim: int = 16, hidden: int = 128) -> None:
+    def __init__(self, width: int, heads: int, dim: int = 16, hidden: int = 128) -> None:
         super().__init__()
         self.heads = heads
         self.hidden = nn.Linear(width + 1, hidden)

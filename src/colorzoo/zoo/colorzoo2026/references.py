@@ -138,7 +138,7 @@ def mix_looks(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
 def observe_references(
     place: Place,
     references: Sequence[Blocks],
-    alpha: float = 1.0,
+    alpha: float,
     labels: tuple[Tensor, Tensor] | None = None,
 ) -> Observed:
     """Observe the colors of the blocks of references that are most alike.

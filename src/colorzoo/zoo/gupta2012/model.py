@@ -138,7 +138,7 @@ def vote(colors: Array, segments: Labels) -> Array:
         spread = (points[0] - points[0].mean(dim=0)).square().sum(dim=1)
         first = int(spread.argmax())
         second = int((points[0] - points[0, first]).square().sum(dim=1).argmax())
-        groups = kmeans(points, torch.tensor([[first, second]]))[0].numpy()
+        groups = kmeans(points, torch.tensor([[first, second]], device=points.device))[0].numpy()
         larger = groups == int(np.bincount(groups, minlength=2).argmax())
         voted[inside[~larger]] = colors[inside[larger]].mean(axis=0)
     return voted

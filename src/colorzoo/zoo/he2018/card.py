@@ -18,7 +18,6 @@ FULL = ModelCard(
     quality=(Quality("exemplar", 45, "Full networks; no number for colors at hand, slower than xu2020."),),
     smoke=Smoke(
         {"width": 0.125, "color_width": 0.125, "perceptual_weight": 0.0},
-        size=32,
         # inputs are up to 100, and random features match by chance: a rounding picks another place
         scales={"model.network.block1.0.weight": 0.025, "model.network.ab.weight": 0.02},
     ),

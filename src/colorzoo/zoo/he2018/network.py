@@ -49,7 +49,7 @@ class GrayVGG(nn.Module):
         width: Multiplier of every channel count; 1.0 is the published network.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float) -> None:
         super().__init__()
         self.scale = nn.BatchNorm2d(3)  # Caffe's layers data/bn and data/scale
         self.blocks = nn.ModuleList()

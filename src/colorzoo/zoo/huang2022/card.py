@@ -70,7 +70,6 @@ UNICOLOR = ModelCard(
             "matched_size": (128, 128),
             "codes_of": "random",
         },
-        size=32,
     ),
     limits=("export", "gradient"),
 )

@@ -42,8 +42,8 @@ def to_hints(found: Sequence[CellColor]) -> Hints:
     """Return the hints of a picture as the transformer reads them."""
     if not found:
         return Hints.none()
-    cells = torch.tensor([(0, *each.cell) for each in found])
-    rgb = torch.tensor([each.rgb for each in found], dtype=torch.float32)
+    cells = torch.from_numpy(np.array([(0, *each.cell) for each in found]))
+    rgb = torch.from_numpy(np.array([each.rgb for each in found], np.float32))
     return Hints(cells, rgb / 255 * 2 - 1)
 
 

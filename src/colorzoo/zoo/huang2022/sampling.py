@@ -147,9 +147,9 @@ class Memory:
         count, offset = x.shape[1], self.gray.shape[1]
         every = max(1, count // _WITNESSES)
         witnesses = range(step % every, count, every)
-        rows = torch.tensor(list(dict.fromkeys([*(offset + cell for cell in cells), *witnesses])))
-        seeing = torch.isin(rows, torch.tensor(witnesses)).to(x.device)
-        rows, x = rows.to(x.device), x[:, rows]
+        ours = dict.fromkeys([*(offset + cell for cell in cells), *witnesses])
+        rows, seen_by_all = (torch.tensor([*each], device=x.device) for each in (ours, witnesses))
+        seeing, x = torch.isin(rows, seen_by_all), x[:, rows]
         for block, kept in zip(self.transformer.layers, self._kept, strict=True):
             seen = block.ln1(x)
             for old, new in zip(kept, block.attn.keys_and_values(seen), strict=True):
@@ -161,7 +161,7 @@ class Memory:
 
 def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
     """Return Gumbel noise ``(steps, codes)``."""
-    exponential = torch.empty(steps, codes).exponential_(generator=generator)
+    exponential = torch.empty(steps, codes, device=generator.device).exponential_(generator=generator)
     return -exponential.log()
 
 

@@ -83,7 +83,7 @@ class ChromaVQGAN(nn.Module):
         sizes: Its sizes.
     """
 
-    def __init__(self, sizes: VQGANSizes = VQGANSizes()) -> None:
+    def __init__(self, sizes: VQGANSizes) -> None:
         super().__init__()
         self.encoder = Encoder(3, sizes.latent, sizes)
         self.gray_encoder = Encoder(1, sizes.code_width, sizes)

@@ -30,7 +30,6 @@ CARDS = (
         ),
         smoke=Smoke(
             hparams={"width": 0.125, "scene_side": 32, "classes": 0},
-            size=32,
             scales={"model.network.color.conv6.weight": 0.3},
         ),
     ),

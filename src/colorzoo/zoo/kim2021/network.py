@@ -80,9 +80,9 @@ class EdgeNetwork(nn.Module):
         taps: Sequence[Tap],
         hidden: Sequence[int],
         *,
-        read_lightness: bool = False,
-        reach: int | None = None,
-        propagation: int = 0,
+        read_lightness: bool,
+        reach: int | None,
+        propagation: int,
     ) -> None:
         super().__init__()
         self.strides = tuple(tap.stride for tap in taps)

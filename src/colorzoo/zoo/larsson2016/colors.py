@@ -41,7 +41,7 @@ def bins_of(values: Tensor) -> Tensor:
     return (BINS * values).long().clamp(max=BINS - 1)
 
 
-def chroma_of(shares: Tensor, rule: ChromaRule = "median") -> Tensor:
+def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
     """Return the chroma ``(B, H, W)`` of histograms ``(B, 32, H, W)``."""
     if rule == "mode":
         return shares.argmax(1).to(shares) / BINS  # the lower border of the bin, unlike that of hue
@@ -50,7 +50,7 @@ def chroma_of(shares: Tensor, rule: ChromaRule = "median") -> Tensor:
     return _quantile(shares, 0.5 if rule == "median" else 0.75)
 
 
-def hue_of(shares: Tensor, rule: HueRule = "expectation-cf") -> tuple[Tensor, Tensor]:
+def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
     """Return the hue ``(B, H, W)`` in [0, 1) of histograms ``(B, 32, H, W)``, and a factor on the chroma.
 
     The factor of ``expectation-cf`` (chromatic fading) is below 1 where the histogram has no clear direction;

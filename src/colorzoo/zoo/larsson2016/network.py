@@ -61,7 +61,7 @@ class HypercolumnNetwork(nn.Module):
 
     def __init__(
         self,
-        width: float = 1.0,
+        width: float,
         *,
         mean: float = 0.0,
         normalization: bool = False,

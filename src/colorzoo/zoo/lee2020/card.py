@@ -28,7 +28,6 @@ FULL = ModelCard(
             "perceptual_weight": 0.0,
             "style_weight": 0.0,
         },
-        size=32,
     ),
 )
 

@@ -18,7 +18,7 @@ FULL = ModelCard(
     aliases=("photowct",),
     guidance=("exemplar", "classes"),
     config="li2018/decoders.yaml",
-    smoke=Smoke(_TRIAL, size=32),
+    smoke=Smoke(_TRIAL),
     limits=("export", "gradient"),
 )
 

@@ -114,7 +114,7 @@ class PhotoWCT(nn.Module):
         width: Multiplier of every channel count; 1.0 is the published network.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float) -> None:
         super().__init__()
         self.keep_float32 = True  # for `speed_up`: a rounding moves the places of pooling
         self.encoders = nn.ModuleList(Encoder(level, width) for level in LEVELS)

@@ -154,9 +154,7 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
     return found.permute(3, 2, 0, 1).to(content.dtype).contiguous()
 
 
-def averaged_models(
-    models: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
-) -> Tensor:
+def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float) -> Tensor:
     """Average affine models ``(3, 4, H, W)`` over the places around each pixel.
 
     Args:

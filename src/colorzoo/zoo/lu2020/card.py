@@ -28,7 +28,6 @@ FULL = ModelCard(
             "discriminator_width": 0.125,
             "class_weight": 0.0,
         },
-        size=32,
         scales={f"model.network.heads.{index}.0.weight": 0.01 for index in range(3)},
     ),
 )

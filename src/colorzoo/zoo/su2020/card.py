@@ -36,9 +36,7 @@ FULL = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(
-        hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}, size=32
-    ),
+    smoke=Smoke(hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}),
     limits=("export",),  # how many boxes a picture has, and how large they are, decides which sizes arise
 )
 

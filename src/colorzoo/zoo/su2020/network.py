@@ -213,7 +213,7 @@ class Part:
 class PartsState(TapState):
     """A `TapState` of up to two networks: with boxes and without."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Part, ...]
 
 
 class InstanceNetworks(nn.Module):
@@ -228,11 +228,11 @@ class InstanceNetworks(nn.Module):
 
     def __init__(
         self,
-        width: float = 1.0,
+        width: float,
         *,
-        mask_center: float = 0.5,
-        hint_attention: bool = False,
-        scene_blocks: int = 0,
+        mask_center: float,
+        hint_attention: bool,
+        scene_blocks: int,
     ) -> None:
         super().__init__()
         self.mask_center = mask_center

@@ -40,7 +40,6 @@ FULL = ModelCard(
     # the perceptual loss needs a VGG-19 that is not here
     smoke=Smoke(
         hparams={"width": 0.125, "dropout": 0.0, "perceptual_weight": 0.0, "pixel_weight": 1.0},
-        size=32,
         scales={"model.network.refinement.leave.weight": 0.02},
     ),
     limits=("export",),

@@ -189,7 +189,7 @@ class AnchorNetwork(nn.Module):
         dropout: Share of values that the transformers drop in training.
     """
 
-    def __init__(self, width: float = 1.0, dropout: float = 0.1) -> None:
+    def __init__(self, width: float, dropout: float) -> None:
         super().__init__()
         channels = scaled_width(64, width)
         self.superpixels = SuperpixelNetwork(width)

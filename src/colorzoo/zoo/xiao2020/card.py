@@ -17,7 +17,7 @@ FULL = ModelCard(
     guidance=("exemplar", "statistics"),
     config="xiao2020/first.yaml",
     quality=(Quality("exemplar", 35, "Full networks; takes how much of each color, not where."),),
-    smoke=Smoke(hparams={"width": 0.0625, "level": 128}, size=32),
+    smoke=Smoke(hparams={"width": 0.0625, "level": 128}),
 )
 
 CARDS = (FULL,)

@@ -128,7 +128,7 @@ class PyramidNetwork(nn.Module):
         width: See `LevelNetwork`.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float) -> None:
         super().__init__()
         self.first, self.later = LevelNetwork(width, coarse=False), LevelNetwork(width, coarse=True)
 

@@ -15,7 +15,6 @@ from colorzoo.randomness import Generators
 from colorzoo.simulation.points import simulate_points
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import (
-    PLACE_SETS,
     Adapt,
     TransferNetwork,
     Transform,
@@ -65,16 +64,16 @@ class ExemplarNetwork(nn.Module):
 
     def __init__(
         self,
-        width: float = 1.0,
-        color_width: float = 1.0,
+        width: float,
+        color_width: float,
         *,
-        hint_attention: bool = False,
-        scene_blocks: int = 0,
-        places: tuple[str, ...] = PLACE_SETS,
-        hints: HintLayout = "grid",
-        hint_grid: int = 8,
-        hint_patch: int = 5,
-        transfer_error: float | None = None,
+        hint_attention: bool,
+        scene_blocks: int,
+        places: tuple[str, ...],
+        hints: HintLayout,
+        hint_grid: int,
+        hint_patch: int,
+        transfer_error: float | None,
     ) -> None:
         super().__init__()
         self.places, self.hints, self.hint_grid, self.hint_patch = places, hints, hint_grid, hint_patch
@@ -100,7 +99,7 @@ class ExemplarNetwork(nn.Module):
         return ExemplarOutput(ab, logits, automatic, transferred)
 
     def transferred_hints(
-        self, lightness: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
+        self, lightness: Tensor, look: Tensor, *, points: Points | None, alpha: Tensor | float
     ) -> tuple[Tensor, Tensor, Points]:
         """Return automatic colors, transferred colors, and the hints of the last pass; see `forward`."""
         automatic, logits = self.color(lightness, points or Points.none(lightness))

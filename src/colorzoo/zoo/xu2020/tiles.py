@@ -148,7 +148,7 @@ def transfer_in_tiles(
     rgb: Tensor,
     targets: Mapping[str, Moments],
     sets: tuple[str, ...],
-    alpha: Tensor | float = 1.0,
+    alpha: Tensor | float,
     side: int = TILE,
 ) -> Tensor:
     """Return the result of `TransferNetwork.forward` with `match_look` of the same arguments.

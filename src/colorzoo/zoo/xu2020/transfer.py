@@ -76,7 +76,7 @@ def _moments_on_cpu(maps: Tensor) -> Moments:
     """
     batch, channels, height, width = maps.shape
     count = height * width
-    one = torch.ones(channels, dtype=torch.float32)  # also of bfloat16 maps
+    one = torch.ones(channels, dtype=torch.float32, device=maps.device)  # also of bfloat16 maps
     inputs = maps.contiguous(), one, torch.zeros_like(one), batch, channels, count, channels, EPSILON
     _, mean, scale = torch.native_group_norm(*inputs)
     biased = (scale.double() ** -2 - EPSILON).clamp(min=0)
@@ -297,7 +297,7 @@ class TransferNetwork(nn.Module):
         width: Multiplier of every channel count; 1.0 is the published network.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float) -> None:
         super().__init__()
         self.encoder, self.decoder = Encoder(width), Decoder(width)
         c1, c2, c3, c4 = (scaled_width(base, width) for base in _BASES)
@@ -362,9 +362,7 @@ def keep(place: str, maps: Tensor) -> Tensor:
     return maps
 
 
-def match_look(
-    targets: Mapping[str, Moments], sets: tuple[str, ...] = PLACE_SETS, alpha: Tensor | float = 1.0
-) -> Adapt:
+def match_look(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
     """Return a function that matches moments at the places of the given sets.
 
     Args:

@@ -147,9 +147,9 @@ class HistogramAttention(nn.Module):
         return torch.unflatten(ab, 2, logits.shape[-2:])
 
 
-def kept_bins() -> Tensor:
+def kept_bins(device: torch.device | None = None) -> Tensor:
     """Return the 198 common colors ``(198,)`` as numbers of the bins 21 a + b of ab / 110."""
-    runs = [torch.arange(_SIDE * a + first, _SIDE * a + last + 1) for a, first, last in _KEPT]
+    runs = [torch.arange(_SIDE * a + first, _SIDE * a + last + 1, device=device) for a, first, last in _KEPT]
     return torch.cat(runs)
 
 
@@ -162,7 +162,7 @@ def color_histogram(ab: Tensor) -> Tensor:
     index = (_SIDE * bins[:, 0] + bins[:, 1]).flatten(1)
     counts = ab.new_zeros(ab.shape[0], _SIDE**2)
     counts = counts.scatter_add(1, index, torch.ones_like(index, dtype=ab.dtype))
-    kept = counts[:, kept_bins().to(ab.device)]
+    kept = counts[:, kept_bins(ab.device)]
     return kept / kept.sum(dim=1, keepdim=True).clamp(min=1)
 
 

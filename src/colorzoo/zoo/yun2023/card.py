@@ -40,7 +40,6 @@ BASE = ModelCard(
     config="yun2023/base.yaml",
     smoke=Smoke(
         hparams={"width": 48, "heads": 3, "depth": 2, "side": 32},
-        size=32,
         scales={"model.network.head.conv.weight": 0.3},
     ),
 )

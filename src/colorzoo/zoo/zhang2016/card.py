@@ -43,7 +43,7 @@ FULL = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"width": 0.125, "start": None}, size=32),
+    smoke=Smoke(hparams={"width": 0.125, "start": None}),
 )
 
 SMALL = replace(

@@ -65,7 +65,7 @@ LOCAL = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"width": 0.125}, size=32),
+    smoke=Smoke(hparams={"width": 0.125}),
 )
 
 LOCAL_SMALL = replace(
@@ -87,7 +87,7 @@ LOCAL_SMALL = replace(
     },
     config="zhang2017/local_small.yaml",
     int8_loss=0.02,
-    smoke=Smoke(hparams={"width": 0.125, "scene_blocks": 1}, size=32),
+    smoke=Smoke(hparams={"width": 0.125, "scene_blocks": 1}),
     quality=(
         Quality(
             "automatic",
@@ -137,7 +137,7 @@ GLOBAL = replace(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"width": 0.125, "start": None, **_ALL_STATISTICS}, size=32),
+    smoke=Smoke(hparams={"width": 0.125, "start": None, **_ALL_STATISTICS}),
 )
 
 GLOBAL_SMALL = replace(
@@ -167,7 +167,7 @@ GLOBAL_SMALL = replace(
             ),
         ),
     ),
-    smoke=Smoke(hparams={"trunk": "zhang2017_local_small", **_ALL_STATISTICS}, size=32),
+    smoke=Smoke(hparams={"trunk": "zhang2017_local_small", **_ALL_STATISTICS}),
 )
 
 CARDS = (LOCAL, LOCAL_SMALL, GLOBAL, GLOBAL_SMALL)

@@ -13,7 +13,6 @@ from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, scaled_width, upconv4x4
 from colorzoo.networks.hint_memory import HintMemory
 from colorzoo.networks.hint_unet import (
-    AB_SCALE,
     STRIDE,
     HintEncoding,
     HintNetwork,
@@ -73,15 +72,15 @@ class LocalHintsNetwork(PointNetwork):
 
     def __init__(
         self,
-        width: float = 1.0,
+        width: float,
         *,
-        mask_center: float = 0.0,
-        hint_attention: bool = False,
-        channel_attention: bool = False,
-        rank_layers: int = 0,
-        scene_blocks: int = 0,
-        hypercolumn: bool = False,
-        ab_scale: float = AB_SCALE,
+        mask_center: float,
+        hint_attention: bool,
+        channel_attention: bool,
+        rank_layers: int,
+        scene_blocks: int,
+        hypercolumn: bool,
+        ab_scale: float,
     ) -> None:
         unet = HintUNet(
             4,
@@ -199,7 +198,7 @@ class GlobalHintsNetwork(GlobalNetwork):
         ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
     """
 
-    def __init__(self, width: float = 1.0, *, ab_scale: float = 110.0) -> None:
+    def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
         super().__init__(HintUNet(1, width, distribution=False), ab_scale)
 
     def before_taps(self, lightness: Tensor, statistics: GlobalStatistics) -> TapState:

@@ -51,7 +51,6 @@ FULL = ModelCard(
     # the perceptual loss needs a VGG-19 that is not here
     smoke=Smoke(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
-        size=32,
         scales=_SCALES,
     ),
 )
@@ -66,7 +65,7 @@ SMALL = replace(
     weights={},
     config="zhao2021/small.yaml",
     quality=(),
-    smoke=Smoke(hparams={"width": 0.125, "reference_side": 32}, size=32, scales=_SCALES),
+    smoke=Smoke(hparams={"width": 0.125, "reference_side": 32}, scales=_SCALES),
 )
 
 CARDS = (FULL, SMALL)

@@ -233,7 +233,7 @@ class Color2EmbedNetwork(nn.Module):
         reference_side: Side to which references are squashed.
     """
 
-    def __init__(self, encoder: ColorEncoder, width: float = 1.0, reference_side: int = 256) -> None:
+    def __init__(self, encoder: ColorEncoder, width: float, reference_side: int) -> None:
         super().__init__()
         self.encoder, self.reference_side = encoder, reference_side
         self.unet = ColorUNet(width, encoder.size)

@@ -1,0 +1,33 @@
+"""What networks add to a picture repeats its border; what they add to hints is nothing."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorzoo.networks import exemplar
+from colorzoo.networks.blocks import pad_to_multiple, pad_with_zeros
+from colorzoo.networks.gated_transfer import padded
+from colorzoo.zoo.kang2023 import network as kang2023
+from colorzoo.zoo.xu2020 import transfer as xu2020
+
+Pad = Callable[[Tensor], Tensor]
+SIDES = [((37, 53), (64, 64)), ((32, 65), (32, 96)), ((64, 32), (64, 32))]
+PADS: list[tuple[Pad, str, tuple[int, int], tuple[int, int]]] = [
+    *((lambda x: pad_to_multiple(x, 32), "replicate", size, wanted) for size, wanted in SIDES),
+    *((lambda x: pad_with_zeros(x, 32), "constant", size, wanted) for size, wanted in SIDES),
+    *((exemplar.pad_picture, "replicate", size, wanted) for size, wanted in SIDES),
+    # a map of one cell is not enough for these
+    *((lambda x: padded(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)), ((32, 33), (32, 48)))),
+    *((lambda x: kang2023.pad_picture(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)),)),
+    *((xu2020.pad_picture, "replicate", *each) for each in (((3, 17), (16, 24)), ((16, 24), (16, 24)))),
+]
+
+
+@pytest.mark.parametrize(("pad", "mode", "size", "wanted"), PADS)
+def test_the_border_goes_on(pad: Pad, mode: str, size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    picture = torch.rand(1, 2, *size)
+    more = (0, wanted[1] - size[1], 0, wanted[0] - size[0])
+    assert torch.equal(pad(picture), F.pad(picture, more, mode=mode))

@@ -1,0 +1,57 @@
+"""The first weights of a model are drawn by the rule of its paper."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from colorzoo.factory import build_model
+from colorzoo.registry import load_task_class, model_card
+
+# deviation by the numbers of inputs and outputs of a weight
+FORMULAS: dict[str, Callable[[int, int], float]] = {
+    "he": lambda inputs, _: (2 / inputs) ** 0.5,
+    "he of outputs": lambda _, outputs: (2 / outputs) ** 0.5,
+    "he of a slope of 0.2": lambda inputs, _: (2 / 1.04 / inputs) ** 0.5,
+    "glorot, uniform": lambda inputs, outputs: (2 / (inputs + outputs)) ** 0.5,
+    "caffe, uniform": lambda inputs, _: inputs**-0.5,
+    "codes, uniform": lambda _, outputs: 1 / outputs / 3**0.5,
+}
+LINEAR = r"model\.network\.trunk\.blocks\..*(qkv|proj|fc1|fc2)\.weight"
+RULES: list[tuple[str, str, str | float]] = [
+    ("xia2022", r"model\.network\..*(weight|weight_orig)", "glorot, uniform"),
+    ("yun2023_tiny", LINEAR, "glorot, uniform"),
+    ("yun2023_tiny", r".*relative_position_bias_table", 0.0108),  # 0.02, cut at 0.02
+    ("xiao2020", r"model\.network\.(first|later)\.block.*weight", "he"),
+    ("xiao2020", r".*class_head\.weight", 0.1),
+    ("larsson2016", r"model\.network\.trunk\..*weight", "caffe, uniform"),
+    ("larsson2016", r"model\.network\.hidden\.weight", 1e-4),
+    ("huang2022", r".*embedding\.weight", "codes, uniform"),
+    ("huang2022", r"model\.network\.transformer\..*(tok_emb|fc1|head|key|query)\.weight", 0.02),
+    ("chen2023_small", r"model\.network\.ab\.weight", 1e-3),
+    ("antic2019", r"model\.network\.encoder\..*weight", "he of outputs"),
+    ("zhao2021_small", r".*to_vector\..*weight", "he of a slope of 0.2"),
+    ("zhang2017_local_small", r"model\.network\.unet\.block.*weight", 0.02),
+    ("zhang2016", r"model\.network\.block.*weight", "he"),
+    ("he2018", r"model\.features\..*weight", "he"),
+    ("cho2023", r"(model|discriminator)\..*weight", 0.02),
+]
+
+
+@pytest.mark.parametrize(("name", "pattern", "rule"), RULES)
+def test_weights_are_drawn_as_the_paper_says(name: str, pattern: str, rule: str | float) -> None:
+    card = model_card(name)
+    torch.manual_seed(0)
+    made = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
+    drawn = [weight.detach() for key, weight in made.named_parameters() if re.fullmatch(pattern, key)]
+    drawn = [weight for weight in drawn if weight.ndim > 1 and weight.numel() >= 16]
+    assert drawn
+    for weight in drawn:
+        place = weight[0, 0].numel()
+        fans = weight.shape[1] * place, weight.shape[0] * place
+        expected = FORMULAS[rule](*fans) if isinstance(rule, str) else rule
+        noise = 5 / (2 * weight.numel()) ** 0.5
+        assert float(weight.std()) == pytest.approx(expected, rel=noise)
+        if "uniform" in str(rule):
+            assert float(weight.abs().max()) <= 3**0.5 * expected + 1e-6
