@@ -23,9 +23,14 @@ const MEBIBYTE = 1024 * 1024;
 function chooseFile(accept) {
   return new Promise((resolve) => {
     const input = document.createElement("input");
-    Object.assign(input, { type: "file", accept });
-    input.addEventListener("change", () => resolve(input.files[0] ?? null));
-    input.addEventListener("cancel", () => resolve(null));
+    Object.assign(input, { type: "file", accept, hidden: true });
+    const end = (file) => {
+      input.remove();
+      resolve(file);
+    };
+    input.addEventListener("change", () => end(input.files[0] ?? null));
+    input.addEventListener("cancel", () => end(null));
+    document.body.append(input); // outside the page it could be collected as garbage while its dialog is open
     input.click();
   });
 }
