@@ -239,8 +239,8 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
 
     It runs in float32, and no result depends on the one before it, so that numbers can be repeated.
     """
-    untrained, device = not model.trained, str(model.device)
-    colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=untrained)
+    device = str(model.device)
+    colorizer = Colorizer(model, device=device, precision="float32", allow_untrained=not model.trained)
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         colorizer.forget()

@@ -13,7 +13,7 @@ import torch
 
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, require_onnx, write_graph
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, first_words
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
@@ -155,10 +155,8 @@ def check_device(card: ModelCard) -> None:
             with torch.device("meta"):  # of tensors that name none
                 found = predict(card, model, lightness, given)
         except (NotImplementedError, RuntimeError) as error:
-            first = str(error).splitlines()[0]
-            raise ContractError(
-                f"{card.name}: a tensor is not made on the input's device: {first}"
-            ) from error
+            told = f"{card.name}: a tensor is not made on the input's device: {first_words(error)}"
+            raise ContractError(told) from error
         require(found.device == expected.device, f"{card.name}: the colors are not on the input's device")
         require(
             torch.equal(found, expected), f"{card.name}: other colors where the default is another device"
