@@ -7,11 +7,11 @@ from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 _DROPBOX = "https://www.dropbox.com/s"
 
 
-def _published(file: str, values: int, **hparams: bool) -> Weights:
-    """Return a file of the authors; they state neither size nor hash, so the size is that of its tensors."""
+def _published(file: str, size: int, **hparams: bool) -> Weights:
+    """Return a file of the authors; they state neither size nor hash, so the size is that of our tensors."""
     return Weights(
         sha256=None,
-        size=4 * values,
+        size=size,
         license="not stated",
         code_license="GPL-3.0",
         urls=(f"{_DROPBOX}/{file}?dl=1",),
@@ -35,8 +35,8 @@ FULL = ModelCard(
     aliases=("xcnet",),
     guidance=("exemplar",),
     weights={
-        "published": _published("ouy9ginorn2ccuw/xcnet_model.pth", 29_744_840),
-        "no_positions": _published("tfszakdyrsfuvsm/xcnet_no_pos_model.pth", 29_720_136, positions=False),
+        "published": _published("ouy9ginorn2ccuw/xcnet_model.pth", 118_991_696),
+        "no_positions": _published("tfszakdyrsfuvsm/xcnet_no_pos_model.pth", 118_892_880, positions=False),
     },
     config="blanch2021/paper.yaml",
     quality=(Quality("exemplar", 58, "Just behind zhang2019 in Chen et al. 2023.", stated=(_FID,)),),

@@ -6,7 +6,7 @@ from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _FILES = "https://huggingface.co/luckyhzt/unicolor-pretrained-model/resolve/main"
 _NONE = "none stated: all rights reserved; ask the authors"
-_BYTES = 1_204_339_228  # of the tensors, of which Chroma-VQGAN's are there twice; the files hold more
+_BYTES = 1_204_337_688  # of our tensors, of which Chroma-VQGAN's are there twice; the files hold more
 
 _TABLE_I = "Chen et al. 2023, Table I (Huang)"
 _REFERENCES = "ImageNet, 10,000 pictures with references of He 2018"
