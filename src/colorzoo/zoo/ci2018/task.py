@@ -275,7 +275,7 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
         threshold = hint_thresholds(torch.randn(1, generator=generator))
         hinted = torch.rand(shape, generator=generator) >= threshold
         masks.append(hinted & (torch.rand(1, generator=generator) < share))
-    mask = F.interpolate(torch.cat(masks).float(), scale_factor=HINT_STRIDE, mode="nearest")
+    mask = F.interpolate(torch.cat(masks).float(), scale_factor=HINT_STRIDE)
     return mask[..., :height, :width].to(like)
 
 
@@ -314,5 +314,5 @@ def shrink(picture: Tensor, box: tuple[int, int, int, int], size: tuple[int, int
     """Return the box (left, top, width, height) of a picture ``(3, H, W)`` in [0, 1], bicubically resized."""
     left, top, wide, high = box
     cut = picture[None, :, top : top + high, left : left + wide]
-    resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True, align_corners=False)
+    resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)
     return resized[0].clamp(0, 1)
