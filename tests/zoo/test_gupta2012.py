@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 from exemplar_regions import regions
+from skimage.feature import daisy
+from skimage.segmentation import felzenszwalb, slic
 
 import colorzoo
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.gupta2012.features import Features, features, gabor, of_labels, superpixels
-from colorzoo.zoo.gupta2012.model import match, scribbles, vote
+from colorzoo.zoo.gupta2012.model import match, scribbles, segments_of, vote
 
 
 def test_a_picture_is_its_own_reference() -> None:
@@ -44,7 +46,12 @@ def test_texture_finds_texture() -> None:
 def test_strong_texture_is_cut_too() -> None:
     rows, columns = np.mgrid[:64, :64]
     dots = 0.5 + 0.3 * np.sign(np.sin(2 * np.pi * columns / 5) * np.sin(2 * np.pi * rows / 5))
-    assert np.bincount(superpixels(dots, 40).labels.ravel()).max() < 5 * 40
+    found = superpixels(dots, 40).labels
+    assert np.bincount(found.ravel()).max() < 5 * 40
+    slices = slic(dots, n_segments=102, compactness=1.0, channel_axis=None)
+    assert len(np.unique(np.stack([slices, found]).reshape(2, -1), axis=1).T) == len(np.unique(slices))
+    assert found.min() == 0
+    assert found.max() + 1 == len(np.unique(found)) == len(np.unique(slices))
 
 
 def test_neighbors_share_a_border_and_count_once() -> None:
@@ -67,6 +74,11 @@ def test_features_are_those_of_the_text() -> None:
     padded = np.pad(gray, 2, mode="symmetric")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5)).std(axis=(2, 3))
     np.testing.assert_allclose(found.deviation[3, 0], windows[inside].mean(), atol=1e-6)
+    beside = found.intensity[cells.neighbors.toarray()[3] > 0, 0]
+    np.testing.assert_allclose(found.intensity[3, 1], beside.mean())
+    np.testing.assert_allclose(found.gabor[3], gabor(gray)[:, inside].mean(axis=1))
+    maps = daisy(np.pad(gray, 15, mode="symmetric"), step=1, radius=15, rings=3, histograms=5, orientations=8)
+    np.testing.assert_allclose(found.descriptor[3], maps[inside].mean(axis=0))
 
 
 @pytest.mark.parametrize(("index", "angle"), [(0, 0), (2, np.pi / 4), (4, np.pi / 2)])
@@ -75,6 +87,10 @@ def test_a_gabor_filter_answers_its_period_and_direction(index: int, angle: floa
     wave = np.sin(2 * np.pi * (columns * np.cos(angle) + rows * np.sin(angle)) / 10)
     strength = gabor(wave)[:, 40:80, 40:80].mean((1, 2))
     assert strength.argmax() == 8 + index  # the second of five periods
+    for factor in (2 / 3, 4 / 3):  # an octave wide
+        other = np.sin(factor * 2 * np.pi * (columns * np.cos(angle) + rows * np.sin(angle)) / 10)
+        beside = gabor(other)[8 + index, 40:80, 40:80].mean()
+        assert beside / strength[8 + index] == pytest.approx(0.5, abs=0.02)
 
 
 def test_the_cascade_drops_what_any_block_finds_far() -> None:
@@ -89,11 +105,23 @@ def test_the_cascade_drops_what_any_block_finds_far() -> None:
     np.testing.assert_allclose(cost, [0.2 * 2 / 9 + 0.5 * 1 / 9])
 
 
+def test_segments_are_graph_cuts_of_twenty_superpixels_and_of_their_majority() -> None:
+    gray = sample_image((64, 96))[0].mean(0).double().numpy()
+    cells = superpixels(gray, 15)
+    cuts = felzenszwalb(gray, scale=100, sigma=0.8, min_size=300, channel_axis=None)
+    wanted = [
+        np.bincount(cuts[cells.labels == index]).argmax() for index in range(len(cells.neighbors.indptr) - 1)
+    ]
+    assert segments_of(gray, cells, 15).tolist() == wanted
+    assert len(set(wanted)) > 2
+
+
 def test_a_vote_replaces_the_smaller_group() -> None:
     colors = np.array([[10.0, 0], [12, 0], [11, 0], [-40, 5], [7, 7], [8, 8]])
-    found = vote(colors, np.array([0, 0, 0, 0, 1, 1]))
-    np.testing.assert_allclose(found[3], [11, 0])
-    np.testing.assert_allclose(found[[0, 1, 2, 4, 5]], colors[[0, 1, 2, 4, 5]])
+    colors = np.concatenate([colors, colors[[0, 1, 3]]])
+    found = vote(colors, np.array([0, 0, 0, 0, 1, 1, 2, 2, 2]))  # of two superpixels none is the smaller
+    colors[3], colors[8] = [11, 0], [11, 0]
+    np.testing.assert_allclose(found, colors)
 
 
 def test_a_scribble_stays_in_its_superpixel() -> None:
@@ -105,3 +133,5 @@ def test_a_scribble_stays_in_its_superpixel() -> None:
     assert (labels[given] == 1).all()
     assert set(ab[0][given]) == {3.0}
     assert not ab[:, ~given].any()
+    square, _ = scribbles(of_labels(np.zeros((7, 5), dtype=np.int64)), np.ones((1, 2)), [0])
+    assert np.argwhere(square).tolist() == [[row, column] for row in (2, 3, 4) for column in (1, 2, 3)]

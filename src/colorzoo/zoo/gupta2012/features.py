@@ -15,7 +15,7 @@ Labels = NDArray[np.int64]
 
 _ORIENTATIONS = 8
 _PERIODS = (5.0, 10.0, 15.0, 20.0, 25.0)  # pixels
-_OCTAVE = (2**1 - 1) / (2**1 + 1) * math.sqrt(math.log(2) / 2)  # of a bandwidth of one octave
+_OCTAVE = 1 / (3 * math.sqrt(2 * math.log(2)))  # deviation that halves the answer a third of a frequency away
 _WINDOW = 5
 _COMPACTNESS = 1.0  # of SLIC, for lightness in [0, 1]; with less, strong texture joins into one superpixel
 _REACH = 15  # of DAISY, in pixels
@@ -45,7 +45,6 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
         n_segments=max(1, round(gray.size / pixels)),
         compactness=_COMPACTNESS,
         channel_axis=None,
-        start_label=0,
     )
     labels = np.unique(found, return_inverse=True)[1].reshape(gray.shape).astype(np.int64)
     return of_labels(labels)
@@ -97,8 +96,8 @@ def features(gray: Array, cells: Superpixels) -> Features:
         own = mean(one)
         return np.concatenate([own, cells.neighbors @ own], axis=1)
 
-    average = ndimage.uniform_filter(gray, _WINDOW, mode="reflect")
-    variance = ndimage.uniform_filter(gray**2, _WINDOW, mode="reflect") - average**2
+    average = ndimage.uniform_filter(gray, _WINDOW)
+    variance = ndimage.uniform_filter(gray**2, _WINDOW) - average**2
     return Features(
         mean(gabor(gray)),
         mean(descriptors(gray)),
@@ -126,10 +125,10 @@ def gabor(gray: Array) -> Array:
 
 
 def descriptors(gray: Array) -> Array:
-    """Return the DAISY descriptor of each pixel, ``(128, H, W)``, of ``(H, W)``."""
+    """Return the DAISY descriptor of each pixel, ``(128, H, W)``, of ``(H, W)``: 3 rings of 5 histograms."""
     from skimage.feature import daisy
 
     padded = np.pad(gray, _REACH, mode="symmetric")
-    found = daisy(padded, step=1, radius=_REACH, rings=3, histograms=5, orientations=8)
+    found = daisy(padded, step=1, radius=_REACH, histograms=5)
     maps: Array = np.moveaxis(found, 2, 0)
     return maps
