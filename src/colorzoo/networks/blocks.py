@@ -28,7 +28,12 @@ def scaled_width(base: int, width: float) -> int:
     Examples:
         >>> scaled_width(64, 0.25)
         16
+
+    Raises:
+        ValueError: ``base`` is no multiple of 8, so that a width of 1 would not be the published one.
     """
+    if base % 8:
+        raise ValueError(f"published channels are a multiple of 8, not {base}.")
     return max(8, round(base * width / 8) * 8)
 
 
