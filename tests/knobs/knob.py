@@ -17,6 +17,7 @@ from colorzoo.settings import flatten_arguments, known_settings, setting_groups
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
+from colorzoo.weights.provenance import Provenance
 
 # Built by the command line; tests/training/test_optimization.py tries them for all models.
 _OPTIMIZATION = ("optimizer", "lr_scheduler", "discriminator_optimizer", "discriminator_lr_scheduler")
@@ -86,6 +87,7 @@ def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, An
     torch.manual_seed(0)
     model = build_model(load_task_class(model_card(name)), {**base_settings(name, knobs), **changed})
     model.allow_untrained = True  # teachers of losses stay random, as in the contract
+    model.provenance = Provenance(model="Earlier", steps=1)
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -93,6 +95,7 @@ def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, An
                 parameter.normal_(std=0.01)  # what begins with zero would hide what stands before it
     batches = [_batch(knobs, seed) for seed in range(knobs.steps)]
     found = _step(model, batches) if model.automatic_optimization else _fit(model, batches, folder)
+    found["start"] = model.provenance.start
     found["shapes"] = [tuple(p.shape) for p in model.parameters()]
     found["modes"] = [module.training for module in model.modules()]
     return found

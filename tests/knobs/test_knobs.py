@@ -89,3 +89,8 @@ def test_each_weighted_loss_is_logged(name: str, base: Any) -> None:
     terms = {key.removesuffix("_weight") for key, value in weights.items() if value}
     assert terms - logged == NOT_LOGGED.get(name, set())
     assert logged & {"loss", "generator"}
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_a_training_records_the_weights_that_it_begins_with(name: str, base: Any) -> None:
+    assert base(name)["start"]["model"] == "Earlier"
