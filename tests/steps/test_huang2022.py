@@ -6,18 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
+import torchmetrics
 from lightning.pytorch import Callback
+from skimage.segmentation import slic
+from torch import nn
 from torch.nn import functional as F
 
 from colorzoo.factory import build_model
+from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.zoo.huang2022.losses import LPIPS
+from colorzoo.zoo.huang2022.losses import LPIPS, patch_discriminator
 from colorzoo.zoo.huang2022.task import masked_cross_entropy
 from colorzoo.zoo.huang2022.transformer import Hints
-from colorzoo.zoo.huang2022.users import CANDIDATE, MASKED, SEEN, Users, draw_mask, simulate
+from colorzoo.zoo.huang2022.users import CANDIDATE, MASKED, SEEN, Users, draw_mask, simulate, superpixels_of
 from colorzoo.zoo.huang2022.vqgan_task import Huang2022VQGAN
 from steps.step import gradients, same, small
 
@@ -56,6 +61,15 @@ def test_hints_lie_on_candidates_and_have_colors_of_the_picture() -> None:
     assert torch.equal(again, masks[2:4])  # the numbers belong to the picture
 
 
+def test_superpixels_have_about_a_hundred_pixels_and_their_mean_color() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (48, 80, 3), np.uint8)
+    labels = slic(rgb, n_segments=38, max_num_iter=5, slic_zero=True, convert2lab=False)
+    found = superpixels_of(rgb)
+    for label in np.unique(labels):
+        inside = labels == label
+        assert (found[inside] == rgb[inside].mean(axis=0).astype(np.uint8)).all()
+
+
 def test_without_hints_every_weight_of_the_transformer_is_in_the_graph() -> None:
     model: Any = small("huang2022", **SIZES)
     transformer = model.model.network.transformer
@@ -85,6 +99,16 @@ def codes_task(**settings: Any) -> Any:
     own = {key: value for key, value in smoke.items() if key not in ("codes_of", "fewest", "strokes")}
     how = {"channels": 32, "perceptual_weight": 0.0, "discriminator_width": 0.125, **settings}
     return build_model(Huang2022VQGAN, {**own, **how}).train()
+
+
+def test_the_discriminator_begins_as_published() -> None:
+    torch.manual_seed(0)
+    for layer in patch_discriminator().modules():
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d):
+            std, mean = torch.std_mean(layer.weight.detach())
+            noise = 0.1 / layer.weight.numel() ** 0.5  # five deviations
+            assert float(std) == pytest.approx(0.02, abs=noise)
+            assert float(mean) == pytest.approx(float(layer.weight.ndim == 1), abs=noise)
 
 
 def test_both_halves_of_the_step_of_the_codes() -> None:
@@ -144,8 +168,28 @@ def test_each_training_moves_its_own_networks(tmp_path: Path) -> None:
 
 
 def test_reconstructions_are_measured_in_validation(tmp_path: Path) -> None:
+    task, batch = codes_task(), sample_batch((SIDE, SIDE), batch=1)
     with silent_lightning():
         trainer = quiet_trainer(tmp_path)
-        batches = batch_loader([sample_batch((SIDE, SIDE), batch=1)])
-        (found,) = trainer.validate(codes_task(), batches, verbose=False)
-    assert found["val/l1"] > 0
+        (found,) = trainer.validate(task, batch_loader([batch]), verbose=False)
+        distance = (task.paint(batch).rgb - batch["rgb"]).detach().abs().mean()
+    assert found["val/l1"] == pytest.approx(float(distance))
+
+
+def test_lpips_has_the_layers_that_torchmetrics_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {
+        f"features.{key}": torch.rand_like(value) for key, value in vgg_layers(16, 30).state_dict().items()
+    }
+    monkeypatch.setattr("colorzoo.zoo.huang2022.losses.published_weights", lambda _: held)
+    task = codes_task(perceptual_weight=0.5)
+    task.setup("test")
+    assert task.lpips is None
+    task.setup("fit")
+    assert torch.equal(task.lpips.network.features[28].weight, held["features.28.weight"])
+    shipped = Path(torchmetrics.__file__).parent / "functional/image/lpips_models/vgg.pth"
+    theirs = torch.load(shipped, map_location="cpu")
+    for index, layer in enumerate(task.lpips.network.linear):
+        assert torch.equal(layer.weight, theirs[f"lin{index}.model.1.weight"])
+    task = codes_task()
+    task.setup("fit")
+    assert task.lpips is None

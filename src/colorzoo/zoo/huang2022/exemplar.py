@@ -36,8 +36,8 @@ class WarpedExemplar(NamedTuple):
     def picture(self) -> Tensor:
         """Return RGB ``(B, 3, H, W)`` in [0, 1]: the picture in the warped colors, which are raised."""
         # as published: nearest to half the size, then bilinear
-        ab = F.interpolate(self.lab[:, 1:], scale_factor=STRIDE, mode="nearest")
-        ab = F.interpolate(ab, scale_factor=_HALF, mode="bilinear", align_corners=False)
+        ab = F.interpolate(self.lab[:, 1:], scale_factor=STRIDE)
+        ab = F.interpolate(ab, scale_factor=_HALF, mode="bilinear")
         return lab_to_rgb(torch.cat([self.lightness, _BOOST * ab], dim=1))
 
 

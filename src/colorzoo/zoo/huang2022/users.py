@@ -121,13 +121,13 @@ def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = rgb.shape[:2]
     labels = slic(
         rgb,
-        n_segments=max(1, height * width // _REGION**2),
+        n_segments=height * width // _REGION**2,
         max_num_iter=_ITERATIONS,
         slic_zero=True,
         convert2lab=False,
         start_label=0,
     ).ravel()
-    counts = np.bincount(labels)[:, None].clip(1)
+    counts = np.bincount(labels)[:, None]
     sums = np.stack([np.bincount(labels, rgb[..., channel].ravel()) for channel in range(3)], axis=1)
     return np.asarray((sums / counts).astype(np.uint8)[labels].reshape(rgb.shape))
 

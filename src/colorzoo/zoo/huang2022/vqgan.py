@@ -320,7 +320,7 @@ class _Upsample(nn.Module):
         self.conv = conv3x3(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        doubled: Tensor = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+        doubled: Tensor = self.conv(F.interpolate(x, scale_factor=2))
         return doubled
 
 
