@@ -1,18 +1,25 @@
 """Cho et al. 2023: hints without large tensors, proposals, guidance, training."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo import create_model
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
-from colorzoo.networks.unet import UNet
+from colorzoo.guidance.color_statistics import region_means
+from colorzoo.randomness import picture_generators
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
 from colorzoo.zoo.cho2023.extensions import cut_segments
-from colorzoo.zoo.cho2023.network import draw_counts, fill_hints, gumbel_noise, one_hot
+from colorzoo.zoo.cho2023.network import base_channels, draw_counts, fill_hints, gumbel_noise
 from colorzoo.zoo.cho2023.task import Cho2023, Smoothness, smoothness
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
@@ -63,6 +70,11 @@ def test_hints_and_their_gradients_are_those_of_the_published_formulation() -> N
 def test_the_gradient_of_smoothness_is_autograds(form: Smoothness) -> None:
     logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda value: smoothness(value, form), logits)
+
+
+def test_channels_are_even_and_at_least_eight() -> None:
+    widths = (0.01, 0.125, 0.14, 0.16, 0.1875, 1.0)
+    assert [base_channels(width) for width in widths] == [8, 8, 8, 10, 12, 64]
 
 
 def test_users_stop_as_often_as_the_paper_says() -> None:
@@ -133,15 +145,6 @@ def test_blank_sheets_of_any_size(model: Cho2023, size: tuple[int, int]) -> None
         painted = model(torch.ones(1, 1, *size), Guidance()).rgb
     assert painted.shape == (1, 3, *size)
     assert painted.isfinite().all()
-
-
-def test_without_an_adversarial_loss_no_discriminator_is_trained() -> None:
-    batch: Batch = sample_batch((32, 32))
-    model = build_model(Cho2023, {**NARROW, "adversarial_weight": 0.0})
-    painted = model.paint_drawn(sketch_in(batch), batch["rgb"], model.draws_of(batch, "first"), 0.5)
-    terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
-    assert set(terms) == {"reconstruction", "variance", "smoothness"}
-    assert not model.is_adversarial()
 
 
 def sketch_in(batch: Batch) -> Tensor:
@@ -223,25 +226,60 @@ def test_the_painter_alone_learns_from_what_is_proposed() -> None:
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 
-def test_points_on_sketches_have_a_lightness() -> None:
+def test_pieces_count_by_area_and_seven_eighths_for_each_segment_before() -> None:
+    for wide, first in ((79, 0), (81, 1)):
+        segments = torch.tensor([0] * 70 + [1] * wide)[None, None, None]
+        index = cut_segments(segments, torch.full(segments.shape, 0.5), 30)[0, 0, 0]
+        assert index.tolist() == [first] * 70 + [1 - first] * wide
+    for pixels, speck, kept in ((2000, 2, 1), (3003, 3, 0)):  # from a thousandth of the picture
+        segments, sketch = torch.zeros(1, 1, 1, pixels, dtype=torch.long), torch.ones(1, 1, 1, pixels)
+        segments[..., :speck], sketch[..., -9:] = 1, 0.49
+        index = cut_segments(segments, sketch, 30)[0, 0, 0]
+        assert index.tolist() == [kept] * speck + [0] * (pixels - speck - 9) + [1 + kept] * 9
+
+
+def test_a_narrow_segmenter_sees_a_small_sketch_whose_lines_stay_black(model: Cho2023) -> None:
+    network, sketch = model.model.network, sample_input("sketch", (32, 44), batch=2)
+    with torch.no_grad():
+        assert torch.equal(network.divide(sketch), network.segmenter(2 * sketch - 1))
+        network.segmenter_side = 16
+        small = 1 - F.max_pool2d(1 - sketch, 2)
+        wanted = F.interpolate(network.segmenter(2 * small - 1), (32, 44), mode="bilinear")
+        found = network.divide(sketch)
+        network.segmenter_side = None
+    torch.testing.assert_close(found, wanted)
+
+
+def test_validation_gives_the_first_regions_their_true_colors(model: Cho2023, sketch: Tensor) -> None:
+    batch: Batch = {**sample_batch(SIZE, batch=2), "sketch": sketch}
+    with torch.no_grad():
+        found = dict(model.validation_guidances(batch, sketch))
+    assert tuple(found) == model.validation_settings() == ("0", "1", "3", "10", "30")
+    for count, guidance in found.items():
+        regions = guidance.regions
+        colors, _ = region_means(regions.index, batch["rgb"], 30)
+        assert torch.equal(regions.rgb, colors)
+        assert torch.equal(regions.given, (torch.arange(30) < int(count)).float().expand(2, -1))
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_control_paints_color_points_and_learns_by_their_distance(residual: bool) -> None:
     torch.manual_seed(0)
-    model = create_model("cho2023_points_small", weights=None).eval()
-    sketch = torch.ones(1, 1, *SIZE)
-    mask = torch.zeros_like(sketch)
-    mask[..., 10:20, 10:20] = 1
-    ab = torch.zeros(1, 2, *SIZE)
+    task: Any = create_model("cho2023_points_small", weights=None, hint_residual=residual).eval()
+    task.log_dict = lambda *_, **__: None
+    batch = {**sample_batch(SIZE, batch=2), "sketch": sample_input("sketch", SIZE, batch=2)}
+    rgb, sketch = batch["rgb"], batch["sketch"]
+    simulation = PointSimulation(1 / 8)
+    points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)
     with torch.no_grad():
-        dark, light = (
-            model(sketch, Guidance(points=Points(ab, mask, torch.full_like(mask, lightness)))).rgb
-            for lightness in (10.0, 90.0)
-        )
-    assert not torch.equal(dark, light)
-
-
-def test_the_painter_reads_what_the_segments_are() -> None:
-    network = UNet(35, 3, 8).eval()
-    index = torch.arange(30).repeat(2, 1, 2, 2)[:, :, :2, :30].reshape(2, 1, 2, 30)
-    segments = one_hot(index, 30)
-    assert torch.equal(segments.argmax(1, keepdim=True), index)
-    with torch.no_grad():
-        assert network(torch.cat([torch.ones(2, 5, 2, 30), segments], 1)).shape == (2, 3, 2, 30)
+        for given in (points, Points.none(sketch), replace(points, lightness=torch.full_like(sketch, 30.0))):
+            light = torch.full_like(sketch, 60.0) if given.lightness is None else given.lightness
+            color = (2 * lab_to_rgb(torch.cat([light, given.ab], dim=1)) - 1) * given.mask
+            painted = task.model.network(torch.cat([2 * sketch - 1, color, given.mask], dim=1))
+            painted = painted + torch.atanh(0.95 * color) if residual else painted
+            wanted = (painted.tanh() + 1) / 2
+            torch.testing.assert_close(task(sketch, Guidance(points=given)).rgb, wanted)
+        assert torch.equal(task(sketch).rgb, task(sketch, Guidance(points=Points.none(sketch))).rgb)
+        loss = task.training_step(batch, 0)
+        distance = (task(sketch, Guidance(points=points)).rgb - rgb).abs().mean()
+    torch.testing.assert_close(loss, 60 * distance)

@@ -71,11 +71,11 @@ def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[fl
     labels = np.zeros(segments.shape, np.int64)
     weights: list[float] = []
     for rank, number in enumerate(np.unique(segments)):
-        found, count = ndimage.label((segments == number) & ~ink)
+        found, _ = ndimage.label((segments == number) & ~ink)
         inside = found > 0
         labels[inside] = found[inside] + len(weights)
         need = needs[number] if needs else _KEPT**rank
-        weights += [float(area) * need for area in np.bincount(found[inside], minlength=count + 1)[1:]]
+        weights += [float(area) * need for area in np.bincount(found[inside])[1:]]
     if ink.any():
         labels[ink] = len(weights) + 1
         weights.append(0.0)
@@ -87,7 +87,7 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
 
     A piece of weight 0, ink, is always kept.
     """
-    areas = np.bincount(labels.ravel(), minlength=len(weights) + 1)[1:]
+    areas = np.bincount(labels.ravel())[1:]
     order = np.argsort(-weights, kind="stable")
     last = [piece for piece in order if weights[piece] == 0]
     large = [piece for piece in order if weights[piece] and areas[piece] >= _SMALLEST * labels.size]
@@ -113,8 +113,6 @@ def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, sha
     Returns:
         ``(B, 3, H, W)`` in [0, 1]; clamping may change a mean a little.
     """
-    if not share:
-        return rgb
     means, _ = region_means(index, rgb, SEGMENTS)
     draws = draw_uniform(picture_generators(seeds, "recolored"), len(rgb), 1 + 3 * SEGMENTS, rgb.device)
     moved = given * (draws[:, :1] < share)

@@ -184,7 +184,7 @@ class PointPainter(ColoringModel):
 
 
 def _without_colors(logits: Tensor) -> Regions:
-    colors = torch.full((len(logits), SEGMENTS, 3), 0.5, device=logits.device)
+    colors = logits.new_zeros(len(logits), SEGMENTS, 3)
     return Regions(logits.argmax(1, keepdim=True), colors, torch.zeros_like(colors[..., 0]))
 
 

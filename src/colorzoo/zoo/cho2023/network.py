@@ -78,7 +78,7 @@ class GuidingPainterNetwork(nn.Module):
         logits: Tensor = self.segmenter(2 * small - 1).float()
         if small is sketch:
             return logits
-        return F.interpolate(logits, size=sketch.shape[-2:], mode="bilinear", align_corners=False)
+        return F.interpolate(logits, size=sketch.shape[-2:], mode="bilinear")
 
     def _seen(self, sketch: Tensor) -> Tensor:
         """Return a sketch at the size for f; lines get thinner but stay black."""

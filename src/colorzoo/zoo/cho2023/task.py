@@ -322,7 +322,7 @@ class NeighborDistance(torch.autograd.Function):
         for (first, second), (first_gradient, second_gradient) in pairs:
             step = first - second
             slope = step.mul_(2) if ctx.squared else step.sign_()
-            slope.mul_(upstream[0] / (ctx.directions * max(1, step.numel())))
+            slope.mul_(upstream[0] / (ctx.directions * step.numel()))
             first_gradient.add_(slope)
             second_gradient.sub_(slope)
         return gradient, None, None
