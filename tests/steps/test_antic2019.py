@@ -99,9 +99,10 @@ def test_whose_turn_it_is(stage: str, threshold: float, wanted: list[str], tmp_p
 
 def test_a_checkpoint_remembers_the_turn(tmp_path: Path) -> None:
     model: Any = small("antic2019", stage="gan")
-    model.generators_turn = True
+    model.generators_turn, model.trained = True, False
     checkpoint: dict[str, Any] = {}
     model.on_save_checkpoint(checkpoint)
     other: Any = small("antic2019", stage="gan")
+    other.trained = True
     other.on_load_checkpoint(checkpoint)
-    assert other.generators_turn
+    assert (other.generators_turn, other.trained) == (True, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 import colorzoo
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
@@ -124,17 +124,6 @@ def test_a_critic_a_part_and_another_width_are_refused() -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def test_a_pickle_with_code_in_it_is_refused(tmp_path: Path) -> None:
-    class Code:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return print, ("this ran",)
-
-    path = tmp_path / "learner.pkl"
-    path.write_bytes(pickle.dumps({"model": Code()}))
-    with pytest.raises(WeightsError):
-        colorzoo.create_model("antic2019", path, **NARROW)
-
-
 def trained(**settings: Any) -> Antic2019:
     model = narrow("antic2019", **settings)
     model.load_published_state_dict(dict(authors_file("antic2019")))
@@ -161,8 +150,9 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
         seen.append(colored.ab)
         assert colored.rgb.shape == (200, 300, 3)
     assert [tuple(ab.shape) for ab in seen] == [(2, 64, 96), (2, 96, 144)]
-    for wrong, expected in ((0, "at least 1"), (65, "from 1 to 64")):
-        with pytest.raises(ColorzooError, match=f"render_factor must be {expected}"):
+    assert narrow("antic2019", render_factor=64).model.working_size == 1024
+    for wrong in (0, 65):
+        with pytest.raises(ColorzooError, match=f"must be at least 1 and at most 64, not {wrong}"):
             narrow("antic2019", render_factor=wrong)
 
 
@@ -172,14 +162,11 @@ def test_any_size_and_a_batch_is_its_pictures(size: tuple[int, int]) -> None:
     with torch.no_grad():
         ab = model(lightness).ab
         alone = torch.cat([model(lightness[:1]).ab, model(lightness[1:]).ab])
-    assert ab.shape == (2, 2, *size)
+        gray, (height, width) = lightness_to_rgb(lightness)[:, :1], size
+        padded = F.pad(gray, (0, -width % 16, 0, -height % 16), mode="replicate")
+        painted = model.model.network(normalize(padded.expand(-1, 3, -1, -1)))[..., :height, :width]
+    torch.testing.assert_close(ab, ab_of(painted, gray))
     torch.testing.assert_close(ab, alone, rtol=0, atol=1e-2)
-
-
-def test_the_gray_has_the_lightness() -> None:
-    lightness = torch.linspace(0, 100, 101).view(1, 1, 1, 101)
-    gray = lightness_to_rgb(lightness)[:, :1]
-    torch.testing.assert_close(rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1], lightness, atol=2e-3, rtol=0)
 
 
 def test_the_lightness_is_kept_as_published() -> None:
@@ -189,9 +176,10 @@ def test_the_lightness_is_kept_as_published() -> None:
     for channel in (0, 2):  # U and V
         own, other = (each[:, channel] - rgb_to_gray(each)[:, 0] for each in (joined, rgb))
         torch.testing.assert_close(own, other)
-    low, high = keep_lightness(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)).aminmax()
-    assert 0 <= low <= high <= 1
-    torch.testing.assert_close(ab_of(normalize(rgb), gray), rgb_to_lab(joined)[:, 1:], atol=1e-3, rtol=0)
+    beyond = 2 * torch.rand(1, 3, 8, 8) - 0.5
+    cut = keep_lightness(beyond.clamp(0, 1), gray)
+    assert cut.aminmax() == (0, 1)
+    torch.testing.assert_close(ab_of(normalize(beyond), gray), rgb_to_lab(cut)[:, 1:], atol=1e-3, rtol=0)
 
 
 def test_a_square_picture_is_colored_as_published_but_for_rounding() -> None:
@@ -284,6 +272,7 @@ def test_training_begins_with_torchvisions_weights(tmp_path: Path) -> None:
     ],
 )
 def test_no_stage_trains_over_random_weights(settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+    narrow("antic2019", critic_width=0.03125, **settings).setup("test")
     with pytest.raises(ColorzooError, match=message):
         fit(narrow("antic2019", critic_width=0.03125, **settings), tmp_path)
 
@@ -303,18 +292,4 @@ def test_the_critics_pretraining_takes_any_mixture_of_labels(labels: list[int]) 
     scores = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
     signs = 1 - 2 * torch.tensor(labels)[:, None]
     loss = pretraining_loss(scores, torch.tensor(labels))
-    torch.testing.assert_close(loss, torch.nn.functional.softplus(signs * scores).mean())
-
-
-def test_forty_steps_bring_the_loss_down() -> None:
-    model = narrow("antic2019", stage="unfrozen", layer_weights=(0.0, 0.0, 0.0)).train()
-    batch = sample_batch((64, 64), batch=2)
-    optimizer = torch.optim.Adam(model.model.network.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(40):
-        loss = model.generator_loss(batch, model.paint(batch))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
+    torch.testing.assert_close(loss, F.softplus(signs * scores).mean())

@@ -78,7 +78,10 @@ def test_offsets_shift_attention() -> None:
 
 
 def test_scales_that_no_patch_fits_have_no_discriminator() -> None:
-    assert [len(small("blanch2021", side=side).discriminator) for side in (16, 32, 64, 192)] == [0, 1, 2, 4]
+    tasks: list[Any] = [small("blanch2021", side=side) for side in (16, 32, 48, 176, 192)]
+    assert [len(task.discriminator) for task in tasks] == [0, 1, 2, 3, 4]
+    assert [task.is_adversarial() for task in tasks] == [False, True, True, True, True]
+    assert not small("blanch2021", adversarial_weight=0.0).is_adversarial()  # type: ignore[operator]
 
 
 def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
@@ -95,6 +98,7 @@ def test_the_network_meets_the_new_discriminators(tmp_path: Path) -> None:
     assert trainer.global_step == 1  # both networks together
 
     painted = plain.paint(batch)
+    torch.testing.assert_close(painted.ab, 110 * painted.painted[0][:, 1:])
     maps = plain.model.network(painted.truth[0][:, :1], painted.reference[0])
     fakes = [
         torch.cat([F.avg_pool2d(painted.truth[0], 2**index)[:, :1], maps[index]], dim=1) for index in range(2)
@@ -126,6 +130,10 @@ def test_vgg19_is_torchvisions_unless_the_network_is_trained(monkeypatch: pytest
         "colorzoo.zoo.blanch2021.task.published_weights",
         lambda _: {f"features.{key}": value for key, value in wanted.items()},
     )
-    task.setup("fit")
-    assert torch.equal(task.model.network.features[34].weight, wanted["34.weight"])
-    assert not any(each.requires_grad for each in task.model.network.features.parameters())
+    features = task.model.network.features
+    for stage, trained, untrained in (("test", 0, 0), ("fit", 1, 0), ("fit", 0, 1), ("fit", 0, 0)):
+        assert not torch.equal(features[34].weight, wanted["34.weight"])
+        task.trained, task.allow_untrained = bool(trained), bool(untrained)
+        task.setup(stage)
+    assert torch.equal(features[34].weight, wanted["34.weight"])
+    assert not any(each.requires_grad for each in features.parameters())

@@ -8,22 +8,28 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
+from colorzoo.data.dataset import read_squares
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
+from colorzoo.networks.exemplar import ReferencePicture
+from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.testing.samples import sample_batch, sample_image, write_sample_pictures
 from colorzoo.training.exemplar import zero_of_all_parameters
+from colorzoo.zoo.chen2023.data import BorrowedPairsDataModule
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
-from colorzoo.zoo.chen2023.find_clusters import find_clusters
-from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder, SupervisedStego
+from colorzoo.zoo.chen2023.find_clusters import collect, find_clusters
+from colorzoo.zoo.chen2023.find_clusters import main as find_clusters_main
+from colorzoo.zoo.chen2023.model import borrowed_trunk
+from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder, SupervisedStego, reads_trunk
 from colorzoo.zoo.chen2023.published import convert_stego_encoder
 from parity.cases import read
 
@@ -76,8 +82,15 @@ def test_without_a_common_class_the_picture_is_colored_as_without_reference(
     apart = ClassMap(torch.zeros(1, 1, *SIZE), torch.ones(1, 1, 96, 64))
     answer = model(photo, Guidance(exemplar=exemplar, classes=apart))
     assert torch.equal(answer.ab, model(photo).ab)
-    assert "no class in common" in answer.notes[0]
+    assert answer.notes == (
+        "the reference has no class in common with the picture, which was colored without it",
+    )
     assert not model(photo, Guidance(exemplar=exemplar)).notes
+    labels = (torch.arange(90) // 32).clamp(max=1).expand(1, 1, 61, 90)  # 8 of 23 columns of positions
+    part = ClassMap(labels, torch.zeros(1, 1, 96, 64))
+    found = model(photo[..., :61, :90], Guidance(exemplar=exemplar, classes=part))
+    shares = [each.extras["matched"].item() for each in (answer, model(photo), found)]
+    assert shares == pytest.approx([0, 0, 8 / 23])
 
 
 @torch.inference_mode()
@@ -110,6 +123,11 @@ def test_segment_names_each_pixel(model: Any, photo: Tensor) -> None:
     assert found.dtype == torch.int64
     assert 0 <= int(found.min()) <= int(found.max()) < model.model.class_count == 22
     assert len(found.unique()) > 1
+    other = copy.deepcopy(model.model)
+    other.segmentation = replace(other.segmentation, merging="post")
+    assert other.class_count == 27
+    other.segmenter = None
+    assert other.class_count == 1
 
 
 def test_merging_before_and_after_classification() -> None:
@@ -143,6 +161,41 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
     nearest = (codes @ found["centers"].T).argmax(dim=1)
     assert len({*zip(kind.tolist(), nearest.tolist(), strict=True)}) == len(set(nearest.tolist())) == 5
     assert all(map(torch.equal, find_clusters(features, code=4, clusters=5).values(), found.values()))
+    spread = torch.linalg.eigvalsh(features.T.cov(correction=0))[-4:]
+    for share in (0.0, 0.5, 1.0):  # of whitening
+        projection = find_clusters(features, code=4, clusters=5, whitening=share)["projection"]
+        codes = (features - features.mean(0)) @ projection.T
+        torch.testing.assert_close(
+            codes.T.cov(correction=0), torch.diag(spread ** (1 - share)), atol=1e-3, rtol=1e-3
+        )
+
+
+def test_clusters_of_a_folder_are_found_at_96_places_of_each_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sample_pictures(tmp_path / "photos", count=18)
+    trunk, photos = borrowed_trunk("zhang2016_small"), list(read_squares(tmp_path / "photos", 160, 9))
+    found = collect(trunk, photos)
+    assert found.shape == (9 * 96, trunk.deep_channels)
+    maps = trunk.of_lightness(rgb_to_lab(photos[8][None])[:, :1]).deep.flatten(2)[0].T
+    places = torch.cdist(found[-96:], maps).argmin(dim=1)
+    assert len(set(places.tolist())) == 96
+    torch.testing.assert_close(maps[places], found[-96:], atol=1e-3, rtol=0)
+    out = tmp_path / "clusters.safetensors"
+    monkeypatch.setattr("sys.argv", ["", str(tmp_path / "photos"), "-o", str(out), "--limit", "9"])
+    find_clusters_main()
+    wanted = find_clusters(found)
+    assert {key: value.shape for key, value in wanted.items()}["centers"] == (27, 48)
+    assert all(torch.equal(value, wanted[key]) for key, value in load_file(out).items())
+
+
+def test_references_are_retrieved_by_the_layout_of_another_models_deepest_map(tmp_path: Path) -> None:
+    encoder = BorrowedPairsDataModule(str(tmp_path)).build_encoder()
+    assert (encoder.name, encoder.size) == ("colorzoo:zhang2016_small:3x3", 128)
+    rgb = sample_image((128, 128), batch=2)
+    deepest = borrowed_trunk("zhang2016_small").of_rgb(rgb).taps[3]
+    means = torch.nn.functional.adaptive_avg_pool2d(deepest, 3).flatten(1)
+    torch.testing.assert_close(encoder.features(rgb), means)
 
 
 def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
@@ -161,18 +214,20 @@ def test_arguments_that_do_not_go_together(card: ModelCard) -> None:
         build_model(load_task_class(card), {**arguments, "features": "zhang2017_local_small"})
 
 
-def test_hiding_classes_hides_them_everywhere_in_a_picture() -> None:
-    labels = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2)
+def test_hiding_draws_for_a_picture_for_its_whole_reference_and_for_each_class() -> None:
+    labels, seeds = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2), torch.arange(64)
     found = classify(torch.randn(64, 3, 2, 8), torch.randn(4, 3))._replace(labels=labels)
-    some = Extensions(hide_classes=0.5, without_reference=0.1)
-    _, theirs = hide_from_matching(found, found, torch.arange(64), some)
-    hidden = theirs.labels < 0
-    assert torch.equal(hidden[..., :4], hidden[..., 4:])
-    assert 0.4 < hidden.float().mean() < 0.7
-    assert 1 <= hidden.flatten(1).all(1).sum() < 20
-    ours, theirs = hide_from_matching(found, found, torch.arange(64), Extensions(one_class=1.0))
-    assert not ours.labels.any()
-    assert not theirs.labels.any()
+    shares = Extensions(one_class=0.2, hide_classes=0.5, without_reference=0.1)
+    ours, theirs = hide_from_matching(found, found, seeds, shares)
+    single, whole, *each = draw_uniform(picture_generators(seeds, "hide"), 64, 10, labels.device).T
+    one = (single < 0.2)[:, None, None, None].expand_as(labels)
+    assert torch.equal(ours.labels, labels.where(~one, 0))
+    hidden = torch.stack(each, dim=1)[:, labels[0].flatten()].view_as(labels) < 0.5
+    hidden = (hidden & ~one) | (whole < 0.1)[:, None, None, None]
+    assert torch.equal(theirs.labels, ours.labels.where(~hidden, -1))
+    assert 0 < int(one.sum()) < one.numel()
+    for kept in hide_from_matching(found, found, seeds, Extensions()):
+        assert torch.equal(kept.labels, labels)
 
 
 def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) -> None:
@@ -186,13 +241,13 @@ def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) 
 
 
 def test_the_published_normalization_is_a_named_option(card: ModelCard) -> None:
-    arguments = {**card.hparams, **card.smoke.hparams}
-    batch = sample_batch((64, 64))
-    plain = build_model(load_task_class(card), arguments)
-    other = build_model(load_task_class(card), {**arguments, "reference_input": "normalized_twice"})
-    other.load_state_dict(plain.state_dict())
-    one, two = (each.eval().paint(batch).warped.ab for each in (plain, other))
-    assert (one - two).abs().max() > 1e-3
+    arguments = {**card.hparams, **card.smoke.hparams, "reference_input": "normalized_twice"}
+    model, rgb = build_model(load_task_class(card), arguments).model, sample_image((64, 64))
+    mean, deviation = (
+        torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    found = model.reference_features(ReferencePicture(rgb, rgb[:, 1:]))
+    assert all(map(torch.equal, found.taps, model.features.of_rgb((rgb - mean) / deviation).taps))
 
 
 def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
@@ -263,7 +318,9 @@ def test_the_supervised_probe_takes_the_most_likely_class() -> None:
 
     with torch.device("meta"):
         segmenter = SupervisedStego()
+    assert not reads_trunk(segmenter)
     segmenter.encode = Encoder()
+    assert reads_trunk(segmenter)
     shares = torch.tensor([0.2, 0.7, 0.1]).view(1, 3, 1, 1)
     found = segmenter(torch.zeros(1, 3, 8, 8), shares.log())
     assert found.labels.item() == 1

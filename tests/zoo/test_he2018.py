@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
@@ -19,7 +20,7 @@ from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.he2018.matching import dense_matches, pixel_grid, read_at, round_trip, warp
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
 from parity.cases import read
-from parity.pipelines.he2018 import make_combo, matches_of, resized_size
+from parity.pipelines.he2018 import matches_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "he2018_full.npz"
 SOURCES = Path(__file__).parents[2] / "docs/images/sources"
@@ -83,21 +84,18 @@ def test_without_a_reference_nothing_is_similar() -> None:
             [lightness - 50, torch.zeros(1, 2, 40, 48), torch.full((1, 10, 40, 48), 64.0)], dim=1
         )
         wanted = model.model.network(inputs)
+        other = model(
+            lightness[..., :37, :45], Guidance(exemplar=Exemplar(rgb := sample_image((30, 52), seed=1)))
+        )
+        aligned = model.model.align(lightness[..., :37, :45], rgb)
+        ab = rgb_to_lab(warp(rgb, aligned.there))[:, 1:]
+        inputs = torch.cat([lightness[..., :37, :45] - 50, ab, aligned.errors / 2 - 63.5], dim=1)
+        painted = model.model.network(F.pad(inputs, (0, 3, 0, 3), mode="replicate"))[..., :37, :45]
     assert torch.equal(alone.ab, wanted)
     assert like.extras["similarity"].mean() > 0.9  # with itself
-
-
-def test_a_flow_of_another_size_is_refused() -> None:
-    picture, flow = np.zeros((6, 7, 3), np.uint8), np.zeros((6, 7, 2), np.int64)
-    model = smoke_model(model_card("he2018")).model
-    with pytest.raises(ColorzooError, match=r"flow_back must have the shape \(6, 7, 2\)"):
-        make_combo(model, picture, picture, flow, flow[:5])
-
-
-def test_sides_are_rounded_as_published() -> None:
-    assert resized_size((72, 95), 52) == (52, 69)
-    assert resized_size((95, 72), 52) == (69, 52)
-    assert resized_size((95, 72), 0) == (95, 72)
+    torch.testing.assert_close(other.ab, painted)
+    torch.testing.assert_close(other.extras["warped_ab"], ab)
+    torch.testing.assert_close(other.extras["similarity"], 1 - aligned.errors.mean(1, keepdim=True) / 255)
 
 
 def narrow_files(folder: Path) -> dict[str, Tensor]:

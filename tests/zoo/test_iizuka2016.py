@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from colorzoo import Exemplar, Guidance
 from colorzoo.capabilities import GivesLooks
@@ -21,8 +20,6 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.iizuka2016.colors import gray_of
 from colorzoo.zoo.iizuka2016.model import LetThereBeColor
-from colorzoo.zoo.iizuka2016.network import scale
-from parity.pipelines import iizuka2016 as pipeline
 
 SIDE = 32  # of the square that the smoke model's vector is made of
 
@@ -62,6 +59,11 @@ def test_a_gray_reference_is_taken() -> None:
 def test_alpha_goes_from_the_pictures_own_vector_to_that_of_the_reference(model: LetThereBeColor) -> None:
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
     torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.0)), colors(model, lightness))
+    gray = lightness_to_rgb(lightness)[:, :1]
+    with torch.inference_mode():
+        styles = model.network.style_of(gray), model.look(rgb)[:, 0]
+        wanted = model.network(gray, 0.7 * styles[0] + 0.3 * styles[1])
+    torch.testing.assert_close(colors(model, lightness, Exemplar(rgb, alpha=0.3)), wanted, atol=1e-4, rtol=0)
     own = Exemplar(lightness_to_rgb(lightness))
     torch.testing.assert_close(colors(model, lightness, own), colors(model, lightness), atol=1e-3, rtol=0)
 
@@ -99,35 +101,6 @@ def test_the_vector_keeps_float32(model: LetThereBeColor) -> None:
     assert seen == [torch.float32] * 3
 
 
-@pytest.mark.parametrize(("old", "new"), [(5, 9), (1, 4), (7, 7), (6, 1)])
-def test_growing_interpolates_between_the_first_and_last_sample(old: int, new: int) -> None:
-    row = torch.rand(1, 1, 3, old)
-    found = scale(row, (3, new))
-    wanted = F.interpolate(row, (3, new), mode="bilinear", align_corners=True)
-    if new < old:
-        wanted = row.mean(dim=3, keepdim=True)
-    torch.testing.assert_close(found, wanted)
-
-
-def test_shrinking_averages_areas_with_their_fractions() -> None:
-    column = torch.tensor([1.0, 2.0, 4.0]).view(1, 1, 3, 1)
-    torch.testing.assert_close(
-        scale(column, (2, 1)).flatten(), torch.tensor([(1 + 0.5 * 2) / 1.5, (0.5 * 2 + 4) / 1.5])
-    )
-
-
 def test_a_square_of_another_side_is_refused() -> None:
     with pytest.raises(ColorzooError, match="multiple of 32"):
         build_model(LetThereBeColor, {"scene_side": 100})
-
-
-def test_the_scripts_lightness_is_not_that_of_the_picture() -> None:
-    gray = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3)
-    torch.testing.assert_close(
-        pipeline.lightness(gray).flatten(), torch.tensor([0.0, 72.0, 134.5]), atol=0.1, rtol=0
-    )
-    right = pipeline.lightness(gray, true_lightness=True).flatten()
-    torch.testing.assert_close(right, torch.tensor([0.0, 53.4, 100.0]), atol=0.1, rtol=0)
-    maps = torch.rand(1, 2, 2, 2)
-    y = gray_of(pipeline.recolor(gray, maps))
-    torch.testing.assert_close(y, gray, atol=1e-4, rtol=0)

@@ -1,22 +1,31 @@
-"""Blanch 2021 and Bai 2022 alike: coloring without a reference."""
+"""Blanch 2021 and Bai 2022 alike: both pictures are squashed; without a reference the gray one is its own."""
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from colorzoo.color import lightness_to_rgb
+from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 
 
-@pytest.mark.parametrize("name", ["blanch2021", "bai2022"])
-def test_without_a_reference_the_gray_picture_is_its_own(name: str) -> None:
+@pytest.mark.parametrize(("name", "side"), [("blanch2021", 32), ("bai2022", 128)])
+@torch.inference_mode()
+def test_both_pictures_are_squashed_to_the_square_of_the_network(name: str, side: int) -> None:
     model = smoke_model(model_card(name)).model
-    lightness = torch.rand(1, 1, 40, 56) * 100
-    references = (lightness_to_rgb(lightness), sample_image((30, 20)))
-    with torch.inference_mode():
-        alone = model(lightness, Guidance()).ab
-        own, other = (model(lightness, Guidance(exemplar=Exemplar(each))).ab for each in references)
-    assert torch.equal(alone, own)
-    assert not torch.allclose(alone, other)
+    lightness = rgb_to_lab(sample_image((40, 56)))[:, :1]
+    found = []
+    for reference in (lightness_to_rgb(lightness), sample_image((30, 20), seed=1)):
+        target, rgb = (
+            F.interpolate(each, (side, side), mode="bilinear", antialias=True)
+            for each in (lightness, reference)
+        )
+        target, lab = target / 50 - 1, rgb_to_lab(rgb)
+        given = target, torch.cat([lab[:, :1] / 50 - 1, lab[:, 1:] / 110], dim=1)
+        ab = model.network(*given)[0] if name == "blanch2021" else model.color(*given, model.scattered).ab
+        found.append(model(lightness, Guidance(exemplar=Exemplar(reference))).ab)
+        torch.testing.assert_close(found[-1], F.interpolate(110 * ab, (40, 56), mode="bicubic"))
+    assert torch.equal(model(lightness).ab, found[0])
+    assert not torch.allclose(*found)

@@ -138,10 +138,10 @@ def plain_scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(found)
 
 
-@pytest.mark.parametrize("size", [(7, 40), (23, 11), (41, 31), (64, 9)])
+@pytest.mark.parametrize("size", [(7, 40), (23, 11), (41, 31), (64, 1), (1, 9)])
 def test_iizuka2016_resizing(size: tuple[int, int]) -> None:
-    maps = drawn(2, 2, 23, 31)
-    torch.testing.assert_close(scale(maps, size).double(), plain_scale(maps, size), rtol=1e-5, atol=1e-6)
+    for maps in (drawn(2, 2, 23, 31), drawn(2, 2, 23, 1)):
+        torch.testing.assert_close(scale(maps, size).double(), plain_scale(maps, size), rtol=1e-5, atol=1e-6)
 
 
 @torch.inference_mode()

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Positive, Width, settings_of
+from colorzoo.settings import Positive, Range, Width, settings_of
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
 from colorzoo.zoo.antic2019.published import convert_published
 
@@ -54,19 +54,7 @@ class Rendering:
             21 for video. Lower values give more vivid colors, higher ones more detail.
     """
 
-    render_factor: Natural = 35
-
-    def side(self) -> int:
-        """Return the shorter side in pixels.
-
-        Raises:
-            ColorzooError: The factor is out of range.
-        """
-        if not 1 <= self.render_factor <= LARGEST_FACTOR:
-            raise ColorzooError(
-                f"render_factor must be from 1 to {LARGEST_FACTOR} (35 is usual), got {self.render_factor}."
-            )
-        return STRIDE * self.render_factor
+    render_factor: Annotated[int, Range(1, LARGEST_FACTOR)] = 35
 
 
 class DeOldify(ColoringModel):
@@ -91,7 +79,7 @@ class DeOldify(ColoringModel):
             architecture.encoder, architecture.decoder, architecture.nf_factor, architecture.width
         )
         super().__init__(network, architecture=architecture, rendering=rendering)
-        self.working_size = rendering.side()
+        self.working_size = STRIDE * rendering.render_factor
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch: the chroma of the network's output for the gray picture of the same lightness."""
@@ -138,8 +126,7 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
 
 def ab_of(painted: Tensor, gray: Tensor) -> Tensor:
     """Return the ab ``(B, 2, H, W)`` of an output of the generator, after `keep_lightness`."""
-    with torch.autocast(painted.device.type, enabled=False):
-        return rgb_to_lab(keep_lightness(denormalize(painted.float()).clamp(0, 1), gray.float()))[:, 1:]
+    return rgb_to_lab(keep_lightness(denormalize(painted.float()).clamp(0, 1), gray.float()))[:, 1:]
 
 
 def _channels(values: tuple[float, ...], like: Tensor) -> Tensor:

@@ -32,9 +32,6 @@ from colorzoo.training.stages import Stage
 from colorzoo.weights import load_state_dict_file
 from colorzoo.zoo.antic2019.model import Architecture, DeOldify, Rendering, denormalize, normalize
 
-SMALLEST_SIDE = 64
-"""Smallest side in pixels of a picture for the critic."""
-
 _CHANNELS = 256
 _SLOPE = 0.2
 _FIRST_DROPOUT, _DROPOUT = 0.075, 0.15
@@ -220,7 +217,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore whose turn it is."""
         super().on_load_checkpoint(checkpoint)
-        self.generators_turn = bool(checkpoint.get(_TURN, False))
+        self.generators_turn = checkpoint[_TURN]
 
     def _load_start(self) -> None:
         """Load the encoder of a new model, or refuse a stage that needs a trained one."""

@@ -140,7 +140,7 @@ def _reflected(fan_in: int, fan_out: int) -> list[nn.Module]:
 def _doubled(*channels: int) -> nn.Sequential:
     """Return an enlargement and convolutions through some channel counts, with ReLU before each."""
     first, *others = ([*_reflected(i, o)] for i, o in pairwise(channels))
-    layers: list[nn.Module] = [nn.ReLU(), nn.Upsample(scale_factor=2, mode="nearest"), *first]
+    layers: list[nn.Module] = [nn.ReLU(), nn.Upsample(scale_factor=2), *first]
     for each in others:
         layers += [nn.ReLU(), *each]
     return nn.Sequential(*layers)

@@ -95,7 +95,7 @@ class Aligner(nn.Module):
         carried = self.values(features) @ weights
         deep = self.blocks[0](carried.reshape(*carried.shape[:2], *size))
         middle = self.blocks[1](deep)
-        fine = F.interpolate(self.blocks[2](middle), scale_factor=2, mode="nearest")
+        fine = F.interpolate(self.blocks[2](middle), scale_factor=2)
         return [deep[:, :, ::2, ::2], middle, fine]
 
 

@@ -115,7 +115,7 @@ class DinoBackbone(nn.Module):
             return table
         square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
         factors = [(wanted + _NUDGE) / side for wanted in grid]
-        larger = F.interpolate(square, scale_factor=factors, mode="bicubic", recompute_scale_factor=False)
+        larger = F.interpolate(square, scale_factor=factors, mode="bicubic")
         return torch.cat([table[:, :1], larger.flatten(2).transpose(1, 2)], dim=1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -170,10 +170,10 @@ class StegoEncoder(nn.Module):
         """
         size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
-            rgb = F.interpolate(rgb, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)
+            rgb = F.interpolate(rgb, size=(_SIDE, _SIDE), mode="bilinear")
         code: Tensor = self.head(self.backbone((rgb - self.mean) / self.std))
         if size != (_SIDE, _SIDE):
-            code = F.interpolate(code, size=size, mode="bilinear", align_corners=False)
+            code = F.interpolate(code, size=size, mode="bilinear")
         return code
 
     @property

@@ -208,6 +208,6 @@ def _weights(old: int, new: int, like: Tensor) -> Tensor:
     step = before / after
     start, end = row * step, (row + 1) * step
     area = (torch.minimum(end, column + 1) - torch.maximum(start, column)).clamp(min=0) / step
-    place = row * ((before - 1) / (after - 1).clamp(min=1))
+    place = row * ((before - 1) / (after - 1))  # without a meaning for a single sample, which is a mean
     between = (1 - (place - column).abs()).clamp(min=0)
     return torch.where(step > 1, area, between)
