@@ -25,7 +25,7 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026 import points as points_module
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
-from colorzoo.zoo.colorzoo2026.points import MOST_CELLS, Observations, cell_covariance, observe, take_cells
+from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
 from colorzoo.zoo.colorzoo2026.task import random_cells
 
 SIZE = (64, 96)
@@ -299,11 +299,11 @@ def test_pictures_with_and_without_points_share_a_batch(model: Colorzoo2026, lig
 
 
 def test_more_points_than_the_system_takes_are_thinned() -> None:
-    mask = torch.ones(1, 1, 256, 256)
-    found = observe(torch.ones(1, 2, 256, 256), mask, (64, 64))
-    assert MOST_CELLS // 2 <= found.cell.shape[1] <= MOST_CELLS
-    assert found.given.all()
-    assert found.missing.eq(1).all()
+    for columns, taken in ((32, range(1024)), (33, range(0, 1056, 2)), (64, range(0, 2048, 2))):
+        found = observe(torch.ones(1, 2, 32, columns), torch.ones(1, 1, 32, columns), (32, columns))
+        assert found.cell[0].tolist() == list(taken)
+        assert found.given.all()
+        assert found.missing.eq(1).all()
 
 
 def test_cells_average_their_points_and_pad_pictures_with_fewer() -> None:

@@ -90,8 +90,7 @@ class DeOldify(ColoringModel):
 
     def paint(self, gray: Tensor) -> Tensor:
         """Return the network's output, normalized RGB, for gray pictures ``(B, 1, H, W)`` in [0, 1]."""
-        seen = normalize(gray).contiguous(memory_format=torch.channels_last)
-        painted: Tensor = self.network(seen)
+        painted: Tensor = self.network(normalize(gray))
         return painted
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -73,8 +73,8 @@ class Objective:
 
 _CONVOLUTIONS = ("model.network.encoder.*conv?.weight", "model.network.encoder.*downsample.0.weight")
 STAGES = {
-    "frozen": Stage(trains=("model.network.*",), leaves=_CONVOLUTIONS),  # BatchNorm of the encoder is trained
-    "unfrozen": Stage(trains=("model.network.*",)),
+    "frozen": Stage(leaves=_CONVOLUTIONS),  # BatchNorm of the encoder is trained
+    "unfrozen": Stage(),
     "critic": Stage(trains=("discriminator.*",)),
     "gan": Stage(),
 }
@@ -263,7 +263,7 @@ class Critic(nn.Sequential):
         width: Multiplier of every channel count; 1.0 is the published critic.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float) -> None:
         channels = scaled_width(_CHANNELS, width)
         layers: list[nn.Module] = [_strided(3, channels), nn.Dropout2d(_FIRST_DROPOUT)]
         for attends in (True, False, False):

@@ -46,7 +46,7 @@ class ColorEncoder(nn.Module):
         width: Multiplier of the channel counts of the maps.
     """
 
-    def __init__(self, side: int, width: float = 1.0) -> None:
+    def __init__(self, side: int, width: float) -> None:
         super().__init__()
         channels = [scaled_width(base, width) for base in (64, 128, 256, *[512] * 4)]
         self.first = conv3x3(3, channels[0])

@@ -9,11 +9,8 @@ from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 _TRIAL = {
     "features": "zhang2016_small",
     "segmenter": "clusters",
-    "segmenter_weights": None,
-    "start": None,
-    "width": 0.125,
-    "color_width": 0.125,
-    "discriminator_width": 0.125,
+    **dict.fromkeys(("segmenter_weights", "start")),
+    **dict.fromkeys(("width", "color_width", "discriminator_width"), 0.125),
     "discriminator_layers": 3,
     "tau": 1.0,  # random features match by chance: at 0.01 a rounding picks another place
 }

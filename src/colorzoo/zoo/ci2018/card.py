@@ -24,10 +24,9 @@ FULL = ModelCard(
     # Illustration2Vec and the VGG-16 of the content loss are not here
     smoke=Smoke(
         hparams={
-            "width": 0.125,
+            **dict.fromkeys(("width", "critic_width"), 0.125),
             "blocks": (1, 1, 1, 1),
             "local_features": "trained",
-            "critic_width": 0.125,
             "critic_side": 64,
             "content_weight": 0.0,
             "adversarial_weight": 1.0,

@@ -168,7 +168,7 @@ class Critic(nn.Module):
         features: Channels of the local features.
     """
 
-    def __init__(self, width: float = 1.0, side: int = 512, features: int = _FEATURES) -> None:
+    def __init__(self, width: float, side: int, features: int) -> None:
         super().__init__()
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         self.feed = nn.Sequential(

@@ -33,7 +33,7 @@ class JointPriorNetwork(nn.Module):
 
     mean: Tensor
 
-    def __init__(self, width: float = 1.0, *, scene_side: int = 224, normalization: bool = False) -> None:
+    def __init__(self, width: float, *, scene_side: int = 224, normalization: bool = False) -> None:
         super().__init__()
         self.scene_side = scene_side
         c32, c64, c128, c256, c512, c1024 = (

@@ -168,7 +168,7 @@ class ColorDiscriminator(nn.Module):
         width: Multiplier of every channel count; 1.0 is published.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float) -> None:
         super().__init__()
         first, *wider = (scaled_width(base, width) for base in _CHANNELS)
         blocks = [_block(3, first, 4, stride=2)]

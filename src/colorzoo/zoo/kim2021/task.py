@@ -65,7 +65,7 @@ class Users:
 
 
 STAGES = {
-    "edges": Stage(trains=("model.network.*",)),
+    "edges": Stage(),
     "propagation": Stage(trains=("model.network.propagation.*",)),  # ours
 }
 
