@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
@@ -29,11 +30,18 @@ from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import collect, find_clusters
 from colorzoo.zoo.chen2023.find_clusters import main as find_clusters_main
 from colorzoo.zoo.chen2023.model import borrowed_trunk
-from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder, SupervisedStego, reads_trunk
+from colorzoo.zoo.chen2023.network import (
+    ClusterSegmenter,
+    StegoEncoder,
+    SupervisedStego,
+    load_segmenter,
+    reads_trunk,
+)
 from colorzoo.zoo.chen2023.published import convert_stego_encoder
 from parity.cases import read
 
 SIZE = (64, 96)
+MEAN, DEVIATION = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 3, 1, 1)
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
@@ -156,7 +164,7 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
     kind = torch.arange(300) % 5
     features = 8 * torch.randn(5, 20, generator=generator)[kind] + torch.randn(300, 20, generator=generator)
     found = find_clusters(features, code=4, clusters=5)
-    codes = torch.nn.functional.normalize((features - found["shift"]) @ found["projection"].T, dim=1)
+    codes = F.normalize((features - found["shift"]) @ found["projection"].T, dim=1)
     assert torch.allclose(found["centers"].norm(dim=1), torch.ones(5))
     nearest = (codes @ found["centers"].T).argmax(dim=1)
     assert len({*zip(kind.tolist(), nearest.tolist(), strict=True)}) == len(set(nearest.tolist())) == 5
@@ -194,7 +202,7 @@ def test_references_are_retrieved_by_the_layout_of_another_models_deepest_map(tm
     assert (encoder.name, encoder.size) == ("colorzoo:zhang2016_small:3x3", 128)
     rgb = sample_image((128, 128), batch=2)
     deepest = borrowed_trunk("zhang2016_small").of_rgb(rgb).taps[3]
-    means = torch.nn.functional.adaptive_avg_pool2d(deepest, 3).flatten(1)
+    means = F.adaptive_avg_pool2d(deepest, 3).flatten(1)
     torch.testing.assert_close(encoder.features(rgb), means)
 
 
@@ -243,11 +251,8 @@ def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) 
 def test_the_published_normalization_is_a_named_option(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams, "reference_input": "normalized_twice"}
     model, rgb = build_model(load_task_class(card), arguments).model, sample_image((64, 64))
-    mean, deviation = (
-        torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    )
     found = model.reference_features(ReferencePicture(rgb, rgb[:, 1:]))
-    assert all(map(torch.equal, found.taps, model.features.of_rgb((rgb - mean) / deviation).taps))
+    assert all(map(torch.equal, found.taps, model.features.of_rgb((rgb - MEAN) / DEVIATION).taps))
 
 
 def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
@@ -307,6 +312,30 @@ def test_the_authors_names_of_stego_fit() -> None:
         theirs = {key: torch.empty(shape) for key, shape in shapes.items()}
     ours = {key: tuple(value.shape) for key, value in convert_stego_encoder(theirs).items()}
     assert ours == {key: tuple(value.shape) for key, value in encoder.state_dict().items()}
+
+
+def test_stego_sees_a_square_and_answers_at_the_size_of_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Backbone(torch.nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return F.avg_pool2d(image, 8).repeat(1, 256, 1, 1)
+
+    monkeypatch.setattr("colorzoo.zoo.chen2023.network.DinoBackbone", Backbone)
+    encoder = StegoEncoder()
+    held = {key: torch.rand_like(value) for key, value in encoder.head.state_dict().items()}
+    names = {"linear_code": "net.cluster1.0", "bent_code": "net.cluster2", "linear": "linear_probe"}
+    theirs = {names[key.split(".")[0]] + key[key.index(".") :]: held[key] for key in held if "." in key}
+    torch.save({**theirs, "cluster_probe.clusters": held["clusters"]}, tmp_path / "stego.ckpt")
+    load_segmenter(ClusterSegmenter(encoder, classes=27, merging="pre"), str(tmp_path / "stego.ckpt"))
+    assert torch.equal(encoder.centers, held["clusters"])
+    for size in ((256, 256), (64, 96), (256, 64)):
+        rgb = sample_image(size)
+        square = F.interpolate(rgb, (256, 256), mode="bilinear")
+        wanted = encoder.head(encoder.backbone((square - MEAN) / DEVIATION))
+        found = encoder(rgb, rgb)
+        whole = size == (256, 256)
+        torch.testing.assert_close(found, wanted if whole else F.interpolate(wanted, size, mode="bilinear"))
 
 
 def test_the_supervised_probe_takes_the_most_likely_class() -> None:

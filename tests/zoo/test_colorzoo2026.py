@@ -71,6 +71,8 @@ def test_cells_with_points_show_their_colors(model: Colorzoo2026, lightness: Ten
     across = cell_covariance(seen.cells, observed.cell)
     change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
     assert torch.allclose(change, observed.missing, atol=0.02)
+    with pytest.raises(torch.linalg.LinAlgError):  # better than colors that are no numbers
+        model.covariance.posterior(-across, observed)
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.exemplar import with_noise
+from colorzoo.zoo.chen2023.network import SupervisedStego
 
 PAPERS = ("chen2023", "zhang2019")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
@@ -69,10 +70,12 @@ def test_a_resumed_training_brings_its_vgg19(tmp_path: Path) -> None:
     assert longer.current_epoch == 2
 
 
-def test_random_stego_is_not_trained_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["stego", "stego_supervised"])
+def test_random_stego_is_not_trained_over(kind: str) -> None:
     with torch.device("meta"):
-        model = small("chen2023", segmenter="stego")
+        model = small("chen2023", segmenter=kind)
     assert model.missing_weights == {"STEGO"}
+    assert isinstance(model.model.segmenter, SupervisedStego) == (kind == "stego_supervised")
 
 
 @pytest.mark.parametrize(("name", "setting"), [("chen2023", "features"), ("zhang2019", "features")])

@@ -194,6 +194,8 @@ def test_the_authors_names(prefixes: tuple[str, str], tmp_path: Path) -> None:
 def test_a_copy_that_differs_is_refused(tmp_path: Path) -> None:
     made = model()
     state = torch.load(published_file(tmp_path, made, ("chroma_vqgan", "hybrid_tran")))["state_dict"]
+    with pytest.raises(WeightsError, match=r"1 unexpected \(loss\.weight\)"):
+        made.load_published_state_dict({**state, "loss.weight": torch.zeros(1)})
     state["chroma_vqgan.decoder.conv_out.bias"] += 1
     with pytest.raises(WeightsError, match=r"decoder\.conv_out\.bias differs"):
         made.load_published_state_dict(state)

@@ -193,6 +193,13 @@ def test_a_backbone_without_taps_is_refused_in_one_line(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_hidden_channels_are_one_number_or_one_for_each_tap() -> None:
+    with pytest.raises(
+        ColorzooError, match=r"^hidden has 2 numbers, but the backbone has 3 taps \(.*\); give one"
+    ):
+        add_on(hidden=(8, 8))
+
+
 def test_it_takes_what_its_backbone_takes() -> None:
     assert add_on().accepts == {"points", "scribbles"}
     other = create_model(

@@ -111,8 +111,6 @@ class DinoBackbone(nn.Module):
         """Return the position table ``(1, 1 + h * w, 768)``, the class token's first."""
         table: Tensor = self.vit.pos_embed
         side = round((table.shape[1] - 1) ** 0.5)
-        if grid == (side, side):
-            return table
         square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
         factors = [(wanted + _NUDGE) / side for wanted in grid]
         larger = F.interpolate(square, scale_factor=factors, mode="bicubic")
