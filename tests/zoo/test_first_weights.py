@@ -16,6 +16,8 @@ FORMULAS: dict[str, Callable[[int, int], float]] = {
     "he of a slope of 0.2": lambda inputs, _: (2 / 1.04 / inputs) ** 0.5,
     "glorot, uniform": lambda inputs, outputs: (2 / (inputs + outputs)) ** 0.5,
     "caffe, uniform": lambda inputs, _: inputs**-0.5,
+    "torch's, uniform": lambda inputs, _: (3 * inputs) ** -0.5,
+    "a tenth of torch's, uniform": lambda inputs, _: 0.1 * (3 * inputs) ** -0.5,
     "codes, uniform": lambda _, outputs: 1 / outputs / 3**0.5,
 }
 LINEAR = r"model\.network\.trunk\.blocks\..*(qkv|proj|fc1|fc2)\.weight"
@@ -36,6 +38,15 @@ RULES: list[tuple[str, str, str | float]] = [
     ("zhang2016", r"model\.network\.block.*weight", "he"),
     ("he2018", r"model\.features\..*weight", "he"),
     ("cho2023", r"(model|discriminator)\..*weight", 0.02),
+    ("ci2018_small", r"model\.network\..*weight", "he"),
+    ("antic2019", r"model\.network\.up\..*original1", "he"),
+    (
+        "colorzoo2026",
+        r".*(second|merge|mlp_out|network\.mean|classes)\.weight",
+        "a tenth of torch's, uniform",
+    ),
+    ("colorzoo2026", r".*(first|qkv|mlp_in)\.weight", "torch's, uniform"),
+    ("colorzoo2026", r".*known.*linear\.weight", 0.0),
 ]
 
 

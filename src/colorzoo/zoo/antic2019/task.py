@@ -162,7 +162,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         """Return the loss of the critic."""
         fake, real = (self.discriminator(normalize(rgb)) for rgb in (painted.rgb, batch["rgb"]))
         if self.stage == "critic":
-            labels = torch.tensor([0] * len(fake) + [1] * len(real), device=fake.device)
+            labels = torch.cat([fake.new_zeros(len(fake)), real.new_ones(len(real))])
             return pretraining_loss(torch.cat([fake, real]), labels)
         return critic_loss(fake, real)
 

@@ -242,7 +242,7 @@ class UniColor(ColoringModel):
             F.interpolate(each.float(), size=size, mode="bilinear", antialias=True)
             for each in (lightness, exemplar.rgb)
         )
-        warped = matcher(squashed, other.clamp(0, 1))
+        warped = matcher(squashed, other)
         levels = resized(to_levels(2 * warped.picture()[0] - 1), self.size)
         return to_hints(exemplar_hints(levels, warped.similarity[0, 0].cpu().numpy())).to(lightness.device)
 

@@ -97,9 +97,9 @@ def repaint(
     gray: Tensor,
     codes: Tensor,
     draw: Draw,
-    shape: Size = (16, 16),
-    patch: Size = (1, 1),
-    mask: Size = (1, 1),
+    shape: Size,
+    patch: Size,
+    mask: Size,
 ) -> Tensor:
     """Draw the codes of a whole map anew, window by window; later windows see earlier results.
 

@@ -145,8 +145,6 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     def pixel_loss(self, ab: Tensor, true: Tensor) -> Tensor:
         """Return the mean distance of ab ``(B, 2, H, W)``; see `Extensions.chroma`."""
-        if not self.extensions.chroma:
-            return F.l1_loss(ab, true)
         distance = smooth_l1_map(ab, true, delta=0.0) / 2
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
@@ -188,10 +186,7 @@ class ColorDiscriminator(nn.Module):
 
 def normalized(rgb: Tensor) -> Tensor:
     """Return RGB ``(B, 3, H, W)`` in [0, 1] normalized as ImageNet's."""
-    mean, std = (
-        torch.tensor(values, device=rgb.device).view(3, 1, 1)
-        for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
-    )
+    mean, std = (rgb.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return (rgb - mean) / std
 
 
