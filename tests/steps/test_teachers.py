@@ -7,18 +7,11 @@ import torch
 from torch import Tensor
 
 from colorzoo.networks.imagenet import vgg_layers
-from colorzoo.training.perceptual import VGG16_URL
-from colorzoo.zoo.ci2018.task import VGG16_URL as PLAIN_VGG16_URL
-from colorzoo.zoo.he2018.task import VGG19_URL
 from steps.step import small
 
 VGG16 = "https://download.pytorch.org/models/vgg16-397923af.pth"
 VGG16_BN = "https://download.pytorch.org/models/vgg16_bn-6c64b313.pth"
 VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-
-
-def test_the_addresses_are_torchvisions() -> None:
-    assert (PLAIN_VGG16_URL, VGG16_URL, VGG19_URL) == (VGG16, VGG16_BN, VGG19)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026 import points as points_module
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
-from colorzoo.zoo.colorzoo2026.task import random_cells
 
 SIZE = (64, 96)
 CLICKS = ((10, 20, 30.0, 20.0), (50, 90, -20.0, 40.0), (40, 60, 0.0, -45.0))
@@ -318,14 +317,3 @@ def test_cells_average_their_points_and_pad_pictures_with_fewer() -> None:
     assert found.missing[0, 0].tolist() == [3, 3]
     assert found.given.tolist() == [[1, 1], [1, 0]]
     assert (int(found.cell[1, 0]), found.missing[1, 0].tolist()) == (2, [5, 5])
-
-
-def test_cells_are_drawn_by_picture_few_more_often_than_many() -> None:
-    seeds = torch.arange(400)
-    cells, given = random_cells(seeds, 100)
-    counts = given.sum(1)
-    assert (int(counts.min()), int(counts.max())) == (1, 64)
-    assert 5 < counts.median() < 11  # uniform in the logarithm of 1 to 65
-    assert all(len(set(row.tolist())) == 64 for row in cells)
-    again, _ = random_cells(seeds[3:4], 100)
-    assert torch.equal(again[0], cells[3])

@@ -231,10 +231,6 @@ def test_another_checkpoint_is_refused_by_one_line(part: str, message: str, tmp_
     assert "\n" not in str(caught.value)
 
 
-def test_the_missing_license_is_named() -> None:
-    assert all("none stated" in entry.license for entry in CARD.weights.values())
-
-
 def test_an_exemplar_needs_the_weights_of_the_matcher() -> None:
     made = model(matcher="zhang2019")
     with pytest.raises(WeightsError, match="matcher='zhang2019'"):

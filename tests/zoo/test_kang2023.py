@@ -17,7 +17,6 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_input
 from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.published import rename_published_key
 from colorzoo.zoo.kang2023.task import Kang2023
 
 NARROW = {"width": 0.125, "queries": 8, "layers": 4}
@@ -79,28 +78,6 @@ def test_a_file_of_the_authors_becomes_a_model(name: str, size: str, tmp_path: P
         model.model.network.state_dict()["color_decoder.layers.3.among.attention.in_proj_weight"],
         theirs["decoder.color_decoder.transformer_self_attention_layers.3.self_attn.in_proj_weight"],
     )
-
-
-@pytest.mark.parametrize("layout", ["bare", "params", "params_ema", "module."])
-def test_the_file_of_the_hub_and_that_of_the_trainer_load_as_they_are(layout: str, tmp_path: Path) -> None:
-    theirs = their_file("tiny")
-    zeros = {key: torch.zeros_like(value) for key, value in theirs.items()}
-    content = {
-        "bare": theirs,
-        "params": {"params": theirs},
-        "params_ema": {"params": zeros, "params_ema": theirs},
-        "module.": {f"module.{key}": value for key, value in theirs.items()},
-    }[layout]
-    torch.save(content, tmp_path / "file.pth")
-    model = create_model("kang2023_tiny", tmp_path / "file.pth", **NARROW)
-    assert model.trained
-    assert torch.equal(model.model.network.refine.weight_orig, theirs["refine_net.0.0.weight_orig"])
-
-
-def test_names_are_those_of_the_golden_files() -> None:
-    """So the names above are no invention of this test: tests/parity loads the authors' own."""
-    for key in their_file("tiny"):
-        assert rename_published_key(key) != key or key in {"mean", "std"} or ".norm." in key or "head" in key
 
 
 def test_a_file_of_the_other_size_is_named() -> None:

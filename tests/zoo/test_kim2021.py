@@ -20,7 +20,7 @@ from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.testing.models import picture, sample_call, smoke_model
-from colorzoo.testing.samples import sample_batch, sample_guidance, sample_image
+from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
 from colorzoo.zoo.kim2021.extensions import Propagation
@@ -254,25 +254,6 @@ def test_relative_losses_begin_at_one() -> None:
     assert 0.9 < losses.color < 1
 
 
-def drawing(**changes: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a result without color, its truth, and what is drawn over it."""
-    truth = torch.zeros(3, 2, 64, 64)
-    truth[:2, :, :, 32:] = 40  # the third picture has no edge at all
-    result = torch.zeros_like(truth)
-    simulation = ScribbleSimulation(none=0, **changes)
-    mask = simulate_scribbles(result, truth, picture_generators(torch.arange(3), "test"), simulation).mask
-    return result, truth, mask
-
-
-def test_pseudo_scribbles_lie_on_what_bled() -> None:
-    _, _, mask = drawing(jitter=0.0, widths=(3,))
-    columns = mask[0, 0].amax(dim=0).nonzero()[:, 0]
-    assert mask[:2].sum(dim=(1, 2, 3)).min() >= 30
-    assert 29 <= columns.min() <= columns.max() <= 34
-    assert mask[2].sum() == 0
-    assert set(mask.unique().tolist()) == {0.0, 1.0}
-
-
 def test_an_edge_that_is_there_is_not_drawn_over_while_another_bleeds() -> None:
     truth = torch.zeros(1, 2, 64, 64)
     truth[..., 20:] = 40
@@ -301,9 +282,10 @@ def test_pseudo_scribbles_depend_on_their_picture_alone() -> None:
 
 def test_some_pictures_stay_without_a_scribble() -> None:
     truth = torch.zeros(64, 2, 24, 24)
-    truth[..., 12:] = 40
+    truth[:63, ..., 12:] = 40  # the last one has no edge at all
     generators = picture_generators(torch.arange(64), "test")
     mask = simulate_scribbles(torch.zeros_like(truth), truth, generators, ScribbleSimulation(none=0.5)).mask
+    assert not mask[63].any()
     assert 16 < int((mask.sum(dim=(1, 2, 3)) == 0).sum()) < 48
 
 
@@ -318,12 +300,3 @@ def test_scribbles_of_a_recipe_reach_the_add_on() -> None:
     lightness = rgb_to_lab(sample_image((48, 48)))[:, :1]
     first = Guidance.from_json({**recipe, "scribbles": recipe["scribbles"][:1]})
     assert not torch.equal(model(lightness, Guidance.from_json(recipe)).ab, model(lightness, first).ab)
-
-
-def test_points_pass_through() -> None:
-    model = add_on()
-    lightness, _ = call((48, 48), batch=1)
-    hints = sample_guidance(["points"], (48, 48))
-    torch.testing.assert_close(
-        model(lightness, hints).ab, model.model.backbone.model(lightness, hints).ab, rtol=0, atol=0
-    )

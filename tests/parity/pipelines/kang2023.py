@@ -17,17 +17,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb
-from colorzoo.model import ColoringModel
 
 Enlargement = Literal["nearest", "bilinear", "bicubic"]
-
-
-@torch.inference_mode()
-def colorize_as_published(
-    model: ColoringModel, rgb: Tensor, side: int = 512, enlargement: Enlargement = "nearest"
-) -> Tensor:
-    """Color pictures ``(B, 3, H, W)`` in [0, 1], seen as squares of a side in pixels."""
-    return recolor(rgb, model(network_lightness(rgb, side)).colors, enlargement)
 
 
 def squash(rgb: Tensor, side: int) -> Tensor:
