@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import knobs
-from colorzoo.registry import list_models, model_card
+from colorzoo.factory import build_model
+from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.testing.trainer import silent_lightning
-from knobs.knob import Knobs, other_value, settings_of_base, settings_to_try, trace
+from knobs.knob import Knobs, base_settings, other_value, settings_of_base, settings_to_try, trace
 
 KNOBS: dict[str, Knobs] = {
     name: each
@@ -94,3 +96,15 @@ def test_each_weighted_loss_is_logged(name: str, base: Any) -> None:
 @pytest.mark.parametrize("name", KNOBS)
 def test_a_training_records_the_weights_that_it_begins_with(name: str, base: Any) -> None:
     assert base(name)["start"]["model"] == "Earlier"
+
+
+@pytest.mark.parametrize(
+    "name", ["blanch2021", "cho2023", "ci2018", "kang2023", "lee2020", "lu2020", "yin2021"]
+)
+def test_a_discriminator_works_where_its_loss_has_a_weight(name: str) -> None:
+    cls, settings = load_task_class(model_card(name)), base_settings(name, KNOBS[name])
+    with torch.device("meta"):
+        tasks: list[Any] = [
+            build_model(cls, {**settings, "adversarial_weight": each}) for each in (0.0, 1e-5)
+        ]
+    assert [task.is_adversarial() for task in tasks] == [False, True]

@@ -98,8 +98,3 @@ def test_the_step_is_the_losses_written_out(name: str, stage: str | None) -> Non
     torch.testing.assert_close(loss, wanted, rtol=1e-3, atol=0)
     critic = least_squares_critic_loss(task.discriminator(fake.detach()), task.discriminator(truth))
     torch.testing.assert_close(task.discriminator_loss(batch, painted), critic, rtol=1e-3, atol=0)
-
-
-@BOTH
-def test_a_discriminator_works_where_its_loss_has_a_weight(name: str) -> None:
-    assert [small(name, adversarial_weight=weight).is_adversarial() for weight in (0.0, 0.1)] == [False, True]
