@@ -19,6 +19,7 @@ from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.weights.provenance import Provenance
 from colorzoo.zoo.huang2022.losses import LPIPS, patch_discriminator
 from colorzoo.zoo.huang2022.task import masked_cross_entropy
 from colorzoo.zoo.huang2022.transformer import Hints
@@ -182,9 +183,11 @@ def test_lpips_has_the_layers_that_torchmetrics_ships(monkeypatch: pytest.Monkey
     }
     monkeypatch.setattr("colorzoo.zoo.huang2022.losses.published_weights", lambda _: held)
     task = codes_task(perceptual_weight=0.5)
+    task.provenance = Provenance(model="Earlier", steps=1)
     task.setup("test")
     assert task.lpips is None
     task.setup("fit")
+    assert task.provenance.start["model"] == "Earlier"
     assert torch.equal(task.lpips.network.features[28].weight, held["features.28.weight"])
     shipped = Path(torchmetrics.__file__).parent / "functional/image/lpips_models/vgg.pth"
     theirs = torch.load(shipped, map_location="cpu")

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.zoo.he2018.matching import distances, round_trip, warp
-from colorzoo.zoo.he2018.network import SCALES, ColorNet, GrayVGG
+from colorzoo.zoo.he2018.network import SCALES, GrayVGG
 from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, scale
 from colorzoo.zoo.larsson2016.network import HypercolumnNetwork, columns
 from colorzoo.zoo.larsson2016.task import window_shares
@@ -42,10 +42,9 @@ def state_of(network: torch.nn.Module) -> State:
     return {name: value.detach() for name, value in network.state_dict().items()}
 
 
-def conv(state: State, name: str, x: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
+def conv(state: State, name: str, x: Tensor, stride: int = 1) -> Tensor:
     weight = state[f"{name}.weight"]
-    padding = dilation * (weight.shape[-1] // 2)
-    return F.conv2d(x, weight, state[f"{name}.bias"], stride, padding, dilation)
+    return F.conv2d(x, weight, state[f"{name}.bias"], stride, weight.shape[-1] // 2)
 
 
 def normalized(state: State, name: str, x: Tensor) -> Tensor:
@@ -189,36 +188,6 @@ def test_he2018_gray_features() -> None:
             wanted = [x, *wanted] if layer == 0 else wanted
     for found, each in zip(network.of_levels(levels), wanted, strict=True):
         torch.testing.assert_close(found, each)
-
-
-@torch.inference_mode()
-def test_he2018_color_net() -> None:
-    network = ColorNet(1 / 16)
-    state, x = state_of(network), 50 * torch.randn(2, 13, 24, 40, dtype=torch.float64)
-
-    def block(number: int, x: Tensor, count: int, dilation: int = 1) -> Tensor:
-        for layer in range(count):
-            x = conv(state, f"block{number}.{2 * layer}", x, dilation=dilation).relu()
-        return normalized(state, f"block{number}.{2 * count}", x)
-
-    def down(number: int, x: Tensor) -> Tensor:
-        return x[:, :, ::2, ::2] * state[f"down{number}.weight"].view(-1, 1, 1)
-
-    def up(name: str, x: Tensor, skip: Tensor) -> Tensor:
-        larger = F.conv_transpose2d(x, state[f"{name}.weight"], state[f"{name}.bias"], stride=2, padding=1)
-        return (larger + skip).relu()
-
-    one = block(1, x, 3)
-    two = block(2, down(1, one), 2)
-    three = block(3, down(2, two), 3)
-    deep = block(4, down(3, three), 3)
-    for number, dilation in ((5, 2), (6, 2), (7, 1)):
-        deep = block(number, deep, 3, dilation)
-    deep = block(8, up("up8", deep, conv(state, "skip3", three)), 2)
-    deep = block(9, up("up9", deep, conv(state, "skip2", two)), 1)
-    deep = conv(state, "conv10", up("up10", deep, conv(state, "skip1", one)))
-    wanted = 100 * conv(state, "ab", torch.where(deep > 0, deep, 0.2 * deep)).tanh()
-    torch.testing.assert_close(network(x).double(), wanted, rtol=0, atol=1e-4)
 
 
 def drawn_matches(size: tuple[int, int], other: tuple[int, int]) -> Tensor:
