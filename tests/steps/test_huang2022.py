@@ -60,6 +60,9 @@ def test_hints_lie_on_candidates_and_have_colors_of_the_picture() -> None:
     assert hints.rgb.sub(torch.tensor([1.0, 0.0, -1.0])).abs().max() < 0.01
     again = simulate(flat[2:4], [2, 3], shape, users)[0]
     assert torch.equal(again, masks[2:4])  # the numbers belong to the picture
+    large = 2**32 + 2**31 + 7  # numpy takes no larger seeds than 2**32
+    wanted = draw_mask(random.Random(large), np.random.RandomState(2**31 + 7), shape, users)
+    assert np.array_equal(simulate(flat[:1], [large], shape, users)[0][0], wanted)
 
 
 def test_superpixels_have_about_a_hundred_pixels_and_their_mean_color() -> None:
