@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import platform
+import signal
+import socket
 import subprocess
 import sys
-from typing import NoReturn
+import threading
+from typing import Any, NoReturn
 
 import pytest
+from pads import tiny_studio
 
 from colorzoo.errors import ColorzooError
-from colorzoo.studio.server import Address, serve
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import FIRST_PORT, Address, run_server, serve
 
 WORK = """
 import resource, threading
@@ -49,3 +54,46 @@ def test_the_terminal_says_that_nothing_is_encrypted(
     with pytest.raises(ColorzooError, match="no model"):
         serve(fail, Address(host, 0), browser=False)
     assert ("Nothing is encrypted" in capsys.readouterr().out) is warned
+
+
+def test_the_first_free_port_of_ten_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is always the same, as browsers keep the autosave by address."""
+    assert FIRST_PORT == 8765
+    tried: list[int] = []
+
+    def bind(_: socket.socket, address: tuple[str, int]) -> None:
+        tried.append(address[1])
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    for address, ports in ((Address(), range(8765, 8775)), (Address(port=80), [80])):
+        tried.clear()
+        said = rf"cannot listen on 127.0.0.1, port {ports[0]}: Address already in use; try another --port"
+        with (
+            pytest.raises(ColorzooError, match=said),
+            run_server(StudioLoader.loaded(tiny_studio()), address),
+        ):
+            pass
+        assert tried == list(ports)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_and_closes_the_studio(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(number)
+    studio = tiny_studio()
+    warmed: list[str] = []
+    studio.warm_up = lambda: warmed.append("up")  # type: ignore[method-assign]
+
+    def make() -> tuple[Any, None]:
+        threading.Timer(0.5, signal.raise_signal, (number,)).start()
+        return studio, None
+
+    serve(make, Address(port=0), browser=False)
+    assert warmed == ["up"]
+    assert signal.getsignal(number) is before
+    printed = capsys.readouterr().out
+    assert printed.startswith("colorzoo studio: http://127.0.0.1:")
+    with pytest.raises(Exception, match="put away"):  # its threads have ended
+        studio.pool.get(None).worker.submit("a", None)  # type: ignore[arg-type]

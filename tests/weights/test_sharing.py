@@ -91,22 +91,29 @@ def test_the_page_of_a_folder_says_what_is_known(tmp_path: Path) -> None:
     def page(name: str) -> str:
         return (model.save_pretrained(tmp_path / name) / "README.md").read_text()
 
-    entry = colorzoo.model_card("zhang2016_small").weights["default"]
-    shipped = page("shipped")
-    assert "license: apache-2.0" in shipped
-    assert f"Trained on: {entry.trained_on}" in shipped
-    assert "[Paper](https://arxiv.org/abs/1603.08511), 2016" in shipped
+    card = colorzoo.model_card("zhang2016_small")
+    about = (
+        f"# zhang2016_small: {card.title}\n\n{card.summary} [Paper]({card.paper}), 2016. Guidance: none.\n\n"
+    )
+    usage = '```python\nimport colorzoo\n\nmodel = colorzoo.create_model("hf-hub:OWNER/NAME")'
+    usage += "  # colorzoo.from_pretrained takes a folder\n```\n\n"
+    head = "---\nlibrary_name: colorzoo\npipeline_tag: image-to-image\ntags:\n- colorization\n"
+    trained = f"Trained on: {card.weights['default'].trained_on}\nLicense of the weights: Apache-2.0.\n"
+    assert page("shipped") == f"{head}license: apache-2.0\n---\n{about}{usage}{trained}"
     with torch.no_grad():
         next(model.parameters()).add_(1)
     model.provenance = Provenance(
         start={"model": "zhang2016_small"}, data={"pictures": 1234, "sha256": "ab" * 32}, steps=5000
     )
-    mine = page("mine")
-    assert "license:" not in mine
-    assert "Base model: zhang2016_small." in mine
-    assert "Trained on 1,234 pictures (SHA-256 of their names abababababababab), 5,000 steps." in mine
+    trained = (
+        "Base model: zhang2016_small.\nTrained on 1,234 pictures (SHA-256 of their names abababababababab), "
+    )
+    rest = "Add here how good the weights are, and their license.\n"
+    assert page("mine") == f"{head}---\n{about}{usage}{trained}5,000 steps.\n{rest}"
+    model.provenance = Provenance(start={"file": "a.pth"})
+    assert page("of_file").endswith(f"```\n\nBase model: a.pth.\n{rest}")
     model.provenance = Provenance()
-    assert "Add here how the weights were trained" in page("unknown")
+    assert f"Add here how the weights were trained, and on which data.\n{rest}" in page("unknown")
 
 
 def test_a_plain_model_is_saved_too_and_nothing_is_replaced_unasked(tmp_path: Path) -> None:

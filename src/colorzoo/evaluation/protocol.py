@@ -47,7 +47,7 @@ class Resize:
             size = self.size, self.size
         else:
             factor = self.size / min(height, width)
-            size = max(1, round(height * factor)), max(1, round(width * factor))
+            size = round(height * factor), round(width * factor)
         if size != (height, width):
             rgb = F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
         if self.mode != "crop":

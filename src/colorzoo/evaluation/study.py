@@ -109,7 +109,7 @@ def make_study(
         (output / PICTURES / f"{name}.jpg").write_bytes(picture)
     write_atomic(output / PAGE, page.encode())
     content = {"study": study, "question": question, "methods": list(results), "pictures": key}
-    write_atomic(output / KEY, (json.dumps(content, indent=1) + "\n").encode())
+    write_atomic(output / KEY, json.dumps(content).encode())
     return len(common)
 
 

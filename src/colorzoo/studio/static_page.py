@@ -137,7 +137,7 @@ def write_page(
     content["static/pad.worker.js"] = bundled_module("worker/worker").encode()
     content["sw.js"] = _service_worker(content)
     facts = {"colorzoo": __version__, "models": [card.name for card in cards], "files": sorted(content)}
-    content[_MARKER] = json.dumps(facts, indent=1).encode()
+    content[_MARKER] = json.dumps(facts).encode()
     _write(folder, content)
     names = _initial_files(content, exports[cards[0].name]["file"])
     return StaticPage(

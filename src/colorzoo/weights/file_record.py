@@ -194,6 +194,6 @@ def _hash_file(path: Path, known: FileRecord | None = None, *, refused: str = ""
 
 def _write_record(path: Path, record: FileRecord) -> None:
     try:
-        write_atomic(record_path(path), json.dumps(asdict(record), indent=1).encode())
+        write_atomic(record_path(path), json.dumps(asdict(record)).encode())
     except OSError:  # a read-only cache: the file is checked again next time
         return
