@@ -228,6 +228,7 @@ def test_a_gray_truth_has_no_gain_over_gray() -> None:
 def test_a_gray_truth_has_no_cluster_discrepancy() -> None:
     gray = TRUE.mean(1, keepdim=True).expand_as(TRUE)
     assert all(math.isnan(value) for value in numbers("cdr", RESULT, gray))
+    assert math.isnan(gain_of("cdr_gain", rgb_to_lab(RESULT[:1])[:, 1:], TRUE[:1, 1:], Truth(gray[:1], SIZE)))
 
 
 def test_a_metric_gets_all_that_a_picture_has() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import DataError, PictureError
@@ -74,6 +75,12 @@ def test_a_truth_is_the_picture_at_the_size_of_the_protocol(photos: Path, tmp_pa
     assert torch.equal(truth.rgb, levels / 255)
     assert (truth.size, truth.reference, truth.label) == ((40, 48), None, None)
     assert truth.seed == int(hashlib.sha256(path.read_bytes()).hexdigest()[:12], 16) ^ 5
+    for scene, seen in (
+        (truth.gray_scene, truth.lab[:, :1]),
+        (truth.sketch_scene, xdog(rgb_to_gray(truth.rgb))),
+    ):
+        assert torch.equal(scene.lightness, seen)
+        assert (scene.rgb is truth.rgb, scene.ab is truth.ab, scene.seed) == (True, True, truth.seed)
     small = replace(TINY, resize=Resize("squash", 20))
     assert (read_truth(item(path), small, CPU).rgb.shape, truth.is_gray) == ((1, 3, 20, 20), False)
     given = read_truth(item(path, other), replace(TINY, references="pairs"), CPU).reference

@@ -25,6 +25,7 @@ import colorzoo
 from colorzoo.environment import LIBRARIES, processor_name
 from colorzoo.evaluation import Outcome, Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
+from colorzoo.evaluation.published import Published
 from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
 from colorzoo.plots import COLORS
@@ -35,7 +36,8 @@ from tiny_model import NAME
 COUNT, EXACT, GRAY = 13, 5, 7  # pictures, one that is found exactly, one without color
 TEXT = PROTOCOL.replace("{mode: squash, size: 32}", "{mode: none}").replace("value: 15", "value: 21")
 METRICS = ("psnr", "cdr", "cf", "ssim", "ab_rmse", "psnr_ab", "ciede2000", "gray_gain")
-KEY = "psnr_rgb_8bit_mean@original-size"
+NUMBER = "psnr_rgb_8bit_mean"
+KEY = f"{NUMBER}@original-size"
 
 
 class Made(NamedTuple):
@@ -79,7 +81,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Made:
         compare=("theirs", NAME),
         resamples=200,
     )
+    table = [
+        Published(
+            "Doe 2020", "tiny-hints/3", "all", NUMBER, "original-size", "Doe", NAME, 3, 25.5, error=0.25
+        ),
+        Published("Roe 2021", "tiny-hints/2", "some", NUMBER, "original-size", "Roe", "", 0, 30.0),
+    ]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("colorzoo.evaluation.published.all_published", lambda: table)
         patch.setattr("sys.argv", ["colorzoo", "evaluate", f"{Path.home()}/photos"])
         outcome = evaluate(plan)
     results = json.loads((plan.output / "results.json").read_text())
@@ -220,12 +229,18 @@ def test_page_and_tables_state_the_numbers(made: Made) -> None:
         signed = f"+{value}" if each.difference.estimate.value > 0 else value
         wanted = [signed, span, f"{each.adjusted:.4f}", each.verdict, str(each.difference.pictures)]
         assert [str(each.count), *wanted] in (row[1:7] for row in rows), wanted
+    ours = f"{summary.rows[2].scores[NUMBER].estimate.value:.2f}"
+    assert ["Doe", "3", NUMBER, "25.5", "± 0.25", ours, "yes", "Doe 2020; all"] in rows
+    assert ["Roe", "0", NUMBER, "30", "—", "no: protocol tiny-hints/2", "Roe 2021; some"] in (
+        row[:7] for row in rows
+    )
     text = " ".join(re.sub("<[^>]*>", " ", made.page).split())
     for part in (
         "Protocol tiny-hints/3 · 13 pictures · 4 methods · 95 % intervals by bootstrap",
         "1 picture(s) skipped: broken.png is broken",
         f"1 picture(s) have no color, so that every color counts as wrong and CDR is left out: {GRAY:02}.png",
         "Interactions to reach psnr ≥ 21",
+        "Published numbers (1 of 2 comparable with this run)",
         f"theirs minus {NAME}, picture by picture",
         "ranked by PSNR [dB] ↑ after 3 interactions, mean of the methods but truth and gray",
     ):
@@ -307,7 +322,7 @@ def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
 
 def test_the_results_say_how_they_were_made(made: Made) -> None:
     found = dict(made.results)
-    setup = found.pop("setup")
+    setup, published = found.pop("setup"), found.pop("published")
     for key in ("metrics", "results", "comparisons", "target"):
         del found[key]
     assert found == {
@@ -319,8 +334,9 @@ def test_the_results_say_how_they_were_made(made: Made) -> None:
         "gray": 1,
         "notes": [],
         "compared": ["theirs", NAME],
-        "published": [],
     }
+    facts = [(each["source"], each["comparable"], each["differs"]) for each in published]
+    assert facts == [("Doe 2020", True, ""), ("Roe 2021", False, "protocol tiny-hints/2")]
     hashes = "".join(sorted(item.key for item in made.outcome.summary.items))  # type: ignore[union-attr]
     assert setup["digest"] == sha256(hashes.encode()).hexdigest()[:12]
     assert setup["machine"] == f"cpu {processor_name()} ({platform.machine()})"

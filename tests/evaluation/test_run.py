@@ -60,8 +60,12 @@ def test_fid_of_the_truth_is_zero(run: Run, plan: Plan) -> None:
     network = timm.create_model("resnet10t", num_classes=0)
     weights = plan.output.parent / "features.pth"
     torch.save(network.state_dict(), weights)
-    run(models=("truth", "gray"), metrics=("fid:resnet10t",), weights={"fid": str(weights)})
+    changes: dict[str, Any] = {"metrics": ("fid:resnet10t",), "weights": {"fid": str(weights)}}
+    run(models=("gray",), **changes)
+    (alone,) = json.loads((plan.output / "results.json").read_text())["results"]
+    run(models=("truth", "gray"), **changes)
     found = json.loads((plan.output / "results.json").read_text())
+    assert found["results"][1] == alone
     (key,) = found["metrics"]
     assert re.fullmatch(r"fid_timm-resnet10t_176-bicubic_weights-[0-9a-f]{8}@squash32-bicubic", key)
     truth, gray = (row["scores"][key] for row in found["results"])
@@ -394,13 +398,16 @@ def write_pairs(plan: Plan, *pairs: str) -> None:
 
 def test_a_report_names_and_shows_the_references(run: Run, plan: Plan) -> None:
     write_pairs(plan, "0.png,1.png", "0.png,2.png")
-    run(protocol=load_protocol("xu2020-exemplar"), metrics=("psnr",))
+    protocol = replace(load_protocol("xu2020-exemplar"), coloring="colorizer")
+    run(protocol=protocol, metrics=("psnr",), models=("welsh2002", "gray"), weights={})
+    (key,) = json.loads((plan.output / "results.json").read_text())["metrics"]
     rows = list(csv.DictReader((plan.output / "per_image.csv").open()))
     assert {(row["picture"], row["reference"]) for row in rows} == {("0.png", "1.png"), ("0.png", "2.png")}
+    assert len({row[key] for row in rows if row["interactions"] == "1"}) == 2  # by the reference
     pictures = json.loads((plan.output / "manifest.json").read_text())["pictures"]
     assert [picture["reference"] for picture in pictures] == ["1.png", "2.png"]
     html = report(plan)
-    assert re.findall('alt="0.png, its reference ([^"]*)"', html) == ["1.png", "2.png"]
+    assert sorted(re.findall('alt="0.png, its reference ([^"]*)"', html)) == ["1.png", "2.png"]
     run()  # no references, no column for them
     assert "reference" not in (plan.output / "per_image.csv").read_text()
     assert "reference" not in report(plan)
@@ -439,6 +446,14 @@ def test_a_report_does_not_contain_the_home_folder(
         ({"weights": {"nobody": "file"}}, "nobody"),
         ({"compare": ("gray", "gray")}, "twice"),
         ({"data": Path("nowhere")}, "does not exist"),
+        (
+            {"protocol": parse_protocol(PROTOCOL.replace("[psnr, cdr, cf]", "[lpips]"), "")},
+            "no metric is left",
+        ),
+        (
+            {"metrics": ("fid",), "weights": {"fid": "nowhere"}},
+            "no file 'nowhere', given by --weights for the",
+        ),
     ],
 )
 def test_errors_in_the_plan_are_one_line(

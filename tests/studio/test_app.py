@@ -142,6 +142,17 @@ def test_a_large_upload_is_refused_during_the_transfer(client: TestClient) -> No
         assert "limit here" in answer.json()["error"]["message"]
 
 
+def test_uploads_have_a_quarter_of_the_memory() -> None:
+    studio = tiny_studio(Limits(memory_bytes=400_000))
+    with web_client(studio) as client, socket_pad(client) as pad:
+        assert pad.upload(bytes(100_000)).status_code == 200
+        answer = pad.upload(bytes(100_001))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "busy")
+        assert "Too many files are arriving" in answer.json()["error"]["message"]
+        assert pad.upload(bytes(100_000)).status_code == 200  # those before have arrived
+    studio.close()
+
+
 def test_too_many_pixels_are_refused_before_decoding(client: TestClient) -> None:
     with socket_pad(client) as pad:
         answer = pad.open(photo_file(201, 200))

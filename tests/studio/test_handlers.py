@@ -19,10 +19,12 @@ from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.studio import models
+from colorzoo.studio import handlers, models
+from colorzoo.studio.models import ModelPool
 from colorzoo.studio.palette import displayed_colors
-from colorzoo.studio.protocol import Limits
+from colorzoo.studio.protocol import Limits, StudioError
 from colorzoo.studio.studio import Studio
+from colorzoo.studio.workers import QueuedRequest
 from colorzoo.weights.choice import rank_models
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
@@ -39,6 +41,20 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
     assert pad.hello["photo"] is None
     assert not pad.hello["resumed"]
+
+
+def test_two_models_stay_in_memory() -> None:
+    pool = ModelPool(lambda name: pytest.fail(f"{name} is not asked for yet"), max_queued=1)
+    names = ["zhang2016_small", "siggraph17", "zhang2017_local"]
+    first, second, again = map(pool.get, names)
+    assert second is again  # by its other name
+    assert pool.get(names[0]) is first
+    third = pool.get("xu2020_small")
+    assert (pool.get(names[0]), pool.get("xu2020_small")) == (first, third)
+    with pytest.raises(StudioError, match="being put away"):
+        second.worker.submit("a", QueuedRequest("color", list))
+    assert pool.get(names[1]) is not second
+    pool.close()
 
 
 def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
@@ -267,6 +283,43 @@ def test_an_export_has_the_size_of_the_photo(studio: Studio, kind: str, format_:
     data = studio.downloads.pop(key, pad.session.id).data
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.size) == (format_, (96, 80))
+
+
+@pytest.mark.parametrize(("kind", "shares"), [("png", [0.05, 0.25, 0.5, 0.8]), ("ora", [0.05, 0.25, 0.5])])
+def test_an_export_of_a_large_photo_tells_its_progress(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch, kind: str, shares: list[float]
+) -> None:
+    pad.open(photo_file(100, 50))
+    for large, told in ((5000, []), (4999, shares)):
+        monkeypatch.setattr(handlers, "LARGE", large)
+        pad.send("export", recipe={}, format=kind)
+        answers = [pad.next()]
+        while answers[-1].type == "progress":
+            answers.append(pad.next())
+        assert [answer.body["share"] for answer in answers[:-1]] == told
+        assert answers[-1].type == "exported"
+
+
+def test_the_time_of_each_run_of_the_network_is_recorded(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[tuple[int, float, float]] = []
+    chooser = SimpleNamespace(choose=lambda: 1, record=lambda *each: times.append(each))
+    monkeypatch.setattr(pad.studio.pool, "threads", chooser)
+    photo = pad.open()
+    other = {**POINT, "x": 40}
+    for point, quality, runs in (
+        (POINT, "final", 1),
+        (POINT, "final", 1),
+        (POINT, "drag", 1),
+        (other, "final", 2),
+    ):
+        pad.ask("color", recipe=with_points(photo, point), quality=quality)
+        assert len(times) == runs  # neither what is remembered nor smaller pictures
+    for threads, wall, processor in times:
+        assert threads == 1
+        assert 1 < processor < 1000 * 60  # milliseconds
+        assert wall > processor / 2
 
 
 def test_a_repeated_recipe_is_remembered(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:

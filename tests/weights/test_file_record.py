@@ -16,6 +16,7 @@ from colorzoo.weights import file_record, weights_path
 from colorzoo.weights.download import fetch
 from colorzoo.weights.file_record import check_size, inspect_file, read_record, record_path, size_limits
 from colorzoo.weights.files import sha256_of
+from colorzoo.weights.resolve import resolve_weights
 
 NAME = "zhang2017_local"
 
@@ -45,6 +46,9 @@ def test_a_file_placed_by_hand_is_recorded_when_it_fits(card, placed: Path) -> N
     record = read_record(placed)
     assert record is not None
     assert (record.sha256, record.size) == (sha256_of(placed), placed.stat().st_size)
+    found = resolve_weights(card, "published", offline=True)
+    assert found is not None
+    assert (found.sha256, found.unverified_sha256) == (record.sha256, None)
 
 
 def test_a_file_that_changed_after_its_first_use_is_refused(card, placed: Path) -> None:

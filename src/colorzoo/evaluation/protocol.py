@@ -179,7 +179,7 @@ def load_protocol(name: str) -> Protocol:
     elif name.endswith((".yaml", ".yml")) and Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
     else:
-        near = difflib.get_close_matches(name, list_protocols(), n=2, cutoff=0.4)
+        near = difflib.get_close_matches(name, list_protocols())
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(list_protocols())}"
         raise DataError(f"unknown protocol {name!r}; {hint} (or the path of a YAML file)")
     return parse_protocol(text, name)
@@ -265,7 +265,7 @@ def _one_of(key: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     return value
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str | bytes) -> Any:
     """Parse YAML text.
 
     Raises:

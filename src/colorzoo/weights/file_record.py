@@ -152,7 +152,7 @@ def check_first_use(file: WeightFile, create: Callable[..., object]) -> FileStat
 def read_record(path: Path) -> FileRecord | None:
     """Return the record of a file, or None if there is no readable one."""
     try:
-        return FileRecord(**json.loads(record_path(path).read_text(encoding="utf-8")))
+        return FileRecord(**json.loads(record_path(path).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 
