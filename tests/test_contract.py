@@ -331,6 +331,21 @@ def test_a_card_that_lies_or_a_faulty_model_is_found_out(
         {str(each): each for each in contract_checks(tmp_path / "configs")}[check](replace(paper, **lies))
 
 
+def test_the_narrow_model_of_a_card_has_weights_of_hes_deviation(paper: ModelCard) -> None:
+    smoke = Smoke(hparams={"width": 256}, size=16, scales={"model.network.0.weight": 0.1})
+    card = replace(paper, smoke=smoke)
+    one, same, other = (smoke_model(card, seed=seed).model.network for seed in (0, 0, 1))
+    assert float(one[0].weight.std()) == pytest.approx(0.1 * (2 / 36) ** 0.5, rel=0.05)
+    assert float(one[2].weight.std()) == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.05)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain = build_model(load_model_class(card), {"width": 256}).network
+    assert torch.equal(one[0].bias, plain[0].bias)
+    assert torch.equal(one[2].weight, same[2].weight)
+    assert not torch.equal(one[2].weight, other[2].weight)
+    assert not one[2].training
+
+
 LEFT = {
     "code": 0,
     "losses": ["1.0", "2.0"],

@@ -32,7 +32,6 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "colorzoo",  # the same file every time
     "font.size": 8,
-    "font.family": "sans-serif",
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "axes.edgecolor": _DIM,
