@@ -13,8 +13,10 @@ from torch import Tensor, nn
 import colorzoo
 from colorzoo import Guidance, Points
 from colorzoo.card import InputKind
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.model import ColoringModel, check_input
+from colorzoo.prediction import AbPrediction, RgbPrediction, shown_colors
 
 NAMES = ["zhang2017_local_small", "colorzoo2026", "cho2023_small"]
 
@@ -141,6 +143,22 @@ def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
         ColorzooError, match=r"ColoringModel expects a Guidance, got dict; Guidance\.from_json reads"
     ):
         plain()(lightness, {"points": []})  # type: ignore[arg-type]
+
+
+def test_metrics_see_colors_within_rgb_as_float32() -> None:
+    rgb = torch.tensor([-0.5, 0.25, 1.5], dtype=torch.float64).view(1, 3, 1, 1)
+    shown, ab = shown_colors(RgbPrediction(rgb=rgb), torch.zeros(1, 1, 1, 1))
+    assert (shown.flatten().tolist(), shown.dtype, ab.dtype) == ([0, 0.25, 1], torch.float32, torch.float32)
+    torch.testing.assert_close(ab, rgb_to_lab(rgb)[:, 1:].float())
+    gray = AbPrediction.gray(torch.full((2, 1, 3, 5), 50.0))
+    assert (gray.ab.shape, gray.ab.any().item(), gray.color_logits) == ((2, 2, 3, 5), False, None)
+    for bins, known in ((313, True), (529, True), (10, False)):
+        logits = torch.rand(1, bins, 2, 2, requires_grad=True)
+        found = AbPrediction(ab=logits[:, :2], extras={"logits": logits}, notes=("pale",))
+        assert (found.color_logits is logits) == known
+        assert not found.detach().ab.requires_grad
+        assert not found.detach().extras["logits"].requires_grad
+        assert found.detach().notes == ("pale",)
 
 
 def test_an_unknown_kind_of_guidance_is_named() -> None:

@@ -15,10 +15,13 @@ from coloraide import Color
 from pads import DirectPad, photo_file, pixels, tiny_studio
 from PIL import Image
 
+from colorzoo.guidance import Recipe
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import Part
 from colorzoo.inference.network import NetworkRunner
+from colorzoo.inference.palette import distribution_of, next_point, suggest_colors
 from colorzoo.studio import handlers, models
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.palette import displayed_colors
@@ -224,11 +227,35 @@ def test_a_photo_in_color_says_that_its_colors_are_not_used(pad: DirectPad) -> N
     assert pad.open()["notes"] == []
 
 
-def test_the_next_point_is_inside_the_photo(pad: DirectPad) -> None:
-    photo = pad.open()
-    body = pad.ask("next", recipe=with_points(photo, POINT)).body
-    assert 0 <= body["x"] <= 96
-    assert 0 <= body["y"] <= 80
+def test_places_of_the_distribution_are_told_in_pixels_of_the_photo(pad: DirectPad) -> None:
+    recipe = with_points(pad.open(photo_file(192, 120)), POINT)
+    opened, colorizer = pad.session.photo, pad.studio.pool.get(None).colorizer()
+    assert opened is not None
+    seen = opened.network_lightness(64)
+    height, width = seen.shape[2:]
+    answer = colorizer.run(colorizer.job_of(Part(seen, (192, 120)), Recipe.from_json(recipe)))
+    distribution = distribution_of(answer)
+    assert distribution is not None
+
+    def bits(shares: torch.Tensor) -> float:
+        return float(-(shares * shares.log2()).nansum())
+
+    x, y = next_point(distribution, [(20 * width / 192, 30 * height / 120)])
+    found = pad.ask("next", recipe=recipe).body
+    assert (found["x"], found["y"]) == pytest.approx((min(x * 192 / width, 191.5), y * 120 / height))
+    assert found["entropy"] == pytest.approx(bits(distribution.at(x, y)), rel=1e-4)
+    found = pad.ask("suggest", recipe=recipe, x=150, y=90, count=5).body
+    shares = distribution.at(150 * width / 192, 90 * height / 120)
+    wanted = suggest_colors(shares, distribution.centers, opened.lightness_around((150, 90)), count=5)
+    assert found["lightness"] == opened.lightness_around((150, 90))
+    assert [each["share"] for each in found["items"]] == pytest.approx([float(each.share) for each in wanted])
+    assert [each["ab"] for each in found["items"]] == [list(each.ab) for each in wanted]
+    assert found["entropy"] == pytest.approx(bits(shares), rel=1e-4)
+    framed = pad.ask("next", recipe=recipe | {"frame": [100, 40, 60, 50]}).body
+    assert 100 <= framed["x"] <= 160
+    assert 40 <= framed["y"] <= 90
+    corner = pad.ask("suggest", recipe=recipe, x=192, y=120)
+    assert corner.body["entropy"] == pytest.approx(bits(distribution.at(width - 1, height - 1)), rel=1e-4)
 
 
 def test_probe_returns_the_colors_of_photo_and_result(pad: DirectPad) -> None:

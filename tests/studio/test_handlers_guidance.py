@@ -176,8 +176,23 @@ def test_statistics_of_an_attached_picture_are_returned(pad: DirectPad) -> None:
 
 def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
     body = pad.ask("classes", recipe={}).body
-    assert {item["name"] for item in body["items"]} == {"dark", "light"}
-    assert body["reference"] is None
+    assert pad.session.photo is not None
+    light = (pad.session.photo.network_lightness(64) > 50).float()
+    shares = sorted([(float(light.mean()), 1, "light"), (1 - float(light.mean()), 0, "dark")], reverse=True)
+    assert [(item["share"], item["id"], item["name"]) for item in body["items"]] == [
+        (pytest.approx(share, abs=1e-6), number, name) for share, number, name in shares
+    ]
+    assert (body["width"], body["height"], body["reference"]) == (77, 64, None)
+    pad.ask("attach", look_file(60, 50), slot="exemplar", name="look.png")
+    told = pad.ask("classes", recipe={})
+    reference = told.body["reference"]
+    maps = [np.frombuffer(each, "<u2") for each in told.buffers]
+    assert np.array_equal(maps[0].reshape(64, 77), light[0, 0].numpy())
+    assert (len(maps[1]), sum(item["share"] for item in reference["items"])) == (
+        reference["width"] * reference["height"], pytest.approx(1)
+    )  # fmt: skip
+    framed = pad.ask("classes", recipe={"frame": [20, 10, 60, 60]}).body
+    assert framed["width"] / framed["height"] == pytest.approx(96 / 80, rel=0.03)  # of the whole photo
     assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
 
 
