@@ -1,6 +1,7 @@
 """Requests of the pad and their answers, without a transport."""
 
 import io
+import threading
 from dataclasses import replace
 from hashlib import sha256
 from itertools import product
@@ -57,6 +58,14 @@ def test_two_models_stay_in_memory() -> None:
     with pytest.raises(StudioError, match="being put away"):
         second.worker.submit("a", QueuedRequest("color", list))
     assert pool.get(names[1]) is not second
+    held, go, dropped = threading.Event(), threading.Event(), []
+    third = pool.get(names[1])
+    third.worker.submit("b", QueuedRequest("color", lambda: held.set() or go.wait(10)))
+    assert held.wait(10)
+    third.worker.submit("a", QueuedRequest("color", list, lambda: dropped.append("a")))
+    pool.cancel("a")
+    assert dropped == ["a"]
+    go.set()
     pool.close()
 
 

@@ -78,6 +78,16 @@ def test_locked_areas_keep_their_colors(pad: DirectPad) -> None:
     assert Recipe.from_json({"areas": areas}).to_dict()["areas"] == areas
 
 
+def test_an_area_that_alone_may_change_keeps_the_colors_outside_of_all_such(pad: DirectPad) -> None:
+    pad.open()
+    area, other = ({"action": "only", "path": [[x + shift, y] for x, y in OUTLINE]} for shift in (0, 45))
+    alone, beside, locked = (
+        pad.ask("keep", recipe={"areas": areas}, area=area).body["kept"]
+        for areas in ([], [other], [{**other, "action": "lock"}])
+    )
+    assert alone == locked != beside
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
