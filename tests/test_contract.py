@@ -1,6 +1,5 @@
 """Every registered model keeps the contract, and a model that does not is found out."""
 
-import json
 import pickle
 import warnings
 from collections.abc import Callable
@@ -8,13 +7,14 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ModelCard, Smoke, Weights
 from colorzoo.engines.export import TOLERANCE, graph_samples, write_graph
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
@@ -25,7 +25,6 @@ from colorzoo.testing import Check, ContractError, contract_checks, smoke_model
 from colorzoo.testing.distributed import require_same_gradients, require_same_metrics
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.testing.training import train_config
 from colorzoo.training.module import ColorizationModule
 from throwaway_paper import write_config, write_paper
 
@@ -196,6 +195,10 @@ def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
     """Return the card of a small honest paper."""
     write_paper(tmp_path / "honest", "honest", "honest2032")
     write_config(tmp_path / "configs", "honest", "honest2032")
+    larger = (
+        "from honest.model import TwoConvolutions\nclass Larger(TwoConvolutions):\n    working_size = 512\n"
+    )
+    (tmp_path / "honest" / "larger.py").write_text(larger)
     monkeypatch.syspath_prepend(tmp_path)
     from honest.card import CARDS
 
@@ -242,7 +245,10 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         ({"input": "sketch"}, "the card declares .*'sketch'"),
     ],
     "parameter_count": [({"parameters": 441}, "the card states 441 parameters, found 442$")],
-    "model_without_trainer": [(BY_INSTANCE, "another prediction without task")],
+    "model_without_trainer": [
+        ({"model": "honest.larger:Larger"}, "another working size without task"),
+        (BY_INSTANCE, "another prediction without task"),
+    ],
     "odd_sizes": [
         (of(lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :]), r"\(37, 53\) gives \(2, 2, 32, 53\)"),
         (of(lambda ab: ab[:1]), r"\(37, 53\) gives \(1, 2, 37, 53\)"),
@@ -346,73 +352,6 @@ def test_the_narrow_model_of_a_card_has_weights_of_hes_deviation(paper: ModelCar
     assert not one[2].training
 
 
-LEFT = {
-    "code": 0,
-    "losses": ["1.0", "2.0"],
-    "measured": ["3.0"],
-    "kept": ["last.ckpt", "best.ckpt"],
-    "painted": True,
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({}, ""),
-        ({"code": 3}, "ended with exit code 3"),
-        ({"losses": ["1.0"]}, r"logged \[1.0\] in two steps"),
-        ({"losses": ["1.0", "nan"]}, r"logged \[1.0, nan\] in two steps"),
-        ({"measured": []}, "measured nothing in validation"),
-        ({"kept": ["best.ckpt"]}, r"does not keep the last checkpoint, only {'best.ckpt'}"),
-        ({"kept": ["last.ckpt"]}, r"does not keep the best checkpoint, only {'last.ckpt'}"),
-        ({"painted": False}, "painted no picture in validation"),
-    ],
-)
-def test_what_a_training_must_leave(
-    change: dict[str, Any], said: str, paper: ModelCard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By a stand-in for it; tests/training/test_configs.py trains."""
-    left = LEFT | change
-
-    def train(verb: str, words: list[str]) -> int:
-        assert (verb, words[:3]) == ("fit", ["--config", "tiny.yaml", "--config"])
-        folder = Path(words[3]).parent
-        rows = [("train/loss", value) for value in left["losses"]]
-        rows += [("val/psnr", value) for value in left["measured"]]
-        lines = [
-            f"{value if name == 'train/loss' else ''},{value if name != 'train/loss' else ''}"
-            for name, value in rows
-        ]
-        (folder / "metrics.csv").write_text("\n".join(["train/loss,val/psnr", *lines]))
-        for name in left["kept"]:
-            (folder / name).touch()
-        if left["painted"]:
-            (folder / "pictures").mkdir(exist_ok=True)
-            (folder / "pictures" / "step-2.png").touch()
-        assert len(list((folder / "pictures" / "train").iterdir())) == 6
-        overlay = json.loads(Path(words[3]).read_text())
-        data = overlay["data"]["init_args"]
-        uneven = {
-            "batch_size": 3,
-            "val_batch_size": 2,
-            "val_limit": 3,
-            "crop": 16,
-            "resize": 20,
-            "val_size": 16,
-        }
-        assert {key: data[key] for key in uneven} == uneven
-        assert overlay["trainer"]["limit_train_batches"] == 2
-        return left["code"]
-
-    monkeypatch.setattr("colorzoo.testing.training.run", train)
-    monkeypatch.setattr("colorzoo.testing.training.read_arguments", list)
-    if not said:
-        train_config(paper, Path("tiny.yaml"))
-        return
-    with pytest.raises(ContractError, match=f"honest2032: tiny.yaml {said}"):
-        train_config(paper, Path("tiny.yaml"))
-
-
 def test_the_trainer_of_the_checks_prints_and_writes_nothing(
     paper: ModelCard, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -423,6 +362,26 @@ def test_the_trainer_of_the_checks_prints_and_writes_nothing(
         quiet_trainer(tmp_path / "logs", max_epochs=1).fit(model, batch_loader([sample_batch((16, 16))]))
     assert not (tmp_path / "logs").exists()
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_algorithm_without_weights_must_refuse_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = model_card("gray")
+    CHECKS["gradients"](card)
+    with pytest.raises(ContractError, match="cannot be trained, but its card has weights"):
+        CHECKS["gradients"](replace(card, weights={"default": Weights("0" * 64, 1, "MIT", file="x")}))
+    silent = SimpleNamespace(fit=lambda *_: None)
+    monkeypatch.setattr("colorzoo.testing.training.quiet_trainer", lambda *_, **__: silent)
+    with pytest.raises(ContractError, match="cannot be trained, but does not refuse a Trainer"):
+        CHECKS["gradients"](card)
+    monkeypatch.setattr("colorzoo.testing.training.smoke_model", lambda _: smoke_untrained(card))
+    with pytest.raises(ContractError, match="needs no training, but is marked as untrained"):
+        CHECKS["gradients"](card)
+
+
+def smoke_untrained(card: ModelCard) -> ColorizationModule:
+    task = smoke_model(card)
+    task.trained = False
+    return task
 
 
 @pytest.mark.parametrize(

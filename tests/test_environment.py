@@ -74,6 +74,7 @@ def test_a_switch_is_on_unless_it_says_no(value: str, on: bool, monkeypatch: pyt
 
 
 def test_the_name_of_the_processor_is_that_of_linux(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: Chip 9: 3.2 GHz\nmodel name\t: Other\n")
+    text = b"vendor : \xff\nmodel name\t: Chip 9: 3.2 GHz\nmodel name\t: Other\n"
+    (tmp_path / "cpuinfo").write_bytes(text)
     assert processor_name(tmp_path / "cpuinfo") == "Chip 9: 3.2 GHz"
     assert processor_name(tmp_path / "none") == (platform.processor() or platform.machine())

@@ -145,6 +145,11 @@ def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
         plain()(lightness, {"points": []})  # type: ignore[arg-type]
 
 
+def test_networks_run_with_channels_last() -> None:
+    weight = ColoringModel(nn.Conv2d(2, 3, 3)).network.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)  # faster
+
+
 def test_metrics_see_colors_within_rgb_as_float32() -> None:
     rgb = torch.tensor([-0.5, 0.25, 1.5], dtype=torch.float64).view(1, 3, 1, 1)
     shown, ab = shown_colors(RgbPrediction(rgb=rgb), torch.zeros(1, 1, 1, 1))

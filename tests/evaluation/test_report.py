@@ -328,6 +328,8 @@ def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
 
 def test_the_results_say_how_they_were_made(made: Made) -> None:
     found = dict(made.results)
+    text = json.dumps(found, indent=1, ensure_ascii=False)  # for readers, too
+    assert (made.plan.output / "results.json").read_text() == f"{text}\n"
     setup, published = found.pop("setup"), found.pop("published")
     for key in ("metrics", "results", "comparisons", "target"):
         del found[key]

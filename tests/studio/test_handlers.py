@@ -24,6 +24,7 @@ from colorzoo.inference.job import Part
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.palette import distribution_of, next_point, suggest_colors
 from colorzoo.studio import handlers, models
+from colorzoo.studio.handlers import REQUESTS
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.palette import displayed_colors
 from colorzoo.studio.protocol import Limits, StudioError
@@ -45,6 +46,14 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
     assert pad.hello["photo"] is None
     assert not pad.hello["resumed"]
+
+
+def test_models_of_a_studio_share_one_memory() -> None:
+    studio = Studio(device="cpu")
+    first, second = (studio.pool.get(name).colorizer() for name in ("zhang2016_small", "xu2020_small"))
+    assert first.memory is second.memory
+    assert (first.name, str(first.model.device)) == ("zhang2016_small", "cpu")
+    studio.close()
 
 
 def test_two_models_stay_in_memory() -> None:
@@ -463,6 +472,29 @@ def test_only_the_last_of_many_drags_is_answered(pad: DirectPad) -> None:
         seen.append(message.type)
     assert message.type == "colored"
     assert seen.count("dropped") > 25
+
+
+def test_colors_go_first_and_samples_last() -> None:
+    ranks: dict[int, set[str]] = {}
+    for name, request in REQUESTS.items():
+        ranks.setdefault(request.rank, set()).add(name)
+    first, _, last = (ranks[rank] for rank in sorted(ranks))
+    assert (first, last) == ({"color", "gamut"}, {"sample"})
+    assert QueuedRequest("any", list).rank == REQUESTS["export"].rank
+    each_time = {"attach", "check", "examine", "export", "keep", "model", "open", "sample"}
+    assert {name for name, request in REQUESTS.items() if not request.newest_only} == each_time
+    files = {*each_time - {"keep", "model"}, "gamut", "save"}  # what needs no model of its own
+    assert {name for name, request in REQUESTS.items() if not request.uses_model} == files
+
+
+def test_a_whole_picture_of_an_older_recipe_is_dropped(pad: DirectPad) -> None:
+    photo = pad.open()
+    pad.send("export", recipe=with_points(photo))  # meanwhile the next one waits
+    whole = pad.send("color", recipe=with_points(photo), quality="full")
+    pad.send("color", recipe=with_points(photo, POINT))
+    while (answer := pad.inbox.get(timeout=60)).body.get("re") != whole:
+        pass
+    assert answer.type == "dropped"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,9 @@ def test_regions_are_returned_in_order_and_colored(pad: DirectPad) -> None:
 
 def test_an_attached_reference_is_used_until_it_is_detached(pad: DirectPad) -> None:
     bare = mean_ab(pad)
+    before = pad.session.nbytes
     answer = pad.ask("attach", look_file(60, 50), slot="exemplar", name="../look.png")
+    assert pad.session.nbytes - before == 60 * 50 * 3 * 4
     assert (answer.body["name"], answer.body["width"], answer.body["height"]) == ("look.png", 60, 50)
     assert pixels(answer.buffers[0]).shape[:2] == (50, 60)
     assert mean_ab(pad)[0] > bare[0] + 5

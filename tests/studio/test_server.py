@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import signal
 import socket
 import subprocess
 import sys
-import threading
-from typing import Any, NoReturn
+from typing import NoReturn
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from pads import tiny_studio
@@ -77,23 +77,8 @@ def test_the_first_free_port_of_ten_is_taken(monkeypatch: pytest.MonkeyPatch) ->
         assert tried == list(ports)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_server_and_closes_the_studio(
-    number: signal.Signals, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = signal.getsignal(number)
-    studio = tiny_studio()
-    session = studio.connect(None, lambda _: None)
-    warmed: list[str] = []
-    studio.warm_up = lambda: warmed.append("up")  # type: ignore[method-assign]
-
-    def make() -> tuple[Any, None]:
-        threading.Timer(0.5, signal.raise_signal, (number,)).start()
-        return studio, None
-
-    serve(make, Address(port=0), browser=False)
-    assert warmed == ["up"]
-    assert signal.getsignal(number) is before
-    printed = capsys.readouterr().out
-    assert printed.startswith("colorzoo studio: http://127.0.0.1:")
-    assert studio.sessions.find(session.id) is None
+def test_the_address_is_free_after_the_server_has_ended() -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _), urlopen(url) as page:
+        assert page.status == 200
+    with pytest.raises(URLError):
+        urlopen(url)

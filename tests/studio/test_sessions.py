@@ -39,6 +39,8 @@ def test_idle_sessions_expire(clock: Clock) -> None:
     assert gone == [idle.id]
     with pytest.raises(StudioError, match="idle"):
         store.touch(idle)
+    store.close()
+    assert (gone, len(store)) == ([idle.id, busy.id], 0)
 
 
 def test_the_least_recently_used_session_is_replaced() -> None:

@@ -89,9 +89,13 @@ def test_cancelled_jobs_are_dropped(worker: Worker) -> None:
     record = Recorder(worker)
     record.submit("a", "gone")
     record.submit("b", "stays")
+    record.submit("b", "replaced", kind="full")
+    record.submit("b", "last", kind="export", keep=True)
     worker.cancel("a")
-    assert record.finish() == ["stays"]
-    assert record.dropped == ["gone"]
+    worker.cancel("b", "full")
+    worker.cancel("nobody")
+    assert record.finish() == ["stays", "last"]
+    assert record.dropped == ["gone", "replaced"]
 
 
 def test_a_retired_worker_finishes_its_jobs_and_refuses_new_ones(worker: Worker) -> None:

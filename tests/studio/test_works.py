@@ -27,7 +27,7 @@ def test_another_server_finds_the_work_on_a_photo(tmp_path: Path) -> None:
         assert other.open()["works"] == {sha256: WORK}
         assert other.open(photo_file(50, 40))["works"] == {}
         other.open()
-        other.ask("save", key=sha256, forget=True)
+        assert other.ask("save", key=sha256, forget=True).body["saved"] is True
         assert pad.open()["works"] == {}
     finally:
         first.close()
