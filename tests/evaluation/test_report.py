@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import platform
 import re
 from base64 import b64decode
@@ -28,6 +29,8 @@ from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.evaluation.published import Published
 from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
+from colorzoo.evaluation.tables import interval as span
+from colorzoo.evaluation.tables import number, plain
 from colorzoo.plots import COLORS
 from colorzoo.weights.files import sha256_of
 from tiny_evaluation import PROTOCOL, write_picture
@@ -354,6 +357,15 @@ def test_the_results_say_how_they_were_made(made: Made) -> None:
     ]  # fmt: skip
     assert setup["references"] == ["colorzoo", "zhang2017", "kim2021", "wang2004", "hasler2003", "sharma2005"]
     assert setup["versions"]["colorzoo"] == colorzoo.__version__
+
+
+def test_numbers_that_are_not_finite_have_signs_of_their_own() -> None:
+    texts = [number(value, 2) for value in (math.nan, math.inf, -math.inf, -0.001, 1.239)]
+    assert texts == ["—", "∞", "-∞", "0.00", "1.24"]
+    assert [span(Estimate(1, *ends), 1) for ends in ((math.nan, math.nan), (0.96, 2))] == ["", "1.0 to 2.0"]
+    values = (math.nan, math.inf, -math.inf, 1.23456789, 3, "x", None, True)
+    assert plain({1: values}) == {"1": [None, "inf", "-inf", 1.23457, 3, "x", None, True]}
+    assert str(plain(-0.0)) == "0.0"
 
 
 def test_the_terminal_gets_notes_and_skipped_pictures(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
