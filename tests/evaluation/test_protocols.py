@@ -23,21 +23,6 @@ from colorzoo.evaluation.published import all_published, published_for
 from colorzoo.metrics.named import abbreviations
 from colorzoo.simulation import make_user
 
-WANTED = {
-    "automatic",
-    "su2020-pictures",
-    "zhang2016-table1",
-    "cho2023-regions",
-    "imagenet-val5k",
-    "kim2021-edges",
-    "spcolor-exemplar",
-    "zhang2017-hints",
-}
-
-
-def test_the_named_protocols_exist() -> None:
-    assert set(list_protocols()) >= WANTED
-
 
 @pytest.mark.parametrize("name", list_protocols())
 def test_users_metrics_and_subsets_of_shipped_protocols_exist(name: str) -> None:

@@ -163,16 +163,6 @@ def test_the_size_of_the_picture_depends_on_the_quality(most: int, full: tuple[i
     studio.close()
 
 
-def test_suggestions_are_sorted_by_share(pad: DirectPad) -> None:
-    photo = pad.open()
-    body = pad.ask("suggest", recipe=with_points(photo), x=20, y=30, count=9).body
-    shares = [item["share"] for item in body["items"]]
-    assert len(shares) == 9
-    assert shares == sorted(shares, reverse=True)
-    assert all(0 <= share <= 1 for share in shares)
-    assert 0 < body["lightness"] < 100
-
-
 def test_suggestions_ignore_the_color_of_their_own_point(pad: DirectPad) -> None:
     photo = pad.open()
     red, blue = with_points(photo, POINT), with_points(photo, {**POINT, "color": "#2040c0"})

@@ -99,10 +99,6 @@ def test_limits_are_checked_before_the_upload() -> None:
     studio.close()
 
 
-def test_a_hundred_megapixels_are_accepted() -> None:
-    assert Limits().pixels == 100_000_000
-
-
 @pytest.mark.parametrize("size", [(96, 80), (300, 200), (701, 513), (1000, 40)])
 def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) -> None:
     for data in (photo_file(*size), color_file(*size)):
