@@ -80,7 +80,10 @@ def test_a_small_consistent_difference_is_significant_only_in_pairs() -> None:
     assert one.low < other.high  # apart, the intervals overlap
 
 
+@pytest.mark.filterwarnings("error")
 def test_only_pictures_with_both_numbers_are_compared() -> None:
+    same = difference(*[moments(np.full(4, INF))] * 2, mean, bootstrap_weights(4, 9, seed=0))
+    assert np.isnan(same.estimate.value)  # infinite minus infinite
     one, other = np.array([1.0, NAN, 3.0, 9.0]), np.array([0.0, 5.0, 2.0, NAN])
     weights = bootstrap_weights(4, 200, seed=0)
     found = difference(moments(one), moments(other), mean, weights)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
@@ -198,6 +199,18 @@ def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
     assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
 
 
+def test_an_outline_selects_where_a_model_needs_guidance(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(*_: object) -> AbPrediction:
+        raise GuidanceError("points are missing")
+
+    monkeypatch.setattr(Everything, "forward", forward)
+    assert pad.ask("color", recipe={}).body["code"] == "bad_recipe"
+    path = [[5, 5], [60, 5], [60, 60], [5, 60]]
+    assert pad.ask("select", recipe={}, path=path).type == "selected"
+
+
 def test_later_painted_classes_cover_earlier_ones(pad: DirectPad) -> None:
     everything = [[0, 0], [96, 0], [96, 80], [0, 80]]
     half = [[0, 0], [48, 0], [48, 80], [0, 80]]
@@ -231,6 +244,8 @@ def test_the_model_reports_whether_it_detects_objects(detects: bool) -> None:
     (own,) = [entry for entry in pad.hello["models"] if entry["default"]]
     assert own["detects"] is detects
     assert pad.ask("model", name="LooksForThings").body["detects"] is detects
+    assert pad.ask("sample", name="LooksForThings").type == "sample"
+    assert not ANSWERS[-1].ab.any()  # of the menu, without boxes
     assert mean_ab(pad)[0] == pytest.approx(10)
     assert mean_ab(pad, boxes=[])[0] == pytest.approx(0)
     box = {"x": 1, "y": 1, "width": 30, "height": 30}

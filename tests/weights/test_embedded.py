@@ -60,5 +60,13 @@ def test_the_encoder_is_the_file_that_the_weights_were_trained_with() -> None:
     assert not model.state_dict()  # and no checkpoint holds it
 
 
+def test_the_network_for_things_has_the_weights_that_ship() -> None:
+    _, network = things.thing_network()
+    held, stored = network.state_dict(), load_state_dict_file(embedded_folder() / things.FILE)
+    assert equal(held, {name: value.to(held[name].dtype) for name, value in stored.items()})
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
 def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
