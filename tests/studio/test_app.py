@@ -69,6 +69,7 @@ def test_static_files_are_served(client: TestClient, name: str) -> None:
         "/static//etc/passwd",
         "/static/js/pad.js",
         "/api/download/..%2f..%2fapp.py",
+        "/report/none.html",
         "/etc/passwd",
     ],
 )

@@ -41,8 +41,8 @@ def test_none_and_embedded_default_touch_no_network(card, entry, embedded: Path,
 
 def test_default_fetches_published_then_serves_it_offline(card, entry, server):
     model = card(published=entry(server.url("good"), published=True))
-    for offline in (False, True):
-        resolved = resolve_weights(model, "default", offline=offline)
+    for options in ({}, {"offline": True}):
+        resolved = resolve_weights(model, "default", **options)
         assert resolved is not None
         assert resolved.published
         assert resolved.path == weights_path(model, "published")
