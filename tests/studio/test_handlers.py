@@ -16,7 +16,7 @@ from coloraide import Color
 from pads import DirectPad, photo_file, pixels, tiny_studio
 from PIL import Image
 
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.colorizer import Colorizer
@@ -46,6 +46,21 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
     assert pad.hello["photo"] is None
     assert not pad.hello["resumed"]
+
+
+def test_the_default_colors_a_picture_before_the_first_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the first photo and point do not wait for what is made once."""
+    studio, done = tiny_studio(), threading.Event()
+    colored: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(Colorizer, "colorize", lambda _, *given: colored.append(given))
+    studio.warm_up()
+    worker = studio.pool.get(None).worker
+    worker.submit("z", QueuedRequest("any", lambda: worker.submit("z", QueuedRequest("last", done.set))))
+    assert done.wait(30)
+    ((picture, recipe),) = colored
+    assert picture.levels.tolist() == [[128] * 64] * 64
+    assert recipe.points == (PointHint(32, 32, reach="automatic"),)
+    studio.close()
 
 
 def test_models_of_a_studio_share_one_memory() -> None:
