@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,10 @@ def test_a_file_placed_by_hand_is_recorded_when_it_fits(card, placed: Path) -> N
     found = resolve_weights(card, "published", offline=True)
     assert found is not None
     assert (found.sha256, found.unverified_sha256) == (record.sha256, None)
+    os.utime(placed, (5, 5))
+    assert _status(card, placed) == "recorded"
+    later = replace(record, changed=5 * 10**9)  # so that it is not hashed again
+    assert read_record(placed) == later
 
 
 def test_a_file_that_changed_after_its_first_use_is_refused(card, placed: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +18,7 @@ import colorzoo
 from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.testing import sample_input
-from colorzoo.weights import read_weights, save_weights
+from colorzoo.weights import read_metadata, read_weights, save_weights
 from colorzoo.weights.provenance import Provenance
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -81,7 +82,9 @@ def test_a_folder_gives_the_same_colors(tmp_path: Path, hparams: dict[str, Any])
     folder = model.save_pretrained(tmp_path / "mine")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.safetensors"]
     assert torch.equal(answer(colorzoo.from_pretrained(folder)), answer(model))
-    assert "# zhang2016" in (folder / "README.md").read_text()
+    metadata = read_metadata(folder / "model.safetensors")
+    for name in ("hparams", "provenance"):
+        assert metadata[name] == json.dumps(json.loads(metadata[name]), sort_keys=True)
     assert read_weights(folder / "model.safetensors").provenance == model.provenance.to_dict()
 
 
