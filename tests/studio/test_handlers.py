@@ -43,6 +43,19 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     models = {entry["name"]: entry for entry in pad.hello["models"]}
     assert models["zhang2017_local_small"]["ready"]
     assert models["zhang2017_local_small"]["guidance"] == ["points"]
+    wanted = {
+        "cho2023_small": ("sketch", "sketch"),
+        "chen2023_small": ("reference", "reference"),
+        "kang2023_small": ("automatic", "vivid"),
+        "colorzoo2026": ("hints", "natural"),
+        "kim2021_small": ("hints", "edges"),
+        "su2020_small": ("hints", "things"),
+        "zhang2017_global_small": ("automatic", "mood"),
+        "levin2004": ("hints", None),
+    }
+    assert {name: (models[name]["group"], models[name]["purpose"]) for name in wanted} == wanted
+    assert models["chen2023"]["guidance"] == ["exemplar", "classes"]  # by which it is ranked
+    assert (models["chen2023"]["rank"], models["gray"]["rank"]) == (90, 0)
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
     assert pad.hello["photo"] is None
     assert not pad.hello["resumed"]

@@ -131,7 +131,9 @@ def test_trusted_pickle_loads(tmp_path: Path):
 @pytest.mark.filterwarnings("ignore")
 def test_torchscript_is_named(tmp_path: Path):
     torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "a.pt")
-    with pytest.raises(WeightsError, match="TorchScript"):
+    with pytest.raises(
+        WeightsError, match="is a TorchScript archive, which is a program; expected safetensors"
+    ):
         load_state_dict_file(tmp_path / "a.pt")
 
 

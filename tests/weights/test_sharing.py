@@ -113,6 +113,8 @@ def test_the_page_of_a_folder_says_what_is_known(tmp_path: Path) -> None:
     )
     rest = "Add here how good the weights are, and their license.\n"
     assert page("mine") == f"{head}---\n{about}{usage}{trained}5,000 steps.\n{rest}"
+    assert Provenance.of(None) == Provenance("", None, None, (), None, None, (), 0, 0)
+    assert Provenance.of({"steps": 3, "config": ["a"], "new": 1}) == Provenance(steps=3, config=("a",))
     model.provenance = Provenance(start={"file": "a.pth"})
     assert page("of_file").endswith(f"```\n\nBase model: a.pth.\n{rest}")
     model.provenance = Provenance()
