@@ -369,7 +369,7 @@ def test_the_time_of_each_run_of_the_network_is_recorded(
     times: list[tuple[int, float, float]] = []
     chooser = SimpleNamespace(choose=lambda: 1, record=lambda *each: times.append(each))
     monkeypatch.setattr(pad.studio.pool, "threads", chooser)
-    photo = pad.open()
+    photo = pad.open(photo_file(110, 70))  # of no other test
     other = {**POINT, "x": 40}
     for point, quality, runs in (
         (POINT, "final", 1),
@@ -463,9 +463,8 @@ FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
     ],
 )
 def test_a_bad_request_is_answered_in_one_line(
-    studio: Studio, request_: dict[str, Any], code: str, said: str
+    pad: DirectPad, request_: dict[str, Any], code: str, said: str
 ) -> None:
-    pad = DirectPad(studio)
     pad.open()
     fields = {name: value for name, value in request_.items() if name != "type"}
     answer = pad.ask(request_.get("type", ""), **fields)
