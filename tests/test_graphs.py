@@ -145,6 +145,15 @@ def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
         plain()(lightness, {"points": []})  # type: ignore[arg-type]
 
 
+def test_a_model_loads_its_part_of_a_checkpoint() -> None:
+    model = plain()
+    wanted = {name: value + 1 for name, value in model.state_dict().items()}
+    content = {f"model.{name}": value for name, value in wanted.items()}
+    model.load_weights(content | {"loss.weight": torch.ones(1)}, name="last.ckpt")
+    assert all(torch.equal(value, wanted[name]) for name, value in model.state_dict().items())
+    assert model.trained
+
+
 def test_networks_run_with_channels_last() -> None:
     weight = ColoringModel(nn.Conv2d(2, 3, 3)).network.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)  # faster
