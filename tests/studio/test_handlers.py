@@ -504,14 +504,32 @@ def test_colors_go_first_and_samples_last() -> None:
     assert {name for name, request in REQUESTS.items() if not request.uses_model} == files
 
 
-def test_a_whole_picture_of_an_older_recipe_is_dropped(pad: DirectPad) -> None:
-    photo = pad.open()
-    pad.send("export", recipe=with_points(photo))  # meanwhile the next one waits
-    whole = pad.send("color", recipe=with_points(photo), quality="full")
-    pad.send("color", recipe=with_points(photo, POINT))
-    while (answer := pad.inbox.get(timeout=60)).body.get("re") != whole:
-        pass
-    assert answer.type == "dropped"
+def test_what_nobody_waits_for_any_more_is_dropped(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole picture of an older recipe, and what a closed photo was asked for."""
+    recipe, go = with_points(pad.open()), threading.Event()
+
+    def hold(name: str, kind: str) -> None:
+        entered = threading.Event()
+        monkeypatch.setattr(handlers, name, lambda *_: entered.set() or go.wait(60))
+        pad.send(kind, recipe=recipe)
+        assert entered.wait(60)
+
+    def answer_to(number: int) -> str:
+        while (answer := pad.inbox.get(timeout=60)).body.get("re") != number:
+            pass
+        return answer.type
+
+    try:
+        hold("encode", "export")
+        whole = pad.send("color", recipe=recipe, quality="full")
+        pad.send("color", recipe=recipe | {"strength": 0.5})
+        assert answer_to(whole) == "dropped"
+        hold("predict", "next")
+        probe = pad.send("probe", recipe=recipe, x=1, y=1)
+        pad.send("close")
+        assert answer_to(probe) == "dropped"
+    finally:
+        go.set()
 
 
 @pytest.mark.parametrize(
