@@ -116,6 +116,9 @@ def test_a_part_has_the_lightness_of_its_place() -> None:
     whole = open_at_once(color_file(240, 180), "old.png", Limits(), 64)
     part = whole.part(Rectangle(40, 20, 150, 100))
     assert part.view == (150, 100)
+    inside = np.ascontiguousarray(read_picture(whole.data).levels[20:120, 40:190])
+    wanted = FullLightness(inside).shrunk(working_size(100, 150, 64))
+    torch.testing.assert_close(part.network_lightness(64), wanted)
     assert part.lightness_at((75, 40)) == whole.lightness_at((115, 60)) != whole.lightness_at((75, 40))
     other = whole.lightness_around((75, 40))
     assert part.lightness_around((75, 40)) == whole.lightness_around((115, 60)) != other
