@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from colorzoo.environment import processor_name
+from colorzoo.environment import git_state, is_on, processor_name
 
 _FAULTS = """
 import resource
@@ -49,7 +49,32 @@ def test_freed_memory_is_kept_unless_the_user_decides(
     assert (int(run.stdout) < 50) == is_kept  # pages that came from the system
 
 
+def test_the_commit_of_a_checkout_and_whether_files_differ_from_it(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        return subprocess.check_output(["git", "-C", str(tmp_path), *who, *words], text=True).strip()
+
+    assert git_state(tmp_path) is None
+    git("init", "-q")
+    (tmp_path / "kept").touch()
+    git("add", "kept")
+    git("commit", "-q", "-m", "x")
+    (tmp_path / "new").touch()  # no part of the source
+    assert git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "changed": False}
+    (tmp_path / "kept").write_text("more")
+    assert git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "changed": True}
+
+
+@pytest.mark.parametrize(("value", "on"), [*((no, False) for no in ("", "0", "False", "no")), ("1", True)])
+def test_a_switch_is_on_unless_it_says_no(value: str, on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORZOO_QUIET", value)
+    assert is_on("COLORZOO_QUIET") == on
+    monkeypatch.delenv("COLORZOO_QUIET")
+    assert not is_on("COLORZOO_QUIET")
+
+
 def test_the_name_of_the_processor_is_that_of_linux(tmp_path: Path) -> None:
-    (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: Chip 9: 3.2 GHz\nmodel name\t: Other\n")
+    text = b"vendor : \xff\nmodel name\t: Chip 9: 3.2 GHz\nmodel name\t: Other\n"
+    (tmp_path / "cpuinfo").write_bytes(text)
     assert processor_name(tmp_path / "cpuinfo") == "Chip 9: 3.2 GHz"
     assert processor_name(tmp_path / "none") == (platform.processor() or platform.machine())

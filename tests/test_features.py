@@ -98,6 +98,11 @@ def test_a_model_without_a_network_of_photos_says_so(name: str, value: float) ->
         colorzoo.features(colorzoo.create_model(name), torch.full((1, 1, 64, 64), value))
 
 
+def test_features_of_a_picture_in_color_are_refused() -> None:
+    with pytest.raises(ColorzooError, match=r"for RGB in \[0, 1\] pass rgb_to_lab"):
+        colorzoo.features(colorzoo.create_model("colorzoo2026"), torch.zeros(1, 3, 32, 32))
+
+
 @pytest.mark.parametrize("level", [4, -5])
 def test_an_unknown_level_is_named(level: int) -> None:
     with pytest.raises(ColorzooError, match=rf"no level {level}; its levels are 0 to 3"):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import colorzoo
 from colorzoo import Guidance, Points
+from colorzoo.card import InputKind
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.model import ColoringModel
-from tiny_model import NAME
+from colorzoo.model import ColoringModel, check_input
+from colorzoo.prediction import AbPrediction, RgbPrediction, shown_colors
 
 NAMES = ["zhang2017_local_small", "colorzoo2026", "cho2023_small"]
 
@@ -64,38 +68,111 @@ def test_a_model_is_written_by_torch_onnx(tmp_path: Any) -> None:
     torch.testing.assert_close(torch.from_numpy(found), colors_of(model, lightness), atol=1e-3, rtol=1e-4)
 
 
+GRAY = "ColoringModel expects lightness L in [0, 100] as float32 (B, 1, H, W), got "
+SKETCH = "ColoringModel expects a sketch in [0, 1] as float32 (B, 1, H, W), got "
+AUTOCAST = "; leave the model and its input in float32 and use torch.autocast."
+
+
+def plain(kind: InputKind = "gray") -> ColoringModel:
+    model = ColoringModel(nn.Conv2d(1, 2, 1)).eval()
+    model.input_kind = kind
+    return model
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lightness: lightness.expand(-1, 3, -1, -1) / 100, r"rgb_to_lab\(rgb\)\[:, :1\]"),
-        (lambda lightness: lightness.byte(), "uint8"),
-        (lambda lightness: lightness[0], r"lightness\[None\]"),
-        (lambda lightness: lightness[0, 0], r"\(B, 1, H, W\)"),
-        (lambda lightness: lightness.half(), "autocast"),
-        (lambda lightness: lightness * 2.55, "from .* to 25"),
-        (lambda lightness: lightness * torch.nan, "nan"),
-        (lambda lightness: lightness.numpy(), "ndarray"),
+        (
+            lambda given: given.expand(-1, 3, -1, -1),
+            "float32 (1, 3, 8, 6); for RGB in [0, 1] pass rgb_to_lab(rgb)[:, :1].",
+        ),
+        (lambda given: given.expand(-1, 2, -1, -1), "float32 (1, 2, 8, 6)."),
+        (lambda given: given.byte(), "uint8 (1, 1, 8, 6); convert it first: rgb_to_lab(rgb / 255)[:, :1]."),
+        (lambda given: given[0], "float32 (1, 8, 6); pass lightness[None]."),
+        (lambda given: given[0, 0], "float32 (8, 6)."),
+        (lambda given: given.half(), f"float16 (1, 1, 8, 6){AUTOCAST}"),
+        (lambda given: given.bfloat16(), f"bfloat16 (1, 1, 8, 6){AUTOCAST}"),
+        (lambda given: given.numpy(), "ndarray."),
     ],
 )
 def test_a_wrong_input_is_one_clear_line(change: Any, message: str) -> None:
-    model = colorzoo.create_model(NAME, None)
-    with pytest.raises(ColorzooError, match=message) as error:
-        model(change(torch.linspace(0, 100, 64).view(1, 1, 8, 8)))
-    assert "\n" not in str(error.value)
+    lightness = torch.linspace(0, 100, 48).view(1, 1, 8, 6)
+    with pytest.raises(ColorzooError) as error:
+        plain()(change(lightness))
+    assert str(error.value) == GRAY + message
+    check_input(plain(), lightness, Guidance())
 
 
-def test_lightness_up_to_one_is_remarked_upon() -> None:
-    model = colorzoo.create_model(NAME, None)
-    with pytest.warns(UserWarning, match=r"\[0, 100\].*nearly black"):
-        model(torch.rand(1, 1, 16, 16))
+@pytest.mark.parametrize(
+    ("low", "high", "kind", "said"),
+    [
+        (-1.0, 101.0, "gray", ""),
+        (-1.1, 50.0, "gray", f"{GRAY}values from -1.1 to 50."),
+        (0.0, 101.1, "gray", f"{GRAY}values from 0 to 101.1."),
+        (math.nan, 50.0, "gray", f"{GRAY}values from nan to nan."),
+        (-0.01, 1.01, "sketch", ""),
+        (-0.02, 1.0, "sketch", f"{SKETCH}values from -0.02 to 1."),
+        (0.0, 1.02, "sketch", f"{SKETCH}values from 0 to 1.02."),
+        (0.0, 0.5, "gray", ""),
+        (0.0, 0.51, "gray", "and these are at most 0.51: nearly black."),
+        (0.0, 1.0, "gray", "and these are at most 1: nearly black."),
+        (0.0, 1.01, "gray", ""),
+    ],
+)
+def test_values_are_checked_but_in_training(low: float, high: float, kind: InputKind, said: str) -> None:
+    given = torch.tensor([low, high]).view(1, 1, 1, 2)
+    found = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_input(plain(kind).train(), given, None)
+        check_input(plain(kind), given.to("meta"), None)
+        check_input(plain(kind), given[..., :0], None)
+        try:
+            check_input(plain(kind), given, None)
+        except (ColorzooError, UserWarning) as told:
+            found = str(told)
+    assert found.endswith(said)
+    assert bool(found) == bool(said)
 
 
 def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
     lightness = 100 * torch.rand(1, 1, 16, 16)
-    with pytest.raises(ColorzooError, match="autocast"):
-        colorzoo.create_model(NAME, None).half()(lightness)
-    with pytest.raises(ColorzooError, match="from_json"):
-        colorzoo.create_model(NAME, None)(lightness, {"points": []})  # type: ignore[arg-type]
+    with pytest.raises(ColorzooError, match=r"use torch\.autocast"):
+        plain().half()(lightness)
+    with pytest.raises(
+        ColorzooError, match=r"ColoringModel expects a Guidance, got dict; Guidance\.from_json reads"
+    ):
+        plain()(lightness, {"points": []})  # type: ignore[arg-type]
+
+
+def test_a_model_loads_its_part_of_a_checkpoint() -> None:
+    model = plain()
+    wanted = {name: value + 1 for name, value in model.state_dict().items()}
+    content = {f"model.{name}": value for name, value in wanted.items()}
+    model.load_weights(content | {"loss.weight": torch.ones(1)}, name="last.ckpt")
+    assert all(torch.equal(value, wanted[name]) for name, value in model.state_dict().items())
+    assert model.trained
+
+
+def test_networks_run_with_channels_last() -> None:
+    weight = ColoringModel(nn.Conv2d(2, 3, 3)).network.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)  # faster
+
+
+def test_metrics_see_colors_within_rgb_as_float32() -> None:
+    rgb = torch.tensor([-0.5, 0.25, 1.5], dtype=torch.float64).view(1, 3, 1, 1)
+    shown, ab = shown_colors(RgbPrediction(rgb=rgb), torch.zeros(1, 1, 1, 1))
+    assert (shown.flatten().tolist(), shown.dtype, ab.dtype) == ([0, 0.25, 1], torch.float32, torch.float32)
+    torch.testing.assert_close(ab, rgb_to_lab(rgb)[:, 1:].float())
+    gray = AbPrediction.gray(torch.full((2, 1, 3, 5), 50.0))
+    assert (gray.ab.shape, gray.ab.any().item(), gray.color_logits) == ((2, 2, 3, 5), False, None)
+    for bins, known in ((313, True), (529, True), (10, False)):
+        logits = torch.rand(1, bins, 2, 2, requires_grad=True)
+        found = AbPrediction(ab=logits[:, :2], extras={"logits": logits}, notes=("pale",))
+        assert (found.color_logits is logits) == known
+        assert not found.detach().ab.requires_grad
+        assert not found.detach().extras["logits"].requires_grad
+        assert found.detach().notes == ("pale",)
 
 
 def test_an_unknown_kind_of_guidance_is_named() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -28,6 +30,15 @@ def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
     assert [name in memory for name in "abcd"] == [True, False, True, True]
     memory.get("large", lambda: torch.zeros(10**5))
     assert [name in memory for name in ("a", "c", "d", "large")] == [False, False, False, True]
+
+
+def test_a_memory_holds_256_megabytes() -> None:
+    memory = Memory()
+    for name in "ab":
+        memory.get(name, lambda: SimpleNamespace(nbytes=128 << 20))
+    assert ("a" in memory, memory.nbytes) == (True, 256 << 20)
+    memory.get("c", lambda: 0)
+    assert ["a" in memory, "b" in memory, memory.nbytes] == [False, True, (128 << 20) + 4096]
 
 
 def test_results_that_grow_are_measured_again() -> None:

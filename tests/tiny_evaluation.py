@@ -55,4 +55,5 @@ def evaluate_in_two_processes(plan: Plan) -> list[int | None]:
 
 def _evaluate_share(plan: Plan) -> int:
     outcome = evaluate(plan)
-    return 0 if (outcome.summary is None) == (os.environ["RANK"] == "1") else 3
+    first = os.environ["RANK"] == "0"
+    return 0 if (outcome.summary is not None) == first and outcome.seconds["networks"] > 0 else 3

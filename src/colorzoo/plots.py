@@ -80,7 +80,7 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
     Raises:
         ColorzooError: The report has no such number.
     """
-    report = json.loads(Path(results).read_text(encoding="utf-8"))
+    report = json.loads(Path(results).read_bytes())
     key = next((key for key in report["metrics"] if key.startswith(metric)), None)
     if key is None:
         known = ", ".join(report["metrics"])

@@ -47,7 +47,7 @@ def list_models(
         ColorzooError: There is no such kind of guidance.
     """
     if guidance is not None and guidance not in get_args(GuidanceKind):
-        near = difflib.get_close_matches(str(guidance), get_args(GuidanceKind), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(guidance), get_args(GuidanceKind))
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ColorzooError(
             f"no kind of guidance {guidance!r}; {hint}There are {', '.join(get_args(GuidanceKind))}."
@@ -82,7 +82,7 @@ def model_card(name: str) -> ModelCard:
     by_alias = {alias: card for card in cards.values() for alias in card.aliases}
     if name in by_alias:
         return by_alias[name]
-    near = difflib.get_close_matches(name, [*cards, *by_alias], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*cards, *by_alias])
     hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo models` lists them all."
     raise UnknownModelError(f"unknown model {name!r}; {hint}")
 

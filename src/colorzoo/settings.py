@@ -92,7 +92,7 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
     found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
     if unknown := [key for key in found if key not in known]:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
+        near = difflib.get_close_matches(unknown[0], known)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
         raise ColorzooError(f"{kind.__name__} has no setting {unknown[0]!r}; {hint}")
     return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
@@ -158,7 +158,7 @@ def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> 
             nested.setdefault(owner[key], {})[key] = value
         else:
             known = sorted({*plain, *owner})
-            near = difflib.get_close_matches(key, known, n=1)
+            near = difflib.get_close_matches(key, known)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
             name = getattr(constructor, "__name__", str(constructor))
             raise ColorzooError(f"{name} has no argument {key!r}; {hint}")

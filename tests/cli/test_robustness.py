@@ -19,6 +19,7 @@ from PIL import Image
 from colorzoo import colorize_file
 from colorzoo.cli.main import main
 from colorzoo.engines.device import choose_device
+from colorzoo.errors import ColorzooError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.read import read_picture
 from no_programs import watched
@@ -96,6 +97,8 @@ def test_python_writes_all_pages_too(weights: Path, tmp_path: Path) -> None:
         colorize_file(tmp_path / "a.tif", tmp_path / "c.tif", frames="first", **options)
     with tifffile.TiffFile(tmp_path / "c.tif") as file:
         assert len(file.pages) == 1
+    with pytest.raises(ColorzooError, match=r"c\.tif exists"):
+        colorize_file(tmp_path / "a.tif", tmp_path / "c.tif", **options)
 
 
 def test_salvage_is_asked_for_and_said(run: Run, tmp_path: Path) -> None:

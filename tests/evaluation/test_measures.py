@@ -25,8 +25,9 @@ from colorzoo.evaluation.measures import (
 )
 from colorzoo.evaluation.pictures import Truth
 from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics
-from colorzoo.simulation import ColoredPicture
+from colorzoo.simulation import ColoredPicture, bled_edges
 from colorzoo.testing.samples import sample_image
 
 SIZE = (64, 72)
@@ -155,9 +156,13 @@ def test_gains_are_relative_to_the_method_s_own_first_result(
 ) -> None:
     truth, first, better = bled
     assert gain_of(name, first, first, truth) == 0
-    gain = gain_of(name, better, first, truth)
-    assert gain > 0.01
-    assert gain_of(name, (better + first) / 2, first, truth) < gain
+    band = edge_band(bled_edges(first, truth.ab), 7 if "k7" in name else None)
+    after, before = (
+        band_psnr(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), truth.rgb, band)
+        for ab in (better, first)
+    )
+    assert gain_of(name, better, first, truth) == pytest.approx(float(after - before), abs=1e-6)
+    assert after - before > 0.01
     assert math.isnan(gain_of(name, first, truth.ab, truth))  # nothing bled: such a picture is left out
 
 
@@ -166,11 +171,13 @@ def test_drift_is_measured_far_from_scribbles(bled: tuple[Truth, Tensor, Tensor]
     mask = torch.zeros(1, 1, 64, 72)
     mask[..., :, 10] = 1
     drawn = Guidance(scribbles=Scribbles(mask))
-    near, far = first.clone(), first.clone()
+    near, next_to, far = first.clone(), first.clone(), first.clone()
     near[..., :27] += 30  # 16 pixels from column 10
     far[:, 0] += 3
     far[:, 1] += 4
     assert gain_of("drift", near, first, truth, drawn) == 0
+    next_to[:, 0, :, 27] += 45
+    assert gain_of("drift", next_to, first, truth, drawn) == pytest.approx(1)  # mean over 45 columns
     assert gain_of("drift", far, first, truth, drawn) == pytest.approx(5)
     assert gain_of("drift", far, first, truth) == 0  # no scribbles
     assert math.isnan(
@@ -204,9 +211,11 @@ def test_time_counts_for_the_innermost_stage(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_key_of_seconds_names_the_threads() -> None:
-    threads = torch.get_num_threads()
-    (output,) = named_measure("seconds").outputs
-    assert f"_{threads}-thread" in output.key
+    keys = []
+    for threads in (2, 1):  # tests take one
+        torch.set_num_threads(threads)
+        keys += [output.key for output in named_measure("seconds").outputs]
+    assert keys == ["seconds_2-threads_median3_mean", "seconds_1-thread_median3_mean"]
 
 
 def test_a_gray_truth_has_no_gain_over_gray() -> None:
@@ -221,6 +230,7 @@ def test_a_gray_truth_has_no_gain_over_gray() -> None:
 def test_a_gray_truth_has_no_cluster_discrepancy() -> None:
     gray = TRUE.mean(1, keepdim=True).expand_as(TRUE)
     assert all(math.isnan(value) for value in numbers("cdr", RESULT, gray))
+    assert math.isnan(gain_of("cdr_gain", rgb_to_lab(RESULT[:1])[:, 1:], TRUE[:1, 1:], Truth(gray[:1], SIZE)))
 
 
 def test_a_metric_gets_all_that_a_picture_has() -> None:

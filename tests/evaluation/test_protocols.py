@@ -4,29 +4,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch.nn import functional as F
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation.measures import list_metrics, named_measure
 from colorzoo.evaluation.pictures import subset_names
-from colorzoo.evaluation.protocol import list_protocols, load_protocol, parse_protocol
+from colorzoo.evaluation.protocol import (
+    Protocol,
+    Resize,
+    Target,
+    UserChoice,
+    list_protocols,
+    load_protocol,
+    parse_protocol,
+)
 from colorzoo.evaluation.published import all_published, published_for
 from colorzoo.metrics.named import abbreviations
 from colorzoo.simulation import make_user
-
-WANTED = {
-    "automatic",
-    "su2020-pictures",
-    "zhang2016-table1",
-    "cho2023-regions",
-    "imagenet-val5k",
-    "kim2021-edges",
-    "spcolor-exemplar",
-    "zhang2017-hints",
-}
-
-
-def test_the_named_protocols_exist() -> None:
-    assert set(list_protocols()) >= WANTED
 
 
 @pytest.mark.parametrize("name", list_protocols())
@@ -42,24 +37,96 @@ def test_users_metrics_and_subsets_of_shipped_protocols_exist(name: str) -> None
     assert protocol.target is None or protocol.target.metric in protocol.metrics
 
 
+WHOLE_NUMBERS = r"interactions must be whole numbers from 0 to 1000, got "
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("version: 2\n", ""), "version"),
-        (("mode: squash", "mode: stretch"), "resize.mode"),
-        (("size: 256", "size: 2"), "size"),
-        (("interactions: [0]", "interactions: [-1]"), "interactions"),
-        (("coloring: colorizer", "coloring: pad"), "coloring"),
-        (("interactions: [0]", "iterations: [0]"), "iterations"),
-        (("{mode", "{{mode"), "YAML"),
+        (("version: 2\n", ""), "'version' is missing"),
+        (
+            ("mode: squash", "mode: stretch"),
+            "resize.mode must be one of squash, crop, short, none, got 'stretch'",
+        ),
+        *((("size: 256", f"size: {n}"), f"must be from 16 to 4096 pixels, got {n}$") for n in (15, 4097)),
+        *(
+            (("interactions: [0]", f"interactions: [5, {wrong}]"), f"{WHOLE_NUMBERS}{shown}$")
+            for wrong, shown in (("-1", "-1"), ("1001", "1001"), ("true", "True"), ("1.5", "1.5"))
+        ),
+        (("interactions: [0]", "interactions: []"), "interactions must hold at least one number"),
+        (("coloring: colorizer", "coloring: pad"), "coloring must be one of colorizer, network, got 'pad'"),
+        (
+            ("interactions: [0]", "iterations: [0]"),
+            "unknown key 'iterations'; expected background, coloring, ",
+        ),
+        (("{mode", "{{mode"), "no YAML"),
     ],
 )
 def test_an_invalid_protocol_is_an_error_with_the_reason(change: tuple[str, str], message: str) -> None:
     text = load_protocol("automatic").text
     assert change[0] in text
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(DataError, match=f"protocol mine.yaml: .*{message}") as caught:
         parse_protocol(text.replace(*change), "mine.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_every_key_of_a_protocol_is_read() -> None:
+    least = """
+name: mine
+version: 3
+title: Mine
+source: a paper
+resize: {mode: none, size: 9}
+metrics: [psnr]
+"""
+    found = Protocol(
+        *("mine", 3, "Mine", "a paper", Resize("none", 0), "colorizer", None, "none", None, None, (0,)),
+        *(("psnr",), None, 0, (), least),
+    )
+    assert parse_protocol(least, "mine") == found
+    assert found.label == "mine/3"
+    assert "each network at its model's working size" in found.coloring_note
+    more = (
+        least.replace("mode: none, size: 9", "mode: crop, size: 16")
+        + """
+coloring: network
+subset: first5k
+references: pairs
+user: {name: uniform_points, side: 4}
+background: {name: true_statistics, count: 2}
+interactions: [1000, 3, 3, 0]
+target: {metric: ssim, value: 0.9}
+seed: 5
+notes: [one, two]
+"""
+    )
+    found = parse_protocol(more, "mine")
+    assert found == Protocol(
+        *("mine", 3, "Mine", "a paper", Resize("crop", 16), "network", "first5k", "pairs"),
+        *(UserChoice("uniform_points", {"side": 4}, 0), UserChoice("true_statistics", {}, 2), (0, 3, 1000)),
+        *(("psnr",), Target("ssim", 0.9), 5, ("one", "two"), more),
+    )
+    assert "by the network alone at 16 pixels, as papers" in found.coloring_note
+    assert (
+        "by the network alone at the pictures' size" in replace(found, resize=Resize("none", 0)).coloring_note
+    )
+
+
+@pytest.mark.parametrize("size", [(40, 61), (61, 40)])
+def test_pictures_are_resized_to_the_size_of_a_protocol(size: tuple[int, int]) -> None:
+    rgb = torch.randint(0, 256, (3, *size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    assert torch.equal(Resize("none", 0)(rgb), rgb)
+    assert torch.equal(Resize("short", 40)(rgb), rgb)
+    middle = rgb[:, :, 10:50] if size[1] == 61 else rgb[:, 10:50]
+    assert torch.equal(Resize("crop", 40)(rgb), middle)
+
+    def bicubic(*target: int) -> torch.Tensor:
+        return F.interpolate(rgb[None], target, mode="bicubic", antialias=True)[0]
+
+    assert torch.equal(Resize("squash", 32)(rgb), bicubic(32, 32))
+    longer = (20, 30) if size[1] == 61 else (30, 20)  # 30.5 is rounded to even
+    assert torch.equal(Resize("short", 20)(rgb), bicubic(*longer))
+    assert [Resize("crop", 40).key, Resize("none", 0).key] == ["crop40-bicubic", "original-size"]
 
 
 def test_the_error_for_an_unknown_protocol_names_the_nearest() -> None:
@@ -71,6 +138,16 @@ def test_a_protocol_can_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
     assert load_protocol(str(file)).label == "mine/2"
+
+
+def test_subsets_are_the_stems_of_imagenet() -> None:
+    first = [f"ILSVRC2012_val_{number:08d}" for number in (1, 2, 5000)]
+    names = subset_names("first5k")
+    assert [names[0], names[1], names[-1], len(names)] == [*first, 5000]
+    ctest = subset_names("ctest10k")
+    assert (len(ctest), len(set(ctest)), ctest[:2]) == (10_000, 10_000, subset_names("ctest10k-first2"))
+    with pytest.raises(DataError, match="unknown subset 'all' in the protocol; expected ctest10k or first5k"):
+        subset_names("all")
 
 
 def test_published_numbers_have_a_protocol_and_remarks_if_not_exact() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from browser_pad import chromium, missing
 from PIL import Image
@@ -80,7 +81,11 @@ def test_answers_are_counted(study: Path) -> None:
     found = count_study(study, [answer(study, "a", "ooot"), answer(study, "b", "ooto")])
     assert (found.methods, found.viewers, found.pairs) == (("ours", "theirs"), 2, 4)
     assert found.share.value == 0.75
-    assert found.share.low < 0.75 < found.share.high
+    chance, choices = np.random.default_rng(0), np.array([[1, 1, 1, 0], [1, 1, 0, 1]])
+    viewers = chance.multinomial(2, [1 / 2] * 2, size=2000)
+    pairs = chance.multinomial(4, [1 / 4] * 4, size=2000)
+    drawn = [choices.repeat(v, 0).repeat(p, 1).mean() for v, p in zip(viewers, pairs, strict=True)]
+    assert (found.share.low, found.share.high) == pytest.approx(np.quantile(drawn, (0.025, 0.975)))
     assert found.agreement == 0.5
     assert found.kappa == pytest.approx((0.5 - 0.625) / (1 - 0.625))  # by hand, Fleiss 1971
     alone = count_study(study, [answer(study, "a", "oooo")])

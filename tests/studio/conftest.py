@@ -28,8 +28,10 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def pad(studio: Studio) -> DirectPad:
-    return DirectPad(studio)
+def pad(studio: Studio) -> Iterator[DirectPad]:
+    made = DirectPad(studio)
+    yield made
+    studio.disconnect(made.session)  # so that those of many tests are not too many
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 from pads import ADDRESS, look_file, photo_file, socket_pad, tiny_studio, web_client
 from PIL import Image
@@ -25,6 +26,7 @@ from colorzoo.studio.protocol import Limits, StudioError
 from colorzoo.studio.server import Address, qr_code, run_server, url_of
 from colorzoo.studio.studio import Studio
 from colorzoo.testing.models import smoke_model
+from tiny_model import gray_picture
 
 SMALL = Limits(file_bytes=200_000, pixels=40_000)
 
@@ -69,6 +71,7 @@ def test_static_files_are_served(client: TestClient, name: str) -> None:
         "/static//etc/passwd",
         "/static/js/pad.js",
         "/api/download/..%2f..%2fapp.py",
+        "/report/none.html",
         "/etc/passwd",
     ],
 )
@@ -140,6 +143,17 @@ def test_a_large_upload_is_refused_during_the_transfer(client: TestClient) -> No
         answer = client.post(address, content=endless())
         assert answer.status_code == 413
         assert "limit here" in answer.json()["error"]["message"]
+
+
+def test_uploads_have_a_quarter_of_the_memory() -> None:
+    studio = tiny_studio(Limits(memory_bytes=400_000))
+    with web_client(studio) as client, socket_pad(client) as pad:
+        assert pad.upload(bytes(100_000)).status_code == 200
+        answer = pad.upload(bytes(100_001))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "busy")
+        assert "Too many files are arriving" in answer.json()["error"]["message"]
+        assert pad.upload(bytes(100_000)).status_code == 200  # those before have arrived
+    studio.close()
 
 
 def test_too_many_pixels_are_refused_before_decoding(client: TestClient) -> None:
@@ -323,6 +337,24 @@ def test_the_offered_photo_is_shown_in_gray_while_the_studio_loads(tmp_path: Pat
             assert (image.mode, image.size) == ("L", (200, 150))
     with TestClient(build_app(StudioLoader(SMALL), Access("127.0.0.1")), base_url=ADDRESS) as client:
         assert client.get("/api/glimpse").status_code == 204
+
+
+def sixteen_bits() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(gray_picture(20, 30, np.uint16)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [(photo_file(200, 200), 200), (photo_file(201, 200), 204), (sixteen_bits(), 204), (b"text", 204)],
+    ids=["largest", "larger", "16 bits", "text"],
+)
+def test_what_only_the_studio_reads_is_not_shown_before(tmp_path: Path, data: bytes, status: int) -> None:
+    (tmp_path / "old.png").write_bytes(data)
+    app = build_app(StudioLoader(SMALL, tmp_path / "old.png"), Access("127.0.0.1"))
+    with TestClient(app, base_url=ADDRESS) as client:
+        assert client.get("/api/glimpse").status_code == status
 
 
 @pytest.mark.parametrize(("width", "shown"), [(1600, 1600), (1700, 1600)])

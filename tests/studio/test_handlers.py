@@ -1,7 +1,10 @@
 """Requests of the pad and their answers, without a transport."""
 
 import io
+import threading
 from dataclasses import replace
+from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,17 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from coloraide import Color
 from pads import DirectPad, photo_file, pixels, tiny_studio
 from PIL import Image
 
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import Part
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.studio import models
+from colorzoo.inference.palette import distribution_of, next_point, suggest_colors
+from colorzoo.studio import handlers, models
+from colorzoo.studio.handlers import REQUESTS
+from colorzoo.studio.models import ModelPool
 from colorzoo.studio.palette import displayed_colors
-from colorzoo.studio.protocol import Limits
+from colorzoo.studio.protocol import Limits, StudioError
 from colorzoo.studio.studio import Studio
+from colorzoo.studio.workers import QueuedRequest
 from colorzoo.weights.choice import rank_models
 
 POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
@@ -33,17 +43,87 @@ def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
     models = {entry["name"]: entry for entry in pad.hello["models"]}
     assert models["zhang2017_local_small"]["ready"]
     assert models["zhang2017_local_small"]["guidance"] == ["points"]
+    wanted = {
+        "cho2023_small": ("sketch", "sketch"),
+        "chen2023_small": ("reference", "reference"),
+        "kang2023_small": ("automatic", "vivid"),
+        "colorzoo2026": ("hints", "natural"),
+        "kim2021_small": ("hints", "edges"),
+        "su2020_small": ("hints", "things"),
+        "zhang2017_global_small": ("automatic", "mood"),
+        "levin2004": ("hints", None),
+    }
+    assert {name: (models[name]["group"], models[name]["purpose"]) for name in wanted} == wanted
+    assert models["chen2023"]["guidance"] == ["exemplar", "classes"]  # by which it is ranked
+    assert (models["chen2023"]["rank"], models["gray"]["rank"]) == (90, 0)
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
     assert pad.hello["photo"] is None
     assert not pad.hello["resumed"]
 
 
+def test_the_default_colors_a_picture_before_the_first_photo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the first photo and point do not wait for what is made once."""
+    studio, done = tiny_studio(), threading.Event()
+    colored: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(Colorizer, "colorize", lambda _, *given: colored.append(given))
+    studio.warm_up()
+    worker = studio.pool.get(None).worker
+    worker.submit("z", QueuedRequest("any", lambda: worker.submit("z", QueuedRequest("last", done.set))))
+    assert done.wait(30)
+    ((picture, recipe),) = colored
+    assert picture.levels.tolist() == [[128] * 64] * 64
+    assert recipe.points == (PointHint(32, 32, reach="automatic"),)
+    studio.close()
+
+
+def test_models_of_a_studio_share_one_memory() -> None:
+    studio = Studio(device="cpu")
+    first, second = (studio.pool.get(name).colorizer() for name in ("zhang2016_small", "xu2020_small"))
+    assert first.memory is second.memory
+    assert (first.name, str(first.model.device)) == ("zhang2016_small", "cpu")
+    studio.close()
+
+
+def test_two_models_stay_in_memory() -> None:
+    pool = ModelPool(lambda name: pytest.fail(f"{name} is not asked for yet"), max_queued=1)
+    names = ["zhang2016_small", "siggraph17", "zhang2017_local"]
+    first, second, again = map(pool.get, names)
+    assert second is again  # by its other name
+    assert pool.get(names[0]) is first
+    third = pool.get("xu2020_small")
+    assert (pool.get(names[0]), pool.get("xu2020_small")) == (first, third)
+    with pytest.raises(StudioError, match="being put away"):
+        second.worker.submit("a", QueuedRequest("color", list))
+    assert pool.get(names[1]) is not second
+    held, go, dropped = threading.Event(), threading.Event(), []
+    third = pool.get(names[1])
+    third.worker.submit("b", QueuedRequest("color", lambda: held.set() or go.wait(10)))
+    assert held.wait(10)
+    third.worker.submit("a", QueuedRequest("color", list, lambda: dropped.append("a")))
+    pool.cancel("a")
+    assert dropped == ["a"]
+    go.set()
+    pool.close()
+
+
 def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
     answer = pad.ask("open", photo_file(96, 80), name="../old.png")
-    assert answer.body["name"] == "old.png"
-    assert (answer.body["width"], answer.body["height"], answer.body["view"]) == (96, 80, [96, 80])
-    assert answer.body["network"] == 64
-    assert not answer.body["colored"]
+    assert answer.body == {
+        "type": "photo",
+        "re": pad.count,
+        "name": "old.png",
+        "width": 96,
+        "height": 80,
+        "image": {"width": 96, "height": 80, "sha256": sha256(photo_file(96, 80)).hexdigest()},
+        "network": 64,
+        "frame": None,
+        "view": [96, 80],
+        "colored": False,
+        "transparent": False,
+        "kind": "gray",
+        "notes": [],
+        "proposed": None,
+    }
     gray, source = map(pixels, answer.buffers)
     assert gray.shape == (80, 96)
     assert np.array_equal(gray, source)
@@ -96,26 +176,19 @@ def test_colors_outside_the_gamut_are_reported_as_snapped(pad: DirectPad) -> Non
     assert shown[1]["ab"] == pytest.approx([5, 5])
 
 
-def test_the_size_of_the_picture_depends_on_the_quality() -> None:
-    studio = tiny_studio(Limits(view_side=200))
+@pytest.mark.parametrize(
+    ("most", "full"), [(200_000, (500, 400)), (199_999, (499, 399)), (50_000, (250, 200))]
+)
+def test_the_size_of_the_picture_depends_on_the_quality(most: int, full: tuple[int, int]) -> None:
+    studio = tiny_studio(Limits(view_side=200, full_pixels=most))
     pad = DirectPad(studio)
     photo = pad.open(photo_file(500, 400))
     sizes = {}
     for quality in ("drag", "final", "full"):
         body = pad.ask("color", recipe=with_points(photo, POINT), quality=quality).body
         sizes[quality] = (body["width"], body["height"])
-    assert sizes == {"drag": (75, 60), "final": (200, 160), "full": (500, 400)}
+    assert sizes == {"drag": (75, 60), "final": (200, 160), "full": full}
     studio.close()
-
-
-def test_suggestions_are_sorted_by_share(pad: DirectPad) -> None:
-    photo = pad.open()
-    body = pad.ask("suggest", recipe=with_points(photo), x=20, y=30, count=9).body
-    shares = [item["share"] for item in body["items"]]
-    assert len(shares) == 9
-    assert shares == sorted(shares, reverse=True)
-    assert all(0 <= share <= 1 for share in shares)
-    assert 0 < body["lightness"] < 100
 
 
 def test_suggestions_ignore_the_color_of_their_own_point(pad: DirectPad) -> None:
@@ -190,11 +263,35 @@ def test_a_photo_in_color_says_that_its_colors_are_not_used(pad: DirectPad) -> N
     assert pad.open()["notes"] == []
 
 
-def test_the_next_point_is_inside_the_photo(pad: DirectPad) -> None:
-    photo = pad.open()
-    body = pad.ask("next", recipe=with_points(photo, POINT)).body
-    assert 0 <= body["x"] <= 96
-    assert 0 <= body["y"] <= 80
+def test_places_of_the_distribution_are_told_in_pixels_of_the_photo(pad: DirectPad) -> None:
+    recipe = with_points(pad.open(photo_file(192, 120)), POINT)
+    opened, colorizer = pad.session.photo, pad.studio.pool.get(None).colorizer()
+    assert opened is not None
+    seen = opened.network_lightness(64)
+    height, width = seen.shape[2:]
+    answer = colorizer.run(colorizer.job_of(Part(seen, (192, 120)), Recipe.from_json(recipe)))
+    distribution = distribution_of(answer)
+    assert distribution is not None
+
+    def bits(shares: torch.Tensor) -> float:
+        return float(-(shares * shares.log2()).nansum())
+
+    x, y = next_point(distribution, [(20 * width / 192, 30 * height / 120)])
+    found = pad.ask("next", recipe=recipe).body
+    assert (found["x"], found["y"]) == pytest.approx((min(x * 192 / width, 191.5), y * 120 / height))
+    assert found["entropy"] == pytest.approx(bits(distribution.at(x, y)), rel=1e-4)
+    found = pad.ask("suggest", recipe=recipe, x=150, y=90, count=5).body
+    shares = distribution.at(150 * width / 192, 90 * height / 120)
+    wanted = suggest_colors(shares, distribution.centers, opened.lightness_around((150, 90)), count=5)
+    assert found["lightness"] == opened.lightness_around((150, 90))
+    assert [each["share"] for each in found["items"]] == pytest.approx([float(each.share) for each in wanted])
+    assert [each["ab"] for each in found["items"]] == [list(each.ab) for each in wanted]
+    assert found["entropy"] == pytest.approx(bits(shares), rel=1e-4)
+    framed = pad.ask("next", recipe=recipe | {"frame": [100, 40, 60, 50]}).body
+    assert 100 <= framed["x"] <= 160
+    assert 40 <= framed["y"] <= 90
+    corner = pad.ask("suggest", recipe=recipe, x=192, y=120)
+    assert corner.body["entropy"] == pytest.approx(bits(distribution.at(width - 1, height - 1)), rel=1e-4)
 
 
 def test_probe_returns_the_colors_of_photo_and_result(pad: DirectPad) -> None:
@@ -224,12 +321,16 @@ def test_the_gamut_is_opaque_exactly_inside_srgb(pad: DirectPad) -> None:
     side = answer.body["side"]
     plane = np.frombuffer(answer.buffers[0], np.uint8).reshape(side, side, 4)
     assert answer.body["lightness"] == 52
-    assert plane[110, 110, 3] == 255
-    assert np.ptp(plane[110, 110, :3].astype(int)) <= 1  # gray in the middle
-    red, blue = plane[110 - 60, 110 + 40], plane[110, 110 - 40]
-    assert red[0] > red[2]
-    assert blue[2] > blue[0]
-    assert plane[0, 0, 3] == 0
+    assert (answer.body["low"], answer.body["step"], side) == (-110, 1, 221)
+    shown = 0
+    for a, b in product(range(-110, 111, 11), repeat=2):
+        color = Color("lab-d65", [52, a, b]).convert("srgb")
+        pixel = plane[110 - a, 110 + b]
+        assert pixel[3] == (255 if color.in_gamut(tolerance=1e-4) else 0)
+        if pixel[3]:
+            assert pixel[:3].tolist() == pytest.approx([255 * level for level in color.coords()], abs=0.6)
+            shown += 1
+    assert shown > 50
 
 
 @pytest.mark.parametrize(
@@ -245,6 +346,43 @@ def test_an_export_has_the_size_of_the_photo(studio: Studio, kind: str, format_:
     data = studio.downloads.pop(key, pad.session.id).data
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.size) == (format_, (96, 80))
+
+
+@pytest.mark.parametrize(("kind", "shares"), [("png", [0.05, 0.25, 0.5, 0.8]), ("ora", [0.05, 0.25, 0.5])])
+def test_an_export_of_a_large_photo_tells_its_progress(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch, kind: str, shares: list[float]
+) -> None:
+    pad.open(photo_file(100, 50))
+    for large, told in ((5000, []), (4999, shares)):
+        monkeypatch.setattr(handlers, "LARGE", large)
+        pad.send("export", recipe={}, format=kind)
+        answers = [pad.next()]
+        while answers[-1].type == "progress":
+            answers.append(pad.next())
+        assert [answer.body["share"] for answer in answers[:-1]] == told
+        assert answers[-1].type == "exported"
+
+
+def test_the_time_of_each_run_of_the_network_is_recorded(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[tuple[int, float, float]] = []
+    chooser = SimpleNamespace(choose=lambda: 1, record=lambda *each: times.append(each))
+    monkeypatch.setattr(pad.studio.pool, "threads", chooser)
+    photo = pad.open(photo_file(110, 70))  # of no other test
+    other = {**POINT, "x": 40}
+    for point, quality, runs in (
+        (POINT, "final", 1),
+        (POINT, "final", 1),
+        (POINT, "drag", 1),
+        (other, "final", 2),
+    ):
+        pad.ask("color", recipe=with_points(photo, point), quality=quality)
+        assert len(times) == runs  # neither what is remembered nor smaller pictures
+    for threads, wall, processor in times:
+        assert threads == 1
+        assert 1 < processor < 1000 * 60  # milliseconds
+        assert wall > processor / 2
 
 
 def test_a_repeated_recipe_is_remembered(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,9 +463,8 @@ FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
     ],
 )
 def test_a_bad_request_is_answered_in_one_line(
-    studio: Studio, request_: dict[str, Any], code: str, said: str
+    pad: DirectPad, request_: dict[str, Any], code: str, said: str
 ) -> None:
-    pad = DirectPad(studio)
     pad.open()
     fields = {name: value for name, value in request_.items() if name != "type"}
     answer = pad.ask(request_.get("type", ""), **fields)
@@ -352,6 +489,47 @@ def test_only_the_last_of_many_drags_is_answered(pad: DirectPad) -> None:
         seen.append(message.type)
     assert message.type == "colored"
     assert seen.count("dropped") > 25
+
+
+def test_colors_go_first_and_samples_last() -> None:
+    ranks: dict[int, set[str]] = {}
+    for name, request in REQUESTS.items():
+        ranks.setdefault(request.rank, set()).add(name)
+    first, _, last = (ranks[rank] for rank in sorted(ranks))
+    assert (first, last) == ({"color", "gamut"}, {"sample"})
+    assert QueuedRequest("any", list).rank == REQUESTS["export"].rank
+    each_time = {"attach", "check", "examine", "export", "keep", "model", "open", "sample"}
+    assert {name for name, request in REQUESTS.items() if not request.newest_only} == each_time
+    files = {*each_time - {"keep", "model"}, "gamut", "save"}  # what needs no model of its own
+    assert {name for name, request in REQUESTS.items() if not request.uses_model} == files
+
+
+def test_what_nobody_waits_for_any_more_is_dropped(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole picture of an older recipe, and what a closed photo was asked for."""
+    recipe, go = with_points(pad.open()), threading.Event()
+
+    def hold(name: str, kind: str) -> None:
+        entered = threading.Event()
+        monkeypatch.setattr(handlers, name, lambda *_: entered.set() or go.wait(60))
+        pad.send(kind, recipe=recipe)
+        assert entered.wait(60)
+
+    def answer_to(number: int) -> str:
+        while (answer := pad.inbox.get(timeout=60)).body.get("re") != number:
+            pass
+        return answer.type
+
+    try:
+        hold("encode", "export")
+        whole = pad.send("color", recipe=recipe, quality="full")
+        pad.send("color", recipe=recipe | {"strength": 0.5})
+        assert answer_to(whole) == "dropped"
+        hold("predict", "next")
+        probe = pad.send("probe", recipe=recipe, x=1, y=1)
+        pad.send("close")
+        assert answer_to(probe) == "dropped"
+    finally:
+        go.set()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
@@ -125,7 +126,9 @@ def test_regions_are_returned_in_order_and_colored(pad: DirectPad) -> None:
 
 def test_an_attached_reference_is_used_until_it_is_detached(pad: DirectPad) -> None:
     bare = mean_ab(pad)
+    before = pad.session.nbytes
     answer = pad.ask("attach", look_file(60, 50), slot="exemplar", name="../look.png")
+    assert pad.session.nbytes - before == 60 * 50 * 3 * 4
     assert (answer.body["name"], answer.body["width"], answer.body["height"]) == ("look.png", 60, 50)
     assert pixels(answer.buffers[0]).shape[:2] == (50, 60)
     assert mean_ab(pad)[0] > bare[0] + 5
@@ -176,9 +179,36 @@ def test_statistics_of_an_attached_picture_are_returned(pad: DirectPad) -> None:
 
 def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
     body = pad.ask("classes", recipe={}).body
-    assert {item["name"] for item in body["items"]} == {"dark", "light"}
-    assert body["reference"] is None
+    assert pad.session.photo is not None
+    light = (pad.session.photo.network_lightness(64) > 50).float()
+    shares = sorted([(float(light.mean()), 1, "light"), (1 - float(light.mean()), 0, "dark")], reverse=True)
+    assert [(item["share"], item["id"], item["name"]) for item in body["items"]] == [
+        (pytest.approx(share, abs=1e-6), number, name) for share, number, name in shares
+    ]
+    assert (body["width"], body["height"], body["reference"]) == (77, 64, None)
+    pad.ask("attach", look_file(60, 50), slot="exemplar", name="look.png")
+    told = pad.ask("classes", recipe={})
+    reference = told.body["reference"]
+    maps = [np.frombuffer(each, "<u2") for each in told.buffers]
+    assert np.array_equal(maps[0].reshape(64, 77), light[0, 0].numpy())
+    assert (len(maps[1]), sum(item["share"] for item in reference["items"])) == (
+        reference["width"] * reference["height"], pytest.approx(1)
+    )  # fmt: skip
+    framed = pad.ask("classes", recipe={"frame": [20, 10, 60, 60]}).body
+    assert framed["width"] / framed["height"] == pytest.approx(96 / 80, rel=0.03)  # of the whole photo
     assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
+
+
+def test_an_outline_selects_where_a_model_needs_guidance(
+    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(*_: object) -> AbPrediction:
+        raise GuidanceError("points are missing")
+
+    monkeypatch.setattr(Everything, "forward", forward)
+    assert pad.ask("color", recipe={}).body["code"] == "bad_recipe"
+    path = [[5, 5], [60, 5], [60, 60], [5, 60]]
+    assert pad.ask("select", recipe={}, path=path).type == "selected"
 
 
 def test_later_painted_classes_cover_earlier_ones(pad: DirectPad) -> None:
@@ -214,6 +244,8 @@ def test_the_model_reports_whether_it_detects_objects(detects: bool) -> None:
     (own,) = [entry for entry in pad.hello["models"] if entry["default"]]
     assert own["detects"] is detects
     assert pad.ask("model", name="LooksForThings").body["detects"] is detects
+    assert pad.ask("sample", name="LooksForThings").type == "sample"
+    assert not ANSWERS[-1].ab.any()  # of the menu, without boxes
     assert mean_ab(pad)[0] == pytest.approx(10)
     assert mean_ab(pad, boxes=[])[0] == pytest.approx(0)
     box = {"x": 1, "y": 1, "width": 30, "height": 30}

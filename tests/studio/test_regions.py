@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pads import DirectPad, photo_file, pixels
 
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
-from colorzoo.studio.regions import innermost_pixel
+from colorzoo.studio.regions import innermost_pixel, matched_place
 
 NODE = shutil.which("node")
 POINT = {"x": 70, "y": 60, "radius": 4, "color": "#c04020"}
@@ -77,6 +78,16 @@ def test_locked_areas_keep_their_colors(pad: DirectPad) -> None:
     assert Recipe.from_json({"areas": areas}).to_dict()["areas"] == areas
 
 
+def test_an_area_that_alone_may_change_keeps_the_colors_outside_of_all_such(pad: DirectPad) -> None:
+    pad.open()
+    area, other = ({"action": "only", "path": [[x + shift, y] for x, y in OUTLINE]} for shift in (0, 45))
+    alone, beside, locked = (
+        pad.ask("keep", recipe={"areas": areas}, area=area).body["kept"]
+        for areas in ([], [other], [{**other, "action": "lock"}])
+    )
+    assert alone == locked != beside
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
@@ -101,6 +112,15 @@ def test_the_number_of_a_region_is_far_inside() -> None:
     row, column = innermost_pixel(ring)
     assert ring[row - 9 : row + 10, column - 9 : column + 10].all()
     assert innermost_pixel(np.ones((1, 1), bool)) == (0, 0)
+
+
+def test_the_place_of_a_match_is_in_pixels_of_the_reference() -> None:
+    match = torch.stack([torch.arange(12.0).view(3, 4) / 12, torch.arange(12.0).view(3, 4) / 24])
+    match[:, 1, 2] = torch.nan
+    found = [
+        matched_place(match, place, (80, 60), (240, 120)) for place in ((0, 0), (39, 59), (80, 60), (45, 25))
+    ]
+    assert found == [(0, 0), pytest.approx((180, 45)), pytest.approx((220, 55)), None]
 
 
 @pytest.mark.skipif(NODE is None, reason="missing, not passed: node is not installed")

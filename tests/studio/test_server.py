@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import platform
+import socket
 import subprocess
 import sys
 from typing import NoReturn
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
+from pads import tiny_studio
 
 from colorzoo.errors import ColorzooError
-from colorzoo.studio.server import Address, serve
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import FIRST_PORT, Address, run_server, serve
 
 WORK = """
 import resource, threading
@@ -49,3 +54,31 @@ def test_the_terminal_says_that_nothing_is_encrypted(
     with pytest.raises(ColorzooError, match="no model"):
         serve(fail, Address(host, 0), browser=False)
     assert ("Nothing is encrypted" in capsys.readouterr().out) is warned
+
+
+def test_the_first_free_port_of_ten_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is always the same, as browsers keep the autosave by address."""
+    assert FIRST_PORT == 8765
+    tried: list[int] = []
+
+    def bind(_: socket.socket, address: tuple[str, int]) -> None:
+        tried.append(address[1])
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    for address, ports in ((Address(), range(8765, 8775)), (Address(port=80), [80])):
+        tried.clear()
+        said = rf"cannot listen on 127.0.0.1, port {ports[0]}: Address already in use; try another --port"
+        with (
+            pytest.raises(ColorzooError, match=said),
+            run_server(StudioLoader.loaded(tiny_studio()), address),
+        ):
+            pass
+        assert tried == list(ports)
+
+
+def test_the_address_is_free_after_the_server_has_ended() -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _), urlopen(url) as page:
+        assert page.status == 200
+    with pytest.raises(URLError):
+        urlopen(url)

@@ -39,6 +39,8 @@ def test_idle_sessions_expire(clock: Clock) -> None:
     assert gone == [idle.id]
     with pytest.raises(StudioError, match="idle"):
         store.touch(idle)
+    store.close()
+    assert (gone, len(store)) == ([idle.id, busy.id], 0)
 
 
 def test_the_least_recently_used_session_is_replaced() -> None:
@@ -63,7 +65,8 @@ def test_photos_are_dropped_when_memory_is_short() -> None:
 
 def test_session_ids_are_unique_and_secret() -> None:
     store = SessionStore(Limits(sessions=300))
-    assert len({store.new().id for _ in range(200)}) == 200
+    ids = {store.new().id for _ in range(200)}
+    assert (len(ids), {len(each) for each in ids}) == (200, {32})  # 192 bits
     assert all(store.find(guess) is None for guess in (None, "", "0", "../x", "a" * 10_000))
 
 
@@ -80,17 +83,21 @@ def test_a_file_is_taken_once_by_its_owner(clock: Clock) -> None:
 
 def test_files_expire_and_are_bounded(clock: Clock) -> None:
     files = TemporaryFiles(10, 1000, clock=clock)
-    old = files.add(b"x" * 600, "old", "a")
+    old = files.add(b"x" * 400, "old", "a")
     files.add(b"x" * 600, "new", "b")
+    assert (files.get(old, "a").name, files.nbytes) == ("old", 1000)  # just as many as may be
+    keys = [files.add(b"y", f"{number}", "c") for number in range(9)]
     with pytest.raises(StudioError):
         files.pop(old, "a")
-    for number in range(9):
-        files.add(b"y", f"{number}", "c")
     assert files.nbytes == 600 + 4
+    assert files.get(keys[-4], "c").name == "5"
+    clock.now = 10
     start = files.add(b"z", "start", None)
-    clock.now = 11
+    assert files.nbytes == 600 + 4 + 1
+    clock.now = 10.1
     assert files.pop(start, "anybody").data == b"z"
     assert files.nbytes == 1
+    assert {len(key) for key in keys} == {32}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +114,12 @@ def test_files_expire_and_are_bounded(clock: Clock) -> None:
 )
 def test_safe_names(given: str, plain: str) -> None:
     assert safe_name(given) == plain
-    assert len(safe_name(given * 300)) <= 120
+
+
+def test_long_names_are_cut_but_for_their_ending() -> None:
+    assert safe_name(f"{'a' * 200}.jpg") == f"{'a' * 100}.jpg"
+    assert safe_name(f"a.{'b' * 20}") == f"a.{'b' * 12}"
+    assert safe_name("a" * 200) == "a" * 112
 
 
 def test_a_photo_keeps_no_full_size_pixels() -> None:

@@ -1,17 +1,27 @@
 """Compressed ONNX graphs of the static page."""
 
+import json
+import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
-from colorzoo.registry import model_card
+import colorzoo
+from colorzoo.card import ModelCard
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import list_models, model_card
 from colorzoo.studio import static_page
-from colorzoo.studio.static_page import compress_weights
+from colorzoo.studio.protocol import Limits
+from colorzoo.studio.static_page import StaticPage, compress_weights, page_models, write_page
+from colorzoo.weights.files import sha256_of
 
 SIDE = 256
 
@@ -141,3 +151,113 @@ def test_a_page_without_its_script_says_what_it_needs() -> None:
     body = page.split("<body")[1]
     assert "python -m http.server" in body
     assert 'data-worker="static/pad.worker.js"' in body
+
+
+RUNTIME = {
+    "static/ort.wasm.bundle.min.mjs": b"run" * 9,
+    "static/ort-wasm-simd-threaded.wasm.packed": bytes(100),
+    "static/ort.webgpu.bundle.min.mjs": b"graphics",
+}
+FIRST = (
+    *("index.html", "sw.js", "static/pad.js", "static/pad.css", "static/pad.worker.js", "static/icon.svg"),
+    *("static/catalog.json", "colorzoo-page.json", "static/zhang2016_small.onnx.packed", *list(RUNTIME)[:2]),
+)
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StaticPage]:
+    """Return a function that writes a page with stand-ins of runtime and graphs."""
+
+    def graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
+        file = f"{card.name}.onnx.packed"
+        return {file: bytes(1000)}, {"file": file, "size": 224, "weights": "ab"}
+
+    monkeypatch.setattr(static_page, "runtime_files", lambda: dict(RUNTIME))
+    monkeypatch.setattr(static_page, "export_graphs", graphs)
+    for name in ("old.png", "look.jpg"):
+        Image.new("L", (20, 10), 99).save(tmp_path / name)
+
+    def call(*photos: str, log: Callable[[str], None] = lambda _: None) -> StaticPage:
+        cards = page_models(["zhang2016_small", "colorzoo2026"])
+        return write_page(tmp_path / "page", cards, [tmp_path / name for name in photos], log)
+
+    return call
+
+
+def test_a_page_is_written_whole(write: Callable[..., StaticPage], tmp_path: Path) -> None:
+    lines: list[str] = []
+    page, folder = write("old.png", "look.jpg", log=lines.append), tmp_path / "page"
+    assert lines == ["runtime: onnxruntime-web", "graph of zhang2016_small", "graph of colorzoo2026"]
+    assert (page.folder, page.models) == (folder, ("zhang2016_small", "colorzoo2026"))
+    files = {
+        each.relative_to(folder).as_posix(): each.stat().st_size
+        for each in folder.rglob("*")
+        if each.is_file()
+    }
+    others = ("LICENSES.txt", "static/colorzoo2026.onnx.packed", "static/photo0.png", "static/photo1.jpg")
+    assert files.keys() == {*FIRST, *others, *RUNTIME}
+    assert page.total == sum(files.values())
+    assert page.initial == sum(files[name] for name in FIRST)
+    catalog = json.loads((folder / "static" / "catalog.json").read_bytes())
+    assert catalog["photos"] == [
+        {"upload": f"photo{number}{name[-4:]}", "name": name, "sha256": sha256_of(tmp_path / name)}
+        for number, name in enumerate(("old.png", "look.jpg"))
+    ]
+    assert (catalog["version"], catalog["runtime"], catalog["network"], catalog["view"]) == (
+        colorzoo.__version__, "1.30.0", 256, 1024
+    )  # fmt: skip
+    limits = Limits(full_pixels=50_000_000).to_dict() | {"points": 2048, "formats": ["png", "jpeg"]}
+    assert catalog["limits"] == {name: value for name, value in limits.items() if name != "head"}
+    first, second, *left = catalog["models"]
+    assert [(each["name"], each["ready"], each["default"]) for each in (first, second)] == [
+        ("zhang2016_small", True, True), ("colorzoo2026", True, False)
+    ]  # fmt: skip
+    assert (first["file"], first["size"], first["aliases"], first["detects"]) == (
+        "zhang2016_small.onnx.packed", 224, list(model_card("zhang2016_small").aliases), False
+    )  # fmt: skip
+    embedded = {name for name in list_models() if any(w.file for w in model_card(name).weights.values())}
+    assert {each["name"] for each in left} == embedded - set(page.models)
+    assert not any(each["ready"] or each["default"] for each in left)
+    reasons = {each["name"]: each["missing"] for each in left}
+    assert reasons["xu2020_small"] == "left out when this page was made"
+    assert reasons["cho2023_small"] == "its regions and lines are found by Python"
+    assert [len(catalog[name]) for name in ("hull", "grid", "shown")] == [313, 529, 313]
+    assert [catalog["grid"][index] for index in catalog["shown"]] == catalog["hull"]
+    assert {len(each) for each in catalog["draws"]} == {32}
+    worker = (folder / "sw.js").read_text()
+    facts = json.loads(worker.partition("const PAGE = ")[2].partition(";\n")[0])
+    names = ("catalog.json", "icon.svg", "pad.css", "pad.js", "pad.worker.js")
+    assert facts["SHELL"] == ["./", *(f"static/{name}" for name in names)]
+    assert facts["POLICY"] in (folder / "index.html").read_text()
+    write("old.png")
+    assert not (folder / "static" / "photo1.jpg").exists()  # of the page before
+    again = json.loads((folder / "sw.js").read_text().partition("const PAGE = ")[2].partition(";\n")[0])
+    assert (len(again["VERSION"]), again["VERSION"] == facts["VERSION"]) == (16, False)
+    assert not list(tmp_path.glob(".page*"))
+
+
+def test_a_folder_with_other_files_is_no_page(write: Callable[..., StaticPage], tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    assert write().models  # an empty one is
+    (tmp_path / "page" / "colorzoo-page.json").unlink()
+    with pytest.raises(ColorzooError, match=r"page holds other files; name an empty or a new folder"):
+        write()
+    shutil.rmtree(tmp_path / "page")
+    (tmp_path / "page").touch()
+    with pytest.raises(ColorzooError, match=r"page is a file; name a folder for the page"):
+        write()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("levin2004", "it cannot be exported to ONNX"),
+        ("cho2023_small", "its regions and lines are found by Python"),
+        ("kim2021_small", "its scribbles cannot be given there"),
+        ("zhang2016", "its weights do not ship with the package"),
+    ],
+)
+def test_a_model_that_no_page_can_have_is_named(name: str, reason: str) -> None:
+    with pytest.raises(ColorzooError, match=rf"{name} cannot be put into a page: {reason}\."):
+        page_models([name])
+    assert [card.name for card in page_models(None)][:2] == ["colorzoo2026", "zhang2016_small"]

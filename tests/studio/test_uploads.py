@@ -115,6 +115,8 @@ def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
         run_server(loader, Address(port=0)) as (url, _),
         connect(f"ws://{urlsplit(url).netloc}/api/ws") as pad,
     ):
+        assert pad.response.headers.get("Sec-WebSocket-Extensions") is None  # pictures are compressed already
+        assert pad.response.headers.get("Server") is None
         pad.recv()
         pad.send(" " * 10_001)
         with pytest.raises(ConnectionClosedError) as found:
@@ -123,6 +125,9 @@ def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
 
 
 def test_an_upload_that_is_far_too_large_gets_its_answer(served: str) -> None:
+    link, _ = begin_upload(served, 100_001)
+    assert link.recv(12) == b"HTTP/1.1 413"  # before anything of it is sent
+    link.close()
     length = 20_000_000
     link, _ = begin_upload(served, length)
     for _ in range(length // 100_000):

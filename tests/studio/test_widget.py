@@ -66,6 +66,7 @@ def test_the_module_is_one_file_that_imports_nothing(pad: Pad) -> None:
     assert "export default" in pad._esm or "as default" in pad._esm
     assert not [line for line in pad._esm.splitlines() if line.startswith("import ")]
     assert ".colorzoo-pad" in pad._css
+    assert {"_esm", "_css", "recipe", "page"} <= pad.traits(sync=True).keys()  # are sent to the page
 
 
 def test_edits_update_the_recipe(pad: Pad) -> None:

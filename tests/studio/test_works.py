@@ -27,7 +27,7 @@ def test_another_server_finds_the_work_on_a_photo(tmp_path: Path) -> None:
         assert other.open()["works"] == {sha256: WORK}
         assert other.open(photo_file(50, 40))["works"] == {}
         other.open()
-        other.ask("save", key=sha256, forget=True)
+        assert other.ask("save", key=sha256, forget=True).body["saved"] is True
         assert pad.open()["works"] == {}
     finally:
         first.close()
@@ -94,9 +94,12 @@ def test_the_oldest_work_is_dropped_and_a_broken_file_is_left_out(
 ) -> None:
     monkeypatch.setattr(works, "MOST_WORKS", 3)
     store = Works(tmp_path)
-    for number in range(5):
-        assert store.save(f"{number:064x}", b'{"n": %d}' % number)
-    assert len(list(tmp_path.glob("*.json"))) == 3
+    for age in range(5):
+        path = tmp_path / f"{4 - age:064x}.json"
+        assert store.save(path.stem, b'{"n": %d}' % (4 - age))
+        os.utime(path, (age, age))
+    assert store.save(f"{4:064x}", b'{"n": 4}')
+    assert sorted(int(path.stem, 16) for path in tmp_path.glob("*.json")) == [0, 1, 4]
     for broken in ("{", "[]", "[" * 100_000):
         (tmp_path / f"{9:064x}.json").write_text(broken)
         assert store.find(f"{9:064x}") == {}

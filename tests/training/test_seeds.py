@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from colorzoo.data.aging import age_photos
 from colorzoo.data.augment import jitter_colors, random_windows
 from colorzoo.data.dataset import place_square
 from colorzoo.data.module import share_done
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import draw_normal, draw_uniform, picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.callbacks import StepSeed
 from colorzoo.training.command import ZooCLI
@@ -42,6 +43,27 @@ class Seen(Callback):
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
         row = (batch["name"], batch["seed"].tolist(), batch["rgb"].sum((1, 2, 3)).tolist())
         self.validated.setdefault(trainer.current_epoch, []).append(row)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "salt"),
+    [
+        ("flip", int.from_bytes(b"flip...", "big")),  # as the first release drew
+        ("exempla", int.from_bytes(b"exempla", "big")),
+        ("exemplar", int.from_bytes(sha256(b"exemplar").digest()[:8], "big")),
+    ],
+)
+def test_draws_of_a_picture_follow_from_its_seed_and_their_purpose(purpose: str, salt: int) -> None:
+    seeds = [3, 2**62 + 5]
+    plain = [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds]
+    wanted = torch.stack([torch.rand(4, generator=each) for each in plain])
+    made = picture_generators(torch.tensor(seeds), purpose)
+    assert torch.equal(draw_uniform(made, 2, 4, torch.device("cpu")), wanted)
+    wanted = torch.stack([torch.randn(2, 3, generator=each) for each in plain])
+    assert torch.equal(draw_normal(made, 2, (2, 3), torch.device("cpu")), wanted)
+    for draw in (draw_uniform, draw_normal):
+        with pytest.raises(ValueError, match="2 generators for 3 pictures; one for each is needed"):
+            draw(made, 3, 1, torch.device("cpu"))  # type: ignore[arg-type]
 
 
 def seen(pictures: Path, folder: Path, seed: int, step_seed: int = 0) -> Seen:

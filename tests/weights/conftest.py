@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ class WeightServer:
 
     address: str = ""
     content: bytes = PAYLOAD
+    status: int = 404
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -110,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.reply(b"", status=302, Location=self.weight_server.url("good"))
 
     def absent(self) -> None:
-        self.send_error(404)
+        self.send_error(self.weight_server.status)
 
     def stalled(self) -> None:
         self.good(sent=HALF)
@@ -145,7 +147,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
     monkeypatch.delenv("COLORZOO_QUIET", raising=False)
-    monkeypatch.setattr(download, "BACKOFF", 0.01)
+    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=lambda _: None))
 
 
 @pytest.fixture

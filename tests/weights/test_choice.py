@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from itertools import combinations, permutations
@@ -187,6 +188,17 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
     assert choose(("points", "scribbles")) == "kim2021_small"
     assert choose(("exemplar", "points")) == SMALL
     assert choose("exemplar", able=Stylizes) == "xu2020_small"
+
+
+def test_the_reason_for_random_weights_is_known_where_warnings_are_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    found = choose_model("zhang2016", create=create_model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert "zhang2016 is untrained, its weights are random: cannot fetch" in found.untrained
+    assert (found.file, found.sha256, found.named) == (None, "", True)
 
 
 def test_the_default_for_references_can_use_them(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_pytorch_file_is_converted_with_its_metadata(
     assert (metadata["model"], metadata["source"]) == (MODEL, "authors.pth")
     assert metadata["source_sha256"] == sha256_of(source)
     assert "L in [0, 100]" in metadata["conventions"]
+    assert metadata["hparams"] == json.dumps(read_hparams(out), sort_keys=True)  # equal files of equal input
     model = colorzoo.create_model(MODEL, out)  # no flag: the file says how wide it is and where the mask is
     assert model.model.network.mask_center == 0.5
     torch.testing.assert_close(answer(model), answer(reference(authors, mask_center=0.5)), atol=0, rtol=0)
@@ -254,7 +255,9 @@ def test_a_packed_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, c
     said = capsys.readouterr().out
     assert f"size={packed.stat().st_size}" in said
     assert packed.stat().st_size < 0.6 * checkpoint.stat().st_size
-    assert read_metadata(packed)["model"] == model_card(NAME).name
+    metadata = read_metadata(packed)
+    assert metadata["model"] == model_card(NAME).name
+    assert metadata["hparams"] == json.dumps(read_hparams(packed), sort_keys=True)
     lightness = 100 * torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         loaded = colorzoo.create_model(NAME, packed)  # the file says how wide it is

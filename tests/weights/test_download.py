@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,14 +78,31 @@ def test_a_response_from_another_position_is_not_appended(server, entry: Entry, 
     assert part.read_bytes() == payload[:10]
 
 
-def test_the_next_call_resumes_the_partial_file(server, entry: Entry, payload, target):
+def test_the_next_call_resumes_the_partial_file(server, entry: Entry, payload, target, monkeypatch):
+    waited: list[float] = []
+    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=waited.append))
     with pytest.raises(WeightsError, match=r"connection cut after 4000 of 300000 bytes"):
         fetch(entry(server.url("cut_always")), target)
-    assert server.count("cut_always") == download.ATTEMPTS
+    assert server.count("cut_always") == 4
+    assert waited == pytest.approx([0.5, 1, 2])
     assert not target.exists()
     fetch(entry(server.url("good")), target)
     assert server.requests[-1] == ("good", "bytes=4000-")
     assert target.read_bytes() == payload
+
+
+def test_what_may_pass_is_tried_again(server, entry: Entry, target):
+    for status, asked in (
+        *((s, 4) for s in (408, 425, 429, 500, 502, 503, 504)),
+        (400, 1),
+        (404, 1),
+        (501, 1),
+    ):
+        server.status = status
+        server.requests.clear()
+        with pytest.raises(WeightsError, match=rf"absent/net\.pth: HTTP {status} \w+"):
+            fetch(entry(server.url("absent")), target)
+        assert server.count("absent") == asked, status
 
 
 def test_finished_part_needs_no_request(server, entry: Entry, payload, target):

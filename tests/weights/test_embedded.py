@@ -1,15 +1,29 @@
 """Provenance of the embedded files."""
 
 import json
+from pathlib import Path
 
+import pytest
 import torch
 
+from colorzoo.errors import WeightsError
+from colorzoo.factory import create_coloring_model
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights import encoder, load_state_dict_file, read_metadata, things
+from colorzoo.weights import catalog, encoder, load_state_dict_file, read_metadata, things
 from colorzoo.weights.catalog import embedded_folder
 from colorzoo.weights.files import sha256_of
 
 FILES = sorted(embedded_folder().glob("*.safetensors"))
+
+
+def test_a_damaged_file_of_the_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = str(model_card("zhang2016_small").weights["default"].file)
+    data = bytearray((embedded_folder() / name).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / name).write_bytes(data)
+    monkeypatch.setattr(catalog, "embedded_folder", lambda: tmp_path)
+    with pytest.raises(WeightsError, match=f"{name} is damaged or another file: expected sha256"):
+        create_coloring_model("zhang2016_small")
 
 
 def test_files_with_equal_tensors_claim_one_training() -> None:
@@ -44,6 +58,14 @@ def test_the_encoder_is_the_file_that_the_weights_were_trained_with() -> None:
     model = encoder.frozen_imagenet_encoder()
     assert not list(model.parameters())  # nothing trains it
     assert not model.state_dict()  # and no checkpoint holds it
+
+
+def test_the_network_for_things_has_the_weights_that_ship() -> None:
+    _, network = things.thing_network()
+    held, stored = network.state_dict(), load_state_dict_file(embedded_folder() / things.FILE)
+    assert equal(held, {name: value.to(held[name].dtype) for name, value in stored.items()})
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
 def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

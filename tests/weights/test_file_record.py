@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from colorzoo.card import Weights
 from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
 from colorzoo.training.create import create_model
 from colorzoo.weights import file_record, weights_path
 from colorzoo.weights.download import fetch
-from colorzoo.weights.file_record import inspect_file, read_record, record_path
+from colorzoo.weights.file_record import check_size, inspect_file, read_record, record_path, size_limits
 from colorzoo.weights.files import sha256_of
+from colorzoo.weights.resolve import resolve_weights
 
 NAME = "zhang2017_local"
 
@@ -44,6 +48,13 @@ def test_a_file_placed_by_hand_is_recorded_when_it_fits(card, placed: Path) -> N
     record = read_record(placed)
     assert record is not None
     assert (record.sha256, record.size) == (sha256_of(placed), placed.stat().st_size)
+    found = resolve_weights(card, "published", offline=True)
+    assert found is not None
+    assert (found.sha256, found.unverified_sha256) == (record.sha256, None)
+    os.utime(placed, (5, 5))
+    assert _status(card, placed) == "recorded"
+    later = replace(record, changed=5 * 10**9)  # so that it is not hashed again
+    assert read_record(placed) == later
 
 
 def test_a_file_that_changed_after_its_first_use_is_refused(card, placed: Path) -> None:
@@ -86,6 +97,18 @@ def test_a_truncated_file_is_refused_and_replaced_by_fetch(narrow_zoo, authors_f
     assert main(["weights", "fetch", NAME]) == 0
     assert path.read_bytes() == server.content
     assert _status(card, path) == "recorded"
+
+
+@pytest.mark.parametrize(
+    ("sha256", "stated", "limits"),
+    [(None, True, (1000, 1000)), (None, False, (300, 4000)), ("0" * 64, False, (980, 2000))],
+)
+def test_a_file_may_differ_so_much_from_the_size_on_its_card(
+    sha256: str | None, stated: bool, limits: tuple[int, int]
+) -> None:
+    weights = Weights(sha256, 1000, "MIT", size_stated=stated)
+    assert size_limits(weights) == limits
+    assert [bool(check_size(weights, n)) for n in (limits[0] - 1, *limits, limits[1] + 1)] == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from colorzoo.weights import apply_weights, load_state_dict_file, read_hparams, 
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.load import to_int8
 from colorzoo.weights.readers.pytorch import WRAPPERS
-from colorzoo.weights.readers.safetensors import from_int8
+from colorzoo.weights.readers.safetensors import SCALE, from_int8
 
 STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}
 OTHER = {key: value + 1 for key, value in STATE.items()}
@@ -131,7 +131,9 @@ def test_trusted_pickle_loads(tmp_path: Path):
 @pytest.mark.filterwarnings("ignore")
 def test_torchscript_is_named(tmp_path: Path):
     torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "a.pt")
-    with pytest.raises(WeightsError, match="TorchScript"):
+    with pytest.raises(
+        WeightsError, match="is a TorchScript archive, which is a program; expected safetensors"
+    ):
         load_state_dict_file(tmp_path / "a.pt")
 
 
@@ -366,15 +368,27 @@ def test_matrices_in_8_bits_are_restored_within_a_level(tmp_path: Path):
         torch.randn(64, 16, 3, 3, generator=torch.Generator().manual_seed(0))
         * torch.logspace(-3, 3, 64)[:, None, None, None]
     )
-    state = {"conv.weight": weight, "conv.bias": torch.randn(64), "small.weight": torch.randn(4, 4)}
+    plain = {
+        "small.weight": torch.randn(64, 64),
+        "norm.bias": torch.randn(5000),
+        "order": torch.ones(9, 999).long(),
+    }
+    state = {"conv.weight": weight, "matrix.weight": torch.zeros(17, 241), **plain}
     rounded = to_int8(state)
-    assert rounded["conv.weight"].dtype == torch.int8
+    kinds = {name: value.dtype for name, value in rounded.items() if name not in plain}
+    assert kinds == {
+        f"{name}.weight{end}": kind
+        for name in ("conv", "matrix")
+        for end, kind in (("", torch.int8), (SCALE, torch.float16))
+    }
+    assert _same({name: rounded[name] for name in plain}, plain)
     save_weights(tmp_path / "a.safetensors", rounded, {})
     found = load_state_dict_file(tmp_path / "a.safetensors")
     assert found.keys() == state.keys()
     level = weight.flatten(1).abs().amax(1)[:, None, None, None] / 127
     assert ((found["conv.weight"] - weight).abs() <= 0.51 * level).all()
-    assert torch.equal(from_int8(rounded)["small.weight"], state["small.weight"])
+    assert rounded["conv.weight"].flatten(1).abs().amax(1).eq(127).all()  # all levels are used
+    assert not from_int8(rounded)["matrix.weight"].any()
 
 
 def test_safetensors_whose_length_begins_like_a_pickle(tmp_path: Path) -> None:

@@ -36,12 +36,13 @@ def test_none_and_embedded_default_touch_no_network(card, entry, embedded: Path,
     assert resolved is not None
     assert (resolved.path, resolved.hparams) == (embedded / "lee.safetensors", {"width": 2})
     assert (resolved.sha256, resolved.published) == (model.weights["default"].sha256, False)
+    assert resolved.unverified_sha256 == resolved.sha256  # hashed as it is loaded
 
 
 def test_default_fetches_published_then_serves_it_offline(card, entry, server):
     model = card(published=entry(server.url("good"), published=True))
-    for offline in (False, True):
-        resolved = resolve_weights(model, "default", offline=offline)
+    for options in ({}, {"offline": True}):
+        resolved = resolve_weights(model, "default", **options)
         assert resolved is not None
         assert resolved.published
         assert resolved.path == weights_path(model, "published")

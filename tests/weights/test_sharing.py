@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +18,7 @@ import colorzoo
 from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.testing import sample_input
-from colorzoo.weights import read_weights, save_weights
+from colorzoo.weights import read_metadata, read_weights, save_weights
 from colorzoo.weights.provenance import Provenance
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -81,7 +82,9 @@ def test_a_folder_gives_the_same_colors(tmp_path: Path, hparams: dict[str, Any])
     folder = model.save_pretrained(tmp_path / "mine")
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.safetensors"]
     assert torch.equal(answer(colorzoo.from_pretrained(folder)), answer(model))
-    assert "# zhang2016" in (folder / "README.md").read_text()
+    metadata = read_metadata(folder / "model.safetensors")
+    for name in ("hparams", "provenance"):
+        assert metadata[name] == json.dumps(json.loads(metadata[name]), sort_keys=True)
     assert read_weights(folder / "model.safetensors").provenance == model.provenance.to_dict()
 
 
@@ -91,22 +94,31 @@ def test_the_page_of_a_folder_says_what_is_known(tmp_path: Path) -> None:
     def page(name: str) -> str:
         return (model.save_pretrained(tmp_path / name) / "README.md").read_text()
 
-    entry = colorzoo.model_card("zhang2016_small").weights["default"]
-    shipped = page("shipped")
-    assert "license: apache-2.0" in shipped
-    assert f"Trained on: {entry.trained_on}" in shipped
-    assert "[Paper](https://arxiv.org/abs/1603.08511), 2016" in shipped
+    card = colorzoo.model_card("zhang2016_small")
+    about = (
+        f"# zhang2016_small: {card.title}\n\n{card.summary} [Paper]({card.paper}), 2016. Guidance: none.\n\n"
+    )
+    usage = '```python\nimport colorzoo\n\nmodel = colorzoo.create_model("hf-hub:OWNER/NAME")'
+    usage += "  # colorzoo.from_pretrained takes a folder\n```\n\n"
+    head = "---\nlibrary_name: colorzoo\npipeline_tag: image-to-image\ntags:\n- colorization\n"
+    trained = f"Trained on: {card.weights['default'].trained_on}\nLicense of the weights: Apache-2.0.\n"
+    assert page("shipped") == f"{head}license: apache-2.0\n---\n{about}{usage}{trained}"
     with torch.no_grad():
         next(model.parameters()).add_(1)
     model.provenance = Provenance(
         start={"model": "zhang2016_small"}, data={"pictures": 1234, "sha256": "ab" * 32}, steps=5000
     )
-    mine = page("mine")
-    assert "license:" not in mine
-    assert "Base model: zhang2016_small." in mine
-    assert "Trained on 1,234 pictures (SHA-256 of their names abababababababab), 5,000 steps." in mine
+    trained = (
+        "Base model: zhang2016_small.\nTrained on 1,234 pictures (SHA-256 of their names abababababababab), "
+    )
+    rest = "Add here how good the weights are, and their license.\n"
+    assert page("mine") == f"{head}---\n{about}{usage}{trained}5,000 steps.\n{rest}"
+    assert Provenance.of(None) == Provenance("", None, None, (), None, None, (), 0, 0)
+    assert Provenance.of({"steps": 3, "config": ["a"], "new": 1}) == Provenance(steps=3, config=("a",))
+    model.provenance = Provenance(start={"file": "a.pth"})
+    assert page("of_file").endswith(f"```\n\nBase model: a.pth.\n{rest}")
     model.provenance = Provenance()
-    assert "Add here how the weights were trained" in page("unknown")
+    assert f"Add here how the weights were trained, and on which data.\n{rest}" in page("unknown")
 
 
 def test_a_plain_model_is_saved_too_and_nothing_is_replaced_unasked(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def citation() -> Mapping[str, Any]:
     path = next(
         path for path in (package / "CITATION.cff", package.parents[1] / "CITATION.cff") if path.is_file()
     )
-    return dict(load_yaml(path.read_text(encoding="utf-8")))
+    return dict(load_yaml(path.read_bytes()))
 
 
 def key_of_model(name: str) -> str:

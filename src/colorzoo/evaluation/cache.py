@@ -76,7 +76,7 @@ class Cache:
     def read(self, method: str, picture: str) -> Entry:
         """Return an entry by the method's key and the picture's hash; an empty one if there is none."""
         try:
-            return _from_json(json.loads(self._path(method, picture).read_text(encoding="utf-8")))
+            return _from_json(json.loads(self._path(method, picture).read_bytes()))
         except (OSError, ValueError, KeyError):  # missing or damaged: computed again
             return Entry()
 

@@ -24,7 +24,6 @@ from colorzoo.guidance import Guidance
 from colorzoo.simulation import ColoredPicture, SimulatedUser, TargetPicture, Turn, make_user, play
 
 THUMBNAIL = 128  # pixels of the longer side
-_QUALITY = 80
 
 
 class StageTimer:
@@ -162,11 +161,11 @@ def _cost(method: Method, again: Callable[[], object]) -> Cost | None:
 
 def thumbnail(rgb: Tensor) -> bytes:
     """Return a small JPEG of ``(1, 3, H, W)`` in [0, 1]."""
-    levels = (rgb[0].clamp(0, 1) * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
+    levels = (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
     image = Image.fromarray(levels)
     image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=_QUALITY)
+    image.save(stream, "JPEG")
     return stream.getvalue()
 
 

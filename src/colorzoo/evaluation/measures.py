@@ -274,7 +274,6 @@ def named_measure(name: str, weights: Path | None = None, device: torch.device |
     own = own_measures()
     if name in own:
         return own[name]()
-    _require_known(name)
     wanted = parse_name(name)
     if weights is not None and not weights.is_file():
         raise WeightsError(f"no file {str(weights)!r}, given by --weights for the metric {wanted.base}")

@@ -34,7 +34,6 @@ from colorzoo.weights.files import sha256_of
 
 TRUTH, GRAY = "truth", "gray"
 PSEUDO = (TRUTH, GRAY)
-_STEP = 3  # pixels; every third pixel of a given point stands for it
 
 
 @dataclass(frozen=True)
@@ -275,8 +274,7 @@ class Proposer:
             return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
         given: list[tuple[float, float]] = []
         if guidance.points is not None:
-            places = guidance.points.mask[0, 0].nonzero()
-            given = [(column, row) for row, column in places[(places % _STEP == 0).all(dim=1)].tolist()]
+            given = [(column, row) for row, column in guidance.points.mask[0, 0].nonzero().tolist()]
         x, y = next_point(distribution, given)
         return torch.tensor([[int(y), int(x)]])
 

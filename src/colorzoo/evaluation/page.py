@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 from numpy.typing import NDArray
 
 from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache
@@ -32,7 +32,6 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "colorzoo",  # the same file every time
     "font.size": 8,
-    "font.family": "sans-serif",
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "axes.edgecolor": _DIM,
@@ -69,13 +68,7 @@ def page(summary: Summary, cache: Cache) -> str:
 
 @lru_cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("colorzoo.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Environment(loader=PackageLoader("colorzoo.evaluation"), autoescape=True)
     environment.globals |= {
         "heading": heading,
         "interval": interval,

@@ -47,7 +47,7 @@ class Resize:
             size = self.size, self.size
         else:
             factor = self.size / min(height, width)
-            size = max(1, round(height * factor)), max(1, round(width * factor))
+            size = round(height * factor), round(width * factor)
         if size != (height, width):
             rgb = F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
         if self.mode != "crop":
@@ -179,7 +179,7 @@ def load_protocol(name: str) -> Protocol:
     elif name.endswith((".yaml", ".yml")) and Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
     else:
-        near = difflib.get_close_matches(name, list_protocols(), n=2, cutoff=0.4)
+        near = difflib.get_close_matches(name, list_protocols())
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(list_protocols())}"
         raise DataError(f"unknown protocol {name!r}; {hint} (or the path of a YAML file)")
     return parse_protocol(text, name)
@@ -265,7 +265,7 @@ def _one_of(key: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     return value
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str | bytes) -> Any:
     """Parse YAML text.
 
     Raises:

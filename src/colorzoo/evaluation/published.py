@@ -85,7 +85,7 @@ def all_published() -> tuple[Published, ...]:
     found: list[Published] = []
     for entry in sorted(folder.iterdir(), key=lambda path: path.name):
         if entry.name.endswith(".yaml"):
-            for table in load_yaml(entry.read_text(encoding="utf-8")):
+            for table in load_yaml(entry.read_bytes()):
                 found.extend(_numbers(table))
     return tuple(found)
 

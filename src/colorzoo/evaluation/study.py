@@ -109,7 +109,7 @@ def make_study(
         (output / PICTURES / f"{name}.jpg").write_bytes(picture)
     write_atomic(output / PAGE, page.encode())
     content = {"study": study, "question": question, "methods": list(results), "pictures": key}
-    write_atomic(output / KEY, (json.dumps(content, indent=1) + "\n").encode())
+    write_atomic(output / KEY, json.dumps(content).encode())
     return len(common)
 
 
@@ -149,7 +149,7 @@ def count_study(study: Path, answers: Sequence[Path], *, resamples: int = 2000, 
         DataError: A file is no answer to this study, or a viewer is there twice or left out pairs.
     """
     try:
-        key = json.loads((study / KEY).read_text(encoding="utf-8"))
+        key = json.loads((study / KEY).read_bytes())
         first, second = key["methods"]
         pictures = key["pictures"]
     except (OSError, ValueError, KeyError) as error:
@@ -180,7 +180,7 @@ def count_study(study: Path, answers: Sequence[Path], *, resamples: int = 2000, 
 
 def _answers(path: Path, study: str) -> tuple[str, list[str]]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_bytes())
         given = str(found["study"]), str(found["viewer"]), [str(each) for each in found["chosen"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no file of answers: {error}") from error

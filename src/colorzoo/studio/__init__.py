@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from colorzoo.lazy import lazy_names
 
 if TYPE_CHECKING:
     from colorzoo.studio.widget import Pad
@@ -10,9 +12,5 @@ if TYPE_CHECKING:
 __all__ = ["Pad"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "Pad":  # lazily: the widget needs the extra `notebook`, the server another one
-        from colorzoo.studio.widget import Pad
-
-        return Pad
-    raise AttributeError(f"module 'colorzoo.studio' has no attribute {name!r}")
+# lazily: the widget needs the extra `notebook`, the server another one
+__getattr__ = lazy_names("colorzoo.studio", {"Pad": "widget"})

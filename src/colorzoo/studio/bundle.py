@@ -30,7 +30,7 @@ def bundled_module(entry: str) -> str:
         entry: Path below ``static``, without the suffix.
     """
     modules: dict[str, str] = {}
-    _collect(entry, modules, ())
+    _collect(entry, modules)
     *imported, last = modules.values()
     return "\n".join([*(_EXPORT.sub("", text) for text in imported), last])
 
@@ -41,16 +41,14 @@ def pad_style() -> str:
     return _read("pad.css")
 
 
-def _collect(name: str, modules: dict[str, str], importers: tuple[str, ...]) -> None:
+def _collect(name: str, modules: dict[str, str]) -> None:
     """Add a module after its imports."""
-    if name in importers:
-        raise ValueError(f"import circle: {' > '.join((*importers, name))}")
     if name in modules:
         return
     source = _read(f"{name}.js")
     for path in _IMPORT.findall(source):
         imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
-        _collect(imported, modules, (*importers, name))
+        _collect(imported, modules)
     modules[name] = _IMPORT.sub("", source)
 
 

@@ -237,8 +237,6 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
         "input": model.input_kind,
         "output": model.output_kind,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "ready": True,
-        "usable": True,
         "group": _group(model.input_kind, model.accepts),
         "purpose": _purpose(model.input_kind, model.accepts),
         "rank": 0,

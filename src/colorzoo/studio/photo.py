@@ -56,7 +56,7 @@ _NETWORK = 256  # shorter side at which most networks see a photo
 _STARTED, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # which would print whole files
 class Photo:
     """An opened photo; full-size pixels are not kept but decoded again for an export.
 
@@ -92,19 +92,19 @@ class Photo:
     kind: str
     notes: tuple[str, ...]
     lightness: Tensor
-    network_lightnesses: dict[int, Tensor] = field(repr=False)
-    gray: bytes = field(repr=False)
-    source: bytes = field(repr=False)
-    alpha: bytes = field(default=b"", repr=False)
-    approximate_lightnesses: dict[int, Tensor] = field(default_factory=dict, repr=False)
-    samples: dict[str, bytes] = field(default_factory=dict, repr=False)
+    network_lightnesses: dict[int, Tensor]
+    gray: bytes
+    source: bytes
+    alpha: bytes = b""
+    approximate_lightnesses: dict[int, Tensor] = field(default_factory=dict)
+    samples: dict[str, bytes] = field(default_factory=dict)
     frame: Rectangle | None = None
     window: Window | None = None
-    whole: Photo | None = field(default=None, repr=False)
-    parts: dict[Rectangle, Photo] = field(default_factory=dict, repr=False)
-    around: dict[tuple[int, int], float] = field(default_factory=dict, repr=False)
+    whole: Photo | None = None
+    parts: dict[Rectangle, Photo] = field(default_factory=dict)
+    around: dict[tuple[int, int], float] = field(default_factory=dict)
     healing: tuple[Stroke, ...] = ()
-    last_healed: list[Photo] = field(default_factory=list, repr=False)
+    last_healed: list[Photo] = field(default_factory=list)
 
     @property
     def view(self) -> tuple[int, int]:

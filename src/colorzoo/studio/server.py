@@ -160,8 +160,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
     config = uvicorn.Config(
         build_app(loader, Access(host, token, address.names)),
-        log_level="warning",
-        access_log=False,  # addresses contain the token
+        log_level="warning",  # no log of addresses, which contain the token
         ws_max_size=loader.limits.message_bytes,
         ws_per_message_deflate=False,  # pictures are already compressed
         h11_max_incomplete_event_size=2**16,

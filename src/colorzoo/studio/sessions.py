@@ -15,7 +15,6 @@ from colorzoo.batch.origin import UsedFile
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import Limits, StudioError
 
-_MAX_ID_LENGTH = 64
 _MAX_CANCELLED = 16  # remembered requests; a pad opens one photo at a time
 
 
@@ -60,7 +59,7 @@ class Session:
     connected: bool = False
     connection: int = 0
     cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_CANCELLED))
-    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def set_photo(self, photo: Photo | None) -> None:
         """Replace the photo, without the reference of the one before; None closes it."""
@@ -110,7 +109,7 @@ class SessionStore:
         """Return a session by its id and mark it as used, or None if there is none."""
         with self._lock:
             removed = self._expire()
-            session = self._sessions.get((session_id or "")[:_MAX_ID_LENGTH])
+            session = self._sessions.get(session_id or "")
             if session is not None:
                 self._touch(session)
             self._drop_photos()

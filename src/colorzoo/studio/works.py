@@ -60,7 +60,7 @@ class Works:
         found = {}
         for path in self.folder.glob(f"{sha256}*.json"):
             with suppress(OSError, ValueError, RecursionError):
-                work = json.loads(path.read_text(encoding="utf-8"))
+                work = json.loads(path.read_bytes())
                 if isinstance(work, dict):
                     found[path.stem] = work
         return found

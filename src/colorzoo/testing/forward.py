@@ -178,12 +178,12 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
 
 
 def check_memory_format(card: ModelCard) -> None:
-    """Channels-last tensors and weights do not change the colors."""
+    """Channels-last weights do not change the colors."""
     lightness, guidance = sample_call(card, _SIZE, batch=2)
     answers = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = copy.deepcopy(smoke_model(card)).to(memory_format=memory_format)
-        answers.append(predict(card, model, lightness.contiguous(memory_format=memory_format), guidance))
+        answers.append(predict(card, model, lightness, guidance))  # of one channel, which has no order
     moved = difference(card, *answers)
     require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
 

@@ -255,7 +255,7 @@ def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
     if not card.trainable:
         return RankedModel(card, quality, None, FileState("embedded"))
     if not (tags := default_tags(card)):
-        return RankedModel(card, quality, None, FileState("missing", reason="no weights on its card"))
+        return RankedModel(card, quality, None, FileState("missing"))
     file = weight_file(card, tags[0])
     return RankedModel(card, quality, file, inspect_file(file.weights, file.path))
 

@@ -152,7 +152,7 @@ def check_first_use(file: WeightFile, create: Callable[..., object]) -> FileStat
 def read_record(path: Path) -> FileRecord | None:
     """Return the record of a file, or None if there is no readable one."""
     try:
-        return FileRecord(**json.loads(record_path(path).read_text(encoding="utf-8")))
+        return FileRecord(**json.loads(record_path(path).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -194,6 +194,6 @@ def _hash_file(path: Path, known: FileRecord | None = None, *, refused: str = ""
 
 def _write_record(path: Path, record: FileRecord) -> None:
     try:
-        write_atomic(record_path(path), json.dumps(asdict(record), indent=1).encode())
+        write_atomic(record_path(path), json.dumps(asdict(record)).encode())
     except OSError:  # a read-only cache: the file is checked again next time
         return
