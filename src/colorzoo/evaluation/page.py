@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache
@@ -68,7 +68,9 @@ def page(summary: Summary, cache: Cache) -> str:
 
 @lru_cache
 def _environment() -> Environment:
-    environment = Environment(loader=PackageLoader("colorzoo.evaluation"), autoescape=True)
+    environment = Environment(
+        loader=PackageLoader("colorzoo.evaluation"), autoescape=True, undefined=StrictUndefined
+    )
     environment.globals |= {
         "heading": heading,
         "interval": interval,
