@@ -141,18 +141,8 @@ def test_a_killed_run_continues_to_the_same_bytes(classes_folder, shards, tmp_pa
 
 @pytest.mark.slow
 def test_two_processes_write_the_same_as_one(classes_folder, shards, tmp_path) -> None:
-    words = [
-        "data",
-        "shard",
-        classes_folder,
-        tmp_path / "out",
-        "--short-side",
-        "32",
-        "--chunk",
-        "6",
-        "--workers",
-        "2",
-    ]
+    words = ["data", "shard", classes_folder, tmp_path / "out"]
+    words += ["--short-side", "32", "--chunk", "6", "--workers", "2"]
     done = subprocess.run(
         [sys.executable, "-m", "colorzoo", *words], check=False, capture_output=True, text=True
     )

@@ -27,15 +27,6 @@ def generators(count: int = 4) -> list[torch.Generator]:
     return picture_generators(torch.arange(count), "white balance")
 
 
-def test_a_warm_cast_goes_in_part() -> None:
-    photos = lit_by(WARM)
-    balanced = balance_photos(photos, generators(), 1.0)
-    ratio = lambda rgb: (rgb[:, 0].mean(dim=(1, 2)) / rgb[:, 2].mean(dim=(1, 2))).log()  # noqa: E731
-    left = ratio(balanced) / ratio(photos)
-    assert ((left > -1e-4) & (left < 0.6 + 1e-4)).all()  # 1 - t, t in [0.4, 1]
-    assert left.max() - left.min() > 0.1  # each picture has its own
-
-
 def test_the_powers_of_the_gains_are_those_of_the_formula() -> None:
     photos = lit_by(WARM)
     balanced = balance_photos(photos, generators(), 1.0)
