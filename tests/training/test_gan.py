@@ -18,7 +18,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.training.gan import GANColorizationModule
-from colorzoo.training.schedules import Cosine, HoldThenLinear, Linear, RunSchedule
+from colorzoo.training.schedules import Linear, RunSchedule
 
 
 class ToyModel(ColoringModel):
@@ -114,24 +114,11 @@ def rates(pictures, folder, model, **trainer_options) -> list[list[float]]:
     return seen.seen
 
 
-@pytest.mark.parametrize("schedule", [Linear, Cosine, HoldThenLinear])
-def test_rates_fall_from_the_first_step_to_the_last(schedule, pictures, tmp_path):
-    found = rates(pictures, tmp_path, ToyGAN(schedule=schedule), max_epochs=4)
-    generator, critic = (torch.tensor(one) for one in zip(*found, strict=True))
-    assert len(found) == 12
-    assert generator[0] == pytest.approx(1e-2)
-    torch.testing.assert_close(critic, generator / 10)
-    assert (generator.diff() <= 0).all()
-    assert generator[5] > generator[-1] > 0  # it is zero only when there is nothing left to train
-    assert generator[-1] < 0.4 * generator[0]
-
-
 def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(pictures, tmp_path):
     # before: learning rates 0, -0.01, -0.02 ... and a loss that rose
     found = rates(pictures, tmp_path, ToyGAN(), max_steps=6, max_epochs=-1)
-    assert [generator for generator, _ in found] == pytest.approx(
-        [1e-2 * (1 - step / 6) for step in range(6)]
-    )
+    for index, rate in enumerate((1e-2, 1e-3)):
+        assert [each[index] for each in found] == pytest.approx([rate * (1 - step / 6) for step in range(6)])
 
 
 def test_schedules_of_torch_are_counted_in_steps(pictures, tmp_path):

@@ -118,16 +118,7 @@ def test_a_run_ended_in_any_batch_equals_the_whole_run(batch, way, pictures, tmp
     compare(pictures, tmp_path, saved, whole(way), **WAYS[way])
 
 
-def test_accumulated_gradients_are_not_lost(pictures, tmp_path, whole):
-    """The run goes on to the end of the group of batches in which the signal came."""
-    options = WAYS["accumulation"]
-    interrupted(pictures, tmp_path, 130, SignalIn(2, INT), **options)
-    assert len(trace(tmp_path)) == 4
-
-
-@pytest.mark.parametrize(
-    "hook", ["on_train_batch_start", "on_validation_batch_end", "on_before_optimizer_step"]
-)
+@pytest.mark.parametrize("hook", HOOKS)
 def test_a_signal_at_any_place_waits_for_the_end_of_the_step(hook, pictures, tmp_path, whole):
     saved = interrupted(pictures, tmp_path, 143, SignalIn(2, TERM, hook))
     compare(pictures, tmp_path, saved, whole("epochs"))

@@ -15,7 +15,7 @@ from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import fused
-from colorzoo.training.schedules import Cosine, Linear, PiecewiseConstant
+from colorzoo.training.schedules import Linear
 
 TRAINABLE = sorted(
     {model_card(name).task: name for name in list_models() if model_card(name).trainable}.values()
@@ -57,29 +57,9 @@ def test_accumulated_batches_are_steps_of_the_trainer(pictures, tmp_path):
     assert found.seen == pytest.approx([1, 1, 1, 0.5, 0.5, 0.5])
 
 
-def test_a_run_of_unknown_length_is_refused(pictures, tmp_path):
-    model = small_model(lr_scheduler=Cosine)
-    with pytest.raises(ColorzooError, match=r"max_steps or --trainer\.max_epochs"):
-        rates(pictures, tmp_path, model, max_epochs=-1, max_time="00:00:10:00")
-
-
 def test_a_schedule_that_follows_a_metric_is_refused(pictures, tmp_path):
     with pytest.raises(ColorzooError, match="ReduceLROnPlateau follows a metric"):
         rates(pictures, tmp_path, small_model(lr_scheduler=ReduceLROnPlateau))
-
-
-def test_pieces_need_as_many_factors_as_milestones():
-    optimizer = Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    for milestones, factors in (([1, 2], [0.5]), ([2, 1], [0.5, 0.1])):
-        with pytest.raises(ColorzooError, match="rising milestones"):
-            PiecewiseConstant(optimizer, milestones, factors)
-    schedule = PiecewiseConstant(optimizer, [2, 3], [0.5, 0.1])
-    found = []
-    for _ in range(4):
-        found.append(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-    assert found == [1.0, 1.0, 0.5, 0.1]
 
 
 @pytest.mark.parametrize("name", TRAINABLE)

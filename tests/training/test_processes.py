@@ -1,6 +1,7 @@
 """Two gloo processes: every sample once, and the same numbers as one."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -88,23 +89,16 @@ def test_ten_steps_of_two_processes_are_those_of_one(name):
     check_two_processes_equal_one(model_card(name), steps=10)
 
 
-class Given:
-    """What `prepare_turns` looks at in a Trainer."""
-
-    def __init__(self, strategy: object = None, precision: str = "32-true") -> None:
-        self.strategy, self.precision = strategy, precision
-
-
 def test_networks_in_turn_tell_ddp_of_unused_weights_unless_the_user_has():
     silent, decided = DDPStrategy(), DDPStrategy(find_unused_parameters=False)
     for strategy in (silent, decided):
-        prepare_turns(Given(strategy))
+        prepare_turns(SimpleNamespace(strategy=strategy, precision="32-true"))
     assert silent._ddp_kwargs == {"find_unused_parameters": True}
     assert decided._ddp_kwargs == {"find_unused_parameters": False}
 
 
 def test_networks_in_turn_refuse_what_would_train_them_wrongly():
     with pytest.raises(ColorzooError, match="bf16-mixed"):
-        prepare_turns(Given(DDPStrategy(), "16-mixed"))
+        prepare_turns(SimpleNamespace(strategy=DDPStrategy(), precision="16-mixed"))
     with pytest.raises(ColorzooError, match="takes one optimizer"):
-        prepare_turns(Given(object()))
+        prepare_turns(SimpleNamespace(strategy=object(), precision="32-true"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import make_pictures
+from harness import make_pictures, small_model
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError
@@ -74,9 +74,15 @@ def test_each_mistake_is_one_line(more, message, pictures, tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_named(pictures, tmp_path, monkeypatch):
-    small: Any = SimpleNamespace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: small)
-    with pytest.raises(ColorzooError, match=r"has 0\.00 GB left, and 3 checkpoints take"):
+    parameters = sum(each.numel() for each in small_model(hint_attention=False).parameters())
+    disk: Any = SimpleNamespace(free=3 * 3 * 4 * parameters)  # three files of weights and averages of Adam
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
+    assert rehearse(pictures, tmp_path) == 0
+    disk.free -= 1
+    left = f"{disk.free / 1e9:.2f} GB"
+    with pytest.raises(
+        ColorzooError, match=rf"^{tmp_path} has {left} left, and 3 checkpoints take {left}\.$"
+    ):
         rehearse(pictures, tmp_path)
 
 

@@ -1,5 +1,6 @@
 """An interrupted training equals the uninterrupted one, step by step, to the last bit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -87,10 +88,14 @@ def test_a_non_finite_loss_stops_before_the_weights_and_names_the_batch(pictures
     model = small_model()
     model.objective = replace(model.objective, regression_weight=float("nan"))
     before = {name: value.clone() for name, value in model.model.network.named_parameters()}
-    with pytest.raises(ColorzooError, match="loss is nan at step 0"):
-        small_trainer(tmp_path, NonFiniteGuard()).fit(model, small_data(pictures))
-    report = (tmp_path / "nonfinite_rank0.json").read_text()
-    assert report.count(".png") == 3
+    folder = tmp_path / "deep" / "run"
+    path = folder / "nonfinite_rank0.json"
+    said = rf"^the loss is nan at step 0 \(32-true\); '{path}' names the pictures of the batch; lower the "
+    with pytest.raises(ColorzooError, match=said + "learning rate, or use --trainer.precision 32-true.$"):
+        small_trainer(folder, NonFiniteGuard()).fit(model, small_data(pictures))
+    report = json.loads(path.read_text())
+    assert (report["step"], report["epoch"], report["loss"]) == (0, 0, "nan")
+    assert [Path(name).suffix for name in report["names"]] == [".png"] * 3
     torch.testing.assert_close(dict(model.model.network.named_parameters()), before, rtol=0, atol=0)
 
 

@@ -122,6 +122,7 @@ def test_a_random_search_draws_the_same_trials_for_a_seed(sweep: Path, tmp_path:
         "a": {"min": 1, "max": 4},
         "b": {"min": 1e-4, "max": 1e-1, "distribution": "log_uniform_values"},
         "c": {"value": "x"},
+        "d": {"min": 1, "max": 4, "distribution": "uniform"},
     }
     sweep.write_text(yaml.safe_dump({**SWEEP, "method": "random", "parameters": content}))
     found = read_sweep(sweep)
@@ -129,6 +130,7 @@ def test_a_random_search_draws_the_same_trials_for_a_seed(sweep: Path, tmp_path:
     assert drawn[0] == drawn[1] != drawn[2]
     assert {each["a"] for each in drawn[0]} == {1, 2, 3, 4}
     assert all(1e-4 <= each["b"] <= 1e-1 and each["c"] == "x" for each in drawn[0])
+    assert {1 <= each["d"] <= 4 and each["d"] % 1 > 0 for each in drawn[0]} == {True}
     assert sum(each["b"] < 3e-3 for each in drawn[0]) == pytest.approx(100, abs=30)  # even in the logarithm
 
 
