@@ -155,11 +155,11 @@ def test_validation_order_does_not_depend_on_workers(tmp_path, name):
 
 
 def test_classes_and_boxes_move_with_their_picture(tmp_path):
-    """The left half of each picture is red, and has a class and a box."""
+    """The upper left of each picture is red, and has a class and a box."""
     root = miniatures.coco_stuff(tmp_path)
     for path in (root / "train2017").iterdir():
         image = Image.new("RGB", (72, 56), "blue")
-        image.paste("red", (0, 0, 36, 56))
+        image.paste("red", (0, 0, 36, 42))
         image.save(path, quality=95, subsampling=0)
     data = CocoStuffDataModule(str(root), boxes=True, classes=True, min_scale=0.5, **SMALL)
     data.trainer = quiet_trainer(tmp_path)
@@ -174,7 +174,7 @@ def test_classes_and_boxes_move_with_their_picture(tmp_path):
             for left, top, right, bottom in corners.round().long().tolist():
                 inside = marked[top:bottom, left:right]
                 assert inside.float().mean() > 0.9
-                assert marked.sum() - inside.sum() < 40  # at most a column of blending beside the box
+                assert marked.sum() - inside.sum() < 60  # at most a line of blending beside the box
                 boxes += 1
     assert boxes
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -60,13 +61,23 @@ def test_chunks_are_mixed_and_hashes_agree_with_sha256sum(shards) -> None:
         assert hashlib.sha256((shards / name).read_bytes()).hexdigest() == digest
 
 
-def test_small_jpegs_are_stored_unchanged_and_nothing_is_enlarged(tmp_path) -> None:
+def test_small_jpegs_are_stored_unchanged_and_nothing_is_enlarged(tmp_path, monkeypatch) -> None:
+    bars: dict[str, list[int]] = {}
+
+    def bar(title: str, total: int, **_: int) -> nullcontext:
+        bars[title] = [total]
+        return nullcontext(bars[title].append)
+
+    monkeypatch.setattr(shard_writer, "progress_bar", bar)
     rng = np.random.default_rng(0)
     for split in ("train", "val"):
         (tmp_path / "in" / split).mkdir(parents=True)
         colorful(rng, (20, 30)).save(tmp_path / "in" / split / "a.jpg")
         colorful(rng, (20, 30)).save(tmp_path / "in" / split / "b.png")
     shard_folder(tmp_path / "in", tmp_path / "out", OPTIONS, workers=0)
+    assert {title: (total, sum(steps)) for title, (total, *steps) in bars.items()} == {
+        f"{work} {split}": (2, 2) for work in ("packing", "reading back") for split in ("train", "val")
+    }
     reader = ShardReader(str(tmp_path / "out"), "val")
     assert reader[0][0] == (tmp_path / "in/val/a.jpg").read_bytes()
     with Image.open(io.BytesIO(reader[1][0])) as image:

@@ -171,6 +171,7 @@ def test_a_graph_that_differs_from_the_model_at_other_sizes_is_not_cached(
         assert list(found.extras) == ["more"]
     assert len(list((tmp_path / "graphs").glob("wrong-*"))) == (difference == engines.TOLERANCE)
     assert len({lightness.shape for lightness, _ in seen}) == 3
+    assert {len(lightness) for lightness, _ in seen} == {1, 2}
     for lightness, told in seen:
         assert told.kinds() == ("points", "exemplar")
         wanted = F.interpolate(given.points.ab, lightness.shape[2:]).expand(len(lightness), -1, -1, -1)

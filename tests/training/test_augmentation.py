@@ -4,11 +4,8 @@ import math
 
 import pytest
 import torch
-from harness import small_data, small_model, small_trainer
-from lightning.pytorch import Callback
 
 from colorzoo.data.augment import cut_windows, random_windows
-from colorzoo.errors import ColorzooError
 from colorzoo.losses import weighted_by_chroma
 from colorzoo.randomness import picture_generators
 
@@ -90,27 +87,3 @@ def test_chroma_weights_are_those_of_their_own_picture():
         chroma = ab[index].norm(dim=0).flatten()
         assert torch.equal(both[index].flatten().argsort(), chroma.argsort())  # more weight, more chroma
     assert not torch.allclose(both[0], both[1], atol=0.05)
-
-
-class Sides(Callback):
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self.seen.append(batch["rgb"].shape[-1])
-
-
-@pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])
-def test_the_first_part_of_a_run_takes_smaller_crops(limit, pictures, tmp_path):
-    sides = Sides()
-    data = small_data(pictures, first_crop=16, first_share=0.5)
-    small_trainer(tmp_path, sides, limit_val_batches=0, **limit).fit(small_model(), data)
-    assert sides.seen == [16] * 3 + [32] * 3
-
-
-def test_a_schedule_of_crops_needs_the_length_of_the_run(pictures, tmp_path):
-    data = small_data(pictures, first_crop=16)
-    trainer = small_trainer(tmp_path, max_epochs=-1, max_time="00:00:01:00")
-    with pytest.raises(ColorzooError, match="max_steps or max_epochs"):
-        trainer.fit(small_model(), data)
-    assert small_data(pictures, first_crop=64).current_crop() == 32

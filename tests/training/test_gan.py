@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import small_data, small_trainer
+from harness import rates, small_data, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
@@ -95,23 +95,6 @@ def test_both_networks_learn(precision, pictures, tmp_path):
     assert not torch.equal(weights(model.discriminator), weights(start.discriminator))
     assert trainer.global_step == len(losses)
     assert all(p.requires_grad for p in model.parameters())
-
-
-class Rates(Callback):
-    """Keeps the rate of both optimizers with which each batch was trained."""
-
-    def __init__(self):
-        self.seen = []
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self.seen.append([opt.param_groups[0]["lr"] for opt in trainer.optimizers])
-
-
-def rates(pictures, folder, model, **trainer_options) -> list[list[float]]:
-    seen = Rates()
-    trainer = small_trainer(folder, seen, enable_checkpointing=False, **trainer_options)
-    trainer.fit(model, small_data(pictures))
-    return seen.seen
 
 
 def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(pictures, tmp_path):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from harness import make_pictures, small_model
+from test_overlays import told
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError
@@ -104,14 +103,8 @@ def test_options_that_would_pass_by_the_checks_are_refused(option, pictures, tmp
 
 def slurm_words(folder: Path) -> list[str]:
     """Return what ``slurm.sh`` starts, by a stub in the place of ``srun``."""
-    stub = folder / "srun"
-    stub.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
-    stub.chmod(0o755)
-    names = {"NTASKS_PER_NODE": "4", "JOB_NUM_NODES": "2", "JOB_ID": "7"}
-    own = {"DATA": "/p", "RUN": "/r", "PATH": f"{folder}:{os.environ['PATH']}"}
-    environment = {**os.environ, **own, **{f"SLURM_{name}": value for name, value in names.items()}}
-    words = ["bash", str(CLUSTER / "slurm.sh"), "--config=zhang2017/local.yaml", "--data.global_batch=24"]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    names = {"SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "7"}
+    return told(CLUSTER / "slurm.sh", "srun", folder, DATA="/p", RUN="/r", **names)
 
 
 def kubernetes_words(folder: Path) -> list[str]:

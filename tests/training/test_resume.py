@@ -1,10 +1,6 @@
 """An interrupted training equals the uninterrupted one, step by step, to the last bit."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +12,6 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.callbacks import NonFiniteGuard, ResumeGuard
 
-HARNESS = Path(__file__).with_name("harness.py")
 STEPS = 9  # 3 epochs of 3 batches; the epoch has 11 pictures, of which drop_last leaves out 2
 
 
@@ -45,33 +40,6 @@ def test_workers_resume_equally(pictures, tmp_path, uninterrupted):
     with pytest.raises(InterruptedError):
         fit(pictures, tmp_path, stop=4, workers=2)
     fit(pictures, tmp_path, workers=2, resume=str(tmp_path / "last.ckpt"))
-    assert trace(tmp_path) == uninterrupted[0]
-
-
-def test_validation_within_the_epoch_changes_nothing(pictures, tmp_path, uninterrupted):
-    often = {"val_check_interval": 2, "check_val_every_n_epoch": None, "max_steps": STEPS, "max_epochs": -1}
-    with pytest.raises(InterruptedError):
-        fit(pictures, tmp_path, stop=4, **often)
-    fit(pictures, tmp_path, resume=str(tmp_path / "last.ckpt"), **often)
-    assert trace(tmp_path) == uninterrupted[0]
-
-
-def run_script(
-    root: Path, folder: Path, *, workers: int = 0, stop: int = 0, how: str = "", resume: str = ""
-) -> int:
-    words = [sys.executable, str(HARNESS), str(root), str(folder), str(workers), str(stop), how, resume]
-    return subprocess.run(
-        words, timeout=280, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
-    ).returncode
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("workers", [0, 2])
-def test_kill_9_in_the_middle_of_an_epoch(workers, pictures, tmp_path, uninterrupted):
-    assert run_script(pictures, tmp_path, workers=workers, stop=4, how="SIGKILL") == -signal.SIGKILL
-    assert len(trace(tmp_path)) == 4
-    assert run_script(pictures, tmp_path, workers=workers, resume=str(tmp_path / "last.ckpt")) == 0
     assert trace(tmp_path) == uninterrupted[0]
 
 
