@@ -10,6 +10,7 @@ import sys
 import tarfile
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from colorzoo.testing.processes import in_processes
 
 pytest.importorskip("litdata")
 from colorzoo.data import shard_writer
-from colorzoo.data.shard_writer import ShardOptions, shard_folder
+from colorzoo.data.shard_writer import ShardOptions, ShardReport, shard_folder
 
 OPTIONS = ShardOptions(short_side=32, chunk=6)
 
@@ -148,6 +149,19 @@ def test_a_killed_run_continues_to_the_same_bytes(classes_folder, shards, tmp_pa
     shard_folder(classes_folder, out, OPTIONS, workers=0)
     assert contents(out) == contents(shards)
     assert all((out / name).stat().st_mtime_ns == stamps[name] for name in early if name.endswith(".bin"))
+
+
+def test_the_command_packs_with_the_defaults_of_the_library(monkeypatch) -> None:
+    seen = []
+
+    def note(*given: Any, workers: int | None) -> ShardReport:
+        seen.append((given[2], workers))
+        return ShardReport({}, {}, 0, 0, [], [])
+
+    monkeypatch.setattr(shard_writer, "shard_folder", note)
+    assert main(["data", "shard", "in", "out"]) == 0
+    assert main(["data", "shard", "in", "out", "--keep-gray", "--workers", "3"]) == 0
+    assert seen == [(ShardOptions(), None), (ShardOptions(drop_gray=False), 3)]
 
 
 @pytest.mark.slow
