@@ -177,12 +177,7 @@ LABELS, MAPS = "ILSVRC2012_devkit_t12", "stuffthingmaps"
         ("coco_stuff", "val2017", "", "COCO pictures 'val2017'.*val2017.zip"),
         ("coco_stuff", "annotations", "boxes", "instances_val2017.json.*annotations_trainval2017.zip"),
         ("coco_stuff", MAPS, "classes", "COCO-Stuff maps.*stuffthingmaps_trainval2017.zip"),
-        (
-            "coco_stuff",
-            f"{MAPS}/val2017/{7:012}.png",
-            "classes",
-            "1 of 3 .*maps are missing.*07.png",
-        ),
+        ("coco_stuff", f"{MAPS}/val2017/{7:012}.png", "classes", "1 of 3 .*maps are missing.*07.png"),
     ],
 )
 def test_a_missing_part_is_named_in_one_line(tmp_path, make, gone, needs, what):

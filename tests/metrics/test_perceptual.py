@@ -103,16 +103,6 @@ def test_two_processes_give_the_result_of_one(backbones: dict[str, Path], tmp_pa
     common_checks.check_two_processes([plain_case("squeeze", backbones), band_case(backbones)], tmp_path)
 
 
-def test_the_network_stays_out_of_checkpoints_and_of_training(backbones: dict[str, Path]) -> None:
-    metric = MeanLPIPS("squeeze", backbones["squeeze"]).train()
-    assert metric.state_dict() == {}
-    assert list(metric.parameters()) == []
-    inner = metric.network.network
-    assert not any(module.training for module in inner.modules())
-    metric._apply(lambda tensor: tensor.to("meta"))
-    assert {value.device.type for value in inner.parameters()} == {"meta"}
-
-
 def test_weights_of_another_network_are_refused(backbones: dict[str, Path]) -> None:
     with pytest.raises(WeightsError, match=r"squeeze backbone of LPIPS") as error:
         MeanLPIPS("squeeze", backbones["alex"])

@@ -27,6 +27,7 @@ def flags_of(words: list[str]) -> list[str]:
     [
         ("--a 1 --b=2=3 c", ["--a=1", "--b=2=3", "c"]),
         ("--a --b 2 -c", ["--a", "--b=2", "-c"]),
+        ("--a -1 --b=None/x album", ["--a", "-1", "--b=None/x", "album"]),
         ("--fresh --dry_run=false", ["--fresh=true", "--dry_run=false"]),
         ("--a=None --b None", ["--a=null", "--b=null"]),
         ("model.lr=1 data.x.y=2 metrics=psnr", ["--model.lr=1", "--data.x.y=2", "--metrics=psnr"]),

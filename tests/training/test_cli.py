@@ -160,13 +160,6 @@ def test_training_imports_no_other_paper(pictures, tmp_path):
     assert (tmp_path / "told").read_text() == "zhang2017"
 
 
-def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
-    checkpoint = trained / "checkpoints" / "last.ckpt"
-    with pytest.raises(WeightsError, match="does not fit") as caught:
-        run(fit_words(pictures, tmp_path, "--model.architecture.width=0.25", f"--ckpt_path={checkpoint}"))
-    assert "\n" not in str(caught.value)
-
-
 def test_a_callback_that_does_not_fit_the_trainer_is_one_line(pictures, tmp_path):
     monitor = "--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateMonitor"
     with pytest.raises(ColorzooError, match="no logger") as caught:

@@ -158,22 +158,6 @@ def test_batches_of_another_kind_are_explained(key, given, tmp_path):
         small_trainer(tmp_path, limit_val_batches=0).fit(small_model(), Plain(key))
 
 
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ("--model.start=None", "--model.start=null"),
-        ("model.users.hints=0.4", "--model.users.hints=0.4"),
-        ("--data.root=None/x", "--data.root=None/x"),
-        ("--data.root album --compile", "--data.root=album --compile"),
-        ("--model.users.hints -1 --init_from=a=b", "--model.users.hints -1 --init_from=a=b"),
-        ("album", "album"),
-    ],
-)
-def test_arguments_are_understood_also_of_sweeps(given, wanted):
-    read = read_arguments(given.split())
-    assert " ".join(each.word for each in read) == wanted
-
-
 @pytest.mark.parametrize("content", [b"5", b"\x89PNG\r\n\xff", b"a: [1\n"])
 def test_a_configuration_that_is_none_is_one_line(content, tmp_path):
     (path := tmp_path / "odd.yaml").write_bytes(content)

@@ -116,15 +116,6 @@ def test_loggers_receive_the_run_and_the_card_of_a_model_that_has_one(tmp_path):
         assert (noted["card"] and noted["card"]["name"]) == name
 
 
-def test_training_loaded_weights_on_begins_a_history_of_its_own(pictures, tmp_path):
-    first = fit(model_of("zhang2017_local_small", stage="joint"), pictures, tmp_path / "a")
-    pack_checkpoint(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
-    again = create_model("zhang2017_local_small", tmp_path / "packed.safetensors", stage="regression")
-    stored = torch.load(fit(again, pictures, tmp_path / "b"), weights_only=True)["provenance"]
-    assert (stored["stage"], stored["pictures"]) == ("regression", 9)
-    assert stored["start"]["provenance"]["stage"] == "joint"
-
-
 def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(pictures, tmp_path):
     small = {"width": 0.125, "init_std": None}
     first = fit(model_of("su2020", stage="full", **small), pictures, tmp_path)

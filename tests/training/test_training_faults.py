@@ -136,10 +136,7 @@ def two_ranks(root: Path, folder: Path, how: str = "", ranks: str = "") -> int:
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     more = [str(SCRIPT), str(root), str(folder), how, ranks]
     return subprocess.run(
-        [sys.executable, *words, *more],
-        timeout=400,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
+        [sys.executable, *words, *more], timeout=400, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
     ).returncode
 
 
