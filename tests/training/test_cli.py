@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from harness import make_pictures
 from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.configs import find_config
 
@@ -121,6 +122,13 @@ def test_predict_writes_a_picture_per_input_and_needs_only_the_checkpoint(traine
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == expected
     with Image.open(tmp_path / "val" / "p00.png") as picture:
         assert (picture.size, picture.mode) == ((48, 48), "RGB")
+
+
+def test_an_album_of_results_alone_has_nothing_to_color(trained, tmp_path):
+    make_pictures(tmp_path / "out", 1)
+    words = [f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}", f"--data.root={tmp_path}", *TINY]
+    with pytest.raises(DataError, match=rf"^no picture to color in '{tmp_path}'\.$"):
+        run(["predict", *words, f"--output={tmp_path / 'out'}", "--trainer.logger=false"])
 
 
 def test_random_weights_are_refused_unless_allowed(pictures, tmp_path):

@@ -180,6 +180,25 @@ def test_an_error_in_a_step_saves_the_state_before_it(pictures, tmp_path, whole)
     compare(pictures, tmp_path, tmp_path / "interrupted.ckpt", whole("epochs"))
 
 
+def test_a_state_that_cannot_be_saved_hides_no_error(pictures, tmp_path, monkeypatch, capfd):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    class Full(FailIn):
+        def on_before_backward(self, *given):
+            try:
+                super().on_before_backward(*given)
+            except MemoryError:
+                monkeypatch.setattr(os, "fsync", full)
+                raise
+
+    with pytest.raises(MemoryError):
+        fit(pictures, tmp_path, more=[Full()])
+    assert (
+        f"{tmp_path}/interrupted.ckpt could not be saved: No space left on device\n" in capfd.readouterr().err
+    )
+
+
 def train_in_two(root: Path, folder: Path, number: int, resume: str | None) -> None:
     """Train as one of two processes; the second sends itself a signal."""
     rank = os.environ["RANK"]
