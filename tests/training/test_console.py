@@ -32,15 +32,19 @@ def fit(pictures, folder, steps: int, *words: str) -> None:
 
 def test_lines_show_steps_losses_and_the_run(pictures, tmp_path, capfd):
     fit(pictures, tmp_path, 4)
-    lines = [line for line in capfd.readouterr().err.splitlines() if "colorzoo:" in line or "step" in line]
-    run = tmp_path / "runs" / "version_0"
-    assert lines[0] == f"colorzoo: run in {run}: 4 steps"
-    assert re.search(r"validation at step 2: val/psnr_10 \d+\.\d+$", lines[1])
-    assert re.match(
-        r"step 4 of 4: smooth_l1 [\d.]+, cross_entropy [\d.]+, loss [\d.]+; [\d.]+ pictures/s, 0:00:00 left$",
-        lines[2],
-    )
-    assert re.search(rf"finished \(best val/psnr_10 [\d.]+\): {re.escape(str(run))}$", lines[-1])
+    lines = capfd.readouterr().err.splitlines()
+    *more, last = [line for line in lines if line.startswith("step ")]  # a slow machine shows more of them
+    losses = r"smooth_l1 [\d.]+, cross_entropy [\d.]+, loss [\d.]+"
+    assert re.fullmatch(rf"step 4 of 4: {losses}; [\d.]+ pictures/(s|min), 0:00:00 left", last)
+    folder = re.escape(str(tmp_path / "runs" / "version_0"))
+    wanted = [
+        r"Zhang2017Local: [\d,]+ parameters",
+        rf"colorzoo: run in {folder}: 4 steps",
+        r"colorzoo: validation at step 2: val/psnr_10 \d+\.\d+",
+        r"colorzoo: validation at step 4: val/psnr_10 \d+\.\d+",
+        rf"colorzoo: finished \(best val/psnr_10 [\d.]+\): {folder}",
+    ]
+    assert re.fullmatch("\n".join(wanted), "\n".join(line for line in lines if line not in (*more, last)))
 
 
 def test_a_terminal_shows_one_line_that_changes(pictures, tmp_path, capsys, monkeypatch):
