@@ -162,6 +162,10 @@ def test_an_index_belongs_to_names_in_their_order_and_to_their_lists() -> None:
 def test_a_timm_encoder_and_an_index_of_other_weights(classes_folder, tmp_path) -> None:
     val = find_sources(classes_folder / "val")
     encoder = timm_encoder("resnet10t", pretrained=False)
+    network = encoder.features.get_submodule("network")
+    mean, std = (torch.tensor(network.default_cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
+    rgb = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(encoder.features(rgb), network((rgb - mean) / std))
     small = FeatureEncoder(encoder.name, encoder.features, size=32, device=encoder.device)
     found = build_neighbors(val, val[:2], small, tmp_path / "i.npz", k=3)
     assert found.train.shape == (5, 3)

@@ -108,6 +108,7 @@ def test_a_run_keeps_its_configuration_record_pictures_and_checkpoints(trained):
 def test_the_saved_configuration_can_be_run_again(trained, tmp_path):
     words = ["--config", str(trained / "config.yaml"), "--trainer.default_root_dir", str(tmp_path)]
     assert run(["fit", *words, "--trainer.logger=false", "--trainer.enable_checkpointing=false"]) == 0
+    assert torch.get_float32_matmul_precision() == "highest"  # of CPUs
 
 
 def test_predict_writes_a_picture_per_input_and_needs_only_the_checkpoint(trained, pictures, tmp_path):

@@ -142,9 +142,10 @@ def test_what_is_not_judged_keeps_its_rate(pictures, tmp_path):
 
 
 def test_accumulation_steps_once_per_group_and_at_the_end(pictures, tmp_path):
-    _, losses, trainer = train(pictures, tmp_path, epochs=1, accumulate=2)
+    model, losses, trainer = train(pictures, tmp_path, epochs=1, accumulate=2)
     assert len(losses) == 3
     assert trainer.global_step == 2
+    assert model.progress() == 1
 
 
 def test_accumulated_gradients_are_a_mean(pictures, tmp_path):

@@ -21,10 +21,11 @@ def test_each_iteration_brings_them_nearer() -> None:
 
 def test_only_hidden_matrices_are_orthogonalized() -> None:
     network = nn.Sequential(nn.Conv2d(1, 32, 3), nn.Conv2d(32, 32, 3), nn.Linear(32, 32))
+    network.extend([nn.Linear(17, 40), nn.Linear(16, 40), nn.Linear(40, 16)])  # 17 is the least side
     hidden, others, factors = muon_groups(network, excluded=("2.",))
-    assert [tuple(p.shape) for p in hidden["params"]] == [(32, 32, 3, 3)]
-    assert [tuple(p.shape) for p in others["params"]] == [(32, 1, 3, 3), (32, 32)]
-    assert [tuple(p.shape) for p in factors["params"]] == [(32,)] * 3
+    assert [tuple(p.shape) for p in hidden["params"]] == [(32, 32, 3, 3), (40, 17)]
+    assert [tuple(p.shape) for p in others["params"]] == [(32, 1, 3, 3), (32, 32), (40, 16), (16, 40)]
+    assert [tuple(p.shape) for p in factors["params"]] == [(32,)] * 3 + [(40,)] * 2 + [(16,)]
 
 
 def test_biases_and_normalizations_do_not_decay() -> None:

@@ -118,9 +118,10 @@ def test_crops_reach_every_place():
     assert (place_square(picture, 10).top, place_square(picture, 10).left) == (1, 1)
 
 
-def test_the_jitter_of_colors_is_that_of_colorsys():
+@pytest.mark.parametrize("color", [(0.6, 0.35, 0.2), (0.97, 0.02, 0.3), (0.5, 0.48, 0.47)])
+def test_the_jitter_of_colors_is_that_of_colorsys(color):
     seeds = torch.arange(200)
-    rgb = torch.tensor([0.6, 0.35, 0.2])
+    rgb = torch.tensor(color)
     found = jitter_colors(rgb[None, :, None, None].expand(200, 3, 2, 2), picture_generators(seeds, "jitter"))
     draws = draw_uniform(picture_generators(seeds, "jitter"), 200, 7, torch.device("cpu")).tolist()
     kinds = set()
