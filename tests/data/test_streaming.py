@@ -71,6 +71,10 @@ def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
         assert torch.equal(val[0]["rgb"][0], crop_square(decode_rgb(first, 32), 32))  # of the center
     assert orders[0] == orders[1] == orders[2]
     assert len(set(orders[0])) == 46
+    for limit, count in ((3, 3), (9, 5)):
+        limited = data(shards, val_limit=limit)
+        limited.setup("validate")
+        assert len(limited.val_data) == count
     assert module.classes == ["c0", "c1", "c2"]
     assert all(
         module.classes[int(label)] in name
