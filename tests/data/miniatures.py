@@ -95,13 +95,13 @@ def places365_listed(root: Path, variant: str = "standard") -> Path:
 
 
 def coco_stuff(root: Path) -> Path:
-    """Write pictures with class 3 on the left half and a box there, except for the last picture."""
+    """Write pictures with class 3 at the upper left and a box there, except for the last picture."""
     for split, numbers in (("train", range(1, 6)), ("val", range(6, 9))):
         year = f"{split}2017"
         for number in numbers:
             write_picture(root / year / f"{number:012d}.jpg", number)
             stuff = np.full((56, 72), 255, np.uint8)
-            stuff[:, :36] = 2
+            stuff[:42, :36] = 2
             path = root / "stuffthingmaps" / year / f"{number:012d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(stuff).save(path)
@@ -114,14 +114,14 @@ def coco_stuff(root: Path) -> Path:
 def instances(numbers: list[int]) -> dict[str, object]:
     """Return boxes in the form of COCO; the last picture has only a crowd."""
     images = [{"id": n, "file_name": f"{n:012d}.jpg", "width": 72, "height": 56} for n in numbers]
-    polygon: object = [[0.0, 0.0, 36.0, 0.0, 36.0, 5.6e1, -0.0, 56]]
+    polygon: object = [[0.0, 0.0, 36.0, 0.0, 36.0, 4.2e1, -0.0, 42]]
     runs: object = {"counts": [1, 2, 3], "size": [56, 72]}
     notes = [
         {
             "segmentation": runs if number == numbers[-1] else polygon,
             "iscrowd": int(number == numbers[-1]),
             "image_id": number,
-            "bbox": [0, 0, 36, 56],
+            "bbox": [0, 0, 36, 42],
             "category_id": 3,
             "id": 100 + number,
         }

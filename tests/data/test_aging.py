@@ -1,7 +1,11 @@
 """Aging of training pictures: lightness changes, colors stay."""
 
+import kornia
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
+from torch.nn.functional import interpolate
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
@@ -50,37 +54,90 @@ def test_aging_does_not_depend_on_the_batch() -> None:
     assert not torch.equal(together, rgb)
 
 
-@pytest.mark.parametrize("fault", [fault for fault, _ in FAULTS], ids=lambda fault: fault.__name__)
-def test_each_fault_depends_on_its_parameters(fault) -> None:
-    lightness = photos()[:, :1]
-    how = draw_uniform(generators(), 4, 5, lightness.device).T.reshape(5, 4, 1, 1, 1)
-    strong = fault(lightness, how, generators())
-    assert strong.shape == lightness.shape
-    assert ((strong - lightness).abs().amax(dim=(1, 2, 3)) > 1e-4).all()
-    assert not torch.equal(strong, fault(lightness, 1 - how, generators()))
+def by_formula(name: str, light: np.ndarray, how: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """Return what a fault makes of lightness in [0, 1], written out for one picture."""
+    rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
+    if name == "_blur":
+        return light + how[0] * (uniform_filter(light, 3, mode="nearest") - light)
+    if name == "_fade":
+        return light ** np.exp(0.9 * how[0] - 0.45) * (1 - how[1] / 2) + how[1] / 2 * how[2]
+    if name == "_uneven_light":
+        field = torch.randn(1, 1, 3, 3, generator=generator)
+        return light + 0.06 * how[0] * interpolate(field, light.shape, mode="bicubic")[0, 0].numpy()
+    if name == "_scratches":
+        ink = 0
+        for place, slope, tone in torch.rand(3, 3, generator=generator).numpy():
+            line = light.shape[1] * (place + (slope - 0.5) * (rows / (len(light) - 1) - 0.5))
+            ink += (tone - 0.5) * np.exp(-((columns - line) ** 2) / (0.5 + how[0]))
+        return light + 0.8 * ink
+    if name == "_halftone":
+        turned = (columns + 1j * rows) * np.exp(-0.5j * np.pi * how[0]) * 2 * np.pi / (2.5 + 3 * how[1])
+        return light + 0.5 * how[2] * light * (1 - light) * (np.cos(turned.real) + np.cos(turned.imag))
+    noise = torch.randn(light.shape, generator=generator).numpy()
+    return light + 0.04 * how[0] * (2.2 * uniform_filter(noise, 3, mode="nearest") if how[1] < 0.5 else noise)
+
+
+@pytest.mark.parametrize("fault", [fault for fault, _ in FAULTS[:-1]], ids=lambda fault: fault.__name__)
+def test_a_fault_is_as_strong_as_its_formula(fault) -> None:
+    light = photos(6, 24)[:, :1, :, :20]
+    how = draw_uniform(generators(6), 6, 5, light.device)
+    found = fault(light, how.T.reshape(5, 6, 1, 1, 1), generators(6))
+    for picture, numbers, generator, made in zip(light, how.numpy(), generators(6), found, strict=True):
+        wanted = by_formula(fault.__name__, picture[0].numpy(), numbers, generator)
+        np.testing.assert_allclose(made[0].numpy(), wanted, atol=1e-5)
+
+
+def test_jpeg_has_the_quality_of_files_that_were_sent_around() -> None:
+    light = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    jpeg = FAULTS[-1][0]
+    for number, quality in ((0.0, 25), (1.0, 85)):
+        how = torch.full((5, 1, 1, 1, 1), number)
+        coded = kornia.enhance.jpeg_codec_differentiable(light.expand(-1, 3, -1, -1), torch.tensor([quality]))
+        torch.testing.assert_close(jpeg(light, how, generators(1)), coded[:, :1])
+
+
+def test_an_aged_picture_has_three_faults_in_the_mean() -> None:
+    assert sum(share for _, share in FAULTS) == pytest.approx(3.15)
 
 
 def test_some_pictures_get_a_gray_border_and_stay_the_same_inside() -> None:
-    rgb = torch.rand(1, 3, 60, 40, generator=torch.Generator().manual_seed(0)).expand(600, -1, -1, -1)
+    rgb = torch.rand(1, 3, 60, 40, generator=torch.Generator().manual_seed(0)).expand(1500, -1, -1, -1)
     framed = add_borders(rgb, torch.Generator().manual_seed(1))
     changed = (framed != rgb).any(dim=1)
-    assert 0.12 < changed.flatten(1).any(dim=1).float().mean() < 0.2
-    assert not changed[:, 6:-6, 4:-4].any()  # at most 9 % of a side
+    some = changed.flatten(1).any(dim=1)
+    assert some.float().mean() == pytest.approx((1 - 0.4**4) / 6, abs=0.02)  # 0.4: of a side without one
+    assert not changed[:, 5:-5, 4:-4].any()  # at most 9 % of a side
+    assert changed[:, 4].all(dim=1).any()
     border = framed.permute(0, 2, 3, 1)[changed]
     assert (border == border[:, :1]).all()
-    assert ((border < 0.3) | (border > 0.65)).all()
+    means = torch.stack(
+        [picture[0][mask].mean() for picture, mask in zip(framed[some], changed[some], strict=True)]
+    )
+    dark, light = means[means < 0.5], means[means > 0.5]
+    assert 0.13 < dark.max() < 0.16
+    assert 0.79 < light.min() < 0.82
+    assert len(dark) == pytest.approx(len(light), rel=0.2)
+    grain = [picture[0][mask].std() for picture, mask in zip(framed[some], changed[some], strict=True)]
+    assert 0.02 < max(grain) < 0.04
     for side in (changed[:, 0], changed[:, -1], changed[:, :, 0], changed[:, :, -1]):
-        assert 0.05 < side.all(dim=1).float().mean() < 0.15
+        assert side.all(dim=1).float().mean() == pytest.approx(0.1, abs=0.02)
 
 
-def test_some_emulsions_see_red_as_dark_and_gray_as_it_is() -> None:
-    red, blue, gray = ([0.8, 0.2, 0.2], [0.2, 0.2, 0.8], [0.5, 0.5, 0.5])
-    rgb = torch.tensor([red, blue, gray])[:, :, None, None]
-    many = [expose(rgb, rgb_to_lab(rgb)[:, :1], torch.Generator().manual_seed(i)) for i in range(200)]
-    change = torch.stack(many).flatten(1) - rgb_to_lab(rgb)[:, 0, 0, 0]
-    assert 0.1 < (change[:, 0] < -5).float().mean() < 0.3
-    assert 0.1 < (change[:, 1] > 5).float().mean() < 0.3
-    assert change[:, 2].abs().max() < 0.01
+def test_some_emulsions_see_little_red_and_much_blue() -> None:
+    rgb = torch.eye(3)[:, :, None, None]  # a red, a green and a blue picture
+    plain = rgb_to_lab(rgb)[:, :1]
+    seen = torch.stack([expose(rgb, plain, torch.Generator().manual_seed(i)) for i in range(600)])[..., 0, 0]
+    changed = (seen[..., 0] - plain[:, 0, 0, 0]).abs() > 1e-3
+    assert changed.float().mean() == pytest.approx(0.2, abs=0.03)
+    shares = {}
+    for color, picture in enumerate(("red", "green", "blue")):
+        shares[picture] = ((seen[:, color, 0][changed[:, color]] + 16) / 116) ** 3
+    assert 0.13 < shares["red"].max() < 0.151
+    assert 0.4 <= shares["green"].min() < 0.42 < 0.68 < shares["green"].max() <= 0.701
+    assert 0.15 < shares["blue"].min() < 0.25 < 0.5 < shares["blue"].max() <= 0.6
+    gray = torch.full((3, 3, 1, 1), 0.5)
+    plain = rgb_to_lab(gray)[:, :1]
+    torch.testing.assert_close(expose(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)
 
 
 def test_lightness_stays_in_its_range() -> None:

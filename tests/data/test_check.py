@@ -1,16 +1,19 @@
 """The check before training: each picture is decoded once for all runs and processes."""
 
 import logging
+import os
 import tarfile
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from runs import Tiny, colorful
 from test_modules import quiet_trainer
 
+from colorzoo.color import lab_to_rgb
 from colorzoo.data import FolderDataModule, check
 from colorzoo.data.check import cache_file
 from colorzoo.data.decode import decode_rgb
@@ -31,7 +34,8 @@ def root(tmp_path, monkeypatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         colorful(rng).save(path)
     Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "root" / "train" / "gray.png")
-    (tmp_path / "root" / "train" / "broken.png").write_bytes(b"no picture")
+    whole = (tmp_path / "root/train/0.png").read_bytes()
+    (tmp_path / "root/train/broken.png").write_bytes(whole[: len(whole) // 2])
     return tmp_path / "root"
 
 
@@ -71,14 +75,35 @@ def trained_on(root: Path, **options) -> list[str]:
     return [Path(each.name).name for each in data.train_data.sources]
 
 
-def test_a_second_start_decodes_only_broken_pictures(root, decodes):
+def test_a_second_start_decodes_only_broken_pictures(root, decodes, caplog):
+    FolderDataModule(str(root), **SMALL).prepare_data()
+    assert decodes() == 8
     first = trained_on(root)
     assert first == ["0.png", "1.png", "2.png", "3.png"]
-    assert decodes() == 8
-    assert trained_on(root) == first
+    assert "broken.png" in caplog.text
+    assert "gray.png" in caplog.text
+    assert "object at 0x" not in caplog.text
     assert decodes() == 1  # broken pictures are tried again, as the disk may have failed
     assert trained_on(root, drop_gray=False) == [*first, "gray.png"]
     assert decodes() == 1
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "gray"), [(2.2, 2.2, True), (2.9, 2.9, False), (4.4, 0, True), (0, 5.8, False)]
+)
+def test_a_picture_without_color_spans_less_than_five_units(a, b, gray):
+    lab = torch.tensor([[60.0, 60.0], [0.0, a], [0.0, b]])[..., None]
+    assert check.is_gray((lab_to_rgb(lab) * 255).round().byte()) == gray
+
+
+def test_at_most_five_of_each_kind_are_named():
+    broken = [(f"{number}.png", "cut") for number in range(6)]
+    found = check.CheckResult(torch.arange(0), broken, [name for name, _ in broken])
+    assert found.summary().splitlines() == [
+        "skipped 6 broken picture(s): 0.png (cut); 1.png (cut); 2.png (cut); 3.png (cut); 4.png (cut)",
+        "skipped 6 gray picture(s): 0.png; 1.png; 2.png; 3.png; 4.png",
+    ]
+    assert check.CheckResult(torch.arange(0), [], []).summary() == ""
 
 
 def test_a_changed_file_is_checked_again(root, decodes):
@@ -146,6 +171,9 @@ def test_members_of_a_tar_are_cached_separately(root, decodes):
     assert decodes() == 10
     assert trained_on(root) == expected
     assert decodes() == 1
+    os.utime(root / "train" / "more.tar", (1, 1))  # it was changed
+    assert trained_on(root) == expected
+    assert decodes() == 3
 
 
 def test_a_damaged_cache_is_replaced(root, decodes):

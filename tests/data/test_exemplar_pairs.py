@@ -1,5 +1,6 @@
 """References from a list, of the same class, nearest, and made from the target."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from runs import colorful
 
 from colorzoo.data import ExemplarPairsDataModule
 from colorzoo.data.decode import decode_rgb
+from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.neighbors import (
     FeatureEncoder,
     build_neighbors,
@@ -16,10 +18,9 @@ from colorzoo.data.neighbors import (
     pictures_hash,
     timm_encoder,
 )
-from colorzoo.data.self_references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
+from colorzoo.data.self_references import thin_plate_grid
 from colorzoo.data.sources import StoredPicture, find_sources
 from colorzoo.errors import DataError
-from colorzoo.randomness import picture_generators
 
 
 def data(root: Path, **overrides) -> ExemplarPairsDataModule:
@@ -61,6 +62,20 @@ def test_targets_get_the_references_of_a_list(listed) -> None:
     assert batch["reference"].shape == batch["rgb"].shape == (2, 3, 32, 32)
     expected = decode_rgb((listed / "4" / "reference.png").read_bytes(), 32).float() / 255
     torch.testing.assert_close(batch["reference"][0], expected)
+
+
+def test_without_a_split_pairs_are_split_by_their_targets(listed) -> None:
+    names = [f"{index}/target.png" for index in range(6)]
+    rows = "".join(f"{name},{index}/reference.png\n" for index, name in enumerate(names))
+    (listed / "all.csv").write_text(f"target,reference\n{rows}")
+    places = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64 for name in names]
+    share = sorted(places)[2] + 1e-6
+    found = read_pairs(listed, "all.csv", None, share)
+    for part, is_val in zip(found, (False, True), strict=True):
+        assert [str(Path(pair.target.path).relative_to(listed)) for pair in part] == [
+            name for name, place in zip(names, places, strict=True) if (place < share) == is_val
+        ]
+    assert [len(part) for part in read_pairs(listed, "pairs.csv", "all.csv")] == [6, 6]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +162,10 @@ def test_an_index_belongs_to_names_in_their_order_and_to_their_lists() -> None:
 def test_a_timm_encoder_and_an_index_of_other_weights(classes_folder, tmp_path) -> None:
     val = find_sources(classes_folder / "val")
     encoder = timm_encoder("resnet10t", pretrained=False)
+    network = encoder.features.get_submodule("network")
+    mean, std = (torch.tensor(network.default_cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
+    rgb = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(encoder.features(rgb), network((rgb - mean) / std))
     small = FeatureEncoder(encoder.name, encoder.features, size=32, device=encoder.device)
     found = build_neighbors(val, val[:2], small, tmp_path / "i.npz", k=3)
     assert found.train.shape == (5, 3)
@@ -158,21 +177,11 @@ def test_a_timm_encoder_and_an_index_of_other_weights(classes_folder, tmp_path) 
     load = {"encoder": small.name, "file": tmp_path / "i.npz", "k": 3}
     assert load_neighbors(val, val[:2], **load, weights=small.fingerprint()) is not None
     assert load_neighbors(val, val[:2], **load, weights=other.fingerprint()) is None
+    fewer = load_neighbors(val, val[:2], **{**load, "k": 2})
+    assert torch.equal(fewer.train, found.train[:, :2])
+    assert load_neighbors(val, val[:2], **{**load, "k": 9}) is None  # four would be there
     with pytest.raises(DataError, match="cannot create the encoder 'no_such'"):
         timm_encoder("no_such", pretrained=False)
-
-
-def test_self_references_keep_colors_and_move_them() -> None:
-    rng = np.random.default_rng(0)
-    rgb = torch.stack([torch.from_numpy(np.array(colorful(rng))).permute(2, 0, 1) for _ in range(8)]) / 255
-    for make in (crop_flip_reference, warp_jitter_reference):
-        made = make(rgb, picture_generators(torch.arange(8), "test"))
-        half = make(rgb[4:], picture_generators(torch.arange(4, 8), "test"))
-        torch.testing.assert_close(made[4:], half)  # independent of the batch
-        assert made.shape == rgb.shape
-        assert 0 <= made.min() <= made.max() <= 1
-        assert (made - rgb).abs().mean() > 0.02
-        assert (made.mean((2, 3)) - rgb.mean((2, 3))).abs().max() < 0.15
 
 
 def test_the_spline_passes_its_control_points() -> None:

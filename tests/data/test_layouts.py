@@ -1,5 +1,7 @@
+import json
 import shutil
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import miniatures
@@ -43,23 +45,17 @@ def test_imagenet_val_has_the_same_order_and_labels_in_both_layouts(tmp_path, by
     assert found.labels.tolist() == [2, 0, 1, 2]
 
 
+IN_ANY_ORDER = ((4, 2), (3, 1), (2, 0), (1, 2))
+LOC_ROWS = [f"ILSVRC2012_val_{n:08d},{miniatures.SYNSETS[k]} 1 2 3 4\n" for n, k in IN_ANY_ORDER]
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [
         ("val_labels.txt", "2\n0\n1\n2\n"),
         ("val_labels.txt", "n02123045\nn01440764\nn01443537\nn02123045\n"),
-        (
-            "val.txt",
-            "".join(f"ILSVRC2012_val_{n:08d}.JPEG {k}\n" for n, k in ((4, 2), (3, 1), (2, 0), (1, 2))),
-        ),
-        (
-            "LOC_val_solution.csv",
-            "ImageId,PredictionString\n"
-            + "".join(
-                f"ILSVRC2012_val_{n:08d},{miniatures.SYNSETS[k]} 1 2 3 4\n"
-                for n, k in ((4, 2), (3, 1), (2, 0), (1, 2))
-            ),
-        ),
+        ("val.txt", "".join(f"ILSVRC2012_val_{n:08d}.JPEG {k}\n" for n, k in IN_ANY_ORDER)),
+        ("LOC_val_solution.csv", "ImageId,PredictionString\n" + "".join(LOC_ROWS)),
     ],
 )
 def test_imagenet_val_labels_come_from_any_usual_file(tmp_path, file, text):
@@ -125,9 +121,16 @@ def test_places365_challenge_takes_its_own_list(tmp_path):
 
 
 def test_coco_boxes_are_relative_and_without_crowds(tmp_path):
-    found = coco_stuff_pictures(miniatures.coco_stuff(tmp_path), "val", boxes=True, classes=True)
+    notes = miniatures.coco_stuff(tmp_path) / "annotations" / "instances_val2017.json"
+    content = json.loads(notes.read_text())
+    content["annotations"][1]["bbox"] = [54, 14, 36, 21]  # of a picture of 72 x 56
+    notes.write_text(json.dumps(content))
+    found = coco_stuff_pictures(tmp_path, "val", boxes=True, classes=True)
     assert found.boxes.counts().tolist() == [1, 1, 0]
-    assert found.boxes[1].tolist() == [[0, 0, 0.5, 1]]
+    assert [found.boxes[index].tolist() for index in (0, 1)] == [
+        [[0, 0, 0.5, 0.75]],
+        [[0.75, 0.25, 1, 0.625]],
+    ]
     assert found.select(torch.tensor([2, 0])).boxes.counts().tolist() == [0, 1]
     assert names(found) == [f"{n:012d}.jpg" for n in (6, 7, 8)]
 
@@ -151,112 +154,48 @@ def remove(path):
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+FIND = {
+    "imagenet": imagenet_pictures,
+    "places205": partial(places_pictures, edition="205"),
+    "places365_listed": places_pictures,
+    "coco_stuff": coco_stuff_pictures,
+}
+LABELS, MAPS = "ILSVRC2012_devkit_t12", "stuffthingmaps"
+
+
 @pytest.mark.parametrize(
-    ("make", "gone", "find", "what"),
+    ("make", "gone", "needs", "what"),
     [
-        (
-            "imagenet",
-            "val",
-            lambda r: imagenet_pictures(r, "val"),
-            "ImageNet folder 'val' not found.*img_val.tar",
-        ),
-        (
-            "imagenet",
-            "train",
-            lambda r: imagenet_pictures(r, "train"),
-            "ImageNet folder 'train'.*image-net.org",
-        ),
-        (
-            "imagenet",
-            "ILSVRC2012_devkit_t12",
-            lambda r: imagenet_pictures(r, "val", labels=True),
-            "labels of ImageNet.*devkit_t12",
-        ),
-        (
-            "imagenet",
-            "ILSVRC2012_devkit_t12/data/meta.mat",
-            lambda r: imagenet_pictures(r, "val", labels=True),
-            "meta.mat",
-        ),
-        (
-            "places205",
-            "trainvalsplit_places205",
-            lambda r: places_pictures(r, "val", edition="205"),
-            "list of Places205.*trainvalsplit_places205.tar.gz",
-        ),
-        (
-            "places205",
-            "data",
-            lambda r: places_pictures(r, "val", edition="205"),
-            "pictures of Places205.*resize",
-        ),
-        (
-            "places365_listed",
-            "val_256",
-            lambda r: places_pictures(r, "val"),
-            "val pictures of Places365-standard",
-        ),
-        (
-            "places365_listed",
-            "filelist_places365-standard",
-            lambda r: places_pictures(r, "val", labels=True),
-            "labels of Places365.*filelist_places365-standard.tar",
-        ),
-        (
-            "coco_stuff",
-            "val2017",
-            lambda r: coco_stuff_pictures(r, "val"),
-            "COCO pictures 'val2017'.*val2017.zip",
-        ),
-        (
-            "coco_stuff",
-            "annotations",
-            lambda r: coco_stuff_pictures(r, "val", boxes=True),
-            "instances_val2017.json.*annotations_trainval2017.zip",
-        ),
-        (
-            "coco_stuff",
-            "stuffthingmaps",
-            lambda r: coco_stuff_pictures(r, "val", classes=True),
-            "COCO-Stuff maps.*stuffthingmaps_trainval2017.zip",
-        ),
-        (
-            "coco_stuff",
-            "stuffthingmaps/val2017/000000000007.png",
-            lambda r: coco_stuff_pictures(r, "val", classes=True),
-            "1 of 3 COCO-Stuff maps are missing.*000000000007.png",
-        ),
+        ("imagenet", "val", "", "ImageNet folder 'val' not found.*img_val.tar"),
+        ("imagenet", "train", "", "ImageNet folder 'train'.*image-net.org"),
+        ("imagenet", LABELS, "labels", "labels of ImageNet.*devkit_t12"),
+        ("imagenet", f"{LABELS}/data/meta.mat", "labels", "meta.mat"),
+        ("places205", "trainvalsplit_places205", "", "list of Places205.*trainvalsplit_places205.tar.gz"),
+        ("places205", "data", "", "pictures of Places205.*resize"),
+        ("places365_listed", "val_256", "", "val pictures of Places365-standard"),
+        ("places365_listed", "filelist_places365-standard", "labels", "labels of Places365.*standard.tar"),
+        ("coco_stuff", "val2017", "", "COCO pictures 'val2017'.*val2017.zip"),
+        ("coco_stuff", "annotations", "boxes", "instances_val2017.json.*annotations_trainval2017.zip"),
+        ("coco_stuff", MAPS, "classes", "COCO-Stuff maps.*stuffthingmaps_trainval2017.zip"),
+        ("coco_stuff", f"{MAPS}/val2017/{7:012}.png", "classes", "1 of 3 .*maps are missing.*07.png"),
     ],
 )
-def test_a_missing_part_is_named_in_one_line(tmp_path, make, gone, find, what):
+def test_a_missing_part_is_named_in_one_line(tmp_path, make, gone, needs, what):
     root = getattr(miniatures, make)(tmp_path)
     remove(root / gone)
+    split, options = "train" if gone == "train" else "val", {needs: True} if needs else {}
     with pytest.raises(DataError, match=what) as caught:
-        find(root)
+        FIND[make](root, split, **options)
     assert "\n" not in str(caught.value)
     assert str(root) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("damage", "find", "what"),
-    [
-        (
-            lambda r: (r / "annotations/instances_val2017.json").write_text('{"images": ['),
-            lambda r: coco_stuff_pictures(r, "val", boxes=True),
-            "no instances JSON",
-        ),
-        (
-            lambda r: (r / "annotations/instances_val2017.json").write_bytes(b""),
-            lambda r: coco_stuff_pictures(r, "val", boxes=True),
-            "no instances JSON",
-        ),
-    ],
-)
-def test_a_damaged_coco_file_is_named(tmp_path, damage, find, what):
+@pytest.mark.parametrize("text", ['{"images": [', ""])
+def test_a_damaged_coco_file_is_named(tmp_path, text):
     root = miniatures.coco_stuff(tmp_path)
-    damage(root)
-    with pytest.raises(DataError, match=what):
-        find(root)
+    (root / "annotations/instances_val2017.json").write_text(text)
+    with pytest.raises(DataError, match="no instances JSON"):
+        coco_stuff_pictures(root, "val", boxes=True)
 
 
 def test_wrong_lists_are_named(tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
-from colorzoo.data.augment import augment_batch, cut_boxes
+from colorzoo.data.augment import augment_batch, clip_boxes, cut_boxes
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
 from colorzoo.factory import build_model
@@ -112,6 +112,9 @@ def test_batches_have_the_documented_form(tmp_path, name):
     assert batch["rgb"].shape == (2, 3, 32, 32)
     assert batch["rgb"].dtype == torch.float32
     assert 0 <= batch["rgb"].min() < batch["rgb"].max() <= 1
+    assert torch.equal(data.on_after_batch_transfer(raw, 0)["rgb"], batch["rgb"])
+    data.trainer.validating = True
+    torch.testing.assert_close(data.on_after_batch_transfer(raw, 0)["rgb"] * 255, raw["rgb"].float())
     assert len(batch["name"]) == 2
     if name in ("imagenet", "places205"):
         assert batch["label"].dtype == torch.int64
@@ -152,11 +155,11 @@ def test_validation_order_does_not_depend_on_workers(tmp_path, name):
 
 
 def test_classes_and_boxes_move_with_their_picture(tmp_path):
-    """The left half of each picture is red, and has a class and a box."""
+    """The upper left of each picture is red, and has a class and a box."""
     root = miniatures.coco_stuff(tmp_path)
     for path in (root / "train2017").iterdir():
         image = Image.new("RGB", (72, 56), "blue")
-        image.paste("red", (0, 0, 36, 56))
+        image.paste("red", (0, 0, 36, 42))
         image.save(path, quality=95, subsampling=0)
     data = CocoStuffDataModule(str(root), boxes=True, classes=True, min_scale=0.5, **SMALL)
     data.trainer = quiet_trainer(tmp_path)
@@ -171,7 +174,7 @@ def test_classes_and_boxes_move_with_their_picture(tmp_path):
             for left, top, right, bottom in corners.round().long().tolist():
                 inside = marked[top:bottom, left:right]
                 assert inside.float().mean() > 0.9
-                assert marked.sum() - inside.sum() < 40  # at most a column of blending beside the box
+                assert marked.sum() - inside.sum() < 60  # at most a line of blending beside the box
                 boxes += 1
     assert boxes
 
@@ -182,6 +185,8 @@ def test_boxes_outside_the_window_are_dropped():
     assert cut_boxes(boxes, quarter, 40, 40).tolist() == [[0, 0, 20, 20]]
     mirrored = torch.tensor([[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     assert cut_boxes(boxes[:1], mirrored, 40, 40).tolist() == [[30, 0, 40, 10]]
+    sides = torch.tensor([[38.5, 0.0, 39.5, 9.0], [38.5, 0.0, 39.4, 9.0], [39.1, 0.0, 44.0, 9.0]])
+    assert clip_boxes(sides, 40).tolist() == [[38.5, 0, 39.5, 9]]  # none is thinner than a pixel
     batch = {"rgb": torch.zeros(1, 3, 8, 8), "boxes": [torch.empty(0, 4)]}
     assert augment_batch(batch, 4, torch.Generator(), min_scale=0.5)["boxes"][0].shape == (0, 4)
 
@@ -233,9 +238,10 @@ def test_decoding_applies_orientation_and_depth():
         assert tall.shape == (3, 40, 20), kind
         assert tall[0, :18].min() > 200, kind  # the left became the top
         assert tall[0, 22:].max() < 55, kind
-    stream = io.BytesIO()
-    Image.fromarray(np.full((8, 8), 0x8000, np.uint16)).save(stream, "PNG")
-    assert decode_rgb(stream.getvalue()).unique().tolist() == [0x80]
+    for stored, level in ((0x8000, 0x80), (0x100, 1), (0xFF, 0xFF)):  # of 16 bits, or of 8 in 16
+        stream = io.BytesIO()
+        Image.fromarray(np.full((8, 8), stored, np.uint16)).save(stream, "PNG")
+        assert decode_rgb(stream.getvalue()).unique().tolist() == [level]
 
 
 def test_resizing_agrees_with_pillow_within_one_level():

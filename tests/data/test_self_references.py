@@ -1,81 +1,63 @@
-"""References made from the picture itself: the range of each random transformation."""
+"""References made from the picture itself: what is drawn for each, written out."""
+
+import math
 
 import torch
 from torch import Tensor
 
-from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
-from colorzoo.randomness import picture_generators
+from colorzoo.data.self_references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
+from colorzoo.randomness import draw_uniform, picture_generators
 
-COUNT, SIDE = 64, 33
+COUNT, HEIGHT, WIDTH = 32, 27, 33
+Y, X = ((2 * torch.arange(side) + 1) / side - 1 for side in (HEIGHT, WIDTH))
 
 
-def ramp() -> Tensor:
-    """Return pictures with red x and green y, both in [0, 1] at pixel centers."""
-    line = (torch.arange(SIDE) + 0.5) / SIDE
-    picture = torch.stack(
-        [line.expand(SIDE, SIDE), line.view(-1, 1).expand(SIDE, SIDE), torch.full((SIDE, SIDE), 0.5)]
+def shown(x: Tensor, y: Tensor) -> Tensor:
+    """Return what pictures of red x and green y show at places of [-1, 1]."""
+    edges = [1 - 1 / side for side in (WIDTH, HEIGHT)]
+    return torch.stack(
+        [(part.clamp(-edge, edge) + 1) / 2 for part, edge in zip((x, y), edges, strict=True)], 1
     )
-    return picture.expand(COUNT, 3, SIDE, SIDE)
+
+
+def ramps() -> Tensor:
+    x, y = torch.broadcast_tensors(X, Y[:, None])
+    return torch.cat([shown(x[None], y[None]), torch.full((1, 1, HEIGHT, WIDTH), 0.5)], 1).expand(
+        COUNT, -1, -1, -1
+    )
 
 
 def generators() -> list[torch.Generator]:
     return picture_generators(torch.arange(COUNT), "test")
 
 
-def slopes(made: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the visible shares of width and height of each reference, negative if mirrored."""
-    middle = SIDE // 2
-    x = made[:, 0, middle, middle + 5] - made[:, 0, middle, middle - 5]
-    y = made[:, 1, middle + 5, middle] - made[:, 1, middle - 5, middle]
-    return x * SIDE / 10, y * SIDE / 10
+def drawn(count: int) -> tuple[Tensor, ...]:
+    return draw_uniform(generators(), COUNT, count, torch.device("cpu")).T[..., None, None].unbind()
 
 
-def test_crops_have_the_area_and_half_of_them_are_mirrored() -> None:
-    x, y = slopes(crop_flip_reference(ramp(), generators(), scale=(0.25, 0.5), ratio=(0.8, 1.2)))
-    area = (x * y).abs()
-    assert 0.25 - 1e-3 <= area.min() < 0.3
-    assert 0.45 < area.max() <= 0.5 + 1e-3
-    assert 20 < int((x < 0).sum()) < 44
-    assert (y > 0).all()
-    stretch = (x / y).abs()
-    assert 0.8 - 1e-3 <= stretch.min() < 0.9
-    assert 1.1 < stretch.max() <= 1.2 + 1e-3
+def test_a_crop_has_any_area_shape_and_place_and_half_of_them_are_mirrored() -> None:
+    area, shape, mirror, left, top = drawn(5)
+    area, ratio = 0.25 + 0.5 * area, 0.8 * 1.5**shape  # from 0.8 to 1.2
+    wide, high = ((area * each).sqrt().clamp(max=1) for each in (ratio, 1 / ratio))
+    x = torch.where(mirror < 0.5, -X, X) * wide + (1 - wide) * (2 * left - 1)
+    y = Y[:, None] * high + (1 - high) * (2 * top - 1)
+    made = crop_flip_reference(ramps(), generators(), scale=(0.25, 0.75), ratio=(0.8, 1.2))
+    torch.testing.assert_close(made[:, :2], shown(*torch.broadcast_tensors(x, y)), atol=1e-5, rtol=0)
 
 
-def test_crops_have_any_position_inside() -> None:
-    made = crop_flip_reference(ramp(), generators(), scale=(0.25, 0.25), ratio=(1.0, 1.0))
-    center = made[:, :2, SIDE // 2, SIDE // 2]
-    assert 0.25 - 1e-3 <= center.min() < 0.32
-    assert 0.68 < center.max() <= 0.75 + 1e-3
+def reflected(place: Tensor) -> Tensor:
+    return 1 - ((place + 1) % 4 - 2).abs()
 
 
-def test_disabled_transformations_change_nothing() -> None:
-    still = warp_jitter_reference(ramp(), generators(), bend=0.0, degrees=0.0, jitter=0.0)
-    x, y = slopes(still)
-    torch.testing.assert_close(x.abs(), torch.ones(COUNT), rtol=0, atol=1e-3)
-    assert {(a > 0, b > 0) for a, b in zip(x.tolist(), y.tolist(), strict=True)} == {
-        *((True, True), (True, False), (False, True), (False, False)),
-    }
-
-
-def test_rotation() -> None:
-    made = warp_jitter_reference(ramp(), generators(), bend=0.0, degrees=90.0, jitter=0.0)
-    x, y = slopes(made)
-    assert x.abs().min() < 0.2  # nearly a right angle
-    torch.testing.assert_close(x.abs(), y.abs(), rtol=0, atol=5e-3)  # both are the cosine
-
-
-def test_jitter_bounds_the_shift_of_each_channel() -> None:
-    flat = torch.full((COUNT, 3, 8, 8), 0.5)
-    shift = warp_jitter_reference(flat, generators(), jitter=0.1)[..., 0, 0] - 0.5
-    assert -0.1 <= shift.min() < -0.08
-    assert 0.08 < shift.max() <= 0.1
-    assert (shift.diff(dim=1).abs() > 1e-3).float().mean() > 0.9  # channels do not move together
-
-
-def test_bend_bounds_the_shift_of_control_points() -> None:
-    made = warp_jitter_reference(ramp(), generators(), bend=0.05, degrees=0.0, jitter=0.0)
-    x, y = slopes(made)
-    upright = made[(x > 0) & (y > 0)]
-    moved = (upright - ramp()[: len(upright)])[:, :2, 4:-4, 4:-4].abs()
-    assert 0.03 < moved.max() < 0.08
+def test_a_warp_bends_turns_mirrors_and_shifts_the_channels() -> None:
+    turn, *mirrors = drawn(3)
+    *_, shifts = draw_uniform(generators(), COUNT, 24, torch.device("cpu")).split([3, 3, 18], dim=1)
+    jitter = torch.stack(drawn(6)[3:], 1)
+    bent = thin_plate_grid(0.1 * (2 * shifts.view(COUNT, 9, 2) - 1), 3, (HEIGHT, WIDTH))  # 0.05 of a side
+    x, y = bent.view(COUNT, HEIGHT, WIDTH, 2).unbind(dim=3)
+    x, y = (torch.where(one < 0.5, -part, part) for one, part in zip(mirrors, (x, y), strict=True))
+    cos, sin = (function(math.pi / 2 * turn) for function in (torch.cos, torch.sin))  # up to 90 degrees
+    wanted = shown(reflected(cos * x - sin * y), reflected(sin * x + cos * y))
+    wanted = torch.cat([wanted, torch.full((COUNT, 1, HEIGHT, WIDTH), 0.5)], 1) + 0.1 * (2 * jitter - 1)
+    made = warp_jitter_reference(ramps(), generators(), bend=0.05, points=3, degrees=90.0, jitter=0.1)
+    torch.testing.assert_close(made, wanted.clamp(0, 1), atol=2e-5, rtol=0)

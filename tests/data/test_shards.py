@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from colorzoo.testing.processes import in_processes
 
 pytest.importorskip("litdata")
 from colorzoo.data import shard_writer
-from colorzoo.data.shard_writer import ShardOptions, shard_folder
+from colorzoo.data.shard_writer import ShardOptions, ShardReport, shard_folder
 
 OPTIONS = ShardOptions(short_side=32, chunk=6)
 
@@ -60,13 +62,23 @@ def test_chunks_are_mixed_and_hashes_agree_with_sha256sum(shards) -> None:
         assert hashlib.sha256((shards / name).read_bytes()).hexdigest() == digest
 
 
-def test_small_jpegs_are_stored_unchanged_and_nothing_is_enlarged(tmp_path) -> None:
+def test_small_jpegs_are_stored_unchanged_and_nothing_is_enlarged(tmp_path, monkeypatch) -> None:
+    bars: dict[str, list[int]] = {}
+
+    def bar(title: str, total: int, **_: int) -> nullcontext:
+        bars[title] = [total]
+        return nullcontext(bars[title].append)
+
+    monkeypatch.setattr(shard_writer, "progress_bar", bar)
     rng = np.random.default_rng(0)
     for split in ("train", "val"):
         (tmp_path / "in" / split).mkdir(parents=True)
         colorful(rng, (20, 30)).save(tmp_path / "in" / split / "a.jpg")
         colorful(rng, (20, 30)).save(tmp_path / "in" / split / "b.png")
     shard_folder(tmp_path / "in", tmp_path / "out", OPTIONS, workers=0)
+    assert {title: (total, sum(steps)) for title, (total, *steps) in bars.items()} == {
+        f"{work} {split}": (2, 2) for work in ("packing", "reading back") for split in ("train", "val")
+    }
     reader = ShardReader(str(tmp_path / "out"), "val")
     assert reader[0][0] == (tmp_path / "in/val/a.jpg").read_bytes()
     with Image.open(io.BytesIO(reader[1][0])) as image:
@@ -139,20 +151,23 @@ def test_a_killed_run_continues_to_the_same_bytes(classes_folder, shards, tmp_pa
     assert all((out / name).stat().st_mtime_ns == stamps[name] for name in early if name.endswith(".bin"))
 
 
+def test_the_command_packs_with_the_defaults_of_the_library(monkeypatch) -> None:
+    seen = []
+
+    def note(*given: Any, workers: int | None) -> ShardReport:
+        seen.append((given[2], workers))
+        return ShardReport({}, {}, 0, 0, [], [])
+
+    monkeypatch.setattr(shard_writer, "shard_folder", note)
+    assert main(["data", "shard", "in", "out"]) == 0
+    assert main(["data", "shard", "in", "out", "--keep-gray", "--workers", "3"]) == 0
+    assert seen == [(ShardOptions(), None), (ShardOptions(drop_gray=False), 3)]
+
+
 @pytest.mark.slow
 def test_two_processes_write_the_same_as_one(classes_folder, shards, tmp_path) -> None:
-    words = [
-        "data",
-        "shard",
-        classes_folder,
-        tmp_path / "out",
-        "--short-side",
-        "32",
-        "--chunk",
-        "6",
-        "--workers",
-        "2",
-    ]
+    words = ["data", "shard", classes_folder, tmp_path / "out"]
+    words += ["--short-side", "32", "--chunk", "6", "--workers", "2"]
     done = subprocess.run(
         [sys.executable, "-m", "colorzoo", *words], check=False, capture_output=True, text=True
     )

@@ -110,7 +110,7 @@ def test_tag2pix_uses_all_kinds_of_sketches(tag2pix) -> None:
         ("guidingpainter", lambda root: (root / "train/sketch/3.png").unlink(), "3.png' has no sketch"),
         (
             "guidingpainter",
-            lambda root: Image.new("L", (48, 20)).save(root / "train/sketch/3.png"),
+            lambda root: Image.new("L", (48, 47)).save(root / "train/sketch/3.png"),
             "3.png' is not a sketch of .*aspect",
         ),
         ("tag2pix", lambda root: shutil.rmtree(root / "keras_test"), "keras_test' is missing"),

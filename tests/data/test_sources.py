@@ -6,8 +6,6 @@ import torch
 from miniatures import write_picture
 
 from colorzoo.data.sources import PackedStrings, Sources, StoredPicture, find_sources
-from colorzoo.data.splits import split_by_content
-from colorzoo.errors import DataError
 
 
 def test_names_survive_packing_even_if_not_unicode():
@@ -56,20 +54,3 @@ def test_links_are_followed_without_loops(tmp_path):
     (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "root")
     names = [source.path.removeprefix(f"{tmp_path}/") for source in find_sources(tmp_path / "root")]
     assert names == ["root/linked/1.jpg"]
-
-
-def test_a_folder_without_pictures_raises(tmp_path):
-    with pytest.raises(DataError, match="no picture below"):
-        find_sources(tmp_path)
-    (tmp_path / "bad.tar").write_bytes(b"no tar" * 200)
-    with pytest.raises(DataError, match="not a plain"):
-        find_sources(tmp_path)
-
-
-def test_equal_pictures_are_in_one_split(tmp_path):
-    for number in range(12):
-        write_picture(tmp_path / f"{number}.jpg", number % 6)
-    train, val = split_by_content(find_sources(tmp_path), 0.4)
-    assert len(train) + len(val) == 12
-    assert {source.read() for source in train}.isdisjoint({source.read() for source in val})
-    assert len(val)

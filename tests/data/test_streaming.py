@@ -13,6 +13,8 @@ pytest.importorskip("litdata")
 from litdata.streaming.serializers import BytesSerializer
 
 from colorzoo.data import StreamingDataModule
+from colorzoo.data.dataset import crop_square
+from colorzoo.data.decode import decode_rgb
 from colorzoo.data.shards import ShardReader
 from colorzoo.data.streaming import ShardSampler
 from colorzoo.errors import DataError
@@ -65,9 +67,14 @@ def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
         train, val = list(module.train_dataloader()), list(module.val_dataloader())
         orders.append([name for batch in (*train, *val) for name in batch["name"]])
         assert [tuple(batch["rgb"].shape) for batch in train] == [(4, 3, 30, 30)] * 10 + [(1, 3, 30, 30)]
-        assert val[0]["rgb"].dtype == torch.uint8
+        first, *_ = ShardReader(str(shards), "val")[0]
+        assert torch.equal(val[0]["rgb"][0], crop_square(decode_rgb(first, 32), 32))  # of the center
     assert orders[0] == orders[1] == orders[2]
     assert len(set(orders[0])) == 46
+    for limit, count in ((3, 3), (9, 5)):
+        limited = data(shards, val_limit=limit)
+        limited.setup("validate")
+        assert len(limited.val_data) == count
     assert module.classes == ["c0", "c1", "c2"]
     assert all(
         module.classes[int(label)] in name

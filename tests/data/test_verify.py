@@ -1,13 +1,18 @@
 import io
 import json
 import shutil
+import tarfile
+from unittest.mock import ANY
 
+import cv2
 import miniatures
 import numpy as np
 import pytest
-from PIL import Image
+import torch
+from PIL import Image, ImageCms
 
 from colorzoo.cli.main import main
+from colorzoo.color import lab_to_rgb
 from colorzoo.data.verify import check_layout, detect_layout, examine, near_groups, verify
 from colorzoo.errors import DataError
 
@@ -23,58 +28,83 @@ def photo(mode="RGB", size=(96, 80)):
         return image.convert("RGB").resize(size).convert(mode)
 
 
-def turned():
+def turned(orientation):
     exif = Image.Exif()
-    exif[274] = 6
+    exif[274] = orientation
     return encoded(photo(), "JPEG", exif=exif)
 
 
-def sepia():
-    gray = np.asarray(photo("L"), np.float32)[..., None]
-    return Image.fromarray((gray * [1.0, 0.85, 0.65]).astype(np.uint8))
+def two_tones(apart):
+    """Return a picture whose chroma follows the lightness, with a shift of a, left and right."""
+    shade = torch.linspace(20, 80, 64).view(64, 1).expand(64, 64)
+    side = torch.tensor([-apart, apart]).repeat_interleave(32)
+    lab = torch.stack([shade, 0.2 * shade + side, 0.3 * shade])
+    return Image.fromarray((lab_to_rgb(lab).permute(1, 2, 0) * 255).round().byte().numpy())
 
 
-def sixteen_bit_gray():
-    values = np.asarray(photo("L")).astype(np.uint16) * 257
-    return Image.fromarray(values)
+def sixteen_bits(mode, suffix):
+    return cv2.imencode(suffix, np.asarray(photo(mode)).astype(np.uint16) * 257)[1].tobytes()
 
 
+def profile(name):
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
+
+
+NO_COLOR = {"gray": "no color to learn"}
 ODD = {
-    "plain.jpg": (encoded(photo(), "JPEG"), set()),
-    "empty.jpg": (b"", {"broken"}),
-    "text.jpg": (b"no picture at all", {"broken"}),
-    "cut.jpg": (encoded(photo(), "JPEG")[:-600], {"broken"}),
-    "png.jpg": (encoded(photo()), {"wrong extension"}),
-    "gray.png": (encoded(photo("L")), {"gray"}),
-    "rgb_gray.png": (encoded(photo("L").convert("RGB")), {"gray"}),
-    "sepia.png": (encoded(sepia()), {"toned"}),
-    "flat.png": (encoded(Image.new("RGB", (80, 80), "#0000ff")), {"flat"}),
-    "cmyk.jpg": (encoded(photo("CMYK"), "JPEG"), {"CMYK"}),
-    "palette.png": (encoded(photo().quantize(64)), {"palette"}),
-    "alpha.png": (encoded(photo("RGBA")), {"alpha"}),
-    "bit.png": (encoded(photo("1")), {"1-bit", "gray"}),
-    "deep.png": (encoded(sixteen_bit_gray()), {"16-bit", "gray"}),
-    "moving.png": (encoded(photo(), save_all=True, append_images=[photo().rotate(9)]), {"animated"}),
-    "turned.jpg": (turned(), {"rotated"}),
-    "tiny.png": (encoded(photo(size=(30, 20))), {"tiny"}),
-    "strip.png": (encoded(photo(size=(500, 70))), {"strip"}),
+    "plain.jpg": (encoded(photo(), "JPEG"), {}),
+    "empty.jpg": (b"", {"broken": "empty file"}),
+    "text.jpg": (b"no picture at all", {"broken": "no picture of a known format"}),
+    "cut.jpg": (encoded(photo(), "JPEG")[:-600], {"broken": ANY}),
+    "png.jpg": (encoded(photo()), {"wrong extension": "PNG named .jpg"}),
+    "gray.png": (encoded(photo("L")), NO_COLOR),
+    "rgb_gray.png": (encoded(photo("L").convert("RGB")), NO_COLOR),
+    "sepia.png": (encoded(two_tones(1.8)), {"toned": "one hue, such as sepia"}),
+    "two_hues.png": (encoded(two_tones(2.2)), {}),
+    "flat.png": (encoded(Image.new("RGB", (80, 80), "#0000ff")), {"flat": "one color, #0000ff"}),
+    "cmyk.jpg": (encoded(photo("CMYK"), "JPEG"), {"CMYK": "converted"}),
+    "palette.png": (encoded(photo().quantize(64)), {"palette": "at most 256 colors"}),
+    "alpha.png": (encoded(photo("RGBA")), {"alpha": "transparency is dropped, hidden colors show"}),
+    "bit.png": (encoded(photo("1")), {"1-bit": "black and white only", **NO_COLOR}),
+    "deep.png": (sixteen_bits("L", ".png"), {"16-bit": "used at 8 bits", **NO_COLOR}),
+    "deep_color.png": (sixteen_bits("RGB", ".png"), {"16-bit": "used at 8 bits"}),
+    "deep_color.tif": (sixteen_bits("RGB", ".tif"), {"16-bit": "used at 8 bits"}),
+    "moving.png": (
+        encoded(photo(), save_all=True, append_images=[photo().rotate(9)]),
+        {"animated": "2 frames, the first is used"},
+    ),
+    "phone.jpg": (encoded(photo(), "MPO", save_all=True, append_images=[photo()]), {}),
+    "tiny.png": (encoded(photo(size=(90, 63))), {"tiny": "90 x 63"}),
+    "strip.png": (encoded(photo(size=(64, 321))), {"strip": "64 x 321"}),
+    "broad.png": (encoded(photo(size=(320, 64))), {}),
+    "srgb.jpg": (encoded(photo(), "JPEG", icc_profile=profile("sRGB")), {}),
+    "lab.png": (
+        encoded(photo(), icc_profile=profile("LAB")),
+        {"profile": "Lab identity built-in; training reads the values as sRGB"},
+    ),
+    "damaged.png": (
+        encoded(photo(), icc_profile=b"nonsense"),
+        {"profile": "damaged color profile; training reads the values as sRGB"},
+    ),
+    "exif.jpg": (
+        encoded(photo(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x09\0\x12\x01"),
+        {"damaged EXIF": "Corrupt EXIF data. Expecting to read 12 bytes but only got 2."},
+    ),
 }
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_unusual_files_are_named(name):
-    data, kinds = ODD[name]
-    assert {kind for kind, _ in examine(name, data).facts} == kinds
+    data, facts = ODD[name]
+    assert dict(examine(name, data).facts) == facts
 
 
 def test_sizes_are_displayed_sizes():
-    assert examine("turned.jpg", turned()).size == (80, 96)
-
-
-def test_a_damaged_profile_and_exif_are_named():
-    assert examine("p.png", encoded(photo(), icc_profile=b"nonsense")).facts[0][0] == "profile"
-    bad = encoded(photo(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x09\0\x12\x01")
-    assert {kind for kind, _ in examine("e.jpg", bad).facts} == {"damaged EXIF"}
+    for orientation in range(10):
+        found = examine("turned.jpg", turned(orientation))
+        assert found.size == ((80, 96) if orientation in range(5, 9) else (96, 80))
+        assert [kind for kind, _ in found.facts] == ["rotated"] * (orientation in range(2, 9))
+    assert found.format == "JPEG"
 
 
 def test_the_report_counts_groups_and_finds_leaks(tmp_path):
@@ -82,27 +112,51 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
     shutil.copy(root / "train" / "0.jpg", root / "val" / "again.jpg")
     with Image.open(root / "train" / "1.jpg") as image:
         image.save(root / "train" / "1b.jpg", quality=60)
-    (root / "train" / "list.txt").write_text("words")
-    (root / "train" / "cut.png").write_bytes(ODD["cut.jpg"][0])
-    report = verify(root, near=True, threads=2)
-    assert report.pictures == 8
-    assert report.layout.splits == {"train": 5, "val": 3}
-    assert (report.width, report.height) == ((72, 72, 72), (56, 56, 56))
-    assert report.other_files == {".txt": 1}
+    with tarfile.open(root / "val" / "more.tar", "w") as tar:
+        tar.add(miniatures.write_picture(tmp_path.parent / "tall.jpg", 7, (66, 100)), "tall.jpg")
+    for name, data in {
+        "list.txt": b"words",
+        "readme": b"",
+        "cut.png": ODD["cut.jpg"][0],
+        "cut.tar": b"no tar",
+    }.items():
+        (root / "train" / name).write_bytes(data)
+    Image.new("RGB", (64, 64), "red").save(root / "train" / "plain.gif")
+    ticks = []
+    report = verify(root, near=True, threads=2, tick=lambda: ticks.append(1))
+    assert report.pictures == len(ticks) == 10
+    pictures = [path for path in root.rglob("*.*") if path.suffix not in (".txt", ".tar")]
+    assert report.bytes == sum(path.stat().st_size for path in [*pictures, tmp_path.parent / "tall.jpg"])
+    assert report.layout.name == "folder"
+    assert (report.width, report.height) == ((64, 72, 72), (56, 56, 100))
+    assert report.formats == {"JPEG": 8, "GIF": 1, "none": 1}
+    assert report.other_files == {".txt": 1, "none": 1}
     assert report.duplicates == [["train/0.jpg", "val/again.jpg"]]
     assert report.near_duplicates == [["train/1.jpg", "train/1b.jpg"]]
-    assert "1 pictures are in train and in val" in report.layout.notes[0]
-    assert report.counts()["broken"] == 1
+    assert report.layout.notes[-1].startswith("1 pictures are in train and in val: ")
+    assert {(found.path, found.kind) for found in report.findings} == {
+        *(("train/cut.png", "broken"), ("train/cut.tar", "broken"), ("train/plain.gif", "not read")),
+        *(("train/plain.gif", "palette"), ("train/plain.gif", "flat")),
+        *(
+            (f"{name}.jpg", "tiny")
+            for name in ("train/0", "train/1", "train/1b", "train/2", "val/0", "val/1", "val/again")
+        ),
+    }
 
 
 def test_near_groups_agree_with_all_pairs():
     rng = np.random.default_rng(0)
     base = rng.integers(1, 2**63, 20, np.uint64)
-    flipped = base[:6] ^ np.uint64(1 << 17) ^ np.uint64(1 << 50) ^ np.uint64(1)
-    far = base[6:9] ^ np.uint64(0b1111)
-    groups = near_groups(np.concatenate([base, flipped, far]))
-    assert groups == [[n, 20 + n] for n in range(6)]
-    assert near_groups(np.array([5, 5, 0, 0], np.uint64), already=[[0, 1]]) == []
+    every = {part: np.uint64(1 << (16 * part + 3)) for part in range(4)}
+    for shared in range(4):  # the only part of 16 bits in which nothing differs
+        one, two, three = (flip for part, flip in every.items() if part != shared)
+        far = base[6:9] ^ np.uint64(0b1111)
+        assert near_groups(np.concatenate([base, base[:6] ^ one ^ two ^ three, far])) == [
+            [n, 20 + n] for n in range(6)
+        ]
+    same = np.array([5, 5, 7, 0, 0], np.uint64)
+    assert near_groups(same) == [[0, 1, 2]]
+    assert near_groups(same, already=[[0, 1]]) == [[0, 2]]
 
 
 def test_the_command_prints_a_table_or_json_and_its_code_tells_of_broken_files(tmp_path, capsys):
@@ -118,23 +172,37 @@ def test_the_command_prints_a_table_or_json_and_its_code_tells_of_broken_files(t
     assert main(["data", "verify", str(root), "--layout", "cifar"]) == 2
 
 
+def challenge(root):
+    miniatures.places365_listed(root, "challenge")
+    (root / "data_256").rename(root / "data_256_challenge")
+    return root
+
+
 @pytest.mark.parametrize(
-    ("make", "name"),
+    ("make", "name", "official"),
     [
-        ("imagenet", "imagenet"),
-        ("places205", "places205"),
-        ("places365_easy", "places365"),
-        ("places365_listed", "places365"),
-        ("coco_stuff", "coco_stuff"),
-        ("folder", "folder"),
+        (miniatures.imagenet, "imagenet", ("1,281,167", "50,000", 1000)),
+        (miniatures.places205, "places205", ("2,448,873", "20,500", 205)),
+        (miniatures.places365_easy, "places365", ("1,803,460", "36,500", 365)),
+        (miniatures.places365_listed, "places365", ("1,803,460", "36,500", 365)),
+        (challenge, "places365-challenge", ("8,026,628", "36,500", 365)),
+        (miniatures.coco_stuff, "coco_stuff", ("118,287", "5,000", None)),
+        (miniatures.folder, "folder", None),
     ],
 )
-def test_layouts_are_detect_layoutd_and_miniatures_have_no_mistakes(tmp_path, make, name):
-    root = getattr(miniatures, make)(tmp_path)
+def test_layouts_are_detected_and_miniatures_have_no_mistakes(tmp_path, make, name, official):
+    root = make(tmp_path)
     assert detect_layout(root) == name
     report = check_layout(root)
-    assert report.mistakes == []
-    assert set(report.splits) == {"train", "val"}
+    assert (report.name, report.mistakes, set(report.splits)) == (name, [], {"train", "val"})
+    notes = []
+    for split, of in zip(("train", "val"), official or (), strict=False):
+        notes.append(f"{split}: {report.splits[split]} pictures, the official set has {of}")
+        if official[2]:
+            notes.append(
+                f"{split}: {3 if name == 'imagenet' else 2} classes, the official set has {official[2]}"
+            )
+    assert report.notes == notes
 
 
 def test_class_maps_are_not_taken_for_gray_pictures(tmp_path):
@@ -143,10 +211,27 @@ def test_class_maps_are_not_taken_for_gray_pictures(tmp_path):
     assert "gray" not in report.counts()
 
 
-def test_a_mistaken_layout_breaks_the_report(tmp_path, capsys):
-    root = miniatures.imagenet(tmp_path)
-    shutil.rmtree(root / "val")
+@pytest.mark.parametrize(
+    ("make", "gone", "mistake"),
+    [
+        ("imagenet", "val", "ImageNet folder 'val' not found"),
+        ("coco_stuff", "annotations", "COCO boxes 'instances_train2017.json' not found"),
+        ("coco_stuff", "stuffthingmaps", "COCO-Stuff maps of 'train2017' not found"),
+    ],
+)
+def test_a_mistaken_layout_breaks_the_report(make, gone, mistake, tmp_path, capsys):
+    root = getattr(miniatures, make)(tmp_path)
+    shutil.rmtree(root / gone)
     assert main(["data", "verify", str(root)]) == 1
-    assert "ImageNet folder 'val' not found" in capsys.readouterr().out
-    with pytest.raises(DataError, match="unknown layout"):
-        check_layout(root, "cifar")
+    assert mistake in capsys.readouterr().out
+
+
+def test_a_split_that_is_missing_and_an_unknown_layout_are_named(tmp_path):
+    miniatures.folder(tmp_path, train=1, val=0)
+    for there, gone in (("train", "val"), ("val", "train")):
+        report = check_layout(tmp_path)
+        assert report.splits == {"all": 1}
+        assert report.notes == [f"'{there}' but no '{gone}': all pictures would be split by content"]
+        (tmp_path / there).rename(tmp_path / gone)
+    with pytest.raises(DataError, match=r"^unknown layout 'cifar'; expected folder, imagenet, places205, "):
+        check_layout(tmp_path, "cifar")

@@ -27,17 +27,9 @@ def generators(count: int = 4) -> list[torch.Generator]:
     return picture_generators(torch.arange(count), "white balance")
 
 
-def test_a_warm_cast_goes_in_part() -> None:
+def test_a_cast_goes_in_part_by_the_formula_and_bright_pictures_become_darker() -> None:
     photos = lit_by(WARM)
-    balanced = balance_photos(photos, generators(), 1.0)
-    ratio = lambda rgb: (rgb[:, 0].mean(dim=(1, 2)) / rgb[:, 2].mean(dim=(1, 2))).log()  # noqa: E731
-    left = ratio(balanced) / ratio(photos)
-    assert ((left > -1e-4) & (left < 0.6 + 1e-4)).all()  # 1 - t, t in [0.4, 1]
-    assert left.max() - left.min() > 0.1  # each picture has its own
-
-
-def test_the_powers_of_the_gains_are_those_of_the_formula() -> None:
-    photos = lit_by(WARM)
+    photos[:, :, :4] = torch.linspace(0.85, 1, 24)  # a window in the warm room
     balanced = balance_photos(photos, generators(), 1.0)
     parts = torch.stack([torch.rand(2, generator=each)[1] for each in generators()]) * 0.6 + 0.4
     means = photos.mean(dim=(2, 3))
@@ -54,14 +46,6 @@ def test_other_pictures_stay(kind: str) -> None:
     photos = {"cool": lit_by(COOL), "gray": gray_things(), "many": many}[kind]
     assert not has_warm_cast(photos).any()
     assert torch.equal(balance_photos(photos, generators(), 1.0), photos)
-
-
-def test_bright_pictures_become_darker_instead_of_clipped() -> None:
-    photos = lit_by(WARM)
-    photos[:, :, :4] = torch.linspace(0.85, 1, 24)  # a window in the warm room
-    balanced = balance_photos(photos, generators(), 1.0)
-    assert balanced.max() <= 1
-    assert (balanced == 1).float().mean() < 0.01
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 0.4, 0.6), (1.0, 1, 1)])

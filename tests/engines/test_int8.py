@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
+from skimage import data
+from skimage.color import lab2rgb, rgb2lab
+from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor
 
 from colorzoo import Colorizer, Guidance
@@ -60,7 +65,9 @@ def test_colors_are_near_and_the_graph_is_made_once(
     found, exact = quantized.predict(lightness, Guidance()).to_ab(), Brush()(lightness).ab
     apart = (found - exact).abs()
     assert 1e-3 < apart.mean() < 0.2 * exact.abs().mean()  # eight bits: neither the same nor far
-    assert [path.suffix for path in (home / "graphs").iterdir()] == [".onnx"]
+    (path,) = (home / "graphs").iterdir()
+    scales = {tuple(each.dims) for each in onnx.load(path).graph.initializer if each.name.endswith("_scale")}
+    assert scales == {(), (8,), (2,)}  # of activations, and of the weights by channel
     monkeypatch.setattr(int8, "quantize", lambda *_: pytest.fail("made again"))
     again = Colorizer(Brush(), engine="onnxruntime", precision="int8")
     assert torch.equal(again.predict(lightness, Guidance()).to_ab(), found)
@@ -82,11 +89,25 @@ def test_a_graph_that_loses_too_much_is_not_kept(home: Path, monkeypatch: pytest
 
 
 def test_calibration_uses_the_same_photos_everywhere() -> None:
-    photos = [int8.resized(int8.calibration_photo(name), 64) for name in (*int8.COLORED, *int8.GRAY)]
-    assert all(photo.shape[:2] == (1, 3) and min(photo.shape[-2:]) == 64 for photo in photos)
-    assert all(photo.min() >= 0 and photo.max() <= 1 and photo.std() > 0.05 for photo in photos)
+    for name in (*int8.COLORED, *int8.GRAY):
+        stored = np.atleast_3d(getattr(data, name)())
+        wanted = np.broadcast_to(stored, (*stored.shape[:2], 3)) / 255
+        np.testing.assert_allclose(int8.calibration_photo(name)[0].permute(1, 2, 0), wanted, atol=1e-6)
+    stripes = torch.tensor([0.0, 1.0]).repeat(75).expand(1, 3, 100, -1)
+    for picture, size in ((stripes, (40, 60)), (stripes.mT, (60, 40))):
+        small = int8.resized(picture, 40)
+        assert small.shape[-2:] == size
+        assert (small[..., 2:-2, 2:-2] - 0.5).abs().max() < 0.2  # stripes become gray, not wider ones
     parts = list(int8.quarters(torch.arange(16.0).reshape(1, 1, 4, 4)))
     assert [float(part.mean()) for part in parts] == [2.5, 4.5, 10.5, 12.5]
+    coffee, cat = (int8.resized(int8.calibration_photo(name), 32) for name in ("coffee", "chelsea"))
+    gray = {"ab": torch.zeros(1, 2, *coffee.shape[-2:])}
+    expected = []
+    for photo in (coffee, cat):
+        without = lab2rgb(rgb2lab(photo[0].permute(1, 2, 0).numpy()) * [1, 0, 0])
+        expected.append(peak_signal_noise_ratio(photo[0].permute(1, 2, 0).numpy(), without, data_range=1))
+    assert coffee.shape == cat.shape
+    assert int8.mean_psnr(lambda _: gray, [coffee, cat]) == pytest.approx(np.mean(expected), abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from colorzoo import Colorizer, Guidance
 from colorzoo.engines import onnx as engines
 from colorzoo.engines.onnx import OnnxModel
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.guidance import Exemplar, Points
+from colorzoo.guidance import Boxes, Exemplar, Points
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
@@ -84,9 +85,14 @@ def test_the_distribution_is_that_of_torch() -> None:
     torch.testing.assert_close(found.extras["logits"], expected.extras["logits"], atol=1e-3, rtol=1e-3)
 
 
-def test_other_weights_have_another_graph() -> None:
+def test_a_graph_is_one_of_weights_and_kinds_for_maps_of_any_size() -> None:
     model = Brush()
-    before = OnnxModel(model, "tiny").graph_key(Guidance())
+    key_of = OnnxModel(model, "tiny").graph_key
+    before = key_of(Guidance())
+    others = [sample_guidance([kind], (40, 48)) for kind in ("points", "exemplar", "boxes")]
+    fewer = Guidance(boxes=Boxes(others[-1].boxes.corners[:, :1], others[-1].boxes.given[:, :1]))
+    assert len({before, *map(key_of, [*others, fewer])}) == 5
+    assert key_of(others[0]) == key_of(sample_guidance(["points"], (20, 24), batch=3))
     assert OnnxModel(Brush(), "tiny").graph_key(Guidance()) == before
     with torch.no_grad():
         model.network.bias[0] += 1e-6
@@ -115,9 +121,7 @@ def test_models_that_cannot_run_are_refused_in_one_line(monkeypatch: pytest.Monk
         Colorizer(Brush(), engine="onnxruntime")
 
 
-def test_a_failed_export_is_not_tried_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_failed_export_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tries = []
 
     def fail(*_: object) -> None:
@@ -133,20 +137,46 @@ def test_a_failed_export_is_not_tried_again(
         ):
             model(sample_input("gray", (20, 24)), guidance)
     assert len(tries) == 1
+    (tmp_path / "home").touch()
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
+    with pytest.raises(ColorzooError, match=r"home/graphs: .*kept there \(Not a directory\); COLORZOO_HOME"):
+        OnnxModel(Brush(), "nowhere")(sample_input("gray", (20, 24)), Guidance())
 
 
-def test_a_graph_that_differs_from_the_model_is_not_cached(
-    monkeypatch: pytest.MonkeyPatch, home: Path
+@pytest.mark.parametrize("difference", [engines.TOLERANCE, 1.2 * engines.TOLERANCE])
+def test_a_graph_that_differs_from_the_model_at_other_sizes_is_not_cached(
+    difference: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    write = engines.write_graph
+    seen: list[tuple[Tensor, Guidance]] = []
 
-    def write_wrong(*arguments: object) -> object:
-        return replace(write(*arguments), differences={(64, 96): 0.01})
+    def write(_: object, traced: Any, others: Any, path: Path, __: object) -> SimpleNamespace:
+        seen.extend([traced, *others])
+        path.touch()
+        return SimpleNamespace(differences={(64, 96): 0.0, (37, 53): difference})
 
-    monkeypatch.setattr(engines, "write_graph", write_wrong)
-    with pytest.raises(ColorzooError, match=r"its graph differs by 1\.0e-02"):
-        OnnxModel(Brush(), "wrong")(sample_input("gray", (20, 24)), Guidance())
-    assert not list((home / "graphs").glob("*wrong*"))
+    rgb = torch.rand(1, 3, 20, 24)
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path))
+    monkeypatch.setattr(engines, "write_graph", write)
+    monkeypatch.setattr(engines, "load_onnx", lambda *_: lambda _: {"rgb": rgb, "more": rgb})
+    painter = Brush()
+    painter.accepts, painter.output_kind = frozenset(["points", "exemplar"]), "rgb"
+    given = sample_guidance(["points", "exemplar", "statistics"], (20, 24))
+    model = OnnxModel(painter, "wrong")
+    if difference > engines.TOLERANCE:
+        with pytest.raises(ColorzooError, match=r"its graph differs by 1\.2e-04 of the full scale"):
+            model(sample_input("gray", (20, 24)), given)
+    else:
+        found = model(sample_input("gray", (20, 24)), given)
+        assert torch.equal(found.rgb, rgb)
+        assert list(found.extras) == ["more"]
+    assert len(list((tmp_path / "graphs").glob("wrong-*"))) == (difference == engines.TOLERANCE)
+    assert len({lightness.shape for lightness, _ in seen}) == 3
+    assert {len(lightness) for lightness, _ in seen} == {1, 2}
+    for lightness, told in seen:
+        assert told.kinds() == ("points", "exemplar")
+        wanted = F.interpolate(given.points.ab, lightness.shape[2:]).expand(len(lightness), -1, -1, -1)
+        assert torch.equal(told.points.ab, wanted)
+        assert told.exemplar.rgb.shape[2:] != lightness.shape[2:]
 
 
 def test_settings_that_a_graph_lacks_are_refused() -> None:

@@ -250,14 +250,7 @@ COLOR_CASES = [
 AB_CASES = [
     Case("mean_ab_rmse", metrics.MeanAbRMSE, AB, mean_rmse, gradient_of="ab"),
     Case("pooled_ab_rmse", metrics.PooledAbRMSE, AB, pooled_rmse, gradient_of="ab"),
-    Case(
-        "ab_auc",
-        metrics.AbAUC,
-        AB,
-        ab_auc,
-        empty={"auc": NAN, "auc_rebalanced": NAN},
-        gradient_of="ab",
-    ),
+    Case("ab_auc", metrics.AbAUC, AB, ab_auc, empty={"auc": NAN, "auc_rebalanced": NAN}, gradient_of="ab"),
     Case("intersection", metrics.HistogramIntersection, EXEMPLARS, intersection, gradient_of="ab"),
 ]
 MIXED = [
@@ -321,7 +314,7 @@ CDR_CASES = [
         half_tolerance=0.1,
         empty={"cdr_a": NAN, "cdr_b": NAN, "cdr": NAN, "left_out": 0},
         gradient_of="ab",
-    ),
+    )
 ]
 
 CASES = [

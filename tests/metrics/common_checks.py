@@ -158,6 +158,9 @@ def check_options(case: Case) -> None:
     metric = case.build(**options)
     assert {name: getattr(metric, name) for name in options} == options
     assert_equal(answer(metric, case.batches), answer(case.build(), case.batches), 0.0)
+    assert not metric.full_state_update  # else ``forward`` would measure each batch twice
+    better = {"higher": True, "lower": False, "neither": None}
+    assert all(better[shown.better] is metric.higher_is_better for shown in metric.outputs()[:1])
     with pytest.raises(ValueError, match="no_such_option"):
         case.build(no_such_option=1)
 

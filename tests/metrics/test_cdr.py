@@ -99,7 +99,7 @@ def test_wrong_input_is_an_error_in_one_line(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("span", "found"), [(0.009, False), (0.02, True)])
+@pytest.mark.parametrize(("span", "found"), [(0.009, False), (0.011, True)])
 def test_a_plane_of_less_than_a_hundredth_has_no_edges(span: float, found: bool) -> None:
     plane = np.zeros((32, 32))
     plane[:, 16:] = span

@@ -96,16 +96,6 @@ def test_exemplars_may_have_another_size() -> None:
     torch.testing.assert_close(metrics.histogram_intersection(ab, doubled), torch.ones(2))
 
 
-def test_a_collection_passes_each_metric_its_inputs() -> None:
-    from torchmetrics import MetricCollection
-
-    everything = MetricCollection([metrics.MeanPSNR(), metrics.MeanAbRMSE(), metrics.BandPSNR()])
-    everything.update(**BATCH)
-    found = everything.compute()
-    assert {"MeanPSNR", "MeanAbRMSE", "psnr_k7"} <= set(found)
-    assert float(found["MeanPSNR"]) == pytest.approx(float(metrics.psnr_8bit(RGB, TRUTH).mean()))
-
-
 @pytest.mark.parametrize(
     ("metric", "arguments"),
     [
@@ -127,7 +117,7 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments) -> None:
 def test_values_may_leave_their_range_by_half_a_level(span: tuple[float, float], slack: float) -> None:
     low, high = span
     require_values(torch.tensor([low - 0.9 * slack, high + 0.9 * slack]), span)
-    for value in (low - 2 * slack, high + 2 * slack):
+    for value in (low - 1.1 * slack, high + 1.1 * slack):
         with pytest.raises(DataError, match="got values from"):
             require_values(torch.tensor([value]), span)
 

@@ -13,6 +13,7 @@ from colorzoo import metrics
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.metrics.feature_networks import FrozenNetwork, TimmNetwork
 from colorzoo.metrics.named import named_metric
+from colorzoo.training.validation import StageMetrics
 from metrics.cases import PICTURES
 from metrics.network_cases import CLASSIFIER, PATCHES
 
@@ -20,7 +21,7 @@ RGB = PICTURES[0]["rgb"]
 LABELS = torch.tensor([3, 4])
 
 
-def test_a_timm_classifier_keeps_its_name_and_preprocessing_in_the_key(tmp_path: Path) -> None:
+def test_a_timm_network_keeps_its_name_and_preprocessing_in_the_key(tmp_path: Path) -> None:
     model = timm.create_model("test_resnet.r160_in1k", pretrained=False)
     torch.save(model.state_dict(), tmp_path / "timm.pth")
     metric = metrics.ClassifierAccuracy("test_resnet.r160_in1k", tmp_path / "timm.pth")
@@ -29,6 +30,10 @@ def test_a_timm_classifier_keeps_its_name_and_preprocessing_in_the_key(tmp_path:
         f"top{k}_timm-test_resnet.r160_in1k_160-crop0.95-bilinear" for k in (1, 5)
     }
     assert metric.state_dict() == {}
+    model.reset_classifier(0)
+    torch.save(model.state_dict(), tmp_path / "timm.pth")
+    (distance,) = metrics.FID("test_resnet.r160_in1k", tmp_path / "timm.pth").outputs()
+    assert distance.key == "fid_timm-test_resnet.r160_in1k_160-bicubic"
 
 
 def write_lite0(path: Path) -> torch.nn.Module:
@@ -75,15 +80,16 @@ def test_lite0_is_read_only_from_a_known_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
-    config = {"input_size": (3, 8, 8), "mean": [0.0] * 3, "std": [1.0] * 3, "crop_pct": 0.5}
+    config = {"input_size": (3, 8, 8), "mean": [0.5] * 3, "std": [0.25] * 3, "crop_pct": 0.6}
     config["interpolation"] = "bilinear"
-    wide = torch.zeros(1, 3, 16, 32)
-    wide[..., 12:20] = 1
-    seen = TimmNetwork(torch.nn.Identity(), config, crop=True)(wide)
-    assert torch.equal(seen, torch.ones(1, 3, 8, 8))
-    whole = TimmNetwork(torch.nn.Identity(), config)(wide)
-    assert whole.shape == (1, 3, 8, 8)
-    assert float(whole.mean()) == pytest.approx(0.25, abs=0.01)
+    given = torch.rand(1, 3, 10, 33, generator=torch.Generator().manual_seed(0))
+    for picture, size in ((given, (13, 43)), (given.mT, (43, 13))):  # 13 of 8 / 0.6
+        top, left = ((side - 8) // 2 for side in size)
+        shown = F.interpolate(picture, size, mode="bilinear", antialias=True)
+        wanted = (shown[..., top : top + 8, left : left + 8] - 0.5) / 0.25
+        torch.testing.assert_close(TimmNetwork(torch.nn.Identity(), config, crop=True)(picture), wanted)
+    whole = F.interpolate(given, (8, 8), mode="bicubic", antialias=True).clamp(0, 1)
+    torch.testing.assert_close(TimmNetwork(torch.nn.Identity(), config)(given), (whole - 0.5) / 0.25)
 
 
 def test_equal_scores_count_for_the_true_class() -> None:
@@ -138,7 +144,12 @@ def test_contextual_similarity_does_not_depend_on_the_places_of_features() -> No
     [
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "one class number for each of 2"),
         (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "one class number"),
-        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS + 12), "has 16 classes"),
+        (
+            metrics.ClassifierAccuracy(CLASSIFIER),
+            (RGB, LABELS + 12),
+            "^labels from 15 to 16, but .* 16 classes",
+        ),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS - 4), "^labels from -1 to 0, but"),
         (metrics.ContextualSimilarity(PATCHES), (RGB, RGB[:1]), "an exemplar for each of 2"),
     ],
 )
@@ -155,6 +166,9 @@ def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) ->
         (lambda: metrics.ClassifierAccuracy("resnet18"), "resnet18.*COLORZOO_OFFLINE"),
         (lambda: metrics.ContextualSimilarity("relu9_9"), "no VGG-19 layer 'relu9_9'"),
         (lambda: metrics.ContextualSimilarity(), r"vgg19-\w+\.pth are not here.*put it at"),
+        (lambda: metrics.FID(), r"weights-inception.*not here.*put it at"),
+        (lambda: metrics.FID("no_such_network"), r"no feature network 'no_such_network'"),
+        (lambda: StageMetrics("val", ("a",), ("psnr", "lpips")), r"alexnet-owt-\w+\.pth are not here"),
     ],
 )
 def test_missing_networks_are_an_error_in_one_line(
@@ -166,3 +180,4 @@ def test_missing_networks_are_an_error_in_one_line(
         build()
     assert isinstance(error.value, ColorzooError)
     assert "\n" not in str(error.value)
+    assert (str(tmp_path) in str(error.value)) == ("are not here" in str(error.value))

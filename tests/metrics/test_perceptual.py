@@ -103,27 +103,6 @@ def test_two_processes_give_the_result_of_one(backbones: dict[str, Path], tmp_pa
     common_checks.check_two_processes([plain_case("squeeze", backbones), band_case(backbones)], tmp_path)
 
 
-def test_the_network_stays_out_of_checkpoints_and_of_training(backbones: dict[str, Path]) -> None:
-    metric = MeanLPIPS("squeeze", backbones["squeeze"]).train()
-    assert metric.state_dict() == {}
-    assert list(metric.parameters()) == []
-    inner = metric.network.network
-    assert not any(module.training for module in inner.modules())
-    metric._apply(lambda tensor: tensor.to("meta"))
-    assert {value.device.type for value in inner.parameters()} == {"meta"}
-
-
-def test_the_error_for_missing_weights_names_their_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
-    with pytest.raises(WeightsError, match=r"alexnet-owt-\w+\.pth are not here.*put it at") as error:
-        MeanLPIPS("alex")
-    assert str(tmp_path) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
 def test_weights_of_another_network_are_refused(backbones: dict[str, Path]) -> None:
     with pytest.raises(WeightsError, match=r"squeeze backbone of LPIPS") as error:
         MeanLPIPS("squeeze", backbones["alex"])

@@ -1,16 +1,14 @@
-"""One small training, in this process or as a script, that writes down what every step saw."""
+"""One small training that writes down what every step saw."""
 
 import json
 import os
-import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from PIL import Image
 from torch.optim import AdamW
@@ -105,6 +103,24 @@ def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, 
     return trainer
 
 
+class Rates(Callback):
+    """Keeps the rates of all optimizers with which each batch was trained."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[float]] = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.seen.append([each.param_groups[0]["lr"] for each in trainer.optimizers])
+
+
+def rates(root: Path, folder: Path, model: LightningModule, **options: Any) -> list[list[float]]:
+    """Train, and return the rates of all optimizers by batch."""
+    seen = Rates()
+    options = {"max_epochs": 2, "enable_checkpointing": False, "limit_val_batches": 0, **options}
+    small_trainer(folder, seen, **options).fit(model, small_data(root))
+    return seen.seen
+
+
 def trace(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
 
@@ -118,17 +134,3 @@ def make_pictures(folder: Path, count: int, *, side: int = 48, seed: int = 0) ->
             folder / f"p{index:02d}.png"
         )
     return folder
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    root, folder, workers, stop, how, resume = sys.argv[1:]
-    number = getattr(signal, how) if how else "raise"
-    fit(
-        Path(root),
-        Path(folder),
-        workers=int(workers),
-        stop=int(stop) or None,
-        how=number,
-        resume=resume or None,
-    )

@@ -178,9 +178,11 @@ def test_a_lock_of_another_machine_needs_signs_of_life(tmp_path, monkeypatch):
     assert holder(path) == ""
     monkeypatch.setenv("SLURM_JOB_ID", "78")
     assert holder(path)
-    silent = time.time() - 600
-    os.utime(path, (silent, silent))
-    assert holder(path) == ""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1e6)  # here; the clock of the file server counts
+    for seconds, name in ((80, "process 12 on node7, 80 s ago"), (100, "")):
+        os.utime(path, (now - seconds,) * 2)
+        assert holder(path) == name
     path.write_text("")  # cut by a full disk
     assert holder(path) == ""
 

@@ -1,93 +1,26 @@
 """What training sees of a picture: windows anywhere, zooms of the whole range, half of them mirrored."""
 
-import math
-
 import pytest
 import torch
-from harness import small_data, small_model, small_trainer
-from lightning.pytorch import Callback
 
-from colorzoo.data.augment import augment_batch, cut_windows, random_windows
-from colorzoo.errors import ColorzooError
+from colorzoo.data.augment import cut_windows, random_windows
 from colorzoo.losses import weighted_by_chroma
-from colorzoo.randomness import picture_generators
-
-COUNT, SCALE = 2000, 0.4
+from colorzoo.randomness import draw_uniform, picture_generators
 
 
-@pytest.fixture(scope="module")
-def windows() -> torch.Tensor:
-    return random_windows(
-        COUNT, picture_generators(torch.arange(COUNT), "augment"), SCALE, torch.device("cpu")
-    )
-
-
-def spread(values: torch.Tensor, low: float, high: float) -> None:
-    """Check that values are uniform on a range."""
-    shares = torch.histc(values, bins=5, min=low, max=high) / len(values)
-    assert ((shares - 0.2).abs() < 0.04).all(), shares
-    assert float(values.min()) >= low - 1e-6
-    assert float(values.max()) <= high + 1e-6
-
-
-def test_zooms_are_spread_over_their_range(windows):
-    spread(windows[:, 1, 1], SCALE, 1.0)
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-def test_windows_are_spread_over_the_picture(axis, windows):
-    spread(windows[:, axis, 2] / (1 - windows[:, 1, 1]), -1.0, 1.0)
-
-
-def test_half_of_the_pictures_are_mirrored_and_keep_their_shape(windows):
-    mirrored = windows[:, 0, 0] < 0
-    assert 0.46 < float(mirrored.float().mean()) < 0.54
-    torch.testing.assert_close(windows[:, 0, 0].abs(), windows[:, 1, 1])
-    assert not windows[:, 0, 1].any()
-    assert not windows[:, 1, 0].any()
-
-
-def test_stretched_windows_have_all_shapes_up_to_the_limit_and_stay_inside():
-    windows = random_windows(
-        COUNT, picture_generators(torch.arange(COUNT), "augment"), SCALE, torch.device("cpu"), 1.5
-    )
-    sides = torch.stack([windows[:, 0, 0].abs(), windows[:, 1, 1]], dim=1)
-    spread((sides[:, 0] / sides[:, 1]).log(), -math.log(1.5), math.log(1.5))
-    spread(sides.amax(dim=1), SCALE, 1.0)
-    assert float((windows[:, :, 2].abs() + sides).max()) <= 1 + 1e-6
-
-
-def test_windows_differ_between_pictures_and_repeat_by_seed():
-    one, again = (
-        random_windows(8, picture_generators(torch.arange(8), "augment"), SCALE, torch.device("cpu"))
-        for _ in range(2)
-    )
-    assert torch.equal(one, again)
-    assert len({tuple(row.flatten().tolist()) for row in one}) == 8
-    alone = random_windows(1, picture_generators(torch.tensor([5]), "augment"), SCALE, torch.device("cpu"))
-    assert torch.equal(one[5:6], alone)
-
-
-def test_gray_color_classes_and_boxes_move_alike():
-    side, size = 64, 32
-    ramp = torch.linspace(0.1, 0.9, side)
-    rgb = torch.stack(
-        [ramp.expand(side, side), ramp[:, None].expand(side, side), torch.full((side, side), 0.5)]
-    )
-    batch = {
-        "rgb": rgb.repeat(16, 1, 1, 1),
-        "sketch": rgb[:1].repeat(16, 1, 1, 1),
-        "classes": (rgb[:1] * 100).byte().repeat(16, 1, 1, 1),
-        "boxes": [torch.tensor([[16.0, 8.0, 48.0, 56.0]])] * 16,
-    }
-    moved = augment_batch(batch, size, picture_generators(torch.arange(16), "augment"), min_scale=0.5)
-    torch.testing.assert_close(moved["sketch"], moved["rgb"][:, :1])
-    torch.testing.assert_close(moved["classes"].float() / 100, moved["rgb"][:, :1], atol=0.03, rtol=0)
-    for picture, boxes in zip(moved["rgb"], moved["boxes"], strict=True):
-        for left, top, right, bottom in boxes.tolist():
-            inside = picture[:, int(top) : int(bottom) + 1, int(left) : int(right) + 1]
-            assert float(inside[0].min()) > 0.28  # the box was the middle half of the ramp
-            assert float(inside[0].max()) < 0.72
+@pytest.mark.parametrize("most", [1.0, 1.5])
+def test_windows_are_those_of_the_formula(most):
+    """Uniform zoom, place and mirroring; the logarithm of the ratio of the sides is uniform, too."""
+    draws = draw_uniform(picture_generators(torch.arange(40), "augment"), 40, 5, torch.device("cpu"))
+    expected = []
+    for zoom, x, y, mirror, shape in draws.tolist():
+        scale, ratio = 0.4 + 0.6 * zoom, most ** (2 * shape - 1)
+        wide, high = scale * min(1, ratio), scale * min(1, 1 / ratio)
+        row = [-wide if mirror < 0.5 else wide, 0.0, (1 - wide) * (2 * x - 1)]
+        expected.append([row, [0.0, high, (1 - high) * (2 * y - 1)]])
+    generators = picture_generators(torch.arange(40), "augment")
+    found = random_windows(40, generators, 0.4, torch.device("cpu"), most)
+    torch.testing.assert_close(found, torch.tensor(expected))
 
 
 def test_a_window_shows_its_part_of_the_picture():
@@ -109,27 +42,3 @@ def test_chroma_weights_are_those_of_their_own_picture():
         chroma = ab[index].norm(dim=0).flatten()
         assert torch.equal(both[index].flatten().argsort(), chroma.argsort())  # more weight, more chroma
     assert not torch.allclose(both[0], both[1], atol=0.05)
-
-
-class Sides(Callback):
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self.seen.append(batch["rgb"].shape[-1])
-
-
-@pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])
-def test_the_first_part_of_a_run_takes_smaller_crops(limit, pictures, tmp_path):
-    sides = Sides()
-    data = small_data(pictures, first_crop=16, first_share=0.5)
-    small_trainer(tmp_path, sides, limit_val_batches=0, **limit).fit(small_model(), data)
-    assert sides.seen == [16] * 3 + [32] * 3
-
-
-def test_a_schedule_of_crops_needs_the_length_of_the_run(pictures, tmp_path):
-    data = small_data(pictures, first_crop=16)
-    trainer = small_trainer(tmp_path, max_epochs=-1, max_time="00:00:01:00")
-    with pytest.raises(ColorzooError, match="max_steps or max_epochs"):
-        trainer.fit(small_model(), data)
-    assert small_data(pictures, first_crop=64).current_crop() == 32

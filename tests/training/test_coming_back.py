@@ -20,7 +20,7 @@ from colorzoo.testing.processes import in_processes
 from colorzoo.training.agreement import changes, training_settings
 from colorzoo.training.arguments import read_arguments, with_last_batch
 from colorzoo.training.processes import process_count
-from colorzoo.training.requeue import listen_early
+from colorzoo.training.requeue import listen_early, requeue_job
 
 KILL = signal.SIGKILL
 WORDS = [
@@ -234,6 +234,25 @@ def test_a_signal_before_the_training_queues_the_job_again(tmp_path, monkeypatch
 
     assert in_processes(be_told_early) == [143]
     assert (tmp_path / "asked").read_text() == "requeue 4711\n"
+
+
+@pytest.mark.parametrize(
+    ("job", "ends", "told"),
+    [
+        ({"JOB_ID": "7"}, 0, "7 is queued again"),
+        ({"JOB_ID": "7", "ARRAY_JOB_ID": "5", "ARRAY_TASK_ID": "2"}, 1, "5_2 could not be queued again: no"),
+        ({}, None, " could not be queued again: [Errno 2] No such file or directory: 'scontrol'"),
+    ],
+)
+def test_what_slurm_answers_is_told(job, ends, told, tmp_path, monkeypatch, capfd):
+    if ends is not None:
+        (tmp_path / "scontrol").write_text(f"#!/bin/sh\necho no >&2\nexit {ends}\n")
+        (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, value in job.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    requeue_job()
+    assert capfd.readouterr().err == f"colorzoo: job {told}\n"
 
 
 def test_workers_of_an_own_script_end_with_it(pictures):

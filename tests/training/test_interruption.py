@@ -118,16 +118,7 @@ def test_a_run_ended_in_any_batch_equals_the_whole_run(batch, way, pictures, tmp
     compare(pictures, tmp_path, saved, whole(way), **WAYS[way])
 
 
-def test_accumulated_gradients_are_not_lost(pictures, tmp_path, whole):
-    """The run goes on to the end of the group of batches in which the signal came."""
-    options = WAYS["accumulation"]
-    interrupted(pictures, tmp_path, 130, SignalIn(2, INT), **options)
-    assert len(trace(tmp_path)) == 4
-
-
-@pytest.mark.parametrize(
-    "hook", ["on_train_batch_start", "on_validation_batch_end", "on_before_optimizer_step"]
-)
+@pytest.mark.parametrize("hook", HOOKS)
 def test_a_signal_at_any_place_waits_for_the_end_of_the_step(hook, pictures, tmp_path, whole):
     saved = interrupted(pictures, tmp_path, 143, SignalIn(2, TERM, hook))
     compare(pictures, tmp_path, saved, whole("epochs"))
@@ -187,6 +178,25 @@ def test_an_error_in_a_step_saves_the_state_before_it(pictures, tmp_path, whole)
     with pytest.raises(MemoryError):
         fit(pictures, tmp_path, more=[FailIn()])
     compare(pictures, tmp_path, tmp_path / "interrupted.ckpt", whole("epochs"))
+
+
+def test_a_state_that_cannot_be_saved_hides_no_error(pictures, tmp_path, monkeypatch, capfd):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    class Full(FailIn):
+        def on_before_backward(self, *given):
+            try:
+                super().on_before_backward(*given)
+            except MemoryError:
+                monkeypatch.setattr(os, "fsync", full)
+                raise
+
+    with pytest.raises(MemoryError):
+        fit(pictures, tmp_path, more=[Full()])
+    assert (
+        f"{tmp_path}/interrupted.ckpt could not be saved: No space left on device\n" in capfd.readouterr().err
+    )
 
 
 def train_in_two(root: Path, folder: Path, number: int, resume: str | None) -> None:

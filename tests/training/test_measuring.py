@@ -100,18 +100,6 @@ def test_two_processes_measure_as_one(pictures, tmp_path):
     assert both == pytest.approx(alone, abs=1e-5)
 
 
-def test_uneven_batches_add_up_and_merge_as_processes_do():
-    given = rgb_pair(5)
-    whole, one, other = (StageMetrics("val", ("a",), ("psnr", "ssim", "colorfulness")) for _ in range(3))
-    whole.update("a", given)
-    for metrics, places in ((one, (slice(0, 1), slice(1, 3))), (other, (slice(3, 5),))):
-        for place in places:
-            metrics.update("a", {key: value[place] for key, value in given.items()})
-    for name, metric in one.collections["a"].items():
-        metric.merge_state(other.collections["a"][name])
-    assert floats(one) == pytest.approx(floats(whole), abs=1e-6)
-
-
 def test_validation_answers_as_evaluate_does(tmp_path):
     """The same pictures and model: 5 pictures of the size of both, in batches of 2, 2, 1, and one by one."""
     make_pictures(tmp_path / "data/val", 5, side=32, seed=1)
@@ -185,14 +173,6 @@ def test_accuracy_wants_the_classes_of_pictures(monkeypatch):
         metrics.update("a", rgb_pair())
     metrics.update("a", {**rgb_pair(), "labels": torch.tensor([0, 1, 5])})
     assert floats(metrics)["test/top1_flat_none_a"] == pytest.approx(2 / 3)
-
-
-def test_an_unknown_name_ends_a_fit_before_its_first_step(pictures, tmp_path):
-    model = trained_model(validation_metrics=("psnr", "ssmi"))
-    trainer = small_trainer(tmp_path, enable_checkpointing=False)
-    with pytest.raises(DataError, match="unknown metric 'ssmi'; did you mean ssim"):
-        trainer.fit(model, small_data(pictures))
-    assert trainer.global_step == 0
 
 
 def test_metrics_of_exemplars_have_a_value_where_there_is_one(pictures, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from harness import small_data, small_model, small_trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 
 from colorzoo.guidance import Guidance, Points
@@ -28,16 +28,6 @@ def grid_run(pictures, folder, *loggers, callbacks=(), **options):
                             enable_checkpointing=False, **options)  # fmt: skip
     trainer.fit(small_model(), small_data(pictures))
     return trainer
-
-
-@pytest.mark.slow
-def test_wandb_shows_the_pictures_offline(pictures, tmp_path, monkeypatch):
-    import wandb
-
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    grid_run(pictures, tmp_path, WandbLogger(save_dir=tmp_path, offline=True, log_model=False))
-    wandb.finish()
-    assert list(tmp_path.rglob("media/images/val/pictures*.png"))
 
 
 def test_loggers_that_show_pictures_get_them_and_dead_ones_stop_nothing(pictures, tmp_path):

@@ -1,10 +1,11 @@
 """Two gloo processes: every sample once, and the same numbers as one."""
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-import torch
-from harness import BATCH, small_data, small_model, small_trainer
+from harness import BATCH, Trace, small_data, small_model, small_trainer, trace
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -17,18 +18,6 @@ from colorzoo.training.gan import prepare_turns
 
 TWO = {"strategy": "ddp", "devices": 2}
 SMALL = [name for name in list_models() if name.endswith("_small") and model_card(name).trainable]
-
-
-class Names(Callback):
-    """Each process writes which pictures it saw, and which random number it would draw."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        line = " ".join([str(torch.rand(1).item()), *(Path(name).name for name in batch["name"])])
-        with (self.folder / f"rank{trainer.global_rank}.txt").open("a") as stream:
-            stream.write(line + "\n")
 
 
 class Losses(Callback):
@@ -45,7 +34,10 @@ class Losses(Callback):
 
 def train_one_epoch(pictures: Path, folder: Path) -> None:
     """Train as one of two processes."""
-    callbacks = [StepSeed(), Names(folder), Losses(folder), PictureGrid(2), SignalCheckpoint(str(folder))]
+    own = folder / os.environ["RANK"]
+    own.mkdir()
+    callbacks = [StepSeed(), Trace(own / "trace.jsonl"), Losses(folder), PictureGrid(2)]
+    callbacks.append(SignalCheckpoint(str(folder)))
     trainer = small_trainer(folder, *callbacks, max_epochs=1, **TWO)
     trainer.fit(small_model(), small_data(pictures))
 
@@ -58,13 +50,11 @@ def trained(pictures, tmp_path_factory) -> Path:
 
 
 def test_training_shares_the_samples_out(trained):
-    ranks = [path.read_text().splitlines() for path in sorted(trained.glob("rank*.txt"))]
-    assert [len(lines) for lines in ranks] == [1, 1]  # 11 pictures make one whole batch of both
-    seen = [name for lines in ranks for line in lines for name in line.split()[1:]]
+    (first,), (second,) = (trace(trained / rank) for rank in "01")  # 11 pictures: a whole batch of both
+    seen = [*first["names"], *second["names"]]
     assert len(seen) == len(set(seen)) == 2 * BATCH
     assert set(seen) < {f"p{i:02d}.png" for i in range(11)}
-    draws = [line.split()[0] for lines in ranks for line in lines]
-    assert len(set(draws)) == 2  # processes do not share their randomness
+    assert first["drawn"] != second["drawn"]  # processes do not share their randomness
     assert len(list(trained.rglob("pictures/*.png"))) == 1  # only the first process paints
 
 
@@ -88,23 +78,16 @@ def test_ten_steps_of_two_processes_are_those_of_one(name):
     check_two_processes_equal_one(model_card(name), steps=10)
 
 
-class Given:
-    """What `prepare_turns` looks at in a Trainer."""
-
-    def __init__(self, strategy: object = None, precision: str = "32-true") -> None:
-        self.strategy, self.precision = strategy, precision
-
-
 def test_networks_in_turn_tell_ddp_of_unused_weights_unless_the_user_has():
     silent, decided = DDPStrategy(), DDPStrategy(find_unused_parameters=False)
     for strategy in (silent, decided):
-        prepare_turns(Given(strategy))
+        prepare_turns(SimpleNamespace(strategy=strategy, precision="32-true"))
     assert silent._ddp_kwargs == {"find_unused_parameters": True}
     assert decided._ddp_kwargs == {"find_unused_parameters": False}
 
 
 def test_networks_in_turn_refuse_what_would_train_them_wrongly():
     with pytest.raises(ColorzooError, match="bf16-mixed"):
-        prepare_turns(Given(DDPStrategy(), "16-mixed"))
+        prepare_turns(SimpleNamespace(strategy=DDPStrategy(), precision="16-mixed"))
     with pytest.raises(ColorzooError, match="takes one optimizer"):
-        prepare_turns(Given(object()))
+        prepare_turns(SimpleNamespace(strategy=object(), precision="32-true"))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from harness import make_pictures
+from harness import make_pictures, small_model
+from test_overlays import told
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError
@@ -74,9 +73,15 @@ def test_each_mistake_is_one_line(more, message, pictures, tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_named(pictures, tmp_path, monkeypatch):
-    small: Any = SimpleNamespace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: small)
-    with pytest.raises(ColorzooError, match=r"has 0\.00 GB left, and 3 checkpoints take"):
+    parameters = sum(each.numel() for each in small_model(hint_attention=False).parameters())
+    disk: Any = SimpleNamespace(free=3 * 3 * 4 * parameters)  # three files of weights and averages of Adam
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
+    assert rehearse(pictures, tmp_path) == 0
+    disk.free -= 1
+    left = f"{disk.free / 1e9:.2f} GB"
+    with pytest.raises(
+        ColorzooError, match=rf"^{tmp_path} has {left} left, and 3 checkpoints take {left}\.$"
+    ):
         rehearse(pictures, tmp_path)
 
 
@@ -98,14 +103,8 @@ def test_options_that_would_pass_by_the_checks_are_refused(option, pictures, tmp
 
 def slurm_words(folder: Path) -> list[str]:
     """Return what ``slurm.sh`` starts, by a stub in the place of ``srun``."""
-    stub = folder / "srun"
-    stub.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
-    stub.chmod(0o755)
-    names = {"NTASKS_PER_NODE": "4", "JOB_NUM_NODES": "2", "JOB_ID": "7"}
-    own = {"DATA": "/p", "RUN": "/r", "PATH": f"{folder}:{os.environ['PATH']}"}
-    environment = {**os.environ, **own, **{f"SLURM_{name}": value for name, value in names.items()}}
-    words = ["bash", str(CLUSTER / "slurm.sh"), "--config=zhang2017/local.yaml", "--data.global_batch=24"]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    names = {"SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "7"}
+    return told(CLUSTER / "slurm.sh", "srun", folder, DATA="/p", RUN="/r", **names)
 
 
 def kubernetes_words(folder: Path) -> list[str]:

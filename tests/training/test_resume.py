@@ -1,9 +1,6 @@
 """An interrupted training equals the uninterrupted one, step by step, to the last bit."""
 
-import os
-import signal
-import subprocess
-import sys
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +12,6 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.callbacks import NonFiniteGuard, ResumeGuard
 
-HARNESS = Path(__file__).with_name("harness.py")
 STEPS = 9  # 3 epochs of 3 batches; the epoch has 11 pictures, of which drop_last leaves out 2
 
 
@@ -47,33 +43,6 @@ def test_workers_resume_equally(pictures, tmp_path, uninterrupted):
     assert trace(tmp_path) == uninterrupted[0]
 
 
-def test_validation_within_the_epoch_changes_nothing(pictures, tmp_path, uninterrupted):
-    often = {"val_check_interval": 2, "check_val_every_n_epoch": None, "max_steps": STEPS, "max_epochs": -1}
-    with pytest.raises(InterruptedError):
-        fit(pictures, tmp_path, stop=4, **often)
-    fit(pictures, tmp_path, resume=str(tmp_path / "last.ckpt"), **often)
-    assert trace(tmp_path) == uninterrupted[0]
-
-
-def run_script(
-    root: Path, folder: Path, *, workers: int = 0, stop: int = 0, how: str = "", resume: str = ""
-) -> int:
-    words = [sys.executable, str(HARNESS), str(root), str(folder), str(workers), str(stop), how, resume]
-    return subprocess.run(
-        words, timeout=280, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
-    ).returncode
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("workers", [0, 2])
-def test_kill_9_in_the_middle_of_an_epoch(workers, pictures, tmp_path, uninterrupted):
-    assert run_script(pictures, tmp_path, workers=workers, stop=4, how="SIGKILL") == -signal.SIGKILL
-    assert len(trace(tmp_path)) == 4
-    assert run_script(pictures, tmp_path, workers=workers, resume=str(tmp_path / "last.ckpt")) == 0
-    assert trace(tmp_path) == uninterrupted[0]
-
-
 def test_averaged_weights_without_their_callback_are_refused(pictures, tmp_path):
     fit(pictures, tmp_path, max_epochs=1)
     trainer = small_trainer(tmp_path, ResumeGuard())
@@ -87,10 +56,14 @@ def test_a_non_finite_loss_stops_before_the_weights_and_names_the_batch(pictures
     model = small_model()
     model.objective = replace(model.objective, regression_weight=float("nan"))
     before = {name: value.clone() for name, value in model.model.network.named_parameters()}
-    with pytest.raises(ColorzooError, match="loss is nan at step 0"):
-        small_trainer(tmp_path, NonFiniteGuard()).fit(model, small_data(pictures))
-    report = (tmp_path / "nonfinite_rank0.json").read_text()
-    assert report.count(".png") == 3
+    folder = tmp_path / "deep" / "run"
+    path = folder / "nonfinite_rank0.json"
+    said = rf"^the loss is nan at step 0 \(32-true\); '{path}' names the pictures of the batch; lower the "
+    with pytest.raises(ColorzooError, match=said + "learning rate, or use --trainer.precision 32-true.$"):
+        small_trainer(folder, NonFiniteGuard()).fit(model, small_data(pictures))
+    report = json.loads(path.read_text())
+    assert (report["step"], report["epoch"], report["loss"]) == (0, 0, "nan")
+    assert [Path(name).suffix for name in report["names"]] == [".png"] * 3
     torch.testing.assert_close(dict(model.model.network.named_parameters()), before, rtol=0, atol=0)
 
 

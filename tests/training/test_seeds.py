@@ -14,8 +14,7 @@ import torch
 from harness import fit, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 
-from colorzoo.data.aging import age_photos
-from colorzoo.data.augment import jitter_colors, random_windows
+from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
 from colorzoo.data.module import share_done
 from colorzoo.randomness import draw_normal, draw_uniform, picture_generators
@@ -119,24 +118,10 @@ def test_crops_reach_every_place():
     assert (place_square(picture, 10).top, place_square(picture, 10).left) == (1, 1)
 
 
-def test_windows_reach_every_corner():
-    windows = random_windows(
-        3000, picture_generators(torch.arange(3000), "augment"), 0.5, torch.device("cpu")
-    )
-    scale = windows[:, 1, 1]
-    place = windows[:, :, 2] / (1 - scale)[:, None]  # -1 to 1
-    for row in (-1, 1):
-        for column in (-1, 1):
-            corner = (place[:, 0] * column > 0.5) & (place[:, 1] * row > 0.5)
-            assert 0.04 < float(corner.float().mean()) < 0.09  # 1/16
-    mirrored = (windows[:, 0, 0] < 0).float()
-    drawn = torch.stack([place[:, 0], place[:, 1], scale, mirrored])
-    assert float((torch.corrcoef(drawn) - torch.eye(4)).abs().max()) < 0.07  # independent of each other
-
-
-def test_the_jitter_of_colors_is_that_of_colorsys():
+@pytest.mark.parametrize("color", [(0.6, 0.35, 0.2), (0.97, 0.02, 0.3), (0.5, 0.48, 0.47)])
+def test_the_jitter_of_colors_is_that_of_colorsys(color):
     seeds = torch.arange(200)
-    rgb = torch.tensor([0.6, 0.35, 0.2])
+    rgb = torch.tensor(color)
     found = jitter_colors(rgb[None, :, None, None].expand(200, 3, 2, 2), picture_generators(seeds, "jitter"))
     draws = draw_uniform(picture_generators(seeds, "jitter"), 200, 7, torch.device("cpu")).tolist()
     kinds = set()
@@ -164,15 +149,6 @@ def test_pictures_without_points_and_with_all_are_drawn_apart():
     hinted = points.mask.mean((1, 2, 3))
     assert float((hinted == 1).float().mean()) == pytest.approx(0.5, abs=0.04)
     assert float(((hinted > 0) & (hinted < 1)).float().mean()) == pytest.approx(0.125, abs=0.03)
-
-
-def test_aging_changes_the_lightness_of_its_share_of_pictures():
-    rgb = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)).expand(600, 3, 8, 8)
-    aged = age_photos(rgb, picture_generators(torch.arange(600), "aging"), 0.25)
-    changed = (aged != rgb).flatten(1).any(1)
-    assert float(changed.float().mean()) == pytest.approx(0.25, abs=0.05)
-    alone = age_photos(rgb[:1], picture_generators(torch.arange(600)[changed][:1], "aging"), 0.25)
-    torch.testing.assert_close(alone[0], aged[changed][0], atol=1e-5, rtol=0)
 
 
 def test_purposes_and_pictures_draw_independently():

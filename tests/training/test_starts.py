@@ -1,7 +1,6 @@
 """What a training begins with: trained models only, and said so in everything that comes of it."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_guidance
 from colorzoo.training.callbacks import RunRecord
 from colorzoo.training.module import ColorizationModule
-from colorzoo.training.optimization import parameter_groups
 from colorzoo.weights import read_metadata
 from colorzoo.weights.convert import pack_checkpoint
 from colorzoo.weights.provenance import Provenance, data_digest
@@ -118,15 +116,6 @@ def test_loggers_receive_the_run_and_the_card_of_a_model_that_has_one(tmp_path):
         assert (noted["card"] and noted["card"]["name"]) == name
 
 
-def test_training_loaded_weights_on_begins_a_history_of_its_own(pictures, tmp_path):
-    first = fit(model_of("zhang2017_local_small", stage="joint"), pictures, tmp_path / "a")
-    pack_checkpoint(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
-    again = create_model("zhang2017_local_small", tmp_path / "packed.safetensors", stage="regression")
-    stored = torch.load(fit(again, pictures, tmp_path / "b"), weights_only=True)["provenance"]
-    assert (stored["stage"], stored["pictures"]) == ("regression", 9)
-    assert stored["start"]["provenance"]["stage"] == "joint"
-
-
 def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(pictures, tmp_path):
     small = {"width": 0.125, "init_std": None}
     first = fit(model_of("su2020", stage="full", **small), pictures, tmp_path)
@@ -200,14 +189,3 @@ def test_frozen_layers_keep_their_statistics_while_others_train(stage, trained, 
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     assert moved
     assert all(key.startswith(trained) for key in moved)
-
-
-def test_the_optimizer_holds_what_is_trained_and_lets_weights_alone_decay():
-    adamw = partial(torch.optim.AdamW, lr=1.0, weight_decay=0.5)
-    model = model_of("zhang2017_local", width=0.125, optimizer=adamw)
-    optimizer = model.make_optimizer(parameter_groups(model))
-    decayed, spared = optimizer.param_groups
-    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.5, 0.0)
-    assert all(p.ndim > 1 for p in decayed["params"])
-    assert all(p.ndim <= 1 for p in spared["params"])
-    assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))

@@ -13,7 +13,6 @@ import yaml
 
 from colorzoo.cli.main import main
 from colorzoo.errors import ColorzooError
-from colorzoo.training.configs import find_config
 from colorzoo.training.sweeps import read_sweep, trials, words_of
 
 SWEEP = {
@@ -122,6 +121,7 @@ def test_a_random_search_draws_the_same_trials_for_a_seed(sweep: Path, tmp_path:
         "a": {"min": 1, "max": 4},
         "b": {"min": 1e-4, "max": 1e-1, "distribution": "log_uniform_values"},
         "c": {"value": "x"},
+        "d": {"min": 1, "max": 4, "distribution": "uniform"},
     }
     sweep.write_text(yaml.safe_dump({**SWEEP, "method": "random", "parameters": content}))
     found = read_sweep(sweep)
@@ -129,6 +129,7 @@ def test_a_random_search_draws_the_same_trials_for_a_seed(sweep: Path, tmp_path:
     assert drawn[0] == drawn[1] != drawn[2]
     assert {each["a"] for each in drawn[0]} == {1, 2, 3, 4}
     assert all(1e-4 <= each["b"] <= 1e-1 and each["c"] == "x" for each in drawn[0])
+    assert {1 <= each["d"] <= 4 and each["d"] % 1 > 0 for each in drawn[0]} == {True}
     assert sum(each["b"] < 3e-3 for each in drawn[0]) == pytest.approx(100, abs=30)  # even in the logarithm
 
 
@@ -162,10 +163,3 @@ def test_another_sweep_in_the_folder_and_a_missing_variable_are_refused(
     monkeypatch.delenv("DATA")
     with pytest.raises(ColorzooError, match="needs the variable DATA"):
         words_of(found, trials(found, tmp_path, None, 0)[0])
-
-
-@pytest.mark.parametrize("path", sorted(find_config("sweeps/kim2021.yaml").parent.glob("*.yaml")))
-def test_every_shipped_sweep_has_trials(path: Path, tmp_path: Path) -> None:
-    found = read_sweep(path, "grid")
-    assert len(trials(found, tmp_path, None, 0)) >= 4
-    assert found.metric is not None

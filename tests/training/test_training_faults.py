@@ -13,14 +13,15 @@ import pytest
 import torch
 from harness import fit, trace
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import distributed
 
 from colorzoo.cli.main import main
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import command
 from colorzoo.training.arguments import read_arguments
-from colorzoo.training.faults import explain_file_error, explain_lost_process
+from colorzoo.training.faults import explain_lost_process, translated
 from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
@@ -135,10 +136,7 @@ def two_ranks(root: Path, folder: Path, how: str = "", ranks: str = "") -> int:
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     more = [str(SCRIPT), str(root), str(folder), how, ranks]
     return subprocess.run(
-        [sys.executable, *words, *more],
-        timeout=400,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
+        [sys.executable, *words, *more], timeout=400, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
     ).returncode
 
 
@@ -194,21 +192,46 @@ def test_a_process_that_waits_for_a_killed_one_says_so_in_a_line(tmp_path, monke
     assert main(["fit"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "has ended (Connection closed by peer [10.0.0.1]:34714)" in line
-    assert explain_lost_process(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+KEPT = "; complete checkpoints stay: mend this, then resume with --ckpt_path."
+UNFIT = (
+    "the checkpoint does not fit the model of the configuration ({}); "
+    "use the configuration it was trained with (config.yaml in its run's folder)."
+)
+NO_GPU = (
+    "trainer: this machine has no GPU that torch can use (see `colorzoo doctor`); use one that has, or "
+    "--trainer.accelerator auto."
+)
 
 
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "a.ckpt"), "a.ckpt: No space left on device; "),
-        (OSError(errno.EXDEV, "Invalid link", "a.tmp", None, "a.ckpt"), "a.ckpt: Invalid link; "),  # a rename
-        (OSError(errno.EIO, "Input/output error"), "Input/output error; "),
+        (OSError(errno.ENOSPC, "No space left", "a.ckpt"), f"a.ckpt: No space left{KEPT}"),
+        (OSError(errno.EXDEV, "Invalid", "a.tmp", None, "a.ckpt"), f"a.ckpt: Invalid{KEPT}"),  # a rename
+        (OSError(errno.EIO, "Input/output error"), f"Input/output error{KEPT}"),
+        (OSError("Caught OSError in a worker\n  File\nOSError: too many\n"), f"OSError: too many{KEPT}"),
+        (OSError(), f"OSError{KEPT}"),
+        (MisconfigurationException("No `train`\n  given"), "trainer: No `train` given"),
+        (MisconfigurationException("No supported gpu backend found!"), NO_GPU),
+        (MisconfigurationException("you asked for [0], your machine only has: []"), NO_GPU),
+        (ModuleNotFoundError("No\n x."), "No x; install it, or change the setting that needs it."),
+        (caused(ValueError("outer"), caused(KeyError(), ColorzooError("ours"))), "ours"),
         (
-            OSError("Caught OSError in a worker\n  File ...\nOSError: too many open files\n"),
-            "OSError: too many ",
+            RuntimeError("loading state_dict\n\n\tmissing a\n\tsize b\n\tsize c\n"),
+            UNFIT.format("missing a size b"),
         ),
-        (OSError(), "OSError; "),
+        (RuntimeError("loading state_dict\n" + 300 * "a"), UNFIT.format(240 * "a")),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
+        (ValueError("of another library"), None),
     ],
 )
-def test_an_error_of_a_file_names_the_file_and_the_reason(error, line):
-    assert str(explain_file_error(error)).startswith(line)
+def test_an_error_of_a_library_becomes_one_line(error, line):
+    found = translated(error)
+    assert (found and str(found)) == line

@@ -99,3 +99,18 @@ def test_sizes_are_checked(many: Path) -> None:
         small_data(many, batch_size=[])
     with pytest.raises(ColorzooError, match="batch_size of shards must be one number"):
         StreamingDataModule("shards", batch_size=[2, 4])
+
+
+@pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])
+def test_the_first_part_of_a_run_takes_smaller_crops(limit, pictures, tmp_path):
+    data = small_data(pictures, first_crop=16, first_share=0.5)
+    small_trainer(tmp_path, noted := Batches(), limit_val_batches=0, **limit).fit(small_model(), data)
+    assert [side for _, side, _ in noted.seen] == [16] * 3 + [32] * 3
+
+
+def test_a_schedule_of_crops_needs_the_length_of_the_run(pictures, tmp_path):
+    data = small_data(pictures, first_crop=16)
+    trainer = small_trainer(tmp_path, max_epochs=-1, max_time="00:00:01:00")
+    with pytest.raises(ColorzooError, match="max_steps or max_epochs"):
+        trainer.fit(small_model(), data)
+    assert small_data(pictures, first_crop=64).current_crop() == 32

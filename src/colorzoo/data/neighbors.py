@@ -184,7 +184,7 @@ def load_neighbors(
         weights: Hash of the encoder's weights, or None if unknown.
     """
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(file) as arrays:
             meta: dict[str, Any] = json.loads(str(arrays["meta"]))
             found = Neighbors(*(torch.from_numpy(arrays[name]).long() for name in ("train", "val")))
     except (OSError, ValueError, KeyError):

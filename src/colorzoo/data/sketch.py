@@ -150,9 +150,9 @@ class SketchedDataset(Dataset[Sample]):
 
     Args:
         colors: The colored pictures.
-        sketches: One or more sketches of each; training picks any, evaluation takes the first.
+        sketches: One or more sketches of each, of which the seed of a sample takes one.
         side: Side in pixels.
-        random_crop: Choose crop and sketch by the seed of the sample.
+        random_crop: Choose the crop by the seed of the sample.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class SketchedDataset(Dataset[Sample]):
         index, seed = key
         rgb = read_rgb(self.colors[index], self.side)
         drawn = self.sketches[index]
-        lines = read_rgb(drawn[seed % len(drawn) if self.random_crop else 0], self.side)
+        lines = read_rgb(drawn[seed % len(drawn)], self.side)
         gray = rgb_to_gray(lines[None])
         if lines.shape != rgb.shape:  # the sizes of the two files may round differently
             gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)

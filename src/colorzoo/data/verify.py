@@ -63,13 +63,13 @@ class Layout:
         find: Finds the pictures of a split with all their labels.
         signs: Paths that only this layout has.
         counts: Official numbers of pictures by split.
-        classes: Official number of classes, 0 if it has none.
+        classes: Official number of classes, None if it has none.
     """
 
     find: Callable[[Path, Split], Pictures]
     signs: tuple[str, ...]
     counts: Mapping[Split, int]
-    classes: int = 0
+    classes: int | None = None
 
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -157,10 +157,10 @@ class VerifyReport:
 
     root: str
     layout: LayoutReport
-    pictures: int = 0
+    pictures: int = field(init=False)
     bytes: int = 0
-    width: tuple[int, int, int] = (0, 0, 0)
-    height: tuple[int, int, int] = (0, 0, 0)
+    width: tuple[int, int, int] = field(init=False)
+    height: tuple[int, int, int] = field(init=False)
     formats: dict[str, int] = field(default_factory=dict)
     other_files: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -259,7 +259,7 @@ def check_layout(root: Path, name: str | None = None) -> LayoutReport:
         official = layout.counts[split]
         if len(pictures) != official:
             report.notes.append(f"{split}: {len(pictures):,} pictures, the official set has {official:,}")
-        if pictures.labels is not None and layout.classes:
+        if pictures.labels is not None:
             classes = len(torch.unique(pictures.labels))
             if classes != layout.classes:
                 report.notes.append(f"{split}: {classes} classes, the official set has {layout.classes}")
@@ -304,7 +304,7 @@ def near_groups(
     parent = list(range(len(hashes)))  # a union-find forest
     for part in range(4):
         keys = (hashes >> np.uint64(16 * part)) & np.uint64(0xFFFF)
-        order = np.argsort(keys, kind="stable")
+        order = np.argsort(keys)
         order = np.array([n for n in order.tolist() if hashes[n] and n not in skip], np.int64)
         starts = np.flatnonzero(np.diff(keys[order], prepend=np.uint64(0x10000)))
         for bucket in np.split(order, starts[1:]):
@@ -485,8 +485,8 @@ def _color_facts(small: Image.Image) -> list[Fact]:
 def _is_toned(rgb: Tensor) -> bool:
     """Test whether the colors of a ``(3, H, W)`` uint8 picture lie on one curve from black to white."""
     lab = rgb_to_lab(rgb.float() / 255).flatten(1)
-    shade = (lab[0] / 5).long().clamp(0, 20)
-    counts = torch.zeros(21).index_add_(0, shade, torch.ones(lab.shape[1])).clamp(min=1)
+    shade = (lab[0] / 5).long()
+    counts = torch.zeros(21).index_add_(0, shade, torch.ones(lab.shape[1]))
     means = torch.zeros(2, 21).index_add_(1, shade, lab[1:]) / counts
     spread = (lab[1:] - means[:, shade]).square().sum(0).mean().sqrt()
     return bool(spread < 2)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -147,9 +146,7 @@ def graph_samples(card: ModelCard, kind: Format) -> tuple[Sample, list[Sample]]:
         Two pictures to trace, and samples of other sizes and of one and three pictures to compare.
     """
     others = zip(_CHECKED[kind], cycle(_BATCHES), strict=False)
-    return _sample(card, _TRACED[kind], seed=0, batch=2), [
-        _sample(card, size, seed=1, batch=batch) for size, batch in others
-    ]
+    return _sample(card, _TRACED[kind], 2), [_sample(card, size, batch) for size, batch in others]
 
 
 def write_graph(
@@ -175,10 +172,7 @@ def write_graph(
         OSError: The file cannot be written.
     """
     inputs = ("lightness", *guidance_tensors(traced[1]))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporters, about themselves
-        part = Path(folder) / out.name
+    with _written_whole(out) as part:
         with torch.inference_mode():
             outputs = _outputs_of(model, traced, extras)
         write = _write_onnx if _format(out) == "onnx" else _write_pt2
@@ -186,7 +180,6 @@ def write_graph(
             program = trace(model, *traced, extras)
             graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
         found = _differences(model, graph, others, extras)
-        part.replace(out)
     return ExportedGraph(out, inputs, tuple(outputs), _SIZES[_format(out)], found)
 
 
@@ -209,7 +202,7 @@ def compare_traced(
         ColorzooError: No graph can be made of the model, or it takes none of the other samples.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as above
+        warnings.simplefilter("ignore")  # of the exporter, about itself
         with _one_line("it cannot be traced and written"):
             program = trace(model, *traced)
             torch.export.save(program, io.BytesIO())
@@ -247,16 +240,20 @@ def export_likeness(model: ComparesPlaces, places: Tensor, out: Path) -> None:
     """
     module = _Likeness(model)
     mask = torch.zeros(1, 1, 4 * places.shape[2] - 3, 4 * places.shape[3] - 5)
-    mask[..., 20:30, 40:50] = 1
-    with TemporaryDirectory(prefix="colorzoo-") as folder, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # as above
-        part = Path(folder) / out.name
-        with _one_line("its likeness cannot be traced and written"):
-            size = {2: Dim.AUTO, 3: Dim.AUTO}
-            program = _export(module, (places, mask), [size, size])
-            _write_onnx(program, part, ("places", "mask"), ("likeness",), {})
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(part, out)
+    size = {2: Dim.AUTO, 3: Dim.AUTO}
+    with _written_whole(out) as part, torch.no_grad(), _one_line("its likeness cannot be traced and written"):
+        program = _export(module, (places, mask), [size, size])
+        _write_onnx(program, part, ("places", "mask"), ("likeness",), {})
+
+
+@contextmanager
+def _written_whole(out: Path) -> Iterator[Path]:
+    """Yield the path of a file that takes the place of another one if no error arises."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent) as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporters, about themselves
+        yield Path(folder) / out.name
+        (Path(folder) / out.name).replace(out)
 
 
 @contextmanager
@@ -364,7 +361,6 @@ def _write_onnx(
         output_names=list(outputs),
         dynamo=True,
         custom_translation_table=dict(TRANSLATIONS),
-        external_data=False,
         verbose=False,
         optimize=False,
     )
@@ -425,10 +421,10 @@ def _difference(model: ColoringModel, graph: Graph, sample: Sample, extras: Sequ
     return max(differences)
 
 
-def _sample(card: ModelCard, size: tuple[int, int], *, seed: int, batch: int) -> Sample:
+def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
     """Return contiguous random inputs, as torch.export guards the strides that it traces."""
-    lightness = sample_input(card.input, size, batch=batch, seed=seed).contiguous()
-    guidance = sample_guidance(card.guidance, size, batch=batch, seed=seed)
+    lightness = sample_input(card.input, size, batch=batch).contiguous()
+    guidance = sample_guidance(card.guidance, size, batch=batch)
     tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance).values()]
     return lightness, fill_guidance(guidance, tensors)
 

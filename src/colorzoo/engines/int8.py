@@ -31,7 +31,6 @@ from colorzoo.registry import list_models, model_card
 MOST_LOSS = 0.2
 """PSNR in dB that a quantized graph may lose."""
 
-_CALIBRATION = 1  # version of the calibration; a change makes cached graphs outdated
 _LAYERS = ["Conv", "ConvTranspose"]  # which take most time; products of two maps have no ranges by channel
 COLORED = ("astronaut", "chelsea", "coffee", "rocket")
 GRAY = ("camera", "brick", "grass", "gravel")
@@ -61,7 +60,7 @@ class Int8Model(OnnxModel):
         super().__init__(model, name)
         import onnxruntime
 
-        self._digest += f" int8 {_CALIBRATION} {onnxruntime.__version__}"
+        self._digest += f" int8 {onnxruntime.__version__}"
 
     def __call__(self, lightness: Tensor, guidance: Guidance) -> Prediction:
         """Color a batch.

@@ -183,7 +183,7 @@ class TimmNetwork(nn.Module):
         if self.share is None:
             return self.side, self.side
         factor = int(self.side / self.share) / min(height, width)
-        return max(self.side, round(height * factor)), max(self.side, round(width * factor))
+        return round(height * factor), round(width * factor)
 
 
 def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwork:

@@ -111,7 +111,7 @@ def parse_name(name: str) -> MetricName:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of an error for an unknown name: the similar names, or all of them."""
-    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name, list(known))
     return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known))}"
 
 

@@ -52,7 +52,7 @@ def find_config(name: str) -> Path:
     if (inside := _inside_package(relative)) is not None:
         return inside
     shipped = list(_names(config_folders()))
-    near = difflib.get_close_matches(relative, shipped, n=3, cutoff=0.5) or shipped
+    near = difflib.get_close_matches(relative, shipped) or shipped
     raise ColorzooError(f"config {name!r} does not exist; shipped ones: {', '.join(near)}.")
 
 

@@ -16,7 +16,7 @@ _NOISE = re.compile(
     r"^(Does not validate against any of the Union subtypes|Subtypes:.*|Errors:|Given value.*"
     r"|Problem with given class_path .*|Expected a <class 'NoneType'>|Expected a path but .*|)$"
 )
-_GIVEN = re.compile(r"Given value: (?!NestedArg)(.+?)(?:\. Got value:.*)?$", re.MULTILINE)
+_GIVEN = re.compile(r"(?:Given|Got) value: (?!NestedArg)(.+?)(?:\. Got value:.*)?$", re.MULTILINE)
 _CHOICES = re.compile(r"Expected a typing\.Literal\[(.*?)\]$", re.MULTILINE)
 _NUMBERS = {"float": "a number", "int": "a whole number", "bool": "true or false"}
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
@@ -98,11 +98,13 @@ def _innermost(message: str) -> str:
 def _choices(message: str) -> list[str]:
     """Return the values that a setting with a fixed choice takes."""
     listed = ", ".join(_CHOICES.findall(message))
+    if listed and "Expected a <class 'bool'>" in message:
+        listed = f"true, false, {listed}"
     return list(dict.fromkeys(word.strip(" '\"") for word in listed.split(",") if word.strip()))
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, sorted(set(known)))
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
@@ -112,10 +114,10 @@ def _class_names() -> list[str]:
 
 def _suggest_argument(name: str, message: str) -> str:
     """Suggest arguments similar to ``name``, of the class in the message or of all classes."""
-    given = _CLASS.search(message)
-    classes = [cls for cls in _known_classes() if given is not None and cls.__name__ == given[1]]
+    named = _CLASS.findall(message)
+    classes = [cls for cls in _known_classes() if cls.__name__ in named]
     known = _argument_names(classes or _known_classes())
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, sorted(known))
     shown = [full for each in near for full in sorted(known[each])][:3]
     return f" (did you mean {' or '.join(shown)}?)" if shown else ""
 

@@ -55,7 +55,7 @@ class FullSizePrediction(LightningModule):
         self.has_failures = False
         self._bucket: ResultBucket | None = None
         self.model, self.data, self.output = model, data, output
-        self.summary = BatchSummary()
+        self.summary: BatchSummary
         self._results: Generator[BatchResult, None, None]
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:

@@ -37,7 +37,7 @@ def move_here(config: Any) -> None:
     strategy = config.get("strategy")
     known = StrategyRegistry.available_strategies()
     if isinstance(strategy, str) and strategy != "auto" and strategy not in known:
-        near = difflib.get_close_matches(strategy, known, n=3) or known
+        near = difflib.get_close_matches(strategy, known) or known
         raise ColorzooError(f"--trainer.strategy: {strategy!r} is not one of {', '.join(near)}.")
     for name, value in _HERE.items():
         config[name] = value
@@ -87,7 +87,7 @@ def check_monitors(model: ColorizationModule, trainer: Trainer) -> None:
     known = sorted(model.measuring("val").compute())
     for name in watched:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known
+            near = difflib.get_close_matches(name, known) or known
             raise ColorzooError(f"monitor {name!r}: validation has no such number, but {', '.join(near)}.")
 
 
