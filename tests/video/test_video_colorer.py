@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar
+from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import Part
+from colorzoo.inference.palette import doubt_of
 from colorzoo.pictures.picture import Picture
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.frames import VideoError, VideoFrame
@@ -97,6 +99,19 @@ def test_a_key_frame_has_the_shape_of_its_frame_to_two_percent(width: int, is_ke
 
 def test_frames_are_seen_at_the_size_of_the_model() -> None:
     assert FrameColorer(Colorizer("colorzoo2026", device="cpu")).size == 192
+
+
+def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:
+    colorizer = Colorizer("colorzoo2026", device="cpu", size=32)
+    colorer, silent, doubts = FrameColorer(colorizer, tells_doubt=True), FrameColorer(colorizer), []
+    for number, light in enumerate((LIGHTNESS, 0.6 * LIGHTNESS)):
+        for each in (colorer, silent):
+            each.color(frame(number), light)
+        job = colorizer.job_of(Part(light, (48, 32), is_frame=True), Recipe())
+        doubts.append(doubt_of(colorizer.run(job)))
+    assert (colorer.doubt, silent.doubt) == (round(sum(doubts) / 2, 1), None)
+    colorer.start_shot()
+    assert colorer.doubt is None
 
 
 def test_models_of_sketches_are_refused() -> None:

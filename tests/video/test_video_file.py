@@ -47,6 +47,22 @@ def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> 
         assert times(out) == [number * Fraction(1, 12800) for number in pts]
 
 
+@pytest.mark.parametrize(("extension", "count"), [(".mp4", 12), (".mkv", 12), (".h264", None)])
+def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extension: str, count: int) -> None:
+    """Those of an elementary stream, which has no timestamps, last as long as its rate says."""
+    source = write_video(tmp_path / f"in{extension}", SCENES)
+    video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
+    formats = {"from": "h264 yuv420p", "to": "ffv1 yuv420p"}
+    assert video.describe() == {"width": 64, "height": 48, "frames": count, "rate": 25.0, **formats}
+    assert [frame.stamp for frame in video.frames()] == [f"0:00:00.{40 * number:03}" for number in range(12)]
+
+
+def test_a_stamp_has_hours_minutes_and_seconds(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES[:2], pts=[0, 47_660_160])
+    *_, last = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None)).frames()
+    assert last.stamp == "1:02:03.450"
+
+
 def test_within_a_tilted_border_a_video_is_colored(tmp_path: Path) -> None:
     out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32, 8.0)
     video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
@@ -155,16 +171,30 @@ def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) ->
     convert(source, out, colorer)
     assert colorer.seen[0][2] == (43, 32)  # 64 x 48 stored, 48 x 64 seen
     assert {frame.rotation for frame in read_frames(out)} == {90}
+    (first, *_) = VideoFile(out, choose_encoding(out, None, None)).frames()
+    shown = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
+    assert np.abs(first.picture.levels() - np.rot90(shown)).max() <= 3
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
 
-def test_h264_keeps_the_lightness_to_less_than_half_a_level(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("codec", "extension", "most", "told"),
+    [
+        ("h264", ".mp4", 0.4, [b"crf=16.0", b"subme=1 ", b"bframes=0"]),
+        ("hevc", ".mkv", 0.4, [b"crf=18.0", b"bframes=0"]),
+        ("vp9", ".webm", 0.4, []),
+    ],
+)
+def test_the_lightness_is_kept_to_less_than_half_a_level(
+    tmp_path: Path, codec: str, extension: str, most: float, told: list[bytes]
+) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES, codec="ffv1")
-    out = tmp_path / "out.mp4"
-    convert(source, out, StubColorer(0))
+    out = tmp_path / f"out{extension}"
+    convert(source, out, StubColorer(0), codec)
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
-    assert np.mean([np.abs(was.astype(int) - now).mean() for was, now in pairs]) < 0.4
+    assert np.mean([np.abs(was.astype(int) - now).mean() for was, now in pairs]) < most
+    assert all(word in out.read_bytes() for word in told)  # as the encoders write them into the stream
 
 
 def test_odd_sides_stay(tmp_path: Path) -> None:
@@ -218,6 +248,7 @@ def test_an_undecodable_packet_is_reported_and_replaced(tmp_path: Path, at: int)
     color_video(video, colorer, PartsFolder(out, "test"), out, steady=0, size=32)
     assert len(read_frames(out)) == 12
     assert colorer.seen[at][1] == "missing"
+    assert at > 0 or (lightness_planes(out)[0] // 2 == 64).all()  # gray
     lost = range(6) if at == 0 else [at]  # without its key frame nothing can be decoded up to the next one
     assert [number for number, state, _ in colorer.seen if state != "whole"] == [*lost]
     assert f"0:00:00.{at * 40:03}" in video.issues.broken

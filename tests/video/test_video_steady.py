@@ -189,6 +189,31 @@ def test_colors_follow_a_moving_picture() -> None:
     assert max(float((a - b).abs().mean()) for a, b in zip(steady, true, strict=True)) < 1.5
 
 
+def test_a_shot_of_everything_has_the_colors_of_before() -> None:
+    """A thing moves over a moving ground, with grain, a broken frame and one of the user, in 3 windows."""
+    generator, wide, thing = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)
+    lightnesses, colors = [], []
+    for number in range(30):
+        light, ab = wide[..., 3 * number : 3 * number + 96].clone(), torch.zeros(1, 2, 72, 96)
+        ab[:, 0], ab[:, 1] = 20 + torch.arange(96) / 4 + number, 30 - torch.arange(72)[:, None] / 3
+        place = np.s_[..., 10 + number : 42 + number, 70 - 2 * number : 106 - 2 * number]
+        light[place], ab[place] = thing[..., : light[place].shape[3]], -25.0
+        lightnesses.append(light + torch.randn(light.shape, generator=generator))
+        colors.append(ab)
+    asked = Asked(colors)
+    steady = hold(lightnesses, asked, 0.9, window=12, broken=(5,), fixed=(20,))
+    assert asked.numbers == [6, 0, 20, 29]
+    for number, wanted in {
+        0: (23.02, 27.25, 33.37, 16.58, 43.42, 7.8),
+        9: (30.16, 27.15, -12.49, -16.89, 44.78, 8.86),
+        13: (32.94, 27.03, -23.78, -24.24, 52.15, 6.77),
+        25: (46.45, 27.24, -22.51, -23.71, 66.75, 8.64),
+        29: (49.49, 27.28, 58.09, 16.8, 71.29, 8.05),
+    }.items():
+        found = [steady[number][0, :, row, column] for row, column in ((8, 12), (40, 50), (66, 90))]
+        assert torch.cat(found).tolist() == pytest.approx(wanted, abs=0.02)
+
+
 def test_occluded_places_are_not_trusted() -> None:
     there, back = estimate_motion(texture(1), texture(2))
     assert float(there.trust.mean()) < 0.25
