@@ -20,7 +20,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import BicubicUpsampler, working_size
+from colorzoo.inference.full_size import BicubicUpsampler, FullLightness, working_size
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.network import resize_points
 from colorzoo.model import ColoringModel
@@ -108,6 +108,12 @@ def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_co
     result = lab_of(colorizer(picture, Recipe(points=tuple(hints))))
     for hint in hints[1:]:
         assert (result[1:, 300, int(hint.x)] - point_ab(hint)).norm() <= 2
+
+
+def test_a_copy_of_another_size_has_the_points_at_their_places(colorizer: Colorizer) -> None:
+    answer = colorizer.run(colorizer.job(read_picture(gray_picture(60, 80)), Recipe(points=(RED,))))
+    (correction,) = answer.over(FullLightness(gray_picture(180, 160))).corrections
+    assert (correction.columns, correction.rows) == ((30, 49), (35, 54))  # of 2 and 3 times the size
 
 
 @pytest.mark.parametrize("size", [(48, 64), (500, 600)])
@@ -273,6 +279,7 @@ def test_working_sizes() -> None:
     assert working_size(100, 90, 256) == (100, 90)
     assert working_size(1, 5000, 256) == (1, 1024)
     assert working_size(300, 30000, 256) == (10, 1024)
+    assert (working_size(100, 400, 50), working_size(100, 440, 50)) == ((50, 200), (45, 200))
 
 
 @pytest.mark.parametrize(("asked", "seen"), [(None, 48), (64, 64)])

@@ -87,15 +87,6 @@ def test_a_turned_part_is_that_of_pillow() -> None:
     assert np.abs(found - wanted).max() <= 12  # another bicubic kernel
 
 
-def test_a_crooked_photo_becomes_straight() -> None:
-    rows, columns = np.mgrid[:200, :300] + 0.5
-    horizon = 100 + (columns - 150) * math.tan(math.radians(5))  # it falls to the right
-    crooked = np.where(rows > horizon, 60, 200).astype(np.uint8)
-    straight = cropped(crooked, Crop(40, 40, 220, 120, 5.0))
-    assert straight[:58].min() > 190
-    assert straight[62:].max() < 70
-
-
 def test_a_part_up_to_the_border_has_no_dark_rim() -> None:
     level = np.full((200, 200), 200, np.uint8)
     crop = Crop(1, 1, 198, 198, 0.5)

@@ -283,13 +283,6 @@ def test_tiny_pictures_have_no_frame(shape: tuple[int, int]) -> None:
     assert find_frame(np.zeros(shape, np.float32)) is None
 
 
-def test_large_pictures_are_searched_in_a_sample() -> None:
-    levels = (framed(4) * 2.55).astype(np.uint8).repeat(10, 0).repeat(10, 1)
-    found = find_inside(Picture(levels), "automatic")
-    assert found is not None
-    assert_near(Rectangle(*(round(number / 10) for number in found[:4])), tolerance=4)
-
-
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     return Colorizer(Flood(), device="cpu").colorize(Picture(levels), recipe).levels()
 

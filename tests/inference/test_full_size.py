@@ -13,7 +13,6 @@ from colorzoo.inference.full_size import (
     join,
     join_levels,
     shrink_lightness,
-    working_size,
 )
 
 
@@ -64,8 +63,3 @@ def test_a_correction_is_a_gaussian_that_ends_where_it_cannot_be_seen() -> None:
     assert (ab - torch.stack([whole, -0.5 * whole])).abs().max() < 0.3  # CIE units of 100
     assert not ab[:, :60].any()
     assert not ab[..., 141:].any()
-
-
-def test_a_picture_of_more_than_four_to_one_is_scaled_by_its_long_side() -> None:
-    assert working_size(100, 400, 50) == (50, 200)
-    assert working_size(100, 440, 50) == (45, 200)

@@ -136,9 +136,6 @@ def test_recipes_keep_paint() -> None:
         ({"path": [[1, 2]]}, "needs either a color"),
         ({"path": [[1, 2]], "color": "#c04020", "erase": True}, "needs either a color"),
         ({"path": [], "color": "#c04020"}, r"paint\[0\].path must be a list"),
-        ({"path": [[1, 2]], "color": "red"}, r"paint\[0\].color must be a color"),
-        ({"path": [[1, 2]], "color": "#c04020", "opacity": 2}, r"opacity must be a number from 0 to 1"),
-        ({"path": [[1, 2]], "color": "#c04020", "hardness": -1}, r"hardness must be a number from 0 to 1"),
         ({"path": [[1, 2]], "color": "#c04020", "size": "big"}, r"size must be a number"),
         ({"path": [[1, 2]], "color": "#c04020", "reach": 11}, r"paint\[0\].reach must be 'automatic'"),
         (

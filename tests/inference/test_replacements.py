@@ -92,8 +92,6 @@ def test_a_picture_and_its_points_change_but_paint_does_not() -> None:
         ({"new": BLUE}, r"replacements\[0\].old is missing"),
         ({"old": RED, "new": "blue"}, r"replacements\[0\].new must be a color"),
         ({"old": "#808080", "new": BLUE}, "is gray"),
-        ({"old": RED, "new": BLUE, "range": 200}, "range must be a number from 0 to 180"),
-        ({"old": RED, "new": BLUE, "fade": -1}, "fade must be a number from 0 to 180"),
     ],
 )
 def test_wrong_replacements_are_refused_by_name(wrong: dict[str, Any], words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -86,6 +87,48 @@ def test_large_scans_are_searched_in_a_sample() -> None:
     assert found is not None
     assert found.tilt == pytest.approx(3, abs=0.2)
     assert found[:4] == pytest.approx([4 * number for number in inside[:4]], abs=16)
+
+
+def any_scan(number: int) -> Array:
+    """Return a scan of any kind: with a bar or stains, of few sides, in another frame, tilted, blurred."""
+    random = np.random.default_rng(number)
+    width, height = (int(side) for side in random.integers(120, 240, 2))
+    left, top, right, below = (int(side) for side in random.integers(5, 0.24 * min(width, height), 4))
+    right = 0 if random.random() < 0.3 else right
+    tone = random.choice([random.uniform(2, 22), random.uniform(40, 60), random.uniform(68, 98)])
+    tilt = float(random.choice([0, 0, random.uniform(-1, 1), random.uniform(-8, 8)]))
+    inside, low = (
+        Rectangle(left, top, width - left - right, height - top - below, tilt),
+        random.uniform(5, 50),
+    )
+    picture = scene(inside.height, inside.width, low, low + random.uniform(25, 50), number)
+    if random.random() < 0.3:
+        first = int(random.integers(2, inside.width - 20))
+        picture[:, first : first + int(random.integers(2, 16))] = tone + random.normal(0, 3)
+    whole = tilted(inside, picture, tone, (width, height), random.uniform(0, 5))
+    whole[:, random.random(width) < random.choice([0, 0.1, 0.3])] += random.uniform(-20, 20)
+    if random.random() < 0.25:
+        whole = np.pad(whole, int(random.integers(8, 30)), constant_values=random.uniform(0, 100))
+    blurred: Array = cv2.GaussianBlur(whole, (0, 0), random.uniform(0.1, 1.2))
+    return blurred.clip(0, 100)
+
+
+FOUND = """\
+27,17,195,172 33,42,135,127 11,16,209,103 11,13,195,90 - 6,40,194,148
+3,18,156,147,0.65 34,42,199,116,-0.51 30,64,193,101 38,15,123,183,-1.03 16,15,197,175,7.17 -
+- 47,49,180,127 37,29,104,176 - 89,39,75,155,4.74 -
+15,31,212,121 47,64,168,119 11,9,221,151 18,24,138,160 27,11,148,144,0.87 -
+- - 25,14,177,156 11,14,80,180 15,42,184,143,4.53 49,47,209,90
+24,17,91,123 - 29,21,180,103,1.23 18,26,207,109,-1.29 27,29,125,116 26,16,77,115,6.11
+- 65,26,61,169 45,43,113,134 - 25,25,185,205 -
+22,17,92,168,-0.91 40,26,132,183 50,35,147,102 37,28,163,123 14,8,140,205,3.94 -
+"""
+
+
+@pytest.mark.parametrize("row", range(8))
+def test_the_frames_of_many_scans_are_those_of_before(row: int) -> None:
+    found = [find_frame(any_scan(6 * row + number)) for number in range(6)]
+    assert " ".join("-" if frame is None else str(frame) for frame in found) == FOUND.splitlines()[row]
 
 
 def partly_like_the_mount(*shares: float) -> Array:
