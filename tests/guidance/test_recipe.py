@@ -93,26 +93,21 @@ WRONG = [
     ("image.height", 1.5),
     ("image.sha256", 5),
     ("model", 5),
-    ("strength", 1.6),
     ("strength", "1"),
     ("points", {}),
     ("points[0]", 5),
     ("points[0].x", "1"),
-    ("points[0].radius", -1),
     ("points[0].color", "red"),
     ("points[0].color", "#12345"),
     ("points[0].ab", [1]),
-    ("points[0].ab", [1, 151]),
     ("points[0].ab", [1, True]),
     ("points[0].reach", "far"),
-    ("points[0].reach", -0.5),
     ("points[0].reach", 11),
     ("points[0].reach", True),
     ("points[0].stroke", 0),
     ("scribbles[0].path", []),
     ("scribbles[0].path", [[1]]),
     ("scribbles[0].path", [[1, "2"]]),
-    ("scribbles[0].width", -1),
     ("regions[0].index", -1),
     ("regions[0].color", "blue"),
     ("boxes", {}),
@@ -132,16 +127,13 @@ WRONG = [
     ("areas[1].mask.runs", "1 -2 9"),
     ("areas[1].kept.low", [1, 2]),
     ("areas[1].made", "hand"),
-    ("areas[0].opacity", 1.5),
     ("areas[0].feather", -1),
     ("areas[0].hidden", 1),
     ("paint[0].hidden", "yes"),
     ("paint[0].blend", "screen"),
     ("paint[0].layer", 0),
-    ("replacements[0].opacity", -0.1),
     ("replacements[0].hidden", 0),
     ("exemplar.path", 5),
-    ("statistics.saturation", 2),
     ("classes.map.3", "x"),
     ("classes.map.3", -1),
     *(("strength", value) for value in (-0.01, 1.51)),
@@ -149,7 +141,6 @@ WRONG = [
     *(("points[0].ab", [-150.5, 150.5][::way]) for way in (1, -1)),
     ("points[0].strength", 1.01),
     ("scribbles[0].width", -0.01),
-    ("image.height", 0),
     *((f"paint[0].{name}", -0.01) for name in ("size", "hardness", "opacity")),
     *((f"paint[0].{name}", 1.01) for name in ("hardness", "opacity")),
     *((f"replacements[0].{name}", -0.01) for name in ("range", "fade")),
@@ -369,12 +360,10 @@ def test_a_mask_is_what_it_was_made_of() -> None:
     assert Mask.of(np.eye(2, dtype=bool)).runs == (0, 1, 2, 1)
 
 
-def test_runs_must_fill_their_mask_and_areas_are_not_without_end() -> None:
+def test_runs_must_fill_their_mask_and_areas_need_a_place_and_an_action() -> None:
     mask = {"width": 4, "height": 2, "runs": "1 2 4"}
     with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs must add up to 4 x 2, got 7"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
-    with pytest.raises(GuidanceError, match=r"recipe\.areas has 65 entries"):
-        Recipe.from_json({"areas": [{"action": "gray", "mask": mask | {"runs": "8"}}] * 65})
     for wrong in ({"action": "color"}, {"action": "gray", "color": "#102030"}, {"path": ()}):
         with pytest.raises(GuidanceError, match="an area needs"):
             Area(**{"action": "lock", "path": ((0, 0), (1, 0), (0, 1)), **wrong})
