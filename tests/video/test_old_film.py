@@ -62,6 +62,25 @@ def test_a_film_that_is_cut_short_is_no_success(tmp_path, codec, extension):
     assert "100 bytes are missing" in convert(film, tmp_path / "out.mkv").issues.lines()[0]
 
 
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (b"RIFF" + (96).to_bytes(4, "little") + bytes(90), 6),
+        (b"RIFF" + (90).to_bytes(4, "little") + bytes(96), 0),
+        (b"\0\0\0\x10ftyp" + bytes(8) + b"\0\0\0\x20mdat" + bytes(20), 4),
+        (b"\0\0\0\x10ftyp" + bytes(8) + b"\0\0\0\1mdat" + (70).to_bytes(8, "big") + bytes(50), 4),
+        (b"\0\0\0\x10ftyp" + bytes(8) + b"\0\0\0\0mdat" + bytes(50), 0),  # up to the end of the file
+        (b"\x1aE\xdf\xa3\x83abc\x18\x53\x80\x67\x40\x64" + bytes(90), 10),
+        (b"\x1aE\xdf\xa3\x83abc\x18\x53\x80\x67\xff" + bytes(90), 0),  # of unknown length
+        (b"\x1aE\xdf\xa3", 0),
+        (b"\0\0\0\x10none" + bytes(4), 0),
+    ],
+)
+def test_what_is_missing_by_the_sizes_that_a_container_declares(tmp_path, content, missing):
+    (tmp_path / "film").write_bytes(content)
+    assert missing_bytes(tmp_path / "film") == missing
+
+
 def test_the_verb_exits_with_1_for_a_film_that_is_cut_short(tmp_path, capsys):
     film = write_video(tmp_path / "in.mkv", PICTURES, codec="ffv1")
     film.write_bytes(film.read_bytes()[:-100])

@@ -37,12 +37,14 @@ class FramesModel:
         return torch.stack([torch.full((32, 48), before + 1), torch.full((32, 48), shade)])[None]
 
 
-def frames_colorer(keys: dict[int, Picture], reference: Exemplar | None = None) -> FrameColorer:
+def frames_colorer(
+    keys: dict[int, Picture], reference: Exemplar | None = None, strength: float = 1.0
+) -> FrameColorer:
     colorizer: Any = Colorizer(tiny_model(), device="cpu")
     colorizer.exemplar = lambda references: Exemplar(
         torch.from_numpy(references[0].source.rgb).permute(2, 0, 1)[None]
     )
-    colorer = FrameColorer(colorizer, keys, reference)
+    colorer = FrameColorer(colorizer, keys, reference, strength)
     colorizer.model = FramesModel()
     return colorer
 
@@ -62,6 +64,19 @@ def test_strength_scales_chroma() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu")
     whole, half = (FrameColorer(colorizer, strength=s).color(frame(0), LIGHTNESS) for s in (1.0, 0.5))
     assert torch.allclose(half, whole / 2)
+    for number in (0, 1):  # of the user's frame, and of one by a model that colors frames
+        whole, half = (
+            frames_colorer({0: colored(1)}, strength=s).color(frame(number), LIGHTNESS) for s in (1.0, 0.5)
+        )
+        assert torch.allclose(half, whole / 2)
+
+
+def test_every_frame_is_needed_by_a_model_that_sees_the_one_before() -> None:
+    reference = Exemplar(torch.zeros(1, 3, 32, 48))
+    assert frames_colorer({}, reference).needs_every_frame
+    assert frames_colorer({3: colored(1)}).needs_every_frame
+    assert not frames_colorer({}).needs_every_frame
+    assert not FrameColorer(Colorizer(tiny_model(), device="cpu"), reference=reference).needs_every_frame
 
 
 def test_a_key_frame_keeps_its_colors_and_is_the_next_reference() -> None:

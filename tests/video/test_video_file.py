@@ -59,8 +59,9 @@ def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extensio
 
 def test_a_stamp_has_hours_minutes_and_seconds(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES[:2], pts=[0, 47_660_160])
-    *_, last = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None)).frames()
-    assert last.stamp == "1:02:03.450"
+    video = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None))
+    assert [frame.stamp for frame in video.frames()] == ["0:00:00.000", "1:02:03.450"]
+    assert 0 < video.describe()["rate"] < 1e-3  # on average
 
 
 def test_within_a_tilted_border_a_video_is_colored(tmp_path: Path) -> None:
@@ -145,10 +146,14 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
     pictures = [picture.astype(deep) * deep(scale) for picture in SCENES[:2]]
     source = write_video(tmp_path / "in.mkv", pictures, codec="ffv1", pixels=pixels, tags={})
     out = tmp_path / "out.mp4"
-    convert(source, out)
+    video = VideoFile(source, choose_encoding(out, None, None))
+    color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
+    notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": ["the transparency is dropped"]}
+    assert video.issues.notes == notes.get(pixels, [])
     bits = 8 if scale == 1 else 10
     for frame, now, was in zip(read_frames(out), lightness_planes(out, bits), SCENES, strict=False):
         assert frame.format.name in (("yuv420p", "yuvj420p") if bits == 8 else ("yuv420p10le",))
+        assert frame.colorspace == 6
         expected = was.astype(float)
         if pixels == "bgr0":  # all values are used there, and 16 to 235 in the result
             expected = 16 + expected * 219 / 255
@@ -197,12 +202,13 @@ def test_the_lightness_is_kept_to_less_than_half_a_level(
     assert all(word in out.read_bytes() for word in told)  # as the encoders write them into the stream
 
 
-def test_odd_sides_stay(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mkv", [s[:45, :63] for s in SCENES], codec="ffv1")
+@pytest.mark.parametrize("size", [(45, 63), (45, 64), (48, 63)])
+def test_odd_sides_stay(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = write_video(tmp_path / "in.mkv", [s[: size[0], : size[1]] for s in SCENES[:2]], codec="ffv1")
     out = tmp_path / "out.mp4"
     convert(source, out, StubColorer(20))
     frame = read_frames(out)[0]
-    assert (frame.width, frame.height, frame.format.name) == (63, 45, "yuv444p")
+    assert (frame.height, frame.width, frame.format.name) == (*size, "yuv444p")
 
 
 def test_colors_are_encoded_correctly(tmp_path: Path) -> None:
