@@ -410,6 +410,8 @@ def test_points_outside_the_picture_are_refused() -> None:
         (b"[]", "must be a JSON object, got list"),
         (b"\xff\xd8\xff\xe0", "not UTF-8"),
         (b'{"strength": NaN}', "recipe.strength"),
+        (b'{"model": [' + b"12, " * 14 + b"1]}", "got " + r"\[" + "12, " * 14 + r"1\]\.$"),
+        (b'{"model": [' + b"12, " * 14 + b"123]}", "got " + r"\[" + "12, " * 14 + r"\.\.\.\.$"),
         (b'{"points": [{"x": 1e999, "y": 1, "color": "#000000"}]}', r"points\[0\].x"),
         (b'{"strength": ' + b"9" * 5000 + b"}", "cannot be read"),
         (b'{"a": ' + b"[" * 200_000, "cannot be read"),
