@@ -184,20 +184,6 @@ def test_depth_and_alpha(colorizer: Colorizer) -> None:
     assert np.array_equal(np.asarray(result)[..., 3], rgba[..., 3])
 
 
-def test_kinds_of_input_agree(colorizer: Colorizer, tmp_path: Path) -> None:
-    picture = gray_picture(30, 40)
-    Image.fromarray(picture).save(tmp_path / "a.png")
-    expected = np.asarray(colorizer(picture))
-    inputs = (
-        tmp_path / "a.png",
-        str(tmp_path / "a.png"),
-        Image.fromarray(picture),
-        picture / np.float32(255),
-    )
-    for image in inputs:
-        assert np.abs(np.asarray(colorizer(image)).astype(int) - expected).max() <= 1
-
-
 def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) -> None:
     levels, path = gray_picture(20, 20), tmp_path / "a.png"
     Image.fromarray(levels).save(path)
@@ -205,6 +191,7 @@ def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) 
     tensor = torch.from_numpy(levels).view(1, 20, 20)
     for image in (levels, path, str(path), Image.fromarray(levels), tensor):
         assert np.array_equal(colorizer.colorize(image).rgb, wanted)
+    assert np.abs(colorizer.colorize(levels / np.float32(255)).rgb - wanted).max() < 1e-3
 
 
 def test_unused_guidance_has_a_note(colorizer: Colorizer) -> None:
@@ -305,10 +292,9 @@ def test_a_lower_temperature_is_more_colorful() -> None:
     chroma = []
     for temperature in (1.0, 0.1):
         torch.manual_seed(0)
-        colorizer = Colorizer("zhang2016", weights=None, temperature=temperature, allow_untrained=True)
+        colorizer = Colorizer("zhang2016_small", weights=None, temperature=temperature, allow_untrained=True)
         colorizer.model.network.class_head.weight.data.mul_(30)  # as sure of itself as a trained one
-        colored = colorizer.colorize(read_picture(gray))
-        chroma.append(float(colored.ab.norm(dim=0).mean()))
+        chroma.append(float(colorizer.colorize(read_picture(gray)).ab.norm(dim=0).mean()))
     assert chroma[1] > 1.2 * chroma[0]
 
 

@@ -241,11 +241,7 @@ def test_all_frames_of_an_animation_are_cropped(tmp_path: Path) -> None:
 
 
 def test_recipes_keep_a_crop() -> None:
-    document = {"version": 2, "strength": 1.0, "crop": {**TURNED, "x_mine": 1}}
-    recipe = Recipe.from_json(document)
-    assert recipe.to_dict() == document
-    assert recipe.without_hints().crop == recipe.crop
-    assert recipe.kinds() == ()
+    assert Recipe.from_json({"crop": TURNED}).kinds() == ()
     assert Recipe.from_json({"crop": PLACE}).crop == Crop(12, 9, 60, 50)
     assert Recipe.from_json({"crop": None}) == Recipe() == Recipe.from_json({})
     assert "crop" not in Recipe().to_dict()

@@ -348,10 +348,7 @@ def test_tensors_are_cut_to_the_inside_at_any_resolution() -> None:
 def test_frames_are_read_and_written() -> None:
     assert Recipe.from_json({"version": 1}).frame == "none"  # as it was colored when it was made
     assert Recipe.from_json({}).frame == "automatic"
-    assert "frame" not in Recipe().to_dict()
-    recipe = Recipe.from_json({"frame": [1, 2, 30, 40]})
-    assert recipe.frame == Rectangle(1, 2, 30, 40)
-    assert Recipe.from_json(recipe.to_dict()) == recipe
+    assert Recipe.from_json({"frame": [1, 2, 30, 40]}).frame == Rectangle(1, 2, 30, 40)
 
 
 @pytest.mark.parametrize("frame", ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True])

@@ -133,15 +133,6 @@ def test_the_command_line_heals_as_python_does_and_keeps_the_file(tmp_path: Path
     assert np.array_equal(found["healed"][76:], found["plain"][76:])  # the frame
 
 
-def test_recipes_keep_healing() -> None:
-    document = {"version": 2, "strength": 1.0, "healing": [{**SCRATCH, "x_mine": 1}]}
-    recipe = Recipe.from_json(document)
-    assert recipe.to_dict() == document
-    assert recipe.kinds() == ()  # it is no hint about colors
-    assert recipe.without_hints().healing == recipe.healing
-    assert Recipe.from_json({"healing": [{"path": [[1, 2]]}]}).healing == (Stroke(((1.0, 2.0),), 5.0),)
-
-
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -152,7 +143,6 @@ def test_recipes_keep_healing() -> None:
             r"healing\[0\]\.width must be a number of at",
         ),
         ({"healing": [{"path": [[1, "a"]]}]}, r"healing\[0\]\.path must be a number"),
-        ({"healing": [{"path": [[1, 2]]}] * 1025}, r"healing has 1,025 entries"),
     ],
 )
 def test_wrong_healing_is_refused_by_name(wrong: dict[str, Any], words: str) -> None:

@@ -17,7 +17,7 @@ from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import PaintStroke, Recipe
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.painting import places_along
@@ -118,16 +118,6 @@ def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> No
     changed = np.abs(by_hand.astype(int) - plain).max(axis=2) > 12
     assert changed[33:47, 32:40].all()  # in pixels of the whole picture
     assert not changed[:, :18].any()
-
-
-def test_recipes_keep_paint() -> None:
-    document = {"version": 2, "strength": 1.0, "paint": [{**LINE, "opacity": 0.5, "x_mine": 1}]}
-    assert Recipe.from_json(document).to_dict() == document
-    kept = [{**LINE, "opacity": 0.5, "reach": 0.4}, {**LINE, "opacity": 1.0, "reach": "automatic"}]
-    assert Recipe.from_json({"paint": kept}).to_dict()["paint"] == kept
-    erased = Recipe.from_json({"paint": [{"path": [[1, 2]], "erase": True}]})
-    assert erased.paint == (PaintStroke(((1.0, 2.0),), None),)
-    assert Recipe.from_json(erased.to_dict()) == erased
 
 
 @pytest.mark.parametrize(

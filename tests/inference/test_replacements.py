@@ -99,12 +99,6 @@ def test_wrong_replacements_are_refused_by_name(wrong: dict[str, Any], words: st
         Recipe.from_json({"replacements": [wrong]})
 
 
-def test_recipes_keep_replacements() -> None:
-    rule = {"old": RED, "new": BLUE, "range": 12.0, "fade": 3.0, "x_note": "dress"}
-    document = {"version": 2, "strength": 1.0, "replacements": [rule]}
-    assert Recipe.from_json(document).to_dict() == document
-
-
 def test_a_pale_color_becomes_at_most_eight_times_as_vivid() -> None:
     pale, vivid = "#806f6c", "#ff2000"
     assert math.hypot(*turned(vivid, 0)) > 13 * math.hypot(*turned(pale, 0))

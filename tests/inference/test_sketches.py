@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,13 +167,6 @@ def test_more_colors_than_regions_is_one_line(colorizer: Colorizer) -> None:
         colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 30, "color": "#ff0000"}]})
     with pytest.raises(GuidanceError, match="#rrggbb"):
         colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
-
-
-def test_the_recipe_stores_the_proposal(tmp_path: Path) -> None:
-    recipe = Recipe(regions=(RegionColor(1, "#102030"),), proposal="ab" * 32)
-    recipe.to_json(tmp_path / "r.json")
-    assert Recipe.from_json(tmp_path / "r.json") == recipe
-    assert not recipe.unknown()
 
 
 @pytest.mark.parametrize(("gray", "changed"), [(0.025, False), (0.035, True)])

@@ -25,19 +25,6 @@ def colors(batch: int, height: int = 24, width: int = 40) -> Tensor:
     return 200 * torch.rand(batch, 2, height, width, generator=generator(9)) - 100
 
 
-def single_pixels(batch: int, simulation: PointSimulation) -> Tensor:
-    """Return the numbers of hinted pixels on pictures so large that few patches of one pixel meet."""
-    ab = torch.zeros(batch, 2, 200, 200)
-    return simulate_points(ab, generator(), simulation).mask.sum(dim=(1, 2, 3))
-
-
-def test_counts_are_geometric_with_mean_seven() -> None:
-    counts = single_pixels(600, PointSimulation(max_side=1, reveal_all=0.0))
-    assert counts.mean() == pytest.approx(7.0, abs=0.9)  # three standard errors of 7.5 / sqrt(600)
-    assert (counts == 0).float().mean() == pytest.approx(1 / 8, abs=0.04)
-    assert (counts >= 8).float().mean() == pytest.approx((7 / 8) ** 8, abs=0.06)
-
-
 def points_by_hand(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
     """Return Lab and mask ``(4, H, W)`` of the points of one picture from its uniform numbers."""
     picture, patch, (_, height, width) = draws[:5].tolist(), draws[5:-1].view(3, 256).tolist(), lab.shape

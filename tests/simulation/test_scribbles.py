@@ -62,15 +62,6 @@ def test_an_edge_is_lost_above_the_threshold(changes: dict[str, float], kept: fl
     assert rows[5] == is_lost
 
 
-def test_strokes_start_where_more_color_is_lost() -> None:
-    half = truth(64)
-    half[:, :, : SIDE // 2] *= 0.6
-    half[:, :, SIDE // 2 :] *= 0.1
-    rows = drawn(64, half, reach=(1, 1), widths=(1,), shortest=1).amax(dim=2)
-    upper, lower = (int(part.amax(dim=1).sum()) for part in rows.split(SIDE // 2, dim=1))
-    assert 2 * upper < lower + 8  # 0.4 to 0.9 of the edge lost
-
-
 def test_jitter_bounds_the_displacement() -> None:
     straight, bent = drawn(widths=(3,)), drawn(widths=(3,), jitter=4.0)
     columns = bent.amax(dim=(0, 1)).nonzero()[:, 0]
