@@ -60,6 +60,11 @@ def write_video(
         if turn:
             stream.set_display_rotation(turn)
         voice = container.add_stream("aac", rate=44100, layout="mono") if sound else None
+        if voice is not None:
+            container.metadata["title"] = "A film"
+            voice.metadata["language"] = "fra"
+            part = {"start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
+            container.set_chapters([{"id": 1, **part}])
         packets: list[Any] = []
         for number, picture in enumerate(pictures):
             frame = gray_frame(picture, pixels)

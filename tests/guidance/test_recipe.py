@@ -188,6 +188,7 @@ def test_every_field_survives_a_round_trip_also_unknown_ones() -> None:
     plain = Recipe.from_json(FULL).without_hints().to_dict()
     assert plain == {**{key: FULL[key] for key in FULL if key not in HINTS}, "strength": 1.0}
     assert json.loads(Recipe.from_json(json.dumps(FULL)).to_json()) == FULL
+    assert Recipe().to_json() == '{\n "version": 2,\n "strength": 1.0\n}'
 
 
 def test_schema_and_parser_accept_the_full_and_the_empty_recipe() -> None:

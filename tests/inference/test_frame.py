@@ -345,6 +345,33 @@ def test_tensors_are_cut_to_the_inside_at_any_resolution() -> None:
     assert found.boxes.given.tolist() == [[1, 0]]
 
 
+def test_tensors_of_a_scan_are_those_of_its_inside() -> None:
+    picture, points = (
+        Picture((framed(4) * 2.55).astype(np.uint8)),
+        Recipe(points=(red(90, 80, "everywhere"),)),
+    )
+    tensors = Guidance.from_recipe(points, *picture.size)
+    colorizer = Colorizer(Flood(), device="cpu")
+    job = colorizer.job(picture, tensors, frame=INSIDE)
+    (point,) = job.recipe.points
+    assert (point.x, point.y, point.radius, point.ab) == (90 - INSIDE.x, 80 - INSIDE.y, 3, (60, 40))
+    assert job.notes == ("colored within the frame 24,20,180,120",)
+    several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
+    with pytest.raises(GuidanceError, match="guidance for one picture was expected, its points are for 2"):
+        colorizer.job(picture, several, frame="none")
+    with pytest.raises(GuidanceError, match=r"classes\.file covers the whole picture"):
+        colorizer.job(picture, Recipe(extra={"classes": {"file": "a.png"}}), frame=INSIDE)
+
+
+def test_a_small_part_within_frames_is_no_picture() -> None:
+    """Less than 35 hundredths of a side are left."""
+    for depth, found in ((51, True), (52, False)):
+        whole = np.full((164, 234), 97, np.float32)
+        whole[30:-30, 50:-50] = 5
+        whole[depth:-depth, 60:-60] = scene(164 - 2 * depth, 114)
+        assert (find_frame(whole) is not None) == found
+
+
 def test_frames_are_read_and_written() -> None:
     assert Recipe.from_json({"version": 1}).frame == "none"  # as it was colored when it was made
     assert Recipe.from_json({}).frame == "automatic"

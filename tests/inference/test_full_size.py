@@ -9,6 +9,7 @@ import torch
 from colorzoo.color import rgb_to_lab
 from colorzoo.inference.full_size import (
     BandShrinker,
+    FullLightness,
     PointCorrection,
     join,
     join_levels,
@@ -53,6 +54,14 @@ def test_16_bits_and_floats_keep_the_lightness_also_near_black(chroma: float) ->
         kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
         assert (kept[0] - lightness).abs().max() < 0.01
         assert kept[1:].abs().mean() > 1
+
+
+def test_single_pixels_of_a_lightness_are_those_of_its_rows() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    rows, columns = torch.tensor([0, 19, 7]), torch.tensor([29, 0, 11])
+    for shift in (None, lambda light, first, last: light + torch.arange(first, last)[:, None]):
+        light = FullLightness(levels, shift)
+        assert torch.equal(light[rows, columns], light.whole()[0, 0][rows, columns])
 
 
 def test_a_correction_is_a_gaussian_that_ends_where_it_cannot_be_seen() -> None:

@@ -62,6 +62,7 @@ def test_no_strokes_and_strokes_outside_return_the_picture_itself() -> None:
     levels = ramp()
     assert heal(levels, []) is levels
     assert heal(levels, [Stroke(((300.0, -50.0),), 9.0), Stroke(((-1e8, 1e8),), 2.0)]) is levels
+    assert heal(levels, [Stroke(((-5.0, 40.0),), 2.0)]) is levels  # beside it
 
 
 def test_what_one_stroke_covers_is_no_source_for_another() -> None:

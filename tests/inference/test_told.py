@@ -7,8 +7,21 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, PointHint, Points, Recipe, Stroke
+from colorzoo.guidance import (
+    Area,
+    Boxes,
+    BoxHint,
+    ClassMap,
+    Guidance,
+    PointHint,
+    Points,
+    Recipe,
+    Regions,
+    Scribbles,
+    Stroke,
+)
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.steps.network import resize_maps
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
@@ -51,6 +64,28 @@ def test_strokes_are_drawn_where_the_recipe_has_them() -> None:
     assert found.scribbles is not None
     assert found.scribbles.mask[0, 0, 19:22, 12:78].min() == 1
     assert found.scribbles.mask.sum() == pytest.approx(5 * 74, rel=0.15)
+
+
+def test_tensors_of_another_size_are_told_at_that_of_the_network() -> None:
+    mask, index = torch.zeros(1, 1, 24, 48), torch.arange(24 * 48).view(1, 1, 24, 48)
+    mask[..., 5, 20] = 1
+    given = Guidance(
+        scribbles=Scribbles(mask),
+        regions=Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3), segments=index + 1),
+        classes=ClassMap(index + 2, index),
+    )
+    (found,) = told(Guidance(scribbles=given.scribbles))
+    assert found.scribbles is not None
+    assert found.scribbles.mask.nonzero()[:, 2:].tolist() == [[y, x] for y in range(20, 24) for x in (40, 41)]
+    wide = index.repeat_interleave(4, dim=2).repeat_interleave(2, dim=3)
+    found = resize_maps(given, size=(SIDE, SIDE))
+    assert found.regions is not None
+    assert found.regions.segments is not None
+    assert found.classes is not None
+    for resized, more in ((found.regions.index, 0), (found.regions.segments, 1), (found.classes.target, 2)):
+        assert torch.equal(resized, wide + more)
+    assert found.classes.exemplar is index
+    assert resize_maps(given, size=(24, 48)) == given
 
 
 def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixels() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.errors import GuidanceError
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation import BledEdgeScribbles, ColoredPicture, TargetPicture, bled_edges, bled_runs
 from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
@@ -108,6 +109,17 @@ def test_runs_are_connected_strokes_of_limited_length() -> None:
     for run in runs:
         marked[run[:, 0], run[:, 1]] += 1
     assert marked.max() == 1  # no pixel belongs to two strokes
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 4}, {"width": -1}, {"jitter": -0.1}, {"coverage": 0}, {"coverage": 1.1}]
+)
+def test_scribbles_of_a_wrong_kind_are_refused(wrong: dict[str, float]) -> None:
+    BledEdgeScribbles(width=1, jitter=0, coverage=1)
+    with pytest.raises(
+        GuidanceError, match="needs an odd width, a jitter of at least 0 and a coverage above 0"
+    ):
+        BledEdgeScribbles(**wrong)
 
 
 def summary(masks: Tensor) -> list[tuple[float, float, float]]:

@@ -85,12 +85,24 @@ def test_parts_are_removed_at_the_end(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
 
 
+def described(path: Path) -> tuple[str | None, ...]:
+    """Return the title of a film, that of its chapter and the language of its sound."""
+    with av.open(str(path)) as film:
+        (chapter,) = film.chapters()
+        return (
+            film.metadata["title"],
+            chapter["metadata"]["title"],
+            film.streams.audio[0].metadata["language"],
+        )
+
+
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
 def test_sound_is_copied_to_the_bit(tmp_path: Path, extension: str) -> None:
     source = write_video(tmp_path / f"in{extension}", SCENES, sound=True)
     out = tmp_path / f"out{extension}"
     convert(source, out)
     assert len(sound_packets(source)) > 10
+    assert described(out) == described(source)
     assert sound_packets(out) == sound_packets(source)
     assert times(out) == times(source)
 

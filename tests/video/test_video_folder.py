@@ -33,6 +33,9 @@ def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, V
 
 def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    begun = PartsFolder(out, "a").part(0, "")
+    begun.mkdir()
+    (begun / "f000.png").write_bytes(b"of a run that was interrupted")
     folder, result = color(source, out, StubColorer(20))
     kind = "a folder of pictures"
     assert folder.describe() == {"width": 64, "height": 48, "frames": 6, "from": kind, "to": kind}

@@ -111,5 +111,7 @@ def test_frames_that_wait_take_a_quarter_of_a_gigabyte(
         frames=frames, extension=".nut", part=lambda _: writer, join=lambda *paths: paths[1].touch()
     )
     colorer: Any = StubColorer()
-    color_video(source, colorer, PartsFolder(tmp_path / "out", "a"), tmp_path / "out", size=16, border="none")
+    parts, out, ticks = PartsFolder(tmp_path / "out", "a"), tmp_path / "out", list[int]()
+    color_video(source, colorer, parts, out, size=16, border="none", tick=lambda: ticks.append(len(told)))
+    assert len(ticks) == window + 2
     assert told == ["read"] * window + ["written"] * window + ["read"] * 2 + ["written"] * 2
