@@ -122,11 +122,6 @@ def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
     assert asked(None, file=labels(tmp_path / "a.png")).exemplar is None
 
 
-def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
-    Image.fromarray(np.full((40, 60), 1000, np.uint16)).save(tmp_path / "deep.png")
-    assert int(read_labels(tmp_path / "deep.png", LIGHTNESS).max()) == 1000
-
-
 def test_classes_choose_a_model_that_accepts_them() -> None:
     def chosen(**classes: Any) -> str:
         recipe = Recipe(extra={"classes": classes})

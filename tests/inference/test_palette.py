@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo import Guidance, create_model
+from colorzoo import create_model
 from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
-from colorzoo.data.decode import decode_rgb
-from colorzoo.guidance import Points
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.job import Job
 from colorzoo.inference.palette import Distribution, doubt_of, next_point, suggest_colors, weighted_clusters
@@ -102,22 +100,6 @@ def test_the_next_point_has_the_most_uncertainty_around_it(size: tuple[int, int]
                 found[4 * (column + 0.5), 4 * (row + 0.5)] = float(near.mean() * wide.sum())
         taken.append(next_point(distribution, taken))
         assert taken[-1] == max(found, key=found.__getitem__)
-
-
-@torch.inference_mode()
-def test_a_hint_changes_the_suggestions_near_it_and_less_elsewhere() -> None:
-    model = create_model("zhang2017_local_small")
-    rgb = decode_rgb((PICTURES / "chelsea_cat.jpg").read_bytes(), 96)[None, :, :96, :96].float() / 255
-    lab = rgb_to_lab(rgb)
-    lightness = lab[:, :1]
-    ab, mask = torch.zeros(1, 2, 96, 96), torch.zeros(1, 1, 96, 96)
-    ab[:, 0, 20:28, 20:28], ab[:, 1, 20:28, 20:28], mask[:, :, 20:28, 20:28] = 50.0, 40.0, 1.0
-    before = Distribution.of(model(lightness))
-    after = Distribution.of(model(lightness, Guidance(points=Points(ab, mask))))
-    moved = (after.probabilities - before.probabilities).abs().sum(dim=0)
-    assert moved[5:7, 5:7].mean() > 2 * moved[-4:, -4:].mean()
-    first = suggest_colors(after.at(24, 24), after.centers, float(lab[0, 0, 24, 24]))[0]
-    assert math.hypot(first.ab[0] - 50, first.ab[1] - 40) < 20
 
 
 def test_a_color_counts_by_its_logit_times_a_sharpness() -> None:

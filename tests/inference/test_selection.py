@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 from skimage import data
 from torch import Tensor
 from torch.nn import functional as F
@@ -98,22 +97,6 @@ def test_an_outline_of_few_pixels_is_taken_as_it_is() -> None:
         path = [(150.0, 100.0), (150.0 + side, 100.0), (150.0 + side, 100.0 + side), (150.0, 100.0 + side)]
         found = select_outlined(lab[:, :1], lab[0, 1:], path, size).array()
         assert np.array_equal(found, outline_mask(lab[:, :1], path, size).array()) == same
-
-
-@pytest.mark.parametrize("place", [(150.0, 120.0), (306.0, 72.0)], ids=str)
-def test_sizes_select_larger_things_and_then_move_the_border(place: tuple[float, float]) -> None:
-    """A click always selects the pixels around it, in one piece without holes."""
-    lightness = lab_of("chelsea_cat.jpg")[:, :1]
-    size, (column, row) = (lightness.shape[3], lightness.shape[2]), (int(place[0]), int(place[1]))
-    see = cache(see_things)
-    masks = [select_at(lightness, place, size, 1.25**step, see=see).array() for step in range(-5, 6)]
-    areas = [mask.sum() for mask in masks]
-    assert areas == sorted(areas)
-    assert len(set(areas)) > 5
-    assert 9 <= areas[0] < areas[-1]
-    for mask in masks:
-        assert mask[row - 1 : row + 2, column - 1 : column + 2].all()
-        assert ndimage.label(mask)[1] == 1
 
 
 def test_the_likeliest_thing_takes_one_look() -> None:
