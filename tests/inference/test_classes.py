@@ -1,5 +1,6 @@
 """Label images, class tables and painted polygons, and errors for invalid ones."""
 
+import colorsys
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,8 @@ def test_a_photo_has_the_classes_of_its_small_copy_the_largest_first() -> None:
 
 def test_classes_are_drawn_over_the_gray_photo_in_colors_of_their_own() -> None:
     assert len({class_color(number) for number in range(30)}) == 30
+    hues = np.array([colorsys.rgb_to_hsv(*class_color(number))[0] for number in range(30)])
+    assert np.abs((np.diff(hues) + 0.5) % 1 - 0.5).min() > 0.37  # of a turn, from one to the next
     picture = Picture(np.full((80, 100), 128, np.uint8))
     drawn = np.asarray(draw_classes(picture, Segmented(np.full((80, 100), 7), {7: 1.0})))
     wanted = 0.45 * 128 + 0.55 * np.array(class_color(7))

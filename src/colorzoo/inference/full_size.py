@@ -268,7 +268,7 @@ class BandShrinker:
     def add(self, band: Tensor) -> None:
         """Add the next rows ``(rows, W)`` from the top."""
         first, self._row = self._row, self._row + len(band)
-        rows = torch.arange(first, self._row, dtype=torch.float64) + 0.5
+        rows = torch.arange(first, self._row) + 0.5
         top = max(0, int(first / self._step - 2))
         bottom = min(self._size[0], int(self._row / self._step + 2) + 1)
         centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * self._step
