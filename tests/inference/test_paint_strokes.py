@@ -16,7 +16,6 @@ import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb
-from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
@@ -118,28 +117,6 @@ def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> No
     changed = np.abs(by_hand.astype(int) - plain).max(axis=2) > 12
     assert changed[33:47, 32:40].all()  # in pixels of the whole picture
     assert not changed[:, :18].any()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"path": [[1, 2]]}, "needs either a color"),
-        ({"path": [[1, 2]], "color": "#c04020", "erase": True}, "needs either a color"),
-        ({"path": [], "color": "#c04020"}, r"paint\[0\].path must be a list"),
-        ({"path": [[1, 2]], "color": "#c04020", "size": "big"}, r"size must be a number"),
-        ({"path": [[1, 2]], "color": "#c04020", "reach": 11}, r"paint\[0\].reach must be 'automatic'"),
-        (
-            {"path": [[1, 2]], "color": "#c04020", "blend": "add"},
-            r"paint\[0\].blend must be one of color, hue",
-        ),
-        ({"path": [[1, 2]], "erase": "yes"}, r"erase must be true or false"),
-    ],
-)
-def test_wrong_paint_is_refused_by_name(wrong: dict[str, Any], words: str) -> None:
-    with pytest.raises(GuidanceError, match=words):
-        Recipe.from_json({"paint": [wrong]})
-    with pytest.raises(GuidanceError, match=r"paint\[0\].opactiy.*opacity"):
-        Recipe.from_json({"paint": [{**LINE, "opactiy": 1}]}).check_known()
 
 
 def test_paint_eases_in_shade_and_stays_in_the_light() -> None:

@@ -169,22 +169,6 @@ def test_more_colors_than_regions_is_one_line(colorizer: Colorizer) -> None:
         colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
 
 
-@pytest.mark.parametrize(("gray", "changed"), [(0.025, False), (0.035, True)])
-def test_a_sketch_with_three_percent_of_grays_is_cleaned(gray: float, changed: bool) -> None:
-    level = np.full((100, 100), 255, np.uint8)
-    level[30:70, 50] = 0
-    level.ravel()[: round(1e4 * gray)] = 150
-    lines, _ = draw_sketch(lightness_of(np.repeat(level[..., None], 3, 2)))
-    assert bool(((lines > 0.1) & (lines < 0.9)).any()) != changed
-
-
-@pytest.mark.parametrize(("paper", "drawn"), [(190, True), (180, False)])
-def test_line_art_has_light_paper(paper: int, drawn: bool) -> None:
-    lightness = lightness_of(drawing(paper=paper))
-    assert (float(lightness.max()) > 75) == drawn
-    assert looks_drawn(lightness) == drawn
-
-
 def any_drawing(number: int) -> np.ndarray:
     """Return a clean drawing with some grays, a sheet with hardly a line, or a scan with a share of tones."""
     random = np.random.default_rng(number)
