@@ -506,6 +506,7 @@ def test_objects_of_a_recipe_have_types_and_keep_their_json() -> None:
         ("classes", {"map": {"sky": 1}}),
         ("classes", {"painted": [{"class": 1}]}),
         ("statistics", {"histogram": [1, 2]}),
+        ("statistics", {"histogram": [-0.1, *[1] * 312]}),
         ("divisions", [{"path": []}]),
         ("regions", [{"index": 1}]),
         ("healing", [{"width": 3}]),

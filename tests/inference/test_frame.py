@@ -304,6 +304,14 @@ def test_tensors_of_a_scan_are_those_of_its_inside() -> None:
     (point,) = job.recipe.points
     assert (point.x, point.y, point.radius, point.ab) == (90 - INSIDE.x, 80 - INSIDE.y, 3, (60, 40))
     assert job.notes == ("colored within the frame 24,20,180,120",)
+    board = ((torch.arange(64) + torch.arange(64)[:, None]) % 2)[None, None].float()
+    for places, count in (
+        (board, 2048),
+        (board.clone().index_fill_(3, torch.tensor(63), 1), 0),
+    ):  # more stay maps
+        dense = Guidance(points=Points(places.expand(-1, 2, -1, -1), places))
+        job = colorizer.job(Picture(np.zeros((64, 64), np.uint8)), dense, frame="none")
+        assert (len(job.recipe.points), job.tensors.points is None) == (count, count > 0)
     several = Guidance(points=Points(torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)))
     with pytest.raises(GuidanceError, match="guidance for one picture was expected, its points are for 2"):
         colorizer.job(picture, several, frame="none")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ from colorzoo.guidance import (
 )
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.network import resize_maps
+from colorzoo.inference.steps.points import fit_points
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
@@ -125,6 +128,10 @@ def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
         assert rgb.min() > -0.05
         assert rgb.max() < 1.05
         assert points.ab[..., 42, 12].norm() > 10
+    exact = fit_points(
+        replace(dense, lightness=60 * mask), light
+    )  # without a word of it ab is used unchanged
+    assert torch.equal(exact.ab, fit_points(dense, light).ab)
 
 
 def test_points_are_exact_in_the_answer_and_move_what_lies_around() -> None:
