@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.capabilities import FindsClasses, GivesLooks
+from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.inference.references import (
@@ -23,7 +23,6 @@ from colorzoo.inference.references import (
     describe_statistics,
     make_exemplar,
     make_look,
-    mix,
     model_of_looks,
     named_references,
     read_reference,
@@ -56,9 +55,6 @@ def test_several_references_are_mixed_by_their_shares_or_in_the_models_own_way()
     alone = make_exemplar(Alike(), GIVEN[:1], 16)
     assert torch.equal(alone.look, looks[0])
     assert alone.rgb.shape == (1, 3, 16, 24)
-    for weights in ([1.0, 2.0], [1.0, -1.0, 3.0], [0.0, 0.0, 0.0], [1.0, float("inf"), 1.0]):
-        with pytest.raises(GuidanceError, match="3 references need as many weights from 0"):
-            mix(looks, weights)
 
 
 def test_a_model_without_looks_takes_one_picture_and_a_gray_one_only_if_it_needs_no_color() -> None:
@@ -107,17 +103,13 @@ def test_a_look_is_read_again_for_the_model_that_made_it(tmp_path: Path) -> None
         Look.load(path)
 
 
-def test_references_decide_what_a_model_must_be_able_to_do() -> None:
-    alpha, one, both = (
-        Recipe(extra=extra)
-        for extra in (
-            {"exemplar": {"alpha": 0.5}},
-            {"classes": {"file": "a.png"}},
-            {"classes": {"file": "a.png", "reference_file": "b.png"}},
-        )
-    )
-    assert [ability_for(each) for each in ([], ["a"], ["a", "b"])] == [None, None, GivesLooks]
-    assert [ability_for(["a"], each) for each in (alpha, one, both)] == [GivesLooks, FindsClasses, None]
+@pytest.mark.parametrize(
+    ("files", "ability"), [(("file",), FindsClasses), (("file", "reference_file"), None)]
+)
+def test_classes_without_label_images_need_a_model_that_finds_them(
+    files: tuple[str], ability: object
+) -> None:
+    assert ability_for(["a"], Recipe(extra={"classes": dict.fromkeys(files, "a.png")})) is ability
 
 
 def test_references_are_named_with_a_weight_each(tmp_path: Path) -> None:

@@ -99,6 +99,14 @@ def test_an_outline_of_few_pixels_is_taken_as_it_is() -> None:
         assert np.array_equal(found, outline_mask(lab[:, :1], path, size).array()) == same
 
 
+@pytest.mark.parametrize(("width", "seen"), [(255, 8), (256, 9)])
+def test_the_network_sees_a_shorter_side_of_256_and_a_longer_one_of_whole_cells(
+    width: int, seen: int
+) -> None:
+    parts = see_things(torch.zeros(1, 1, 240, width)).parts
+    assert parts.shape[3] * 8 == parts.shape[2] * seen
+
+
 def test_the_likeliest_thing_takes_one_look() -> None:
     lightness = lab_of("coffee.jpg")[:, :1]
     size = (lightness.shape[3], lightness.shape[2])

@@ -28,7 +28,6 @@ from colorzoo.inference.steps.points import fit_points
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
-from inference.by_hand import enforced
 from inference.flood_model import SIDE, two_walls
 
 
@@ -132,12 +131,3 @@ def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
         replace(dense, lightness=60 * mask), light
     )  # without a word of it ab is used unchanged
     assert torch.equal(exact.ab, fit_points(dense, light).ab)
-
-
-def test_points_are_exact_in_the_answer_and_move_what_lies_around() -> None:
-    mask = torch.zeros(1, 1, SIDE, SIDE)
-    mask[..., 40:44, 10:14] = 1
-    given = Points(torch.tensor([30.0, -20.0]).view(1, 2, 1, 1) * mask, mask)
-    found = enforced(torch.zeros(1, 2, SIDE, SIDE), torch.full((1, 1, SIDE, SIDE), 50.0), given)
-    assert torch.equal(found * mask, given.ab)
-    assert found[0, 0, 42, 20] > 5
