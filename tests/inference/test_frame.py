@@ -133,10 +133,13 @@ def test_a_tilted_picture_is_cut_to_what_lies_inside(tone: float, degrees: float
 
 
 def test_frames_within_each_other_are_all_found() -> None:
-    whole = np.pad(framed(5), 20, constant_values=97)
-    found = find_frame(whole)
-    assert found is not None
-    assert_near(Rectangle(found.x - 20, found.y - 20, found.width, found.height), tolerance=4)
+    whole = framed(5)
+    for width, tone in ((20, 97), (16, 6)):
+        whole = np.pad(whole, width, constant_values=tone)
+        found = find_frame(whole)
+        assert found is not None
+        around = (whole.shape[0] - INSIDE.height - 44) // 2
+        assert_near(Rectangle(found.x - around, found.y - around, found.width, found.height), tolerance=4)
 
 
 def test_the_bands_of_a_film_with_their_holes_are_no_picture() -> None:

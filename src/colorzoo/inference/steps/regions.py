@@ -169,7 +169,7 @@ def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count
     region = index == np.bincount(index[line]).argmax()
     labels, _ = ndimage.label(region & ~ink & ~line)
     beside = np.unique(labels[ndimage.binary_dilation(line, np.ones((3, 3))) & (labels > 0)])
-    sizes = np.bincount(labels.ravel(), minlength=labels.max() + 1)
+    sizes = np.bincount(labels.ravel())
     parts = sorted((part for part in beside if sizes[part] >= _LEAST_PIXELS), key=lambda part: -sizes[part])
     if len(parts) < 2:
         return
