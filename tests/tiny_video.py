@@ -80,7 +80,7 @@ def write_video(
 
 def gray_frame(picture: np.ndarray, pixels: str) -> Any:
     height, width = picture.shape
-    if pixels == "bgr0":
+    if pixels in ("bgr0", "ya8"):
         return av.VideoFrame.from_ndarray(picture, format="gray").reformat(format=pixels)
     frame = av.VideoFrame(width, height, pixels)
     bits = next((bits for bits in (10, 12, 16) if str(bits) in pixels), 8)

@@ -77,6 +77,10 @@ def test_a_pixel_reads_its_own_cell() -> None:
     logits = torch.zeros(1, 313, 2, 3)
     logits[0, 7, 1, 2] = 20
     distribution = Distribution.of(prediction(20 * torch.eye(313)[:6].T.reshape(1, 313, 2, 3) + logits))
+    assert distribution.stride == 4
+    assert (
+        Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 1, 1), extras={"logits": 20 * logits})).stride == 1
+    )
     assert distribution.at(11, 7)[7] > 0.4
     assert distribution.at(7, 7)[7] < 0.1
     assert torch.equal(distribution.at(99, 99), distribution.at(11, 7))

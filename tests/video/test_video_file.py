@@ -145,7 +145,7 @@ def test_depth_tags_and_every_lightness_sample_stay(
 
 
 @pytest.mark.parametrize(
-    "pixels", ["gray", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p10le", "yuv420p12le"]
+    "pixels", ["gray", "ya8", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p10le", "yuv420p12le"]
 )
 def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str) -> None:
     scale = {"gray10le": 4, "yuv420p10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
@@ -155,7 +155,8 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
     out = tmp_path / "out.mp4"
     video = VideoFile(source, choose_encoding(out, None, None))
     color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
-    notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": ["the transparency is dropped"]}
+    dropped = ["the transparency is dropped"]
+    notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": dropped, "ya8": dropped}
     assert video.issues.notes == notes.get(pixels, [])
     bits = 8 if scale == 1 else 10
     for frame, now, was in zip(read_frames(out), lightness_planes(out, bits), SCENES, strict=False):
