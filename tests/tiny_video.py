@@ -60,6 +60,11 @@ def write_video(
         if turn:
             stream.set_display_rotation(turn)
         voice = container.add_stream("aac", rate=44100, layout="mono") if sound else None
+        if voice is not None:
+            container.metadata["title"] = "A film"
+            voice.metadata["language"] = "fra"
+            part = {"start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
+            container.set_chapters([{"id": 1, **part}])
         packets: list[Any] = []
         for number, picture in enumerate(pictures):
             frame = gray_frame(picture, pixels)
@@ -75,7 +80,7 @@ def write_video(
 
 def gray_frame(picture: np.ndarray, pixels: str) -> Any:
     height, width = picture.shape
-    if pixels == "bgr0":
+    if pixels in ("bgr0", "ya8"):
         return av.VideoFrame.from_ndarray(picture, format="gray").reformat(format=pixels)
     frame = av.VideoFrame(width, height, pixels)
     bits = next((bits for bits in (10, 12, 16) if str(bits) in pixels), 8)

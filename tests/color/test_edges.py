@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from colorzoo.color import canny, sobel
+from colorzoo.color import canny, sobel, sobel_gradients
 from colorzoo.testing import sample_image
 
 IMAGE = sample_image((24, 31), batch=2)
@@ -32,9 +32,20 @@ def test_canny_finds_a_square_and_mirrors_with_it() -> None:
 
 
 def test_sobel_measures_the_slope_of_a_ramp() -> None:
-    ramp = torch.arange(12.0).expand(1, 1, 8, 12) / 10
+    ramp = (torch.arange(12.0) / 10 - 0.3 * torch.arange(8.0)[:, None])[None, None]
+    inner = sobel_gradients(ramp)[0, 0, :, 1:-1, 1:-1]
+    torch.testing.assert_close(inner, torch.tensor([0.1, -0.3]).view(2, 1, 1).expand_as(inner))
     inner = sobel(ramp)[..., 1:-1, 1:-1]
-    torch.testing.assert_close(inner, torch.full_like(inner, 0.1))
+    torch.testing.assert_close(inner, torch.full_like(inner, 0.1**0.5))
+
+
+def test_canny_takes_strong_edges_and_what_goes_on_from_them() -> None:
+    steps = torch.zeros(100, 1, 24, 32)
+    steps[..., 16:] = torch.linspace(0, 0.99, 100).view(-1, 1, 1, 1)
+    found = canny(steps).flatten(1).any(dim=1)
+    assert int(found.float().argmax()) == 8  # hundredths
+    fading = steps[:, 0, 0][None, None]
+    assert int(canny(fading)[0, 0].any(dim=1).float().argmax()) == 4
 
 
 def test_autocast_changes_nothing() -> None:

@@ -5,8 +5,6 @@ import math
 import torch
 from coloraide import Color as Base
 from coloraide.spaces.ipt import IPT
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from colorzoo.color import (
     at_lightness,
@@ -17,9 +15,8 @@ from colorzoo.color import (
     rgb_to_lab,
     snap_to_lightness,
 )
-from colorzoo.color.gamut import ChromaPath, fit_chroma, linear_rgb_in_gamut, max_chroma
+from colorzoo.color.gamut import ChromaPath, fit_chroma, max_chroma
 from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, luminance_of
-from colorzoo.testing import sample_image
 
 
 class Color(Base):
@@ -46,15 +43,29 @@ def lab_hue(lab: torch.Tensor) -> torch.Tensor:
     return torch.rad2deg(torch.atan2(lab[:, 2], lab[:, 1]))
 
 
+TO_CONES = torch.tensor(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ],
+    dtype=torch.float64,
+)
+TO_OKLAB = torch.tensor(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ],
+    dtype=torch.float64,
+)
+
+
 def oklab_hue(lab: torch.Tensor) -> torch.Tensor:
     """Compute Oklab's hue in double precision, also of colors outside sRGB."""
     linear = lab_to_linear_rgb(lab.double()).movedim(1, 0).flatten(1)
-    to_cones = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566]]
-    to_cones += [[0.0883024619, 0.2817188376, 0.6299787005]]
-    cones = torch.tensor(to_cones, dtype=torch.float64) @ linear
-    long, middle, short = cones.sign() * cones.abs().pow(1 / 3)
-    a = 1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short
-    b = 0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short
+    cones = TO_CONES @ linear
+    _, a, b = TO_OKLAB @ (cones.sign() * cones.abs().pow(1 / 3))
     return torch.rad2deg(torch.atan2(b, a)).view(lab[:, 0].shape)
 
 
@@ -75,6 +86,9 @@ def test_a_chosen_color_keeps_its_hue_at_any_lightness() -> None:
     assert (strength[1] <= strength[0] + 0.1).all()
     seen = (strength[0] > 10) & (strength[1] > 5)
     assert seen.sum() > 900
+    more = torch.cat([moved[:1], moved[1:] * (1 + 0.3 / strength[1].clamp(min=1)).view(1, -1, 1)])
+    fits = in_gamut(more).flatten() & (more[1:].norm(dim=0).flatten() < strength[0])
+    assert fits[strength[1] > 5].float().mean() < 0.01  # as much chroma as the color had, or sRGB can
     shown = lab_to_rgb(moved)
     for space in ("jzazbz", "ipt"):
         hues = [
@@ -86,15 +100,6 @@ def test_a_chosen_color_keeps_its_hue_at_any_lightness() -> None:
 def hue_in(space: str, rgb: torch.Tensor) -> float:
     _, across, up = Color("srgb", rgb.tolist()).convert(space).coords()
     return math.degrees(math.atan2(up, across))
-
-
-def test_blue_stays_blue_when_lightened() -> None:
-    chosen = rgb_to_lab(torch.tensor([0x18, 0x38, 0xB0]).view(3, 1, 1) / 255)
-    red, green, blue = (
-        (lab_to_rgb(at_lightness(chosen, torch.full((1, 1, 1), 55.0))) * 255).flatten().tolist()
-    )
-    assert red < green - 30  # CIE Lab gives #7474f8, as red as it is green
-    assert blue > 240
 
 
 def test_a_color_keeps_its_own_lightness_unchanged() -> None:
@@ -149,19 +154,16 @@ def test_reduction_has_gradients() -> None:
     assert lab.grad[:, 1:].any()
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.tuples(*[st.integers(0, 255)] * 3), st.integers(5, 95))
-def test_a_snapped_color_has_the_lightness_and_fits_srgb(rgb: tuple[int, ...], level: int) -> None:
-    chosen = torch.tensor(rgb, dtype=torch.float32).view(3, 1, 1) / 255
-    snapped = snap_to_lightness(chosen, torch.full((1, 1, 1), float(level)))
-    assert (snapped[0] - level).abs().max() < 2.0
-    assert (rgb_to_lab(lab_to_rgb(snapped)) - snapped).abs().max() < 0.01
-
-
-def test_snapping_keeps_a_color_of_that_lightness() -> None:
-    rgb = sample_image((4, 4))
-    lab = rgb_to_lab(rgb)
-    torch.testing.assert_close(snap_to_lightness(rgb, lab[:, :1]), lab, atol=1e-2, rtol=0)
+def test_snapping_is_the_loop_of_the_published_pad() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for rgb in torch.rand(60, 3, 1, 1, generator=generator):
+        lightness = 100 * torch.rand(1, 1, 1, generator=generator)
+        wanted = rgb_to_lab(rgb)
+        for _ in range(20):
+            before, wanted = wanted, rgb_to_lab(lab_to_rgb(torch.cat([lightness, wanted[1:]])))
+            if (wanted - before).abs().sum() < 1:
+                break
+        assert torch.equal(snap_to_lightness(rgb, lightness), wanted)
 
 
 TOLERANCE = 5e-5
@@ -208,23 +210,18 @@ def test_fit_chroma_agrees_with_a_search() -> None:
         )  # blues that leave and come back
 
 
-def test_fitted_colors_are_inside_and_keep_their_luminance() -> None:
-    linear, lightness = colors_outside(40_000, 80, seed=1)
-    found = fit_chroma(linear, lightness, TOLERANCE)
-    assert found.min() >= -TOLERANCE
-    assert found.max() <= 1 + TOLERANCE
-    assert (luminance_of(found) - lightness_to_luminance(lightness)).abs().max() < 1e-5
-
-
-def test_max_chroma_is_in_the_range_of_srgb() -> None:
+def test_more_than_the_largest_chroma_lies_outside() -> None:
     generator = torch.Generator().manual_seed(0)
-    lightness, hue = (
-        5 + 90 * torch.rand(500, generator=generator),
-        6.28 * torch.rand(500, generator=generator) - 3.14,
-    )
+    lightness = 5 + 90 * torch.rand(500, generator=generator)
+    hue = 6.28 * torch.rand(500, generator=generator) - 3.14
     most = max_chroma(lightness, hue)
-    assert (most > 0.01).all()
-    assert (most < 0.72).all()
+    for more, inside in ((0.0, 500), (1.3e-4, 0)):
+        s = (most + more).double()
+        oklab = torch.stack([torch.ones_like(s), s * hue.cos(), s * hue.sin()])
+        linear = torch.linalg.inv(TO_CONES) @ (torch.linalg.inv(TO_OKLAB) @ oklab) ** 3
+        linear = linear * lightness_to_luminance(lightness) / luminance_of(linear)
+        fits = (linear.amin(dim=0) > -1e-7) & (linear.amax(dim=0) < 1 + 1e-7)
+        assert int(fits.sum()) == inside
 
 
 def test_black_white_and_impossible_lightness_become_gray() -> None:
@@ -233,17 +230,6 @@ def test_black_white_and_impossible_lightness_become_gray() -> None:
     assert shown.isfinite().all()
     spread = (shown.amax(dim=0) - shown.amin(dim=0)).flatten()
     assert (spread < 0.01).all()
-
-
-def test_rows_convert_as_the_whole_picture() -> None:
-    generator = torch.Generator().manual_seed(3)
-    lab = torch.cat(
-        [100 * torch.rand(1, 60, 50, generator=generator), 60 * torch.randn(2, 60, 50, generator=generator)]
-    )
-    together = linear_rgb_in_gamut(lab)
-    alone = torch.cat([linear_rgb_in_gamut(row) for row in lab.split(1, dim=1)], dim=1)
-    assert (together - alone).abs().max() < 1e-5
-    assert in_gamut(reduce_chroma(lab)).all()
 
 
 def test_no_color_is_moved_to_no_lightness() -> None:

@@ -34,11 +34,6 @@ def test_without_clipping_bright_values_stay_and_dark_ones_are_zero() -> None:
     torch.testing.assert_close(loose.clamp(0, 1), lab_to_rgb(WILD))
 
 
-def test_white_and_gray_have_the_known_offset() -> None:
-    lab = rgb_to_lab(torch.ones(3, 1, 1)).flatten()
-    torch.testing.assert_close(lab, torch.tensor([100.0, -0.002, 0.005]), atol=1e-2, rtol=0)
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_8_bit_colors_survive_a_round_trip(levels: tuple[int, int, int]) -> None:

@@ -10,10 +10,15 @@ import torch
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
+    Boxes,
+    ClassMap,
+    Exemplar,
     Guidance,
     PointHint,
     Points,
     Recipe,
+    Regions,
+    Scribbles,
     Stroke,
     ab_histogram,
     mean_saturation,
@@ -102,6 +107,33 @@ def test_absurd_strokes_cover_the_picture() -> None:
     assert scribbles.mask.all()
 
 
+def test_a_stroke_on_a_map_of_another_shape_has_the_mean_of_its_scales() -> None:
+    recipe = Recipe(scribbles=(Stroke(((5, 15), (35, 15)), 4),))
+    scribbles = Guidance.from_recipe(recipe, 40, 30, (60, 160)).scribbles
+    assert scribbles is not None
+    assert scribbles.mask[0, 0, :, 80].sum() == pytest.approx(4 * (2 + 4) / 2, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shapes"),
+    [
+        (Points, [(1, 2, 4, 4), (1, 1, 4, 5)]),
+        (Points, [(1, 3, 4, 4), (1, 1, 4, 4)]),
+        (Points, [(2, 4, 4), (1, 1, 4, 4)]),
+        (Scribbles, [(1, 2, 4, 4)]),
+        (Regions, [(1, 2, 4, 4), (1, 3, 3), (1, 3)]),
+        (Exemplar, [(1, 1, 4, 4)]),
+        (ClassMap, [(1, 3, 4, 4)]),
+        (Boxes, [(1, 4), (1,)]),
+        (Boxes, [(1, 2, 5), (1, 2)]),
+        (Boxes, [(1, 2, 4), (1, 3)]),
+    ],
+)
+def test_hints_of_a_wrong_shape_are_refused(kind: type, shapes: list[tuple[int, ...]]) -> None:
+    with pytest.raises(GuidanceError, match=f"{kind.__name__}.* must have"):
+        kind(*map(torch.zeros, shapes))
+
+
 def test_an_exact_ab_is_written_as_a_color_of_lightness_60() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., 1, 2] = 1
@@ -120,3 +152,6 @@ def test_statistics_are_those_of_256_pixels_and_of_cells_of_4() -> None:
     found = statistics_of(noise)
     torch.testing.assert_close(found.histogram, ab_histogram(rgb_to_lab(noise)[:, 1:]))
     torch.testing.assert_close(found.saturation, mean_saturation(noise))
+    large = torch.rand(1, 3, 768, 768, generator=torch.Generator().manual_seed(0))
+    smooth = mean_saturation(torch.nn.functional.avg_pool2d(large, 3))
+    torch.testing.assert_close(statistics_of(large).saturation, smooth, rtol=0, atol=0.05)

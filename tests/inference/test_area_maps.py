@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
@@ -186,6 +189,16 @@ def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() ->
     assert (decode_locked_colors(kept, (20, 30)) - lab).abs().max() <= max(
         kept.step
     ) / 2 + 2e-3  # low and step are rounded
+    corner = torch.zeros(20, 30)
+    corner[0, 0] = 1
+    near = decode_locked_colors(encode_locked_colors(lab, corner), (20, 30))
+    low = lab[:, :5, :5].flatten(1).min(dim=1).values  # only places within four pixels are kept
+    torch.testing.assert_close(near[:, 5:], low.view(3, 1, 1).expand(3, 15, 30), rtol=0, atol=1e-4)
+    assert (near - lab)[:, :5, :5].abs().max() < 0.5
+    for mode, form in (("L", "PNG"), ("RGB", "JPEG"), ("RGB", "BMP")):
+        Image.new(mode, (30, 20)).save(file := BytesIO(), form)
+        with pytest.raises(GuidanceError, match=r"kept\.png is no RGB picture"):
+            decode_locked_colors(replace(kept, png=b64encode(file.getvalue()).decode()), (20, 30))
     for text in ("aGVsbG8=", "x"):
         with pytest.raises(GuidanceError, match=r"kept\.png is no RGB picture"):
             decode_locked_colors(replace(kept, png=text), (20, 30))

@@ -20,7 +20,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import BicubicUpsampler, working_size
+from colorzoo.inference.full_size import BicubicUpsampler, FullLightness, working_size
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.network import resize_points
 from colorzoo.model import ColoringModel
@@ -110,6 +110,12 @@ def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_co
         assert (result[1:, 300, int(hint.x)] - point_ab(hint)).norm() <= 2
 
 
+def test_a_copy_of_another_size_has_the_points_at_their_places(colorizer: Colorizer) -> None:
+    answer = colorizer.run(colorizer.job(read_picture(gray_picture(60, 80)), Recipe(points=(RED,))))
+    (correction,) = answer.over(FullLightness(gray_picture(180, 160))).corrections
+    assert (correction.columns, correction.rows) == ((30, 49), (35, 54))  # of 2 and 3 times the size
+
+
 @pytest.mark.parametrize("size", [(48, 64), (500, 600)])
 def test_tensors_and_recipe_give_the_same_picture(colorizer: Colorizer, size: tuple[int, int]) -> None:
     points = (replace(RED, reach="everywhere"), replace(RED, x=35, color="#3060a0", reach="everywhere"))
@@ -178,20 +184,6 @@ def test_depth_and_alpha(colorizer: Colorizer) -> None:
     assert np.array_equal(np.asarray(result)[..., 3], rgba[..., 3])
 
 
-def test_kinds_of_input_agree(colorizer: Colorizer, tmp_path: Path) -> None:
-    picture = gray_picture(30, 40)
-    Image.fromarray(picture).save(tmp_path / "a.png")
-    expected = np.asarray(colorizer(picture))
-    inputs = (
-        tmp_path / "a.png",
-        str(tmp_path / "a.png"),
-        Image.fromarray(picture),
-        picture / np.float32(255),
-    )
-    for image in inputs:
-        assert np.abs(np.asarray(colorizer(image)).astype(int) - expected).max() <= 1
-
-
 def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) -> None:
     levels, path = gray_picture(20, 20), tmp_path / "a.png"
     Image.fromarray(levels).save(path)
@@ -199,6 +191,7 @@ def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) 
     tensor = torch.from_numpy(levels).view(1, 20, 20)
     for image in (levels, path, str(path), Image.fromarray(levels), tensor):
         assert np.array_equal(colorizer.colorize(image).rgb, wanted)
+    assert np.abs(colorizer.colorize(levels / np.float32(255)).rgb - wanted).max() < 1e-3
 
 
 def test_unused_guidance_has_a_note(colorizer: Colorizer) -> None:
@@ -242,8 +235,18 @@ def test_other_errors_of_a_model_are_not_hidden() -> None:
 
 
 def test_untrained_models_are_refused_in_one_error() -> None:
-    with pytest.raises(ColorzooError, match="untrained"):
-        Colorizer(NAME, weights=None)
+    option, file = "allow_untrained=True (--allow-untrained)", "pass the path of a file as weights"
+    for name, weights, reason in (
+        (NAME, None, f", its weights are random; it is not used for coloring unless you pass {option}."),
+        (
+            "chen2023",
+            "default",
+            f" here: its card names no weights; {file}; {option} colors with random ones",
+        ),
+    ):
+        with pytest.raises(ColorzooError) as refused:
+            Colorizer(name, weights=weights)
+        assert str(refused.value) == f"{name} is untrained{reason}"
     assert Colorizer(NAME, weights=None, allow_untrained=True, device="cpu").model.trained is False
     for size in (0, 10_000):
         with pytest.raises(ColorzooError, match="size must be from 16 to 4096"):
@@ -273,6 +276,7 @@ def test_working_sizes() -> None:
     assert working_size(100, 90, 256) == (100, 90)
     assert working_size(1, 5000, 256) == (1, 1024)
     assert working_size(300, 30000, 256) == (10, 1024)
+    assert (working_size(100, 400, 50), working_size(100, 440, 50)) == ((50, 200), (45, 200))
 
 
 @pytest.mark.parametrize(("asked", "seen"), [(None, 48), (64, 64)])
@@ -298,10 +302,9 @@ def test_a_lower_temperature_is_more_colorful() -> None:
     chroma = []
     for temperature in (1.0, 0.1):
         torch.manual_seed(0)
-        colorizer = Colorizer("zhang2016", weights=None, temperature=temperature, allow_untrained=True)
+        colorizer = Colorizer("zhang2016_small", weights=None, temperature=temperature, allow_untrained=True)
         colorizer.model.network.class_head.weight.data.mul_(30)  # as sure of itself as a trained one
-        colored = colorizer.colorize(read_picture(gray))
-        chroma.append(float(colored.ab.norm(dim=0).mean()))
+        chroma.append(float(colorizer.colorize(read_picture(gray)).ab.norm(dim=0).mean()))
     assert chroma[1] > 1.2 * chroma[0]
 
 

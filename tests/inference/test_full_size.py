@@ -9,11 +9,11 @@ import torch
 from colorzoo.color import rgb_to_lab
 from colorzoo.inference.full_size import (
     BandShrinker,
+    FullLightness,
     PointCorrection,
     join,
     join_levels,
     shrink_lightness,
-    working_size,
 )
 
 
@@ -56,6 +56,14 @@ def test_16_bits_and_floats_keep_the_lightness_also_near_black(chroma: float) ->
         assert kept[1:].abs().mean() > 1
 
 
+def test_single_pixels_of_a_lightness_are_those_of_its_rows() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    rows, columns = torch.tensor([0, 19, 7]), torch.tensor([29, 0, 11])
+    for shift in (None, lambda light, first, last: light + torch.arange(first, last)[:, None]):
+        light = FullLightness(levels, shift)
+        assert torch.equal(light[rows, columns], light.whole()[0, 0][rows, columns])
+
+
 def test_a_correction_is_a_gaussian_that_ends_where_it_cannot_be_seen() -> None:
     ab, deviation = torch.zeros(2, 201, 201), 10.0
     PointCorrection((100, 100), (100, 100), deviation, torch.tensor([100.0, -50.0])).add_to(ab, 0)
@@ -64,8 +72,3 @@ def test_a_correction_is_a_gaussian_that_ends_where_it_cannot_be_seen() -> None:
     assert (ab - torch.stack([whole, -0.5 * whole])).abs().max() < 0.3  # CIE units of 100
     assert not ab[:, :60].any()
     assert not ab[..., 141:].any()
-
-
-def test_a_picture_of_more_than_four_to_one_is_scaled_by_its_long_side() -> None:
-    assert working_size(100, 400, 50) == (50, 200)
-    assert working_size(100, 440, 50) == (45, 200)

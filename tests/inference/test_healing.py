@@ -13,8 +13,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.cli.main import main
-from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe, Stroke
+from colorzoo.guidance import Stroke
 from colorzoo.guidance.rasterize import rasterize_scribbles
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.healing import heal
@@ -62,6 +61,7 @@ def test_no_strokes_and_strokes_outside_return_the_picture_itself() -> None:
     levels = ramp()
     assert heal(levels, []) is levels
     assert heal(levels, [Stroke(((300.0, -50.0),), 9.0), Stroke(((-1e8, 1e8),), 2.0)]) is levels
+    assert heal(levels, [Stroke(((-5.0, 40.0),), 2.0)]) is levels  # beside it
 
 
 def test_what_one_stroke_covers_is_no_source_for_another() -> None:
@@ -131,33 +131,3 @@ def test_the_command_line_heals_as_python_does_and_keeps_the_file(tmp_path: Path
     healed, plain = (found[name].astype(int).mean(axis=2) for name in documents)
     assert (plain - healed)[35, 50] > 20
     assert np.array_equal(found["healed"][76:], found["plain"][76:])  # the frame
-
-
-def test_recipes_keep_healing() -> None:
-    document = {"version": 2, "strength": 1.0, "healing": [{**SCRATCH, "x_mine": 1}]}
-    recipe = Recipe.from_json(document)
-    assert recipe.to_dict() == document
-    assert recipe.kinds() == ()  # it is no hint about colors
-    assert recipe.without_hints().healing == recipe.healing
-    assert Recipe.from_json({"healing": [{"path": [[1, 2]]}]}).healing == (Stroke(((1.0, 2.0),), 5.0),)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"healing": 3}, r"recipe\.healing must be a list"),
-        ({"healing": [{"width": 3}]}, r"healing\[0\]\.path must be a list"),
-        (
-            {"healing": [{"path": [[1, 2]], "width": -1}]},
-            r"healing\[0\]\.width must be a number of at",
-        ),
-        ({"healing": [{"path": [[1, "a"]]}]}, r"healing\[0\]\.path must be a number"),
-        ({"healing": [{"path": [[1, 2]]}] * 1025}, r"healing has 1,025 entries"),
-    ],
-)
-def test_wrong_healing_is_refused_by_name(wrong: dict[str, Any], words: str) -> None:
-    with pytest.raises(GuidanceError, match=words) as refused:
-        Recipe.from_json(wrong)
-    assert "\n" not in str(refused.value)
-    with pytest.raises(GuidanceError, match=r"healing\[0\].widht.*width"):
-        Recipe.from_json({"healing": [{**SCRATCH, "widht": 1}]}).check_known()

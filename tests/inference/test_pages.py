@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -67,12 +68,29 @@ def test_the_report_says_that_there_is_nothing_to_color(run: Run, tmp_path: Path
     assert "nothing to color" not in told["photo.png"]["notes"]
 
 
-@pytest.mark.parametrize(("columns", "photo", "page"), [(4, 0, True), (3, 0, False), (6, 40, False)])
-def test_a_target_has_ten_patches_that_cover_it(columns: int, photo: int, page: bool) -> None:
-    """The patches are even, but where a photo takes some of the rows."""
-    generator = torch.Generator().manual_seed(0)
-    levels = 10 + 80 * torch.randperm(columns**2, generator=generator) / columns**2
-    lightness = levels.view(columns, columns).repeat_interleave(120 // columns, 0)
-    lightness = lightness.repeat_interleave(120 // columns, 1)[None, None]
-    lightness[..., :photo, :] = 100 * torch.rand(photo, 120, generator=generator)
-    assert is_page(lightness) == page
+def any_page(number: int) -> Tensor:
+    """Return a target of even patches or a sheet with lines, perhaps with grain, shade, gaps or a photo."""
+    random = np.random.default_rng(number)
+    height, width = (int(side) for side in random.integers(80, 140, 2))
+    plane = np.full((height, width), random.uniform(20, 80))
+    if number % 2:
+        rows, columns, gap = (int(count) for count in random.integers((2, 3, 0), (5, 7, 4)))
+        down, across = height // rows, width // columns
+        for place in range(rows * columns):
+            top, left = place // columns * down, place % columns * across
+            plane[top : top + down - gap, left : left + across - gap] = random.uniform(5, 95)
+    else:
+        plane[:, np.arange(width) % 16 < random.integers(0, 8)] += random.choice([-15, 15])
+    plane += random.choice([0, 2, 4, 8]) * np.arange(width) / width
+    plane += random.normal(0, random.choice([0, 0.7, 1.4, 1.6]), plane.shape)
+    photo = int(random.choice([0, 0, 0.05, 0.1, 0.15]) * height)
+    plane[:photo] = random.uniform(0, 100, (photo, width))
+    return torch.from_numpy(plane.clip(0, 100)).float()[None, None]
+
+
+def test_of_many_pages_the_same_ones_are_told_as_before() -> None:
+    found = "".join("-x"[is_page(any_page(number))] for number in range(160))
+    assert found == (
+        "x---xxx-x-x-x---xxx-xxx-x--xx----x-x---------x--xx-x----x-x--xxxx-xx----x-x--x-x"
+        "xx-x--xxx-xx--x-x-----x---x-x-x-x--x--xx---xx---x-x-x--xx---xx--x-x-x---x-x-x---"
+    )

@@ -16,8 +16,7 @@ import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.color.lab import lab_to_linear_rgb
-from colorzoo.errors import GuidanceError
-from colorzoo.guidance import PaintStroke, Recipe
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.painting import places_along
@@ -118,41 +117,6 @@ def test_the_command_line_and_python_paint_the_same_pixels(tmp_path: Path) -> No
     changed = np.abs(by_hand.astype(int) - plain).max(axis=2) > 12
     assert changed[33:47, 32:40].all()  # in pixels of the whole picture
     assert not changed[:, :18].any()
-
-
-def test_recipes_keep_paint() -> None:
-    document = {"version": 2, "strength": 1.0, "paint": [{**LINE, "opacity": 0.5, "x_mine": 1}]}
-    assert Recipe.from_json(document).to_dict() == document
-    kept = [{**LINE, "opacity": 0.5, "reach": 0.4}, {**LINE, "opacity": 1.0, "reach": "automatic"}]
-    assert Recipe.from_json({"paint": kept}).to_dict()["paint"] == kept
-    erased = Recipe.from_json({"paint": [{"path": [[1, 2]], "erase": True}]})
-    assert erased.paint == (PaintStroke(((1.0, 2.0),), None),)
-    assert Recipe.from_json(erased.to_dict()) == erased
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"path": [[1, 2]]}, "needs either a color"),
-        ({"path": [[1, 2]], "color": "#c04020", "erase": True}, "needs either a color"),
-        ({"path": [], "color": "#c04020"}, r"paint\[0\].path must be a list"),
-        ({"path": [[1, 2]], "color": "red"}, r"paint\[0\].color must be a color"),
-        ({"path": [[1, 2]], "color": "#c04020", "opacity": 2}, r"opacity must be a number from 0 to 1"),
-        ({"path": [[1, 2]], "color": "#c04020", "hardness": -1}, r"hardness must be a number from 0 to 1"),
-        ({"path": [[1, 2]], "color": "#c04020", "size": "big"}, r"size must be a number"),
-        ({"path": [[1, 2]], "color": "#c04020", "reach": 11}, r"paint\[0\].reach must be 'automatic'"),
-        (
-            {"path": [[1, 2]], "color": "#c04020", "blend": "add"},
-            r"paint\[0\].blend must be one of color, hue",
-        ),
-        ({"path": [[1, 2]], "erase": "yes"}, r"erase must be true or false"),
-    ],
-)
-def test_wrong_paint_is_refused_by_name(wrong: dict[str, Any], words: str) -> None:
-    with pytest.raises(GuidanceError, match=words):
-        Recipe.from_json({"paint": [wrong]})
-    with pytest.raises(GuidanceError, match=r"paint\[0\].opactiy.*opacity"):
-        Recipe.from_json({"paint": [{**LINE, "opactiy": 1}]}).check_known()
 
 
 def test_paint_eases_in_shade_and_stays_in_the_light() -> None:

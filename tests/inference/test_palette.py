@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo import Guidance, create_model
+from colorzoo import create_model
 from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
-from colorzoo.data.decode import decode_rgb
-from colorzoo.guidance import Points
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.job import Job
 from colorzoo.inference.palette import Distribution, doubt_of, next_point, suggest_colors, weighted_clusters
@@ -50,11 +48,6 @@ def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness(lightness: float) 
     assert sum(each.share for each in found) == pytest.approx(1)
 
 
-def test_the_same_distribution_gives_the_same_palette() -> None:
-    shares = torch.rand(313, generator=torch.Generator().manual_seed(0)) ** 4
-    assert suggest_colors(shares, hull_centers(), 40) == suggest_colors(shares, hull_centers(), 40)
-
-
 def test_fewer_bins_than_colors_give_fewer_suggestions() -> None:
     shares = torch.zeros(313)
     shares[100] = 1
@@ -84,61 +77,33 @@ def test_a_pixel_reads_its_own_cell() -> None:
     logits = torch.zeros(1, 313, 2, 3)
     logits[0, 7, 1, 2] = 20
     distribution = Distribution.of(prediction(20 * torch.eye(313)[:6].T.reshape(1, 313, 2, 3) + logits))
+    assert distribution.stride == 4
+    assert (
+        Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 1, 1), extras={"logits": 20 * logits})).stride == 1
+    )
     assert distribution.at(11, 7)[7] > 0.4
     assert distribution.at(7, 7)[7] < 0.1
     assert torch.equal(distribution.at(99, 99), distribution.at(11, 7))
 
 
-def test_the_next_point_is_uncertain_and_away_from_given_points() -> None:
-    logits = torch.zeros(1, 313, 16, 16)
-    logits[:, 0] = 20
-    logits[:, :, 9:14, 2:7] = 0
-    distribution = Distribution.of(prediction(logits))
-    x, y = next_point(distribution)
-    assert (x, y) == (18, 46)  # the middle of the cell in column 4, row 11
-    x, y = next_point(distribution, [(x, y)])
-    assert max(abs(x - 18), abs(y - 46)) > 12
-
-
-def test_a_large_uncertain_area_comes_before_a_strip_along_the_edge() -> None:
-    logits = torch.zeros(1, 313, 32, 32)
-    logits[:, 0] = 20
-    logits[:, 0, :4] = 0
-    logits[:, 0, 10:26, 10:26] = 1
-    assert next_point(Distribution.of(prediction(logits)))[1] > 40
-
-
-@torch.inference_mode()
-def test_a_hint_changes_the_suggestions_near_it_and_less_elsewhere() -> None:
-    model = create_model("zhang2017_local_small")
-    rgb = decode_rgb((PICTURES / "chelsea_cat.jpg").read_bytes(), 96)[None, :, :96, :96].float() / 255
-    lab = rgb_to_lab(rgb)
-    lightness = lab[:, :1]
-    ab, mask = torch.zeros(1, 2, 96, 96), torch.zeros(1, 1, 96, 96)
-    ab[:, 0, 20:28, 20:28], ab[:, 1, 20:28, 20:28], mask[:, :, 20:28, 20:28] = 50.0, 40.0, 1.0
-    before = Distribution.of(model(lightness))
-    after = Distribution.of(model(lightness, Guidance(points=Points(ab, mask))))
-    moved = (after.probabilities - before.probabilities).abs().sum(dim=0)
-    assert moved[5:7, 5:7].mean() > 2 * moved[-4:, -4:].mean()
-    first = suggest_colors(after.at(24, 24), after.centers, float(lab[0, 0, 24, 24]))[0]
-    assert math.hypot(first.ab[0] - 50, first.ab[1] - 40) < 20
-
-
-def nearly_uniform(side: int, *areas: tuple[slice, int]) -> Distribution:
-    """Return a distribution that is certain but in squares, with so many equally likely colors in each."""
-    logits = torch.full((1, 313, side, side), -30.0)
-    logits[:, 0] = 0
-    for place, colors in areas:
-        logits[:, :colors, place, place] = 0
-    return Distribution.of(prediction(logits))
-
-
-def test_the_next_point_has_an_eighth_of_the_picture_to_each_side() -> None:
-    small, middle, large = slice(2, 7), slice(2, 11), slice(13, 30)
-    spot = nearly_uniform(32, (small, 313), (large, 56))
-    assert min(next_point(spot)) > 13 * 4  # the larger area, though the smaller is less certain
-    spot = nearly_uniform(32, (middle, 313), (large, 31))
-    assert max(next_point(spot)) < 11 * 4  # the less certain, since it fills what a point changes
+@pytest.mark.parametrize("size", [(24, 40), (11, 9), (41, 17)])
+def test_the_next_point_has_the_most_uncertainty_around_it(size: tuple[int, int]) -> None:
+    """Within two cells, times that within an eighth of the shorter side, where outside all is certain."""
+    shares = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) ** 4
+    distribution = Distribution(shares / shares.sum(dim=0), hull_centers()[:3], 4)
+    entropy = torch.special.entr(distribution.probabilities).sum(dim=0)
+    half, taken = max(2, min(size) // 8), [(4.0 * size[1] - 1, 1.0)]
+    for _ in range(4):
+        found: dict[tuple[float, float], float] = {}
+        for row, column in product(*map(range, size)):
+            if all(max(abs(row - int(y / 4)), abs(column - int(x / 4))) > 3 for x, y in taken):
+                near, wide = (
+                    entropy[max(0, row - way) : row + way + 1, max(0, column - way) : column + way + 1]
+                    for way in (2, half)
+                )
+                found[4 * (column + 0.5), 4 * (row + 0.5)] = float(near.mean() * wide.sum())
+        taken.append(next_point(distribution, taken))
+        assert taken[-1] == max(found, key=found.__getitem__)
 
 
 def test_a_color_counts_by_its_logit_times_a_sharpness() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,8 +80,10 @@ def test_undoing_and_what_lies_above_run_nothing(colorizer: Colorizer) -> None:
 
 
 def test_a_run_needs_no_memory_of_others_and_each_step_runs_once(colorizer: Colorizer) -> None:
+    before = time.perf_counter()
     job = colorizer.job(read_picture(photo()), Recipe(points=(POINT, FAR)))
     first, second = (colorizer.run(job, Memory(most_bytes=0)).steps for _ in range(2))
+    assert 0 < sum(step.seconds for step in (*first, *second[1:])) < time.perf_counter() - before
     assert [step.name for step in first] == [step.name for step in second]
     assert [step.name for step in first].count("run network") == 2
     assert not any(step.remembered for step in second)

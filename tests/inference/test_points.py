@@ -14,10 +14,9 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import Part, see
-from colorzoo.inference.plan import extent_of, likeness_to, paths_from
+from colorzoo.inference.job import see
+from colorzoo.inference.plan import extent_of
 from colorzoo.inference.steps.points import limit_reach, show_base
-from colorzoo.inference.steps.reach import Places, even_reaches, on_grid
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.by_hand import Likeness, find_extent, job_on
@@ -117,15 +116,6 @@ def weights_by(colorizer: Colorizer, lightness: Tensor, *hints: PointHint) -> Te
     return colorizer.result(extent_of(job_on(colorizer, lightness), hints)).weight
 
 
-def test_an_unlike_place_gets_less_than_one_as_near() -> None:
-    lightness, alike = torch.full((1, 1, SIDE, SIDE), 50.0), torch.ones(1, 1, SIDE, SIDE)
-    alike[..., SIDE // 2 :] = 0.2
-    middle = red(SIDE / 2, SIDE / 2, 0.5)
-    plain, found = weights(lightness, torch.ones_like, middle), weights(lightness, lambda _: alike, middle)
-    assert found[RIGHT].mean() < 0.1 * found[LEFT].mean()
-    torch.testing.assert_close(found[LEFT], plain[LEFT], atol=1e-4, rtol=0)
-
-
 def test_the_far_side_of_an_edge_gets_less(comparing: Colorizer) -> None:
     columns = np.indices((160, 240))[1]
     lightness = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
@@ -142,24 +132,6 @@ def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Col
     assert all(found[80, 60] == 1 for found in grown)
     both = weights_by(comparing, lightness, red(60, 80, 1.0), red(100, 40, 1.0))
     assert (both >= grown[2] - 1e-5).all()  # a further point takes nothing from the first
-
-
-@pytest.mark.parametrize("place", [(60, 80), (184, 195), (300, 30)])
-def test_even_reaches_cover_more_in_even_steps(comparing: Colorizer, place: tuple[int, int]) -> None:
-    picture = read_picture(MOTHER)
-    lightness, point = see(picture, "none", comparing.size).lightness, red(*place, 1.0)
-    job = comparing.job_of(Part(lightness, picture.size), Recipe())
-    places = Places.of([point], picture.size)
-    paths = comparing.result(paths_from(job, places))
-    reaches = even_reaches(paths.costs, on_grid(comparing.result(likeness_to(job, places)), paths.costs), 12)
-    covered = [
-        float(comparing.result(extent_of(job, [replace(point, reach=reach)])).weight.sum())
-        for reach in reaches
-    ]
-    grown = [more / less for less, more in pairwise(covered)]
-    assert min(grown) > 1
-    assert max(grown) < 1.5 * min(grown)
-    assert covered[0] < 0.01 * covered[-1]
 
 
 def test_comparing_places_does_not_run_the_network_again(

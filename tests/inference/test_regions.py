@@ -61,6 +61,12 @@ def test_the_inside_of_a_loop_is_a_region_whatever_was_there() -> None:
     assert (found.index[0, 0, 9:20, 13:28] == 1).all()
     assert found.index[0, 0, 4, 14] == 0
     assert filled_regions(found) == [0, 1, 2]
+    for corners, filled in (
+        ([(5, 5), (6, 5), (5, 6)], [0, 2]),
+        ([(5, 5), (6, 5), (6, 6), (5, 6)], [0, 1, 2]),
+    ):
+        least = Division(tuple(corners), closed=True)  # of three pixels, and of four
+        assert filled_regions(divide_regions(plain(), [least], SIZE, NO_INK)) == filled
 
 
 def test_divisions_count_in_pixels_of_the_picture_and_end_with_the_free_numbers() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.rasterize import color_lab
 from colorzoo.inference.colorizer import Colorizer
@@ -84,27 +83,6 @@ def test_a_picture_and_its_points_change_but_paint_does_not() -> None:
     assert plain[30, 30, 0] > plain[30, 30, 2]
     assert found[30, 30, 2] > found[30, 30, 0]
     assert np.array_equal(found[56:64, 71:79], plain[56:64, 71:79])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"new": BLUE}, r"replacements\[0\].old is missing"),
-        ({"old": RED, "new": "blue"}, r"replacements\[0\].new must be a color"),
-        ({"old": "#808080", "new": BLUE}, "is gray"),
-        ({"old": RED, "new": BLUE, "range": 200}, "range must be a number from 0 to 180"),
-        ({"old": RED, "new": BLUE, "fade": -1}, "fade must be a number from 0 to 180"),
-    ],
-)
-def test_wrong_replacements_are_refused_by_name(wrong: dict[str, Any], words: str) -> None:
-    with pytest.raises(GuidanceError, match=words):
-        Recipe.from_json({"replacements": [wrong]})
-
-
-def test_recipes_keep_replacements() -> None:
-    rule = {"old": RED, "new": BLUE, "range": 12.0, "fade": 3.0, "x_note": "dress"}
-    document = {"version": 2, "strength": 1.0, "replacements": [rule]}
-    assert Recipe.from_json(document).to_dict() == document
 
 
 def test_a_pale_color_becomes_at_most_eight_times_as_vivid() -> None:

@@ -61,15 +61,6 @@ def test_a_hidden_layer_has_no_effect_and_its_opacity_is_a_share(kind: str) -> N
     torch.testing.assert_close(half, without + 0.25 * (full - without), atol=0.02, rtol=0)
 
 
-def test_the_hidden_keep_their_place_in_a_recipe() -> None:
-    for kind in LAYERS:
-        document = Recipe.from_json(changed(kind, hidden=True, opacity=0.25)).to_dict()
-        (entry,) = document[next(iter(LAYERS[kind]))]
-        assert (entry["hidden"], entry["opacity"]) == (True, 0.25)
-    stroke = Recipe.from_json(changed("paint", layer=3)).to_dict()["paint"][0]
-    assert (stroke["layer"], stroke.get("hidden")) == (3, None)
-
-
 def test_another_opacity_runs_no_network() -> None:
     colorizer, picture = Colorizer(Warm(), device="cpu"), read_picture(two_walls(1))
     counts = []

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, PointHint, Points, Recipe, Stroke
+from colorzoo.guidance import (
+    Area,
+    Boxes,
+    BoxHint,
+    ClassMap,
+    Guidance,
+    PointHint,
+    Points,
+    Recipe,
+    Regions,
+    Scribbles,
+    Stroke,
+)
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.steps.network import resize_maps
+from colorzoo.inference.steps.points import fit_points
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
-from inference.by_hand import enforced
 from inference.flood_model import SIDE, two_walls
 
 
@@ -53,6 +68,28 @@ def test_strokes_are_drawn_where_the_recipe_has_them() -> None:
     assert found.scribbles.mask.sum() == pytest.approx(5 * 74, rel=0.15)
 
 
+def test_tensors_of_another_size_are_told_at_that_of_the_network() -> None:
+    mask, index = torch.zeros(1, 1, 24, 48), torch.arange(24 * 48).view(1, 1, 24, 48)
+    mask[..., 5, 20] = 1
+    given = Guidance(
+        scribbles=Scribbles(mask),
+        regions=Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3), segments=index + 1),
+        classes=ClassMap(index + 2, index),
+    )
+    (found,) = told(Guidance(scribbles=given.scribbles))
+    assert found.scribbles is not None
+    assert found.scribbles.mask.nonzero()[:, 2:].tolist() == [[y, x] for y in range(20, 24) for x in (40, 41)]
+    wide = index.repeat_interleave(4, dim=2).repeat_interleave(2, dim=3)
+    found = resize_maps(given, size=(SIDE, SIDE))
+    assert found.regions is not None
+    assert found.regions.segments is not None
+    assert found.classes is not None
+    for resized, more in ((found.regions.index, 0), (found.regions.segments, 1), (found.classes.target, 2)):
+        assert torch.equal(resized, wide + more)
+    assert found.classes.exemplar is index
+    assert resize_maps(given, size=(24, 48)) == given
+
+
 def test_an_object_is_a_box_beside_those_of_the_recipe_and_a_stroke_of_five_pixels() -> None:
     thing = Area("thing", ((20.0, 30.0), (60.0, 30.0), (60.0, 70.0), (20.0, 70.0)))
     runs = told(Recipe(areas=(thing,), boxes=(BoxHint(0, 0, SIDE / 4, SIDE / 2),)))
@@ -90,12 +127,7 @@ def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
         assert rgb.min() > -0.05
         assert rgb.max() < 1.05
         assert points.ab[..., 42, 12].norm() > 10
-
-
-def test_points_are_exact_in_the_answer_and_move_what_lies_around() -> None:
-    mask = torch.zeros(1, 1, SIDE, SIDE)
-    mask[..., 40:44, 10:14] = 1
-    given = Points(torch.tensor([30.0, -20.0]).view(1, 2, 1, 1) * mask, mask)
-    found = enforced(torch.zeros(1, 2, SIDE, SIDE), torch.full((1, 1, SIDE, SIDE), 50.0), given)
-    assert torch.equal(found * mask, given.ab)
-    assert found[0, 0, 42, 20] > 5
+    exact = fit_points(
+        replace(dense, lightness=60 * mask), light
+    )  # without a word of it ab is used unchanged
+    assert torch.equal(exact.ab, fit_points(dense, light).ab)

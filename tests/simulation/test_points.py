@@ -1,5 +1,8 @@
 """Simulated points of training: their distribution, and patches against a slow loop."""
 
+import math
+from statistics import NormalDist
+
 import pytest
 import torch
 from torch import Tensor
@@ -22,62 +25,49 @@ def colors(batch: int, height: int = 24, width: int = 40) -> Tensor:
     return 200 * torch.rand(batch, 2, height, width, generator=generator(9)) - 100
 
 
-def single_pixels(batch: int, simulation: PointSimulation) -> Tensor:
-    """Return the numbers of hinted pixels on pictures so large that few patches of one pixel meet."""
-    ab = torch.zeros(batch, 2, 200, 200)
-    return simulate_points(ab, generator(), simulation).mask.sum(dim=(1, 2, 3))
+def points_by_hand(lab: Tensor, draws: Tensor, s: PointSimulation) -> Tensor:
+    """Return Lab and mask ``(4, H, W)`` of the points of one picture from its uniform numbers."""
+    picture, patch, (_, height, width) = draws[:5].tolist(), draws[5:-1].view(3, 256).tolist(), lab.shape
+    if picture[3] < s.reveal_all:
+        return torch.cat([lab, torch.ones(1, height, width)])
+    count = math.floor(math.log(1 - picture[0]) / math.log(1 - s.stop_probability))  # geometric
+    if picture[2] < s.many:
+        count = math.floor((s.most + 1) ** picture[1])  # log-uniform
+    found = torch.zeros(4, height, width)
+    for number in range(0 if picture[4] < s.none else min(count, 256)):
+        side, window = 1 + math.floor(patch[0][number] * min(s.max_side, height, width)), [slice(None)]
+        for length, draw in zip((height, width), (patch[1][number], patch[2][number]), strict=True):
+            room = length - side + 1
+            first = room * draw
+            if not float(draws[-1]) < s.everywhere:
+                first = room * (0.5 + s.spread * NormalDist().inv_cdf(draw))
+            window.append(slice(int(min(max(first, 0), length - side)), None))
+            window[-1] = slice(window[-1].start, window[-1].start + side)
+        found[:3][tuple(window)] = lab[tuple(window)].mean(dim=(1, 2), keepdim=True)
+        found[3:][tuple(window)] = 1
+    return found
 
 
-def test_counts_are_geometric_with_mean_seven() -> None:
-    counts = single_pixels(600, PointSimulation(max_side=1, reveal_all=0.0))
-    assert counts.mean() == pytest.approx(7.0, abs=0.9)  # three standard errors of 7.5 / sqrt(600)
-    assert (counts == 0).float().mean() == pytest.approx(1 / 8, abs=0.04)
-    assert (counts >= 8).float().mean() == pytest.approx((7 / 8) ** 8, abs=0.06)
-
-
-def test_many_draws_log_uniform_counts() -> None:
-    counts = single_pixels(200, PointSimulation(max_side=1, reveal_all=0.0, many=1.0, most=64))
-    assert counts.min() >= 1
-    assert counts.max() <= 64
-    assert counts.median() == pytest.approx(8, abs=3)
-
-
-def test_positions_are_gaussian_around_the_center() -> None:
-    mask = simulate_points(
-        torch.zeros(300, 2, 64, 128), generator(), PointSimulation(max_side=1, reveal_all=0.0)
-    ).mask
-    _, _, rows, columns = mask.nonzero(as_tuple=True)
-    assert rows.float().mean() == pytest.approx(31.5, abs=2)
-    assert columns.float().mean() == pytest.approx(63.5, abs=4)
-    inner = (rows > 4) & (rows < 59)  # away from the border, where places that fall outside are gathered
-    assert rows[inner].float().std() == pytest.approx(14, abs=1.5)
-
-
-def test_uniform_positions_fill_the_picture_evenly() -> None:
-    simulation = PointSimulation(max_side=1, reveal_all=0.0, everywhere=1.0)
-    mask = simulate_points(torch.zeros(300, 2, 64, 128), generator(), simulation).mask
-    _, _, rows, columns = mask.nonzero(as_tuple=True)
-    for place, extent in ((rows, 64), (columns, 128)):
-        shares = torch.histc(place.float() / extent, bins=4, min=0, max=1) / len(place)
-        torch.testing.assert_close(shares, torch.full((4,), 0.25), atol=0.04, rtol=0)
-
-
-def test_some_pictures_have_points_everywhere_and_the_others_keep_theirs() -> None:
-    ab = colors(64)
-    seeds = [generator(seed) for seed in range(64)]
-    plain = simulate_points(ab, seeds, NO_REVEAL)
-    seeds = [generator(seed) for seed in range(64)]
-    mixed = simulate_points(ab, seeds, PointSimulation(reveal_all=0.0, everywhere=0.5))
-    same = (plain.mask == mixed.mask).flatten(1).all(dim=1)
-    assert same.float().mean() == pytest.approx(0.5 + 0.5 / 8, abs=0.2)  # an eighth has no points at all
-
-
-def test_the_share_of_revealed_pictures() -> None:
-    ab = colors(400, 8, 8)
-    points = simulate_points(ab, generator(), PointSimulation(reveal_all=0.2, max_side=1))
-    full = points.mask.flatten(1).all(dim=1)
-    assert full.float().mean() == pytest.approx(0.2, abs=0.06)
-    assert torch.equal(points.ab[full], ab[full])
+@pytest.mark.parametrize(
+    "simulation",
+    [
+        PointSimulation(),
+        PointSimulation(many=0.5, most=20, everywhere=0.5, none=0.2, reveal_all=0.2, max_side=4, spread=0.1),
+        PointSimulation(stop_probability=0.001, max_side=2),
+    ],
+)
+def test_points_follow_their_distribution(simulation: PointSimulation) -> None:
+    """Each picture by its own generator, with lightness if it is given."""
+    lab = torch.cat([100 * torch.rand(60, 1, 24, 40, generator=generator(1)), colors(60)], dim=1)
+    draws = [torch.rand(5 + 3 * 256 + 1, generator=generator(seed)) for seed in range(60)]
+    wanted = torch.stack([points_by_hand(*each, simulation) for each in zip(lab, draws, strict=True)])
+    found = simulate_points(lab, [generator(seed) for seed in range(60)], simulation)
+    assert found.lightness is not None
+    maps = torch.cat([found.lightness, found.ab, found.mask], dim=1)
+    torch.testing.assert_close(maps, wanted, rtol=0, atol=1e-3)
+    plain = simulate_points(lab[:, 1:], [generator(seed) for seed in range(60)], simulation)
+    assert torch.equal(plain.ab, found.ab)
+    assert plain.lightness is None
 
 
 def test_patches_are_those_of_a_slow_loop() -> None:
@@ -109,23 +99,6 @@ def slow_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> tup
     return painted, mask
 
 
-def test_later_patches_cover_earlier_ones() -> None:
-    ab = colors(1, 8, 8)
-    corner = torch.tensor([[[0, 0], [2, 2]]])
-    points = fill_patches(ab, corner, torch.tensor([[4, 4]]), torch.ones(1, 2, dtype=torch.bool), 4)
-    first, second = ab[0, :, :4, :4].mean((1, 2)), ab[0, :, 2:6, 2:6].mean((1, 2))
-    torch.testing.assert_close(points.ab[0, :, 0, 0], first)
-    torch.testing.assert_close(points.ab[0, :, 3, 3], second)
-
-
-def test_equal_generators_give_equal_points() -> None:
-    ab = colors(4)
-    one, other = (simulate_points(ab, generator(3), NO_REVEAL) for _ in range(2))
-    assert torch.equal(one.ab, other.ab)
-    assert torch.equal(one.mask, other.mask)
-    assert not torch.equal(one.mask, simulate_points(ab, generator(4), NO_REVEAL).mask)
-
-
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (5, 5)])
 def test_patches_fit_small_pictures(size: tuple[int, int]) -> None:
     ab = colors(16, *size)
@@ -150,27 +123,3 @@ def test_a_batch_on_the_device_stays_there() -> None:
     ab = colors(4).cuda()
     points = simulate_points(ab, torch.Generator("cuda").manual_seed(0))
     assert points.ab.device == points.mask.device == ab.device
-
-
-def test_the_share_of_pictures_without_points() -> None:
-    counts = single_pixels(400, PointSimulation(max_side=1, reveal_all=0.0, many=1.0, none=0.4))
-    assert (counts == 0).float().mean() == pytest.approx(0.4, abs=0.08)
-
-
-def test_sides_are_uniform_up_to_the_largest() -> None:
-    # a picture with one point: its mask is one square
-    simulation = PointSimulation(0.5, max_side=5, reveal_all=0.0)
-    mask = simulate_points(colors(400, 64, 64), generator(), simulation).mask
-    heights = mask[:, 0].amax(dim=2).sum(dim=1)
-    single = heights[(heights > 0) & (mask.sum(dim=(1, 2, 3)) == heights**2)]
-    shares = [float((single == side).float().mean()) for side in range(1, 6)]
-    assert int(single.max()) == 5
-    assert min(shares) > 0.1
-
-
-def test_points_have_lightness_if_it_is_given() -> None:
-    lab = torch.cat([100 * torch.rand(8, 1, 16, 16, generator=generator(1)), colors(8, 16, 16)], dim=1)
-    points = simulate_points(lab, generator(), PointSimulation(max_side=1, reveal_all=0.5))
-    given = points.mask > 0
-    assert torch.equal(points.lightness[given], lab[:, :1][given])
-    assert points.mask.flatten(1).all(dim=1).any()

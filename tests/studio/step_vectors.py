@@ -341,7 +341,8 @@ def _joining() -> Iterator[Vector]:
         reaches = [
             None if number % 2 else _tensor(_wavy(*SIZE), *SIZE) / 100 for number in range(len(read.paint))
         ]
-        levels = join_levels(lightness, ab, corrections, overlays_of(read, WHOLE[::-1], WHOLE, None, reaches))
+        overlays = overlays_of(read, WHOLE[::-1], WHOLE, None, reaches)
+        levels = join_levels(lightness, ab, corrections, overlays, depth=8)
         given = base | {
             "recipe": recipe,
             "reaches": [each if each is None else _flat(each) for each in reaches],

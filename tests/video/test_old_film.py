@@ -12,6 +12,7 @@ import pytest
 from colorzoo.cli.main import main
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
+from colorzoo.video.matroska import set_pixel_aspect
 from colorzoo.video.run import PartsFolder, color_video
 from colorzoo.video.whole import missing_bytes
 from tiny_video import StubColorer, read_frames, scene, write_video
@@ -62,6 +63,25 @@ def test_a_film_that_is_cut_short_is_no_success(tmp_path, codec, extension):
     assert "100 bytes are missing" in convert(film, tmp_path / "out.mkv").issues.lines()[0]
 
 
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (b"RIFF" + (96).to_bytes(4, "little") + bytes(90), 6),
+        (b"RIFF" + (90).to_bytes(4, "little") + bytes(96), 0),
+        (b"\0\0\0\x10ftyp" + bytes(8) + b"\0\0\0\x20mdat" + bytes(20), 4),
+        (b"\0\0\0\x10ftyp" + bytes(8) + b"\0\0\0\1mdat" + (70).to_bytes(8, "big") + bytes(50), 4),
+        (b"\0\0\0\x10ftyp" + bytes(8) + b"\0\0\0\0mdat" + bytes(50), 0),  # up to the end of the file
+        (b"\x1aE\xdf\xa3\x83abc\x18\x53\x80\x67\x40\x64" + bytes(90), 10),
+        (b"\x1aE\xdf\xa3\x83abc\x18\x53\x80\x67\xff" + bytes(90), 0),  # of unknown length
+        (b"\x1aE\xdf\xa3", 0),
+        (b"\0\0\0\x10none" + bytes(4), 0),
+    ],
+)
+def test_what_is_missing_by_the_sizes_that_a_container_declares(tmp_path, content, missing):
+    (tmp_path / "film").write_bytes(content)
+    assert missing_bytes(tmp_path / "film") == missing
+
+
 def test_the_verb_exits_with_1_for_a_film_that_is_cut_short(tmp_path, capsys):
     film = write_video(tmp_path / "in.mkv", PICTURES, codec="ffv1")
     film.write_bytes(film.read_bytes()[:-100])
@@ -110,6 +130,23 @@ def test_the_table_of_contents_of_matroska_names_the_places_of_what_it_lists(tmp
     assert {name: data[start + place :][:4] for name, place in listed.items()} == {
         name: name for name in listed
     }
+
+
+def test_a_film_without_room_for_the_aspect_of_a_pixel_stays_as_it_is(tmp_path):
+    film = write_video(tmp_path / "film.mkv", PICTURES, codec="ffv1")
+    good = film.read_bytes()
+    start = good.index(b"\xec\x01")  # the room that FFmpeg leaves: a name, eight bytes of size, and zeros
+    size = int.from_bytes(good[start + 2 : start + 9], "big")
+    for name, room in ((b"\xec", 0), (b"\xec", 9), (b"\xed", size)):  # too small, or none
+        parts = [(name, room), *([(b"\xed", size - room - 9)] if room < size else [])]
+        changed = b"".join(each + b"\x01" + left.to_bytes(7, "big") + bytes(left) for each, left in parts)
+        film.write_bytes(good[:start] + changed + good[start + 9 + size :])
+        before = film.read_bytes()
+        assert len(before) == len(good)
+        assert not set_pixel_aspect(film, Fraction(16, 15))
+        assert film.read_bytes() == before
+    film.write_bytes(good)
+    assert set_pixel_aspect(film, Fraction(16, 15))
 
 
 def test_the_transparency_of_vp9_is_named(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar
+from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.job import Part
+from colorzoo.inference.palette import doubt_of
 from colorzoo.pictures.picture import Picture
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.frames import VideoError, VideoFrame
@@ -35,12 +37,14 @@ class FramesModel:
         return torch.stack([torch.full((32, 48), before + 1), torch.full((32, 48), shade)])[None]
 
 
-def frames_colorer(keys: dict[int, Picture], reference: Exemplar | None = None) -> FrameColorer:
+def frames_colorer(
+    keys: dict[int, Picture], reference: Exemplar | None = None, strength: float = 1.0
+) -> FrameColorer:
     colorizer: Any = Colorizer(tiny_model(), device="cpu")
     colorizer.exemplar = lambda references: Exemplar(
         torch.from_numpy(references[0].source.rgb).permute(2, 0, 1)[None]
     )
-    colorer = FrameColorer(colorizer, keys, reference)
+    colorer = FrameColorer(colorizer, keys, reference, strength)
     colorizer.model = FramesModel()
     return colorer
 
@@ -60,6 +64,19 @@ def test_strength_scales_chroma() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu")
     whole, half = (FrameColorer(colorizer, strength=s).color(frame(0), LIGHTNESS) for s in (1.0, 0.5))
     assert torch.allclose(half, whole / 2)
+    for number in (0, 1):  # of the user's frame, and of one by a model that colors frames
+        whole, half = (
+            frames_colorer({0: colored(1)}, strength=s).color(frame(number), LIGHTNESS) for s in (1.0, 0.5)
+        )
+        assert torch.allclose(half, whole / 2)
+
+
+def test_every_frame_is_needed_by_a_model_that_sees_the_one_before() -> None:
+    reference = Exemplar(torch.zeros(1, 3, 32, 48))
+    assert frames_colorer({}, reference).needs_every_frame
+    assert frames_colorer({3: colored(1)}).needs_every_frame
+    assert not frames_colorer({}).needs_every_frame
+    assert not FrameColorer(Colorizer(tiny_model(), device="cpu"), reference=reference).needs_every_frame
 
 
 def test_a_key_frame_keeps_its_colors_and_is_the_next_reference() -> None:
@@ -97,6 +114,19 @@ def test_a_key_frame_has_the_shape_of_its_frame_to_two_percent(width: int, is_ke
 
 def test_frames_are_seen_at_the_size_of_the_model() -> None:
     assert FrameColorer(Colorizer("colorzoo2026", device="cpu")).size == 192
+
+
+def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:
+    colorizer = Colorizer("colorzoo2026", device="cpu", size=32)
+    colorer, silent, doubts = FrameColorer(colorizer, tells_doubt=True), FrameColorer(colorizer), []
+    for number, light in enumerate((LIGHTNESS, 0.6 * LIGHTNESS)):
+        for each in (colorer, silent):
+            each.color(frame(number), light)
+        job = colorizer.job_of(Part(light, (48, 32), is_frame=True), Recipe())
+        doubts.append(doubt_of(colorizer.run(job)))
+    assert (colorer.doubt, silent.doubt) == (round(sum(doubts) / 2, 1), None)
+    colorer.start_shot()
+    assert colorer.doubt is None
 
 
 def test_models_of_sketches_are_refused() -> None:

@@ -47,6 +47,23 @@ def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> 
         assert times(out) == [number * Fraction(1, 12800) for number in pts]
 
 
+@pytest.mark.parametrize(("extension", "count"), [(".mp4", 12), (".mkv", 12), (".h264", None)])
+def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extension: str, count: int) -> None:
+    """Those of an elementary stream, which has no timestamps, last as long as its rate says."""
+    source = write_video(tmp_path / f"in{extension}", SCENES)
+    video = VideoFile(source, choose_encoding(tmp_path / "out.mkv", "ffv1", None))
+    formats = {"from": "h264 yuv420p", "to": "ffv1 yuv420p"}
+    assert video.describe() == {"width": 64, "height": 48, "frames": count, "rate": 25.0, **formats}
+    assert [frame.stamp for frame in video.frames()] == [f"0:00:00.{40 * number:03}" for number in range(12)]
+
+
+def test_a_stamp_has_hours_minutes_and_seconds(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES[:2], pts=[0, 47_660_160])
+    video = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None))
+    assert [frame.stamp for frame in video.frames()] == ["0:00:00.000", "1:02:03.450"]
+    assert 0 < video.describe()["rate"] < 1e-3  # on average
+
+
 def test_within_a_tilted_border_a_video_is_colored(tmp_path: Path) -> None:
     out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32, 8.0)
     video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
@@ -68,12 +85,24 @@ def test_parts_are_removed_at_the_end(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
 
 
+def described(path: Path) -> tuple[str | None, ...]:
+    """Return the title of a film, that of its chapter and the language of its sound."""
+    with av.open(str(path)) as film:
+        (chapter,) = film.chapters()
+        return (
+            film.metadata["title"],
+            chapter["metadata"]["title"],
+            film.streams.audio[0].metadata["language"],
+        )
+
+
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
 def test_sound_is_copied_to_the_bit(tmp_path: Path, extension: str) -> None:
     source = write_video(tmp_path / f"in{extension}", SCENES, sound=True)
     out = tmp_path / f"out{extension}"
     convert(source, out)
     assert len(sound_packets(source)) > 10
+    assert described(out) == described(source)
     assert sound_packets(out) == sound_packets(source)
     assert times(out) == times(source)
 
@@ -115,24 +144,24 @@ def test_depth_tags_and_every_lightness_sample_stay(
         assert np.array_equal(was, now)  # without color nothing changes, at full size and depth
 
 
-def test_ten_bits_stay_in_h264(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mp4", [s.astype(np.uint16) * 4 for s in SCENES], pixels="yuv420p10le")
-    out = tmp_path / "out.mp4"
-    convert(source, out)
-    assert {frame.format.name for frame in read_frames(out)} == {"yuv420p10le"}
-
-
-@pytest.mark.parametrize("pixels", ["gray", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p12le"])
+@pytest.mark.parametrize(
+    "pixels", ["gray", "ya8", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p10le", "yuv420p12le"]
+)
 def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str) -> None:
-    scale = {"gray10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
+    scale = {"gray10le": 4, "yuv420p10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
     deep = np.uint8 if scale == 1 else np.uint16
     pictures = [picture.astype(deep) * deep(scale) for picture in SCENES[:2]]
     source = write_video(tmp_path / "in.mkv", pictures, codec="ffv1", pixels=pixels, tags={})
     out = tmp_path / "out.mp4"
-    convert(source, out)
+    video = VideoFile(source, choose_encoding(out, None, None))
+    color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
+    dropped = ["the transparency is dropped"]
+    notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": dropped, "ya8": dropped}
+    assert video.issues.notes == notes.get(pixels, [])
     bits = 8 if scale == 1 else 10
     for frame, now, was in zip(read_frames(out), lightness_planes(out, bits), SCENES, strict=False):
         assert frame.format.name in (("yuv420p", "yuvj420p") if bits == 8 else ("yuv420p10le",))
+        assert frame.colorspace == 6
         expected = was.astype(float)
         if pixels == "bgr0":  # all values are used there, and 16 to 235 in the result
             expected = 16 + expected * 219 / 255
@@ -142,37 +171,45 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
         assert np.abs(levels - expected).mean() < 2.5  # the encoder loses a little
 
 
-def test_an_untagged_video_is_tagged_with_the_assumed_matrix(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mp4", SCENES, tags={})
-    out = tmp_path / "out.mp4"
-    convert(source, out, StubColorer(30))
-    assert {(frame.colorspace, frame.color_range) for frame in read_frames(out)} == {(6, 1)}
-
-
 def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, turn=90)
     out, colorer = tmp_path / "out.mp4", StubColorer()
     convert(source, out, colorer)
     assert colorer.seen[0][2] == (43, 32)  # 64 x 48 stored, 48 x 64 seen
     assert {frame.rotation for frame in read_frames(out)} == {90}
+    (first, *_) = VideoFile(out, choose_encoding(out, None, None)).frames()
+    shown = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
+    assert np.abs(first.picture.levels() - np.rot90(shown)).max() <= 3
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
 
 
-def test_h264_keeps_the_lightness_to_less_than_half_a_level(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("codec", "extension", "most", "told"),
+    [
+        ("h264", ".mp4", 0.4, [b"crf=16.0", b"subme=1 ", b"bframes=0"]),
+        ("hevc", ".mkv", 0.4, [b"crf=18.0", b"bframes=0"]),
+        ("vp9", ".webm", 0.4, []),
+    ],
+)
+def test_the_lightness_is_kept_to_less_than_half_a_level(
+    tmp_path: Path, codec: str, extension: str, most: float, told: list[bytes]
+) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES, codec="ffv1")
-    out = tmp_path / "out.mp4"
-    convert(source, out, StubColorer(0))
+    out = tmp_path / f"out{extension}"
+    convert(source, out, StubColorer(0), codec)
     pairs = zip(lightness_planes(source), lightness_planes(out), strict=True)
-    assert np.mean([np.abs(was.astype(int) - now).mean() for was, now in pairs]) < 0.4
+    assert np.mean([np.abs(was.astype(int) - now).mean() for was, now in pairs]) < most
+    assert all(word in out.read_bytes() for word in told)  # as the encoders write them into the stream
 
 
-def test_odd_sides_stay(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mkv", [s[:45, :63] for s in SCENES], codec="ffv1")
+@pytest.mark.parametrize("size", [(45, 63), (45, 64), (48, 63)])
+def test_odd_sides_stay(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = write_video(tmp_path / "in.mkv", [s[: size[0], : size[1]] for s in SCENES[:2]], codec="ffv1")
     out = tmp_path / "out.mp4"
     convert(source, out, StubColorer(20))
     frame = read_frames(out)[0]
-    assert (frame.width, frame.height, frame.format.name) == (63, 45, "yuv444p")
+    assert (frame.height, frame.width, frame.format.name) == (*size, "yuv444p")
 
 
 def test_colors_are_encoded_correctly(tmp_path: Path) -> None:
@@ -218,6 +255,7 @@ def test_an_undecodable_packet_is_reported_and_replaced(tmp_path: Path, at: int)
     color_video(video, colorer, PartsFolder(out, "test"), out, steady=0, size=32)
     assert len(read_frames(out)) == 12
     assert colorer.seen[at][1] == "missing"
+    assert at > 0 or (lightness_planes(out)[0] // 2 == 64).all()  # gray
     lost = range(6) if at == 0 else [at]  # without its key frame nothing can be decoded up to the next one
     assert [number for number, state, _ in colorer.seen if state != "whole"] == [*lost]
     assert f"0:00:00.{at * 40:03}" in video.issues.broken

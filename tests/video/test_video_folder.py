@@ -8,7 +8,7 @@ from PIL import Image
 
 from colorzoo.guidance.frame import Rectangle
 from colorzoo.video.folder import FrameFolder
-from colorzoo.video.frames import VideoError
+from colorzoo.video.frames import VideoError, pick_frames
 from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
 from inference.test_tilt import mask_of
 from tiny_video import StubColorer, scene
@@ -33,7 +33,12 @@ def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, V
 
 def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
-    _, result = color(source, out, StubColorer(20))
+    begun = PartsFolder(out, "a").part(0, "")
+    begun.mkdir()
+    (begun / "f000.png").write_bytes(b"of a run that was interrupted")
+    folder, result = color(source, out, StubColorer(20))
+    kind = "a folder of pictures"
+    assert folder.describe() == {"width": 64, "height": 48, "frames": 6, "from": kind, "to": kind}
     assert [(shot.first, shot.count) for shot in result.shots] == [(0, 4), (4, 2)]
     assert sorted(path.name for path in out.iterdir()) == [f"f{n:03d}.png" for n in range(5)] + ["f005.jpg"]
     assert not parts_path(out).exists()
@@ -52,6 +57,7 @@ def test_a_broken_picture_is_reported_and_replaced(tmp_path: Path, broken: int) 
     assert folder.issues.broken == [f"f{broken:03d}.png"]
     assert all(state == "whole" for number, state, _ in colorer.seen if number)  # others take their colors
     assert result.frames == len(list(out.iterdir())) == 6
+    assert broken or set(np.asarray(Image.open(out / "f000.png")).ravel().tolist()) <= {127, 128}  # gray
 
 
 def test_within_a_tilted_border_frames_are_colored(tmp_path: Path) -> None:
@@ -69,6 +75,17 @@ def test_another_size_starts_a_shot(tmp_path: Path) -> None:
     _, result = color(source, out, StubColorer())
     assert [shot.first for shot in result.shots] == [0, 2, 3, 4]
     assert Image.open(out / "f002.png").size == (64, 40)
+
+
+def test_frames_are_read_up_to_the_last_chosen_one(tmp_path: Path) -> None:
+    folder = FrameFolder(make_frames(tmp_path / "in"))
+    frames = list(folder.frames())
+    folder.frames = lambda: (each if each.number < 3 else pytest.fail("read on") for each in frames)
+    found = pick_frames(folder, [2, 0])
+    assert [(number, np.array_equal(each.levels, scene(number))) for number, each in found.items()] == [
+        *((0, True), (2, True))
+    ]
+    assert pick_frames(folder, []) == {}
 
 
 def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:

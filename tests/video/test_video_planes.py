@@ -89,6 +89,14 @@ def test_a_level_of_chroma_is_the_noise_of_a_gray_video(chroma: int, gray: bool)
     assert torch.equal(plain, found) == gray
 
 
+@pytest.mark.parametrize(("colored", "gray"), [(9, True), (10, False)])
+def test_a_thousandth_of_colored_samples_is_noise(colored: int, gray: bool) -> None:
+    layout, luma = Layout(1, 1, 8, False, 1), np.full((100, 100), 120, np.uint8)
+    chroma = np.full_like(luma, 128)
+    chroma.ravel()[:colored] = 20
+    assert (gray_luma([luma, chroma, chroma], layout) is luma) == gray
+
+
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 def test_a_looked_up_color_is_the_computed_one_and_gray_stays_to_the_bit(layout: Layout) -> None:
     black, span = layout.luma_scale

@@ -4,13 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
-from colorzoo.video.frames import VideoError
+from colorzoo.video.frames import VideoError, VideoFrame
 from colorzoo.video.run import PartsFolder, color_video, parts_path
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
@@ -85,3 +90,28 @@ def test_a_foreign_folder_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="is in the way"):
         PartsFolder(tmp_path / "out.mp4", "a")
     assert (folder / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(("size", "window"), [((30, 40), 72), ((1200, 1600), 46), ((3900, 4000), 6)])
+def test_frames_that_wait_take_a_quarter_of_a_gigabyte(
+    tmp_path: Path, size: tuple[int, int], window: int
+) -> None:
+    """Three bytes a pixel; but 72 frames wait at most, and at least six."""
+    light, told = torch.full((1, 1, *size), 50.0), list[str]()
+    gray = np.full(size, 120, np.uint8)
+    picture = SimpleNamespace(lightness=lambda: light, gray=lambda: gray)
+
+    def frames() -> Iterator[VideoFrame]:
+        for number in range(window + 2):
+            told.append("read")
+            yield VideoFrame(number, str(number), picture)
+
+    writer = SimpleNamespace(write=lambda *_: told.append("written"), close=lambda: None)
+    source: Any = SimpleNamespace(
+        frames=frames, extension=".nut", part=lambda _: writer, join=lambda *paths: paths[1].touch()
+    )
+    colorer: Any = StubColorer()
+    parts, out, ticks = PartsFolder(tmp_path / "out", "a"), tmp_path / "out", list[int]()
+    color_video(source, colorer, parts, out, size=16, border="none", tick=lambda: ticks.append(len(told)))
+    assert len(ticks) == window + 2
+    assert told == ["read"] * window + ["written"] * window + ["read"] * 2 + ["written"] * 2

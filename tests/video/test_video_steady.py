@@ -62,7 +62,7 @@ def test_a_short_shot_is_colored_by_its_middle() -> None:
 
 
 def test_what_no_chosen_frame_reaches_is_asked_for_up_to_one_in_twenty() -> None:
-    for count, most in ((40, 2), (60, 3)):
+    for count, most in ((49, 2), (51, 3)):
         asked = Asked(flat(*[5] * count))
         third = count // 3
         hold([texture(0)] * third + [texture(1)] * third + [texture(2)] * (count - 2 * third), asked)
@@ -71,11 +71,11 @@ def test_what_no_chosen_frame_reaches_is_asked_for_up_to_one_in_twenty() -> None
         assert all(third <= number < 2 * third for number in asked.numbers[2:])
 
 
-def test_a_new_corner_of_a_twentieth_is_not_asked_for_and_a_third_is() -> None:
-    for rows, columns, wanted in ((8, 32, 2), (48, 48, 3)):
+def test_a_new_corner_of_a_twelfth_is_asked_for_and_less_is_not() -> None:
+    for columns, wanted in ((42, 2), (44, 3)):  # of 96, and twelve rows of 64
         asked = Asked(flat(*[5] * 60))
         changed = texture(0).clone()
-        changed[..., :rows, :columns] = texture(1)[..., :rows, :columns]
+        changed[..., :12, :columns] = texture(1)[..., :12, :columns]
         hold([texture(0)] * 20 + [changed] * 20 + [texture(0)] * 20, asked)
         assert len(asked.numbers) == wanted
 
@@ -180,13 +180,29 @@ def test_every_frame_is_asked_for_in_order_for_models_that_see_the_one_before() 
     assert asked.numbers == list(range(20))
 
 
-def test_colors_follow_a_moving_picture() -> None:
-    wide, colors = texture(1, 64, 160), torch.zeros(1, 2, 64, 160)
-    colors[:, 0, :, :80] = 40  # the left half of the thing is red
-    lightnesses = [wide[..., n * 3 : n * 3 + 96] for n in range(14)]
-    true = [colors[..., n * 3 : n * 3 + 96] for n in range(14)]
-    steady = hold(lightnesses, Asked(true))
-    assert max(float((a - b).abs().mean()) for a, b in zip(steady, true, strict=True)) < 1.5
+def test_a_shot_of_everything_has_the_colors_of_before() -> None:
+    """A thing moves over a moving ground, with grain, a broken frame and one of the user, in 3 windows."""
+    generator, wide, thing = torch.Generator().manual_seed(3), texture(1, 72, 200), texture(2, 32, 36)
+    lightnesses, colors = [], []
+    for number in range(30):
+        light, ab = wide[..., 3 * number : 3 * number + 96].clone(), torch.zeros(1, 2, 72, 96)
+        ab[:, 0], ab[:, 1] = 20 + torch.arange(96) / 4 + number, 30 - torch.arange(72)[:, None] / 3
+        place = np.s_[..., 10 + number : 42 + number, 70 - 2 * number : 106 - 2 * number]
+        light[place], ab[place] = thing[..., : light[place].shape[3]], -25.0
+        lightnesses.append(light + torch.randn(light.shape, generator=generator))
+        colors.append(ab)
+    asked = Asked(colors)
+    steady = hold(lightnesses, asked, 0.9, window=12, broken=(5,), fixed=(20,))
+    assert asked.numbers == [6, 0, 20, 29]
+    for number, wanted in {
+        0: (23.02, 27.25, 33.37, 16.58, 43.42, 7.8),
+        9: (30.16, 27.15, -12.49, -16.89, 44.78, 8.86),
+        13: (32.94, 27.03, -23.78, -24.24, 52.15, 6.77),
+        25: (46.45, 27.24, -22.51, -23.71, 66.75, 8.64),
+        29: (49.49, 27.28, 58.09, 16.8, 71.29, 8.05),
+    }.items():
+        found = [steady[number][0, :, row, column] for row, column in ((8, 12), (40, 50), (66, 90))]
+        assert torch.cat(found).tolist() == pytest.approx(wanted, abs=0.02)
 
 
 def test_occluded_places_are_not_trusted() -> None:
@@ -277,13 +293,6 @@ def test_motion_of_narrow_things_is_told_apart() -> None:
     there, _ = estimate_motion(first, second)
     found = [float(np.median(there.flow[top + 3 : top + 13, 12:-12, 0])) for top in range(0, 64, 16)]
     assert found == pytest.approx([-3, 3, -3, 3], abs=0.7)
-
-
-def test_small_errors_of_flow_and_lightness_hardly_loosen_the_hold() -> None:
-    generator = torch.Generator().manual_seed(5)
-    noisy = [texture(0) + 2 * torch.randn(1, 1, 64, 96, generator=generator) for _ in range(2)]
-    there, _ = estimate_motion(noisy[0], noisy[1])
-    assert float(there.trust[4:-4, 4:-4].mean()) > 0.97
 
 
 def test_key_frames_stay_and_influence_the_others() -> None:

@@ -122,7 +122,7 @@ def _shade_tables() -> list[NDArray[np.int32]]:
 @cache
 def _lightness_of_shades() -> NDArray[np.float32]:
     """L of each shade; a lookup takes a third of the time of a root."""
-    lightness: NDArray[np.float32] = luminance_to_lightness(torch.arange(_SHADES + 2) / _SHADES).numpy()
+    lightness: NDArray[np.float32] = luminance_to_lightness(torch.arange(_SHADES + 1) / _SHADES).numpy()
     return lightness
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
@@ -227,5 +226,5 @@ def _parse_kept(fields: Fields) -> KeptColors | None:
 
 
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
-    lightness, a, b = (value if math.isfinite(value) else 0.0 for value in values)
+    lightness, a, b = values
     return lightness, a, b

@@ -129,7 +129,7 @@ def covered(center: float, radius: float, scale: float, length: int) -> slice:
         length: Pixels of the map along this axis.
     """
     home = min(max(math.floor(center * scale), 0), length - 1)
-    radius = min(radius, (length + 1) / scale)  # covers all; larger numbers may overflow
+    radius = min(radius, length / scale)  # covers all; larger numbers may overflow
     first = math.ceil((center - radius) * scale - 0.5 - 1e-6)
     last = math.floor((center + radius) * scale - 0.5 + 1e-6)
     first, last = (home, home) if last < first else (first, last)

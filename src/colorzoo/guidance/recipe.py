@@ -407,12 +407,12 @@ def _load(source: str | Path) -> dict[str, Any]:
 
 
 def _parse(fields: Fields) -> Recipe:
-    version = fields.integer("version", VERSION, low=1)
-    if version is not None and version > VERSION:
+    version = fields.integer("version", None, low=1) or VERSION
+    if version > VERSION:
         raise GuidanceError(
             f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}."
         )
-    reach = DEFAULT_REACH if version is None or version > 1 else "everywhere"
+    reach = "everywhere" if version == 1 else DEFAULT_REACH
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
     crop = fields.child("crop") if fields.rest().get("crop") is not None else fields.take("crop")
@@ -443,7 +443,7 @@ def _parse(fields: Fields) -> Recipe:
     return recipe
 
 
-def _parse_frame(fields: Fields, version: int | None) -> FrameSetting:
+def _parse_frame(fields: Fields, version: int) -> FrameSetting:
     given = fields.take("frame")
     if given is None and version == 1:
         return "none"  # a recipe of that version colored the whole picture

@@ -116,7 +116,7 @@ class ColoredPicture:
             light = light.rows(row, row + 1) if isinstance(light, FullLightness) else light[row : row + 1]
             for overlay in self.overlays:
                 overlay.add_to(line, light, row)
-            return torch.cat([light[0, column, None], line[:, 0, column]])
+            return torch.cat([light[:, column], line[..., column].flatten()])
 
 
 @dataclass(frozen=True)

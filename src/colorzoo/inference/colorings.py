@@ -116,7 +116,7 @@ def _places_to_try(size: tuple[int, int]) -> list[PointHint]:
     """Return evenly spaced places of a picture of some width and height, each a single pixel."""
     width, height = size
     step = min(size) / COLORINGS.places
-    columns, rows = max(1, round(width / step)), max(1, round(height / step))
+    columns, rows = round(width / step), round(height / step)
     return [
         PointHint((column + 0.5) * width / columns, (row + 0.5) * height / rows, 0.0)
         for row in range(rows)

@@ -107,7 +107,7 @@ class PointCorrection:
         bottom = min(int(self.rows[1] + margin) + 1 - first, ab.shape[1])
         left = max(int(self.columns[0] - margin), 0)
         right = min(int(self.columns[1] + margin) + 1, ab.shape[2])
-        if top >= bottom or left >= right:
+        if top >= bottom:
             return
         away_y = distance_outside(torch.arange(top, bottom) + first, *self.rows)
         away_x = distance_outside(torch.arange(left, right), *self.columns)
@@ -171,7 +171,7 @@ def join_levels(
     corrections: Sequence[PointCorrection] = (),
     overlays: Sequence[Overlay] = (),
     *,
-    depth: int = 8,
+    depth: int,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
     levels = np.empty((*lightness.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
@@ -268,19 +268,17 @@ class BandShrinker:
     def add(self, band: Tensor) -> None:
         """Add the next rows ``(rows, W)`` from the top."""
         first, self._row = self._row, self._row + len(band)
-        rows = torch.arange(first, self._row, dtype=torch.float64) + 0.5
-        width = max(1.0, self._step)
-        top = max(0, int((first - 2 * width) / self._step - 0.5))
-        bottom = min(self._size[0], int((self._row + 2 * width) / self._step + 0.5) + 1)
+        rows = torch.arange(first, self._row) + 0.5
+        top = max(0, int(first / self._step - 2))
+        bottom = min(self._size[0], int(self._row / self._step + 2) + 1)
         centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * self._step
-        weights = _cubic((rows - centers[:, None]).abs() / width, ANTIALIASED).float()
+        weights = _cubic((rows - centers[:, None]).abs() / self._step, ANTIALIASED).float()
         self._sums[top:bottom].addmm_(weights, band)
         self._totals[top:bottom] += weights.sum(dim=1, keepdim=True)
 
     def result(self) -> Tensor:
         """Return the map ``(1, 1, h, w)`` after the last band."""
-        shrunk = (self._sums / self._totals)[None, None]
-        return (shrunk if shrunk.shape[3] == self._size[1] else _resized(shrunk, self._size)).clamp(0, 100)
+        return _resized((self._sums / self._totals)[None, None], self._size).clamp(0, 100)
 
 
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -308,10 +306,8 @@ class BicubicUpsampler:
 
     def rows(self, first: int, last: int) -> Tensor:
         """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""
-        weights = self._rows[first:last]
-        used = weights.any(dim=0).nonzero()  # a few rows of the map; the others have weight 0
-        top, bottom = int(used[0]), int(used[-1]) + 1
-        return weights[:, top:bottom] @ self._wide[:, top:bottom]
+        used = self._rows[first:last].any(dim=0)  # a few rows of the map; the others have weight 0
+        return self._rows[first:last, used] @ self._wide[:, used]
 
     def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Return single pixels of the result: ``(K, C)`` for ``(K,)`` rows and columns."""

@@ -40,7 +40,7 @@ class Surroundings:
     lightness: FullLightness | Tensor
     inside: Rectangle
 
-    def around(self, colored: NDArray[Any], depth: int | None = None) -> NDArray[Any]:
+    def around(self, colored: NDArray[Any], depth: int | None) -> NDArray[Any]:
         """Return the whole picture with a colored upright inside, ``(H, W, 3)``.
 
         Args:

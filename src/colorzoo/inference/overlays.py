@@ -30,8 +30,7 @@ def overlays_of(
     """
     size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
     if recipe.replacements:
-        held = locked is not None and bool(locked.any())
-        kept = BicubicUpsampler(locked[None], size) if held and locked is not None else None
+        kept = None if locked is None else BicubicUpsampler(locked[None], size)
         found.append(Replacing(recipe.replacements, kept))
     if recipe.paint:
         limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)

@@ -26,7 +26,6 @@ from colorzoo.weights.readers.safetensors import is_safetensors, read_metadata
 
 KIND = "colorzoo look"
 _STATISTICS = "statistics"
-_LARGE = 2**22  # pixels
 
 
 @dataclass(frozen=True)
@@ -210,13 +209,8 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
 def as_reference(picture: Picture, size: int) -> Tensor:
     """Return a reference picture ``(1, 3, h, w)`` in [0, 1] at the network's size."""
     rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None]
-    height, width = rgb.shape[-2:]
-    shape = working_size(height, width, size)
-    reduction = min(height // (2 * shape[0]), width // (2 * shape[1]))
-    if height * width > _LARGE and reduction > 1:  # by whole pixels first, to save memory
-        rgb = F.avg_pool2d(rgb, reduction)
-    small = F.interpolate(rgb, size=shape, mode="bicubic", antialias=True)
-    return small.clamp(0, 1)
+    shape = working_size(rgb.shape[2], rgb.shape[3], size)
+    return F.interpolate(rgb, size=shape, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], size: int) -> Exemplar:

@@ -68,7 +68,6 @@ def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
     for first, last in bands(height, width):
         band = torch.from_numpy(np.ascontiguousarray(rgb[first:last])).permute(2, 0, 1)
         lab = rgb_to_lab(band) + enlarged.rows(first, last)
-        lab[0].clamp_(0, 100)
         result[first:last] = lab_to_rgb_in_gamut(lab).permute(1, 2, 0).numpy()
     return result
 

@@ -97,9 +97,7 @@ class SuperpixelRegions:
             n_segments=self.count,
             compactness=self.compactness,
             sigma=1.0,
-            start_label=0,
             convert2lab=False,
-            channel_axis=2,
         )
         _, labels, sizes = torch.unique(torch.from_numpy(labels), return_inverse=True, return_counts=True)
         rank = sizes.argsort(descending=True, stable=True).argsort()

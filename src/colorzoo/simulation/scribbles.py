@@ -107,7 +107,7 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     strength, result = _magnitude(true), _magnitude(sobel_gradients(ab / _AB_SCALE))
     threshold = torch.quantile(strength.flatten(1), simulation.quantile, dim=1).clamp(min=simulation.least)
     edge = (strength >= threshold.view(-1, 1, 1, 1)) & _ridge(strength, true)
-    lost = (strength - result).clamp(min=0)
+    lost = strength - result
     bled = edge & (lost >= simulation.lost * strength)
     none = ~bled.flatten(1).any(dim=1).view(-1, 1, 1, 1)
     edges = torch.where(none, edge, bled).float()

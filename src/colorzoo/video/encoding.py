@@ -29,7 +29,6 @@ CONTAINERS = {
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
 _PRESET = "superfast"  # of libx264: a fifth of the time of the default, and a fifth more bytes
-_UNTAGGED = 2
 # keeps the times: Matroska would shift everything by the encoder delay of the sound
 _JOIN_OPTIONS = {"avoid_negative_ts": "disabled"}
 _COPIED = ("audio", "subtitle")
@@ -193,12 +192,10 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 
 
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the tags of the source; a missing matrix is replaced by the assumed one."""
-    matrix = int(frame.colorspace)
-    known = matrix not in (0, _UNTAGGED)
+    """Return the tags of the source; a missing or unknown matrix is replaced by the assumed one."""
     return {
         "color_range": FULL_RANGE if layout.full else 1,
-        "colorspace": matrix if known else layout.matrix,
+        "colorspace": layout.matrix,
         "color_primaries": int(frame.color_primaries),
         "color_trc": int(frame.color_trc),
     }

@@ -31,10 +31,10 @@ class ExposureHold:
         """
         height, width = lightness.shape[-2:]
         scale = min(1.0, _SIDE / min(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = cv2.resize(lightness[0, 0].numpy(), size, interpolation=cv2.INTER_AREA).reshape(size[::-1])
+        size = (round(width * scale), round(height * scale))
+        small = cv2.resize(lightness[0, 0].numpy(), size, interpolation=cv2.INTER_AREA)
         factor = 1.0
-        if self._last is not None and self._last.shape == small.shape:
+        if self._last is not None:
             factor = _factor(small, self._last) ** (1 - _RETURN)
         self._last = exposed(torch.from_numpy(small), factor).numpy()
         return factor

@@ -225,7 +225,7 @@ class VideoFile:
 
     def _usual_duration(self) -> int:
         """Return the usual duration of a frame, in units of the time base."""
-        return max(1, round(1 / float(self._rate * self._time_base)))
+        return round(1 / float(self._rate * self._time_base))
 
     def _sized(self, decoded: Any) -> Any:
         first = self._first
@@ -238,11 +238,10 @@ class VideoFile:
 
     def _blank(self) -> Any:
         """Return a gray frame with the format of the first decoded one."""
-        blank = self._first.reformat(format=self._first.format.name)
-        made = self._av.VideoFrame(blank.width, blank.height, self.plan.layout.name)
-        middle = round(sum(self.plan.layout.luma_scale) / 2)
-        for plane, level in zip(made.planes, (middle, *[1 << self.plan.layout.bits - 1] * 2), strict=True):
-            samples(plane, self.plan.layout.bits)[:] = level
+        plan, middle = self.plan, 1 << self.plan.layout.bits - 1
+        made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
+        for plane in made.planes:
+            samples(plane, plan.layout.bits)[:] = middle
         return made
 
 

@@ -26,17 +26,16 @@ def set_pixel_aspect(path: Path, aspect: Fraction) -> bool:
     """
     with path.open("r+b") as file:
         data = file.read(_HEAD)
-        start = data.find(_SEGMENT) + 4
-        if start < 4:
-            return False
+        start = data.index(_SEGMENT) + len(_SEGMENT)
         start += _width(data, start)
         elements: list[Element] = []
         place = start
-        while data[place : place + 4] != _CLUSTER:
-            element, place = _element(data, place)
-            if element is None:
-                return False
-            elements.append(element)
+        try:
+            while data[place : place + len(_CLUSTER)] != _CLUSTER:
+                element, place = _element(data, place)
+                elements.append(element)
+        except IndexError:  # the frames begin beyond the head
+            return False
         changed = _resized(elements, aspect)
         encoded = b"".join(changed)
         if not changed or len(encoded) != place - start:
@@ -114,29 +113,23 @@ def _children(data: bytes) -> list[Element]:
     found, place = [], 0
     while place < len(data):
         element, place = _element(data, place)
-        if element is None:
-            return []
         found.append(element)
     return found
 
 
-def _element(data: bytes, place: int) -> tuple[Element | None, int]:
-    """Return an element and where the next one begins; None where it leaves the data."""
-    name = data[place : place + (_width(data, place) or len(data))]
+def _element(data: bytes, place: int) -> tuple[Element, int]:
+    """Return an element and where the next one begins."""
+    name = data[place : place + _width(data, place)]
     place += len(name)
     width = _width(data, place)
-    if not width or len(name) > 4:
-        return None, place
     size = int.from_bytes(data[place : place + width], "big") & ((1 << 7 * width) - 1)
     place += width
-    content = data[place : place + size]
-    return ((name, content) if len(content) == size else None), place + size
+    return (name, data[place : place + size]), place + size
 
 
 def _width(data: bytes, place: int) -> int:
-    """Return how many bytes a number of variable length takes; 0 where there is none."""
-    first = data[place : place + 1]
-    return 9 - first[0].bit_length() if first and first[0] else 0
+    """Return how many bytes a number of variable length takes."""
+    return 9 - data[place].bit_length()
 
 
 def _encoded(name: bytes, content: bytes) -> bytes:

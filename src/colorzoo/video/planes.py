@@ -85,7 +85,7 @@ def matrix_of(tag: int, height: int) -> int:
 def layout_of(frame: Any) -> Layout:
     """Return the layout of a frame as returned by `read_planes`."""
     parts = frame.format.components
-    bits = 8 if parts[0].bits <= 8 else min(parts[0].bits, 16) if parts[0].bits in (10, 12) else 10
+    bits = 8 if parts[0].bits <= 8 else 12 if parts[0].bits == 12 else 10
     matrix = matrix_of(frame.colorspace, frame.height)
     if frame.format.is_rgb or "pal8" in frame.format.name:
         return Layout(1, 1, bits, False, matrix)

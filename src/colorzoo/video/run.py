@@ -241,7 +241,6 @@ class _OpenShot:
     ) -> None:
         self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
         self._waiting: deque[VideoFrame] = deque()
-        self._colors = SteadyColors(steady)
         self._exposure = ExposureHold()
         self._writer = source.part(parts.part(first.number, source.extension))
         self._shot = Shot(first.number, 0, first.stamp)
@@ -255,7 +254,9 @@ class _OpenShot:
         lightness = self._seen(frame)
         if self._shot.count == 0:
             window = _window(lightness.numel())
-            self._colors = SteadyColors(self._steady, window, every=self._colorer.needs_every_frame)
+            self._colors: SteadyColors = SteadyColors(
+                self._steady, window, every=self._colorer.needs_every_frame
+            )
         small = _small_copy(lightness, self._working_size(lightness))
         factor = self._exposure.factor(small)
         self._waiting.append(frame)
@@ -310,9 +311,7 @@ class _OpenShot:
 
 def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
     """Return a copy of lightness ``(1, 1, H, W)`` for motion, in a fifth of the time."""
-    is_near = lightness.shape[-1] < 2 * size[1]  # then two pixels are enough for one
-    way = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
-    small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=way)
+    small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=cv2.INTER_AREA)
     return torch.from_numpy(small.reshape(1, 1, *size))
 
 

@@ -32,7 +32,7 @@ class ShotDetector:
         gray = frame.picture.gray()
         is_cut = self.is_cut(gray)
         before, self._shape = self._shape, gray.shape
-        return is_cut or gray.shape != before or frame.number == 0
+        return is_cut or gray.shape != before
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
         """Return whether a frame starts a shot; the first one does.

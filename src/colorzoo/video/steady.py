@@ -261,12 +261,11 @@ def _filled(colors: Array) -> Array:
         side //= 4
     maps = [colors]
     for size in sizes[::-1]:  # each of the finer one, as a pass over the whole frame costs most
-        small = cv2.resize(maps[-1], size, interpolation=cv2.INTER_AREA)
-        maps.append(small.reshape(size[1], size[0], 4))
+        maps.append(cv2.resize(maps[-1], size, interpolation=cv2.INTER_AREA))
     around = np.zeros((1, 1, 2), np.float32)
     for small in maps[:0:-1]:
         size = (small.shape[1], small.shape[0])
-        wide = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR).reshape(*small.shape[:2], 2)
+        wide = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
         around = (small[..., :2] + _KNOWN * wide) / (small[..., 2:3] + _KNOWN)
     a, b, weight, _ = cv2.split(colors)
     weight += np.float32(_KNOWN)
@@ -350,14 +349,14 @@ def _grid(height: int, width: int) -> Array:
 
 
 def _gray(lightness: Tensor) -> NDArray[np.uint8]:
-    return (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
+    return (lightness[0, 0] * 2.55).round().byte().numpy()
 
 
 def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = gray.shape
     size = (max(1, width // 2), max(1, height // 2))
     found: NDArray[np.uint8] = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    return found.reshape(size[::-1])
+    return found
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:

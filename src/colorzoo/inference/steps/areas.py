@@ -228,8 +228,6 @@ def points_inside(
     hints: Sequence[PointHint], drawn: Sequence[DrawnArea], picture_size: tuple[int, int]
 ) -> list[PointHint]:
     """Return the points that lie in one of the areas."""
-    if not drawn:
-        return []
     rows, columns = drawn[0].share.shape
 
     def is_inside(hint: PointHint) -> bool:

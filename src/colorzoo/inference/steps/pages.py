@@ -82,8 +82,8 @@ def _is_of_patches(plane: NDArray[np.float32]) -> bool:
 
     smooth = ndimage.uniform_filter(plane, 3)
     flat = ndimage.maximum_filter(smooth, 3) - ndimage.minimum_filter(smooth, 3) < LIMITS.flat
-    labels, count = ndimage.label(flat)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    labels, _ = ndimage.label(flat)
+    sizes = np.bincount(labels.ravel())
     large = np.flatnonzero(sizes >= LIMITS.least * plane.size)
     large = large[large > 0]  # 0 is what is not flat
     if len(large) < LIMITS.patches:

@@ -192,8 +192,6 @@ def _approach(
     rows, columns = window
     down = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale[1], (rows.start, rows.stop))
     across = _covered(min(x0, x1) - outer, max(x0, x1) + outer, scale[0], (columns.start, columns.stop))
-    if down.start == down.stop or across.start == across.stop:
-        return
     dx, dy = x1 - x0, y1 - y0
     right = ((np.arange(across.start, across.stop) + 0.5) * scale[0] - x0).astype(np.float32)
     below = ((np.arange(down.start, down.stop) + 0.5) * scale[1] - y0).astype(np.float32)[:, None]

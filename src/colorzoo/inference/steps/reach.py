@@ -141,7 +141,7 @@ def step_costs(lightness: Tensor) -> Map:
     """
     height, width = lightness.shape[2:]
     scale = min(1.0, REACH.grid / min(height, width))
-    grid = (max(1, round(height * scale)), max(1, round(width * scale)))
+    grid = (round(height * scale), round(width * scale))
     return edge_costs(F.adaptive_avg_pool2d(lightness, grid)[0, 0].numpy())
 
 

@@ -134,8 +134,6 @@ def divide_regions(
         picture_size: Width and height of the picture.
         ink: ``(h, w)`` bool, the lines of the drawing; they separate parts of a region.
     """
-    if not divisions:
-        return regions
     index = regions.index[0, 0].cpu().numpy().copy()
     scale = np.array([index.shape[1] / picture_size[0], index.shape[0] / picture_size[1]])
     count = regions.rgb.shape[1]
@@ -171,7 +169,7 @@ def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count
     region = index == np.bincount(index[line]).argmax()
     labels, _ = ndimage.label(region & ~ink & ~line)
     beside = np.unique(labels[ndimage.binary_dilation(line, np.ones((3, 3))) & (labels > 0)])
-    sizes = np.bincount(labels.ravel(), minlength=labels.max() + 1)
+    sizes = np.bincount(labels.ravel())
     parts = sorted((part for part in beside if sizes[part] >= _LEAST_PIXELS), key=lambda part: -sizes[part])
     if len(parts) < 2:
         return

@@ -1,0 +1,131 @@
+"""References: what a model takes of pictures and looks, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.capabilities import FindsClasses
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Recipe, statistics_of
+from colorzoo.inference.references import (
+    Look,
+    ReadReference,
+    ability_for,
+    as_reference,
+    describe_statistics,
+    make_exemplar,
+    make_look,
+    model_of_looks,
+    named_references,
+    read_reference,
+    recipe_reference_files,
+)
+from colorzoo.pictures.picture import Picture
+from colorzoo.weights.load import save_weights
+from inference.recipes import Alike
+from tiny_model import tiny_model
+
+RANDOM = np.random.default_rng(0)
+PICTURES = [Picture(RANDOM.uniform(0, 1, (20, 30, 3)).astype(np.float32) ** power) for power in (1, 2, 3)]
+GIVEN = [ReadReference(each, weight) for each, weight in zip(PICTURES, (1.0, 3.0, 0.0), strict=True)]
+
+
+class Mixing(Alike):
+    """Keeps the looks apart."""
+
+    def mix_looks(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        return torch.cat([look * weight for look, weight in zip(looks, weights, strict=True)], dim=1)
+
+
+def test_several_references_are_mixed_by_their_shares_or_in_the_models_own_way() -> None:
+    looks = [Alike().look(as_reference(each, 16)) for each in PICTURES]
+    mixed = make_exemplar(Alike(), GIVEN, 16)
+    torch.testing.assert_close(mixed.look, looks[0] / 4 + looks[1] * 3 / 4)
+    assert mixed.rgb.shape == (1, 3, 1, 1)
+    own = make_exemplar(Mixing(), GIVEN, 16).look
+    torch.testing.assert_close(own, torch.cat([looks[0] / 4, looks[1] * 3 / 4, 0 * looks[2]], dim=1))
+    alone = make_exemplar(Alike(), GIVEN[:1], 16)
+    assert torch.equal(alone.look, looks[0])
+    assert alone.rgb.shape == (1, 3, 16, 24)
+
+
+def test_a_model_without_looks_takes_one_picture_and_a_gray_one_only_if_it_needs_no_color() -> None:
+    model = tiny_model()
+    alone, look = make_exemplar(model, GIVEN[:1], 16), make_look(Alike(), "alike", GIVEN[:1], 16)
+    assert torch.equal(alone.rgb, as_reference(PICTURES[0], 16))
+    assert alone.look is None
+    with pytest.raises(GuidanceError, match="takes one reference, got 3"):
+        make_exemplar(model, GIVEN, 16)
+    with pytest.raises(GuidanceError, match="needs the reference picture itself, not a look of alike"):
+        make_exemplar(model, [ReadReference(look)], 16)
+    with pytest.raises(GuidanceError, match="hints needs the reference picture itself; it makes no looks"):
+        make_look(model, "hints", GIVEN[:1], 16)
+    gray = ReadReference(Picture(np.full((20, 30), 128, np.uint8)), name="old.png")
+    model.reference_needs_color = True
+    with pytest.raises(GuidanceError, match=r"the reference old\.png has no color"):
+        make_exemplar(model, [gray], 16)
+    model.reference_needs_color = False
+    assert make_exemplar(model, [gray], 16).rgb.shape == (1, 3, 16, 24)
+
+
+def test_a_look_is_read_again_for_the_model_that_made_it(tmp_path: Path) -> None:
+    look, path = make_look(Alike(), "alike", GIVEN, 16), tmp_path / "a.look"
+    look.save(path)
+    read = read_reference(path, 2.0)
+    assert isinstance(read.source, Look)
+    assert (read.source.key, read.source.model, read.weight, read.name) == ("alike", "alike", 2.0, str(path))
+    assert torch.equal(make_exemplar(Alike(), [read], 16).look, look.statistics)
+    with pytest.raises(GuidanceError, match="made by alike with other weights"):
+        make_exemplar(Alike(), [ReadReference(replace(look, key="other"))], 16)
+    assert [model_of_looks(each) for each in (["none.png", path], [PICTURES[0], look], ["none.png"])] == [
+        *("alike", "alike", None)
+    ]
+    kinds = {"kind": "colorzoo look"}
+    for tensors, metadata in (
+        ({"statistics": look.statistics}, {}),
+        ({"other": look.statistics}, kinds),
+        ({"statistics": look.statistics[0]}, kinds),
+        ({"statistics": look.statistics.expand(2, -1, -1)}, kinds),
+    ):
+        save_weights(path, tensors, metadata, half=False)
+        with pytest.raises(GuidanceError, match="is no look"):
+            Look.load(path)
+    path.write_bytes(b"broken")
+    with pytest.raises(GuidanceError, match="the look cannot be read"):
+        Look.load(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "ability"), [(("file",), FindsClasses), (("file", "reference_file"), None)]
+)
+def test_classes_without_label_images_need_a_model_that_finds_them(
+    files: tuple[str], ability: object
+) -> None:
+    assert ability_for(["a"], Recipe(extra={"classes": dict.fromkeys(files, "a.png")})) is ability
+
+
+def test_references_are_named_with_a_weight_each(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    for path in paths:
+        Image.new("RGB", (3, 2), "#ff0000").save(path)
+    for weights, wanted in ((None, [1.0, 1.0]), ([2.0, 0.5], [2.0, 0.5])):
+        assert [each.weight for each in named_references(paths, weights)] == wanted
+    with pytest.raises(GuidanceError, match=r"2 references need 2 weights, got 1\."):
+        named_references(paths, [1.0])
+    recipe = Recipe(extra={"exemplar": {"path": "a.png", "more": [{"path": "b.png", "weight": 3}]}})
+    assert recipe_reference_files(recipe, tmp_path) == [(Path(paths[0]), 1.0), (Path(paths[1]), 3.0)]
+
+
+def test_the_statistics_of_a_reference_are_those_of_a_recipe() -> None:
+    told = describe_statistics(PICTURES[0])
+    found = statistics_of(torch.from_numpy(PICTURES[0].rgb).permute(2, 0, 1)[None])
+    assert told["saturation"] == pytest.approx(float(found.saturation), abs=5e-5)
+    assert told["histogram"] == pytest.approx(found.histogram[0].tolist(), abs=5e-7)
