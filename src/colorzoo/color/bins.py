@@ -128,7 +128,7 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def _bins_of_nodes() -> Tensor:
-    axis = (torch.arange(_NODES) - _NODES // 2) * GRID_STEP
+    axis = (torch.arange(_NODES, device="cpu") - _NODES // 2) * GRID_STEP
     nodes = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).view(-1, 2)
     return nearest_bin(nodes).view(_NODES, _NODES)
 

@@ -66,7 +66,7 @@ def xdog(
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1]: paper 1, ink 0.
     """
-    sigmas = torch.as_tensor(sigma, dtype=torch.float32).cpu().expand(len(gray))
+    sigmas = torch.as_tensor(sigma, dtype=torch.float32, device="cpu").expand(len(gray))
     with torch.autocast(gray.device.type, enabled=False):
         level = gray.float()
         fine, coarse = _blur(level, sigmas), _blur(level, k * sigmas)
@@ -130,7 +130,7 @@ def _kernels(sigmas: Tensor) -> Tensor:
     # the public code's library (OpenCV) truncates each at this radius
     radii = ((8 * sigmas + 1).round().long() | 1) // 2
     largest = int(radii.numpy().max())  # on the host: no wait for the device
-    offsets = torch.arange(-largest, largest + 1, dtype=torch.float64)
+    offsets = torch.arange(-largest, largest + 1, dtype=torch.float64, device="cpu")
     weights = torch.exp(-(offsets**2) / (2 * sigmas.double()[:, None] ** 2))
     weights = weights * (offsets.abs() <= radii[:, None])
     return (weights / weights.sum(1, keepdim=True)).float()

@@ -224,8 +224,8 @@ class Boxes(TensorFields):
     def of(cls, corners: Sequence[Tensor]) -> Self:
         """Pad and stack the relative boxes of several pictures, ``(K, 4)`` each; K may differ."""
         count = max((len(each) for each in corners), default=0)
-        padded = torch.zeros(len(corners), count, 4)
-        given = torch.zeros(len(corners), count)
+        padded = torch.zeros(len(corners), count, 4, device="cpu")
+        given = torch.zeros(len(corners), count, device="cpu")
         for row, each in enumerate(corners):
             padded[row, : len(each)], given[row, : len(each)] = each.float().cpu(), 1
         return cls(padded, given)

@@ -29,7 +29,7 @@ def diagonal_moves(draws: Tensor) -> Tensor:
     hundredths = (100 * (low + (high - low) * draws)).round()
     ends = hundredths[..., :2] + hundredths[..., 2:]
     apart = (ends[..., 0] != ends[..., 1]).long()
-    return hundredths[torch.arange(len(draws)), apart.argmax(dim=1)] / 100
+    return hundredths[torch.arange(len(draws), device=draws.device), apart.argmax(dim=1)] / 100
 
 
 def spline(moves: Tensor) -> Tensor:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from colorzoo.card import ModelCard
+from colorzoo.errors import first_words
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.networks.spectral import StoredSpectralConv
@@ -77,6 +82,38 @@ def picture(card: ModelCard, prediction: Prediction) -> Tensor:
 def predict(card: ModelCard, model: nn.Module, lightness: Tensor, guidance: Guidance | None) -> Tensor:
     """Return the prediction of a model or task, without gradients."""
     return picture(card, model(lightness, guidance)).clone()
+
+
+class _AtGenerators(TorchFunctionMode):
+    """Context in which numbers are drawn on the device of their generator."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        named = dict(kwargs or {})
+        drawing = (torch.rand, torch.randn, torch.randint, torch.randperm)
+        if func in drawing and (generator := named.get("generator")):
+            named.setdefault("device", generator.device)
+        return func(*args, **named)
+
+
+@contextmanager
+def elsewhere(card: ModelCard) -> Iterator[None]:
+    """Make tensors that name no device on another one: no second device is needed to tell.
+
+    Raises:
+        ContractError: A tensor does not meet those of the input.
+    """
+    try:
+        with torch.device("meta"), _AtGenerators():
+            yield
+    except (NotImplementedError, RuntimeError) as error:
+        told = f"{card.name}: a tensor is not made on the input's device: {first_words(error)}"
+        raise ContractError(told) from error
 
 
 def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:

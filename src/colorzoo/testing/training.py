@@ -8,20 +8,24 @@ import math
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import Tensor
 
 from colorzoo.card import ModelCard
+from colorzoo.color import rgb_to_lab
+from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
-from colorzoo.testing.models import ContractError, require, smoke_model
+from colorzoo.testing.models import ContractError, elsewhere, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.arguments import read_arguments
 from colorzoo.training.command import run
 from colorzoo.training.configs import find_config as shipped_config
+from colorzoo.training.gan import GANColorizationModule
 
 _BATCH = 4
 _TRAIN_BATCH, _STEPS = 3, 2
@@ -47,6 +51,40 @@ def check_gradients(card: ModelCard) -> None:
     excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.smoke.without_gradient)}
     require(not idle - excepted, f"{card.name}: no usable gradient for {sorted(idle - excepted)}")
     require(not excepted - idle, f"{card.name}: the card excepts {sorted(excepted - idle)}, wrongly")
+
+
+def check_training_device(card: ModelCard) -> None:
+    """Every tensor that training or the guidance of validation makes is on the device of its batch."""
+    if not card.trainable:
+        return
+    batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
+    expected = _made_in_training(card, batch)
+    with elsewhere(card):
+        found = _made_in_training(card, batch)
+    ok = all(
+        one.device == other.device and one.equal(other) for one, other in zip(found, expected, strict=True)
+    )
+    require(ok, f"{card.name}: other losses or guidance where the default is another device")
+
+
+def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
+    """Return the losses of a step, and the tensors of the guidance of validation."""
+    with torch.device("cpu"):
+        model = smoke_model(card).train()
+        model.allow_untrained = True
+        model.trainer = quiet_trainer(".", max_steps=1)
+        model.setup("fit")
+    model.log_losses = lambda *_: None  # type: ignore[method-assign]
+    torch.manual_seed(0)  # of dropout
+    if isinstance(model, GANColorizationModule):
+        painted = model.paint(batch)
+        critic_loss = model.discriminator_loss(batch, model.repaint(batch, painted))
+        losses = [model.generator_loss(batch, painted), critic_loss]
+    else:
+        losses = [cast(Tensor, model.training_step(batch, 0))]
+    given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
+    parts = [vars(getattr(each, kind)).values() for each in given for kind in each.kinds()]
+    return losses + [value for values in parts for value in values if isinstance(value, Tensor)]
 
 
 def check_config(card: ModelCard, configs: Path | None = None) -> None:

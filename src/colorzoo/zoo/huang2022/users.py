@@ -155,5 +155,5 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
             for cell in (candidates[index] for index in chosen):
                 cells.append((picture, *cell))
                 colors.append(torch.from_numpy(patch_color(superpixels, cell)))
-    hints = Hints(torch.tensor(cells), torch.stack(colors)) if cells else Hints.none()
+    hints = Hints(torch.tensor(cells, device="cpu"), torch.stack(colors)) if cells else Hints.none(rgb.device)
     return torch.stack(masks).to(rgb.device), hints.to(rgb.device)

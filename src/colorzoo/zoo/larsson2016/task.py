@@ -118,9 +118,9 @@ class Larsson2016(SingleOptimizerModule):
                 f"{margin}, at least {least} pixels, not {height} x {width}; set --data.crop 352 or a "
                 "smaller margin."
             )
-        inner = torch.tensor([height - 2 * margin, width - 2 * margin])
+        inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
         drawn = [torch.rand(count, 2, generator=each) for each in picture_generators(batch["seed"], "places")]
-        return (margin + (torch.stack(drawn) * inner).floor()).to(batch["rgb"])
+        return margin + (torch.stack(drawn).to(inner) * inner).floor()
 
 
 def network_input(rgb: Tensor, mean: float) -> Tensor:

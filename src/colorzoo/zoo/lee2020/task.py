@@ -266,7 +266,8 @@ def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
     """
     batch, _, rows, columns = sources.shape
     sides = sources.new_tensor([columns, rows]).view(2, 1)
-    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    lines = (torch.arange(length, device=sources.device) for length in (rows, columns))
+    y, x = torch.meshgrid(*lines, indexing="ij")
     centers = torch.stack([x.flatten(), y.flatten()], dim=1).to(sources) + 0.5
     distance = torch.cdist(centers.expand(batch, -1, -1), (sides * sources.flatten(2)).mT)
     nearest = distance.min(dim=2)

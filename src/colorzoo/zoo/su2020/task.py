@@ -192,16 +192,16 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
 def shares(batch: Batch) -> list[Tensor]:
     """Return the ``(K, 4)`` boxes of each picture of a batch as shares of its sides, on the CPU."""
     height, width = batch["rgb"].shape[-2:]
-    scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+    scale = torch.tensor([width, height, width, height], dtype=torch.float32, device="cpu")
     if "boxes" not in batch:
-        return [torch.empty(0, 4)] * len(batch["rgb"])
+        return [torch.empty(0, 4, device="cpu")] * len(batch["rgb"])
     return [each.cpu().reshape(-1, 4) / scale for each in batch["boxes"]]
 
 
 def random_boxes(count: int, generator: torch.Generator) -> Tensor:
     """Return ``(count, 4)`` random boxes as shares of the sides; for 0 one box, the whole picture."""
     if count == 0:
-        return torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+        return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")
     draws = torch.rand(count, 4, generator=generator)
     side = _SIDES[0] + (_SIDES[1] - _SIDES[0]) * draws[:, :2]
     start = draws[:, 2:] * (1 - side)

@@ -176,8 +176,8 @@ def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Te
         degrees: ``(B,)``.
     """
     height, width = pictures.shape[-2:]
-    device = pictures.device
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    lines = (torch.arange(length, device=degrees.device) for length in (height, width))
+    y, x = torch.meshgrid(*lines, indexing="ij")
     center_x, center_y = width / 2, height / 2
     angle = torch.deg2rad(degrees.double())[:, None, None]
     cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)
@@ -189,7 +189,7 @@ def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Te
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     column = torch.where(mirrored[:, :1, None], width - 1 - column, column)
     row = torch.where(mirrored[:, 1:, None], height - 1 - row, row)
-    index = (row * width + column).where(inside, 0).flatten(1)[:, None].to(device)
+    index = (row * width + column).where(inside, 0).flatten(1)[:, None].to(pictures.device)
     found = pictures.flatten(2).gather(2, index.expand(-1, pictures.shape[1], -1)).view(pictures.shape)
     return found * inside[:, None].to(found)
 
