@@ -1,7 +1,9 @@
-"""Docstrings: a noun phrase for a class, an imperative for a function, no riddles; and pairs are strict."""
+"""Docstrings: a noun phrase for a class, an imperative for a function, no riddles; strict pairs; lint."""
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import colorzoo
@@ -61,3 +63,11 @@ def loose_zips(text: str) -> int:
 def test_pairs_of_unequal_lengths_are_errors_but_where_a_shorter_one_is_meant() -> None:
     found = {name: loose_zips(text) for name, text in sources().items() if "zip(" in text}
     assert {name: count for name, count in found.items() if count} == LOOSE
+
+
+def test_no_name_is_left_over() -> None:
+    """A statement that got lost leaves names behind."""
+    rules = "F,ARG001,ARG005,B007,B018"
+    words = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", rules, str(ROOT)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "All checks passed!\n")
