@@ -65,7 +65,7 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
         similarity: ``(B, 1, H, W)``, resized to the nearest values; without gradient. Zeros give the plain
             perceptual loss.
     """
-    weight = 1 - F.interpolate(similarity.detach(), size=features.shape[-2:], mode="nearest")
+    weight = 1 - F.interpolate(similarity.detach(), size=features.shape[-2:])
     return (weight * (features - target).square()).mean()
 
 

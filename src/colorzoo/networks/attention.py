@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEADS = 8
-_TEMPERATURE, _EPSILON = 10_000.0, 1e-6  # of the positional encoding
+_TEMPERATURE = 10_000.0  # of the positional encoding
 
 
 class AttentionStep(nn.Module):
@@ -83,8 +83,8 @@ def positions(height: int, width: int, channels: int, device: torch.device) -> T
     frequency = _TEMPERATURE ** (-2 * pairs / half)
 
     def along(length: int) -> Tensor:
-        place = torch.arange(1, length + 1, device=device, dtype=torch.float32)
-        angle = (place / (length + _EPSILON) * (2 * math.pi))[:, None] * frequency
+        place = torch.arange(1, length + 1, device=device)
+        angle = (place / length * (2 * math.pi))[:, None] * frequency
         return torch.stack([angle[:, ::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
 
     cell = torch.arange(height * width, device=device)

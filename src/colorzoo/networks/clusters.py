@@ -106,12 +106,13 @@ def kmeans(points: Tensor, starts: Tensor) -> Tensor:
     points = points.detach().float()
     number = torch.arange(starts.shape[1], device=points.device)
     centers = points.gather(1, starts[..., None].expand(-1, -1, points.shape[2]))
-    labels, still = _nearest(points, centers), torch.zeros_like(starts[:, :1], dtype=torch.bool)
+    labels = torch.zeros_like(points[..., 0], dtype=torch.int64)
+    still = torch.zeros_like(starts[:, :1], dtype=torch.bool)
     for _ in range(_BATCH_ROUNDS):
         labels = torch.where(still, labels, _nearest(points, centers))
         member = (labels[..., None] == number).to(points)
         count = member.sum(dim=1)[..., None]
-        means = torch.where(count > 0, member.mT @ points / count.clamp(min=1), centers)
+        means = torch.where(count > 0, member.mT @ points / count, centers)
         shift = (means - centers).square().sum(dim=2).sqrt().sum(dim=1, keepdim=True)
         centers = torch.where(still[..., None], centers, means)
         still = still | (shift.square() < _STILL)

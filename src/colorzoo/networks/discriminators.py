@@ -18,7 +18,6 @@ from colorzoo.networks.blocks import InstanceNorm, instance_norm, scaled_width
 
 _SLOPE = 0.2
 _CHANNELS = (64, 64, 128, 256, 512, 1024)
-_EPSILON = 1e-12
 
 
 class PatchDiscriminator(nn.Module):
@@ -44,7 +43,7 @@ class PatchDiscriminator(nn.Module):
             *_conv_norm(c64, c128, stride=2),
             *_conv_norm(c128, c256, stride=2),
             *_conv_norm(c256, c512, stride=1),
-            nn.Conv2d(c512, 1, 4, stride=1, padding=1),
+            nn.Conv2d(c512, 1, 4, padding=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,8 +169,8 @@ class SpectralConv(nn.Module):
         """Convolve ``(B, fan_in, H, W)`` after one power iteration."""
         matrix = self.weight.flatten(1)
         with torch.no_grad():
-            v = _unit(matrix.T @ self.u)
-            u = _unit(matrix @ v)
+            v = F.normalize(matrix.T @ self.u, dim=0)
+            u = F.normalize(matrix @ v, dim=0)
             self.u.copy_(u)
             self.v.copy_(v)
         sigma = u @ (matrix @ v)
@@ -194,8 +193,3 @@ class _SelfAttention(nn.Module):
         mixed = (value @ weights.transpose(1, 2)).view_as(x)
         attended: Tensor = self.gamma * mixed + x
         return attended
-
-
-def _unit(vector: Tensor) -> Tensor:
-    scaled: Tensor = vector / (torch.linalg.vector_norm(vector) + _EPSILON)
-    return scaled

@@ -37,7 +37,7 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
     with torch.autocast(lightness.device.type, enabled=False):
         ab, light, lightness = ab.float(), light.float(), lightness.float()
         size = lightness.shape[2:]
-        plain = F.interpolate(ab, size, mode="bicubic", align_corners=False)
+        plain = F.interpolate(ab, size, mode="bicubic")
         rows, columns = (_gaussians(cells, lightness) for cells in ab.shape[2:])
 
         levels = torch.arange(0, 100 + _STEP, _STEP, device=lightness.device).view(-1, 1, 1)

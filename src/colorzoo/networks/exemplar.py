@@ -107,7 +107,7 @@ def painted_ab(answer: Tensor, warped: Tensor) -> Tensor:
 
 def enlarge_smoothly(maps: Tensor) -> Tensor:
     """Interpolate ``(B, C, h, w)`` to ``(B, C, 4h, 4w)``."""
-    return F.interpolate(maps, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+    return F.interpolate(maps, scale_factor=STRIDE, mode="bilinear")
 
 
 def centers_of(grid: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ def _run(layers: nn.ModuleList, x: Tensor) -> Tensor:
 
 
 def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")
+    return F.interpolate(x, scale_factor=2)
 
 
 Renaming = Sequence[tuple[str, str]]

@@ -278,8 +278,7 @@ class WarpNet(nn.Module):
 
 def unit_features(taps: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Divide each place of each map ``(B, C, h, w)`` by the length of its features."""
-    tiny = torch.finfo(torch.float64).eps
-    return tuple(tap / (torch.linalg.vector_norm(tap, dim=1, keepdim=True) + tiny) for tap in taps)
+    return tuple(F.normalize(tap, dim=1) for tap in taps)
 
 
 class _Branch(nn.Module):
@@ -320,7 +319,7 @@ def _conv(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Conv2d:
 
 
 def _nearest(x: Tensor, times: int) -> Tensor:
-    return x if times == 1 else F.interpolate(x, scale_factor=times, mode="nearest")
+    return x if times == 1 else F.interpolate(x, scale_factor=times)
 
 
 def _fit(small: Tensor, like: Tensor) -> Tensor:

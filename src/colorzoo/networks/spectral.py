@@ -197,7 +197,7 @@ class SkipJoin(nn.Module):
             skip: ``(B, skip, H, W)``.
         """
         # unconditional, because a check of the sizes would become constant in an exported graph
-        up = F.interpolate(self.shuf(x), size=skip.shape[-2:], mode="nearest")
+        up = F.interpolate(self.shuf(x), size=skip.shape[-2:])
         return F.relu(torch.cat([up, self.bn(skip)], dim=1))
 
 

@@ -63,7 +63,7 @@ def warp(pictures: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
     places = source_positions(theta, moves, (height, width)).to(pictures)
     half = pictures.new_tensor([1 / width, 1 / height])  # from the corner of a pixel to its center
     grid = 2 * places + half - 1
-    return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bicubic", align_corners=False)
 
 
 def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:

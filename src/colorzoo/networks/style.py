@@ -21,7 +21,15 @@ VGG19_LAYERS = {
 }
 """Names of the authors' encoders for layers of torchvision's vgg19."""
 
+_CUT = 1e-5  # of eigenvalues
 _FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # of a label in the two pictures
+
+
+def power_of(covariance: Tensor, power: float) -> Tensor:
+    """Return a power of symmetric matrices ``(B, C, C)``; small eigenvalues count as zero."""
+    values, vectors = torch.linalg.eigh(covariance)
+    raised: Tensor = (vectors * torch.where(values > _CUT, values**power, 0.0).unsqueeze(1)) @ vectors.mT
+    return raised
 
 
 def usable_labels(content: Tensor, style: Tensor) -> list[int]:

@@ -64,8 +64,7 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
     hue = (torch.atan2(y, x) / (2 * math.pi)) % 1
     if rule == "expectation":
         return hue, torch.ones_like(hue)
-    length = (x.square() + y.square()).clamp(min=1e-30).sqrt()
-    return hue, (length / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
+    return hue, (torch.hypot(x, y) / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
 
 
 def to_rgb(
@@ -95,7 +94,7 @@ def to_rgb(
     ring = chroma_of(chroma_shares, chroma) * fade
     total = 2 * level + ring  # 0 only of black without chroma
     saturation = (2 * ring / torch.where(total > 0, total, 1.0) * boost).clamp(0, 1)
-    return hsv_to_rgb(angle.clamp(0, 1), saturation, (level + ring / 2).clamp(0, 1)).clamp(0, 1)
+    return hsv_to_rgb(angle, saturation, (level + ring / 2).clamp(0, 1))
 
 
 def keep_gray(rgb: Tensor, gray: Tensor) -> Tensor:

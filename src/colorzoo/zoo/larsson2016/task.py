@@ -24,7 +24,6 @@ from colorzoo.zoo.larsson2016.model import Architecture, HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import STRIDE, Histograms, sample
 
 _THIRD = 0.33333  # as their file has it
-_LEAST = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -170,5 +169,5 @@ def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         target: ``(N, 32)``.
         weight: ``(N, 1)``.
     """
-    each = target * (target.clamp(min=_LEAST).log() - logits.log_softmax(1))
+    each = torch.xlogy(target, target) - target * logits.log_softmax(1)
     return (weight * each).sum() / len(logits)

@@ -25,7 +25,6 @@ FILTER_RADIUS, FILTER_EDGE = 15, 0.1
 _WINDOW = tuple(product(range(3), range(3)))
 _RESIDUAL = 1e-7  # of the solver, relative
 _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
-_SINGULAR = 1e-9
 
 
 def smooth_closed_form(
@@ -48,7 +47,7 @@ def smooth_closed_form(
     planes = stylized.reshape(-1, 3)
     system = csr_array(-beta * normalized)
     system.setdiag(system.diagonal() + 1)
-    solved = [cg(system, (1 - beta) * plane, x0=plane, rtol=_RESIDUAL, atol=0.0)[0] for plane in planes.T]
+    solved = [cg(system, (1 - beta) * plane, x0=plane, rtol=_RESIDUAL)[0] for plane in planes.T]
     return np.stack(solved, axis=1).reshape(stylized.shape)
 
 
@@ -110,7 +109,7 @@ def smooth_guided(
     covariance -= guide_mean[..., :, None] * guide_mean[..., None, :]
     common = mean(content[..., :, None] * stylized[..., None, :])
     common -= guide_mean[..., :, None] * other_mean[..., None, :]
-    slope = np.linalg.solve(covariance + epsilon * np.eye(3), common).astype(np.float64, copy=False)
+    slope: Picture = np.asarray(np.linalg.solve(covariance + epsilon * np.eye(3), common), np.float64)
     offset: Picture = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
     filtered: Picture = (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
     return filtered
@@ -139,7 +138,6 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
 
     Returns:
         ``(3, 4, H, W)`` float32: for each color of the picture the factors of R, G and B, and a constant.
-        Zero where there is no solution.
     """
     ones = torch.ones_like(content[:1])
     terms = torch.cat([content, ones])
@@ -147,10 +145,7 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
     common = _window_sums(terms[:, None] * stylized[None])
     ridge = torch.diag(torch.tensor(_RIDGE, dtype=torch.float64, device=content.device))
     matrix = squares.permute(2, 3, 0, 1) + ridge
-    singular = torch.linalg.det(matrix).abs() < _SINGULAR
-    matrix[singular] = torch.eye(4, dtype=matrix.dtype, device=content.device)
     found: Tensor = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
-    found[singular] = 0
     return found.permute(3, 2, 0, 1).to(content.dtype).contiguous()
 
 

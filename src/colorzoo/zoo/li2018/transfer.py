@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from colorzoo.networks.style import nearest_labels, usable_labels
+from colorzoo.networks.style import nearest_labels, power_of, usable_labels
 
 Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 """Integer label maps ``(H, W)`` of each content and of each style, at any size larger than the features."""
-
-_CUT = 1e-5  # smaller eigenvalues count as zero
 
 
 def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Tensor:
@@ -44,7 +42,7 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
     centered, _, covariance = _statistics(content)
     _, mean, wanted = _statistics(style)
     identity = torch.eye(content.shape[1], dtype=covariance.dtype, device=content.device)
-    matrix = _matrix_power(wanted, 0.5) @ _matrix_power(covariance + identity, -0.5)
+    matrix = power_of(wanted, 0.5) @ power_of(covariance + identity, -0.5)
     return torch.baddbmm(mean, matrix.to(content.dtype), centered)
 
 
@@ -54,10 +52,3 @@ def _statistics(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     centered = flat - mean
     covariance = centered @ centered.transpose(1, 2) / max(1, flat.shape[2] - 1)
     return centered, mean, covariance.double()
-
-
-def _matrix_power(covariance: Tensor, power: float) -> Tensor:
-    values, vectors = torch.linalg.eigh(covariance)
-    scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
-    raised: Tensor = (vectors * scaled.unsqueeze(1)) @ vectors.transpose(1, 2)
-    return raised

@@ -208,7 +208,7 @@ def detect(lightness: Tensor, detector: Detector) -> Boxes:
         detector: Called for each picture.
     """
     height, width = lightness.shape[-2:]
-    scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+    scale = torch.tensor([width, height, width, height])
     kept = []
     for gray in lightness:
         boxes, scores = (each.detach().float().cpu() for each in detector((gray / 100).expand(3, -1, -1)))

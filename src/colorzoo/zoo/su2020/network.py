@@ -89,8 +89,7 @@ def cut(image: Tensor, places: list[Rectangle], size: tuple[int, int], *, mode: 
         ``(N, C, *size)``.
     """
     crops = [image[:, :, p.top : p.top + p.height, p.left : p.left + p.width] for p in places]
-    align = False if mode == "bilinear" else None
-    return torch.cat([F.interpolate(crop, size, mode=mode, align_corners=align) for crop in crops])
+    return torch.cat([F.interpolate(crop, size, mode=mode) for crop in crops])
 
 
 def cut_points(points: Points, places: list[Rectangle], size: tuple[int, int]) -> Points:
@@ -102,7 +101,7 @@ def cut_points(points: Points, places: list[Rectangle], size: tuple[int, int]) -
 
 def paste(crop: Tensor, place: Rectangle, size: tuple[int, int]) -> Tensor:
     """Resize a ``(1, C, h, w)`` map to its rectangle on an empty map of ``size``."""
-    inside = F.interpolate(crop, (place.height, place.width), mode="bilinear", align_corners=False)
+    inside = F.interpolate(crop, (place.height, place.width), mode="bilinear")
     right, bottom = size[1] - place.left - place.width, size[0] - place.top - place.height
     return F.pad(inside, (place.left, right, place.top, bottom))
 
@@ -289,8 +288,6 @@ class InstanceNetworks(nn.Module):
     def _visit_part(self, part: Part, visit: Visit, batch: int, name: str, activation: Tensor) -> Tensor:
         """Fuse a map of a part, then let a visit replace it that expects maps of the whole batch."""
         fused = self._fused(part.sums, name, activation)
-        if visit is unchanged or len(part.rows) == batch:
-            return visit(name, fused)
         whole = fused.new_zeros(batch, *fused.shape[1:]).index_copy(0, part.rows, fused)
         return visit(name, whole).index_select(0, part.rows)
 
@@ -373,7 +370,5 @@ def _padded(points: Points) -> Points:
 
 def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Join the parts of a batch in the order of its rows."""
-    if len(parts) == 1:
-        return parts[0][1]
     order = torch.cat([rows for rows, _ in parts]).argsort()
     return torch.cat([values for _, values in parts]).index_select(0, order)

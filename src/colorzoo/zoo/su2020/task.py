@@ -192,7 +192,7 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
 def shares(batch: Batch) -> list[Tensor]:
     """Return the ``(K, 4)`` boxes of each picture of a batch as shares of its sides, on the CPU."""
     height, width = batch["rgb"].shape[-2:]
-    scale = torch.tensor([width, height, width, height], dtype=torch.float32, device="cpu")
+    scale = torch.tensor([width, height, width, height], device="cpu")
     if "boxes" not in batch:
         return [torch.empty(0, 4, device="cpu")] * len(batch["rgb"])
     return [each.cpu().reshape(-1, 4) / scale for each in batch["boxes"]]

@@ -160,7 +160,7 @@ class Rise(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Return ``(B, fan_out, H, W)`` of ``(B, fan_in, H/2, W/2)`` and a skip ``(B, fan_out, H, W)``."""
-        up = F.interpolate(self.conv1(x), scale_factor=2, mode="nearest")
+        up = F.interpolate(self.conv1(x), scale_factor=2)
         risen: Tensor = self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))
         return risen
 

@@ -99,7 +99,7 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     found = torch.zeros_like(shares[:, :1])
     for index, (down, right) in enumerate(_AROUND):
         there = padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
-        found = found + F.interpolate(there, scale_factor=cell, mode="nearest") * shares[:, index, None]
+        found = found + F.interpolate(there, scale_factor=cell) * shares[:, index, None]
     return found
 
 

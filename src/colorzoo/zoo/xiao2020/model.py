@@ -109,4 +109,4 @@ class PyramidColorization(ColoringModel):
 
 def _squeezed(maps: Tensor, side: int) -> Tensor:
     """Resize ``(B, C, H, W)`` to a square; the authors' do not antialias either, but put zeros around."""
-    return F.interpolate(maps.float(), (side, side), mode="bilinear", align_corners=False)
+    return F.interpolate(maps.float(), (side, side), mode="bilinear")

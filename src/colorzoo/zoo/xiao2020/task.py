@@ -27,7 +27,6 @@ from colorzoo.zoo.xiao2020.model import Architecture, PyramidColorization
 from colorzoo.zoo.xiao2020.network import EIGHTH, QUARTER, color_codes, color_histogram
 
 _GRAY_BELOW = 5.0  # CIE units
-_LEAST = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class Xiao2020(SingleOptimizerModule):
         """
         true = ab[:, :, ::QUARTER, ::QUARTER]
         codes = color_codes(true)
-        each = (codes * (codes.clamp(min=_LEAST).log() - logits.log_softmax(1))).sum(dim=1)
+        each = (torch.xlogy(codes, codes) - codes * logits.log_softmax(1)).sum(dim=1)
         return with_weighted_gradient(each, self.weights_of(true, codes)).sum() / len(ab)
 
     def weights_of(self, ab: Tensor, codes: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import is_traced, scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
-from colorzoo.networks.style import nearest_labels, usable_labels
+from colorzoo.networks.style import nearest_labels, power_of, usable_labels
 
 STRIDE, SMALLEST = 8, 16
 """Sides are multiples of 8 and at least 16, the least for reflection in the deepest map."""
@@ -41,7 +41,6 @@ Adapt = Callable[[str, Tensor], Tensor]
 """Maps the name of a place and the map there to the changed map."""
 
 EPSILON = 1e-5
-_CUT = 1e-5  # smaller eigenvalues count as zero
 
 TransformName = Literal["adain", "wct"]
 Transform = Callable[[Tensor, Tensor, float], Tensor]
@@ -76,10 +75,10 @@ def _moments_on_cpu(maps: Tensor) -> Moments:
     """
     batch, channels, height, width = maps.shape
     count = height * width
-    one = torch.ones(channels, dtype=torch.float32, device=maps.device)  # also of bfloat16 maps
+    one = torch.ones(channels, device=maps.device)  # also of bfloat16 maps
     inputs = maps.contiguous(), one, torch.zeros_like(one), batch, channels, count, channels, EPSILON
     _, mean, scale = torch.native_group_norm(*inputs)
-    biased = (scale.double() ** -2 - EPSILON).clamp(min=0)
+    biased = scale.double() ** -2 - EPSILON
     std = (biased * (count / (count - 1)) + EPSILON).sqrt().float()
     return Moments(mean[:, :, None, None], std[:, :, None, None])
 
@@ -118,7 +117,7 @@ def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
     flat = content.flatten(2).float()
     centered, _, content_covariance = _covariance(flat)
     _, style_mean, style_covariance = _covariance(style.flatten(2).float())
-    matrix = _matrix_power(style_covariance, 0.5) @ _matrix_power(content_covariance, -0.5)
+    matrix = power_of(style_covariance, 0.5) @ power_of(content_covariance, -0.5)
     moved = matrix @ centered + style_mean
     moved = moved.clamp(flat.amin((1, 2), keepdim=True), flat.amax((1, 2), keepdim=True))
     blended = alpha * moved + (1 - alpha) * flat
@@ -157,13 +156,6 @@ def _covariance(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     centered = flat - mean
     covariance = centered @ centered.transpose(1, 2) / max(1, flat.shape[2] - 1)
     return centered, mean, covariance + torch.eye(flat.shape[1], device=flat.device)
-
-
-def _matrix_power(covariance: Tensor, power: float) -> Tensor:
-    values, vectors = torch.linalg.eigh(covariance)
-    scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
-    raised: Tensor = (vectors * scaled.unsqueeze(1)) @ vectors.transpose(1, 2)
-    return raised
 
 
 class EncoderMaps(NamedTuple):
@@ -286,7 +278,7 @@ class Decoder(nn.Module):
 def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
     """Concatenate an upsampled map with the (upsampled) pooled and the full map of a level of the encoder."""
     low = torch.cat([x, encoded.pools[level].to(x.dtype)], dim=1)
-    high = F.interpolate(low, scale_factor=2, mode="nearest")
+    high = F.interpolate(low, scale_factor=2)
     return torch.cat([high, encoded.maps[level].to(x.dtype)], dim=1)
 
 

@@ -150,7 +150,7 @@ class IColoriTNetwork(nn.Module):
         """
         ab = self.paint(hint_image(lightness, points, self.side, self.mask_center))
         size = (lightness.shape[-2], lightness.shape[-1])
-        return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic", align_corners=False)
+        return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic")
 
     def paint(self, seen: Tensor) -> Tensor:
         """Return ab / 110 ``(B, 2, side, side)`` for a `hint_image`."""
@@ -238,10 +238,10 @@ def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float)
     Returns:
         ``(B, 4, side, side)``: (L - 50) / 100, and a / 110, b / 110 and mask of the hints, 0 elsewhere.
     """
-    gray = F.interpolate(lightness, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    gray = F.interpolate(lightness, size=(side, side), mode="bilinear", antialias=True)
     ab, mask = hint_cells(points, side // CELL)
     hints = torch.cat([ab / AB_SCALE, mask - mask_center], dim=1)
-    return torch.cat([(gray - 50) / 100, F.interpolate(hints, scale_factor=CELL, mode="nearest")], dim=1)
+    return torch.cat([(gray - 50) / 100, F.interpolate(hints, scale_factor=CELL)], dim=1)
 
 
 def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:

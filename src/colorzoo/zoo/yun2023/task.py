@@ -139,6 +139,6 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
     chosen = torch.zeros_like(first).scatter(1, order.argsort(dim=1), first)
     mask = chosen.view(batch, 1, height // CELL, width // CELL)
     color = F.avg_pool2d(ab, CELL) * mask
-    shown = F.interpolate(torch.cat([color, mask], dim=1), scale_factor=CELL, mode="nearest")
+    shown = F.interpolate(torch.cat([color, mask], dim=1), scale_factor=CELL)
     shown = F.pad(shown, (0, width % CELL, 0, height % CELL))  # an incomplete cell at the border is no hint
     return Points(shown[:, :2], shown[:, 2:])

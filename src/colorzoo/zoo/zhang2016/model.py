@@ -110,7 +110,7 @@ class DistributionNetwork(nn.Module):
 
     def _decode(self, logits: Tensor) -> Tensor:
         ab = annealed_mean(logits, self.centers, self.temperature)
-        return F.interpolate(ab, scale_factor=LOGIT_STRIDE, mode="bilinear", align_corners=False)
+        return F.interpolate(ab, scale_factor=LOGIT_STRIDE, mode="bilinear")
 
 
 @dataclass(frozen=True)

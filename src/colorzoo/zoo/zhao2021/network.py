@@ -172,7 +172,7 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
         """Return ``(B, fan_out, 2H, 2W)``."""
-        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        x = F.interpolate(x, scale_factor=2, mode="bilinear")
         y = self.join(torch.cat([x, skip[:, ::_SKIP_STEP].to(x.dtype)], dim=1))
         answer: Tensor = self.modulated(y, vector) + self.shortcut(x)
         return answer
@@ -244,7 +244,7 @@ class Color2EmbedNetwork(nn.Module):
         References are squashed to a square without antialiasing, as in the authors' script.
         """
         side = (self.reference_side, self.reference_side)
-        square = F.interpolate(rgb.float(), size=side, mode="bilinear", align_corners=False)
+        square = F.interpolate(rgb.float(), size=side, mode="bilinear")
         vector: Tensor = self.encoder(square)
         return vector
 
