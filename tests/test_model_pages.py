@@ -45,7 +45,10 @@ def test_the_table_of_variants_agrees_with_the_card(card) -> None:
     table = page_of(card).partition("| name | guidance |")[2].partition("\n\n")[0]
     (row,) = (line for line in table.splitlines() if line.startswith(f"| `{card.name}`"))
     _, name, guidance, parameters, weights, good, _ = (cell.strip() for cell in row.split("|"))
-    assert set(re.findall(r"`(\w+)`", name)) <= {card.name, *card.aliases}
+    assert set(re.findall(r"`(\w+)`", name)) == {card.name, *card.aliases}
+    assert card.paper in page_of(card) or card.name == "gray"
+    assert re.sub(r"\D", "", card.task.split(".")[2]) in ("", str(card.year))
+    assert card.trainable == (card.config is not None)
     assert set(guidance.split(", ")) - {""} == set(card.guidance)
     assert parameters == f"{card.parameters:,}"
     assert good

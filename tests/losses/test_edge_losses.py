@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.losses.edges import color_error, edge_error, edge_maps, masked_error, widened
 
@@ -22,7 +23,9 @@ def test_a_step_of_110_has_a_slope_of_one_half_on_both_sides() -> None:
     signed, length = edge_maps(step(-110.0)), edge_maps(step(-110.0), "magnitude")
     assert signed[0, 0, 4].tolist() == pytest.approx([0, 0, 0, -0.5, -0.5, 0, 0, 0], abs=1e-6)
     assert signed[:, 1:].abs().max() == 0
-    assert length[0, 0, 4].tolist() == pytest.approx([0, 0, 0, 0.5, 0.5, 0, 0, 0], abs=1e-5)
+    assert length[0, 0, 4].tolist() == pytest.approx([0, 0, 0, 0.5, 0.5, 0, 0, 0], abs=1e-6)
+    flat = torch.zeros(1, 2, 4, 4, requires_grad=True)
+    assert not torch.autograd.grad(edge_maps(flat, "magnitude").sum(), flat)[0].any()  # no root of zero
 
 
 def test_errors_are_averaged_over_the_mask() -> None:
@@ -37,9 +40,12 @@ def test_errors_are_averaged_over_the_mask() -> None:
 @pytest.mark.parametrize("scales", [1, 2, 3])
 def test_scales_are_averaged(scales: int) -> None:
     # halved where a cell begins, the step is as high at every scale, and its share of the columns doubles
-    found = edge_error(step(110.0, 16), step(0.0, 16), everywhere(16), scales=scales, kind="signed")
-    expected = [0.25 * 2 / 16, 0.25 * 2 / 8, 0.25 * 2 / 4][:scales]
-    assert float(found) == pytest.approx(sum(expected) / scales, rel=1e-5)
+    # an odd row and column at the end is a cell of its own: of 17 pixels 17, 9 and 5 cells
+    for side, counts in ((16, (16, 8, 4)), (17, (17, 9, 5))):
+        rise = F.pad(step(110.0, 16), (0, side - 16, 0, side - 16), mode="replicate")
+        found = edge_error(rise, step(0.0, side), everywhere(side), scales=scales, kind="signed")
+        expected = [0.25 * 2 / count for count in counts[:scales]]
+        assert float(found) == pytest.approx(sum(expected) / scales, rel=1e-5)
 
 
 def test_masks_are_max_pooled() -> None:

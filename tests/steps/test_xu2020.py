@@ -76,23 +76,21 @@ def test_the_decoder_step(weights: tuple[float, float]) -> None:
     same(ours, gradients(wanted, model), rtol=1e-3)
 
 
-def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Ours: the transfer makes the truth of the automatic colors, by the moments of the reference."""
+def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors() -> None:
+    """Ours: the transfer makes the truth of automatic or wrong colors, by the moments of the reference."""
     model = small("xu2020", stage="encoder")
-    batch, lightness, _ = training_batch()
-    reference = batch["rgb"].flip(3)
-    monkeypatch.setattr("colorzoo.zoo.xu2020.task.WRONG_SHARE", 0.0)
-    monkeypatch.setattr("colorzoo.zoo.xu2020.task.reference_of", lambda _: reference)
+    batch, lightness, ab = training_batch(count=6)
+    batch["reference"] = batch["rgb"].flip(3)  # type: ignore[typeddict-unknown-key]
     found = model.training_step(batch, 0)
     network = model.model.network
+    draws = uniform(batch, "content", 4)[..., None, None]
+    is_wrong = draws[:, 3:] < 0.3
+    assert 0 < is_wrong.sum() < 6
     with torch.no_grad():
         automatic, _ = network.color(lightness, Points.none(lightness))
-        content = lab_to_rgb(torch.cat([lightness, automatic], dim=1))
-    made = model.model.network.transfer(
-        content, model.model.network.adapt(model.model.network.look(reference))
-    )
+        wrong = 1.5 * draws[:, :1] * ab + 30 * (2 * draws[:, 1:3] - 1)  # paler or stronger, and shifted
+        content = lab_to_rgb(torch.cat([lightness, torch.where(is_wrong, wrong, automatic)], dim=1))
+    made = network.transfer(content, network.adapt(network.look(batch["reference"])))
     wanted = (made - batch["rgb"]).square().mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)

@@ -1,5 +1,7 @@
 """Pierre et al. 2015: differences, descriptions, the choice, and the luminance of the result."""
 
+from itertools import product
+
 import numpy as np
 import torch
 from exemplar_regions import regions
@@ -82,17 +84,38 @@ def test_coupling_puts_the_edge_where_the_luminance_has_it() -> None:
     assert jump[25.0] > jump[0.0]
 
 
-def test_the_energy_falls_with_the_iterations() -> None:
+def test_the_iterations_are_those_of_the_paper_pixel_by_pixel() -> None:
+    """With its steps of 0.005, 5 and 1000; U and V stay in their ranges."""
     torch.manual_seed(1)
-    luminance, colors = 255 * torch.rand(1, 20, 20), 50 * torch.randn(1, 2, 20, 20)
-
-    def energy(iterations: int) -> float:
-        found = choose(luminance, colors, fidelity=0.05, coupling=25.0, iterations=iterations)
-        jumps = gradient(torch.cat([found, 5 * luminance])).square().sum((0, 1)).sqrt().sum()
-        return float(jumps + 0.025 * (found - colors[0]).square().sum())
-
-    energies = [energy(count) for count in (0, 20, 100, 500)]
-    assert energies == sorted(energies, reverse=True)
+    height, width = 5, 6
+    luminance, colors = (
+        255 * torch.rand(1, height, width).double(),
+        200 * torch.randn(3, 2, height, width).double(),
+    )
+    places = list(product(range(height), range(width)))
+    found = ahead = colors.mean(dim=0)
+    share, dual = torch.full((3, height, width), 1 / 3).double(), torch.zeros(2, 3, height, width).double()
+    for _ in range(12):
+        maps = torch.cat([ahead, 3 * luminance])
+        for y, x in places:
+            down = maps[:, min(y + 1, height - 1), x] - maps[:, y, x]
+            right = maps[:, y, min(x + 1, width - 1)] - maps[:, y, x]
+            moved = dual[:, :, y, x] + 0.005 * torch.stack([down, right])
+            dual[:, :, y, x] = moved / max(1.0, float(moved.norm()))
+        before, found = found, found.clone()
+        for y, x in places:
+            score = share[:, y, x] - 1000 * 0.007 * (ahead[:, y, x] - colors[:, :, y, x]).square().sum(dim=1)
+            share[:, y, x] = torch.nn.functional.one_hot(score.argmax(), 3)
+            flow = dual[0, :2, y, x] * (y < height - 1) + dual[1, :2, y, x] * (x < width - 1)
+            flow = flow - (dual[0, :2, y - 1, x] if y else 0) - (dual[1, :2, y, x - 1] if x else 0)
+            goal = flow + 0.007 * colors[score.argmax(), :, y, x]
+            found[:, y, x] = (before[:, y, x] + 5 * goal) / (1 + 5 * 0.007)
+        most = torch.tensor([111.18, 156.825]).double().view(2, 1, 1)
+        found = found.clamp(-most, most)
+        ahead = 2 * found - before
+    assert ((found.abs() == most).sum(dim=(1, 2)) > 0).all()  # some pixels lie on the border of each range
+    answer = choose(luminance, colors, fidelity=0.007, coupling=9.0, iterations=12)
+    torch.testing.assert_close(answer, found)
 
 
 def test_gamut_keeps_luminance_and_moves_toward_gray() -> None:

@@ -24,10 +24,10 @@ from colorzoo.training.command import start_from
 from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
 from colorzoo.weights.convert import convert_weights
-from colorzoo.zoo.su2020.model import InstanceColorization, detect
+from colorzoo.zoo.su2020.model import InstanceColorization, TorchvisionDetector, detect
 from colorzoo.zoo.su2020.network import FusionLayer, Rectangle, cut, paste, to_rectangles
 from colorzoo.zoo.su2020.published import NETWORKS
-from colorzoo.zoo.su2020.task import Su2020, color_range, one_object_each, random_boxes, shares
+from colorzoo.zoo.su2020.task import Su2020, color_loss, color_range, one_object_each, random_boxes, shares
 from parity.pipelines.su2020 import fuse
 
 SIZE = (40, 56)
@@ -307,9 +307,11 @@ def test_weights_over_a_trunk_are_small_and_complete(tmp_path: Path) -> None:
 
 
 def test_gray_pictures_teach_nothing() -> None:
-    ab = torch.zeros(2, 2, 4, 4)
-    ab[0, :, 0, 0] = 5
-    torch.testing.assert_close(color_range(ab), torch.tensor([10.0, 0.0]))
+    ab = torch.zeros(3, 2, 4, 4)
+    ab[0, :, 0, 0], ab[1, 0, 0, 0] = 5, -9.9
+    torch.testing.assert_close(color_range(ab), torch.tensor([10.0, 9.9, 0.0]))
+    errors = torch.tensor([3.0, 5.0, 7.0]).view(3, 1, 1, 1).expand(3, 1, 4, 4)
+    assert color_loss(errors, ab).item() == pytest.approx(10 / 110 * 3 / 3)  # from a range of 10 on
     networks = model()
     networks.log = lambda *_, **__: None  # type: ignore[method-assign]
     batch = sample_batch((32, 32), batch=2)
@@ -340,19 +342,27 @@ def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
     ] == [2, 3]
     drawn = random_boxes(50, torch.Generator().manual_seed(0))
     assert 0 <= drawn.min() <= drawn.max() <= 1
-    assert ((drawn[:, 2:] - drawn[:, :2]) > 0.2).all()
+    sides = drawn[:, 2:] - drawn[:, :2]
+    assert [sides.min().item(), sides.max().item()] == pytest.approx([0.25, 0.7], abs=0.01)
+    assert drawn[:, :2].min() < 0.02
+    assert drawn[:, 2:].max() > 0.98
 
 
 def test_a_detector_gives_its_surest_boxes() -> None:
-    def finds(picture: Tensor) -> tuple[Tensor, Tensor]:
-        assert picture.shape == (3, *SIZE)
-        assert 0 <= picture.min() <= picture.max() <= 1
-        boxes = torch.tensor([[0.0, 0, 28, 40], [0, 0, 1, 40], [5, 5, 20, 20], [1, 1, 9, 9]])
-        return boxes, torch.tensor([0.8, 0.99, 0.9, 0.5])
+    """Of a score from 0.7 and sides from 2 pixels on, the best first, within the picture."""
+    seen: list[Tensor] = []
 
-    found = detect(lightness_of(2), finds)
-    assert found.given.tolist() == [[1, 1], [1, 1]]
-    torch.testing.assert_close(found.corners[0, 1], torch.tensor([0.0, 0.0, 0.5, 1.0]))
+    def finds(pictures: list[Tensor]) -> list[dict[str, Tensor]]:  # as torchvision's networks answer
+        seen.extend(pictures)
+        boxes = [[0.0, 0, 28, 40], [0, 0, 1.9, 40], [7, 5, 9, 45], [1, 1, 9, 9], [-7, 10, 14, 20]]
+        return [{"boxes": torch.tensor(boxes), "scores": torch.tensor([0.7, 0.99, 0.9, 0.69, 0.8])}]
+
+    lightness = lightness_of(2)
+    found = detect(lightness, TorchvisionDetector(finds))
+    assert torch.equal(torch.stack(seen), lightness.expand(-1, 3, -1, -1) / 100)
+    assert found.given.tolist() == [[1, 1, 1], [1, 1, 1]]
+    wanted = [[0.125, 0.125, 9 / 56, 1.0], [0.0, 0.25, 0.25, 0.5], [0.0, 0.0, 0.5, 1.0]]
+    torch.testing.assert_close(found.corners[1], torch.tensor(wanted))
     many = detect(lightness_of(1), lambda _: (torch.tensor([[0.0, 0, 9, 9]]).repeat(20, 1), torch.ones(20)))
     assert many.given.shape == (1, 8)
 

@@ -317,17 +317,20 @@ def test_cards_say_what_the_models_are() -> None:
 
 
 def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None:
-    automatic = torch.zeros(1, 2, 16, 16)
-    logits = torch.zeros(1, 529, 4, 4)
-    unsure = weigh_transfer(automatic + 20, automatic, logits, grid_centers(), 10.0)
-    assert 15 < unsure.mean() < 20
-    logits[:, 264] = 50.0  # the gray bin, no doubt
-    assert weigh_transfer(automatic + 20, automatic, logits, grid_centers(), 10.0).abs().max() < 1e-3
-    logits[:, 264] = 6.0
-    near, far = (
-        weigh_transfer(automatic + d, automatic, logits, grid_centers(), 10.0).mean() / d for d in (5, 80)
+    automatic, logits = 5 * torch.randn(2, 2, 16, 12), torch.randn(2, 529, 4, 3)
+    logits[:, 264] = 7.0  # the gray bin, rather sure
+    moved = torch.tensor([5.0, 80.0]).view(2, 1, 1, 1) * torch.randn(2, 2, 16, 12)
+    shares = logits.softmax(dim=1)[..., None]
+    centers = grid_centers().view(1, 529, 1, 1, 2)
+    spread = (
+        (shares * (centers - (shares * centers).sum(dim=1, keepdim=True)).square()).sum(dim=1).mean(dim=-1)
     )
-    assert near > far
+    spread = torch.nn.functional.interpolate(spread[:, None], size=(16, 12), mode="bilinear")
+    excess = (moved.square().mean(dim=1, keepdim=True) - spread).mean(dim=(1, 2, 3)).clamp(min=100.0)
+    assert excess[0] == 100 < excess[1]
+    found = weigh_transfer(automatic + moved, automatic, logits, grid_centers(), 10.0)
+    wanted = automatic + spread / (spread + excess.view(2, 1, 1, 1)) * moved
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_the_embedded_model_stays_near_in_bfloat16(small: Xu2020) -> None:

@@ -44,14 +44,17 @@ def reweighed(shares: Tensor, weights: Tensor) -> Tensor:
 
 
 def test_matched_distributions_have_the_histogram() -> None:
+    """Two steps of proportional fitting; a color that nobody wants keeps a ten thousandth."""
     shares = shares_of()
     histogram = (3 * drawn(2, 313)).softmax(dim=1)
     histogram[:, 40:] = 0
     histogram = histogram / histogram.sum(dim=1, keepdim=True)
-    before = (shares.mean(dim=2) - histogram).abs().sum(dim=1)
+    wanted = torch.ones(2, 313)
+    for _ in range(2):
+        wanted = wanted * (histogram + 1e-4) / (reweighed(shares, wanted).mean(dim=2) + 1e-4)
     weights = match_histogram(shares, histogram)
+    torch.testing.assert_close(weights, wanted, rtol=1e-4, atol=0)
     after = (reweighed(shares, weights).mean(dim=2) - histogram).abs().sum(dim=1)
-    assert (before > 1).all()
     assert (after < 0.25).all()
 
 
@@ -63,6 +66,9 @@ def test_matched_distributions_have_the_saturation(wanted: float) -> None:
     weights = match_saturation(shares, saturations, torch.full((2, 1), wanted))
     found = (reweighed(shares, weights) * saturations).sum(dim=1).mean(dim=1)
     torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
+    most = match_saturation(shares, saturations, torch.ones(2, 1))  # more than there is: the steepest weights
+    steepest = 16 * hull_centers().norm(dim=1) / 40
+    torch.testing.assert_close(most.log(), steepest.expand(2, -1), rtol=1e-3, atol=0)
 
 
 def test_no_saturation_is_nearly_gray() -> None:

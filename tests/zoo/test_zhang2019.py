@@ -9,6 +9,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
@@ -66,12 +67,21 @@ def test_the_order_of_the_inputs_is_ours() -> None:
 
 
 def test_previous_frames_of_training_are_the_picture_moved() -> None:
-    lab = rgb_to_lab(sample_image((32, 32), batch=64))
-    before = previous_frames(lab, torch.arange(64), 0.5)
-    gray = (before[:, 1:] == 0).flatten(1).all(1)
-    assert 15 < int(gray.sum()) < 49
-    kept = before[~gray]
-    assert 0.1 < (kept - lab[~gray]).abs().mean() < 15
+    """By up to a twentieth of the sides; the others are gray of a lightness of 50."""
+    rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")
+    lab = torch.stack([rows + columns, columns, rows]).expand(16, -1, -1, -1)  # a is x, b is y
+    before = previous_frames(lab, torch.arange(16), 0.3)
+    draws = torch.stack([torch.rand(3, generator=g) for g in picture_generators(torch.arange(16), "before")])
+    moves = draws[:, :2] * torch.tensor([6.0, 4.0]) - torch.tensor([3.0, 2.0])
+    has = draws[:, 2] < 0.3
+    assert 0 < int(has.sum()) < 16
+    inner = (..., slice(3, -3), slice(3, -3))
+    wanted = lab[:, 1:] + moves[..., None, None]
+    torch.testing.assert_close(before[:, 1:][inner][has], wanted[inner][has], rtol=0, atol=1e-3)
+    assert (before[has][..., 0, 0] - lab[has][..., 0, 0]).abs().max() < 6  # mirrored at the border, not black
+    assert (
+        before[~has].amax(dim=(0, 2, 3)).tolist() == before[~has].amin(dim=(0, 2, 3)).tolist() == [50, 0, 0]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,8 +29,8 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
     gradients = sobel_gradients(ab / AB_SCALE)
     if kind == "signed":
         return gradients.flatten(1, 2)
-    # The root has no finite gradient at 0.
-    return (gradients.square().sum(dim=2) + 1e-12).sqrt()
+    length: Tensor = torch.linalg.vector_norm(gradients, dim=2)
+    return length
 
 
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:

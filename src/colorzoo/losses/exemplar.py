@@ -47,7 +47,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
         chosen: ``(B,)`` in {0, 1}, 1 for these pictures; without any the loss is 0.
     """
     chosen = chosen.float()
-    weights = chosen / (sum_over_processes(chosen.sum()) + _EPSILON)
+    weights = chosen / sum_over_processes(chosen.sum()).clamp(min=1)
     return ((ab - target).abs() * weights[:, None, None, None]).mean()
 
 

@@ -153,7 +153,7 @@ class Zhang2019(ExemplarGANModule):
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Return the previous frames of a batch: each picture shifted by up to a tenth, or zeros.
+    """Return the previous frames of a batch: each picture shifted by up to a twentieth, or zeros.
 
     Args:
         lab: ``(B, 3, H, W)``.
