@@ -8,7 +8,18 @@ from torch import Tensor
 from colorzoo.networks.style import usable_labels
 from colorzoo.zoo.li2018.network import PhotoWCT
 from colorzoo.zoo.li2018.published import convert_published
-from colorzoo.zoo.li2018.smoothing import affine_models, affinities, apply_models, averaged_models
+from colorzoo.zoo.li2018.smoothing import (
+    AFFINITY_EPSILON,
+    BETA,
+    FILTER_EDGE,
+    FILTER_RADIUS,
+    GUIDED_EPSILON,
+    GUIDED_RADIUS,
+    affine_models,
+    affinities,
+    apply_models,
+    averaged_models,
+)
 from colorzoo.zoo.li2018.transfer import recolor
 from parity.cases import Golden, case
 from parity.pipelines.li2018 import (
@@ -92,7 +103,8 @@ def li2018_smooth(golden: Golden) -> None:
     stylized, content, meta = golden.arrays["in_stylized"], golden.arrays["in_content"], golden.meta
     guide = squeezed_guide(content)
     golden.close("out_guide", torch.from_numpy(guide))
-    weights = affinities(guide / 255, meta["eps"])
+    assert (meta["beta"], meta["eps"]) == (BETA, AFFINITY_EPSILON)
+    weights = affinities(guide / 255)
     height, width = guide.shape[:2]
     golden.close("out_degree", torch.from_numpy(weights.sum(axis=0)).view(height, width))
     rows = []
@@ -110,6 +122,8 @@ def li2018_smooth(golden: Golden) -> None:
 @case("li2018_guided")
 def li2018_guided(golden: Golden) -> None:
     pictures = golden.arrays["in_stylized"], golden.arrays["in_content"]
+    published = golden.meta["published"]
+    assert (published["radius"], published["eps"]) == (GUIDED_RADIUS, GUIDED_EPSILON)
     for name in ("published", "small"):
         options = golden.meta[name]
         found = guided_filter(*pictures, radius=options["radius"], epsilon=options["eps"])
@@ -120,6 +134,8 @@ def li2018_guided(golden: Golden) -> None:
 def li2018_postfilter(golden: Golden) -> None:
     stylized, content = to_planes(golden.arrays["in_stylized"]), to_planes(golden.arrays["in_content"])
     models, every = affine_models(stylized, content), golden.meta["every"]
+    published = golden.meta["published"]
+    assert (published["f_radius"], published["f_edge"]) == (FILTER_RADIUS, FILTER_EDGE)
     golden.close("out_affine", models.permute(2, 3, 0, 1)[::every, ::every])
     for name in ("published", "small"):
         options = golden.meta[name]

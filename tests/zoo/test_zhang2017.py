@@ -68,19 +68,28 @@ def test_bins_decode_to_their_colors() -> None:
     assert (annealed_mean(logits, grid_centers()) - ab).abs().max() <= 5.001
 
 
-def test_hint_attention_carries_a_color_to_a_place_that_looks_alike() -> None:
-    torch.manual_seed(0)
-    attention = local(width=0.25, hint_attention=True).model.network.unet.attention
-    features = torch.zeros(1, 64, 16, 16)
-    features[:, :, :, 8:] = 3 * noise(64).view(1, 64, 1, 1)  # two halves that look different
-    hints = torch.zeros(1, 3, 64, 64)
-    hints[:, :, 8:12, 8:12] = torch.tensor([0.5, -0.25, 1.0]).view(1, 3, 1, 1)  # a hint in the left one
-    with torch.no_grad():
-        attention.key.weight.mul_(3)
-        spread = attention(features, hints)
-    assert spread[0, 2, :4, :4].min() > 0.5
-    assert spread[0, 2, :, 8:].max() < 0.1
-    torch.testing.assert_close(spread[:, 0], 0.5 * spread[:, 2], atol=1e-5, rtol=0)
+def centers(rows: int, columns: int) -> torch.Tensor:
+    """Return the centers ``(rows * columns, 2)`` of cells, in mean sides of the picture."""
+    cells = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
+    return 2 * (cells + 0.5) / (rows + columns)
+
+
+def test_hint_attention_is_a_regression_of_the_hints_by_likeness_and_place() -> None:
+    """The logit of a hint is 3 less the squares of both distances, that of no color 0."""
+    attention = HintAttention(8)
+    features, hints = noise(2, 8, 6, 8), torch.zeros(2, 3, 24, 32)
+    hints[0, :, 1:3, 4:7] = torch.tensor([0.5, -0.25, 1.0]).view(3, 1, 1)
+    hints[0, :, 20:, 30] = torch.tensor([-0.5, 0.75, 1.0]).view(3, 1)
+    hints[1, :, 9, 9] = torch.tensor([0.1, 0.2, 1.0])
+    keys = attention.key(features)
+    coarse = torch.nn.functional.avg_pool2d(keys, 2).flatten(2).mT
+    apart = torch.cdist(keys.flatten(2).mT, coarse).square()
+    logits = 3 - apart - torch.cdist(centers(6, 8), centers(3, 4)).square() / 0.2**2
+    shown = hints.unfold(2, 8, 8).unfold(3, 8, 8).flatten(4).sum(dim=4).flatten(2).mT  # of each cell
+    weights = logits.exp() * (shown[:, None, :, 2] > 0)
+    colors = shown / shown[..., 2:].clamp(min=1)
+    wanted = weights @ colors / (1 + weights.sum(dim=2, keepdim=True))
+    torch.testing.assert_close(attention(features, hints).flatten(2).mT, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_no_points_are_the_same_as_no_guidance() -> None:
@@ -159,8 +168,12 @@ def test_channel_attention_scales_each_channel_of_a_skip() -> None:
     attended = AttendedConv(torch.nn.Conv2d(2, 8, 3, padding=1))
     x = noise(1, 2, 6, 6)
     gate = attended(x) / attended.conv(x)
-    assert (gate - gate[:, :, :1, :1]).abs().max() < 1e-5
-    assert 0.9 < gate.min() < 1  # begins nearly open
+    torch.testing.assert_close(gate, torch.full_like(gate, 4.0).sigmoid())  # begins nearly open
+    torch.nn.init.normal_(attended.excite.weight)
+    mean = attended.conv(x).mean(dim=(2, 3))
+    gate = attended.excite(attended.squeeze(mean).relu()).sigmoid()
+    torch.testing.assert_close(attended(x), attended.conv(x) * gate[:, :, None, None])
+    assert attended.squeeze.out_features == 2
 
 
 def test_the_hypercolumn_head_trains_alone() -> None:
