@@ -193,8 +193,8 @@ def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
     assert stage == "color" or not any("block5" in name for name in changed)
 
 
-def test_tiles_answer_what_the_whole_picture_does(narrow) -> None:
-    transfer = narrow.model.network.transfer
+def test_tiles_answer_what_the_whole_picture_does(narrow, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, transfer = narrow.model.network, narrow.model.network.transfer
     content, style = sample_image((200, 264)), sample_image((168, 304), seed=1)
     with torch.inference_mode():
         look = transfer.look(style)
@@ -204,6 +204,18 @@ def test_tiles_answer_what_the_whole_picture_does(narrow) -> None:
             whole = transfer(content, match_look(targets, sets, 0.9))
             tiled = transfer_in_tiles(transfer, content, targets, sets, 0.9, side=64)
             torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=0)
+        given = sample_input("gray", (40, 48)), torch.zeros(1, 2, 40, 48), look, 0.9
+        whole, used = network.transferred(*given), []
+        monkeypatch.setattr("colorzoo.zoo.xu2020.tiles.TILED_ABOVE", 40 * 48)
+        monkeypatch.setattr(
+            "colorzoo.zoo.xu2020.network.transfer_in_tiles",
+            lambda *words: used.append(words) or transfer_in_tiles(*words),
+        )
+        network.transferred(*given)
+        assert not used  # a picture of just the limit needs no tiles
+        monkeypatch.setattr("colorzoo.zoo.xu2020.tiles.TILED_ABOVE", 40 * 48 - 1)
+        torch.testing.assert_close(network.transferred(*given), whole, atol=1e-3, rtol=0)
+        assert len(used) == 1
 
 
 def part_of(batch: Any, rows: slice) -> Any:
@@ -278,6 +290,11 @@ def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path
     other = build_model(Xu2020, {**TINY, "start": local_hints(tmp_path, mask_center=0.5)})
     with pytest.raises(ColorzooError, match=r"mask center is 0\.5"):
         other.setup("fit")
+    with pytest.raises(ColorzooError, match="stage decoder needs an encoder, which only Xu2020 has"):
+        build_model(Xu2020, {**TINY, "stage": "decoder", "start": start}).setup("fit")
+    again = build_model(Xu2020, TINY)
+    again.take_from(model)
+    assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
 
 
 def test_random_weights_are_no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:

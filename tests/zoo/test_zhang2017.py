@@ -196,12 +196,15 @@ def test_the_hypercolumn_head_trains_alone() -> None:
 
 def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     torch.manual_seed(0)
-    model = local(width=0.125, hypercolumn=True)
+    model = local(width=0.125, hypercolumn=True).eval()
     lightness = 100 * torch.rand(1, 1, 37, 53)
     logits = model(lightness).extras["logits"]
     assert logits.shape == (1, 313, 10, 14)
     logits.square().sum().backward()
     assert all(p.grad is None for p in model.model.network.unet.parameters())
+    with torch.inference_mode():
+        edited = model.model.edit(lightness, Guidance(), model.model.remember())
+    torch.testing.assert_close(edited.extras["logits"], logits.detach())
 
 
 def test_hint_attention_answers_alike_with_and_without_gradients() -> None:

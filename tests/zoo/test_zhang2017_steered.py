@@ -16,12 +16,14 @@ from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
 from colorzoo.weights.catalog import embedded_folder
 from colorzoo.zoo.zhang2017.extensions import (
+    SteeredNetwork,
     match_histogram,
     match_saturation,
     mean_colors,
     saturation_at,
     saturation_table,
 )
+from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.task import Zhang2017Global
 
 TRUNK = "zhang2017_local_small"
@@ -148,6 +150,19 @@ def test_the_borrowed_layers_are_neither_stored_nor_trained(model: Any) -> None:
     assert not any(layer.training for layer in fresh.model.network.unet.modules())
     assert not any(each.requires_grad for each in fresh.model.network.unet.parameters())
     assert fresh.model.network.branch.norm.training
+
+
+@pytest.mark.parametrize("hint_attention", [False, True])
+def test_training_begins_near_the_colors_of_the_lender(hint_attention: bool) -> None:
+    lender = build_model(LocalHints, {"width": 0.125, "hint_attention": hint_attention})
+    network = SteeredNetwork(lender)
+    network.begin(0.02)
+    assert network.branch.last_norm.weight.unique().tolist() == pytest.approx([0.1])
+    assert float(network.branch.histogram.weight.detach().std()) == pytest.approx(0.02, rel=0.1)
+    if hint_attention:
+        assert torch.equal(network.bring.weight, network.unet.inject.weight)
+    else:
+        assert not network.bring.weight.any()
 
 
 def test_what_cannot_be_borrowed_from_is_refused() -> None:

@@ -71,7 +71,7 @@ class TorchvisionDetector:
         """
         from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
-        model = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
+        model = fasterrcnn_resnet50_fpn_v2(weights_backbone=None)
         try:
             model.load_state_dict(load_state_dict_file(Path(path)))
         except RuntimeError as error:

@@ -106,7 +106,6 @@ class SteeredNetwork(GlobalNetwork):
         self.register_buffer("shown", hull_mask().nonzero().flatten(), persistent=False)
         self.register_buffer("saturations", saturation_table(), persistent=False)
         borrow(self, [f"unet.{key}" for key in unet.state_dict()])
-        self.unet.eval()
 
     def begin(self, std: float | None) -> None:
         """Initialize the trained weights: a weak branch, and the lender's convolution of points."""
