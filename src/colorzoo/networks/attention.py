@@ -83,7 +83,7 @@ def positions(height: int, width: int, channels: int, device: torch.device) -> T
     frequency = _TEMPERATURE ** (-2 * pairs / half)
 
     def along(length: int) -> Tensor:
-        place = torch.arange(1, length + 1, device=device)
+        place = torch.arange(1, length + 1, device=device, dtype=torch.float32)
         angle = (place / length * (2 * math.pi))[:, None] * frequency
         return torch.stack([angle[:, ::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
 

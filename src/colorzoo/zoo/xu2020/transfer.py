@@ -75,7 +75,7 @@ def _moments_on_cpu(maps: Tensor) -> Moments:
     """
     batch, channels, height, width = maps.shape
     count = height * width
-    one = torch.ones(channels, device=maps.device)  # also of bfloat16 maps
+    one = torch.ones(channels, dtype=torch.float32, device=maps.device)  # also of bfloat16 maps
     inputs = maps.contiguous(), one, torch.zeros_like(one), batch, channels, count, channels, EPSILON
     _, mean, scale = torch.native_group_norm(*inputs)
     biased = scale.double() ** -2 - EPSILON
