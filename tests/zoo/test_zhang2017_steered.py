@@ -1,5 +1,6 @@
 """Global hints over borrowed layers: matched to what is told, and as the lender where nothing is."""
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -113,11 +114,13 @@ def test_told_nothing_it_answers_as_the_lender(model: Any, picture: Tensor) -> N
     wanted = create_model(TRUNK)(lightness).ab
     torch.testing.assert_close(model(lightness).ab, wanted, rtol=0, atol=1e-3)
     told = statistics_of(picture)
-    nothing = GlobalStatistics(torch.zeros(2, 313), -torch.ones(2, 1))
-    nothing.histogram[0] = told.histogram[0]
-    found = model(lightness.expand(2, -1, -1, -1), Guidance(statistics=nothing)).ab
-    torch.testing.assert_close(found[1:], wanted, rtol=0, atol=1e-3)
-    assert (found[0] - found[1]).abs().max() > 1
+    some = GlobalStatistics(torch.zeros(3, 313), -torch.ones(3, 1))  # a histogram, nothing, a saturation
+    some.histogram[0], some.saturation[2] = told.histogram[0], 0.8
+    found = model(lightness.expand(3, -1, -1, -1), Guidance(statistics=some)).ab
+    alone = [GlobalStatistics(told.histogram), None, GlobalStatistics(None, torch.tensor([[0.8]]))]
+    for one, given in zip(found, alone, strict=True):
+        torch.testing.assert_close(one, model(lightness, Guidance(statistics=given)).ab[0], rtol=0, atol=1e-3)
+    assert min(float((one - other).abs().max()) for one, other in combinations(found, 2)) > 1
 
 
 @torch.inference_mode()

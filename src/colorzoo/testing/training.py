@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -74,7 +75,8 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
         model.allow_untrained = True
         model.trainer = quiet_trainer(".", max_steps=1)
         model.setup("fit")
-    model.log_losses = lambda *_: None  # type: ignore[method-assign]
+    logged: list[tuple[Mapping[str, Tensor], int]] = []
+    model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
     torch.manual_seed(0)  # of dropout
     if isinstance(model, GANColorizationModule):
         painted = model.paint(batch)
@@ -82,6 +84,10 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
         losses = [model.generator_loss(batch, painted), critic_loss]
     else:
         losses = [cast(Tensor, model.training_step(batch, 0))]
+    ok = bool(logged) or isinstance(model, GANColorizationModule)  # whose base class logs both losses
+    require(ok, f"{card.name}: a step logs no loss")
+    require(all(count == len(batch["rgb"]) for _, count in logged), f"{card.name}: logs another batch size")
+    losses += [loss for named, _ in logged for loss in named.values()]
     given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
     parts = [vars(getattr(each, kind)).values() for each in given for kind in each.kinds()]
     return losses + [value for values in parts for value in values if isinstance(value, Tensor)]
