@@ -15,6 +15,7 @@ from colorzoo.zoo.xu2020 import transfer as xu2020
 
 Pad = Callable[[Tensor], Tensor]
 SIDES = [((37, 53), (64, 64)), ((32, 65), (32, 96)), ((64, 32), (64, 32))]
+XU_SIDES = [((3, 17), (16, 24)), ((16, 24), (16, 24)), ((11, 9), (16, 16))]
 PADS: list[tuple[Pad, str, tuple[int, int], tuple[int, int]]] = [
     *((lambda x: pad_to_multiple(x, 32), "replicate", size, wanted) for size, wanted in SIDES),
     *((lambda x: pad_with_zeros(x, 32), "constant", size, wanted) for size, wanted in SIDES),
@@ -22,7 +23,7 @@ PADS: list[tuple[Pad, str, tuple[int, int], tuple[int, int]]] = [
     # a map of one cell is not enough for these
     *((lambda x: padded(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)), ((32, 33), (32, 48)))),
     *((lambda x: kang2023.pad_picture(x, 16), "replicate", *each) for each in (((5, 37), (32, 48)),)),
-    *((xu2020.pad_picture, "replicate", *each) for each in (((3, 17), (16, 24)), ((16, 24), (16, 24)))),
+    *((xu2020.pad_picture, "replicate", *each) for each in XU_SIDES),
 ]
 
 
