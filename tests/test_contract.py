@@ -20,7 +20,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, RgbPrediction
-from colorzoo.registry import list_models, load_model_class, model_card
+from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks, smoke_model
 from colorzoo.testing.distributed import require_same_gradients, require_same_metrics
 from colorzoo.testing.samples import sample_batch
@@ -142,6 +142,14 @@ def test_each_task_is_validated_with_this_guidance() -> None:
     tasks = [smoke_model(card) for card in cards.values()]
     found = {(type(task).__name__, " ".join(task.validation_settings())) for task in tasks}
     assert found == {(name, settings) for settings, names in VALIDATED.items() for name in names.split()}
+
+
+def test_models_of_the_contract_are_small_and_checkpoints_hold_networks_alone() -> None:
+    for card in map(model_card, list_models()):
+        with torch.device("meta"):
+            task = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
+        assert sum(each.numel() for each in task.parameters()) < 15_000_000, card.name  # seconds on a CPU
+        assert {key.split(".")[0] for key in task.state_dict()} <= {"model", "discriminator"}, card.name
 
 
 def test_what_repeats_is_another_name_of_the_same() -> None:
