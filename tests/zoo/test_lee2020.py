@@ -78,6 +78,11 @@ def test_the_triplet_loss_forgets_places_without_a_partner() -> None:
     changed[:, 2:] = 100.0
     losses = [triplet_loss(each, query, -query, present, margin=1.0) for each in (query, changed)]
     assert losses[0] == losses[1]
+    products = (query * query).sum(dim=2) / 2
+    one = torch.tensor([[0.0, 0, 1, 0, 0], [1, 1, 0, 1, 0]])  # a mean over places, then over both
+    costs = 2 * products + 0.5
+    wanted = (costs[0, 2] + (costs[1, 0] + costs[1, 1] + costs[1, 3]) / 3) / 2
+    torch.testing.assert_close(triplet_loss(query, -query, query, one, margin=0.5), wanted)
     assert triplet_loss(query, -query, query, torch.ones(2, 5), margin=1.0) > 1
 
 

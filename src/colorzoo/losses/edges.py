@@ -72,4 +72,4 @@ def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 
 def widened(mask: Tensor, reach: int) -> Tensor:
     """Dilate a ``(B, 1, H, W)`` mask by ``reach`` pixels each way (a square of side 2 reach + 1)."""
-    return F.max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach) if reach else mask
+    return F.max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach)

@@ -156,8 +156,6 @@ def enlarge(maps: Tensor, factor: int) -> Tensor:
     Returns:
         ``(B, C, factor H, factor W)``; the outer ``factor / 2`` rows and columns are darker.
     """
-    if factor == 1:
-        return maps
     large = F.interpolate(F.pad(maps, (1, 1, 1, 1)), scale_factor=factor, mode="bilinear")
     return large[:, :, factor:-factor, factor:-factor]
 

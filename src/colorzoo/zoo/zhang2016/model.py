@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import annealed_mean, hull_centers
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv3x3, conv_block, scaled_width, upconv4x4
@@ -134,9 +133,6 @@ class ColorfulColorization(ColoringModel):
 
     Args:
         architecture: The network.
-
-    Raises:
-        ColorzooError: The temperature is not above 0.
     """
 
     recorded_hparams = ("width", "temperature")
@@ -145,10 +141,7 @@ class ColorfulColorization(ColoringModel):
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
-        temperature = architecture.temperature
-        if not temperature > 0:
-            raise ColorzooError(f"temperature must be above 0 (0.38 in the paper), got {temperature}.")
-        network = DistributionNetwork(architecture.width, temperature=temperature)
+        network = DistributionNetwork(architecture.width, temperature=architecture.temperature)
         initialize(network, architecture.init_std)
         super().__init__(network, architecture=architecture)
 

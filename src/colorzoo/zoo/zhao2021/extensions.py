@@ -77,8 +77,6 @@ def initialize_large(layers: nn.Module) -> None:
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
     """Remove the colors of a share of the references ``(B, 3, H, W)``, drawn from the pictures' seeds."""
-    if not share:
-        return reference
     draws = draw_uniform(picture_generators(seeds, "gray"), len(reference), 1, reference.device)
     gray = lightness_to_rgb(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)
