@@ -91,6 +91,15 @@ def test_parts_that_keep_float32_share_their_weights(monkeypatch: pytest.MonkeyP
     assert [part.weight is own.weight for part, own in zip(fast["b"], layers["b"], strict=True)] == [True] * 2
 
 
+def test_networks_that_choose_by_a_rounding_stay_in_float32() -> None:
+    for name in ("li2018", "huang2022"):
+        network = smoke_model(model_card(name)).model.network
+        assert speed_up(network, torch.bfloat16) is network
+    network = smoke_model(model_card("yun2023")).model.network
+    assert speed_up(network, torch.bfloat16).trunk.patch_embed.proj is not network.trunk.patch_embed.proj
+    assert speed_up(network, torch.bfloat16).trunk.patch_embed.proj.weight.dtype == torch.float32
+
+
 def test_a_processor_that_multiplies_matrices_keeps_the_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_network, "multiplies_matrices", lambda dtype: dtype == torch.bfloat16)
     wide = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))

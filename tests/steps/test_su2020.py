@@ -80,24 +80,6 @@ def test_the_step(stage: str, hints: float, monkeypatch: pytest.MonkeyPatch) -> 
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
 
-def test_the_instance_stage_sees_things_and_not_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = small("su2020", stage="instance")
-    batch, lab = batch_with_boxes()
-    seen: list[Tensor] = []
-    colored = model.model.network.color
-
-    def watched(name: str, lightness: Tensor, points: Points) -> Tensor:
-        seen.append(lightness)
-        answer: Tensor = colored(name, lightness, points)
-        return answer
-
-    monkeypatch.setattr("colorzoo.zoo.su2020.task.rgb_to_lab", lambda _: lab)
-    monkeypatch.setattr(model.model.network, "color", watched)
-    model.training_step(batch, 0)
-    assert (seen[0] - lab[:, :1]).abs().amax(dim=(1, 2, 3)).min() > 1
-    torch.testing.assert_close(seen[0], crops(lab, batch["seed"])[:, :1])
-
-
 def test_colorful_pixels_count_more_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small("su2020", colorfulness=0.5, delta=2.0)
     batch, lab = batch_with_boxes()
@@ -129,14 +111,3 @@ def test_the_third_stage_trains_as_many_weights_as_the_authors() -> None:
     with torch.device("meta"):
         model = build_model(load_task_class(card), {"stage": "fusion"})
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 1_226_108
-
-
-@pytest.mark.parametrize(
-    ("stage", "parts"),
-    [("full", {"full"}), ("instance", {"instance"}), ("fusion", {"layers", "fusion"})],
-)
-def test_a_stage_trains_its_own_networks(stage: str, parts: set[str]) -> None:
-    named = small("su2020", stage=stage).named_parameters()
-    trained = [name.split(".") for name, parameter in named if parameter.requires_grad]
-    assert {name[2] for name in trained} == parts
-    assert not any("class_head" in name for name in trained)

@@ -46,18 +46,6 @@ def test_the_color_step(guided: bool) -> None:
     same(ours, gradients(wanted, model), rtol=1e-3)
 
 
-def test_hinted_pixels_teach_more() -> None:
-    """Without lambda the gradient is another one: the term is not just there, it counts."""
-    batch, lightness, ab = training_batch()
-    heavy, plain = (
-        small("xu2020", stage="color", stop_probability=0.25, hint_weight=weight) for weight in (10.0, 0.0)
-    )
-    points = paper_points(batch, ab)
-    predicted, _ = plain.model.network.color(lightness, points)
-    torch.testing.assert_close(plain.training_step(batch, 0), huber(predicted / 110, ab / 110, 1.0))
-    assert heavy.training_step(batch, 0) > 1.5 * plain.training_step(batch, 0)
-
-
 @pytest.mark.parametrize("weights", [(0.8, 0.2), (0.5, 0.9)])
 def test_the_decoder_step(weights: tuple[float, float]) -> None:
     """Squared errors of the picture and of relu4_1, no moments matched anywhere."""

@@ -68,17 +68,6 @@ def test_the_local_step(stage: str, hints: float) -> None:
         same({name: gradient}, {name: wanted}, rtol=1e-3)
 
 
-def test_the_hypercolumn_head_teaches_no_trunk() -> None:
-    model = small("zhang2017_local", stage="distribution", hypercolumn=True, init_std=None)
-    batch, _, _ = training_batch()
-    found = gradients(model.training_step(batch, 0), model)
-    assert found
-    assert {name.split(".")[2] for name in found} == {"hypercolumn"}
-    assert not any(
-        module.training for module in model.model.network.unet.modules() if list(module.parameters(False))
-    )
-
-
 @pytest.mark.parametrize("given", [0.0, 1.0])
 def test_the_global_step(given: float) -> None:
     shares = {"histogram_share": given, "saturation_share": given}

@@ -1,9 +1,7 @@
 """Larsson et al. 2016: hypercolumns that never exist, colors, global histograms, the script's resizing."""
 
-import numpy as np
 import pytest
 import torch
-from skimage.transform import resize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,7 +22,7 @@ from colorzoo.zoo.larsson2016.colors import (
 )
 from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import QUARTER, SCALES, at_quarter, enlarge
-from parity.pipelines.larsson2016 import Placement, colorize, rescale
+from parity.pipelines.larsson2016 import Placement, colorize
 
 
 @pytest.fixture
@@ -122,24 +120,6 @@ def test_a_reference_gives_its_hues_and_a_look_is_the_same(model: HypercolumnCol
     assert float(histograms_of(faint)[:, 0].sum()) == pytest.approx(
         0.4, rel=1e-3
     )  # of a chroma of 0.01 on it is 1
-
-
-@pytest.mark.parametrize(("size", "factor"), [((9, 14), 0.6), ((16, 16), 1.9), ((7, 30), 0.21)])
-def test_resizing_is_that_of_scikit_image(size: tuple[int, int], factor: float) -> None:
-    maps = torch.rand(1, 2, *size, dtype=torch.float64) + 0.1
-    found = rescale(maps, factor)
-    low, high = maps.aminmax()
-    for channel in range(2):
-        wanted = resize(
-            maps[0, channel].numpy(),
-            tuple(round(factor * side) for side in size),
-            order=1,
-            mode="constant",
-            cval=0,
-            anti_aliasing=False,
-            clip=False,
-        )
-        np.testing.assert_allclose(found[0, channel], wanted.clip(float(low), float(high)), atol=1e-9)
 
 
 def test_the_network_sees_gray_without_its_mean_in_the_middle_of_zeros(

@@ -27,7 +27,7 @@ from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.su2020.model import InstanceColorization, TorchvisionDetector, detect
 from colorzoo.zoo.su2020.network import FusionLayer, Rectangle, cut, paste, to_rectangles
 from colorzoo.zoo.su2020.published import NETWORKS
-from colorzoo.zoo.su2020.task import Su2020, color_loss, color_range, one_object_each, random_boxes, shares
+from colorzoo.zoo.su2020.task import Su2020, color_loss, color_range, random_boxes, shares
 from parity.pipelines.su2020 import fuse
 
 SIZE = (40, 56)
@@ -328,11 +328,6 @@ def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
     four = [torch.tensor([[0.0, 0.0, 8.0 * side, 32.0]]) for side in (1, 2, 3, 4)]
     crowded = Batch(**sample_batch((32, 64), batch=1), boxes=[torch.cat(four)])
     assert model(most_boxes=2).boxes_of(crowded)[0][:, 2].tolist() == [0.125, 0.25]  # the first ones
-    lab = rgb_to_lab(batch["rgb"])
-    crops = one_object_each(lab, model().boxes_of(batch), batch)
-    assert crops.shape == lab.shape
-    torch.testing.assert_close(crops[1], lab[1])
-    assert not torch.equal(crops[0], lab[0])
     assert [len(each) for each in model(random_boxes=3).boxes_of(batch)] == [1, 3]
     assert [
         len(each)

@@ -1,24 +1,20 @@
 """What is particular to iColoriT: its files, its hints, any size."""
 
 import argparse
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from overfit import colored_square, moved_towards, overfit
 from torch import Tensor
 
-from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.guidance import Guidance, PointHint, Points, Recipe
+from colorzoo.guidance import PointHint, Points, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.testing.samples import sample_batch
 from colorzoo.training.create import create_model
 from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import hint_cells, hint_image
@@ -189,13 +185,6 @@ def test_the_photo_is_seen_at_the_side_of_the_square() -> None:
         assert build_model(Yun2023, {"depth": 1}).model.working_size == 224
 
 
-@cache
-def trained() -> tuple[Any, Any, float, float]:
-    model = narrow(most_hints=32)
-    batch = sample_batch((32, 32), batch=2)
-    return (model, batch, *overfit(model, batch, lr=3e-3))
-
-
 def test_the_rate_falls_to_the_final_value_whatever_the_base_rate() -> None:
     bases = (5e-4, 2e-3)
     groups = [{"params": [torch.zeros(1)], "lr": base} for base in bases]
@@ -216,23 +205,6 @@ def test_a_final_rate_above_the_base_rate_is_refused() -> None:
     optimizer = torch.optim.AdamW([torch.zeros(1)], lr=5e-4)
     with pytest.raises(ColorzooError, match=r"0\.02 exceeds 0\.0005"):
         CosineFromZero(optimizer, final=0.02)
-
-
-def test_forty_steps_bring_the_loss_down() -> None:
-    _, _, first, last = trained()
-    assert last < 0.6 * first
-
-
-@torch.no_grad()
-def test_points_are_obeyed() -> None:
-    model, batch, *_ = trained()
-    lightness = rgb_to_lab(batch["rgb"])[:, :1]
-    answers = []
-    for wanted in ((60.0, 0.0), (-60.0, 0.0)):
-        points, where = colored_square(lightness, wanted)
-        ab = model(lightness, Guidance(points=points)).ab - model(lightness, Guidance()).ab
-        answers.append(moved_towards(ab, wanted, where))
-    assert sum(answers) > 2  # CIE units between asking for red and asking for green
 
 
 def test_a_recipe_colors_its_points_on_a_picture_of_any_shape() -> None:

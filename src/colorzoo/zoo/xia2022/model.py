@@ -64,6 +64,7 @@ class AnchorColorization(ColoringModel):
         "network.features.conv7_3",
     )
     network: AnchorNetwork
+    architecture: Architecture
     draws: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -72,7 +73,6 @@ class AnchorColorization(ColoringModel):
         initialize(network)
         super().__init__(network, architecture=architecture)
         self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
-        self.architecture = architecture
         generator = torch.Generator().manual_seed(architecture.seed)
         drawn = torch.rand(1, architecture.anchors, generator=generator, device="cpu")
         self.register_buffer("draws", drawn, persistent=False)

@@ -25,7 +25,7 @@ from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.settings import Share, Weight, settings_of
+from colorzoo.settings import Share, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_torchvision
@@ -75,6 +75,7 @@ class Xia2022(SingleOptimizerModule):
     }
     validation_points = (0, 1, 10)
     model: AnchorColorization
+    objective: Objective
     class_weights: Tensor
     vgg: FrozenNetwork
 
@@ -85,7 +86,6 @@ class Xia2022(SingleOptimizerModule):
         stage: Literal["superpixels", "colors"] = "colors",
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         super().__init__(AnchorColorization(architecture), stage=stage, **optimization)
 
     def configure_losses(self) -> None:

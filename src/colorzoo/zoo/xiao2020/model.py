@@ -56,6 +56,7 @@ class PyramidColorization(ColoringModel):
         "network.later.block7",
     )
     network: PyramidNetwork
+    architecture: Architecture
     prior: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
@@ -66,7 +67,6 @@ class PyramidColorization(ColoringModel):
             torch.nn.init.normal_(level.class_head.weight, std=0.1)  # rounding hardly moves the colors
         super().__init__(network, architecture=architecture)
         self.network.to(memory_format=torch.contiguous_format)  # batch statistics are more exact so
-        self.architecture = architecture
         self.levels = [side for side in LEVELS if side <= architecture.level]
         self.register_buffer("prior", prior_probabilities().float(), persistent=False)
 

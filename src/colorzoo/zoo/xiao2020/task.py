@@ -19,7 +19,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import with_weighted_gradient
-from colorzoo.settings import Share, settings_of
+from colorzoo.settings import Share
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage
@@ -56,6 +56,7 @@ class Xiao2020(SingleOptimizerModule):
         "later": Stage(trains=("model.network.later.*",)),
     }
     model: PyramidColorization
+    objective: Objective
     class_weights: Tensor
 
     def __init__(
@@ -65,7 +66,6 @@ class Xiao2020(SingleOptimizerModule):
         stage: Literal["first", "later"] = "first",
         **optimization: Unpack[Optimization],
     ) -> None:
-        self.objective = settings_of(Objective, objective)
         super().__init__(PyramidColorization(architecture), stage=stage, **optimization)
 
     def configure_losses(self) -> None:
