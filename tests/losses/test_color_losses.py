@@ -8,8 +8,16 @@ from colorzoo.color import bilinear_bins, hull_centers, nearest_bin, soft_encode
 from colorzoo.losses import (
     bilinear_cross_entropy,
     rebalanced_cross_entropy,
+    smooth_l1_map,
     soft_cross_entropy,
 )
+
+
+def test_smooth_l1_is_square_then_linear() -> None:
+    target = torch.zeros(1, 2, 1, 3)
+    ab = torch.tensor([0.5, 1.0, 7.0]).expand(1, 2, 1, 3)
+    assert smooth_l1_map(ab, target).flatten().tolist() == [0.25, 1.0, 13.0]
+    assert smooth_l1_map(ab, target, delta=4.0)[..., -1].item() == 10.0
 
 
 def test_soft_cross_entropy_of_the_target_is_its_entropy() -> None:
