@@ -395,6 +395,13 @@ def smoke_untrained(card: ModelCard) -> ColorizationModule:
     return task
 
 
+def test_a_model_that_forgets_an_argument_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weight files would not say the width, and could not be loaded."""
+    monkeypatch.setattr(load_model_class(model_card("lu2020")), "hparams", {"architecture": {"classes": 9}})
+    with pytest.raises(ContractError, match="lu2020: hparams do not say all arguments of GatedTransfer"):
+        CHECKS["checkpoint_round_trip"](model_card("lu2020"))
+
+
 @pytest.mark.parametrize(
     ("layer", "share", "message"),
     [

@@ -3,10 +3,12 @@
 Networks are taken as they are (tests/parity holds them against the authors' code); all between them is here.
 """
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from lightning.pytorch import Callback
 from torch import Tensor
@@ -161,3 +163,26 @@ def gradient_error(model: Any, gradients: Mapping[str, Tensor], part: str) -> fl
     found = torch.cat([gradients[name].flatten() for name in own])
     assert expected.norm() > 0
     return float((found - expected).norm() / expected.norm())
+
+
+def compare_step(
+    model: Any, batch: Batch, expected: Callable[[Any, Batch], tuple[dict[str, Tensor], Tensor]], folder: Path
+) -> None:
+    """Compare what a step logs, and its gradients, with the terms of the generator and the other loss."""
+    plain = copy.deepcopy(model).train()
+    logged, gradients = train_a_step(model, batch, folder)
+    terms, of_discriminator = expected(plain, batch)
+    total = torch.stack(list(terms.values())).sum()
+    for name, term in terms.items():
+        assert term.item() > 1e-4
+        assert logged[f"train/{name}"] == pytest.approx(term.item(), rel=2e-3), name
+    assert logged["train/generator"] == pytest.approx(total.item(), rel=2e-3)
+    assert logged["train/discriminator"] == pytest.approx(of_discriminator.item(), rel=2e-3)
+    total.backward(
+        retain_graph=True,
+        inputs=[*plain.model.network.parameters(), *plain.model.correspondence.parameters()],
+    )
+    of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
+    for part in ("model.network", "model.correspondence", "discriminator"):
+        # at lower temperatures a rounding of the input moves these gradients by several percent
+        assert gradient_error(plain, gradients, part) < 0.03, part

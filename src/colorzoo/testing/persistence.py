@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from colorzoo.card import ModelCard
+from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class
 from colorzoo.testing.models import difference, predict, require, sample_call, smoke_model
 from colorzoo.testing.trainer import quiet_trainer
@@ -55,7 +56,7 @@ def check_half_safetensors_round_trip(card: ModelCard) -> None:
 
 
 def check_checkpoint_round_trip(card: ModelCard) -> None:
-    """A Lightning checkpoint is read by the safe loader and rebuilds the model with its arguments."""
+    """A Lightning checkpoint is read by the safe loader, and recorded arguments rebuild the model."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
@@ -65,8 +66,15 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
         loaded = load_task_class(card).load_from_checkpoint(path, map_location="cpu").eval()
     wanted = {"state_dict", "hyper_parameters"} if model.hparams else {"state_dict"}
     require(wanted <= keys, f"{card.name}: the checkpoint holds {list(keys)}")
-    same = torch.equal(predict(card, loaded, lightness, guidance), predict(card, model, lightness, guidance))
+    expected, held = predict(card, model, lightness, guidance), model.model.state_dict()
+    same = torch.equal(predict(card, loaded, lightness, guidance), expected)
     require(same, f"{card.name}: a checkpoint does not restore the model")
+    rebuilt = build_model(type(model.model), model.model.hparams).eval()
+    shapes = [{key: each.shape for key, each in found.items()} for found in (held, rebuilt.state_dict())]
+    if same := shapes[0] == shapes[1]:
+        rebuilt.load_state_dict(held)
+        same = torch.equal(predict(card, rebuilt, lightness, guidance), expected)
+    require(same, f"{card.name}: hparams do not say all arguments of {type(model.model).__name__}")
 
 
 def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> None:
