@@ -284,9 +284,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         (of(lambda ab: torch.zeros(ab.shape)), "the colors are not on the input's device"),
         (plus(lambda *_: torch.zeros(()).is_meta), "other colors where the default is another device"),
     ],
-    "training_device": [
-        (of(lambda ab: ab + torch.zeros(2, 1, 1)), "a tensor is not made on the input's device: "),
-    ],
+    "training_device": [(of(lambda ab: ab + torch.zeros(2, 1, 1)), "not made on the input's device: ")],
     "bfloat16_autocast": [
         (of(Tensor.bfloat16), "returns torch.bfloat16 under autocast"),
         (plus(lambda *_: 6 * torch.is_autocast_enabled("cpu")), r"changes the prediction by 6\.\d% of"),

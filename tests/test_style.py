@@ -66,7 +66,6 @@ def test_pairs_of_unequal_lengths_are_errors_but_where_a_shorter_one_is_meant() 
 
 
 def test_no_name_is_left_over() -> None:
-    """A statement that got lost leaves names behind."""
     rules = "F,ARG001,ARG005,B007,B018"
     words = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select", rules, str(ROOT)]
     done = subprocess.run(words, capture_output=True, text=True)
