@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     import torch
 
-    from tiny_model import Run
+    from tiny_model import Refused, Run
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; programs inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -105,6 +105,29 @@ def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
         return code, *capsys.readouterr()
 
     return call
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Return a function that runs ``colorzoo``, which must end in one line of error, and returns the line."""
+    from colorzoo.cli.main import main
+
+    def call(*words: str | Path) -> str:
+        capsys.readouterr()
+        code = main([*map(str, words)])
+        out, err = capsys.readouterr()
+        assert (code, out, err.count("\n")) == (2, "", 1), err
+        assert err.startswith("colorzoo: error: ")
+        return err.rstrip("\n")
+
+    return call
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

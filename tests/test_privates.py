@@ -11,10 +11,9 @@ ROOT, TESTS = Path(colorzoo.__path__[0]), Path(__file__).parent
 FOREIGN = {"_apply", "_css", "_esm", "_experiment", "_get_next_version", "_metadata", "_replace", "_send"}
 """Names of other packages."""
 DEFINED = re.compile(r"(?:def|class) (_[a-zA-Z]\w*)|^ *(?:self\.)?(_[a-zA-Z]\w*)\b.* = ", re.MULTILINE)
-ALLOWED = {
-    "_options": "colorzoo.cli: modules without an underscore are verbs",
-    "_recipes": "colorzoo.cli: modules without an underscore are verbs",
-    "_video": "colorzoo.cli: modules without an underscore are verbs",
+ALLOWED = dict.fromkeys(
+    ("_options", "_output", "_recipes", "_video"), "colorzoo.cli: modules without an underscore are verbs"
+) | {
     "_clock": "of a running studio, set forward by hours",
     "_sessions": "of a running studio, which has no other list of them",
     "_load": "of a running studio, whose model is replaced",

@@ -20,6 +20,8 @@ from colorzoo.zoo.cho2023.model import GuidingPainter
 NAME = "zhang2017_local_small"
 Run = Callable[..., tuple[int, str, str]]
 """A verb of the command line in this process: exit code, stdout and stderr."""
+Refused = Callable[..., str]
+"""A command line that is refused in one line."""
 HPARAMS = {"width": 0.125, "hint_attention": True, "init_std": None}
 
 

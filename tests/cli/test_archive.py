@@ -19,7 +19,7 @@ from colorzoo.errors import PictureError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.find import find_existing, find_pictures, read_list
 from colorzoo.testing.samples import sample_image
-from tiny_model import Run, gray_picture
+from tiny_model import Refused, Run, gray_picture
 
 
 def photo(path: Path, side: int = 30) -> Path:
@@ -54,14 +54,18 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_locked_folder_is_passed_over_and_named(run: Run, tmp_path: Path, locked: Path) -> None:
+def test_a_locked_folder_is_passed_over_and_named(
+    run: Run, tmp_path: Path, locked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photo(tmp_path / "in" / "a.png")
     photo(tmp_path / "in" / "z" / "b.png")
     code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
     assert code == 1
     assert sorted(contents(tmp_path / "out")) == ["a.png", "z/b.png"]
     assert f"{locked} cannot be searched: Permission denied" in err
-    assert main(["info", str(tmp_path / "in")]) == 1
+    assert main(["info", str(tmp_path / "in"), str(tmp_path / "out")]) == 1
+    told = f"colorzoo: error: {locked} cannot be searched: Permission denied; it was passed over\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_folder_that_is_locked_alone_is_the_error(tmp_path: Path, locked: Path) -> None:
@@ -127,21 +131,14 @@ def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
         ("video", "film.mp4", "warm.png", "--key", "3=warm.png"),
     ],
 )
-def test_no_verb_overwrites_an_input(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_no_verb_overwrites_an_input(here: Path, refused: Refused, words: tuple[str, ...]) -> None:
     color_photo(Path("x.png"))
     color_photo(Path("warm.png"), seed=1)
     Path("film.mp4").write_bytes(b"film")
     Path("link.png").hardlink_to("warm.png")
-    before = contents(tmp_path)
-    assert main([*words, "--overwrite"]) == 2
-    assert "is one of the inputs" in capsys.readouterr().err
-    assert contents(tmp_path) == before
+    before = contents(here)
+    assert "is one of the inputs" in refused(*words, "--overwrite")
+    assert contents(here) == before
 
 
 def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
@@ -157,26 +154,22 @@ def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "name"),
     [
-        ("colorize", ""),
-        ("info", ""),
-        ("segment", ""),
-        ("stylize", "", "x.png"),
-        ("colorize", "x.png", "-o", ""),
+        (("colorize", ""), "pictures"),
+        (("info", ""), "pictures"),
+        (("segment", ""), "photo"),
+        (("stylize", "", "x.png"), "content"),
+        (("colorize", "x.png", "-o", ""), "output"),
+        (("colorize", "x.png", "--output="), "--output"),
+        (("colorize", "x.png", "--recipe-folder", ""), "--recipe-folder"),
     ],
 )
-def test_an_empty_name_is_refused(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_an_empty_name_is_refused(here: Path, refused: Refused, words: tuple[str, ...], name: str) -> None:
     photo(Path("x.png"))
-    assert main([*words]) == 2
-    assert "an empty value was given" in capsys.readouterr().err
-    assert sorted(contents(tmp_path)) == ["x.png"]
+    told = f"an empty value was given for {name}; leave it out, or name something"
+    assert refused(*words) == f"colorzoo: error: {told}"
+    assert sorted(contents(here)) == ["x.png"]
 
 
 def test_a_result_that_another_run_wrote_meanwhile_is_no_failure(weights: Path, tmp_path: Path) -> None:
@@ -257,16 +250,14 @@ def test_odd_words_end_in_one_line(
 
 
 def test_an_unforeseen_error_is_one_line_that_says_how_to_report_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     def fail(_: object) -> int:
         raise ZeroDivisionError("division\nby zero")
 
     monkeypatch.setattr(models, "run", fail)
     monkeypatch.delenv("COLORZOO_DEBUG", raising=False)
-    assert main(["models"]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
+    said = refused("models")
     assert "unexpected ZeroDivisionError: division by zero" in said
     assert "report it" in said
     monkeypatch.setenv("COLORZOO_DEBUG", "1")

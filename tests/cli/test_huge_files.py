@@ -11,14 +11,13 @@ from PIL import Image
 
 from colorzoo.batch import file as batch_file
 from colorzoo.cli import colorize
-from colorzoo.cli.main import main
 from colorzoo.pictures import read
 from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.metadata import upright_exif
 from colorzoo.pictures.png import png_chunk
 from colorzoo.pictures.read import read_picture
 from frames_in import frames_in
-from tiny_model import gray_picture, write_tiny_weights
+from tiny_model import Run, gray_picture
 
 
 def pages(path: Path, count: int) -> Path:
@@ -28,27 +27,25 @@ def pages(path: Path, count: int) -> Path:
 
 
 def test_too_many_frames_are_refused_with_a_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    monkeypatch.setattr(batch_file, "MOST_FRAMES", 2)
-    weights = write_tiny_weights(tmp_path / "tiny.safetensors")
-    words = ["colorize", str(pages(tmp_path / "a.tif", 3)), "--weights", str(weights), "--device", "cpu"]
-    assert main(words) == 2
-    said = capsys.readouterr().err
-    assert "holds 3 pages, more than the limit of 2; --frames first colors the first one" in said
-    assert main([*words, "--frames", "first"]) == 0
+    monkeypatch.setattr(batch_file, "MOST_FRAMES", 3)
+    assert run(pages(tmp_path / "a.tif", 3))[0] == 0
+    code, _, said = run(pages(tmp_path / "b.tif", 4))
+    assert code == 2
+    assert "holds 4 pages, more than the limit of 3; --frames first colors the first one" in said
+    assert run(tmp_path / "b.tif", "--frames", "first")[0] == 0
 
 
 def test_progress_of_many_frames_is_told_into_a_pipe_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     monkeypatch.setattr(colorize, "FRAME_SECONDS", 0)
-    weights = write_tiny_weights(tmp_path / "tiny.safetensors")
-    path = pages(tmp_path / "a.tif", 3)
-    assert main(["colorize", str(path), "--weights", str(weights), "--device", "cpu"]) == 0
-    said = capsys.readouterr().err
-    assert "a.color.tif: frame 2 of 3" in said
-    assert "a.color.tif: frame 3 of 3" in said
+    said = run(pages(tmp_path / "a.tif", 3))[2]
+    name = tmp_path / "a.color.tif"
+    assert said == "".join(f"colorzoo: {name}: frame {number} of 3\n" for number in (2, 3))
+    monkeypatch.setattr(colorize, "FRAME_SECONDS", 600)
+    assert run(tmp_path / "a.tif", "--overwrite")[2] == ""
 
 
 def test_the_pages_behind_a_page_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

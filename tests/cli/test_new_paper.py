@@ -14,6 +14,7 @@ from colorzoo.cli.new_paper import paper_files
 from colorzoo.testing import ContractError, contract_checks
 from knobs.knob import Knobs
 from throwaway_paper import FILES, shown
+from tiny_model import Refused
 from training_recipes.recipe import Recipe
 
 KINDS = pytest.mark.parametrize("kind", [[], ["--gan"]], ids=["plain", "gan"])
@@ -154,17 +155,9 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
         (["jones2031"], "jones2031/pyproject.toml exists already"),
     ],
 )
-def test_nothing_is_written_over(
-    words: list[str],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_nothing_is_written_over(words: list[str], message: str, here: Path, refused: Refused) -> None:
     Path("jones2031").mkdir()
     Path("jones2031/pyproject.toml").write_text("mine")
-    assert main(["new-paper", *words]) == 2
-    assert message in capsys.readouterr().err
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["jones2031", "pyproject.toml"]
+    assert message in refused("new-paper", *words)
+    assert sorted(path.name for path in here.rglob("*")) == ["jones2031", "pyproject.toml"]
     assert Path("jones2031/pyproject.toml").read_text() == "mine"

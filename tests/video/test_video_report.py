@@ -22,7 +22,7 @@ from colorzoo.video.folder import FrameFolder
 from colorzoo.video.report import shot_entries
 from colorzoo.video.run import PartsFolder, Shot, color_video, find_shots
 from colorzoo.weights.files import digest_of
-from tiny_model import write_tiny_weights
+from tiny_model import Refused, write_tiny_weights
 from tiny_video import StubColorer, scene, write_video
 
 SHOTS = [scene(n, seed) for seed in (0, 7, 9) for n in range(4)]
@@ -166,14 +166,13 @@ def test_the_command_line_writes_pages_and_tables(
     ],
 )
 def test_what_cannot_be_a_report_is_refused_before_the_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, words: tuple[str, ...], message: str
+    tmp_path: Path, refused: Refused, name: str, words: tuple[str, ...], message: str
 ) -> None:
     source = write_video(tmp_path / "in.mp4", SHOTS[:2])
     (tmp_path / "mine.csv").write_text("date,place\n")
     (tmp_path / "folder.html").mkdir()
     out = tmp_path / ("out.png" if "--frame" in words else "out.mp4")
-    assert main(["video", str(source), str(out), "--report", str(tmp_path / name), *words]) == 2
-    assert message in capsys.readouterr().err
+    assert message in refused("video", source, out, "--report", tmp_path / name, *words)
     assert not out.exists()
     assert (tmp_path / "mine.csv").read_text() == "date,place\n"
 
