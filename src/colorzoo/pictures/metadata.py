@@ -21,6 +21,7 @@ from colorzoo.pictures.tags import (
     LAYOUT_TAGS,
     ORIENTATION,
     PHOTOSHOP,
+    SIZES,
     Tag,
     Tags,
     exif_block,
@@ -29,7 +30,6 @@ from colorzoo.pictures.tags import (
     text,
 )
 
-_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _BITS, _SAMPLE_FORMAT, _FLOATS = 258, 339, 3
 _SIZE_TAGS = {256: 0, 257: 1, 40962: 0, 40963: 1}  # of a picture: 0 its width, 1 its height
 _WHOLE_NUMBERS = {3: "H", 4: "L"}
@@ -169,7 +169,7 @@ def _entries(block: bytes, order: str, offset: int) -> list[tuple[int, int, int,
     found = []
     for place in range(offset + 2, offset + 2 + 12 * count, 12):
         tag, kind, number, pointer = struct.unpack_from(order + "HHLL", block, place)
-        size = _TYPE_SIZES.get(kind, 1) * number
+        size = SIZES.get(kind, 1) * number
         if size > 4 and pointer + size > len(block):
             raise ValueError(f"tag {tag} points outside")
         found.append((place, tag, kind, pointer))
@@ -208,7 +208,7 @@ def tiff_exif(file: IO[bytes]) -> Exif:
 
 
 def _first_value(tag: Tag | None) -> int:
-    return 0 if tag is None else int.from_bytes(tag.value[: _TYPE_SIZES.get(tag.kind, 1)], "little")
+    return 0 if tag is None else int.from_bytes(tag.value[: SIZES[tag.kind]], "little")
 
 
 def tiff_metadata(file: IO[bytes]) -> tuple[Metadata, Exif]:

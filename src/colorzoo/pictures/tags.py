@@ -23,24 +23,8 @@ LAYOUT_TAGS = frozenset(
 """TIFF tags that describe the layout of one file and would be wrong in any other."""
 
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 2, 3, 4, 5, 7
-_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | dict.fromkeys((16, 17, 18), 8)
+"""Bytes of a value by its type; 16 to 18 are of BigTIFF alone."""
 _WORDS = {5: 4, 10: 4}  # a fraction is two words; all others are one
 _NARROWER = {16: 4, 17: 9, 18: 13}  # types of BigTIFF by those of TIFF
 _AS_STORED = frozenset({IPTC, PHOTOSHOP, LAYERS, 700})  # streams of bytes, whatever type is declared
@@ -68,7 +52,7 @@ class Tag:
     @property
     def count(self) -> int:
         """Number of values."""
-        return len(self.value) // _SIZES[self.kind]
+        return len(self.value) // SIZES[self.kind]
 
 
 Tags = dict[int, Tag]
@@ -86,7 +70,7 @@ def read_tags(file: IO[bytes]) -> tuple[Tags, bool]:
     file.seek(0)
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None or len(head) < 8:
+    if order is None or len(head) < 16:
         return {}, False
     big = head[2:4] in (b"+\0", b"\0+")
     (first,) = struct.unpack_from(order + ("Q" if big else "L"), head, 8 if big else 4)
@@ -124,13 +108,13 @@ def _directory(file: IO[bytes], order: str, place: int, *, big: bool, depth: int
 def _pointer(order: str, kind: int, count: int, inline: bytes) -> int | None:
     if count != 1 or kind not in (4, 13, 16, 18):
         return None
-    (place,) = struct.unpack_from(order + ("L" if _SIZES[kind] == 4 else "Q"), inline)
+    (place,) = struct.unpack_from(order + ("L" if SIZES[kind] == 4 else "Q"), inline)
     return int(place)
 
 
 def _value(file: IO[bytes], order: str, kind: int, count: int, inline: bytes) -> bytes | None:
-    size = _SIZES.get(kind, 0) * count
-    if kind not in _SIZES or size > LARGEST_VALUE:
+    size = SIZES.get(kind, 0) * count
+    if kind not in SIZES or size > LARGEST_VALUE:
         return None
     if size <= len(inline):
         return inline[:size]
@@ -143,7 +127,7 @@ def _value(file: IO[bytes], order: str, kind: int, count: int, inline: bytes) ->
 
 
 def _little_endian(tag: int, kind: int, value: bytes, order: str) -> Tag | None:
-    word = _WORDS.get(kind, _SIZES[kind])
+    word = _WORDS.get(kind, SIZES[kind])
     if tag in _AS_STORED:
         return Tag(kind if kind in (_BYTE, _LONG) else _UNDEFINED, value)
     if order == ">" and word > 1:
