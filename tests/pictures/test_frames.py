@@ -8,7 +8,7 @@ import tracemalloc
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import imagecodecs
 import numpy as np
@@ -17,9 +17,11 @@ import tifffile
 from PIL import Image
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.frames import PictureFrame, read_frames
+from colorzoo.pictures.frames import Frames, PictureFrame, read_frames
+from colorzoo.pictures.pixels import srgb_profile
 from colorzoo.pictures.png import SIGNATURE, deep_frames, png_chunk
 from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.tiff import PageStream
 from colorzoo.pictures.write import frames_notes, holds_frames
 from colorzoo.pictures.write_frames import ColoredFrame, write_frames
 from frames_in import frames_in
@@ -91,20 +93,85 @@ def test_every_frame_is_copied_with_its_duration(
     assert frames_notes(tmp_path / target, frames)[0] == "4 frames"
 
 
-@pytest.mark.parametrize(("name", "loop"), [("a.gif", None), ("a.gif", 3), ("a.png", 2), ("a.webp", 5)])
-def test_animations_keep_their_number_of_loops(tmp_path: Path, name: str, loop: int | None) -> None:
-    source = moving(tmp_path / name, loop=loop)
-    copied(source, tmp_path / f"b{source.suffix}")
-    with Image.open(tmp_path / f"b{source.suffix}") as image:
+@pytest.mark.parametrize(
+    ("name", "plays", "loop"),
+    [
+        *(("a.gif", 0, 0), ("a.gif", 1, None), ("a.gif", 3, 2), ("a.gif", 70_000, 65_535)),
+        *(
+            ("a.webp", 0, 0),
+            ("a.webp", 3, 3),
+            ("a.webp", 70_000, 65_535),
+            ("a.png", 0, 0),
+            ("a.png", 70_000, 70_000),
+        ),
+    ],
+)
+def test_animations_keep_their_number_of_loops(
+    tmp_path: Path, name: str, plays: int, loop: int | None
+) -> None:
+    """GIF counts the repetitions after the first."""
+    path = written(tmp_path / name, plays=plays)
+    with Image.open(path) as image:
         assert image.info.get("loop") == loop
+    data = path.read_bytes()
+    assert data.endswith({".gif": b";", ".png": png_chunk(b"IEND", b"")}.get(path.suffix, b""))
+    assert path.suffix != ".webp" or struct.unpack_from("<L", data, 4) == (len(data) - 8,)
+    frames = frames_in(path)
+    assert frames is not None
+    assert frames.plays == min(plays, {"a.gif": 65_536, "a.webp": 65_535}.get(name, plays))
 
 
-def test_a_duration_of_a_thirtieth_of_a_second_is_kept(tmp_path: Path) -> None:
-    first, second = drawings()[:2]
-    first.save(tmp_path / "a.png", save_all=True, append_images=[second], duration=1000 / 30)
-    copied(tmp_path / "a.png", tmp_path / "b.png")
-    place = (tmp_path / "b.png").read_bytes().index(b"fcTL") + 4
-    assert struct.unpack(">HH", (tmp_path / "b.png").read_bytes()[place + 20 : place + 24]) == (1, 30)
+@pytest.mark.parametrize(
+    ("name", "milliseconds", "stored"),
+    [("a.webp", 70.6, 71), ("a.webp", 9e9, 2**24 - 1), ("a.gif", 44, 40), ("a.gif", 46, 50)],
+)
+def test_durations_are_rounded_to_what_the_format_holds(
+    tmp_path: Path, name: str, milliseconds: float, stored: int
+) -> None:
+    path = written(tmp_path / name, milliseconds)
+    with Image.open(path) as image:
+        image.load()
+        assert image.info["duration"] == stored
+
+
+def written(path: Path, milliseconds: float = 50, *, plays: int = 0) -> Path:
+    """Write an animation of two frames."""
+    pictures = [read_picture(drawing) for drawing in drawings()[:2]]
+    frames = [ColoredFrame(picture.rgb, picture, milliseconds) for picture in pictures]
+    return write_frames(str(path), frames, Frames("frames", 2, plays, alpha=False))
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.gif", "a.png"])
+def test_an_animation_keeps_its_metadata(tmp_path: Path, name: str) -> None:
+    exif = Image.Exif()
+    exif[315] = "Ann"
+    icc = srgb_profile()
+    given: dict[str, dict[str, Any]] = {
+        "a.webp": {"exif": exif.tobytes(), "icc_profile": icc, "xmp": b"<xml>", "background": (9, 8, 7, 6)},
+        "a.gif": {"comment": b"of more than one block" * 30},
+        "a.png": {"exif": exif.tobytes(), "icc_profile": icc},
+    }
+    copied(moving(tmp_path / name, **given[name]), tmp_path / f"b-{name}")
+    with Image.open(tmp_path / name) as source, Image.open(tmp_path / f"b-{name}") as image:
+        assert image.n_frames == 4  # type: ignore[attr-defined]
+        assert image.getexif().get(315) == ("Ann" if "exif" in given[name] else None)
+        for key in given[name].keys() - {"exif"}:
+            assert image.info[key] == source.info[key], key
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "fraction"),
+    [
+        *((0, (0, 1)), (1000 / 30, (1, 30)), (1e6 / 1001, (1000, 1001)), (65_535_000, (65535, 1))),
+        *((65_535_400, (65535, 1)), (9e9, (65535, 1)), (20_000_500, (40001, 2)), (40_000_500, (40000, 1))),
+    ],
+)
+def test_a_duration_is_the_nearest_fraction_of_16_bits(
+    tmp_path: Path, milliseconds: float, fraction: tuple[int, int]
+) -> None:
+    data = written(tmp_path / "b.png", milliseconds).read_bytes()
+    place = data.index(b"fcTL") + 4
+    assert struct.unpack(">HH", data[place + 20 : place + 24]) == fraction
 
 
 def test_pixels_uncovered_by_a_frame_are_transparent(tmp_path: Path) -> None:
@@ -131,6 +198,31 @@ def test_a_deep_frame_is_left_cleared_or_taken_back(disposal: int, left: tuple[i
     assert tuple(found[2][2, 2]) == left
 
 
+@pytest.mark.parametrize(("color", "channels"), [(0, 1), (2, 3), (4, 2)])
+@pytest.mark.parametrize("key", [False, True])
+def test_deep_frames_have_the_channels_of_the_file(color: int, channels: int, key: bool) -> None:
+    """And alpha if one color is transparent."""
+    frames = RNG.integers(0, 65536, (2, 4, 5, channels)).astype(np.uint16)
+    frames[1, 2, 3] = frames[0, 0, 0]
+    chunks = [(b"IHDR", struct.pack(">LLBBBBB", 5, 4, 16, color, 0, 0, 0))]
+    chunks += [(b"tRNS", frames[0, 0, 0].astype(">u2").tobytes())] if key else []
+    for number, frame in enumerate(frames):
+        body = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in frame))
+        control = struct.pack(">LLLLLHHBB", number, 5, 4, 0, 0, 3, 0, 0, 0)  # hundredths of a second
+        chunks += [(b"fcTL", control), (b"fdAT", bytes(4) + body[:9]), (b"fdAT", bytes(4) + body[9:])]
+    data = SIGNATURE + b"".join(png_chunk(*chunk) for chunk in (*chunks, (b"IEND", b"")))
+    found = list(deep_frames(io.BytesIO(data), "a.png"))
+    opaque = [
+        [0 if (pixel == frames[0, 0, 0]).all() else 65535 for pixel in frame.reshape(20, -1)]
+        for frame in frames
+    ]
+    expected = (
+        np.concatenate([frames, np.reshape(opaque, (2, 4, 5, 1))], axis=3) if key and color != 4 else frames
+    )
+    np.testing.assert_array_equal([frame for frame, _ in found], expected)
+    assert [milliseconds for _, milliseconds in found] == [30, 30]
+
+
 def pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.ndarray]:
     full = np.iinfo(dtype).max
     made = [RNG.integers(0, full, (30 - k, 40 + k, 3)).astype(dtype) for k in range(count)]
@@ -152,13 +244,22 @@ def test_every_page_keeps_its_size_and_depth(tmp_path: Path, dtype: type, bigtif
             np.testing.assert_array_equal(page.asarray(), expected)
 
 
-def test_gray_scans_of_16_bits_stay_16_bits(tmp_path: Path) -> None:
-    made = [RNG.integers(0, 65535, (20, 24)).astype(np.uint16) for _ in range(2)]
-    tifffile.imwrite(tmp_path / "a.tif", np.stack(made), photometric="minisblack")
-    copied(tmp_path / "a.tif", tmp_path / "b.tif")
-    for number, expected in enumerate(made):
-        page = tifffile.imread(tmp_path / "b.tif", key=number)
-        np.testing.assert_array_equal(page, np.repeat(expected[..., None], 3, axis=2))
+def test_a_page_is_read_as_a_file_that_begins_with_its_header(tmp_path: Path) -> None:
+    content = bytes(range(40))
+    (tmp_path / "a").write_bytes(content)
+    with (tmp_path / "a").open("rb") as file:
+        page, same = PageStream(file, b"HEADER"), io.BytesIO(b"HEADER" + content[6:])
+        assert (page.readable(), page.seekable(), page.fileno()) == (True, True, file.fileno())
+        for _ in range(300):
+            place, whence = [(int(RNG.integers(0, 45)), 0), (int(RNG.integers(0, 5)), 1), (-3, 2)][
+                RNG.integers(3)
+            ]
+            assert page.seek(place, whence) == same.seek(place, whence) == page.tell()
+            size = [None, -1, 0, 1, 4, 9, 50][RNG.integers(7)]
+            assert page.read(size) == same.read(size)
+            one, other = bytearray(5), bytearray(5)
+            assert (page.readinto(one), one) == (same.readinto(other), other)
+            assert page.tell() == same.tell()
 
 
 def test_each_page_keeps_its_own_metadata(tmp_path: Path) -> None:
@@ -197,10 +298,9 @@ def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
 
 def deep_png(path: Path, *, hidden: bool) -> list[np.ndarray]:
     """Write an animated PNG of 16 bits with a part that is laid over, and one that goes again."""
-    whole = [
-        np.full((16, 20, 4), v, np.uint16) for v in ((60000, 257, 300, 65535), (1000, 40001, 513, 65535))
-    ]
-    part = np.full((6, 8, 4), (65535, 0, 12345, 32768), np.uint16)
+    rng = np.random.default_rng(0)
+    whole = [rng.integers(0, 65536, (16, 20, 4)).astype(np.uint16) for _ in range(2)]
+    part = rng.integers(0, 65536, (6, 8, 4)).astype(np.uint16)
 
     def pixels(array: np.ndarray) -> bytes:
         data = imagecodecs.png_encode(array)
@@ -225,8 +325,11 @@ def deep_png(path: Path, *, hidden: bool) -> list[np.ndarray]:
     chunks += [control(4, 20, 16, 0, 0, 1, 0), png_chunk(b"fdAT", struct.pack(">L", 5) + pixels(whole[1]))]
     path.write_bytes(SIGNATURE + b"".join(chunks) + png_chunk(b"IEND", b""))
     mixed = whole[0].copy()
-    over, under = part[0, 0, :3].astype(float), whole[0][0, 0, :3].astype(float)
-    mixed[4:10, 5:13, :3] = np.rint(over * 32768 / 65535 + under * (1 - 32768 / 65535))
+    over, under = part / 65535, whole[0][4:10, 5:13] / 65535
+    left = under[..., 3:] * (1 - over[..., 3:])
+    alpha = over[..., 3:] + left
+    color = (over[..., :3] * over[..., 3:] + under[..., :3] * left) / alpha
+    mixed[4:10, 5:13] = np.rint(np.dstack([color, alpha]) * 65535)
     return [whole[0], mixed, whole[1]]
 
 
@@ -241,7 +344,8 @@ def test_an_animated_png_of_16_bits_shows_the_right_frame(tmp_path: Path, hidden
     shown = [frame for frame in again if not frame.hidden]
     for frame, pixels in zip(shown, expected, strict=True):
         assert (frame.picture.bit_depth, frame.milliseconds) == (16, 50)
-        np.testing.assert_allclose(frame.picture.rgb * 65535, pixels[..., :3], atol=1)
+        np.testing.assert_allclose(frame.picture.rgb * 65535, pixels[..., :3], rtol=0, atol=0.02)
+        np.testing.assert_array_equal(frame.picture.alpha, pixels[..., 3])
     with Image.open(tmp_path / "b.png") as image:  # and for other software it is one too
         assert (image.n_frames, image.info.get("default_image", False)) == (3 + hidden, hidden)
 
@@ -257,21 +361,15 @@ def test_8_bit_animations_start_with_the_first_shown_frame(tmp_path: Path) -> No
     assert read_picture(tmp_path / "a.png").rgb[0, 0].tolist() == [0, 1, 0]
 
 
-def test_formats_without_frames_have_a_note() -> None:
-    moving_path = io.BytesIO()
-    first, *others = drawings()
-    first.save(moving_path, "GIF", save_all=True, append_images=others)
-    frames = frames_in(moving_path.getvalue())
-    assert frames is not None
-    assert not holds_frames("x.jpg", frames)
-    assert frames_notes("x.jpg", frames) == ("first of 3 frames: JPEG cannot hold the others",)
-
-
-def test_pages_do_not_become_an_animation(tmp_path: Path) -> None:
-    pages(tmp_path / "a.tif", np.uint8)
-    frames = frames_in(tmp_path / "a.tif")
-    assert frames is not None
-    assert [holds_frames(name, frames) for name in ("x.tif", "x.gif", "x.png")] == [True, False, False]
+@pytest.mark.parametrize(("kind", "held"), [("frames", "tif gif png webp"), ("pages", "tif")])
+def test_formats_that_cannot_hold_all_have_a_note(kind: Literal["frames", "pages"], held: str) -> None:
+    for name in ("tif", "gif", "png", "webp", "jpg", "avif", "bmp"):
+        found, frames = name in held.split(), Frames(kind, 3)
+        assert holds_frames(f"x.{name}", frames) == found
+        format_name = {"jpg": "JPEG", "tif": "TIFF"}.get(name, name.upper())
+        timing = ("timing dropped: TIFF holds pages",) if (kind, name) == ("frames", "tif") else ()
+        lost = (f"first of 3 {kind}: {format_name} cannot hold the others",)
+        assert frames_notes(f"x.{name}", frames) == ((f"3 {kind}", *timing) if found else lost)
 
 
 def test_a_damaged_page_is_named_and_left_out_only_when_asked(tmp_path: Path) -> None:
@@ -285,6 +383,13 @@ def test_a_damaged_page_is_named_and_left_out_only_when_asked(tmp_path: Path) ->
     assert frames is not None
     with pytest.raises(PictureError, match=r"page 2 of .*a\.tif is damaged"):
         list(read_frames(tmp_path / "a.tif", frames))
+    whole = list(read_frames(tmp_path / "a.tif", frames, salvage=True))
+    assert [frame.picture.size for frame in whole] == [(40, 30), (42, 28)]
+    assert [frame.picture.metadata.source for frame in whole] == [tmp_path / "a.tif", None]
+    assert [frame.picture.notes for frame in whole] == [(), ()]
+    (tmp_path / "a.tif").write_bytes(data[:8] + bytes(len(data) - 8))
+    with pytest.raises(PictureError, match=r"a\.tif is damaged: none of its 3 pages can be read"):
+        list(read_frames(tmp_path / "a.tif", frames, salvage=True))
 
 
 def test_an_animation_cut_short_gives_its_whole_frames_when_asked(tmp_path: Path) -> None:

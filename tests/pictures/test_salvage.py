@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from colorzoo.errors import PictureError
+from colorzoo.pictures.png import SIGNATURE, png_chunk, read_chunks
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.salvage import NOTE, completed
 
@@ -42,7 +45,44 @@ def test_the_rest_of_a_file_is_read_with_salvage(
         np.testing.assert_array_equal(picture.rgb[there], whole[there])
 
 
-def test_interlaced_and_deep_pngs_are_salvaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 5), (13, 10)])
+@pytest.mark.parametrize(("color", "channels"), [(0, 1), (2, 3), (3, 1), (4, 2), (6, 4)])
+def test_the_missing_rows_of_a_png_are_zeros(
+    width: int, height: int, color: int, channels: int, interlaced: bool
+) -> None:
+    """Of the seven passes of an interlaced one (Adam7) too, each row with the number of its filter."""
+    starts = [
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ]
+    for bits in (8, 16) if color in (2, 4, 6) else (1, 4, 8):
+        size = 0
+        for x, y, step_x, step_y in starts if interlaced else [(0, 0, 1, 1)]:
+            columns = len(range(x, width, step_x))
+            rows = len(range(y, height, step_y)) if columns else 0
+            size += rows * len(np.packbits(np.zeros(columns * channels * bits + 8, np.uint8)))
+        header = struct.pack(">LLBBBBB", width, height, bits, color, 0, 0, interlaced)
+        begun = bytes(n % 251 + 1 for n in range(size // 2))
+        bodies = (zlib.compress(begun)[:-4], b"damage", b"more")
+        chunks = [
+            (b"IHDR", header),
+            (b"gAMA", bytes(4)),
+            *((b"IDAT", body) for body in bodies),
+            (b"IEND", b""),
+        ]
+        whole = completed(SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks))
+        found = list(read_chunks((whole or b"").removeprefix(SIGNATURE)))
+        assert [name for name, _ in found] == [b"IHDR", b"gAMA", b"IDAT", b"IEND"]
+        assert zlib.decompress(found[2][1]) == begun.ljust(size, b"\0")
+
+
+def test_deep_pngs_are_salvaged(tmp_path: Path) -> None:
     deep = NOISE.astype(np.uint16) * 257
     import imagecodecs
 

@@ -37,13 +37,11 @@ class PageStream(io.RawIOBase):
     Args:
         file: The whole file.
         header: The bytes to read at its beginning.
-        descriptor: Give access to the file descriptor. libtiff, which takes it, goes by the offset of the
-            page; other readers would go past the header with it.
     """
 
-    def __init__(self, file: IO[bytes], header: bytes, *, descriptor: bool = True) -> None:
+    def __init__(self, file: IO[bytes], header: bytes) -> None:
         super().__init__()
-        self._file, self._header, self._place, self._descriptor = file, header, 0, descriptor
+        self._file, self._header, self._place = file, header, 0
 
     def readable(self) -> bool:
         """Return True."""
@@ -54,14 +52,8 @@ class PageStream(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        """Return the descriptor of the whole file."""
-        if not self._descriptor:
-            raise io.UnsupportedOperation("fileno")
+        """Return the descriptor of the whole file, for readers that go by the offset of the page."""
         return self._file.fileno()
-
-    def without_descriptor(self) -> PageStream:
-        """Return the same stream without a file descriptor."""
-        return PageStream(self._file, self._header, descriptor=False)
 
     def tell(self) -> int:
         """Return the position."""
@@ -146,7 +138,8 @@ def decode_tiff(file: IO[bytes]) -> Samples | None:
             page: Any = tiff.pages[0]
             # tifffile takes pixels beyond the end of the file as zeros
             cut_short = _end_of(page) > size or not page.dataoffsets
-            if _channels_of_color(page) is None or cut_short:
+            color = _channels_of_color(page)
+            if color is None or cut_short:
                 return None
             stored: NDArray[Any] = page.asarray()
             if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
@@ -154,11 +147,10 @@ def decode_tiff(file: IO[bytes]) -> Samples | None:
             orientation = page.tags.valueof(ORIENTATION, 1)
     except Exception:  # each codec has an error of its own, and damaged tags raise many types
         return None
-    color = _channels_of_color(page) or 0
     if stored.ndim not in (2, 3) or stored.reshape(*stored.shape[:2], -1).shape[2] < color:
         return None
     values = upright(stored.reshape(*stored.shape[:2], -1), int(orientation))
-    alpha, multiplied = _alpha_of(page, values.shape[2])
+    alpha, multiplied = _alpha_of(page, color, values.shape[2])
     bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
     inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     return Samples(values, bits, color, inverted, alpha, multiplied, page.iccprofile)
@@ -169,9 +161,8 @@ def _channels_of_color(page: Any) -> int | None:
     return {0: 1, 1: 1, 2: 3, 5: 4}.get(int(page.photometric))
 
 
-def _alpha_of(page: Any, channels: int) -> tuple[int | None, bool]:
+def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
     """Return the number of the alpha channel, or None, and whether color was multiplied by it."""
-    color = _channels_of_color(page) or channels
     kinds = tuple(int(kind) for kind in page.extrasamples)
     if not kinds and channels == color + 1:  # Pillow too takes a channel that is not declared for alpha
         return color, False
@@ -221,7 +212,6 @@ def missing_bytes(data: bytes) -> int:
 
 
 def _rewound(file: Any) -> Any:
-    file = file.without_descriptor() if isinstance(file, PageStream) else file
     file.seek(0)
     return file
 

@@ -258,11 +258,9 @@ _WRITERS: dict[str, type[_TiffPages | _AnimatedPng | _AnimatedGif | _AnimatedWeb
 
 
 def _match_alpha(stored: NDArray[Any], *, alpha: bool) -> NDArray[Any]:
-    """Add or remove alpha, as all frames of a PNG have the same channels."""
-    if stored.shape[2] == (4 if alpha else 3):
+    """Add alpha to a frame without, as all frames of a PNG have the same channels."""
+    if not alpha or stored.shape[2] == 4:
         return stored
-    if not alpha:
-        return np.ascontiguousarray(stored[..., :3])
     return np.dstack([stored, np.full(stored.shape[:2], np.iinfo(stored.dtype).max, stored.dtype)])
 
 
