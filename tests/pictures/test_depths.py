@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from pathlib import Path
 
 import cv2
@@ -31,18 +30,6 @@ def same_bytes(picture: Picture, expected: np.ndarray, full: int = 255) -> bool:
     return np.array_equal(np.rint(picture.rgb * full).astype(int), expected)
 
 
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
-
-
-def png16(pixels: np.ndarray, color_type: int, *extra: bytes) -> bytes:
-    height, width = pixels.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">LLBBBBB", width, height, 16, color_type, 0, 0, 0)
-    parts = (chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("name", ["x.png", "x.tif"])
 def test_16_bit_color_survives_exactly(tmp_path, name, channels):
@@ -56,32 +43,6 @@ def test_16_bit_color_survives_exactly(tmp_path, name, channels):
     assert same_bytes(again, pixels[..., :3], 65535)
     if channels == 4:
         np.testing.assert_array_equal(again.alpha, pixels[..., 3])
-
-
-@pytest.mark.parametrize("name", ["x.png", "x.tif"])
-def test_16_bit_gray_does_not_clip(tmp_path, name):
-    picture = read_picture(saved(tmp_path / name, Image.fromarray(NOISE16[..., 0])))
-    assert picture.bit_depth == 16
-    assert same_bytes(picture, np.repeat(NOISE16[..., :1], 3, axis=-1), 65535)
-
-
-def test_16_bit_gray_and_alpha_png(tmp_path):
-    path = tmp_path / "x.png"
-    path.write_bytes(png16(NOISE16[..., :2], 4))
-    picture = read_picture(path)
-    assert same_bytes(picture, np.repeat(NOISE16[..., :1], 3, axis=-1), 65535)
-    np.testing.assert_array_equal(picture.alpha, NOISE16[..., 1])
-
-
-@pytest.mark.parametrize(("channels", "color_type"), [(1, 0), (3, 2)])
-def test_16_bit_png_with_a_transparent_color(tmp_path, channels, color_type):
-    pixels = NOISE16[..., :channels]
-    key = struct.pack(f">{channels}H", *pixels[2, 5])
-    path = tmp_path / "x.png"
-    path.write_bytes(png16(pixels, color_type, chunk(b"tRNS", key)))
-    alpha = read_picture(path).alpha
-    assert alpha[2, 5] == 0
-    assert np.count_nonzero(alpha == 65535) == alpha.size - 1
 
 
 def test_dark_16_bit_gray_is_kept_with_a_note(tmp_path):
@@ -102,6 +63,11 @@ def test_16_bit_color_multiplied_by_alpha_is_divided_again(tmp_path):
     again = read_picture(path)
     np.testing.assert_array_equal(again.alpha, alpha)
     np.testing.assert_allclose(again.rgb[0, :, 0], [60000 / 65535, 10000 / 32768, 0], atol=1e-6)
+    undeclared = struct.pack("<HHLHH", 337, 3, 1, 1, 0)  # a fourth channel of which the file says nothing
+    path.write_bytes(path.read_bytes().replace(multiplied, undeclared))
+    again = read_picture(path)
+    np.testing.assert_array_equal(again.alpha, alpha)
+    assert same_bytes(again, color, 65535)
 
 
 def test_16_bit_color_decoded_by_pillow_alone_has_a_note(tmp_path, monkeypatch):
@@ -120,16 +86,6 @@ def test_16_bits_to_jpeg_are_reduced_with_a_note(tmp_path):
     )
     again = read_picture(write_picture(tmp_path / "x.jpg", picture.rgb, picture))
     assert (again.bit_depth, again.alpha) == (8, None)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_float_tiff(tmp_path, channels):
-    pixels = RNG.random((24, 32, channels)).astype(np.float32)
-    path = tmp_path / "x.tif"
-    assert cv2.imwrite(str(path), pixels)
-    picture = read_picture(path)
-    np.testing.assert_allclose(picture.rgb, np.broadcast_to(pixels[..., ::-1], (24, 32, 3)), atol=1e-6)
-    assert picture.bit_depth == 16
 
 
 def test_float_tiff_of_odd_range_is_stretched_with_a_note(tmp_path):
@@ -168,16 +124,6 @@ def test_deep_tiff_of_any_layout(tmp_path, kind, channels, layout):
     np.testing.assert_allclose(picture.rgb, expected[..., :3], atol=1e-7)
     if channels == 4:
         np.testing.assert_array_equal(picture.alpha, np.round(expected[..., 3].astype(np.float64) * 65535))
-
-
-@pytest.mark.parametrize("channels", [1, 2])
-def test_half_precision_gray_tiff_keeps_its_alpha(tmp_path, channels):
-    stored = (NOISE16[..., :channels] / 65535).astype(np.float16)
-    alpha = {"extrasamples": ["unassalpha"], "planarconfig": "contig"} if channels == 2 else {}
-    imwrite(tmp_path / "x.tif", stored.squeeze(), photometric="minisblack", metadata=None, **alpha)
-    picture = read_picture(tmp_path / "x.tif")
-    np.testing.assert_array_equal(picture.rgb, np.repeat(stored[..., :1], 3, axis=-1))
-    assert (picture.alpha is None) == (channels == 1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
+import os
 import struct
+import threading
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,15 @@ def test_missing_file_folder_and_empty_file(tmp_path):
     assert "is empty" in refusal(read_picture, tmp_path / "empty.jpg")
     assert "cannot be opened" in refusal(read_picture, tmp_path / "empty.jpg" / "x.jpg")
     assert "cannot be opened" in refusal(read_picture, "a\0b.jpg")
+    assert refusal(read_picture, b"") == "the picture is empty (0 bytes)"
+
+
+def test_a_picture_is_read_from_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(encoded("PNG"),))
+    writer.start()
+    assert read_picture(tmp_path / "pipe").size == (64, 64)
+    writer.join()
 
 
 def test_text_and_heic_are_named(tmp_path):
@@ -69,21 +79,6 @@ def test_16_bit_color_cut_short_is_refused(tmp_path):
         assert "damaged" in refusal(read_picture, path)
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of each odd tag
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF"])
-def test_garbled_files_are_read_or_refused_but_never_crash(tmp_path, kind):
-    rng = np.random.default_rng(11)
-    clean = np.frombuffer(encoded(kind), np.uint8)
-    for round_ in range(40):
-        garbled = clean.copy()
-        places = rng.integers(0, min(len(clean), 200 if round_ % 2 else len(clean)), 5)
-        garbled[places] = rng.integers(0, 256, 5)
-        path = tmp_path / "x.bin"
-        path.write_bytes(garbled.tobytes())
-        with contextlib.suppress(PictureError):  # any other error fails the test
-            assert np.isfinite(read_picture(path, max_pixels=10**6).rgb).all()
-
-
 def huge_png(width: int, height: int) -> bytes:
     head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
     chunk = b"IHDR" + head
@@ -107,9 +102,14 @@ def test_max_pixels_decides_not_the_limit_of_pillow(tmp_path, monkeypatch, kind)
     path.write_bytes(encoded(kind))
     assert read_picture(path).size == (64, 64)
     assert Image.MAX_IMAGE_PIXELS == 100
-    assert "4096" not in refusal(read_picture, path, max_pixels=4095)
-    for source in (NOISE, Image.fromarray(NOISE)):
-        assert "max_pixels" in refusal(read_picture, source, max_pixels=4095)
+    wanted = (
+        "has 64 x 64 = 0.0 million pixels, more than the limit of 0.004095 million: shrink it or raise the"
+    )
+    for source, name in ((path, str(path)), (NOISE, "the array"), (Image.fromarray(NOISE), "the picture")):
+        assert read_picture(source, max_pixels=4096).size == (64, 64)
+        assert refusal(read_picture, source, max_pixels=4095).startswith(
+            f"{name} {wanted} limit (--max-pixels; "
+        )
 
 
 @pytest.mark.parametrize(("name", "width"), [("x.jpg", 65501), ("x.webp", 16384)])
@@ -157,7 +157,8 @@ def test_a_file_in_place_of_the_folder_and_a_folder_in_place_of_the_file(tmp_pat
 
 
 def test_missing_folders_are_made(tmp_path, picture):
-    assert write_picture(tmp_path / "a" / "b" / "x.png", picture.rgb, picture).is_file()
+    assert write_picture(f"{tmp_path}/a/b/x.png", picture.rgb, picture) == tmp_path / "a" / "b" / "x.png"
+    assert read_picture(f"{tmp_path}/a/b/x.png").size == (64, 64)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures import formats
 from colorzoo.pictures.read import examine_picture, read_picture
+from raw_files import write_raw
 
 REASON = "the extra formats is not installed: pip install 'colorzoo[formats]'"
 Y, X = np.mgrid[0:64, 0:96]
@@ -45,26 +45,10 @@ def jxl(path: Path, pixels: np.ndarray, orientation: int = 1) -> Path:
     return path
 
 
-def dng(path: Path, orientation: int = 6) -> Path:
-    """Write what a camera with a linear sensor saw: a ramp under four filters."""
+def dng(path: Path) -> Path:
     pytest.importorskip("rawpy", reason=REASON)
     seen = (1000 + X * 300 + Y * 100).astype(np.uint16)
-    matrix = [32406, -15372, -4986, -9689, 18758, 415, 557, -2040, 10570]
-    rationals = tuple(value for number in matrix for value in (number, 10000))
-    tags = [
-        (33421, "H", 2, (2, 2)),  # a pattern of 2 x 2 filters, red, green, green, blue
-        (33422, "B", 4, (0, 1, 1, 2)),
-        (50706, "B", 4, (1, 4, 0, 0)),
-        (50708, "s", 0, "a test"),
-        (50721, "2i", 9, rationals),
-        (50717, "H", 1, 65535),
-        (50728, "2I", 3, (1, 1) * 3),
-        (50778, "H", 1, 21),
-        (271, "s", 0, "maker of cameras"),
-        (274, "H", 1, orientation),
-    ]
-    tifffile.imwrite(path, seen, photometric=32803, extratags=[(*tag, True) for tag in tags])
-    return path
+    return write_raw(path, seen, 65535, (271, "s", 0, "maker of cameras"), (274, "H", 1, 6))
 
 
 def test_heic_of_a_phone_is_read_upright_with_its_exif(tmp_path: Path) -> None:
@@ -105,8 +89,13 @@ def test_jpeg_xl_is_upright_whatever_its_exif_says(tmp_path: Path) -> None:
 def test_the_size_of_a_jpeg_xl_is_read_without_decoding(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
     path = jxl(tmp_path / "a.jxl", np.zeros((height, width, 3), np.uint8))
-    with path.open("rb") as file:
-        assert formats.jxl_size(file) == size
+    data = path.read_bytes()
+    begin, container = data.index(b"\xff\x0a"), b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x0cfree...."
+    box, part = b"\0\0\0\0jxlc", b"\0\0\0\0jxlp\0\0\0\0"
+    for content in (data, data[begin:], container + box + data[begin:], container + part + data[begin:]):
+        assert formats.jxl_size(io.BytesIO(content)) == size
+    for broken in (container, container + b"\0\0\0\7free", container + box + b"no picture", b""):
+        assert formats.jxl_size(io.BytesIO(broken)) is None
     with pytest.raises(PictureError, match=f"{width} x {height} = .*--max-pixels"):
         read_picture(path, max_pixels=width * height - 1)
 
@@ -156,6 +145,12 @@ def test_without_the_library_the_error_has_the_install_command(
         examine_picture(tmp_path / name)
 
 
+def test_a_library_is_found_without_importing_it() -> None:
+    assert formats.Plugin("", "this").installed  # which prints a poem
+    assert "this" not in sys.modules
+    assert not formats.Plugin("", "no_such_library").installed
+
+
 def test_the_libraries_are_imported_only_for_their_files() -> None:
     import subprocess
 
@@ -167,7 +162,25 @@ def test_the_libraries_are_imported_only_for_their_files() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_avif_needs_no_library() -> None:
-    memory = io.BytesIO()
-    PROFILE_FREE.save(memory, "AVIF")
-    assert formats.plugin_for(memory, ".avif") is None
+CODECS = ("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1")
+RAWS = (b"\0\0\0\x18ftypcrx ", b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0", b"II*\0\x10\0\0\0CR")
+
+
+@pytest.mark.parametrize(
+    ("head", "extension", "plugin"),
+    [
+        *((head, "", formats.JPEG_XL) for head in (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")),
+        *((head, ".tif", formats.CAMERA_RAW) for head in RAWS),
+        *((head, ".NEF", formats.CAMERA_RAW) for head in (b"II*\0", b"MM\0*")),
+        *((b"\0\0\0\x18ftyp" + name.encode(), ".jpg", formats.HEIC) for name in CODECS),
+        *((b"II*\0\x10\0\0\0", ".tif", None), (b"GIF89a", ".nef", None), (b"", ".nef", None)),
+        *((b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", ".heic", None), (b"\0\0\0\x18ftypisom", ".heic", None)),
+    ],
+)
+def test_the_content_decides_which_library_reads_a_file(
+    head: bytes, extension: str, plugin: formats.Plugin | None
+) -> None:
+    """But for raw files that are TIFF by content."""
+    file = io.BytesIO(head)
+    assert formats.plugin_for(file, extension) is plugin
+    assert file.tell() == 0

@@ -66,8 +66,8 @@ def read_picture(
         PictureError: The source is missing, no picture, damaged or too large.
     """
     if isinstance(source, np.ndarray):
-        size = (source.shape[1], source.shape[0]) if source.ndim > 1 else (0, 0)
-        check_pixels("the array", size, max_pixels)
+        if source.ndim > 1:
+            check_pixels("the array", (source.shape[1], source.shape[0]), max_pixels)
         return _assemble(array_pixels(source), Metadata(), Exif())
     if isinstance(source, Image.Image):
         check_pixels("the picture", source.size, max_pixels)
@@ -93,12 +93,13 @@ def examine_picture(source: str | Path, *, max_pixels: int = MAX_PIXELS, salvage
         if plugin is None:
             with identified(file, name) as image:
                 if image is not None:
-                    size = image.size
+                    size: tuple[int, int] | None = image.size
                 else:
                     from colorzoo.pictures.tiff import tiff_size
 
-                    size = tiff_size(file) or (0, 0)
-            check_pixels(name, size, max_pixels)
+                    size = tiff_size(file)
+            if size is not None:
+                check_pixels(name, size, max_pixels)
 
 
 @contextmanager
@@ -164,8 +165,8 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
     plugin = plugin_for(file, Path(name).suffix)
     if plugin is CAMERA_RAW:
         return develop(file, name, max_pixels)
-    if plugin is JPEG_XL:
-        check_pixels(name, jxl_size(file) or (0, 0), max_pixels)
+    if plugin is JPEG_XL and (size := jxl_size(file)):
+        check_pixels(name, size, max_pixels)
     with identified(file, name, plugin) as image:
         if image is None:
             return _from_deep_file(file, name, max_pixels)
@@ -382,8 +383,6 @@ def _load(image: Image.Image, name: str) -> None:
 
 
 def _as_bytes(value: object) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode()
     return value if isinstance(value, bytes) else None
 
 

@@ -14,7 +14,6 @@ from colorzoo.pictures.picture import AlphaArray, FloatArray, Levels, unit_range
 _OVERSHOOT = 0.1  # of full scale; filters and resampling leave that much beyond black and white
 _DARK = 1 / 16  # of full scale; a picture that reaches no more is very dark, or its scale is another
 _SIZES = b"\xff\x4f\xff\x51"  # the first markers of a JPEG 2000 codestream
-_YCC = 18  # color space of a JPEG 2000 that is not RGB
 
 
 class SamplesError(ValueError):
@@ -118,8 +117,6 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
 
 
 def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
-    if stored.dtype.kind == "b":
-        return stored.astype(np.uint8) * np.uint8(255)
     if stored.dtype.kind == "u" and bits in (8, 16):
         return stored.astype(np.uint8) if bits == 8 else stored.astype(np.uint16)
     full = 1.0 if stored.dtype.kind == "f" else 2.0 ** (bits - (stored.dtype.kind == "i")) - 1
@@ -131,7 +128,7 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
     """Decode a JPEG 2000 whose samples are not of 8 bits without sign, which Pillow would change.
 
     Returns:
-        The samples; None for a picture of 8 bits, one that is neither gray nor RGB, or a damaged one.
+        The samples; None for a picture of 8 bits, one of more than four channels, or a damaged one.
 
     Raises:
         SamplesError: Its channels differ in depth.
@@ -144,9 +141,7 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
     try:
         (count,) = struct.unpack_from(">H", data, start + 40)
         kinds = set(data[start + 42 : start + 42 + 3 * count : 3])
-        color = data.find(b"colr", 0, start)
-        is_ycc = color >= 0 and data[color + 4 : color + 11] == struct.pack(">BBBL", 1, 0, 0, _YCC)
-        if start < 0 or kinds == {7} or count > 4 or is_ycc:
+        if start < 0 or kinds == {7} or count > 4:
             return None
         stored: NDArray[Any] = imagecodecs.jpeg2k_decode(data)
     except Exception:  # OpenJPEG's errors, and those of cut headers
