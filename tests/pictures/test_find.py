@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.find import (
@@ -126,12 +128,44 @@ def test_files_that_look_like_pictures_and_are_passed_over_are_named(tmp_path):
     ]
 
 
+def test_a_file_without_ending_is_known_by_its_beginning(tmp_path):
+    films = {"mkv": b"\x1aE\xdf\xa3", "avi": b"RIFF\0\0\0\0AVI ", "mp4": b"\0\0\0\x18ftypisom"}
+    films = {name: (begin, "a film, which `colorzoo video` colors") for name, begin in films.items()}
+    known = {
+        name: (b"\0\0\0\x18ftyp" + name.encode(), "picture")
+        for name in ("heic", "heix", "mif1", "msf1", "avis")
+    }
+    known |= {
+        "jxl": (b"\xff\x0a", "JPEG XL"),
+        "box": (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        "mm": (b"MM\0*", "TIFF"),
+    }
+    kinds = {"JPEG": "JPEG", "PNG": "PNG", "TIFF": "TIFF", "GIF": "GIF", "JPEG2000": "JPEG 2000"}
+    for kind, title in (kinds | {"WEBP": "picture", "AVIF": "picture"}).items():
+        memory = io.BytesIO()
+        Image.new("RGB", (16, 16)).save(memory, kind)
+        known[kind] = (memory.getvalue(), title)
+    named = {
+        name: (data, f"a {title}, but its name has no ending of a picture")
+        for name, (data, title) in known.items()
+    }
+    none = dict.fromkeys(("wav",), (b"RIFF\0\0\0\0WAVE", "")) | {"text": (b"words", ""), "none": (b"", "")}
+    files = films | named | {"ico": (b"\0\0\1\0", "an icon"), ".dot": (b"II*\0", "hidden")} | none
+    for name, (data, _) in files.items():
+        (tmp_path / name).write_bytes(data)
+    found = find_existing([tmp_path])
+    assert found.found == []
+    assert {path.name: reason for path, reason in found.passed_over} == {
+        name: reason for name, (_, reason) in files.items() if reason
+    }
+
+
 @pytest.mark.parametrize(("count", "more"), [(10, ""), (11, " and 1 more")])
 def test_ten_files_that_are_passed_over_are_named(count, more):
     line = passed_over_line([(Path(f"{number}.psd"), "a Photoshop file") for number in range(count)])
-    assert line.count("a Photoshop file") == 10
-    assert line.startswith(f"{count} files skipped: 0.psd")
-    assert line.endswith(f"9.psd (a Photoshop file){more}")
+    named = "; ".join(f"{number}.psd (a Photoshop file)" for number in range(10))
+    assert line == f"{count} files skipped: {named}{more}"
+    assert passed_over_line([(Path("a"), "b")]) == "1 file skipped: a (b)"
 
 
 def test_a_name_of_more_than_255_bytes_is_cut():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.metadata import Metadata
@@ -80,14 +81,23 @@ def test_jpeg_is_read_as_pillow_decodes_it_and_rewritten_closely(tmp_path, optio
     assert np.abs(again.rgb - picture.rgb).mean() < 2 / 255
 
 
-@pytest.mark.parametrize("quality", [95, 100])
-def test_lossless_webp_stays_lossless(tmp_path, quality):
-    lossless = quality == 95
+@pytest.mark.parametrize(("quality", "lossless"), [(95, True), (99, False), (100, False)])
+def test_lossless_webp_stays_lossless(tmp_path, quality, lossless):
     icc = srgb_profile()  # stands before the pixels
     source = saved(tmp_path / "x.webp", Image.fromarray(NOISE), lossless=lossless, icc_profile=icc)
     picture = read_picture(source)
     again = read_picture(write_picture(tmp_path / "y.webp", picture.rgb, picture, quality=quality))
-    np.testing.assert_array_equal(again.rgb, picture.rgb)
+    assert np.array_equal(again.rgb, picture.rgb) == (lossless or quality == 100)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.webp", "x.avif"])
+def test_quality_decides_the_size_of_a_file(tmp_path, name):
+    picture = read_picture(COLOR)
+    files = [write_picture(tmp_path / f"{q}{name}", picture.rgb, picture, quality=q) for q in (5, 60, 95)]
+    sizes = [path.stat().st_size for path in files]
+    assert sizes == sorted(set(sizes))
+    with Image.open(files[-1]) as image:
+        assert name != "x.jpg" or JpegImagePlugin.get_sampling(image) == 0  # hints would bleed at half
 
 
 def test_webp_keeps_the_color_below_transparent_pixels(tmp_path):
@@ -113,8 +123,9 @@ def test_first_frame_of_a_gif_is_read_with_a_note(tmp_path):
 
 
 def test_gif_keeps_its_transparent_pixels(tmp_path):
-    alpha = np.where(ALPHA < 128, 0, 255).astype(np.uint8)
-    picture = read_picture(np.dstack([COLOR, alpha]))
+    alpha = np.where(ALPHA < 128, 0, 255)
+    assert {127, 128} <= {*ALPHA.ravel().tolist()}
+    picture = read_picture(np.dstack([COLOR, ALPHA]))
     again = read_picture(write_picture(tmp_path / "x.gif", picture.rgb, picture))
     np.testing.assert_array_equal(again.alpha, alpha)
     assert np.abs(again.rgb - picture.rgb)[alpha == 255].mean() < 0.03
@@ -172,14 +183,19 @@ def test_lab_tiff_becomes_srgb(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(24, 32), (24, 32, 1), (24, 32, 3), (24, 32, 4)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float64])
 def test_arrays(shape, dtype):
-    full = 1 if dtype == np.float64 else np.iinfo(dtype).max
-    array = (RNG.random(shape) * full).astype(dtype)
+    full = 1 if dtype in (bool, np.float64) else np.iinfo(dtype).max
+    array = RNG.random(shape) > 0.5 if dtype is bool else (RNG.random(shape) * full).astype(dtype)
     picture = read_picture(array)
     color = array.reshape(24, 32, -1)[..., :3] / full
     np.testing.assert_allclose(picture.rgb, np.broadcast_to(color, (24, 32, 3)), atol=1e-6)
     assert (picture.alpha is not None) == (shape[-1] == 4)
+    assert picture.bit_depth == (8 if dtype in (bool, np.uint8) else 16)
+    if picture.alpha is not None:
+        np.testing.assert_allclose(
+            picture.alpha / np.iinfo(picture.alpha.dtype).max, array[..., 3] / full, atol=8e-6
+        )
 
 
 @pytest.mark.parametrize(
@@ -207,6 +223,20 @@ def test_pil_images_are_read_and_left_as_they_were():
     result = to_pil(picture.rgb, picture)
     assert result.size == image.size
     np.testing.assert_array_equal(np.asarray(result), np.asarray(image))
+
+
+def test_to_pil_has_the_metadata():
+    picture = read_picture(COLOR)
+    assert to_pil(picture.rgb, picture).info == {}
+    tagged = replace(picture, metadata=Metadata(exif=b"II*\0", icc=b"icc", xmp=b"xml", dpi=(3, 4)))
+    wanted = {"exif": b"Exif\0\0II*\0", "icc_profile": b"icc", "xmp": b"xml", "dpi": (3, 4)}
+    assert to_pil(picture.rgb, tagged).info == wanted
+
+
+def test_8_bit_alpha_is_brought_to_16(tmp_path):
+    picture = Picture(np.zeros((24, 32), np.uint16), ALPHA, bit_depth=16)
+    again = read_picture(write_picture(tmp_path / "x.png", picture.rgb, picture))
+    np.testing.assert_array_equal(again.alpha, ALPHA.astype(np.uint16) * 257)
 
 
 def test_to_pil_brings_16_bit_alpha_to_8():

@@ -14,7 +14,13 @@ from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_picture
 
 RAMP = np.linspace(0, 1, 32, dtype=np.float32)[None].repeat(4, 0)
-GRAY, LINEAR = (b"gAMA", struct.pack(">L", 45455)), (b"gAMA", struct.pack(">L", 100000))
+
+
+def gamma(value: int) -> tuple[bytes, bytes]:
+    return b"gAMA", struct.pack(">L", value)
+
+
+GRAY, LINEAR = gamma(45455), gamma(100_000)
 CODE = (b"cICP", bytes([1, 8, 0, 1]))
 
 
@@ -31,7 +37,8 @@ def to_light(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize(
-    ("chunk", "exponent"), [(LINEAR, 1.0), (CODE, 1.0), ((b"gAMA", struct.pack(">L", 55556)), 0.55556)]
+    ("chunk", "exponent"),
+    [(LINEAR, 1.0), (CODE, 1.0), *((gamma(value), value / 1e5) for value in (55556, 46364, 44546))],
 )
 def test_light_is_converted_to_srgb(chunk, exponent, kind):
     full = np.iinfo(kind).max
@@ -43,7 +50,11 @@ def test_light_is_converted_to_srgb(chunk, exponent, kind):
 
 
 @pytest.mark.parametrize(
-    "chunks", [(), (GRAY,), ((b"sRGB", b"\0"), LINEAR), ((b"cICP", bytes([1, 13, 0, 1])), LINEAR)]
+    "chunks",
+    [
+        *((), (GRAY,), ((b"sRGB", b"\0"), LINEAR), ((b"cICP", bytes([1, 13, 0, 1])), LINEAR)),
+        *((gamma(value),) for value in (0, 44547, 46363)),  # within a fiftieth of that of sRGB
+    ],
 )
 def test_what_is_srgb_stays_to_the_bit(chunks):
     stored = np.rint(RAMP * 255).astype(np.uint8)
@@ -72,10 +83,10 @@ def test_color_spaces_that_are_not_converted_are_named(code):
 
 
 @pytest.mark.parametrize(
-    ("gamma", "taken"), [(9_999, False), (10_000, True), (300_000, True), (300_001, False)]
+    ("value", "taken"), [(9_999, False), (10_000, True), (300_000, True), (300_001, False)]
 )
-def test_a_gamma_beyond_a_tenth_and_three_is_ignored_and_named(gamma, taken):
+def test_a_gamma_beyond_a_tenth_and_three_is_ignored_and_named(value, taken):
     stored = np.rint(RAMP * 255).astype(np.uint8)
-    found = read_picture(png(stored, (b"gAMA", struct.pack(">L", gamma))))
+    found = read_picture(png(stored, gamma(value)))
     assert ("is out of range and was ignored" in " ".join(found.notes)) != taken
     assert np.array_equal(np.rint(found.rgb[..., 0] * 255), stored) != taken

@@ -236,7 +236,7 @@ def read_provenance(path: Path) -> PictureProvenance | None:
             found = image.info.get("xmp")
     except Exception:  # a damaged file raises any error of its parser
         found = None
-    parsed = _parsed(found.encode() if isinstance(found, str) else found)
+    parsed = _parsed(found)
     if parsed is None:
         with suppress(OSError):
             return _parsed(sidecar_path(path).read_bytes())
