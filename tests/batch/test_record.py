@@ -1,11 +1,22 @@
 """The index of finished results."""
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from colorzoo.batch.record import DoneIndex
+from colorzoo.batch.request import LoadedModels, Request
+from colorzoo.batch.settings import ColorSettings
+from colorzoo.guidance import Recipe
 from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
+from tiny_model import NAME
 
 
 def test_an_entry_counts_only_for_the_file_that_was_written(tmp_path: Path) -> None:
@@ -27,6 +38,49 @@ def test_entries_of_earlier_versions_count(tmp_path: Path) -> None:
     entry = "6c12c97c1fc92f8cc3203920b86e0c6a03000000000000000700000000000000"
     (tmp_path / ".done-0").write_bytes(bytes.fromhex(entry))
     assert DoneIndex(tmp_path).is_done(picture, origin)
+
+
+def test_results_of_earlier_versions_are_recognized(here: Path) -> None:
+    """By a digest of all that decides their colors; the device and the name of the picture are none of it."""
+    choice: Any = SimpleNamespace(name=NAME, sha256="ab" * 32)
+    plain: dict[str, Any] = {"version": 1, "image": {"sha256": "00"}}
+    full = {"points": [{"x": 1, "y": 2, "color": "#c04020"}], "classes": {"file": "a.png"}, "strength": 0.7}
+    for name in ("warm", "cold", "a"):
+        Path(f"{name}.png").write_text(name)
+    settings = ColorSettings(
+        0.5, 0.4, 64, "cuda", "int8", 9, [2.0, 1.0], 0.3, ["1=2"], "onnxruntime", quality=80
+    )
+    for recipe, references, chosen, digest in (
+        (plain, (), ColorSettings(), "430e8bfc37de3ca9358bfdca98e3c33d36c604bb669870c62779d9d3000012bd"),
+        (
+            plain | full,
+            ("warm.png", "cold.png"),
+            replace(settings, frames="first"),
+            "a7b564ee3dc7908b7681119ee7baf906945c3c755a83d7a369f978c799566c2a",
+        ),
+    ):
+        origin = Request(choice, Recipe.from_json(recipe), None, references, chosen).origin
+        assert origin.settings == digest
+    assert [file["name"] for file in json.loads(origin.files)] == ["warm.png", "cold.png", "a.png"]
+
+
+def test_the_models_of_the_last_two_requests_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    class Stub:
+        def __init__(self, choice: ModelChoice, **settings: object) -> None:
+            self.name = choice.name
+            made.append(self.name)
+
+        def job(self) -> None:
+            """Stand for the job of a picture."""
+
+    monkeypatch.setattr("colorzoo.batch.request.Colorizer", Stub)
+    models = LoadedModels(embed_origin=False)
+    names = {"a": "zhang2017_local_small", "b": "zhang2016_small", "c": "kim2021_small"}
+    for letter in "abacbca":
+        models.prepare(Request(ModelChoice(names[letter], "default"), Recipe()))
+    assert made == [names[letter] for letter in "abca"]
 
 
 def test_the_digest_of_a_file_follows_its_changes(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from browser_pad import chromium, missing
 from PIL import Image
 
-from colorzoo.batch.report import COLUMNS, read_entries, write_report
+from colorzoo.batch.report import COLUMNS, Entry, read_entries, write_report
 from colorzoo.batch.runner import ALREADY_DONE, BatchResult
 from colorzoo.errors import ColorzooError
 from colorzoo.pictures.find import read_list
@@ -58,15 +58,20 @@ def test_failed_pictures_come_first_then_the_most_doubtful(tmp_path: Path) -> No
         BatchResult(str(tmp_path / "gone.png"), "", "failed", ("no such file",)),
         result(tmp_path / "c.png", doubt="12.0", frame="10,10,30,20", color="#c04020"),
         BatchResult(str(tmp_path / "album.mp4"), "", "skipped", ("a film",)),
+        BatchResult(str(tmp_path / "lost.png"), str(tmp_path / "lost"), "skipped", (ALREADY_DONE,)),
     ]
-    entries = read_entries(results, nothing)
-    assert [Path(entry.source).stem for entry in entries] == ["gone", "c", "a", "b"]
-    gone, doubtful, *_ = entries
-    assert (gone.result, gone.doubt, gone.notes) == ("", None, "no such file")
+    advanced: list[None] = []
+    entries = read_entries(results, lambda: advanced.append(None))
+    assert len(advanced) == 6
+    assert [Path(entry.source).stem for entry in entries] == ["gone", "lost", "c", "a", "b"]
+    gone, lost, doubtful, *_ = entries
+    assert gone == Entry(str(tmp_path / "gone.png"), notes="no such file")
+    told = f"{tmp_path / 'lost'} cannot be read again: {tmp_path / 'lost'}: no such file"
+    assert lost == Entry(str(tmp_path / "lost.png"), notes=told)
     assert (doubtful.doubt, doubtful.frame, doubtful.model) == (12.0, "10,10,30,20", "zhang2016")
     assert (doubtful.source_sha256, doubtful.result_sha256) == ("ab" * 32, digest_of(tmp_path / "c.png"))
     assert doubtful.chroma == pytest.approx(63, abs=6)  # of the inside; of the whole picture a fourth
-    assert [entry.chroma for entry in entries[2:]] == [0, 0]
+    assert [(entry.chroma, entry.notes, entry.frame) for entry in entries[3:]] == [(0, "a note", "")] * 2
 
 
 def test_a_frame_of_the_source_is_not_looked_for_in_a_cropped_result(tmp_path: Path) -> None:
@@ -122,22 +127,20 @@ def test_thumbnails_are_small_jpegs_in_gray_and_in_color(tmp_path: Path) -> None
     assert Image.open(stream).quantization == color.quantization
 
 
-def test_a_page_has_at_most_a_thousand_pictures(tmp_path: Path) -> None:
-    entries = read_entries([BatchResult(f"{n}.png", "", "failed") for n in range(1001)], nothing)
-    first, second = write_report(tmp_path / "r.html", entries)
-    assert [page.read_text().count('"source"') for page in (first, second)] == [1000, 1]
-    second.write_text("of somebody else")
-    with pytest.raises(ColorzooError, match=r"r-2.html exists and is no report"):
-        write_report(tmp_path / "r.html", entries)
-
-
-def test_a_long_report_has_several_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("colorzoo.batch.report.PER_PAGE", 2)
-    entries = read_entries([BatchResult(f"{n}.png", "", "failed") for n in range(5)], nothing)
-    pages = write_report(tmp_path / "r.html", entries)
-    assert [page.name for page in pages] == ["r.html", "r-2.html", "r-3.html"]
-    assert [page.read_text().count('"source"') for page in pages] == [2, 2, 1]
-    assert all(f'"{page.name}"' in pages[0].read_text() for page in pages)
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1000, [1000]), (2001, [1000, 1000, 1])])
+def test_a_page_has_at_most_a_thousand_pictures(tmp_path: Path, count: int, sizes: list[int]) -> None:
+    failed = [BatchResult(f"{n:04}.png", "", "failed") for n in range(count)]
+    pages = write_report(tmp_path / "r.html", read_entries(failed, nothing))
+    assert [page.name for page in pages] == ["r.html", "r-2.html", "r-3.html"][: len(sizes)]
+    texts = [page.read_text() for page in pages]
+    assert [text.count('"source"') for text in texts] == sizes
+    assert all(f'"{page.name}"' in text for page in pages for text in texts)
+    assert [f"{n:04}.png" for text in texts for n in range(count) if f'/{n:04}.png"' in text] == [
+        Path(result.source).name for result in failed
+    ]
+    pages[-1].write_text("of somebody else")
+    with pytest.raises(ColorzooError, match=f"{pages[-1].name} exists and is no report"):
+        write_report(tmp_path / "r.html", read_entries(failed, nothing))
 
 
 @pytest.mark.parametrize(
