@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import platform
+import re
 import socket
 import sys
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from colorzoo.card import Weights
 from colorzoo.cli import doctor
-from colorzoo.cli.doctor import core_packages, cpu_bf16, diagnose, embedded_weights, extras, find_device
+from colorzoo.cli.doctor import core_packages, cpu_bf16, diagnose, extras, find_device
 from colorzoo.cli.main import main
 from colorzoo.weights import WeightFile
 
@@ -35,26 +39,83 @@ def test_json_report_without_a_network(
     code = main(["doctor", "--json"])
     report = json.loads(capsys.readouterr().out)
     assert code == (1 if report["problems"] else 0)
-    assert report["packages"]["torch"][0].isdigit()
+    assert report["packages"]["torch"] == metadata.version("torch")
+    assert (report["python"], report["system"].split()[-1]) == (platform.python_version(), platform.machine())
     assert report["device"].split()[0] in ("cpu", "cuda", "mps")
     assert report["cache"] == str(tmp_path)
+    assert all(row["state"] == "ok" for row in report["embedded"])
+    assert {row["model"] for row in report["embedded"]} >= {"colorzoo2026", "cho2023_small"}
 
 
-def test_the_readable_report_names_problems(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "core_packages", lambda _: ["numpy", "no-such-package"])
-    monkeypatch.setattr(doctor, "declared_requirements", lambda: REQUIREMENTS)
+STATES = ("verified", "recorded", "unchecked", "changed", "refused")
+SICK = doctor.Diagnosis(
+    python="3.11.2",
+    system="Linux x86_64",
+    colorzoo=None,
+    packages={"torch": "2.6", "numpy": None},
+    device="cpu (2 threads)",
+    cpu_bf16=None,
+    cache="/cache",
+    embedded=[doctor.Embedded("gray1999", "/gray", "damaged")],
+    fetched=[doctor.Fetched("doe1999", "published", f"/{state}", state, "") for state in STATES],
+    extras=[doctor.Extra("all", (), "pip a"), doctor.Extra("video", ("av", "of"), "pip v")],
+    problems=["no numpy", "damage"],
+)
+
+
+def test_the_readable_report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "diagnose", lambda: SICK)
     assert main(["doctor"]) == 1
-    out = capsys.readouterr().out
-    assert "problem: no-such-package is not installed; run `python -m pip install no-such-package`" in out
-    assert 'lacks no-such-package-a; python -m pip install "colorzoo[export]"' in out
+    assert [re.split("  +", line) for line in capsys.readouterr().out.splitlines()] == [
+        ["colorzoo", "not installed as a package"],
+        ["python", "3.11.2"],
+        ["torch", "2.6"],
+        ["numpy", "not installed"],
+        ["system", "Linux x86_64"],
+        ["device", "cpu (2 threads)"],
+        ["bfloat16 on the CPU", "unknown"],
+        ["cache", "/cache"],
+        ["weights of gray1999", "damaged, embedded"],
+        ["weights of doe1999", "ok, fetched, /verified"],
+        ["weights of doe1999", "recorded on first use, fetched, /recorded"],
+        ["weights of doe1999", "not checked before its first use, /unchecked"],
+        ["weights of doe1999", "changed, not used, /changed"],
+        ["weights of doe1999", "refused, not used, /refused"],
+        ["extra all", "installed"],
+        ["extra video", "lacks av, of; pip v"],
+        [""],
+        ["problem: no numpy"],
+        ["problem: damage"],
+    ]
+    for known, word in ((True, "yes"), (False, "no")):
+        well = replace(SICK, colorzoo="0.2.0", cpu_bf16=known, problems=[])
+        monkeypatch.setattr(doctor, "diagnose", lambda well=well: well)
+        assert main(["doctor"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [lines[n].split()[-1] for n in (0, 6)] == ["0.2.0", word]
+        assert lines[-2:] == ["", "no problem found"]
+
+
+def test_the_device_is_the_one_that_auto_selects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
+    monkeypatch.setattr("torch.get_num_threads", lambda: 3)
+    for cuda, mps, told in (
+        (True, True, "cuda (A card)"),
+        (False, True, "mps"),
+        (False, False, "cpu (3 threads)"),
+    ):
+        monkeypatch.setattr("torch.cuda.is_available", lambda cuda=cuda: cuda)
+        monkeypatch.setattr("torch.backends.mps.is_available", lambda mps=mps: mps)
+        assert find_device() == (told, [])
 
 
 def test_extras_are_read_from_the_metadata() -> None:
     assert core_packages(REQUIREMENTS) == ["torch", "jsonargparse"]
-    missing = {extra.name: extra.missing for extra in extras(REQUIREMENTS)}
-    assert missing == {"all": ("no-such-package-a",), "export": ("no-such-package-a",), "ready": ()}
+    missing = {"all": ("no-such-package-a",), "export": ("no-such-package-a",), "ready": ()}
+    assert extras(REQUIREMENTS) == [
+        doctor.Extra(name, lacks, f'python -m pip install "colorzoo[{name}]"')
+        for name, lacks in missing.items()
+    ]
 
 
 def test_without_metadata_the_main_packages_are_shown() -> None:
@@ -72,22 +133,37 @@ def test_bf16_is_read_from_the_cpu(tmp_path: Path, flags: str, found: bool) -> N
     assert cpu_bf16(tmp_path / "absent") is None
 
 
-def test_embedded_weights_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "good").write_bytes(b"good")
-    (tmp_path / "bad").write_bytes(b"changed")
+def test_problems_are_told_with_their_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embedded weights are hashed."""
+    for name in ("good", "bad", "late"):
+        (tmp_path / name).write_bytes(name.encode())
     sha256 = hashlib.sha256(b"good").hexdigest()
     rows = [
         WeightFile(name, "default", Weights(sha256, 4, "MIT", file=name), tmp_path / name)
         for name in ("good", "bad", "gone")
     ]
+    rows += [
+        WeightFile("late", "new", Weights(sha256, 4, "MIT"), tmp_path / name) for name in ("late", "none")
+    ]
     monkeypatch.setattr(doctor, "list_weights", lambda: rows)
-    assert {row.model: row.state for row in embedded_weights()} == {
+    monkeypatch.setattr(doctor, "declared_requirements", lambda: ["numpy", "no-such-package>=1"])
+    monkeypatch.setattr(doctor, "skipped_packages", lambda: ["zoo2 is skipped"])
+    found = diagnose()
+    assert {row.model: row.state for row in found.embedded} == {
         "good": "ok",
         "bad": "damaged",
         "gone": "missing",
     }
-    problems = [line for line in diagnose().problems if line.startswith("the embedded weights of")]
-    assert len(problems) == 2
+    late = tmp_path / "late"
+    reason = f"expected sha256 {sha256}, found {hashlib.sha256(b'late').hexdigest()}"
+    assert found.fetched == [doctor.Fetched("late", "new", str(late), "changed", reason)]
+    assert found.problems == [
+        "no-such-package is not installed; run `python -m pip install no-such-package`",
+        f"the embedded weights of bad are damaged ({tmp_path / 'bad'}); install colorzoo again",
+        f"the embedded weights of gone are missing ({tmp_path / 'gone'}); install colorzoo again",
+        f"{late} is not used: {reason}; `colorzoo weights fetch late --tag new`",
+        "zoo2 is skipped; mend or uninstall it",
+    ]
 
 
 def test_a_torch_that_cannot_be_imported_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_without_a_terminal_fetch_needs_yes(zoo, fetch, server) -> None:
     assert server.requests == []
 
 
-@pytest.mark.parametrize(("answer", "requests"), [("y", 1), ("YES", 1), ("", 0), ("n", 0)])
+@pytest.mark.parametrize(("answer", "requests"), [("y", 1), (" YES", 1), ("", 0), ("n", 0)])
 def test_a_terminal_asks_for_confirmation_once(
     zoo, fetch, server, monkeypatch, answer: str, requests: int
 ) -> None:
@@ -132,6 +132,8 @@ def test_too_little_disk_space_is_an_error_before_the_download(zoo, fetch, serve
     assert "0.6 MB do not fit into the 0.5 MB" in err
     assert "COLORZOO_HOME" in err
     assert server.requests == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=600_000))
+    assert fetch("best", "--yes")[0] == 0
 
 
 def test_a_file_that_does_not_fit_the_model_is_not_used(narrow_zoo, server, fetch, payload: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,13 @@ import torch
 from colorzoo.card import Weights
 from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
+from colorzoo.registry import model_card
 from colorzoo.training.create import create_model
 from colorzoo.weights import file_record, weights_path
+from colorzoo.weights.catalog import list_weights
 from colorzoo.weights.download import fetch
 from colorzoo.weights.file_record import check_size, inspect_file, read_record, record_path, size_limits
-from colorzoo.weights.files import sha256_of
+from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.resolve import resolve_weights
 
 NAME = "zhang2017_local"
@@ -152,14 +155,31 @@ def test_a_cut_download_is_completed(narrow_zoo, payload: bytes, server, way: st
 
 
 def test_list_verify_and_doctor_show_recorded_hashes(card, placed: Path, capsys) -> None:
-    main(["weights", "list"])
-    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{NAME} "))
-    assert "not stated" in line
+    def listed() -> dict[str, list[str]]:
+        assert main(["weights", "list"]) == 0
+        rows = [re.split("  +", line) for line in capsys.readouterr().out.splitlines()]
+        assert rows[0] == ["MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE"]
+        return {row[0]: row[1:] for row in rows[1:]}
+
+    entry, digest = card.weights["published"], sha256_of(placed)
+    facts = ["published", megabytes(entry.size), "MIT", "unknown"], ["example.org", "cached", str(placed)]
+    assert listed()[NAME] == [*facts[0], "not stated", *facts[1]]
     assert main(["weights", "verify", NAME]) == 0
-    digest = sha256_of(placed)
-    assert f"ok: sha256 {digest}, recorded on first use" in capsys.readouterr().out
-    main(["weights", "list"])
-    assert f"{digest[:12]} (recorded on first use)" in capsys.readouterr().out
+    told = f"ok: sha256 {digest}, recorded on first use (its authors state none)"
+    assert capsys.readouterr().out == f"{NAME} published {placed} {told}\n"
+    assert listed()[NAME] == [*facts[0], f"{digest[:12]} (recorded on first use)", *facts[1]]
+    (shipped,) = list_weights([model_card("colorzoo2026")])
+    stated = [
+        megabytes(shipped.weights.size),
+        shipped.weights.license,
+        "Apache-2.0",
+        shipped.weights.sha256[:12],
+    ]
+    assert listed()["colorzoo2026"] == ["default", *stated, "package", "embedded", str(shipped.path)]
+    assert main(["weights", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(
+        json.dumps([row.to_dict() for row in list_weights()])
+    )
     assert main(["doctor"]) == 0
     assert f"recorded on first use, fetched, {placed}" in capsys.readouterr().out
     placed.write_bytes(placed.read_bytes() + b"0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from colorzoo.card import ModelCard
 from colorzoo.cli import weights as verb
 from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.evaluation import Plan, evaluate, load_protocol
+from colorzoo.metrics.named import all_metrics
 from colorzoo.weights import cache_home, list_weights, weights_path
 from colorzoo.weights import catalog as catalog_module
 from tiny_evaluation import write_picture
@@ -74,25 +76,32 @@ def test_fetch_errors(zoo):
 
 
 def test_verify_finds_broken_files(zoo, tmp_path: Path, capsys):
+    shipped, target = tmp_path / "small.safetensors", weights_path(zoo["lee2099"], "published")
+
+    def verified(*names: str) -> tuple[int, list[str]]:
+        return _run("verify", *names), capsys.readouterr().out.splitlines()
+
     assert _run("fetch", "lee2099", "--tag", "default") == 0
-    assert _run("verify") == 0
-    assert _run("verify", "may2098") == 0
-    assert "no weight files here" in capsys.readouterr().out
-    target = weights_path(zoo["lee2099"], "published")
+    assert capsys.readouterr().out == f"{shipped}\n"
+    assert verified() == (0, [f"lee2099 default {shipped} ok"])  # what was not fetched is no damage
+    assert verified("may2098") == (0, ["no weight files here; `colorzoo weights fetch NAME` downloads one"])
     target.parent.mkdir(parents=True)
     target.write_bytes(b"damaged")
-    assert _run("verify", "lee2099") == 1
-    sound, broken = capsys.readouterr().out.splitlines()
-    assert sound.endswith(" ok")
-    expected = zoo["lee2099"].weights["published"].sha256
-    assert f"broken: expected sha256 {expected}, found" in broken
-    assert "colorzoo weights fetch lee2099 --tag published" in broken
+    found = hashlib.sha256(b"damaged").hexdigest()
+    wrong = f"expected sha256 {zoo['lee2099'].weights['published'].sha256}, found {found}"
+    remedy = "to repair it: colorzoo weights fetch lee2099 --tag published"
+    broken = f"lee2099 published {target} broken: {wrong}; {remedy}"
+    assert verified("lee2099") == (1, [f"lee2099 default {shipped} ok", broken])
     assert _run("fetch", "lee2099") == 0
-    assert _run("verify") == 0
-    (tmp_path / "small.safetensors").unlink()
-    assert _run("verify") == 1, "a file of the package that is gone is a broken installation"
-    with pytest.raises(WeightsError, match=r"is missing; reinstall"):
-        _run("fetch", "lee2099", "--tag", "default")
+    assert verified()[0] == 0
+    for damage, told in (("missing", "missing"), (f"broken: {wrong}", wrong)):
+        shipped.unlink() if damage == "missing" else shipped.write_bytes(b"damaged")
+        line = f"lee2099 default {shipped} broken: {told}; to repair it: reinstall colorzoo"
+        assert verified() == (1, [line, f"lee2099 published {target} ok"])
+        with pytest.raises(
+            WeightsError, match=f"ships inside the package but is {damage}; reinstall colorzoo"
+        ):
+            _run("fetch", "lee2099", "--tag", "default")
 
 
 def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -135,9 +144,14 @@ def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, mon
     torch.save({f"features.{name}": value for name, value in shapes.items()}, alex)
     assert _run("fetch", "metrics", "--offline") == 1
     told = capsys.readouterr()
-    assert "lpips: alex is here" in told.out
-    assert "lpips: " not in told.err
-    assert "fid: " in told.err
+    here, missing = ({line.partition(": ")[0] for line in text.splitlines()} for text in (told.out, told.err))
+    assert "lpips: alex is here\n" in told.out
+    assert here | missing == {name for name, found in all_metrics().items() if found.kind.default_network}
+    assert "fid" in missing - here
+    assert not here & missing
+    with monkeypatch.context() as patch:
+        patch.setattr("colorzoo.metrics.named.named_metric", lambda _: None)
+        assert _run("fetch", "metrics") == 0
     write_picture(tmp_path / "photos" / "0.png", 0, size=(64, 64))
     plan = Plan(("gray",), tmp_path / "photos", tmp_path / "report", load_protocol("su2020-pictures"))
     outcome = evaluate(plan)

@@ -13,7 +13,7 @@ from typing import Any
 
 from colorzoo.card import ModelCard, Use, Weights
 from colorzoo.cli._options import add_overwrite_argument, require_new
-from colorzoo.cli._output import print_table
+from colorzoo.cli._output import print_line, print_table
 from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.catalog import WeightFile, list_weights, weight_file
@@ -217,7 +217,7 @@ def _export(card: ModelCard, out: Path, weights: str) -> int:
     return 0 if max(exported.differences.values()) <= TOLERANCE else 1
 
 
-def _fetch_one(card: ModelCard, tag: str, *, offline: bool = False) -> Path:
+def _fetch_one(card: ModelCard, tag: str, *, offline: bool) -> Path:
     """Make sure that a weight file of a card is on this machine and intact; return its path.
 
     Raises:
@@ -306,7 +306,7 @@ def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
     failures = []
     for card, file in missing:
         try:
-            print(_fetch_one(card, file.tag), flush=True)
+            print_line(str(_fetch_one(card, file.tag, offline=offline)), sys.stdout)
         except WeightsError as error:  # the others are still fetched
             failures.append(str(error))
     if len(failures) == len(missing):
@@ -336,7 +336,7 @@ def _check_room(files: Sequence[WeightFile]) -> None:
     folder = files[0].path.parent
     existing = next(each for each in (folder, *folder.parents) if each.is_dir())
     free = shutil.disk_usage(existing).free
-    print(f"{megabytes(needed)} to fetch; {megabytes(free)} free for {folder}", flush=True)
+    print_line(f"{megabytes(needed)} to fetch; {megabytes(free)} free for {folder}", sys.stdout)
     if free < needed:
         raise WeightsError(
             f"{megabytes(needed)} do not fit into the {megabytes(free)} that are free for {folder}; free "
