@@ -1,11 +1,16 @@
 """``colorzoo evaluate``: options, exit codes and output."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from colorzoo.cli.main import main
+from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.evaluation.run import Outcome, Plan
 from colorzoo.testing.samples import write_sample_pictures
+from tiny_model import Refused
 
 
 @pytest.fixture
@@ -15,31 +20,54 @@ def photos(tmp_path: Path) -> Path:
 
 
 def words(photos: Path, *more: str) -> list[str]:
-    return [
-        "evaluate",
-        "--data",
-        str(photos),
-        "-o",
-        str(photos.parent / "report"),
-        "--metrics",
-        "psnr,cf",
-        *more,
-    ]
+    places = ["--data", str(photos), "-o", str(photos.parent / "report")]
+    return ["evaluate", *places, "--metrics", "psnr,cf", *more]
 
 
 def test_a_run_prints_a_table_and_the_path_of_the_report(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(photos, "--models", "truth,gray", "--compare", "gray", "truth")) == 0
-    printed = capsys.readouterr().out
-    assert "PSNR [dB]" in printed
-    assert "gray minus truth, Colorfulness" in printed
-    assert printed.splitlines()[-1].endswith("report.html")
-    assert (photos.parent / "report" / "results.json").is_file()
+    report = photos.parent / "report"
+    assert main(words(photos, "--models", "truth,gray", "--compare", "gray", "truth", "--bibtex")) == 0
+    head, truth, gray, first, second, page, *cited = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[:3] == ["method", "interactions", "PSNR [dB] ↑"]
+    assert [line.split()[:2] for line in (truth, gray)] == [["truth", "0"], ["gray", "0"]]
+    assert first == "gray minus truth, PSNR at 0: one of them equals the truth"
+    assert re.fullmatch(
+        r"gray minus truth, Colorfulness at 0: -\S+ \(-\S+ to -\S+\), p \S+ adjusted for 1 tests: .+", second
+    )
+    assert page == str(report / "report.html")
+    assert "\n".join(cited) + "\n" == (report / "references.bib").read_text()
+    assert (report / "results.json").is_file()
 
 
-def test_compare_alone_names_the_models(photos: Path) -> None:
-    assert main(words(photos, "--compare", "gray", "truth", "--limit", "2")) == 0
+def test_options_reach_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Plan] = []
+    monkeypatch.setattr("colorzoo.evaluation.run.evaluate", lambda plan: plans.append(plan) or Outcome(None))
+    given = (
+        "--data d -o o --compare a b --protocol zhang2017-hints --interactions 10,3 --metrics cf,psnr "
+        "--weights a=x=y.pt --weights fid=f.pth --pairs p.csv --limit 1 --cache c --threads 2 --resamples 100"
+    )
+    for models in ([], ["--models", "a, c,"]):
+        assert main(["evaluate", *given.split(), *models]) == 0
+    assert main(["evaluate", "--models", "gray", "--data", "d", "-o", "o"]) == 0
+    compared = Plan(
+        ["a", "b"],
+        Path("d"),
+        Path("o"),
+        load_protocol("zhang2017-hints"),
+        interactions=(3, 10),
+        metrics=("cf", "psnr"),
+        weights={"a": "x=y.pt", "fid": "f.pth"},
+        compare=("a", "b"),
+        pairs="p.csv",
+        limit=1,
+        cache=Path("c"),
+        threads=2,
+        resamples=100,
+    )
+    plain = Plan(["gray"], Path("d"), Path("o"), load_protocol("automatic"))
+    assert plans == [compared, replace(compared, models=["a", "c"]), plain]
 
 
 def test_a_skipped_picture_is_exit_code_1(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,29 +80,36 @@ def test_a_skipped_picture_is_exit_code_1(photos: Path, capsys: pytest.CaptureFi
 def test_protocols_and_metrics_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--list"]) == 0
     printed = capsys.readouterr().out
-    assert "zhang2017-hints" in printed
-    assert "lpips" in printed
+    rows = [line.split(maxsplit=2) for line in printed.partition("\n\n")[0].splitlines()]
+    assert rows[0] == ["protocol", "version", "title"]
+    automatic = load_protocol("automatic")
+    assert [automatic.name, str(automatic.version), automatic.title] in rows[1:]
+    assert printed.splitlines()[-1].startswith("metrics: ")
+    assert {"colorfulness", "lpips", "psnr"} <= {
+        *printed.splitlines()[-1].removeprefix("metrics: ").split(", ")
+    }
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ([], "--models"),
+        ([], "name at least one model: --models A,B; see `colorzoo evaluate --help`"),
         (["--models", "gray", "--interactions", "0,x"], "whole numbers"),
         (["--models", "gray", "--interactions", "5"], "automatic"),
         (["--models", "gray", "--protocol", "nobody2020"], "unknown protocol"),
         (["--models", "gray", "--metrics", "beauty"], "unknown metric"),
         (["--models", "nobody"], "unknown model"),
-        (["--models", "gray", "--weights", "gray"], "NAME=FILE"),
-        (["--models", "gray", "--limit", "0"], "--limit"),
+        *(
+            (["--models", "gray", "--weights", text], f"--weights must be NAME=FILE, got {text!r}")
+            for text in ("gray", "=file", "gray=")
+        ),
+        (["--models", "gray", "--limit", "0"], "--limit must be at least 1, got 0"),
+        (["--models", "gray", "--threads", "0"], "--threads must be at least 1, got 0"),
+        (["--models", "gray", "--resamples", "99"], "--resamples must be at least 100, got 99"),
         (["--models", "gray", "--device", "abacus"], "abacus"),
     ],
 )
 def test_invalid_options_are_one_line_and_exit_code_2(
-    more: list[str], message: str, photos: Path, capsys: pytest.CaptureFixture[str]
+    more: list[str], message: str, photos: Path, refused: Refused
 ) -> None:
-    assert main(words(photos, *more)) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    (line,) = printed.err.splitlines()
-    assert message in line
+    assert message in refused(*words(photos, *more))

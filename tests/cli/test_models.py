@@ -1,18 +1,20 @@
 """``colorzoo models``, over made-up cards, and the shape of its JSON over the real ones."""
 
 import json
-from pathlib import Path
+import re
+from typing import Any
 
 import pytest
 
 from colorzoo import registry
-from colorzoo.card import ModelCard, Weights
+from colorzoo.card import ModelCard, Quality, Weights
 from colorzoo.cli.main import main
+from colorzoo.weights.choice import all_defaults
 
 KEYS = {"name", "aliases", "paper", "year", "guidance", "input", "output", "parameters", "weights"}
 
 
-def card(name: str, **changes: object) -> ModelCard:
+def card(name: str, **changes: Any) -> ModelCard:
     fixed = {
         "title": "T",
         "paper": "https://x",
@@ -20,20 +22,18 @@ def card(name: str, **changes: object) -> ModelCard:
         "summary": "gray [in], color out",
         "task": "m:C",
     }
-    return ModelCard(name=name, parameters=2_100_000, **(fixed | changes))
+    return ModelCard(name, **{**fixed, "parameters": 2_150_000, **changes})
 
 
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two made-up models instead of the real ones."""
+    """Three made-up models instead of the real ones; the last is an algorithm, and a default."""
+    weights = {"default": Weights("0" * 64, 1, "MIT")}
+    algorithm = {"parameters": 0, "limits": ("training",), "quality": (Quality("automatic", 1, ""),)}
     cards = [
-        card(
-            "doe1999",
-            aliases=("doodle",),
-            guidance=("points",),
-            weights={"default": Weights("0" * 64, 1, "MIT")},
-        ),
-        card("roe2001_small", year=2001),
+        card("doe1999", aliases=("doodle", "doe"), guidance=("points", "boxes"), weights=weights),
+        card("roe2001_small", year=2001, input="sketch", output="rgb"),
+        card("sum1998", **algorithm),
     ]
     monkeypatch.setattr(registry, "all_cards", lambda: {c.name: c for c in cards})
 
@@ -52,7 +52,7 @@ def test_json_of_the_real_zoo_has_the_promised_keys(capsys: pytest.CaptureFixtur
 
 @pytest.mark.usefixtures("zoo")
 def test_models_are_chosen_by_pattern_alias_and_guidance(capsys: pytest.CaptureFixture[str]) -> None:
-    assert names(capsys) == ["doe1999", "roe2001_small"]
+    assert names(capsys) == ["doe1999", "roe2001_small", "sum1998"]
     assert names(capsys, "*_small") == ["roe2001_small"]
     assert names(capsys, "doodle") == ["doe1999"]
     assert names(capsys, "--guidance", "points") == ["doe1999"]
@@ -63,19 +63,34 @@ def test_models_are_chosen_by_pattern_alias_and_guidance(capsys: pytest.CaptureF
 def test_json_holds_whole_cards(capsys: pytest.CaptureFixture[str]) -> None:
     main(["models", "doe1999", "--json"])
     (entry,) = json.loads(capsys.readouterr().out)
-    assert entry.keys() >= KEYS
-    assert (entry["aliases"], entry["guidance"], entry["year"]) == (["doodle"], ["points"], 1999)
-    assert entry["weights"]["default"]["license"] == "MIT"
+    defaults = {use: found.why for use, found in all_defaults().items() if found.model == "doe1999"}
+    expected = registry.all_cards()["doe1999"].to_dict() | {"default_for": defaults}
+    assert entry == json.loads(json.dumps(expected))
+    assert (entry["aliases"], entry["weights"]["default"]["license"]) == (["doodle", "doe"], "MIT")
 
 
 @pytest.mark.usefixtures("zoo")
 def test_a_pipe_gets_plain_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
-    head, first, second = capsys.readouterr().out.splitlines()
-    assert head.split()[:3] == ["name", "aliases", "year"]
-    assert first.split("  ")[0] == "doe1999"
-    assert first.index("1999  ") < first.index("2.1 M") < first.index("gray [in]")
-    assert second.index("2001  ") == head.index("year")
+    rows = [re.split("  +", line) for line in capsys.readouterr().out.splitlines()]
+    assert rows == [
+        ["name", "aliases", "year", "input -> output", "guidance", "parameters", "weights", "summary"],
+        [
+            "doe1999",
+            "doodle, doe",
+            "1999",
+            "gray -> ab",
+            "points, boxes",
+            "2.1 M",
+            "default",
+            "gray [in], color out",
+        ],
+        ["roe2001_small", "2001", "sketch -> rgb", "none", "2.1 M", "none", "gray [in], color out"],
+        ["sum1998", "1999", "gray -> ab", "none", "0", "not needed", "gray [in], color out"],
+        *([""], ["use", "default here", "why"], ["automatic", "sum1998", all_defaults()["automatic"].why]),
+    ]
+    assert main(["models", "doe"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2  # it is the default of nothing
 
 
 @pytest.mark.usefixtures("zoo")
@@ -94,9 +109,3 @@ def test_no_match_and_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "colorzoo: no model matches\n")
     assert main(["models", "doe1998"]) == 2
     assert "did you mean doe1999" in capsys.readouterr().err
-
-
-def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    main(["models"])
-    assert list(tmp_path.iterdir()) == []

@@ -28,9 +28,12 @@ def folder(tmp_path: Path) -> Path:
     return pictures
 
 
-def test_pictures_have_equal_weight_and_fit_reads_the_file(folder: Path, tmp_path: Path) -> None:
+def test_pictures_have_equal_weight_and_fit_reads_the_file(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "prior.npy"
     assert main(["data", "prior", str(folder), "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out} (2 pictures)\n"
     shares = np.load(out)
     expected = torch.zeros(313, dtype=torch.float64)
     for color in ((0.0, 0.0), (40.0, 30.0)):
@@ -48,7 +51,10 @@ def test_pictures_have_equal_weight_and_fit_reads_the_file(folder: Path, tmp_pat
 def test_a_broken_picture_is_named_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "c.jpg").write_bytes(b"\xff\xd8 no more")
     assert main(["data", "prior", str(folder), "-o", str(folder / "p.npy")]) == 1
-    assert "c.jpg" in capsys.readouterr().err
+    assert capsys.readouterr() == (
+        f"{folder / 'p.npy'} (2 pictures)\n",
+        f"left out, cannot be read: {folder / 'c.jpg'}\n",
+    )
 
 
 def test_bad_priors_raise(tmp_path: Path) -> None:

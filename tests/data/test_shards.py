@@ -10,7 +10,6 @@ import sys
 import tarfile
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -151,23 +150,9 @@ def test_a_killed_run_continues_to_the_same_bytes(classes_folder, shards, tmp_pa
     assert all((out / name).stat().st_mtime_ns == stamps[name] for name in early if name.endswith(".bin"))
 
 
-def test_the_command_packs_with_the_defaults_of_the_library(monkeypatch) -> None:
-    seen = []
-
-    def note(*given: Any, workers: int | None) -> ShardReport:
-        seen.append((given[2], workers))
-        return ShardReport({}, {}, 0, 0, [], [])
-
-    monkeypatch.setattr(shard_writer, "shard_folder", note)
-    assert main(["data", "shard", "in", "out"]) == 0
-    assert main(["data", "shard", "in", "out", "--keep-gray", "--workers", "3"]) == 0
-    assert seen == [(ShardOptions(), None), (ShardOptions(drop_gray=False), 3)]
-
-
 @pytest.mark.slow
 def test_two_processes_write_the_same_as_one(classes_folder, shards, tmp_path) -> None:
-    words = ["data", "shard", classes_folder, tmp_path / "out"]
-    words += ["--short-side", "32", "--chunk", "6", "--workers", "2"]
+    words = f"data shard {classes_folder} {tmp_path / 'out'} --short-side 32 --chunk 6 --workers 2".split()
     done = subprocess.run(
         [sys.executable, "-m", "colorzoo", *words], check=False, capture_output=True, text=True
     )
@@ -176,7 +161,34 @@ def test_two_processes_write_the_same_as_one(classes_folder, shards, tmp_path) -
     assert contents(tmp_path / "out") == contents(shards)
 
 
-def test_a_damaged_chunk_is_found_and_written_again(classes_folder, shards, tmp_path, capsys) -> None:
+def test_the_command_line_hands_its_options_on_and_tells_what_was_left_out(monkeypatch, capsys) -> None:
+    asked: list[tuple[object, ...]] = []
+    broken = [("a.jpg", "is no picture")]
+    reports = [
+        ShardReport({"train": 41, "val": 5}, {"train": 8, "val": 1}, 1_260_000, 3, broken, ["a", "b"]),
+        ShardReport({"train": 1}, {"train": 1}, 0, 0, [], []),
+    ]
+
+    def pack(*given: object, workers: int | None) -> ShardReport:
+        asked.append((*given, workers))
+        return reports[len(asked) - 1]
+
+    monkeypatch.setattr(shard_writer, "shard_folder", pack)
+    words = "--short-side 32 --quality 80 --chunk 6 --val-share 0.1 --keep-gray --workers 2"
+    assert [main(["data", "shard", "in", "out", *more]) for more in (words.split(), [])] == [1, 0]
+    assert asked == [
+        (Path("in"), Path("out"), ShardOptions(32, 80, 6, 0.1, drop_gray=False), 2),
+        (Path("in"), Path("out"), ShardOptions(), None),
+    ]
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "out: 41 train in 8 chunk(s), 5 val in 1 chunk(s); 2 class(es), 1.3 MB; 3 gray and 1 broken left out",
+        "out: 1 train in 1 chunk(s); 0 class(es), 0.0 MB; 0 gray and 0 broken left out",
+    ]
+    assert err == "left out a.jpg: is no picture\n"
+
+
+def test_a_damaged_chunk_is_found_and_written_again(classes_folder, shards, tmp_path, refused) -> None:
     out = tmp_path / "out"
     shutil.copytree(shards, out)
     chunk = out / "train" / "chunk-0-3.bin"
@@ -189,8 +201,7 @@ def test_a_damaged_chunk_is_found_and_written_again(classes_folder, shards, tmp_
     chunk.unlink()
     shard_folder(classes_folder, out, OPTIONS, workers=0)
     assert contents(out) == contents(shards)
-    assert main(["data", "shard", str(classes_folder), str(out), "--quality", "80"]) == 2
-    assert "other pictures or options" in capsys.readouterr().err
+    assert "other pictures or options" in refused("data", "shard", classes_folder, out, "--quality", "80")
 
 
 @pytest.mark.parametrize(
@@ -201,16 +212,12 @@ def test_a_damaged_chunk_is_found_and_written_again(classes_folder, shards, tmp_
         ("in", "full", "not empty and contains no shards"),
     ],
 )
-def test_bad_folders_give_one_line(tmp_path, monkeypatch, capsys, source: str, out: str, words: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    colorful(np.random.default_rng(0)).save(tmp_path / "x.png")
+def test_bad_folders_give_one_line(here, refused, source: str, out: str, words: str) -> None:
+    colorful(np.random.default_rng(0)).save("x.png")
     for folder in ("in/train", "in/val", "full"):
         Path(folder).mkdir(parents=True)
         shutil.copy("x.png", folder)
-    assert main(["data", "shard", source, out, "--workers", "1"]) == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("\n") == 1
+    assert words in refused("data", "shard", source, out, "--workers", "1")
 
 
 def test_a_missing_piece_of_the_shards_gives_one_line(shards, tmp_path) -> None:

@@ -18,6 +18,7 @@ from colorzoo.cli.main import main
 from colorzoo.errors import DataError
 from colorzoo.evaluation.study import count_study, make_study
 from tiny_evaluation import write_picture
+from tiny_model import Refused
 
 
 @pytest.fixture
@@ -96,18 +97,34 @@ def test_answers_are_counted(study: Path) -> None:
 
 
 def test_the_command_line(
-    folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], refused: Refused
 ) -> None:
     words = [f"{name}={folder}" for name, folder in folders.items()]
-    assert main(["study", "make", *words, "-o", str(tmp_path / "study"), "--limit", "2"]) == 0
-    assert "2 pairs; keep" in capsys.readouterr().out
-    files = [str(answer(tmp_path / "study", viewer, "ot")) for viewer in ("a", "b")]
-    assert main(["study", "count", str(tmp_path / "study"), *files]) == 0
-    assert "ours was chosen over theirs in 50.0 % (" in capsys.readouterr().out
-    assert main(["study", "count", str(tmp_path / "study"), files[0], "--json"]) == 0
+    study, asked = tmp_path / "study", ["--question", "Which?", "--limit", "2", "--seed", "3"]
+    assert main(["study", "make", *words, "-o", str(study), *asked]) == 0
+    said = f"{study / 'index.html'}: 2 pairs; keep {study / 'key.json'} to yourself\n"
+    assert capsys.readouterr().out == said
+    make_study(folders, tmp_path / "same", question="Which?", limit=2, seed=3)
+    assert page_data(tmp_path / "same")["pairs"] == page_data(study)["pairs"]
+    assert "Which?" in (study / "index.html").read_text()
+    files = [str(answer(study, viewer, choices)) for viewer, choices in (("a", "ot"), ("b", "oo"))]
+    assert main(["study", "count", str(study), *files]) == 0
+    share = count_study(study, [*map(Path, files)]).share
+    assert capsys.readouterr().out.splitlines() == [
+        f"ours was chosen over theirs in 75.0 % ({100 * share.low:.1f} to {100 * share.high:.1f} %) of 2 x 2 "
+        "choices",
+        "two viewers agreed in 50.0 %; Fleiss' kappa -0.33",
+    ]
+    assert main(["study", "count", str(study), files[0]]) == 0
+    assert capsys.readouterr().out.count("\n") == 1  # one viewer agrees with nobody
+    assert main(["study", "count", str(study), files[0], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kappa"] is None
-    assert main(["study", "make", *words, "-o", str(tmp_path / "study")]) == 2
-    assert "exists; -o names a new folder" in capsys.readouterr().err
+    for given, told in (
+        (words, "exists; -o names a new folder"),
+        ([*words, "--limit", "0"], "--limit must be at least 1, got 0"),
+        *(([words[0], word], f"a method must be NAME=FOLDER, got {word!r}") for word in ("a", "=a", "a=")),
+    ):
+        assert told in refused("study", "make", *given, "-o", study)
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,26 @@ def test_a_failed_trial_does_not_end_the_sweep_and_is_run_again(sweep, fits, tmp
     assert len(fits.ran) == 5
 
 
-def test_an_array_runs_one_trial_each(sweep, fits, tmp_path, monkeypatch) -> None:
+def test_an_array_runs_one_trial_each(sweep, fits, tmp_path, monkeypatch, capsys, refused) -> None:
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "2")
-    assert main(["sweep", str(sweep), "-o", str(tmp_path / "out")]) == 0
+    words = ["sweep", str(sweep), "-o", str(tmp_path / "out")]
+    assert main(words) == 0
     assert [words[2] for words in fits.ran] == ["--model.optimizer.lr=0.2"]
     assert [row[0] for row in table(tmp_path / "out")] == ["trial", "2"]
+    told = "colorzoo: trial 2 of 4: model.optimizer.lr=0.2, data.crop=8\n"
+    assert capsys.readouterr().err == told
+    assert main([*words, "--trial", "0"]) == 0
+    assert [row[0] for row in table(tmp_path / "out")[1:]] == ["2", "0"]
+    for number in ("4", "-1"):
+        error = f"there is no trial {number}; the sweep has 4, from 0."
+        assert error in refused(*words, "--trial", number)
+
+
+@pytest.mark.parametrize(("code", "ends", "runs"), [(-15, 143, 1), (128, 128, 1), (127, 1, 4), (1, 1, 4)])
+def test_a_signal_ends_the_sweep(sweep, fits, tmp_path, code, ends, runs) -> None:
+    fits.codes = [code]
+    assert main(["sweep", str(sweep), "-o", str(tmp_path / "out")]) == ends
+    assert len(fits.ran) == runs
 
 
 def test_commands_are_printed_and_nothing_is_run(sweep, fits, tmp_path, capsys) -> None:
@@ -144,12 +159,9 @@ def test_a_random_search_draws_the_same_trials_for_a_seed(sweep: Path, tmp_path:
         ({"parameters": None}, "it needs `command` and `parameters`"),
     ],
 )
-def test_each_mistake_is_one_line(change, message, sweep, tmp_path, capsys) -> None:
+def test_each_mistake_is_one_line(change, message, sweep, tmp_path, refused) -> None:
     sweep.write_text(yaml.safe_dump({**SWEEP, **change}))
-    assert main(["sweep", str(sweep), "-o", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.count("\n") == 1
+    assert message in refused("sweep", sweep, "-o", tmp_path / "out")
 
 
 def test_another_sweep_in_the_folder_and_a_missing_variable_are_refused(

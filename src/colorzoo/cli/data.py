@@ -54,7 +54,8 @@ def _add_prior(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument("root", metavar="DIR", type=Path, help="folder of pictures or tar shards")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .npy to write")
-    parser.add_argument("--threads", type=int, default=core_count(), help="threads that decode")
+    threads = "threads that decode (default: one per core)"
+    parser.add_argument("--threads", type=_positive, default=core_count(), help=threads)
     add_overwrite_argument(parser)
 
 
@@ -78,7 +79,7 @@ def _run_prior(args: argparse.Namespace) -> int:
 
     sources = find_sources(args.root)
     with progress_bar("counting colors", len(sources)) as advance:
-        prior = measure_prior(sources, threads=max(1, args.threads), tick=advance)
+        prior = measure_prior(sources, threads=args.threads, tick=advance)
     stream = io.BytesIO()
     np.save(stream, prior.shares.numpy(), allow_pickle=False)
     write_whole(args.output, stream.getvalue())
@@ -89,10 +90,11 @@ def _run_prior(args: argparse.Namespace) -> int:
 
 
 def _add_shard(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "pack pictures into shards that a cluster can stream"
     parser = actions.add_parser(
         "shard",
-        help="pack pictures into shards that a cluster can stream",
-        description="Pack a folder of pictures into shards. An interrupted run resumes when started again.",
+        help=text,
+        description=f"{text.capitalize()}. An interrupted run resumes when started again.",
         epilog="example: colorzoo data shard imagenet shards --short-side 256",
     )
     parser.add_argument(
@@ -166,7 +168,7 @@ def _add_verify(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--near", action="store_true", help="also find near duplicates")
     parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
-    parser.add_argument("--threads", type=int, help="threads that decode (default: one per core)")
+    parser.add_argument("--threads", type=_positive, help="threads that decode (default: one per core)")
 
 
 def _run_verify(args: argparse.Namespace) -> int:
