@@ -3,7 +3,9 @@
 import hashlib
 import importlib
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from colorzoo.cli import _video
 from colorzoo.cli.main import main
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import read_provenance
+from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.planes import layout_of, read_planes, to_rgb
-from colorzoo.video.run import parts_path
+from colorzoo.video.run import Shot, VideoResult, parts_path
 from tiny_model import write_tiny_weights
 from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
 
@@ -56,8 +59,19 @@ def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.Capture
     assert origin.model == "zhang2017_local_small"  # the one of the weights
     assert video(source, out, "--weights", weights, "--json") == 0
     assert json.loads(capsys.readouterr().out)["status"] == "skipped"
-    assert video(source, out, "--weights", weights, "--strength", "0.5") == 2
-    assert "made with other settings" in capsys.readouterr().err
+    options = {
+        "--steady": ".5",
+        "--strength": ".5",
+        "--temperature": ".5",
+        "--border": "none",
+        "--codec": "hevc",
+    }
+    for option, value in {**options, "--crf": "30", "--precision": "float32"}.items():
+        assert video(source, out, "--weights", weights, option, value) == 2
+        assert "made with other settings; --overwrite replaces it" in capsys.readouterr().err
+    others = write_video(tmp_path / "others.mp4", SCENES[:2])
+    assert video(others, out, "--weights", weights) == 2
+    assert "exists already, made of another video; --overwrite replaces it" in capsys.readouterr().err
     assert video(source, out, "--weights", weights, "--strength", "0", "--overwrite") == 0
     assert max(chroma(out)) < 0.02
     within = ("--border", "32,0,32,48")
@@ -69,7 +83,9 @@ def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.Capture
 def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES)
     assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
-    report = json.loads(capsys.readouterr().out)
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    assert told.err == f"{tmp_path / 'out.webm'}: 64x48, h264 yuv420p to vp9 yuv420p, {report['model']}\n"
     assert (report["status"], report["description"]["frames"]) == ("planned", 8)
     assert (report["description"]["to"], report["notes"]) == ("vp9 yuv420p", [])
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
@@ -85,9 +101,9 @@ def test_a_broken_packet_makes_the_exit_code_1(
         tmp_path / "in.mkv", SCENES, spoil=lambda n, b: b"\0\0\0\1" + bytes(60) if n == 2 else b
     )
     assert video(source, tmp_path / "out.mkv", "--weights", weights) == 1
-    told = capsys.readouterr()
-    assert "1 broken frame with the colors of the one before, at 0:00:00.080" in told.out
-    assert "broken frames" in told.err
+    note = "1 broken frame with the colors of the one before, at 0:00:00.080"
+    line = f"{tmp_path / 'out.mkv'}: 8 frames in 2 shots by zhang2017_local_small ({note})\n"
+    assert capsys.readouterr() == (line, f"colorzoo: error: {source}: 1 broken frames\n")
     assert len(read_frames(tmp_path / "out.mkv")) == len(SCENES)
 
 
@@ -105,6 +121,54 @@ def test_key_frames_give_their_colors(tmp_path: Path) -> None:
     assert np.abs(lightness_planes(out)[0].mean() - lightness_planes(source)[0].mean()) < 6
 
 
+@pytest.mark.parametrize("provenance", ["embed", "none"])
+def test_a_run_is_summed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], provenance: str
+) -> None:
+    source, out, key = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4", tmp_path / "key.png"
+    Image.new("RGB", (64, 48), "teal").save(key)
+    given: dict[str, object] = {}
+
+    create = _video.FrameColorer
+
+    def remembering(*own: Any, tells_doubt: bool) -> FrameColorer:
+        given["tells_doubt"] = tells_doubt  # which takes time, and is for reports alone
+        return create(*own, tells_doubt=tells_doubt)
+
+    monkeypatch.setattr(_video, "FrameColorer", remembering)
+    monkeypatch.setattr(_video, "shot_entries", lambda *_: [])
+
+    def color(*_: object, **options: object) -> VideoResult:
+        given.update(options)
+        return VideoResult(
+            8, (Shot(0, 4, notes=("pale",)), Shot(4, 4, notes=("pale", "dark")))[:shots], 4 * shots - 4
+        )
+
+    monkeypatch.setattr(_video, "color_video", color)
+    parts_path(out).mkdir()
+    (parts_path(out) / "job.json").write_text("another run")
+    shots, keys = 2, ["--key", f"0={key}", "--key", f"7={key}", "--key", f"8={key}"]
+    assert video(source, out, "--provenance", provenance, "--steady", ".5", *keys) == 0
+    assert given["tells_doubt"] is False
+    notes = (
+        "an unfinished result of another run was dropped; pale; dark; there is no frame 8; the last one is 7"
+    )
+    line = f"{out}: 8 frames in 2 shots by zhang2019_small, 4 of an earlier run ({notes})\n"
+    assert capsys.readouterr() == (line, "")
+    assert (given["steady"], given["size"], given["border"]) == (0.5, 32, "none")
+    assert (given["origin"] is None, read_provenance(out) is None) == (provenance == "none",) * 2
+    shots = 1
+    shutil.rmtree(parts_path(out))
+    assert video(source, out, "--json", "--report", tmp_path / "r.csv") == 0
+    told = capsys.readouterr()
+    report = json.loads(told.out)
+    line = f"{out}: 8 frames in one shot by {report['model']} (pale)\n"
+    assert told.err == f"{line}colorzoo: report: {tmp_path / 'r.csv'}\n"
+    assert given["tells_doubt"] is True
+    assert (report["shots"], report["resumed"], report["incomplete"]) == ([0], 0, False)
+    assert (given["steady"], given["border"]) == (0.97, "automatic")
+
+
 def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -112,7 +176,8 @@ def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.Capture
         Image.fromarray(picture).save(folder / f"{number}.png")
     assert video(folder, tmp_path / "out", "--weights", weights) == 0
     assert len(list((tmp_path / "out").iterdir())) == 8
-    assert capsys.readouterr().out.startswith(f"{tmp_path / 'out'}: 8 frames in 2 shots by zhang2017")
+    line = f"{tmp_path / 'out'}: 8 frames in 2 shots by zhang2017_local_small\n"
+    assert capsys.readouterr() == (line, "")
 
 
 def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
@@ -222,7 +287,13 @@ def test_a_frame_is_written_and_its_recipe_is_a_key(
     [
         (("frame.png", "--frame", "8"), "there is no frame 8; the last one is 7"),
         (("frame.png", "--frame", "-1"), "--frame counts from 0"),
-        (("frame.png", "--frame", "0", "--key", "0=a.png"), "leave out --key"),
+        *(
+            (("frame.png", "--frame", "0", *words.split()), f"leave out {words.split()[0]}")
+            for words in (
+                *("--key 0=a.png", "--reference a.png", "--model zhang2019_small", "--strength 1"),
+                *("--temperature 1", "--codec h264", "--crf 9", "--dry-run", "--json"),
+            )
+        ),
         (("new.xyz", "--frame", "0"), "pictures cannot be written as .xyz"),
         (("in.mp4", "--frame", "0"), "is the source itself"),
         (("there.png", "--frame", "0"), "exists already"),

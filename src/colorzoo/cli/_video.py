@@ -19,7 +19,7 @@ from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_result
 from colorzoo.batch.report import check_report
 from colorzoo.card import Use
 from colorzoo.cli._options import keep_inputs
-from colorzoo.cli._output import printed_warnings
+from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli.colorize import write_reports
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_coloring_model
@@ -331,13 +331,11 @@ def _print_summary(summary: VideoSummary, args: argparse.Namespace) -> None:
         line += f": {summary.frames} frames in {shots} by {summary.model}"
         line += f", {summary.resumed} of an earlier run" if summary.resumed else ""
     line += f" ({'; '.join(summary.notes)})" if summary.notes else ""
-    print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+    print_line(line, sys.stderr if args.json else sys.stdout)
     if summary.incomplete:
-        print(
-            f"colorzoo: error: {summary.source} is not whole; its frames up to there were kept",
-            file=sys.stderr,
-            flush=True,
+        print_line(
+            f"colorzoo: error: {summary.source} is not whole; its frames up to there were kept", sys.stderr
         )
     if summary.broken:
-        text = f"{summary.source}: {len(summary.broken)} broken frames"
-        print(f"colorzoo: error: {text}", file=sys.stderr, flush=True)
+        broken = len(summary.broken)
+        print_line(f"colorzoo: error: {summary.source}: {broken} broken frames", sys.stderr)
