@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -22,8 +23,7 @@ from PIL import Image
 
 from colorzoo.cli import colorize
 from colorzoo.cli._recipes import parse_point, recipe_of
-from colorzoo.cli.main import main
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.pictures.provenance import read_provenance
 from tiny_model import Run, gray_picture
 
@@ -90,26 +90,6 @@ def bad_pictures(folder: Path) -> dict[str, Path]:
     return files
 
 
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("missing", "no such file"),
-        ("text", "not a picture"),
-        ("truncated", "cut short"),
-        ("empty", "0 bytes"),
-    ],
-)
-def test_bad_pictures(run: Run, tmp_path: Path, kind: str, message: str) -> None:
-    path = bad_pictures(tmp_path)[kind]
-    before = tree(tmp_path)
-    code, out, err = run(path)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("colorzoo: error: ")
-    assert message in err
-    assert str(path) in err
-    assert tree(tmp_path) == before
-
-
 OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
 
 
@@ -125,11 +105,20 @@ OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
         (["--point", "5,5=nocolor"], "for example 120,80=#c04020"),
         (["--point", "5,5=red", "--reach", "far"], "--reach must be 'automatic', 'everywhere' or a number"),
         (["--point", "5,5=red@11"], "--point '5,5=red@11': the reach must be"),
+        *((["--box", box], f"--box '{box}' is neither X,Y,W") for box in ("1,2,3", "1,2,0,4", "1,2,3,0")),
         (["--strength", "1.6"], "--strength must be from 0 to 1.5"),
         (["--strength", "nan"], "--strength must be from 0 to 1.5"),
         (["--temperature", "0.009"], "--temperature must be from 0.01 to 10"),
         (["--size", "8"], "--size must be from 16 to 4096"),
-        (["--quality", "0"], "--quality must be from 1 to 100"),
+        (["--quality", "0"], "--quality must be from 1 to 100, got 0"),
+        (["--saturation", "2"], "--saturation must be from 0 to 1, got 2"),
+        (["--histogram-of", "missing.jpg"], "missing.jpg: no such file"),
+        (["--max-pixels", "0"], "--max-pixels must be a number of millions above 0, got 0"),
+        (["--max-pixels", "inf"], "--max-pixels must be a number of millions above 0, got inf"),
+        (
+            ["--model", "zhang2016_small", "--weights", "default", "--render-factor", "20"],
+            "has no render_factor",
+        ),
         (["--model", "zhang2017_locl"], "did you mean zhang2017_local"),
         (["--recipe", "model.json"], "unknown model 'zang2017_local'; did you mean zhang2017_local"),
         (["--device", "warp"], "device 'warp' is not available"),
@@ -174,21 +163,26 @@ def test_a_read_only_folder_is_one_line(run: Run, tmp_path: Path) -> None:
     assert tree(tmp_path) == ["a.png"]
 
 
-def test_untrained_models_are_refused_in_one_line(run: Run, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
-    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
-    code, _, err = run(photo(tmp_path / "a.png"), "--model", "zhang2017_local", "--weights", "default")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "untrained" in err
-
-
 def test_a_model_without_weights_says_how_to_try_it(run: Run, tmp_path: Path) -> None:
-    words = (photo(tmp_path / "a.png"), "--model", "yun2023_small", "--weights", "default")
+    """In one line, however many pictures there are."""
+    words = (photo(tmp_path / "a.png").parent, "--model", "yun2023_small", "--weights", "default")
+    photo(tmp_path / "b.png")
     code, _, err = run(*words)
     assert (code, err.count("\n")) == (2, 1)
     assert "--allow-untrained" in err
     assert run(*words, "--allow-untrained")[0] == 0
-    assert tree(tmp_path) == ["a.color.png", "a.png"]
+    assert tree(tmp_path) == ["a.color.png", "a.png", "b.color.png", "b.png"]
+
+
+def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "a.jpg")
+    photo(tmp_path / "in" / "b.jpg", 31)
+    code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--quality", "7", "--max-pixels", "0.0012")
+    assert (code, tree(tmp_path / "out")) == (1, ["a.jpg"])
+    assert "b.jpg has 40 x 31 = 0.0 million pixels, more than the limit of 0.0012 million" in err
+    Image.new("L", (8, 8)).save(tmp_path / "same.jpg", quality=7)
+    found, same = Image.open(tmp_path / "out" / "a.jpg"), Image.open(tmp_path / "same.jpg")
+    assert found.quantization[0] == same.quantization[0]  # type: ignore[attr-defined]
 
 
 def test_good_pictures_among_bad_ones_are_colored(run: Run, tmp_path: Path) -> None:
@@ -301,19 +295,6 @@ def test_results_of_every_format_hold_their_origin(run: Run, tmp_path: Path, nam
     assert read_provenance(tmp_path / "out" / name) is None
 
 
-def test_results_made_with_other_settings_are_recognized(run: Run, tmp_path: Path) -> None:
-    source, recipe = photo(tmp_path / "a.png"), tmp_path / "r.json"
-    recipe.write_text('{"points": [{"x": 3, "y": 4, "color": "#c04020"}]}')
-    assert run(source, "--recipe", recipe)[0] == 0
-    assert run(source, "--recipe", recipe)[0] == 0
-    moved = tmp_path / "elsewhere.json"
-    recipe.rename(moved)  # its name decides nothing
-    assert run(source, "--recipe", moved)[0] == 0
-    for words in ([], ["--recipe", moved, "--strength", "0.5"], ["--recipe", moved, "--size", "64"]):
-        code, _, err = run(source, *words)
-        assert (code, "made with other settings" in err) == (2, True), words
-
-
 def test_what_a_folder_holds_but_cannot_be_read_is_named(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,15 +353,9 @@ def test_failed_pictures_are_listed_and_the_list_is_read_again(run: Run, tmp_pat
     assert (code, "name a photo" in err) == (2, True)
 
 
-@pytest.mark.parametrize(
-    ("word", "color"), [("teal", "#008080"), ("#f00", "#ff0000"), ("#C04020", "#c04020")]
-)
-def test_color_names_are_parsed(word: str, color: str) -> None:
-    assert parse_point(f"3,4,2={word}").color == color
-
-
+@pytest.mark.parametrize("jobs", ["1", "4"])
 def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: str
 ) -> None:
     for number in range(4):
         photo(tmp_path / "in" / f"{number}.png", height=30 + number)
@@ -395,7 +370,7 @@ def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
         patch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError()))  # as on FAT
-        code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
+        code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--jobs", jobs)
     assert code == 1
     assert len(tree(tmp_path / "out")) == 1  # whichever was first of those written side by side
     assert err.count("No space left on device") == 1
@@ -404,16 +379,25 @@ def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
     assert tree(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
-def test_standard_input_and_output(weights: Path, tmp_path: Path, name: str) -> None:
-    source = photo(tmp_path / name)
-    words = ["--device", "cpu", "--weights", str(weights), "--provenance", "none"]
-    words = [sys.executable, "-m", "colorzoo", "colorize", "-", "-o", "-", *words]
-    done = subprocess.run(words, input=source.read_bytes(), capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"standard output\n")
-    result = Image.open(io.BytesIO(done.stdout))
-    assert (result.format, result.size) == (Image.open(source).format, (40, 30))
-    assert tree(tmp_path) == [name]
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.gif", "a.bmp", "a.webp", "a.avif"])
+@pytest.mark.parametrize("piped", [True, False])
+def test_standard_input_and_output(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, piped: bool
+) -> None:
+    """The content decides the format, as a pipe has no name."""
+    source, sent = photo(tmp_path / name), io.BytesIO()
+    source.rename(tmp_path / "noname")
+    given = io.TextIOWrapper(io.BytesIO((tmp_path / "noname").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", given)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(sent))
+        words = ["-" if piped else tmp_path / "noname", "-o", "-", "--provenance", "none"]
+        code, _, err = run(*words)
+        note = " (reduced to 256 colors: GIF holds no more)" if name == "a.gif" else ""
+        assert (code, err) == (0, f"standard output{note}\n")
+        with Image.open(io.BytesIO(sent.getvalue())) as result, Image.open(tmp_path / "noname") as before:
+            assert (result.format, result.size) == (before.format, (40, 30))
+    assert tree(tmp_path) == ["noname"]
 
 
 def test_invalid_uses_of_pipes_are_refused(run: Run, tmp_path: Path) -> None:
@@ -519,28 +503,17 @@ def test_statistics_options_become_part_of_the_recipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--saturation", "2"], ["--temperature", "0"], ["--histogram-of", "missing.jpg"]]
+    ("text", "point"),
+    [
+        ("3,4=teal", PointHint(3, 4, 3, "#008080")),
+        ("-.5,4.25,0=#f00", PointHint(-0.5, 4.25, 0, "#ff0000")),
+        ("3,4,2.5=#C04020@0.5", PointHint(3, 4, 2.5, "#c04020", reach=0.5)),
+        ("3,4=red@everywhere", PointHint(3, 4, 3, "#ff0000", reach="everywhere")),
+    ],
 )
-def test_invalid_statistics_are_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["colorize", "old.jpg", *words]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_a_setting_unknown_to_the_model_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Image.new("L", (40, 30), 128).save(tmp_path / "old.png")
-    words = ["--model", "zhang2016_small", "--render-factor", "20"]
-    assert main(["colorize", str(tmp_path / "old.png"), *words]) == 2
-    error = capsys.readouterr().err
-    assert "zhang2016_small has no render_factor" in error
-    assert error.count("\n") == 1
-
-
-def test_reach_of_points() -> None:
-    reaches = [parse_point(text, "2").reach for text in ("3,4=red", "3,4=red@0.5", "3,4=red@everywhere")]
-    assert reaches == [2.0, 0.5, "everywhere"]
-    assert parse_point("3,4=red").reach == "automatic"
+def test_points_are_parsed(text: str, point: PointHint) -> None:
+    assert parse_point(text) == point
+    assert parse_point(text, "2") == (point if "@" in text else replace(point, reach=2.0))
 
 
 def test_a_folder_run_names_the_files_that_it_passes_over(run: Run, tmp_path: Path) -> None:

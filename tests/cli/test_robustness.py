@@ -127,7 +127,7 @@ def test_content_counts_not_the_extension(run: Run, tmp_path: Path) -> None:
         assert image.format == "JPEG"
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "text", "heic", "too large"])
+@pytest.mark.parametrize("what", ["missing", "empty", "text", "heic", "too large", "film", "studio"])
 def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(gray_picture(30, 40)).save(path)
@@ -135,18 +135,21 @@ def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str
         path.write_text("" if what == "empty" else "words")
     elif what == "heic":
         path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    limit = 0.001 if what == "too large" else 9
+    words = {
+        "film": ["video", str(path), "b.mp4", "--model", "nobody2030"],
+        "studio": ["studio", "--no-browser", "--model", "nobody2030"],
+    }.get(what, ["colorize", str(path), "--max-pixels", "0.001" if what == "too large" else "9"])
     code = (
         "import sys; from colorzoo.cli.main import main; "
         "sys.modules['pillow_heif'] = None; "
         "import colorzoo.pictures.formats as p; p.Plugin.installed = False; "
-        f"code = main(['colorize', {str(path)!r}, '--max-pixels', '{limit}']); "
+        f"code = main({words!r}); "
         "sys.exit(10 * code + ('torch' in sys.modules))"
     )
     if what == "missing":
         path.unlink()
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr.count("\n")) == (20, 1), done.stderr
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (20, "", 1), done.stderr
     if what == "too large":
         assert "shrink it or raise the limit (--max-pixels" in done.stderr
 

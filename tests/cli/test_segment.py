@@ -50,7 +50,9 @@ def test_segment_draws_a_legend_and_writes_the_numbers(run: Run, photo: Path, tm
     assert drawn.width > 80
     labels = np.array(Image.open(tmp_path / "numbers.png"))
     assert labels.shape == (64, 80)
-    lines = [line.split() for line in out.splitlines()[:-1]]
+    *shares, path = out.splitlines()
+    assert path == str(tmp_path / "photo.classes.png")
+    lines = [line.split() for line in shares]
     assert {int(line[1]) for line in lines} == set(np.unique(labels).tolist())
     assert sum(float(line[2].rstrip("%")) for line in lines) == pytest.approx(100, abs=0.5)
     code, _, err = run("segment", photo)
@@ -77,11 +79,14 @@ def test_the_written_numbers_serve_as_label_images(
 ) -> None:
     for source, name in ((photo, "a.png"), (reference, "b.png")):
         run("segment", source, "--labels", tmp_path / name, "--size", "64")
-    results = []
-    for words in ((), ("--classes", tmp_path / "a.png", "--reference-classes", tmp_path / "b.png")):
+    results, recipe = [], tmp_path / "recipes" / "r.json"
+    recipe.parent.mkdir()
+    recipe.write_text('{"classes": {"file": "../a.png", "reference_file": "../b.png"}}')  # beside the recipe
+    maps = ("--classes", tmp_path / "a.png", "--reference-classes", tmp_path / "b.png")
+    for words in ((), maps, ("--recipe", recipe), ("--recipe", recipe, *maps[:2])):
         assert color(run, photo, reference, *words)[0] == 0
         results.append(np.array(Image.open(tmp_path / "photo.color.png")).astype(int))
-    assert np.abs(results[0] - results[1]).max() <= 1
+    assert max(np.abs(results[0] - result).max() for result in results) <= 1
 
 
 @pytest.mark.parametrize(

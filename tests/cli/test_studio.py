@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,9 +18,10 @@ from colorzoo.cli.main import main
 from colorzoo.factory import build_model
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.studio import server
+from colorzoo.studio.protocol import Message
 from colorzoo.studio.studio import Studio
 from colorzoo.weights import save_weights
-from tiny_model import gray_picture
+from tiny_model import Refused, gray_picture
 
 
 @pytest.mark.parametrize(
@@ -43,41 +45,37 @@ from tiny_model import gray_picture
         (["page.html"], "is no page of a report"),
         (["cut.html"], "is no page of a report"),
         (["list.html"], "is no page of a report"),
+        (["half.html"], "gone.html: No such file"),
         (["page.html", "--recipe", "a.json"], "--recipe belongs to a photo"),
         (["page.html", "--host", "0.0.0.0"], "for this machine alone"),
     ],
 )
 def test_bad_arguments(
-    arguments: list[str],
-    said: str,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], said: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "page.html").touch()
-    (tmp_path / "cut.html").write_text('<script type="application/json" id="data">{"pages": ["a</script>')
-    (tmp_path / "list.html").write_text('<script type="application/json" id="data">[1]</script>')
-    monkeypatch.chdir(tmp_path)
+    (here / "page.html").touch()
+    (here / "cut.html").write_text('<script type="application/json" id="data">{"pages": ["a</script>')
+    (here / "half.html").write_text(
+        '<script type="application/json" id="data">{"pages": ["gone.html"], "pictures": []}</script>'
+    )
+    (here / "list.html").write_text('<script type="application/json" id="data">[1]</script>')
     assert main(["studio", "--no-browser", *arguments]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
 
 
-def test_a_port_in_use_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_an_error(refused: Refused) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        assert main(["studio", "--no-browser", "--port", str(other.getsockname()[1])]) == 2
-    assert "try another --port" in capsys.readouterr().err
+        port = str(other.getsockname()[1])
+        assert "try another --port" in refused("studio", "--no-browser", "--port", port)
 
 
-def test_a_missing_extra_prints_its_install_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_extra_prints_its_install_line(monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
-    assert main(["studio"]) == 2
-    assert 'needs uvicorn: python -m pip install "colorzoo[studio]"' in capsys.readouterr().err
+    assert 'needs uvicorn: python -m pip install "colorzoo[studio]"' in refused("studio")
 
 
 SPY = """
@@ -120,10 +118,20 @@ def test_weights_that_the_user_names_are_those_of_the_pad(
     name, file = "zhang2017_local", tmp_path / "narrow.safetensors"
     model = build_model(load_model_class(model_card(name)), {"width": 0.125})
     save_weights(file, model.state_dict(), {"model": name, "hparams": '{"width": 0.125}'})
-    made: list[Studio] = []
-    monkeypatch.setattr(server, "serve", lambda make, *_, **__: made.append(make()[0]))
-    assert main(["studio", "--weights", str(file)]) == 0  # the file names its model
-    (studio,) = made
+    made: list[Any] = []
+    monkeypatch.setattr(server, "serve", lambda make, where, **given: made.extend((*make(), where, given)))
+    Image.fromarray(gray_picture(40, 50)).save(tmp_path / "old.jpg")
+    (tmp_path / "r.json").write_text('{"version": 1, "strength": 0.5}')
+    words = [tmp_path / "old.jpg", "--recipe", tmp_path / "r.json", "--allow-host", "Pad.Org", "--no-browser"]
+    assert main(["studio", "--weights", str(file), *map(str, words)]) == 0  # the file names its model
+    studio, recipe, where, given = made
+    assert isinstance(studio, Studio)
+    assert where == server.Address("127.0.0.1", None, ("pad.org",))
+    assert given == {"browser": False, "photo": tmp_path / "old.jpg", "report": None}
+    hello: list[Message] = []
+    studio.connect(None, hello.append, recipe)
+    assert (hello[0].body["start"]["name"], hello[0].body["recipe"]["strength"]) == ("old.jpg", 0.5)
+    assert hello[0].body["saves"]
     (entry,) = [each for each in studio.pool.describe() if each["default"]]
     assert (entry["name"], entry["ready"]) == (name, True)
     assert studio.pool.get(None).colorizer().choice.weights == str(file)

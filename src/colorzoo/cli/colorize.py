@@ -23,7 +23,6 @@ from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
 from colorzoo.environment import core_count, reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
-from colorzoo.registry import model_card
 from colorzoo.settings import Range
 
 if TYPE_CHECKING:
@@ -160,8 +159,6 @@ def run(args: argparse.Namespace) -> int:
     recipe = recipe_of(args)
     file = Path(args.recipe) if args.recipe else None
     _check_reference_options(args, recipe, file)
-    if named := args.model or recipe.model:
-        model_card(named)  # an unknown name is an error even if there is nothing to color
     request = _request(args, recipe, file)
 
     from colorzoo.batch.runner import BatchResult, BatchSummary
