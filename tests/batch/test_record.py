@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import colorzoo
 from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.request import LoadedModels, Request
 from colorzoo.batch.settings import ColorSettings
@@ -43,25 +44,31 @@ def test_entries_of_earlier_versions_count(tmp_path: Path) -> None:
 def test_results_of_earlier_versions_are_recognized(here: Path) -> None:
     """By a digest of all that decides their colors; the device and the name of the picture are none of it."""
     choice: Any = SimpleNamespace(name=NAME, sha256="ab" * 32)
-    plain: dict[str, Any] = {"version": 1, "image": {"sha256": "00"}}
-    full = {"points": [{"x": 1, "y": 2, "color": "#c04020"}], "classes": {"file": "a.png"}, "strength": 0.7}
+    plain = Recipe.from_json({"version": 1, "image": {"sha256": "00"}})
+    digest = "430e8bfc37de3ca9358bfdca98e3c33d36c604bb669870c62779d9d3000012bd"
+    assert Request(choice, plain).origin.settings == digest
+    document = {
+        "points": [{"x": 1, "y": 2, "color": "#c04020"}],
+        "classes": {"file": "a.png"},
+        "strength": 0.7,
+    }
+    recipe = Recipe.from_json({**document, "version": 1, "crop": {"x": 1, "y": 2, "width": 30, "height": 40}})
     for name in ("warm", "cold", "a"):
         Path(f"{name}.png").write_text(name)
-    settings = ColorSettings(
-        0.5, 0.4, 64, "cuda", "int8", 9, [2.0, 1.0], 0.3, ["1=2"], "onnxruntime", quality=80
+    shown = {"size": 64, "temperature": 0.4, "render_factor": 9, "quality": 80, "frames": "first"}
+    shown |= {"engine": "onnxruntime", "precision": "int8"}
+    settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
+    request = Request(choice, recipe, None, ("warm.png", "cold.png"), replace(settings, **shown))
+    used = (("reference", "warm.png"), ("reference", "cold.png"), ("classes", "a.png"))
+    assert request.origin == PictureProvenance(
+        "",
+        "16d1078b3f60bbd3e3d6266d0cb4f45efb9c9f3c3182de427e04b70e0475a3b5",
+        *(NAME, "ab" * 32, colorzoo.__version__, request.effective_recipe().to_json()),
+        engine="onnxruntime in int8",
+        options=json.dumps(shown),
+        files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),
+        crop="1,2,30,40",
     )
-    for recipe, references, chosen, digest in (
-        (plain, (), ColorSettings(), "430e8bfc37de3ca9358bfdca98e3c33d36c604bb669870c62779d9d3000012bd"),
-        (
-            plain | full,
-            ("warm.png", "cold.png"),
-            replace(settings, frames="first"),
-            "a7b564ee3dc7908b7681119ee7baf906945c3c755a83d7a369f978c799566c2a",
-        ),
-    ):
-        origin = Request(choice, Recipe.from_json(recipe), None, references, chosen).origin
-        assert origin.settings == digest
-    assert [file["name"] for file in json.loads(origin.files)] == ["warm.png", "cold.png", "a.png"]
 
 
 def test_the_models_of_the_last_two_requests_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
