@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -257,10 +258,8 @@ class _Run:
 
 def _pixels(job: PictureJob) -> int:
     """Return the number of pixels that a file states; 0 if unknown."""
-    if not isinstance(job.source, Path):
-        return 0
-    try:
-        with open_picture(job.source) as image:
+    if isinstance(job.source, Path):
+        # a damaged header raises whatever the parser stumbles on; reading reports it
+        with suppress(Exception), open_picture(job.source) as image:
             return image.width * image.height
-    except Exception:  # a damaged header raises whatever the parser stumbles on; reading reports it
-        return 0
+    return 0
