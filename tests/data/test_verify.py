@@ -187,8 +187,9 @@ def test_the_printed_report_has_200_findings_and_20_groups_broken_pictures_first
     gray = [Finding(f"{n:03}.jpg", "gray", "no color") for n in range(199 + over)]
     findings, twins = [*gray, Finding("b.png", "broken", "empty")], [["x", "y"]] * (20 + over)
     layout = LayoutReport("folder", {"train": 1200, "val": 34}, ["no val"], ["small"])
-    facts = ((1, 2, 3), (4, 5, 6), {"PNG": 34, "JPEG": 1200}, {})
-    report = VerifyReport("d", layout, 1234, 5_600_000, *facts, findings, twins, [["v", "w"]])
+    formats = {"PNG": 34, "JPEG": 1200}
+    report = VerifyReport("d", layout, 5_600_000, formats, {}, findings, twins, [["v", "w"]])
+    report.pictures, report.width, report.height = 1234, (1, 2, 3), (4, 5, 6)
 
     def told(root, *, tick, **options):
         tick()
