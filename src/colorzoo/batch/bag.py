@@ -84,7 +84,7 @@ def write_bag(payload: Path, advance: Callable[[], None]) -> Path:
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
-    return [f"{line}\n" for line in path.read_bytes().decode("utf-8", "replace").splitlines()]
+    return [f"{line}\n" for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
 
 
 def _encoded(path: Path) -> str:

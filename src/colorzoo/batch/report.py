@@ -280,7 +280,7 @@ def _page(data: dict[str, Any]) -> bytes:
         data: Its pictures, and the names of all pages; under ``report``, the absolute path of the report, the
             browser keeps the decisions of all pages; ``pad`` begins the addresses of photos in the pad.
     """
-    template = (files("colorzoo.batch") / "templates" / "report.html").read_bytes().decode()
+    template = (files("colorzoo.batch") / "templates" / "report.html").read_text(encoding="utf-8")
     # "<" could end the script; a name that is no text stays a lone surrogate, which the page recognizes
     text = json.dumps(data).replace("<", "\\u003c")
     return template.replace("{{ mark }}", _MARK).replace("{{ data }}", text).encode()

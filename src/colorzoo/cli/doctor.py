@@ -206,7 +206,7 @@ def cpu_bf16(cpuinfo: Path) -> bool | None:
     """
     if not cpuinfo.is_file():
         return None
-    return not _BF16_FLAGS.isdisjoint(cpuinfo.read_bytes().decode("latin-1").split())
+    return not _BF16_FLAGS.isdisjoint(cpuinfo.read_text(encoding="utf-8", errors="replace").split())
 
 
 def embedded_weights() -> list[Embedded]:

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     warn(outcome)
     print_scores(outcome, args.output)
     if args.bibtex:
-        print((args.output / "references.bib").read_bytes().decode(), end="")
+        print((args.output / "references.bib").read_text(encoding="utf-8"), end="")
     return 1 if outcome.skipped else 0
 
 

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for path, text in contents.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
+            path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ColorzooError(f"{path} cannot be written: {error.strerror or error}") from error
         print(path)
@@ -107,7 +107,7 @@ def _template(file: str, gan: bool) -> str:
     """Return the text of a template: the one for a critic where there is one."""
     folder = files("colorzoo.cli") / _TEMPLATES
     own = folder / "gan" / f"{file}.txt"
-    return (own if gan and own.is_file() else folder / f"{file}.txt").read_bytes().decode()
+    return (own if gan and own.is_file() else folder / f"{file}.txt").read_text(encoding="utf-8")
 
 
 def _filled(text: str, name: str, package: str, year: str) -> str:

@@ -28,7 +28,9 @@ _FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # of a label in the two pictures
 def power_of(covariance: Tensor, power: float) -> Tensor:
     """Return a power of symmetric matrices ``(B, C, C)``; small eigenvalues count as zero."""
     values, vectors = torch.linalg.eigh(covariance)
-    raised: Tensor = (vectors * torch.where(values > _CUT, values**power, 0.0).unsqueeze(1)) @ vectors.mT
+    # clamped first, as the gradient of a root is not a number below zero, chosen or not
+    scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
+    raised: Tensor = (vectors * scaled.unsqueeze(1)) @ vectors.mT
     return raised
 
 
