@@ -204,6 +204,18 @@ def test_a_broken_picture_is_named_in_one_line(tmp_path, workers):
     assert "\n" not in str(caught.value)
 
 
+def test_a_cache_keeps_training_pictures_and_no_others(tmp_path):
+    data = MODULES["folder"](tmp_path, cache=True)
+    data.setup("fit")
+    loaders = data.train_dataloader(), data.val_dataloader()
+    assert all([*loader] for loader in loaders)
+    for path in tmp_path.rglob("*.jpg"):
+        path.unlink()
+    assert [*loaders[0]]
+    with pytest.raises(DataError, match="No such file"):
+        [*loaders[1]]
+
+
 def test_the_check_keeps_labels_with_their_pictures(tmp_path):
     root = miniatures.imagenet(tmp_path)
     (root / "train" / miniatures.SYNSETS[0] / f"{miniatures.SYNSETS[0]}_0.JPEG").write_bytes(b"broken")

@@ -1,9 +1,12 @@
 """Compressed ONNX graphs of the static page."""
 
+import gzip
 import json
 import shutil
+import tarfile
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +156,10 @@ def test_a_page_without_its_script_says_what_it_needs() -> None:
     assert 'data-worker="static/pad.worker.js"' in body
 
 
+RUNTIME_FILES = [
+    *(f"static/ort.{kind}.bundle.min.mjs" for kind in ("wasm", "jspi", "webgpu")),
+    *(f"static/ort-wasm-simd-threaded{kind}.wasm.packed" for kind in ("", ".jspi", ".asyncify")),
+]
 RUNTIME = {
     "static/ort.wasm.bundle.min.mjs": b"run" * 9,
     "static/ort-wasm-simd-threaded.wasm.packed": bytes(100),
@@ -182,6 +189,23 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stat
         return write_page(tmp_path / "page", cards, [tmp_path / name for name in photos], log)
 
     return call
+
+
+def test_scripts_of_the_runtime_are_plain_and_its_binaries_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [Path(name).name.removesuffix(".packed") for name in RUNTIME_FILES]
+    with tarfile.open(tmp_path / "runtime.tgz", "w:gz") as archive:
+        for name in (*names, "ort.all.min.js"):
+            entry = tarfile.TarInfo(f"package/dist/{name}")
+            entry.size = len(name)
+            archive.addfile(entry, BytesIO(name.encode()))
+    monkeypatch.setattr(static_page, "fetch", lambda *_: tmp_path / "runtime.tgz")
+    content = static_page.runtime_files()
+    assert sorted(content) == sorted(RUNTIME_FILES)
+    for name, data in content.items():
+        plain = gzip.decompress(data) if name.endswith(".packed") else data
+        assert plain.decode() == Path(name).name.removesuffix(".packed")
 
 
 def test_a_page_is_written_whole(write: Callable[..., StaticPage], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from colorzoo.training.exemplar import with_noise
 from colorzoo.zoo.chen2023.network import SupervisedStego
 
 PAPERS = ("chen2023", "zhang2019")
+LOSSES = ("smooth", "adversarial", "perceptual", "contextual")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
 
 
@@ -37,6 +38,14 @@ def test_the_correspondence_network_moves_at_its_own_rate(
     for part, rate in (("model.network.", 4e-3), ("model.correspondence.", expected)):
         moved = [(after[key] - before[key]).abs().max() for key in after if key.startswith(part)]
         assert float(max(moved)) == pytest.approx(rate, rel=1e-2)  # Adam's first step is as long as its rate
+
+
+@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("term", LOSSES)
+def test_a_loss_needs_no_other_one(name: str, term: str, tmp_path: Path) -> None:
+    weights = {f"{each}_weight": float(each == term) for each in LOSSES}
+    logged, _ = train_a_step(small(name, **weights), paired_batch(), tmp_path)
+    assert {key.removeprefix("train/") for key in logged} == {"generator", "discriminator", "l1", term}
 
 
 def test_both_groups_share_the_rest_of_the_optimizer() -> None:
