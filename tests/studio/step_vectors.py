@@ -215,7 +215,7 @@ def _sizes() -> Iterator[Vector]:
     whole = _tensor(_wavy(*WHOLE), 1, 1, *WHOLE)
     for size in ((12, 21), (WHOLE[0], 21)):
         given = {"map": _flat(whole), "whole": WHOLE, "size": size}
-        yield Vector("resample.downsample", given, _flat(shrink_lightness(whole, size)), 0.01)
+        yield Vector("resample.Downsampler", given, _flat(shrink_lightness(whole, size)), 0.01)
     small = _tensor(_ab(1, *CELLS), 2, *CELLS)
     given = {"map": _flat(small), "from": CELLS, "size": SIZE, "place": [3, 5]}
     made = BicubicUpsampler(small, SIZE)

@@ -40,7 +40,11 @@ const STEPS = {
   "gamut.toLevel": ({ lab }) => lab.map((color) => linear(color).map(gamut.toLevel)),
   "gamut.reducedChroma": ({ lab }) => lab.map(([lightness, ...ab]) => gamut.reducedChroma(lightness, ab)),
   "resample.workingSize": ({ shapes }) => shapes.map(([h, w, size]) => [...resample.workingSize(h, w, size), ...resample.fitSize(h, w, size)]),
-  "resample.downsample": ({ map, whole, size }) => resample.downsample(floats(map), whole, size),
+  "resample.Downsampler": ({ map, whole, size }) => {
+    const [shrinker, rows] = [new resample.Downsampler(whole, size), floats(map)];
+    for (let y = 0; y < whole[0]; y += 1) shrinker.take(y, rows.subarray(y * whole[1], (y + 1) * whole[1]));
+    return shrinker.done();
+  },
   "resample.Upsampler": ({ map, from, size: [height, width], place }) => {
     const made = new resample.Upsampler(floats(map), from, [height, width]);
     const out = new Float32Array(2 * height * width);

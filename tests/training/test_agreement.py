@@ -192,6 +192,9 @@ def test_a_lock_ends_with_an_error_too(tmp_path):
     lock.setup(trainer, None, "fit")
     lock.on_exception(trainer, None, ValueError())
     assert not (tmp_path / LOCK).exists()
+    lock.setup(trainer, None, "fit")  # a second run of the same trainer
+    assert (tmp_path / LOCK).exists()
+    lock.teardown(trainer, None, "fit")
 
 
 def test_runs_that_start_together_have_folders_of_their_own(tmp_path, monkeypatch):

@@ -1,9 +1,7 @@
 /** A reference picture as the network's input, and its color statistics. */
 
 import { rgbToLab } from "../js/color.js";
-import { downsample, workingSize } from "./resample.js";
-
-const LARGE = 2 ** 22; // pixels; larger pictures are averaged first
+import { Downsampler, workingSize } from "./resample.js";
 
 /**
  * Resize a reference for the network, as colorzoo.inference.references.as_reference.
@@ -12,23 +10,20 @@ const LARGE = 2 ** 22; // pixels; larger pictures are averaged first
  */
 function referenceOf(rgba, whole, size) {
   const shape = workingSize(...whole, size);
-  const fewer = Math.min(...whole.map((length, i) => Math.floor(length / (2 * shape[i]))));
-  const cell = whole[0] * whole[1] > LARGE ? Math.max(fewer, 1) : 1;
   const count = shape[0] * shape[1];
   const data = new Float32Array(3 * count);
-  for (let c = 0; c < 3; c += 1) data.set(downsample(...averaged(rgba, whole, c, cell), shape, 1), c * count);
+  for (let c = 0; c < 3; c += 1) data.set(shrunk(rgba, whole, c, shape), c * count);
   return { data, dims: [1, 3, ...shape] };
 }
 
-/** @returns {[Float32Array, [number, number]]} a channel averaged over cells, and its height and width */
-function averaged(rgba, whole, channel, cell) {
-  const [rows, columns] = whole.map((length) => Math.floor(length / cell));
-  const out = new Float32Array(rows * columns);
-  for (let y = 0; y < rows * cell; y += 1) {
-    const to = Math.floor(y / cell) * columns;
-    for (let x = 0, at = 4 * y * whole[1] + channel; x < columns * cell; x += 1, at += 4) out[to + Math.floor(x / cell)] += rgba[at] / (255 * cell * cell);
+/** @returns {Float32Array} a channel in [0, 1] at a smaller size */
+function shrunk(rgba, whole, channel, size) {
+  const [shrinker, row] = [new Downsampler(whole, size, 0, 1), new Float32Array(whole[1])];
+  for (let y = 0, at = channel; y < whole[0]; y += 1) {
+    for (let x = 0; x < whole[1]; x += 1, at += 4) row[x] = rgba[at] / 255;
+    shrinker.take(y, row);
   }
-  return [out, [rows, columns]];
+  return shrinker.done();
 }
 
 const SIDE = 256;
@@ -40,12 +35,7 @@ const CELL = 4;
  * @returns {{saturation: number, histogram: number[]}}
  */
 function statisticsOf(rgba, whole, centers) {
-  const count = whole[0] * whole[1];
-  const planes = [0, 1, 2].map((c) => {
-    const plane = new Float32Array(count);
-    for (let i = 0; i < count; i += 1) plane[i] = rgba[4 * i + c] / 255;
-    return downsample(plane, whole, [SIDE, SIDE], 1);
-  });
+  const planes = [0, 1, 2].map((c) => shrunk(rgba, whole, c, [SIDE, SIDE]));
   let saturation = 0;
   const [a, b] = [new Float64Array((SIDE / CELL) ** 2), new Float64Array((SIDE / CELL) ** 2)];
   for (let i = 0; i < SIDE * SIDE; i += 1) {

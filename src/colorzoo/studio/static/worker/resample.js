@@ -93,12 +93,6 @@ class Downsampler {
   }
 }
 
-function downsample(map, whole, size, high = 100) {
-  const shrinker = new Downsampler(whole, size, 0, high);
-  for (let y = 0; y < whole[0]; y += 1) shrinker.take(y, map.subarray(y * whole[1], (y + 1) * whole[1]));
-  return shrinker.done();
-}
-
 /** @returns {{at: Int32Array, weights: Float32Array}} four source pixels and weights per target pixel; pixels at the border are repeated */
 function enlargeWeights(source, target) {
   const [at, weights] = [new Int32Array(4 * target), new Float32Array(4 * target)];
@@ -223,4 +217,4 @@ function nearest(map, from, size) {
   return out;
 }
 
-export { Downsampler, Upsampler, antialiased, areaMeans, bilinear, cubic, downsample, fitSize, nearest, pooled, roundEven, workingSize };
+export { Downsampler, Upsampler, antialiased, areaMeans, bilinear, cubic, fitSize, nearest, pooled, roundEven, workingSize };
