@@ -29,8 +29,7 @@ class CorrectionConstants:
     """Constants of corrections.
 
     Attributes:
-        most_points: Points of a tensor that are corrected; more lie so dense that the network's map resolves
-            them.
+        most_points: Points that are corrected; more lie so dense that the network's map resolves them.
         reach: Deviation of the fading, in cells of the network's map.
         apart: Least distance to the next point in deviations, so that two colors stay apart.
         rounds: Rounds of the solver.
@@ -59,7 +58,7 @@ def correct_points(
 
     Args:
         hints: Points in pixels of the picture; those covered by a later one, and those of a strength below
-            1, are ignored.
+            1, are ignored. More than ``most_points`` are not corrected.
         ab: ``(2, h, w)`` prediction in CIE units.
         lightness: ``(H, W)`` lightness of the picture in [0, 100].
         strength: Factor on the chosen chroma.
@@ -69,6 +68,8 @@ def correct_points(
         Corrections to add to the prediction enlarged to ``(H, W)``.
     """
     hints = [hint for hint in hints if hint.strength == 1]
+    if not 0 < len(hints) <= CORRECTIONS.most_points:
+        return []
     height, width = lightness.shape
     y0, y1 = _spans([(h.y, h.radius) for h in hints], height)
     x0, x1 = _spans([(h.x, h.radius) for h in hints], width)
