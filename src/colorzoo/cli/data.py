@@ -29,6 +29,7 @@ colorzoo data verify /datasets/imagenet --layout imagenet --json > report.json
 """
 
 _SHOWN = 200  # findings of `verify`
+_THREADS = "threads that decode (default: one per core)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +55,7 @@ def _add_prior(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument("root", metavar="DIR", type=Path, help="folder of pictures or tar shards")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .npy to write")
-    threads = "threads that decode (default: one per core)"
-    parser.add_argument("--threads", type=_positive, default=core_count(), help=threads)
+    parser.add_argument("--threads", type=_positive, default=core_count(), help=_THREADS)
     add_overwrite_argument(parser)
 
 
@@ -168,7 +168,7 @@ def _add_verify(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--near", action="store_true", help="also find near duplicates")
     parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
-    parser.add_argument("--threads", type=_positive, help="threads that decode (default: one per core)")
+    parser.add_argument("--threads", type=_positive, help=_THREADS)
 
 
 def _run_verify(args: argparse.Namespace) -> int:

@@ -250,7 +250,7 @@ def export_likeness(model: ComparesPlaces, places: Tensor, out: Path) -> None:
 def _written_whole(out: Path) -> Iterator[Path]:
     """Yield the path of a file that takes the place of another one if no error arises."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent) as folder, warnings.catch_warnings():
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters, about themselves
         yield Path(folder) / out.name
         (Path(folder) / out.name).replace(out)

@@ -99,7 +99,7 @@ class OnnxModel:
                 return load_onnx(path, inputs)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(dir=path.parent) as folder:
+            with TemporaryDirectory(dir=path.parent, prefix=f".{key}.") as folder:
                 self._make(Path(folder) / path.name, given).replace(path)
         except ColorzooError as error:  # it would fail for every other picture with such guidance
             self._failed[key] = str(error)

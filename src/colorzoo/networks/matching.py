@@ -319,14 +319,14 @@ def _conv(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Conv2d:
 
 
 def _nearest(x: Tensor, times: int) -> Tensor:
-    return F.interpolate(x, scale_factor=times)
+    return x if times == 1 else F.interpolate(x, scale_factor=times)
 
 
 def _fit(small: Tensor, like: Tensor) -> Tensor:
     """Pad a map whose size was rounded down at stride 16: one row and column before, the rest after."""
     missing = [wanted - there for wanted, there in zip(like.shape[-2:], small.shape[-2:], strict=True)]
     (top, bottom), (left, right) = ((min(1, gap), max(0, gap - 1)) for gap in missing)
-    return F.pad(small, (left, right, top, bottom), mode="replicate")
+    return F.pad(small, (left, right, top, bottom), mode="replicate") if any(missing) else small
 
 
 def _rows(maps: Tensor) -> Tensor:

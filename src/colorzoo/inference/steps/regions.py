@@ -134,6 +134,8 @@ def divide_regions(
         picture_size: Width and height of the picture.
         ink: ``(h, w)`` bool, the lines of the drawing; they separate parts of a region.
     """
+    if not divisions:
+        return regions
     index = regions.index[0, 0].cpu().numpy().copy()
     scale = np.array([index.shape[1] / picture_size[0], index.shape[0] / picture_size[1]])
     count = regions.rgb.shape[1]

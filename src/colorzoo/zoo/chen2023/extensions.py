@@ -46,6 +46,8 @@ def hide_from_matching(
         seeds: ``(B,)``, seeds of the pictures.
         extensions: The shares.
     """
+    if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
+        return target, reference
     labels = reference.labels
     uniform = draw_uniform(picture_generators(seeds, "hide"), len(labels), _MOST_CLASSES + 2, labels.device)
     single = (uniform[:, 0] < extensions.one_class)[:, None, None, None]

@@ -113,6 +113,8 @@ def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, sha
     Returns:
         ``(B, 3, H, W)`` in [0, 1]; clamping may change a mean a little.
     """
+    if not share:
+        return rgb
     means, _ = region_means(index, rgb, SEGMENTS)
     draws = draw_uniform(picture_generators(seeds, "recolored"), len(rgb), 1 + 3 * SEGMENTS, rgb.device)
     moved = given * (draws[:, :1] < share)

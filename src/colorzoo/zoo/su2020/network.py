@@ -288,6 +288,8 @@ class InstanceNetworks(nn.Module):
     def _visit_part(self, part: Part, visit: Visit, batch: int, name: str, activation: Tensor) -> Tensor:
         """Fuse a map of a part, then let a visit replace it that expects maps of the whole batch."""
         fused = self._fused(part.sums, name, activation)
+        if visit is unchanged or len(part.rows) == batch:
+            return visit(name, fused)
         whole = fused.new_zeros(batch, *fused.shape[1:]).index_copy(0, part.rows, fused)
         return visit(name, whole).index_select(0, part.rows)
 
@@ -370,5 +372,7 @@ def _padded(points: Points) -> Points:
 
 def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Join the parts of a batch in the order of its rows."""
+    if len(parts) == 1:
+        return parts[0][1]
     order = torch.cat([rows for rows, _ in parts]).argsort()
     return torch.cat([values for _, values in parts]).index_select(0, order)

@@ -219,7 +219,7 @@ def _variance(logits: Tensor, centers: Tensor) -> Tensor:
         share = logits.float().softmax(dim=1)
         mean = torch.einsum("bqhw,qc->bchw", share, centers)
         square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))
-        return ((square - mean.square().sum(dim=1)) / 2).unsqueeze(1)
+        return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:
