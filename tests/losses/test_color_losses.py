@@ -4,9 +4,10 @@ import math
 
 import torch
 
-from colorzoo.color import bilinear_bins, hull_centers, nearest_bin, soft_encode
+from colorzoo.color import bilinear_bins, grid_index, hull_centers, nearest_bin, soft_encode
 from colorzoo.losses import (
     bilinear_cross_entropy,
+    grid_cross_entropy,
     rebalanced_cross_entropy,
     smooth_l1_map,
     soft_cross_entropy,
@@ -33,6 +34,14 @@ def test_gray_pictures_have_no_loss_and_weights_scale() -> None:
     assert not loss[0].any()
     assert (loss[1] > 0).all()
     torch.testing.assert_close(rebalanced_cross_entropy(logits, ab, 3 * ones), 3 * loss)
+
+
+def test_the_target_of_a_position_is_its_top_left_pixel() -> None:
+    ab = torch.zeros(1, 2, 8, 8)
+    ab[..., ::4, ::4] = 50.0
+    logits = torch.zeros(1, 529, 2, 2)
+    logits[:, grid_index(ab)[0, 0, 0]] = 100.0
+    assert grid_cross_entropy(logits, ab, stride=4) == 0
 
 
 def test_pixels_have_the_weight_of_their_bin_and_one_colorful_pixel_is_enough() -> None:
