@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from skimage import data
 from torch import Tensor
 from torch.nn import functional as F
@@ -105,6 +106,22 @@ def test_the_network_sees_a_shorter_side_of_256_and_a_longer_one_of_whole_cells(
 ) -> None:
     parts = see_things(torch.zeros(1, 1, 240, width)).parts
     assert parts.shape[3] * 8 == parts.shape[2] * seen
+
+
+@pytest.mark.parametrize("place", [(150.0, 120.0), (306.0, 72.0)], ids=str)
+def test_sizes_select_larger_things_and_then_move_the_border(place: tuple[float, float]) -> None:
+    """A click always selects the pixels around it, in one piece without holes."""
+    lightness = lab_of("chelsea_cat.jpg")[:, :1]
+    size, (column, row) = (lightness.shape[3], lightness.shape[2]), (int(place[0]), int(place[1]))
+    see = cache(see_things)
+    masks = [select_at(lightness, place, size, 1.25**step, see=see).array() for step in range(-5, 6)]
+    areas = [mask.sum() for mask in masks]
+    assert areas == sorted(areas)
+    assert len(set(areas)) > 5
+    assert 9 <= areas[0] < areas[-1]
+    for mask in masks:
+        assert mask[row - 1 : row + 2, column - 1 : column + 2].all()
+        assert ndimage.label(mask)[1] == 1
 
 
 def test_the_likeliest_thing_takes_one_look() -> None:

@@ -349,7 +349,7 @@ def _grid(height: int, width: int) -> Array:
 
 
 def _gray(lightness: Tensor) -> NDArray[np.uint8]:
-    return (lightness[0, 0] * 2.55).round().byte().numpy()
+    return (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
 
 
 def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
