@@ -440,7 +440,7 @@ def test_every_paper_has_claims_with_numbers() -> None:
         assert row["reason"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", command.paper_names())
 def test_every_paper_can_be_measured(name, tmp_path) -> None:
     data = Path(__file__).parents[1] / "data"

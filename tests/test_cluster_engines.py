@@ -42,7 +42,7 @@ def results(out: Path) -> list[Path]:
     return sorted(out.rglob("[!.]*.png"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(1500)
 def test_the_example_of_ray_data_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason='needs `pip install "ray[data]"`')

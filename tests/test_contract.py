@@ -54,7 +54,7 @@ def graphs() -> list[Any]:
     return [
         card.name
         if card.name == least[card.task] and not (card.trainable and "export" in card.limits)
-        else pytest.param(card.name, marks=pytest.mark.slow)
+        else pytest.param(card.name, marks=pytest.mark.nightly)
         for card in found.values()
     ]
 
@@ -65,7 +65,8 @@ def written() -> list[Any]:
     cards = [model_card(name) for name in names if "export" not in model_card(name).limits]
     first = min((card for card in cards if card.trainable), key=effort).name
     return [
-        card.name if card.name == first else pytest.param(card.name, marks=pytest.mark.slow) for card in cards
+        card.name if card.name == first else pytest.param(card.name, marks=pytest.mark.nightly)
+        for card in cards
     ]
 
 
@@ -88,7 +89,7 @@ def cases() -> list[Any]:
                 trial = card.name
             else:
                 trial = card.task if str(check) in OF_CLASS else narrow(card)
-            marks = [pytest.mark.slow] if (check, trial) in seen else []
+            marks = [pytest.mark.nightly] if (check, trial) in seen else []
             found.append(pytest.param(check, card.name, marks=marks, id=f"{check}-{card.name}"))
             seen.add((check, trial))
     return found

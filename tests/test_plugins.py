@@ -125,7 +125,7 @@ def test_the_wheel_of_a_new_paper_trains_and_colors(tmp_path: Path, monkeypatch:
     "chosen",
     [
         pytest.param(["-k", "card_matches_class or guidance"], id="quick"),
-        pytest.param([], id="whole", marks=pytest.mark.slow),
+        pytest.param([], id="whole", marks=pytest.mark.nightly),
     ],
 )
 def test_it_passes_the_contract_suite_by_the_five_documented_lines(

@@ -7,19 +7,15 @@ import json
 import re
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import colorzoo
-from colorzoo.registry import load_model_class, load_task_class, model_card
 
 DOCS = Path(__file__).parent.parent / "docs"
 # name -> the first parameters of the call, null for what is not called
 INVENTORY = json.loads((Path(__file__).parent / "public_api.json").read_text())
-DEFAULTS = Path(__file__).parent / "defaults.json"
 HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
 
 
@@ -66,36 +62,6 @@ def test_the_names_of_a_page_exist_and_are_documented(package: str) -> None:
             assert inspect.getdoc(value), name
 
 
-def defaults() -> dict[str, str]:
-    """Return the default arguments of all public names, of what configurations name, and of all papers."""
-    more = ("training.schedules", "training.muon", "training.callbacks", "training.loggers")
-    modules = [importlib.import_module(f"colorzoo.{name}") for name in (*PACKAGES, *more)]
-    values = [getattr(module, name) for module in (colorzoo, *modules) for name in public_names(module)]
-    for card in map(model_card, colorzoo.list_models()):
-        values += [load_model_class(card), load_task_class(card)]
-    found = {}
-    for value in values:
-        if not (inspect.isclass(value) or inspect.isfunction(value)) or "colorzoo" not in value.__module__:
-            continue
-        with suppress(ValueError):  # of a dictionary with fixed keys
-            given = inspect.signature(value).parameters.items()
-            words = [f"{name}={each.default!r}" for name, each in given if each.default is not each.empty]
-            kept = (word for word in words if " at 0x" not in word and "<" not in word)
-            found[f"{value.__module__}.{value.__qualname__}"] = ", ".join(kept)
-    return {name: words for name, words in found.items() if words}
-
-
-def public_names(module: ModuleType) -> list[str]:
-    return getattr(module, "__all__", [name for name in vars(module) if name[0] != "_"])
-
-
-def test_no_default_changes_unnoticed() -> None:
-    """Results of users depend on them; ``python tests/test_public_api.py`` writes the record again."""
-    found, record = defaults(), json.loads(DEFAULTS.read_text())
-    changed = {name: found.get(name) for name in found.keys() | record if found.get(name) != record.get(name)}
-    assert changed == {}
-
-
 def test_manuals_import_stable_names_only() -> None:
     pages = [DOCS.parent / "README.md", *DOCS.glob("*.md"), *DOCS.parent.glob("src/colorzoo/zoo/*/README.md")]
     stable = {f"colorzoo.{package}" for package in PACKAGES} | {"colorzoo", "colorzoo.studio"}
@@ -107,7 +73,3 @@ def test_manuals_import_stable_names_only() -> None:
                     names = {alias.name for alias in node.names}
                     module = importlib.import_module(node.module)
                     assert names <= {*module.__all__, *PACKAGES}, f"{page.name}: {names}"
-
-
-if __name__ == "__main__":
-    DEFAULTS.write_text(json.dumps(defaults(), indent=1, sort_keys=True) + "\n")

@@ -22,7 +22,7 @@ from PIL import Image
 import colorzoo
 from tiny_model import gray_picture
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).parent.parent
 LARGEST = 36e6  # bytes of the wheel, most of them weights; docs/release.md says what it holds

@@ -89,7 +89,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_nothing_is_loaded_from_other_hosts(site: Path) -> None:
     pages = list(site.rglob("*.html"))
@@ -99,7 +99,7 @@ def test_nothing_is_loaded_from_other_hosts(site: Path) -> None:
     assert {found for page in pages for found in LOADED.findall(page.read_text(encoding="utf-8"))} == set()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_every_page_is_in_the_navigation(site: Path) -> None:
     start = (site / "index.html").read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     assert pages - linked == set()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
     shown = "".join(page.read_text(encoding="utf-8") for page in (site / "api").glob("*.html"))
@@ -116,7 +116,7 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     assert set(colorzoo.__all__) - {"__version__"} - anchors == set()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_models_and_help_texts_are_filled_in(site: Path) -> None:
     assert "zhang2017_local_small</a>" in (site / "choose.html").read_text(encoding="utf-8")

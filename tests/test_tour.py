@@ -110,13 +110,13 @@ def test_a_sketch_is_painted(folder: Path) -> None:
     assert painted[sketch < 64].mean() < painted[sketch > 192].mean() - 40  # the lines stay
 
 
-@pytest.mark.slow  # trains, at full width; tests/test_readme.py and tests/training do so in small
+@pytest.mark.nightly  # trains, at full width; tests/test_readme.py and tests/training do so in small
 def test_a_folder_is_trained_on(folder: Path) -> None:
     walk("Train on a folder")
     assert (folder / "mine.jpg").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_models_are_compared(folder: Path) -> None:
     walk("Compare two models")
     assert "zhang2017_local_small" in (folder / "report" / "report.html").read_text(encoding="utf-8")

@@ -174,7 +174,7 @@ def test_salvage_of_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     color_and_check(damaged(40, 2), tmp_path, capsys, "--salvage")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.timeout(900)

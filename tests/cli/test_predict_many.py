@@ -35,7 +35,7 @@ def results(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.png")}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(9000)
 def test_ten_thousand_files_are_colored_once_despite_a_kill(tmp_path: Path) -> None:
     album = make_album(tmp_path / "album", COUNT)
@@ -58,7 +58,7 @@ def test_ten_thousand_files_are_colored_once_despite_a_kill(tmp_path: Path) -> N
     assert not list(out.rglob("*.part"))  # what each of both had in hand was removed by the second run
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_two_processes_end_on_repeated_sigterm(tmp_path: Path) -> None:
     album, out = make_album(tmp_path / "album", 400), tmp_path / "two"

@@ -222,7 +222,7 @@ def test_bad_weights_are_one_line_and_nothing_is_executed(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "given.bin"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path) -> None:
     """The bound that docs/colorize.md states for 100 million pixels, measured on 25."""
     Image.new("L", (5000, 5000), 90).save(tmp_path / "large.jpg")

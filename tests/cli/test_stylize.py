@@ -162,7 +162,7 @@ def test_a_reference_of_one_color_gives_a_picture(folder: Path, size: tuple[int,
     assert pixels("out.png").shape == pixels("old.png").shape
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_reference_of_100_megapixels(folder: Path) -> None:
     Image.fromarray(np.tile(pixels("warm.png").astype(np.uint8), (250, 209, 1))).save("huge.png")
     assert main(["colorize", "old.png", "--reference", "huge.png", "-o", "out.png"]) == 0

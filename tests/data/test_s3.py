@@ -266,7 +266,7 @@ def content(store: Any, key: str) -> bytes:
     return data
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("output", ["folder", "bucket"])
 def test_a_killed_process_loses_nothing_and_repeats_nothing(output, bucket, shards, environment, tmp_path):

@@ -150,7 +150,7 @@ def test_a_killed_run_continues_to_the_same_bytes(classes_folder, shards, tmp_pa
     assert all((out / name).stat().st_mtime_ns == stamps[name] for name in early if name.endswith(".bin"))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_write_the_same_as_one(classes_folder, shards, tmp_path) -> None:
     words = f"data shard {classes_folder} {tmp_path / 'out'} --short-side 32 --chunk 6 --workers 2".split()
     done = subprocess.run(

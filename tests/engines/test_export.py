@@ -43,7 +43,7 @@ def test_an_onnx_file_accepts_any_size_and_batch_and_has_metadata(tmp_path: Path
     assert ab.shape == (3, 2, 19, 33)
 
 
-@pytest.mark.slow  # a quarter of a minute on an idle core
+@pytest.mark.nightly  # a quarter of a minute on an idle core
 def test_guidance_is_an_input_by_name(tmp_path: Path) -> None:
     exported = export_model(model_card("welsh2002"), tmp_path / "welsh.onnx", **FEW)
     assert exported.inputs == ("lightness", "exemplar_rgb")
@@ -134,7 +134,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         export_model(model_card("gray"), tmp_path / "gray.onnx")
 
 
-@pytest.mark.slow  # a quarter of a minute on an idle core
+@pytest.mark.nightly  # a quarter of a minute on an idle core
 def test_the_distribution_is_an_output_of_any_width_with_its_bins(tmp_path: Path) -> None:
     """Its size was rounded down where ONNX divides a negative number, so odd widths failed."""
     exported = export_model(model_card("zhang2016_small"), tmp_path / "small.onnx")
@@ -147,7 +147,7 @@ def test_the_distribution_is_an_output_of_any_width_with_its_bins(tmp_path: Path
     assert len(json.loads(known["bins"])) == len(json.loads(known["bins_shown"])) == 313
 
 
-@pytest.mark.slow  # a minute on an idle core
+@pytest.mark.nightly  # a minute on an idle core
 @pytest.mark.parametrize("told", [(), ("saturation",), ("histogram",), ("histogram", "saturation")])
 def test_a_graph_of_matched_distributions_takes_any_number_of_pictures(
     tmp_path: Path, told: tuple[str, ...]

@@ -188,7 +188,7 @@ def test_settings_that_a_graph_lacks_are_refused() -> None:
         )
 
 
-@pytest.mark.slow  # the graph of a whole network takes half a minute
+@pytest.mark.nightly  # the graph of a whole network takes half a minute
 def test_the_command_line_writes_the_engine_into_the_result(tmp_path: Path) -> None:
     from PIL import Image
 

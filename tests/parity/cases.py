@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from colorzoo.registry import list_models
 from pseudo_weights import pseudo_state_dict
 
-_HEAVY = 100_000_000  # weights; such files are for `-m slow`
+_HEAVY = 100_000_000  # weights; such files are for `-m nightly`
 _SLOW = frozenset({"ci2018_critic", "sscn_step"})  # 7 GB and two minutes in float64
 FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent / "golden")
 

@@ -168,7 +168,7 @@ class KilledServer:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.nightly)])
 def test_at_most_one_act_is_lost_whatever_dies(
     browser: Any, photo: Path, tmp_path: Path, rounds: int
 ) -> None:

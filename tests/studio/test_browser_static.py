@@ -26,7 +26,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.studio.static_page import runtime_is_cached
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.browser, pytest.mark.nightly, pytest.mark.timeout(1500)]
 
 MODEL = "colorzoo2026"
 SOFTWARE_IS_NONE = "!(adapter.info ?? adapter).isFallbackAdapter"  # how the page knows real graphics

@@ -178,7 +178,7 @@ def die(page: Any) -> None:
     page.wait_for_selector(".cz-banner:visible >> text=Python does not answer: it is busy or gone.")
 
 
-@pytest.mark.parametrize("end", [die, pytest.param(fall_silent, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("end", [die, pytest.param(fall_silent, marks=pytest.mark.nightly)])
 def test_a_notebook_without_its_kernel_keeps_photo_and_hints(kernel: Any, end: Any) -> None:
     end(kernel)
     kernel.click(".cz-banner button")

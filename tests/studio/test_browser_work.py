@@ -344,7 +344,7 @@ def test_a_phone_in_landscape_shows_everything(browser: Any, address: str, photo
     assert pad.problems == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_toasts_disappear(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.page.fill(".cz-hex", "no color")

@@ -78,7 +78,7 @@ def test_a_killed_job_with_wandb_comes_back_in_its_folder_and_ends_equal(twelve,
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("counts", [(2, 1, 2), pytest.param((4, 2, 4), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("counts", [(2, 1, 2), pytest.param((4, 2, 4), marks=pytest.mark.nightly)])
 def test_with_other_numbers_of_processes_every_picture_is_seen_once_an_epoch(counts, twelve, tmp_path):
     more = ["--data.global_batch=4", "--trainer.max_steps=6"]
     for processes, stop in zip(counts, (2, 4, 0), strict=True):

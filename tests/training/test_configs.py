@@ -70,7 +70,7 @@ def cases() -> list[Any]:
     for config in CONFIGS:
         content = yaml.safe_load((FOLDER / config).read_text())
         what = repr(skeleton({"model": content["model"], "trainer": content["trainer"]}))
-        found.append(pytest.param(config, marks=[pytest.mark.slow] if what in seen else [], id=config))
+        found.append(pytest.param(config, marks=[pytest.mark.nightly] if what in seen else [], id=config))
         seen.add(what)
     return found
 

@@ -135,7 +135,7 @@ def test_a_signal_to_the_script_ends_the_run_for_good(number: int, code: int, tm
 
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize(  # two optimizers, and one, which tests/test_contract.py trains in two processes too
-    "name", ["zhang2019_small", pytest.param("zhang2016_small", marks=pytest.mark.slow)]
+    "name", ["zhang2019_small", pytest.param("zhang2016_small", marks=pytest.mark.nightly)]
 )
 def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Path) -> None:
     card = model_card(name)
@@ -169,7 +169,7 @@ def test_fsdp_is_built_from_its_overlay_and_refuses_two_optimizers_in_a_line() -
         prepare_turns(trainer)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("card", [card for card in CARDS if card.trainable], ids=lambda card: card.name)
 def test_every_normalization_is_shared_under_the_overlay_of_ddp(card: ModelCard) -> None:
     assert yaml.safe_load((CLUSTER / "ddp.yaml").read_text())["trainer"]["sync_batchnorm"] is True
@@ -184,7 +184,7 @@ def test_every_normalization_is_shared_under_the_overlay_of_ddp(card: ModelCard)
     torch.testing.assert_close(predict(card, shared, lightness, guidance), expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_compiled_steps_train(many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # traced and differentiated as by default, but no kernels are built, which takes minutes
     monkeypatch.setattr("torch.compile", partial(torch.compile, backend="aot_eager"))

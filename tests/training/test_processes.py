@@ -68,7 +68,7 @@ def test_logged_losses_are_the_means_over_processes(trained):
         assert logged == also_logged == pytest.approx((own + other) / 2)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", SMALL)
 def test_ten_steps_of_two_processes_are_those_of_one(name):
     """The contract suite takes three steps of every model; these are enough for an error to grow.

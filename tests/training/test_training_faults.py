@@ -147,7 +147,7 @@ def undisturbed(pictures, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("how", "ranks"), [("SIGKILL", "1"), ("SIGKILL", "0"), ("SIGTERM", "01"), ("SIGUSR1", "1")]

@@ -250,7 +250,7 @@ def test_features_of_places_leave_out_the_position(model: Colorzoo2026) -> None:
     assert not torch.allclose(cells.place, cells.place[:, :1].expand_as(cells.place))
 
 
-@pytest.mark.slow  # a minute on an idle core
+@pytest.mark.nightly  # a minute on an idle core
 def test_points_enter_a_graph_as_they_enter_the_model(model: Colorzoo2026, tmp_path: Path) -> None:
     """Their number is not fixed, and a panorama has more cells than enter the linear system."""
     sizes = {0: (64, 96), 1: (37, 53), 10: (80, 160), 100: (61, 91), 9000: (64, 512)}

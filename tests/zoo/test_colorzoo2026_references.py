@@ -214,7 +214,7 @@ def test_the_pad_offers_classes_only_of_models_that_find_them(model: Colorzoo202
     worker.worker.close()
 
 
-@pytest.mark.slow  # half a minute on an idle core
+@pytest.mark.nightly  # half a minute on an idle core
 def test_a_reference_enters_a_graph_as_it_enters_the_model(tmp_path: Path) -> None:
     def sample(size: tuple[int, int], batch: int) -> tuple[Tensor, Guidance]:
         rgb = sample_image((48, 80), batch=batch)

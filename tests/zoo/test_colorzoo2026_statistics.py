@@ -141,7 +141,7 @@ def test_points_lie_above_statistics_and_edits_run_no_network(
     assert torch.equal(model.edit(lightness, Guidance(points=other), memory).ab, first)
 
 
-@pytest.mark.slow  # a minute on an idle core
+@pytest.mark.nightly  # a minute on an idle core
 def test_statistics_enter_a_graph_as_they_enter_the_model(tmp_path: Path) -> None:
     def sample(size: tuple[int, int], batch: int) -> tuple[Tensor, Guidance]:
         known = statistics_of(sample_image(size, batch=batch, seed=batch))
