@@ -66,7 +66,7 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("--model", help="model of `look`, `reach`, `seams` and `video` (default: theirs)")
     add("--strength", type=float, default=1.0, help="`look`: factor on the colors (default: 1)")
     add("--aged", action="store_true", help="`look`: color a simulated old print of each photo")
-    add("--models", type=names, default=(), help="`published`, `gpu`, `engine`, `int8`, `startup`: A,B,...")
+    add("--models", type=names, default=(), help="`published`, `gpu`, `engine`, `startup`: A,B,...")
     add("--sizes", type=sizes, default=(), help="`published`, `gpu`, `xu2020`: sides in pixels, 256,512,...")
     add("--repeats", type=int, help="`published`, `engine`, `startup`: timed rounds; `studio`: edits")
     add("--device", default="", help="`gpu`: cuda (default), or cpu to rehearse")

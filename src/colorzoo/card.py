@@ -168,8 +168,6 @@ class ModelCard:
         limits: Known limits; the contract suite asserts the failure. ``"training"``: an algorithm without
             weights; ``"export"``: cannot be exported; ``"gradient"``: its output is not differentiable in its
             input.
-        int8_loss: PSNR in dB that its default weights lose on photos in int8, by `python -m benchmarks int8`;
-            None if not measured.
     """
 
     name: str
@@ -190,7 +188,6 @@ class ModelCard:
     smoke: Smoke = Smoke()
     quality: tuple[Quality, ...] = ()
     limits: tuple[Limit, ...] = ()
-    int8_loss: float | None = None
 
     @property
     def trainable(self) -> bool:

@@ -26,10 +26,8 @@ __all__ = [
     "settings_of",
 ]
 
-TorchPrecision = Literal["auto", "float32", "bfloat16"]
-"""Precision of a model that torch runs."""
-Precision = Literal[TorchPrecision, "int8"]
-"""Precision of a model; int8 is for the engine onnxruntime alone."""
+Precision = Literal["auto", "float32", "bfloat16"]
+"""Precision of a model."""
 Engine = Literal["torch", "onnxruntime"]
 """Library that runs a model."""
 S = TypeVar("S")

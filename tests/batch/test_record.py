@@ -56,15 +56,15 @@ def test_results_of_earlier_versions_are_recognized(here: Path) -> None:
     for name in ("warm", "cold", "a"):
         Path(f"{name}.png").write_text(name)
     shown = {"size": 64, "temperature": 0.4, "render_factor": 9, "quality": 80, "frames": "first"}
-    shown |= {"engine": "onnxruntime", "precision": "int8"}
+    shown |= {"engine": "onnxruntime"}
     settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
     request = Request(choice, recipe, None, ("warm.png", "cold.png"), replace(settings, **shown))
     used = (("reference", "warm.png"), ("reference", "cold.png"), ("classes", "a.png"))
     assert request.origin == PictureProvenance(
         "",
-        "16d1078b3f60bbd3e3d6266d0cb4f45efb9c9f3c3182de427e04b70e0475a3b5",
+        "7088a7635c93cc1aaadb3340b28e0fa966362dfdb546cb0e36cecbaed9a7d92b",
         *(NAME, "ab" * 32, colorzoo.__version__, request.effective_recipe().to_json()),
-        engine="onnxruntime in int8",
+        engine="onnxruntime",
         options=json.dumps(shown),
         files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),
         crop="1,2,30,40",

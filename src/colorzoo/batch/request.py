@@ -51,14 +51,11 @@ class Request:
         Raises:
             ColorzooError: There is no such model, or its weights cannot be had.
         """
-        own, engine = asdict(self.settings), str(self.settings.engine)
+        own = asdict(self.settings)
         shown = ("size", "temperature", "render_factor", "quality", "frames")
         options = {name: own[name] for name in (*shown, "engine")}
         decisive = (*shown, "strength", "alpha", "reference_weights", "reassigned")
         settings = {name: own[name] for name in decisive}
-        if self.settings.precision == "int8":  # its colors differ, those of the other precisions do not
-            settings["precision"], engine = "int8", f"{engine} in int8"
-            options["precision"] = "int8"
         files = [UsedFile(use, path.name, _digest_or_nothing(path)) for use, path in self.files]
         files = [*self.uploaded, *files]
         recipe = _without_files({**self.recipe.to_dict(), "image": None})
@@ -71,7 +68,7 @@ class Request:
             recipe=self.effective_recipe().to_json(),
             crop=crop_text(self.recipe),
             files=files,
-            engine=engine,
+            engine=self.settings.engine,
         )
 
     def origin_by(self, colorizer: Colorizer) -> PictureProvenance:

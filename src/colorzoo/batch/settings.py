@@ -49,7 +49,7 @@ class ColorSettings(ModelSettings):
         reassigned: Treat one class of the picture as another (`colorzoo segment` shows them); may be
             repeated.
         engine: Library that runs the model (default torch); onnxruntime exports a graph of it once, for the
-            CPU, a fifth faster with --precision int8 and no guidance, colors differ a little.
+            CPU.
         allow_untrained: Color with random weights, to try a model.
         quality: Of JPEG, WebP and AVIF, 1 to 100 (default 95).
         frames: Of animations and files of several pages: color all (default), or the first alone.

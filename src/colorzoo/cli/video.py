@@ -15,7 +15,7 @@ from colorzoo.cli.colorize import share_cores
 from colorzoo.environment import reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
-from colorzoo.settings import Range, Share, TorchPrecision
+from colorzoo.settings import Precision, Range, Share
 
 NAME = "video"
 HELP = "color a video or a folder of frames, with temporally stable colors"
@@ -60,7 +60,7 @@ class VideoOptions(SharedOptions, ModelSettings):
     key: list[str] = field(default_factory=list, metadata={"metavar": "FRAME=FILE"})
     steady: Share = field(default=0.97, metadata=COLORS | {"metavar": "S"})
     border: str = field(default="automatic", metadata=COLORS)
-    precision: TorchPrecision = field(default="auto", metadata=MODEL)  # videos have no other engine
+    precision: Precision = field(default="auto", metadata=MODEL)
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = field(default=None, metadata=FILES)
     crf: Annotated[int, Range(0, 51)] | None = field(default=None, metadata=FILES | {"metavar": "N"})
     provenance: Literal["embed", "none"] = field(default="embed", metadata=FILES)

@@ -1,1 +1,1 @@
-"""Faster ways to run a network: the torch fast path, ONNX Runtime, int8, and export."""
+"""Faster ways to run a network: the torch fast path, ONNX Runtime, and export."""

@@ -84,8 +84,7 @@ class Colorizer:
             on this machine.
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
-        precision: ``"auto"`` takes bfloat16 if the hardware multiplies it; ``"int8"`` is for coloring without
-            guidance by the engine ``"onnxruntime"``.
+        precision: ``"auto"`` takes bfloat16 if the hardware multiplies it.
         size: Shorter side in pixels of a picture for the network, 16 .. 4096; None takes the model's own
             (`ColoringModel.working_size`).
         allow_untrained: Color with random weights.
@@ -121,12 +120,9 @@ class Colorizer:
         if engine == "onnxruntime":
             if device not in ("auto", "cpu") or precision == "bfloat16":
                 raise ColorzooError(
-                    "the engine onnxruntime runs on the CPU in float32 or int8; leave out other devices and "
-                    "precisions."
+                    "engine onnxruntime runs on the CPU in float32; leave out other devices and precisions."
                 )
-            device, precision = "cpu", "int8" if precision == "int8" else "float32"
-        elif precision == "int8":
-            raise ColorzooError("the precision int8 needs the engine onnxruntime (--engine onnxruntime).")
+            device, precision = "cpu", "float32"
         chosen = {setting: value for setting, value in settings.items() if value is not None}
         loaded, self.choice = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
         self.name = type(model).__name__ if self.choice is None else self.choice.name

@@ -76,7 +76,7 @@ class NetworkRunner:
         self, model: ColoringModel, name: str, device: torch.device, precision: Precision, engine: Engine
     ) -> None:
         self.model, self.name, self._precision = model.to(device).eval(), name, precision
-        self._graph = _graph_of(model, name, precision) if engine == "onnxruntime" else None
+        self._graph = _graph_of(model, name) if engine == "onnxruntime" else None
         self._fast: ColoringModel | None = None
         self._number = next(_NUMBERS)
         self._lock = threading.Lock()
@@ -171,11 +171,7 @@ class NetworkRunner:
         return self._fast
 
 
-def _graph_of(model: ColoringModel, name: str, precision: Precision) -> OnnxModel:
-    if precision == "int8":
-        from colorzoo.engines.int8 import Int8Model
-
-        return Int8Model(model, name)
+def _graph_of(model: ColoringModel, name: str) -> OnnxModel:
     from colorzoo.engines.onnx import OnnxModel
 
     return OnnxModel(model, name)

@@ -66,7 +66,6 @@ COLORZOO = ModelCard(
             ),
         ),
     ),
-    int8_loss=0.9,  # of earlier weights; 0.10 now on a CPU with VNNI, 0.20 before
     smoke=Smoke(
         hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
         size=64,

@@ -63,7 +63,6 @@ SMALL = replace(
         )
     },
     config="zhang2016/small.yaml",
-    int8_loss=0.79,
     quality=(
         Quality(
             "automatic",

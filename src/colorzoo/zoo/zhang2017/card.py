@@ -86,7 +86,6 @@ LOCAL_SMALL = replace(
         )
     },
     config="zhang2017/local_small.yaml",
-    int8_loss=0.02,
     smoke=Smoke(hparams={"width": 0.125, "scene_blocks": 1}),
     quality=(
         Quality(
