@@ -68,20 +68,9 @@ def test_fragments_of_the_changelog_have_a_type() -> None:
         assert path.read_text(encoding="utf-8").strip().count("\n") == 0, f"{path.name} has more than a line"
 
 
-def test_workflows_run_what_the_project_runs() -> None:
+def test_workflows_run_the_commands_of_the_project() -> None:
     folder = REPOSITORY / ".github" / "workflows"
-    jobs = {
-        name: job
-        for path in folder.glob("*.yml")
-        for name, job in yaml.safe_load(path.read_text())["jobs"].items()
-    }
-    project = tomllib.loads(read("pyproject.toml"))["project"]
-    assert project["requires-python"] == ">=3.11,<3.14"
-    for name in ("whole", "wheel"):
-        assert jobs[name]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
-    assert {job["runs-on"] for job in jobs.values()} == {"ubuntu-latest", "${{ matrix.os }}"}
-    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    jobs = [job for path in folder.glob("*.yml") for job in yaml.safe_load(path.read_text())["jobs"].values()]
+    commands = {step["run"] for job in jobs for step in job["steps"] if "run" in step}
     assert "bash .ci/run" in commands
-    assert any("lowest-direct" in command for command in commands)
-    pytest_command = next(command for command in commands if "-m pytest" in command)
-    assert pytest_command in read("README.md")
+    assert 'python -m pytest -n 2 --dist loadfile -m "nightly or not nightly"' in commands
