@@ -1,4 +1,4 @@
-"""Overlays of clusters and loggers, and sweeps: what ships is run as its users run it."""
+"""Overlays of clusters and loggers: what ships is run as its users run it."""
 
 import inspect
 import io
@@ -38,10 +38,8 @@ from colorzoo.training import loggers
 from colorzoo.training.configs import config_folders
 from colorzoo.training.gan import prepare_turns
 from colorzoo.training.loggers import offline_reason
-from colorzoo.training.sweeps import read_sweep, trials, words_of
 
 CLUSTER = config_folders()[0] / "cluster"
-SWEEPS = sorted((config_folders()[0] / "sweeps").glob("*.yaml"))
 CARDS = [model_card(name) for name in list_models()]
 
 
@@ -51,29 +49,6 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_pictures(root / "train", 7, side=80)
     make_pictures(root / "val", 3, side=80)
     return root
-
-
-def card_of(config: str) -> ModelCard:
-    return next(card for card in CARDS if card.config == config)
-
-
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_a_trial_of_a_shipped_sweep_trains(path: Path, many: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setenv("DATA", str(many))
-    sweep = read_sweep(path, "grid")
-    *others, last = trials(sweep, tmp_path, None, 0)
-    assert len(others) > 2
-    words = words_of(sweep, last)
-    small = write_overlay(card_of(words[words.index("--config") + 1]), tmp_path, many)
-    own = -2 - len(last.values)  # the values of the trial, and its folder twice
-    assert run([*words[:own], "--config", str(small), *words[own:]]) == 0
-    assert sweep.metric in (next(tmp_path.rglob("metrics.csv")).read_text().splitlines()[0])
-
-
-def test_questions_of_five_papers_are_asked() -> None:
-    commands = [yaml.safe_load(path.read_text())["command"] for path in SWEEPS]
-    papers = {words[words.index("--config") + 1].split("/")[0] for words in commands}
-    assert papers >= {"zhang2016", "zhang2017", "kim2021", "chen2023", "cho2023"}
 
 
 def told(script: Path, program: str, folder: Path, more: str = "", **variables: str) -> list[str]:

@@ -164,11 +164,3 @@ def test_a_configuration_that_is_none_is_one_line(content, tmp_path):
     with pytest.raises(ColorzooError, match=r"config .*odd\.yaml.*: .") as caught:
         read_arguments(["--config", str(path)])
     assert "\n" not in str(caught.value)
-
-
-def test_every_sweep_goes_on_with_a_run_that_was_stopped():
-    (folder, *_) = config_folders()
-    sweeps = list((folder / "sweeps").glob("*.yaml"))
-    assert sweeps
-    for path in sweeps:
-        assert "--ckpt_path=runs" in yaml.safe_load(path.read_text())["command"]
