@@ -30,8 +30,8 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import join, shrink_lightness, working_size
 from colorzoo.metrics import MeanPSNR
 from colorzoo.metrics.video import chroma_flicker, color_consistency, warping_error
+from colorzoo.pictures.film import load_av
 from colorzoo.video.colorer import FrameColorer
-from colorzoo.video.encoding import load_av
 from colorzoo.video.file import fill
 from colorzoo.video.steady import SteadyColors
 

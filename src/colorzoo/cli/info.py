@@ -81,15 +81,14 @@ def _row(path: Path) -> dict[str, Any]:
 
 def _film_facts(path: Path) -> dict[str, Any] | None:
     """Return size, rate, frames and codec of a film; None for other files, and without PyAV."""
+    from colorzoo.pictures.film import film_stream, load_av
     from colorzoo.pictures.find import FILMS
 
     if path.suffix.lower() not in FILMS or not path.is_file():
         return None
     try:
-        import av
-
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+        with load_av().open(str(path)) as container:
+            stream = film_stream(container)
             return {
                 "width": stream.width,
                 "height": stream.height,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
@@ -18,6 +17,8 @@ from colorzoo.data.module import PictureDataModule
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
+from colorzoo.pictures.film import film_stream, load_av
+from colorzoo.pictures.find import visible_entries
 from colorzoo.settings import Count, Natural
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -43,7 +44,7 @@ class FrameBatch(TypedDict):
 
 
 class FolderClip:
-    """A folder of pictures as a clip, in the order of their names.
+    """A folder of pictures as a clip, in the natural order of their names.
 
     Args:
         folder: The folder.
@@ -52,7 +53,7 @@ class FolderClip:
 
     def __init__(self, folder: Path, short_side: int | None) -> None:
         self.name, self._short_side = folder.name, short_side
-        self._files = sorted(path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS)
+        self._files = [path for path in visible_entries(folder) if path.suffix.lower() in EXTENSIONS]
         self.length = len(self._files)
 
     def read(self, start: int, stop: int) -> list[Tensor]:
@@ -68,7 +69,7 @@ class FileClip:
         short_side: Shorter side of resized frames in pixels; None keeps their size.
 
     Raises:
-        DataError: PyAV is not installed, or the file is not a video.
+        ColorzooError: PyAV is not installed, or the file is not a video.
     """
 
     def __init__(self, file: Path, short_side: int | None) -> None:
@@ -93,18 +94,14 @@ class FileClip:
         return {**self.__dict__, "_frames": iter(()), "_next": self.length}  # open files cannot be pickled
 
     def _decoded(self) -> Iterator[Any]:
-        try:
-            av = importlib.import_module("av")
-        except ImportError as error:
-            raise DataError(
-                f'video files need PyAV ({error}); install it with: pip install "colorzoo[video]"'
-            ) from error
+        av = load_av()
         try:
             with av.open(str(self._file)) as container:
-                # one thread: freeing a threaded decoder in a forked worker hangs
-                container.streams.video[0].codec_context.thread_count = 1
-                yield from container.decode(video=0)
-        except (av.FFmpegError, IndexError) as error:
+                if (stream := film_stream(container)) is None:
+                    raise DataError(f"{str(self._file)!r} has no video stream.")
+                stream.codec_context.thread_count = 1  # freeing a threaded decoder in a forked worker hangs
+                yield from container.decode(stream)
+        except av.FFmpegError as error:
             raise DataError(f"cannot read the video {str(self._file)!r} ({error}).") from error
 
     def _tensor(self, frame: Any) -> Tensor:
@@ -234,7 +231,7 @@ def find_clips(root: Path, short_side: int | None = None) -> list[Clip]:
     if not root.is_dir():
         raise DataError(f"data folder {str(root)!r} does not exist; give --data.root a folder of clips.")
     clips: list[Clip] = []
-    for path in [root, *sorted(root.iterdir())]:
+    for path in [root, *visible_entries(root)]:
         if path.is_dir():
             clip = FolderClip(path, short_side)
             clips += [clip] if clip.length else []

@@ -221,6 +221,18 @@ def shortened(stem: str, ending: str) -> str:
     return stem + ending
 
 
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Return a sort key that compares runs of digits as numbers: ``f2.png`` before ``f10.png``."""
+    parts = re.split("([0-9]+)", name)  # text and digits alternate, so equal places have equal types
+    return [int(part) if part[:1].isdecimal() else part for part in parts], name
+
+
+def visible_entries(folder: Path) -> list[Path]:
+    """Return the entries of a folder in natural order, without hidden ones such as ``._f1.png``."""
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return sorted(entries, key=lambda entry: natural_key(entry.name))
+
+
 def absolute(path: Path) -> str:
     """Return the absolute path; symbolic links stay, as each is a picture of its own."""
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import importlib
 import io
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from colorzoo.pictures.film import load_av
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.video.frames import VideoError
@@ -101,20 +101,6 @@ class StreamPlan:
         if self.rotation:
             stream.set_display_matrix(self.rotation)
         return stream
-
-
-def load_av() -> Any:
-    """Import PyAV.
-
-    Raises:
-        VideoError: It is not installed.
-    """
-    try:
-        return importlib.import_module("av")
-    except ImportError as error:
-        raise VideoError(
-            f'video files need PyAV ({error}); install it with: pip install "colorzoo[video]"'
-        ) from error
 
 
 @contextmanager

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference.steps.tilt import turn_back
+from colorzoo.pictures.film import film_stream, load_av
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
     join_parts,
-    load_av,
     output_layout,
     tags_of,
     write_errors,
@@ -105,7 +105,9 @@ class VideoFile:
         self._av = load_av()
         try:
             with self._av.open(str(path)) as container:
-                stream = _video_stream(container, path)
+                stream = film_stream(container)
+                if stream is None:
+                    raise VideoError(f"{path} has no video stream")
                 self._time_base = stream.time_base
                 self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
                 self._aspect = stream.sample_aspect_ratio
@@ -192,7 +194,7 @@ class VideoFile:
         """Yield decoded frames and their timestamps; None in place of a frame that is lost."""
         lost = _LostPackets()
         with self._av.open(str(self.path)) as container:
-            stream = _video_stream(container, self.path)
+            stream = film_stream(container)
             stream.codec_context.thread_count = 1  # with more, errors are reported for the wrong packet
             for packet in self._packets(container, stream):
                 if packet.pts is not None and packet.pts > self._last[0]:
@@ -330,14 +332,6 @@ def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
     """Copy planes into a PyAV frame."""
     for plane, content in zip(frame.planes, planes, strict=True):
         samples(plane, bits)[:] = content
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    """Return the first video stream that is not cover art."""
-    for stream in container.streams.video:
-        if "attached_pic" not in str(stream.disposition):
-            return stream
-    raise VideoError(f"{path} holds no video")
 
 
 def _time_code(seconds: Fraction) -> str:

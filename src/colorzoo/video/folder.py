@@ -1,4 +1,4 @@
-"""Folders of frames: pictures in the order of their names, each written under its own name."""
+"""Folders of frames: pictures in the natural order of their names, each written under its own name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.inside import Surroundings, crop_lightness
-from colorzoo.pictures.find import result_name
+from colorzoo.pictures.find import result_name, visible_entries
 from colorzoo.pictures.formats import READABLE
 from colorzoo.pictures.picture import Levels, Picture, as_rgb
 from colorzoo.pictures.provenance import PictureProvenance
@@ -70,7 +70,7 @@ class FrameFolder:
         self.path = path
         self.issues = ReadIssues()
         if names is None:
-            names = sorted(file.name for file in path.iterdir() if file.suffix.lower() in READABLE)
+            names = [file.name for file in visible_entries(path) if file.suffix.lower() in READABLE]
         self.files = [path / name for name in names]
         if not self.files:
             raise VideoError(f"{path} holds no picture")
