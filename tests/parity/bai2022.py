@@ -7,8 +7,7 @@ from torch import Tensor
 
 from colorzoo.losses import weighted_sum
 from colorzoo.networks.levels import all_depths, cosines, shares
-from colorzoo.zoo.bai2022.first_stage import ContentEncoder, StyleDecoder
-from colorzoo.zoo.bai2022.network import Aligner, Architecture, Decoder
+from colorzoo.zoo.bai2022.network import Aligner, Architecture, ContentEncoder, Decoder, StyleDecoder
 from colorzoo.zoo.bai2022.published import convert_published
 from colorzoo.zoo.bai2022.task import Bai2022, Objective
 from parity.cases import Golden, case

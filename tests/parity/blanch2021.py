@@ -11,8 +11,8 @@ from colorzoo.losses import soft_histogram, weighted_sum
 from colorzoo.networks.axial import AxialAttention
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.scaling import scaled_to_rgb
+from colorzoo.zoo.blanch2021.model import convert_published
 from colorzoo.zoo.blanch2021.network import Architecture
-from colorzoo.zoo.blanch2021.published import convert_published
 from colorzoo.zoo.blanch2021.task import Adversary, Blanch2021, Objective, ScaledPrediction
 from parity.cases import Golden, case
 from parity.pipelines.blanch2021 import (

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.zoo.ci2018.model import convert_published
 from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork, with_mask
-from colorzoo.zoo.ci2018.published import convert_published
 from colorzoo.zoo.ci2018.task import Ci2018, crop_sides, fade_lines, hint_thresholds, shrink
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict

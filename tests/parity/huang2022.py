@@ -20,29 +20,33 @@ from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
 from colorzoo.networks.exemplar_features import VGGTrunk
 from colorzoo.networks.matching import WarpNet
 from colorzoo.zoo.huang2022 import hints as hint_rules
-from colorzoo.zoo.huang2022.exemplar import Matcher
-from colorzoo.zoo.huang2022.hints import CellColor, exemplar_hints, resized, to_levels
-from colorzoo.zoo.huang2022.losses import (
-    LPIPS,
-    VQGANObjective,
-    discriminator_hinge,
-    generator_terms,
-    generator_total,
-    judged,
-    patch_discriminator,
-)
-from colorzoo.zoo.huang2022.sampling import Draw, most_probable, sample
-from colorzoo.zoo.huang2022.task import fed_codes, masked_cross_entropy, transformer_groups
-from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
-from colorzoo.zoo.huang2022.users import (
+from colorzoo.zoo.huang2022.hints import (
+    CellColor,
+    Matcher,
     Users,
     candidate_cells,
     choose_candidates,
     draw_mask,
+    exemplar_hints,
     patch_color,
+    resized,
+    to_levels,
 )
+from colorzoo.zoo.huang2022.sampling import Draw, most_probable, repaint, sample, windows
+from colorzoo.zoo.huang2022.task import (
+    LPIPS,
+    VQGANObjective,
+    discriminator_hinge,
+    fed_codes,
+    generator_terms,
+    generator_total,
+    judged,
+    masked_cross_entropy,
+    patch_discriminator,
+    transformer_groups,
+)
+from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
-from colorzoo.zoo.huang2022.windows import repaint, windows
 from parity.cases import Golden, case
 from parity.pipelines.huang2022 import (
     add_rectangle,

@@ -8,15 +8,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.factory import build_model
-from colorzoo.zoo.larsson2016.colors import bins_of, hue_and_chroma, keep_gray, to_rgb
 from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import (
     QUARTER,
     SCALES,
     Histograms,
     at_quarter,
+    bins_of,
     columns,
     enlarge,
+    hue_and_chroma,
+    keep_gray,
+    to_rgb,
 )
 from colorzoo.zoo.larsson2016.published import convert_published
 from colorzoo.zoo.larsson2016.task import Larsson2016, divergence, target_of

@@ -6,7 +6,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.networks.style import usable_labels
-from colorzoo.zoo.li2018.network import PhotoWCT
+from colorzoo.zoo.li2018.network import PhotoWCT, recolor
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import (
     AFFINITY_EPSILON,
@@ -20,7 +20,6 @@ from colorzoo.zoo.li2018.smoothing import (
     apply_models,
     averaged_models,
 )
-from colorzoo.zoo.li2018.transfer import recolor
 from parity.cases import Golden, case
 from parity.pipelines.li2018 import (
     Published,

@@ -8,8 +8,8 @@ from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.levels import all_depths, cosines
 from colorzoo.networks.scaling import scaled_to_rgb
+from colorzoo.zoo.lu2020.model import convert_published
 from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
-from colorzoo.zoo.lu2020.published import convert_published
 from parity.cases import Golden, case, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 

@@ -12,11 +12,18 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.attention import positions
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGG19Maps
-from colorzoo.zoo.xia2022.anchors import anchor_bins, anchors_of
-from colorzoo.zoo.xia2022.model import AnchorColorization
-from colorzoo.zoo.xia2022.network import AB_SCALE, FeatureNetwork, Transformer
+from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins, anchors_of
+from colorzoo.zoo.xia2022.network import (
+    AB_SCALE,
+    FeatureNetwork,
+    SuperpixelNetwork,
+    Transformer,
+    pool,
+    sizes,
+    spread,
+    weights,
+)
 from colorzoo.zoo.xia2022.published import convert_published, renamed
-from colorzoo.zoo.xia2022.superpixels import SuperpixelNetwork, pool, sizes, spread, weights
 from colorzoo.zoo.xia2022.task import TAPS, Xia2022, true_bins
 from parity.cases import Golden, case
 from pseudo_spectral import with_power_iterations

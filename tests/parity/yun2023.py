@@ -20,8 +20,7 @@ from colorzoo.randomness import picture_generators
 from colorzoo.training.optimization import parameter_groups
 from colorzoo.zoo.yun2023.network import CELL, hint_image, sinusoid, to_pixels
 from colorzoo.zoo.yun2023.published import rename_published_key
-from colorzoo.zoo.yun2023.schedule import CosineFromZero
-from colorzoo.zoo.yun2023.task import Yun2023, simulate_cells
+from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, simulate_cells
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 

@@ -20,11 +20,9 @@ from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.weights.provenance import Provenance
-from colorzoo.zoo.huang2022.losses import LPIPS, patch_discriminator
-from colorzoo.zoo.huang2022.task import masked_cross_entropy
+from colorzoo.zoo.huang2022.hints import CANDIDATE, MASKED, SEEN, Users, draw_mask, simulate, superpixels_of
+from colorzoo.zoo.huang2022.task import LPIPS, Huang2022VQGAN, masked_cross_entropy, patch_discriminator
 from colorzoo.zoo.huang2022.transformer import Hints
-from colorzoo.zoo.huang2022.users import CANDIDATE, MASKED, SEEN, Users, draw_mask, simulate, superpixels_of
-from colorzoo.zoo.huang2022.vqgan_task import Huang2022VQGAN
 from steps.step import gradients, same, small
 
 SIDE = 64
@@ -184,7 +182,7 @@ def test_lpips_has_the_layers_that_torchmetrics_ships(monkeypatch: pytest.Monkey
     held = {
         f"features.{key}": torch.rand_like(value) for key, value in vgg_layers(16, 30).state_dict().items()
     }
-    monkeypatch.setattr("colorzoo.zoo.huang2022.losses.published_weights", lambda _: held)
+    monkeypatch.setattr("colorzoo.zoo.huang2022.task.published_weights", lambda _: held)
     task = codes_task(perceptual_weight=0.5)
     task.provenance = Provenance(model="Earlier", steps=1)
     task.setup("test")

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import DataError
-from colorzoo.zoo.iizuka2016.colors import rgb_to_lab
+from colorzoo.zoo.iizuka2016.network import torch7_lab
 from colorzoo.zoo.iizuka2016.task import Iizuka2016
 from steps.step import gradients, same, small, training_batch
 
@@ -27,7 +27,7 @@ def test_the_step_is_the_joint_loss(normalization: bool) -> None:
     scene = network.scene(low)
     vector = network.style(scene)[:, :, None, None].expand(-1, -1, 4, 4)
     maps = network.color(torch.cat([network.mid(low), vector], dim=1))
-    ab = rgb_to_lab(batch["rgb"].double())[:, 1:]
+    ab = torch7_lab(batch["rgb"].double())[:, 1:]
     target = F.avg_pool2d((ab / 100 + 1) / 2, 2)
     share = task.classifier(scene).double().softmax(dim=1)[torch.arange(3), batch["label"]]
     wanted = (maps - target).square().mean() - 0.25 * share.log().mean()

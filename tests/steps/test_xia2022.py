@@ -10,9 +10,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, lab_to_rgb, prior_probabilities
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
-from colorzoo.zoo.xia2022.anchors import anchors_of, starts_of
-from colorzoo.zoo.xia2022.network import AnchorNetwork
-from colorzoo.zoo.xia2022.superpixels import pool
+from colorzoo.zoo.xia2022.model import anchors_of, starts_of
+from colorzoo.zoo.xia2022.network import AnchorNetwork, pool
 from colorzoo.zoo.xia2022.task import TAPS, Xia2022
 from steps.step import gradients, same, small, training_batch
 

@@ -20,7 +20,7 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.training.arguments import read_arguments
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
-from colorzoo.zoo.zhang2017.extensions import LocalExtensions
+from colorzoo.zoo.zhang2017.network import LocalExtensions
 from colorzoo.zoo.zhang2017.task import LocalUsers
 
 CPU = not torch.cuda.is_available()

@@ -25,19 +25,18 @@ from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image, write_sample_pictures
 from colorzoo.training.exemplar import zero_of_all_parameters
-from colorzoo.zoo.chen2023.data import BorrowedPairsDataModule
-from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import collect, find_clusters
 from colorzoo.zoo.chen2023.find_clusters import main as find_clusters_main
-from colorzoo.zoo.chen2023.model import borrowed_trunk
+from colorzoo.zoo.chen2023.model import Extensions, borrowed_trunk, hide_from_matching
 from colorzoo.zoo.chen2023.network import (
     ClusterSegmenter,
     StegoEncoder,
     SupervisedStego,
+    convert_stego_encoder,
     load_segmenter,
     reads_trunk,
 )
-from colorzoo.zoo.chen2023.published import convert_stego_encoder
+from colorzoo.zoo.chen2023.task import BorrowedPairsDataModule
 from parity.cases import read
 
 SIZE = (64, 96)

@@ -18,8 +18,7 @@ from colorzoo.guidance.color_statistics import region_means
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.extensions import cut_segments
-from colorzoo.zoo.cho2023.network import base_channels, draw_counts, fill_hints, gumbel_noise
+from colorzoo.zoo.cho2023.network import base_channels, cut_segments, draw_counts, fill_hints, gumbel_noise
 from colorzoo.zoo.cho2023.task import Cho2023, Smoothness, smoothness
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}

@@ -5,7 +5,7 @@ import torch
 from colorzoo.factory import build_model
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.extensions import recolor_hinted
+from colorzoo.zoo.cho2023.network import recolor_hinted
 from colorzoo.zoo.cho2023.task import Cho2023
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}

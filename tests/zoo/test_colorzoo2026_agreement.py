@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from colorzoo.color import hull_centers
-from colorzoo.zoo.colorzoo2026.agreement import POOL, SHARPNESS, agree, enliven
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import Architecture
-from colorzoo.zoo.colorzoo2026.points import Cells
+from colorzoo.zoo.colorzoo2026.points import POOL, SHARPNESS, Cells, agree, enliven
 
 CENTERS = hull_centers() / 50
 BINS = len(CENTERS)

@@ -11,8 +11,17 @@ import colorzoo
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.gupta2012.features import Features, features, gabor, of_labels, superpixels
-from colorzoo.zoo.gupta2012.model import match, scribbles, segments_of, vote
+from colorzoo.zoo.gupta2012.model import (
+    Features,
+    features,
+    gabor,
+    match,
+    of_labels,
+    scribbles,
+    segments_of,
+    superpixels,
+    vote,
+)
 
 
 def test_a_picture_is_its_own_reference() -> None:

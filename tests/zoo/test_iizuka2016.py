@@ -18,8 +18,8 @@ from colorzoo.pictures import read_picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
-from colorzoo.zoo.iizuka2016.colors import gray_of
 from colorzoo.zoo.iizuka2016.model import LetThereBeColor
+from colorzoo.zoo.iizuka2016.network import gray_of
 
 SIDE = 32  # of the square that the smoke model's vector is made of
 

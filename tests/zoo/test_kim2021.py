@@ -23,7 +23,7 @@ from colorzoo.testing.models import picture, sample_call, smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
-from colorzoo.zoo.kim2021.extensions import Propagation
+from colorzoo.zoo.kim2021.network import Propagation
 from colorzoo.zoo.kim2021.task import Kim2021
 
 BACKBONE = "zhang2017_local_small"

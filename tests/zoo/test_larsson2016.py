@@ -11,8 +11,13 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
-from colorzoo.zoo.larsson2016.colors import (
+from colorzoo.zoo.larsson2016.model import HypercolumnColorization
+from colorzoo.zoo.larsson2016.network import (
+    QUARTER,
+    SCALES,
+    at_quarter,
     bins_of,
+    enlarge,
     histograms_of,
     hsv_to_rgb,
     hue_and_chroma,
@@ -20,8 +25,6 @@ from colorzoo.zoo.larsson2016.colors import (
     to_rgb,
     transfer,
 )
-from colorzoo.zoo.larsson2016.model import HypercolumnColorization
-from colorzoo.zoo.larsson2016.network import QUARTER, SCALES, at_quarter, enlarge
 from parity.pipelines.larsson2016 import Placement, colorize
 
 

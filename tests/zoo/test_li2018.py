@@ -22,9 +22,9 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.weights import save_weights
 from colorzoo.zoo.li2018.model import Architecture, ClosedFormStylization
+from colorzoo.zoo.li2018.network import recolor
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import affinities, last_filter, smooth_closed_form, smooth_guided
-from colorzoo.zoo.li2018.transfer import recolor
 from parity.cases import read
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -11,7 +11,7 @@ import colorzoo
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import rgb_to_lab
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.pierre2015.variation import (
+from colorzoo.zoo.pierre2015.model import (
     candidates,
     choose,
     descriptions,

@@ -15,9 +15,8 @@ from colorzoo.zoo.he2018.network import SCALES, GrayVGG
 from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, scale
 from colorzoo.zoo.larsson2016.network import HypercolumnNetwork, columns
 from colorzoo.zoo.larsson2016.task import window_shares
-from colorzoo.zoo.li2018.network import PhotoWCT
+from colorzoo.zoo.li2018.network import PhotoWCT, recolor
 from colorzoo.zoo.li2018.smoothing import affine_models, affinities, averaged_models, smooth_guided
-from colorzoo.zoo.li2018.transfer import recolor
 from parity.pipelines.li2018 import rebuild
 
 Array = NDArray[np.float64]

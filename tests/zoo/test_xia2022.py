@@ -13,9 +13,8 @@ from colorzoo.factory import build_model
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_input
-from colorzoo.zoo.xia2022.anchors import anchor_bins
-from colorzoo.zoo.xia2022.model import AnchorColorization
-from colorzoo.zoo.xia2022.superpixels import pool, sizes, spread
+from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins
+from colorzoo.zoo.xia2022.network import pool, sizes, spread
 from colorzoo.zoo.xia2022.task import Xia2022
 
 

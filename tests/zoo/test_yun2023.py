@@ -18,8 +18,7 @@ from colorzoo.registry import load_model_class, model_card
 from colorzoo.training.create import create_model
 from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import hint_cells, hint_image
-from colorzoo.zoo.yun2023.schedule import CosineFromZero
-from colorzoo.zoo.yun2023.task import Yun2023, count_cells, simulate_cells
+from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, count_cells, simulate_cells
 from pseudo_weights import pseudo_state_dict
 
 TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}

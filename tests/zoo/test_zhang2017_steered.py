@@ -16,7 +16,8 @@ from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
 from colorzoo.weights.catalog import embedded_folder
-from colorzoo.zoo.zhang2017.extensions import (
+from colorzoo.zoo.zhang2017.model import LocalHints
+from colorzoo.zoo.zhang2017.network import (
     SteeredNetwork,
     match_histogram,
     match_saturation,
@@ -24,7 +25,6 @@ from colorzoo.zoo.zhang2017.extensions import (
     saturation_at,
     saturation_table,
 )
-from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.task import Zhang2017Global
 
 TRUNK = "zhang2017_local_small"

@@ -13,7 +13,7 @@ from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.zhang2019.published import convert_published
+from colorzoo.zoo.zhang2019.model import convert_published
 from colorzoo.zoo.zhang2019.task import previous_frames
 from parity.cases import read
 

@@ -8,8 +8,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from colorzoo.zoo.iizuka2016.colors import EPSILON, KAPPA, YUV, multiply, rgb_to_lab, white
-from colorzoo.zoo.iizuka2016.network import scale, to_ab
+from colorzoo.zoo.iizuka2016.network import (
+    EPSILON,
+    KAPPA,
+    YUV,
+    multiply,
+    scale,
+    to_ab,
+    torch7_lab,
+    torch7_white,
+)
 
 _FROM_YUV = ((1, 0, 1.13983), (1, -0.39465, -0.58060), (1, 2.03211, 0))
 _FROM_XYZ = (
@@ -44,7 +52,7 @@ def chroma(gray: Tensor, maps: Tensor, *, true_lightness: bool = False) -> Tenso
 def lightness(gray: Tensor, *, true_lightness: bool = False) -> Tensor:
     """Return the L ``(B, 1, H, W)`` that the script uses, or that of the gray picture."""
     copies = gray.expand(-1, 3, -1, -1)
-    return rgb_to_lab(copies if true_lightness else yuv_to_rgb(copies))[:, :1]
+    return torch7_lab(copies if true_lightness else yuv_to_rgb(copies))[:, :1]
 
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
@@ -63,7 +71,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     y = (lightness + 16) / 116
     x, z = _cube(a / 500 + y), _cube(y - b / 200)
     y = torch.where(lightness > KAPPA * EPSILON, y**3, lightness / KAPPA)
-    linear = multiply(_FROM_XYZ, torch.stack([x, y, z], dim=1) * white(lab))
+    linear = multiply(_FROM_XYZ, torch.stack([x, y, z], dim=1) * torch7_white(lab))
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear > 0.0031308, curved, 12.92 * linear)
 

@@ -1,8 +1,11 @@
-"""Networks of SPColor: segmenters, STEGO among them, and class-wise warping (sections III-A to III-D)."""
+"""Networks of SPColor: segmenters, STEGO among them, and class-wise warping (sections III-A to III-D).
+
+Names of the authors' checkpoints and ours: VGG-19, WarpNet, ColorVidNet, STEGO.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +15,47 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
-from colorzoo.networks.exemplar import Warped, centers_of
+from colorzoo.networks.exemplar import Renaming, Warped, centers_of, convert_networks, rename
 from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.matching import WarpNet
 from colorzoo.weights import apply_weights, load_state_dict_file
-from colorzoo.zoo.chen2023.published import convert_stego_encoder
+
+_STEGO: Renaming = (
+    (r"^net\.model\.", "backbone.vit."),
+    (r"^net\.cluster1\.0\.", "linear_code."),
+    (r"^net\.cluster2\.", "bent_code."),
+    (r"^cluster_probe\.clusters$", "clusters"),
+    (r"^linear_probe\.", "linear."),
+)
+
+
+def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename STEGO; keys of its head stand alone, those of the ViT begin with ``backbone.``."""
+    return rename(state_dict, _STEGO)
+
+
+def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename STEGO for `StegoEncoder`, without the decoder, which only its training uses.
+
+    Args:
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
+    """
+    kept = {key: value for key, value in state_dict.items() if not key.startswith("decoder.")}
+    ours = convert_stego(kept)
+    return {key if key in kept or key.startswith("backbone.") else f"head.{key}": ours[key] for key in ours}
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's names.
+
+    Args:
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
+    """
+    ours, left = convert_networks(state_dict)
+    stego = convert_stego_encoder(left)
+    return ours | {key if key in left else f"segmenter.encode.{key}": stego[key] for key in stego}
+
 
 CLUSTERS = 27
 _CODE = 90

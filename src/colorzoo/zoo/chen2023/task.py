@@ -1,13 +1,19 @@
-"""Training of SPColor (Chen et al. 2023)."""
+"""Training of SPColor (Chen et al. 2023).
+
+Training pairs of a compact SPColor: references retrieved by the features of another model.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Unpack
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
+from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.discriminators import AttentionDiscriminator
@@ -25,8 +31,14 @@ from colorzoo.training.exemplar import (
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Start
-from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
-from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
+from colorzoo.zoo.chen2023.model import (
+    Architecture,
+    Extensions,
+    Segmentation,
+    SPColor,
+    borrowed_trunk,
+    hide_from_matching,
+)
 from colorzoo.zoo.chen2023.network import load_segmenter, reads_trunk
 
 _NEW = {
@@ -161,3 +173,40 @@ def _without(state: dict[str, Any], new: tuple[str, ...]) -> dict[str, Any]:
 def _network(task: ColorizationModule, name: str) -> nn.Module | None:
     found: nn.Module | None = getattr(task if name == "discriminator" else task.model, name, None)
     return found
+
+
+_SIDE = 128
+_GRID = 3
+
+
+class BorrowedPairsDataModule(ExemplarPairsDataModule):
+    """`ExemplarPairsDataModule` whose ``nearest`` uses the features of a registered model.
+
+    Args:
+        root: See `ExemplarPairsDataModule`, as the others.
+        features: Name of a model of the zhang2016 family.
+        kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are not used.
+    """
+
+    def __init__(self, root: str, features: str = "zhang2016_small", **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+
+    def build_encoder(self) -> FeatureEncoder:
+        """Return means of the deepest map over a 3 x 3 grid, so that layouts are similar."""
+        return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
+
+    @property
+    def encoder_name(self) -> str:
+        """Name of these features in an index."""
+        return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
+
+
+class _GridMeans(nn.Module):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.trunk = borrowed_trunk(name)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        deepest = self.trunk.of_rgb(rgb).taps[-1]
+        pooled: Tensor = F.adaptive_avg_pool2d(deepest, _GRID)
+        return pooled.flatten(1)

@@ -22,12 +22,13 @@ from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Probability, Weight, Width, settings_of
-from colorzoo.zoo.cho2023.extensions import Extensions, cut_segments
 from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
+    Extensions,
     GuidingPainterNetwork,
     as_residual,
     base_channels,
+    cut_segments,
     gumbel_noise,
     look_up_hints,
     one_hot,

@@ -28,16 +28,17 @@ from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.cho2023.extensions import Extensions, recolor_hinted
 from colorzoo.zoo.cho2023.model import Architecture, GuidingPainter, PointPainter, PointsSettings
 from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
+    Extensions,
     Hints,
     draw_counts,
     draw_segments,
     fill_hints,
     first_given,
     gumbel_noise,
+    recolor_hinted,
 )
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)

@@ -2,10 +2,13 @@
 
 ResNeXt stacks without normalization paint line art; color points enter at a quarter of the size.
 https://arxiv.org/abs/1808.03240
+
+Names of the authors' files and ours: generator, critic, and Illustration2Vec.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +24,6 @@ from colorzoo.networks.hint_unet import initialize, point_colors
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.zoo.ci2018.network import BLOCKS, STRIDE, SketchFeatures, StrokeNetwork, quarter_hints
-from colorzoo.zoo.ci2018.published import convert_published
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,27 @@ class StrokePainter(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' generator, critic and Illustration2Vec; see `convert_published`."""
         return convert_published(state_dict)
+
+
+_LAST_FEATURE = 14  # later layers of their Illustration2Vec serve its tags
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename ``state_dictG`` and ``state_dictD`` of a checkpoint, and ``i2v.pth`` below ``i2v.``.
+
+    Args:
+        state_dict: Any of them, merged; ``module.`` before names is left out. Unknown names stay.
+    """
+    ours = {}
+    for key, value in state_dict.items():
+        if layer := re.match(r"i2v\.(\d+)\.", key):
+            if int(layer[1]) <= _LAST_FEATURE:
+                ours[key.replace("i2v.", "network.features.layers.", 1)] = value
+            continue
+        name = key.removeprefix("module.")
+        if name.startswith(("to", "tunnel", "exit.")):
+            name = f"network.{name}"
+        elif name.startswith(("feed.", "feed2.", "out.")):
+            name = f"discriminator.{name}"
+        ours[name] = value
+    return ours

@@ -26,7 +26,7 @@ from colorzoo.training.optimization import AdversarialOptimization, Optimization
 from colorzoo.training.perceptual import load_torchvision
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import load_state_dict_file
-from colorzoo.zoo.ci2018.model import Architecture, StrokePainter
+from colorzoo.zoo.ci2018.model import Architecture, StrokePainter, convert_published
 from colorzoo.zoo.ci2018.network import (
     HINT_STRIDE,
     STRIDE,
@@ -35,7 +35,6 @@ from colorzoo.zoo.ci2018.network import (
     quarter_hints,
     with_mask,
 )
-from colorzoo.zoo.ci2018.published import convert_published
 
 VGG16_URL = str(VGG16_Weights.IMAGENET1K_V1.url)
 _RELU2_2 = 8

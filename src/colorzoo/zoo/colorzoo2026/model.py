@@ -20,7 +20,6 @@ from colorzoo.networks.imagenet_encoder import ImageNetFeatures
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
-from colorzoo.zoo.colorzoo2026.agreement import agree, enliven
 from colorzoo.zoo.colorzoo2026.network import (
     AB_SCALE,
     MULTIPLE,
@@ -35,7 +34,9 @@ from colorzoo.zoo.colorzoo2026.points import (
     ColorCovariance,
     CovarianceColumns,
     Posterior,
+    agree,
     cell_covariance,
+    enliven,
     observe,
 )
 from colorzoo.zoo.colorzoo2026.references import (

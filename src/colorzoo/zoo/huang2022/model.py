@@ -24,8 +24,7 @@ from colorzoo.networks.recording import record
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Count, Natural, settings_of
-from colorzoo.zoo.huang2022.exemplar import Matcher
-from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
+from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.published import convert_published
 from colorzoo.zoo.huang2022.sampling import gumbel_draw, gumbel_noise, sample, sample_cached
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes

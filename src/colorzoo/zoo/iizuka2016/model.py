@@ -20,8 +20,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Range, Width, settings_of
-from colorzoo.zoo.iizuka2016.colors import gray_of
-from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
+from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, gray_of
 from colorzoo.zoo.iizuka2016.published import convert_published
 
 

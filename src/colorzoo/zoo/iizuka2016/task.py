@@ -17,9 +17,8 @@ from colorzoo.errors import DataError
 from colorzoo.settings import Count, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.iizuka2016 import colors
 from colorzoo.zoo.iizuka2016.model import Architecture, LetThereBeColor
-from colorzoo.zoo.iizuka2016.network import from_ab, linear, scale
+from colorzoo.zoo.iizuka2016.network import from_ab, linear, scale, torch7_lab
 
 
 @dataclass(frozen=True)
@@ -111,4 +110,4 @@ class Iizuka2016(SingleOptimizerModule):
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the true maps in [0, 1] of RGB ``(B, 3, H, W)``, averaged down to a height and width."""
-    return scale(from_ab(colors.rgb_to_lab(rgb)[:, 1:]), size)
+    return scale(from_ab(torch7_lab(rgb)[:, 1:]), size)

@@ -23,8 +23,7 @@ from colorzoo.training.gan import Adversary, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.extensions import Extensions
-from colorzoo.zoo.kang2023.model import Architecture, DDColor
+from colorzoo.zoo.kang2023.model import Architecture, DDColor, Extensions
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1, before their BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)

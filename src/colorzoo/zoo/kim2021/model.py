@@ -21,8 +21,7 @@ from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.networks.taps import TapState
 from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
 from colorzoo.settings import settings_of
-from colorzoo.zoo.kim2021.extensions import Extensions
-from colorzoo.zoo.kim2021.network import EdgeNetwork
+from colorzoo.zoo.kim2021.network import EdgeNetwork, Extensions
 
 
 @dataclass(frozen=True)

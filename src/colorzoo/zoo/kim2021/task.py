@@ -24,8 +24,8 @@ from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.kim2021.extensions import Extensions, color_terms, picture_weights
 from colorzoo.zoo.kim2021.model import Architecture, EdgeAwareColorization
+from colorzoo.zoo.kim2021.network import Extensions, color_terms, picture_weights
 
 SETTINGS = ("plain", "scribbles")
 

@@ -19,17 +19,21 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Share, Width, settings_of
-from colorzoo.zoo.larsson2016.colors import (
+from colorzoo.zoo.larsson2016.network import (
     BINS,
+    QUARTER,
+    STRIDE,
     ChromaRule,
+    Histograms,
     HueRule,
+    HypercolumnNetwork,
     chroma_of,
+    enlarge,
     histograms_of,
     keep_gray,
     to_rgb,
     transfer,
 )
-from colorzoo.zoo.larsson2016.network import QUARTER, STRIDE, Histograms, HypercolumnNetwork, enlarge
 from colorzoo.zoo.larsson2016.published import convert_published
 
 _MARGIN = 6  # pixels of zeros around a picture at least: the outermost histograms do not sum to 1

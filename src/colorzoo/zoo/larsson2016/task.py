@@ -19,9 +19,8 @@ from colorzoo.randomness import picture_generators
 from colorzoo.settings import Count, Natural, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
-from colorzoo.zoo.larsson2016.colors import BINS, bins_of, hue_and_chroma
 from colorzoo.zoo.larsson2016.model import Architecture, HypercolumnColorization
-from colorzoo.zoo.larsson2016.network import STRIDE, Histograms, sample
+from colorzoo.zoo.larsson2016.network import BINS, STRIDE, Histograms, bins_of, hue_and_chroma, sample
 
 _THIRD = 0.33333  # as their file has it
 

@@ -22,10 +22,9 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
-from colorzoo.zoo.li2018.network import SMALLEST, Encoded, PhotoWCT
+from colorzoo.zoo.li2018.network import SMALLEST, Encoded, Labels, PhotoWCT
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import last_filter, smooth_closed_form, smooth_guided
-from colorzoo.zoo.li2018.transfer import Labels
 
 Smoothing = Literal["closed_form", "guided", "none"]
 

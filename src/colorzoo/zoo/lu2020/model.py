@@ -2,6 +2,8 @@
 
 Places of a photo take colors from matching places of a reference as far as a learned gate trusts them, and
 from the reference's histogram otherwise. https://doi.org/10.1145/3394171.3413594
+
+Names of the authors' file ``latest_net_G.pth`` and ours.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from colorzoo.guidance import Guidance
 from colorzoo.losses import soft_histogram
 from colorzoo.model import ColoringModel
 from colorzoo.networks.gated_transfer import Colored, Reference, padded
+from colorzoo.networks.renaming import Pattern, rename_keys
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet
-from colorzoo.zoo.lu2020.published import convert_published
 
 
 class GatedTransfer(ColoringModel):
@@ -72,3 +74,25 @@ class GatedTransfer(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' ``latest_net_G.pth``; see `convert_published`."""
         return {f"network.{key}": value for key, value in convert_published(state_dict).items()}
+
+
+_LEVELS = {"8": 0, "9": 1, "10": 2}
+_NAMES: tuple[Pattern, ...] = (
+    (r"model([1-6])\.", lambda m: f"body.{int(m[1]) - 1}."),
+    (r"resblock(\d)_1\.", r"levels.\1.blocks.0."),
+    (r"resblock(\d)_([23])\.conv_block\.", lambda m: f"levels.{m[1]}.blocks.{int(m[2]) - 1}.layers."),
+    (r"model(8|9|10)up\.0\.", lambda m: f"levels.{_LEVELS[m[1]]}.up."),
+    (r"model\dshort(8|9|10)\.0\.", lambda m: f"levels.{_LEVELS[m[1]]}.skip."),
+    (r"model(8|9|10)\.", lambda m: f"levels.{_LEVELS[m[1]]}.fuse."),
+    (r"model_out(\d)\.", lambda m: f"heads.{int(m[1]) - 1}."),
+    (r"global_network\.model\.", "histogram.shared."),
+    (r"global_network\.model_(\d)\.0\.", lambda m: f"histogram.of_level.{int(m[1]) - 1}."),
+    (r"ref_network\.model(\d)\.", lambda m: f"colors.blocks.{int(m[1]) - 1}."),
+    (r"conf_feature\.fc(\d)\.0\.", lambda m: f"gate.{2 * int(m[1]) - 2}."),
+    (r"classify_network\.fc\.", "classifier."),
+)
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the weights; unknown names stay, so that a strict load reports them."""
+    return rename_keys(state_dict, _NAMES)

@@ -2,12 +2,20 @@
 
 Patches of a reference give each pixel eight candidates; a total variation that couples the edges of
 chrominance to those of luminance chooses among them. https://hal.science/hal-01051308
+
+Candidates of Pierre et al. 2015 by patches, and the choice among them with coupled total variation.
+
+Luminance and chrominance are Y, U and V of BT.601 in levels of 255.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
@@ -16,7 +24,153 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_exported
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Count, Natural, Positive, Weight
-from colorzoo.zoo.pierre2015.variation import candidates, choose, into_gamut, rgb_to_yuv, yuv_to_rgb
+
+DEVIATION_WINDOWS, FREQUENCY_WINDOWS, HISTOGRAM_WINDOWS = (7, 9), (7, 9, 11), (7, 9, 11)
+MOST_U, MOST_V = 0.436 * 255, 0.615 * 255
+_YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
+_CHUNK = 4096  # patches compared at once
+_LEAST = 1e-3  # levels
+
+
+def rgb_to_yuv(rgb: Tensor) -> Tensor:
+    """Return Y in [0, 255], U and V, ``(B, 3, H, W)``, of RGB in [0, 1]."""
+    return 255 * torch.einsum("ij,bjhw->bihw", rgb.new_tensor(_YUV), rgb)
+
+
+def yuv_to_rgb(yuv: Tensor) -> Tensor:
+    """Return RGB, not clipped, of Y, U and V ``(B, 3, H, W)``."""
+    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(yuv.new_tensor(_YUV)), yuv / 255)
+
+
+def into_gamut(yuv: Tensor) -> Tensor:
+    """Move U and V toward gray until RGB is in [0, 1]; Y ``(B, 1, H, W)`` of `yuv` stays."""
+    gray = yuv[:, :1] / 255
+    away = yuv_to_rgb(F.pad(yuv[:, 1:], (0, 0, 0, 0, 1, 0)))
+    room = torch.where(away > 0, 1 - gray, gray).clamp(min=0)
+    share = (room / away.abs().clamp(min=1e-9)).amin(dim=1, keepdim=True).clamp(max=1)
+    return torch.cat([yuv[:, :1], share * yuv[:, 1:]], dim=1)
+
+
+def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
+    """Return eight colors for each pixel, those of the most similar patches of a reference.
+
+    Patches are compared by their deviation, the amplitudes of their Fourier transform, and their cumulative
+    histogram, in windows of several sizes. Of equal ones the first wins.
+
+    Args:
+        luminance: ``(1, 1, H, W)`` in [0, 255].
+        reference: Y, U and V ``(1, 3, H', W')``; its luminance gets mean and deviation of the picture's.
+        step: Pixels between the centers of the patches of the reference.
+
+    Returns:
+        ``(8, 2, H, W)``, U and V.
+    """
+    own = reference[:, :1]
+    spread = luminance.std(correction=0) / own.std(correction=0).clamp(min=_LEAST)
+    own = spread * (own - own.mean()) + luminance.mean()
+    colors = reference[0, 1:, step // 2 :: step, step // 2 :: step].flatten(1)
+    if not colors.numel():
+        step, colors = 1, reference[0, 1:].flatten(1)
+    found = []
+    for ours, theirs in zip(descriptions(luminance, 1), descriptions(own, step), strict=True):
+        nearest = [torch.cdist(part, theirs, p=1.0).argmin(dim=1) for part in torch.split(ours, _CHUNK)]
+        found.append(colors[:, torch.cat(nearest)].view(2, *luminance.shape[-2:]))
+    return torch.stack(found)
+
+
+def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
+    """Yield the eight descriptions of the patches around pixels, ``(N, D)`` each; borders are mirrored.
+
+    The L1 distance of cumulative histograms of equally many values is that of the sorted values.
+
+    Args:
+        luminance: ``(1, 1, H, W)``.
+        step: Pixels between the centers.
+    """
+    for window in DEVIATION_WINDOWS:
+        yield patches(luminance, window, step).std(dim=1, correction=0)[:, None]
+    for window in FREQUENCY_WINDOWS:
+        square = torch.unflatten(patches(luminance, window, step), 1, (window, window))
+        amplitude = torch.fft.rfft2(square).abs()
+        amplitude[..., 1:] *= 2  # the other half of the frequencies has the same amplitudes
+        yield amplitude.flatten(1)
+    for window in HISTOGRAM_WINDOWS:
+        yield patches(luminance, window, step).sort(dim=1).values / window**2
+
+
+def patches(luminance: Tensor, window: int, step: int) -> Tensor:
+    """Return the windows around every ``step``-th pixel of ``(1, 1, H, W)``, ``(N, window^2)``."""
+    height, width = luminance.shape[-2:]
+    rows, columns = (_mirrored(side, window // 2, luminance.device) for side in (height, width))
+    padded = luminance[:, :, rows][..., columns]
+    start = step // 2 if step > 1 else 0
+    found = padded[0, 0].unfold(0, window, 1).unfold(1, window, 1)[start::step, start::step]
+    return found.reshape(-1, window**2)
+
+
+def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
+    """Return the pixel at each place from ``-reach`` on, the border's own pixel repeated."""
+    place = torch.arange(-reach, side + reach, device=device) % (2 * side)
+    return torch.where(place < side, place, 2 * side - 1 - place)
+
+
+def gradient(maps: Tensor) -> Tensor:
+    """Return forward differences ``(2, C, H, W)``, 0 in the last row and column, of ``(C, H, W)``."""
+    down = F.pad(maps.diff(dim=1), (0, 0, 0, 1))
+    right = F.pad(maps.diff(dim=2), (0, 1))
+    return torch.stack([down, right])
+
+
+def divergence(field: Tensor) -> Tensor:
+    """Return ``(C, H, W)``, the negative adjoint of `gradient`, of ``(2, C, H, W)``."""
+    down, right = field[0, :, :-1], field[1, :, :, :-1]
+    first = F.pad(down, (0, 0, 0, 1)) - F.pad(down, (0, 0, 1, 0))
+    return first + F.pad(right, (0, 1)) - F.pad(right, (1, 0))
+
+
+def choose(
+    luminance: Tensor,
+    colors: Tensor,
+    *,
+    fidelity: float,
+    coupling: float,
+    iterations: int,
+    sigma: float = 0.005,
+    tau: float = 5.0,
+    rho: float = 1000.0,
+) -> Tensor:
+    """Choose a candidate for each pixel and smooth the choice, by a primal-dual algorithm.
+
+    Args:
+        luminance: ``(1, H, W)`` in [0, 255].
+        colors: ``(C, 2, H, W)``, U and V of the candidates.
+        fidelity: Weight of the squared distance from the candidate (lambda).
+        coupling: Weight of the edges of the luminance in the total variation (gamma).
+        iterations: Number of iterations.
+        sigma: Step of the dual variable; ``8 sigma tau`` must not exceed 1.
+        tau: Step of the colors.
+        rho: Step of the weights of the candidates.
+
+    Returns:
+        ``(2, H, W)``.
+    """
+    edges = math.sqrt(coupling) * luminance
+    most = colors.new_tensor([MOST_U, MOST_V]).view(2, 1, 1)
+    share = torch.full_like(colors[:, 0], 1 / len(colors))
+    found = ahead = colors.mean(dim=0)
+    dual = gradient(torch.cat([found, edges])).mul(0)
+    for _ in range(iterations):
+        dual = dual + sigma * gradient(torch.cat([ahead, edges]))
+        dual = dual / dual.square().sum(dim=(0, 1)).sqrt().clamp(min=1)
+        away = (ahead - colors).square().sum(dim=1)
+        best = (share - rho * fidelity * away).argmax(dim=0, keepdim=True)
+        share = torch.zeros_like(share).scatter_(0, best, 1.0)
+        chosen = (share[:, None] * colors).sum(dim=0)
+        before = found
+        found = (found + tau * (divergence(dual[:, :2]) + fidelity * chosen)) / (1 + tau * fidelity)
+        found = found.clamp(-most, most)
+        ahead = 2 * found - before
+    return found
 
 
 class CoupledChoice(nn.Module):

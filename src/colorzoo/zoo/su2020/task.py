@@ -19,8 +19,13 @@ from colorzoo.settings import Natural, Positive, flatten_arguments
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
-from colorzoo.zoo.su2020.extensions import InstanceExtensions, training_points
-from colorzoo.zoo.su2020.model import InstanceArchitecture, InstanceColorization, copy_trunk
+from colorzoo.zoo.su2020.model import (
+    InstanceArchitecture,
+    InstanceColorization,
+    InstanceExtensions,
+    copy_trunk,
+    training_points,
+)
 from colorzoo.zoo.su2020.network import InstanceOutput, cut, to_rectangles
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss is on ab / 110 and weighs 10

@@ -30,10 +30,8 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_torchvision
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.xia2022.anchors import anchors_of, starts_of
-from colorzoo.zoo.xia2022.model import AnchorColorization, Architecture, network_input
-from colorzoo.zoo.xia2022.network import AB_SCALE
-from colorzoo.zoo.xia2022.superpixels import CELL, pool, sizes, spread
+from colorzoo.zoo.xia2022.model import AnchorColorization, Architecture, anchors_of, network_input, starts_of
+from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, pool, sizes, spread
 
 VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
 TAPS = (1, 6, 11, 20, 29)

@@ -2,6 +2,8 @@
 
 A transfer sub-net gives a pre-colored picture the feature statistics of a reference; samples of its
 chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
+
+Additions to Xu et al. 2020; all off in the paper's model.
 """
 
 from __future__ import annotations
@@ -20,11 +22,39 @@ from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Width, settings_of
-from colorzoo.zoo.xu2020.extensions import Extensions
+from colorzoo.settings import Count, Natural, Share, Weight, Width, settings_of
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, HintLayout
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, by_label
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """Additions to Xu et al. 2020.
+
+    Attributes:
+        color_width: Multiplier of the channel counts of the colorization sub-net; None takes ``width``.
+        hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
+        backbone: Registered Local Hints model whose weights the colorization sub-net starts from; weight
+            files store only the weights that differ from it.
+        transfer_error: Standard deviation of a good transfer in CIE units, by which transferred colors are
+            weighted against the network's own, see `weigh_transfer`; None uses them unchanged.
+        none_share: Share of the training pictures without points.
+        grid_share: Share of those whose hints are the grid of inference, with true colors.
+        transferred_share: Share of those whose hints are the grid with transferred colors, from references
+            that are related, unrelated, or a mixture.
+    """
+
+    color_width: Width | None = None
+    hint_attention: bool = False
+    scene_blocks: Count = 0
+    backbone: str | None = None
+    transfer_error: Weight | None = None
+    none_share: Share = 0.0
+    grid_share: Share = 0.0
+    transferred_share: Share = 0.0
+
 
 EMBEDDED = "zhang2017_local_small"
 MASK_CENTER = 0.0

@@ -23,8 +23,7 @@ from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, require_frozen
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.xu2020.extensions import Extensions
-from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, StylizationColorization
+from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, Extensions, StylizationColorization
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, grid_hints
 from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_picture
 

@@ -1,7 +1,14 @@
-"""Network of Zhang et al. 2016: lightness in, a distribution over 313 ab bins out."""
+"""Network of Zhang et al. 2016: lightness in, a distribution over 313 ab bins out.
+
+Names of the authors' checkpoint (eccv16, 82 keys) and ours.
+
+The released weights include the temperature in the last layer and have the bin centers, over 110, in a layer
+of their own. Ours have logits at temperature 1 and the centers as a buffer.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +24,6 @@ from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width, settings_of
-from colorzoo.zoo.zhang2016.published import convert_published
 
 LOGIT_STRIDE = 4
 _CHROMA = 20.0  # CIE units, about the mean of a photo
@@ -166,3 +172,24 @@ class ColorfulColorization(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 82 keys of ``colorization_release_v2-9b330a0b.pth``; see `ColoringModel`."""
         return convert_published(state_dict, self.network.temperature)
+
+
+AB_SCALE = 110.0
+
+
+def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
+    """Rename every key of the authors' state dict and take the temperature out of the last layer.
+
+    Args:
+        state_dict: The authors' 82 tensors; unknown keys stay, so that a strict load reports them.
+        temperature: The model's temperature, with which its colors equal the published ones.
+    """
+    ours = {}
+    for key, value in state_dict.items():
+        if re.match(r"model8\.6\.", key):
+            ours[f"network.class_head.{key.rpartition('.')[2]}"] = value * temperature
+        elif key == "model_out.weight":
+            ours["network.centers"] = value[:, :, 0, 0].T * AB_SCALE
+        else:
+            ours[re.sub(r"^model(\d)\.", r"network.block\1.", key)] = value
+    return ours

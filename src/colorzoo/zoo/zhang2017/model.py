@@ -22,8 +22,14 @@ from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import Width, settings_of
 from colorzoo.weights.readers.caffe import CaffeLayers
-from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, LocalExtensions, SteeredNetwork
-from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork, GlobalNetwork, LocalHintsNetwork
+from colorzoo.zoo.zhang2017.network import (
+    GlobalExtensions,
+    GlobalHintsNetwork,
+    GlobalNetwork,
+    LocalExtensions,
+    LocalHintsNetwork,
+    SteeredNetwork,
+)
 from colorzoo.zoo.zhang2017.published import (
     convert_global,
     convert_local,

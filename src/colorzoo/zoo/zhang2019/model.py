@@ -3,15 +3,20 @@
 Every position of a frame takes colors from similar positions of a reference, whatever they show; the color
 network reads the previous frame's result too. SPColor (`chen2023`) adds classes.
 https://arxiv.org/abs/1906.09909
+
+Names of the authors' checkpoints and ours: VGG-19, the correspondence network, the color network.
+
+Additions to Zhang et al. 2019 in `zhang2019_small`; all off in the paper's model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
@@ -20,19 +25,55 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.exemplar import (
     ColorNet,
+    ExemplarExtensions,
     ReferencePicture,
     Warped,
     centers_of,
+    convert_networks,
     enlarge,
     pad_picture,
     painted_ab,
 )
 from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
+from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width, settings_of
-from colorzoo.zoo.zhang2019.extensions import Extensions, take_layers
-from colorzoo.zoo.zhang2019.published import convert_published
+
+_FIRST = "conv1.0.weight"
+_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trained in a network with a donor
+
+
+@dataclass(frozen=True)
+class Extensions(ExemplarExtensions):
+    """Additions to Zhang et al. 2019, besides those of `ExemplarExtensions`.
+
+    Attributes:
+        donor: A registered model of the chen2023 family whose correspondence network and inner color layers
+            are used; only the color network's layers at full and half size are then trained.
+    """
+
+    donor: str | None = None
+
+
+def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
+    """Copy a donor's weights, which have no input for a previous frame, and freeze its inner layers.
+
+    Args:
+        donor: Name of the registered model.
+        correspondence: Correspondence network; gets all of the donor's weights.
+        network: Color network; its outer layers start from the donor's and are trained.
+
+    Raises:
+        WeightsError: The donor has no trained weights on this machine.
+    """
+    source: Any = create_backbone(donor, "donor", offline=True)
+    correspondence.load_state_dict(source.correspondence.state_dict())
+    borrow(correspondence, correspondence.state_dict())
+    state = source.network.state_dict()
+    state[_FIRST] = F.pad(state[_FIRST], (0, 0, 0, 0, 0, 3))
+    network.load_state_dict(state)
+    borrow(network, [key for key in state if not key.startswith(_OWN)])
 
 
 @dataclass(frozen=True)
@@ -177,3 +218,19 @@ class DeepExemplar(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' networks; see `convert_published`."""
         return convert_published(state_dict)
+
+
+_ORDER = (1, 2, 3, 0, 4, 5, 6)  # ours: a, b, similarity, L and the previous frame; theirs has L first
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
+
+    Args:
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
+    """
+    ours, left = convert_networks(state_dict)
+    first = "network.conv1.0.weight"
+    if first in ours:
+        ours[first] = ours[first][:, list(_ORDER)]
+    return ours | left

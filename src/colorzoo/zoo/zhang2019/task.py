@@ -29,8 +29,7 @@ from colorzoo.training.exemplar import (
     with_noise,
 )
 from colorzoo.training.optimization import AdversarialOptimization
-from colorzoo.zoo.zhang2019.extensions import Extensions
-from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar
+from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar, Extensions
 
 
 @dataclass(frozen=True)

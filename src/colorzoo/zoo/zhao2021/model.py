@@ -19,8 +19,14 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Natural, Width, settings_of
-from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, initialize_large
-from colorzoo.zoo.zhao2021.network import Color2EmbedNetwork, ColorEncoder, VGGFeatures
+from colorzoo.zoo.zhao2021.network import (
+    BorrowedFeatures,
+    Color2EmbedNetwork,
+    ColorEncoder,
+    Extensions,
+    VGGFeatures,
+    initialize_large,
+)
 from colorzoo.zoo.zhao2021.published import convert_published
 
 

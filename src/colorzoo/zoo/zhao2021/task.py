@@ -20,9 +20,8 @@ from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.zhao2021.extensions import Extensions, without_some_colors
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
-from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures, load_vgg
+from colorzoo.zoo.zhao2021.network import AB_SCALE, Extensions, VGGFeatures, load_vgg, without_some_colors
 
 _NOISE = 5.0  # levels of 255
 _FIXED = 65536
