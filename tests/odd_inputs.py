@@ -166,7 +166,7 @@ ODD_INPUTS = (
     OddInput("3000 x 1.png", pil(L.resize((3000, 1))), size=(3000, 1)),
     OddInput("all black.png", pil(Image.new("L", (32, 24))), note=PAGE),
     OddInput("all white.png", pil(Image.new("L", (32, 24), 255)), note=PAGE),
-    OddInput("cut short.png", cut(encoded(RGB, "PNG")), refused="--salvage"),
+    OddInput("cut short.png", cut(encoded(RGB, "PNG")), refused="cut short"),
     OddInput("bomb.png", raw(bomb), refused="60000 x 60000 = 3600.0 million"),
     OddInput("empty.png", raw(b""), refused="is empty (0 bytes)"),
     # JPEG
@@ -180,7 +180,7 @@ ODD_INPUTS = (
     OddInput("lying.jpg", pil(L, exif=exif(8)), size=(24, 32)),
     OddInput("exif damaged.jpg", pil(L, exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), note=None),
     OddInput("comment.jpg", pil(L, comment=b"a barn")),
-    OddInput("cut short.jpg", cut(encoded(RGB.resize((320, 240)), "JPEG")), refused="--salvage"),
+    OddInput("cut short.jpg", cut(encoded(RGB.resize((320, 240)), "JPEG")), refused="cut short"),
     OddInput("png inside.jpg", raw(encoded(L, "PNG")), note=None),
     OddInput("text.jpg", raw(b"not a picture at all"), refused="is not a picture"),
     OddInput("page.jpg", raw(b"<html><body>404</body></html>"), refused="is not a picture"),
@@ -226,7 +226,7 @@ ODD_INPUTS = (
     OddInput("tiles.tif", tiff(GRAY16, tile=(16, 16), compression="zstd"), note=TILES, depth=16),
     OddInput("webp inside.tif", tiff(COLOR, "rgb", compression="webp"), note=IN_COLOR),
     OddInput("pages.tif", animated("TIFF"), note="3 pages", frames=3),
-    OddInput("cut short.tif", cut(encoded(L, "TIFF")), refused="--salvage"),
+    OddInput("cut short.tif", cut(encoded(L, "TIFF")), refused="cut short"),
     # other formats
     OddInput("still.gif", pil(L), note=None),
     OddInput("animated.gif", animated("GIF"), note="3 frames", frames=3),

@@ -136,9 +136,9 @@ def runnable() -> list[tuple[str, str]]:
     return [(page, text) for page, text in found if not NOT_RUN.search(text)]
 
 
-QUICK = ("colorize", "look", "stylize", "segment")
+QUICK = ("colorize", "stylize", "segment")
 # folders of the reader, placeholders, and programs or weights that are not here
-NOT_HERE = re.compile(r"[A-Z]{3}|[{}]|masters/|--from|--weights|--engine|--reference \S+\.look|docs/images")
+NOT_HERE = re.compile(r"[A-Z]{3}|[{}]|masters/|--from|--weights|--engine|docs/images")
 
 
 def quick_commands() -> list[str]:

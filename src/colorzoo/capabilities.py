@@ -145,7 +145,7 @@ class FindsClasses(Protocol):
 class GivesLooks(Protocol):
     """A model that needs only some numbers of a reference, such as ``xu2020`` and ``colorzoo2026``.
 
-    With it ``colorzoo look`` stores references, and several of them are mixed.
+    With it several references are mixed.
     """
 
     def look(self, rgb: Tensor) -> Tensor:

@@ -169,18 +169,12 @@ def test_200_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     color_and_check(damaged(160, 1), tmp_path, capsys)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_salvage_of_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    color_and_check(damaged(40, 2), tmp_path, capsys, "--salvage")
-
-
 @pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.timeout(900)
 def test_2000_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
-    words = ["--salvage"] if seed % 2 else []
-    color_and_check(damaged(200, 100 + seed), tmp_path, capsys, *words)
+    color_and_check(damaged(200, 100 + seed), tmp_path, capsys)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -101,17 +101,6 @@ def test_python_writes_all_pages_too(weights: Path, tmp_path: Path) -> None:
         colorize_file(tmp_path / "a.tif", tmp_path / "c.tif", **options)
 
 
-def test_salvage_is_asked_for_and_said(run: Run, tmp_path: Path) -> None:
-    source = tmp_path / "a.jpg"
-    Image.fromarray(gray_picture(200, 200)).save(source)
-    source.write_bytes(source.read_bytes()[:-900])
-    code, _, err = run(source)
-    assert (code, err.count("\n"), "--salvage" in err) == (2, 1, True)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
-    code, out, _ = run(source, "--salvage")
-    assert (code, "cut short: what is missing was filled" in out) == (0, True)
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1)])
 def test_the_smallest_and_the_narrowest(run: Run, tmp_path: Path, shape: tuple[int, int]) -> None:
     Image.fromarray(np.full(shape, 99, np.uint8)).save(tmp_path / "a.png")

@@ -1,6 +1,5 @@
-"""References on the command line: ``colorize --reference``, ``look``, ``stylize``."""
+"""References on the command line: ``colorize --reference``, ``stylize``."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -32,23 +31,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pixels(path: str | Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).astype(int)
-
-
-def test_a_look_colors_as_its_reference_does(folder: Path, capsys) -> None:
-    assert main(["look", "warm.png", "-o", "warm.look"]) == 0
-    size = Path("warm.look").stat().st_size
-    assert capsys.readouterr().out == f"warm.look ({size} bytes, for colorzoo2026)\n"
-    looks = {Path("warm.look").read_bytes()}
-    for words in ("--size 32", "cold.png", "cold.png --reference-weights 3,1"):
-        assert main(["look", "warm.png", *words.split(), "-o", "other.look", "--overwrite"]) == 0
-        looks.add(Path("other.look").read_bytes())
-    assert len(looks) == 4
-    assert main(["colorize", "old.png", "--reference", "warm.png", "-o", "a.png"]) == 0
-    assert main(["colorize", "old.png", "--reference", "warm.look", "-o", "b.png"]) == 0
-    assert np.abs(pixels("a.png") - pixels("b.png")).max() <= 1
-    Path("r.json").write_text(json.dumps({"version": 1, "exemplar": {"path": "warm.look", "alpha": 1}}))
-    assert main(["colorize", "old.png", "--recipe", "r.json", "-o", "c.png"]) == 0
-    assert np.array_equal(pixels("b.png"), pixels("c.png"))
 
 
 def test_references_mix_and_alpha_weakens(folder: Path) -> None:
@@ -136,9 +118,6 @@ def test_a_change_is_added_in_every_band_of_rows() -> None:
         (["colorize", "old.png", "--reference", "none.png"], "no such file"),
         (["colorize", "old.png", "--reference", "warm.png", "--alpha", "2"], "--alpha must be from 0 to 1"),
         (["colorize", "old.png", "--reference", "warm.png", "--reference-weights", "1,2"], "need 1 weights"),
-        (["colorize", "old.png", "--reference", "bad.look"], "is no look"),
-        (["look", "warm.png", "-o", "old.png"], "exists already"),
-        (["look", "warm.png", "-o", "w.look", "--model", "welsh2002"], "makes no looks"),
         (["stylize", "warm.png", "old.png"], "no color"),
         (["stylize", "warm.png", "cold.png", "--alpha", "1.1"], "--alpha must be from 0 to 1, got 1.1"),
         (["stylize", "warm.png", "cold.png", "--quality", "0"], "--quality must be from 1 to 100, got 0"),
@@ -149,9 +128,6 @@ def test_a_change_is_added_in_every_band_of_rows() -> None:
     ],
 )
 def test_bad_input_is_one_line(folder: Path, words: list[str], says: str, refused: Refused) -> None:
-    from safetensors.numpy import save_file
-
-    save_file({"a": np.zeros(3, np.float32)}, "bad.look")
     assert says in refused(*words)
 
 

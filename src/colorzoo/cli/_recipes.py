@@ -29,7 +29,7 @@ class RecipeOptions:
     Attributes:
         point: A color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated.
         recipe: Color points and settings as JSON.
-        reference: Picture, or look of `colorzoo look`, whose colors to use; may be repeated to mix several
+        reference: Picture whose colors to use; may be repeated to mix several
             (default: that of the recipe, beside it).
         reach: How far the colors of --point spread: automatic (over the object at that place; default),
             everywhere (wherever the network takes them), or a factor on the automatic reach, 0 to 10.

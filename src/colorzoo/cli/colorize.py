@@ -76,7 +76,6 @@ class RunOptions(SharedOptions):
         fast: Without --model: use a small model that ships with colorzoo, even if a better one is here.
         format: Format of results that -o does not name (default: the picture's own); png and tif lose
             nothing.
-        salvage: Color what is left of truncated files.
         max_pixels: Refuse larger pictures; memory grows with them (default 200).
         skip_colored: Leave pictures alone that have colors.
         provenance: What results record of how they were made: picture, model, weights, recipe (default), or
@@ -87,7 +86,6 @@ class RunOptions(SharedOptions):
             one has a line break.
         report: Write a report, to decide which results to publish: a page (.html) or a table (.csv), the most
             doubtful pictures first; may be repeated.
-        checksums: With -o BAG/data: write checksums of all files there, as a bag (BagIt) around them.
         sign: Sign the results (C2PA) with the certificates and the key of a PEM file.
         recipe_folder: Recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg.
         jobs: Threads that read and write beside the network (default: one per core, at most 8); 1 works on
@@ -100,14 +98,12 @@ class RunOptions(SharedOptions):
     model: str | None = None
     fast: bool = field(default=False, metadata=MODEL)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=FILES)
-    salvage: bool = field(default=False, metadata=FILES)
     max_pixels: float = field(default=200, metadata=FILES | {"metavar": "MILLIONS"})
     skip_colored: bool = field(default=False, metadata=FILES)
     provenance: Literal["embed", "none"] = field(default="embed", metadata=FILES)
     from_list: str | None = field(default=None, metadata=RUN | {"metavar": "LIST", "option": "--from"})
     failed: str | None = field(default=None, metadata=RUN | {"metavar": "LIST"})
     report: list[str] = field(default_factory=list, metadata=RUN | {"metavar": "FILE"})
-    checksums: bool = field(default=False, metadata=RUN)
     sign: str | None = field(default=None, metadata=RUN | {"metavar": "PEM"})
     recipe_folder: str | None = field(default=None, metadata=RUN | {"metavar": "DIR"})
     jobs: Annotated[int, Range(1, 64)] = field(
@@ -201,8 +197,6 @@ def run(args: argparse.Namespace) -> int:
         _sign(signer, results)
     if args.report:
         _report(args.report, results)
-    if args.checksums and not args.dry_run:
-        _write_checksums(args.output)
     return summary.exit_code
 
 
@@ -223,16 +217,6 @@ def _sign(signer: Signer, results: Sequence[BatchResult]) -> None:
         left = sign_results(results, signer, advance)
     for name in left:
         print_line(f"colorzoo: not signed: {name}, whose format or missing record allows none", sys.stderr)
-
-
-def _write_checksums(output: str) -> None:
-    from colorzoo.batch.bag import check_payload, write_bag
-    from colorzoo.progress import progress_bar
-
-    payload = check_payload(output)
-    with progress_bar("checksums", None) as advance:
-        manifest = write_bag(payload, advance)
-    print_line(f"colorzoo: checksums: {manifest}", sys.stderr)
 
 
 def _report(paths: Sequence[str], results: Sequence[BatchResult]) -> None:
@@ -276,10 +260,6 @@ def _check_options(args: argparse.Namespace) -> None:
             raise ColorzooError(
                 f"-o {args.output} and --format {args.format} name two formats; leave one out"
             )
-    if args.checksums:
-        from colorzoo.batch.bag import check_payload
-
-        check_payload(args.output)
     if args.report:
         from colorzoo.batch.report import check_report
 
@@ -316,7 +296,7 @@ def _check_single_picture(args: argparse.Namespace) -> None:
     if path.is_file():
         from colorzoo.pictures.read import examine_picture
 
-        examine_picture(path, max_pixels=int(args.max_pixels * 1e6), salvage=args.salvage)
+        examine_picture(path, max_pixels=int(args.max_pixels * 1e6))
 
 
 def _check_reference_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> None:
@@ -464,7 +444,6 @@ def _color(args: argparse.Namespace, jobs: Sequence[PictureJob], report: Report)
         frames=args.frames,
         quality=args.quality,
         overwrite=args.overwrite,
-        salvage=args.salvage,
         max_pixels=int(args.max_pixels * 1e6),
         on_frame=_frame_lines(),
     )

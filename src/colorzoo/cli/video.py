@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from colorzoo.batch.settings import COLORS, FILES, MODEL, ModelSettings
+from colorzoo.batch.settings import COLORS, FILES, ModelSettings
 from colorzoo.cli._options import SharedOptions, add_options, check_ranges
 from colorzoo.cli.colorize import share_cores
 from colorzoo.environment import reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
-from colorzoo.settings import Precision, Range, Share
+from colorzoo.settings import Range, Share
 
 NAME = "video"
 HELP = "color a video or a folder of frames, with temporally stable colors"
@@ -60,7 +60,6 @@ class VideoOptions(SharedOptions, ModelSettings):
     key: list[str] = field(default_factory=list, metadata={"metavar": "FRAME=FILE"})
     steady: Share = field(default=0.97, metadata=COLORS | {"metavar": "S"})
     border: str = field(default="automatic", metadata=COLORS)
-    precision: Precision = field(default="auto", metadata=MODEL)
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = field(default=None, metadata=FILES)
     crf: Annotated[int, Range(0, 51)] | None = field(default=None, metadata=FILES | {"metavar": "N"})
     provenance: Literal["embed", "none"] = field(default="embed", metadata=FILES)

@@ -31,7 +31,6 @@ from colorzoo.pictures.picture import Picture, drop_equal_channels, upright
 from colorzoo.pictures.pixels import STORED_FORMATS, Pixels, array_pixels, from_light, image_pixels
 
 MAX_PIXELS = 200_000_000
-_SALVAGE = "--salvage (in Python salvage=True) reads what is left"
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _pixel_limit_lock = threading.Lock()
@@ -151,11 +150,10 @@ def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = Fa
     """
     try:
         picture = _from_file(file, name, max_pixels)
-    except CutShortError as error:
+    except CutShortError:
         rest = _salvaged(file, name, max_pixels) if salvage else None
         if rest is None:
-            hint = "nothing of it can be read" if salvage else _SALVAGE
-            raise CutShortError(f"{error}; {hint}") from error
+            raise
         picture = rest
     source = None if isinstance(file, io.BytesIO) else Path(name)
     return replace(picture, metadata=replace(picture.metadata, source=source))
