@@ -30,7 +30,7 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part, see
-from colorzoo.inference.plan import likeness_to, paths_from
+from colorzoo.inference.pipeline import likeness_to, paths_from
 from colorzoo.inference.steps.reach import Places, on_grid, starting_reach
 from colorzoo.pictures.read import read_picture
 
@@ -87,8 +87,9 @@ def run(options: Options) -> list[Row]:
 def start_at(colorizer: Colorizer, part: Part, point: PointHint) -> Reach:
     """Return the reach that a point begins with; automatic if the model compares no places."""
     job, places = colorizer.job_of(part, Recipe()), Places.of([point], part.size)
-    costs = colorizer.result(paths_from(job, places)).costs
-    alike = on_grid(colorizer.result(likeness_to(job, places)), costs)
+    stages = colorizer.stages()
+    costs = paths_from(stages, job, places).costs
+    alike = on_grid(likeness_to(stages, job, places), costs)
     return "automatic" if alike is None else starting_reach(costs, alike)
 
 

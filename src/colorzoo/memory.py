@@ -128,7 +128,10 @@ def nbytes_of(value: object) -> int:
 
 
 def key_of(*values: object) -> str:
-    """Return a key that equal values share: tensors by their content, dataclasses by their fields."""
+    """Return a key that equal values share: tensors by their content, dataclasses by their fields.
+
+    An object with an attribute ``cache_key`` is represented by it.
+    """
     digest = sha256()
     for value in values:
         _add(digest.update, value)
@@ -136,6 +139,10 @@ def key_of(*values: object) -> str:
 
 
 def _add(update: Callable[[Any], object], value: object) -> None:
+    key = getattr(value, "cache_key", None)
+    if isinstance(key, str):
+        update(f"{type(value).__name__}({key})".encode())
+        return
     if isinstance(value, Tensor):
         value = value.detach().cpu().contiguous().numpy()
     if isinstance(value, np.ndarray):
@@ -146,6 +153,10 @@ def _add(update: Callable[[Any], object], value: object) -> None:
         for each in fields(value):
             _add(update, getattr(value, each.name))
         update(b")")
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            update(f"{name!r}:".encode())
+            _add(update, each)
     elif isinstance(value, tuple | list):
         update(b"(")
         for each in value:

@@ -15,7 +15,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import see
-from colorzoo.inference.plan import extent_of
+from colorzoo.inference.pipeline import extent_of
 from colorzoo.inference.steps.points import limit_reach, show_base
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
@@ -113,7 +113,7 @@ def weights(lightness: Tensor, compares: Likeness | None, *hints: PointHint) -> 
 
 def weights_by(colorizer: Colorizer, lightness: Tensor, *hints: PointHint) -> Tensor:
     """Return the reach of points by a model that compares places."""
-    return colorizer.result(extent_of(job_on(colorizer, lightness), hints)).weight
+    return extent_of(colorizer.stages(), job_on(colorizer, lightness), hints).weight
 
 
 def test_the_far_side_of_an_edge_gets_less(comparing: Colorizer) -> None:

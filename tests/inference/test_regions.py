@@ -10,7 +10,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, Regions
 from colorzoo.guidance.objects import Division, read_divisions
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.plan import divided_regions, proposed_regions
+from colorzoo.inference.pipeline import divided_regions, proposed_regions
 from colorzoo.inference.steps.regions import divide_regions, edit_regions, filled_regions
 from inference.by_hand import job_on
 from tiny_model import tiny_painter
@@ -94,7 +94,7 @@ def test_a_recipe_edits_the_proposal_of_the_model() -> None:
     recipe = Recipe.from_json({"image": {"width": 80, "height": 60}, "divisions": [loop]})
     assert recipe.to_dict()["divisions"] == [loop]
     job = job_on(colorizer, lightness, recipe)
-    before, after = (colorizer.result(find(job)) for find in (proposed_regions, divided_regions))
+    before, after = (find(colorizer.stages(), job) for find in (proposed_regions, divided_regions))
     new = set(filled_regions(after)) - set(filled_regions(before))
     assert len(new) == 1
     assert (after.index[0, 0, 21:40, 31:60] == new.pop()).all()

@@ -15,7 +15,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness
-from colorzoo.inference.plan import proposed_regions
+from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, region_notes, skipped_regions
 from colorzoo.inference.steps.sketch import (
     BLANK_NOTE,
@@ -126,7 +126,7 @@ def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
     runs: list[int] = []
     handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
     lightness = lightness_of(drawing())
-    regions = colorizer.result(proposed_regions(job_on(colorizer, lightness)))
+    regions = proposed_regions(colorizer.stages(), job_on(colorizer, lightness))
     numbers = filled_regions(regions)
     assert len(numbers) > 1
     colors = [RegionColor(numbers[0], "#ff0000"), RegionColor(numbers[1], "#0000ff")]
@@ -147,7 +147,7 @@ def read_picture_of(image: np.ndarray) -> object:
 
 
 def test_notes_on_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -> None:
-    regions = colorizer.result(proposed_regions(job_on(colorizer, lightness_of(drawing()))))
+    regions = proposed_regions(colorizer.stages(), job_on(colorizer, lightness_of(drawing())))
     filled = filled_regions(regions)
     empty = next(number for number in range(30) if number not in filled)
     last, wrong = filled[-1], "0" * 64

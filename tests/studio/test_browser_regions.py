@@ -15,7 +15,7 @@ from PIL import Image
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness, shrink_lightness
-from colorzoo.inference.plan import divided_regions, proposed_regions
+from colorzoo.inference.pipeline import divided_regions, proposed_regions
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio.app import StudioLoader
@@ -59,7 +59,7 @@ def test_regions_are_accepted_and_skipped_in_the_order_of_the_model(
     pad.page.keyboard.press("r")
     pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
     picture = read_picture(sketch)
-    regions = colorizer.result(proposed_regions(colorizer.job(picture, Recipe())))
+    regions = proposed_regions(colorizer.stages(), colorizer.job(picture, Recipe()))
     numbers = filled_regions(regions)
     assert pad.page.locator(".cz-region").count() == len(numbers) > 2
     suggested = pad.page.inner_text("text=as painted")
@@ -105,7 +105,7 @@ def test_regions_are_cut_outlined_joined_and_their_borders_hidden(
     (loop,) = drawn(pad)
     assert loop["closed"]
     recipe = Recipe.from_json(pad.recipe())
-    found = colorizer.result(divided_regions(colorizer.job(read_picture(sketch), recipe)))
+    found = divided_regions(colorizer.stages(), colorizer.job(read_picture(sketch), recipe))
     expect_tiles(pad, len(filled_regions(found)))
     pad.click(35, 30)
     pad.page.fill(".cz-hex", "#c04020")
@@ -119,7 +119,7 @@ def test_regions_are_cut_outlined_joined_and_their_borders_hidden(
     assert [division.get("closed", False) for division in drawn(pad)] == [True, False]
     recipe = Recipe.from_json(pad.recipe())
     shown = len(
-        filled_regions(colorizer.result(divided_regions(colorizer.job(read_picture(sketch), recipe))))
+        filled_regions(divided_regions(colorizer.stages(), colorizer.job(read_picture(sketch), recipe)))
     )
     assert shown > len(filled_regions(found))
     expect_tiles(pad, shown)

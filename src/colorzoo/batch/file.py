@@ -18,8 +18,8 @@ from colorzoo.batch.origin import origin_of_answer
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.answer import ColoredPicture, answer
-from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
+from colorzoo.inference.stages import Ran
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR
 from colorzoo.pictures.frames import Frames, PictureFrame, frames_of, read_frames
 from colorzoo.pictures.picture import Picture

@@ -15,8 +15,8 @@ from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.request import Prepared
 from colorzoo.errors import DiskFullError, PictureError, failure
-from colorzoo.inference.graph import Ran
 from colorzoo.inference.job import Job
+from colorzoo.inference.stages import Ran
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import IN_COLOR, Picture, chroma_note
 from colorzoo.pictures.provenance import PictureProvenance

@@ -357,7 +357,8 @@ def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResu
     stream = sys.stderr if args.json or is_piped else sys.stdout
     print_line(line, stream)
     for step in result.steps if args.explain else ():
-        print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}: {step.about}", stream)
+        about = f": {step.about}" if step.about else ""
+        print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}{about}", stream)
 
 
 def _fields(args: argparse.Namespace, result: BatchResult) -> dict[str, Any]:

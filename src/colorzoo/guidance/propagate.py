@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.memory import ColumnCache
+from colorzoo.memory import ColumnCache, key_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -65,12 +65,16 @@ class Propagator:
     ``A⁻¹[:, g] s`` with ``A⁻¹[g, g] s = d``: it solves the equations of the free pixels and is d at g. A is
     factored once, and the columns of its inverse are cached. Results equal those of `propagate`.
 
+    Attributes:
+        cache_key: Key of the arguments in caches.
+
     Args:
         lightness: ``(H, W)`` in [0, 100].
         fade: As of `propagate`, above 0; without fading A has no inverse.
     """
 
     def __init__(self, lightness: Array, fade: float) -> None:
+        self.cache_key = key_of(lightness, fade)
         self._weights = affinities(lightness, VARIANCE_SHARE)
         self._fade = fade
         self.solver: SuperLU | None = None

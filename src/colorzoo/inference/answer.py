@@ -25,10 +25,10 @@ from colorzoo.inference.full_size import (
     join_ab,
     join_levels,
 )
-from colorzoo.inference.graph import Ran, run
 from colorzoo.inference.inside import NO_AB, Surroundings
 from colorzoo.inference.job import Job
-from colorzoo.inference.plan import plan
+from colorzoo.inference.pipeline import solve
+from colorzoo.inference.stages import Ran, Stages
 from colorzoo.inference.steps.colors import Solution
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.sketch import enlarge_painted_lightness
@@ -228,6 +228,7 @@ def answer(job: Job, memory: Memory | None = None) -> NetworkAnswer:
         GuidanceError: The recipe names regions, classes or statistics that do not exist.
         ColorzooError: The prediction is not finite.
     """
-    solution, steps = run(plan(job), memory)
+    stages = Stages(memory)
+    solution = solve(job, stages)
     notes = (*job.notes, *solution.notes, *job.network.notes)
-    return NetworkAnswer(job, solution, notes, (*job.part.steps, *steps))
+    return NetworkAnswer(job, solution, notes, (*job.part.steps, *stages.ran))

@@ -21,7 +21,7 @@ from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
 from colorzoo.inference.palette import Distribution, distribution_of
-from colorzoo.inference.plan import likeness_to
+from colorzoo.inference.pipeline import likeness_to
 from colorzoo.inference.steps.reach import Places
 
 
@@ -73,8 +73,8 @@ def find_telling_place(colorizer: Colorizer, job: Job, result: NetworkAnswer) ->
     """
     if not isinstance(colorizer.model, ComparesPlaces) or (distribution := distribution_of(result)) is None:
         return None
-    places = _places_to_try(job.part.size)
-    found = [colorizer.result(likeness_to(job, Places.of([place], job.part.size))) for place in places]
+    places, stages = _places_to_try(job.part.size), colorizer.stages()
+    found = [likeness_to(stages, job, Places.of([place], job.part.size)) for place in places]
     alike = [likeness for likeness in found if likeness is not None]
     grid = distribution.probabilities.shape[1:]
     correlation = torch.cat([F.interpolate(likeness, grid, mode="area") for likeness in alike])[:, 0]

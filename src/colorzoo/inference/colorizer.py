@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 import torch
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.answer import ColoredPicture, NetworkAnswer, answer
-from colorzoo.inference.graph import Node, given, run
 from colorzoo.inference.job import (
     GuidanceLike,
     Job,
@@ -35,7 +34,7 @@ from colorzoo.inference.job import (
 )
 from colorzoo.inference.models import load_model
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.plan import seen_by, state_of
+from colorzoo.inference.pipeline import network_input, state_of
 from colorzoo.inference.references import (
     Look,
     ReadReference,
@@ -43,6 +42,7 @@ from colorzoo.inference.references import (
     read_reference,
     recipe_references,
 )
+from colorzoo.inference.stages import Stages
 from colorzoo.memory import Memory
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
@@ -53,7 +53,6 @@ from colorzoo.weights.choice import ModelChoice
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | Picture
 ReferenceLike = ImageLike | Look | Exemplar
-T = TypeVar("T")
 MIN_SIZE, MAX_SIZE = 16, 4096
 
 
@@ -285,9 +284,9 @@ class Colorizer:
         """
         return answer(job, self.memory if memory is None else memory)
 
-    def result(self, wanted: Node[T]) -> T:
-        """Return the result of a step of a job; see `colorzoo.inference.plan`."""
-        return run(wanted, self.memory)[0]
+    def stages(self) -> Stages:
+        """Return a runner of stages with the results of earlier runs; see `colorzoo.inference.pipeline`."""
+        return Stages(self.memory)
 
     def forget(self) -> None:
         """Forget all earlier pictures and edits, so that they cannot change the next result.
@@ -350,8 +349,9 @@ class Colorizer:
         """
         job = Job(self._network, Part(lightness, (lightness.shape[3], lightness.shape[2])))
         others, points = replace(guidance, points=None, scribbles=None), guidance.points
-        state = self.result(state_of(job, given(others), given(points)))
-        return self._network.predict(self.result(seen_by(job)), guidance, state)
+        stages = self.stages()
+        state = state_of(stages, job, others, points)
+        return self._network.predict(network_input(stages, job), guidance, state)
 
     @property
     def nbytes(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.inference.full_size import FullLightness, shrunk, working_size
-from colorzoo.inference.graph import Node, Ran, given
 from colorzoo.inference.inside import (
     Surroundings,
     crop_guidance,
@@ -27,6 +25,7 @@ from colorzoo.inference.inside import (
     find_inside,
 )
 from colorzoo.inference.network import NetworkRunner
+from colorzoo.inference.stages import Ran
 from colorzoo.inference.steps.point_corrections import CORRECTIONS
 from colorzoo.pictures.picture import Picture
 from colorzoo.weights.files import digest_of
@@ -64,15 +63,10 @@ class Part:
         """Height and width at the network."""
         return int(self.lightness.shape[2]), int(self.lightness.shape[3])
 
-    @cached_property
-    def node(self) -> Node[Tensor]:
-        """The lightness as input of steps; its key is computed once."""
-        return given(self.lightness)
-
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A picture to color and everything that decides its colors; `colorzoo.inference.plan` says how.
+    """A picture to color and everything that decides its colors; `colorzoo.inference.pipeline` says how.
 
     Attributes:
         network: The model.

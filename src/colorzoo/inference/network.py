@@ -34,10 +34,12 @@ class EditState:
     """State of a model that makes its next edit of a picture faster.
 
     Attributes:
+        cache_key: Key of everything that an edit must not change.
         owner: The model that keeps it and its device; None before the first edit.
         kept: What it keeps.
     """
 
+    cache_key: str
     owner: tuple[object, torch.device] | None = None
     kept: Any = None
 
@@ -84,8 +86,10 @@ class NetworkRunner:
         self._preferred = choose_dtype(precision, device)
         self.notes: tuple[str, ...] = ()
 
-    def __repr__(self) -> str:
-        return f"{self.name} {self._number}"  # part of keys, so no two are the same
+    @property
+    def cache_key(self) -> str:
+        """Key of this runner in caches, unique in the process."""
+        return f"{self.name} {self._number}"
 
     def ask(self, question: Callable[[Any], T]) -> T:
         """Call a function with the model."""

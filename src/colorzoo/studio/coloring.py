@@ -97,7 +97,7 @@ def _run(request: PadRequest, job: Job) -> NetworkAnswer:
     began, started = time.perf_counter(), time.thread_time()
     with torch.inference_mode():
         answer = request.colorizer.run(job)
-    remembered = answer.steps[-1].remembered
+    remembered = all(step.remembered for step in answer.steps)
     if threads is not None and request.threads is not None and not remembered:
         wall, processor = time.perf_counter() - began, time.thread_time() - started
         if min(job.part.seen) == min(request.lightness().shape[2:]):

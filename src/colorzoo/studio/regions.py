@@ -21,8 +21,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint
 from colorzoo.guidance.fields import Reach
 from colorzoo.inference.answer import NetworkAnswer
-from colorzoo.inference.graph import given, node
-from colorzoo.inference.plan import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
+from colorzoo.inference.pipeline import divided_regions, extent_of, likeness_to, paths_from, proposed_regions
 from colorzoo.inference.selection import (
     find_parts,
     outline_mask,
@@ -59,8 +58,8 @@ def describe_regions(request: PadRequest, result: NetworkAnswer) -> tuple[dict[s
         GuidanceError: The model does not use regions.
     """
     lightness, job = request.lightness(), request.job()
-    proposed = request.colorizer.result(proposed_regions(job))
-    found = request.colorizer.result(divided_regions(job))
+    proposed = proposed_regions(request.colorizer.stages(), job)
+    found = divided_regions(request.colorizer.stages(), job)
     index = found.index[0, 0]
     height, width = index.shape
     shown = lightness[0] if result.painted_lightness is None else result.painted_lightness[0]
@@ -148,7 +147,7 @@ def named_parts(request: PadRequest) -> list[dict[str, Any]]:
 
 def _seen(request: PadRequest, lightness: Tensor) -> SeenThings:
     """Return what the network for things sees in a lightness; the memory keeps it."""
-    return request.colorizer.result(node(see_things, given(lightness)))
+    return request.colorizer.stages()(see_things, lightness)
 
 
 def select_in_outline(
@@ -214,7 +213,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     """
     weight = torch.ones(request.lightness().shape[2:])
     if is_limited(point):
-        weight = request.colorizer.result(extent_of(request.job(), [point])).weight
+        weight = extent_of(request.colorizer.stages(), request.job(), [point]).weight
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
     if request.photo.window is not None:
         alpha = request.photo.window.surrounded(alpha)
@@ -245,8 +244,9 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
 def _search(request: PadRequest, point: PointHint) -> tuple[Paths, Map | None]:
     """Return the paths from a point, and how like it the cells of their grid are."""
     job, places = request.job(), Places.of([point], request.photo.size)
-    paths = request.colorizer.result(paths_from(job, places))
-    likeness = request.colorizer.result(likeness_to(job, places))
+    stages = request.colorizer.stages()
+    paths = paths_from(stages, job, places)
+    likeness = likeness_to(stages, job, places)
     return paths, on_grid(likeness, paths.costs)
 
 

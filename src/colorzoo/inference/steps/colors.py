@@ -47,11 +47,6 @@ class Solution:
     reaches: tuple[Tensor | None, ...] = ()
 
 
-def take_ab(prediction: Prediction) -> Tensor:
-    """Take the chroma ``(1, 2, h, w)`` of a prediction."""
-    return prediction.to_ab()
-
-
 def take_colors(prediction: Prediction, ab: Tensor) -> Colors:
     """Take the colors of a prediction, with the lightness of a painting.
 
@@ -66,11 +61,3 @@ def take_colors(prediction: Prediction, ab: Tensor) -> Colors:
 def scale_chroma(colors: Colors, *, factor: float) -> Colors:
     """Multiply the chroma by the strength of the recipe."""
     return replace(colors, ab=colors.ab * factor)
-
-
-def solve(
-    colors: Colors, prediction: Prediction, reaches: tuple[Tensor | None, ...], *remarks: tuple[str, ...]
-) -> Solution:
-    """Gather colors, the reaches of paint, and remarks."""
-    notes = [note for each in remarks for note in each]
-    return Solution(colors, prediction.extras, (*notes, *prediction.notes), reaches)

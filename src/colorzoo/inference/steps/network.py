@@ -6,7 +6,6 @@ Those that ask it have the setting ``network``: for colors, the likeness of plac
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +27,7 @@ from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.rasterize import boxes_of, rasterize_scribbles
 from colorzoo.inference.network import EditState, NetworkRunner
 from colorzoo.inference.steps.reach import Places
+from colorzoo.memory import key_of
 from colorzoo.prediction import Prediction
 
 Size = tuple[int, int]
@@ -54,11 +54,6 @@ def place_boxes(
     return replace(resized, boxes=placed or resized.boxes)
 
 
-def add_guidance(guidance: Guidance, *values: Any, kinds: tuple[str, ...]) -> Guidance:
-    """Add kinds of guidance, a value for each."""
-    return replace(guidance, **dict(zip(kinds, values, strict=True)))
-
-
 def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
     """Convert the statistics of a recipe to tensors.
 
@@ -72,11 +67,6 @@ def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
             raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
         histogram = histogram / histogram.sum()
     return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
-
-
-def set_alpha(exemplar: Exemplar, *, alpha: float) -> Exemplar:
-    """Set how far to go towards a reference, 0 to 1."""
-    return replace(exemplar, alpha=alpha)
 
 
 def resize_points(points: Points, *, size: Size) -> Points:
@@ -120,8 +110,7 @@ def keep_state(*unchanged: object, network: NetworkRunner) -> EditState:
         unchanged: What an edit must not change, so that the state of before is still true.
         network: The model.
     """
-    del unchanged, network
-    return EditState()
+    return EditState(key_of(unchanged, network))
 
 
 def run_network(

@@ -8,13 +8,11 @@ worse than a page that does not (`benchmarks.pages`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-
-from colorzoo.inference.steps.colors import Colors
 
 
 @dataclass(frozen=True)
@@ -54,16 +52,6 @@ def is_page(lightness: Tensor) -> bool:
     """
     plane = lightness[0, 0].float().cpu().numpy()
     return _has_even_ground(plane) or _is_of_patches(plane)
-
-
-def spare_page(colors: Colors, page: bool) -> Colors:
-    """Leave a page gray."""
-    return replace(colors, ab=colors.ab * 0) if page else colors
-
-
-def remark_page(page: bool) -> tuple[str, ...]:
-    """Return the remark on a page; none on a photo."""
-    return (NOTHING_TO_COLOR,) if page else ()
 
 
 def _has_even_ground(plane: NDArray[np.float32]) -> bool:

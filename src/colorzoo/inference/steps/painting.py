@@ -14,7 +14,7 @@ from colorzoo.guidance import PaintStroke, PointHint
 from colorzoo.guidance.paint import Blend
 from colorzoo.inference.full_size import BicubicUpsampler
 from colorzoo.inference.steps.lightness import ab_in_light
-from colorzoo.inference.steps.reach import Extent, Map
+from colorzoo.inference.steps.reach import Map
 
 Cover = tuple[slice, slice, Map]
 
@@ -108,11 +108,6 @@ def places_along(stroke: PaintStroke) -> list[PointHint]:
     xs, ys = (np.interp(at, ends, path[:, axis]).tolist() for axis in (0, 1))
     radius = PAINTING.core * stroke.size
     return [PointHint(x, y, radius, reach=stroke.reach) for x, y in zip(xs, ys, strict=True)]
-
-
-def take_weights(*extents: Extent | None) -> tuple[Tensor | None, ...]:
-    """Take the share ``(h, w)`` that each stroke may cover from its reach."""
-    return tuple(None if extent is None else extent.weight for extent in extents)
 
 
 def _blended(blend: Blend, painted: Tensor, below: Tensor) -> Tensor:

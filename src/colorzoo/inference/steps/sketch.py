@@ -55,16 +55,6 @@ def draw_sketch(lightness: Tensor) -> Sketch:
     return Sketch(lines, (*notes, BLANK_NOTE) if blank else notes)
 
 
-def take_lines(sketch: Sketch) -> Tensor:
-    """Take the lines ``(1, 1, h, w)`` of a sketch."""
-    return sketch.lines
-
-
-def take_remarks(sketch: Sketch) -> tuple[str, ...]:
-    """Take the remarks on a sketch."""
-    return sketch.notes
-
-
 def looks_drawn(lightness: Tensor) -> bool:
     """Check for line art on light paper, the input of models for drawings.
 

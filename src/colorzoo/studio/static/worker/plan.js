@@ -1,4 +1,4 @@
-/** The way of a photo to its colors, step by step in the order of colorzoo.inference.plan. */
+/** The way of a photo to its colors, step by step in the order of colorzoo.inference.pipeline. */
 
 import { ShiftedRows, drawAreas } from "../steps/area_masks.js";
 import { fillAreas, lockAreas, plantSeeds, pointsInside } from "../steps/areas.js";

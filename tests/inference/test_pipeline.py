@@ -36,23 +36,12 @@ def steps_of(colorizer: Colorizer, *points: PointHint, **more: object) -> dict[s
     return found
 
 
-def test_the_steps_of_a_point_in_their_order(colorizer: Colorizer) -> None:
+def test_the_stages_of_a_point_run_in_this_order(colorizer: Colorizer) -> None:
     assert list(steps_of(colorizer, POINT)) == [
-        "see", "place boxes", "draw points", "keep state", "run network", "take ab", "find neighbors",
-        "enforce points", "show base", "step costs", "find paths", "compare places", "limit extent",
-        "limit reach", "take colors", "scale chroma", "solve",
+        "see", "draw points", "keep state", "run network", "find neighbors", "enforce points", "show base",
+        "step costs", "find paths", "compare places", "limit extent", "limit reach",
     ]  # fmt: skip
-    assert list(steps_of(colorizer)) == [
-        "see",
-        "run network",
-        "take ab",
-        "take colors",
-        "scale chroma",
-        "is page",
-        "spare page",
-        "remark page",
-        "solve",
-    ]
+    assert list(steps_of(colorizer)) == ["see", "keep state", "run network", "is page"]
 
 
 def test_what_an_edit_does_not_change_does_not_run(colorizer: Colorizer) -> None:
@@ -76,17 +65,18 @@ def test_undoing_and_what_lies_above_run_nothing(colorizer: Colorizer) -> None:
         "replacements": (ColorReplacement("#c04020", "#2050c0"),),
     }
     for undone in (steps_of(colorizer, POINT), steps_of(colorizer, POINT, **above)):
-        assert undone == {"see": False, "solve": True}
+        assert [name for name, remembered in undone.items() if not remembered] == ["see"]
 
 
 def test_a_run_needs_no_memory_of_others_and_each_step_runs_once(colorizer: Colorizer) -> None:
     before = time.perf_counter()
     job = colorizer.job(read_picture(photo()), Recipe(points=(POINT, FAR)))
-    first, second = (colorizer.run(job, Memory(most_bytes=0)).steps for _ in range(2))
+    first, second = (colorizer.run(job, Memory()).steps for _ in range(2))
     assert 0 < sum(step.seconds for step in (*first, *second[1:])) < time.perf_counter() - before
     assert [step.name for step in first] == [step.name for step in second]
-    assert [step.name for step in first].count("run network") == 2
-    assert not any(step.remembered for step in second)
+    ran = [step.name for step in second if not step.remembered]
+    assert ran.count("run network") == 2
+    assert ran.count("find neighbors") == ran.count("step costs") == 1
 
 
 def test_the_command_line_explains_a_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +86,7 @@ def test_the_command_line_explains_a_result(tmp_path: Path, capsys: pytest.Captu
     assert main([*words, "--point", "20,10=#c04020", "--explain"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "ms  see: 60 x 40 of 60 x 40 pixels" in lines[1]
-    assert sum("ms  run network: Run the network" in line for line in lines) == 2
+    assert sum("ms  run network" in line for line in lines) == 2
     assert lines[-1].endswith("join: 60 x 40 pixels, 0 overlays")
     assert main([*words, "--json"]) == 0
     assert "steps" not in json.loads(capsys.readouterr().out)[0]
