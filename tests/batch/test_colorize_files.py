@@ -133,7 +133,7 @@ def test_a_pipe_is_a_failure_and_the_default_model_colors(album, tmp_path):
     paths = [tmp_path / "album" / "pipe.png", album[0]]
     pipe, colored = colorzoo.colorize_files(paths, tmp_path / "album", tmp_path / "out")
     assert pipe.status == "failed"
-    assert "no regular file" in pipe.error
+    assert "not a regular file" in pipe.error
     assert colored.status == "colored"
 
 

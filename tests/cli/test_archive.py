@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that may not be searched, whoever runs the tests."""
-    folder = tmp_path / "in" / "lost+found"
+    folder = tmp_path / "in" / "locked"
     folder.mkdir(parents=True)
     scandir = os.scandir
 
@@ -80,7 +80,7 @@ def test_a_named_pipe_is_passed_over(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     search = find_existing([tmp_path])
     assert [found.path.name for found in search.found] == ["a.png"]
-    expected = [(tmp_path / name, "no regular file, or not readable")] if name.endswith("jpg") else []
+    expected = [(tmp_path / name, "not a regular file, or not readable")] if name.endswith("jpg") else []
     assert search.passed_over == expected
     assert main(["colorize", "--dry-run", str(tmp_path)]) == 0
     assert main(["info", str(tmp_path)]) == 1

@@ -288,7 +288,7 @@ def test_pictures_are_selected_as_colorize_does(album, tmp_path, capsys):
     assert sorted(results(tmp_path / "out")) == [*PICTURES, "z.gif", "z.gif.xmp"]
     told = capsys.readouterr().err
     assert "3 files skipped" in told
-    assert all(reason in told for reason in ("hidden", "no regular file", "a link to a folder above"))
+    assert all(reason in told for reason in ("hidden", "not a regular file", "a link to a folder above"))
 
 
 @pytest.mark.parametrize("named", [(), ("--model=colorzoo2026",), ("--init_from=colorzoo2026",)])

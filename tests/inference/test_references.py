@@ -129,3 +129,15 @@ def test_the_statistics_of_a_reference_are_those_of_a_recipe() -> None:
     found = statistics_of(torch.from_numpy(PICTURES[0].rgb).permute(2, 0, 1)[None])
     assert told["saturation"] == pytest.approx(float(found.saturation), abs=5e-5)
     assert told["histogram"] == pytest.approx(found.histogram[0].tolist(), abs=5e-7)
+
+
+@pytest.mark.parametrize("size", [None, (4 << 30) + 1])
+def test_a_recipe_names_only_regular_references_of_limited_size(tmp_path: Path, size: int | None) -> None:
+    path = Path("/dev/zero")
+    if size is not None:
+        path = tmp_path / "sparse.tif"
+        with path.open("wb") as file:
+            file.truncate(size)
+    recipe = Recipe.from_json({"exemplar": {"path": str(path)}})
+    with pytest.raises(GuidanceError, match=r"recipe\.exemplar\.path"):
+        recipe_reference_files(recipe, tmp_path)

@@ -17,6 +17,9 @@ from colorzoo.pictures.find import (
     pictures_and_films,
     shortened,
 )
+from colorzoo.pictures.read import read_picture
+from colorzoo.video.folder import FrameFolder
+from colorzoo.video.frames import VideoError
 
 
 def plant(root: Path, *names: str) -> None:
@@ -32,8 +35,45 @@ def found_below(root: Path, *inputs: str | Path, **options) -> list[str]:
 
 def test_a_folder_is_searched_below_in_a_fixed_order(tmp_path):
     plant(tmp_path, "b/2.PNG", "b/10.jpg", "a.tif", "żółw 1.webp", "notes.txt", ".hidden/x.jpg", ".x.jpg")
-    assert found_below(tmp_path, tmp_path) == ["a.tif", "żółw 1.webp", "b/10.jpg", "b/2.PNG"]
-    assert [p.relative.as_posix() for p in find_pictures([tmp_path])][-1] == "b/2.PNG"
+    assert found_below(tmp_path, tmp_path) == ["a.tif", "żółw 1.webp", "b/2.PNG", "b/10.jpg"]
+    assert [p.relative.as_posix() for p in find_pictures([tmp_path])][-1] == "b/10.jpg"
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*.jpg"])
+def test_hidden_and_system_folders_are_skipped_and_named_once(tmp_path, pattern):
+    folders = ["@eaDir", "@Recycle", "#recycle", "#snapshot", "$RECYCLE.BIN", "__MACOSX", "lost+found"]
+    for folder in [*folders, "System Volume Information", "sub/@eaDir", ".thumbnails"]:
+        plant(tmp_path, f"{folder}/IMG.jpg/THUMB_L.jpg", f"{folder}/old.jpg")
+    plant(tmp_path, "._IMG.jpg", "IMG.jpg", "sub/#1 @home.jpg", "#2020/a.jpg", "@home/b.jpg")
+    search = find_existing([tmp_path / pattern])
+    kept = {"IMG.jpg", "sub/#1 @home.jpg", "#2020/a.jpg", "@home/b.jpg"}
+    assert {found.relative.as_posix() for found in search.found} == kept
+    skipped = [path.relative_to(tmp_path).as_posix() for path, _ in search.passed_over]
+    assert len(skipped) == len(set(skipped))
+    assert {name for name in skipped if name[0] != "."} == {
+        *folders,
+        "System Volume Information",
+        "sub/@eaDir",
+    }
+    assert found_below(tmp_path, tmp_path / "@eaDir")[0] == "@eaDir/old.jpg"  # the user named it
+
+
+@pytest.mark.parametrize("pattern", ["", "*.png"])
+def test_numbers_in_names_are_ordered_by_value(tmp_path, pattern):
+    names = ["f1.png", "f2.png", "f10.png", "f10b2.png", "f10b11.png", "f012.png"]
+    plant(tmp_path, *reversed(names))
+    assert found_below(tmp_path, tmp_path / pattern) == names
+
+
+@pytest.mark.parametrize("name", ["a.dpx", "a.EXR", "a.cin"])
+def test_film_scans_that_cannot_be_read_are_named(tmp_path, name):
+    plant(tmp_path, name)
+    assert found_below(tmp_path, tmp_path) == [name]
+    (tmp_path / name).write_bytes(b"SDPX" + bytes(2048))
+    with pytest.raises(PictureError, match=name):
+        read_picture(tmp_path / name)
+    with pytest.raises(VideoError, match=name):
+        FrameFolder(tmp_path)
 
 
 def test_pictures_and_films_are_found_together_without_hidden_ones(tmp_path):
@@ -82,7 +122,7 @@ def test_a_link_to_a_folder_above_is_passed_over(tmp_path):
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "p.jpg")
     ((_, error),) = find_existing([tmp_path / "p.jpg"]).errors
-    assert "p.jpg is no regular file" in str(error)
+    assert "p.jpg is not a regular file" in str(error)
 
 
 def test_results_of_earlier_runs_and_the_output_folder_are_left_out(tmp_path):
@@ -110,7 +150,7 @@ def test_files_that_look_like_pictures_and_are_passed_over_are_named(tmp_path):
     search = find_existing([tmp_path])
     assert [found.relative.as_posix() for found in search.found] == ["a.jpg"]
     assert {path.relative_to(tmp_path).as_posix(): reason for path, reason in search.passed_over} == {
-        ".old": "a hidden folder",
+        ".old": "a hidden or system folder",
         ".b.jpg": "hidden",
         "film.mp4": "a film, which `colorzoo video` colors",
         "gone.png": "a link to a file that is gone",

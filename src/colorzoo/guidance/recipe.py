@@ -40,6 +40,7 @@ MAX_SCRIBBLES = 512
 MAX_REGIONS = 1024
 MAX_BOXES = 64
 MAX_HEALING = 1024
+_MAX_LENGTH = 100_000_000  # characters of a file
 # lists of changes above the colors of a model: what they hold, how many at most, and their parser
 _OVERLAYS: Mapping[str, tuple[type[Any], int, Callable[[Fields], Any]]] = {
     "paint": (PaintStroke, MAX_PAINT, parse_paint),
@@ -393,7 +394,10 @@ def _load(source: str | Path) -> dict[str, Any]:
             text = source
         else:
             name = f"recipe {str(source)!r}"
-            text = Path(source).read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
+            with Path(source).open(encoding="utf-8-sig") as file:  # Windows editors write a byte order mark
+                text = file.read(_MAX_LENGTH + 1)  # a device such as /dev/zero never ends
+            if len(text) > _MAX_LENGTH:
+                raise ValueError(f"longer than {_MAX_LENGTH / 1e6:g} million characters")
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise GuidanceError(f"{name} is not JSON: line {error.lineno}, {error.msg}.") from error

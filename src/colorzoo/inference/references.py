@@ -19,11 +19,13 @@ from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
+from colorzoo.pictures.find import irregular
 from colorzoo.pictures.picture import Picture, is_gray
 from colorzoo.pictures.read import read_picture
 from colorzoo.weights.load import load_state_dict_file, save_weights
 from colorzoo.weights.readers.safetensors import is_safetensors, read_metadata
 
+_MAX_BYTES = 4 << 30  # of a reference that a recipe names
 KIND = "colorzoo look"
 _STATISTICS = "statistics"
 
@@ -201,9 +203,15 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
     """Return the files of `recipe_references`, each with its weight.
 
     Raises:
-        GuidanceError: The recipe's field is malformed.
+        GuidanceError: The recipe's field is malformed, or a file is a device, a pipe or larger than 4 GiB.
     """
-    return [(folder / file.path, file.weight) for file in recipe.exemplar.files]
+    found = [(folder / file.path, file.weight) for file in recipe.exemplar.files]
+    for path, _ in found:
+        if reason := irregular(path):
+            raise GuidanceError(f"recipe.exemplar.path: {reason}")
+        if path.is_file() and path.stat().st_size > _MAX_BYTES:
+            raise GuidanceError(f"recipe.exemplar.path: {path} must have at most {_MAX_BYTES >> 30} GiB")
+    return found
 
 
 def as_reference(picture: Picture, size: int) -> Tensor:

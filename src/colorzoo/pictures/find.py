@@ -33,10 +33,20 @@ _BEGINNINGS = {
     b"\0\0\1\0": "an icon",
     b"\x1aE\xdf\xa3": "a film",
 }
+_DIGITS = re.compile("([0-9]+)")
 _RESULT_STEM = re.compile(rf"(.+){re.escape(RESULT_MARK)}(-\d+)?", re.DOTALL)
 _OWN_RESULT = "a result of colorzoo; name the file itself to color it again"
+_SYSTEM_FOLDER = "a hidden or system folder"
 _MOST_NAMED = 10  # of the files that a run passes over
 _MAX_NAME = 255  # bytes, on all common file systems
+_SYSTEM_FOLDERS = frozenset(
+    {
+        *("@eadir", "@recycle", "@recently-snapshot", "@sharebin", "@tmp", "@downloads"),  # Synology and QNAP
+        *("#recycle", "#snapshot", "~snapshot", "lost+found", "network trash folder"),
+        *("$recycle.bin", "$recycled", "recycled", "recycler", "system volume information", "found.000"),
+        *("__macosx", "_vti_cnf", "thefindbyfolderindex", "temporary items"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -55,9 +65,10 @@ class FoundPicture:
 def find_pictures(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> list[FoundPicture]:
     """Resolve files, folders and globs to picture files, in a fixed order and each once.
 
-    Folders are searched recursively by extension, without hidden files. Symbolic links are followed; a folder
-    reached twice is searched once. Results of earlier runs are left out: ``NAME.color.EXT`` and
-    ``NAME.color-2.EXT`` if ``NAME.EXT`` is found too, and in folders and globs every file with a record.
+    Folders are searched recursively by extension in natural order, without hidden and system folders (see
+    `is_hidden`). Symbolic links are followed; a folder reached twice is searched once. Results of earlier
+    runs are left out: ``NAME.color.EXT`` and ``NAME.color-2.EXT`` if ``NAME.EXT`` is found too, and in
+    folders and globs every file with a record.
 
     Args:
         inputs: Paths and globs. A name that exists is taken literally, even with ``*`` or ``[`` in it.
@@ -118,6 +129,34 @@ def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     return Search(pictures, aside.errors, [*left_out.items(), *own.items()])
 
 
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden or belongs to an operating system or a NAS.
+
+    Such folders hold thumbnails and deleted files. Searches skip them unless the user names them.
+
+    Examples:
+        >>> [is_hidden(name) for name in ("a.jpg", "._a.jpg", "@eaDir", "#recycle")]
+        [False, True, True, True]
+
+    Args:
+        name: Name of the file or folder without its parents.
+    """
+    return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
+
+
+def natural_key(path: str | Path) -> tuple[object, ...]:
+    """Return the sort key of a name or path that orders numbers by value, such as f1, f2, f10.
+
+    Examples:
+        >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_key)
+        ['f1.png', 'f2.png', 'f10.png']
+    """
+    return tuple(  # text and digits alternate, so that equal positions have equal types
+        (tuple(int(text) if number % 2 else text for number, text in enumerate(_DIGITS.split(part))), part)
+        for part in Path(path).parts
+    )
+
+
 def passed_over_line(files: Sequence[tuple[Path, str]]) -> str:
     """Return one line that names files that a run passes over, with the reasons; of many the first."""
     named = "; ".join(f"{path} ({reason})" for path, reason in files[:_MOST_NAMED])
@@ -150,8 +189,8 @@ def pictures_and_films(folder: Path) -> tuple[list[Path], list[tuple[str, Pictur
     """
     aside = _Aside()
     found = list(_walk(folder, None, aside))
-    films = [p for p in aside.passed_over if p.suffix.lower() in FILMS and not p.name.startswith(".")]
-    return sorted([*found, *films]), aside.errors
+    films = [p for p in aside.passed_over if p.suffix.lower() in FILMS and not is_hidden(p.name)]
+    return sorted([*found, *films], key=natural_key), aside.errors
 
 
 def read_list(path: str | Path) -> list[str]:
@@ -221,16 +260,9 @@ def shortened(stem: str, ending: str) -> str:
     return stem + ending
 
 
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Return a sort key that compares runs of digits as numbers: ``f2.png`` before ``f10.png``."""
-    parts = re.split("([0-9]+)", name)  # text and digits alternate, so equal places have equal types
-    return [int(part) if part[:1].isdecimal() else part for part in parts], name
-
-
 def visible_entries(folder: Path) -> list[Path]:
-    """Return the entries of a folder in natural order, without hidden ones such as ``._f1.png``."""
-    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(entries, key=lambda entry: natural_key(entry.name))
+    """Return the entries of a folder in natural order, without those that `is_hidden`."""
+    return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_key)
 
 
 def absolute(path: Path) -> str:
@@ -269,8 +301,13 @@ def _glob(name: str, exclude: Path | None, aside: _Aside) -> list[FoundPicture]:
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])
     found: dict[Path, FoundPicture] = {}
-    for match in sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 - Path.glob refuses absolute patterns
-        path = Path(match)
+    matches = glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
+    for path in map(Path, sorted(matches, key=natural_key)):
+        below = range(fixed, len(path.parts))
+        hidden = [n for n in below if is_hidden(path.parts[n]) and path.parts[n] not in parts]
+        if hidden and (folder := Path(*path.parts[: hidden[0] + 1])).is_dir():
+            aside.passed_over[folder] = _SYSTEM_FOLDER
+            continue
         if exclude is not None and path.is_dir() and exclude.is_dir() and exclude.samefile(path):
             continue
         if path.is_dir():
@@ -285,7 +322,7 @@ def _glob(name: str, exclude: Path | None, aside: _Aside) -> list[FoundPicture]:
 
 
 def _is_picture(path: Path) -> bool:
-    is_named = path.suffix.lower() in READABLE | FOREIGN.keys() and not path.name.startswith(".")
+    is_named = path.suffix.lower() in READABLE | FOREIGN.keys() and not is_hidden(path.name)
     return is_named and _is_regular(path)
 
 
@@ -302,7 +339,7 @@ def irregular(path: Path) -> str:
     with suppress(OSError, ValueError):  # a name that is too long, or holds a zero
         if not path.exists() or path.is_dir() or _is_regular(path):
             return ""
-        return f"{path} is no regular file; save its content to a file and name that"
+        return f"{path} is not a regular file; save its content to a file and name that file"
     return ""
 
 
@@ -317,8 +354,8 @@ def _reason_to_pass_over(path: Path) -> str:
         with path.open("rb") as file:
             kind = _kind_of(file.read(16))
     except OSError:
-        return "no regular file, or not readable" if named else ""
-    if path.name.startswith("."):
+        return "not a regular file, or not readable" if named else ""
+    if is_hidden(path.name):
         return "hidden" if named or kind else ""
     if path.suffix.lower() in FILMS or kind == "a film":
         return "a film, which `colorzoo video` colors"
@@ -349,11 +386,11 @@ def _walk(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
 def find_tars(folder: Path) -> list[Path]:
     """Find the ``.tar`` files below a folder, where `find_pictures` looks for pictures."""
     files = _files_below(folder, None, _Aside())
-    return [p for p in files if p.suffix.lower() == ".tar" and p.name[0] != "." and _is_regular(p)]
+    return [p for p in files if p.suffix.lower() == ".tar" and not is_hidden(p.name) and _is_regular(p)]
 
 
 def _files_below(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
-    """Yield the files below a folder in the order of their names, without hidden folders.
+    """Yield the files below a folder in natural order, without folders that `is_hidden`.
 
     A folder is entered once, and a link to a folder above the root never: all its pictures would be taken.
     """
@@ -380,10 +417,10 @@ def _files_below(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Pa
             folders.clear()
             continue
         seen.add(identity)
-        hidden = sorted(name for name in folders if name.startswith("."))
-        aside.passed_over |= {Path(folder, name): "a hidden folder" for name in hidden}
-        folders[:] = sorted(set(folders) - set(hidden))
-        yield from (Path(folder, name) for name in sorted(files))
+        hidden = sorted(name for name in folders if is_hidden(name))
+        aside.passed_over |= {Path(folder, name): _SYSTEM_FOLDER for name in hidden}
+        folders[:] = sorted(set(folders) - set(hidden), key=natural_key)
+        yield from (Path(folder, name) for name in sorted(files, key=natural_key))
 
 
 def _identities(folders: Iterable[Path]) -> set[tuple[int, int]]:

@@ -18,7 +18,7 @@ from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.inside import Surroundings, crop_lightness
 from colorzoo.pictures.find import result_name, visible_entries
-from colorzoo.pictures.formats import READABLE
+from colorzoo.pictures.formats import FOREIGN, READABLE
 from colorzoo.pictures.picture import Levels, Picture, as_rgb
 from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.pictures.read import read_picture
@@ -73,7 +73,10 @@ class FrameFolder:
             names = [file.name for file in visible_entries(path) if file.suffix.lower() in READABLE]
         self.files = [path / name for name in names]
         if not self.files:
-            raise VideoError(f"{path} holds no picture")
+            kinds = ((file.name, FOREIGN.get(file.suffix.lower())) for file in visible_entries(path))
+            others = [f"{name} is {kind}" for name, kind in kinds if kind]
+            hint = f" that can be read: {others[0]}; convert the frames to PNG or TIFF" if others else ""
+            raise VideoError(f"{path} holds no picture{hint}")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
         if self._first is None:
             raise VideoError(f"none of the pictures in {path} can be read")

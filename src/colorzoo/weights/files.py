@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from functools import lru_cache
 from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the hashes of a folder's files, as lower-case hexadecimal."""
+    """Return the SHA-256 of a file, or of the hashes of a folder's files, as lower-case hexadecimal.
+
+    Raises:
+        OSError: The file cannot be read, or is a device or pipe.
+    """
     if path.is_dir():
         hashes = "".join(sha256_of(file) for file in sorted(path.iterdir()))
         return hashlib.sha256(hashes.encode()).hexdigest()
+    if not stat.S_ISREG(path.stat().st_mode):  # a device such as /dev/zero never ends
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
