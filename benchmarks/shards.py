@@ -10,8 +10,7 @@ import torch
 from benchmarks._common import Options, Row, SkippedError, time_in_turn, where
 from benchmarks.data import write_photos
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.shard_writer import ShardOptions, shard_folder
-from colorzoo.data.shards import ShardReader, load_litdata
+from colorzoo.data.shards import ShardOptions, ShardReader, load_litdata, shard_folder
 from colorzoo.data.sources import find_sources
 from colorzoo.data.streaming import ShardSampler
 from colorzoo.errors import DataError
@@ -32,7 +31,7 @@ def run(options: Options) -> list[Row]:
         for split, count in (("train", PICTURES), ("val", 2)):
             (folder / split).mkdir(parents=True)
             write_photos(folder / split, SIZE, count)
-        shard_folder(folder, out, ShardOptions(short_side=SIDE, chunk=64, drop_gray=False), workers=0)
+        shard_folder(folder, out, ShardOptions(short_side=SIDE, chunk=64, drop_gray=False), workers=1)
         return [shards_against_folder(folder / "train", out)]
 
 
@@ -40,7 +39,7 @@ def shards_against_folder(folder: Path, out: Path) -> Row:
     """Return pictures a second of shards over those of a folder."""
     sources = find_sources(folder)
     order = torch.randperm(len(sources), generator=torch.Generator().manual_seed(0)).tolist()
-    shard_order = [index for index, _ in ShardSampler(ShardReader(str(out), "train").sizes, batch_size=16)]
+    shard_order = [index for index, _ in ShardSampler(ShardReader(str(out), "train").sizes)]
 
     def from_folder() -> None:
         for index in order:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from colorzoo import environment
 from colorzoo.environment import git_state, is_on, processor_name
 
 _FAULTS = """
@@ -78,3 +79,14 @@ def test_the_name_of_the_processor_is_that_of_linux(tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_bytes(text)
     assert processor_name(tmp_path / "cpuinfo") == "Chip 9: 3.2 GHz"
     assert processor_name(tmp_path / "none") == (platform.processor() or platform.machine())
+
+
+@pytest.mark.parametrize(
+    ("given", "limit", "expected"), [("2", "max 100000", 2), ("", "150000 100000", 2), ("", "max 100000", 6)]
+)
+def test_cores_are_those_of_the_job(given, limit, expected, tmp_path: Path, monkeypatch):
+    (tmp_path / "cpu.max").write_text(limit)
+    monkeypatch.setattr(environment, "CPU_LIMIT", tmp_path / "cpu.max")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert environment.core_count() == expected

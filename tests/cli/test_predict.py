@@ -317,16 +317,6 @@ def test_sketches_are_colored_where_the_data_has_them(tmp_path):
     assert [data.originals()[i].relative for i in range(len(data.originals()))] == ["val/sketch/p.png"]
 
 
-def test_shards_are_colored_too(album, tmp_path):
-    pytest.importorskip("litdata")
-    from colorzoo.data import StreamingDataModule
-    from colorzoo.data.shard_writer import ShardOptions, shard_folder
-
-    shard_folder(album, tmp_path / "shards", ShardOptions(short_side=32, drop_gray=False), workers=0)
-    originals = StreamingDataModule(str(tmp_path / "shards")).originals()
-    assert sorted(originals[i].relative for i in range(len(originals))) == PICTURES
-
-
 @pytest.mark.parametrize(
     ("name", "root", "expected"),
     [

@@ -1,6 +1,8 @@
 """Small folders of generated pictures, and shards of one."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,11 +26,32 @@ def classes_folder(tmp_path_factory) -> Path:
     return root
 
 
+def optimize_here(
+    fn: Callable[[int], Any], inputs: list[int], output_dir: str, chunk_size: int, **_: Any
+) -> None:
+    """Write chunks as `litdata.optimize` does, in this process: its workers take 10 s to start."""
+    from litdata.streaming.writer import BinaryWriter
+
+    Path(output_dir).mkdir(parents=True)
+    writer = BinaryWriter(output_dir, chunk_size=chunk_size)
+    for index in inputs:
+        writer[index] = fn(index)
+    writer.done()
+    writer.merge()
+
+
+@pytest.fixture
+def _optimize_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("litdata.optimize", optimize_here)
+
+
 @pytest.fixture(scope="session")
 def shards(classes_folder, tmp_path_factory) -> Path:
     pytest.importorskip("litdata")
-    from colorzoo.data.shard_writer import ShardOptions, shard_folder
+    from colorzoo.data.shards import ShardOptions, shard_folder
 
     out = tmp_path_factory.mktemp("shards") / "out"
-    shard_folder(classes_folder, out, ShardOptions(short_side=32, chunk=6), workers=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("litdata.optimize", optimize_here)
+        shard_folder(classes_folder, out, ShardOptions(short_side=32, chunk=6))
     return out

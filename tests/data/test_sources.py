@@ -1,11 +1,16 @@
+import errno
 import pickle
+import shutil
 import tarfile
+from contextlib import nullcontext
+from multiprocessing.reduction import ForkingPickler
 
 import pytest
 import torch
 from miniatures import write_picture
 
 from colorzoo.data.sources import PackedStrings, Sources, StoredPicture, find_sources
+from colorzoo.data.splits import known_places, split_by_content
 
 
 def test_names_survive_packing_even_if_not_unicode():
@@ -16,6 +21,10 @@ def test_names_survive_packing_even_if_not_unicode():
     with pytest.raises(IndexError):
         packed[4]
     assert list(PackedStrings.of([])) == []
+    many = [f"{number:05}.jpg" for number in range(3000)]
+    packed = PackedStrings.of(iter(many))
+    copy = ForkingPickler.loads(ForkingPickler.dumps(packed))  # torch moves pickled tensors
+    assert list(copy) == list(packed) == many
 
 
 def test_packed_sources_are_a_sequence():
@@ -54,3 +63,49 @@ def test_links_are_followed_without_loops(tmp_path):
     (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "root")
     names = [source.path.removeprefix(f"{tmp_path}/") for source in find_sources(tmp_path / "root")]
     assert names == ["root/linked/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("number", "failures", "waited"),
+    [(errno.EIO, 9, [0.5, 2.0]), (errno.ESTALE, 2, [0.5, 2.0]), (errno.ENOENT, 9, [])],
+)
+def test_only_errors_that_pass_are_waited_for(number, failures, waited, monkeypatch):
+    slept: list[float] = []
+    outcomes = iter([OSError(number, "of the test")] * failures)
+
+    def read(_: StoredPicture) -> bytes:
+        for error in outcomes:
+            raise error
+        return b"read"
+
+    monkeypatch.setattr("colorzoo.data.sources.time.sleep", slept.append)
+    monkeypatch.setattr(StoredPicture, "read_once", read)
+    with nullcontext() if failures == 2 else pytest.raises(OSError, match="of the test"):
+        assert StoredPicture("p").read() == b"read"
+    assert slept == waited
+
+
+def test_a_split_reads_new_and_changed_files_only(classes_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
+    root = shutil.copytree(classes_folder / "train", tmp_path / "pictures")
+    asked: list[str] = []
+    read = StoredPicture.read
+
+    def note(picture: StoredPicture) -> bytes:
+        asked.append(picture.path)
+        return read(picture)
+
+    monkeypatch.setattr(StoredPicture, "read", note)
+
+    def split() -> list[list[str]]:
+        parts = split_by_content(find_sources(root), 0.3, known_places(str(root)))
+        return [[each.path for each in part] for part in parts]
+
+    first = split()
+    assert len(asked) == sum(map(len, first))
+    assert split() == first == [[e.path for e in p] for p in split_by_content(find_sources(root), 0.3)]
+    asked.clear()
+    changed = next(root.rglob("*.jpg"))
+    changed.write_bytes(changed.read_bytes() + b"\0")
+    split()
+    assert asked == [str(changed)]

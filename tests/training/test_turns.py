@@ -7,7 +7,6 @@ from harness import make_pictures, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from colorzoo.data import StreamingDataModule
 from colorzoo.data.loader import SeededSampler, TurnSampler
 from colorzoo.errors import ColorzooError
 
@@ -97,8 +96,6 @@ def test_sizes_are_checked(many: Path) -> None:
         small_data(many, crop=[16, 0])
     with pytest.raises(ColorzooError, match="lists of at least one"):
         small_data(many, batch_size=[])
-    with pytest.raises(ColorzooError, match="batch_size of shards must be one number"):
-        StreamingDataModule("shards", batch_size=[2, 4])
 
 
 @pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])

@@ -94,7 +94,7 @@ def _add_shard(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser = actions.add_parser(
         "shard",
         help=text,
-        description=f"{text.capitalize()}. An interrupted run resumes when started again.",
+        description=f"{text.capitalize()}.",
         epilog="example: colorzoo data shard imagenet shards --short-side 256",
     )
     parser.add_argument(
@@ -118,7 +118,7 @@ def _run_shard(args: argparse.Namespace) -> int:
     Raises:
         DataError: The input is missing or empty, or the output folder holds something else.
     """
-    from colorzoo.data.shard_writer import ShardOptions, shard_folder
+    from colorzoo.data.shards import ShardOptions, shard_folder
 
     options = ShardOptions(args.short_side, args.quality, args.chunk, args.val_share, not args.keep_gray)
     report = shard_folder(args.source, args.out, options, workers=args.workers)

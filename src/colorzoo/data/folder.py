@@ -16,7 +16,6 @@ from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.data.splits import known_places, split_by_content
-from colorzoo.data.tolerant import Skipped
 from colorzoo.errors import DataError
 from colorzoo.settings import Positive, Share
 
@@ -90,18 +89,13 @@ class FolderDataModule(PictureDataModule):
         """Return the pictures of a split, from its subfolder or by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
-            return self._label(self._find_sources(root / split, split), root / split)
+            return self._label(find_sources(root / split), root / split)
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
                 f"no validation picture in {str(root)!r}; raise val_share (now {self.hparams.val_share})."
             )
         return self._label(found, root)
-
-    def _find_sources(self, folder: Path, split: str) -> Sources:
-        """List the pictures of a folder; to train, ``skip_bad`` tar files may end too early."""
-        skipped = Skipped(self.hparams.skip_bad)
-        return find_sources(folder, (lambda _, error: skipped.note(error)) if split == "train" else None)
 
     @property
     def _labeled_folder(self) -> Path:
@@ -141,8 +135,8 @@ class FolderDataModule(PictureDataModule):
 
     @cached_property
     def _split_by_content(self) -> dict[str, Sources]:
-        found, known = self._find_sources(Path(self.hparams.root), "train"), known_places(self.hparams.root)
-        train, val = split_by_content(found, self.hparams.val_share, known)
+        root = self.hparams.root
+        train, val = split_by_content(find_sources(Path(root)), self.hparams.val_share, known_places(root))
         return {"train": train, "val": val}
 
 

@@ -76,11 +76,7 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.arange(self.length)
-        if self.shuffle and self.weights is not None:
-            order = draw_weighted(self.weights, self.length, generator)
-        elif self.shuffle:
-            order = torch.randperm(self.length, generator=generator)
+        order = self.draw_order(generator) if self.shuffle else torch.arange(self.length)
         # of as many samples in any number of processes: the seeds are those of one process
         seeds = torch.randint(2**62, (self.length,), generator=generator)
         places = torch.arange(self.seen(), self.length)
@@ -90,6 +86,12 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         mine = places[self.rank :: self.world_size]
         for chunk in torch.split(mine, _CHUNK):
             yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
+
+    def draw_order(self, generator: torch.Generator) -> Tensor:
+        """Return the indices of an epoch of training, ``(length,)``."""
+        if self.weights is None:
+            return torch.randperm(self.length, generator=generator)
+        return draw_weighted(self.weights, self.length, generator)
 
     def _each(self, samples: int) -> int:
         """Return how many of some samples each process takes when shuffling."""

@@ -42,10 +42,9 @@ from colorzoo.data.loader import (
     in_turn,
     outlive_signals,
 )
-from colorzoo.data.originals import Originals, SourceOriginals
+from colorzoo.data.originals import Originals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, byte_count
-from colorzoo.data.tolerant import TolerantDataset
 from colorzoo.data.white_balance import balance_photos
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
@@ -106,8 +105,6 @@ class PictureDataModule(LightningDataModule):
         global_batch: Pictures per training batch over all processes, or sizes in turn, in place of
             ``batch_size``: each process takes its part, so that the training is the same on any number of
             processes.
-        skip_bad: Training pictures (or shards, or tar files of a folder) that cannot be read and that each
-            worker skips, before one ends the training; others take their places, and each is named.
 
     Raises:
         ColorzooError: A number is out of its range, or both ``batch_size`` and ``global_batch`` are given.
@@ -138,7 +135,6 @@ class PictureDataModule(LightningDataModule):
         first_crop: Natural | None = None,
         first_share: Share = 0.5,
         global_batch: Natural | list[Natural] | None = None,
-        skip_bad: Count = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -257,7 +253,7 @@ class PictureDataModule(LightningDataModule):
 
     def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch."""
-        data: Any = self._tolerant(self.train_data)
+        data: Any = self.train_data
         sizes, drop_last = self.batch_sizes, self._drops_last()
         samples = self.train_sampler()
         if len(sizes) == 1:
@@ -286,7 +282,7 @@ class PictureDataModule(LightningDataModule):
             DataError: As `find_pictures`.
         """
         found = self.find_pictures("val").first(self.hparams.val_limit)
-        return SourceOriginals(found.sources, self.hparams.root)
+        return Originals(found.sources, self.hparams.root)
 
     def train_sampler(self) -> SeededSampler:
         """Return the sampler of training.
@@ -433,9 +429,6 @@ class PictureDataModule(LightningDataModule):
         counted = int(len(data) // now[0] - left)
         self._ahead = (epoch, pictures - counted * now[0])
         return counted
-
-    def _tolerant(self, data: Any) -> Any:
-        return TolerantDataset(data, self.hparams.skip_bad) if self.hparams.skip_bad else data
 
     def _find_usable(self, split: str) -> Pictures:
         drop_gray = bool(self.hparams.drop_gray and split == "train")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 from torch import Tensor
 
-from colorzoo.data.shards import ShardReader
 from colorzoo.data.sources import Sources, StoredPicture, require_folder, tar_sources
 from colorzoo.errors import DataError
 from colorzoo.pictures.find import find_existing, find_tars
@@ -33,18 +30,7 @@ class Original:
     source: Path | Callable[[], bytes]
 
 
-class Originals(Protocol):
-    """Stored pictures by number; looking one up may raise OSError or DataError."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Original: ...
-
-    def name(self, index: int) -> str:
-        """Return the name of a picture in reports, without reading it."""
-
-
-class SourceOriginals:
+class Originals:
     """Pictures of a folder, plain or in tar shards.
 
     Args:
@@ -64,9 +50,9 @@ class SourceOriginals:
         self.sources, self.root = sources, str(root)
         self.passed_over, self.errors = tuple(passed_over), tuple(errors)
 
-    def select(self, rows: Tensor) -> SourceOriginals:
+    def select(self, rows: Tensor) -> Originals:
         """Return the pictures at ``rows``, in that order."""
-        return SourceOriginals(self.sources.select(rows), self.root, self.passed_over, self.errors)
+        return Originals(self.sources.select(rows), self.root, self.passed_over, self.errors)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -76,12 +62,8 @@ class SourceOriginals:
         data = found.read if found.member else Path(found.path)
         return Original(found.name, relative_name(found.name, self.root), data)
 
-    def name(self, index: int) -> str:
-        """Return the path of a picture."""
-        return self.sources[index].name
 
-
-def find_originals(root: str | Path) -> SourceOriginals:
+def find_originals(root: str | Path) -> Originals:
     """Find the pictures below a folder as ``colorzoo colorize`` does, and those in plain ``.tar`` shards.
 
     Raises:
@@ -95,36 +77,9 @@ def find_originals(root: str | Path) -> SourceOriginals:
     if not sources:
         raise DataError(f"no picture below {str(folder)!r}; expected pictures, or .tar shards of them.")
     errors = [str(error) for name, error in search.errors if name != str(folder)]
-    return SourceOriginals(sources, root, search.passed_over, errors)
-
-
-class ShardOriginals:
-    """Pictures in shards of ``colorzoo data shard``, at the size they have there.
-
-    Args:
-        readers: The splits, one after the other.
-    """
-
-    def __init__(self, *readers: ShardReader) -> None:
-        self.readers = readers
-
-    def __len__(self) -> int:
-        return sum(map(len, self.readers))
-
-    def __getitem__(self, index: int) -> Original:
-        for reader in self.readers:
-            if index < len(reader):
-                data, _, name = reader[index]
-                return Original(name, relative_name(name, ""), partial(bytes, data))
-            index -= len(reader)
-        raise IndexError(index)
-
-    def name(self, index: int) -> str:
-        """Return the number of a picture; its name is stored with its bytes."""
-        return f"picture {index} of the shards"
+    return Originals(sources, root, search.passed_over, errors)
 
 
 def relative_name(name: str, root: str) -> str:
     """Return the path of a picture below a folder; parent references (``..``) are removed."""
-    path = os.path.relpath(name, root) if root else os.path.normpath(name).lstrip(os.sep)
-    return str(Path(*(part for part in Path(path).parts if part != os.pardir)))
+    return str(Path(*(part for part in Path(os.path.relpath(name, root)).parts if part != os.pardir)))

@@ -1,8 +1,8 @@
-"""Reading of shards by picture number, from a local folder or through a cache from a remote one.
+"""Shards of ``colorzoo data shard``: written by `litdata.optimize`, read by index, on disk or in a bucket.
 
-Shards are litdata's chunk files. litdata stores, reads and downloads; its order of samples is not used,
-because a run under Lightning that was killed in the middle of an epoch does not resume with it exactly (tried
-on 0.2.76). The order is `colorzoo.data.streaming.ShardSampler`.
+Two parts of litdata 0.2.76 are not used. Its order of samples does not resume exactly under Lightning: with
+workers, the epoch after a resumed one is cut. Its download of chunks rejects ``http://`` endpoints of S3, and
+reading by index downloads each sample again in each epoch.
 """
 
 from __future__ import annotations
@@ -12,15 +12,31 @@ import importlib
 import json
 import os
 from bisect import bisect_right
-from collections import deque
+from dataclasses import asdict, dataclass
+from functools import partial
+from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from colorzoo.errors import DataError, first_words
-from colorzoo.weights.catalog import cache_home
+import torch
+from PIL import Image
 
+from colorzoo.atomic import write_atomic
+from colorzoo.data.check import KnownValues, cache_file, check_pictures
+from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
+from colorzoo.data.layouts import class_names
+from colorzoo.data.picture_table import Pictures
+from colorzoo.data.sources import byte_count, find_sources
+from colorzoo.data.splits import split_by_content
+from colorzoo.environment import core_count
+from colorzoo.errors import DataError, first_words
+from colorzoo.pictures.formats import open_picture
+from colorzoo.weights.catalog import cache_home
+from colorzoo.weights.provenance import data_digest
+
+SPLITS = ("train", "val")
 INDEX = "index.json"
 """Name of litdata's list of chunks."""
 MANIFEST = "shards.json"
@@ -29,7 +45,162 @@ MANIFEST = "shards.json"
 _PATIENCE = 30  # seconds without an answer of a store
 
 Record = tuple[bytes, int, str]
-"""A stored picture: encoded bytes, class number or -1, name."""
+"""A stored image: encoded bytes, class number or -1, name."""
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """Options that determine the content of shards.
+
+    Attributes:
+        short_side: Larger images are reduced to this shorter side in pixels; others keep their size.
+        quality: JPEG quality of re-encoded images; their color is not subsampled.
+        chunk: Images per chunk file.
+        val_share: Expected fraction of validation images if the input has no ``train`` and ``val``.
+        drop_gray: Leave out training images without color, as published training code does.
+    """
+
+    short_side: int = 256
+    quality: int = 92
+    chunk: int = 1024
+    val_share: float = 0.05
+    drop_gray: bool = True
+
+
+@dataclass
+class ShardReport:
+    """Result of `shard_folder`.
+
+    Attributes:
+        pictures: Number of images by split.
+        chunks: Number of chunk files by split.
+        size: Bytes of all chunk files.
+        gray: Number of training images left out because they have no color.
+        broken: Name and reason of each image that cannot be decoded.
+        classes: Names of the classes, in the order of their numbers.
+        digest: Number and hash of the training images.
+    """
+
+    pictures: dict[str, int]
+    chunks: dict[str, int]
+    size: int
+    gray: int
+    broken: list[tuple[str, str]]
+    classes: list[str]
+    digest: dict[str, Any]
+
+
+def shard_folder(
+    source: Path, out: Path, options: ShardOptions | None = None, *, workers: int | None = None
+) -> ShardReport:
+    """Pack a folder of images into shards with `litdata.optimize`.
+
+    Training images are shuffled, so each chunk is mixed. Validation images keep their order.
+
+    Args:
+        source: Folder of images, found recursively, plain or in ``.tar`` files. The name of an image's folder
+            is its class. Subfolders ``train`` and ``val`` are used if both exist.
+        out: Folder to write, with ``train``, ``val`` and ``shards.json``.
+        options: Options that determine the content.
+        workers: Number of processes; None is one per core. Scripts need the guard
+            ``if __name__ == "__main__":``, because processes are spawned.
+
+    Raises:
+        DataError: The input is missing or empty, or ``out`` is not empty.
+    """
+    options = options or ShardOptions()
+    litdata = load_litdata()
+    if out.resolve().is_relative_to(source.resolve()):
+        raise DataError(
+            f"{str(out)!r} is inside {str(source)!r} and would be packed too; choose another folder."
+        )
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"{str(out)!r} is not empty; delete it or choose another folder.")
+    found, classes = _find(source, options.val_share)
+    report = ShardReport({}, {}, 0, 0, [], classes, {})
+    known = KnownValues(cache_file(source, "checks"))
+    for split in SPLITS:
+        drop_gray = options.drop_gray and split == "train"
+        checked = check_pictures(found[split].sources, drop_gray=drop_gray, known=known)
+        report.gray += len(checked.gray)
+        report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
+        usable = found[split].select(checked.rows)
+        if not len(usable):
+            raise DataError(f"no usable {split} image in {str(source)!r}: all are broken or gray.")
+        if split == "train":
+            usable = usable.select(torch.randperm(len(usable), generator=torch.Generator().manual_seed(0)))
+            names = (os.path.relpath(each.name, source) for each in usable.sources)
+            sizes = map(byte_count, usable.sources)
+            report.digest = data_digest([f"{name}\0{size}" for name, size in zip(names, sizes, strict=True)])
+        try:
+            litdata.optimize(
+                fn=partial(_record, usable, str(source), options),
+                inputs=list(range(len(usable))),
+                output_dir=str(out / split),
+                chunk_size=options.chunk,
+                num_workers=min(workers or core_count(), len(usable)),
+                keep_data_ordered=True,
+                reorder_files=False,
+                start_method="spawn",  # a forked child may inherit locks of torch's and Pillow's threads
+                verbose=False,
+            )
+        except RuntimeError as error:  # a worker's error contains its traceback
+            reason = str(error).strip(" .\n").splitlines()[-1]
+            raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
+        chunks = json.loads((out / split / INDEX).read_text())["chunks"]
+        report.pictures[split], report.chunks[split] = len(usable), len(chunks)
+        report.size += sum(chunk["chunk_bytes"] for chunk in chunks)
+    manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
+    write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
+    return report
+
+
+def _find(source: Path, val_share: float) -> tuple[dict[str, Pictures], list[str]]:
+    """Return the images of both splits with the numbers of their classes, and the names of the classes."""
+    if all((source / name).is_dir() for name in SPLITS):
+        found = {name: find_sources(source / name) for name in SPLITS}
+        roots = {name: source / name for name in SPLITS}
+    else:
+        found = dict(zip(SPLITS, split_by_content(find_sources(source), val_share), strict=True))
+        roots = dict.fromkeys(SPLITS, source)
+    for name, sources in found.items():
+        if not sources:
+            raise DataError(
+                f"no {name} image in {str(source)!r}; add train and val folders, or set --val-share."
+            )
+    names = {name: class_names(found[name], roots[name]) for name in SPLITS}
+    classes = sorted({label for labels in names.values() for label in labels if label})
+    number = {label: index for index, label in enumerate(classes)}
+    labels = {name: torch.tensor([number.get(label, -1) for label in names[name]]) for name in SPLITS}
+    return {name: Pictures(found[name], labels=labels[name]) for name in SPLITS}, classes
+
+
+def _record(pictures: Pictures, root: str, options: ShardOptions, index: int) -> Record:
+    """Return the record to store; tuples, because litdata stores dicts twice if pyarrow is installed."""
+    found, labels = pictures.sources[index], pictures.labels
+    assert labels is not None
+    jpeg = encode(found.read(), options.short_side, options.quality)
+    return jpeg, int(labels[index]), os.path.relpath(found.name, root)
+
+
+def encode(data: bytes, short_side: int, quality: int) -> bytes:
+    """Return the JPEG to store for an image.
+
+    Small JPEGs are stored unchanged. Others are decoded as in training, and encoded without subsampling the
+    color, which is the training target.
+
+    Args:
+        data: Encoded image of any format.
+        short_side: Upper bound of the shorter side in pixels; smaller images are not enlarged.
+        quality: JPEG quality, up to 100.
+    """
+    with open_picture(BytesIO(data)) as image:
+        if (small := min(image.size) <= short_side) and image.format == "JPEG":
+            return data
+    rgb = decode_rgb(data, None if small else short_side)
+    stream = BytesIO()
+    Image.fromarray(rgb.permute(1, 2, 0).numpy()).save(stream, "JPEG", quality=quality, subsampling=0)
+    return stream.getvalue()
 
 
 def load_litdata(module: str = "litdata") -> Any:
@@ -45,12 +216,6 @@ def load_litdata(module: str = "litdata") -> Any:
         raise DataError(
             f'shards need litdata ({error}); install it with: pip install "colorzoo[streaming]"'
         ) from error
-
-
-def open_chunks(folder: Path) -> Any:
-    """Return a reader of a local folder of chunks, indexed by picture number."""
-    # batch_decode: else it decodes 256 neighboring records for each that is read
-    return load_litdata().StreamingDataset(str(folder), shuffle=False, drop_last=False, batch_decode=0)
 
 
 def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
@@ -77,86 +242,64 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
 
 
 class ShardReader:
-    """The pictures of one split, by number. It can be pickled: each worker process opens its own files.
+    """The images of one split, by index. It can be pickled: each worker process opens its own files.
 
     Args:
-        root: Folder written by `colorzoo.data.shard_writer.shard_folder`, or the address of a copy.
+        root: Folder written by `shard_folder`, or the address of a copy.
         split: ``"train"`` or ``"val"``.
         cache: Folder for downloads; None is one in colorzoo's cache.
         cache_gigabytes: Size beyond which the oldest downloads are deleted; None keeps all.
-        bad: Local chunks that may be missing or cut; their pictures raise the error.
 
     Attributes:
-        sizes: Number of pictures in each chunk.
+        sizes: Number of images in each chunk.
 
     Raises:
         DataError: A file of a local folder is missing or truncated, or the index cannot be downloaded.
     """
 
     def __init__(
-        self,
-        root: str,
-        split: str,
-        *,
-        cache: str | None = None,
-        cache_gigabytes: float | None = None,
-        bad: int = 0,
+        self, root: str, split: str, *, cache: str | None = None, cache_gigabytes: float | None = None
     ) -> None:
-        self._bad = bad
         self._remote = f"{root.rstrip('/')}/{split}" if _is_remote(root) else None
         self._folder = _local_folder(root, cache) / split
         self._limit = None if cache_gigabytes is None else int(cache_gigabytes * 1e9)
-        self._chunks = self._read_index()
-        self.sizes = [int(chunk["chunk_size"]) for chunk in self._chunks]
-        self._ends = list(accumulate(self.sizes))
-        self._open: Any = None
-        self._ahead: deque[int] = deque(maxlen=32)
-
-    def __len__(self) -> int:
-        return self._ends[-1]
-
-    def __getitem__(self, index: int) -> Record:
-        """Return encoded bytes, class number (-1: none) and name of a picture."""
-        chunk = bisect_right(self._ends, index)
-        path = self._folder / self._chunks[chunk]["filename"]
-        if self._remote is not None and not path.exists():
-            size = self._chunks[chunk]["chunk_bytes"]
-            if self._limit is not None:
-                _make_room(self._folder, self._limit - size)
-            _download(self._remote, self._folder, path.name)
-            _require(path, size)
-        if chunk not in self._ahead:
-            _require(path, self._chunks[chunk]["chunk_bytes"])
-            self._ahead.append(chunk)
-            _read_ahead(path)
-        if self._open is None:
-            self._open = open_chunks(self._folder)
-        data, label, name = self._open[index]
-        return bytes(data), int(label), str(name)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": None}  # open files and threads cannot be pickled
-
-    def _read_index(self) -> list[dict[str, Any]]:
         if self._remote is not None:
             _download(self._remote, self._folder, INDEX)
         try:
-            chunks: list[dict[str, Any]] = json.loads((self._folder / INDEX).read_text())["chunks"]
+            self._chunks = json.loads((self._folder / INDEX).read_text())["chunks"]
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"no shards in {str(self._folder)!r} ({type(error).__name__} on {INDEX}); "
                 "make them with: colorzoo data shard PICTURES FOLDER"
             ) from error
         if self._remote is None:
-            problems = 0
-            for chunk in chunks:
-                try:
-                    _require(self._folder / chunk["filename"], chunk["chunk_bytes"])
-                except DataError:
-                    problems += 1
-                    if problems > self._bad:
-                        raise
-        return chunks
+            for chunk in self._chunks:
+                _require(self._folder / chunk["filename"], chunk["chunk_bytes"])
+        self.sizes = [int(chunk["chunk_size"]) for chunk in self._chunks]
+        self._ends = list(accumulate(self.sizes))
+        self._open: Any = None
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> Record:
+        """Return encoded bytes, class number (-1: none) and name of an image."""
+        chunk = self._chunks[bisect_right(self._ends, index)]
+        path = self._folder / chunk["filename"]
+        if self._remote is not None and not path.exists():
+            if self._limit is not None:
+                _make_room(self._folder, self._limit - chunk["chunk_bytes"])
+            _download(self._remote, self._folder, path.name)
+        _require(path, chunk["chunk_bytes"])
+        if self._open is None:
+            # batch_decode: else it decodes 256 neighboring records for each that is read
+            dataset = load_litdata().StreamingDataset
+            self._open = dataset(str(self._folder), shuffle=False, drop_last=False, batch_decode=0)
+        data, label, name = self._open[index]
+        return bytes(data), int(label), str(name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": None}  # open files and threads cannot be pickled
 
 
 def _is_remote(root: str) -> bool:
@@ -235,13 +378,3 @@ def _make_room(folder: Path, limit: int) -> None:
     while chunks and total > limit:
         total -= chunks[0].stat().st_size
         chunks.pop(0).unlink(missing_ok=True)
-
-
-def _read_ahead(path: Path) -> None:
-    """Ask the operating system to prefetch a chunk, whose pictures will be read soon in any order."""
-    if hasattr(os, "posix_fadvise"):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
-        finally:
-            os.close(handle)

@@ -15,7 +15,7 @@ from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
-from colorzoo.data.originals import Originals, SourceOriginals
+from colorzoo.data.originals import Originals
 from colorzoo.data.picture_table import Partners, Pictures
 from colorzoo.data.sources import Sources, StoredPicture, find_sources
 from colorzoo.errors import DataError
@@ -105,7 +105,7 @@ class SketchDataModule(FolderDataModule):
             return super().originals()
         partners = self.find_pictures("val").first(self.hparams.val_limit).partners
         assert partners is not None, "pair_sketches finds partners"
-        return SourceOriginals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
+        return Originals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
         """Return crops of pictures with their sketches, or of pictures alone."""

@@ -7,7 +7,7 @@ import os
 import tarfile
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -159,7 +159,9 @@ class PackedStrings:
         self._bytes, self._stops = blob.numpy().data, ends.numpy().data
 
     def __reduce__(self) -> tuple[type[PackedStrings], tuple[Tensor, Tensor]]:
-        return PackedStrings, (self._blob, self._ends)
+        # copies: torch moves a tensor to shared memory when it is pickled for a process that is spawned, and
+        # frees the memory that the views of this object refer to
+        return PackedStrings, (self._blob.clone(), self._ends.clone())
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> PackedStrings:
@@ -184,13 +186,8 @@ def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype)
     return torch.frombuffer(buffer, dtype=dtype) if len(buffer) else torch.empty(0, dtype=dtype)
 
 
-def find_sources(folder: Path, note_bad: Callable[[str, DataError], None] | None = None) -> Sources:
+def find_sources(folder: Path) -> Sources:
     """List all pictures below a folder, recursively, in the order of their names.
-
-    Args:
-        folder: The folder.
-        note_bad: Called with path and error of each tar file that cannot be read to its end; its pictures
-            before that place are listed. None raises the error.
 
     Examples:
         >>> sources = find_sources(Path("album"))
@@ -200,7 +197,7 @@ def find_sources(folder: Path, note_bad: Callable[[str, DataError], None] | None
     Linked folders are followed, each once.
 
     Raises:
-        DataError: The folder does not exist or contains no picture.
+        DataError: The folder does not exist or contains no picture, or a tar file is damaged.
     """
     require_folder(folder)
 
@@ -210,12 +207,7 @@ def find_sources(folder: Path, note_bad: Callable[[str, DataError], None] | None
             if suffix in EXTENSIONS:
                 yield StoredPicture(path)
             elif suffix == ".tar":
-                try:
-                    yield from tar_sources(path)
-                except DataError as error:
-                    if note_bad is None:
-                        raise
-                    note_bad(path, error)
+                yield from tar_sources(path)
 
     found = Sources.of(sources(), folder)
     if not found:

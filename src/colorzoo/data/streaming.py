@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,9 +11,9 @@ from torch.utils.data import Dataset
 
 from colorzoo.data.dataset import Sample, crop_square
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.loader import LateLoader, SeededSampler
+from colorzoo.data.loader import SeededSampler
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.originals import ShardOriginals
+from colorzoo.data.originals import Originals
 from colorzoo.data.shards import ShardReader, read_manifest
 from colorzoo.errors import DataError
 from colorzoo.settings import Natural, Positive
@@ -29,23 +29,22 @@ class StreamingDataModule(PictureDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape  # doctest: +SKIP
         torch.Size([16, 3, 224, 224])
 
-    The order of each epoch depends on the seed only; it is divided over nodes and processes without overlap
-    or loss, is the same for any number of workers, and resumes exactly from a checkpoint, also in the middle
-    of an epoch. Batches also have ``label``, ``(B,)`` int64, the class number of each picture.
+    The order of each epoch depends only on the seed: chunks are shuffled, then images within windows of
+    several chunks. Each process takes every n-th image, as with other DataModules. Batches also have
+    ``label``, ``(B,)`` int64, the class number of each image.
 
     Args:
         root: Folder written by ``colorzoo data shard``, or the address of a copy: ``s3://bucket/folder``,
             ``gs://...``, ``azure://...``, ``hf://...``.
         cache_dir: Folder for downloads; None is one in colorzoo's cache.
         cache_gigabytes: Size beyond which the oldest downloads are deleted; None keeps all.
-        shuffle_window: Pictures that a process shuffles together; larger windows mix better and read more
-            chunks at a time.
+        shuffle_window: Images that are shuffled together; larger windows mix better and read more chunks at a
+            time.
         kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect:
             pictures are checked when shards are written.
 
     Raises:
-        ColorzooError: A number is out of its range, or ``class_power`` is not 1 or the batch size a list:
-            shards are read in order, in as many batches by each process.
+        ColorzooError: A number is out of its range.
     """
 
     predicted = "pictures of all splits"
@@ -59,10 +58,6 @@ class StreamingDataModule(PictureDataModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
-        if self.hparams.class_power != 1:
-            raise DataError("class_power has no effect on shards, which are read in order; leave it at 1.")
-        if len(self.batch_sizes) > 1:
-            raise DataError("batch_size of shards must be one number; only crop may be a list.")
         self.classes: list[str] = []
 
     @property
@@ -88,52 +83,35 @@ class StreamingDataModule(PictureDataModule):
             self._reader("val"), side=hp.val_size, random_crop=False, limit=hp.val_limit
         )
 
-    def originals(self) -> ShardOriginals:
-        """Return all pictures at their size in the shards."""
-        return ShardOriginals(self._reader("train"), self._reader("val"))
-
-    def train_dataloader(self) -> LateLoader:
-        """Return random crops, shuffled by seed and epoch; the last batch of an epoch may be smaller."""
-        assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
-        data = self._tolerant(self.train_data)
-        return self._loader(data, self.train_sampler(), self.batch_sizes[0], drop_last=False)
+    def originals(self) -> Originals:
+        """Raise DataError, because shards do not contain the original files."""
+        raise DataError("predict needs image files; use FolderDataModule on the folder that was packed.")
 
     def train_sampler(self) -> ShardSampler:
-        """Return the sampler of training."""
+        """Return the sampler of training.
+
+        Raises:
+            DataError: ``class_power`` is below 1.
+        """
         assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
+        self.sample_weights()  # refuses class_power, because the classes are stored with the images
         hp = self.hparams
         return ShardSampler(
             self.train_data.reader.sizes,
-            batch_size=self.batch_sizes[0],
             window=hp.shuffle_window,
             seed=hp.seed,
-            seen=lambda: self.samples_seen() // self._processes,
+            drop_last=self._drops_last(),
+            seen=self.samples_seen,
             **self.ranks(),
         )
 
-    def digest(self) -> dict[str, Any]:
-        """Return number and hash of the pictures and options of which the shards were made."""
-        hp = self.hparams
-        plan = read_manifest(hp.root, hp.cache_dir)["plan"]
-        return {"pictures": sum(self._reader("train").sizes), "sha256": plan}
-
-    def continue_epoch(self, earlier: Mapping[str, Any], epoch: int, batches: int) -> int:
-        """Return ``batches``: an epoch of shards goes on in the same processes only.
-
-        Raises:
-            DataError: The number of processes or the batch is another one.
-        """
-        if (now := self.state_dict()) == {**now, **earlier, "ahead": now["ahead"]}:
-            return batches
-        raise DataError(
-            f"the checkpoint stands within an epoch, whose shards {earlier['processes']} process(es) divide "
-            f"in batches of {earlier['global_batches'][0]}; resume it with as many, or from an epoch's end."
-        )
+    def digest(self) -> dict[str, Any] | None:
+        """Return number and hash of the training images; None for shards of colorzoo before 0.3."""
+        return read_manifest(self.hparams.root, self.hparams.cache_dir).get("digest")
 
     def _reader(self, split: str) -> ShardReader:
         hp = self.hparams
-        bad = hp.skip_bad if split == "train" else 0
-        return ShardReader(hp.root, split, cache=hp.cache_dir, cache_gigabytes=hp.cache_gigabytes, bad=bad)
+        return ShardReader(hp.root, split, cache=hp.cache_dir, cache_gigabytes=hp.cache_gigabytes)
 
 
 class ShardDataset(Dataset[Sample]):
@@ -164,66 +142,24 @@ class ShardDataset(Dataset[Sample]):
 
 
 class ShardSampler(SeededSampler):
-    """Yields ``(index, seed)`` pairs that depend on seed and epoch only.
-
-    In each epoch the chunks are shuffled and divided into one equal part per process; inside a part the
-    pictures are shuffled over windows of several chunks. A process thus reads few chunks at a time, nearly
-    all of them alone. The order does not depend on the number of workers.
-
-    Every picture is used exactly once in an epoch. Only a process that would run out of batches before the
-    others, which would stall distributed training, repeats one picture of its part.
+    """A `SeededSampler` that reads few chunks at a time.
 
     Args:
-        sizes: Number of pictures in each chunk.
-        batch_size: Pictures per batch and process.
-        window: Pictures that are shuffled together.
-        seed: Seed of the run.
-        rank: Index of this process.
-        world_size: Number of processes.
-        seen: Returns, at the start of an iteration, how many pictures of this epoch a resumed run has already
-            trained on in this process.
+        sizes: Number of images in each chunk.
+        window: Images that are shuffled together.
+        options: Arguments of `SeededSampler`.
     """
 
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        *,
-        batch_size: int,
-        window: int = 8192,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-        seen: Callable[[], int] = lambda: 0,
-    ) -> None:
-        if sum(sizes) < world_size:
-            raise DataError(
-                f"{sum(sizes)} training picture(s) cannot feed {world_size} processes; use fewer."
-            )
-        super().__init__(sum(sizes), seed=seed, rank=rank, world_size=world_size, seen=seen)
-        self.sizes, self.batch_size, self.window = torch.tensor(sizes), batch_size, window
+    def __init__(self, sizes: Sequence[int], *, window: int = 8192, **options: Any) -> None:
+        super().__init__(sum(sizes), **options)
+        self.sizes, self.window = torch.tensor(sizes), window
 
-    def __len__(self) -> int:
-        largest, smallest = -(-self.length // self.world_size), self.length // self.world_size
-        mine = smallest + (self.rank < self.length % self.world_size)
-        batches = -(-largest // self.batch_size)
-        return mine if -(-smallest // self.batch_size) == batches else largest
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = self._chunk_by_chunk(torch.randperm(len(self.sizes), generator=generator))
-        seeds = torch.randint(2**62, (self.length,), generator=generator)
-        local = torch.Generator().manual_seed(int(seeds[0]) + self.rank)
-        mine = torch.arange(self.length).tensor_split(self.world_size)[self.rank]
-        mine = torch.cat([mine, mine[: len(self) - len(mine)]])
-        windows = torch.split(mine, self.window)
-        mine = torch.cat([part[torch.randperm(len(part), generator=local)] for part in windows])[
-            self.seen() :
-        ]
-        yield from zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
-
-    def _chunk_by_chunk(self, chunks: Tensor) -> Tensor:
-        """Return the numbers of all pictures, with the chunks in the given order."""
+    def draw_order(self, generator: torch.Generator) -> Tensor:
+        """Return the indices of all images: shuffled chunks, then shuffled windows."""
+        chunks = torch.randperm(len(self.sizes), generator=generator)
         sizes = self.sizes[chunks]
         starts = (self.sizes.cumsum(0) - self.sizes)[chunks]
         places = sizes.cumsum(0) - sizes
-        return torch.arange(self.length) + (starts - places).repeat_interleave(sizes)
+        order = torch.arange(self.length) + (starts - places).repeat_interleave(sizes)
+        windows = torch.split(order, self.window)
+        return torch.cat([part[torch.randperm(len(part), generator=generator)] for part in windows])

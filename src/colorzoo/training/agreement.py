@@ -24,9 +24,7 @@ _TRAINER = (
     "overfit_batches",
     "sync_batchnorm",
 )
-_EASY = frozenset(
-    {"num_workers", "cache", "check", "val_batch_size", "val_limit", "skip_bad"}
-)  # of data: same training
+_EASY = frozenset({"num_workers", "cache", "check", "val_batch_size", "val_limit"})  # of data: same training
 _STATES = ("optimizer", "lr_scheduler")  # restored from the checkpoint with all their options
 _OWN = frozenset({"total_steps"})  # of schedules: not restored
 _SHOWN = 3

@@ -21,8 +21,8 @@ from colorzoo.batch.request import Prepared, prepared_alone
 from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob, Status, color_pictures
 from colorzoo.data import PictureDataModule
 from colorzoo.data.loader import found_once
-from colorzoo.data.originals import Originals, SourceOriginals
-from colorzoo.errors import DataError, PictureError
+from colorzoo.data.originals import Originals
+from colorzoo.errors import DataError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.find import FoundPicture, passed_over_line
 from colorzoo.training.loggers import run_folder
@@ -85,7 +85,7 @@ class FullSizePrediction(LightningModule):
             first = "" if self.count == found else f"the first {self.count} (val_limit) of "
             what, root = self.data.predicted, self.data.hparams.root
             print(f"colorzoo: coloring {first}{found} {what} in {root}", file=sys.stderr)
-            if passed_over := getattr(self.originals, "passed_over", ()):
+            if passed_over := self.originals.passed_over:
                 print(f"colorzoo: {passed_over_line(passed_over)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
@@ -126,7 +126,7 @@ class FullSizePrediction(LightningModule):
         summaries = _gathered(self.summary)
         if not self.trainer.is_global_zero:
             return
-        lines = [*getattr(self.originals, "errors", ())]
+        lines = [*self.originals.errors]
         lines += [reason for summary in summaries for _, reason in summary.failures]
         for line in lines:
             print(f"colorzoo: error: {line}", file=sys.stderr)
@@ -148,9 +148,7 @@ class FullSizePrediction(LightningModule):
             write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
 
     def _find(self) -> Originals:
-        found = self.data.originals()
-        if isinstance(found, SourceOriginals):
-            found = _outside(found, self.folder)
+        found = _outside(self.data.originals(), self.folder)
         if not len(found):
             raise DataError(f"no picture to color in {self.data.hparams.root!r}.")
         return found
@@ -166,12 +164,7 @@ class _StoredJobs:
         return len(self._originals)
 
     def __getitem__(self, index: int) -> PictureJob:
-        try:
-            original = self._originals[index]
-        except (OSError, DataError) as error:
-            name = self._originals.name(index)
-            refusal = PictureError(f"{name} cannot be read: {error}")
-            return PictureJob(name, lambda: _raise(refusal), self._folder, lambda: self._prepared)
+        original = self._originals[index]
         found = FoundPicture(Path(original.name), Path(original.relative))
         target = output_path(found, self._folder)
         return PictureJob(original.name, original.source, target, lambda: self._prepared)
@@ -186,10 +179,6 @@ def results_folder(trainer: Trainer, output: str | None) -> Path:
     if output and "://" in str(output):
         raise DataError(f"--output {output!r}: results go to a folder or to s3://BUCKET/FOLDER; name one.")
     return Path(output or run_folder(trainer) / "predictions")
-
-
-def _raise(error: PictureError) -> bytes:
-    raise error
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:
@@ -207,7 +196,7 @@ def _end_on_sigterm(trainer: Trainer) -> None:
     signal.signal(signal.SIGTERM, end)  # Lightning restores the earlier handler
 
 
-def _outside(found: SourceOriginals, folder: Path) -> SourceOriginals:
+def _outside(found: Originals, folder: Path) -> Originals:
     """Leave out what lies in the folder of the results, if that is inside the folder of the pictures."""
     results, root = folder.resolve(), Path(found.root).resolve()
     if results == root:
