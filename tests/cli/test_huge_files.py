@@ -13,10 +13,10 @@ from colorzoo.batch import file as batch_file
 from colorzoo.cli import colorize
 from colorzoo.pictures import read
 from colorzoo.pictures.frames import read_frames
-from colorzoo.pictures.metadata import upright_exif
-from colorzoo.pictures.png import png_chunk
+from colorzoo.pictures.metadata import clean_exif
 from colorzoo.pictures.read import read_picture
 from frames_in import frames_in
+from png_files import png_chunk
 from tiny_model import Run, gray_picture
 
 
@@ -60,7 +60,7 @@ def test_exif_that_is_too_large_is_dropped_with_a_note() -> None:
     exif = Image.Exif()
     exif[270] = "A cat"
     block = exif.tobytes()
-    assert upright_exif(block).block is not None
+    assert clean_exif(block).block is not None
     memory = io.BytesIO()
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(memory, "PNG")
     data = memory.getvalue()

@@ -12,7 +12,6 @@ from PIL import Image, ImageOps
 from tifffile import imwrite
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures import tiff
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import write_notes, write_picture
@@ -68,14 +67,6 @@ def test_16_bit_color_multiplied_by_alpha_is_divided_again(tmp_path):
     again = read_picture(path)
     np.testing.assert_array_equal(again.alpha, alpha)
     assert same_bytes(again, color, 65535)
-
-
-def test_16_bit_color_decoded_by_pillow_alone_has_a_note(tmp_path, monkeypatch):
-    picture = read_picture(NOISE16[..., :3])
-    path = write_picture(tmp_path / "x.tif", picture.rgb, picture)
-    monkeypatch.setattr(tiff, "decode_tiff", lambda _: None)
-    again = read_picture(path)
-    assert (again.bit_depth, again.notes) == (8, ("read at 8 of its 16 bits",))
 
 
 def test_16_bits_to_jpeg_are_reduced_with_a_note(tmp_path):

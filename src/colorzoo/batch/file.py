@@ -48,7 +48,6 @@ class FileOptions:
             alone, or ``"required"``: all, or the file fails.
         quality: Quality of JPEG, WebP and AVIF, 1 to 100.
         overwrite: Replace an existing result, though never the source.
-        salvage: Read what is left of a damaged file.
         max_pixels: Refuse larger pictures.
         on_frame: Called after each frame of several, with the file, the number of frames done and of all.
     """
@@ -56,7 +55,6 @@ class FileOptions:
     frames: Literal["all", "first", "required"] = "all"
     quality: int = 95
     overwrite: bool = False
-    salvage: bool = False
     max_pixels: int = MAX_PIXELS
     on_frame: Callable[[Path, int, int], None] = _tell_nobody
 
@@ -101,10 +99,10 @@ def open_file(source: Path | bytes, target: Path, options: FileOptions) -> Opene
         frames = None if options.frames == "first" else frames_of(file, name)
         if not _takes_all(frames, target, options):
             file.seek(0)
-            picture = read_file(file, name, options.max_pixels, salvage=options.salvage)
+            picture = read_file(file, name, options.max_pixels)
             return OpenedFile(PictureFrame(picture), None, iter(()))
     assert frames is not None
-    others = read_frames(source, frames, max_pixels=options.max_pixels, salvage=options.salvage)
+    others = read_frames(source, frames, max_pixels=options.max_pixels)
     first = next(others, None)
     assert first is not None
     return OpenedFile(first, frames, others)

@@ -1,4 +1,8 @@
-"""Metadata of picture files, and the transfer of EXIF and XMP from one file to another."""
+"""Metadata of image files, and the transfer of EXIF, XMP and IPTC from one file to another.
+
+Reading removes everything that describes the source file itself: its layout, orientation, thumbnails and the
+containers of further images. Writing updates the size. Both happen here for all formats.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,17 @@ import re
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
-
-from PIL import Image
 
 from colorzoo.pictures.tags import (
     DESCRIPTION,
     EXIF_IFD,
     GPS_IFD,
+    INTEROP_IFD,
     IPTC,
     LARGEST_VALUE,
-    LAYERS,
     LAYOUT_TAGS,
     ORIENTATION,
-    PHOTOSHOP,
     SIZES,
-    Tag,
     Tags,
     exif_block,
     raw_bytes,
@@ -30,16 +29,25 @@ from colorzoo.pictures.tags import (
     text,
 )
 
-_BITS, _SAMPLE_FORMAT, _FLOATS = 258, 339, 3
-_SIZE_TAGS = {256: 0, 257: 1, 40962: 0, 40963: 1}  # of a picture: 0 its width, 1 its height
+_SIZE_TAGS = {256: 0, 257: 1, 40962: 0, 40963: 1}  # of an image: 0 its width, 1 its height
 _WHOLE_NUMBERS = {3: "H", 4: "L"}
-_DROPPED = {  # of a TIFF
-    LAYERS: "the layers of Photoshop were dropped",
-    330: "the pictures below its page (SubIFDs) were dropped",
-    322: "its tiles are not kept: results are stored in one strip",
-}
-_SEGMENT, _CAPTIONS = b"Photoshop 3.0\0", b"8BIM\x04\x04\0\0"
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:\s*=\s*["\']|>))([1-8])')
+_COLOR_SPACE, _SRGB = 40961, 1
+# of the EXIF directory: order and bits of compressed components, the rules of the file, gamma
+_CODING_TAGS = frozenset({37121, 37122, INTEROP_IFD, 42240})
+_THUMBNAIL, _THUMBNAIL_SIZE = 513, 514
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:\s*=\s*["\']|>)([1-8])')
+_XMP_OF_FILE = (
+    r"tiff:(?:ImageWidth|ImageLength|Orientation|BitsPerSample|Compression|PhotometricInterpretation|"
+    r"SamplesPerPixel|PlanarConfiguration|YCbCr\w+|[XY]Resolution|ResolutionUnit|NativeDigest)",
+    r"exif:(?:PixelXDimension|PixelYDimension|ColorSpace|ComponentsConfiguration|CompressedBitsPerPixel|"
+    r"Gamma|NativeDigest)",
+    r"xmp:(?:Thumbnails|PageInfo)",
+    r"photoshop:(?:ColorMode|ICCProfile)",
+    r"dc:format",
+    r"xmpNote:HasExtendedXMP",
+    r"(?:GCamera|Camera|GContainer|Container|GDepth|GImage|GAudio|hdrgm|HDRGainMap|apdi):\w+",
+)
+_XMP_OF_PLACES = (r"mwg-rs:Regions", r"MP:RegionInfo")  # faces, in fractions of the sides
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,13 @@ class Metadata:
         'PNG'
 
     Attributes:
-        exif: EXIF block (TIFF structure, no ``Exif`` prefix), orientation reset to 1, thumbnail unlinked.
+        exif: EXIF block (TIFF structure, no ``Exif`` prefix) without layout and thumbnail, orientation 1.
         icc: Profile of the converted pixels: an sRGB profile, or None if the file had none.
-        xmp: XMP packet, orientation reset to 1.
+        xmp: XMP packet without layout, orientation and thumbnails.
         dpi: Horizontal and vertical resolution in dots per inch, of the upright picture.
         text: Keywords and values of PNG text chunks.
         comment: JPEG or GIF comment.
-        photoshop: JPEG APP13 segment (IPTC captions), unchanged. Those of a TIFF are in ``exif``.
+        iptc: IPTC captions of a JPEG or TIFF.
         format: Pillow's name of the source format, such as ``"PNG"``; None for arrays.
         lossless: The source is a lossless WebP.
         uncompressed: The source is an uncompressed TIFF.
@@ -70,11 +78,15 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
     comment: bytes | None = None
-    photoshop: bytes | None = None
+    iptc: bytes | None = None
     format: str | None = None
     lossless: bool = False
     uncompressed: bool = False
     source: Path | None = None
+
+    def of_size(self, width: int, height: int) -> Metadata:
+        """Return the metadata of a result, whose size EXIF states where it states one."""
+        return replace(self, exif=resized_exif(self.exif, width, height))
 
 
 @dataclass(frozen=True)
@@ -97,8 +109,8 @@ def strip_prefix(block: bytes) -> bytes:
     return re.sub(rb"^(Exif\x00\x00)+", b"", block)
 
 
-def upright_exif(raw: bytes | None) -> Exif:
-    """Set the orientation of an EXIF block to 1; every other tag stays byte for byte.
+def clean_exif(raw: bytes | None) -> Exif:
+    """Remove the tags of an EXIF block that describe its file; every other tag stays byte for byte.
 
     Args:
         raw: The block as stored, with or without the ``Exif`` prefix; None if there is none.
@@ -112,48 +124,98 @@ def upright_exif(raw: bytes | None) -> Exif:
     if len(block) > LARGEST_VALUE:
         return Exif(None, 1, f"EXIF of {len(block) / 1e6:.0f} MB was dropped")
     try:
-        return _patched(block)
+        return _cleaned(block)
     except (struct.error, ValueError):
         return _rebuilt(block)
 
 
-def _patched(block: bytes) -> Exif:
+def _cleaned(block: bytes) -> Exif:
+    # in place, because maker notes hold offsets from the beginning of the block
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         raise ValueError("no TIFF header")
-    patched = bytearray(block)
+    cleaned = bytearray(block)
     orientation = 1
     (first,) = struct.unpack_from(order + "L", block, 4)
-    for place, tag, kind, pointer in _entries(block, order, first):
+    for place, tag, kind, _, pointer in _entries(block, order, first):
         if tag == ORIENTATION and kind == 3:
             (orientation,) = struct.unpack_from(order + "H", block, place + 8)
-            struct.pack_into(order + "H", patched, place + 8, 1)
-        elif tag in (EXIF_IFD, GPS_IFD):
-            list(_entries(block, order, pointer))
-    count = struct.unpack_from(order + "H", block, first)[0]
-    # the second directory is a thumbnail of the gray, unrotated picture: unlink it
-    struct.pack_into(order + "L", patched, first + 2 + 12 * count, 0)
-    return Exif(bytes(patched), orientation if 1 <= orientation <= 8 else 1)
+            struct.pack_into(order + "H", cleaned, place + 8, 1)
+        elif tag == EXIF_IFD:
+            for below, inner, kind_below, *_ in _entries(block, order, pointer):
+                if inner == _COLOR_SPACE and kind_below == 3:
+                    struct.pack_into(order + "H", cleaned, below + 8, _SRGB)
+            _drop(cleaned, order, pointer, _CODING_TAGS)
+        elif tag == GPS_IFD:
+            _entries(block, order, pointer)
+    _drop_thumbnail(cleaned, order, first)
+    _drop(cleaned, order, first, LAYOUT_TAGS)
+    return Exif(bytes(cleaned), orientation if 1 <= orientation <= 8 else 1)
+
+
+def _entries(block: bytes | bytearray, order: str, offset: int) -> list[tuple[int, int, int, int, int]]:
+    """Return (place, tag, type, bytes, value or pointer) of a directory.
+
+    Raises:
+        ValueError: It leaves the block.
+    """
+    (count,) = struct.unpack_from(order + "H", block, offset)
+    found = []
+    for place in range(offset + 2, offset + 2 + 12 * count, 12):
+        tag, kind, number, pointer = struct.unpack_from(order + "HHLL", block, place)
+        size = SIZES.get(kind, 1) * number
+        if size > 4 and pointer + size > len(block):
+            raise ValueError(f"tag {tag} points outside")
+        found.append((place, tag, kind, size, pointer))
+    return found
+
+
+def _drop(block: bytearray, order: str, offset: int, tags: frozenset[int]) -> None:
+    """Remove tags and their values from a directory of a block whose length stays."""
+    entries = _entries(block, order, offset)
+    kept = [bytes(block[place : place + 12]) for place, tag, *_ in entries if tag not in tags]
+    if len(kept) == len(entries):
+        return
+    for _, tag, _, size, pointer in entries:
+        if tag in tags and size > 4:
+            block[pointer : pointer + size] = bytes(size)
+    table = struct.pack(order + "H", len(kept)) + b"".join(kept)
+    end = offset + 2 + 12 * len(entries)
+    block[offset:end] = table.ljust(end - offset, b"\0")
+
+
+def _drop_thumbnail(block: bytearray, order: str, first: int) -> None:
+    """Unlink the second directory, which holds a thumbnail of the gray, unrotated image, and clear both."""
+    link = first + 2 + 12 * struct.unpack_from(order + "H", block, first)[0]
+    if link + 4 > len(block):
+        return
+    (second,) = struct.unpack_from(order + "L", block, link)
+    struct.pack_into(order + "L", block, link, 0)
+    if not second:
+        return
+    try:
+        entries = _entries(block, order, second)
+    except (struct.error, ValueError):
+        return
+    values = {tag: pointer for _, tag, _, size, pointer in entries if size == 4}
+    start, size = values.get(_THUMBNAIL, 0), values.get(_THUMBNAIL_SIZE, 0)
+    if start > first and start + size <= len(block):
+        block[start : start + size] = bytes(size)
+    _drop(block, order, second, frozenset(tag for _, tag, *_ in entries))
 
 
 def resized_exif(block: bytes | None, width: int, height: int) -> bytes | None:
-    """Return an EXIF block that tells another size of its picture, where it tells one.
-
-    Args:
-        block: The block without its prefix, or None.
-        width: Pixels of the picture.
-        height: Pixels of the picture.
-    """
+    """Return an EXIF block that states another size of its picture, where it states a size."""
     if block is None:
         return None
     order = "<" if block[:2] == b"II" else ">"
     resized = bytearray(block)
     try:
         entries = _entries(block, order, struct.unpack_from(order + "L", block, 4)[0])
-        for _, tag, _, pointer in list(entries):
+        for _, tag, _, _, pointer in list(entries):
             if tag == EXIF_IFD:
                 entries += _entries(block, order, pointer)
-        for place, tag, kind, _ in entries:
+        for place, tag, kind, *_ in entries:
             if tag in _SIZE_TAGS and kind in _WHOLE_NUMBERS:
                 struct.pack_into(
                     order + _WHOLE_NUMBERS[kind], resized, place + 8, (width, height)[_SIZE_TAGS[tag]]
@@ -163,98 +225,32 @@ def resized_exif(block: bytes | None, width: int, height: int) -> bytes | None:
     return bytes(resized)
 
 
-def _entries(block: bytes, order: str, offset: int) -> list[tuple[int, int, int, int]]:
-    """Return (place, tag, type, value or pointer) of a directory; ValueError if it leaves the block."""
-    (count,) = struct.unpack_from(order + "H", block, offset)
-    found = []
-    for place in range(offset + 2, offset + 2 + 12 * count, 12):
-        tag, kind, number, pointer = struct.unpack_from(order + "HHLL", block, place)
-        size = SIZES.get(kind, 1) * number
-        if size > 4 and pointer + size > len(block):
-            raise ValueError(f"tag {tag} points outside")
-        found.append((place, tag, kind, pointer))
-    return found
-
-
 def _rebuilt(block: bytes) -> Exif:
     tags, _ = read_tags(io.BytesIO(block))
     stored = tags.get(ORIENTATION)
     orientation = stored.value[0] if stored and stored.count == 1 else 1
+    orientation = orientation if orientation in range(1, 9) else 1
     kept = descriptive(tags)
     if not kept:
-        return Exif(None, 1, "EXIF was damaged and dropped")
-    orientation = orientation if orientation in range(1, 9) else 1
+        return Exif(None, orientation, "EXIF was damaged and dropped")
     return Exif(exif_block(kept), orientation, "EXIF was damaged; its readable tags were kept")
 
 
 def descriptive(tags: Tags) -> Tags:
     """Return the tags that fit another, upright picture."""
-    return {tag: value for tag, value in tags.items() if tag not in LAYOUT_TAGS | {ORIENTATION, LAYERS}}
-
-
-def tiff_exif(file: IO[bytes]) -> Exif:
-    """Return the descriptive tags of the first page of a TIFF as an EXIF block, byte for byte.
-
-    The returned orientation is 1, since decoders of TIFF apply it themselves.
-    """
-    tags, complete = read_tags(file)
-    notes = [] if complete else ["some tags were damaged or too large and dropped"]
-    notes += [note for tag, note in _DROPPED.items() if tag in tags]
-    bits, kind = _first_value(tags.get(_BITS)), _first_value(tags.get(_SAMPLE_FORMAT))
-    if kind == _FLOATS or bits > 16:
-        stored = "floats" if kind == _FLOATS else "integers"
-        notes.append(f"its {stored} of {bits} bits become integers of at most 16 bits")
-    return Exif(exif_block(descriptive(tags)), 1, "; ".join(notes) or None)
-
-
-def _first_value(tag: Tag | None) -> int:
-    return 0 if tag is None else int.from_bytes(tag.value[: SIZES[tag.kind]], "little")
-
-
-def tiff_metadata(file: IO[bytes]) -> tuple[Metadata, Exif]:
-    """Read the metadata of a TIFF that Pillow cannot open."""
-    tags, data = Image.Exif(), Metadata(format="TIFF")
-    file.seek(0)
-    try:
-        tags.load_from_fp(file)
-        found: dict[int, Any] = {tag: tags.get(tag) for tag in (259, 282, 283, 296, 700)}
-    except Exception:  # Pillow raises many types on damaged tags, which must not stop the picture
-        found = {}
-    across, down, unit, xmp = (found.get(tag) for tag in (282, 283, 296, 700))
-    if across and down and unit in (2, 3):
-        scale = 1 if unit == 2 else 2.54  # inches, centimeters
-        data = replace(data, dpi=(float(across) * scale, float(down) * scale))
-    xmp = upright_xmp(xmp if isinstance(xmp, bytes) else None)[0]
-    exif = tiff_exif(file)
-    return replace(data, xmp=xmp, uncompressed=found.get(259) == 1, exif=exif.block), exif
-
-
-def for_jpeg(data: Metadata) -> Metadata:
-    """Return metadata with the captions of a TIFF (IPTC) where a JPEG has them, in its segment APP13."""
-    if not data.exif:
-        return data
-    tags, _ = read_tags(io.BytesIO(data.exif))
-    if not {IPTC, PHOTOSHOP} & tags.keys():
-        return data
-    segment = data.photoshop
-    if segment is None and PHOTOSHOP in tags:
-        segment = _SEGMENT + tags.pop(PHOTOSHOP).value
-    elif segment is None:
-        captions = tags[IPTC].value
-        captions += b"\0" * (len(captions) % 2)
-        segment = _SEGMENT + _CAPTIONS + struct.pack(">L", len(captions)) + captions
-    kept = {tag: value for tag, value in tags.items() if tag not in (IPTC, PHOTOSHOP)}
-    return replace(data, exif=exif_block(kept), photoshop=segment)
+    kept = {tag: value for tag, value in tags.items() if tag not in LAYOUT_TAGS | {ORIENTATION}}
+    if EXIF_IFD in kept:
+        below = kept[EXIF_IFD].nested or {}
+        below = {tag: value for tag, value in below.items() if tag not in _CODING_TAGS}
+        kept[EXIF_IFD] = replace(kept[EXIF_IFD], nested=below)
+    return kept
 
 
 def for_tiff(data: Metadata) -> Tags:
     """Return the descriptive tags of a TIFF, with captions and comment of a JPEG where a TIFF has them."""
     tags = descriptive(read_tags(io.BytesIO(data.exif or b""))[0])
-    if data.photoshop and data.photoshop.startswith(_SEGMENT):
-        resources = data.photoshop[len(_SEGMENT) :]
-        tags.setdefault(PHOTOSHOP, raw_bytes(resources, undefined=False))
-        if captions := _captions(resources):
-            tags.setdefault(IPTC, raw_bytes(captions))
+    if data.iptc:
+        tags[IPTC] = raw_bytes(data.iptc)
     if data.comment:
         tags.setdefault(DESCRIPTION, text(data.comment))
     return tags
@@ -265,21 +261,36 @@ def has_description(data: Metadata) -> bool:
     return DESCRIPTION in read_tags(io.BytesIO(data.exif or b""))[0]
 
 
-def _captions(resources: bytes) -> bytes:
-    """Return the IPTC captions among the resources of Photoshop; empty if there are none."""
-    place = 0
-    while resources[place : place + 4] == b"8BIM" and place + 12 <= len(resources):
-        start = place + 6 + (resources[place + 6] + 2) // 2 * 2  # behind a name of even length
-        size = int.from_bytes(resources[start : start + 4], "big")
-        if resources[place : place + 6] == _CAPTIONS[:6]:
-            return resources[start + 4 : start + 4 + size]
-        place = start + 4 + size + size % 2
-    return b""
+def properties_pattern(*names: str) -> re.Pattern[str]:
+    """Return a pattern of XMP properties of these names (regular expressions), as attributes or elements."""
+    return re.compile(
+        "|".join(
+            rf"\s(?:{name})\s*=\s*(?:\"[^\"]*\"|'[^']*')|<({name})(?=[\s/>])(?:[^>]*/>|.*?</\{number}\s*>)"
+            for number, name in enumerate(names, 1)
+        ),
+        re.DOTALL,
+    )
 
 
-def upright_xmp(xmp: bytes | None) -> tuple[bytes | None, int]:
-    """Set ``tiff:Orientation`` of an XMP packet to 1; return the packet and the stored value (default 1)."""
+_OF_FILE, _OF_PLACES = properties_pattern(*_XMP_OF_FILE), properties_pattern(*_XMP_OF_PLACES)
+
+
+def clean_xmp(xmp: bytes | None, *, turned: bool = False) -> tuple[bytes | None, int]:
+    """Remove the properties of an XMP packet that describe its file.
+
+    Args:
+        xmp: The packet.
+        turned: Remove marked regions too, because the picture is turned upright.
+
+    Returns:
+        The packet, and the stored orientation (default 1).
+    """
     if not xmp:
         return None, 1
     match = _XMP_ORIENTATION.search(xmp)
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp), int(match[2]) if match else 1
+    orientation = int(match[1]) if match else 1
+    packet = xmp.decode("utf-8", "surrogateescape")
+    packet = _OF_FILE.sub("", packet)
+    if turned or orientation != 1:
+        packet = _OF_PLACES.sub("", packet)
+    return packet.encode("utf-8", "surrogateescape"), orientation

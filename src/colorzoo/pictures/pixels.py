@@ -20,9 +20,6 @@ from PIL import Image, ImageCms
 from colorzoo.errors import PictureError
 from colorzoo.pictures.picture import AlphaArray, FloatArray, Levels, as_rgb, unit_range
 
-STORED_FORMATS = ("TIFF", "JPEG2000", "JXL", "PNG")
-"""Formats that may hold samples which Pillow would change; see `colorzoo.pictures.deep`."""
-TIFF_BITS = 258
 _BAND = 64  # rows that fit the processor's cache
 
 
@@ -90,45 +87,42 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
     return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
 
 
-def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
+def image_pixels(image: Image.Image, bits: int) -> Pixels:
     """Convert a loaded PIL image of at most 8 bits a channel.
 
     Args:
         image: The image.
-        file: Its file; None for an image in memory.
+        bits: Bits of a sample in its file, see `declared_bits`.
     """
-    profile = image.info.get("icc_profile") or None
-    bits = bits_of(image, file)
-    if image.format == "PNG" and image.mode == "L" and bits in (2, 4):
-        key = image.info.get("transparency")
-        if isinstance(key, int):  # which Pillow does not scale as it scales the pixels
-            image.info["transparency"] = key * 255 // (2**bits - 1)
-    pixels = eight_bit(image, profile)
+    key = image.info.get("transparency")
+    if image.format == "PNG" and image.mode == "L" and bits in (2, 4) and isinstance(key, int):
+        image.info["transparency"] = key * 255 // (2**bits - 1)  # Pillow scales the pixels alone
+    pixels = eight_bit(image, image.info.get("icc_profile") or None)
     if bits > 8:
         return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
     return pixels
 
 
-def bits_of(image: Image.Image, file: IO[bytes] | None) -> int:
-    """Return the bits of a sample in the file, which may be more than Pillow keeps."""
-    if image.format == "TIFF":
-        return int(max(getattr(image, "tag_v2", {}).get(TIFF_BITS, (8,))))
+def declared_bits(image: Image.Image, file: IO[bytes]) -> int:
+    """Return the bits of a sample in a file that is opened and not yet decoded.
+
+    Pillow may keep fewer of them.
+    """
     if image.format == "HEIF":
         return int(image.info.get("bit_depth") or 8)
-    if file is None:
-        return 8
-    if image.format == "PNG":
-        from colorzoo.pictures.png import png_header
-
-        return png_header(file)[0]
-    file.seek(0)
     if image.format == "AVIF":
-        from colorzoo.pictures.samples import declared_bits
-
-        return declared_bits(file.read(4096))
-    if image.format == "PPM" and image.mode == "RGB":
-        words = re.sub(rb"#[^\n]*\n", b" ", file.read(4096)).split(maxsplit=4)
-        return 16 if words[0] in (b"P3", b"P6") and int(words[3]) > 255 else 8
+        place = file.tell()
+        file.seek(0)
+        flags = file.read(4096).partition(b"av1C")[2][2:3]
+        file.seek(place)
+        return {0x40: 10, 0x60: 12}.get(flags[0] & 0x60, 8) if flags else 8
+    tiles: Any = getattr(image, "tile", None)
+    arguments = tiles[0].args if tiles else ""
+    if image.format == "PNG":
+        bits = re.search(r";(\d+)", str(arguments))
+        return int(bits[1]) if bits else 8
+    if image.format == "PPM" and isinstance(arguments, tuple) and isinstance(arguments[-1], int):
+        return 16 if arguments[-1] > 255 else 8
     return 8
 
 

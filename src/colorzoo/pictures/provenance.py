@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from colorzoo.pictures.formats import WRITABLE, open_picture
-from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.metadata import Metadata, properties_pattern
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.write import XMP_FORMATS, fits_jpeg, write_whole
 
@@ -38,12 +38,7 @@ _REPLACED = (
     "Iptc4xmpExt:AISystemVersionUsed",
     "xmpMM:DerivedFrom",
 )
-_PROPERTIES = re.compile(  # as attributes or as elements
-    "|".join(
-        rf"\s{name}\s*=\s*(?:\"[^\"]*\"|'[^']*')|<{name}\b[^>]*/>|<{name}\b.*?</{name}>" for name in _REPLACED
-    ),
-    re.DOTALL,
-)
+_PROPERTIES = properties_pattern(*_REPLACED)
 _CREATOR_TOOL = re.compile(r"[\s<]xmp:CreatorTool\b")
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MEDIA = "http://ns.adobe.com/xap/1.0/mm/"

@@ -26,12 +26,25 @@ from colorzoo.pictures.formats import (
     open_picture,
     plugin_for,
 )
-from colorzoo.pictures.metadata import Exif, Metadata, tiff_exif, tiff_metadata, upright_exif, upright_xmp
+from colorzoo.pictures.metadata import Exif, Metadata, clean_exif, clean_xmp
 from colorzoo.pictures.picture import Picture, drop_equal_channels, upright
-from colorzoo.pictures.pixels import STORED_FORMATS, Pixels, array_pixels, from_light, image_pixels
+from colorzoo.pictures.pixels import Pixels, array_pixels, declared_bits, from_light, image_pixels
+from colorzoo.pictures.samples import (
+    SamplesError,
+    decode_jpeg2000,
+    decode_jxl,
+    decode_png,
+    deep_gray,
+    sample_pixels,
+)
+from colorzoo.pictures.tiff import MOST_PAGES, TIFF_MARKS, Directory, TiffPages, find_pages, read_page
 
 MAX_PIXELS = 200_000_000
-TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_IPTC_RESOURCE = 0x0404  # of the segment APP13 of a JPEG
+# texts of a PNG that describe its file, or that have a field of their own
+_TEXT_OF_FILE = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
+_SRGB_GAMMA, _LEAST_GAMMA, _MOST_GAMMA = 0.45455, 0.1, 3.0
 
 _pixel_limit_lock = threading.Lock()
 
@@ -40,7 +53,6 @@ def read_picture(
     source: str | Path | bytes | Image.Image | NDArray[Any],
     *,
     max_pixels: int = MAX_PIXELS,
-    salvage: bool = False,
 ) -> Picture:
     """Read a picture of any format, mode, depth, profile or orientation.
 
@@ -56,7 +68,6 @@ def read_picture(
         source: A file, the bytes of one, a PIL image, or an array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)``
             or ``(H, W, 4)`` of uint8, uint16 or float in [0, 1], taken as sRGB.
         max_pixels: Refuse pictures of more pixels, before they are decoded.
-        salvage: Read what is left of a file that was cut short; a note says so.
 
     Returns:
         The upright sRGB picture.
@@ -76,29 +87,42 @@ def read_picture(
         kind = type(given).__name__
         raise PictureError(f"a path, bytes, PIL image or array was expected as picture, got {kind}")
     with opened(source) as (file, name):
-        return read_file(file, name, max_pixels, salvage=salvage)
+        return read_file(file, name, max_pixels)
 
 
-def examine_picture(source: str | Path, *, max_pixels: int = MAX_PIXELS, salvage: bool = False) -> None:
+def examine_picture(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
     """Raise the errors of `read_picture` that can be found without decoding.
 
     Raises:
         PictureError: See `read_picture`.
     """
-    with opened(source) as (file, name), suppress(*(CutShortError,) if salvage else ()):
+    with opened(source) as (file, name):
         plugin = plugin_for(file, Path(name).suffix)
-        if plugin is not None and not plugin.installed:
-            raise plugin.refusal(name)
-        if plugin is None:
-            with identified(file, name) as image:
-                if image is not None:
-                    size: tuple[int, int] | None = image.size
-                else:
-                    from colorzoo.pictures.tiff import tiff_size
+        if plugin is not None:
+            if not plugin.installed:
+                raise plugin.refusal(name)
+        else:
+            check_pixels(name, stored_size(file, name), max_pixels)
 
-                    size = tiff_size(file)
-            if size is not None:
-                check_pixels(name, size, max_pixels)
+
+def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
+    """Read width and height of a picture without decoding it.
+
+    Raises:
+        PictureError: It is no picture, damaged, or of a format that needs an extra library.
+    """
+    if is_tiff(file):
+        return _first_page(find_pages(file), name).size
+    with identified(file, name) as image:
+        return image.size
+
+
+def is_tiff(file: IO[bytes]) -> bool:
+    """Return whether a file is a TIFF by its content."""
+    file.seek(0)
+    head = file.read(4)
+    file.seek(0)
+    return head in TIFF_MARKS
 
 
 @contextmanager
@@ -139,77 +163,48 @@ def _opened_file(path: Path) -> IO[bytes]:
         raise PictureError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
 
 
-def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = False) -> Picture:
+def read_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
     """Read the first picture of an opened file; see `read_picture`.
 
     Args:
         file: A stream of `opened`.
         name: Its name for error messages; for a file its path.
         max_pixels: See `read_picture`.
-        salvage: See `read_picture`.
     """
-    try:
-        picture = _from_file(file, name, max_pixels)
-    except CutShortError:
-        rest = _salvaged(file, name, max_pixels) if salvage else None
-        if rest is None:
-            raise
-        picture = rest
+    plugin = plugin_for(file, Path(name).suffix)
+    if plugin is CAMERA_RAW:
+        picture = develop(file, name, max_pixels)
+    elif plugin is None and is_tiff(file):
+        found = find_pages(file)
+        picture = read_tiff_page(file, _first_page(found, name), name, max_pixels)
+        picture = replace(
+            picture, notes=(*_count_notes(len(found.pages), "pages"), *found.notes(), *picture.notes)
+        )
+    else:
+        if plugin is JPEG_XL and (size := jxl_size(file)):
+            check_pixels(name, size, max_pixels)
+        with identified(file, name, plugin) as image:
+            check_pixels(name, image.size, max_pixels)
+            notes = frame_notes(image)
+            if image.info.get("default_image"):  # which only programs without support for animations show
+                image.seek(1)
+            picture = from_image(image, file, name, notes)
     source = None if isinstance(file, io.BytesIO) else Path(name)
     return replace(picture, metadata=replace(picture.metadata, source=source))
 
 
-def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
-    plugin = plugin_for(file, Path(name).suffix)
-    if plugin is CAMERA_RAW:
-        return develop(file, name, max_pixels)
-    if plugin is JPEG_XL and (size := jxl_size(file)):
-        check_pixels(name, size, max_pixels)
-    with identified(file, name, plugin) as image:
-        if image is None:
-            return _from_deep_file(file, name, max_pixels)
-        check_pixels(name, image.size, max_pixels)
-        notes = () if image.format == "TIFF" and _is_page(file) else frame_notes(image)
-        return from_image(image, file, name, notes, _first_frame(image, file, name))
+def _first_page(found: TiffPages, name: str) -> Directory:
+    if not found.pages:
+        raise CutShortError(
+            f"{name} is a TIFF that is damaged or cut short: none of its directories is an image"
+        )
+    return found.pages[0]
 
 
-def _is_page(file: IO[bytes]) -> bool:
-    """Return True for a page of many: counting those behind each would take the square of the time."""
-    from colorzoo.pictures.tiff import PageStream
-
-    return isinstance(file, PageStream)
-
-
-def _first_frame(image: Image.Image, file: IO[bytes], name: str) -> Pixels | None:
-    """Seek to the first frame of an animated PNG that starts with a default image.
-
-    Returns:
-        Its pixels if they have 16 bits, which Pillow does not keep; else None.
-    """
-    if not image.info.get("default_image"):
-        return None
-    from colorzoo.pictures.deep import deep_pixels
-    from colorzoo.pictures.png import deep_frames, png_header
-
-    image.seek(1)
-    if png_header(file)[0] != 16:
-        return None
-    shown = (stored for stored, milliseconds in deep_frames(file, name) if milliseconds is not None)
-    stored = next(shown, None)
-    return None if stored is None else deep_pixels(stored, image.info.get("icc_profile") or None)
-
-
-def _salvaged(file: IO[bytes], name: str, max_pixels: int) -> Picture | None:
-    """Read what is left of a file that was cut short; None if that is nothing."""
-    from colorzoo.pictures.salvage import NOTE, completed
-
-    file.seek(0)
-    whole = completed(file.read())
-    try:
-        picture = None if whole is None else _from_file(io.BytesIO(whole), name, max_pixels)
-    except PictureError:
-        return None
-    return picture and replace(picture, notes=(NOTE, *picture.notes))
+def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int) -> Picture:
+    """Read a page of a TIFF; see `read_picture`."""
+    check_pixels(name, page.size, max_pixels)  # before decoding, which would take the memory
+    return _assemble(*read_page(file, page, name))
 
 
 @contextmanager
@@ -224,11 +219,8 @@ def _without_pixel_limit() -> Iterator[None]:
 
 
 @contextmanager
-def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image | None]:
+def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image]:
     """Open a picture without decoding it.
-
-    Yields:
-        The image, or None for a TIFF that Pillow does not support, such as float color.
 
     Raises:
         PictureError: It is no picture, damaged, or of a format whose library is not installed.
@@ -242,12 +234,8 @@ def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iter
         with _without_pixel_limit():
             image = open_picture(file, (plugin.reader,) if plugin else ())
     except UnidentifiedImageError:
-        if head[:4] not in TIFF_MARKS:
-            raise PictureError(
-                f"{name} is not a picture{_hint(head, Path(name).suffix.lower(), plugin)}"
-            ) from None
-        yield None
-        return
+        hint = _hint(head, Path(name).suffix.lower(), plugin)
+        raise PictureError(f"{name} is not a picture{hint}") from None
     except Exception as error:  # a damaged header raises any error of the format's parser
         raise CutShortError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
@@ -280,33 +268,7 @@ def _hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
     )
 
 
-def _from_deep_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
-    from colorzoo.pictures.deep import named_errors, sample_pixels, tiff_samples
-    from colorzoo.pictures.tiff import refused_kind, tiff_size
-
-    size = tiff_size(file)
-    if size is not None:  # before decoding, which would take the memory
-        check_pixels(name, size, max_pixels)
-    samples = tiff_samples(file) if size is not None else None
-    if samples is None:
-        kind = refused_kind(file)
-        if kind is not None:
-            raise PictureError(f"{name} is a TIFF of {kind}, which is not read: save it as RGB")
-        raise CutShortError(
-            f"{name} is a damaged TIFF or one of an unknown kind, save it as a plain TIFF or PNG"
-        )
-    with named_errors(name):
-        pixels = sample_pixels(samples, None)
-    return _assemble(pixels, *tiff_metadata(file))
-
-
-def from_image(
-    image: Image.Image,
-    file: IO[bytes] | None,
-    name: str,
-    notes: tuple[str, ...] = (),
-    pixels: Pixels | None = None,
-) -> Picture:
+def from_image(image: Image.Image, file: IO[bytes] | None, name: str, notes: tuple[str, ...] = ()) -> Picture:
     """Convert the current frame of an opened PIL image to a picture.
 
     Args:
@@ -314,55 +276,81 @@ def from_image(
         file: Its file; None for an image in memory.
         name: Its name for error messages.
         notes: Notes to put before those of the conversion.
-        pixels: Its pixels, if they are decoded already.
 
     Raises:
         PictureError: It is damaged.
     """
-    exif = None
-    if image.format == "TIFF" and file is not None:
-        exif = tiff_exif(file)
-    if pixels is None and file is not None and image.format in STORED_FORMATS:
-        from colorzoo.pictures.deep import named_errors, stored_pixels
-
-        with named_errors(name):
-            pixels = stored_pixels(image, file)
-    if pixels is None or image.format != "TIFF":  # of a TIFF nothing more is needed
-        _load(image, name)
-    if exif is None:
-        exif = upright_exif(_raw_exif(image))
-    if image.format == "JXL":  # its codec turns pictures upright whatever EXIF says
-        exif = replace(exif, orientation=1)
-    xmp, xmp_orientation = upright_xmp(_as_bytes(image.info.get("xmp")))
-    if exif.orientation == 1 and image.format not in ("TIFF", "HEIF", "JXL"):
-        exif = replace(exif, orientation=xmp_orientation)
+    bits = 8 if file is None else declared_bits(image, file)
     try:
+        pixels = None if file is None else _beyond_pillow(image, file, bits)
+        if pixels is None or image.format == "PNG":  # whose EXIF may stand behind the pixels
+            _load(image, name)
         if pixels is None and image.mode.startswith(("I", "F")):
-            from colorzoo.pictures.deep import deep_gray
-
-            pixels = deep_gray(image, file)
-        pixels = pixels or image_pixels(image, file)
+            pixels = _deep_pixels(image)
+        pixels = pixels or image_pixels(image, bits)
+    except SamplesError as error:
+        raise PictureError(f"{name} {error}") from error
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # as in `_load`; of a GIF without palette even an AssertionError
         raise PictureError(f"{name} of mode {image.mode} cannot be read ({error})") from error
-    if image.format == "PNG" and file is not None:
-        from colorzoo.pictures.png import png_transfer
-
-        exponent, note = png_transfer(file)
+    exif = clean_exif(_raw_exif(image))
+    if image.format in ("JXL", "TIFF"):  # their decoders turn pictures upright whatever EXIF says
+        exif = replace(exif, orientation=1)
+    xmp, xmp_orientation = clean_xmp(_as_bytes(image.info.get("xmp")), turned=exif.orientation != 1)
+    if exif.orientation == 1 and image.format not in ("TIFF", "HEIF", "JXL"):
+        exif = replace(exif, orientation=xmp_orientation)
+    if image.format == "PNG":
+        exponent, note = _transfer(image.info)
         pixels = from_light(pixels, exponent)
         notes += (note,) if note else ()
     return _assemble(replace(pixels, notes=notes + pixels.notes), _metadata(image, file, exif, xmp), exif)
 
 
+def _beyond_pillow(image: Image.Image, file: IO[bytes], bits: int) -> Pixels | None:
+    """Decode samples that Pillow would change; None if it reads them well, or if they are damaged."""
+    samples = None
+    if image.format == "JPEG2000":
+        samples = decode_jpeg2000(file)
+    elif image.format == "JXL":
+        samples = decode_jxl(file)
+    elif image.format == "PNG" and bits == 16 and image.mode in ("RGB", "RGBA", "LA"):
+        file.seek(0)
+        is_animated = getattr(image, "is_animated", False)  # Pillow composes its frames, of 8 bits
+        samples = None if is_animated else decode_png(file.read(), image.info.get("transparency"))
+    return None if samples is None else sample_pixels(samples, image.info.get("icc_profile") or None)
+
+
+def _deep_pixels(image: Image.Image) -> Pixels:
+    stored: NDArray[Any] = np.asarray(image)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        stored = stored.astype(np.uint16)
+    return deep_gray(stored, image.info.get("transparency"), image.info.get("icc_profile") or None)
+
+
+def _transfer(info: dict[Any, Any]) -> tuple[float | None, str]:
+    """Return the exponent of light that gives the values of a PNG, None for sRGB, and a note on the gamma."""
+    gamma = info.get("gamma")
+    if not gamma or "icc_profile" in info or "srgb" in info or abs(gamma - _SRGB_GAMMA) < 0.009:
+        return None, ""
+    if not _LEAST_GAMMA <= gamma <= _MOST_GAMMA:
+        return None, f"its gamma of {gamma:g} is out of range and was ignored"
+    return gamma, ""
+
+
 def frame_notes(image: Image.Image) -> tuple[str, ...]:
     """Return a note if the file holds more than one picture."""
     try:
-        frames = getattr(image, "n_frames", 1)
+        count = getattr(image, "n_frames", 1)
     except Exception:  # a damaged later page is no reason to refuse the first
         return ("later frames are damaged and were left out",)
-    unit = "pages" if image.format == "TIFF" else "frames"
-    return (f"first of {frames} {unit}",) if frames > 1 else ()
+    return _count_notes(count, "pages" if image.format == "TIFF" else "frames")
+
+
+def _count_notes(count: int, unit: str) -> tuple[str, ...]:
+    if count < 2:
+        return ()
+    return (f"first of {f'more than {MOST_PAGES}' if count > MOST_PAGES else count} {unit}",)
 
 
 def _load(image: Image.Image, name: str) -> None:
@@ -402,19 +390,17 @@ def _metadata(image: Image.Image, file: IO[bytes] | None, exif: Exif, xmp: bytes
     if dpi is not None and exif.orientation >= 5:
         dpi = dpi[::-1]
     texts = getattr(image, "text", {}) if image.format == "PNG" else {}
-    skipped = ("XML:com.adobe.xmp", "Raw profile type exif")
-    segments = getattr(image, "applist", [])
+    captions = (info.get("photoshop") or {}).get(_IPTC_RESOURCE)
     return Metadata(
         exif=exif.block,
         icc=info.get("icc_profile"),
         xmp=xmp,
         dpi=dpi,
-        text=tuple((key, str(value)) for key, value in texts.items() if key not in skipped),
+        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_TEXT_OF_FILE)),
         comment=_as_bytes(info.get("comment")),
-        photoshop=next((body for name, body in segments if name == "APP13"), None),
+        iptc=_as_bytes(captions),
         format="JPEG" if image.format == "MPO" else image.format,
         lossless=image.format == "WEBP" and file is not None and _is_lossless_webp(file),
-        uncompressed=image.format == "TIFF" and info.get("compression") == "raw",
     )
 
 

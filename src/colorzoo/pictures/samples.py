@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from colorzoo.pictures.picture import AlphaArray, FloatArray, Levels, unit_range
+from colorzoo.pictures.pixels import Pixels, eight_bit, with_profile
 
 _OVERSHOOT = 0.1  # of full scale; filters and resampling leave that much beyond black and white
 _DARK = 1 / 16  # of full scale; a picture that reaches no more is very dark, or its scale is another
@@ -43,18 +46,36 @@ class Samples:
     profile: bytes | None = None
 
 
-def converted(samples: Samples) -> tuple[Levels, AlphaArray | None, tuple[str, ...]]:
-    """Convert samples to levels.
+def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
+    """Convert decoded samples to sRGB.
 
     Integers of 8 and 16 bits keep every value; others become floats, see `_unit_range`.
-
-    Returns:
-        ``(H, W)`` or ``(H, W, 3)`` uint8, uint16 or float32 in [0, 1]; alpha ``(H, W)`` uint8 or uint16, or
-        None; and notes for the user.
 
     Raises:
         SamplesError: Some values are no finite numbers.
     """
+    if samples.color == 4:
+        return _ink_pixels(samples, profile)
+    levels, alpha, notes = _converted(samples)
+    depth = 8 if samples.bits <= 8 else 16
+    return with_profile(Pixels(levels, alpha, depth, None, notes), profile or samples.profile)
+
+
+def _ink_pixels(samples: Samples, profile: bytes | None) -> Pixels:
+    """Convert CMYK at 8 bits, as its profiles need a table of four dimensions."""
+    if samples.values.dtype.kind != "u" or samples.bits not in (8, 16):
+        raise SamplesError("holds CMYK that is not of 8 or 16 bits, save it as RGB first")
+    inks = samples.values[..., :4]
+    inks = inks if samples.bits == 8 else np.rint(inks / 257).astype(np.uint8)
+    pixels = eight_bit(Image.fromarray(np.ascontiguousarray(inks), "CMYK"), profile or samples.profile)
+    notes = (*pixels.notes, f"read at 8 of its {samples.bits} bits") if samples.bits > 8 else pixels.notes
+    if samples.alpha is None:
+        return replace(pixels, notes=notes)
+    alpha = _alpha(samples.values[..., samples.alpha], samples.bits)
+    return replace(pixels, alpha=alpha, notes=notes)
+
+
+def _converted(samples: Samples) -> tuple[Levels, AlphaArray | None, tuple[str, ...]]:
     values, alpha = samples.values, None
     color = values[..., 0] if samples.color == 1 else values[..., : samples.color]
     left_out = values.shape[2] - samples.color - (samples.alpha is not None)
@@ -133,8 +154,6 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
     Raises:
         SamplesError: Its channels differ in depth.
     """
-    import imagecodecs
-
     file.seek(0)
     data = file.read()
     start = data.find(_SIZES)
@@ -157,16 +176,8 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
     return plain_samples(values, bits)
 
 
-def declared_bits(head: bytes) -> int:
-    """Return the bits of a sample that an AVIF declares in its first bytes (box ``av1C``); 8 for others."""
-    flags = head[head.find(b"av1C") + 6 :][:1] if b"av1C" in head else b"\0"
-    return {0x40: 10, 0x60: 12}.get(flags[0] & 0x60 if flags else 0, 8)
-
-
 def decode_jxl(file: IO[bytes]) -> Samples | None:
     """Decode a JPEG XL, of an animation the first frame; None if it is damaged."""
-    import imagecodecs
-
     file.seek(0)
     try:
         stored: NDArray[Any] = imagecodecs.jpegxl_decode(file.read())
@@ -174,6 +185,32 @@ def decode_jxl(file: IO[bytes]) -> Samples | None:
         return None
     values = stored.reshape(-1, *stored.shape[-3:])[0] if stored.ndim > 2 else stored[..., None]
     return plain_samples(values, 8 * stored.dtype.itemsize)
+
+
+def deep_gray(stored: NDArray[Any], key: Any, profile: bytes | None) -> Pixels:
+    """Convert gray ``(H, W)`` of any type, of which one value may be transparent."""
+    levels, _, notes = _converted(plain_samples(stored[..., None], 8 * stored.dtype.itemsize))
+    return with_profile(Pixels(levels, _color_key(stored, key), 16, None, notes), profile)
+
+
+def decode_png(data: bytes, key: Any) -> Samples | None:
+    """Decode a PNG of 16 bits a channel, of which one color may be transparent; None if it is damaged."""
+    try:
+        stored: NDArray[Any] = imagecodecs.png_decode(data)
+    except Exception:  # libpng's errors, and those of a size that does not fit into memory
+        return None
+    stored = stored.reshape(*stored.shape[:2], -1)
+    alpha = _color_key(stored[..., :3], key) if stored.shape[2] >= 3 else None
+    return plain_samples(stored if alpha is None else np.dstack([stored[..., :3], alpha]), 16)
+
+
+def _color_key(stored: NDArray[Any], key: Any) -> NDArray[np.uint16] | None:
+    """Return alpha that makes one color or gray value transparent; None without a key."""
+    if key is None or isinstance(key, bytes):
+        return None
+    same = stored == np.asarray(key)
+    opaque = ~(same.all(axis=-1) if stored.ndim == 3 else same)
+    return np.where(opaque, np.uint16(65535), np.uint16(0))
 
 
 def plain_samples(values: NDArray[Any], bits: int) -> Samples:

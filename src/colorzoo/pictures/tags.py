@@ -1,6 +1,7 @@
-"""Tags of TIFF structures, byte for byte: those of EXIF blocks and of TIFF files.
+"""Tags of TIFF structures, byte for byte: EXIF blocks and the directories of TIFF files.
 
-(Pillow decodes and encodes them, which costs text that is not ASCII and changes types.)
+Pillow decodes and encodes tags, which replaces text that is not ASCII by question marks and changes types.
+tifffile does not write the directories of EXIF and GPS.
 """
 
 from __future__ import annotations
@@ -8,26 +9,27 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
 DESCRIPTION, ORIENTATION = 270, 274
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
-IPTC, PHOTOSHOP, LAYERS = 33723, 34377, 37724
+XMP, IPTC, PHOTOSHOP, PROFILE, LAYERS = 700, 33723, 34377, 34675, 37724
 
 LAYOUT_TAGS = frozenset(
     {*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301}
-    | {*range(317, 326), 330, 332, 333, 334, *range(336, 343), 347, *range(512, 533), 700, 34675}
+    | {*range(317, 326), 330, 332, 333, 334, *range(336, 343), 347, *range(512, 533)}
+    | {XMP, IPTC, PHOTOSHOP, PROFILE, LAYERS}
 )
-"""TIFF tags that describe the layout of one file and would be wrong in any other."""
+"""TIFF tags that describe one file, or that `colorzoo.pictures.metadata.Metadata` has its own field for."""
 
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 2, 3, 4, 5, 7
 SIZES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1)) | dict.fromkeys((16, 17, 18), 8)
 """Bytes of a value by its type; 16 to 18 are of BigTIFF alone."""
 _WORDS = {5: 4, 10: 4}  # a fraction is two words; all others are one
 _NARROWER = {16: 4, 17: 9, 18: 13}  # types of BigTIFF by those of TIFF
-_AS_STORED = frozenset({IPTC, PHOTOSHOP, LAYERS, 700})  # streams of bytes, whatever type is declared
+_AS_STORED = frozenset({XMP, IPTC})  # streams of bytes, whatever type is declared
 _NESTED = {EXIF_IFD, GPS_IFD, INTEROP_IFD}
 _USER_COMMENT, _UNICODE = 37510, b"UNICODE\0"
 LARGEST_VALUE = 2**24
@@ -58,46 +60,79 @@ class Tag:
 Tags = dict[int, Tag]
 
 
-def read_tags(file: IO[bytes]) -> tuple[Tags, bool]:
-    """Read the first directory of a TIFF, BigTIFF or EXIF block, with the nested ones of EXIF and GPS.
+class Layout(NamedTuple):
+    """Byte order of a TIFF structure, ``"<"`` or ``">"``, and whether it is a BigTIFF."""
 
-    Args:
-        file: Its stream, from the TIFF header on.
+    order: str
+    big: bool
 
-    Returns:
-        The tags that can be read, and whether these are all.
-    """
+
+def read_header(file: IO[bytes]) -> tuple[Layout, int] | None:
+    """Read layout and offset of the first directory; None if the file is not a TIFF structure."""
     file.seek(0)
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 16:
-        return {}, False
+        return None
     big = head[2:4] in (b"+\0", b"\0+")
-    (first,) = struct.unpack_from(order + ("Q" if big else "L"), head, 8 if big else 4)
-    return _directory(file, order, first, big=big)
+    return Layout(order, big), struct.unpack_from(order + ("Q" if big else "L"), head, 8 if big else 4)[0]
 
 
-def _directory(file: IO[bytes], order: str, place: int, *, big: bool, depth: int = 1) -> tuple[Tags, bool]:
-    tags: Tags = {}
-    size, room, form = (20, 8, "HHQ") if big else (12, 4, "HHL")
+class Directory(NamedTuple):
+    """Entries of a directory: tag, type, number of values, and value or offset. ``next`` is 0 at the end."""
+
+    entries: list[tuple[int, int, int, bytes]]
+    next: int
+    complete: bool
+
+
+def read_directory(file: IO[bytes], layout: Layout, place: int) -> Directory:
+    """Read the entries of the directory at an offset, without their values."""
+    size, room, form = (20, 8, "HHQ") if layout.big else (12, 4, "HHL")
+    word = layout.order + ("Q" if layout.big else "L")
     try:
         file.seek(place)
-        (number,) = struct.unpack(order + ("Q" if big else "H"), file.read(8 if big else 2))
-        entries = file.read(min(number, 65535) * size)
+        head = file.read(8 if layout.big else 2)
+        (number,) = struct.unpack(layout.order + ("Q" if layout.big else "H"), head)
+        data = file.read(min(number, 65535) * size)
     except (struct.error, OSError, OverflowError, ValueError):
-        return tags, False
-    complete = len(entries) == number * size
-    for start in range(0, len(entries) - size + 1, size):
-        tag, kind, count = struct.unpack_from(order + form, entries, start)
-        inline = entries[start + size - room : start + size]
-        nested = _pointer(order, kind, count, inline) if tag in _NESTED else None
-        if nested is not None:
+        return Directory([], 0, complete=False)
+    complete = len(data) == number * size
+    entries = [
+        (*struct.unpack_from(layout.order + form, data, start), data[start + size - room : start + size])
+        for start in range(0, len(data) - size + 1, size)
+    ]
+    end = file.read(room)
+    return Directory(entries, struct.unpack(word, end)[0] if complete and len(end) == room else 0, complete)
+
+
+def read_tags(file: IO[bytes], place: int | None = None) -> tuple[Tags, bool]:
+    """Read a directory of a TIFF, BigTIFF or EXIF block, with the nested directories of EXIF and GPS.
+
+    Args:
+        file: Its stream, from the TIFF header on.
+        place: Offset of the directory; None for the first.
+
+    Returns:
+        The tags that can be read, and whether these are all.
+    """
+    header = read_header(file)
+    if header is None:
+        return {}, False
+    return _tags(file, header[0], header[1] if place is None else place)
+
+
+def _tags(file: IO[bytes], layout: Layout, place: int, depth: int = 1) -> tuple[Tags, bool]:
+    tags: Tags = {}
+    entries, _, complete = read_directory(file, layout, place)
+    for tag, kind, count, inline in entries:
+        if tag in _NESTED and len(nested := numbers(file, layout, kind, count, inline)) == 1:
             if depth < _MOST_NESTED:
-                below, whole = _directory(file, order, nested, big=big, depth=depth + 1)
+                below, whole = _tags(file, layout, nested[0], depth + 1)
                 tags[tag], complete = Tag(_LONG, nested=below), complete and whole
             continue
-        value = _value(file, order, kind, count, inline)
-        found = None if value is None else _little_endian(tag, kind, value, order)
+        value = read_value(file, layout, kind, count, inline)
+        found = None if value is None else _little_endian(tag, kind, value, layout.order)
         if found is None:
             complete = False
         else:
@@ -105,21 +140,22 @@ def _directory(file: IO[bytes], order: str, place: int, *, big: bool, depth: int
     return tags, complete
 
 
-def _pointer(order: str, kind: int, count: int, inline: bytes) -> int | None:
-    if count != 1 or kind not in (4, 13, 16, 18):
-        return None
-    (place,) = struct.unpack_from(order + ("L" if SIZES[kind] == 4 else "Q"), inline)
-    return int(place)
+def numbers(file: IO[bytes], layout: Layout, kind: int, count: int, inline: bytes) -> tuple[int, ...]:
+    """Read the whole numbers of an entry; empty if it has none or they cannot be read."""
+    form = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}.get(kind)
+    value = None if form is None else read_value(file, layout, kind, count, inline)
+    return () if value is None else struct.unpack(f"{layout.order}{count}{form}", value)
 
 
-def _value(file: IO[bytes], order: str, kind: int, count: int, inline: bytes) -> bytes | None:
+def read_value(file: IO[bytes], layout: Layout, kind: int, count: int, inline: bytes) -> bytes | None:
+    """Read the bytes of an entry's values; None if they are too many or lie outside the file."""
     size = SIZES.get(kind, 0) * count
     if kind not in SIZES or size > LARGEST_VALUE:
         return None
     if size <= len(inline):
         return inline[:size]
     try:
-        file.seek(*struct.unpack(order + ("Q" if len(inline) == 8 else "L"), inline))
+        file.seek(*struct.unpack(layout.order + ("Q" if layout.big else "L"), inline))
         value = file.read(size)
     except (OSError, OverflowError, ValueError):
         return None

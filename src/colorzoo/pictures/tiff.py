@@ -1,164 +1,309 @@
-"""TIFF: its pages, pictures of more than 8 bits a channel, and writing, where Pillow does not suffice."""
+"""TIFF: the directories that are pages, samples of every type, and writing of pages.
+
+tifffile decodes the samples. It does not write the directories of EXIF and GPS, so pages are encoded here.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
+import imagecodecs
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 
-from colorzoo.pictures.metadata import Metadata, for_tiff
+from colorzoo.errors import CutShortError, PictureError
+from colorzoo.pictures.formats import open_picture
+from colorzoo.pictures.metadata import Exif, Metadata, clean_xmp, descriptive, for_tiff
 from colorzoo.pictures.picture import upright
-from colorzoo.pictures.samples import Samples
+from colorzoo.pictures.pixels import Pixels, image_pixels
+from colorzoo.pictures.samples import Samples, SamplesError, sample_pixels
 from colorzoo.pictures.tags import (
+    IPTC,
+    LAYERS,
     ORIENTATION,
+    PROFILE,
+    XMP,
+    Layout,
     Tags,
+    exif_block,
     fraction,
     longs,
+    numbers,
     raw_bytes,
+    read_directory,
+    read_header,
+    read_tags,
     shorts,
     write_tags,
 )
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # colorzoo reports what it cannot read
 
+TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows at once
-_SUBFILE, _REDUCED_COPY = 254, 1
-_MOST_PAGES = 100_000  # a longer chain of directories is a damaged one
+MOST_PAGES = 20_000
+"""Largest number of directories of a file that are looked at; a longer chain is damaged or an attack."""
+_ONE_NUMBER = (254, 255, 256, 257, 262)  # NewSubfileType, SubfileType, width, height, photometric
+_BELOW, _MOST_BELOW = 330, 16  # SubIFDs
+_STRIPS = (273, 324, 513)  # offsets of strips, tiles and of an old JPEG
+_REDUCED, _PAGE, _MASK = 1, 2, 4  # bits of NewSubfileType
+_OLD_REDUCED, _MASK_PHOTOMETRIC = 2, 4
 _MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # kinds of extra samples
+_COLOR_CHANNELS = {
+    0: 1,
+    1: 1,
+    2: 3,
+    3: 1,
+    4: 1,
+    5: 4,
+}  # by photometric; a palette has one before it is applied
+_PALETTE, _YCBCR, _LAB, _JPEG = 3, 6, 8, 7
+_MOST_NAMED = 3
+_IS_MASK = "transparency mask"
 
 
-class PageStream(io.RawIOBase):
-    """A TIFF that starts with another of its pages; only the header reads differently.
+@dataclass(frozen=True)
+class Directory:
+    """A directory of a TIFF.
 
-    Args:
-        file: The whole file.
-        header: The bytes to read at its beginning.
+    Attributes:
+        place: Offset in the file.
+        number: Number in the chain, from 1; a directory below another has the number of that one.
+        size: Width and height.
+        reason: Why it is not a page; empty for a page.
     """
 
-    def __init__(self, file: IO[bytes], header: bytes) -> None:
-        super().__init__()
-        self._file, self._header, self._place = file, header, 0
+    place: int
+    number: int
+    size: tuple[int, int]
+    reason: str
 
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def fileno(self) -> int:
-        """Return the descriptor of the whole file, for readers that go by the offset of the page."""
-        return self._file.fileno()
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the position."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place}.get(whence)
-        self._place = self._file.seek(0, io.SEEK_END) + offset if start is None else start + offset
-        return self._place
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Read from the file, with the header in place of its beginning."""
-        self._file.seek(self._place)
-        data = self._file.read(-1 if size is None else size)
-        if self._place < len(self._header):
-            begin = self._header[self._place :][: len(data)]
-            data = begin + data[len(begin) :]
-        self._place += len(data)
-        return data
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into a buffer."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
+    def __str__(self) -> str:
+        width, height = self.size
+        return f"directory {self.number} ({self.reason}, {width} x {height})"
 
 
-def page_headers(file: IO[bytes]) -> list[bytes]:
-    """Return the header of each page for a `PageStream`.
+@dataclass(frozen=True)
+class TiffPages:
+    """Pages of a TIFF.
 
-    Reduced copies of a page, which some software adds, are left out. The list ends where the file is damaged.
+    Attributes:
+        pages: The directories that hold a full image, at most `MOST_PAGES` and one more.
+        skipped: The directories that hold something else.
     """
-    file.seek(0)
-    head = file.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    big = head[2:4] in (b"+\0", b"\0+")
-    word, entry, place_at = ("Q", 20, 8) if big else ("L", 12, 4)
-    headers: list[bytes] = []
+
+    pages: tuple[Directory, ...]
+    skipped: tuple[Directory, ...] = ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Name the directories that are skipped."""
+        if not self.skipped:
+            return ()
+        named = ", ".join(map(str, self.skipped[:_MOST_NAMED]))
+        more = f" and {len(self.skipped) - _MOST_NAMED} more" if len(self.skipped) > _MOST_NAMED else ""
+        return (f"skipped in the TIFF: {named}{more}",)
+
+
+def find_pages(file: IO[bytes]) -> TiffPages:
+    """Find the directories that are pages.
+
+    A reduced copy, a mask or a depth map is not a page. The largest full image among a directory and its
+    SubIFDs is one page. If the file has no full image, its largest directory is the page.
+    """
+    pages: list[Directory] = []
+    skipped: list[Directory] = []
+    for family in _families(file):
+        page = max((each for each in family if not each.reason), key=_pixels, default=None)
+        pages += [page] if page else []
+        skipped += [replace(d, reason=d.reason or "smaller copy") for d in family if d is not page]
+    if not pages and skipped:
+        page = max(skipped, key=lambda d: (d.reason != _IS_MASK, _pixels(d)))
+        if _pixels(page):
+            return TiffPages((page,), tuple(d for d in skipped if d is not page))
+    return TiffPages(tuple(pages), tuple(skipped))
+
+
+def _pixels(directory: Directory) -> int:
+    return directory.size[0] * directory.size[1]
+
+
+def _families(file: IO[bytes]) -> Iterator[list[Directory]]:
+    """Yield each directory of the chain with those below it; the chain ends where the file is damaged."""
+    header = read_header(file)
+    if header is None:
+        return
+    layout, place = header
+    room = file.seek(0, io.SEEK_END)  # directories of more bytes overlap: an attack
     seen: set[int] = set()
-
-    def unpack(form: str) -> int:
-        (value,) = struct.unpack(order + form, file.read(struct.calcsize(order + form)))
-        return int(value)
-
-    try:
-        (place,) = struct.unpack_from(order + word, head, place_at)
-        while place and place not in seen and len(seen) < _MOST_PAGES:
-            seen.add(place)
-            file.seek(place)
-            entries = file.read(unpack("Q" if big else "H") * entry)
-            if not _is_reduced_copy(entries, order, entry):
-                headers.append(head[:place_at] + struct.pack(order + word, place))
-            place = unpack(word)
-    except (struct.error, OverflowError, MemoryError, OSError):  # the chain leaves the file
-        pass
-    return headers
+    while place and place not in seen and len(seen) <= MOST_PAGES and room > 0:
+        seen.add(place)
+        values, following, size = _values(file, layout, place)
+        room -= size
+        family = [_directory(place, len(seen), values)]
+        for offset in values.get(_BELOW, ()):
+            inner, _, size = _values(file, layout, offset)
+            room -= size
+            family.append(_directory(offset, len(seen), inner))
+        if size:
+            yield family
+        place = following
 
 
-def _is_reduced_copy(entries: bytes, order: str, size: int) -> bool:
-    for place in range(0, len(entries) - size + 1, size):
-        (tag,) = struct.unpack_from(order + "H", entries, place)
-        if tag == _SUBFILE:
-            (flags,) = struct.unpack_from(order + "L", entries, place + size - (4 if size == 12 else 8))
-            return bool(flags & _REDUCED_COPY)
-    return False
+def _values(file: IO[bytes], layout: Layout, place: int) -> tuple[dict[int, tuple[int, ...]], int, int]:
+    """Return the numbers of a directory that tell its kind, the offset of the next, and its bytes."""
+    entries, following, _ = read_directory(file, layout, place)
+    values: dict[int, tuple[int, ...]] = {}
+    for tag, kind, count, inline in entries:
+        if tag in _STRIPS:
+            values[tag] = (1,)
+        elif tag in _ONE_NUMBER and count == 1:
+            values[tag] = numbers(file, layout, kind, count, inline)
+        elif tag == _BELOW:
+            values[tag] = numbers(file, layout, kind, min(count, _MOST_BELOW), inline)
+    return values, following, 12 * len(entries)
 
 
-def decode_tiff(file: IO[bytes]) -> Samples | None:
-    """Decode the first page of a TIFF of any sample type.
+def _directory(place: int, number: int, values: dict[int, tuple[int, ...]]) -> Directory:
+    kind, old, width, height, photometric = ((*values.get(tag, ()), 0)[0] for tag in _ONE_NUMBER)
+    reason = ""
+    if kind & _MASK or photometric == _MASK_PHOTOMETRIC:
+        reason = _IS_MASK
+    elif kind & _REDUCED or old == _OLD_REDUCED:
+        reason = "reduced copy"
+    elif kind & ~_PAGE:
+        reason = "not a page"
+    elif not (width and height and values.keys() & set(_STRIPS)):
+        reason = "no image"
+    return Directory(place, number, (width, height), reason)
+
+
+def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, Exif]:
+    """Decode a page of a TIFF of any sample type, and read its metadata.
 
     Returns:
-        Its samples, upright; None for a file that is damaged, or neither gray, RGB nor CMYK, see
-        `refused_kind`.
+        Its pixels, upright; its metadata; and its EXIF, whose note names what a result does not keep.
+
+    Raises:
+        PictureError: It is damaged, or of a kind that cannot be read.
     """
-    import tifffile
-
+    tags, complete = read_tags(file, page.place)
     try:
-        size = file.seek(0, 2)
-        with tifffile.TiffFile(_rewound(file)) as tiff:
-            page: Any = tiff.pages[0]
-            # tifffile takes pixels beyond the end of the file as zeros
-            cut_short = _end_of(page) > size or not page.dataoffsets
-            color = _channels_of_color(page)
-            if color is None or cut_short:
-                return None
-            stored: NDArray[Any] = page.asarray()
-            if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
-                stored = np.moveaxis(stored, 0, -1)
-            orientation = page.tags.valueof(ORIENTATION, 1)
-    except Exception:  # each codec has an error of its own, and damaged tags raise many types
+        pixels, found = _decoded(file, page.place, tags)
+    except SamplesError as error:
+        raise PictureError(f"{name} {error}") from error
+    except MemoryError:
+        raise PictureError(
+            f"{name} does not fit into memory at {page.size[0]} x {page.size[1]} pixels"
+        ) from None
+    except Exception as error:  # each codec has an error of its own, and damaged tags raise many types
+        reason = " ".join(str(error).split())
+        raise CutShortError(f"{name} is damaged or cut short: {reason}") from error
+    notes = [] if complete else ["some tags were damaged or too large and dropped"]
+    notes += ["the layers of Photoshop were dropped"] if LAYERS in tags else []
+    notes += ["its tiles are not kept: results are stored in one strip"] if found.is_tiled else []
+    bits = _bits(found)
+    if found.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP or bits > 16:
+        stored = "floats" if found.sampleformat == tifffile.SAMPLEFORMAT.IEEEFP else "integers"
+        notes.append(f"its {stored} of {bits} bits become integers of at most 16 bits")
+    exif = Exif(exif_block(descriptive(tags)), 1, "; ".join(notes) or None)
+    data = Metadata(
+        exif=exif.block,
+        xmp=clean_xmp(tags[XMP].value if XMP in tags else None, turned=_orientation(tags) != 1)[0],
+        dpi=_resolution(found, _orientation(tags)),
+        iptc=tags[IPTC].value if IPTC in tags else None,
+        format="TIFF",
+        uncompressed=found.compression == 1,
+    )
+    return pixels, data, exif
+
+
+def _orientation(tags: Tags) -> int:
+    stored = tags.get(ORIENTATION)
+    if stored is None:
+        return clean_xmp(tags[XMP].value)[1] if XMP in tags else 1
+    value = int.from_bytes(stored.value[:2], "little")
+    return value if 1 <= value <= 8 else 1
+
+
+def _resolution(page: Any, orientation: int) -> tuple[float, float] | None:
+    unit = {2: 1.0, 3: 2.54}.get(int(page.tags.valueof(296, 2)))
+    across, down = (page.tags.valueof(tag) for tag in (282, 283))
+    if not (unit and across and down and across[1] and down[1]):
         return None
-    if stored.ndim not in (2, 3) or stored.reshape(*stored.shape[:2], -1).shape[2] < color:
+    dpi = across[0] / across[1] * unit, down[0] / down[1] * unit
+    if min(dpi) <= 1:  # 1 x 1 is a pixel aspect ratio, not a resolution
         return None
-    values = upright(stored.reshape(*stored.shape[:2], -1), int(orientation))
-    alpha, multiplied = _alpha_of(page, color, values.shape[2])
-    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
+    return dpi if orientation < 5 else dpi[::-1]
+
+
+def _bits(page: Any) -> int:
+    return page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
+
+
+def _decoded(file: IO[bytes], place: int, tags: Tags) -> tuple[Pixels, Any]:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        tiff.filehandle.seek(place)
+        page: Any = tifffile.TiffPage(tiff, 0)
+        kind = int(page.photometric)
+        if kind not in _COLOR_CHANNELS and kind not in (_YCBCR, _LAB):
+            raise SamplesError(
+                f"is a TIFF of {page.photometric.name} of {_bits(page)} bits, save it as RGB first"
+            )
+        if kind == _LAB and _bits(page) > 8:
+            raise SamplesError(f"is a TIFF of CIELAB of {_bits(page)} bits, save it as RGB first")
+        ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
+        if max(ends, default=size + 1) > size:  # tifffile takes pixels beyond the end of the file as zeros
+            raise CutShortError("some of its pixels are missing")
+        if kind == _LAB or (kind == _YCBCR and page.compression != _JPEG):
+            return _by_pillow(file, place), page
+        return sample_pixels(_samples(page, tags), None), page
+
+
+def _unsupported(page: Any) -> SamplesError:
+    return SamplesError(f"is a TIFF of {page.photometric.name} of {_bits(page)} bits, save it as RGB first")
+
+
+def _by_pillow(file: IO[bytes], place: int) -> Pixels:
+    """Decode a page of Lab or of YCbCr with subsampled colors by libtiff, which converts both."""
+    layout, _ = read_header(file) or (Layout("<", big=False), 0)
+    file.seek(0)
+    data = bytearray(file.read())
+    struct.pack_into(layout.order + ("Q" if layout.big else "L"), data, 8 if layout.big else 4, place)
+    with open_picture(io.BytesIO(data)) as image:
+        image.load()
+        return image_pixels(image, 8)
+
+
+def _samples(page: Any, tags: Tags) -> Samples:
+    stored: NDArray[Any] = page.asarray()
+    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
+        stored = np.moveaxis(stored, 0, -1)
+    if stored.ndim not in (2, 3):
+        raise SamplesError(f"is a TIFF of {stored.ndim} dimensions, save its slices as pages first")
+    stored = stored.reshape(*stored.shape[:2], -1)
+    color, bits = 3 if page.photometric == _YCBCR else _COLOR_CHANNELS[int(page.photometric)], _bits(page)
+    if page.photometric == _PALETTE:
+        palette = np.asarray(page.colormap)
+        indices = np.minimum(stored[..., 0], palette.shape[1] - 1)
+        colors = palette[:, indices] >> (8 if palette.max() > 255 else 0)
+        stored = np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
+        color, bits = 3, 8
+    if stored.shape[2] < color:
+        raise SamplesError(
+            f"is a TIFF of {stored.shape[2]} channels where {color} are needed, save it as RGB"
+        )
+    alpha, multiplied = _alpha_of(page, color, stored.shape[2])
     inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-    return Samples(values, bits, color, inverted, alpha, multiplied, page.iccprofile)
-
-
-def _channels_of_color(page: Any) -> int | None:
-    """Return the number of channels of light or ink; None for palettes, Lab and other codes."""
-    return {0: 1, 1: 1, 2: 3, 5: 4}.get(int(page.photometric))
+    profile = tags[PROFILE].value if PROFILE in tags else None
+    return Samples(upright(stored, _orientation(tags)), bits, color, inverted, alpha, multiplied, profile)
 
 
 def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
@@ -168,57 +313,6 @@ def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
         return color, False
     alpha = next((i for i, kind in enumerate(kinds) if kind in (_MULTIPLIED_ALPHA, _STRAIGHT_ALPHA)), None)
     return (None, False) if alpha is None else (color + alpha, kinds[alpha] == _MULTIPLIED_ALPHA)
-
-
-def refused_kind(file: IO[bytes]) -> str | None:
-    """Describe the samples of a TIFF that is whole and yet not read; None for a damaged one."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(_rewound(file)) as tiff:
-            page: Any = tiff.pages[0]
-            if _channels_of_color(page) is not None:
-                return None
-            page.asarray()
-            return f"{page.photometric.name} of {page.bitspersample} bits"
-    except Exception:  # as above
-        return None
-
-
-def tiff_size(file: IO[bytes]) -> tuple[int, int] | None:
-    """Read width and height of the first page; None if its directory is damaged."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(_rewound(file)) as tiff:
-            page: Any = tiff.pages[0]
-            return int(page.imagewidth), int(page.imagelength)
-    except Exception:  # as above
-        return None
-
-
-def missing_bytes(data: bytes) -> int:
-    """Return how many bytes an uncompressed TIFF lacks of its first page; 0 for any other file."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-            page: Any = tiff.pages[0]
-            pixels = int(np.prod(page.shape)) * page.dtype.itemsize
-            missing = _end_of(page) - len(data)
-            return missing if page.compression == 1 and 0 < missing <= pixels else 0
-    except Exception:  # as above
-        return 0
-
-
-def _rewound(file: Any) -> Any:
-    file.seek(0)
-    return file
-
-
-def _end_of(page: Any) -> int:
-    ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-    return int(max(ends, default=0))
 
 
 def encode_page(stored: NDArray[Any], data: Metadata, place: int) -> tuple[bytes, bytes]:
@@ -251,8 +345,6 @@ def _encode_strip(stored: NDArray[Any], *, compress: bool) -> bytes:
     stored = stored.astype(stored.dtype.newbyteorder("<"))
     if not compress:
         return stored.tobytes()
-    import imagecodecs
-
     return bytes(imagecodecs.deflate_encode(imagecodecs.delta_encode(stored, axis=1).tobytes()))
 
 

@@ -14,16 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from colorzoo import atomic
 from colorzoo.errors import DiskFullError, PictureError
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.frames import Frames
-from colorzoo.pictures.metadata import Metadata, for_jpeg, has_description
+from colorzoo.pictures.metadata import Metadata, has_description
 from colorzoo.pictures.picture import Levels, Picture, unit_range
+from colorzoo.pictures.tiff import TIFF_HEADER, encode_page
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
@@ -34,13 +36,16 @@ _METADATA_FORMATS = {
     "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
     "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
     "xmp": ("XMP", XMP_FORMATS),
-    "photoshop": ("IPTC", {"JPEG", "TIFF"}),
+    "iptc": ("IPTC", {"JPEG", "TIFF"}),
     "comment": ("comment", {"JPEG", "GIF", "PNG", "TIFF"}),
     "text": ("PNG text", {"PNG"}),
 }
 _LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
 _JPEG_SEGMENT = 65533  # bytes that one segment of a JPEG can hold
-_JPEG_PREFIX = {"exif": 6, "xmp": 29, "comment": 0, "photoshop": 0}  # bytes of a segment before its content
+_IPTC_HEAD = b"Photoshop 3.0\08BIM\x04\x04\0\0"  # of the segment that holds captions
+# bytes of a segment besides its content; captions have their length too, and are of even length
+_JPEG_PREFIX = {"exif": 6, "xmp": 29, "comment": 0, "iptc": len(_IPTC_HEAD) + 5}
+_PNG_HEADER = 8 + 25  # bytes of signature and chunk IHDR, which come first
 _ROWS = 256  # rounded at a time
 
 
@@ -110,7 +115,7 @@ def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
         notes.append(f"reduced to 8 bits: {kind} holds no more, PNG and TIFF hold 16")
     if kind == "GIF":
         notes.append("reduced to 256 colors: GIF holds no more")
-    data = for_jpeg(like.metadata) if kind == "JPEG" else like.metadata
+    data = like.metadata
     for name, (title, kinds) in _METADATA_FORMATS.items():
         if not getattr(data, name):
             continue
@@ -147,7 +152,7 @@ def to_pil(rgb: Levels, like: Picture) -> Image.Image:
     """
     check_pixels_fit(rgb, like)
     image = Image.fromarray(quantized(rgb, like, 8))
-    data = like.metadata
+    data = like.metadata.of_size(*like.size)
     entries = {
         "exif": data.exif and b"Exif\0\0" + data.exif,
         "icc_profile": data.icc,
@@ -214,15 +219,35 @@ def encode(rgb: Levels, like: Picture, kind: str, quality: int) -> bytes:
     """
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
-    if kind == "PNG":
-        from colorzoo.pictures.png import encode_png
-
-        return b"".join(encode_png(stored, like.metadata))
+    data = like.metadata.of_size(*like.size)
     if kind == "TIFF":
-        from colorzoo.pictures.tiff import TIFF_HEADER, encode_page
+        return TIFF_HEADER + b"".join(encode_page(stored, data, len(TIFF_HEADER)))
+    if depth == 16:
+        return _encode_deep_png(stored, data)
+    if kind == "GIF":
+        image, options = gif_image(stored)
+    else:
+        image, options = Image.fromarray(stored), {}
+    options |= save_options(kind, data, quality, alpha=like.alpha is not None)
+    with _memory_file() as file:
+        image.save(file, kind, **options)
+        file.seek(0)
+        return file.read()
 
-        return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))
-    return encode_by_pillow(stored, like, kind, quality)
+
+def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
+    """Encode a PNG of 16 bits, which Pillow does not write, with the metadata that Pillow writes."""
+    memory = io.BytesIO()
+    Image.new("L", (1, 1)).save(memory, "PNG", **save_options("PNG", data, 100, alpha=False))
+    shallow, place, chunks = memory.getvalue(), _PNG_HEADER, b""
+    while shallow[place + 4 : place + 8] not in (b"IDAT", b"IEND", b""):
+        end = place + 12 + int.from_bytes(shallow[place : place + 4], "big")
+        chunks, place = chunks + shallow[place:end], end
+    # differences of neighbors hardly repeat in 16 bits: a search beyond runs takes four times as long and
+    # saves no bytes
+    options = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.SUB}
+    deep = bytes(imagecodecs.png_encode(stored, **options))
+    return deep[:_PNG_HEADER] + chunks + deep[_PNG_HEADER:]
 
 
 def quantized(rgb: Levels, alpha_of: Picture | None, depth: int) -> NDArray[Any]:
@@ -248,19 +273,6 @@ def fits_jpeg(metadata: Metadata, name: str) -> bool:
     return len(getattr(metadata, name) or b"") <= _JPEG_SEGMENT - _JPEG_PREFIX.get(name, 0)
 
 
-def encode_by_pillow(stored: NDArray[Any], like: Picture, kind: str, quality: int) -> bytes:
-    """Encode ``(H, W, 3 or 4)`` uint8 with Pillow in a format other than PNG and TIFF; see `encode`."""
-    if kind == "GIF":
-        image, options = gif_image(stored)
-        options |= {"comment": like.metadata.comment} if like.metadata.comment else {}
-    else:
-        image, options = Image.fromarray(stored), _options(kind, like, quality)
-    with _memory_file() as file:
-        image.save(file, kind, **options)
-        file.seek(0)
-        return file.read()
-
-
 def _memory_file() -> BinaryIO:
     """Return a file in memory; on Linux with a descriptor, into which Pillow encodes without the GIL."""
     if hasattr(os, "memfd_create"):
@@ -279,35 +291,55 @@ def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
     return image, {"transparency": 255}
 
 
-def _options(kind: str, like: Picture, quality: int) -> dict[str, Any]:
-    """Return the save options of Pillow for JPEG, WebP, AVIF and BMP."""
-    data = for_jpeg(like.metadata) if kind == "JPEG" else like.metadata
+def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dict[str, Any]:
+    """Return the options of Pillow's ``save`` for a format other than TIFF, metadata among them."""
+    exif = b"Exif\0\0" + data.exif if data.exif else b""
     if kind == "JPEG":
         # 4:4:4, since hints a few pixels wide would bleed at half resolution
         options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
-        if data.dpi:
-            options["dpi"] = data.dpi
-        if data.exif and fits_jpeg(data, "exif"):
-            options["exif"] = b"Exif\0\0" + data.exif
-        if data.xmp and fits_jpeg(data, "xmp"):
-            options["xmp"] = data.xmp
-        if data.comment and fits_jpeg(data, "comment"):
-            options["comment"] = data.comment
-        if data.photoshop and fits_jpeg(data, "photoshop"):
-            options["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(data.photoshop)) + data.photoshop
-        return options
-    if kind in ("WEBP", "AVIF"):
-        options = {
-            "quality": quality,
-            "icc_profile": data.icc or b"",
-            "exif": b"Exif\0\0" + data.exif if data.exif else b"",
-            "xmp": data.xmp or b"",
+        fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment, "extra": _captions(data.iptc)}
+        names = {"extra": "iptc"}
+        options |= {
+            key: value for key, value in fields.items() if value and fits_jpeg(data, names.get(key, key))
         }
+        return options | ({"dpi": data.dpi} if data.dpi else {})
+    if kind == "PNG":
+        return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
+    if kind in ("WEBP", "AVIF"):
+        options = {"quality": quality, "icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
         if kind == "WEBP":
-            return {**options, "lossless": data.lossless or quality >= 100, "exact": like.alpha is not None}
+            return {**options, "lossless": data.lossless or quality >= 100, "exact": alpha}
         # AVIF applies its quality to alpha too, and only 100 keeps that exact
-        return {**options, "quality": quality if like.alpha is None else 100, "subsampling": "4:4:4"}
+        return {**options, "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
+    if kind == "GIF":
+        return {"comment": data.comment} if data.comment else {}
     return {"dpi": data.dpi} if data.dpi else {}
+
+
+def _captions(iptc: bytes | None) -> bytes:
+    """Return the segment of a JPEG that holds captions."""
+    if not iptc:
+        return b""
+    body = _IPTC_HEAD + struct.pack(">L", len(iptc)) + iptc + bytes(len(iptc) % 2)
+    return b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
+
+
+def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
+    texts = PngImagePlugin.PngInfo()
+    for key, value in data.text:
+        texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
+    if data.comment and "Comment" not in dict(data.text):
+        texts.add_itxt("Comment", _text_of(data.comment))
+    if data.xmp:
+        texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
+    return texts
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -38,7 +38,7 @@ from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import looks_drawn
 from colorzoo.pictures.formats import check_pixels, open_picture
 from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note
-from colorzoo.pictures.read import identified, read_file, read_picture
+from colorzoo.pictures.read import read_file, read_picture, stored_size
 from colorzoo.pictures.write import quantized
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
@@ -316,7 +316,7 @@ def read_upload(data: bytes, name: str, limits: Limits) -> Picture:
 
 def without_options(error: PictureError) -> PictureError:
     """Return an error without the options of other commands that it recommends."""
-    return PictureError(re.split(r" or raise the limit \(--|; --salvage", str(error))[0])
+    return PictureError(re.split(r" or raise the limit \(--", str(error))[0])
 
 
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
@@ -354,8 +354,8 @@ def check_head(head: bytes, name: str, max_pixels: int) -> tuple[int, int] | Non
         PictureError: It has more pixels.
     """
     size = None
-    with suppress(PictureError), identified(io.BytesIO(head), name) as image:  # raised again on opening
-        size = None if image is None else image.size
+    with suppress(PictureError):  # raised again on opening
+        size = stored_size(io.BytesIO(head), name)
     if size is not None:
         try:
             check_pixels(name, size, max_pixels)

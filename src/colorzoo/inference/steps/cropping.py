@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from colorzoo.guidance import Crop
-from colorzoo.pictures.metadata import resized_exif
 from colorzoo.pictures.picture import Levels, Picture
 
 FloatArray = NDArray[np.float64]
@@ -57,9 +56,7 @@ def cropped(levels: Levels, crop: Crop) -> Levels:
 def crop_picture(picture: Picture, crop: Crop) -> Picture:
     """Return the part of a picture that a crop keeps, with its alpha and metadata."""
     alpha = None if picture.alpha is None else cropped(picture.alpha, crop)
-    data = picture.metadata
-    data = replace(data, exif=resized_exif(data.exif, crop.width, crop.height))
-    return replace(picture, levels=cropped(picture.levels, crop), alpha=alpha, metadata=data)
+    return replace(picture, levels=cropped(picture.levels, crop), alpha=alpha)
 
 
 def _sampled(levels: Levels, x: FloatArray, y: FloatArray) -> Levels:
