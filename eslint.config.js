@@ -27,8 +27,6 @@ export default [
       "prefer-const": "error",
     },
   },
-  { files: [`${STATIC}/js/*.js`], languageOptions: { globals: globals.browser } },
+  { files: [`${STATIC}/**/*.js`], languageOptions: { globals: globals.browser } },
   { files: [`${STATIC}/js/*.js`], ignores: [`${STATIC}/js/state.js`], rules: { "no-restricted-syntax": ["error", ...ONE_WRITER] } },
-  { files: [`${STATIC}/{steps,worker}/*.js`], languageOptions: { globals: { ...globals.worker, ...globals.serviceworker } } },
-  { files: [`${STATIC}/worker/serviceworker.js`], languageOptions: { globals: { PAGE: "readonly" } } }, // written when the page is made
 ];

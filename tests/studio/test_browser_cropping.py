@@ -254,18 +254,6 @@ def test_a_recipe_with_a_crop_is_loaded(cropper: BrowserPad, tmp_path: Path) -> 
 
 
 @pytest.mark.browser
-def test_the_tool_is_offered_only_where_the_backend_crops(browser: Any, address: str, photo: Path) -> None:
-    pad = BrowserPad(browser, address, lambda hello: hello.pop("crops"))
-    try:
-        pad.open_ready(photo)
-        assert not pad.page.is_visible("[data-tool=crop]")
-        press(pad, "y")
-        assert not pad.page.is_visible(PANEL)
-    finally:
-        pad.close()
-
-
-@pytest.mark.browser
 def test_the_command_line_gives_the_pixels_of_the_pad(browser: Any, crooked: Path, tmp_path: Path) -> None:
     from colorzoo.studio.app import StudioLoader
     from colorzoo.studio.server import Address, run_server

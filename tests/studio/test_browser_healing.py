@@ -90,22 +90,6 @@ def test_strokes_are_set_by_keys_and_taken_back(healer: BrowserPad) -> None:
 
 
 @pytest.mark.browser
-def test_the_brush_is_offered_only_where_the_backend_heals(browser: Any, address: str, photo: Path) -> None:
-    pad = BrowserPad(browser, address, lambda hello: hello.pop("heals"))
-    try:
-        pad.open_ready(photo)
-        assert not pad.page.is_visible("[data-tool=heal]")
-        assert pad.page.is_visible("[data-tool=paint]")
-        pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("q")
-        pad.drag((40, 60), (80, 60))
-        pad.settle()
-        assert "healing" not in pad.recipe()
-    finally:
-        pad.close()
-
-
-@pytest.mark.browser
 def test_controls_of_color_make_room_for_the_brush(healer: BrowserPad) -> None:
     assert healer.page.is_visible("section[aria-label='Healing brush']")
     assert not healer.page.is_visible("section[aria-label=Color]")

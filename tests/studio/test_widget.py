@@ -62,13 +62,6 @@ def pad() -> Iterator[Pad]:
     made.close()
 
 
-def test_the_module_is_one_file_that_imports_nothing(pad: Pad) -> None:
-    assert "export default" in pad._esm or "as default" in pad._esm
-    assert not [line for line in pad._esm.splitlines() if line.startswith("import ")]
-    assert ".colorzoo-pad" in pad._css
-    assert {"_esm", "_css", "recipe", "page"} <= pad.traits(sync=True).keys()  # are sent to the page
-
-
 def test_edits_update_the_recipe(pad: Pad) -> None:
     page = page_of(pad)
     answer = page.ask("color", recipe={"image": page.photo["image"], "points": [POINT]})
@@ -94,18 +87,6 @@ def test_displaying_a_cell_again_keeps_photo_and_recipe(pad: Pad) -> None:
     assert again.hello["resumed"]
     assert again.hello["photo"]["width"] == 96
     assert again.hello["recipe"]["points"] == [POINT]
-
-
-def test_a_pad_with_a_page_sends_the_photo(tmp_path: Path) -> None:
-    path = tmp_path / "old.png"
-    path.write_bytes(photo_file(50, 40))
-    pad = Pad(path, model=Colorizer(tiny_model(), device="cpu", size=64), page="https://example.org/page/")
-    page = Page(pad)
-    assert page.hello["start"]["name"] == "old.png"
-    assert page.files == (path.read_bytes(),)
-    page.say("sign")
-    assert page.inbox.get(timeout=10).type == "sign"
-    pad.close()
 
 
 def test_the_result_agrees_with_python_for_16_bits() -> None:

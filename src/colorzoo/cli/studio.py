@@ -26,6 +26,7 @@ colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
 colorzoo studio --static page && python -m http.server --directory page
 """
 
+_PAGE_MODEL = "colorzoo2026"
 _REQUIRED = ("starlette", "uvicorn", "websockets", "segno")
 
 
@@ -68,9 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     static = parser.add_argument_group("page without a server")
     static.add_argument(
-        "--static", metavar="FOLDER", help="write the pad as plain files that color in the browser, and exit"
+        "--static",
+        metavar="FOLDER",
+        help="write a page of plain files that colors with points in the browser, and exit",
     )
-    static.add_argument("--models", metavar="A,B", help="models of the page, the default one first")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,8 +83,6 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.static is not None:
         return _write_static(args)
-    if args.models is not None:
-        raise ColorzooError("--models belongs to --static; --model names the one to begin with")
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(
@@ -151,19 +151,14 @@ def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | Non
 
 def _write_static(args: argparse.Namespace) -> int:
     from colorzoo.engines.export import require_onnx
-    from colorzoo.studio.static_page import page_models, write_page
+    from colorzoo.studio.static_page import write_page
 
-    if args.recipe or args.model or args.weights != "default":
-        raise ColorzooError(
-            "--static takes --models; a recipe is loaded in the page, the weights are the default ones"
-        )
+    if args.recipe or args.weights != "default":
+        raise ColorzooError("--static takes neither --recipe nor --weights")
     require_onnx()
-    names = None if args.models is None else [name.strip() for name in args.models.split(",") if name.strip()]
+    folder = Path(args.static)
     photos = [Path(picture) for picture in args.pictures]
-    page = write_page(
-        Path(args.static), page_models(names), photos, lambda line: print(line, file=sys.stderr)
-    )
-    print(f"{page.folder}: {', '.join(page.models)}")
-    print(f"{page.total / 1e6:.1f} MB in all, {page.initial / 1e6:.1f} MB before the first photo is colored")
-    print(f"try it: python -m http.server --directory {page.folder}")
+    size = write_page(folder, model_card(args.model or _PAGE_MODEL), photos)
+    print(f"{folder}: {size / 1e6:.1f} MB")
+    print(f"try it: python -m http.server --directory {folder}")
     return 0

@@ -146,8 +146,6 @@ class Studio:
             "recipe": recipe,
             "models": self._models,
             "saves": self._works is not None,
-            "heals": True,
-            "crops": True,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
         reply(Message(hello))

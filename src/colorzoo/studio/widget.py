@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -43,15 +42,11 @@ class Pad(anywidget.AnyWidget):
         model: Registered name, a module of your own, a `Colorizer`, or None for the default.
         recipe: Initial hints and settings.
         device: Device of the models.
-        page: Address of a page written by ``colorzoo studio --static``. Without a running kernel, as in a
-            saved notebook, the pad colors with the models of that page; its host must allow other origins
-            (CORS).
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
     recipe = traitlets.Dict(help="The recipe as plain JSON types.").tag(sync=True)
-    page = traitlets.Unicode(help="Address of a page that colors without Python.").tag(sync=True)
 
     def __init__(
         self,
@@ -60,7 +55,6 @@ class Pad(anywidget.AnyWidget):
         model: str | nn.Module | Colorizer | None = None,
         recipe: RecipeLike | None = None,
         device: str = "auto",
-        page: str = "",
     ) -> None:
         self._updating = False  # while the pad changes `recipe` itself
         colorizer = Colorizer(model, device=device) if isinstance(model, nn.Module) else model
@@ -68,10 +62,9 @@ class Pad(anywidget.AnyWidget):
         self.studio = Studio(own, model=name, device=device, inline_files=True)
         self._session = self.studio.sessions.new()
         self._photo: Picture | None = None
-        self._file = b""
         self._photo_sha256 = None if photo is None else self._offer(photo)
         initial = {} if recipe is None else _to_dict(recipe)
-        super().__init__(_esm=pad_module(), _css=pad_style(), recipe=initial, page=page)
+        super().__init__(_esm=pad_module(), _css=pad_style(), recipe=initial)
         self.on_msg(self._receive)
 
     @traitlets.validate("recipe")
@@ -111,7 +104,6 @@ class Pad(anywidget.AnyWidget):
         self._photo = read_picture(photo)  # raises here if the photo is invalid
         path = Path(photo) if isinstance(photo, str | Path) else None
         data = encode(self._photo.rgb, self._photo, "PNG", 95) if path is None else path.read_bytes()
-        self._file = data
         self.studio.offer(data, "picture.png" if path is None else path.name)
         return sha256(data).hexdigest()
 
@@ -121,10 +113,7 @@ class Pad(anywidget.AnyWidget):
         if message.type == "ready":  # the cell was displayed, perhaps again
             self._session.connected = False
             recipe = dict(self.recipe) or None
-            self._session = self.studio.connect(self._session.id, self._send_hello, recipe)
-            return
-        if message.type == "sign":
-            self._send_message(Message({"type": "sign"}))
+            self._session = self.studio.connect(self._session.id, self._send_message, recipe)
             return
         if message.type == "color":
             self._updating = True  # the recipe of an edit is not sent back
@@ -134,10 +123,6 @@ class Pad(anywidget.AnyWidget):
             finally:
                 self._updating = False
         self.studio.handle(self._session, message, self._send_message)
-
-    def _send_hello(self, hello: Message) -> None:
-        """Send the greeting, with the photo for a pad that can go on without Python."""
-        self._send_message(replace(hello, buffers=(self._file,)) if self.page and self._file else hello)
 
     def _send_message(self, message: Message) -> None:
         self.send(message.body, list(message.buffers))

@@ -4,9 +4,16 @@
  * @typedef {{message: any, buffers: Uint8Array[]}} Answer
  */
 
-import { RequestError } from "../steps/checks.js";
-
 const EARLY_DELAY = 80; // ms without movement after which a drag is likely to end here
+
+/** An error of a request, with a message for the user. */
+class RequestError extends Error {
+  /** @param {string} code of the protocol @param {string} message */
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** @param {any} error @returns {boolean} whether the server has dropped the photo */
 const isExpired = (error) => error.code === "expired" || error.code === "no_photo";

@@ -15,7 +15,7 @@ const SUGGESTIONS = 9;
 function currentRecipe(pad, doc = pad.doc) {
   const { photo } = pad;
   const whole = pad.accepts("boxes") && !pad.model().detects;
-  return toRecipe({ ...doc, boxes: doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel(), hasFrame: photo.hasFrame });
+  return toRecipe({ ...doc, boxes: doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
 }
 
 /** @returns {{x: number, y: number, count: number, exclude: number | null} | null} fields of a request for suggestions at the selected point */

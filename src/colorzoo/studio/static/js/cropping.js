@@ -7,13 +7,15 @@
  *   dragged: its center and size, and the size from which turning shrinks it so that it stays in the photo
  */
 
-import { CROP_SLACK, LEAST_CROP, MOST_TURNED } from "../steps/checks.js";
 import { clamp } from "./color.js";
 import { button, h, section, setText, show, t } from "./dom.js";
 import { insideOf } from "./frames.js";
 import { gripAt, strokePath, tracePolygon, turned, turnedCorners } from "./shapes.js";
 import { change } from "./state.js";
 
+const LEAST_CROP = 8; // pixels
+const MOST_TURNED = 45; // degrees
+const CROP_SLACK = 1e-6; // pixels that rounding may put a corner outside
 const TURN_STEPS = 10; // of a degree
 const CROP_DIM = "rgba(12, 12, 12, .62)";
 const CROP_LINES = { dark: "rgba(0, 0, 0, .75)", light: "rgba(255, 255, 255, .95)", grid: "rgba(255, 255, 255, .45)" };
@@ -205,9 +207,9 @@ function confirmCrop(pad) {
 
 /** Draw what the crop keeps: the rest of the photo is dimmed; its tool also shows lines, and handles. @param {CanvasRenderingContext2D} context @param {any} pad @param {(x: number, y: number) => Place} toStage */
 function drawCrop(context, pad, toStage) {
-  const { ui, doc, photo, session } = pad;
+  const { ui, doc, photo } = pad;
   const held = ui.tool === "crop";
-  if (!session.crops || !(held || doc.crop)) return;
+  if (!held && !doc.crop) return;
   const sheet = held ? shownSheet(pad) : sheetOf(doc.crop);
   const corners = sheetCorners(sheet).map((corner) => toStage(...corner));
   context.save();

@@ -63,7 +63,7 @@ function createExport(pad) {
     show(field, ["jpeg", "webp"].includes(format()));
     setText(value, quality.value);
     const { width, height, cover } = pad.photo;
-    const crop = pad.session.crops ? pad.doc.crop : null;
+    const { crop } = pad.doc;
     const parts = [crop ? t("{width} × {height} pixels, cropped.", { ...crop }) : t("{width} × {height} pixels, the size of the photo.", { width, height })];
     if (cover && format() === "jpeg") parts.push(t("JPEG has no transparency: these parts become opaque."));
     else if (cover && format() !== "ora") parts.push(t("Transparent parts stay transparent."));

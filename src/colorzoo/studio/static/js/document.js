@@ -13,7 +13,8 @@
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
  *   areas: import("./shapes.js").Area[], healing: Stroke[], crop: import("./cropping.js").Crop | null, frame: import("./frames.js").Frame,
- *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>} & import("../steps/overlays.js").OverlayLists} Doc
+ *   paint: import("./paintstrokes.js").PaintStroke[], replacements: import("./replacing.js").Replacement[],
+ *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
  * @typedef {(last: Doc, before: Doc) => boolean} Joins  whether a step of undo belongs to the last one: states before either
  */
@@ -21,7 +22,6 @@
 import { readCrop } from "./cropping.js";
 import { readFrame } from "./frames.js";
 import { readArea, readBox, readPainted } from "./shapes.js";
-import { OVERLAYS, noOverlays, readOverlays } from "../steps/overlays.js";
 
 /** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
 function strokePoints(doc, point) {
@@ -56,6 +56,8 @@ function clampShift(points, dx, dy, { width, height }) {
 }
 
 const RECIPE_VERSION = 2;
+/** Layers above the network's colors, the lowest first, with the values of fields that a recipe may leave out. */
+const OVERLAYS = { replacements: { range: 20, fade: 20 }, paint: { size: 20, hardness: 0.5, opacity: 1 } };
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
   "divisions", "frame", "crop", "healing", ...Object.keys(OVERLAYS),
@@ -65,7 +67,7 @@ const RECIPE_FIELDS = [
 function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], healing: [], ...noOverlays(), frame: "automatic", crop: null, statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], healing: [], replacements: [], paint: [], frame: "automatic", crop: null, statistics: null, strength: 1, extra: {},
   };
 }
 
@@ -150,12 +152,12 @@ function pointRadius(point, perNetworkPixel) {
 
 /**
  * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
- * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number, hasFrame?: boolean}} picture
+ * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture
  * @returns {Record<string, any>}
  */
 function toRecipe(doc, picture) {
   const { width, height, sha256 } = picture;
-  const frame = picture.hasFrame ? doc.frame : "none"; // what finds no frames colors the whole picture
+  const { frame } = doc;
   /** @type {Record<string, any>} */
   const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(frame === "automatic" ? {} : { frame }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
@@ -243,7 +245,8 @@ function fromRecipe(recipe, picture, abOf) {
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
     areas: list(recipe, "areas").map(readArea),
     healing: list(recipe, "healing").map(readStroke),
-    ...readOverlays((name) => list(recipe, name)),
+    replacements: list(recipe, "replacements").map(readReplacement),
+    paint: list(recipe, "paint").map(readPaint),
     frame: readFrame(recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
     crop: readCrop(recipe.crop),
     statistics: recipe.statistics ?? null,
@@ -267,14 +270,14 @@ function checkSize(image, picture) {
 }
 
 function readPoint(entry, index, picture, abOf) {
-  const ok = Number.isFinite(entry?.x) && Number.isFinite(entry?.y) && (entry.ab || /^#[0-9a-f]{6}$/i.test(entry.color ?? ""));
+  const ok = Number.isFinite(entry?.x) && Number.isFinite(entry?.y) && (entry.ab || isHex(entry.color));
   if (!ok) throw new Error(`Point ${index + 1} of this recipe needs x, y and a color such as #c04020.`);
   const radius = entry.radius ?? 3;
   const size = Math.min(9, Math.max(1, Math.round((2 * radius) / picture.perNetworkPixel)));
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(entry.ab ? {} : { byHex: true }), ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),
-    ...(Number.isFinite(entry.strength) ? { strength: entry.strength } : {}), ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
+    ...(Number.isFinite(entry.strength) ? { strength: entry.strength } : {}), ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(isHex(entry.wanted) ? { wanted: entry.wanted } : {}),
   };
 }
 
@@ -282,6 +285,19 @@ function readStroke(entry, index) {
   const ok = Array.isArray(entry?.path) && entry.path.length && entry.path.every((at) => at.length === 2 && at.every(Number.isFinite));
   if (!ok) throw new Error(`Stroke ${index + 1} of this recipe has no path of [x, y] pairs.`);
   return { path: entry.path, width: entry.width ?? 5 };
+}
+
+const isHex = (text) => /^#[0-9a-f]{6}$/i.test(text ?? "");
+
+function readReplacement(entry, index) {
+  if (!isHex(entry?.old) || !isHex(entry.new)) throw new Error(`Replacement ${index + 1} of this recipe needs two colors such as #c04020, "old" and "new".`);
+  return { ...OVERLAYS.replacements, ...entry };
+}
+
+function readPaint(entry, index) {
+  readStroke(entry, index);
+  if (Boolean(entry.erase) === isHex(entry.color)) throw new Error(`Paint ${index + 1} of this recipe needs either a color such as #c04020 or "erase": true.`);
+  return { ...OVERLAYS.paint, ...entry };
 }
 
 /** @param {Point[]} points @returns {number} an unused id */
@@ -304,6 +320,6 @@ function withoutPoint(doc, id) {
 }
 
 export {
-  History, activePoints, changePoint, clampShift, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
+  History, OVERLAYS, activePoints, changePoint, clampShift, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
   reachOf, strengthOf, strokePoints, toRecipe, withoutPoint,
 };

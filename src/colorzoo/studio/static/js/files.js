@@ -145,7 +145,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, frame: frame ?? null, hasFrame: frame !== undefined, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), acted: false, sendsActs: false, sampling: false,
+    exact: false, frame, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(), acted: false, sendsActs: false, sampling: false,
   });
   change(pad.session, { photo });
   rememberOpenWork(taken);

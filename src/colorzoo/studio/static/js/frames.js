@@ -24,7 +24,7 @@ function readFrame(value) {
 /** @returns {Inside | null} the part that is colored; null if that is the whole photo */
 function insideOf(pad) {
   const { photo, ui, doc } = pad;
-  if (!photo?.hasFrame || pad.model()?.input === "sketch") return null;
+  if (!photo || pad.model()?.input === "sketch") return null;
   const found = ui.framing ?? (doc.frame === "automatic" ? photo.frame : doc.frame);
   if (!found || found === "none") return null;
   const [x, y, width, height, tilt = 0] = found;
@@ -93,7 +93,7 @@ function createFramePanel(pad) {
   const update = () => {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);
-    show(el, Boolean(photo?.hasFrame) && pad.model()?.input !== "sketch" && (photo.frame !== null || doc.frame !== "automatic" || ui.tool === "frame"));
+    show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (photo.frame !== null || doc.frame !== "automatic" || ui.tool === "frame"));
     setText(words, inside ? t("Models see and color what is within the line; the rest stays gray. Drag its sides to move it.") : t("The whole scan is colored. A line around the picture keeps film borders and margins out."));
     show(off, inside !== null);
     show(found, doc.frame !== "automatic" && photo?.frame !== null);

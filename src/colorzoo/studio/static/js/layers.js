@@ -10,12 +10,12 @@
  *   its list in the recipe, its layers, the lowest first, and what else the selected one offers
  */
 
+import { OVERLAYS } from "./document.js";
 import { button, clickOrTap, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { createSlider, flagButton } from "./panels.js";
 import { pickedReplacement } from "./replacing.js";
 import { pickedArea } from "./shapeedits.js";
 import { TOOLS } from "./tools.js";
-import { OVERLAYS } from "../steps/overlays.js";
 
 const APPLIED = ["areas", ...Object.keys(OVERLAYS)]; // the lists of a recipe, the lowest first
 

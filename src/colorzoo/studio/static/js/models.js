@@ -24,7 +24,7 @@ const PURPOSES = [
 
 /** Return the best model for each purpose; the chosen one stands for its own. @returns {{title: string, use: string, model: any}[]} */
 function purposes(pad) {
-  const usable = pad.session.models.filter(({ usable: can, missing }) => can !== false && !missing);
+  const usable = pad.session.models.filter(({ usable }) => usable !== false);
   const before = (one, other) => Number(other.ready) - Number(one.ready) || (other.rank ?? 0) - (one.rank ?? 0);
   const best = (purpose) => {
     const models = usable.filter((model) => model.purpose === purpose).sort(before);

@@ -1,5 +1,5 @@
 /**
- * The drawing pad, for the page of `colorzoo studio`, the static page and the notebook widget. This file connects the parts;
+ * The drawing pad, for the page of `colorzoo studio` and the notebook widget. This file connects the parts;
  * docs/studio_protocol.md describes the messages to the backend that colors.
  */
 
@@ -29,7 +29,7 @@ import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { change, initialSession, initialUi, readOnly } from "./state.js";
 import { TabLocks, loadSettings, saveSettings } from "./storage.js";
 import { stageGestures, toolsFor } from "./tools.js";
-import { notebookTransport, pageTransport, webTransport } from "./transport.js";
+import { webTransport, widgetTransport } from "./transport.js";
 import { createVariantsPanel } from "./variants.js";
 import { fitView, limitView, reveal } from "./view.js";
 
@@ -424,7 +424,7 @@ class Pad {
   /** Choose the default model, at the start or if the backend was replaced by one without the current model. */
   chooseModel() {
     const { model: used } = this.doc;
-    const here = this.session.models.filter(({ missing }) => !missing);
+    const here = this.session.models;
     if (used && (!this.session.greeted || here.some(({ name }) => name === used))) return;
     const name = (here.find((model) => model.default) ?? here[0])?.name ?? "";
     this.amend({ ...this.doc, model: name });
@@ -433,7 +433,7 @@ class Pad {
 
   /** @param {any} message sent by the backend on every connection */
   async hello(message) {
-    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, heals: message.heals ?? false, crops: message.crops ?? false, start: message.start ?? null, offered: message.recipe ?? null });
+    change(this.session, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
@@ -581,14 +581,14 @@ function scriptingApi(pad) {
 function render({ model, el, signal }) {
   const light = document.body.dataset.jpThemeLight; // JupyterLab's theme; elsewhere that of the system
   const theme = { true: "light", false: "dark" }[light] ?? "auto";
-  const cleanup = mountPad(el, notebookTransport(model), { notebook: true, theme });
+  const cleanup = mountPad(el, widgetTransport(model), { notebook: true, theme });
   signal?.addEventListener("abort", cleanup, { once: true });
   return cleanup;
 }
 
 /** @type {HTMLElement | null} */
 const place = typeof document === "undefined" ? null : document.querySelector("[data-colorzoo-pad]");
-if (place) mountPad(place, pageTransport(place));
+if (place) mountPad(place, webTransport());
 
 export { webTransport };
 export default { render };

@@ -1,9 +1,8 @@
 /** The brush that paints color: its settings, its strokes while they are drawn, and its panel. */
 
-import { BLENDS, blendOf } from "../steps/painting.js";
 import { clamp, labHex } from "./color.js";
 import { button, clickOrTap, createCanvas, h, section, setAttr, setText, show, t } from "./dom.js";
-import { finishedPaint } from "./paintstrokes.js";
+import { BLENDS, blendOf, finishedPaint } from "./paintstrokes.js";
 import { change } from "./state.js";
 
 const USUAL_BRUSH = 0.06; // of the shorter side of the photo
@@ -21,7 +20,7 @@ function brushSize(pad) {
   return clamp(pad.ui.brush.size ?? USUAL_BRUSH * side, BRUSH_RANGE[0], Math.max(BRUSH_RANGE[0] + 1, BRUSH_RANGE[1] * side));
 }
 
-/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean, blend: import("../steps/painting.js").Blend}>} change */
+/** @param {Partial<{size: number, hardness: number, opacity: number, erases: boolean, keeps: boolean, blend: import("./paintstrokes.js").Blend}>} change */
 function changeBrush(pad, change) {
   pad.set({ brush: { ...pad.ui.brush, ...change } });
 }
@@ -125,7 +124,7 @@ function createAreaBrush(pad, createSlider) {
 
 const BLEND_NAMES = { color: "Color", hue: "Hue alone", saturation: "Saturation alone" };
 
-/** @param {(blend: import("../steps/painting.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
+/** @param {(blend: import("./paintstrokes.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
 function createBlendChoice(use) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("What the paint replaces"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend]))));
   const el = h("label", { class: "cz-field" }, h("span", {}, t("Replaces")), h("span"), select);

@@ -1,11 +1,11 @@
 /** Strokes of paint as layers: those of one color that follow each other are one coat. */
 
-import { blendOf } from "../steps/painting.js";
 import { h, show, t } from "./dom.js";
 import { BLEND_NAMES, createBlendChoice } from "./painting.js";
+import { blendOf } from "./paintstrokes.js";
 
 /**
- * @typedef {import("../steps/painting.js").PaintStroke} PaintStroke
+ * @typedef {import("./paintstrokes.js").PaintStroke} PaintStroke
  * @typedef {{first: number, strokes: PaintStroke[]}} Coat  number of its first stroke
  */
 

@@ -1,8 +1,16 @@
 /**
  * Strokes of paint as they are drawn.
  *
- * @typedef {import("../steps/painting.js").PaintStroke} PaintStroke
+ * @typedef {"color" | "hue" | "saturation"} Blend  what the color replaces
+ * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number, blend?: Blend, reach?: import("./document.js").Reach, hidden?: boolean, layer?: number}} PaintStroke
+ *   pixels of the photo; size is the diameter of the brush, hardness the share of its radius that has the full opacity;
+ *   a stroke with a limited reach ends at edges; consecutive strokes of a layer are one coat, with the opacity of the first
  */
+
+const BLENDS = ["color", "hue", "saturation"];
+
+/** @param {Partial<PaintStroke>} stroke @returns {Blend} */
+const blendOf = ({ blend = "color" }) => blend;
 
 const THIN = 0.03; // of the diameter of the brush, by which a simplified path may miss the drawn one
 
@@ -33,4 +41,4 @@ function paintDistance([x, y], [x0, y0], [x1, y1]) {
   return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
 }
 
-export { finishedPaint, paintDistance };
+export { BLENDS, blendOf, finishedPaint, paintDistance };

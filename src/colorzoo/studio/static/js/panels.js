@@ -93,14 +93,12 @@ function fillGroup(group, { title, models }) {
   syncList(group, models.length, () => h("option"), (option, index) => {
     setAttr(option, "value", models[index].name);
     setText(option, modelLabel(models[index]));
-    /** @type {HTMLOptionElement} */ (option).disabled = Boolean(models[index].missing);
   });
 }
 
 /** Return what a model does and its name: names alone are those of papers. */
-function modelLabel({ name, summary, ready, missing, bytes }) {
+function modelLabel({ name, summary, ready, bytes }) {
   const words = t("{what} ({name})", { what: summary.split(". ")[0].replace(/\.$/, ""), name });
-  if (missing) return t("{what}, not available: {why}", { what: words, why: missing });
   return ready ? words : t("{what}, {size} MB to download", { what: words, size: Math.ceil((bytes ?? 0) / 1e6) });
 }
 

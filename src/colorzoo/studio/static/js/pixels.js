@@ -10,17 +10,9 @@ import { lightnessAround } from "./surroundings.js";
 
 const LIGHTNESS_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
 
-const RAW_RGBA = "image/x-rgba";
-
-/** @param {Uint8Array} bytes width and height as uint32 little-endian, then RGBA @returns {ImageData} */
-function rawImage(bytes) {
-  const head = new DataView(bytes.buffer, bytes.byteOffset, 8);
-  return new ImageData(/** @type {any} */ (new Uint8ClampedArray(bytes.buffer, bytes.byteOffset + 8, bytes.byteLength - 8)), head.getUint32(0, true), head.getUint32(4, true));
-}
-
 /** @param {Uint8Array} bytes @param {string} [mime] @returns {Promise<Layer>} */
 async function decodeLayer(bytes, mime = "image/jpeg") {
-  const bitmap = await createImageBitmap(mime === RAW_RGBA ? rawImage(bytes) : new Blob([/** @type {any} */ (bytes)], { type: mime }));
+  const bitmap = await createImageBitmap(new Blob([/** @type {any} */ (bytes)], { type: mime }));
   return { bitmap, width: bitmap.width, height: bitmap.height };
 }
 

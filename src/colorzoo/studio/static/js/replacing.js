@@ -1,14 +1,19 @@
-/** Colors that are replaced everywhere: their tool, and their layers. */
+/**
+ * Colors that are replaced everywhere: their tool, and their layers.
+ *
+ * @typedef {{old: string, new: string, range: number, fade: number, opacity?: number, hidden?: boolean}} Replacement
+ *   range: degrees of hue around the old color that are replaced in full; fade: further degrees over which that fades
+ */
 
 import { rgbToAb, rgbToHex } from "./color.js";
+import { OVERLAYS } from "./document.js";
 import { h, show, t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
-import { OVERLAYS } from "../steps/overlays.js";
-import { LEAST_CHROMA } from "../steps/replacing.js";
 
 const MOST_HUES = 90;
+const LEAST_CHROMA = 4; // CIE units of a color that has a hue
 
-/** @returns {{replacement: import("../steps/replacing.js").Replacement, index: number} | null} the selected one, while the tool is in use */
+/** @returns {{replacement: Replacement, index: number} | null} the selected one, while the tool is in use */
 function pickedReplacement(pad) {
   const index = Math.min(pad.ui.replacing ?? Infinity, pad.doc.replacements.length - 1);
   return pad.ui.tool === "replace" && index >= 0 ? { replacement: pad.doc.replacements[index], index } : null;
@@ -25,11 +30,11 @@ function replaceColorAt(pad, [x, y]) {
   }
   const hex = rgbToHex(rgb);
   pad.set({ replacing: pad.doc.replacements.length });
-  pad.edit({ ...pad.doc, replacements: [...pad.doc.replacements, { old: hex, new: hex, ...OVERLAYS.replacements.usual }] }, t("replace a color"));
+  pad.edit({ ...pad.doc, replacements: [...pad.doc.replacements, { old: hex, new: hex, ...OVERLAYS.replacements }] }, t("replace a color"));
   pad.announce(t("{hex} will be replaced. Choose the color in its place.", { hex }));
 }
 
-/** Change the selected replacement. @param {Partial<import("../steps/replacing.js").Replacement>} change @param {boolean} done false during a drag */
+/** Change the selected replacement. @param {Partial<Replacement>} change @param {boolean} done false during a drag */
 function changeReplacement(pad, change, done) {
   const picked = pickedReplacement(pad);
   if (!picked) return;
@@ -37,7 +42,7 @@ function changeReplacement(pad, change, done) {
   setReplacement(pad, picked.index, change, done, t("replaced color"), (last, before) => !last.replacements[picked.index] && changesNothing(before.replacements[picked.index]));
 }
 
-/** @param {Partial<import("../steps/replacing.js").Replacement>} change @param {import("./document.js").Joins} [joins] */
+/** @param {Partial<Replacement>} change @param {import("./document.js").Joins} [joins] */
 function setReplacement(pad, index, change, done, label, joins) {
   const { replacements } = pad.doc;
   pad.applyChange({ ...pad.doc, replacements: replacements.with(index, { ...replacements[index], ...change }) }, done, label, joins);

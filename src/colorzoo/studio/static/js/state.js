@@ -62,7 +62,7 @@ const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null, painti
 function initialSession() {
   return {
     // what the backend has told; offered: the recipe of a notebook
-    models: [], limits: {}, saves: false, heals: false, crops: false, start: null, offered: null, greeted: false,
+    models: [], limits: {}, saves: false, start: null, offered: null, greeted: false,
     // the open photo, its reference picture, all that were attached by their names, and the address of the offered photo in gray while the models load
     photo: null, reference: null, references: new Map(), glimpse: null,
     // whether any picture has been colored, the number of the last request to color, and time of the event that is being handled
