@@ -32,7 +32,10 @@ def test_halved_weights_give_the_same_results(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     weights = {"matrix": draw.normal(size=(64, 64)), "wide": np.geomspace(1e-9, 1e5, 64)}
     tensors = [numpy_helper.from_array(each.astype(np.float32), name) for name, each in weights.items()]
-    nodes = [helper.make_node("MatMul", ["x", "matrix"], ["y"]), helper.make_node("Add", ["y", "wide"], ["z"])]
+    nodes = [
+        helper.make_node("MatMul", ["x", "matrix"], ["y"]),
+        helper.make_node("Add", ["y", "wide"], ["z"]),
+    ]
     x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 64)) for name in "xz")
     graph = helper.make_graph(nodes, "g", [x], [z], tensors)
     path = tmp_path / "graph.onnx"
@@ -133,7 +136,7 @@ def test_a_browser_colors_an_image_with_points(browser: Any, photo: Path, tmp_pa
         pointed = download()
         red = pointed[70, 100]
         assert red[0] > red[2] + 60
-        page.evaluate("() => { const s = document.querySelector('#strength'); s.value = 0; s.dispatchEvent(new Event('change')); }")
+        page.fill("#strength", "0")
         gray = download()
         assert np.ptp(gray, axis=2).max() <= 3
         page.click("#undo")
