@@ -118,11 +118,10 @@ def _runtime_files() -> dict[str, bytes]:
     archive = cache_home() / "runtimes" / f"onnxruntime-web-{_RUNTIME_VERSION}.tgz"
     with tarfile.open(fetch(_RUNTIME_PACKAGE, archive)) as package:
         script, binary = (package.extractfile(f"package/dist/{name}") for name in (_RUNTIME, _WASM))
-        assert script is not None and binary is not None, "files of a package with a known hash"
-        return {
-            f"runtime/{_RUNTIME}": script.read(),
-            f"runtime/{_WASM}.gz": gzip.compress(binary.read(), mtime=0),
-        }
+        assert script is not None, "the hash of the package is known"
+        assert binary is not None, "the hash of the package is known"
+        packed = gzip.compress(binary.read(), mtime=0)
+        return {f"runtime/{_RUNTIME}": script.read(), f"runtime/{_WASM}.gz": packed}
 
 
 def _graph_of(card: ModelCard) -> tuple[bytes, int]:
