@@ -159,4 +159,4 @@ def halve_weights(path: Path) -> bytes:
     for field, entries in ((model.graph.initializer, tensors), (model.graph.node, nodes)):
         del field[:]
         field.extend(entries)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
