@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.factory import build_model
-from colorzoo.losses import least_squares_critic_loss, least_squares_loss
+from colorzoo.losses import least_squares_critic_loss, least_squares_loss, weighted_sum
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.prediction import RgbPrediction
@@ -190,8 +190,9 @@ def step(golden: Golden) -> None:
     terms = model.generator_terms(sketch, rgb, painted)
     names = {"rec": "reconstruction", "tvr": "variance", "smt": "smoothness", "adv_g": "adversarial"}
     for theirs, ours in names.items():
-        close(golden, f"out_{theirs}", model.objective.weight(ours) * terms[ours], atol=0, rtol=1e-4)
-    total = model.weighted(terms)
+        weight = getattr(model.objective, f"{ours}_weight")
+        close(golden, f"out_{theirs}", weight * terms[ours], atol=0, rtol=1e-4)
+    total = weighted_sum(terms, model.objective)
     close(golden, "out_loss_g", total, atol=0, rtol=1e-4)
     total.backward()
     norms(golden, model, "g")

@@ -180,7 +180,7 @@ def losses(golden: Golden) -> None:
         "adversarial": "l_g_gan",
         "colorfulness": "l_g_color",
     }
-    weighted = {name: model.objective.weight(name) * term for name, term in terms.items()}
+    weighted = {name: getattr(model.objective, f"{name}_weight") * term for name, term in terms.items()}
     for ours, theirs in names.items():
         golden.close(f"out_{theirs}", weighted[ours])
     (gradient,) = torch.autograd.grad(sum(weighted.values()), ab)

@@ -192,7 +192,7 @@ def step(golden: Golden) -> None:
         parameter.requires_grad_(id(parameter) in needed)
     task.discriminator.requires_grad_(False)
     terms = task.generator_terms(sketch, paint())
-    weighted = {name: task.objective.weight(name) * term for name, term in terms.items()}
+    weighted = {name: getattr(task.objective, f"{name}_weight") * term for name, term in terms.items()}
     theirs = {"adversarial": "fake"}
     for name, term in weighted.items():
         golden.close(f"out_g_{theirs.get(name, name)}", term)

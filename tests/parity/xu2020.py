@@ -10,7 +10,7 @@ from colorzoo.zoo.xu2020.model import StylizationColorization
 from colorzoo.zoo.xu2020.task import masked_huber
 from colorzoo.zoo.xu2020.transfer import (
     PLACE_SETS,
-    by_label,
+    inside_labels,
     keep,
     match_look,
     match_moments,
@@ -43,7 +43,7 @@ def adain(golden: Golden) -> None:
     golden.close("out_wct", recolor(content, style))
     golden.close("out_wct_alpha05", recolor(content, style, 0.5))
     labels = golden.tensor("in_content_seg"), golden.tensor("in_style_seg")
-    golden.close("out_adain_seg", by_label(match, content, style, 1.0, labels=labels))
+    golden.close("out_adain_seg", inside_labels(match, labels)(content, style, 1.0))
     valid = [label in usable_labels(*labels) for label in range(len(golden.arrays["out_label_valid"]))]
     assert valid == golden.tensor("out_label_valid").bool().tolist()
 

@@ -25,7 +25,7 @@ from colorzoo.zoo.xu2020.model import StylizationColorization, trained_model
 from colorzoo.zoo.xu2020.network import merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.task import Xu2020
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, by_label, match_look, match_moments, moments
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, inside_labels, match_look, match_moments, moments
 
 TINY = {"width": 0.125, "color_width": 0.125}
 
@@ -70,7 +70,7 @@ def test_colors_stay_inside_their_label() -> None:
     left = torch.zeros(32, 32, dtype=torch.long)
     left[:, 16:] = 1
     only_zero = torch.zeros(32, 32, dtype=torch.long)
-    moved = by_label(adain, content, style, 1.0, labels=(left, only_zero))
+    moved = inside_labels(adain, (left, only_zero))(content, style, 1.0)
     assert torch.equal(moved[..., 4:], content[..., 4:])
     assert (moved[..., :4] > 4).all()
 

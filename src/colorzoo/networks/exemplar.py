@@ -94,6 +94,27 @@ def enlarge(maps: Tensor) -> Tensor:
     return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
 
 
+def unmatched(lightness: Tensor) -> Warped:
+    """Return the warped colors of pictures ``(B, 1, H, W)`` without a reference: nothing matches."""
+    rows, columns = (side // STRIDE for side in lightness.shape[-2:])
+    nothing = lightness.new_zeros(len(lightness), 1, rows, columns)
+    two = nothing.repeat(1, 2, 1, 1)
+    return Warped(two, nothing, nothing > 0, two)
+
+
+def with_automatic_colors(warped: Warped, automatic: Tensor | None) -> Warped:
+    """Give positions without a match the automatic colors ``(B, 2, H, W)`` of the trunk, if it has any."""
+    if automatic is None:
+        return warped
+    return warped._replace(ab=torch.where(warped.matched, warped.ab, F.avg_pool2d(automatic, STRIDE)))
+
+
+def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
+    """Return similarity, warped ab and matched positions at the size of the picture, by name."""
+    maps = {"similarity": warped.similarity, "warped_ab": warped.ab, "match": warped.source}
+    return {name: enlarge(part)[:, :, :height, :width] for name, part in maps.items()}
+
+
 def painted_ab(answer: Tensor, warped: Tensor) -> Tensor:
     """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`; with a gate the warped colors are added.
 

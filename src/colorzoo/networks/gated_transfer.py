@@ -6,14 +6,18 @@ A gate mixes colors of matching places of a reference with those that its histog
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.card import GuidanceKind
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import InstanceNorm, cells, is_traced, scaled_width
 from colorzoo.networks.levels import cosines, normalized_level, normalized_stack
+from colorzoo.networks.scaling import AB_SCALE, scaled_lightness
 
 PLACES_AT_ONCE = 4096
 """Places of the picture that are compared with all of the reference at once."""
@@ -147,6 +151,58 @@ class GatedNetwork(nn.Module):
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
         """Match a picture, by its maps, with a reference."""
         raise NotImplementedError(f"{type(self).__name__} must define transfer(maps, reference)")
+
+
+class PaintsByGate:
+    """Part of a model over a `GatedNetwork`: its settings and how it colors; a subclass defines `read`.
+
+    Attributes:
+        stride: Pixels by which the sides of the network's input are divisible.
+        architecture: Settings of the network, with a ``reference_side``.
+    """
+
+    accepts: frozenset[GuidanceKind] = frozenset({"exemplar"})
+    recorded_hparams: ClassVar[tuple[str, ...]] = ("width", "reference_side", "classes", "tau")
+    feature_layers: tuple[str, ...] = (
+        *("network.body.0", "network.body.1"),
+        *("network.body.2", "network.body.5"),
+    )
+    stride: ClassVar[int]
+    network: Any
+    architecture: Any
+
+    def read(self, rgb: Tensor) -> Reference:
+        """Return references ``(B, 3, H, W)`` in [0, 1] as the network reads them."""
+        raise NotImplementedError(f"{type(self).__name__} must define read(rgb)")
+
+    def require_side(self) -> None:
+        """Check the side of references.
+
+        Raises:
+            ColorzooError: ``reference_side`` is not a multiple of `stride`.
+        """
+        side, default = self.architecture.reference_side, type(self.architecture).reference_side
+        if side % self.stride:
+            raise ColorzooError(
+                f"reference_side must be a multiple of {self.stride} ({default} in the paper), got {side}."
+            )
+
+    def squared(self, rgb: Tensor) -> Tensor:
+        """Resize references to the square that the network reads."""
+        side = self.architecture.reference_side
+        return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
+
+    def paint(self, lightness: Tensor, reference: Reference | None) -> Colored:
+        """Color lightness ``(B, 1, H, W)`` in [0, 100], padded to sides that the network can take."""
+        found: Colored = self.network(scaled_lightness(padded(lightness, self.stride)), reference)
+        return found
+
+    def colors(self, lightness: Tensor, guidance: Guidance | None) -> Tensor:
+        """Return ab ``(B, 2, H, W)``; without a reference nothing is mixed in."""
+        exemplar = (guidance or Guidance()).exemplar
+        found = self.paint(lightness, None if exemplar is None else self.read(exemplar.rgb))
+        height, width = lightness.shape[-2:]
+        return AB_SCALE * found.ab[2][:, :, :height, :width].float()
 
 
 def decode(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 Pattern = tuple[str, str | Callable[[re.Match[str]], str]]
@@ -27,3 +28,27 @@ def _renamed(key: str, patterns: Sequence[Pattern]) -> str:
             new = found.expand(replacement) if isinstance(replacement, str) else replacement(found)
             return new + key[found.end() :]
     return key
+
+
+def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
+    """Rename the blobs ``LAYER.0``, ``LAYER.1`` ... of a Caffe model to PyTorch's names; other names stay.
+
+    A batch normalization has mean, variance and the factor by which both are too large.
+
+    Args:
+        blobs: The blobs by name.
+        norm: End of the names of batch normalizations.
+    """
+    named: dict[str, Tensor] = {}
+    for key, value in blobs.items():
+        layer, _, number = key.rpartition(".")
+        if not number.isdigit():
+            named[key] = value
+        elif not layer.endswith(norm):
+            part = "bias" if int(number) else "weight"
+            named[f"{layer}.{part}"] = value if value.ndim > 1 else value.flatten()
+        elif int(number) < 2:
+            factor = float(blobs[f"{layer}.2"].flatten()[0])
+            scaled = value.flatten() / factor if factor else torch.zeros_like(value.flatten())
+            named[f"{layer}.{'running_var' if int(number) else 'running_mean'}"] = scaled
+    return named

@@ -1,8 +1,8 @@
-"""Label maps for style transfer, and the layers of VGG-19 up to relu4_1."""
+"""Statistics and label maps for style transfer, and the layers of VGG-19 up to relu4_1."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -32,6 +32,42 @@ def power_of(covariance: Tensor, power: float) -> Tensor:
     scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
     raised: Tensor = (vectors * scaled.unsqueeze(1)) @ vectors.mT
     return raised
+
+
+def covariance_of(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ``(B, C, N)`` minus its mean, the mean ``(B, C, 1)``, and the covariance ``(B, C, C)``."""
+    mean = flat.mean(dim=2, keepdim=True)
+    centered = flat - mean
+    return centered, mean, centered @ centered.mT / max(1, flat.shape[2] - 1)
+
+
+def by_label(
+    transform: Callable[[Tensor, Tensor], Tensor],
+    content: Tensor,
+    style: Tensor,
+    labels: tuple[Tensor, Tensor],
+    *,
+    fewest: int = 1,
+) -> Tensor:
+    """Transform features ``(C, h, w)`` inside each usable label; other places keep their features.
+
+    Args:
+        transform: Maps ``(1, C, N)`` of the content and ``(1, C, M)`` of the style to ``(1, C, N)``.
+        content: ``(C, h, w)``.
+        style: ``(C, h', w')``.
+        labels: Integer maps ``(H, W)`` and ``(H', W')`` of content and style, at any larger size.
+        fewest: Number of places that a label needs at the size of the features, where small labels vanish.
+    """
+    inside, source = (
+        nearest_labels(labels[0], content.shape[-2:]),
+        nearest_labels(labels[1], style.shape[-2:]),
+    )
+    found = content.clone()
+    for label in usable_labels(*labels):
+        here, there = inside == label, source == label
+        if min(here.sum(), there.sum()) >= fewest:
+            found[:, here] = transform(content[:, here][None], style[:, there][None])[0]
+    return found
 
 
 def usable_labels(content: Tensor, style: Tensor) -> list[int]:

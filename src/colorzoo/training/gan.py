@@ -123,8 +123,8 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return painted.detach()
 
     def is_adversarial(self) -> bool:
-        """Return whether the discriminator is used and trained; False skips its half of the step."""
-        return True
+        """Return whether the discriminator is trained: if ``objective.adversarial_weight`` is not 0."""
+        return getattr(getattr(self, "objective", None), "adversarial_weight", 1) > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the generator, then the discriminator on the same batch."""

@@ -97,10 +97,6 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         """Number of classes that are learned."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
-    def is_adversarial(self) -> bool:
-        """Return whether the adversarial loss has a weight."""
-        return self.objective.adversarial_weight > 0
-
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
         """Return the references as ``paint`` takes them, and their `soft_histogram`, ``(B, 441)``."""
         raise NotImplementedError(f"{type(self).__name__} must define read_references(batch)")

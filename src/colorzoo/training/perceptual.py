@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
-from torchvision.models import VGG16_BN_Weights
+from torchvision.models import VGG16_BN_Weights, VGG16_Weights, VGG19_Weights
 
-from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name
+from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.networks.imagenet import outputs_of, vgg_layers
 
 VGG16_URL = str(VGG16_BN_Weights.IMAGENET1K_V1.url)
+PLAIN_URLS = {
+    "VGG-16": str(VGG16_Weights.IMAGENET1K_V1.url),
+    "VGG-19": str(VGG19_Weights.IMAGENET1K_V1.url),
+}
+"""Addresses of torchvision's weights without BatchNorm."""
 
 
 class VGG16Features(nn.Module):
@@ -43,6 +48,22 @@ def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) ->
     network = VGG16Features(layers)
     if weights is not None:
         load_torchvision(network, weights, "VGG-16 with BatchNorm")
+    return FrozenNetwork(network)
+
+
+def frozen_vgg(network: nn.Module, name: str, *, untrained: bool) -> FrozenNetwork:
+    """Return a VGG without BatchNorm that is neither trained nor part of state dicts.
+
+    Args:
+        network: The network, with torchvision's names.
+        name: One of `PLAIN_URLS`.
+        untrained: Keep random weights, for tests.
+
+    Raises:
+        WeightsError: The weights are not available, or do not fit.
+    """
+    if not untrained:
+        load_torchvision(network, published_weights(PLAIN_URLS[name]), name)
     return FrozenNetwork(network)
 
 

@@ -28,9 +28,12 @@ from colorzoo.networks.exemplar import (
     ReferencePicture,
     Warped,
     enlarge,
+    maps_of,
     pad_picture,
     painted_ab,
     to_grid,
+    unmatched,
+    with_automatic_colors,
 )
 from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
@@ -88,14 +91,6 @@ def hide_from_matching(
     hidden = uniform[:, 2:].gather(1, labels.flatten(1)).view_as(labels) < extensions.hide_classes
     hidden = (hidden & ~single) | (uniform[:, 1] < extensions.without_reference)[:, None, None, None]
     return target, reference._replace(labels=torch.where(hidden, -1, labels))
-
-
-def with_automatic_colors(warped: Warped, features: TrunkFeatures) -> Warped:
-    """Give positions without a match the colors of the model whose features are used, if it has any."""
-    if features.automatic is None:
-        return warped
-    automatic = F.avg_pool2d(features.automatic, STRIDE)
-    return warped._replace(ab=torch.where(warped.matched, warped.ab, automatic))
 
 
 @dataclass(frozen=True)
@@ -208,9 +203,7 @@ class SPColor(ColoringModel):
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
         common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
         extras = {"matched": common.flatten(1).float().mean(dim=1)}
-        maps = (("similarity", warped.similarity), ("warped_ab", warped.ab), ("match", warped.source))
-        for name, part in maps:
-            extras[name] = enlarge(part)[:, :, :height, :width]
+        extras |= maps_of(warped, height, width)
         return AbPrediction(ab=ab, extras=extras, notes=_notes(guidance, extras["matched"]))
 
     @property
@@ -301,11 +294,7 @@ class SPColor(ColoringModel):
     def _warp_guided(self, lightness: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
         features = self.features.of_lightness(lightness)
         if guidance.exemplar is None:
-            nothing = lightness.new_zeros(
-                len(lightness), 1, *(side // STRIDE for side in lightness.shape[-2:])
-            )
-            two = nothing.repeat(1, 2, 1, 1)
-            return self._color_unmatched(Warped(two, nothing, nothing > 0, two), features)
+            return self._color_unmatched(unmatched(lightness), features)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_picture(rgb)
         reference = ReferencePicture(padded, rgb_to_lab(padded)[:, 1:])
@@ -325,7 +314,7 @@ class SPColor(ColoringModel):
     def _color_unmatched(self, warped: Warped, features: TrunkFeatures) -> Warped:
         if self.extensions.unrelated == "zero":
             return warped
-        return with_automatic_colors(warped, features)
+        return with_automatic_colors(warped, features.automatic)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' networks, and STEGO if it is used; see `convert_published`."""

@@ -17,7 +17,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.losses import least_squares_critic_loss, least_squares_loss
+from colorzoo.losses import least_squares_critic_loss, least_squares_loss, weighted_sum
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.prediction import RgbPrediction
@@ -67,10 +67,6 @@ class Objective:
     smoothness_form: Smoothness = "eight_l1"
     initial_temperature: Positive = 1.0
     final_temperature: Positive = 0.1
-
-    def weight(self, term: str) -> float:
-        """Return the weight of a loss by its name, such as ``"variance"``."""
-        return float(getattr(self, f"{term}_weight"))
 
 
 @dataclass(frozen=True)
@@ -181,15 +177,11 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         painted = self.model.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
         return RgbPrediction(rgb=painted.rgb, extras={"truth": truth})
 
-    def is_adversarial(self) -> bool:
-        """Return whether the adversarial loss has a weight."""
-        return self.objective.adversarial_weight > 0
-
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the weighted sum of the four losses, and log each."""
         terms = self.generator_terms(sketches_of(batch), _truth(batch, painted), painted)
         self.log_losses(terms, len(batch["rgb"]))
-        return self.weighted(terms)
+        return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
         """Return the four losses of the generator without weights (sec. 3.4), those in use."""
@@ -200,10 +192,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         if self.is_adversarial():
             terms["adversarial"] = least_squares_loss(self._scores(sketch, painted.rgb))
         return terms
-
-    def weighted(self, terms: dict[str, Tensor]) -> Tensor:
-        """Return the sum of losses by name, each times its weight."""
-        return torch.stack([self.objective.weight(name) * term for name, term in terms.items()]).sum()
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the least-squares loss, weighted like the generator's."""

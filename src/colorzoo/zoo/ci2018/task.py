@@ -9,12 +9,11 @@ from typing import Unpack
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.models import VGG16_Weights
 
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.losses import sum_over_processes
-from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells, pad_to_multiple, pad_with_zeros
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN, VGGOutputs
 from colorzoo.prediction import RgbPrediction
@@ -23,7 +22,7 @@ from colorzoo.settings import Share, Weight
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
-from colorzoo.training.perceptual import load_torchvision
+from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.ci2018.model import Architecture, StrokePainter, convert_published
@@ -36,7 +35,6 @@ from colorzoo.zoo.ci2018.network import (
     with_mask,
 )
 
-VGG16_URL = str(VGG16_Weights.IMAGENET1K_V1.url)
 _RELU2_2 = 8
 _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
 _FADED = 0.7  # least contrast of the lines
@@ -95,10 +93,6 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         built, features = self.architecture, self.model.network.features
         self.discriminator = Critic(built.critic_width, built.critic_side, features.channels)
 
-    def is_adversarial(self) -> bool:
-        """Return whether the adversarial loss has a weight."""
-        return self.objective.adversarial_weight > 0
-
     def setup(self, stage: str) -> None:
         """Begin training: load Illustration2Vec and the VGG-16 of the content loss.
 
@@ -112,10 +106,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         if isinstance(features, Illustration2Vec) and not (self.trained or self.allow_untrained):
             self._load_features(features)
         if self.objective.content_weight:
-            network = VGGOutputs(16, (_RELU2_2,))
-            if not self.allow_untrained:
-                load_torchvision(network, published_weights(VGG16_URL), "VGG-16")
-            self.vgg = FrozenNetwork(network)
+            self.vgg = frozen_vgg(VGGOutputs(16, (_RELU2_2,)), "VGG-16", untrained=self.allow_untrained)
 
     def _load_features(self, features: Illustration2Vec) -> None:
         if self.i2v_weights is None:

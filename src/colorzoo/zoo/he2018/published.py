@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from colorzoo.networks.renaming import Pattern, rename_keys
+from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 
 FILES = {"vgg19_bn_gray_ft_iter_150000.caffemodel": "vgg", "example_net.pth": "colornet"}
 """The authors' files, and the prefix of the names of each."""
@@ -39,7 +39,9 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, value in state_dict.items():
         prefix, _, name = key.partition(".")
         parts[prefix if prefix in ("vgg", "colornet") else ""][name if prefix in parts else key] = value
-    ours = {f"features.{key}": value for key, value in convert_vgg(of_blobs(parts["vgg"])).items()}
+    ours = {
+        f"features.{key}": value for key, value in convert_vgg(name_caffe_blobs(parts["vgg"], "/bn")).items()
+    }
     ours |= {f"network.{key}": value for key, value in convert_color_net(parts["colornet"]).items()}
     return ours | parts[""]
 
@@ -64,27 +66,6 @@ def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif not re.match(r"fc\d|prob", layer):
             ours[key] = value
     return _with_counters(ours)
-
-
-def of_blobs(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name the blobs of a Caffe model, ``LAYER.0``, ``LAYER.1`` ...; other names stay.
-
-    A batch normalization has mean, variance and the factor by which both are too large.
-    """
-    named: dict[str, Tensor] = {}
-    for key, value in blobs.items():
-        layer, _, number = key.rpartition(".")
-        if not number.isdigit():
-            named[key] = value
-        elif not layer.endswith("/bn"):
-            named[f"{layer}.{'bias' if int(number) else 'weight'}"] = (
-                value if value.ndim > 1 else value.flatten()
-            )
-        elif int(number) < 2:
-            factor = float(blobs[f"{layer}.2"].flatten()[0])
-            scaled = value.flatten() / factor if factor else torch.zeros_like(value.flatten())
-            named[f"{layer}.{'running_var' if int(number) else 'running_mean'}"] = scaled
-    return named
 
 
 def _with_counters(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,23 +12,21 @@ from typing import Unpack
 
 import torch
 from torch import Tensor
-from torchvision.models import VGG19_Weights
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map
-from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Share, Weight
 from colorzoo.training.exemplar import SelfReferenced, references_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.perceptual import load_torchvision
+from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import require_frozen
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization, aligned_colors, aligned_truth
 
-VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
 _RELU5_1 = 30  # layers of torchvision's VGG-19 up to it
 
 
@@ -82,10 +80,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             use = "He2018 compares pictures by the authors' gray VGG-19"
             require_frozen(self.trained, use, "he2018 FILE.caffemodel")
         if self.objective.perceptual_weight:
-            network = VGG19Maps(_RELU5_1)
-            if not self.allow_untrained:
-                load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
-            self.vgg = FrozenNetwork(network)
+            self.vgg = frozen_vgg(VGG19Maps(_RELU5_1), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean over the pictures, each of the loss of its branch."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import smooth_l1_map, weighted_by_chroma
+from colorzoo.losses import smooth_l1_map, weighted_by_chroma, weighted_sum
 from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
@@ -49,10 +49,6 @@ class Objective:
     adversarial_weight: Weight = 1.0
     colorfulness_weight: Weight = 2.0
     saturation: Weight = 1.2
-
-    def weight(self, term: str) -> float:
-        """Return the weight of a loss by its name, such as ``"pixel"``."""
-        return float(getattr(self, f"{term}_weight"))
 
 
 class Kang2023(GANColorizationModule[AbPrediction]):
@@ -110,15 +106,11 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         """Color a training batch, with gradients."""
         return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
-    def is_adversarial(self) -> bool:
-        """Return whether the adversarial loss has a weight."""
-        return self.objective.adversarial_weight > 0
-
     def generator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
         """Return the weighted sum of the losses, and log each."""
         terms = self.generator_terms(rgb_to_lab(batch["rgb"]), painted)
         self.log_losses(terms, len(batch["rgb"]))
-        return torch.stack([self.objective.weight(name) * term for name, term in terms.items()]).sum()
+        return weighted_sum(terms, self.objective)
 
     def generator_terms(self, lab: Tensor, painted: AbPrediction) -> dict[str, Tensor]:
         """Return the unweighted losses of the generator whose weight is not 0.

@@ -12,14 +12,13 @@ from typing import NamedTuple, Unpack
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.models import VGG19_Weights
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.losses import least_squares_loss
+from colorzoo.losses import least_squares_loss, weighted_sum
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
-from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
@@ -28,11 +27,10 @@ from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Share, Weight
 from colorzoo.training.gan import DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
-from colorzoo.training.perceptual import load_torchvision
+from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.zoo.lee2020.model import Architecture, ReferencePainter
 from colorzoo.zoo.lee2020.network import STRIDE, SketchDiscriminator
 
-VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
 _LAYERS = (3, 8)  # relu1_2 and relu2_2
 
 
@@ -55,10 +53,6 @@ class Objective:
     style_weight: Weight = 50.0
     triplet_weight: Weight = 1.0
     margin: Weight = 12.0
-
-    def weight(self, term: str) -> float:
-        """Return the weight of a loss by its name, such as ``"style"``."""
-        return float(getattr(self, f"{term}_weight"))
 
 
 @dataclass(frozen=True)
@@ -120,10 +114,6 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         """Build the discriminator, which sees a picture beside its sketch."""
         self.discriminator = SketchDiscriminator(self.architecture.discriminator_width)
 
-    def is_adversarial(self) -> bool:
-        """Return whether the adversarial loss has a weight."""
-        return self.objective.adversarial_weight > 0
-
     def compares_features(self) -> bool:
         """Return whether a loss needs VGG-19."""
         return self.objective.perceptual_weight > 0 or self.objective.style_weight > 0
@@ -136,10 +126,7 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         """
         super().setup(stage)
         if stage == "fit" and self.compares_features():
-            network = VGGOutputs(19, _LAYERS)
-            if not self.allow_untrained:
-                load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
-            self.vgg = FrozenNetwork(network)
+            self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
     def paint(self, batch: Batch) -> RgbPrediction:
         """Paint the sketches of a batch by references made of its pictures.
@@ -170,7 +157,7 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         """Return the weighted sum of the losses, and log each."""
         terms = self.generator_terms(sketches_of(batch), painted)
         self.log_losses(terms, len(batch["rgb"]))
-        return torch.stack([self.objective.weight(name) * term for name, term in terms.items()]).sum()
+        return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
         """Return the losses of the generator that have a weight, unweighted.

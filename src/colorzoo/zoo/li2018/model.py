@@ -72,15 +72,10 @@ class ClosedFormStylization(ColoringModel):
     ) -> Tensor:
         """Transfer the colors of a picture to another one; see `Stylizes`.
 
-        Args:
-            content: ``(B, 3, H, W)`` in [0, 1].
-            style: ``(B, 3, H', W')`` in [0, 1].
-            transform: ``wct``, the paper's only one.
-            alpha: Share of the result beside the content (ours), 0 to 1.
-            labels: Integer maps ``(H, W)`` and ``(H', W')``; only for a batch of one.
+        ``alpha`` blends the result with the content (ours).
 
         Raises:
-            ColorzooError: The transform is another one.
+            ColorzooError: The transform is not ``wct``.
         """
         if transform != "wct":
             raise ColorzooError(

@@ -13,14 +13,13 @@ from typing import ClassVar, Literal, Unpack, cast
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.models import VGG19_Weights
 
 from colorzoo.color import lab_to_rgb, prior_probabilities, rebalancing_weights, rgb_to_lab
 from colorzoo.color.bins import nearest_bin
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.losses import feature_distance, with_weighted_gradient
-from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
+from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGG19Maps
@@ -28,12 +27,11 @@ from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Share, Weight
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.perceptual import load_torchvision
+from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.xia2022.model import AnchorColorization, Architecture, anchors_of, network_input, starts_of
 from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, pool, sizes, spread
 
-VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
 TAPS = (1, 6, 11, 20, 29)
 """Layers relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of torchvision's VGG-19."""
 
@@ -108,10 +106,7 @@ class Xia2022(SingleOptimizerModule):
                 "checkpoint of the stage superpixels, or the authors' file after `colorzoo weights convert`."
             )
         if self.objective.perceptual_weight:
-            network = VGG19Maps(TAPS[-1] + 1)
-            if not self.allow_untrained:
-                load_torchvision(network, published_weights(VGG19_URL), "VGG-19")
-            self.vgg = FrozenNetwork(network)
+            self.vgg = frozen_vgg(VGG19Maps(TAPS[-1] + 1), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare the superpixels, or the colors of superpixels and pixels, with the truth."""

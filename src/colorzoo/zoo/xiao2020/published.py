@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from colorzoo.networks.renaming import name_caffe_blobs
+
 FILES = {"DEPN_init.caffemodel": "init", "DEPN_sub.caffemodel": "sub"}
 """The authors' files, and the prefix of the names of each."""
 
@@ -28,7 +30,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ours: dict[str, Tensor] = {}
     for prefix, level in _LEVELS.items():
         part = {k.removeprefix(f"{prefix}."): v for k, v in state_dict.items() if k.startswith(f"{prefix}.")}
-        named = of_blobs(part)
+        named = name_caffe_blobs(part, "norm")
         sharpness = 2 * float(named.pop(_SHARPNESS, 0.5))
         for key, value in named.items():
             if not _FIXED.match(key):
@@ -36,26 +38,6 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 ours[f"network.{level}.{renamed(key)}"] = scaled
     known = tuple(f"{prefix}." for prefix in _LEVELS)
     return ours | {key: value for key, value in state_dict.items() if not key.startswith(known)}
-
-
-def of_blobs(blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name the blobs ``LAYER.0``, ``LAYER.1`` ... of a Caffe file; other names stay.
-
-    A normalization has mean, variance and the factor by which both are too large.
-    """
-    named: dict[str, Tensor] = {}
-    for key, value in blobs.items():
-        layer, _, number = key.rpartition(".")
-        if not number.isdigit():
-            named[key] = value
-        elif not layer.endswith("norm"):
-            named[f"{layer}.{'bias' if int(number) else 'weight'}"] = (
-                value if value.ndim > 1 else value.flatten()
-            )
-        elif int(number) < 2:
-            factor = float(blobs[f"{layer}.2"].flatten()[0])
-            named[f"{layer}.{'running_var' if int(number) else 'running_mean'}"] = value.flatten() / factor
-    return named
 
 
 def renamed(key: str) -> str:

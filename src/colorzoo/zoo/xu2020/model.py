@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Count, Natural, Share, Weight, Width, settings_of
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, HintLayout
 from colorzoo.zoo.xu2020.published import convert_published
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, by_label
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, inside_labels
 
 
 @dataclass(frozen=True)
@@ -146,22 +146,10 @@ class StylizationColorization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a picture to another one in color, by the transfer sub-net alone.
-
-        Args:
-            content: ``(B, 3, H, W)`` in [0, 1].
-            style: ``(B, 3, H', W')`` in [0, 1].
-            transform: ``adain`` matches means and deviations, ``wct`` covariances too.
-            alpha: Strength of the transfer, 0 to 1.
-            labels: Integer maps ``(H, W)`` and ``(H', W')``: statistics are matched label by label. Only for
-                a batch of one.
-
-        Returns:
-            ``(B, 3, H, W)`` in [0, 1].
-        """
+        """Transfer the colors of a picture to another one by the transfer sub-net; see `Stylizes`."""
         function = TRANSFORMS[transform]
         if labels is not None:
-            function = partial(by_label, function, labels=labels)
+            function = inside_labels(function, labels)
         adapt = self.network.adapt_maps(style, function, alpha)
         rgb: Tensor = self.network.transfer(content, adapt)
         return rgb.clamp(0, 1)

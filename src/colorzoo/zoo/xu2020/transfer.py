@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import is_traced, scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
-from colorzoo.networks.style import nearest_labels, power_of, usable_labels
+from colorzoo.networks.style import by_label, covariance_of, power_of
 
 STRIDE, SMALLEST = 8, 16
 """Sides are multiples of 8 and at least 16, the least for reflection in the deepest map."""
@@ -115,9 +115,10 @@ def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
     The identity is added to both covariances, and the result keeps the range of the content map.
     """
     flat = content.flatten(2).float()
-    centered, _, content_covariance = _covariance(flat)
-    _, style_mean, style_covariance = _covariance(style.flatten(2).float())
-    matrix = power_of(style_covariance, 0.5) @ power_of(content_covariance, -0.5)
+    centered, _, covariance = covariance_of(flat)
+    _, style_mean, wanted = covariance_of(style.flatten(2).float())
+    identity = torch.eye(flat.shape[1], device=flat.device)
+    matrix = power_of(wanted + identity, 0.5) @ power_of(covariance + identity, -0.5)
     moved = matrix @ centered + style_mean
     moved = moved.clamp(flat.amin((1, 2), keepdim=True), flat.amax((1, 2), keepdim=True))
     blended = alpha * moved + (1 - alpha) * flat
@@ -127,35 +128,16 @@ def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
 TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
 
 
-def by_label(
-    transform: Transform, content: Tensor, style: Tensor, alpha: float, *, labels: tuple[Tensor, Tensor]
-) -> Tensor:
-    """Apply a transform inside each label; pixels of unusable labels keep their features.
+def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transform:
+    """Return a transform of maps ``(1, C, H, W)`` inside each label; see `by_label`."""
 
-    Args:
-        transform: `adain` or `wct`.
-        content: ``(1, C, h, w)``.
-        style: ``(1, C, h', w')``.
-        alpha: See `match_moments`.
-        labels: Integer maps ``(H, W)`` and ``(H', W')`` of content and style, at any larger size.
-    """
-    inside = nearest_labels(labels[0], content.shape[-2:]).flatten()
-    source = nearest_labels(labels[1], style.shape[-2:]).flatten()
-    answer, flat, style_flat = content.flatten(2).clone(), content.flatten(2), style.flatten(2)
-    for label in usable_labels(*labels):
-        here, there = inside == label, source == label
-        if here.sum() > 1 and there.sum() > 1:  # a small label may vanish at this size
-            moved = transform(flat[:, :, here].unsqueeze(-1), style_flat[:, :, there].unsqueeze(-1), alpha)
-            answer[:, :, here] = moved.squeeze(-1)
-    return answer.view(content.shape)
+    def apply(content: Tensor, style: Tensor, alpha: float) -> Tensor:
+        def of_places(ours: Tensor, theirs: Tensor) -> Tensor:
+            return transform(ours[..., None], theirs[..., None], alpha)[..., 0]
 
+        return by_label(of_places, content[0], style[0], labels, fewest=2)[None]
 
-def _covariance(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return ``(B, C, N)`` centered, its mean, and its covariance plus the identity."""
-    mean = flat.mean(dim=2, keepdim=True)
-    centered = flat - mean
-    covariance = centered @ centered.transpose(1, 2) / max(1, flat.shape[2] - 1)
-    return centered, mean, covariance + torch.eye(flat.shape[1], device=flat.device)
+    return apply
 
 
 class EncoderMaps(NamedTuple):

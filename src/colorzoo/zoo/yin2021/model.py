@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.gated_transfer import Colored, Reference, padded
-from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness
+from colorzoo.networks.gated_transfer import PaintsByGate, Reference
+from colorzoo.networks.scaling import scaled_lab
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.yin2021.network import (
@@ -28,7 +27,7 @@ from colorzoo.zoo.yin2021.network import (
 from colorzoo.zoo.yin2021.published import convert_published
 
 
-class AttentiveTransfer(ColoringModel):
+class AttentiveTransfer(PaintsByGate, ColoringModel):
     """Colors a photo with the matched and with the common colors of a reference.
 
     Args:
@@ -38,39 +37,22 @@ class AttentiveTransfer(ColoringModel):
         ColorzooError: ``reference_side`` is no multiple of 16.
     """
 
-    accepts = frozenset({"exemplar"})
-    recorded_hparams = ("width", "reference_side", "classes", "tau")
-    feature_layers = ("network.body.0", "network.body.1", "network.body.2", "network.body.5")
+    stride = STRIDE
     network: AttentionNet
     architecture: Architecture
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
-        side = architecture.reference_side
-        if side % STRIDE:
-            raise ColorzooError(
-                f"reference_side must be a multiple of {STRIDE} (256 in the paper), got {side}."
-            )
         super().__init__(AttentionNet(architecture), architecture=architecture)
-        self.reference_side = side
+        self.require_side()
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; without a reference nothing is mixed in."""
-        exemplar = (guidance or Guidance()).exemplar
-        reference = None if exemplar is None else self.read(exemplar.rgb)
-        height, width = lightness.shape[-2:]
-        ab = self.paint(lightness, reference).ab[2]
-        return AbPrediction(ab=AB_SCALE * ab[:, :, :height, :width].float())
-
-    def paint(self, lightness: Tensor, reference: Reference | None) -> Colored:
-        """Color lightness ``(B, 1, H, W)`` in [0, 100], padded to sides that the network can take."""
-        found: Colored = self.network(scaled_lightness(padded(lightness, STRIDE)), reference)
-        return found
+        return AbPrediction(ab=self.colors(lightness, guidance))
 
     def read(self, rgb: Tensor) -> Reference:
         """Return references ``(B, 3, H, W)`` in [0, 1] as the network reads them."""
-        side = (self.reference_side, self.reference_side)
-        square = F.interpolate(rgb.float(), size=side, mode="bicubic", antialias=True).clamp(0, 1)
+        square = self.squared(rgb)
         lab = scaled_lab(square)
         small = scaled_lab(F.avg_pool2d(square, REDUCED))
         return Reference(lab[:, :1], small[:, 1:], color_histogram(lab[:, 1:]))

@@ -31,8 +31,11 @@ from colorzoo.networks.exemplar import (
     centers_of,
     convert_networks,
     enlarge,
+    maps_of,
     pad_picture,
     painted_ab,
+    unmatched,
+    with_automatic_colors,
 )
 from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
@@ -151,21 +154,15 @@ class DeepExemplar(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
             features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
-                warped = self._unmatched(padded, features)
+                warped = unmatched(padded)
+                if self.extensions.unrelated == "automatic":
+                    warped = with_automatic_colors(warped, features.automatic)
             else:
                 rgb = pad_picture(guidance.exemplar.rgb.float())
                 reference = ReferencePicture(rgb, rgb_to_lab(rgb)[:, 1:])
                 warped = self.warp(features, reference, self.architecture.tau)
         ab = self.paint_warped(padded, warped, before)[:, :, :height, :width]
-        extras = {
-            name: enlarge(part)[:, :, :height, :width]
-            for name, part in (
-                ("similarity", warped.similarity),
-                ("warped_ab", warped.ab),
-                ("match", warped.source),
-            )
-        }
-        return AbPrediction(ab=ab, extras=extras)
+        return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the maps that are matched, at 1/2, 1/4, 1/8 and 1/16 of the size."""
@@ -207,13 +204,6 @@ class DeepExemplar(ColoringModel):
             before = torch.cat([previous[:, :1] - 50, previous[:, 1:]], dim=1)
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50, before]
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
-
-    def _unmatched(self, lightness: Tensor, features: TrunkFeatures) -> Warped:
-        nothing = lightness.new_zeros(len(lightness), 1, *(side // STRIDE for side in lightness.shape[-2:]))
-        ab = nothing.repeat(1, 2, 1, 1)
-        if self.extensions.unrelated == "automatic" and features.automatic is not None:
-            ab = F.avg_pool2d(features.automatic, STRIDE)
-        return Warped(ab, nothing, nothing > 0, nothing.repeat(1, 2, 1, 1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' networks; see `convert_published`."""
