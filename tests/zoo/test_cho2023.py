@@ -15,6 +15,7 @@ from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.losses.weighted import weighted_sum
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
@@ -209,7 +210,7 @@ def test_the_painter_alone_learns_from_what_is_proposed() -> None:
     before = [buffer.clone() for buffer in model.model.network.segmenter.buffers()]
     painted = model.paint(batch)
     terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
-    model.weighted(terms).backward()
+    weighted_sum(terms, model.objective).backward()
     assert set(terms) == {"reconstruction"}
     assert all(parameter.grad is None for parameter in model.model.network.segmenter.parameters())
     assert all(parameter.grad is not None for parameter in model.model.network.colorizer.parameters())
