@@ -33,7 +33,6 @@ from benchmarks._common import (
 )
 from colorzoo.card import ModelCard
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
-from colorzoo.engines.device import multiplies_matrices
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
@@ -82,7 +81,7 @@ def measure(card: ModelCard, size: int, repeats: int) -> list[Row]:
         distance *= CHROMA / float(theirs.std())
     seconds = time_in_turn(calls, runs=repeats, warmup=0)
     ours_mb, theirs_mb = (in_fresh_process(peak, card.name, size, way) for way in (our_way, their_way))
-    goal = GOAL_WITH_MATRICES if multiplies_matrices(torch.bfloat16) else GOAL_WITHOUT
+    goal = GOAL_WITH_MATRICES if torch.cpu._is_amx_tile_supported() else GOAL_WITHOUT
     place = f"{kind} weights, {where()}"
     title = f"{card.name} at {size} x {size}"
     return [

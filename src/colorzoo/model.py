@@ -106,25 +106,12 @@ class ColoringModel(nn.Module):
         return torch.device("cpu") if held is None else held.device
 
     def __call__(self, lightness: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
-        """Check the input and color a batch; see `forward`. ``torch.jit.trace`` gets ab or RGB alone.
-
-        A model in float64 takes input in float32 too, and computes in float64.
-        """
+        """Check the input and color a batch; see `forward`. ``torch.jit.trace`` gets ab or RGB alone."""
         check_input(self, lightness, guidance)
-        if self._is_double():
-            from colorzoo.networks.double import KeepDouble
-
-            lightness, guidance = lightness.double(), None if guidance is None else guidance.double()
-            with KeepDouble():
-                return super().__call__(lightness, guidance, *more)  # type: ignore[no-any-return]
         prediction: Prediction = super().__call__(lightness, guidance, *more)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return prediction.colors  # type: ignore[return-value]
         return prediction
-
-    def _is_double(self) -> bool:
-        weight = next(self.parameters(), None)
-        return weight is not None and weight.dtype == torch.float64
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; called as ``model(lightness, guidance)``, which checks the input.

@@ -1,1 +1,1 @@
-"""Faster ways to run a network: the torch fast path, ONNX Runtime, and export."""
+"""Devices and precisions, ONNX Runtime, and export."""

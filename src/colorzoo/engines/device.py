@@ -36,8 +36,3 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     elif device.type == "cpu":
         fast = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return torch.bfloat16 if fast else torch.float32
-
-
-def multiplies_matrices(dtype: torch.dtype) -> bool:
-    """Check whether the CPU has a unit for whole matrices of a dtype: Intel's AMX, for bfloat16."""
-    return dtype == torch.bfloat16 and bool(torch.cpu._is_amx_tile_supported())

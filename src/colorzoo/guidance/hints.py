@@ -24,16 +24,6 @@ class TensorFields:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v.to(device) for k, v in values.items() if hasattr(v, "to")})
 
-    def double(self) -> Self:
-        """Return a copy with all numbers, nested ones included, in float64; integers stay."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        numbers = {
-            k: v.double()
-            for k, v in values.items()
-            if isinstance(v, TensorFields) or (isinstance(v, Tensor) and v.is_floating_point())
-        }
-        return replace(self, **numbers)
-
     def __getitem__(self, index: slice) -> Self:
         """Return the pictures ``index`` of the batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

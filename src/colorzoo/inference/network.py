@@ -14,7 +14,6 @@ from torch import Tensor
 
 from colorzoo.capabilities import ComparesPlaces, Edits, Redraws
 from colorzoo.engines.device import choose_dtype
-from colorzoo.engines.fast import fast_module
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.memory import nbytes_of
@@ -79,7 +78,6 @@ class NetworkRunner:
     ) -> None:
         self.model, self.name, self._precision = model.to(device).eval(), name, precision
         self._graph = _graph_of(model, name) if engine == "onnxruntime" else None
-        self._fast: ColoringModel | None = None
         self._number = next(_NUMBERS)
         self._lock = threading.Lock()
         self.device = device
@@ -127,13 +125,13 @@ class NetworkRunner:
     def likeness(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
         """Return `ComparesPlaces.likeness` of a model that has it, in float32 on the CPU."""
         with self._lock, self._at_precision(self._preferred):
-            model = self._model_for(self._preferred)
+            model = self.model
             assert isinstance(model, ComparesPlaces)
             memory = state.of(model, self.device, model.remember)
             return model.likeness(lightness.to(self.device), mask.to(self.device), memory).float().cpu()
 
     def _answer(self, model: Any, network_input: Tensor, guidance: Guidance, state: EditState) -> Prediction:
-        """Return the answer of the model or of its copy, by the shortest way that it offers."""
+        """Return the prediction of the model or its graph, by the shortest way that it offers."""
         network_input, guidance = network_input.to(self.device), guidance.to(self.device)
         if guidance.scribbles is not None and isinstance(model, Redraws):
             others = replace(guidance, scribbles=None)
@@ -151,8 +149,7 @@ class NetworkRunner:
         """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
         for dtype in dict.fromkeys((self._preferred, torch.float32)):
             with self._at_precision(dtype):
-                model = self._graph or self._model_for(dtype)
-                prediction = self._answer(model, network_input, guidance, state)
+                prediction = self._answer(self._graph or self.model, network_input, guidance, state)
             colors = prediction.colors
             if torch.isfinite(colors).all():
                 return prediction.with_colors(colors.float().cpu())
@@ -165,14 +162,6 @@ class NetworkRunner:
         low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
         with torch.inference_mode(), low:
             yield
-
-    def _model_for(self, dtype: torch.dtype) -> ColoringModel:
-        """Return the model, or on a CPU its faster copy, which is made on first use."""
-        if self.device.type != "cpu" or dtype != self._preferred:
-            return self.model  # also where the copy's precision was too low
-        if self._fast is None:
-            self._fast = fast_module(self.model, dtype)
-        return self._fast
 
 
 def _graph_of(model: ColoringModel, name: str) -> OnnxModel:

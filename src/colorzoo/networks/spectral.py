@@ -68,20 +68,7 @@ class StoredSpectralConv(nn.Module):
         with torch.autocast(self.weight_orig.device.type, enabled=False):
             matrix = self.weight_orig.flatten(1)
             u, v = self._iterate(matrix) if self.training else (self.weight_u, self.weight_v)
-            return self.weight_orig / self._norm(u, v)
-
-    @torch.no_grad()
-    def folded(self) -> nn.Conv2d:
-        """Return a plain convolution with the same output as this one in evaluation mode."""
-        fan_out, fan_in, *kernel = self.weight_orig.shape
-        plain = nn.Conv2d(fan_in, fan_out, (kernel[0], kernel[1]), bias=self.bias is not None, **self.options)
-        plain.weight.copy_(self.weight_orig / self._norm(self.weight_u, self.weight_v))
-        if self.bias is not None and plain.bias is not None:
-            plain.bias.copy_(self.bias)
-        return plain
-
-    def _norm(self, u: Tensor, v: Tensor) -> Tensor:
-        return u @ (self.weight_orig.flatten(1) @ v)
+            return self.weight_orig / (u @ (matrix @ v))
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor) -> tuple[Tensor, Tensor]:

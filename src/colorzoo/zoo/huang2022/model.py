@@ -77,7 +77,6 @@ class UniColorNetwork(nn.Module):
 
     def __init__(self, vqgan: VQGANSizes, transformer: TransformerSizes) -> None:
         super().__init__()
-        self.keep_float32 = True  # for `speed_up`: a rounding may draw another code
         self.vqgan = ChromaVQGAN(vqgan)
         self.transformer = HybridTransformer(transformer, vqgan.code_width, vqgan.codes)
 

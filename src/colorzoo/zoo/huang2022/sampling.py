@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
-from colorzoo.engines.fast import fast_linears
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
 
 Draw = Callable[[Tensor, int], int]
@@ -117,7 +115,7 @@ class Memory:
     """
 
     def __init__(self, transformer: HybridTransformer, gray: Tensor, hints: Hints) -> None:
-        self.transformer = cast(HybridTransformer, fast_linears(transformer))
+        self.transformer = transformer
         self.gray, self.hints = gray, hints
         self.passes = 0
         self._kept: list[tuple[Tensor, Tensor]] = []

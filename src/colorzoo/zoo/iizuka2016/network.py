@@ -80,13 +80,13 @@ class JointPriorNetwork(nn.Module):
             convolutions((1, c64, c128, c128, c256, c256, c512), (2, 1, 2, 1, 2, 1), norm)
         )
         self.mid = nn.Sequential(convolutions((c512, c512, c256), (1, 1), norm))
-        self.scene = _VectorLayers(
+        self.scene = nn.Sequential(
             convolutions((c512,) * 5, (2, 1, 2, 1), norm)
             | OrderedDict(flat=nn.Flatten())
             | linear("fc1", c512 * (scene_side // 32) ** 2, c1024, norm)
             | linear("fc2", c1024, c512, norm)
         )
-        self.style = _VectorLayers(linear("fc3", c512, c256, norm))
+        self.style = nn.Sequential(linear("fc3", c512, c256, norm))
         self.color = nn.Sequential(
             convolutions((2 * c256, c256, c128), (1, 1), norm)
             | OrderedDict(up1=nn.Upsample(scale_factor=2))
@@ -154,10 +154,6 @@ class JointPriorNetwork(nn.Module):
             return low
         features: Tensor = self.low(self.scene_input(local))
         return features
-
-
-class _VectorLayers(nn.Sequential):
-    keep_float32 = True  # for `speed_up`; see `JointPriorNetwork._style`
 
 
 def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:

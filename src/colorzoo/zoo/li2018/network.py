@@ -150,7 +150,6 @@ class PhotoWCT(nn.Module):
 
     def __init__(self, width: float) -> None:
         super().__init__()
-        self.keep_float32 = True  # for `speed_up`: a rounding moves the places of pooling
         self.encoders = nn.ModuleList(Encoder(level, width) for level in LEVELS)
         self.decoders = nn.ModuleList(Decoder(level, width) for level in LEVELS)
         initialize(self, None)

@@ -134,7 +134,6 @@ class IColoriTNetwork(nn.Module):
             raise ColorzooError(f"side must be even and a multiple of patch, got {side} and {patch}.")
         self.side, self.patch, self.mask_center = side, patch, architecture.mask_center
         self.trunk = build_trunk(architecture)
-        self.trunk.patch_embed.proj.keep_float32 = True  # for `speed_up`; see `embed`
         self.register_buffer("positions", sinusoid((side // patch) ** 2, width), persistent=False)
         self.head = build_head(architecture.head, width, 2 * patch**2, side // patch)
 
