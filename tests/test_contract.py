@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
@@ -26,73 +26,41 @@ from colorzoo.testing.distributed import require_same_gradients, require_same_me
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.module import ColorizationModule
+from colorzoo.weights.choice import SHIPPED
 from throwaway_paper import write_config, write_paper
 
 CHECKS = {str(check): check for check in contract_checks()}
 # tests/training/test_configs.py trains every configuration, those of the cards among them
 EVERY_MODEL = [check for name, check in CHECKS.items() if name not in ("config", "export", "onnx")]
-OF_FULL_WIDTH = ("card_matches_class", "parameter_count")  # all others see the narrow model of a card
-# what is saved, and how it is laid out and trained, depends on the class and not on its settings
-OF_CLASS = (
-    *("two_processes_equal_one", "memory_format", "model_without_trainer"),
-    *("state_dict_round_trip", "half_safetensors_round_trip", "checkpoint_round_trip"),
+CARDS = sorted(map(model_card, list_models()), key=lambda card: (card.parameters, card.name))
+
+
+def smallest(key: Callable[[ModelCard], object], cards: Sequence[ModelCard] = CARDS) -> list[ModelCard]:
+    """Return the model with the fewest parameters of each group of cards."""
+    return list({key(card): card for card in reversed(cards)}.values())
+
+
+def graph_of(card: ModelCard) -> object:
+    """Return what decides the graph of a model: its class and backbone, but no width."""
+    settings = {**card.hparams, **card.smoke.hparams}.values()
+    return card.task, card.limits, tuple(each for each in settings if isinstance(each, str))
+
+
+FAMILIES = smallest(lambda card: (card.input, card.guidance[:1], card.trainable))
+FAMILIES += [card for card in CARDS if card.name == SHIPPED["automatic"]]
+GRAPHS = smallest(graph_of)
+EXPORTED = [card for card in GRAPHS if "export" not in card.limits]
+SMALLEST = min(
+    (card for card in EXPORTED if card.trainable and not card.guidance), key=lambda card: card.parameters
 )
 
 
-def graphs() -> list[Any]:
-    """Return one model of each class and backbone as parameters of a test: widths change no graph.
-
-    Tracing takes long. The one of least effort of each class runs always; its other backbones, and the
-    networks that fail late because they cannot be exported, are slow. levin2004 stands for those that fail.
-    """
-    found: dict[tuple[object, ...], ModelCard] = {}
-    for card in sorted(map(model_card, list_models()), key=lambda card: -card.parameters):
-        settings = {**card.hparams, **card.smoke.hparams}.values()
-        parts = () if "export" in card.limits else tuple(each for each in settings if isinstance(each, str))
-        found[card.task, card.limits, parts] = card
-    least = {card.task: card.name for card in sorted(found.values(), key=effort, reverse=True)}
+def tiers(cards: Sequence[ModelCard], fast: Sequence[ModelCard]) -> list[Any]:
+    """Return names of models as parameters of a test; all but the fast ones run nightly."""
     return [
-        card.name
-        if card.name == least[card.task] and not (card.trainable and "export" in card.limits)
-        else pytest.param(card.name, marks=pytest.mark.nightly)
-        for card in found.values()
-    ]
-
-
-def written() -> list[Any]:
-    """Return the models whose ONNX files are written: the smallest always, as one takes ten seconds."""
-    names = [case.values[0] if hasattr(case, "values") else case for case in graphs()]
-    cards = [model_card(name) for name in names if "export" not in model_card(name).limits]
-    first = min((card for card in cards if card.trainable), key=effort).name
-    return [
-        card.name if card.name == first else pytest.param(card.name, marks=pytest.mark.nightly)
+        pytest.param(card.name, marks=() if card in fast else pytest.mark.nightly, id=card.name)
         for card in cards
     ]
-
-
-def effort(card: ModelCard) -> tuple[bool, int, int]:
-    """Return what orders models by how long it takes to trace them: a lent network comes with its lender."""
-    lenders = set(card.hparams.values()) & set(list_models())
-    return "export" in card.limits, len(lenders), card.parameters
-
-
-def cases() -> list[Any]:
-    """Return each check with each model as parameters of a test; what only repeats is slow.
-
-    Some models differ in what the narrow one does not have, such as their width: it is then the same model
-    under another name. For some checks the smallest model of each class stands for its class.
-    """
-    found, seen = [], set()
-    for card in sorted(map(model_card, list_models()), key=lambda card: card.parameters):
-        for check in EVERY_MODEL:
-            if str(check) in OF_FULL_WIDTH:
-                trial = card.name
-            else:
-                trial = card.task if str(check) in OF_CLASS else narrow(card)
-            marks = [pytest.mark.nightly] if (check, trial) in seen else []
-            found.append(pytest.param(check, card.name, marks=marks, id=f"{check}-{card.name}"))
-            seen.add((check, trial))
-    return found
 
 
 @lru_cache(maxsize=2)  # of both seeds
@@ -110,11 +78,15 @@ def built_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("colorzoo.testing.models.build_model", copied)
 
 
-def narrow(card: ModelCard) -> str:
-    """Return all that the narrow model of a card is made of."""
-    settings = sorted({**card.hparams, **card.smoke.hparams}.items())
-    declared = (card.guidance, card.input, card.output, card.limits)
-    return repr((card.task, settings, replace(card.smoke, hparams={}), declared))
+def cases() -> list[Any]:
+    """Return each check with each model; two processes are started for one model only in the fast tier."""
+    found = []
+    for check in EVERY_MODEL:
+        fast = [SMALLEST] if str(check) == "two_processes_equal_one" else FAMILIES
+        for card in CARDS:
+            marks = () if card in fast else pytest.mark.nightly
+            found.append(pytest.param(check, card.name, marks=marks, id=f"{check}-{card.name}"))
+    return found
 
 
 @pytest.mark.parametrize(("check", "name"), cases())
@@ -137,38 +109,31 @@ VALIDATED = {
 }
 
 
+@pytest.mark.nightly
 def test_each_task_is_validated_with_this_guidance() -> None:
     """Curves of earlier runs have these names."""
-    cards = {card.task: card for card in map(model_card, list_models()) if card.trainable}
-    tasks = [smoke_model(card) for card in cards.values()]
+    tasks = [smoke_model(card) for card in smallest(lambda card: card.task) if card.trainable]
     found = {(type(task).__name__, " ".join(task.validation_settings())) for task in tasks}
     assert found == {(name, settings) for settings, names in VALIDATED.items() for name in names.split()}
 
 
+@pytest.mark.nightly
 def test_models_of_the_contract_are_small_and_checkpoints_hold_networks_alone() -> None:
-    for card in map(model_card, list_models()):
+    for card in CARDS:
         with torch.device("meta"):
             task = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
         assert sum(each.numel() for each in task.parameters()) < 15_000_000, card.name  # seconds on a CPU
         assert {key.split(".")[0] for key in task.state_dict()} <= {"model", "discriminator"}, card.name
 
 
-def test_what_repeats_is_another_name_of_the_same() -> None:
-    assert narrow(model_card("yun2023")) == narrow(model_card("yun2023_s"))
-    assert narrow(model_card("zhang2016")) != narrow(model_card("zhang2016_small"))  # another temperature
-    often = {case.values[1] for case in cases() if str(case.values[0]) == "gradients" and not case.marks}
-    assert {model_card(name).task for name in often} == {model_card(name).task for name in list_models()}
-    assert 30 <= len(often) < len(list_models())
-
-
 @pytest.mark.usefixtures("shallow_encoder")
-@pytest.mark.parametrize("name", graphs())
+@pytest.mark.parametrize("name", tiers(GRAPHS, [SMALLEST, model_card("levin2004")]))
 def test_export(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)  # asked at each step, it loads a library
     CHECKS["export"](model_card(name))
 
 
-@pytest.mark.parametrize("name", written())
+@pytest.mark.parametrize("name", tiers(EXPORTED, [SMALLEST]))
 def test_onnx(name: str) -> None:
     CHECKS["onnx"](model_card(name))
 
@@ -322,6 +287,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
     "half_safetensors_round_trip": [
         (plus(lambda model, *_: 0.6 * is_rounded(model)), r"float16 weights change the prediction by 0\.6%"),
     ],
+    "copies": [(BY_INSTANCE, "a copy has another prediction")],
     "checkpoint_round_trip": [(BY_INSTANCE, "a checkpoint does not restore the model")],
 }
 

@@ -1,4 +1,4 @@
-"""Models and colorizers are pickled, copied, used in other processes, and computed in float64."""
+"""Colorizers are pickled, copied and used in other processes."""
 
 import copy
 import inspect
@@ -8,18 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pytest
-import torch
 from PIL import Image
 
 import colorzoo
-from colorzoo.registry import list_models, model_card
-from colorzoo.testing import smoke_model
-from colorzoo.testing.models import sample_call
-from test_contract import narrow
 
 SMALL = "zhang2017_local_small"
-KINDS = sorted({narrow(model_card(name)): name for name in reversed(list_models())}.values())
 
 
 def photo(height: int, width: int) -> Image.Image:
@@ -29,32 +22,6 @@ def photo(height: int, width: int) -> Image.Image:
 
 def same(one: Image.Image, other: Image.Image) -> bool:
     return one.mode == other.mode and np.array_equal(np.asarray(one), np.asarray(other))
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_every_model_is_pickled_copied_and_computed_in_float64(name: str) -> None:
-    card = model_card(name)
-    model = smoke_model(card).model
-    call = sample_call(card, (32, 48))
-    with torch.no_grad():
-        single = model(*call).colors
-        for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
-            assert torch.equal(other(*call).colors, single)
-        double = model.double()(*call).colors
-    assert double.dtype == (torch.float64 if list(model.parameters()) else torch.float32)
-    scale = 100 if card.output == "ab" else 1
-    assert (double - single).abs().mean() < 1e-3 * scale  # he2018 matches another place here and there
-    if list(model.parameters()):
-        assert not torch.equal(double, double.float().double()), "the digits are those of float32"
-
-
-def test_a_guidance_in_float64_keeps_its_integers() -> None:
-    classes = colorzoo.guidance.ClassMap(torch.zeros(1, 1, 4, 4, dtype=torch.int64))
-    found = colorzoo.Guidance(points=colorzoo.Points.none(torch.zeros(1, 1, 4, 4)), classes=classes).double()
-    assert found.points is not None
-    assert found.points.ab.dtype == torch.float64
-    assert found.classes is not None
-    assert found.classes.target.dtype == torch.int64
 
 
 def test_a_colorizer_is_copied_with_its_weights_and_settings() -> None:
@@ -87,12 +54,6 @@ def test_a_list_has_pictures_of_any_size_and_one_guidance(tmp_path: Path) -> Non
         same(a, colorizer(b, reference=reference, strength=0.5)) for a, b in zip(found, pictures, strict=True)
     )
     assert colorizer([]) == []
-
-
-def test_a_colorizer_of_a_model_in_float64_answers_in_float32() -> None:
-    model = colorzoo.create_model(SMALL)
-    wanted = colorzoo.Colorizer(model, device="cpu")(photo(64, 48))
-    assert same(colorzoo.Colorizer(model.double(), device="cpu")(photo(64, 48)), wanted)
 
 
 def test_files_are_colored_with_the_defaults_of_pictures(tmp_path: Path) -> None:

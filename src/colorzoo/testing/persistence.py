@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,6 +77,16 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
         rebuilt.load_state_dict(held)
         same = torch.equal(predict(card, rebuilt, lightness, guidance), expected)
     require(same, f"{card.name}: hparams do not say all arguments of {type(model.model).__name__}")
+
+
+def check_copies(card: ModelCard) -> None:
+    """A pickled and a deep copy of the model have the same predictions."""
+    model = smoke_model(card).model
+    lightness, guidance = sample_call(card, _SIZE)
+    expected = predict(card, model, lightness, guidance)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        same = torch.equal(predict(card, other, lightness, guidance), expected)
+        require(same, f"{card.name}: a copy has another prediction")
 
 
 def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> None:
