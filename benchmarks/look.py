@@ -33,7 +33,7 @@ ROWS: tuple[tuple[str, str, float, float, Literal["higher", "lower"]], ...] = (
 
 def run(options: Options) -> list[Row]:
     """Measure one model."""
-    name = choose_model(options.model, fast=True, create=create_coloring_model).name
+    name = choose_model(options.model, fast=True).name
     model = create_coloring_model(name, options.weights or "default", offline=True)
     if not model.trained:
         raise SkippedError("trained weights are needed; give --weights")

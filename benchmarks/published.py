@@ -41,8 +41,7 @@ from colorzoo.networks import gated_transfer
 from colorzoo.prediction import Prediction
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.weights.catalog import weights_path
-from colorzoo.weights.file_record import inspect_file
+from colorzoo.weights.catalog import inspect_file, weights_path
 from colorzoo.zoo.he2018 import model as he2018
 from colorzoo.zoo.he2018.matching import dense_matches, errors_of, read_at
 from colorzoo.zoo.he2018.network import SCALES

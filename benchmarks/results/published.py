@@ -13,8 +13,8 @@ from colorzoo.evaluation import Outcome, Plan, evaluate, load_protocol
 from colorzoo.evaluation.pictures import subset_names
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import weight_file
-from colorzoo.weights.download import fetch
 from colorzoo.weights.files import sha256_of
+from colorzoo.weights.resolve import fetch
 
 MODELS = ("zhang2016", "zhang2017_local", "kang2023", "kang2023_tiny", "yun2023")
 LIST = Path(__file__).with_name("voc2012_1000.csv")

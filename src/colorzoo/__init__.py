@@ -38,7 +38,6 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.training import ColorizationModule as ColorizationModule
     from colorzoo.training import SingleOptimizerModule as SingleOptimizerModule
     from colorzoo.training.create import create_model as create_model
-    from colorzoo.training.create import from_pretrained as from_pretrained
 
 __version__ = "0.2.0"
 
@@ -67,7 +66,6 @@ _PUBLIC = {
     "colorize_files": "api",
     "create_model": "training.create",
     "features": "model",
-    "from_pretrained": "training.create",
     "lab_to_rgb": "color",
     "list_models": "registry",
     "model_card": "registry",

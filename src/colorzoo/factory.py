@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from contextlib import nullcontext
 from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +18,10 @@ from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.file_record import record_first_use
+from colorzoo.weights.catalog import record_first_use
 from colorzoo.weights.load import UNTRAINED
 from colorzoo.weights.provenance import Provenance
-from colorzoo.weights.resolve import HUB, entry_without_hash
+from colorzoo.weights.resolve import HUB, entry_without_hash, hub_weights
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -64,9 +63,7 @@ def _of_hub(name: str, weights: W, offline: bool) -> tuple[str, W | Path]:
         return name, weights
     if weights != "default":
         raise WeightsError(f"{name} brings its own weights; leave out weights={weights!r}.")
-    from colorzoo.weights.sharing import shared_weights
-
-    return shared_weights(name, offline=offline)
+    return hub_weights(name, offline=offline)
 
 
 def create_coloring_model(
@@ -161,11 +158,10 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
     """Build a model or a task and load the weights that were found for it."""
     created: Any = build_model(kind, settings)
     if found is not None:
-        # with settings of the user's own a sound file may not fit, which says nothing about the file
-        unchecked = tried and found.state is not None and found.state.status == "unchecked"
-        with record_first_use(found.path) if unchecked else nullcontext():
-            content = read_weights(found.path, sha256=found.unverified_sha256)
-            created.load_weights(content.state_dict, name=str(found.path), published=found.published)
+        content = read_weights(found.path)
+        created.load_weights(content.state_dict, name=str(found.path), published=found.published)
+        if tried and found.state is not None and found.state.status == "unchecked":
+            record_first_use(found.path)
         if random := content.stored.get(UNTRAINED):
             warnings.warn(
                 f"{type(created).__name__} is untrained, its weights are random: {found.path} has those of a "

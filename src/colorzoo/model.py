@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -16,7 +15,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import flatten_arguments, given_groups, recorded_arguments
+from colorzoo.settings import given_groups, recorded_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 
@@ -206,30 +205,6 @@ class ColoringModel(nn.Module):
     @classmethod
     def _without_training(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
-
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model as a folder to share: its weights with their settings, and its card as README.
-
-        `colorzoo.from_pretrained` loads it. Uploaded as a repository of the Hugging Face Hub it is loaded by
-        ``create_model("hf-hub:OWNER/NAME")``.
-
-        Args:
-            folder: Folder to write into; it is made if it is missing.
-            overwrite: Replace ``model.safetensors`` and ``README.md`` that are there.
-
-        Returns:
-            The folder.
-
-        Raises:
-            WeightsError: The class is not registered, or a file exists already or cannot be written.
-        """
-        from colorzoo.weights.sharing import save_folder
-
-        kind, path = type(self), Path(folder).expanduser()
-        weights, settings = self.for_inference(self.state_dict()), flatten_arguments(kind, self.hparams)
-        recorded = kind.recorded_hparams
-        save_folder(path, kind, settings, recorded, weights, self.provenance, overwrite=overwrite)
-        return path
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights by name that come from another registered model; weight files leave them out."""

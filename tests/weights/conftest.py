@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,28 +16,24 @@ import torch
 
 from colorzoo import registry
 from colorzoo.card import ModelCard, Weights
-from colorzoo.weights import download
 from narrow_weights import narrow_weights
 
 PAYLOAD = random.Random(0).randbytes(300_000)
-HALF = len(PAYLOAD) // 2
 
 
 @dataclass
 class WeightServer:
-    """Server whose paths are behaviors; every request is recorded as (path, Range header)."""
+    """Server whose paths are behaviors; every request is recorded by its path."""
 
     address: str = ""
     content: bytes = PAYLOAD
-    status: int = 404
-    requests: list[tuple[str, str | None]] = field(default_factory=list)
-    released: threading.Event = field(default_factory=threading.Event)
+    requests: list[str] = field(default_factory=list)
 
     def url(self, path: str) -> str:
         return f"{self.address}/{path}/net.pth"
 
     def count(self, path: str) -> int:
-        return sum(name == path for name, _ in self.requests)
+        return self.requests.count(path)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -49,52 +44,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.split("/")[1]
-        self.weight_server.requests.append((name, self.headers.get("Range")))
+        self.weight_server.requests.append(name)
         getattr(self, name)()
 
     def reply(self, body: bytes, *, status: int = 200, sent: int | None = None, **headers: str) -> None:
         """Announce the whole body, send the first ``sent`` bytes of it."""
         self.send_response(status)
-        for key, value in {"Content_Length": str(len(body)), **headers}.items():
-            self.send_header(key.replace("_", "-"), value)
+        for key, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(key, value)
         self.end_headers()
         self.wfile.write(body[:sent])
-        self.wfile.flush()
 
-    def good(self, sent: int | None = None) -> None:
-        start = int((self.headers.get("Range") or "bytes=0-")[len("bytes=") : -1])
-        if start:
-            content = self.weight_server.content
-            span = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            self.reply(content[start:], status=206, sent=sent, Content_Range=span)
-        else:
-            self.reply(self.weight_server.content, sent=sent)
+    def good(self) -> None:
+        self.reply(self.weight_server.content)
 
-    def cut_once(self) -> None:
-        self.good(sent=HALF if self.weight_server.count("cut_once") == 1 else None)
-
-    def cut_always(self) -> None:
-        self.good(sent=1000)
-
-    def cut_without_range(self) -> None:
-        self.reply(PAYLOAD, sent=HALF if self.weight_server.count("cut_without_range") == 1 else None)
-
-    def cut_without_length(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(PAYLOAD[: HALF if self.weight_server.count("cut_without_length") == 1 else None])
-
-    def busy_once(self) -> None:
-        self.good() if self.weight_server.count("busy_once") > 1 else self.send_error(503)
-
-    def unsatisfiable(self) -> None:
-        self.send_error(416) if self.headers.get("Range") else self.good()
-
-    def never_satisfiable(self) -> None:
-        self.send_error(416)
-
-    def misplaced(self) -> None:
-        self.reply(PAYLOAD, status=206, Content_Range=f"bytes 0-{len(PAYLOAD) - 1}/{len(PAYLOAD)}")
+    def cut(self) -> None:
+        self.reply(self.weight_server.content, sent=1000)
 
     def page(self) -> None:
         self.reply(b"<!doctype html><title>too large to scan for viruses</title>")
@@ -102,25 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
     def wrong(self) -> None:
         self.reply(bytes(len(PAYLOAD)))
 
-    def wrong_half(self) -> None:
-        self.reply(bytes(len(PAYLOAD)), sent=HALF)
-
-    def endless(self) -> None:
-        self.reply(PAYLOAD * 40)
-
     def moved(self) -> None:
         self.reply(b"", status=302, Location=self.weight_server.url("good"))
 
     def absent(self) -> None:
-        self.send_error(self.weight_server.status)
-
-    def stalled(self) -> None:
-        self.good(sent=HALF)
-        self.weight_server.released.wait(10)
-
-    def slow(self) -> None:
-        self.weight_server.released.wait(0.5)
-        self.good()
+        self.send_error(404)
 
 
 class _Server(ThreadingHTTPServer):
@@ -136,18 +87,16 @@ def server() -> Iterator[WeightServer]:
         state.address = f"http://127.0.0.1:{http.server_address[1]}"
         threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
         yield state
-        state.released.set()
         http.shutdown()
 
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Own cache folder, no proxy, and no long waits."""
+    """Own cache folder and no proxy."""
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
     monkeypatch.delenv("COLORZOO_QUIET", raising=False)
-    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=lambda _: None))
 
 
 @pytest.fixture

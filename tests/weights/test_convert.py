@@ -19,13 +19,14 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.weights import read_hparams, read_metadata, readers, resolve_weights
+from colorzoo.weights import read_hparams, read_metadata, read_weights, resolve_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.zhang2017.published import convert_local
 from narrow_weights import narrow_weights
+from pseudo_weights import pseudo_state_dict
 from tiny_model import HPARAMS, NAME, tiny_model
 
 MODEL = "zhang2017_local"
@@ -290,31 +291,36 @@ def test_weights_that_only_training_needs_are_left_out_by_the_class() -> None:
     assert [*Colorzoo2026.for_inference(given)] == ["network.weight", "critic.weight"]
 
 
-TABLES = """
-import json
-
-import torch
-
-from colorzoo.weights.readers import Reader
+HDF5 = Path(__file__).parent / "narrow.caffemodel.h5"  # of larsson2016's network, 1 / 128 as wide
 
 
-def translate(path, model):
-    arrays = json.loads(path.read_text()[len("TABLES "):])
-    return {name: torch.tensor(values) for name, values in arrays.items()}, {"width": 0.125}
+def test_every_array_of_hdf5_is_read_by_its_path() -> None:
+    found = read_weights(HDF5).state_dict
+    assert len(found) == 46
+    shapes = {name: tuple(value.shape) for name, value in found.items()}
+    for name, value in pseudo_state_dict(shapes, 7).items():
+        torch.testing.assert_close(found[name], torch.from_numpy(value), rtol=0, atol=0)
+    assert read_hparams(HDF5) == {}
 
 
-READER = Reader(lambda path: path.read_bytes().startswith(b"TABLES "), translate=translate)
-"""
+def test_the_file_of_larsson_2016_is_converted(tmp_path: Path) -> None:
+    card = model_card("larsson2016")
+    made = convert_weights(HDF5, card, tmp_path / "ours.safetensors", hparams={"width": 1 / 128})
+    model = colorzoo.create_model("larsson2016", made.path)
+    weight = model.model.state_dict()["network.chroma.weight"]
+    wanted = pseudo_state_dict({"data/prediction_c/0": tuple(weight.shape)}, 7)["data/prediction_c/0"]
+    torch.testing.assert_close(weight, torch.from_numpy(wanted))
+    with pytest.raises(WeightsError):  # of another width
+        convert_weights(HDF5, card, tmp_path / "wide.safetensors")
+    assert not (tmp_path / "wide.safetensors").exists()
+    with pytest.raises(WeightsError, match="data/loss/0"):
+        model.model.load_published_state_dict({**read_weights(HDF5).state_dict, "data/loss/0": weight})
 
 
-def test_a_reader_is_found_by_its_file_alone(
-    authors: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "tables.py").write_text(TABLES)
-    monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(tmp_path)])
-    source = tmp_path / "authors.tables"
-    source.write_text("TABLES " + json.dumps({name: array.tolist() for name, array in authors.items()}))
-    made = convert_weights(source, model_card(MODEL), tmp_path / "ours.safetensors")
-    assert read_hparams(made.path)["width"] == 0.125
-    expected = answer(reference(authors))
-    assert torch.equal(answer(colorzoo.create_model(MODEL, made.path)), expected)
+def test_a_damaged_hdf5_file_is_one_line(tmp_path: Path) -> None:
+    whole, path = HDF5.read_bytes(), tmp_path / "net.caffemodel.h5"
+    for size in (8, 20, 100, 1000, 3000, len(whole) // 2):
+        path.write_bytes(whole[:size])
+        with pytest.raises(WeightsError, match="truncated") as caught:
+            read_weights(path)
+        assert "\n" not in str(caught.value)

@@ -1,21 +1,41 @@
-"""From a tag or a path to a weight file."""
+"""From a tag or a path to a verified weight file: cache, download, hashes and first use."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+import socket
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import nn
 
-from colorzoo.card import Weights
-from colorzoo.errors import WeightsError
+import colorzoo
+from colorzoo.card import ModelCard, Weights
+from colorzoo.cli.main import main
+from colorzoo.errors import UnknownModelError, WeightsError
+from colorzoo.training.create import create_model
 from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights, save_weights, weights_path
 from colorzoo.weights import catalog as catalog_module
+from colorzoo.weights.catalog import inspect_file, recorded_sha256, wrong_size
+from colorzoo.weights.convert import convert_weights
+from colorzoo.weights.files import sha256_of
+from colorzoo.weights.resolve import fetch
+
+Entry = Callable[..., Weights]
+NAME = "zhang2017_local"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "net.pth"
 
 
 @pytest.fixture
@@ -26,52 +46,125 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_none_and_embedded_default_touch_no_network(card, entry, embedded: Path, payload):
+def put(card: ModelCard, content: bytes) -> Path:
+    path = weights_path(card, "published")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def status(card: ModelCard, path: Path, **options: bool) -> str:
+    return inspect_file(card.weights["published"], path, **options).status
+
+
+@pytest.mark.parametrize("path", ["good", "moved"])
+def test_a_file_is_fetched_once_and_nothing_else_is_left(server, entry: Entry, payload, target, path) -> None:
+    for _ in range(2):
+        assert fetch(entry(server.url(path)), target) == target
+    assert target.read_bytes() == payload
+    assert [*target.parent.iterdir()] == [target]
+    assert server.count("good") == 1
+
+
+def test_mirrors_are_tried_in_order(server, entry: Entry, payload, target) -> None:
+    urls = [server.url(path) for path in ("absent", "wrong", "cut", "good", "moved")]
+    fetch(entry(*urls), target)
+    assert server.requests == ["absent", "wrong", "cut", "good"]
+    assert target.read_bytes() == payload
+
+
+def test_a_failed_download_names_hash_address_and_target_in_one_line(server, entry: Entry, target) -> None:
+    weights = entry(server.url("wrong"), server.url("absent"), server.url("cut"))
+    with pytest.raises(WeightsError) as caught:
+        fetch(weights, target)
+    message = str(caught.value)
+    for part in (f"expected sha256 {weights.sha256}, found ", "404", "by hand", *weights.urls, str(target)):
+        assert part in message
+    assert "\n" not in message
+    assert not [*target.parent.iterdir()]
+
+
+def test_a_damaged_file_is_replaced(server, entry: Entry, payload, target) -> None:
+    target.parent.mkdir()
+    target.write_bytes(b"damaged")
+    fetch(entry(server.url("good")), target)
+    assert target.read_bytes() == payload
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_offline_opens_no_socket_and_says_what_to_do(
+    entry: Entry, target: Path, monkeypatch: pytest.MonkeyPatch, by_environment: bool
+) -> None:
+    monkeypatch.setattr(socket, "socket", lambda *_, **__: pytest.fail("a socket was opened"))
+    if by_environment:
+        monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    with pytest.raises(WeightsError) as caught:
+        fetch(entry("https://example.org/net.pth"), target, offline=not by_environment)
+    for part in ("net.pth (0.3 MB)", "offline", f"by hand from https://example.org/net.pth to {target}"):
+        assert part in str(caught.value)
+    assert not target.parent.exists()
+
+
+def test_unreachable_and_invalid_addresses_are_one_line(entry: Entry, target: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/net.pth"
+        with pytest.raises(WeightsError, match=r"127\.0\.0\.1.*nowhere.*by hand") as caught:
+            fetch(entry(url, "nowhere"), target)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(WeightsError, match="gives no address"):
+        fetch(entry(), target)
+
+
+def test_target_that_cannot_be_written_is_named(server, entry: Entry, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(WeightsError, match=r"cannot store net.pth .*COLORZOO_HOME"):
+        fetch(entry(server.url("good")), tmp_path / "cache" / "net.pth")
+
+
+def test_the_published_file_in_the_cache_goes_before_the_embedded_one(
+    card, entry: Entry, embedded: Path, payload: bytes
+) -> None:
     model = card(default=entry(file="lee.safetensors", hparams={"width": 2}), published=entry("http://x/y"))
     assert resolve_weights(model, None) is None
-    with pytest.raises(WeightsError, match=r"lee\.safetensors .*reinstall"):
+    with pytest.raises(WeightsError, match=r"lee\.safetensors .*missing; reinstall"):
         resolve_weights(model, "default")
     (embedded / "lee.safetensors").write_bytes(payload)
     resolved = resolve_weights(model, "default")
     assert resolved is not None
     assert (resolved.path, resolved.hparams) == (embedded / "lee.safetensors", {"width": 2})
     assert (resolved.sha256, resolved.published) == (model.weights["default"].sha256, False)
-    assert resolved.unverified_sha256 == resolved.sha256  # hashed as it is loaded
+    path = put(model, payload)
+    assert resolve_weights(model, "default").path == path
+    assert resolve_weights(model, embedded / "lee.safetensors").path == resolved.path
 
 
-def test_default_fetches_published_then_serves_it_offline(card, entry, server):
+def test_default_fetches_published_then_serves_it_offline(card, entry: Entry, server) -> None:
     model = card(published=entry(server.url("good"), published=True))
     for options in ({}, {"offline": True}):
         resolved = resolve_weights(model, "default", **options)
         assert resolved is not None
         assert resolved.published
         assert resolved.path == weights_path(model, "published")
-    assert server.count("good") == 1
+    assert server.requests == ["good"]
 
 
-def test_unavailable_default_weights_warn_once(card, entry):
+def test_unavailable_default_weights_warn_once(card, entry: Entry) -> None:
     url = "https://example.org/net.pth"
     model = card(published=entry(url, published=True))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert resolve_weights(model, "default", offline=True) is None
     assert [item.category for item in caught] == [UserWarning]
-    message = str(caught[0].message)
-    manual = f"by hand from {url} to {weights_path(model, 'published')}"
-    for part in ("lee2099 is untrained", "0.3 MB", manual):
-        assert part in message
-    with pytest.warns(UserWarning, match="lee2099 is untrained.* its card names no weights"):
+    for part in ("lee2099", "0.3 MB", f"by hand from {url} to {weights_path(model, 'published')}"):
+        assert part in str(caught[0].message)
+    with pytest.warns(UserWarning, match="lee2099"):
         assert resolve_weights(card(), "default") is None
-
-
-def test_unavailable_published_weights_are_an_error(card, entry):
     with pytest.raises(WeightsError, match=r"offline; download it by hand"):
-        resolve_weights(card(published=entry("https://example.org/a.pth")), "published", offline=True)
-    with pytest.raises(WeightsError, match="lee2099 has no weights 'published'; it has 'default'"):
-        resolve_weights(card(default=entry(file="a")), "published")
+        resolve_weights(model, "published", offline=True)
 
 
-def test_a_file_of_the_users_own_includes_its_arguments(card, tmp_path: Path):
+def test_a_file_of_the_users_own_includes_its_arguments(card, tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     save_weights(path, nn.Linear(2, 2).state_dict(), {"hparams": '{"width": 3}'})
     for given in (path, str(path)):
@@ -81,29 +174,28 @@ def test_a_file_of_the_users_own_includes_its_arguments(card, tmp_path: Path):
         assert (resolved.sha256, resolved.published) == (None, False)
 
 
-def test_file_fetched_by_hand_is_recognized(card, entry, payload, tmp_path: Path):
-    (tmp_path / "any.pth").write_bytes(payload)
-    model = card(published=entry("http://x/y", published=True, hparams={"mask": 0.5}))
-    resolved = resolve_weights(model, tmp_path / "any.pth")
-    assert resolved is not None
-    assert resolved.published
-    assert resolved.hparams == {"mask": 0.5}
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ("pulbished", "no such file, and no tag of lee2099: it has 'published'"),
         (Path("published"), "no such file"),
         ("https://example.org/a.pth", "download it and pass the file's path"),
+        ("x" * 5000, "no such file"),
+        ("a\0b", "no such file"),
+        ("~nobody-here/a.pth", "no such file"),
     ],
 )
-def test_other_values_are_an_error(card, entry, given: str | Path, said: str):
-    with pytest.raises(WeightsError, match=re.escape(said)):
+def test_other_values_are_one_short_line(card, entry: Entry, given: str | Path, said: str) -> None:
+    with pytest.raises(WeightsError, match=re.escape(said)) as caught:
         resolve_weights(card(published=entry("http://x/y")), given)
+    assert len(str(caught.value)) < 500
 
 
-def test_importing_the_package_and_its_verb_imports_no_torch():
+def test_a_long_name_of_weights_is_refused_by_the_command_line(tmp_path: Path, refused) -> None:
+    assert "no such file" in refused("colorize", tmp_path / "a.png", "--model", NAME, "--weights", "x" * 5000)
+
+
+def test_importing_the_package_and_its_verb_imports_no_torch() -> None:
     program = "import sys, colorzoo.weights, colorzoo.cli.weights; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
@@ -114,9 +206,7 @@ class _Toy(nn.Linear):
 
 
 def test_a_file_without_settings_is_the_authors_if_they_state_no_hash(tmp_path: Path, card) -> None:
-    published = Weights(
-        None, 100, "MIT", urls=("https://x.org/net.pth",), published=True, hparams={"width": 2}
-    )
+    published = Weights(None, 100, "MIT", urls=("https://x.org/a.pth",), published=True, hparams={"width": 2})
     theirs = tmp_path / "theirs.pth"
     torch.save({"model": {f"theirs.{k}": v for k, v in nn.Linear(2, 2).state_dict().items()}}, theirs)
     found = resolve_weights(card(published=published), theirs)
@@ -125,3 +215,146 @@ def test_a_file_without_settings_is_the_authors_if_they_state_no_hash(tmp_path: 
     toy = _Toy(2, 2)
     apply_weights(toy, load_state_dict_file(theirs), name="theirs", published=found.published)
     assert torch.equal(toy.weight, load_state_dict_file(theirs)["theirs.weight"])
+
+
+@pytest.mark.parametrize("form", ["", "md5", "sha1", "sha256"])
+def test_a_file_without_a_stated_hash_is_recorded_at_its_first_use(
+    narrow_zoo, server, authors_file: Path, form: str
+) -> None:
+    server.content = authors_file.read_bytes()
+    digits = hashlib.new(form, server.content).hexdigest()[:8] if form else ""
+    card = narrow_zoo(sha256=None, digest=digits and f"{form}:{digits}", urls=(server.url("good"),))
+    path = fetch(card.weights["published"], weights_path(card, "published"))
+    assert digits in path.name
+    assert status(card, path) == "unchecked"
+    with pytest.raises(WeightsError, match="does not fit"):  # settings of the user's own say nothing about it
+        create_model(NAME, "published", offline=True, width=0.25)
+    assert status(card, path) == "unchecked"
+    assert create_model(NAME, "published", offline=True).trained
+    assert (status(card, path), recorded_sha256(path)) == ("recorded", sha256_of(path))
+
+
+def test_a_file_that_changed_after_its_first_use_is_refused(narrow_zoo, authors_file: Path, capsys) -> None:
+    card = narrow_zoo(sha256=None)
+    path = put(card, authors_file.read_bytes())
+    create_model(NAME, offline=True)
+    recorded = sha256_of(path)
+    torch.save({key: value + 1 for key, value in torch.load(path).items()}, path)
+    for use in (lambda: create_model(NAME, "published"), lambda: fetch(card.weights["published"], path)):
+        with pytest.raises(WeightsError, match="changed since its first use") as caught:
+            use()
+        assert f"expected sha256 {recorded}, found {sha256_of(path)}" in str(caught.value)
+    assert main(["weights", "verify", NAME]) == 1
+    assert "changed since its first use" in capsys.readouterr().out
+    path.with_name(f"{path.name}.sha256").unlink()
+    assert create_model(NAME, "published", offline=True).trained
+
+
+def test_a_damaged_or_unwritable_record_counts_as_none(narrow_zoo, authors_file: Path) -> None:
+    card = narrow_zoo(sha256=None)
+    path = put(card, authors_file.read_bytes())
+    record = path.with_name(f"{path.name}.sha256")
+    record.write_text("no hash")
+    assert status(card, path) == "unchecked"
+    record.unlink()
+    record.mkdir()
+    assert create_model(NAME, offline=True).trained
+    assert status(card, path) == "unchecked"
+
+
+def test_a_truncated_file_is_refused_and_replaced_by_fetch(narrow_zoo, authors_file: Path, server) -> None:
+    server.content = authors_file.read_bytes()
+    card = narrow_zoo(urls=(server.url("good"),))
+    path = put(card, server.content[: len(server.content) // 2])
+    assert status(card, path, rehash=True) == "changed"
+    assert main(["weights", "fetch", NAME]) == 0
+    assert path.read_bytes() == server.content
+    assert status(card, path, rehash=True) == "verified"
+
+
+@pytest.mark.parametrize(("stated", "limits"), [(True, (1000, 1000)), (False, (300, 4000))])
+def test_a_file_may_differ_so_much_from_the_size_on_its_card(stated: bool, limits: tuple[int, int]) -> None:
+    weights = Weights(None, 1000, "MIT", size_stated=stated)
+    assert [bool(wrong_size(weights, n)) for n in (limits[0] - 1, *limits, limits[1] + 1)] == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "way", "said"),
+    [
+        ({"size": 7, "size_stated": True}, "good", r"has \d+ bytes instead of 7"),
+        ({"size": 10**9}, "good", r"has \d+\.\d MB instead of about 1000.0 MB"),
+        ({}, "page", "a web page instead of the file"),
+        ({"digest": "md5:01234567"}, "good", "expected md5 01234567, found"),
+    ],
+)
+def test_another_file_is_refused(
+    narrow_zoo, authors_file: Path, server, changes, way: str, said: str
+) -> None:
+    server.content = authors_file.read_bytes()
+    card = narrow_zoo(sha256=None, urls=(server.url(way),), **changes)
+    path = weights_path(card, "published")
+    with pytest.raises(WeightsError, match=said):
+        fetch(card.weights["published"], path)
+    assert not path.exists()
+    if way == "good":
+        path.write_bytes(server.content)
+        assert status(card, path) == "refused"
+        with pytest.raises(WeightsError, match=r"is not used: .*weights fetch"):
+            create_model(NAME, "published")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_file_of_the_user_is_known_by_its_digest(
+    narrow_zoo, authors_file: Path, tmp_path: Path, known: bool
+) -> None:
+    """It gets the settings and license of the card, in loading and in converting."""
+    content = authors_file.read_bytes() if known else b"another file"
+    given = {"hparams": {"mask_center": 0.25}, "license": "BSD"}
+    card = narrow_zoo(sha256=None, digest=f"md5:{hashlib.md5(content).hexdigest()}", **given)
+    found = resolve_weights(card, authors_file)
+    assert found is not None
+    assert (dict(found.hparams), found.published) == ((given["hparams"], True) if known else ({}, False))
+    metadata = convert_weights(authors_file, card, tmp_path / "net.safetensors").metadata
+    assert ('"mask_center": 0.25' in metadata["hparams"], metadata["license"] == "BSD") == (known, known)
+
+
+@pytest.mark.parametrize("stated", ["9b330a0b", "md5:xyz", "crc32:9b330a0b", "sha256:9b33", "MD5:9B330A0B"])
+def test_a_digest_of_another_form_is_refused(stated: str) -> None:
+    with pytest.raises(ValueError, match="digest"):
+        Weights(None, 1, "MIT", digest=stated)
+    with pytest.raises(ValueError, match="digest"):
+        Weights("0" * 64, 1, "MIT", digest="md5:9b330a0b")
+
+
+def test_a_model_of_the_hub_is_loaded_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = weights_path(colorzoo.model_card("zhang2016_small"), "default")
+    asked = []
+
+    def download(*words: str, **options: object) -> str:
+        asked.append((words, options))
+        return str(shipped)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    model = colorzoo.create_model("hf-hub:someone/colors@v2", offline=True)
+    assert type(model) is type(colorzoo.create_model("zhang2016_small"))
+    assert asked == [(("someone/colors", "model.safetensors"), {"revision": "v2", "local_files_only": True})]
+    with pytest.raises(WeightsError, match="brings its own weights"):
+        colorzoo.create_model("hf-hub:someone/colors", None)
+    for metadata, error in (({"model": "smith2031"}, UnknownModelError), ({}, WeightsError)):
+        shipped = tmp_path / "model.safetensors"
+        save_weights(shipped, {"a": torch.zeros(2)}, metadata)
+        with pytest.raises(error):
+            colorzoo.create_model("hf-hub:someone/colors")
+
+
+@pytest.mark.parametrize(
+    "error", [LocalEntryNotFoundError("not\nthere"), OSError("disk"), ValueError("a/b/c")]
+)
+def test_a_repository_that_cannot_be_fetched_is_one_line(error: Exception, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    with pytest.raises(WeightsError, match="hf-hub:a/b cannot be fetched") as caught:
+        colorzoo.create_model("hf-hub:a/b")
+    assert "\n" not in str(caught.value)

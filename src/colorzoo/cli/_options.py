@@ -129,12 +129,10 @@ def choose_from_options(args: argparse.Namespace, use: Use, able: type | None) -
         ColorzooError: No model can be chosen.
     """
     from colorzoo.cli._output import printed_warnings
-    from colorzoo.factory import create_coloring_model
     from colorzoo.weights.choice import choose_model
 
     with printed_warnings():
-        create = create_coloring_model
-        return choose_model(args.model, use, args.weights, fast=args.fast, able=able, create=create)
+        return choose_model(args.model, use, args.weights, fast=args.fast, able=able)
 
 
 def add_device_argument(parser: argparse._ActionsContainer, default: str = "auto") -> None:

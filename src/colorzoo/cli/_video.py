@@ -22,7 +22,6 @@ from colorzoo.cli._options import keep_inputs
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli.colorize import write_reports
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import parse_frame
 from colorzoo.inference.colorizer import Colorizer
@@ -95,7 +94,7 @@ def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
     with printed_warnings():  # of weights that do not fit
-        choice = choose_model(args.model, use, args.weights, create=create_coloring_model)
+        choice = choose_model(args.model, use, args.weights)
     origin = _origin(args, keys, choice, source.digest())
     summary = VideoSummary(args.source, args.output, "planned", choice.name, source.describe())
     if not args.overwrite and os.path.lexists(out):

@@ -13,8 +13,7 @@ from pathlib import Path
 from colorzoo.cli._output import align
 from colorzoo.environment import installed_version
 from colorzoo.registry import skipped_packages
-from colorzoo.weights.catalog import cache_home, list_weights
-from colorzoo.weights.file_record import inspect_file
+from colorzoo.weights.catalog import cache_home, inspect_file, list_weights
 
 NAME = "doctor"
 HELP = "show versions, device, cache and weights, and problems with them"
@@ -76,7 +75,7 @@ class Fetched:
         model: Registered name of its model.
         tag: Tag of the weights on the model's card.
         path: Path of the file.
-        state: `colorzoo.weights.file_record.FileState.status`.
+        state: `colorzoo.weights.catalog.FileState.status`.
         reason: What is wrong with it.
     """
 

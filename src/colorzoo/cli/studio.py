@@ -122,7 +122,6 @@ def _read_report(args: argparse.Namespace, path: Path) -> ServedReport:
 def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | None]:
     """Return the studio with the photo of the command line, and the initial recipe."""
     from colorzoo.engines.device import choose_device
-    from colorzoo.factory import create_coloring_model
     from colorzoo.guidance import Recipe
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.pictures.read import examine_picture
@@ -135,7 +134,7 @@ def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | Non
     choose_device(args.device)  # raises on an unknown device
     recipe = Recipe.from_json(Path(args.recipe)).to_dict() if args.recipe else None
     name = args.model or (recipe or {}).get("model")
-    choice = choose_model(name, "points", args.weights, fast=args.fast, create=create_coloring_model)
+    choice = choose_model(name, "points", args.weights, fast=args.fast)
     own = None if args.weights == "default" else Colorizer(choice, device=args.device)
     works = Works(works_folder()) if is_loopback(args.host) else None  # else several users share the pad
     studio = Studio(own, model=choice.name, device=args.device, works=works, tune=True)

@@ -14,13 +14,19 @@ from typing import Any
 from colorzoo.card import ModelCard, Use, Weights
 from colorzoo.cli._options import add_overwrite_argument, require_new
 from colorzoo.cli._output import print_line, print_table
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.catalog import WeightFile, list_weights, weight_file
+from colorzoo.weights.catalog import (
+    FileState,
+    WeightFile,
+    inspect_file,
+    list_weights,
+    recorded_sha256,
+    weight_file,
+)
 from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_models
-from colorzoo.weights.download import fetch, is_offline, offline_if
-from colorzoo.weights.file_record import FileState, check_first_use, inspect_file, read_record
 from colorzoo.weights.files import megabytes
+from colorzoo.weights.resolve import fetch, is_offline, offline_if
 
 NAME = "weights"
 HELP = "list, fetch, verify, convert, export and pack the weight files of the models"
@@ -164,9 +170,8 @@ def _list(as_json: bool) -> int:
     cells = []
     for row in rows:
         digest = row.weights.sha256[:12] if row.weights.sha256 else row.weights.digest or "not stated"
-        record = read_record(row.path) if row.weights.sha256 is None and row.where == "cached" else None
-        if record is not None and not record.refused:
-            digest = f"{record.sha256[:12]} (recorded on first use)"
+        if row.weights.sha256 is None and (recorded := recorded_sha256(row.path)):
+            digest = f"{recorded[:12]} (recorded on first use)"
         size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
         cells.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
     print_table(_LIST_HEADER, cells)
@@ -201,9 +206,14 @@ def _stated(weights: Weights) -> str:
 
 
 def _first_use(file: WeightFile) -> FileState:
+    """Load an unchecked file into its model and return its new state; its hash is recorded if it fits."""
     from colorzoo.factory import create_coloring_model
 
-    return check_first_use(file, create_coloring_model)
+    try:
+        create_coloring_model(file.model, file.tag, offline=True)
+    except ColorzooError as error:
+        return FileState("refused", reason=str(error))
+    return inspect_file(file.weights, file.path)
 
 
 def _export(card: ModelCard, out: Path, weights: str) -> int:

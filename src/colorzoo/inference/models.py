@@ -56,10 +56,7 @@ def load_model(
             raise ColorzooError(f"{name} is built already; {', '.join(settings)} is for a model by name.")
         loaded, reason = coloring_model(model), _UNTRAINED.format(name)
     else:
-        if isinstance(model, ModelChoice):
-            choice = model
-        else:
-            choice = choose_model(model, weights=weights, fast=fast, create=create_coloring_model)
+        choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
         if settings:
             _check_known(choice.name, settings)
         loaded, reason = _create(choice, settings)
@@ -121,7 +118,7 @@ def choose_for_guidance(
     if name is None and references:
         name = model_of_looks(references)
     uses, able = uses_of(guidance, reference=bool(references)), ability_for(references, guidance)
-    return choose_model(name, uses, weights, fast=fast, able=able, create=create_coloring_model)
+    return choose_model(name, uses, weights, fast=fast, able=able)
 
 
 def uses_of(guidance: Guidance | Recipe, *, reference: bool) -> tuple[Use, ...]:

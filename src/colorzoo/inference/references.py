@@ -22,8 +22,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.pictures.find import irregular
 from colorzoo.pictures.picture import Picture, is_gray
 from colorzoo.pictures.read import read_picture
-from colorzoo.weights.load import load_state_dict_file, save_weights
-from colorzoo.weights.readers.safetensors import is_safetensors, read_metadata
+from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_metadata, save_weights
 
 _MAX_BYTES = 4 << 30  # of a reference that a recipe names
 KIND = "colorzoo look"

@@ -22,7 +22,7 @@ from colorzoo.inference.steps.area_masks import polygon_map
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import MULTIPLE
 from colorzoo.networks.thing_network import PARTS, SeenThings
-from colorzoo.weights.things import thing_network
+from colorzoo.weights.encoder import thing_network
 
 _SEEN_SIZE = 256  # shorter side of the photo that the network sees
 _CUT = 4  # a second look is at this part of the shorter side

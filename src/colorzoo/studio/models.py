@@ -12,7 +12,6 @@ import torch
 
 from colorzoo.capabilities import Edits, FindsBoxes, FindsClasses, ProposesRegions
 from colorzoo.card import ModelCard
-from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
@@ -117,7 +116,7 @@ class ModelPool:
         if own is not None:
             self.default = own.name
         else:
-            choice = choose_model(default, "points", create=create_coloring_model)
+            choice = choose_model(default, "points")
             self.default = model_card(choice.name).name
         self._workers: OrderedDict[str, ModelWorker] = OrderedDict()
         self._lock = threading.Lock()

@@ -24,7 +24,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.pictures.read import read_picture
 from colorzoo.weights.catalog import cache_home, list_weights
-from colorzoo.weights.download import fetch
+from colorzoo.weights.resolve import fetch
 
 _SETTINGS = "page.json"  # a folder with this file is a page, which may be overwritten
 _FILES = ("page/page.js", "page/pixels.js", "page/page.css", "page/LICENSES.txt", "js/color.js", "icon.svg")

@@ -457,24 +457,24 @@ def start_from(model: ColorizationModule, source: str) -> None:
     Raises:
         WeightsError: There are no such weights, or they do not fit.
     """
-    path, sha256, published = _locate(model, source)
-    content = read_weights(path, sha256=sha256)
+    path, published = _locate(model, source)
+    content = read_weights(path)
     model.load_weights(content.state_dict, name=source, published=published)
     earlier = Provenance.of(None if published else content.provenance)
     model.note_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
     model.continue_from(earlier.stage)
 
 
-def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, bool]:
-    """Return path and hash, and whether the keys are the authors'."""
+def _locate(model: ColorizationModule, source: str) -> tuple[Path, bool]:
+    """Return the path, and whether the keys are the authors'."""
     card: ModelCard | None
     try:
         card, tag = model_card(source), "default"
     except UnknownModelError:
         card, tag = card_of(type(model), model.hparams), source
     if card is None:
-        return Path(source), None, False
+        return Path(source), False
     found = resolve_weights(card, tag)
     if found is None:
         raise WeightsError(f"--init_from {source!r}: {card.name} has no weights on this machine.")
-    return found.path, found.sha256, found.published
+    return found.path, found.published

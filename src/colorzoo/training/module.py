@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, Unpack, cast
 
 import torch
@@ -145,10 +144,6 @@ class ColorizationModule(LightningModule):
     def hparams(self) -> Any:
         """The arguments of ``__init__`` by name, as plain mappings, lists, numbers and text."""
         return super().hparams
-
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model as a folder to share; see `ColoringModel.save_pretrained`."""
-        return self.model.save_pretrained(folder, overwrite=overwrite)
 
     if TYPE_CHECKING:
 

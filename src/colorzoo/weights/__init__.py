@@ -6,10 +6,10 @@ from colorzoo.weights.load import (
     load_state_dict_file,
     model_of_file,
     read_hparams,
+    read_metadata,
     read_weights,
     save_weights,
 )
-from colorzoo.weights.readers.safetensors import read_metadata
 from colorzoo.weights.resolve import ResolvedWeights, resolve_weights
 
 __all__ = [

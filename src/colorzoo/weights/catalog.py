@@ -1,4 +1,4 @@
-"""Catalog of the weight files on the model cards, and their paths on this machine."""
+"""Weight files of the model cards: their paths on this machine, and whether they are intact."""
 
 from __future__ import annotations
 
@@ -6,17 +6,46 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from colorzoo.atomic import write_atomic
 from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
+from colorzoo.weights.files import digest_mismatch, megabytes, sha256_of
 
 Where = Literal["embedded", "cached", "missing"]
+Status = Literal["embedded", "verified", "recorded", "unchecked", "changed", "refused", "missing"]
+
+# Factors on an estimated size: half precision; an optimizer of three times the weights.
+_LEAST, _MOST = 0.3, 4
+
+
+@dataclass(frozen=True)
+class FileState:
+    """State of one weight file.
+
+    Attributes:
+        status: ``"embedded"``: ships with the package; ``"verified"``: has the hash on the card;
+            ``"recorded"``: has the hash of its first use; ``"unchecked"``: never used, no SHA-256 is stated;
+            ``"changed"``: has another hash; ``"refused"``: is not the file of the card; ``"missing"``.
+        sha256: Its expected hash, if there is one.
+        reason: What is wrong, for use after a colon in a message; empty if nothing is.
+    """
+
+    status: Status
+    sha256: str | None = None
+    reason: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        """True if the file may be used without further checks."""
+        return self.status in ("embedded", "verified", "recorded")
 
 
 @dataclass(frozen=True)
@@ -91,7 +120,15 @@ def cache_home() -> Path:
     """
     if home := os.environ.get("COLORZOO_HOME"):
         return Path(home).expanduser()
-    return _user_cache() / "colorzoo"
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        return Path(xdg) / "colorzoo"
+    if sys.platform == "darwin":
+        cache = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        cache = Path.home() / ".cache"
+    return cache / "colorzoo"
 
 
 def weight_file(card: ModelCard, tag: str) -> WeightFile:
@@ -100,7 +137,17 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
     Raises:
         WeightsError: The card has no weights of that tag; the message lists its tags.
     """
-    return WeightFile(card.name, tag, _entry(card, tag), weights_path(card, tag))
+    if tag not in card.weights:
+        raise WeightsError(f"{card.name} has no weights {tag!r}; {known_tags(card)}")
+    weights = card.weights[tag]
+    if weights.file is not None:
+        return WeightFile(card.name, tag, weights, embedded_folder() / weights.file)
+    ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
+    if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", ending):
+        ending = ".weights"
+    digits = weights.sha256 or weights.digest.partition(":")[2]
+    mark = f"-{digits[:8]}" if digits else ""
+    return WeightFile(card.name, tag, weights, cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}")
 
 
 def weights_path(card: ModelCard, tag: str) -> Path:
@@ -115,26 +162,16 @@ def weights_path(card: ModelCard, tag: str) -> Path:
     Raises:
         WeightsError: The card has no weights of that tag.
     """
-    weights = _entry(card, tag)
-    if weights.file is not None:
-        return embedded_folder() / weights.file
-    ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
-    if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", ending):
-        ending = ".weights"
-    digits = weights.sha256 or weights.digest.partition(":")[2]
-    mark = f"-{digits[:8]}" if digits else ""
-    return cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}"
-
-
-def _entry(card: ModelCard, tag: str) -> Weights:
-    if tag not in card.weights:
-        raise WeightsError(f"{card.name} has no weights {tag!r}; {known_tags(card)}")
-    return card.weights[tag]
+    return weight_file(card, tag).path
 
 
 def default_tags(card: ModelCard) -> list[str]:
-    """Return the tags of a card that ``"default"`` stands for, in order of preference."""
-    return [tag for tag in ("default", "published") if tag in card.weights]
+    """Return the tags of a card that ``"default"`` stands for, in order of preference.
+
+    These are the published file if it is in the cache, the embedded file, and the published file to download.
+    """
+    tags = [tag for tag in ("default", "published") if tag in card.weights]
+    return sorted(tags, key=lambda tag: weight_file(card, tag).where != "cached")
 
 
 def known_tags(card: ModelCard) -> str:
@@ -149,13 +186,56 @@ def embedded_folder() -> Path:
     return Path(str(files("colorzoo.weights"))) / "embedded"
 
 
-def _user_cache() -> Path:
-    if xdg := os.environ.get("XDG_CACHE_HOME"):
-        return Path(xdg)
-    if sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        cache = Path.home() / ".cache"
-    return cache
+def inspect_file(weights: Weights, path: Path, *, rehash: bool = False) -> FileState:
+    """Return the state of a weight file.
+
+    Args:
+        weights: Entry of the model's card.
+        path: Path of the file; it may be missing.
+        rehash: Compute the hash of the file; otherwise a file whose hash is known counts as intact.
+    """
+    if not path.is_file():
+        return FileState("missing", reason="missing")
+    recorded = None if weights.sha256 else recorded_sha256(path)
+    expected = weights.sha256 or recorded
+    if expected is None:
+        reason = wrong_size(weights, path.stat().st_size) or digest_mismatch(path, weights.digest)
+        return FileState("refused" if reason else "unchecked", reason=reason)
+    if rehash and (found := sha256_of(path)) != expected:
+        reason = f"expected sha256 {expected}, found {found}"
+        if recorded:
+            reason = (
+                f"changed since its first use: {reason}; to trust the new file, remove {_record_of(path)}"
+            )
+        return FileState("changed", expected, reason)
+    if weights.file is not None:
+        return FileState("embedded", expected)
+    return FileState("recorded" if recorded else "verified", expected)
+
+
+def recorded_sha256(path: Path) -> str | None:
+    """Return the hash that a file had at its first use; None if it was never used."""
+    try:
+        text = _record_of(path).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
+    return text.strip() if re.fullmatch(r"[0-9a-f]{64}\s*", text) else None
+
+
+def record_first_use(path: Path) -> None:
+    """Record the hash of a file whose authors state none, so that a later change is found."""
+    with suppress(OSError):  # a read-only cache: the file is checked again next time
+        write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
+
+
+def _record_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def wrong_size(weights: Weights, size: int) -> str:
+    """Return why a file of this many bytes cannot be the one of a card, or an empty string if it can."""
+    if weights.size_stated:
+        return "" if size == weights.size else f"has {size} bytes instead of {weights.size}"
+    if _LEAST * weights.size <= size <= _MOST * weights.size:
+        return ""
+    return f"has {megabytes(size)} instead of about {megabytes(weights.size)}"

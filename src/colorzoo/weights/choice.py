@@ -8,9 +8,8 @@ of their first use. Importing this module imports no torch, and nothing here ope
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
@@ -21,11 +20,17 @@ from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
 from colorzoo.environment import is_on
 from colorzoo.errors import UnknownModelError
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.weights.catalog import WeightFile, cache_home, default_tags, weight_file
-from colorzoo.weights.file_record import FileState, check_first_use, inspect_file
+from colorzoo.weights.catalog import (
+    FileState,
+    WeightFile,
+    cache_home,
+    default_tags,
+    inspect_file,
+    weight_file,
+)
 from colorzoo.weights.files import megabytes, sha256_of
 from colorzoo.weights.load import model_of_file
-from colorzoo.weights.resolve import ResolvedWeights, resolve_weights
+from colorzoo.weights.resolve import ResolvedWeights, find_weights
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
@@ -116,7 +121,7 @@ class ModelChoice:
         Raises:
             WeightsError: As `resolve_weights`.
         """
-        return self._resolved[0]
+        return self._found[0]
 
     @property
     def untrained(self) -> str:
@@ -125,7 +130,7 @@ class ModelChoice:
         Raises:
             WeightsError: As `resolve_weights`.
         """
-        return self._resolved[1]
+        return self._found[1]
 
     @cached_property
     def sha256(self) -> str:
@@ -137,14 +142,8 @@ class ModelChoice:
         return "" if self.file is None else self.file.sha256 or sha256_of(self.file.path)
 
     @cached_property
-    def _resolved(self) -> tuple[ResolvedWeights | None, str]:
-        if self.ranked is not None and self.ranked.file is not None and self.weights == "default":
-            entry, path = self.ranked.file.weights, self.ranked.file.path
-            return ResolvedWeights(path, entry, entry.hparams, self.ranked.state), ""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            found = resolve_weights(model_card(self.name), self.weights)
-        return found, "; ".join(str(warning.message) for warning in caught)
+    def _found(self) -> tuple[ResolvedWeights | None, str]:
+        return find_weights(model_card(self.name), self.weights)
 
 
 @dataclass(frozen=True)
@@ -167,13 +166,11 @@ def choose_model(
     *,
     fast: bool = False,
     able: type | None = None,
-    create: Callable[..., object],
 ) -> ModelChoice:
     """Choose the model of a run: the named one, else the one named in the weight file, else the default.
 
-    The default is the best model whose weights are on this machine. A file in the cache without a stated hash
-    that would make its model the default is loaded once: it is recorded and used if it fits, and a warning
-    says why if it does not.
+    The default is the best model whose weights are on this machine. A file whose authors state no hash counts
+    after its first use, such as by ``colorzoo weights verify``.
 
     Args:
         name: Registered name or alias that the user or a recipe gives.
@@ -182,7 +179,6 @@ def choose_model(
         weights: As of `resolve_weights`.
         fast: Choose the default among the models whose weights ship with the package.
         able: Protocol that the class of the default must implement.
-        create: `colorzoo.create_model`, or another builder of the factory, to load such a file.
 
     Raises:
         UnknownModelError: No model for these uses has weights on this machine.
@@ -191,7 +187,7 @@ def choose_model(
     if name := name or model_of_file(weights):
         return ModelChoice(name, weights)
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
-    chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, None if fast else create)
+    chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
         raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine; name one.")
     told = chosen.embedded and weights == "default" and not fast
@@ -210,22 +206,19 @@ def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> 
     return row if row.state.trusted else None
 
 
-def _ranked_default(
-    wanted: tuple[Use, ...], able: type | None, create: Callable[..., object] | None
-) -> RankedModel | None:
+def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
     """Return the row of the default by all cards: the first of those that take the most uses as guidance.
 
     Args:
         wanted: See `choose_model`.
         able: See `choose_model`.
-        create: See `choose_model`; None restricts the choice to embedded weights.
+        fast: See `choose_model`.
     """
     usable: list[RankedModel] = []
     fallback: tuple[Use, ...] = ("automatic",)
     for uses in (wanted, fallback):
         for use in dict.fromkeys(uses):
-            rows = rank_models(use) if create is None else _check_unchecked(rank_models(use), create)
-            usable += [row for row in rows if row.state.trusted and (row.embedded or create is not None)]
+            usable += [row for row in rank_models(use) if row.state.trusted and (row.embedded or not fast)]
         if usable:
             break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
@@ -258,20 +251,6 @@ def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
         return RankedModel(card, quality, None, FileState("missing"))
     file = weight_file(card, tags[0])
     return RankedModel(card, quality, file, inspect_file(file.weights, file.path))
-
-
-def _check_unchecked(order: list[RankedModel], create: Callable[..., object]) -> list[RankedModel]:
-    """Load the unchecked files of higher rank than the first ready model, until one fits."""
-    checked = list(order)
-    for index, row in enumerate(order):
-        if row.state.status == "unchecked" and row.file is not None:
-            state = check_first_use(row.file, create)
-            checked[index] = row = replace(row, state=state)
-            if not state.trusted:
-                warnings.warn(f"{row.card.name} is not used: {state.reason}", UserWarning, stacklevel=4)
-        if row.state.trusted:
-            break
-    return checked
 
 
 def remark_once(choice: ModelChoice) -> str:

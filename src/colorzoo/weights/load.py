@@ -1,24 +1,31 @@
-"""Weight files: reading them without running code, loading them into models, and writing them."""
+"""Weight files: reading them without running code, loading them into models, and writing them.
+
+The content of a PyTorch file is unwrapped by its structure:
+
+==========================================================  =================================================
+content of the file                                         state dict
+==========================================================  =================================================
+tensors by name                                             the same
+a Lightning checkpoint                                      its ``state_dict``, unchanged
+``{"params": {...}}`` or another of `WRAPPERS`              the content of the first wrapper found
+``{"encoder": {...}, "decoder": {...}, "optimizer": ...}``  ``encoder.KEY`` and ``decoder.KEY``
+names that all begin with ``module.``                       the same without that prefix
+==========================================================  =================================================
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import threading
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorzoo.atomic import write_atomic
-from colorzoo.errors import WeightsError
-from colorzoo.weights.files import sha256_of
-from colorzoo.weights.readers import (
-    EXPECTED,
-    Reader,
-    WeightContent,
-    all_readers,
-    constructor_arguments,
-    missing,
-)
-from colorzoo.weights.readers.safetensors import SCALE, is_safetensors, per_channel, read_metadata
+from colorzoo.errors import WeightsError, first_words
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,20 +33,65 @@ if TYPE_CHECKING:
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 UNTRAINED = "untrained"
 """Metadata of a file that was converted from a part of a model: names of the parts that are random."""
+WRAPPERS = ("params_ema", "params", "model", "state_dict")
+"""Names under which a state dict is saved; the first one found is taken, so averages before the last step."""
 
-_SMALL = 4096  # elements, up to which rounding to 8 bits saves nothing worth having
+_EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoint"
+_SCALE = ".int8_scale"  # ending of the names of the scales of matrices in 8 bits, one for each output channel
+_MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
+_DATA_PARALLEL = "module."  # prefix that DataParallel puts before every name
+_MAX_DEPTH = 3  # wrappers in wrappers; a pickle may contain itself
+_SAFE_GLOBALS_LOCK = threading.Lock()
 _MAX_KEYS = 3  # keys of each kind in a message
 # Other content that is saved under the name of a weight file, by its first bytes.
 _OTHER_CONTENT = {
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89PNG": "a PNG image",
     b"\x1f\x8b": "a gzip archive",
     b"version https://git-lfs": "a Git LFS pointer, not the file it stands for",
     b"<": "a web page or XML",
 }
 
 
-def read_weights(path: Path, *, sha256: str | None = None, trust_pickle: bool = False) -> WeightContent:
+@dataclass(frozen=True)
+class WeightContent:
+    """Content of a weight file.
+
+    Attributes:
+        path: The file.
+        state_dict: Tensors on the CPU by name, in the precision of the file.
+        stored: Unparsed ``hparams`` and ``provenance``, as far as the file has them.
+    """
+
+    path: Path
+    state_dict: dict[str, Tensor]
+    stored: Mapping[str, Any]
+
+    @property
+    def hparams(self) -> dict[str, Any]:
+        """Constructor arguments; see `read_hparams`."""
+        return _constructor_arguments(self.path, self.stored)
+
+    @property
+    def provenance(self) -> dict[str, Any] | None:
+        """Record of the training, see `colorzoo.weights.provenance`; None if the file has none.
+
+        Raises:
+            WeightsError: The record is not a JSON object.
+        """
+        return _parse(self.path, self.stored, "provenance")
+
+
+def as_file(weights: str | Path | None) -> Path | None:
+    """Return the path of an existing file; None for any other text, however long."""
+    try:
+        path = None if weights is None else Path(weights).expanduser()
+        return path if path is not None and path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long a name, a null byte, an unknown user
+        return None
+
+
+def read_weights(path: Path, *, trust_pickle: bool = False) -> WeightContent:
     """Read a weight file once: tensors, settings and provenance.
 
     Examples:
@@ -49,25 +101,35 @@ def read_weights(path: Path, *, sha256: str | None = None, trust_pickle: bool = 
 
     Args:
         path: Safetensors, a PyTorch state dict (wrapped or not) or a Lightning checkpoint, whatever its
-            extension, or the folder of a sharded checkpoint. Of a checkpoint the ``state_dict`` is taken;
-            under weight averaging that is the average.
-        sha256: Hash that the whole file must have.
+            extension; or a file of Caffe or Torch7. Of a checkpoint the ``state_dict`` is taken; under weight
+            averaging that is the average.
         trust_pickle: Let a pickle run any code it contains. Only for files whose author you trust.
 
     Raises:
-        WeightsError: No such file, another hash, refused or not a weight file.
+        WeightsError: No such file, refused or not a weight file.
     """
-    reader = _reader_of(path)
-    if path.is_file() and sha256 is not None and (found := sha256_of(path)) != sha256:
-        raise WeightsError(f"{path} is damaged or another file: expected sha256 {sha256}, found {found}")
-    if reader is None or reader.read is None:
-        raise _unreadable(path)
-    return reader.read(path, trust_pickle)
+    _require_file(path)
+    if is_safetensors(path):
+        return _read_safetensors(path)
+    if _is_torch(path):
+        content = _load_torch(path, trust_pickle)
+        state_dict = _unwrap_checkpoint(content)
+        if state_dict is None:
+            tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
+            raise WeightsError(f"{path} holds {_describe(content)}{tail}; {_EXPECTED}")
+        return WeightContent(path, state_dict, _stored_in_checkpoint(content))
+    from colorzoo.weights.readers import caffe, torch7
+
+    if caffe.is_caffe_hdf5(path):
+        return WeightContent(path, caffe.read_caffe_hdf5(path), {})
+    if torch7.is_torch7(path):
+        return WeightContent(path, torch7.read_torch7(path), {})
+    if caffe.is_caffe(path):
+        return WeightContent(path, caffe.read_caffe_blobs(path), {})
+    raise _unreadable(path)
 
 
-def load_state_dict_file(
-    path: Path, *, sha256: str | None = None, trust_pickle: bool = False
-) -> dict[str, Tensor]:
+def load_state_dict_file(path: Path, *, trust_pickle: bool = False) -> dict[str, Tensor]:
     """Return the tensors of a weight file by name; see `read_weights`.
 
     Examples:
@@ -75,7 +137,7 @@ def load_state_dict_file(
         >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
         torch.Size([2, 3])
     """
-    return read_weights(path, sha256=sha256, trust_pickle=trust_pickle).state_dict
+    return read_weights(path, trust_pickle=trust_pickle).state_dict
 
 
 def read_hparams(path: Path) -> dict[str, Any]:
@@ -91,10 +153,31 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: As `read_weights`, or the metadata are not a JSON object.
     """
-    reader = _reader_of(path)
-    if reader is None:
-        raise _unreadable(path)
-    return constructor_arguments(path, reader.stored(path) if reader.stored else {})
+    _require_file(path)
+    if is_safetensors(path):
+        return _constructor_arguments(path, read_metadata(path))
+    return read_weights(path).hparams
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file without reading its tensors.
+
+    Examples:
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> read_metadata(Path("mine.safetensors"))["model"]
+        'mine'
+
+    Raises:
+        WeightsError: No such file, or not valid safetensors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    _require_file(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
 
 
 def model_of_file(path: str | Path | None) -> str | None:
@@ -104,10 +187,15 @@ def model_of_file(path: str | Path | None) -> str | None:
         >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
         'zhang2017_local_small'
     """
-    if path is None:
-        return None
-    path = Path(path).expanduser()
-    return read_metadata(path).get("model") if path.is_file() and is_safetensors(path) else None
+    file = as_file(path)
+    return read_metadata(file).get("model") if file and is_safetensors(file) else None
+
+
+def is_safetensors(path: Path) -> bool:
+    """Return True if a file begins like safetensors: the length of a JSON header, then that header."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
 
 
 def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str, published: bool) -> None:
@@ -179,40 +267,150 @@ def save_weights(
     write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
 
 
-def to_int8(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Round large matrices and kernels to 8 bits, each output channel with a scale of its own.
+def _require_file(path: Path) -> None:
+    if path.is_file():
+        return
+    if path.is_dir() and next(path.glob("__*.distcp"), None) is not None:
+        joined = f"`python -m lightning.pytorch.utilities.consolidate_checkpoint {path}` joins it"
+        raise WeightsError(f"{path} is a sharded checkpoint; {joined}")
+    raise WeightsError(
+        f"{path} is {'a folder, not a weight file' if path.is_dir() else 'missing'}; {_EXPECTED}"
+    )
 
-    `read_weights` restores them. For weights that ship inside the package: half the size of float16.
 
-    Args:
-        state_dict: Tensors by name.
-    """
+def _read_safetensors(path: Path) -> WeightContent:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+    for name in [name for name in tensors if name.endswith(_SCALE)]:
+        rounded, scale = name.removesuffix(_SCALE), tensors.pop(name).float()
+        tensors[rounded] = tensors[rounded].float() * scale.view(-1, *[1] * (tensors[rounded].ndim - 1))
+    return WeightContent(path, tensors, metadata)
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path} is truncated or damaged safetensors ({error}); fetch or copy it again")
+
+
+def _is_torch(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
+
+
+class _Forgotten:
+    """Replacement of an `argparse.Namespace` saved beside weights; discards its content."""
+
+    def __setstate__(self, state: object) -> None:
+        """Discard the content."""
+
+
+def _load_torch(path: Path, trust_pickle: bool) -> Any:
+    """Load a pickle or archive of torch; raise `WeightsError` if it is damaged or could run code."""
     import torch
 
-    found: dict[str, Tensor] = {}
-    for name, tensor in state_dict.items():
-        if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() > _SMALL:
-            scale = (tensor.detach().float().flatten(1).abs().amax(1) / 127).half()
-            levels = tensor.detach().float() / per_channel(scale, tensor).clamp(min=1e-8)
-            found[name] = levels.round().clamp(-127, 127).to(torch.int8)
-            found[name + SCALE] = scale
-        else:
-            found[name] = tensor
+    try:
+        with warnings.catch_warnings():  # torch warns of old pickles that it reads well
+            warnings.simplefilter("ignore")
+            # torch has one list of safe classes for all threads
+            safe = torch.serialization.safe_globals([(_Forgotten, "argparse.Namespace")])
+            with (
+                _SAFE_GLOBALS_LOCK,
+                safe,
+                path.open("rb") as file,
+            ):  # given a path, torch goes by its extension
+                return torch.load(file, map_location="cpu", weights_only=not trust_pickle)
+    except Exception as error:  # by the damage: OSError, RuntimeError, EOFError, KeyError, UnpicklingError...
+        raise WeightsError(_why_unreadable(path, error)) from error
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    text = str(error)
+    if "TorchScript" in text:
+        return f"{path} is a TorchScript archive, which is a program; {_EXPECTED}"
+    # Not by the type of the error: torch raises the same one for a damaged pickle.
+    if unsafe := re.search(r"GLOBAL (\S+)", text):
+        return (
+            f"{path} is refused: it is a pickle that can run any code when loaded (it requires {unsafe[1]}); "
+            f"{_EXPECTED}; if you trust its author, load it with trust_pickle=True"
+        )
+    reason = first_words(error)
+    return f"{path} is truncated, damaged or no PyTorch file ({reason}); {_EXPECTED}"
+
+
+def _describe(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        return f"a {type(content).__name__}"
+    names = ", ".join(map(str, list(content)[:5]))
+    return f"a dict of {names}{', ...' if len(content) > 5 else ''}" if content else "an empty dict"
+
+
+def _unwrap_checkpoint(content: object) -> dict[str, Tensor] | None:
+    """Return the tensors by name in the content of a PyTorch file; None if it has none."""
+    if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
+        inner: Any = content.get("state_dict")
+        return dict(inner) if _is_state_dict(inner) else None
+    return _unwrap(content, _MAX_DEPTH)
+
+
+def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
+    if _is_state_dict(content):
+        return _without_prefix(content)
+    if not isinstance(content, Mapping) or not depth:
+        return None
+    for name in WRAPPERS:
+        if (inner := _unwrap(content.get(name), depth - 1)) is not None:
+            return inner
+    parts = {
+        f"{part}.{name}": tensor
+        for part, inner in content.items()
+        if isinstance(part, str) and _is_state_dict(inner)
+        for name, tensor in _without_prefix(inner).items()
+    }
+    return parts or None
+
+
+def _is_state_dict(content: object) -> bool:
+    import torch
+
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
+
+
+def _without_prefix(state_dict: Any) -> dict[str, Tensor]:
+    if all(name.startswith(_DATA_PARALLEL) for name in state_dict):
+        return {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state_dict.items()}
+    return dict(state_dict)
+
+
+def _stored_in_checkpoint(content: object) -> dict[str, Any]:
+    """Return ``hparams`` and ``provenance`` of the content of a checkpoint, unparsed."""
+    if not isinstance(content, Mapping):
+        return {}
+    stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
+    return {name: value for name, value in stored.items() if isinstance(value, Mapping)}
+
+
+def _constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
+    found = _parse(path, stored, "hparams") or {}
+    return {key: value for key, value in found.items() if not key.startswith("_")}
+
+
+def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    value = stored.get(name)
+    if value is None:
+        return None
+    try:
+        found = dict(json.loads(value) if isinstance(value, str) else value)
+        json.dumps(found, default=str)  # raises for values that are nested too deeply or contain themselves
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: the metadata {name!r} must be a JSON object ({error})") from error
     return found
-
-
-def _reader_of(path: Path) -> Reader | None:
-    """Return the reader of tensors by name for a file or folder; None for another format.
-
-    Raises:
-        WeightsError: There is no such file.
-    """
-    if not path.is_file():
-        from colorzoo.weights.sharded import is_sharded
-
-        if not is_sharded(path):
-            raise missing(path)
-    return next((each for each in all_readers() if each.read is not None and each.matches(path)), None)
 
 
 def _unreadable(path: Path) -> WeightsError:
@@ -222,7 +420,7 @@ def _unreadable(path: Path) -> WeightsError:
     kind = next((name for start, name in _OTHER_CONTENT.items() if head.lstrip().startswith(start)), None)
     if kind is None:
         kind = ("text" if head.isascii() else "of an unknown format") if head else "empty"
-    return WeightsError(f"{path} is {kind}; {EXPECTED}")
+    return WeightsError(f"{path} is {kind}; {_EXPECTED}")
 
 
 def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:

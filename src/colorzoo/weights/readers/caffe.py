@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights.readers import Reader, WeightContent
-from colorzoo.weights.readers.safetensors import is_safetensors
+from colorzoo.weights.files import begins_with
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,11 +44,9 @@ class _MalformedError(Exception):
 
 def is_caffe(path: Path) -> bool:
     """Return True if a file begins like the protocol buffer of a Caffe model."""
-    if not path.is_file():
-        return False
     with path.open("rb") as file:
         head = file.read(2 + _LONGEST_NAME + 2)
-    if not head.startswith(_STARTS) or is_safetensors(path):
+    if not head.startswith(_STARTS):
         return False
     if head[:1] != _STARTS[0]:
         return True
@@ -174,19 +171,44 @@ def _message(value: int | memoryview) -> memoryview:
     return value
 
 
-def _translate(path: Path, model: type[Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    found: tuple[dict[str, Tensor], dict[str, Any]] = model.convert_caffe(read_caffe(path))
-    return found
-
-
-def _read(path: Path, trust_pickle: bool) -> WeightContent:
+def read_caffe_blobs(path: Path) -> dict[str, Tensor]:
     """Return the blobs as ``LAYER.0``, ``LAYER.1`` ...; for models of which Caffe holds a part."""
     import torch
 
-    del trust_pickle
-    layers = read_caffe(path)
-    blobs = {f"{name}.{i}": torch.from_numpy(b) for name, each in layers.items() for i, b in enumerate(each)}
-    return WeightContent(path, blobs, {})
+    layers = read_caffe(path).items()
+    return {f"{name}.{i}": torch.from_numpy(blob) for name, blobs in layers for i, blob in enumerate(blobs)}
 
 
-READER = Reader(is_caffe, read=_read, translate=_translate)
+def is_caffe_hdf5(path: Path) -> bool:
+    """Return True if a file begins like HDF5."""
+    return begins_with(path, b"\x89HDF\r\n\x1a\n")
+
+
+def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
+    """Read the blobs of a ``.caffemodel.h5`` file by their path, such as ``data/conv1_1/0``.
+
+    Raises:
+        WeightsError: It is damaged, holds no arrays, or the package h5py is missing.
+    """
+    import torch
+
+    try:
+        import h5py
+    except ImportError as error:
+        raise WeightsError(f"{path} is HDF5: python -m pip install h5py") from error
+    found: dict[str, Tensor] = {}
+
+    def add(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
+            found[name] = torch.from_numpy(item[()].astype(item.dtype.newbyteorder("=")))
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(add)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path} is truncated or no Caffe model in HDF5 ({error}); fetch or copy it again"
+        ) from error
+    if not found:
+        raise WeightsError(f"{path} holds no arrays; expected a Caffe model in HDF5 (.caffemodel.h5)")
+    return found

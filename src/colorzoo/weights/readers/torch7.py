@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights.readers import Reader, WeightContent, begins_with
+from colorzoo.weights.files import begins_with
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -192,12 +192,17 @@ def _weights(thing: _Thing, name: str, done: set[int]) -> Iterator[tuple[str, Te
             yield f"{name}{key}", torch.tensor(value)
 
 
-def _matches(path: Path) -> bool:
-    return begins_with(path, _STARTS)
+def is_torch7(path: Path) -> bool:
+    """Return True if a file begins like an object of Torch7."""
+    return begins_with(path, *_STARTS)
 
 
-def _read(path: Path, trust_pickle: bool) -> WeightContent:
-    del trust_pickle  # functions in these files are never run
+def read_torch7(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a network by their place; functions in the file are never run.
+
+    Raises:
+        WeightsError: It is damaged or holds no network.
+    """
     try:
         found = _File(path.read_bytes()).read()
         state_dict = dict(_weights(found, "", set())) if isinstance(found, _Thing) else {}
@@ -207,7 +212,4 @@ def _read(path: Path, trust_pickle: bool) -> WeightContent:
         ) from error
     if not state_dict:
         raise WeightsError(f"{path} holds no network with weights; expected one of Torch7's nn or nngraph")
-    return WeightContent(path, state_dict, {})
-
-
-READER = Reader(_matches, _read)
+    return state_dict

@@ -145,7 +145,8 @@ class LocalHints(ColoringModel):
         if self.network.hypercolumn is not None:  # reads maps that the next edit changes
             logits = self.network.distribution(trunk, encoded.maps, size)
             return AbPrediction(ab=ab, extras={"logits": logits})
-        deferred = {"logits": lambda: self.network.distribution(trunk, (), size)}
+        # computed later, outside of autocast
+        deferred = {"logits": lambda: self.network.distribution(trunk.float(), (), size)}
         return AbPrediction(ab=ab, extras=DeferredMaps(deferred, trunk.nbytes))
 
     @property
