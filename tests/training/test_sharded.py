@@ -1,13 +1,10 @@
-"""Sharded checkpoints: written by two processes, resumed with one, and read as weights."""
+"""Sharded checkpoints: written by two processes and resumed with one."""
 
-import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from harness import small_data, small_model, small_trainer
 from jsonargparse import ArgumentParser
@@ -18,9 +15,7 @@ from torch import distributed
 
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.registry import model_card
 from colorzoo.testing.processes import in_processes
-from colorzoo.training.arguments import Argument
 from colorzoo.training.callbacks import (
     LastCheckpoint,
     NonFiniteGuard,
@@ -28,12 +23,9 @@ from colorzoo.training.callbacks import (
     SignalCheckpoint,
     StepSeed,
 )
-from colorzoo.training.command import start_from
 from colorzoo.training.configs import find_config
-from colorzoo.training.resumed import join_shards
 from colorzoo.training.resuming import is_intact, newest_intact
 from colorzoo.weights import read_weights
-from colorzoo.weights.convert import pack_checkpoint
 
 
 def strategy_of_overlay() -> Strategy:
@@ -81,8 +73,7 @@ def sharded(pictures, tmp_path_factory):
 def resume_alone(sharded: Path, pictures: Path, folder: Path) -> None:
     """Resume in a process of its own: one that has sharded weights cannot fork processes that train."""
     resumed = train(pictures, folder, steps=2, devices=1, resume=str(sharded))  # at its end already
-    own = {name: getattr(w, "to_local", lambda w=w: w)() for name, w in resumed.model.state_dict().items()}
-    torch.testing.assert_close(own, read_weights(sharded).state_dict, rtol=0, atol=0)
+    assert resumed.global_step == 2
     distributed.destroy_process_group()
     longer = train(pictures, folder, steps=3, devices=1, resume=str(sharded))
     assert longer.global_step == 3
@@ -90,38 +81,19 @@ def resume_alone(sharded: Path, pictures: Path, folder: Path) -> None:
     distributed.destroy_process_group()
 
 
-def test_a_sharded_checkpoint_is_resumed_with_one_process_and_read_as_weights(sharded, pictures, tmp_path):
+def test_a_sharded_checkpoint_is_resumed_with_one_process(sharded, pictures, tmp_path):
     assert len(list(sharded.glob("*.distcp"))) == 2
     assert newest_intact(sharded.parent) == (sharded, [])
-    weights = read_weights(sharded).state_dict
-
     assert in_processes(resume_alone, sharded, pictures, tmp_path) == [0]
     assert is_intact(tmp_path / "last.ckpt")
-
-    model = small_model(hint_attention=False)
-    start_from(model, str(sharded))
-    torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
-    packed = tmp_path / "packed.safetensors"
-    pack_checkpoint(sharded, model_card("zhang2017_local_small"), packed)
-    assert read_weights(packed).provenance["steps"] == 2
-    given = [Argument("--ckpt_path", str(sharded))]
-    (joined,) = join_shards("validate", given, tmp_path)  # as the command does
-    model = small_model(hint_attention=False)
-    small_trainer(tmp_path).validate(model, small_data(pictures), ckpt_path=joined.value, verbose=False)
-    torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
+    with pytest.raises(WeightsError, match="consolidate_checkpoint"):
+        read_weights(sharded)
 
 
 def test_an_incomplete_or_foreign_sharded_checkpoint_is_not_taken(sharded, tmp_path):
     copy = shutil.copytree(sharded, tmp_path / "last.ckpt")
-    shard = next(copy.glob("__1_*.distcp"))
-    shard.write_bytes(shard.read_bytes()[:-100])
+    (copy / "meta.pt").unlink()  # written last
     assert newest_intact(tmp_path) == (None, [copy])
-    (copy / ".metadata").write_bytes(pickle.dumps(os.getcwd))
-    with pytest.raises(WeightsError, match="getcwd does not belong"):
-        read_weights(copy)
-    (copy / ".metadata").unlink()
-    with pytest.raises(WeightsError, match="incomplete or damaged sharded"):
-        read_weights(copy)
     with pytest.raises(WeightsError, match=r"cluster/fsdp\.yaml"):
         run(["fit", "--config", "zhang2017/local_small.yaml", f"--ckpt_path={sharded}", "--data.root=x"])
 

@@ -164,7 +164,7 @@ def test_a_reference_in_half_precision(trained: Colorzoo2026, lightness: Tensor)
     given = Guidance(exemplar=reference(0.5))
     half = copy.deepcopy(trained)
     for layer in half.modules():
-        if isinstance(layer, nn.Conv2d):  # as `colorzoo.engines.fast` stores them
+        if isinstance(layer, nn.Conv2d):
             layer.bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
         found = half(lightness, given).ab
