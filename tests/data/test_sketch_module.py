@@ -91,6 +91,31 @@ def test_read_sketches_move_with_their_pictures(layout, request) -> None:
     assert module.complete(moved, training=True) is moved
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB"])
+def test_transparent_line_art_is_black_ink_on_white_paper(mode, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    ink = Image.new("RGBA", (48, 48), (0, 0, 0, 0))
+    ink.paste((0, 0, 0, 255), (10, 0, 20, 48))
+    for split in ("train", "val"):
+        for kind in ("color", "sketch"):
+            (tmp_path / split / kind).mkdir(parents=True)
+        colorful(rng).save(tmp_path / split / "color" / "a.png")
+        path = tmp_path / split / "sketch" / "a.png"
+        if mode in ("RGBA", "LA"):
+            ink.convert(mode).save(path)
+        else:  # one palette entry or color is transparent
+            flat = Image.new("RGB", (48, 48), (1, 1, 1))
+            flat.paste((0, 0, 0), (10, 0, 20, 48))
+            key = (1, 1, 1)
+            if mode == "P":
+                flat, key = flat.quantize(2), flat.quantize(2).getpixel((0, 0))
+            flat.save(path, transparency=key)
+    module = data(tmp_path, val_size=48)
+    module.setup("validate")
+    (sketch,) = next(iter(module.val_dataloader()))["sketch"]
+    assert sketch[0, 5].tolist() == [255] * 10 + [0] * 10 + [255] * 28
+
+
 def test_tag2pix_uses_all_kinds_of_sketches(tag2pix) -> None:
     Image.new("L", (48, 48)).save(tag2pix / "xdog_train" / "0.png")
     module = data(tag2pix)

@@ -74,7 +74,7 @@ ODD = {
     "flat.png": (encoded(Image.new("RGB", (80, 80), "#0000ff")), {"flat": "one color, #0000ff"}),
     "cmyk.jpg": (encoded(photo("CMYK"), "JPEG"), {"CMYK": "converted"}),
     "palette.png": (encoded(photo().quantize(64)), {"palette": "at most 256 colors"}),
-    "alpha.png": (encoded(photo("RGBA")), {"alpha": "transparency is dropped, hidden colors show"}),
+    "alpha.png": (encoded(photo("RGBA")), {"alpha": "transparent parts are composited on white"}),
     "bit.png": (encoded(photo("1")), {"1-bit": "black and white only", **NO_COLOR}),
     "deep.png": (sixteen_bits("L", ".png"), {"16-bit": "used at 8 bits", **NO_COLOR}),
     "deep_color.png": (sixteen_bits("RGB", ".png"), {"16-bit": "used at 8 bits"}),

@@ -67,15 +67,22 @@ def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dty
 
 
 def eight_bit_rgb(image: Image.Image) -> Image.Image:
-    """Convert a picture to 8-bit RGB; 16-bit gray is scaled, where Pillow would clip it to white."""
+    """Convert a picture to 8-bit RGB.
+
+    16-bit gray is scaled, where Pillow would clip it to white. Transparent parts are composited on white,
+    because line art is often black ink on transparent black.
+    """
     if image.mode.startswith("I"):
         values = np.asarray(image)
         shift = 8 if values.max(initial=0) > 255 else 0
         gray = Image.fromarray((values >> shift).clip(0, 255).astype(np.uint8))
         gray.info = image.info
         return gray.convert("RGB")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
+    if image.has_transparency_data:
+        levels = image.convert("RGBA")
+        opaque = Image.alpha_composite(Image.new("RGBA", levels.size, "white"), levels).convert("RGB")
+        opaque.info = levels.info  # with the orientation
+        return opaque
     if image.mode == "RGB":
         image.load()
         return image

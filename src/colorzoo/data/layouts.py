@@ -17,6 +17,9 @@ from torch import Tensor
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, StoredPicture, find_sources, tensor_of
 from colorzoo.errors import DataError
+from colorzoo.pictures.find import is_hidden
+
+_LONGEST_CLASS = 1024  # bytes of a ``.cls`` member
 
 Split = Literal["train", "val"]
 
@@ -96,7 +99,7 @@ def class_folders(folder: Path) -> list[str]:
         return sorted(
             entry.name.removesuffix(".tar")
             for entry in entries
-            if entry.is_dir() or entry.name.endswith(".tar")
+            if (entry.is_dir() or entry.name.endswith(".tar")) and not is_hidden(entry.name)
         )
 
 
@@ -109,6 +112,9 @@ def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
     Args:
         sources: The pictures.
         root: The folder that contains them.
+
+    Raises:
+        DataError: A ``.cls`` member has more than 1,024 bytes.
     """
     tars: dict[str, dict[str, str]] = {}
     names = []
@@ -181,6 +187,11 @@ def _sidecar_classes(tar: str) -> dict[str, str]:
     with suppress(tarfile.ReadError), tarfile.open(tar, "r:") as archive:  # `find_sources` tells of a cut
         for member in archive:
             if member.isfile() and member.name.endswith(".cls") and (stream := archive.extractfile(member)):
+                if member.size > _LONGEST_CLASS:  # a sparse member of a small tar can have gigabytes
+                    raise DataError(
+                        f"{member.name!r} in {tar!r} must have at most {_LONGEST_CLASS:,} bytes, "
+                        f"got {member.size:,}."
+                    )
                 found[_key(member.name)] = stream.read().decode("utf-8", "replace").strip()
     return found
 

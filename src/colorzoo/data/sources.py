@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import tarfile
 import time
@@ -15,6 +16,9 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
+from colorzoo.pictures.find import is_hidden
+
+log = logging.getLogger(__name__)
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -194,15 +198,18 @@ def find_sources(folder: Path) -> Sources:
         >>> len(sources)
         4
 
-    Linked folders are followed, each once.
+    Linked folders are followed, each once. Hidden files and the folders of operating systems and NAS devices
+    (`colorzoo.pictures.find.is_hidden`) are skipped; a warning names the folders.
 
     Raises:
         DataError: The folder does not exist or contains no picture, or a tar file is damaged.
     """
     require_folder(folder)
 
+    skipped: list[str] = []
+
     def sources() -> Iterator[StoredPicture]:
-        for path in walk_files(str(folder)):
+        for path in walk_files(str(folder), skipped):
             suffix = suffix_of(path)
             if suffix in EXTENSIONS:
                 yield StoredPicture(path)
@@ -210,6 +217,9 @@ def find_sources(folder: Path) -> Sources:
                 yield from tar_sources(path)
 
     found = Sources.of(sources(), folder)
+    if skipped:
+        more = f" and {len(skipped) - 5} more" if len(skipped) > 5 else ""
+        log.warning("skipped hidden or system folders: %s%s", ", ".join(skipped[:5]), more)
     if not found:
         extensions = ", ".join(sorted(EXTENSIONS))
         raise DataError(f"no picture below {str(folder)!r}; expected {extensions}, or .tar shards of them.")
@@ -238,11 +248,14 @@ def byte_count(source: StoredPicture) -> int:
         return -1
 
 
-def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the paths of all files below a folder, sorted, keeping only one folder's names in memory.
+def walk_files(
+    folder: str, skipped: list[str] | None = None, above: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """Yield the paths of the files below a folder, sorted, keeping only one folder's names in memory.
 
     Args:
         folder: The folder.
+        skipped: Receives the paths of the hidden and system folders.
         above: Real paths of its parents; links back to one of them are skipped.
     """
     here = os.path.realpath(folder)
@@ -252,8 +265,11 @@ def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str
         entries = sorted((entry.name, entry.is_dir()) for entry in listing)
     for name, is_folder in entries:
         path = os.path.join(folder, name)  # noqa: PTH118 - a million Path objects take 400 MB
-        if is_folder:
-            yield from walk_files(path, above | {here})
+        if is_hidden(name):
+            if is_folder and skipped is not None:
+                skipped.append(path)
+        elif is_folder:
+            yield from walk_files(path, skipped, above | {here})
         else:
             yield path
 
@@ -262,14 +278,19 @@ def tar_sources(path: str) -> Iterator[StoredPicture]:
     """Yield the pictures inside a plain tar file.
 
     Raises:
-        DataError: The file is compressed, cut, not a tar, or cannot be opened.
+        DataError: The file is compressed, cut, not a tar, or cannot be opened, or an image in it is sparse.
     """
     try:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps an object per member
-                if member.isfile() and suffix_of(member.name) in EXTENSIONS:
-                    yield StoredPicture(path, member.name, member.offset_data, member.size)
+                if not member.isfile() or suffix_of(member.name) not in EXTENSIONS:
+                    continue
+                if any(is_hidden(part) for part in member.name.split("/") if part != "."):
+                    continue
+                if member.issparse():  # a header of 512 bytes can state any size
+                    raise DataError(f"{member.name!r} in {path!r} is sparse; pack the tar without --sparse.")
+                yield StoredPicture(path, member.name, member.offset_data, member.size)
             stream: Any = archive.fileobj
             stream.seek(archive.offset)
             if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile takes a damaged header for the end

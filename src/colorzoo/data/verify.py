@@ -432,7 +432,7 @@ def _header_facts(name: str, image: Image.Image, data: bytes) -> list[Fact]:
     if image.mode in ("P", "PA"):
         facts.append(("palette", "at most 256 colors"))
     if image.has_transparency_data:
-        facts.append(("alpha", "transparency is dropped, hidden colors show"))
+        facts.append(("alpha", "transparent parts are composited on white"))
     profile = _profile_name(image)
     if profile and "srgb" not in profile.lower():
         facts.append(("profile", f"{profile}; training reads the values as sRGB"))
