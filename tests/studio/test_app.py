@@ -262,7 +262,7 @@ def test_the_printed_address_works_from_other_devices() -> None:
     assert is_ip_address(urlsplit(shown).hostname or "") or socket.gethostname() in shown
     assert shown.endswith(":8765/?token=secret")
     assert "0.0.0.0" not in shown
-    assert url_of("::1", 80, None) == "http://[::1]:80/"
+    assert url_of("::1", 80, "a") == "http://[::1]:80/?token=a"
     assert "▄" in qr_code(shown)
 
 
@@ -295,7 +295,7 @@ def slow_upload(url: str, session: str, size: int = 100_000) -> socket.socket:
     """Begin an upload and send nothing of its body."""
     parts = urlsplit(url)
     link = socket.create_connection((parts.hostname, parts.port), timeout=30)
-    first = f"POST /api/upload?session={session} HTTP/1.1"
+    first = f"POST /api/upload?session={session}&{parts.query} HTTP/1.1"
     head = f"{first}\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n\r\n"
     link.sendall(head.encode())
     return link
@@ -309,12 +309,13 @@ def test_slow_uploads_block_no_other_session_and_end(monkeypatch: pytest.MonkeyP
         links = [slow_upload(url, slow) for _ in range(8)]
         while len(select.select(links, [], [], 30)[0]) < 6:
             time.sleep(0.01)
-        refused = urlopen_status(f"{url}api/upload?session={slow}", b"x" * 100)
-        accepted = urlopen_status(f"{url}api/upload?session={other}", b"x" * 100)
+        upload = url.replace("/?", "/api/upload?") + "&session="
+        refused = urlopen_status(upload + slow, b"x" * 100)
+        accepted = urlopen_status(upload + other, b"x" * 100)
         assert (refused, accepted) == (429, 200)
         answers = sorted(link.recv(4096).split(b" ")[1] for link in links)
         assert answers == [b"408"] * 2 + [b"429"] * 6
-        assert urlopen_status(f"{url}api/upload?session={slow}", b"x" * 100) == 200
+        assert urlopen_status(upload + slow, b"x" * 100) == 200
         for link in links:
             link.close()
 

@@ -52,7 +52,9 @@ async def run_session(url: str, number: int, ready: asyncio.Barrier) -> int:
     sent: dict[int, str] = {}
     answers: Counter[str] = Counter()
     answered: set[int | None] = set()
-    async with websockets.connect(f"ws://{urlsplit(url).netloc}/api/ws", max_size=None) as socket:
+    async with websockets.connect(
+        f"ws://{urlsplit(url).netloc}/api/ws?{urlsplit(url).query}", max_size=None
+    ) as socket:
         assert json.loads(await socket.recv())["type"] == "hello"
         body = {"type": "open", "id": 1, "name": f"{number}.png"}
         await socket.send(pack(Message(body, (photo.getvalue(),))))

@@ -101,10 +101,10 @@ def served() -> Iterator[str]:
 def begin_upload(url: str, length: int) -> tuple[socket.socket, str]:
     """Return a connection that has sent the head of an upload, and the session."""
     place = urlsplit(url)
-    with connect(f"ws://{place.netloc}/api/ws") as pad:
+    with connect(f"ws://{place.netloc}/api/ws?{place.query}") as pad:
         session = json.loads(pad.recv())["session"]
     link = socket.create_connection((place.hostname, place.port), timeout=30)
-    head = f"POST /api/upload?session={session} HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {url[:-1]}\r\n"
+    head = f"POST /api/upload?session={session}&{place.query} HTTP/1.1\r\nHost: {place.netloc}\r\n"
     link.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
     return link, session
 
@@ -113,7 +113,7 @@ def test_a_message_that_is_far_too_large_ends_the_connection() -> None:
     loader = StudioLoader.loaded(tiny_studio(Limits(message_bytes=10_000)))
     with (
         run_server(loader, Address(port=0)) as (url, _),
-        connect(f"ws://{urlsplit(url).netloc}/api/ws") as pad,
+        connect(f"ws://{urlsplit(url).netloc}/api/ws?{urlsplit(url).query}") as pad,
     ):
         assert pad.response.headers.get("Sec-WebSocket-Extensions") is None  # pictures are compressed already
         assert pad.response.headers.get("Server") is None

@@ -245,7 +245,7 @@ def serve_report(path: Path) -> ServedReport:
         ColorzooError: A page is missing, or is no page of a report.
     """
     found = {name: _read_page(path.with_name(name)) for name in _read_page(path)["pages"]}
-    pages = {name: _page({**data, "pad": "/?photo="}) for name, data in found.items()}
+    pages = {name: _page({**data, "pad": "../?photo="}) for name, data in found.items()}
     pictures = (picture for data in found.values() for picture in data["pictures"])
     sources = (picture["source"] for picture in pictures if picture.get("first_frame") is None)
     (script,) = _SCRIPT.findall(pages[path.name])

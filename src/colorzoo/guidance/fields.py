@@ -55,7 +55,7 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
     if value in REACH_NAMES:
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(cast(float, value)) or not 0 <= cast(float, value) <= MAX_REACH:
+    if not number or not 0 <= cast(float, value) <= MAX_REACH:  # false for NaN, too
         names = ", ".join(map(repr, REACH_NAMES))
         raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}.")
     return float(cast(float, value))

@@ -1,14 +1,20 @@
-"""Access control of the server: host, origin and token checks before any route, security headers after."""
+"""Access control of the server: host, origin and token checks before any route, security headers after.
+
+The token is part of the printed address, as in Jupyter. The answer to that address sets a cookie, which the
+page sends with further requests. Scripts send ``Authorization: Bearer TOKEN``.
+"""
 
 from __future__ import annotations
 
 import hmac
 import socket
 from dataclasses import dataclass
+from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,7 +38,7 @@ class Access:
 
     Attributes:
         host: Address on which the server listens.
-        token: Token that every API request must carry; None on loopback.
+        token: Token that every request for data must carry; None to require none.
         names: Further host names under which the server may be opened.
     """
 
@@ -44,20 +50,41 @@ class Access:
         """Return the reason for refusing a request, or None to allow it."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._accepts_host((urlsplit(f"//{host}").hostname or "").lower()):
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+            page = urlsplit(headers.get("origin", ""))
+        except ValueError:  # such as an IPv6 address without its closing bracket
+            return "the host or origin of the request is invalid"
+        if not self._accepts_host(name):
             if is_loopback(self.host):
                 return "this server is for this machine alone; open the address that it printed"
             return "this server is not known by that name; open the address that it printed, or --allow-host"
-        origin = headers.get("origin")
-        if origin is not None:
-            page = urlsplit(origin)  # behind TLS, the proxy gives the scheme by X-Forwarded-Proto
-            if page.netloc != host or page.scheme != _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"]):
-                return "another site may not use this server"
-        if self.token is not None and scope["path"].startswith("/api"):
-            given = QueryParams(scope.get("query_string", b"")).get("token", "")
-            if not hmac.compare_digest(given.encode(), self.token.encode()):
-                return "the token is missing or wrong; open the whole address that the server printed"
+        scheme = _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"])  # behind TLS by X-Forwarded-Proto
+        if "origin" in headers and (page.netloc, page.scheme) != (host, scheme):
+            return "another site may not use this server"
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path.startswith(("/api", "/report")) and not self._carries_token(scope, headers):
+            return "the token is missing or wrong; open the whole address that the server printed"
         return None
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie with the token; servers on other ports of a host share the browser's cookies."""
+        return f"colorzoo-{sha256((self.token or '').encode()).hexdigest()[:16]}"
+
+    def has_token(self, scope: Scope) -> bool:
+        """Return whether the address of a request contains the token."""
+        return self._equals_token(QueryParams(scope.get("query_string", b"")).get("token", ""))
+
+    def _carries_token(self, scope: Scope, headers: Headers) -> bool:
+        cookie = HTTPConnection(scope).cookies.get(self.cookie, "")
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        return self.has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)
+
+    def _equals_token(self, given: str) -> bool:
+        return self.token is None or hmac.compare_digest(
+            given.encode("utf-8", "replace"), self.token.encode()
+        )
 
     def _accepts_host(self, name: str) -> bool:
         """Accept only names of this server: any name may resolve to its address (DNS rebinding)."""
@@ -88,7 +115,13 @@ class AccessMiddleware:
             return
         refusal = self._access.refusal(scope)
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            access = self._access
+            token = access.token if access.has_token(scope) else None
+            await self._app(
+                scope,
+                receive,
+                _with_headers(send, token and f"{access.cookie}={token}; Path=/; HttpOnly; SameSite=Strict"),
+            )
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before accept: becomes 403
         else:
@@ -96,12 +129,14 @@ class AccessMiddleware:
             await error(scope, receive, _with_headers(send))
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, cookie: str | None = None) -> Send:
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            if cookie:
+                headers.append("Set-Cookie", cookie)
         await send(message)
 
     return sender

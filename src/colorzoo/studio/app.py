@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from importlib.resources import files
 from pathlib import Path
@@ -26,7 +26,6 @@ from colorzoo.studio.bundle import pad_module
 from colorzoo.studio.protocol import (
     Limits,
     Message,
-    Reply,
     StudioError,
     describe_error,
     error_message,
@@ -47,6 +46,7 @@ _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_picture": 400, "t
 _GLIMPSE = 1600  # longest side in pixels
 UPLOAD_GRACE = 10.0  # seconds before an upload must have its least rate
 _MAX_UNREAD = 256  # messages; a client with more of them unread is disconnected
+MAX_UNREAD_BYTES = 64 * 2**20  # the same limit in bytes
 _TRY_LATER = 1013  # websocket close code
 
 
@@ -308,8 +308,8 @@ async def _websocket(socket: WebSocket) -> None:
     """Serve one pad until it disconnects; answers are sent in the order in which they are made."""
     await socket.accept()
     loader: StudioLoader = socket.app.state.loader
-    outgoing: asyncio.Queue[Message | None] = asyncio.Queue(_MAX_UNREAD)
-    reply = _reply_to(outgoing)
+    outgoing = Outgoing(lambda message: _send(socket, message))
+    reply, sending = outgoing.reply, outgoing.sending
     try:
         studio = await loader.wait()
         photo = loader.named(socket.query_params)
@@ -318,8 +318,8 @@ async def _websocket(socket: WebSocket) -> None:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))
             await socket.close(_TRY_LATER)
+        sending.cancel()
         return
-    sending = asyncio.create_task(_send_all(socket, outgoing))
     try:
         while (frame := await _next_frame(socket, sending)) is not None:
             try:
@@ -334,29 +334,38 @@ async def _websocket(socket: WebSocket) -> None:
                 await socket.close(_TRY_LATER)
 
 
-def _reply_to(outgoing: asyncio.Queue[Message | None]) -> Reply:
-    """Return a function that queues a message from any thread without blocking it."""
-    loop = asyncio.get_running_loop()
+class Outgoing:
+    """Messages that wait until a client reads them, within limits of number and size.
 
-    def put(message: Message) -> None:
-        if outgoing.qsize() < _MAX_UNREAD - 1:
-            outgoing.put_nowait(message)
-        elif outgoing.qsize() < _MAX_UNREAD:
-            outgoing.put_nowait(None)  # ends `_send_all`
+    Args:
+        send: Sends a message to the client.
+    """
 
-    def reply(message: Message) -> None:
+    def __init__(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._bytes = 0
+        self.sending = asyncio.create_task(self._send_all())  # ends with the client, or at a limit
+
+    def reply(self, message: Message) -> None:
+        """Queue a message, from any thread, without blocking it."""
         with contextlib.suppress(RuntimeError):  # the event loop has ended
-            loop.call_soon_threadsafe(put, message)
+            self._loop.call_soon_threadsafe(self._put, message)
 
-    return reply
+    def _put(self, message: Message) -> None:
+        self._bytes += sum(map(len, message.buffers))
+        if self._messages.qsize() >= _MAX_UNREAD or self._bytes > MAX_UNREAD_BYTES:
+            self.sending.cancel()
+        if not self.sending.done():
+            self._messages.put_nowait(message)
 
-
-async def _send_all(socket: WebSocket, outgoing: asyncio.Queue[Message | None]) -> None:
-    while (message := await outgoing.get()) is not None:
-        try:
-            await _send(socket, message)
-        except (WebSocketDisconnect, RuntimeError):
-            return
+    async def _send_all(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                message = await self._messages.get()
+                await self._send(message)
+                self._bytes -= sum(map(len, message.buffers))
 
 
 async def _send(socket: WebSocket, message: Message) -> None:

@@ -526,8 +526,11 @@ def _save_work(ctx: Context) -> Iterator[Message]:
     if not (isinstance(knows, list) and all(isinstance(version, str) for version in knows)):
         raise StudioError("bad_message", "save.knows must be a list of texts.")
     key = ctx.works.free_key(key, knows)
-    saved = ctx.works.save(key, work[0])
-    yield ctx.answer("saved", saved=saved, key=key, keys=sorted(ctx.works.find(ctx.photo().sha256)))
+    try:
+        saved = ctx.works.save(key, work[0])
+    except ValueError as error:
+        raise StudioError("bad_message", f"work must be a JSON object of limited size: {error}.") from None
+    yield ctx.answer("saved", saved=saved, key=key, keys=ctx.works.keys(ctx.photo().sha256))
 
 
 Handler = Callable[[Context], Iterator[Message]]

@@ -366,6 +366,7 @@ def check_head(head: bytes, name: str, max_pixels: int) -> tuple[int, int] | Non
 
 def safe_name(name: str) -> str:
     """Return a file name without folders and control characters, at most 120 characters."""
+    name = name.encode("utf-8", "replace").decode()  # a lone surrogate cannot be part of a header
     name = PurePosixPath(name.replace("\\", "/")).name
     name = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", name).strip(". ")
     stem, dot, end = name.rpartition(".")

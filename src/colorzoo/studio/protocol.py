@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -190,9 +191,28 @@ def unpack(frame: str | bytes) -> Message:
 
 def _parse_object(text: str | bytes) -> dict[str, Any]:
     try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):  # invalid JSON or UTF-8, or nested too deeply
+        return parse_json_object(text)
+    except ValueError:
         raise StudioError("bad_message", "a message must be a JSON object.") from None
+
+
+def parse_json_object(text: str | bytes) -> dict[str, Any]:
+    """Parse a JSON object whose numbers are finite: browsers reject NaN and Infinity.
+
+    Raises:
+        ValueError: The text is another value or not valid JSON in UTF-8, or is nested too deeply.
+    """
+    try:
+        body = json.loads(text, parse_float=_finite_float, parse_constant=_finite_float)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(body, dict):
-        raise StudioError("bad_message", f"a message must be a JSON object, got {type(body).__name__}.")
+        raise ValueError(f"expected an object, got {type(body).__name__}")
     return body
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a finite number")
+    return value

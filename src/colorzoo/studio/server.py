@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import io
 import platform
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from colorzoo.errors import ColorzooError
 from colorzoo.studio.access import Access, is_loopback
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 FIRST_PORT = 8765  # fixed, since browsers keep the autosave by address
 _PORTS = 10
+_CONNECTIONS = 512  # at a time; further requests are answered by 503
+HEAD_SECONDS = 10.0  # for the head of a request
 _ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
 #: Addresses reserved for documentation: a route to them is looked up, nothing is sent.
 _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
@@ -45,6 +50,38 @@ _NOT_ENCRYPTED = (
 )
 MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
 """Returns a studio, and a recipe with which new pads start."""
+
+
+class _HttpProtocol(H11Protocol):
+    """uvicorn's protocol, which waits forever for the head of a request, with a limit of time."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._check_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_checks()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._stop_checks()  # the connection belongs to the websocket from now on
+        super().handle_websocket_upgrade(event)
+
+    def _check_later(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._check_head, self.cycle)
+
+    def _check_head(self, cycle: object) -> None:
+        """Close the connection if no request began since the last check and none is being answered."""
+        if self.cycle is cycle and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+        else:
+            self._check_later()
+
+    def _stop_checks(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 @dataclass(frozen=True)
@@ -85,7 +122,8 @@ def serve(
     keep_freed_memory()
     loader = StudioLoader(Limits(), photo, report)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
-        url += f"report/{quote(report.name)}" if report else ""
+        if report:
+            url = url.replace("/?", f"/report/{quote(report.name)}?")
         print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)
         if not is_loopback(address.host):
             print(_NOT_ENCRYPTED, flush=True)
@@ -157,13 +195,15 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     """
     listener = _bind(address)
     host, port = address.host, listener.getsockname()[1]
-    token = None if is_loopback(host) else secrets.token_urlsafe(24)
+    token = secrets.token_urlsafe(24)
     config = uvicorn.Config(
         build_app(loader, Access(host, token, address.names)),
         log_level="warning",  # no log of addresses, which contain the token
         ws_max_size=loader.limits.message_bytes,
         ws_per_message_deflate=False,  # pictures are already compressed
+        http=_HttpProtocol,
         h11_max_incomplete_event_size=2**16,
+        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=2,
         server_header=False,
     )
@@ -207,11 +247,11 @@ def _bind(address: Address) -> socket.socket:
     raise ColorzooError(f"cannot listen on {address.host}, port {first}: {reason}; try another --port")
 
 
-def url_of(host: str, port: int, token: str | None) -> str:
+def url_of(host: str, port: int, token: str) -> str:
     """Return the address to open; for a server on all addresses, with this machine's IP address."""
     shown = _network_address(_ANY_ADDRESS[host]) if host in _ANY_ADDRESS else host
     shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
-    return f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{shown}:{port}/?token={token}"
 
 
 def _network_address(family: socket.AddressFamily) -> str:

@@ -33,6 +33,7 @@ from colorzoo.studio.workers import (
 )
 from colorzoo.studio.works import Works
 
+_FILE_THREADS = 4  # so that a slow file does not block other pads
 _REHEARSAL = 64  # pixels of the picture that is edited before the first photo
 
 
@@ -75,7 +76,7 @@ class Studio:
         self.uploads = TemporaryFiles(limits.upload_seconds, limits.memory_bytes // 4)
         self.downloads = TemporaryFiles(limits.download_seconds, limits.memory_bytes // 2)
         self._inline_files, self._works = inline_files, works
-        self._file_worker = Worker("files", limits.queued)
+        self._file_worker = Worker("files", limits.queued, _FILE_THREADS)
         self._start: dict[str, str] | None = None
         self._models: list[dict[str, Any]] | None = None
 

@@ -67,20 +67,25 @@ class QueuedRequest:
 
 
 class Worker:
-    """A thread with one queue per session; sessions take turns.
+    """Threads with one queue per session; sessions take turns, and a session runs one job at a time.
 
     Args:
-        name: Name of the thread.
+        name: Name of the threads.
         max_queued: Waiting jobs per session.
+        threads: Number of threads. With one, jobs never run at the same time.
     """
 
-    def __init__(self, name: str, max_queued: int) -> None:
+    def __init__(self, name: str, max_queued: int, threads: int = 1) -> None:
         self._queues: OrderedDict[str, deque[QueuedRequest]] = OrderedDict()
         self._max_queued = max_queued
         self._changed = threading.Condition()
         self._closed = self._retired = False
-        self._thread = threading.Thread(target=self._work, name=f"studio-{name}", daemon=True)
-        self._thread.start()
+        self._running: set[str] = set()  # sessions
+        self._threads = [
+            threading.Thread(target=self._work, name=f"studio-{name}", daemon=True) for _ in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, session: str, job: QueuedRequest) -> None:
         """Queue a job; it replaces waiting jobs of its kind that may be dropped.
@@ -101,7 +106,7 @@ class Worker:
             else:
                 replaced = []
                 queue.append(job)
-            self._changed.notify()
+            self._changed.notify_all()
         for old in replaced:
             assert old.drop is not None
             old.drop()
@@ -123,35 +128,49 @@ class Worker:
         """Finish all waiting jobs, then stop; refuse new ones."""
         with self._changed:
             self._retired = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Finish the current job, then stop."""
         with self._changed:
             self._closed = True
             self._queues.clear()
-            self._changed.notify()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=_CLOSE_SECONDS)
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout=_CLOSE_SECONDS)
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
+        while (found := self._next()) is not None:
+            session, job = found
             try:
                 job.run()
             except Exception:  # the thread must survive for the other jobs
                 _log.exception("a job of the studio failed")
+            with self._changed:
+                self._running.discard(session)
+                self._changed.notify_all()
 
-    def _next(self) -> QueuedRequest | None:
+    def _next(self) -> tuple[str, QueuedRequest] | None:
+        """Wait for the next job of a session without a running one; None to end the thread."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._retired or self._queues)
+            self._changed.wait_for(
+                lambda: (
+                    self._closed
+                    or self._queues.keys() - self._running
+                    or (self._retired and not self._queues)
+                )
+            )
             if self._closed or not self._queues:
                 return None
-            session, queue = self._queues.popitem(last=False)
+            session = next(session for session in self._queues if session not in self._running)
+            queue = self._queues.pop(session)
             job = min(queue, key=lambda waiting: waiting.rank)  # the first one of the lowest rank
             queue.remove(job)
             if queue:
                 self._queues[session] = queue  # last in turn
-            return job
+            self._running.add(session)
+            return session, job
 
 
 class ThreadCountChooser:

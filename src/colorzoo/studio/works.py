@@ -6,7 +6,6 @@ stored.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -17,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.atomic import write_atomic
+from colorzoo.studio.protocol import parse_json_object
 
-MOST_WORKS = 500  # files; the oldest is dropped first
+MOST_PER_PHOTO = 8  # files
+MOST_WORKS = 500  # files of all photos
+MOST_BYTES = 2**20  # of a file
+MOST_TOTAL = 100 * 2**20  # bytes of all files
 _KEY = re.compile(r"[0-9a-f]{64}(#[1-9][0-9]{0,2})?")
 
 
@@ -49,43 +52,51 @@ class Works:
     A key is the SHA-256 of the photo, with ``#2`` and so on for further work on the same photo.
 
     Args:
-        folder: Where the files are; made when the first is saved.
+        folder: Folder of the files; created when the first is saved.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def keys(self, sha256: str) -> list[str]:
+        """Return the keys of all work on a photo, without reading it."""
+        return sorted(path.stem for path in self.folder.glob(f"{sha256}*.json"))
+
     def find(self, sha256: str) -> dict[str, Any]:
         """Return all work on a photo by its key; files that cannot be read are left out."""
-        found = {}
-        for path in self.folder.glob(f"{sha256}*.json"):
-            with suppress(OSError, ValueError, RecursionError):
-                work = json.loads(path.read_bytes())
-                if isinstance(work, dict):
-                    found[path.stem] = work
-        return found
+        found = {key: self._read(key) for key in self.keys(sha256)}
+        return {key: work for key, work in found.items() if work is not None}
 
     def free_key(self, key: str, knows: Collection[str]) -> str:
         """Return a key under which saving replaces no work that the caller does not know.
 
         Args:
-            key: The preferred one. It is free if its work does not exist, or has no ``version``.
+            key: The preferred key. It is free if its work does not exist, or has no ``version``.
             knows: Versions that the caller has read or written.
         """
-        saved = self.find(sha256 := key.split("#")[0])
-        version = saved.get(key, {}).get("version")
+        version = (self._read(key) or {}).get("version")
         if version is None or version in knows:
             return key
+        saved = self.keys(sha256 := key.split("#")[0])
         return next(free for number in count(2) if (free := f"{sha256}#{number}") not in saved)
 
     def save(self, key: str, work: bytes) -> bool:
-        """Save work, JSON in UTF-8, atomically; returns False if the disk refuses it."""
+        """Save work atomically; returns False if the disk refuses it.
+
+        The oldest work is deleted, first of the same photo, when there is too much.
+
+        Raises:
+            ValueError: The work is not a JSON object, or is too large.
+        """
+        if len(work) > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES:,} bytes")
+        parse_json_object(work)
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomic(self._path(key), work)
         except OSError:
             return False
-        self._drop_oldest()
+        self._drop_oldest(key.split("#")[0])
         return True
 
     def forget(self, key: str) -> None:
@@ -95,8 +106,23 @@ class Works:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
-    def _drop_oldest(self) -> None:
+    def _read(self, key: str) -> dict[str, Any] | None:
+        path = self._path(key)
+        with suppress(OSError, ValueError):
+            if path.stat().st_size <= MOST_BYTES:
+                return parse_json_object(path.read_bytes())
+        return None
+
+    def _drop_oldest(self, sha256: str) -> None:
         with suppress(OSError):
-            paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-            for path in paths[:-MOST_WORKS]:
+            status = {path: path.stat() for path in self.folder.glob("*.json")}
+            newest = sorted(status, key=lambda path: status[path].st_mtime_ns, reverse=True)
+            of_photo = [path for path in newest if path.stem.startswith(sha256)]
+            dropped = set(of_photo[MOST_PER_PHOTO:])
+            total = 0
+            for number, path in enumerate(path for path in newest if path not in dropped):
+                total += status[path].st_size
+                if number >= MOST_WORKS or total > MOST_TOTAL:
+                    dropped.add(path)
+            for path in dropped:
                 path.unlink(missing_ok=True)

@@ -44,10 +44,8 @@ function unpackFrame(frame) {
 function webTransport(location = window.location) {
   const asked = new URLSearchParams(location.search);
   const link = { socket: null, session: null, photo: asked.get("photo"), wait: FIRST_WAIT, timer: 0, closed: false };
-  const token = asked.get("token");
   const address = (path, withSession = true) => {
     const url = new URL(path, location.href);
-    if (token) url.searchParams.set("token", token);
     if (withSession && link.session) url.searchParams.set("session", link.session);
     return url;
   };

@@ -1,0 +1,184 @@
+"""Access, limits and invalid input of the web server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+from pads import DirectPad, SocketPad, photo_file, socket_pad, tiny_studio, web_client
+from websockets.sync.client import connect
+
+from colorzoo.studio import app, server, works
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.protocol import Message, StudioError, unpack
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.studio import Studio
+from colorzoo.studio.workers import QueuedRequest, Worker
+from colorzoo.studio.works import Works
+
+PHOTO = "0" * 64
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def web(studio: Studio) -> Iterator[SocketPad]:
+    with web_client(studio) as client, socket_pad(client) as pad:
+        yield pad
+
+
+def status(address: str, **headers: str) -> int:
+    try:
+        with urlopen(Request(address, headers=headers), timeout=20) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def test_loopback_requires_the_token_of_the_printed_address(url: str) -> None:
+    page, token = url.split("?token=")
+    health = f"{page}api/health"
+    assert status(page) == 200  # the page itself contains no data
+    assert status(health) == status(f"{health}?token={token[:-1]}") == 403
+    assert status(health, Authorization=f"Bearer {token[1:]}") == 403
+    assert status(f"{page}report/any.html") == 403
+    assert status(f"{health}?token={token}") == 200
+    assert status(health, Authorization=f"Bearer {token}") == 200
+    with urlopen(url) as answer:
+        cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert status(health, Cookie=cookie.split(";")[0]) == 200
+    assert status(health, Cookie=cookie.split("=")[0] + "=guess") == 403
+
+
+@pytest.mark.parametrize("header", [{"host": "[::1"}, {"origin": "http://[::1"}, {"host": "[zz]:80"}])
+def test_an_invalid_host_or_origin_is_refused(web: SocketPad, header: dict[str, str]) -> None:
+    assert web.client.get("/api/health", headers={"host": "127.0.0.1:8765"} | header).status_code == 403
+
+
+@pytest.mark.parametrize("reach", [10**400, -(10**400), 10.5, True])
+def test_an_impossible_reach_is_refused(pad: DirectPad, reach: Any) -> None:
+    pad.open()
+    answer = pad.ask("color", recipe={"points": [{"x": 5, "y": 5, "color": "#c04020", "reach": reach}]})
+    assert answer.body["code"] == "bad_recipe"
+    assert "reach" in answer.body["message"]
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[1]", "[" * 100_000])
+def test_messages_and_work_are_strict_json(text: str, tmp_path: Path) -> None:
+    with pytest.raises(StudioError):
+        unpack(text)
+    with pytest.raises(ValueError, match=r"."):
+        Works(tmp_path).save(PHOTO, text.encode())
+    (tmp_path / f"{PHOTO}.json").write_text(text)  # as an earlier version saved it
+    assert Works(tmp_path).find(PHOTO) == {}
+
+
+def test_invalid_work_is_answered_by_an_error(tmp_path: Path) -> None:
+    made = tiny_studio(works=Works(tmp_path))
+    with closing(made):
+        pad = DirectPad(made)
+        sha256 = pad.open()["image"]["sha256"]
+        assert pad.ask("save", b'{"a": NaN}', key=sha256).body["code"] == "bad_message"
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_no_unicode_is_exported(web: SocketPad) -> None:
+    recipe = {"image": web.open(photo_file(), "\ud800.png").body["image"]}
+    exported = web.ask("export", recipe=recipe, format="png").body
+    assert web.client.get("/" + exported["url"]).status_code == 200
+
+
+def test_saved_work_is_limited_for_each_photo_and_in_total(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Works(tmp_path)
+    other = "1" * 64
+    assert store.save(other, b"{}")
+    os.utime(tmp_path / f"{other}.json", (0, 0))
+    for number in range(1, 21):
+        key = PHOTO if number == 1 else f"{PHOTO}#{number}"
+        assert store.save(key, b'{"n": %d}' % number)
+        os.utime(tmp_path / f"{key}.json", (number, number))
+    assert {work["n"] for work in store.find(PHOTO).values()} == set(range(13, 21))
+    assert store.keys(other) == [other]  # work on one photo does not evict that of another
+    with pytest.raises(ValueError, match="bytes"):
+        store.save(PHOTO, b'{"a": "%s"}' % (b"x" * works.MOST_BYTES))
+    monkeypatch.setattr(works, "MOST_TOTAL", 100)
+    assert store.save("2" * 64, b'{"a": "%s"}' % (b"x" * 60))
+    assert store.keys(other) == []
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 100
+    assert store.find("2" * 64) != {}
+
+
+def test_half_a_request_head_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        place = urlsplit(url)
+        with connect(f"ws://{place.netloc}/api/ws?{place.query}") as pad:
+            hello = json.loads(pad.recv())
+            for sent in (b"", b"GET / HTTP/1.1\r\nHost:"):
+                link = socket.create_connection((place.hostname, place.port), timeout=20)
+                link.sendall(sent)
+                assert link.recv(100) == b""  # closed by the server
+                link.close()
+            pad.send(json.dumps({"type": "gamut", "id": 1, "lightness": 50}))  # a websocket stays open
+            assert hello["type"] == "hello"
+            assert unpack(pad.recv()).type == "gamut"
+
+
+def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MAX_UNREAD_BYTES", 1000)
+
+    async def run() -> list[Message]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+            await asyncio.Event().wait()  # the client reads nothing
+
+        outgoing = app.Outgoing(send)
+        for number in range(4):
+            outgoing.reply(Message({"type": "colored", "id": number}, (bytes(400),)))
+        await asyncio.wait({outgoing.sending}, timeout=10)
+        assert outgoing.sending.cancelled()
+        return sent
+
+    assert len(asyncio.run(run())) <= 1
+
+
+def test_a_slow_file_does_not_block_another_pad() -> None:
+    worker = Worker("files", 8, threads=2)
+    release, done = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def wait() -> None:
+        release.wait(30)
+
+    def finish() -> None:
+        order.append("other")
+        done.set()
+
+    worker.submit("slow", QueuedRequest("open", wait))
+    worker.submit("slow", QueuedRequest("check", lambda: order.append("after the slow file")))
+    worker.submit("other", QueuedRequest("open", finish))
+    assert done.wait(30)
+    assert order == ["other"]  # and the jobs of one session stay in order
+    release.set()
+    worker.close()
