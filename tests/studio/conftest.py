@@ -20,7 +20,7 @@ def studio() -> Iterator[Studio]:
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Return the address of a server of the tiny model."""
     with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
@@ -34,7 +34,7 @@ def pad(studio: Studio) -> Iterator[DirectPad]:
     studio.disconnect(made.session)  # so that those of many tests are not too many
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     if (reason := missing()) is not None:
         pytest.skip(f"missing, not passed: {reason}")

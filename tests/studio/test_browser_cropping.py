@@ -88,6 +88,7 @@ def test_corners_and_sides_are_dragged_confirmed_saved_and_undone(
     assert crop_of(cropper) is None
 
 
+@pytest.mark.nightly
 @pytest.mark.browser
 def test_a_photo_is_straightened_by_slider_keys_and_drags(
     cropper: BrowserPad, crooked: Path, tmp_path: Path
@@ -137,55 +138,7 @@ def test_a_photo_is_straightened_by_slider_keys_and_drags(
     assert np.array_equal(result, np.asarray(colorizer(crooked, cropper.recipe())))
 
 
-@pytest.mark.browser
-def test_turning_back_gives_the_room_back(cropper: BrowserPad) -> None:
-    cropper.drag((0, 0), (20, 10))
-    press(cropper, *["]"] * 30)
-    press(cropper, *["["] * 30)
-    press(cropper, "Enter")
-    crop = crop_of(cropper)
-    assert crop is not None
-    assert "angle" not in crop
-    assert [crop["width"], crop["height"]] == pytest.approx([220, 150], abs=1)
-
-
-@pytest.mark.browser
-def test_a_drag_in_the_whole_photo_draws_and_one_inside_moves(cropper: BrowserPad) -> None:
-    cropper.drag((60, 40), (140, 100))
-    cropper.drag((100, 70), (130, 60))
-    cropper.page.keyboard.press("ArrowLeft")
-    cropper.page.keyboard.press("Shift+ArrowDown")
-    press(cropper, "Enter")
-    crop = crop_of(cropper)
-    assert crop is not None
-    assert [crop[name] for name in ("x", "y", "width", "height")] == pytest.approx([89, 40, 80, 60], abs=1)
-    press(cropper, "y")
-    cropper.drag((130, 70), (400, 300))  # no further than the photo
-    press(cropper, "Enter")
-    moved = crop_of(cropper)
-    assert moved is not None
-    assert [moved["x"] + moved["width"], moved["y"] + moved["height"]] == [240, 160]
-    assert [moved["width"], moved["height"]] == [crop["width"], crop["height"]]
-
-
-@pytest.mark.browser
-def test_escape_and_undo_leave_the_crop_as_it_was(cropper: BrowserPad) -> None:
-    for key in ("Escape", "Control+z"):
-        cropper.drag((0, 0), (60, 40))
-        press(cropper, key)
-        press(cropper, "Enter")
-        assert crop_of(cropper) is None
-        press(cropper, "y")
-    cropper.page.mouse.move(*cropper.place(0, 0))
-    cropper.page.mouse.down()
-    cropper.page.mouse.move(*cropper.place(60, 40))
-    cropper.page.keyboard.press("Escape")
-    cropper.page.mouse.up()
-    press(cropper, "Escape")
-    assert not cropper.page.is_visible(PANEL)
-    assert crop_of(cropper) is None
-
-
+@pytest.mark.nightly
 @pytest.mark.browser
 def test_another_tool_and_an_export_confirm_it(cropper: BrowserPad, tmp_path: Path) -> None:
     cropper.drag((0, 0), (60, 40))
@@ -199,60 +152,7 @@ def test_another_tool_and_an_export_confirm_it(cropper: BrowserPad, tmp_path: Pa
     assert result.shape[:2] == pytest.approx((80, 140), abs=1)
 
 
-@pytest.mark.browser
-def test_hints_stay_where_they_are_set(cropper: BrowserPad) -> None:
-    cropper.drag((0, 0), (60, 40))
-    press(cropper, "Enter", "p")
-    cropper.click(30, 20)  # outside of what is kept
-    cropper.settle()
-    cropper.click(150, 100)
-    cropper.settle()
-    places = [(point["x"], point["y"]) for point in cropper.points()]
-    assert np.abs(np.array(places) - [(30, 20), (150, 100)]).max() < 1
-
-
-@pytest.mark.browser
-def test_a_finger_takes_hold_further_away(browser: Any, address: str, crooked: Path) -> None:
-    pad = BrowserPad(browser, address, has_touch=True)
-    try:
-        pad.open_ready(crooked)
-        press(pad, "y")
-        left, top = pad.place(0, 0)
-        far, below = pad.place(60, 40)
-        session = pad.context.new_cdp_session(pad.page)
-
-        def touch(kind: str, *place: float) -> None:
-            points = [{"x": place[0], "y": place[1]}] if place else []
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-        touch("touchStart", left + 15, top + 15)
-        pad.page.wait_for_timeout(700)  # a finger that rests erases nothing here
-        touch("touchMove", (left + far) / 2, (top + below) / 2)
-        touch("touchMove", far, below)
-        touch("touchEnd")
-        press(pad, "Enter")
-        crop = crop_of(pad)
-        assert crop is not None
-        assert [crop["x"] + crop["width"], crop["y"] + crop["height"]] == [240, 160]
-        assert [crop["x"], crop["y"]] == pytest.approx([60, 40], abs=1)
-    finally:
-        pad.close()
-
-
-@pytest.mark.browser
-def test_a_recipe_with_a_crop_is_loaded(cropper: BrowserPad, tmp_path: Path) -> None:
-    recipe = tmp_path / "other.json"
-    crop = {"x": 40, "y": 30, "width": 120, "height": 80, "angle": -6.5}
-    recipe.write_text(json.dumps({"version": 2, "crop": crop}))
-    cropper.choose_file(lambda: cropper.page.keyboard.press("Shift+Control+o"), recipe)
-    cropper.page.wait_for_selector(".cz-toasts >> text=Recipe other.json loaded")
-    cropper.settle()
-    assert crop_of(cropper) == crop
-    assert "120 \N{MULTIPLICATION SIGN} 80 pixels" in cropper.page.inner_text(PANEL)
-    press(cropper, "Enter")
-    assert crop_of(cropper) == crop
-
-
+@pytest.mark.nightly
 @pytest.mark.browser
 def test_the_command_line_gives_the_pixels_of_the_pad(browser: Any, crooked: Path, tmp_path: Path) -> None:
     from colorzoo.studio.app import StudioLoader

@@ -66,33 +66,3 @@ def test_a_scratch_is_healed_exported_and_undone(healer: BrowserPad, dusty: Path
     healer.page.keyboard.press("Control+y")
     healer.settle()
     assert healer.recipe()["healing"] == [stroke]
-
-
-@pytest.mark.browser
-def test_strokes_are_set_by_keys_and_taken_back(healer: BrowserPad) -> None:
-    healer.page.keyboard.press("n")
-    healer.page.keyboard.press("Enter")
-    healer.drag((40, 120), (80, 120))
-    healer.drag((150, 40), (150, 80))
-    healer.settle()
-    dab, first, second = healer.recipe()["healing"]
-    assert len(dab["path"]) == 1
-    healer.click(60, 120, button="right")
-    healer.settle()
-    assert healer.recipe()["healing"] == [dab, second]
-    assert first not in healer.recipe()["healing"]
-    healer.click(200, 140, button="right")  # nothing there
-    healer.settle()
-    assert healer.recipe()["healing"] == [dab, second]
-    healer.page.click("text=Take all healing back")
-    healer.settle()
-    assert "healing" not in healer.recipe()
-
-
-@pytest.mark.browser
-def test_controls_of_color_make_room_for_the_brush(healer: BrowserPad) -> None:
-    assert healer.page.is_visible("section[aria-label='Healing brush']")
-    assert not healer.page.is_visible("section[aria-label=Color]")
-    healer.page.keyboard.press("p")
-    healer.drawn()
-    assert healer.page.is_visible("section[aria-label=Color]")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, check, watched_pad
+from browser_pad import BrowserPad, watched_pad
 from pads import pixels
 
 from colorzoo.inference.colorizer import Colorizer
@@ -15,7 +15,6 @@ from tiny_model import tiny_model
 
 pytestmark = pytest.mark.browser
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 RED, BLUE, GREEN = "#c04020", "#2050c0", "#30a060"
 WORK: dict[str, Any] = {
     "areas": [
@@ -108,41 +107,3 @@ def test_layers_are_hidden_faded_moved_and_undone(
             pad.page.click("[data-action=undo]")
         pad.settle()
         assert pad.recipe() == before
-
-
-def test_layers_are_used_by_keys_and_named_on_a_phone(browser: Any, address: str, photo: Path) -> None:
-    pad = BrowserPad(browser, address, **PHONE)
-    open_work(pad, photo)
-    keys = pad.page.keyboard
-    pad.page.focus(".cz-layers .cz-hint-main[aria-label^='Area 3']")
-    keys.press("Enter")
-    keys.press("Tab")
-    keys.press("Enter")
-    pad.settle()
-    assert pad.recipe()["areas"][2]["hidden"] is True
-    assert pad.page.locator(":focus").get_attribute("aria-label") == "Show area 3"
-    assert "hidden" in str(pad.page.get_attribute(".cz-hint-main[aria-label^='Area 3']", "aria-label"))
-    pad.page.focus("input[aria-label='Opacity of area 3']")
-    for _ in range(3):
-        keys.press("ArrowLeft")
-    pad.settle()
-    assert pad.recipe()["areas"][2]["opacity"] == pytest.approx(0.97)
-    for part in pad.page.locator(".cz-layers button, .cz-layer-details :is(button, input, select)").all():
-        box = part.bounding_box()
-        if box is not None:
-            assert 0 <= box["x"] <= 390 - box["width"]
-    found = [
-        problem
-        for name, given in (("UNNAMED", None), ("CONTRASTS", None), ("SMALL_TARGETS", 24))
-        for problem in pad.page.evaluate(check(name), given)
-    ]
-    assert found == []
-    pad.page.focus(".cz-stage")
-    keys.press("Escape")
-    pick(pad, "Paint 2")
-    pad.page.focus(".cz-stage")
-    keys.press("Delete")
-    pad.settle()
-    assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [GREEN, GREEN]
-    assert pad.problems == []
-    pad.close()

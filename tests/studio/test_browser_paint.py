@@ -73,30 +73,6 @@ def test_paint_stays_where_it_is_drawn_is_erased_and_exported(
     assert "paint" not in painter.recipe()
 
 
-@pytest.mark.browser
-def test_the_brush_is_set_by_sliders_and_keys(painter: BrowserPad) -> None:
-    for name, value in (("Hardness", "90"), ("Opacity", "40")):
-        painter.page.fill(f"input[aria-label={name}]", value)
-    painter.page.focus(".cz-stage")
-    painter.drag((40, 30), (60, 30))
-    painter.page.keyboard.press("]")
-    painter.page.keyboard.press("n")
-    painter.page.keyboard.press("Enter")
-    painter.settle()
-    painter.page.uncheck("text=Keep to edges")
-    painter.drag((40, 60), (60, 60))
-    painter.settle()
-    first, second, free = painter.recipe()["paint"]
-    assert (first["reach"], "reach" in free) == (0.4, False)
-    assert (first["hardness"], first["opacity"]) == (0.9, 0.4)
-    assert second["size"] == pytest.approx(first["size"] * 1.15, abs=0.2)
-    assert len(second["path"]) == 1
-    painter.page.keyboard.press("Escape")
-    painter.page.click("text=Remove all paint")
-    painter.settle()
-    assert "paint" not in painter.recipe()
-
-
 def test_no_network_takes_part(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = pad.open()
     plain = pad.ask("color", recipe={"image": photo["image"]}).buffers[0]
@@ -108,8 +84,8 @@ def test_no_network_takes_part(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) 
     painted = pad.ask("color", recipe={"image": photo["image"], "paint": [LINE]})
     assert painted.type == "colored"
     assert painted.buffers[0] != plain
-    probed = pad.ask("probe", recipe={"image": photo["image"], "paint": [LINE]}, x=45, y=40).body
-    assert probed["ab"][0] > 25
+    color = pixels(painted.buffers[0])[40, 45].astype(int)
+    assert color[0] > color[1] + 20
 
 
 def test_paint_is_a_layer_of_its_own(pad: DirectPad) -> None:
@@ -134,52 +110,3 @@ def test_a_studio_refuses_wrong_paint_in_one_line(pad: DirectPad) -> None:
     answer = pad.ask("color", recipe={"image": photo["image"], "paint": [{"path": [[1, 2]]}]}).body
     assert (answer["code"], "\n" in answer["message"]) == ("bad_recipe", False)
     assert "paint[0] needs either a color" in answer["message"]
-
-
-@pytest.mark.browser
-def test_the_strength_of_a_point_is_set_and_saved(browser: Any, address: str, photo: Path) -> None:
-    with watched_pad(browser, address) as pad:
-        pad.open_ready(photo)
-        pad.click(100, 75)
-        pad.settle()
-        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#d02010")
-        pad.page.keyboard.press("Enter")
-        pad.settle()
-        assert "strength" not in pad.recipe()["points"][0]
-        pad.page.fill("input[aria-label='How strong it is']", "30")
-        pad.settle()
-        assert pad.recipe()["points"][0]["strength"] == 0.3
-        colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-        shown = pad.page.evaluate("colorzooPad.recipe()")
-        weak, plain = (np.asarray(colorizer(photo, recipe)).astype(int) for recipe in (shown, None))
-        strong = np.asarray(colorizer(photo, {**shown, "points": [shown["points"][0] | {"strength": 1}]}))
-        share = (weak - plain)[75, 100, 0] / (strong.astype(int) - plain)[75, 100, 0]
-        assert share == pytest.approx(0.3, abs=0.12)
-        pad.page.keyboard.press("Control+z")
-        assert "strength" not in pad.recipe()["points"][0]
-
-
-def shown(pad: BrowserPad, x: float, y: float) -> list[int]:
-    """Return the levels of the page at a place of the photo."""
-    left, top = pad.place(x, y)
-    clip = {"x": left, "y": top, "width": 1, "height": 1}
-    with Image.open(io.BytesIO(pad.page.screenshot(clip=clip))) as image:
-        return list(image.convert("RGB").getpixel((0, 0)))
-
-
-@pytest.mark.browser
-def test_paint_eases_in_shade(browser: Any, address: str, tmp_path: Path) -> None:
-    levels = np.repeat(np.array([[150, 75, 25]], np.uint8), 80, axis=1).repeat(160, axis=0)
-    Image.fromarray(levels).save(tmp_path / "shade.png")
-    with watched_pad(browser, address) as pad:
-        pad.open_ready(tmp_path / "shade.png")
-        pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("w")
-        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#c07850")
-        pad.page.keyboard.press("Enter")
-        pad.drawn()
-        pad.drag((20, 80), (220, 80))
-        pad.settle()
-        bright, shaded, dark = (shown(pad, x, 80) for x in (40, 120, 200))
-    for one, other in ((bright, shaded), (shaded, dark)):
-        assert 0 < other[0] - other[2] < 0.8 * (one[0] - one[2])  # in levels; the same hue with less chroma

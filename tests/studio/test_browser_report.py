@@ -69,6 +69,7 @@ def opened_photo(page: Page, row: int) -> str:
     return name
 
 
+@pytest.mark.nightly
 def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
     assert page.title() == "Colored pictures"  # made again without the script that somebody added
     assert opened_photo(page, 0) == "a & b.png"
@@ -78,14 +79,7 @@ def test_correct_opens_the_pad_on_that_photo(page: Page) -> None:
     assert "2 correct" in str(page.text_content("#state"))
 
 
-def test_a_photo_that_is_gone_is_named(page: Page) -> None:
-    article = page.locator("article").nth(1)
-    article.get_by_role("button", name="correct").click()
-    with page.expect_popup() as popup:
-        article.get_by_role("link").click()
-    assert "gone.png: no such file" in popup.value.inner_text("body")
-
-
+@pytest.mark.nightly
 def test_photos_outside_the_report_are_refused(report: Path, tmp_path: Path) -> None:
     Image.fromarray(gray_picture(60, 90)).save(tmp_path / "private.png")
     private, named = quote(str(tmp_path / "private.png")), quote(str(tmp_path / "c.png"))
@@ -114,6 +108,7 @@ def greeting(client: TestClient, query: str) -> dict[str, Any]:
         return message
 
 
+@pytest.mark.nightly
 def test_a_lost_page_of_a_report_is_named(report: Path) -> None:
     second = report.with_name("r 1-2.html")
     second.write_text("<p>no data")

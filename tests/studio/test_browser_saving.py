@@ -53,14 +53,6 @@ def add_point(pad: BrowserPad, number: int) -> None:
     pad.click(15 + number % 22 * 10, 15 + number // 22 % 14 * 10)
 
 
-def wait_for_points(pad: BrowserPad, works: Works, count: int) -> None:
-    for _ in range(200):
-        if points_saved(works) == count:
-            return
-        pad.page.wait_for_timeout(50)
-    pytest.fail(f"{points_saved(works)} points are saved instead of {count}")
-
-
 def test_work_is_saved_while_edits_follow_each_other(pad: BrowserPad, photo: Path, works: Works) -> None:
     pad.open_ready(photo)
     for number in range(12):
@@ -69,76 +61,6 @@ def test_work_is_saved_while_edits_follow_each_other(pad: BrowserPad, photo: Pat
         if points_saved(works):
             return
     pytest.fail("nothing was saved between the edits")
-
-
-def test_what_was_drawn_without_a_connection_is_saved_when_it_is_back(
-    pad: BrowserPad, photo: Path, works: Works
-) -> None:
-    pad.open_ready(photo)
-    add_point(pad, 0)
-    wait_for_points(pad, works, 1)
-    pad.lose_connection()
-    add_point(pad, 1)
-    pad.page.wait_for_timeout(2000)
-    assert points_saved(works) == 1
-    pad.broken = ""
-    wait_for_points(pad, works, 2)
-    assert len(list(works.folder.iterdir())) == 1
-    assert "browser" not in pad.said()
-
-
-def test_two_browsers_on_one_photo_keep_both_works(
-    pad: BrowserPad, browser: Any, photo: Path, works: Works
-) -> None:
-    pad.open_ready(photo)
-    add_point(pad, 0)
-    wait_for_points(pad, works, 1)
-    with watched_pad(browser, pad.url) as other:
-        other.open_ready(photo)
-        assert len(other.points()) == 1
-        add_point(other, 1)
-        other.settle()
-        wait_for_points(other, works, 2)
-        for number in (2, 3):
-            add_point(pad, number)
-        pad.page.wait_for_selector(".cz-toast >> text=Yours goes on as a second one")
-        wait_for_points(pad, works, 3)
-        add_point(other, 4)
-        other.page.wait_for_selector(".cz-toast >> text=also being colored in another browser")
-        counts = [point_count(json.loads(path.read_text())["recipe"]) for path in works.folder.iterdir()]
-        assert sorted(counts) == [3, 3]
-        add_point(pad, 5)
-        wait_for_points(pad, works, 4)
-        assert len(list(works.folder.iterdir())) == 2
-
-
-def test_work_that_never_reached_the_server_is_kept_beside_newer_work(
-    pad: BrowserPad, browser: Any, photo: Path, works: Works
-) -> None:
-    pad.open_ready(photo)
-    add_point(pad, 0)
-    wait_for_points(pad, works, 1)
-    pad.lose_connection()
-    add_point(pad, 1)
-    pad.page.wait_for_timeout(2000)
-    with watched_pad(browser, pad.url) as other:
-        other.open_ready(photo)
-        for number in (2, 3):
-            add_point(other, number)
-        wait_for_points(other, works, 3)
-    pad.page.close(run_before_unload=False)
-    pad.broken = ""  # not before, or the old page would save its work itself
-    pad.page = pad._new_page()
-    pad.settle()
-    assert len(pad.points()) == 3
-    assert "Yours is kept as a second one" in pad.said()
-    pad.page.click("summary")
-    pad.page.click("text=Close the photo")
-    pad.wait("empty")
-    pad.page.click(".cz-work-open >> text=(2)")
-    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
-    pad.settle()
-    assert len(pad.points()) == 2
 
 
 class KilledServer:
@@ -167,6 +89,7 @@ class KilledServer:
         self.parent.wait(10)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.nightly)])
 def test_at_most_one_act_is_lost_whatever_dies(

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
-from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.studio import Studio
-from tiny_model import gray_picture
 
 pytestmark = pytest.mark.browser
 
@@ -62,17 +60,6 @@ def test_an_area_takes_one_of_several_answers(pad: BrowserPad) -> None:
     pad.settle()
 
 
-def test_a_point_takes_one_of_several_answers(pad: BrowserPad) -> None:
-    pad.click(100, 75)
-    pad.settle()
-    tiles = ask(pad)
-    name = tiles[0].get_attribute("aria-label")
-    assert "points" not in pad.recipe()
-    tiles[0].click()
-    pad.settle()
-    assert pad.recipe()["points"][0]["color"] in name
-
-
 @pytest.fixture
 def default_pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
     studio = Studio(Colorizer("colorzoo2026", device="cpu", size=96))
@@ -91,6 +78,7 @@ def colorings(pad: BrowserPad) -> list[Any]:
     return tiles
 
 
+@pytest.mark.nightly
 def test_one_click_begins_with_a_likely_coloring_of_the_whole_photo(default_pad: BrowserPad) -> None:
     pad = default_pad
     tiles = colorings(pad)
@@ -112,52 +100,3 @@ def test_one_click_begins_with_a_likely_coloring_of_the_whole_photo(default_pad:
     pad.page.keyboard.press("Control+z")
     pad.settle()
     assert pad.recipe()["points"] == [other]
-
-
-def test_likely_colorings_make_room_for_other_work(default_pad: BrowserPad) -> None:
-    pad = default_pad
-    colorings(pad)
-    pad.page.evaluate("colorzooPad.setRecipe({ strength: 0.5 })")
-    pad.settle()
-    assert not pad.page.is_visible("[data-role=coloring]")
-    pad.page.keyboard.press("Control+z")
-    pad.settle()
-    assert pad.page.is_visible("[data-role=coloring]")
-
-
-def test_likely_colorings_stay_for_a_healed_and_cropped_photo_but_leave_tools_the_room(
-    default_pad: BrowserPad,
-) -> None:
-    pad = default_pad
-    colorings(pad)
-    pad.page.focus(".cz-stage")
-    crop = {"x": 10, "y": 10, "width": 100, "height": 90}
-    healing = [{"path": [[20, 20], [40, 24]], "width": 6}]
-    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"crop": crop, "healing": healing})
-    pad.settle()
-    assert pad.page.is_visible("[data-role=coloring]")
-    for key, shown in [("q", False), ("y", False), ("w", False), ("t", True), ("p", True)]:
-        pad.page.keyboard.press(key)
-        pad.drawn()
-        assert pad.page.is_visible("[data-role=coloring]") == shown, key
-    pad.page.locator("[data-role=coloring]").nth(1).click()
-    pad.settle()
-    recipe = pad.recipe()
-    assert len(recipe["points"]) == 1
-    assert (recipe["crop"], recipe["healing"]) == (crop, healing)
-
-
-def test_likely_colorings_show_what_lies_within_the_frame_of_a_scan(
-    default_pad: BrowserPad, tmp_path: Path
-) -> None:
-    levels = gray_picture(120, 240)
-    scan = Image.new("L", (300, 200), 8)
-    scan.paste(Image.fromarray(levels), (30, 40))
-    scan.save(tmp_path / "scan.png")
-    default_pad.open_ready(tmp_path / "scan.png")
-    colorings(default_pad)
-    left = default_pad.page.eval_on_selector(
-        "[data-role=coloring] canvas",
-        "(c) => [...c.getContext('2d').getImageData(1, c.height / 2, 2, 2).data].slice(0, 3)",
-    )
-    assert max(left) > 40  # the scan's edge has 8

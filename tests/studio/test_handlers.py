@@ -4,7 +4,6 @@ import io
 import threading
 from dataclasses import replace
 from hashlib import sha256
-from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,22 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coloraide import Color
 from pads import DirectPad, photo_file, pixels, tiny_studio
 from PIL import Image
 
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.guidance.areas import parse_mask
-from colorzoo.guidance.fields import Fields
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Part
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.palette import distribution_of, next_point, suggest_colors
 from colorzoo.studio import handlers, models
 from colorzoo.studio.handlers import REQUESTS
-from colorzoo.studio.models import ModelPool
 from colorzoo.studio.palette import displayed_colors
-from colorzoo.studio.protocol import Limits, StudioError
+from colorzoo.studio.protocol import Limits
 from colorzoo.studio.studio import Studio
 from colorzoo.studio.workers import QueuedRequest
 from colorzoo.weights.choice import rank_models
@@ -74,36 +69,6 @@ def test_the_default_colors_a_picture_before_the_first_photo(monkeypatch: pytest
     assert picture.levels.tolist() == [[128] * 64] * 64
     assert recipe.points == (PointHint(32, 32, reach="automatic"),)
     studio.close()
-
-
-def test_models_of_a_studio_share_one_memory() -> None:
-    studio = Studio(device="cpu")
-    first, second = (studio.pool.get(name).colorizer() for name in ("zhang2016_small", "xu2020_small"))
-    assert first.memory is second.memory
-    assert (first.name, str(first.model.device)) == ("zhang2016_small", "cpu")
-    studio.close()
-
-
-def test_two_models_stay_in_memory() -> None:
-    pool = ModelPool(lambda name: pytest.fail(f"{name} is not asked for yet"), max_queued=1)
-    names = ["zhang2016_small", "siggraph17", "zhang2017_local"]
-    first, second, again = map(pool.get, names)
-    assert second is again  # by its other name
-    assert pool.get(names[0]) is first
-    third = pool.get("xu2020_small")
-    assert (pool.get(names[0]), pool.get("xu2020_small")) == (first, third)
-    with pytest.raises(StudioError, match="being put away"):
-        second.worker.submit("a", QueuedRequest("color", list))
-    assert pool.get(names[1]) is not second
-    held, go, dropped = threading.Event(), threading.Event(), []
-    third = pool.get(names[1])
-    third.worker.submit("b", QueuedRequest("color", lambda: held.set() or go.wait(10)))
-    assert held.wait(10)
-    third.worker.submit("a", QueuedRequest("color", list, lambda: dropped.append("a")))
-    pool.cancel("a")
-    assert dropped == ["a"]
-    go.set()
-    pool.close()
 
 
 def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
@@ -167,15 +132,6 @@ def test_color_returns_a_picture_and_the_displayed_points(pad: DirectPad) -> Non
     assert set(answer.body["timing"]) == {"wait", "prepare", "network", "join", "encode", "total"}
 
 
-def test_colors_outside_the_gamut_are_reported_as_snapped(pad: DirectPad) -> None:
-    photo = pad.open()
-    wild = {"x": 20, "y": 30, "color": "#000000", "ab": [-100, 100]}
-    tame = {"x": 70, "y": 30, "color": "#000000", "ab": [5, 5]}
-    shown = pad.ask("color", recipe=with_points(photo, wild, tame)).body["points"]
-    assert [point["snapped"] for point in shown] == [True, False]
-    assert shown[1]["ab"] == pytest.approx([5, 5])
-
-
 @pytest.mark.parametrize(
     ("most", "full"), [(200_000, (500, 400)), (199_999, (499, 399)), (50_000, (250, 200))]
 )
@@ -201,45 +157,11 @@ def test_suggestions_ignore_the_color_of_their_own_point(pad: DirectPad) -> None
     assert seeing[0] != seeing[1]
 
 
-def test_suggestions_depend_on_the_other_points(pad: DirectPad) -> None:
-    photo = pad.open()
-    other = {"x": 26, "y": 30, "radius": 6, "color": "#20a020"}
-    before = pad.ask("suggest", recipe=with_points(photo, POINT), x=20, y=30, exclude=0).body
-    after = pad.ask("suggest", recipe=with_points(photo, POINT, other), x=20, y=30, exclude=0).body
-    assert before["items"] != after["items"]
-
-
-def test_color_can_include_suggestions(pad: DirectPad) -> None:
-    photo = pad.open()
-    number = pad.send("color", recipe=with_points(photo, POINT), suggest={"x": 20, "y": 30, "exclude": 0})
-    answers = [pad.next(), pad.next()]
-    assert [(a.type, a.body["re"]) for a in answers] == [("colored", number), ("suggestions", number)]
-
-
 def test_an_outline_of_one_or_two_corners_is_refused(pad: DirectPad) -> None:
     pad.open()
     for path in ([[3, 4]], [[3, 4], [9, 9]]):
         assert pad.ask("select", recipe={}, path=path).body["code"] == "bad_message"
     assert pad.ask("select", recipe={}, path=[[3, 4], [60, 9], [30, 60]]).type == "selected"
-
-
-def test_an_outline_is_kept_as_it_is_and_grown_and_shrunk(pad: DirectPad) -> None:
-    pad.open()
-    triangle = [[10, 10], [80, 12], [20, 70]]
-
-    def selected(**fields: Any) -> np.ndarray:
-        mask = parse_mask(Fields(pad.ask("select", recipe={}, path=triangle, **fields).body, "selected"))
-        assert mask is not None
-        return mask.array()
-
-    exact = selected(exact=True)
-    assert exact.sum() / exact.size == pytest.approx(70 * 60 / 2 / (96 * 80), rel=0.05)
-    assert exact[9, 9]
-    assert (selected(exact=True, size=0.6) <= exact).all()
-    assert (selected(exact=True, size=1.6) >= exact).all()
-    found = selected()
-    assert found.sum() < selected(size=1.6).sum()
-    assert found.sum() > selected(size=0.6).sum() > 0
 
 
 def test_an_export_says_nothing_about_what_the_pad_keeps_for_itself(pad: DirectPad) -> None:
@@ -249,18 +171,6 @@ def test_an_export_says_nothing_about_what_the_pad_keeps_for_itself(pad: DirectP
     assert [note for note in notes if "not known" in note] == [
         "the recipe's entry 'points[0].odd' is not known here; it is ignored"
     ]
-
-
-def color_file() -> bytes:
-    memory = io.BytesIO()
-    levels = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
-    Image.fromarray(levels).resize((96, 80)).save(memory, "PNG")
-    return memory.getvalue()
-
-
-def test_a_photo_in_color_says_that_its_colors_are_not_used(pad: DirectPad) -> None:
-    assert any("colors of its own, which are not used" in note for note in pad.open(color_file())["notes"])
-    assert pad.open()["notes"] == []
 
 
 def test_places_of_the_distribution_are_told_in_pixels_of_the_photo(pad: DirectPad) -> None:
@@ -294,16 +204,6 @@ def test_places_of_the_distribution_are_told_in_pixels_of_the_photo(pad: DirectP
     assert corner.body["entropy"] == pytest.approx(bits(distribution.at(width - 1, height - 1)), rel=1e-4)
 
 
-def test_probe_returns_the_colors_of_photo_and_result(pad: DirectPad) -> None:
-    photo = pad.open()
-    recipe = with_points(photo, POINT)
-    body = pad.ask("probe", recipe=recipe, x=20, y=30).body
-    shown = pad.ask("color", recipe=recipe).body["points"][0]
-    assert body["ab"] == pytest.approx(shown["ab"], abs=1)
-    red, green, blue = (int(body["source"][i : i + 2], 16) for i in (1, 3, 5))
-    assert max(red, green, blue) - min(red, green, blue) <= 2
-
-
 def test_extent_draws_the_reach_of_a_point(pad: DirectPad) -> None:
     pad.open()
     alphas = []
@@ -314,23 +214,6 @@ def test_extent_draws_the_reach_of_a_point(pad: DirectPad) -> None:
         assert tint.shape == (64, 77, 4)
         alphas.append(tint[..., 3].astype(float).mean())
     assert 0 == alphas[0] < alphas[1] < alphas[2] < alphas[3] == 150
-
-
-def test_the_gamut_is_opaque_exactly_inside_srgb(pad: DirectPad) -> None:
-    answer = pad.ask("gamut", lightness=52.4)
-    side = answer.body["side"]
-    plane = np.frombuffer(answer.buffers[0], np.uint8).reshape(side, side, 4)
-    assert answer.body["lightness"] == 52
-    assert (answer.body["low"], answer.body["step"], side) == (-110, 1, 221)
-    shown = 0
-    for a, b in product(range(-110, 111, 11), repeat=2):
-        color = Color("lab-d65", [52, a, b]).convert("srgb")
-        pixel = plane[110 - a, 110 + b]
-        assert pixel[3] == (255 if color.in_gamut(tolerance=1e-4) else 0)
-        if pixel[3]:
-            assert pixel[:3].tolist() == pytest.approx([255 * level for level in color.coords()], abs=0.6)
-            shown += 1
-    assert shown > 50
 
 
 @pytest.mark.parametrize(
@@ -346,43 +229,6 @@ def test_an_export_has_the_size_of_the_photo(studio: Studio, kind: str, format_:
     data = studio.downloads.pop(key, pad.session.id).data
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.size) == (format_, (96, 80))
-
-
-@pytest.mark.parametrize(("kind", "shares"), [("png", [0.05, 0.25, 0.5, 0.8]), ("ora", [0.05, 0.25, 0.5])])
-def test_an_export_of_a_large_photo_tells_its_progress(
-    pad: DirectPad, monkeypatch: pytest.MonkeyPatch, kind: str, shares: list[float]
-) -> None:
-    pad.open(photo_file(100, 50))
-    for large, told in ((5000, []), (4999, shares)):
-        monkeypatch.setattr(handlers, "LARGE", large)
-        pad.send("export", recipe={}, format=kind)
-        answers = [pad.next()]
-        while answers[-1].type == "progress":
-            answers.append(pad.next())
-        assert [answer.body["share"] for answer in answers[:-1]] == told
-        assert answers[-1].type == "exported"
-
-
-def test_the_time_of_each_run_of_the_network_is_recorded(
-    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    times: list[tuple[int, float, float]] = []
-    chooser = SimpleNamespace(choose=lambda: 1, record=lambda *each: times.append(each))
-    monkeypatch.setattr(pad.studio.pool, "threads", chooser)
-    photo = pad.open(photo_file(110, 70))  # of no other test
-    other = {**POINT, "x": 40}
-    for point, quality, runs in (
-        (POINT, "final", 1),
-        (POINT, "final", 1),
-        (POINT, "drag", 1),
-        (other, "final", 2),
-    ):
-        pad.ask("color", recipe=with_points(photo, point), quality=quality)
-        assert len(times) == runs  # neither what is remembered nor smaller pictures
-    for threads, wall, processor in times:
-        assert threads == 1
-        assert 1 < processor < 1000 * 60  # milliseconds
-        assert wall > processor / 2
 
 
 def test_a_repeated_recipe_is_remembered(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -438,8 +284,7 @@ FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
         ({"type": "color", "recipe": {}, "quality": "best"}, "bad_message", "quality"),
         ({"type": "suggest", "recipe": {}, "x": "a", "y": 0}, "bad_recipe", "suggest.x"),
         ({"type": "suggest", "recipe": {}, "x": -5, "y": 0}, "bad_message", "outside"),
-        ({"type": "probe", "recipe": {}, "y": 0}, "bad_recipe", "probe.x"),
-        ({"type": "gamut", "lightness": None}, "bad_recipe", "gamut.lightness"),
+        ({"type": "suggest", "recipe": {}, "y": 0}, "bad_recipe", "suggest.x"),
         ({"type": "extent", "x": 1, "y": 1, "reach": "far"}, "bad_recipe", "extent.reach"),
         ({"type": "extent", "x": 1, "y": 1, "radius": -1}, "bad_recipe", "extent.radius"),
         ({"type": "suggest", "recipe": {}, "x": 1, "y": 1, "count": 0}, "bad_recipe", "suggest.count"),
@@ -471,7 +316,7 @@ def test_a_bad_request_is_answered_in_one_line(
     assert (answer.type, answer.body["code"]) == ("error", code)
     assert said in answer.body["message"]
     assert "\n" not in answer.body["message"]
-    assert pad.ask("gamut", lightness=50).type == "gamut"  # and everything goes on
+    assert pad.ask("check", recipe={}).type == "checked"  # and everything goes on
 
 
 def test_requests_without_a_photo_fail(pad: DirectPad) -> None:
@@ -496,64 +341,12 @@ def test_colors_go_first_and_samples_last() -> None:
     for name, request in REQUESTS.items():
         ranks.setdefault(request.rank, set()).add(name)
     first, _, last = (ranks[rank] for rank in sorted(ranks))
-    assert (first, last) == ({"color", "gamut"}, {"sample"})
+    assert (first, last) == ({"color"}, {"sample"})
     assert QueuedRequest("any", list).rank == REQUESTS["export"].rank
     each_time = {"attach", "check", "examine", "export", "keep", "model", "open", "sample"}
     assert {name for name, request in REQUESTS.items() if not request.newest_only} == each_time
-    files = {*each_time - {"keep", "model"}, "gamut", "save"}  # what needs no model of its own
+    files = {*each_time - {"keep", "model"}, "save"}  # what needs no model of its own
     assert {name for name, request in REQUESTS.items() if not request.uses_model} == files
-
-
-def test_what_nobody_waits_for_any_more_is_dropped(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole picture of an older recipe, and what a closed photo was asked for."""
-    recipe, go = with_points(pad.open()), threading.Event()
-
-    def hold(name: str, kind: str) -> None:
-        entered = threading.Event()
-        monkeypatch.setattr(handlers, name, lambda *_: entered.set() or go.wait(60))
-        pad.send(kind, recipe=recipe)
-        assert entered.wait(60)
-
-    def answer_to(number: int) -> str:
-        while (answer := pad.inbox.get(timeout=60)).body.get("re") != number:
-            pass
-        return answer.type
-
-    try:
-        hold("encode", "export")
-        whole = pad.send("color", recipe=recipe, quality="full")
-        pad.send("color", recipe=recipe | {"strength": 0.5})
-        assert answer_to(whole) == "dropped"
-        hold("predict", "next")
-        probe = pad.send("probe", recipe=recipe, x=1, y=1)
-        pad.send("close")
-        assert answer_to(probe) == "dropped"
-    finally:
-        go.set()
-
-
-@pytest.mark.parametrize(
-    ("kind", "answer"), [("check", "checked"), ("export", "exported"), ("model", "model")]
-)
-def test_what_is_no_drag_is_answered_each_time(kind: str, answer: str, pad: DirectPad) -> None:
-    recipe, name = with_points(pad.open()), pad.hello["models"][0]["name"]
-    pad.send("export", recipe=recipe)  # meanwhile the others wait
-    pad.send("color", recipe=recipe)
-    wanted = {pad.send(kind, recipe=recipe, name=name) for _ in range(4)}
-    answers: dict[int, str] = {}
-    while wanted - answers.keys():
-        message = pad.inbox.get(timeout=60)
-        answers[message.body.get("re", 0)] = message.type
-    assert {answers[number] for number in wanted} == {answer}
-
-
-def test_at_most_32_colors_are_suggested(pad: DirectPad) -> None:
-    photo = pad.open()
-    items = [
-        pad.ask("suggest", recipe=with_points(photo), x=20, y=30, count=count).body["items"]
-        for count in (31, 40)
-    ]
-    assert [len(each) for each in items] == [31, 32]
 
 
 @pytest.mark.parametrize(("lost", "snapped"), [(0.4, False), (0.6, True)])
@@ -563,3 +356,19 @@ def test_a_color_that_loses_half_a_unit_of_chroma_is_reported(lost: float, snapp
     beyond = torch.tensor([edge.ab]) * (1 + lost / max(edge.ab))
     (shown,) = displayed_colors(beyond, lightness)
     assert shown.snapped == snapped
+
+
+def test_a_model_that_compares_no_places_suggests_no_reach(pad: DirectPad) -> None:
+    photo = pad.open()
+    assert pad.ask("suggest", recipe={"image": photo["image"]}, x=40, y=40).body["reach"] is None
+
+
+def test_a_large_export_sends_its_progress(pad: DirectPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "LARGE", 1000)
+    number = pad.send("export", recipe={"image": pad.open()["image"]}, format="png")
+    shares = []
+    while (message := pad.next()).type != "exported":
+        assert (message.type, message.body["re"]) == ("progress", number)
+        shares.append(message.body["share"])
+    assert shares == sorted(shares)
+    assert len(shares) > 2

@@ -14,8 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
-from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
+from colorzoo.guidance import Guidance, Recipe, Regions
 from colorzoo.inference.answer import NetworkAnswer
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job
@@ -199,60 +198,6 @@ def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
     assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
 
 
-def test_an_outline_selects_where_a_model_needs_guidance(
-    pad: DirectPad, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def forward(*_: object) -> AbPrediction:
-        raise GuidanceError("points are missing")
-
-    monkeypatch.setattr(Everything, "forward", forward)
-    assert pad.ask("color", recipe={}).body["code"] == "bad_recipe"
-    path = [[5, 5], [60, 5], [60, 60], [5, 60]]
-    assert pad.ask("select", recipe={}, path=path).type == "selected"
-
-
-def test_later_painted_classes_cover_earlier_ones(pad: DirectPad) -> None:
-    everything = [[0, 0], [96, 0], [96, 80], [0, 80]]
-    half = [[0, 0], [48, 0], [48, 80], [0, 80]]
-    areas = [{"class": 4, "path": everything}, {"class": 2, "path": half}]
-    assert mean_ab(pad, classes={"painted": areas})[1] == pytest.approx(30, abs=0.5)
-    assert mean_ab(pad, classes={"painted": areas[::-1]})[1] == pytest.approx(40)
-
-
-class LooksForThings(Everything):
-    """Finds one thing, the whole picture, if it may look."""
-
-    accepts = frozenset({"boxes"})
-    detects = True
-
-    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        boxes = guidance.boxes if guidance is not None else None
-        count = 0.0 if boxes is None else float(boxes.given.sum())
-        return AbPrediction(ab=torch.full((1, 2, *lightness.shape[-2:]), 10 * count))
-
-    def find_boxes(self, lightness: Tensor) -> Boxes:
-        return Boxes.of([torch.tensor([[0.0, 0, 1, 1]])])
-
-
-@pytest.mark.parametrize("detects", [True, False])
-def test_the_model_reports_whether_it_detects_objects(detects: bool) -> None:
-    model = LooksForThings()
-    model.trained, model.detects = True, detects
-    studio = Studio(Colorizer(model, device="cpu", size=64))
-    pad = DirectPad(studio)
-    pad.photo = pad.open(photo_file(96, 80))
-    (own,) = [entry for entry in pad.hello["models"] if entry["default"]]
-    assert own["detects"] is detects
-    assert pad.ask("model", name="LooksForThings").body["detects"] is detects
-    assert pad.ask("sample", name="LooksForThings").type == "sample"
-    assert not ANSWERS[-1].ab.any()  # of the menu, without boxes
-    assert mean_ab(pad)[0] == pytest.approx(10)
-    assert mean_ab(pad, boxes=[])[0] == pytest.approx(0)
-    box = {"x": 1, "y": 1, "width": 30, "height": 30}
-    assert mean_ab(pad, boxes=[box, box])[0] == pytest.approx(20)
-    studio.close()
-
-
 def test_scribbles_reach_the_model(pad: DirectPad) -> None:
     assert mean_ab(pad, scribbles=[{"path": [[5, 5], [90, 70]], "width": 8}])[0] < mean_ab(pad)[0]
 
@@ -312,11 +257,6 @@ def test_the_default_tells_likely_colorings_of_the_whole_photo() -> None:
     within = pad.ask("colorings", recipe={"frame": [100, 10, 40, 80]}).body
     assert 100 < within["x"] < 140  # in pixels of the whole photo
     studio.close()
-
-
-def test_a_model_that_compares_no_places_tells_no_colorings(pad: DirectPad) -> None:
-    found = pad.ask("colorings", recipe={}).body
-    assert (found["x"], found["y"], found["items"]) == (None, None, [])
 
 
 def test_a_gray_reference_is_refused_where_the_model_needs_its_colors(

@@ -14,24 +14,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from pads import DirectPad, open_at_once, photo_file, pixels, tiny_studio
+from pads import DirectPad, open_at_once, photo_file, pixels
 from PIL import Image
 
-from colorzoo.guidance.frame import Rectangle
 from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
-from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio import photo
 from colorzoo.studio.photo import (
-    Progress,
     fit_size,
     jpeg,
     lightness_around,
-    open_photo,
     read_upload,
     shrink_levels,
-    thumbnail,
 )
 from colorzoo.studio.protocol import Limits
 from tiny_model import gray_picture
@@ -84,21 +79,6 @@ def test_opening_can_be_cancelled(pad: DirectPad, monkeypatch: pytest.MonkeyPatc
     assert pad.ask("color", recipe={"image": first["image"]}).type == "colored"  # the other photo stayed
 
 
-def test_limits_are_checked_before_the_upload() -> None:
-    studio = tiny_studio(Limits(pixels=10_000, file_bytes=5000))
-    pad = DirectPad(studio)
-    large = photo_file(101, 100)
-    answer = pad.ask("examine", large[:200], name="large.png", bytes=3000)
-    assert answer.body["code"] == "bad_picture"
-    assert "101 x 100" in answer.body["message"]
-    answer = pad.ask("examine", photo_file(8, 8)[:100], name="small.png", bytes=5001)
-    assert answer.body["code"] == "too_large"
-    answer = pad.ask("examine", photo_file(100, 99)[:200], name="fits.png", bytes=3000)
-    assert (answer.body["width"], answer.body["height"]) == (100, 99)
-    assert pad.ask("examine", b"what?", name="unknown", bytes=5).body["width"] is None
-    studio.close()
-
-
 @pytest.mark.parametrize("size", [(96, 80), (300, 200), (701, 513), (1000, 40)])
 def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) -> None:
     for data in (photo_file(*size), color_file(*size)):
@@ -110,18 +90,6 @@ def test_the_network_input_is_that_of_the_command_line(size: tuple[int, int]) ->
         assert (opened.lightness - view).abs().mean() < 3.0  # a part of a pixel of the view
         rough = opened.approximate_lightness(32) - lightness.shrunk(working_size(size[1], size[0], 32))
         assert rough.abs().mean() < 3.0
-
-
-def test_a_part_has_the_lightness_of_its_place() -> None:
-    whole = open_at_once(color_file(240, 180), "old.png", Limits(), 64)
-    part = whole.part(Rectangle(40, 20, 150, 100))
-    assert part.view == (150, 100)
-    inside = np.ascontiguousarray(read_picture(whole.data).levels[20:120, 40:190])
-    wanted = FullLightness(inside).shrunk(working_size(100, 150, 64))
-    torch.testing.assert_close(part.network_lightness(64), wanted)
-    assert part.lightness_at((75, 40)) == whole.lightness_at((115, 60)) != whole.lightness_at((75, 40))
-    other = whole.lightness_around((75, 40))
-    assert part.lightness_around((75, 40)) == whole.lightness_around((115, 60)) != other
 
 
 def drawing() -> np.ndarray:
@@ -163,20 +131,6 @@ def test_opacity_is_the_mean_of_what_a_pixel_covers(depth: type) -> None:
     expected = (rgba[..., 3] / most * 255).reshape(20, 2, 30, 2).mean((1, 3))
     assert np.abs(pixels(opened.alpha) - expected).max() <= 1
     assert opened.describe(64)["transparent"]
-
-
-def test_memory_counts_files_and_maps() -> None:
-    opened = open_at_once(color_file(96, 80), "old.png", Limits(), 64)
-    files = len(opened.data) + len(opened.gray) + len(opened.source)
-    view, network = 96 * 80 * 4, 77 * 64 * 4
-    assert opened.nbytes == files + view + network
-    opened.approximate_lightness(32)
-    part = opened.part(Rectangle(40, 20, 50, 40))
-    assert opened.nbytes == files + view + network + 38 * 32 * 4
-    part.network_lightness(32)
-    assert opened.nbytes == files + view + network + 38 * 32 * 4 + 40 * 32 * 4
-    assert opened.part(Rectangle(40, 20, 50, 40)) is part
-    assert opened.part("none") is opened.part("automatic") is opened
 
 
 @pytest.mark.parametrize(
@@ -253,34 +207,3 @@ def test_the_page_finds_the_same_lightness_around_a_place(tmp_path: Path) -> Non
     command = ["node", "--input-type=module", "--eval", script]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert found == pytest.approx([lightness_around(lightness, *place) for place in PLACES])
-
-
-@pytest.mark.parametrize(("difference", "found"), [(24.0, 74.0), (26.0, 50.0)])
-def test_what_differs_by_25_units_is_another_thing(difference: float, found: float) -> None:
-    lightness = torch.full((256, 256), 50.0)
-    lightness[:, :100] = lightness[:, 103:] = 50.0 + difference
-    assert lightness_around(lightness, 128, 101) == found
-
-
-def test_a_speck_is_less_than_a_pixel_of_the_network() -> None:
-    lightness = torch.full((512, 512), 50.0)
-    lightness[255:258, 255:258] = 90.0
-    assert lightness_around(lightness, 256, 256) == 50.0
-    assert lightness_around(lightness[100:400, 100:400], 156, 156) == 90.0
-
-
-@pytest.mark.parametrize(("pixels", "told"), [(4_000_000, False), (4_004_000, True)])
-def test_progress_is_told_above_four_megapixels(pixels: int, told: bool) -> None:
-    file = io.BytesIO()
-    Image.new("L", (4000, pixels // 4000), 128).save(file, "PNG", compress_level=1)
-    found = list(open_photo(file.getvalue(), "large.png", Limits(), 64))
-    glimpses = [each.preview for each in found if isinstance(each, Progress) and each.preview]
-    assert bool(glimpses) == told
-    if told:
-        with Image.open(io.BytesIO(glimpses[0])) as glimpse:
-            assert max(glimpse.size) == 512
-
-
-def test_a_thumbnail_has_512_pixels_a_side() -> None:
-    with Image.open(io.BytesIO(thumbnail(Picture(np.zeros((400, 1600), np.uint8))))) as image:
-        assert image.size == (512, 128)

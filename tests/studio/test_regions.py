@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from importlib.resources import files
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
-from pads import DirectPad, photo_file, pixels
+from pads import DirectPad, pixels
 
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.guidance.areas import parse_mask
 from colorzoo.guidance.fields import Fields
-from colorzoo.studio.regions import innermost_pixel, matched_place
+from colorzoo.studio.regions import innermost_pixel
 
-NODE = shutil.which("node")
 POINT = {"x": 70, "y": 60, "radius": 4, "color": "#c04020"}
 OUTLINE = [[5, 5], [40, 5], [40, 40], [5, 40]]
 
@@ -45,11 +37,6 @@ def test_a_click_selects_an_object_at_several_sizes(pad: DirectPad) -> None:
         pad.ask("select", recipe={}, x=20, y=30, size=1).body["mask"]
         == pad.ask("select", recipe={"points": [POINT]}, x=20, y=30, size=1).body["mask"]
     ), "hints do not change what a thing is"
-
-
-def test_masks_are_as_fine_as_384_pixels_along_the_shorter_side(pad: DirectPad) -> None:
-    pad.open(photo_file(600, 500))
-    assert mask_of(pad.ask("select", recipe={}, x=20, y=30).body["mask"]).shape == (384, 461)
 
 
 def test_an_outline_selects_something_inside_of_it(pad: DirectPad) -> None:
@@ -112,22 +99,3 @@ def test_the_number_of_a_region_is_far_inside() -> None:
     row, column = innermost_pixel(ring)
     assert ring[row - 9 : row + 10, column - 9 : column + 10].all()
     assert innermost_pixel(np.ones((1, 1), bool)) == (0, 0)
-
-
-def test_the_place_of_a_match_is_in_pixels_of_the_reference() -> None:
-    match = torch.stack([torch.arange(12.0).view(3, 4) / 12, torch.arange(12.0).view(3, 4) / 24])
-    match[:, 1, 2] = torch.nan
-    found = [
-        matched_place(match, place, (80, 60), (240, 120)) for place in ((0, 0), (39, 59), (80, 60), (45, 25))
-    ]
-    assert found == [(0, 0), pytest.approx((180, 45)), pytest.approx((220, 55)), None]
-
-
-@pytest.mark.skipif(NODE is None, reason="missing, not passed: node is not installed")
-def test_outlines_of_regions_are_smooth() -> None:
-    script = Path(__file__).parent / "region_lines.mjs"
-    static = Path(str(files("colorzoo.studio") / "static"))
-    command = [str(NODE), str(script), static.as_uri()]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert found["count"] == found["both"] > 100  # around the selected region, and its neighbor
-    assert found["away"] < 0.1  # stairs are away by half a pixel

@@ -16,7 +16,11 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from browser_pad import SIZE, watched_pad
 from pads import DirectPad, SocketPad, photo_file, socket_pad, tiny_studio, web_client
+from PIL import Image
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.sync.client import connect
 
 from colorzoo.studio import app, server, works
@@ -138,9 +142,9 @@ def test_half_a_request_head_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
                 link.sendall(sent)
                 assert link.recv(100) == b""  # closed by the server
                 link.close()
-            pad.send(json.dumps({"type": "gamut", "id": 1, "lightness": 50}))  # a websocket stays open
+            pad.send(json.dumps({"type": "check", "id": 1, "recipe": {}}))  # a websocket stays open
             assert hello["type"] == "hello"
-            assert unpack(pad.recv()).type == "gamut"
+            assert unpack(pad.recv()).type == "checked"
 
 
 def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +165,41 @@ def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyP
         return sent
 
     assert len(asyncio.run(run())) <= 1
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+def test_the_pad_works_behind_a_path_prefix(
+    browser: Any, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As nginx and jupyter-server-proxy do, remove the prefix before the server gets a request."""
+
+    def behind_prefix(*args: Any) -> ASGIApp:
+        inner = app.build_app(*args)
+
+        async def proxy(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "lifespan":
+                if not scope["path"].startswith("/pad/"):
+                    await Response(status_code=404)(scope, receive, send)
+                    return
+                scope = {**scope, "path": scope["path"].removeprefix("/pad")}
+            await inner(scope, receive, send)
+
+        return proxy
+
+    monkeypatch.setattr(server, "build_app", behind_prefix)
+    with (
+        run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
+        watched_pad(browser, url.replace("/?", "/pad/?")) as pad,
+    ):
+        pad.open_ready(photo)
+        pad.click(60, 60)
+        pad.settle()
+        pad.page.click("[data-action=export]")
+        pad.page.check("input[name=cz-format][value=png]")
+        file = pad.download(lambda: pad.page.click("[data-action=export-now]"), tmp_path / "colored.png")
+        with Image.open(file) as image:
+            assert image.size == SIZE
 
 
 def test_a_slow_file_does_not_block_another_pad() -> None:

@@ -111,7 +111,6 @@ def test_a_retired_worker_finishes_its_jobs_and_refuses_new_ones(worker: Worker)
 
 IDLE = {1: (90.0, 88.0), 4: (30.0, 29.0)}
 BUSY = {1: (400.0, 88.0), 4: (5000.0, 600.0)}
-NEIGHBOR = {1: (90.0, 88.0), 4: (180.0, 90.0)}  # one core is free, another is not
 
 
 def play(chooser: ThreadCountChooser, cost: dict[int, tuple[float, float]], rounds: int) -> list[int]:
@@ -138,19 +137,3 @@ def test_a_machine_is_idle_while_a_thread_hardly_waits(wall: float, threads: int
 @pytest.mark.parametrize(("wall", "threads"), [(45.0, 1), (55.0, 4)])
 def test_work_of_less_than_fifty_milliseconds_is_not_divided(wall: float, threads: int) -> None:
     assert play(ThreadCountChooser(4), {1: (wall, wall), 4: (20.0, 20.0)}, 2)[-1] == threads
-
-
-def test_slow_choices_are_retried_less_and_less_often() -> None:
-    chosen = play(ThreadCountChooser(4), NEIGHBOR, 400)
-    assert [index for index, count in enumerate(chosen) if count == 4] == [1, 26, 75, 172, 365]
-
-
-def test_short_work_is_not_divided() -> None:
-    edit = {1: (20.0, 20.0), 4: (12.0, 11.0)}
-    chooser = ThreadCountChooser(4)
-    assert play(chooser, IDLE, 3)[-1] == 4
-    assert play(chooser, edit, 10) == [4] + [1] * 9
-
-
-def test_one_core_has_no_choice() -> None:
-    assert set(play(ThreadCountChooser(1), {1: (5.0, 5.0)}, 30)) == {1}

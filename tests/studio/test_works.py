@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from pads import DirectPad, photo_file, tiny_studio
 
-from colorzoo.studio import works
 from colorzoo.studio.works import Works, works_folder
 
 WORK = {"recipe": {"points": [{"x": 1, "y": 2, "color": "#c04020"}]}, "time": 5}
@@ -89,33 +88,6 @@ def test_a_pad_without_a_folder_saves_by_itself(pad: DirectPad) -> None:
     assert pad.ask("save", TEXT, key=sha256).body["code"] == "bad_message"
 
 
-def test_the_oldest_work_is_dropped_and_a_broken_file_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(works, "MOST_WORKS", 3)
-    store = Works(tmp_path)
-    for age in range(5):
-        path = tmp_path / f"{4 - age:064x}.json"
-        assert store.save(path.stem, b'{"n": %d}' % (4 - age))
-        os.utime(path, (age, age))
-    assert store.save(f"{4:064x}", b'{"n": 4}')
-    assert sorted(int(path.stem, 16) for path in tmp_path.glob("*.json")) == [0, 1, 4]
-    for broken in ("{", "[]", "[" * 100_000):
-        (tmp_path / f"{9:064x}.json").write_text(broken)
-        assert store.find(f"{9:064x}") == {}
-    assert store.find(f"{4:064x}") == {f"{4:064x}": {"n": 4}}
-
-
 def test_the_folder_is_one_per_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path))
     assert works_folder() == tmp_path / "works"
-
-
-def test_five_hundred_works_are_kept(tmp_path: Path) -> None:
-    for number in range(500):
-        (tmp_path / f"{number:064x}.json").touch()
-    store = Works(tmp_path)
-    assert store.save(f"{499:064x}", b"{}")
-    assert len(list(tmp_path.glob("*.json"))) == 500
-    assert store.save(f"{500:064x}", b"{}")
-    assert len(list(tmp_path.glob("*.json"))) == 500

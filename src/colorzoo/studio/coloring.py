@@ -161,8 +161,3 @@ def displayed_points(request: PadRequest) -> list[DisplayedColor]:
     paler = chosen.norm(dim=1) - at_lightness.norm(dim=1) > VISIBLE_CHANGE
     shown = displayed_colors(at_lightness * request.recipe.strength, lightness)
     return [replace(s, snapped=s.snapped or lost) for s, lost in zip(shown, paler.tolist(), strict=True)]
-
-
-def color_at(request: PadRequest, result: NetworkAnswer, place: tuple[float, float]) -> Tensor:
-    """Return the ``(3,)`` Lab of the result at x and y in pixels of the photo, as the preview shows it."""
-    return result.over(request.photo.lightness[0, 0]).lab_at(*request.photo.view_pixel(place))

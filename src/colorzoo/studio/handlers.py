@@ -9,12 +9,9 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, cast
 
-import torch
-
 from colorzoo.batch.origin import UsedFile, origin_of_answer, origin_of_model, origin_of_result
 from colorzoo.batch.request import request_of
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
@@ -33,7 +30,6 @@ from colorzoo.studio import palette, regions
 from colorzoo.studio.coloring import (
     PadRequest,
     Quality,
-    color_at,
     displayed_points,
     match_of,
     predict,
@@ -311,32 +307,6 @@ def _colorings(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("colorings", **found)
 
 
-def _probe(ctx: Context) -> Iterator[Message]:
-    """Return the colors of photo and result at a place."""
-    x, y = place = ctx.place()
-    request = ctx.pad_request()
-    if request.photo.window is None or request.photo.window.inside.contains(place):
-        lab = color_at(request, predict(request), _inner(request, place))
-    else:
-        lab = torch.tensor([ctx.photo().lightness_at(place), 0.0, 0.0])  # the frame stays gray
-    yield ctx.answer(
-        "probed",
-        x=x,
-        y=y,
-        lightness=float(lab[0]),
-        ab=[float(lab[1]), float(lab[2])],
-        result=palette.to_hex(lab_to_rgb_in_gamut(lab.view(3, 1, 1)).flatten()),
-        source=regions.source_color(ctx.photo(), place),
-    )
-
-
-def _gamut(ctx: Context) -> Iterator[Message]:
-    """Draw the ab plane at a lightness."""
-    lightness = round(min(max(ctx.message.fields().required_number("lightness"), 0.0), 100.0))
-    size = {"side": palette.PLANE_SIDE, "low": -palette.PLANE_REACH, "step": 1}
-    yield ctx.answer("gamut", palette.gamut_plane(lightness), lightness=lightness, **size)
-
-
 def _extent(ctx: Context) -> Iterator[Message]:
     """Draw where the color of a point goes."""
     x, y = ctx.place()
@@ -561,8 +531,6 @@ REQUESTS: dict[str, Request] = {
     "suggest": Request(suggest, uses_model=True),
     "next": Request(_next, uses_model=True),
     "colorings": Request(_colorings, uses_model=True),
-    "probe": Request(_probe, uses_model=True),
-    "gamut": Request(_gamut, rank=0),
     "extent": Request(_extent, uses_model=True),
     "parts": Request(_parts, uses_model=True),
     "select": Request(_select, uses_model=True),

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from colorzoo.color import in_gamut, lab_to_rgb, reduce_chroma
+from colorzoo.color import lab_to_rgb, reduce_chroma
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorings import COLORINGS, TellingPlace
 from colorzoo.inference.palette import Distribution, Suggestion, next_point, suggest_colors
 from colorzoo.studio.photo import Photo
 
-PLANE_REACH = 110  # largest a and b of the plane
-PLANE_SIDE = 2 * PLANE_REACH + 1
 VISIBLE_CHANGE = 0.5  # CIE units; smaller changes cannot be seen
 
 
@@ -79,19 +76,6 @@ def _entropy(shares: Tensor) -> float:
     return float(torch.special.entr(shares).sum()) / math.log(2)
 
 
-@lru_cache(maxsize=101)
-def gamut_plane(lightness: int) -> bytes:
-    """Return ``PLANE_SIDE x PLANE_SIDE`` RGBA bytes of the ab plane at a lightness; alpha is 0 outside sRGB.
-
-    Rows run from a = 110 down to -110, columns from b = -110 to 110.
-    """
-    a = torch.arange(PLANE_REACH, -PLANE_REACH - 1, -1.0)[:, None].expand(PLANE_SIDE, PLANE_SIDE)
-    b = torch.arange(-PLANE_REACH, PLANE_REACH + 1.0)[None].expand(PLANE_SIDE, PLANE_SIDE)
-    lab = torch.stack([torch.full((PLANE_SIDE, PLANE_SIDE), float(lightness)), a, b])
-    levels = torch.cat([lab_to_rgb(lab).clamp(0, 1), in_gamut(lab).float()]) * 255
-    return levels.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy().tobytes()
-
-
 @dataclass(frozen=True)
 class DisplayedColor:
     """A color as it is displayed at a lightness.
@@ -117,11 +101,6 @@ def displayed_colors(ab: Tensor, lightness: Tensor) -> list[DisplayedColor]:
     levels = _to_levels(lab_to_rgb(inside)[:, :, 0].T)
     columns = zip(lightness.tolist(), inside[1:, :, 0].T.tolist(), levels, snapped.tolist(), strict=True)
     return [DisplayedColor(own, (a, b), _hex(level), moved) for own, (a, b), level, moved in columns]
-
-
-def to_hex(rgb: Tensor) -> str:
-    """Return ``#rrggbb`` of ``(3,)`` RGB in [0, 1]."""
-    return _hex(_to_levels(rgb))
 
 
 def _to_levels(rgb: Tensor) -> list[Any]:

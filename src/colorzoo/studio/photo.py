@@ -196,11 +196,6 @@ class Photo:
             self.approximate_lightnesses[size] = shrink_lightness(self.lightness, shape)
         return self.approximate_lightnesses[size]
 
-    def lightness_at(self, place: tuple[float, float]) -> float:
-        """Return the lightness of the preview at x and y in pixels of the photo."""
-        row, column = self.view_pixel(place)
-        return float(self.lightness[0, 0, row, column])
-
     def lightness_around(self, place: tuple[float, float]) -> float:
         """Return the lightness of a point at x and y in pixels of the photo, see `lightness_around`."""
         pixel = self.view_pixel(place)

@@ -36,9 +36,7 @@ from colorzoo.inference.steps.reach import Map, Paths, Places, even_reaches, is_
 from colorzoo.inference.steps.reach import starting_reach as find_start
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.networks.thing_network import SeenThings
-from colorzoo.pictures.formats import open_picture
 from colorzoo.studio.coloring import PadRequest, predict
-from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network
@@ -266,11 +264,3 @@ def matched_place(
     column = min(int(place[0] * width / size[0]), width - 1)
     x, y = match[:, row, column].tolist()
     return None if math.isnan(x) else (x * reference[0], y * reference[1])
-
-
-def source_color(photo: Photo, place: tuple[float, float]) -> str:
-    """Return the color ``#rrggbb`` of the photo itself at a place, as its preview shows it."""
-    with open_picture(io.BytesIO(photo.source)) as image:
-        row, column = photo.view_pixel(place)
-        red, green, blue = np.asarray(image.convert("RGB"))[row, column]
-    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -131,8 +131,9 @@ async function requestExtent(pad) {
 
 /** Show the place where a color would help most. @returns {Promise<void>} */
 async function requestNext(pad) {
+  const { photo } = pad;
   const reply = await pad.ask({ type: "next", recipe: currentRecipe(pad) });
-  if (!reply) return;
+  if (!reply || pad.photo !== photo || pad.ui.opening) return;
   const { x, y } = reply.message;
   if (x === null || x === undefined) {
     pad.toast(t("This model cannot tell where a color would help most."));

@@ -4,7 +4,7 @@ import { requestNext, requestRegions } from "./coloring.js";
 import { confirmCrop, stepCropAngle } from "./cropping.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
-import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag } from "./edits.js";
+import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setSize, skipRegion, takeSuggestion, toggleFlag } from "./edits.js";
 import { closePhoto, followReference, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { stepHealingWidth } from "./healing.js";
 import { stepBrush } from "./painting.js";
@@ -119,9 +119,12 @@ function startCross(pad) {
   pad.announce(pad.ui.tool in DRAWS ? t("Arrow keys move the cross, Enter sets a corner, Escape leaves") : t("Arrow keys move the cross, Enter sets a point, Escape leaves"));
 }
 
+/** Use a suggested color, or wait for the suggestions of a new point. */
 function useSuggestion(pad, event) {
-  const item = pad.ui.suggestions?.items[Number(event.key) - 1];
-  if (item && pad.selectedPoint()) setColor(pad, item.ab);
+  const { suggestions, selected } = pad.ui;
+  const number = Number(event.key) - 1;
+  if (suggestions && suggestions.pointId === selected) takeSuggestion(pad, number);
+  else if (pad.selectedPoint()) pad.set({ awaited: { number, pointId: selected } });
 }
 
 function whereNext(pad) {

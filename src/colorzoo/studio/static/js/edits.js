@@ -69,6 +69,12 @@ function setColor(pad, ab, done = true, lightness = colorTarget(pad).lightness, 
   if (done) addRecentColor(pad, lightness, ab);
 }
 
+/** Give the selected point a suggested color. @param {number} number of the suggestion, from 0 */
+function takeSuggestion(pad, number) {
+  const item = pad.ui.suggestions?.items[number];
+  if (item && pad.selectedPoint()) setColor(pad, item.ab);
+}
+
 /** @param {number} id @returns {import("./document.js").Joins} whether the last step added this point, which had no color yet: both are one step */
 function isFirstColor(id) {
   const find = (doc) => doc.points.find((point) => point.id === id);
@@ -210,12 +216,11 @@ function setSize(pad, size) {
   if (point && !point.locked && point.size !== next) pad.edit(changePoint(pad.doc, point.id, { size: next, radius: undefined }), t("point size"));
 }
 
-/** Set the reach of the selected point and of new points. @param {import("./document.js").Reach} reach @param {boolean} done */
+/** Set the reach of the selected point, or of new points if none is selected. @param {import("./document.js").Reach} reach @param {boolean} done */
 function setReach(pad, reach, done) {
   const point = pad.selectedPoint();
-  if (point?.locked) return;
-  pad.set({ reach });
-  if (!point) return;
+  if (!point) pad.set({ reach });
+  if (!point || point.locked) return;
   pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
 }
 
@@ -365,5 +370,5 @@ const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.r
 export {
   acceptSuggested, addPointAt, colorTarget, continueCut, cyclePoint, deletePoint, deleteSelected, endCut, erasedAt, insidePhoto, isJoined,
   joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, setStrength, startSmall, skipRegion, splitRegions,
-  suggestedColor, toggleFlag, unavailableColor, useColor,
+  suggestedColor, takeSuggestion, toggleFlag, unavailableColor, useColor,
 };

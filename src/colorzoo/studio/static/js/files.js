@@ -81,7 +81,7 @@ async function openWith(pad, wish, send) {
   const stop = new AbortController();
   const preview = wish.file ? URL.createObjectURL(wish.file) : pad.session.glimpse;
   const opening = readOnly({ share: 0, preview, request: 0, cancel: () => cancelOpening(pad, opening, stop) });
-  pad.set({ loading: name, opening, failure: null });
+  pad.set({ loading: name, opening, failure: null, cross: null, nextPlace: null });
   pad.announce(t("Opening {name}", { name }));
   try {
     await Promise.race([pad.ready, new Promise((resolve) => stop.signal.addEventListener("abort", resolve))]);

@@ -12,7 +12,7 @@ import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
-import { selectPoint, startSmall } from "./edits.js";
+import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, saveAct, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { confirmCrop, createCropPanel } from "./cropping.js";
 import { createFramePanel, insideOf } from "./frames.js";
@@ -230,7 +230,7 @@ class Pad {
     this.set({
       area: null, coat: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, framing: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
-      reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
+      reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
     change(this.session, { reference: null, references: new Map() });
     scheduleAutosave(this);
@@ -408,7 +408,9 @@ class Pad {
   receiveSuggestions(message) {
     const wanted = this.session.suggesting;
     if (wanted?.id !== message.re || wanted.pointId !== this.ui.selected) return;
-    this.set({ suggestions: { items: message.items, pointId: wanted.pointId, stale: false } });
+    const { awaited } = this.ui;
+    this.set({ suggestions: { items: message.items, pointId: wanted.pointId, stale: false }, awaited: null });
+    if (awaited?.pointId === wanted.pointId) takeSuggestion(this, awaited.number);
     if (typeof message.reach === "number") startSmall(this, wanted.pointId, message.reach);
   }
 

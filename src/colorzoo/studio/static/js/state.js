@@ -47,7 +47,7 @@ function initialUi(settings) {
     // the selected replaced color, and the selected coat of paint
     replacing: null, coat: null,
     // answers of the backend
-    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
+    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
     scribblePreview: null, answered: null, unavailableColor: null, variants: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
