@@ -34,7 +34,7 @@ def pad(studio: Studio) -> Iterator[DirectPad]:
     studio.disconnect(made.session)  # so that those of many tests are not too many
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would block asyncio.run in later modules
 def browser() -> Iterator[Any]:
     if (reason := missing()) is not None:
         pytest.skip(f"missing, not passed: {reason}")

@@ -74,16 +74,3 @@ def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> No
     pad.page.keyboard.press("Control+z")
     assert np.array_equal(covered(pad), second)
     pad.settle()
-
-
-@pytest.mark.nightly
-def test_a_locked_area_keeps_the_colors_that_it_grows_over(pad: BrowserPad) -> None:
-    brush(pad, "Add")
-    pad.drag((60, 60), (120, 60))
-    make_area(pad, "lock")
-    before = pad.recipe()["areas"][0]["kept"]["png"]
-    pad.drag((60, 100), (120, 100))
-    pad.settle()
-    assert covered(pad)[100, 90]
-    assert pad.recipe()["areas"][0]["kept"]["png"] != before
-    pad.page.keyboard.press("Escape")

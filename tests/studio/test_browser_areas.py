@@ -12,7 +12,7 @@ import pytest
 from browser_pad import BrowserPad, watched_pad
 from numpy.typing import NDArray
 from pads import pixels
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
 from skimage import data
 
@@ -125,36 +125,6 @@ def test_locked_areas_keep_their_colors_when_points_are_added(pad: BrowserPad, t
     assert deep.any()
     assert np.abs(after - before)[deep].max() <= 2
     assert np.abs(after - before)[120:140, 10:30].max() > 30
-
-
-@pytest.mark.nightly
-def test_an_outline_is_kept_as_drawn(pad: BrowserPad) -> None:
-    corners = ((20, 60), (120, 20), (110, 140))
-    keep = pad.page.get_by_title("Keep my outline as I drew it")
-    pad.drag(*corners, corners[0], steps=20)
-    pad.page.wait_for_selector("[data-area-action=color]")
-    pad.settle()
-    assert keep.get_attribute("aria-pressed") == "false"
-    keep.click()
-    pad.page.wait_for_selector("[aria-pressed=true] >> text=Keep my outline")
-    pad.settle()
-    pad.page.get_by_title("Select more").click()
-    pad.settle()
-    pad.page.get_by_title("Select less").click()
-    pad.settle()
-    assert keep.get_attribute("aria-pressed") == "true"
-    choose(pad, "gray")
-    inside = drawn(areas(pad)[0])
-    height, width = inside.shape
-    canvas = Image.new("L", (8 * width, 8 * height))
-    places = [(x * 8 * width / 240, y * 8 * height / 160) for x, y in corners]
-    ImageDraw.Draw(canvas).polygon(places, fill=255)
-    wanted = np.asarray(canvas.resize((width, height), Image.Resampling.BOX)) > 127
-    assert (inside & wanted).sum() > 0.95 * (inside | wanted).sum()
-    pad.click(200, 20)
-    pad.page.wait_for_selector("[data-area-action=color]")
-    assert not keep.is_visible()  # a click has no outline
-    pad.settle()
 
 
 @pytest.mark.nightly

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from pads import pixels
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.guidance import Crop, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from tiny_model import gray_picture, tiny_model
 
@@ -86,56 +84,6 @@ def test_corners_and_sides_are_dragged_confirmed_saved_and_undone(
     cropper.page.click("[data-action=clear-crop]")
     cropper.settle()
     assert crop_of(cropper) is None
-
-
-@pytest.mark.nightly
-@pytest.mark.browser
-def test_a_photo_is_straightened_by_slider_keys_and_drags(
-    cropper: BrowserPad, crooked: Path, tmp_path: Path
-) -> None:
-    slider = cropper.page.locator(f"{PANEL} input[type=range]")
-    slider.focus()
-    for _ in range(12):
-        cropper.page.keyboard.press("ArrowRight")
-    cropper.drawn()
-    assert "1.2°" in cropper.page.inner_text(PANEL)
-    cropper.page.focus(".cz-stage")
-    for _ in range(3):
-        cropper.page.keyboard.press("]")
-    cropper.page.keyboard.press("[")
-    cropper.drawn()
-    assert "1.4°" in cropper.page.inner_text(PANEL)
-    slider.focus()
-    cropper.page.keyboard.press("Enter")
-    cropper.settle()
-    first = crop_of(cropper)
-    assert first is not None
-    assert first["angle"] == 1.4
-    assert first["width"] / first["height"] == pytest.approx(1.5, abs=0.02)  # as large as the photo allows
-    assert first["width"] > 225
-    Recipe.from_json(cropper.recipe())  # it lies inside
-
-    press(cropper, "y")
-    corners = Crop(**first).corners
-    cropper.drag(corners[0], (60, 40))
-    cropper.drag(corners[2], (200, 130))
-    # outside of it, clockwise about its center by 10 degrees
-    middle, turn = (130, 85), math.radians(10)
-    start = (220, 20)
-    across, down = start[0] - middle[0], start[1] - middle[1]
-    end = (
-        middle[0] + across * math.cos(turn) - down * math.sin(turn),
-        middle[1] + across * math.sin(turn) + down * math.cos(turn),
-    )
-    cropper.drag(start, end)
-    press(cropper, "Enter")
-    second = crop_of(cropper)
-    assert second is not None
-    assert second["angle"] == pytest.approx(11.4, abs=0.6)
-    result = export(cropper, tmp_path / "new.png")
-    assert result.shape == (second["height"], second["width"], 3)
-    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    assert np.array_equal(result, np.asarray(colorizer(crooked, cropper.recipe())))
 
 
 @pytest.mark.nightly

@@ -46,7 +46,11 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_model(), device="cpu", size=64)
 
 
-@pytest.mark.parametrize("frame", ["automatic", "none", [30, 24, 150, 100], [30, 24, 150, 100, -2.5]])
+@pytest.mark.parametrize(
+    "frame",
+    ["automatic", [30, 24, 150, 100, -2.5]]
+    + [pytest.param(each, marks=pytest.mark.nightly) for each in ("none", [30, 24, 150, 100])],
+)
 def test_the_pad_colors_what_python_colors(
     pad: DirectPad, scan: Path, colorizer: Colorizer, frame: Any
 ) -> None:

@@ -121,6 +121,7 @@ def classes_of(studio: Studio, look: Path) -> NDArray[Any]:
     return find_classes(colorizer.model, rgb_to_lab(small)[:, :1])[0, 0].numpy()
 
 
+@pytest.mark.nightly
 def test_an_object_is_painted_with_a_class_and_colored_by_it(
     pad: BrowserPad, studio: Studio, photo: Path, look: Path, tmp_path: Path
 ) -> None:

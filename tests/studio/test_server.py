@@ -35,6 +35,7 @@ print(faults() - before)
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
 def test_freed_memory_is_reused() -> None:
     def faults(keep: bool) -> int:

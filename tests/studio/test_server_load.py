@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import pytest
 import websockets
 from pads import tiny_studio
 from PIL import Image
@@ -25,6 +26,7 @@ SESSIONS, SECONDS = 8, 3
 DEADLINE = 20  # seconds for the last answer
 
 
+@pytest.mark.nightly
 def test_eight_sessions_for_a_few_seconds() -> None:
     studio = tiny_studio()
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):

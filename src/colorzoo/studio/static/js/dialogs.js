@@ -74,12 +74,7 @@ function createExport(pad) {
     el.close();
     exportPicture(pad, { format: format(), quality: Number(quality.value) });
   });
-  const prepare = () => {
-    const { formats } = pad.session.limits;
-    FORMATS.forEach(([value], index) => show(radios[index], !formats || formats.includes(value)));
-    refresh();
-  };
-  return { el, prepare };
+  return { el, prepare: refresh };
 }
 
 /** @returns {{els: HTMLElement[], help: () => void, exportPicture: () => void}} */

@@ -99,23 +99,18 @@ function rememberedWork() {
 }
 
 const CHANNEL = "colorzoo-pad";
-const ANSWERS_WITHIN = 60; // ms for the answer of another tab
 
-/** Lock of a tab on the key under which it saves its work: the browser's, or, at an address that is not secure, by asking the other tabs. */
+/** Lock of a tab on the key under which it saves its work. Browsers have locks at secure addresses only; elsewhere every tab gets the first key. */
 class TabLocks {
   /** @param {() => void} onShared called when another tab has found this one's key taken */
   constructor(onShared) {
-    this.onShared = onShared;
     /** @type {() => void} */
     this.free = () => {};
     /** @type {Promise<unknown>} */
     this.freed = Promise.resolve();
-    this.id = `${Date.now()}-${Math.random()}`;
     this.held = null;
-    this.requested = null;
-    this.onRefused = () => {};
     this.channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
-    if (this.channel) this.channel.onmessage = ({ data }) => this.#hear(data);
+    if (this.channel) this.channel.onmessage = ({ data }) => data.shared === this.held && onShared();
   }
 
   /** @param {Iterable<string>} keys in order of preference @returns {Promise<string>} the first key that no other tab holds */
@@ -127,7 +122,6 @@ class TabLocks {
       this.held = key;
       break;
     }
-    this.requested = null;
     return this.held;
   }
 
@@ -148,7 +142,7 @@ class TabLocks {
 
   /** @param {string} key @returns {Promise<boolean>} whether this tab has it now */
   async #take(key) {
-    if (!navigator.locks) return !(await this.#isHeld(key));
+    if (!navigator.locks) return true;
     return new Promise((resolve) => {
       const held = navigator.locks.request(`${CHANNEL} ${key}`, { ifAvailable: true }, (lock) => {
         resolve(lock !== null);
@@ -156,23 +150,6 @@ class TabLocks {
       });
       this.freed = Promise.all([this.freed, held]);
     });
-  }
-
-  #isHeld(key) {
-    if (!this.channel) return Promise.resolve(false);
-    this.requested = key;
-    return new Promise((resolve) => {
-      this.onRefused = () => resolve(true);
-      setTimeout(() => resolve(false), ANSWERS_WITHIN);
-      this.channel.postMessage({ ask: key, from: this.id });
-    });
-  }
-
-  #hear({ ask, from, no, to, shared }) {
-    if (shared && shared === this.held) this.onShared();
-    if (no && to === this.id && no === this.requested) this.onRefused();
-    // if two tabs request a key at the same time, the older tab gets it
-    if (ask && (ask === this.held || (ask === this.requested && this.id < from))) this.channel.postMessage({ no: ask, to: from });
   }
 }
 
