@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
@@ -58,6 +58,47 @@ class Range:
         low = f"above {self.low:g}" if self.open else f"at least {self.low:g}"
         limits = low if self.high is None else f"{low} and at most {self.high:g}"
         return f"{limits} {self.unit}".rstrip()
+
+
+# groups of options in the help of the command line
+COLORS, REFERENCES, MODEL = "colors", "references and classes", "model and engine"
+FILES, RUN = "files", "many pictures and reports"
+
+
+def option(
+    default: Any,
+    text: str,
+    group: str = "",
+    *flags: str,
+    metavar: str | tuple[str, ...] | None = None,
+    nargs: int | str | None = None,
+) -> Any:
+    """Return a dataclass field that is an option of the command line.
+
+    A list of texts is an option that may be repeated; a list of numbers is written with commas.
+
+    Args:
+        default: Default value; `dataclasses.MISSING` for a required option.
+        text: Text of ``--help``, without a full stop.
+        group: Title of its group in ``--help``.
+        *flags: Flags in place of ``--NAME``.
+        metavar: Placeholder of the value in ``--help``.
+        nargs: Number of values, as in `argparse`.
+    """
+    metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
+    return _field(default, metadata | {"positional": False})
+
+
+def argument(text: str, metavar: str, default: Any = MISSING, nargs: str | None = None) -> Any:
+    """Return a dataclass field that is a positional argument of the command line; see `option`."""
+    metadata = {"help": text, "group": "", "flags": (), "metavar": metavar, "nargs": nargs}
+    return _field(default, metadata | {"positional": True})
+
+
+def _field(default: Any, metadata: dict[str, Any]) -> Any:
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 Share = Annotated[float, Range(0, 1)]

@@ -13,7 +13,6 @@ from PIL import Image
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.request import prepared_alone
 from colorzoo.batch.runner import ALREADY_DONE, PictureJob, color_pictures
-from colorzoo.cli import models
 from colorzoo.cli.main import main
 from colorzoo.errors import PictureError
 from colorzoo.inference.colorizer import Colorizer
@@ -246,19 +245,3 @@ def test_odd_words_end_in_one_line(
     said = capsys.readouterr().err
     assert (says or "") in said
     assert "unexpected" not in said
-
-
-def test_an_unforeseen_error_is_one_line_that_says_how_to_report_it(
-    monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
-    def fail(_: object) -> int:
-        raise ZeroDivisionError("division\nby zero")
-
-    monkeypatch.setattr(models, "run", fail)
-    monkeypatch.delenv("COLORZOO_DEBUG", raising=False)
-    said = refused("models")
-    assert "unexpected ZeroDivisionError: division by zero" in said
-    assert "report it" in said
-    monkeypatch.setenv("COLORZOO_DEBUG", "1")
-    with pytest.raises(ZeroDivisionError):
-        main(["models"])

@@ -1,26 +1,105 @@
-"""Entry point of the command line: verbs, errors and exit codes, without torch."""
+"""Entry point of the command line: verbs, options, errors and exit codes, without torch."""
 
-import argparse
 import io
 import os
-import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
 
+from colorzoo.batch.settings import ColorSettings
+from colorzoo.cli import colorize, models
 from colorzoo.cli import main as entry
-from colorzoo.cli import models
+from colorzoo.cli._options import Command
 from colorzoo.cli._output import align, print_line, printed_warnings
 from colorzoo.cli.main import main
-from colorzoo.errors import PictureError
-from colorzoo.training.arguments import read_arguments
+from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.settings import Range, argument, option
 from tiny_model import Refused
 
-HEAVY = ("torch", "lightning", "kornia", "numpy")
+COMMANDS = [
+    (f"{name} {action}".strip(), command)
+    for name in entry.all_verbs()
+    if (verb := entry.find_verb(name)) is not None
+    for action, command in verb.COMMANDS.items()
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brush:
+    """Options of a brush."""
+
+    canvas: Path = argument("where to paint", "CANVAS")
+    strokes: list[str] = argument("strokes", "STROKE", default=[], nargs="*")
+    size: Annotated[int, Range(1, 9)] | None = option(None, "diameter in pixels", "form", "-s", "--size")
+    soft: bool = option(False, "fade the stroke")
+    shape: Literal["round", "flat"] = option("round", "shape of the brush")
+    colors: list[str] = option([], "color; may be repeated", "", "--color")
+    weights: list[float] | None = option(None, "weight of each color", metavar="W,W")
+    pair: list[Path] | None = option(None, "two files", metavar=("A", "B"), nargs=2)
+    crop: str | None = option(None, "part to paint")
+
+
+BRUSH = Command("paint a stroke", "brush a.png", Brush, lambda _: 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        ("", {}),
+        ("-s 3 --soft --shape flat", {"size": 3, "soft": True, "shape": "flat"}),
+        (
+            "x y --color red --color teal --color null",
+            {"strokes": ["x", "y"], "colors": ["red", "teal", "null"]},
+        ),
+        ("--weights 2,1", {"weights": [2.0, 1.0]}),
+        ("--pair b c", {"pair": [Path("b"), Path("c")]}),
+        ("--crop -5,.5 --color -.5,4=red", {"crop": "-5,.5", "colors": ["-.5,4=red"]}),
+        ("--crop null", {"crop": "null"}),
+        ("--crop 1e3", {"crop": "1e3"}),
+    ],
+)
+def test_words_set_the_fields_of_the_options(words: str, changed: dict[str, Any]) -> None:
+    options = BRUSH.parse("brush", ["a.png", *words.split()])
+    assert options == replace(Brush(canvas=Path("a.png")), **changed)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--size", "large"], "--size"),
+        (["--size", "2.5"], "--size"),
+        (["--size", "10"], "--size"),
+        (["--size", "0"], "--size"),
+        (["--shape", "square"], "--shape"),
+        (["--weights", "2,one"], "--weights"),
+        (["--crop", ""], "--crop"),
+        (["--crop="], "--crop"),
+        (["--siz", "3"], "--size"),
+        (["--blue"], "--blue"),
+    ],
+)
+def test_wrong_words_are_refused_by_the_name_of_the_option(words: list[str], named: str) -> None:
+    with pytest.raises(ColorzooError, match=named) as caught:
+        BRUSH.parse("brush", ["a.png", *words])
+    assert "Parser key" not in str(caught.value)
+
+
+def test_a_missing_argument_is_refused() -> None:
+    with pytest.raises(ColorzooError, match=r"(?i)canvas"):
+        BRUSH.parse("brush", [])
+
+
+def test_the_options_of_colorize_are_the_settings_of_python() -> None:
+    options = colorize.COMMANDS[""].parse("colorize", ["x.jpg", "--strength", "0.5", "--quality", "80"])
+    given = {each.name: getattr(options, each.name) for each in fields(ColorSettings)}
+    assert ColorSettings(**given) == ColorSettings(strength=0.5, quality=80)
 
 
 @pytest.fixture
@@ -28,112 +107,55 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     """Make the verb `models` raise a given exception."""
 
     def arrange(error: BaseException) -> None:
-        def run(_: argparse.Namespace) -> int:
+        def run(_: object) -> int:
             raise error
 
-        monkeypatch.setattr(models, "run", run)
+        monkeypatch.setitem(models.COMMANDS, "", replace(models.COMMANDS[""], run=run))
 
     return arrange
 
 
-@pytest.fixture
-def lightning(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Replace the Lightning verbs, and return the list of argument lists that they receive."""
-    calls: list[list[str]] = []
-    monkeypatch.setattr(entry, "LIGHTNING_VERBS", {"fit": "train 100% of a model"})
-    monkeypatch.setattr(entry, "run_lightning", lambda argv: calls.append(argv) or 5)
-    return calls
-
-
 @pytest.mark.parametrize("word", ["-h", "--help"])
-def test_help_lists_every_verb(
-    word: str, capsys: pytest.CaptureFixture[str], lightning: list[list[str]]
-) -> None:
+def test_help_lists_every_verb(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([word]) == 0
     out, err = capsys.readouterr()
     text, verbs = " ".join(out.split()), entry.all_verbs()
-    assert text.startswith("usage: colorzoo [-h] [--version] VERB ... A zoo of image colorization papers: ")
-    assert " ".join(f"{name} {line}" for name, line in verbs.items()) in text
-    assert (verbs["fit"], verbs["models"], err) == ("train 100% of a model", models.HELP, "")
-    assert text.endswith("`colorzoo VERB --help` shows the arguments of a verb, with examples.")
+    assert (err, verbs["models"]) == ("", models.HELP)
+    assert {"fit", "colorize", "new-paper"} < verbs.keys()
+    assert all(f"{name} {line}" in text for name, line in verbs.items())
 
 
 def test_no_verb_shows_the_help_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     out, err = capsys.readouterr()
-    assert out == ""
-    assert "verbs:" in err
+    assert (out, "colorize" in err) == ("", True)
 
 
-VERBS = pytest.mark.parametrize("name", [name for name in entry.all_verbs() if entry.find_verb(name)])
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_help_of_a_command_has_an_example_and_its_defaults(
+    name: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*name.split(), "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"colorzoo {name}" in out.partition("examples:\n")[2]
+    text = " ".join(out.split())
+    for each in fields(command.options):
+        assert each.metadata["help"] in text
+        if isinstance(each.default, int | float) and not isinstance(each.default, bool):
+            assert f"default: {each.default:g}" in text or "default: one per core" in text
 
 
-@VERBS
-def test_the_help_of_every_verb_and_action_has_an_example(
-    name: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["data", "weights"])
+def test_a_verb_with_actions_lists_them_and_requires_one(
+    name: str, capsys: pytest.CaptureFixture[str], refused: Refused
 ) -> None:
     verb = entry.find_verb(name)
     assert verb is not None
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"usage: colorzoo {name}")
-    assert f"\n{verb.HELP}\n" in out
-    assert out.partition("examples:\n")[2].split("\n") == [
-        *(f"  {line}" for line in verb.EXAMPLE.strip().splitlines()),
-        "",
-    ]
-    for action, (about, _) in actions_of(entry.verb_parser(verb)).items():
-        assert main([name, action, "--help"]) == 0
-        text = " ".join(capsys.readouterr().out.split())
-        assert f"{action} {about}" in " ".join(out.split())
-        assert f" {about[0].upper()}{about[1:]}" in text
-        assert f"example: colorzoo {name} {action} " in text
-
-
-def actions_of(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
-    """Return help and parser of each action of a verb, such as ``list`` of ``weights``."""
-    found = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
-    return {
-        one.dest: (one.help or "", each.choices[one.dest]) for each in found for one in each._choices_actions
-    }
-
-
-@VERBS
-def test_numbers_are_told_that_are_defaults_and_no_switch_is_on(name: str, refused: Refused) -> None:
-    verb = entry.find_verb(name)
-    assert verb is not None
-    parser = entry.verb_parser(verb)
-    actions = actions_of(parser)
-    for each in (
-        option for part in (parser, *(part for _, part in actions.values())) for option in part._actions
-    ):
-        if each.nargs == 0:
-            assert each.default in (False, argparse.SUPPRESS)
-        elif isinstance(each.default, int | float):
-            told = (each.help or "") % vars(each)
-            assert re.search(rf"\bdefault:? {each.default:g}\b", told) or "default: one per core" in told
-    if actions:
-        assert f"the following arguments are required: {{{','.join(actions)}}}" in refused(name)
-
-
-def test_lightning_verbs_get_their_arguments_untouched(lightning: list[list[str]]) -> None:
-    assert main(["fit", "--help", "--model.x", "3"]) == 5
-    assert lightning == [["fit", "--help", "--model.x", "3"]]
-
-
-@pytest.mark.parametrize("verb", ["fit", "validate", "predict"])
-def test_training_listens_to_signals_before_its_slow_imports(
-    verb: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[object] = []
-    monkeypatch.setattr("colorzoo.training.requeue.listen_early", lambda: told.append("listening"))
-    monkeypatch.setattr(
-        "colorzoo.training.resuming.resolve_checkpoint", lambda *given: (told.append(given), given[1])[1]
-    )
-    monkeypatch.setattr("colorzoo.training.command.run", lambda *given: (told.append(given), 3)[1])
-    assert main([verb, "--seed_everything=1"]) == 3
-    given = (verb, read_arguments(["--seed_everything=1"]))
-    assert told == ["listening"] * (verb == "fit") + [given, given]
+    for words in ([name], [name, "sing"]):
+        message = refused(*words)
+        assert all(action in message and action in out for action in verb.COMMANDS)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,22 +164,22 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "named"),
     [
-        (["modles"], "unknown verb 'modles'; did you mean models?"),
-        (["stud"], "unknown verb 'stud'; did you mean study or studio or test?"),
-        (["main"], "unknown verb 'main'"),
-        (["_output"], "unknown verb '_output'"),
-        (["qqq"], "`colorzoo --help` lists all verbs."),
-        (["--loud"], "unknown option '--loud' before a verb; see `colorzoo --help`"),
-        (["models", "--loud"], "unrecognized arguments: --loud; see `colorzoo models --help`"),
-        (["models", "--guidance", "mood"], "invalid choice: 'mood'"),
-        (["models", "--version"], "unrecognized arguments: --version"),
-        (["models", "--guid", "points"], "unrecognized arguments: --guid; see"),
+        (["modles"], "models"),
+        (["main"], "main"),
+        (["_output"], "_output"),
+        (["new_paper"], "new-paper"),
+        (["qqq"], "qqq"),
+        (["--loud"], "--loud"),
+        (["models", "--loud"], "--loud"),
+        (["models", "--guidance", "mood"], "mood"),
+        (["models", "--version"], "--version"),
+        (["models", "--guid", "points"], "--guid"),
     ],
 )
-def test_bad_usage_is_one_line(words: list[str], message: str, refused: Refused) -> None:
-    assert message in refused(*words)
+def test_bad_usage_is_one_line(words: list[str], named: str, refused: Refused) -> None:
+    assert named in refused(*words)
 
 
 def test_the_users_errors_are_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
@@ -165,13 +187,19 @@ def test_the_users_errors_are_one_line(raising: Callable[[BaseException], None],
     assert refused("models") == "colorzoo: error: a.jpg: is no picture"
 
 
+@pytest.mark.parametrize("kind", [PictureError, ZeroDivisionError])
 def test_debug_shows_the_traceback(
-    raising: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+    kind: type[Exception], raising: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLORZOO_DEBUG", "1")
-    raising(PictureError("bad"))
-    with pytest.raises(PictureError, match="bad"):
+    raising(kind("bad"))
+    with pytest.raises(kind, match="bad"):
         main(["models"])
+
+
+def test_an_unforeseen_error_is_one_line(raising: Callable[[BaseException], None], refused: Refused) -> None:
+    raising(ZeroDivisionError("division\nby zero"))
+    assert "ZeroDivisionError" in refused("models")
 
 
 @pytest.mark.parametrize(
@@ -192,18 +220,6 @@ def test_exit_codes_of_other_exceptions(
 ) -> None:
     raising(error)
     assert (main(["models"]), *capsys.readouterr()) == (code, "", told)
-
-
-@pytest.mark.parametrize(
-    ("words", "joined"),
-    [
-        (["--point", "-5,10=red", "-5"], ["--point=-5,10=red", "-5"]),
-        (["--a-b", "-.5", "--x", "-y", "-o", "-5"], ["--a-b=-.5", "--x", "-y", "-o", "-5"]),
-        (["-5", "--strength=1", "-5"], ["-5", "--strength=1", "-5"]),
-    ],
-)
-def test_negative_numbers_are_values_of_long_options(words: list[str], joined: list[str]) -> None:
-    assert entry.joined_values(words) == joined
 
 
 @pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "ü"), ("ascii", "\\xfc")])
@@ -232,16 +248,13 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["models", "--json"]])
-def test_light_verbs_import_nothing_heavy(words: list[str]) -> None:
-    code = f"""import sys
-from colorzoo.cli.main import main
-assert main({words!r}) == 0
-print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"""
+def test_help_and_light_verbs_import_nothing_heavy() -> None:
+    code = """import sys
+from colorzoo.cli import main as entry
+verbs = [words for name in entry.all_verbs() for words in [[name, "--help"]] if entry.find_verb(name)]
+for words in (["--help"], ["models", "--json"], *verbs):
+    assert entry.main(words) == 0
+heavy = ("torch", "lightning", "kornia")
+print([name for name in heavy if name in sys.modules], file=sys.stderr)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == "[]\n"
-
-
-def test_the_module_runs_as_a_program() -> None:
-    words = [sys.executable, "-m", "colorzoo", "--help"]
-    assert "colorize" in subprocess.run(words, capture_output=True, text=True, check=True).stdout

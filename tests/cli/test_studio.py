@@ -79,7 +79,7 @@ import sys
 from colorzoo.cli import studio
 from colorzoo.cli.main import main
 from colorzoo.studio import server
-studio._make_studio = lambda args: sys.exit(5 if "torch" in sys.modules or "PIL" in sys.modules else 0)
+studio._make_studio = lambda *args: sys.exit(5 if "torch" in sys.modules or "PIL" in sys.modules else 0)
 sys.exit(main(["studio", "--no-browser", "--port", "0"]))
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -37,9 +36,8 @@ def zoo(
 
 
 def _run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    verb.add_arguments(parser)
-    return verb.run(parser.parse_args(arguments))
+    command = verb.COMMANDS[arguments[0]]
+    return command.run(command.parse("colorzoo weights", arguments[1:]))
 
 
 def test_list_shows_where_files_are(zoo, capsys):

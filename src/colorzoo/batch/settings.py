@@ -1,67 +1,128 @@
-"""Settings of a coloring besides its recipe, of which the command line makes options; without torch."""
+"""Settings of colorized files besides the recipe; the command line makes options of the fields."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from colorzoo.settings import Engine, Precision, Range, Share
+from colorzoo.settings import (
+    COLORS,
+    FILES,
+    MODEL,
+    REFERENCES,
+    Engine,
+    Precision,
+    Range,
+    Share,
+    argument,
+    option,
+)
 
 Strength = Annotated[float, Range(0, 1.5)]
 Temperature = Annotated[float, Range(0.01, 10)]
 NetworkSize = Annotated[int, Range(16, 4096, unit="pixels")]
 
-# groups of the options in the help of the command line
-COLORS, REFERENCES = {"group": "colors"}, {"group": "references and classes"}
-MODEL, FILES, RUN = {"group": "model and engine"}, {"group": "files"}, {"group": "many pictures and reports"}
-
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Settings of a model that pictures and videos share.
+    """Settings of a model that images and videos share."""
 
-    The documentation of a field is the help of its option.
-
-    Attributes:
-        strength: Factor on the chroma, 0 to 1.5 (default 1).
-        temperature: For models that predict a distribution: 1 is safe and pale, towards 0 vivid and blotchy.
-        size: Shorter side that the network sees (default: the model's).
-        device: Where the model runs: auto, cpu, cuda or mps (default: auto).
-        precision: Of the network's numbers (default: auto).
-    """
-
-    strength: Strength | None = field(default=None, metadata=COLORS | {"metavar": "S"})
-    temperature: Temperature | None = field(default=None, metadata=COLORS | {"metavar": "T"})
-    size: NetworkSize | None = field(default=None, metadata=MODEL)
-    device: str = field(default="auto", metadata=MODEL)
-    precision: Precision = field(default="auto", metadata=MODEL)
+    strength: Strength | None = option(
+        None, "factor on the chroma, 0 to 1.5 (default: 1)", COLORS, metavar="S"
+    )
+    temperature: Temperature | None = option(
+        None,
+        "for models that predict a distribution: 1 gives safe, pale colors, lower values vivid, blotchy ones",
+        COLORS,
+        metavar="T",
+    )
+    size: NetworkSize | None = option(
+        None, "shorter side of the network input in pixels (default: the model's)", MODEL, metavar="N"
+    )
+    device: str = option("auto", "auto, cpu, cuda or mps (default: auto)", MODEL)
+    precision: Precision = option("auto", "numeric precision of the network (default: auto)", MODEL)
 
 
 @dataclass(frozen=True)
 class ColorSettings(ModelSettings):
-    """Settings that decide the colors of a picture, or the file that holds them.
+    """Settings that decide the colors of an image, or the file that stores them."""
 
-    Attributes:
-        render_factor: For DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more
-            detail.
-        reference_weights: Weights of the references in the mix (default: equal).
-        alpha: How far to go towards the reference, 0 to 1 (default 1).
-        reassigned: Treat one class of the picture as another (`colorzoo segment` shows them); may be
-            repeated.
-        engine: Library that runs the model (default torch); onnxruntime exports a graph of it once, for the
-            CPU.
-        allow_untrained: Color with random weights, to try a model.
-        quality: Of JPEG, WebP and AVIF, 1 to 100 (default 95).
-        frames: Of animations and files of several pages: color all (default), or the first alone.
-    """
-
-    render_factor: int | None = field(default=None, metadata=COLORS | {"metavar": "N"})
-    reference_weights: list[float] | None = field(default=None, metadata=REFERENCES | {"metavar": "W,W"})
-    alpha: Share | None = field(default=None, metadata=REFERENCES | {"metavar": "A"})
-    reassigned: list[str] = field(
-        default_factory=list, metadata=REFERENCES | {"metavar": "OLD=NEW", "option": "--class"}
+    render_factor: int | None = option(
+        None, "for DeOldify: the network input is 16 N pixels; lower is more vivid", COLORS, metavar="N"
     )
-    engine: Engine = field(default="torch", metadata=MODEL)
-    allow_untrained: bool = field(default=False, metadata=MODEL)
-    quality: Annotated[int, Range(1, 100)] = field(default=95, metadata=FILES)
-    frames: Literal["all", "first"] = field(default="all", metadata=FILES)
+    reference_weights: list[float] | None = option(
+        None, "weights of several references (default: equal)", REFERENCES, metavar="W,W"
+    )
+    alpha: Share | None = option(
+        None, "strength of the reference, 0 to 1 (default: 1)", REFERENCES, metavar="A"
+    )
+    reassigned: list[str] = option(
+        [],
+        "treat class OLD of the image as class NEW (`colorzoo segment` shows them); may be repeated",
+        REFERENCES,
+        "--class",
+        metavar="OLD=NEW",
+    )
+    engine: Engine = option(
+        "torch", "library that runs the model (default: torch); onnxruntime runs on the CPU", MODEL
+    )
+    allow_untrained: bool = option(False, "color with random weights to try a model", MODEL)
+    quality: Annotated[int, Range(1, 100)] = option(
+        95, "quality of JPEG, WebP and AVIF, 1 to 100 (default: 95)", FILES, metavar="N"
+    )
+    frames: Literal["all", "first"] = option(
+        "all", "color all frames or pages (default: all), or the first one only", FILES
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(ModelSettings):
+    """Options of ``colorzoo video``."""
+
+    source: str = argument("a video file, or a folder of frames", "IN")
+    output: str = argument("the file to write (.mp4 .m4v .mov .mkv .webm), or a folder", "OUT")
+    model: str | None = option(
+        None, "registered name (default: the embedded model, or with a reference the one for video)"
+    )
+    reference: str | None = option(None, "image whose colors to use", metavar="IMG")
+    key: list[str] = option(
+        [],
+        "image or recipe (.json) of a frame, by its number from 0; it is the reference from there on; may be "
+        "repeated",
+        metavar="FRAME=FILE",
+    )
+    steady: Share = option(
+        0.97,
+        "share of the previous color that an object keeps within a shot, 0 to 1 (default: 0.97); 0 colors "
+        "each frame alone",
+        COLORS,
+        metavar="S",
+    )
+    border: str = option(
+        "automatic",
+        "part of the frames to color: automatic (default; black or white bars and film borders stay gray; "
+        "not with --key), none (the whole frame), or X,Y,WIDTH,HEIGHT[,TILT]",
+        COLORS,
+    )
+    weights: str = option("default", "default, published, or the path of a file", MODEL)
+    overwrite: bool = option(False, "replace existing results", FILES)
+    codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
+        None, "default: h264, for .webm vp9; ffv1 is lossless", FILES
+    )
+    crf: Annotated[int, Range(0, 51)] | None = option(
+        None, "quality, 0 to 51, lower is better (default: visually lossless)", FILES, metavar="N"
+    )
+    provenance: Literal["embed", "none"] = option(
+        "embed", "record beside the result (OUT.xmp) how it was made (default: embed), or not", FILES
+    )
+    dry_run: bool = option(False, "only print what would be written", FILES)
+    json: bool = option(False, "print a summary as JSON on standard output", FILES)
+    report: list[str] = option(
+        [],
+        "write a page (.html) or table (.csv) of the shots, the most uncertain first; may be repeated",
+        FILES,
+        metavar="FILE",
+    )
+    frame: Annotated[int, Range(0)] | None = option(
+        None, "write frame N, counted from 0, as the image OUT to color it in the pad", FILES, metavar="N"
+    )

@@ -1,177 +1,174 @@
-"""Options that several verbs share, and those made of the fields of a dataclass: types, defaults and help."""
+"""Commands of the program: dataclasses of options, their parsers, and checks that several verbs share."""
 
 from __future__ import annotations
 
 import argparse
-import inspect
+import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
-from colorzoo.batch.settings import FILES, MODEL
+import jsonargparse
+
 from colorzoo.card import Use
+from colorzoo.cli._output import printed_warnings
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import out_of_range
+from colorzoo.settings import MODEL, option, out_of_range
 
 if TYPE_CHECKING:
     from colorzoo.weights.choice import ModelChoice
 
-_ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {5,}.+)*)", re.MULTILINE)
+_NEGATIVE = re.compile(r"-\.?\d")
+_WRONG_TYPE = re.compile(r'Parser key "(\w+)":\s*Expected a <class \'(?:\w+\.)*(\w+)\'>\. Got value: (.*)')
 
 
 @dataclass(frozen=True)
-class SharedOptions:
-    """Options of all verbs that color.
+class Command:
+    """A verb, or an action of a verb such as ``list`` of ``weights``.
 
     Attributes:
-        weights: Default, published, or the path of a file.
-        overwrite: Replace existing results.
+        help: One line for the list of commands.
+        example: Command lines that ``--help`` shows.
+        options: Dataclass whose fields are made by `colorzoo.settings.option`.
+        run: Function that takes the options and returns the exit code.
     """
 
-    weights: str = field(default="default", metadata=MODEL)
-    overwrite: bool = field(default=False, metadata=FILES)
+    help: str
+    example: str
+    options: type[Any]
+    run: Callable[[Any], int]
 
+    def parser(self, name: str) -> jsonargparse.ArgumentParser:
+        """Return the parser of the command.
 
-def add_options(parser: argparse.ArgumentParser, *kinds: type) -> None:
-    """Add an option for each field of dataclasses.
-
-    The help of an option is the sentence on its field in the docstring of the class or a base of it. An
-    option that is a list of texts may be repeated; a list of numbers has commas between them. The metadata of
-    a field may hold the ``group`` of its option in the help, a ``metavar``, and an ``option``, if that is not
-    the field's name.
-
-    Args:
-        parser: Parser of the verb.
-        kinds: Dataclasses; their ``Attributes`` are documented.
-    """
-    groups: dict[str, argparse._ActionsContainer] = {"": parser}
-    for kind in kinds:
-        hints, documented = get_type_hints(kind), _documentation(kind)
-        for each in fields(kind):
-            title = each.metadata.get("group", "")
+        Args:
+            name: The words before the options, such as ``colorzoo weights list``.
+        """
+        parser = _Parser(
+            prog=name,
+            description=f"{self.help[:1].upper()}{self.help[1:]}.",
+            epilog="examples:\n" + textwrap.indent(self.example.strip(), "  "),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # an abbreviation would break once a second option begins alike
+        )
+        hints, groups = get_type_hints(self.options), {"": parser}
+        for each in fields(self.options):
+            title = each.metadata["group"]
             if title not in groups:
                 groups[title] = parser.add_argument_group(title)
-            _add_option(groups[title], each, hints[each.name], documented.get(each.name, ""))
+            _add_option(groups[title], each, hints[each.name])
+        return parser
+
+    def parse(self, name: str, words: Sequence[str]) -> Any:
+        """Return the options that words set.
+
+        Raises:
+            ColorzooError: A word is not an option, or a value is empty, of another type or out of its range.
+        """
+        for before, word in zip(["", *words], words, strict=False):
+            flag, sign, value = word.partition("=")
+            if not word or (flag.startswith("--") and sign and not value):
+                empty = flag or (before if before.startswith("-") else "an argument")
+                raise ColorzooError(f"{empty} must not be empty; omit it or give a value")
+        found = self.parser(name).parse_args(_joined_values(words))
+        values = {each.name: found[each.name] for each in fields(self.options)}
+        ranges = out_of_range(get_type_hints(self.options, include_extras=True), values)
+        for option_name, limits, number in ranges:
+            raise ColorzooError(f"--{option_name.replace('_', '-')} must be {limits}, got {number:g}")
+        return self.options(**values)
 
 
-def check_ranges(args: argparse.Namespace, *kinds: type) -> None:
-    """Check the options of dataclasses whose types declare a `Range`.
+class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
+    """Parser whose errors are one line, like all errors of the command line."""
 
-    Raises:
-        ColorzooError: A number is out of its range.
-    """
-    hints = {name: hint for kind in kinds for name, hint in get_type_hints(kind, include_extras=True).items()}
-    for name, limits, value in out_of_range(hints, vars(args)):
-        bounds = f"{limits.low:g} to {limits.high:g} {limits.unit}".rstrip()
-        raise ColorzooError(f"--{name.replace('_', '-')} must be from {bounds}, got {value:g}")
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise the error that `colorzoo.cli.main.main` prints."""
+        text = " ".join(message.split())
+        if wrong := _WRONG_TYPE.search(text):
+            text = f"--{wrong[1].replace('_', '-')} must be of type {wrong[2]}, got {wrong[3]!r}"
+        elif text.startswith("unrecognized arguments: "):
+            known = [flag for action in self._actions for flag in action.option_strings]
+            near = difflib.get_close_matches(text.split()[2].partition("=")[0], known, n=1)
+            text += f"; did you mean {near[0]}?" if near else ""
+        raise ColorzooError(f"{text}; see `{self.prog} --help`") from ex
 
 
-def _add_option(parser: argparse._ActionsContainer, each: Field[Any], hint: Any, text: str) -> None:
-    option = each.metadata.get("option", f"--{each.name.replace('_', '-')}")
+def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
+    metadata = each.metadata
+    kind = next(part for part in (*get_args(hint), hint) if part is not NoneType) if _optional(hint) else hint
+    how = {name: metadata[name] for name in ("help", "metavar", "nargs") if metadata[name] is not None}
+    if get_origin(kind) is Literal:
+        how["choices"] = get_args(kind)
+    elif kind == list[float]:
+        how["type"] = numbers
+    elif kind in (int, float, Path, list[Path]):
+        how["type"] = get_args(kind)[0] if get_origin(kind) is list else kind
     default = each.default if each.default_factory is MISSING else each.default_factory()
-    kind = next(part for part in (*get_args(hint), hint) if part is not NoneType) if default is None else hint
-    how: dict[str, Any] = {name: each.metadata[name] for name in ("metavar",) if name in each.metadata}
+    if metadata["positional"]:
+        if default is not MISSING:
+            how |= {"nargs": how.get("nargs", "?"), "default": default}
+        parser.add_argument(each.name, **how)
+        return
     if kind is bool:
         how["action"] = "store_true"
-    elif get_origin(kind) is Literal:
-        how["choices"] = get_args(kind)
-    elif kind == list[str]:
+    elif get_origin(kind) is list and kind != list[float] and "nargs" not in how:
         how["action"] = "append"
-    else:
-        how["type"] = numbers if kind == list[float] else kind
-    help_text = text[:1].lower() + text[1:].rstrip(".")
-    parser.add_argument(option, dest=each.name, default=default, help=help_text, **how)
+    how |= {"required": True} if default is MISSING else {"default": default}
+    names = metadata["flags"] or (f"--{each.name.replace('_', '-')}",)
+    parser.add_argument(*names, dest=each.name, **how)
 
 
-def _documentation(kind: type) -> Mapping[str, str]:
-    """Return the documentation of the attributes of a class and its bases by name, as one line each."""
-    texts = [inspect.cleandoc(base.__doc__ or "") for base in reversed(kind.__mro__)]
-    found = _ATTRIBUTE.findall("\n".join(texts))
-    return {name: " ".join(text.split()) for name, text in found}
+def _optional(hint: Any) -> bool:
+    return NoneType in get_args(hint)
 
 
-def numbers(text: str) -> list[float]:
+def numbers(text: str | list[float]) -> list[float]:
     """Parse numbers with commas between them."""
+    if isinstance(text, list):  # jsonargparse validates the result again
+        return text
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 2,1") from None
 
 
-def add_model_group(
-    parser: argparse.ArgumentParser, default: str = "the best one on this machine"
-) -> argparse._ArgumentGroup:
-    """Declare ``--model``, ``--fast`` and ``--weights`` in a group of their own, and return the group.
-
-    Args:
-        parser: Parser of the verb.
-        default: Default model, in words.
-    """
-    group = parser.add_argument_group("model")
-    group.add_argument("--model", help=f"registered name (default: {default})")
-    add_fast_argument(group)
-    group.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    return group
+def _joined_values(words: Iterable[str]) -> list[str]:
+    """Join long options with values such as -5,10, which argparse takes for options."""
+    joined: list[str] = []
+    for word in words:
+        if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
-def choose_from_options(args: argparse.Namespace, use: Use, able: type | None) -> ModelChoice:
-    """Choose the model of `add_model_group`, printing warnings about files that do not fit.
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Options that choose a model."""
 
-    Args:
-        args: The command line.
-        use: Use of the model.
-        able: Protocol that a default model must implement.
+    model: str | None = option(None, "registered name (default: the best one on this machine)", MODEL)
+    fast: bool = option(False, "without --model: use a small model that ships with colorzoo", MODEL)
+    weights: str = option("default", "default, published, or the path of a file", MODEL)
 
-    Raises:
-        ColorzooError: No model can be chosen.
-    """
-    from colorzoo.cli._output import printed_warnings
-    from colorzoo.weights.choice import choose_model
+    def choose(self, use: Use, able: type | None) -> ModelChoice:
+        """Choose the model, printing warnings about files that do not fit.
 
-    with printed_warnings():
-        return choose_model(args.model, use, args.weights, fast=args.fast, able=able)
+        Args:
+            use: Use of the model.
+            able: Protocol that a default model must implement.
 
+        Raises:
+            ColorzooError: No model can be chosen.
+        """
+        from colorzoo.weights.choice import choose_model
 
-def add_device_argument(parser: argparse._ActionsContainer, default: str = "auto") -> None:
-    """Declare ``--device``.
-
-    Args:
-        parser: Parser of the verb, or a group of it.
-        default: Default device.
-    """
-    parser.add_argument("--device", default=default, help="auto, cpu, cuda or mps (default: %(default)s)")
-
-
-def add_fast_argument(parser: argparse._ActionsContainer) -> None:
-    """Declare ``--fast``."""
-    parser.add_argument(
-        "--fast",
-        action="store_true",
-        help="without --model: use a small model that ships with colorzoo, even if a better one is here",
-    )
-
-
-def add_reference_weights_argument(parser: argparse._ActionsContainer) -> None:
-    """Declare the weights of several references."""
-    parser.add_argument(
-        "--reference-weights",
-        type=numbers,
-        metavar="W,W",
-        help="weights of the references in the mix (default: equal)",
-    )
-
-
-def check_alpha(alpha: float) -> None:
-    """Raise if ``--alpha`` is out of range.
-
-    Raises:
-        ColorzooError: It is not from 0 to 1.
-    """
-    if not 0 <= alpha <= 1:
-        raise ColorzooError(f"--alpha must be from 0 to 1, got {alpha:g}")
+        with printed_warnings():
+            return choose_model(self.model, use, self.weights, fast=self.fast, able=able)
 
 
 def file_identity(path: str | Path) -> tuple[int, int] | None:
@@ -183,31 +180,19 @@ def file_identity(path: str | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def keep_inputs(out: Path, *inputs: str | Path | None) -> None:
-    """Refuse to write to a file that is read, even if the user asks to overwrite.
+def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
+    """Refuse to write to a file that is read, or to one that exists.
 
     Args:
         out: The file to write.
         inputs: Files that are read; None for one that is not given.
+        overwrite: Whether the file may exist.
 
     Raises:
-        ColorzooError: They are the same file.
+        ColorzooError: The file must not be written.
     """
     found = file_identity(out)
     if found is not None and found in {file_identity(path) for path in inputs if path is not None}:
         raise ColorzooError(f"{out} is one of the inputs, name another file for the result")
-
-
-def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--overwrite``, without which `require_new` refuses files that exist."""
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
-
-
-def require_new(path: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a file, unless the user asks for it.
-
-    Raises:
-        ColorzooError: It exists.
-    """
-    if path.exists() and not overwrite:
-        raise ColorzooError(f"{path} exists already; --overwrite replaces it, or name another file")
+    if out.exists() and not overwrite:
+        raise ColorzooError(f"{out} exists already; --overwrite replaces it, or name another file")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorzoo.batch.settings import COLORS, REFERENCES
+from colorzoo.batch.settings import ColorSettings
 from colorzoo.errors import GuidanceError
-from colorzoo.settings import Share
+from colorzoo.settings import COLORS, REFERENCES, Share, option
 
 if TYPE_CHECKING:
     from colorzoo.guidance import BoxHint, PointHint, Recipe
@@ -22,47 +21,69 @@ _POINT = re.compile(
 _ENDINGS = (".recipe.json", ".json")  # as the pad names them, and for short
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecipeOptions:
-    """Options that make a recipe, or add to one.
+    """Options that make a recipe, or add to one."""
 
-    Attributes:
-        point: A color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated.
-        recipe: Color points and settings as JSON.
-        reference: Picture whose colors to use; may be repeated to mix several
-            (default: that of the recipe, beside it).
-        reach: How far the colors of --point spread: automatic (over the object at that place; default),
-            everywhere (wherever the network takes them), or a factor on the automatic reach, 0 to 10.
-        box: Bounding box of an object, for models that color each one separately; may be repeated; none:
-            there is no object.
-        histogram_of: Picture whose color histogram the result is to have.
-        saturation: Target mean saturation, 0 to 1.
-        frame: Part of the picture to color: automatic (default; film rebates, print margins and mounts of
-            scans are found and stay gray), none (all of it), or X,Y,WIDTH,HEIGHT[,TILT].
-        crop: Part of the picture that results keep; with an angle in degrees, the part is turned clockwise,
-            which straightens a photo that hangs so far clockwise.
-        classes: Image with the class number of each pixel, for models that transfer colors within classes.
-        reference_classes: The same for the reference.
-    """
+    point: list[str] = option(
+        [],
+        "color (#rrggbb, #rgb or a name) of a pixel of the image, with radius R; may be repeated",
+        metavar="X,Y[,R]=COLOR[@REACH]",
+    )
+    recipe: str | None = option(None, "color points and settings as JSON", metavar="R.json")
+    reference: list[str] = option(
+        [], "image whose colors to use (default: that of the recipe); may be repeated", metavar="IMG"
+    )
+    reach: str | None = option(
+        None,
+        "how far the colors of --point spread: automatic (over the object; default), everywhere (as far as "
+        "the network takes them), or a factor on the automatic reach, 0 to 10",
+        COLORS,
+    )
+    box: list[str] = option(
+        [],
+        "bounding box of an object, for models that color objects separately; may be repeated; none: the "
+        "image contains no object",
+        COLORS,
+        metavar="X,Y,WIDTH,HEIGHT",
+    )
+    histogram_of: str | None = option(
+        None, "image whose color histogram the result should match", COLORS, metavar="IMG"
+    )
+    saturation: Share | None = option(None, "target mean saturation, 0 to 1", COLORS, metavar="S")
+    frame: str | None = option(
+        None,
+        "part of the image to color: automatic (default; film rebates, print margins and mounts of scans "
+        "stay gray), none (the whole image), or X,Y,WIDTH,HEIGHT[,TILT]",
+        COLORS,
+    )
+    crop: str | None = option(
+        None,
+        "part of the image that results keep; an angle in degrees turns the part clockwise",
+        COLORS,
+        metavar="X,Y,WIDTH,HEIGHT[,ANGLE]",
+    )
+    classes: str | None = option(
+        None,
+        "image with the class number of each pixel, for models that transfer colors within classes",
+        REFERENCES,
+        metavar="LABELS",
+    )
+    reference_classes: str | None = option(
+        None, "image with the class number of each pixel of the reference", REFERENCES, metavar="LABELS"
+    )
 
-    point: list[str] = field(default_factory=list, metadata={"metavar": "X,Y[,R]=COLOR[@REACH]"})
-    recipe: str | None = field(default=None, metadata={"metavar": "R.json"})
-    reference: list[str] = field(default_factory=list, metadata={"metavar": "IMG"})
-    reach: str | None = field(default=None, metadata=COLORS | {"metavar": "REACH"})
-    box: list[str] = field(default_factory=list, metadata=COLORS | {"metavar": "X,Y,WIDTH,HEIGHT"})
-    histogram_of: str | None = field(default=None, metadata=COLORS | {"metavar": "IMG"})
-    saturation: Share | None = field(default=None, metadata=COLORS | {"metavar": "S"})
-    frame: str | None = field(default=None, metadata=COLORS | {"metavar": "FRAME"})
-    crop: str | None = field(default=None, metadata=COLORS | {"metavar": "X,Y,WIDTH,HEIGHT[,ANGLE]"})
-    classes: str | None = field(default=None, metadata=REFERENCES | {"metavar": "LABELS"})
-    reference_classes: str | None = field(default=None, metadata=REFERENCES | {"metavar": "LABELS"})
+
+@dataclass(frozen=True, kw_only=True)
+class GuidanceOptions(RecipeOptions, ColorSettings):
+    """Options that decide the colors of an image."""
 
 
-def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
+def recipe_of(args: GuidanceOptions, file: Path | None = None) -> Recipe:
     """Return the recipe of a file with the options of the command line added.
 
     Args:
-        args: The command line.
+        args: Options.
         file: Recipe file; None takes that of ``--recipe``, if there is one.
 
     Raises:
@@ -147,7 +168,7 @@ def _parse_box(text: str) -> BoxHint:
         ) from None
 
 
-def _statistics(args: argparse.Namespace) -> dict[str, object]:
+def _statistics(args: GuidanceOptions) -> dict[str, object]:
     """Return histogram and saturation of the command line, in the form of a recipe."""
     found: dict[str, object] = {}
     if args.histogram_of:
@@ -162,7 +183,7 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
     return found
 
 
-def _classes(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> dict[str, object]:
+def _classes(args: GuidanceOptions, recipe: Recipe, file: Path | None) -> dict[str, object]:
     """Return the fields of the classes that options set; label images of a recipe lie beside its file."""
     given, found = recipe.classes, dict[str, object]()
     for name, path, own in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -17,8 +16,9 @@ import numpy as np
 
 from colorzoo.batch.origin import UsedFile, origin_of_choice, origin_of_result
 from colorzoo.batch.report import check_report
+from colorzoo.batch.settings import VideoOptions
 from colorzoo.card import Use
-from colorzoo.cli._options import keep_inputs
+from colorzoo.cli._options import check_output
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli.colorize import write_reports
 from colorzoo.errors import ColorzooError, GuidanceError
@@ -84,7 +84,7 @@ class VideoSummary:
     incomplete: bool = False
 
 
-def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
+def color(args: VideoOptions, keys: Mapping[int, Path]) -> VideoSummary:
     """Color the source of the command line and print a summary.
 
     Raises:
@@ -119,12 +119,13 @@ def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
     return summary
 
 
-def write_frame(args: argparse.Namespace) -> None:
+def write_frame(args: VideoOptions) -> None:
     """Write one frame as a gray picture, to be colored in the pad.
 
     Raises:
         ColorzooError: The frame does not exist, an option does not fit, or the picture cannot be written.
     """
+    assert args.frame is not None
     path, out = _existing_source(args), Path(args.output)
     source = FrameFolder(path) if path.is_dir() else VideoFile(path, Encoding("ffv1"))
     for name in _NOT_WITH_FRAME:
@@ -138,14 +139,14 @@ def write_frame(args: argparse.Namespace) -> None:
     print(f"{out}: frame {args.frame}; once colored, its picture or recipe goes into --key {args.frame}=FILE")
 
 
-def _check_reports(args: argparse.Namespace) -> None:
+def _check_reports(args: VideoOptions) -> None:
     if args.report and args.dry_run:
         raise ColorzooError("--report is of a colored video; leave out --dry-run")
     for path in args.report:
         check_report(Path(path))
 
 
-def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
+def _open(args: VideoOptions) -> VideoFile | FrameFolder:
     source, out = _existing_source(args), Path(args.output)
     if not source.is_dir():
         encoding = choose_encoding(out, args.codec, args.crf)
@@ -159,18 +160,18 @@ def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
     return FrameFolder(source)
 
 
-def _existing_source(args: argparse.Namespace) -> Path:
+def _existing_source(args: VideoOptions) -> Path:
     source, out = Path(args.source), Path(args.output)
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
     if os.path.realpath(source) == os.path.realpath(out):
         raise VideoError(f"{out} is the source itself, name another place for the result")
-    keep_inputs(out, args.reference, *(text.partition("=")[2] for text in args.key))
+    check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
     return source
 
 
 def _origin(
-    args: argparse.Namespace, keys: Mapping[int, Path], choice: ModelChoice, source: str
+    args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice, source: str
 ) -> PictureProvenance:
     """Return everything that determines the result, as a provenance record."""
     try:
@@ -199,7 +200,7 @@ def _require_same_origin(out: Path, origin: PictureProvenance) -> None:
 
 
 def _color(
-    args: argparse.Namespace,
+    args: VideoOptions,
     keys: Mapping[int, Path],
     source: VideoFile | FrameFolder,
     choice: ModelChoice,
@@ -247,7 +248,7 @@ def _color(
     return summary, done.shots
 
 
-def _frame_colorer(args: argparse.Namespace, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
+def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
     card = model_card(choice.name)
     if (keys or args.reference) and "exemplar" not in card.guidance:
         raise VideoError(
@@ -320,7 +321,7 @@ def _progress(title: str, total: int | None) -> Iterator[Callable[[], None]]:
         yield tick
 
 
-def _print_summary(summary: VideoSummary, args: argparse.Namespace) -> None:
+def _print_summary(summary: VideoSummary, args: VideoOptions) -> None:
     line = summary.output
     about = summary.description
     if summary.status == "planned":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import glob
 import json
 import os
@@ -11,19 +10,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from colorzoo.batch.settings import FILES, MODEL, RUN, ColorSettings
-from colorzoo.cli._options import SharedOptions, add_options, check_ranges, file_identity
+from colorzoo.batch.settings import ColorSettings
+from colorzoo.cli._options import Command, ModelOptions, file_identity
 from colorzoo.cli._output import print_line, printed_warnings
-from colorzoo.cli._recipes import RecipeOptions, recipe_file, recipe_of
+from colorzoo.cli._recipes import GuidanceOptions, recipe_file, recipe_of
 from colorzoo.environment import core_count, reuse_memory
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
-from colorzoo.settings import Range
+from colorzoo.settings import FILES, RUN, Range, argument, option
 
 if TYPE_CHECKING:
     from c2pa import Signer
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
 
     Report = Callable[[BatchResult], None]
 
-NAME = "colorize"
-HELP = "color pictures; results are written beside them as NAME.color.EXT"
+HELP = "color images; results are written beside them as NAME.color.EXT"
 EXAMPLE = """
 colorzoo colorize old.jpg
 colorzoo colorize old.jpg --point 120,80=#c04020 --point 300,200=#3060a0
@@ -67,68 +65,67 @@ _SIGNATURES = (
 )
 
 
-@dataclass(frozen=True)
-class RunOptions(SharedOptions):
-    """Options of a run, beside those of the recipe and the settings.
+@dataclass(frozen=True, kw_only=True)
+class ColorizeOptions(ModelOptions, GuidanceOptions):
+    """Options of ``colorzoo colorize``."""
 
-    Attributes:
-        model: Registered name (default: the recipe's, or the best one on this machine).
-        fast: Without --model: use a small model that ships with colorzoo, even if a better one is here.
-        format: Format of results that -o does not name (default: the picture's own); png and tif lose
-            nothing.
-        max_pixels: Refuse larger pictures; memory grows with them (default 200).
-        skip_colored: Leave pictures alone that have colors.
-        provenance: What results record of how they were made: picture, model, weights, recipe (default), or
-            nothing.
-        from_list: File with the names of pictures, one a line or each with a zero byte behind it; - is
-            standard input.
-        failed: Write the names of the pictures that failed to a file, one a line; a zero byte behind each if
-            one has a line break.
-        report: Write a report, to decide which results to publish: a page (.html) or a table (.csv), the most
-            doubtful pictures first; may be repeated.
-        sign: Sign the results (C2PA) with the certificates and the key of a PEM file.
-        recipe_folder: Recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg.
-        jobs: Threads that read and write beside the network (default: one per core, at most 8); 1 works on
-            one picture at a time.
-        explain: Print the steps that colored each picture, with their times.
-        dry_run: Only print what would be written where.
-        json: Print a report as JSON on standard output.
-    """
-
-    model: str | None = None
-    fast: bool = field(default=False, metadata=MODEL)
-    format: Literal["png", "tif", "jpg", "webp", "avif"] | None = field(default=None, metadata=FILES)
-    max_pixels: float = field(default=200, metadata=FILES | {"metavar": "MILLIONS"})
-    skip_colored: bool = field(default=False, metadata=FILES)
-    provenance: Literal["embed", "none"] = field(default="embed", metadata=FILES)
-    from_list: str | None = field(default=None, metadata=RUN | {"metavar": "LIST", "option": "--from"})
-    failed: str | None = field(default=None, metadata=RUN | {"metavar": "LIST"})
-    report: list[str] = field(default_factory=list, metadata=RUN | {"metavar": "FILE"})
-    sign: str | None = field(default=None, metadata=RUN | {"metavar": "PEM"})
-    recipe_folder: str | None = field(default=None, metadata=RUN | {"metavar": "DIR"})
-    jobs: Annotated[int, Range(1, 64)] = field(
-        default_factory=lambda: min(core_count(), 8), metadata=RUN | {"metavar": "N"}
-    )
-    explain: bool = field(default=False, metadata=RUN)
-    dry_run: bool = field(default=False, metadata=RUN)
-    json: bool = field(default=False, metadata=RUN)
-
-
-OPTIONS = (RecipeOptions, ColorSettings, RunOptions)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the verb."""
-    parser.add_argument(
-        "pictures",
+    pictures: list[str] = argument(
+        "files, folders (searched recursively) or globs; - reads one image from standard input",
+        "IMAGE",
+        default=[],
         nargs="*",
-        metavar="PHOTO",
-        help="files, folders (searched recursively) or globs; - reads one picture from standard input",
     )
-    parser.add_argument(
-        "-o", "--output", metavar="OUT", help="a file for one picture, a folder, or - for standard output"
+    output: str | None = option(
+        None, "a file for one image, a folder, or - for standard output", "", "-o", "--output", metavar="OUT"
     )
-    add_options(parser, *OPTIONS)
+    overwrite: bool = option(False, "replace existing results", FILES)
+    format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
+        None, "format of results (default: that of the image, or of -o); png and tif are lossless", FILES
+    )
+    max_pixels: float = option(
+        200,
+        "refuse images with more million pixels, because memory grows with them (default: 200)",
+        FILES,
+        metavar="MILLIONS",
+    )
+    skip_colored: bool = option(False, "skip images that have colors", FILES)
+    provenance: Literal["embed", "none"] = option(
+        "embed", "record image, model, weights and recipe in results (default: embed), or nothing", FILES
+    )
+    from_list: str | None = option(
+        None,
+        "file with one image name per line, or separated by zero bytes; - is standard input",
+        RUN,
+        "--from",
+        metavar="LIST",
+    )
+    failed: str | None = option(
+        None, "write the names of images that failed to a file that --from reads", RUN, metavar="LIST"
+    )
+    report: list[str] = option(
+        [],
+        "write a page (.html) or table (.csv) of the results, the most uncertain first; may be repeated",
+        RUN,
+        metavar="FILE",
+    )
+    sign: str | None = option(
+        None, "sign results (C2PA) with the certificates and key of a PEM file", RUN, metavar="PEM"
+    )
+    recipe_folder: str | None = option(
+        None,
+        "folder of recipes in the same tree as the images: a/b.json belongs to a/b.jpg",
+        RUN,
+        metavar="DIR",
+    )
+    jobs: Annotated[int, Range(1, 64)] = option(
+        min(core_count(), 8),
+        "threads that read and write files beside the network (default: one per core, at most 8)",
+        RUN,
+        metavar="N",
+    )
+    explain: bool = option(False, "print the stages that colored each image, with their times", RUN)
+    dry_run: bool = option(False, "only print what would be written where", RUN)
+    json: bool = option(False, "print a report as JSON on standard output", RUN)
 
 
 def share_cores() -> None:
@@ -141,7 +138,7 @@ def share_cores() -> None:
         os.environ["GOMP_SPINCOUNT"] = _SPINS
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: ColorizeOptions) -> int:
     """Color every picture; one that fails does not stop the others.
 
     Returns:
@@ -150,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     share_cores()
     reuse_memory()
     _check_options(args)
-    signer = _signer(args) if args.sign else None
+    signer = _signer(args, Path(args.sign)) if args.sign else None
     _check_single_picture(args)
     recipe = recipe_of(args)
     file = Path(args.recipe) if args.recipe else None
@@ -200,13 +197,13 @@ def run(args: argparse.Namespace) -> int:
     return summary.exit_code
 
 
-def _signer(args: argparse.Namespace) -> Signer:
+def _signer(args: ColorizeOptions, key: Path) -> Signer:
     """Return what signs the results, before the work: a key that cannot be used is refused here."""
     from colorzoo.batch.sign import load_signer
 
     if args.dry_run or "-" in (*args.pictures, args.output):
         raise ColorzooError("--sign is of colored files; leave out --dry-run and -")
-    return load_signer(Path(args.sign))
+    return load_signer(key)
 
 
 def _sign(signer: Signer, results: Sequence[BatchResult]) -> None:
@@ -241,8 +238,7 @@ def write_reports(paths: Sequence[str], entries: Sequence[Entry]) -> None:
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
 
 
-def _check_options(args: argparse.Namespace) -> None:
-    check_ranges(args, *OPTIONS)
+def _check_options(args: ColorizeOptions) -> None:
     if not 0 < args.max_pixels < float("inf"):
         raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
     if args.recipe and args.recipe_folder:
@@ -286,7 +282,7 @@ def _check_failed_list(failed: str, names: Sequence[str]) -> None:
         raise ColorzooError(f"--failed {failed} exists and is no list of names; name another file")
 
 
-def _check_single_picture(args: argparse.Namespace) -> None:
+def _check_single_picture(args: ColorizeOptions) -> None:
     """Refuse a single unreadable picture before torch is imported, which takes seconds and memory."""
     if len(args.pictures) != 1 or args.from_list or args.json or args.failed or args.dry_run:
         return  # in a run over many it becomes a line of the report
@@ -299,7 +295,7 @@ def _check_single_picture(args: argparse.Namespace) -> None:
         examine_picture(path, max_pixels=int(args.max_pixels * 1e6))
 
 
-def _check_reference_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> None:
+def _check_reference_options(args: ColorizeOptions, recipe: Recipe, file: Path | None) -> None:
     """Refuse options on a reference where there is none; they would have no effect."""
     given = {
         "--alpha": args.alpha is not None,
@@ -316,7 +312,7 @@ def _check_reference_options(args: argparse.Namespace, recipe: Recipe, file: Pat
         raise GuidanceError(f"{named[0]} says how to use a reference; name one with --reference")
 
 
-def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Request:
+def _request(args: ColorizeOptions, recipe: Recipe, file: Path | None) -> Request:
     """Return what decides the colors, with the model chosen for it.
 
     Raises:
@@ -334,7 +330,7 @@ def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Req
     return Request(choice, recipe, folder, reference, settings)
 
 
-def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResult) -> None:
+def _print_result(args: ColorizeOptions, names_model: bool, result: BatchResult) -> None:
     """Print the line of a picture: results on standard output, failures on standard error.
 
     A result names its model unless the user named one.
@@ -361,7 +357,7 @@ def _print_result(args: argparse.Namespace, names_model: bool, result: BatchResu
         print_line(f"  {step.seconds * 1e3:8.1f} ms  {step.name}{about}", stream)
 
 
-def _fields(args: argparse.Namespace, result: BatchResult) -> dict[str, Any]:
+def _fields(args: ColorizeOptions, result: BatchResult) -> dict[str, Any]:
     """Return the entry of a result in the JSON report."""
     found = asdict(result)
     if not args.explain:
@@ -370,7 +366,7 @@ def _fields(args: argparse.Namespace, result: BatchResult) -> dict[str, Any]:
 
 
 def _plan(
-    args: argparse.Namespace,
+    args: ColorizeOptions,
     names: Sequence[str],
     output: str | None,
     request: Request,
@@ -399,7 +395,7 @@ def _plan(
             except ColorzooError as error:  # the other pictures are colored nevertheless
                 broken[number] = error
         _print_unused(Path(args.recipe_folder), files)
-    inputs = [name for name in (args.recipe, args.from_list) if name]
+    inputs: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
     inputs += [picture.path for picture in found] + [path for _, path in request.files]
     kept = {*map(file_identity, inputs)} - {None}
     models = LoadedModels(embed_origin=args.provenance == "embed")
@@ -433,7 +429,7 @@ def _print_unused(folder: Path, used: Sequence[Path | None]) -> None:
         print_line(f"colorzoo: {path} belongs to no picture", sys.stderr)
 
 
-def _color(args: argparse.Namespace, jobs: Sequence[PictureJob], report: Report) -> list[BatchResult]:
+def _color(args: ColorizeOptions, jobs: Sequence[PictureJob], report: Report) -> list[BatchResult]:
     """Color the pictures under a progress bar, and print the line of each."""
     from colorzoo.batch.file import FileOptions
     from colorzoo.batch.runner import color_pictures
@@ -487,7 +483,7 @@ def _write_failed(path: str, summary: BatchSummary) -> None:
 
 
 @contextmanager
-def _standard_streams(args: argparse.Namespace) -> Iterator[tuple[list[str], str | None]]:
+def _standard_streams(args: ColorizeOptions) -> Iterator[tuple[list[str], str | None]]:
     """Put temporary files in the place of standard input and output, which ``-`` stands for.
 
     Yields:
@@ -524,7 +520,7 @@ def _standard_streams(args: argparse.Namespace) -> Iterator[tuple[list[str], str
             sys.stdout.buffer.flush()
 
 
-def _check_streams(args: argparse.Namespace) -> None:
+def _check_streams(args: ColorizeOptions) -> None:
     if "-" in args.pictures and (args.pictures != ["-"] or args.from_list):
         raise PictureError("- is one picture from standard input, and cannot stand among others")
     if args.pictures == ["-"] and args.output is None:
@@ -543,3 +539,6 @@ def _extension(data: bytes) -> str:
     if data[4:12] == b"ftypavif":
         return ".avif"
     return next((extension for start, extension in _SIGNATURES if data.startswith(start)), ".jpg")
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}

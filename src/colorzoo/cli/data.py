@@ -2,64 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from colorzoo.cli._options import add_overwrite_argument, require_new
+from colorzoo.cli._options import Command, check_output
 from colorzoo.cli._output import align, print_table
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
+from colorzoo.settings import Natural, Probability, Range, argument, option
 
 if TYPE_CHECKING:
     from colorzoo.data.verify import VerifyReport
 
-NAME = "data"
 HELP = "verify data sets, pack them into shards, count their colors"
-EXAMPLE = """
-colorzoo data shard imagenet shards --short-side 256
-colorzoo data verify photos
-colorzoo data prior photos -o prior.npy
-colorzoo data verify /datasets/imagenet --layout imagenet --json > report.json
-"""
-
 _SHOWN = 200  # findings of `verify`
 _THREADS = "threads that decode (default: one per core)"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{" + ",".join(_RUN) + "}")
-    _add_prior(actions)
-    _add_shard(actions)
-    _add_verify(actions)
+@dataclass(frozen=True, kw_only=True)
+class PriorOptions:
+    """Options of ``colorzoo data prior``."""
+
+    root: Path = argument("folder of images or tar shards", "DIR")
+    output: Path = option(MISSING, "the .npy to write", "", "-o", "--output", metavar="FILE")
+    threads: Natural = option(core_count(), _THREADS, metavar="N")
+    overwrite: bool = option(False, "replace an existing file")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen action and return the exit code."""
-    return _RUN[args.action](args)
-
-
-def _add_prior(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "count the colors of a data set, for the class rebalancing of zhang2016"
-    parser = actions.add_parser(
-        "prior",
-        help=text,
-        description=f"{text.capitalize()}. Writes the shares of the 313 bins, smoothed, as .npy.",
-        epilog="example: colorzoo data prior photos/train -o prior.npy, then fit --model.prior prior.npy",
-    )
-    parser.add_argument("root", metavar="DIR", type=Path, help="folder of pictures or tar shards")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the .npy to write")
-    parser.add_argument("--threads", type=_positive, default=core_count(), help=_THREADS)
-    add_overwrite_argument(parser)
-
-
-def _run_prior(args: argparse.Namespace) -> int:
+def _run_prior(args: PriorOptions) -> int:
     """Count the colors and write their shares; return 1 if some pictures could not be read.
 
     Raises:
@@ -69,7 +45,7 @@ def _run_prior(args: argparse.Namespace) -> int:
         raise ColorzooError(f"{args.output} must end in .npy")
     if not args.output.parent.is_dir():
         raise ColorzooError(f"{args.output.parent} is no folder; make it first")
-    require_new(args.output, overwrite=args.overwrite)
+    check_output(args.output, overwrite=args.overwrite)
     import numpy as np
 
     from colorzoo.data.prior import measure_prior
@@ -89,30 +65,25 @@ def _run_prior(args: argparse.Namespace) -> int:
     return 1 if prior.broken else 0
 
 
-def _add_shard(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "pack pictures into shards that a cluster can stream"
-    parser = actions.add_parser(
-        "shard",
-        help=text,
-        description=f"{text.capitalize()}.",
-        epilog="example: colorzoo data shard imagenet shards --short-side 256",
+@dataclass(frozen=True, kw_only=True)
+class ShardCommandOptions:
+    """Options of ``colorzoo data shard``."""
+
+    source: Path = argument("folder of images, or of .tar files of images", "IN")
+    out: Path = argument("folder to write; made if it does not exist", "OUT")
+    short_side: Natural = option(
+        256, "reduce larger images to this shorter side in pixels (default: 256)", metavar="N"
     )
-    parser.add_argument(
-        "source", metavar="IN", type=Path, help="folder of pictures, or of .tar files of them"
+    quality: Annotated[int, Range(1, 100)] = option(92, "JPEG quality, 1 to 100 (default: 92)", metavar="N")
+    chunk: Natural = option(1024, "images per chunk file (default: 1024)", metavar="N")
+    val_share: Probability = option(
+        0.05, "fraction of validation images if IN has no train and val (default: 0.05)", metavar="X"
     )
-    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write; made if it does not exist")
-    size = "reduce larger pictures to this shorter side in pixels (default: %(default)s)"
-    parser.add_argument("--short-side", type=_positive, default=256, metavar="N", help=size)
-    parser.add_argument("--quality", type=_quality, default=92, help="JPEG quality (default: %(default)s)")
-    chunk = "pictures per chunk file (default: %(default)s)"
-    parser.add_argument("--chunk", type=_positive, default=1024, metavar="N", help=chunk)
-    share = "share of validation pictures if IN has no train and val (default: %(default)s)"
-    parser.add_argument("--val-share", type=_share, default=0.05, metavar="X", help=share)
-    parser.add_argument("--keep-gray", action="store_true", help="keep training pictures without color")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
+    keep_gray: bool = option(False, "keep training images without color")
+    workers: Natural | None = option(None, "processes (default: one per core)", metavar="N")
 
 
-def _run_shard(args: argparse.Namespace) -> int:
+def _run_shard(args: ShardCommandOptions) -> int:
     """Pack the pictures; return 1 if some did not decode and were left out.
 
     Raises:
@@ -132,46 +103,20 @@ def _run_shard(args: argparse.Namespace) -> int:
     return 1 if report.broken else 0
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
-    return int(text)
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """Options of ``colorzoo data verify``."""
 
-
-def _quality(text: str) -> int:
-    if _positive(text) > 100:
-        raise argparse.ArgumentTypeError(f"expected a quality from 1 to 100, not {text!r}")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, not {text!r}")
-    return share
-
-
-def _add_verify(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "check every picture: broken, unusual, gray or duplicate files, and the layout of the folder"
-    parser = actions.add_parser(
-        "verify",
-        help=text,
-        description=f"{text.capitalize()}. Exit code 1 if a picture is broken or the layout is wrong.",
-        epilog="example: colorzoo data verify /datasets/imagenet --layout imagenet --json > report.json",
+    root: Path = argument("folder of images or tar shards", "DIR")
+    layout: str | None = option(
+        None, "folder, imagenet, places205, places365, ... (default: guess)", metavar="NAME"
     )
-    parser.add_argument("root", metavar="DIR", type=Path, help="folder of pictures or tar shards")
-    parser.add_argument(
-        "--layout", metavar="NAME", help="folder, imagenet, places205, places365, ... (default: guess)"
-    )
-    parser.add_argument("--near", action="store_true", help="also find near duplicates")
-    parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
-    parser.add_argument("--threads", type=_positive, help=_THREADS)
+    near: bool = option(False, "also find near duplicates")
+    json: bool = option(False, "print the whole report as JSON")
+    threads: Natural | None = option(None, _THREADS, metavar="N")
 
 
-def _run_verify(args: argparse.Namespace) -> int:
+def _run_verify(args: VerifyOptions) -> int:
     """Verify a data set and print the report; return 1 if something is broken.
 
     Raises:
@@ -181,9 +126,8 @@ def _run_verify(args: argparse.Namespace) -> int:
     from colorzoo.progress import progress_bar
 
     warnings.filterwarnings("ignore", module="PIL")  # the report names the same faults with their files
-    options = {"layout": args.layout, "near": args.near, "threads": args.threads}
     with progress_bar("checking pictures", None) as advance:
-        report = verify(args.root, **options, tick=advance)
+        report = verify(args.root, layout=args.layout, near=args.near, threads=args.threads, tick=advance)
     if args.json:
         print(json.dumps(report.to_dict(), indent=1))
     else:
@@ -232,4 +176,24 @@ def _listed(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
-_RUN = {"prior": _run_prior, "shard": _run_shard, "verify": _run_verify}
+COMMANDS = {
+    "prior": Command(
+        "count the colors of a data set, for the class rebalancing of zhang2016, and write the shares of the "
+        "313 bins as .npy",
+        "colorzoo data prior photos/train -o prior.npy  # then fit --model.prior prior.npy",
+        PriorOptions,
+        _run_prior,
+    ),
+    "shard": Command(
+        "pack images into shards that a cluster can stream",
+        "colorzoo data shard imagenet shards --short-side 256",
+        ShardCommandOptions,
+        _run_shard,
+    ),
+    "verify": Command(
+        "find broken, unusual, gray or duplicate images and a wrong layout; exit code 1 if it finds some",
+        "colorzoo data verify /datasets/imagenet --layout imagenet --json > report.json",
+        VerifyOptions,
+        _run_verify,
+    ),
+}

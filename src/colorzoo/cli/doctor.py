@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import re
@@ -10,12 +9,13 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
+from colorzoo.cli._options import Command
 from colorzoo.cli._output import align
 from colorzoo.environment import installed_version
 from colorzoo.registry import skipped_packages
+from colorzoo.settings import option
 from colorzoo.weights.catalog import cache_home, inspect_file, list_weights
 
-NAME = "doctor"
 HELP = "show versions, device, cache and weights, and problems with them"
 EXAMPLE = """
 colorzoo doctor
@@ -117,12 +117,14 @@ class Diagnosis:
     problems: list[str]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for a bug report")
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions:
+    """Options of ``colorzoo doctor``."""
+
+    json: bool = option(False, "print one JSON object for a bug report")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: DoctorOptions) -> int:
     """Print the diagnosis; the exit code is 1 if there are problems."""
     found = diagnose()
     print(json.dumps(asdict(found), indent=2) if args.json else "\n".join(_report(found)))
@@ -279,3 +281,6 @@ def _by_extra(requirements: list[str]) -> dict[str, list[tuple[str, list[str]]]]
             inner = [part.strip() for part in (found["extras"] or "").split(",") if part.strip()]
             grouped.setdefault(marker["extra"] if marker else "", []).append((found["name"], inner))
     return grouped
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, DoctorOptions, run)}

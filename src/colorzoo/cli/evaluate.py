@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from colorzoo.cli._options import add_device_argument
+from colorzoo.cli._options import Command
 from colorzoo.errors import ColorzooError
+from colorzoo.settings import Natural, Range, option
 
 if TYPE_CHECKING:
     from colorzoo.evaluation.run import Outcome, Plan
 
-NAME = "evaluate"
 HELP = "measure models by a named protocol and write a report"
 EXAMPLE = """
 colorzoo evaluate --models zhang2017_local_small,gray,truth --data PHOTOS -o REPORT
@@ -23,87 +23,80 @@ colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpip
 torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the verb."""
-    parser.add_argument(
-        "--models",
-        metavar="A,B",
-        default="",
-        help="models by name; also truth, gray, and NAME=FOLDER of finished results",
-    )
-    parser.add_argument("--data", metavar="DIR", type=Path, help="folder of color pictures")
-    parser.add_argument("-o", "--output", metavar="REPORT", type=Path, help="folder of the report")
-    parser.add_argument(
-        "--protocol", metavar="NAME", default="automatic", help="name or YAML file (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--compare", nargs=2, metavar=("A", "B"), help="test which differences of two methods are significant"
-    )
-    group = parser.add_argument_group("changes to the protocol")
-    group.add_argument("--interactions", metavar="N,N", help="numbers of interactions to measure at")
-    group.add_argument("--metrics", metavar="A,B", help="metrics to measure; fid:NETWORK, lpips:BACKBONE")
-    group.add_argument(
-        "--pairs", metavar="FILE", help="list of targets and references below DIR (default: pairs.csv)"
-    )
-    group.add_argument("--limit", metavar="N", type=int, help="use only the first N pictures")
-    group.add_argument(
-        "--resamples", metavar="N", type=int, default=2000, help="of the bootstrap (default: %(default)s)"
-    )
-    group = parser.add_argument_group("weights and machine")
-    group.add_argument(
-        "--weights",
-        metavar="NAME=FILE",
-        action="append",
-        default=[],
-        help="weight file of a model or a metric; may be repeated",
-    )
-    group.add_argument(
-        "--cache", metavar="DIR", type=Path, help="folder that keeps results (default: REPORT/cache)"
-    )
-    add_device_argument(group, "cpu")
-    group.add_argument(
-        "--threads", metavar="N", type=int, default=1, help="of torch on a CPU (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--bibtex", action="store_true", help="print what to cite for these models and metrics, too"
-    )
-    parser.add_argument("--list", action="store_true", help="list protocols and metrics")
+_PROTOCOL, _MACHINE = "changes to the protocol", "weights and machine"
 
 
-def run(args: argparse.Namespace) -> int:
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Options of ``colorzoo evaluate``."""
+
+    models: str = option(
+        "", "models by name; also truth, gray, and NAME=FOLDER of finished results", metavar="A,B"
+    )
+    data: Path | None = option(None, "folder of color images", metavar="DIR")
+    output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
+    protocol: str = option("automatic", "name or YAML file (default: automatic)", metavar="NAME")
+    compare: list[str] | None = option(
+        None, "test which differences of two methods are significant", metavar=("A", "B"), nargs=2
+    )
+    interactions: str | None = option(
+        None, "numbers of interactions at which to measure", _PROTOCOL, metavar="N,N"
+    )
+    metrics: str | None = option(
+        None, "metrics to measure; fid:NETWORK, lpips:BACKBONE", _PROTOCOL, metavar="A,B"
+    )
+    pairs: str | None = option(
+        None, "list of targets and references below DIR (default: pairs.csv)", _PROTOCOL, metavar="FILE"
+    )
+    limit: Natural | None = option(None, "use only the first N images", _PROTOCOL, metavar="N")
+    resamples: Annotated[int, Range(100)] = option(
+        2000, "resamples of the bootstrap (default: 2000)", _PROTOCOL, metavar="N"
+    )
+    weights: list[str] = option(
+        [], "weight file of a model or a metric; may be repeated", _MACHINE, metavar="NAME=FILE"
+    )
+    cache: Path | None = option(
+        None, "folder that keeps results (default: REPORT/cache)", _MACHINE, metavar="DIR"
+    )
+    device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
+    threads: Natural = option(1, "threads of torch on a CPU (default: 1)", _MACHINE, metavar="N")
+    bibtex: bool = option(False, "also print what to cite for these models and metrics")
+    list_all: bool = option(False, "list protocols and metrics", "", "--list")
+
+
+def run(args: EvaluateOptions) -> int:
     """Evaluate; return 1 if pictures were skipped.
 
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
-    if args.list:
+    if args.list_all:
         return _list()
     from colorzoo.evaluation.run import evaluate, warn
 
-    outcome = evaluate(_plan(args))
+    plan = _plan(args)
+    outcome = evaluate(plan)
     if outcome.summary is None:  # another process writes the report
         return 0
     warn(outcome)
-    print_scores(outcome, args.output)
+    print_scores(outcome, plan.output)
     if args.bibtex:
-        print((args.output / "references.bib").read_text(encoding="utf-8"), end="")
+        print((plan.output / "references.bib").read_text(encoding="utf-8"), end="")
     return 1 if outcome.skipped else 0
 
 
-def _plan(args: argparse.Namespace) -> Plan:
+def _plan(args: EvaluateOptions) -> Plan:
     from colorzoo.engines.device import choose_device
     from colorzoo.evaluation.protocol import load_protocol
     from colorzoo.evaluation.run import Plan
 
-    compare = tuple(args.compare) if args.compare else None
+    compare = (args.compare[0], args.compare[1]) if args.compare else None
     models = _names(args.models) or list(compare or ())
     _require(bool(models), "name at least one model: --models A,B")
-    _require(args.data is not None, "name a folder of color pictures: --data DIR")
+    _require(args.data is not None, "name a folder of color images: --data DIR")
     _require(args.output is not None, "name the folder of the report: -o REPORT")
-    _require(args.limit is None or args.limit > 0, f"--limit must be at least 1, got {args.limit}")
-    _require(args.threads > 0, f"--threads must be at least 1, got {args.threads}")
-    _require(args.resamples >= 100, f"--resamples must be at least 100, got {args.resamples}")
+    assert args.data is not None
+    assert args.output is not None
     return Plan(
         models=models,
         data=args.data,
@@ -184,3 +177,6 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
             numbers = f"{value.value:+.4g} {interval}, p {found.adjusted:.3g} adjusted for {tests} tests: "
         print(f"{one} minus {other}, {found.output.title} at {found.count}: {numbers}{found.verdict}")
     print(folder / "report.html")
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run)}

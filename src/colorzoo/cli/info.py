@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from colorzoo.cli._options import Command
 from colorzoo.cli._output import print_line
 from colorzoo.errors import PictureError
+from colorzoo.settings import argument, option
 
-NAME = "info"
 HELP = "show from which picture, and with which model and weights, a colored file was made"
 EXAMPLE = """
 colorzoo info old.color.jpg
@@ -22,15 +22,15 @@ colorzoo info colored/*.jpg --json
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
-    parser.add_argument(
-        "pictures", nargs="+", metavar="FILE", help="results of colorzoo, or folders, which are listed"
-    )
-    parser.add_argument("--json", action="store_true", help="print a JSON list")
+@dataclass(frozen=True, kw_only=True)
+class InfoOptions:
+    """Options of ``colorzoo info``."""
+
+    pictures: list[str] = argument("results of colorzoo, or folders of results", "FILE", nargs="+")
+    json: bool = option(False, "print a JSON list")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: InfoOptions) -> int:
     """Print the record of each file.
 
     Returns:
@@ -135,3 +135,6 @@ def _short(origin: dict[str, Any] | None) -> str:
     if origin is None:
         return "no record"
     return ", ".join(filter(None, (origin["model"], origin["date"], f"of {origin['source'][:12]}")))
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, InfoOptions, run)}

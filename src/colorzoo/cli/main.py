@@ -6,24 +6,23 @@ a pipe has closed it. With ``COLORZOO_DEBUG=1`` errors keep their traceback.
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib
 import os
 import pkgutil
-import re
 import sys
-import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn, Protocol, cast
+from typing import Any, Protocol, cast
 
 import colorzoo.cli
+from colorzoo.cli._options import Command
 from colorzoo.cli._output import printed_warnings
 from colorzoo.environment import is_on
 from colorzoo.errors import ColorzooError
 
+_ABOUT = "a zoo of image colorization papers: train, colorize, measure, draw"
 LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
     "fit": "train a model on your data",
     "validate": "measure a checkpoint on the validation pictures",
@@ -31,28 +30,17 @@ LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
     "predict": "color the pictures of a data set at full size, with any number of processes",
 }
 
-_OPTION, _NEGATIVE = re.compile(r"--[a-z][a-z-]*"), re.compile(r"-\.?\d")
-
 
 class Verb(Protocol):
-    """Interface of a module of `colorzoo.cli` that is a verb.
+    """Interface of a module of `colorzoo.cli` that is a verb named like the module.
 
     Attributes:
-        NAME: The word on the command line.
         HELP: One line for the list of verbs.
-        EXAMPLE: Command lines shown below ``--help``.
+        COMMANDS: The actions of the verb by name; a verb without actions has one, named ``""``.
     """
 
-    NAME: str
     HELP: str
-    EXAMPLE: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the arguments of the verb."""
-
-    def run(self, args: argparse.Namespace) -> int:
-        """Run the verb and return the exit code."""
-        ...
+    COMMANDS: dict[str, Command]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         # a script that lost its verb must not seem to succeed
-        print(_overview(all_verbs()), end="", file=sys.stdout if words else sys.stderr)
+        print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stdout if words else sys.stderr)
         return 0 if words else 2
     if words[0] == "--version":
         try:
@@ -108,10 +96,13 @@ def _dispatch(words: list[str]) -> int:
         raise ColorzooError(f"unknown option {words[0]!r} before a verb; see `colorzoo --help`")
     verb = find_verb(words[0])
     if verb is not None:
-        args = verb_parser(verb).parse_args(joined_values(words[1:]))
-        _refuse_empty(args, words)
+        if "" not in verb.COMMANDS and words[1:] in (["-h"], ["--help"]):
+            print(_overview(f"colorzoo {words[0]}", verb.HELP, {k: c.help for k, c in verb.COMMANDS.items()}))
+            return 0
+        name, command, rest = find_command(verb, words)
+        options = command.parse(name, rest)
         _find_models()
-        return _run_verb(verb, args)
+        return _run(command, options)
     if words[0] in LIGHTNING_VERBS:
         _find_models()
         return run_lightning(words)
@@ -129,20 +120,27 @@ def _find_models() -> None:
             all_cards()
 
 
-def _refuse_empty(args: argparse.Namespace, words: Sequence[str]) -> None:
-    """Refuse empty words, which as paths would mean the current folder; a script leaves them by mistake."""
-    if not any(word == "" or (word.startswith("--") and word.endswith("=")) for word in words):
-        return
-    for name, value in vars(args).items():
-        if "" in (value if isinstance(value, list) else [value]):
-            option = f"--{name.replace('_', '-')}"
-            given = option if any(word.startswith(option) for word in words) else name
-            raise ColorzooError(f"an empty value was given for {given}; leave it out, or name something")
+def find_command(verb: Verb, words: Sequence[str]) -> tuple[str, Command, list[str]]:
+    """Return the name of a command, the command, and the words of its options.
+
+    Args:
+        verb: The verb.
+        words: The words after ``colorzoo``, the verb first.
+
+    Raises:
+        ColorzooError: The verb has no such action.
+    """
+    if "" in verb.COMMANDS:
+        return f"colorzoo {words[0]}", verb.COMMANDS[""], list(words[1:])
+    if len(words) > 1 and words[1] in verb.COMMANDS:
+        return f"colorzoo {words[0]} {words[1]}", verb.COMMANDS[words[1]], list(words[2:])
+    got = f"got {words[1]!r}" if len(words) > 1 else "it is missing"
+    raise ColorzooError(f"the action of colorzoo {words[0]} must be {', '.join(verb.COMMANDS)}; {got}")
 
 
-def _run_verb(verb: Verb, args: argparse.Namespace) -> int:
+def _run(command: Command, options: Any) -> int:
     try:
-        return verb.run(args)
+        return command.run(options)
     except (ColorzooError, BrokenPipeError):
         raise
     except Exception as error:
@@ -169,30 +167,22 @@ def run_lightning(words: list[str]) -> int:
     return command.run(verb, arguments)
 
 
-def joined_values(words: list[str]) -> list[str]:
-    """Join options with values that begin with a minus and a digit, which argparse takes for options."""
-    joined: list[str] = []
-    for word in words:
-        if joined and _NEGATIVE.match(word) and _OPTION.fullmatch(joined[-1]):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
-    return joined
-
-
 def find_verb(name: str) -> Verb | None:
     """Import and return the module of one verb, or None when there is no such verb."""
     module_name = name.replace("-", "_")
-    if module_name not in _verb_modules():
+    if "_" in name or module_name not in _verb_modules():
         return None
-    verb = cast(Verb, importlib.import_module(f"colorzoo.cli.{module_name}"))
-    return verb if name == verb.NAME else None
+    return cast(Verb, importlib.import_module(f"colorzoo.cli.{module_name}"))
 
 
 def all_verbs() -> dict[str, str]:
     """Return the line of help of every verb, sorted by name."""
-    verbs = [importlib.import_module(f"colorzoo.cli.{name}") for name in _verb_modules()]
-    return dict(sorted((LIGHTNING_VERBS | {verb.NAME: verb.HELP for verb in verbs}).items()))
+    helps = {name.replace("_", "-"): _help(name) for name in _verb_modules()}
+    return dict(sorted((LIGHTNING_VERBS | helps).items()))
+
+
+def _help(module_name: str) -> str:
+    return str(importlib.import_module(f"colorzoo.cli.{module_name}").HELP)
 
 
 def _verb_modules() -> set[str]:
@@ -200,35 +190,19 @@ def _verb_modules() -> set[str]:
     return {name for name in found if not name.startswith("_")} - {"main"}
 
 
-class _Parser(argparse.ArgumentParser):
-    """`argparse.ArgumentParser` whose errors are one line, like all errors of the command line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ColorzooError(f"{message}; see `{self.prog} --help`")
-
-
-def verb_parser(verb: Verb) -> _Parser:
-    """Build the parser of one verb, with its examples below the help."""
-    parser = _Parser(
-        prog=f"colorzoo {verb.NAME}",
-        description=verb.HELP,
-        epilog="examples:\n" + textwrap.indent(verb.EXAMPLE.strip(), "  "),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # an abbreviation would break once a second option begins alike
+def _overview(name: str, about: str, commands: Mapping[str, str]) -> str:
+    """Return the help of a program or verb that consists of commands."""
+    width = max(map(len, commands))
+    rows = [f"  {command:{width}}  {line}" for command, line in commands.items()]
+    return "\n".join(
+        [
+            f"usage: {name} [-h]{' [--version]' if name == 'colorzoo' else ''} COMMAND ...",
+            "",
+            f"{about[:1].upper()}{about[1:]}.",
+            "",
+            "commands:",
+            *rows,
+            "",
+            f"`{name} COMMAND --help` shows the options of a command, with examples.",
+        ]
     )
-    verb.add_arguments(parser)
-    return parser
-
-
-def _overview(verbs: dict[str, str]) -> str:
-    """Return the help of ``colorzoo`` itself: the list of verbs."""
-    parser = _Parser(
-        prog="colorzoo",
-        description="A zoo of image colorization papers: train, colorize, measure, draw.",
-        epilog="`colorzoo VERB --help` shows the arguments of a verb, with examples.",
-    )
-    parser.add_argument("--version", action="store_true", help="show the version and exit")
-    choices = parser.add_subparsers(title="verbs", metavar="VERB")
-    for name, line in verbs.items():
-        choices.add_parser(name, help=line.replace("%", "%%"))
-    return parser.format_help()

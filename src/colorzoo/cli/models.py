@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from typing import get_args
+from dataclasses import dataclass
 
 from colorzoo.card import GuidanceKind
+from colorzoo.cli._options import Command
 from colorzoo.cli._output import print_table
 from colorzoo.registry import list_models, model_card
+from colorzoo.settings import argument, option
 from colorzoo.weights.choice import all_defaults
 
-NAME = "models"
 HELP = "list the models of the zoo, and which one is used by default"
 EXAMPLE = """
 colorzoo models
@@ -23,16 +23,16 @@ colorzoo models --json
 _HEADERS = ("name", "aliases", "year", "input -> output", "guidance", "parameters", "weights", "summary")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
-    parser.add_argument("pattern", nargs="?", default="*", help="name, alias or shell pattern (default: all)")
-    parser.add_argument(
-        "--guidance", choices=get_args(GuidanceKind), help="only models that accept this guidance"
-    )
-    parser.add_argument("--json", action="store_true", help="print a JSON list of whole cards")
+@dataclass(frozen=True, kw_only=True)
+class ModelsOptions:
+    """Options of ``colorzoo models``."""
+
+    pattern: str = argument("name, alias or shell pattern (default: all)", "PATTERN", default="*")
+    guidance: GuidanceKind | None = option(None, "only models that accept this guidance")
+    json: bool = option(False, "print a JSON list of whole cards")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: ModelsOptions) -> int:
     """Print the models that match, and the defaults of the uses that they serve.
 
     Raises:
@@ -76,3 +76,6 @@ def run(args: argparse.Namespace) -> int:
         print()
         print_table(("use", "default here", "why"), found)
     return 0
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, ModelsOptions, run)}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import re
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from colorzoo.cli._options import Command
 from colorzoo.errors import ColorzooError
+from colorzoo.settings import argument, option
 
-NAME = "new-paper"
 HELP = "write the files of a new paper: card, model, task, configuration, page and tests"
 EXAMPLE = """
 colorzoo new-paper smith2030
@@ -24,22 +25,18 @@ _MODULES = ("__init__.py", "card.py", "model.py", "task.py", "README.md")
 _TEMPLATES = "paper_template"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
-    parser.add_argument("name", metavar="NAME", help="author and year, such as smith2030")
-    parser.add_argument(
-        "--zoo",
-        action="store_true",
-        help="write into the checkout of colorzoo in this folder, instead of a package of its own",
-    )
-    parser.add_argument(
-        "--gan",
-        action="store_true",
-        help="begin with a generator and a critic: gradient penalty, class head, frozen teacher",
+@dataclass(frozen=True, kw_only=True)
+class NewPaperOptions:
+    """Options of ``colorzoo new-paper``."""
+
+    name: str = argument("author and year, such as smith2030", "NAME")
+    zoo: bool = option(False, "write into the checkout of colorzoo in this folder, not into a new package")
+    gan: bool = option(
+        False, "begin with a generator and a discriminator: gradient penalty, class head, frozen teacher"
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: NewPaperOptions) -> int:
     """Write the files.
 
     Raises:
@@ -123,3 +120,6 @@ def _next_steps(name: str, zoo: bool) -> str:
     if zoo:
         return f"Now: python -m pytest -k {name}, and a line in changes/ (docs/contributing.md)"
     return f"Now: python -m pip install -e ./{name} && python -m pytest {name}"
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, NewPaperOptions, run)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
-from colorzoo.cli._options import add_device_argument, add_model_group, choose_from_options, keep_inputs
+from colorzoo.cli._options import Command, ModelOptions, check_output
 from colorzoo.errors import ColorzooError
+from colorzoo.settings import MODEL, argument, option
 
-NAME = "segment"
 HELP = "show the classes of a photo with a legend, for --class and --classes of colorize"
 EXAMPLE = """
 colorzoo segment old.jpg
@@ -18,32 +18,33 @@ colorzoo colorize old.jpg --model chen2023_small --reference new.jpg --class 3=7
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
-    parser.add_argument("photo", metavar="PHOTO")
-    parser.add_argument("-o", "--output", metavar="OUT", help="picture to write (default: PHOTO.classes.png)")
-    parser.add_argument("--labels", metavar="OUT", help="also write the class numbers as a gray PNG")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    group = add_model_group(parser, "the best one for class maps")
-    group.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
-    add_device_argument(group)
+@dataclass(frozen=True, kw_only=True)
+class SegmentOptions(ModelOptions):
+    """Options of ``colorzoo segment``."""
+
+    photo: Path = argument("image whose classes to find", "IMAGE")
+    output: Path | None = option(
+        None, "image to write (default: IMAGE.classes.png)", "", "-o", "--output", metavar="OUT"
+    )
+    labels: Path | None = option(None, "also write the class numbers as a gray PNG", metavar="OUT")
+    overwrite: bool = option(False, "replace existing files")
+    size: int | None = option(None, "shorter side of the network input (default: the model's)", MODEL)
+    device: str = option("auto", "auto, cpu, cuda or mps (default: auto)", MODEL)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: SegmentOptions) -> int:
     """Write the picture of the classes, and print their shares.
 
     Raises:
         ColorzooError: The photo cannot be read, a result cannot be written, or the model finds no classes.
     """
-    photo = Path(args.photo)
-    out = Path(args.output) if args.output else photo.parent / f"{photo.stem}.classes.png"
-    targets = [out, *([Path(args.labels)] if args.labels else [])]
+    photo = args.photo
+    out = args.output or photo.parent / f"{photo.stem}.classes.png"
+    targets = [out, *([args.labels] if args.labels else [])]
     for target in targets:
         if target.suffix.lower() != ".png":
             raise ColorzooError(f"{target} must end in .png: other formats would change the numbers")
-        keep_inputs(target, photo)
-        if target.exists() and not args.overwrite:
-            raise ColorzooError(f"{target} exists already; --overwrite replaces it, -o names another file")
+        check_output(target, photo, overwrite=args.overwrite)
     from PIL import Image
 
     from colorzoo.capabilities import FindsClasses
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from colorzoo.pictures.read import read_picture
     from colorzoo.pictures.write import write_whole
 
-    choice = choose_from_options(args, "classes", FindsClasses)
+    choice = args.choose("classes", FindsClasses)
     picture = read_picture(photo)
     colorizer = Colorizer(choice, device=args.device, size=args.size)
     if not isinstance(colorizer.model, FindsClasses):
@@ -70,3 +71,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"class {number:2d}  {share:6.1%}")
     print(out)
     return 0
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, SegmentOptions, run)}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from colorzoo.cli._options import (
-    add_device_argument,
-    add_model_group,
-    check_alpha,
-    choose_from_options,
-    keep_inputs,
-)
+from colorzoo.cli._options import Command, ModelOptions, check_output
 from colorzoo.errors import ColorzooError
+from colorzoo.settings import MODEL, Range, Share, argument, option
 
-NAME = "stylize"
 HELP = "give a picture in color the colors of another one, like a photograph"
 EXAMPLE = """
 colorzoo stylize street.jpg sunset.jpg
@@ -23,46 +18,40 @@ colorzoo stylize street.jpg sunset.jpg --labels street_labels.png sunset_labels.
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
-    parser.add_argument("content", metavar="CONTENT", help="the picture to change")
-    parser.add_argument("style", metavar="STYLE", help="the picture whose colors to use")
-    parser.add_argument("-o", "--output", metavar="OUT", help="file to write (default: CONTENT.styled.EXT)")
-    parser.add_argument(
-        "--alpha", type=float, default=1.0, metavar="A", help="strength of the style, 0 to 1 (default 1)"
+@dataclass(frozen=True, kw_only=True)
+class StylizeOptions(ModelOptions):
+    """Options of ``colorzoo stylize``."""
+
+    content: Path = argument("the image to change", "CONTENT")
+    style: Path = argument("the image whose colors to use", "STYLE")
+    output: Path | None = option(
+        None, "file to write (default: CONTENT.styled.EXT)", "", "-o", "--output", metavar="OUT"
     )
-    parser.add_argument(
-        "--transform",
-        choices=("adain", "wct"),
-        help="adain matches means and deviations of features, wct covariances too, slower (default: the "
-        "model's, adain of xu2020 and wct of li2018)",
+    alpha: Share = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
+    transform: Literal["adain", "wct"] | None = option(
+        None,
+        "adain matches means and deviations of features, wct also covariances (default: the model's)",
     )
-    parser.add_argument(
-        "--labels",
-        nargs=2,
+    labels: list[Path] | None = option(
+        None,
+        "label maps of the same sizes as the images; colors go from each label to the same label",
         metavar=("CONTENT_PNG", "STYLE_PNG"),
-        help="label maps of the same sizes as the pictures; colors go from each label to the same label",
+        nargs=2,
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing result")
-    parser.add_argument(
-        "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
+    overwrite: bool = option(False, "replace an existing result")
+    quality: Annotated[int, Range(1, 100)] = option(
+        95, "quality of JPEG, WebP and AVIF, 1 to 100 (default: 95)", metavar="N"
     )
-    group = add_model_group(parser)
-    group.add_argument(
-        "--size", type=int, default=512, help="shorter side that the network sees (default 512)"
-    )
-    add_device_argument(group)
+    size: int = option(512, "shorter side of the network input (default: 512)", MODEL)
+    device: str = option("auto", "auto, cpu, cuda or mps (default: auto)", MODEL)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: StylizeOptions) -> int:
     """Stylize one picture.
 
     Raises:
         ColorzooError: A picture, the labels or the model cannot be used.
     """
-    check_alpha(args.alpha)
-    if not 1 <= args.quality <= 100:
-        raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
     from colorzoo.capabilities import Stylizes
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.inference.references import require_color
@@ -71,12 +60,12 @@ def run(args: argparse.Namespace) -> int:
     from colorzoo.pictures.read import read_picture
     from colorzoo.pictures.write import write_notes, write_picture
 
-    choice = choose_from_options(args, "exemplar", Stylizes)
-    source = Path(args.content)
-    out = Path(args.output or source.parent / f"{source.stem}.styled{source.suffix}")
-    keep_inputs(out, source, args.style, *(args.labels or ()))
-    content, style = read_picture(source), read_picture(Path(args.style))
-    require_color(style, args.style)
+    choice = args.choose("exemplar", Stylizes)
+    source = args.content
+    out = args.output or source.parent / f"{source.stem}.styled{source.suffix}"
+    check_output(out, source, args.style, *(args.labels or ()))
+    content, style = read_picture(source), read_picture(args.style)
+    require_color(style, str(args.style))
     if is_gray(content):
         raise ColorzooError(
             f"{source} has no colors to change; "
@@ -86,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     colorizer = Colorizer(choice, device=args.device, size=args.size)
     labels = None
     if args.labels:
-        first, second = map(Path, args.labels)
+        first, second = args.labels
         labels = read_labels(first, content.size), read_labels(second, style.size)
     result = stylize(
         colorizer.model,
@@ -101,3 +90,6 @@ def run(args: argparse.Namespace) -> int:
     shown = notes if choice.named else (choice.name, *notes)
     print(f"{out} ({'; '.join(shown)})" if shown else out)
     return 0
+
+
+COMMANDS = {"": Command(HELP, EXAMPLE, StylizeOptions, run)}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from colorzoo.card import ModelCard, Use, Weights
-from colorzoo.cli._options import add_overwrite_argument, require_new
+from colorzoo.cli._options import Command, check_output
 from colorzoo.cli._output import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import list_models, model_card
+from colorzoo.settings import argument, option
 from colorzoo.weights.catalog import (
     FileState,
     WeightFile,
@@ -28,143 +28,123 @@ from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_mode
 from colorzoo.weights.files import megabytes
 from colorzoo.weights.resolve import fetch, is_offline, offline_if
 
-NAME = "weights"
 HELP = "list, fetch, verify, convert, export and pack the weight files of the models"
-EXAMPLE = """
-colorzoo weights list
-colorzoo weights fetch best
-colorzoo weights fetch zhang2017_local
-colorzoo weights fetch metrics
-colorzoo weights verify
-colorzoo weights convert zhang2017_local model.caffemodel local.safetensors
-colorzoo weights export colorzoo2026 small.onnx
-"""
 
 _BEST: tuple[Use, ...] = ("automatic", "points", "exemplar", "sketch")  # the most common uses
 _LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
 _FETCH_HEADER = ("MODEL", "FOR", "SIZE", "LICENSE", "FROM", "STATE")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the actions and their options."""
-    names = "{list,fetch,verify,convert,export,pack}"
-    actions = parser.add_subparsers(dest="action", required=True, metavar=names)
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """Options of ``colorzoo weights list``."""
 
-    def add(name: str, text: str, example: str) -> argparse.ArgumentParser:
-        epilog = f"example: colorzoo weights {name} {example}"
-        description = f"{text[0].upper()}{text[1:]}."
-        return actions.add_parser(name, help=text, description=description, epilog=epilog)
+    json: bool = option(False, "print a JSON list")
 
-    listing = add("list", "show all known weights and where they are", "--json")
-    listing.add_argument("--json", action="store_true", help="print a JSON list")
 
-    text = "download the weights of a model, or the best weights for one use or for the most common uses"
-    fetching = add("fetch", text, "best")
-    fetching.add_argument(
-        "name",
-        metavar="NAME",
-        help=f"model or one of its aliases, metrics, best, or a use: {', '.join(USES)}",
-    )
-    fetching.add_argument("--yes", action="store_true", help="with best or a use: do not ask")
-    fetching.add_argument("--tag", default="published", help="tag of the weights (default: %(default)s)")
-    fetching.add_argument("--offline", action="store_true", help="open no connection, only check the file")
+@dataclass(frozen=True, kw_only=True)
+class FetchOptions:
+    """Options of ``colorzoo weights fetch``."""
 
-    verifying = add("verify", "check the hashes of the files on this machine", "zhang2017_local")
-    verifying.add_argument("name", metavar="NAME", nargs="?", help="only this model (default: all)")
+    name: str = argument(f"model or one of its aliases, metrics, best, or a use: {', '.join(USES)}", "NAME")
+    yes: bool = option(False, "with best or a use: do not ask")
+    tag: str = option("published", "tag of the weights (default: published)")
+    offline: bool = option(False, "open no connection, only check the file")
 
-    text = "turn a file of the authors (PyTorch or Caffe) into safetensors that include their settings"
-    converting = add("convert", text, "zhang2017_local model.caffemodel local.safetensors")
-    exporting = add(
-        "export",
-        "write a graph for other programs: OUT.onnx, or OUT.pt2 of torch.export",
-        "colorzoo2026 small.onnx",
-    )
-    packing = add("pack", "turn a checkpoint into a float16 weight file", "NAME last.ckpt OUT")
-    for action in (converting, exporting, packing):
-        action.add_argument("name", metavar="NAME", help="model, or one of its aliases")
-    converting.add_argument(
-        "source",
-        metavar="FILE",
-        type=Path,
-        help="the authors' file, or folder of files; no code in it is run",
-    )
-    converting.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
-    converting.add_argument("--half", action="store_true", help="store float16, half the size")
-    converting.add_argument(
-        "--set",
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """Options of ``colorzoo weights verify``."""
+
+    name: str | None = argument("only this model (default: all)", "NAME", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions:
+    """Options of ``colorzoo weights convert``."""
+
+    name: str = argument("model, or one of its aliases", "NAME")
+    source: Path = argument("the authors' file, or folder of files; no code in it is run", "FILE")
+    out: Path = argument("file to write, NAME.safetensors", "OUT")
+    half: bool = option(False, "store float16, half the size")
+    set: list[str] = option(
+        [],
+        "constructor argument that the file does not contain, such as mask_center=0.5; may be repeated",
         metavar="KEY=VALUE",
-        type=_setting,
-        action="append",
-        default=[],
-        help="constructor argument that the file does not contain, such as mask_center=0.5; may be repeated",
     )
-    exporting.add_argument("out", metavar="OUT", type=Path, help="file to write, .onnx or .pt2")
-    exporting.add_argument(
-        "--weights", metavar="W", default="default", help="tag or file (default: %(default)s)"
-    )
-    for action in (converting, exporting, packing):
-        add_overwrite_argument(action)
-    packing.add_argument("checkpoint", metavar="CKPT", type=Path, help="checkpoint of `colorzoo fit`")
-    packing.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
+    overwrite: bool = option(False, "replace an existing file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Options of ``colorzoo weights export``."""
+
+    name: str = argument("model, or one of its aliases", "NAME")
+    out: Path = argument("file to write, .onnx or .pt2", "OUT")
+    weights: str = option("default", "tag or file (default: default)", metavar="W")
+    overwrite: bool = option(False, "replace an existing file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackOptions:
+    """Options of ``colorzoo weights pack``."""
+
+    name: str = argument("model, or one of its aliases", "NAME")
+    checkpoint: Path = argument("checkpoint of `colorzoo fit`", "CKPT")
+    out: Path = argument("file to write, NAME.safetensors", "OUT")
+    overwrite: bool = option(False, "replace an existing file")
 
 
 def _setting(text: str) -> tuple[str, Any]:
     """Read ``key=value``, where the value is JSON or else a string."""
     key, separator, value = text.partition("=")
     if not key.isidentifier() or not separator:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as mask_center=0.5")
+        raise ColorzooError(f"--set {text!r} is not KEY=VALUE, such as mask_center=0.5")
     try:
         return key, json.loads(value)
     except ValueError:
         return key, value
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen action.
-
-    Returns:
-        0, or 1 when ``verify`` finds a broken file, ``fetch`` gets only some files, or the graph of
-        ``export`` differs from the model.
-
-    Raises:
-        ColorzooError: Unknown model or tag, or weights that cannot be fetched or read.
-    """
-    if args.action == "list":
-        return _list(args.json)
-    if args.action == "verify":
-        return _verify(args.name)
-    if args.action == "fetch" and args.name == "best":
-        return _fetch_best(_BEST, yes=args.yes, offline=args.offline)
-    if args.action == "fetch" and args.name == "metrics":
+def _fetch(args: FetchOptions) -> int:
+    """Fetch weights; return 1 if some could not be fetched."""
+    if args.name == "metrics":
         return _fetch_metrics(offline=args.offline)
-    if args.action == "fetch" and args.name in USES:
-        return _fetch_best((args.name,), yes=args.yes, offline=args.offline)
-    card = model_card(args.name)
-    if args.action == "fetch":
-        print(_fetch_one(card, args.tag, offline=args.offline))
-        return 0
-    require_new(args.out, overwrite=args.overwrite)
-    if args.action == "export":
-        return _export(card, args.out, args.weights)
-    from colorzoo.weights.convert import convert_weights, pack_checkpoint
-    from colorzoo.weights.load import UNTRAINED
-
-    if args.action == "convert":
-        written = convert_weights(args.source, card, args.out, hparams=dict(args.set), half=args.half)
-        hparams = written.metadata["hparams"]
-        print(f"{written.path} sha256={written.sha256} size={written.size} hparams={hparams}")
-        if random := written.metadata.get(UNTRAINED):
-            note = f"{args.source} has no weights of {random}; train them with --init_from {written.path}"
-            print(f"colorzoo: note: {note}", file=sys.stderr)
-    else:
-        entry = pack_checkpoint(args.checkpoint, card, args.out)
-        print(f"{args.out} sha256={entry.sha256} size={entry.size}")
+    uses = _BEST if args.name == "best" else tuple(use for use in USES if use == args.name)
+    if uses:
+        return _fetch_best(uses, yes=args.yes, offline=args.offline)
+    print(_fetch_one(model_card(args.name), args.tag, offline=args.offline))
     return 0
 
 
-def _list(as_json: bool) -> int:
+def _convert(args: ConvertOptions) -> int:
+    card = model_card(args.name)
+    check_output(args.out, overwrite=args.overwrite)
+    from colorzoo.weights.convert import convert_weights
+    from colorzoo.weights.load import UNTRAINED
+
+    settings = dict(map(_setting, args.set))
+    written = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
+    print(f"{written.path} sha256={written.sha256} size={written.size} hparams={written.metadata['hparams']}")
+    if random := written.metadata.get(UNTRAINED):
+        note = f"{args.source} has no weights of {random}; train them with --init_from {written.path}"
+        print(f"colorzoo: note: {note}", file=sys.stderr)
+    return 0
+
+
+def _pack(args: PackOptions) -> int:
+    card = model_card(args.name)
+    check_output(args.out, overwrite=args.overwrite)
+    from colorzoo.weights.convert import pack_checkpoint
+
+    entry = pack_checkpoint(args.checkpoint, card, args.out)
+    print(f"{args.out} sha256={entry.sha256} size={entry.size}")
+    return 0
+
+
+def _list(args: ListOptions) -> int:
     rows = list_weights()
-    if as_json:
+    if args.json:
         print(json.dumps([row.to_dict() for row in rows], indent=2))
         return 0
     cells = []
@@ -178,8 +158,8 @@ def _list(as_json: bool) -> int:
     return 0
 
 
-def _verify(name: str | None) -> int:
-    cards = [model_card(model) for model in ([name] if name else list_models())]
+def _verify(args: VerifyOptions) -> int:
+    cards = [model_card(model) for model in ([args.name] if args.name else list_models())]
     # A missing file of the package is a broken installation; a missing download is not.
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
@@ -216,10 +196,12 @@ def _first_use(file: WeightFile) -> FileState:
     return inspect_file(file.weights, file.path)
 
 
-def _export(card: ModelCard, out: Path, weights: str) -> int:
+def _export(args: ExportOptions) -> int:
+    card = model_card(args.name)
+    check_output(args.out, overwrite=args.overwrite)
     from colorzoo.engines.export import TOLERANCE, export_model
 
-    exported = export_model(replace(card, guidance=card.plain_guidance), out, weights=weights)
+    exported = export_model(replace(card, guidance=card.plain_guidance), args.out, weights=args.weights)
     for (height, width), difference in exported.differences.items():
         print(f"{height}x{width}: largest difference from the model {difference:.1e} of the full scale")
     inputs = ",".join(exported.inputs)
@@ -361,3 +343,38 @@ def _confirm() -> bool:
         return input("fetch them? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
+
+
+COMMANDS = {
+    "list": Command("show all known weights and where they are", "colorzoo weights list", ListOptions, _list),
+    "fetch": Command(
+        "download the weights of a model, or the best weights for one use or for the most common uses",
+        "colorzoo weights fetch best\ncolorzoo weights fetch zhang2017_local\ncolorzoo weights fetch metrics",
+        FetchOptions,
+        _fetch,
+    ),
+    "verify": Command(
+        "check the hashes of the files on this machine",
+        "colorzoo weights verify zhang2017_local",
+        VerifyOptions,
+        _verify,
+    ),
+    "convert": Command(
+        "turn a file of the authors (PyTorch or Caffe) into safetensors that include their settings",
+        "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors",
+        ConvertOptions,
+        _convert,
+    ),
+    "export": Command(
+        "write a graph for other programs: OUT.onnx, or OUT.pt2 of torch.export",
+        "colorzoo weights export colorzoo2026 small.onnx",
+        ExportOptions,
+        _export,
+    ),
+    "pack": Command(
+        "turn a checkpoint into a float16 weight file",
+        "colorzoo weights pack zhang2017_local last.ckpt local.safetensors",
+        PackOptions,
+        _pack,
+    ),
+}
