@@ -14,7 +14,6 @@ from colorzoo.batch.file import FileOptions
 from colorzoo.batch.request import prepared_alone
 from colorzoo.batch.runner import ALREADY_DONE, PictureJob, color_pictures
 from colorzoo.cli.main import main
-from colorzoo.errors import PictureError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.find import find_existing, find_pictures, read_list
 from colorzoo.testing.samples import sample_image
@@ -65,25 +64,6 @@ def test_a_locked_folder_is_passed_over_and_named(
     assert main(["info", str(tmp_path / "in"), str(tmp_path / "out")]) == 1
     told = f"colorzoo: error: {locked} cannot be searched: Permission denied; it was passed over\n"
     assert capsys.readouterr().err == told
-
-
-def test_a_folder_that_is_locked_alone_is_the_error(tmp_path: Path, locked: Path) -> None:
-    with pytest.raises(PictureError, match="cannot be searched: Permission denied"):
-        find_pictures([locked])
-
-
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("name", ["pipe.jpg", "pipe"])
-def test_a_named_pipe_is_passed_over(tmp_path: Path, name: str) -> None:
-    photo(tmp_path / "a.png")
-    os.mkfifo(tmp_path / name)
-    search = find_existing([tmp_path])
-    assert [found.path.name for found in search.found] == ["a.png"]
-    expected = [(tmp_path / name, "not a regular file, or not readable")] if name.endswith("jpg") else []
-    assert search.passed_over == expected
-    assert main(["colorize", "--dry-run", str(tmp_path)]) == 0
-    assert main(["info", str(tmp_path)]) == 1
-    assert main(["info", str(tmp_path / name)]) == 1
 
 
 @pytest.mark.parametrize("extra", [(), ("--format", "png")])
@@ -151,25 +131,6 @@ def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
     assert notes.read_text() == "missing\n"
 
 
-@pytest.mark.parametrize(
-    ("words", "name"),
-    [
-        (("colorize", ""), "pictures"),
-        (("info", ""), "pictures"),
-        (("segment", ""), "photo"),
-        (("stylize", "", "x.png"), "content"),
-        (("colorize", "x.png", "-o", ""), "output"),
-        (("colorize", "x.png", "--output="), "--output"),
-        (("colorize", "x.png", "--recipe-folder", ""), "--recipe-folder"),
-    ],
-)
-def test_an_empty_name_is_refused(here: Path, refused: Refused, words: tuple[str, ...], name: str) -> None:
-    photo(Path("x.png"))
-    told = f"an empty value was given for {name}; leave it out, or name something"
-    assert refused(*words) == f"colorzoo: error: {told}"
-    assert sorted(contents(here)) == ["x.png"]
-
-
 def test_a_result_that_another_run_wrote_meanwhile_is_no_failure(weights: Path, tmp_path: Path) -> None:
     prepared = prepared_alone(Colorizer("zhang2017_local_small", weights=weights, device="cpu"))
     source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"
@@ -202,13 +163,6 @@ def test_a_failed_name_with_a_line_break_is_read_again(run: Run, tmp_path: Path)
     assert read_list(left) == ["missing.png"]
 
 
-@pytest.mark.parametrize("content", [b"a.png\0\0", b"a.png\0b.png"])
-def test_a_file_with_zero_bytes_elsewhere_is_no_list(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "list").write_bytes(content)
-    with pytest.raises(PictureError, match="no list of names"):
-        read_list(tmp_path / "list")
-
-
 def test_a_carriage_return_at_the_end_of_a_name_that_exists_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,32 +170,3 @@ def test_a_carriage_return_at_the_end_of_a_name_that_exists_stays(
     Path("a.jpg\r").touch()
     Path("list").write_bytes(b"a.jpg\r\nb.jpg\r\n")
     assert read_list("list") == ["a.jpg\r", "b.jpg"]
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (("info", "."), ""),
-        (("info", "/"), None),
-        (("segment", "."), "is a folder"),
-        (("stylize", ".", "."), "is a folder"),
-        (("colorize", "--from", "x.png"), "is no list of names"),
-        (("colorize", "--from", "long.txt"), "File name too long"),
-    ],
-)
-def test_odd_words_end_in_one_line(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-    says: str | None,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    photo(Path("x.png"))
-    Path("long.txt").write_text("x" * 5000)
-    if says is None:
-        monkeypatch.setattr("colorzoo.pictures.find.pictures_and_films", lambda _: ([], []))
-    assert main([*words]) in (1, 2)
-    said = capsys.readouterr().err
-    assert (says or "") in said
-    assert "unexpected" not in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import json
 import os
@@ -23,7 +22,6 @@ from PIL import Image
 from colorzoo.cli import colorize
 from colorzoo.cli._recipes import parse_point, recipe_of
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.pictures.provenance import read_provenance
 from tiny_model import Run, gray_picture
 
 
@@ -76,17 +74,6 @@ def test_coloring_imports_no_lightning(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert "a.color.png" in tree(tmp_path)
-
-
-def bad_pictures(folder: Path) -> dict[str, Path]:
-    files = {name: folder / f"{name}.jpg" for name in ("missing", "text", "truncated", "empty")}
-    folder.mkdir(exist_ok=True)
-    files["text"].write_text("these are words")
-    files["empty"].write_bytes(b"")
-    whole = photo(folder / "whole.jpg", 200, 200).read_bytes()
-    files["truncated"].write_bytes(whole[: len(whole) // 2])
-    (folder / "whole.jpg").unlink()
-    return files
 
 
 OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
@@ -162,17 +149,6 @@ def test_a_read_only_folder_is_one_line(run: Run, tmp_path: Path) -> None:
     assert tree(tmp_path) == ["a.png"]
 
 
-def test_a_model_without_weights_says_how_to_try_it(run: Run, tmp_path: Path) -> None:
-    """In one line, however many pictures there are."""
-    words = (photo(tmp_path / "a.png").parent, "--model", "yun2023_small", "--weights", "default")
-    photo(tmp_path / "b.png")
-    code, _, err = run(*words)
-    assert (code, err.count("\n")) == (2, 1)
-    assert "--allow-untrained" in err
-    assert run(*words, "--allow-untrained")[0] == 0
-    assert tree(tmp_path) == ["a.color.png", "a.png", "b.color.png", "b.png"]
-
-
 def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: Path) -> None:
     photo(tmp_path / "in" / "a.jpg")
     photo(tmp_path / "in" / "b.jpg", 31)
@@ -182,17 +158,6 @@ def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: 
     Image.new("L", (8, 8)).save(tmp_path / "same.jpg", quality=7)
     found, same = Image.open(tmp_path / "out" / "a.jpg"), Image.open(tmp_path / "same.jpg")
     assert found.quantization[0] == same.quantization[0]  # type: ignore[attr-defined]
-
-
-def test_good_pictures_among_bad_ones_are_colored(run: Run, tmp_path: Path) -> None:
-    bad = bad_pictures(tmp_path / "in")
-    good = [photo(tmp_path / "in" / name) for name in ("a.png", "b.png")]
-    code, out, err = run(good[0], *bad.values(), good[1], "-o", tmp_path / "out")
-    assert code == 1
-    assert out.splitlines() == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
-    assert err.count("colorzoo: error: ") == err.count("\n") - 1 == 4
-    assert err.endswith("colorzoo: 2 colored, 4 failed\n")
-    assert tree(tmp_path / "out") == ["a.png", "b.png"]
 
 
 def test_an_unexpected_error_stops_no_other_picture(run: Run, tmp_path: Path, monkeypatch) -> None:
@@ -235,21 +200,6 @@ def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
     Image.open(out / "a.png").load()
 
 
-def test_an_existing_result_is_kept(run: Run, tmp_path: Path) -> None:
-    source = photo(tmp_path / "a.png")
-    assert run(source)[0] == 0
-    before = (tmp_path / "a.color.png").read_bytes()
-    code, out, err = run(source, "--point", "20,15=#c04020")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "exists already, made with other settings; --overwrite replaces it" in err
-    assert (tmp_path / "a.color.png").read_bytes() == before
-    code, out, err = run(source)
-    assert (code, err) == (0, "")
-    assert "is already there" in out
-    assert run(source, "--point", "20,15=#c04020", "--overwrite")[0] == 0
-    assert (tmp_path / "a.color.png").read_bytes() != before
-
-
 def test_two_boxes_of_scans_with_the_same_names_are_both_colored(run: Run, tmp_path: Path) -> None:
     """A second folder with the same names must not be taken for the first."""
     for box, height in (("s1", 30), ("s2", 34)):
@@ -276,49 +226,6 @@ def test_a_result_of_another_picture_is_not_replaced(run: Run, tmp_path: Path) -
     assert (code, err.count("\n")) == (2, 1)
     assert "exists already, made of another picture" in err
     assert run(second, "-o", tmp_path / "out.png", "--overwrite")[0] == 0
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif"])
-def test_results_of_every_format_hold_their_origin(run: Run, tmp_path: Path, name: str) -> None:
-    source = photo(tmp_path / name)
-    assert run(source, "-o", tmp_path / "out")[0] == 0
-    found = read_provenance(tmp_path / "out" / name)
-    assert found is not None
-    assert found.source == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert found.model == "zhang2017_local_small"
-    assert len(found.weights) == 64
-    beside = (tmp_path / "out" / f"{name}.xmp").exists()
-    assert beside is (name in ("a.bmp", "a.gif"))
-    assert run(source, "-o", tmp_path / "out")[1].count("is already there") == 1
-    assert run(source, "-o", tmp_path / "out", "--overwrite", "--provenance", "none")[0] == 0
-    assert read_provenance(tmp_path / "out" / name) is None
-
-
-def test_what_a_folder_holds_but_cannot_be_read_is_named(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An album of a phone, without the libraries that it needs."""
-    monkeypatch.setattr("colorzoo.pictures.formats.Plugin.installed", False)
-    for module in ("pillow_heif", "pillow_jxl", "rawpy"):
-        monkeypatch.setitem(sys.modules, module, None)  # importing it fails
-    album = tmp_path / "album"
-    photo(album / "a.jpg")
-    (album / "b.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
-    (album / "c.jxl").write_bytes(b"\xff\x0a" + bytes(50))
-    (album / "d.pdf").write_bytes(b"%PDF-1.7" + bytes(50))
-    Image.fromarray(gray_picture(8, 8)).save(album / "e.tif")
-    (album / "e.tif").rename(album / "e.dng")
-    (album / "notes.txt").write_text("no picture")
-    code, out, err = run(album, "-o", tmp_path / "out")
-    assert (code, tree(tmp_path / "out")) == (1, ["a.jpg"])
-    assert out.count("\n") == 1
-    *said, end = err.splitlines()
-    assert end == "colorzoo: 1 colored, 4 failed"
-    assert [next(n for n in ("b.HEIC", "c.jxl", "d.pdf", "e.dng") if n in line)[0] for line in said] == [
-        *"bcde"
-    ]
-    for line in (said[0], said[1], said[3]):
-        assert "python -m pip install 'colorzoo[formats]' reads it" in line
 
 
 def test_options_without_effect_are_refused(run: Run, tmp_path: Path) -> None:
@@ -415,17 +322,6 @@ def test_an_extension_that_cannot_be_written_makes_no_folder(run: Run, tmp_path:
     assert tree(tmp_path) == ["a.png"]
     assert run(source, "-o", tmp_path / "scans.2024")[0] == 0
     assert tree(tmp_path) == ["a.png", "scans.2024/a.png"]
-
-
-def test_earlier_results_are_not_colored_again(run: Run, tmp_path: Path) -> None:
-    source = photo(tmp_path / "a.png")
-    run(source)
-    code, out, _ = run(source, tmp_path / "a.color.png", "--overwrite")  # as a shell's *.png names them
-    assert (code, out.count("\n")) == (0, 1)
-    assert tree(tmp_path) == ["a.color.png", "a.png"]
-    for _ in range(2):  # a folder for results is not even looked into
-        code, out, err = run(tmp_path, "-o", tmp_path / "out")
-        assert (code, out.count("\n"), err) == (0, 1, "")
 
 
 def test_report_and_dry_run(run: Run, tmp_path: Path) -> None:
@@ -529,12 +425,3 @@ def test_a_folder_run_names_the_files_that_it_passes_over(run: Run, tmp_path: Pa
     assert {name: row["status"] for name, row in report.items()} == dict.fromkeys(
         ("a.png", "b", "gone.png", "site.ico"), "skipped"
     )
-
-
-def test_a_line_break_in_a_name_does_not_split_the_line(run: Run, tmp_path: Path) -> None:
-    photo(tmp_path / "in" / "a\nb.png")
-    photo(tmp_path / "in" / "c.png")
-    code, out, _ = run(tmp_path / "in", "-o", tmp_path / "out")
-    assert code == 0
-    assert len(out.splitlines()) == 2
-    assert "a\\nb.png" in out

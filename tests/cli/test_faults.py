@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -188,23 +187,6 @@ def test_three_kills_while_writing(program: Program, tmp_path: Path) -> None:
 @pytest.mark.nightly
 def test_twenty_kills_while_writing(program: Program, tmp_path: Path) -> None:
     kill_while_writing(program, tmp_path, 20, seed=1)
-
-
-def test_a_file_beyond_the_size_limit_fails_alone_and_is_written_later(
-    program: Program, tmp_path: Path
-) -> None:
-    """With a limit on file sizes (EFBIG) no half file is left and the others are colored."""
-    box, out = make_box(tmp_path), tmp_path / "out"
-    noise = np.random.default_rng(0).integers(0, 256, (400, 400), dtype=np.uint8)
-    Image.fromarray(noise).save(box / "05.png")
-    program.start(box, out, limit=100_000)
-    code, fates, err = program.wait()
-    assert code == 1
-    assert fates.pop("05.png") == "failed"
-    assert set(fates.values()) == {"colored"}
-    assert "Traceback" not in err
-    assert not list(out.glob(".*.part"))
-    assert program.finish(box, out) == {"skipped": PICTURES - 1, "colored": 1}
 
 
 @pytest.mark.nightly

@@ -14,7 +14,6 @@ from colorzoo.guidance.frame import Rectangle, parse_frame
 from colorzoo.pictures.provenance import read_provenance
 from inference.test_frame import INSIDE, framed
 from inference.test_tilt import SIZE, TILTED, gray_scan, mask_of
-from tiny_model import Refused
 
 
 @pytest.fixture
@@ -76,8 +75,3 @@ def test_a_tilted_frame_is_found_recorded_and_given(
     assert np.array_equal(np.asarray(Image.open(found)), np.asarray(Image.open(again)))
     assert main([*options, str(other), "--frame", record.frame.rpartition(",")[0]]) == 0
     assert not np.array_equal(chroma(found), chroma(other))
-
-
-@pytest.mark.parametrize("frame", ["all", "1,2,3", "0,0,9999,9999", "-5,0,50,50", "5,5,50,50,90"])
-def test_broken_frames_end_in_one_line(scan: Path, frame: str, refused: Refused) -> None:
-    assert "frame" in refused("colorize", scan, "--frame", frame)

@@ -94,16 +94,6 @@ def test_a_pipe_gets_plain_columns(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("zoo")
-def test_a_terminal_gets_a_frame(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert main(["models"]) == 0
-    out = capsys.readouterr().out
-    assert "┏━" in out
-    assert "gray [in]" in out  # not eaten as markup
-
-
-@pytest.mark.usefixtures("zoo")
 def test_no_match_and_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "zzz*"]) == 0
     assert capsys.readouterr() == ("", "colorzoo: no model matches\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +9,13 @@ from pathlib import Path
 import pytest
 
 from colorzoo.cli.main import main
-from colorzoo.cli.new_paper import paper_files
-from colorzoo.testing import ContractError, contract_checks
+from colorzoo.testing import contract_checks
 from knobs.knob import Knobs
-from throwaway_paper import FILES, shown
+from throwaway_paper import shown
 from tiny_model import Refused
 from training_recipes.recipe import Recipe
 
 KINDS = pytest.mark.parametrize("kind", [[], ["--gan"]], ids=["plain", "gan"])
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_the_page_shows_what_is_written(file: str) -> None:
-    written = {path.name: text for path, text in paper_files("toy2030", zoo=False).items()}
-    assert written[file] == FILES[file]
 
 
 @pytest.fixture
@@ -74,32 +66,6 @@ def test_a_wrong_sign_passes_the_contract_and_not_the_test_of_the_losses(
 
 
 @KINDS
-def test_two_processes_train_it_as_one(
-    kind: list[str], forget: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["new-paper", "smith2031", *kind]) == 0
-    monkeypatch.syspath_prepend(tmp_path / "smith2031")
-    from smith2031.card import CARDS
-
-    (check,) = (each for each in contract_checks() if str(each) == "two_processes_equal_one")
-    check(CARDS[0])
-    if kind:  # its penalty draws for each picture
-        from smith2031 import task
-
-        monkeypatch.setattr(task, "picture_generators", lambda seeds, _: _shared(len(seeds)))
-        with pytest.raises(ContractError, match="picture_generators"):
-            check(CARDS[0])
-
-
-def _shared(count: int) -> list[object]:
-    """Return generators that do not belong to pictures."""
-    import torch
-
-    return [torch.Generator().manual_seed(index) for index in range(count)]
-
-
-@KINDS
 def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
     kind: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,26 +90,6 @@ def test_a_paper_of_the_zoo_brings_the_rows_that_its_tests_ask_for(
     if not kind:
         expected = shown("tiny.yaml", "colorzoo.zoo.smith2031", "smith2031")
         assert written == expected.replace("Toy2030", "Smith2031")
-
-
-@KINDS
-@pytest.mark.parametrize("zoo", [[], ["--zoo"]], ids=["package", "zoo"])
-def test_what_is_written_is_clean_for_ruff(
-    kind: list[str], zoo: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("src/colorzoo/zoo").mkdir(parents=True)
-    assert main(["new-paper", "smith2031", *zoo, *kind]) == 0
-    if zoo:
-        Path("pyproject.toml").write_text(PROJECT.read_text())
-    ours = ["--config", 'lint.isort.known-first-party=["colorzoo"]'] if zoo else []  # is not in this folder
-    for words in (["check", *ours], ["format", "--check"]):
-        command = [sys.executable, "-m", "ruff", *words, "--no-cache", *(["."] if zoo else ["smith2031"])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @pytest.mark.parametrize(

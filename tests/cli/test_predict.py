@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import tarfile
 from contextlib import redirect_stderr
 from dataclasses import replace
@@ -18,9 +17,9 @@ from colorzoo.atomic import part_of
 from colorzoo.batch import file
 from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
-from colorzoo.data import FolderDataModule, SketchDataModule
+from colorzoo.data import FolderDataModule
 from colorzoo.data.originals import relative_name
-from colorzoo.errors import DataError, WeightsError
+from colorzoo.errors import WeightsError
 from colorzoo.inference.answer import NetworkAnswer, answer
 from colorzoo.inference.job import Job
 from colorzoo.pictures.frames import read_frames
@@ -248,34 +247,6 @@ def test_two_processes_color_each_picture_once_and_list_all_failures(album, tmp_
     assert {**results(tmp_path / "alone"), "failed.txt": b""} == {**both, "failed.txt": b""}
 
 
-def test_limits_of_the_trainer_count_pictures(album, tmp_path):
-    task = predicted(album, tmp_path / "out", workers=3, limit_predict_batches=2)
-    assert task.summary.counts == {"colored": 2}
-    assert len(results(tmp_path / "out")) == 2
-
-
-def test_the_limit_of_the_data_counts_and_what_is_taken_is_told(album, tmp_path, capsys):
-    assert predict(album, tmp_path / "out", "--data.val_limit=2") == 0
-    assert len(results(tmp_path / "out")) == 2
-    assert "coloring the first 2 (val_limit) of " in capsys.readouterr().err
-    predicted(album, tmp_path / "all")
-    told = capsys.readouterr().err
-    assert re.search(rf"coloring \d+ pictures of all splits in {album}$", told, re.MULTILINE)
-
-
-def test_results_inside_the_album_are_not_colored_again(album, colored):
-    predicted(album, album / "colored")
-    assert predicted(album, album / "colored").summary.counts == {"skipped": 5}
-    assert colored() == 5
-
-
-def test_the_album_is_not_overwritten(album):
-    before = results(album)
-    with pytest.raises(DataError, match="is the folder of the pictures"):
-        predicted(album, album)
-    assert results(album) == before
-
-
 def test_pictures_are_selected_as_colorize_does(album, tmp_path, capsys):
     (tmp_path / "other").mkdir()
     gray(5, (20, 20)).save(tmp_path / "other" / "o.png")
@@ -291,30 +262,11 @@ def test_pictures_are_selected_as_colorize_does(album, tmp_path, capsys):
     assert all(reason in told for reason in ("hidden", "not a regular file", "a link to a folder above"))
 
 
-@pytest.mark.parametrize("named", [(), ("--model=colorzoo2026",), ("--init_from=colorzoo2026",)])
-def test_the_default_model_and_registered_names_color(album, tmp_path, named):
-    quiet = ["--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
-    words = [*named, f"--data.root={album}", f"--output={tmp_path / 'out'}", "--data.num_workers=0", *quiet]
-    assert run(["predict", *words, "--data.val_limit=1"]) == 0
-    (made,) = results(tmp_path / "out")
-    record = read_provenance(tmp_path / "out" / made)
-    assert record is not None
-    assert record.model == "Colorzoo2026"
-
-
 def test_random_weights_are_refused(album, tmp_path):
     words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
     with pytest.raises(WeightsError, match="random weights"):
         run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
     assert not (tmp_path / "out").exists()
-
-
-def test_sketches_are_colored_where_the_data_has_them(tmp_path):
-    for kind in ("train/color", "train/sketch", "val/color", "val/sketch"):
-        (tmp_path / kind).mkdir(parents=True)
-        gray(0, (40, 40)).save(tmp_path / kind / "p.png")
-    data = SketchDataModule(str(tmp_path))
-    assert [data.originals()[i].relative for i in range(len(data.originals()))] == ["val/sketch/p.png"]
 
 
 @pytest.mark.parametrize(

@@ -109,24 +109,3 @@ def test_bad_classes_are_one_line(
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
-
-
-def test_pictures_without_a_common_class_get_a_note(
-    run: Run, photo: Path, reference: Path, tmp_path: Path
-) -> None:
-    for name, value in (("a.png", 1), ("b.png", 2)):
-        Image.new("L", (80, 64), value).save(tmp_path / name)
-    files = ("--classes", tmp_path / "a.png", "--reference-classes", tmp_path / "b.png")
-    code, out, _ = color(run, photo, reference, *files)
-    assert code == 0
-    assert "no class in common" in out
-
-
-def test_a_picture_may_be_its_own_reference(run: Run, photo: Path, tmp_path: Path) -> None:
-    code, out, _ = color(run, photo, photo)
-    assert (code, "no class" in out) == (0, False)
-    true, found = (
-        np.array(Image.open(tmp_path / name)).astype(float) for name in ("photo.png", "photo.color.png")
-    )
-    gray = true.mean(axis=2, keepdims=True)
-    assert np.abs(found - true).mean() < 0.6 * np.abs(gray - true).mean()

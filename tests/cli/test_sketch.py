@@ -58,13 +58,6 @@ def test_gaps_and_photos_are_noted(sketch: Path, tmp_path: Path, capsys: pytest.
     assert "looks like a photo" in capsys.readouterr().out
 
 
-def test_a_blank_strip_is_painted_and_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    strip = tmp_path / "strip.png"
-    Image.new("L", (5000, 37), 255).save(strip)
-    assert painted(strip, tmp_path / "out.png").shape == (37, 5000, 3)
-    assert "no line was found" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("regions", "words"),
     [(((30, "#ffffff"),), "region 30"), (((0, "#ggffff"),), "#rrggbb"), (((-1, "#ffffff"),), "index")],

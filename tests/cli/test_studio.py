@@ -132,11 +132,3 @@ def test_weights_that_the_user_names_are_those_of_the_pad(
     assert (entry["name"], entry["ready"]) == (name, True)
     assert studio.pool.get(None).colorizer().choice.weights == str(file)
     studio.close()
-
-
-def test_ctrl_c_before_the_server_listens_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(server, "run_server", interrupt)
-    server.serve(lambda: pytest.fail("loaded"), server.Address(port=0), browser=False)

@@ -138,12 +138,6 @@ def test_a_reference_of_one_color_gives_a_picture(folder: Path, size: tuple[int,
     assert pixels("out.png").shape == pixels("old.png").shape
 
 
-@pytest.mark.nightly
-def test_a_reference_of_100_megapixels(folder: Path) -> None:
-    Image.fromarray(np.tile(pixels("warm.png").astype(np.uint8), (250, 209, 1))).save("huge.png")
-    assert main(["colorize", "old.png", "--reference", "huge.png", "-o", "out.png"]) == 0
-
-
 def test_the_model_of_a_reference_is_named_with_the_reason(folder: Path, capsys) -> None:
     assert main(["colorize", "old.png", "--reference", "warm.png", "-o", "a.png"]) == 0
     assert ", the best model here for a reference" in capsys.readouterr().out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -16,51 +15,11 @@ from colorzoo.batch.request import prepared_alone
 from colorzoo.batch.runner import PictureJob, color_pictures
 from colorzoo.cli.main import main
 from colorzoo.color import lab_to_rgb
-from colorzoo.errors import GuidanceError, PictureError, first_words
-from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
-from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
 from tiny_model import Refused, gray_picture
-
-DEEP = np.random.default_rng(0).integers(0, 4096, (32, 32)).astype(np.uint16)
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "says"),
-    [
-        ("a.jpg", bytes(imagecodecs.jpeg_encode(DEEP, bitspersample=12)), "a JPEG of 12 bits, lossless"),
-        ("a.jpg", bytes(imagecodecs.ljpeg_encode(DEEP, bitspersample=12)), "a JPEG of 12 bits, lossless"),
-        ("a.svg", b"<?xml version='1.0'?>\n<!-- a long comment by a program -->\n" * 3, "SVG"),
-        ("a.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-        ("a.pcx", b"\x0a\x05\x01\x08" + bytes(200), "PCX"),
-        ("a.tga", bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 4, 0, 24, 0]) + bytes(48), "TGA"),
-    ],
-)
-def test_formats_that_are_not_read_are_named(tmp_path: Path, name: str, data: bytes, says: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(data)
-    with pytest.raises(PictureError) as caught:
-        read_picture(path)
-    assert says in str(caught.value)
-    assert "no known format" not in str(caught.value)
-
-
-@pytest.mark.parametrize("value", ["1e9", "1e400", "1" + "0" * 400])
-def test_a_number_that_is_too_large_is_called_so(value: str) -> None:
-    text = f'{{"version": 1, "points": [{{"x": 1, "y": 1, "radius": {value}, "color": "red"}}]}}'
-    with pytest.raises(GuidanceError, match=r"must be a number below 1,000,000,000, got"):
-        Recipe.from_json(text)
-
-
-def test_messages_of_other_libraries_end_between_words() -> None:
-    shown = first_words(ValueError("several words " * 20 + "\nmore"))
-    assert len(shown) <= 124
-    assert shown.endswith(("several ...", "words ..."))
-    assert first_words(ValueError("short one\nand more")) == "short one"
-    assert first_words(ValueError()) == "ValueError"
-    assert first_words(ValueError("x" * 300)) == "x" * 120 + " ..."
 
 
 def test_two_formats_for_one_result_are_refused(tmp_path: Path, refused: Refused) -> None:

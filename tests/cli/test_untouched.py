@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.errors import ColorzooError
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance, read_provenance
 from colorzoo.pictures.read import read_picture
@@ -105,12 +105,6 @@ def test_video(folder: Path) -> None:
     assert read_provenance(folder / "film.color.mp4") is not None
 
 
-def test_a_list_of_failures_replaces_no_picture(folder: Path, weights: Path) -> None:
-    before = listed(folder)
-    assert main(["colorize", "barn.png", "--weights", str(weights), "--failed", "look.png"]) == 2
-    assert listed(folder) == before
-
-
 def test_what_others_add_to_a_sidecar_stays(folder: Path, weights: Path) -> None:
     beside = Path("new.gif.xmp")
     beside.write_bytes(add_provenance(Metadata(xmp=EDITS), ORIGIN).xmp or b"")
@@ -125,21 +119,6 @@ def test_what_others_add_to_a_sidecar_stays(folder: Path, weights: Path) -> None
     beside.write_bytes(add_provenance(Metadata(), ORIGIN).xmp or b"")  # nothing but ours
     assert main([*words, "--provenance", "none"]) == 0
     assert not beside.exists()
-
-
-def test_a_failed_write_leaves_the_sidecar_of_the_earlier_result(
-    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = ["colorize", "barn.png", "--weights", str(weights), "-o", "new.gif", "--overwrite"]
-    assert main(words) == 0
-    before = listed(folder)
-
-    def fail(*args: object, **options: object) -> None:
-        raise PictureError("new.gif cannot be written: no space")
-
-    monkeypatch.setattr("colorzoo.batch.file.write_picture", fail)
-    assert main([*words, "--strength", "0.5"]) == 2
-    assert listed(folder) == before
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -1,7 +1,6 @@
 """``colorzoo video`` as a user calls it."""
 
 import hashlib
-import importlib
 import json
 import shutil
 from pathlib import Path
@@ -227,22 +226,6 @@ def test_bad_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert "Traceback" not in "".join(lines)
     assert not (tmp_path / "new.mp4").exists()
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
-
-
-def test_without_pyav_the_extra_is_suggested(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write_video(tmp_path / "in.mp4", SCENES[:1])
-    real = importlib.import_module
-
-    def without(name: str, package: str | None = None) -> object:
-        if name == "av":
-            raise ImportError("No module named 'av'")
-        return real(name, package)
-
-    monkeypatch.setattr(importlib, "import_module", without)
-    assert video(source, tmp_path / "out.mp4") == 2
-    assert 'pip install "colorzoo[video]"' in capsys.readouterr().err
 
 
 def test_a_frame_is_written_and_its_recipe_is_a_key(
