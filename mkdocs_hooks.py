@@ -30,13 +30,6 @@ _PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
 _PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
 _PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
 _NO_PAD = "*This site was built without the pad; `COLORZOO_SITE_PAD=1 mkdocs build --strict` adds it.*\n"
-_VERB = re.compile(r"^    ([a-z-]+) ", re.MULTILINE)
-_TRAINER_VERBS = (
-    "fit",
-    "validate",
-    "test",
-    "predict",
-)  # their help lists every setting of Lightning's Trainer
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
@@ -175,6 +168,8 @@ def weights_summary(card: ModelCard) -> str:
 
 def help_texts() -> str:
     """Return the ``--help`` of each verb as a section."""
+    from colorzoo.cli.main import all_verbs, find_verb
+
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
 
     def show(*words: str) -> str:
@@ -182,8 +177,12 @@ def help_texts() -> str:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return done.stdout.rstrip()
 
-    verbs = [verb for verb in _VERB.findall(show()) if verb not in _TRAINER_VERBS]
-    return "\n".join(f"## colorzoo {verb}\n\n```text\n{show(verb)}\n```\n" for verb in verbs)
+    verbs = [
+        f"{name} {action}".strip()
+        for name in all_verbs()
+        for action in getattr(find_verb(name), "COMMANDS", [""])
+    ]
+    return "\n".join(f"## colorzoo {verb}\n\n```text\n{show(*verb.split())}\n```\n" for verb in verbs)
 
 
 def public_names(docs: Path) -> str:

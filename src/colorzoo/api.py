@@ -29,6 +29,7 @@ from colorzoo.inference.references import recipe_reference_files
 from colorzoo.memory import Memory, key_of
 from colorzoo.pictures.find import FoundPicture, irregular
 from colorzoo.pictures.write import write_notes
+from colorzoo.settings import settings_of
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
 
@@ -72,7 +73,8 @@ def colorize(
     reference: ReferenceLike | None = None,
     frame: FrameSetting | None = None,
     fast: bool = False,
-    **settings: Any,
+    settings: ColorSettings | None = None,
+    **hparams: Any,
 ) -> Image.Image:
     """Color one picture.
 
@@ -94,7 +96,8 @@ def colorize(
         frame: Part of the picture to color: ``"automatic"``, the inside of the frame of a scan if one is
             found; ``"none"``, all of it; or a `Rectangle` in pixels. None takes the recipe's, or automatic.
         fast: Choose the default only among models whose weights ship with the package.
-        **settings: Settings of the model, such as ``temperature`` or ``render_factor``; see `Colorizer`.
+        settings: The settings of the command line; ``device`` and ``strength`` above come first.
+        **hparams: Settings of the model, such as ``temperature`` or ``render_factor``; see `Colorizer`.
 
     Returns:
         A Pillow image of the same size, or of the recipe's crop; alpha is kept.
@@ -103,7 +106,8 @@ def colorize(
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
     given, folder = read_guidance(guidance), recipe_folder(guidance)
-    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, **settings)
+    settings, strength = _checked(settings, strength)
+    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, given, folder)
     return colorizer(image, given, strength=strength, reference=exemplar, frame=frame)
 
@@ -119,9 +123,10 @@ def colorize_file(
     strength: float | None = None,
     reference: ReferenceLike | None = None,
     fast: bool = False,
-    frames: Literal["all", "first"] = "all",
+    frames: Literal["all", "first"] | None = None,
     overwrite: bool = False,
-    **settings: Any,
+    settings: ColorSettings | None = None,
+    **hparams: Any,
 ) -> Path:
     """Color a file into another one, with its bit depth, metadata, and all frames or pages.
 
@@ -144,19 +149,21 @@ def colorize_file(
         strength: See `colorize`.
         reference: See `colorize`.
         fast: See `colorize`.
-        frames: ``"all"``, or the ``"first"`` alone.
+        frames: ``"all"``, or the ``"first"`` alone; None takes that of the settings.
         overwrite: Replace an existing target, though never the source.
-        **settings: See `colorize`.
+        settings: See `colorize`.
+        **hparams: See `colorize`.
 
     Returns:
         The target.
     """
     source, target = Path(source), Path(target)
     given, folder = read_guidance(guidance), recipe_folder(guidance)
-    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, **settings)
+    settings, strength = _checked(settings, strength)
+    colorizer = _colorizer_for(model, given, folder, reference, fast, weights, device, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, given, folder)
     job = partial(colorizer.job, guidance=given, strength=strength, reference=exemplar)
-    options = FileOptions(frames=frames, overwrite=overwrite)
+    options = FileOptions(frames=frames or settings.frames, quality=settings.quality, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
     request = _request(colorizer, given, folder, reference, strength, options)
@@ -257,13 +264,21 @@ def _colorizer_for(
     fast: bool,
     weights: str | Path | None,
     device: str,
-    **settings: Any,
+    settings: ColorSettings,
+    **hparams: Any,
 ) -> Colorizer:
     references: list[object] = [] if reference is None else [reference]
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
-    return kept_colorizer(choice, device, **settings)
+    chosen = settings.colorizer_arguments() | ({} if device == "auto" else {"device": device}) | hparams
+    return kept_colorizer(choice, **chosen)
+
+
+def _checked(settings: ColorSettings | None, strength: float | None) -> tuple[ColorSettings, float | None]:
+    """Return settings whose numbers are in range, and the strength that applies."""
+    checked = settings_of(ColorSettings, settings)
+    return checked, checked.strength if strength is None else strength
 
 
 def _request(

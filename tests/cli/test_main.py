@@ -145,6 +145,16 @@ def test_help_of_a_command_has_an_example_and_its_defaults(
             assert f"default: {each.default:g}" in text or "default: one per core" in text
 
 
+@pytest.mark.parametrize("name", entry.LIGHTNING_VERBS)
+def test_help_of_training_is_short_and_names_the_full_one(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--data.root" in out
+    assert f"colorzoo {name} --model NAME --help" in out
+
+
 @pytest.mark.parametrize("name", ["data", "weights"])
 def test_a_verb_with_actions_lists_them_and_requires_one(
     name: str, capsys: pytest.CaptureFixture[str], refused: Refused
@@ -251,8 +261,7 @@ def test_a_closed_pipe_is_quiet() -> None:
 def test_help_and_light_verbs_import_nothing_heavy() -> None:
     code = """import sys
 from colorzoo.cli import main as entry
-verbs = [words for name in entry.all_verbs() for words in [[name, "--help"]] if entry.find_verb(name)]
-for words in (["--help"], ["models", "--json"], *verbs):
+for words in (["--help"], ["models", "--json"], *([name, "--help"] for name in entry.all_verbs())):
     assert entry.main(words) == 0
 heavy = ("torch", "lightning", "kornia")
 print([name for name in heavy if name in sys.modules], file=sys.stderr)"""

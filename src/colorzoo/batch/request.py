@@ -152,14 +152,7 @@ class LoadedModels:
             references = recipe_references(request.recipe, request.folder)
         loaded = (colorizer for colorizer, _ in self._kept.values())
         colorizer = next((each for each in loaded if each.name == request.choice.name), None) or Colorizer(
-            request.choice,
-            device=settings.device,
-            precision=settings.precision,
-            size=settings.size,
-            temperature=settings.temperature,
-            render_factor=settings.render_factor,
-            engine=settings.engine,
-            allow_untrained=settings.allow_untrained,
+            request.choice, **settings.colorizer_arguments()
         )
         exemplar = colorizer.exemplar(references) if references else None
         job = partial(colorizer.job, guidance=request.recipe, strength=settings.strength, reference=exemplar)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from colorzoo.settings import (
     COLORS,
@@ -73,6 +73,11 @@ class ColorSettings(ModelSettings):
     frames: Literal["all", "first"] = option(
         "all", "color all frames or pages (default: all), or the first one only", FILES
     )
+
+    def colorizer_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `Colorizer` that these settings determine."""
+        names = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,30 @@ LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
 }
 
 
+_TRAINING_HELP = """usage: colorzoo {verb} [--config FILE] [--OPTION VALUE] ...
+
+{about}.
+
+common options:
+  --config FILE                    YAML file, or one that ships, such as zhang2017/local.yaml; may be repeated
+  --model NAME                     class of the model, in place of the configuration's
+  --data.root DIR                  folder of images
+  --data.batch_size N              images per step and process
+  --trainer.max_steps N            length of a training
+  --trainer.accelerator NAME       cpu, gpu or auto
+  --trainer.default_root_dir DIR   folder of the run, also s3://BUCKET/FOLDER
+  --init_from SOURCE               weights to start from: a registered model, a weight file or a checkpoint
+  --ckpt_path FILE                 checkpoint to resume or to measure
+  --print_config                   print all settings and exit
+
+examples:
+  colorzoo fit --config zhang2017/local.yaml --data.root photos
+  colorzoo validate --config zhang2017/local.yaml --data.root photos --ckpt_path last.ckpt
+  colorzoo predict --config zhang2017/local.yaml --data.root photos --output colored
+
+`colorzoo {verb} --model NAME --help` lists every option of trainer, model and data."""
+
+
 class Verb(Protocol):
     """Interface of a module of `colorzoo.cli` that is a verb named like the module.
 
@@ -104,6 +128,9 @@ def _dispatch(words: list[str]) -> int:
         _find_models()
         return _run(command, options)
     if words[0] in LIGHTNING_VERBS:
+        if words[1:] in (["-h"], ["--help"]):
+            print(_TRAINING_HELP.format(verb=words[0], about=LIGHTNING_VERBS[words[0]].capitalize()))
+            return 0
         _find_models()
         return run_lightning(words)
     near = difflib.get_close_matches(words[0], all_verbs(), n=3, cutoff=0.5)
