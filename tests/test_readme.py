@@ -44,12 +44,6 @@ def test_commands_run(command: str, folder: Path) -> None:
     assert len(list(folder.rglob("*.jpg"))) == before + 1
 
 
-def test_the_first_screen_has_a_picture_and_one_command() -> None:
-    first = README.split("## ")[0]
-    assert "docs/images/" in first
-    assert "python -m pip install . && colorzoo colorize PHOTO" in first
-
-
 @pytest.mark.parametrize("link", LINKS)
 def test_links_exist(link: str) -> None:
     assert (Path(__file__).parent.parent / link).exists()

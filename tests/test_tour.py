@@ -65,12 +65,6 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"), dtype=float)
 
 
-def test_every_step_of_the_tour_is_run_here() -> None:
-    tested = Path(__file__).read_text(encoding="utf-8")
-    written = {heading for heading, blocks in TOUR.items() if heading and blocks}
-    assert {heading for heading in written if f'walk("{heading}")' not in tested} == set()
-
-
 def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
     walk("Color a photo")
     walk("Correct it by points")

@@ -12,7 +12,7 @@ import pytest
 
 from colorzoo.card import Weights
 from colorzoo.cli import doctor
-from colorzoo.cli.doctor import core_packages, cpu_bf16, diagnose, extras, find_device
+from colorzoo.cli.doctor import core_packages, diagnose, extras, find_device
 from colorzoo.cli.main import main
 from colorzoo.weights import WeightFile
 
@@ -65,16 +65,6 @@ def test_extras_are_read_from_the_metadata() -> None:
         doctor.Extra(name, lacks, f'python -m pip install "colorzoo[{name}]"')
         for name, lacks in missing.items()
     ]
-
-
-@pytest.mark.parametrize(
-    ("flags", "found"),
-    [("flags : sse avx512_bf16", True), ("Features : fp bf16", True), ("flags : avx2", False)],
-)
-def test_bf16_is_read_from_the_cpu(tmp_path: Path, flags: str, found: bool) -> None:
-    (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}\n")
-    assert cpu_bf16(tmp_path / "cpuinfo") is found
-    assert cpu_bf16(tmp_path / "absent") is None
 
 
 def test_problems_are_told_with_their_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,14 +22,12 @@ from colorzoo.data.originals import relative_name
 from colorzoo.errors import WeightsError
 from colorzoo.inference.answer import NetworkAnswer, answer
 from colorzoo.inference.job import Job
-from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting
-from frames_in import frames_in
 from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"
@@ -133,26 +131,6 @@ def test_the_tree_is_mirrored_with_the_pictures_of_colorize(album, tmp_path):
     source = hashlib.sha256((album / "a" / "x.jpg").read_bytes()).hexdigest()
     for folder in ("out", "colorize"):
         assert read_provenance(tmp_path / folder / "a" / "x.jpg").source == source
-
-
-def test_all_pages_and_frames_are_colored_or_the_file_is_refused(tmp_path):
-    root, out = tmp_path / "album", tmp_path / "out"
-    root.mkdir()
-    frames = [gray(seed, (40, 30)).convert("RGB") for seed in range(3)]
-    more = {"save_all": True, "append_images": frames[1:]}
-    frames[0].save(root / "pages.tif", **more)
-    frames[0].save(root / "moving.webp", duration=[40, 80, 120], lossless=True, **more)
-    frames[0].save(root / "named.jpg", "TIFF", **more)
-    task = predicted(root, out)
-    assert task.summary.counts == {"colored": 2, "failed": 1}
-    assert "named.jpg: it holds 3 pages, which a file named .jpg cannot hold" in task.summary.failures[0][1]
-    for name in ("pages.tif", "moving.webp"):
-        found = frames_in(out / name)
-        assert found.count == 3
-        for frame, source in zip(read_frames(out / name, found), frames, strict=True):
-            difference = frame.picture.rgb.mean(axis=2) - np.asarray(source).mean(axis=2) / 255
-            assert np.abs(difference).mean() < 0.1  # the same frame,
-            assert np.ptp(frame.picture.rgb, axis=2).max() > 0.02  # in color
 
 
 def test_finished_results_are_skipped_until_content_or_settings_change(album, tmp_path, colored):

@@ -56,22 +56,3 @@ def test_ten_thousand_files_are_colored_once_despite_a_kill(tmp_path: Path) -> N
     assert len(expected) == COUNT
     assert found == expected
     assert not list(out.rglob("*.part"))  # what each of both had in hand was removed by the second run
-
-
-@pytest.mark.nightly
-@pytest.mark.timeout(600)
-def test_two_processes_end_on_repeated_sigterm(tmp_path: Path) -> None:
-    album, out = make_album(tmp_path / "album", 400), tmp_path / "two"
-    running = start(album, out, 2)
-    while running.poll() is None and sum(1 for _ in out.rglob("*.png")) < 10:
-        time.sleep(0.2)
-    for _ in range(2):
-        os.killpg(running.pid, signal.SIGTERM)
-        time.sleep(0.1)
-    assert running.wait(timeout=120) != 0
-    assert not list(out.rglob("*.part"))
-    for path in out.rglob("*.png"):
-        with Image.open(path) as picture:
-            picture.load()
-    assert start(album, out, 2).wait() == 0
-    assert len(results(out)) == 400

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +12,8 @@ from colorzoo.cli import _video
 from colorzoo.cli.main import main
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import read_provenance
-from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.planes import layout_of, read_planes, to_rgb
-from colorzoo.video.run import Shot, VideoResult, parts_path
+from colorzoo.video.run import parts_path
 from tiny_model import write_tiny_weights
 from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
 
@@ -118,54 +115,6 @@ def test_key_frames_give_their_colors(tmp_path: Path) -> None:
         assert colors[number][0] - colors[number][2] > 0.2
     assert np.abs(colors[0] - colors[2]).max() < 0.06
     assert np.abs(lightness_planes(out)[0].mean() - lightness_planes(source)[0].mean()) < 6
-
-
-@pytest.mark.parametrize("provenance", ["embed", "none"])
-def test_a_run_is_summed_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], provenance: str
-) -> None:
-    source, out, key = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4", tmp_path / "key.png"
-    Image.new("RGB", (64, 48), "teal").save(key)
-    given: dict[str, object] = {}
-
-    create = _video.FrameColorer
-
-    def remembering(*own: Any, tells_doubt: bool) -> FrameColorer:
-        given["tells_doubt"] = tells_doubt  # which takes time, and is for reports alone
-        return create(*own, tells_doubt=tells_doubt)
-
-    monkeypatch.setattr(_video, "FrameColorer", remembering)
-    monkeypatch.setattr(_video, "shot_entries", lambda *_: [])
-
-    def color(*_: object, **options: object) -> VideoResult:
-        given.update(options)
-        return VideoResult(
-            8, (Shot(0, 4, notes=("pale",)), Shot(4, 4, notes=("pale", "dark")))[:shots], 4 * shots - 4
-        )
-
-    monkeypatch.setattr(_video, "color_video", color)
-    parts_path(out).mkdir()
-    (parts_path(out) / "job.json").write_text("another run")
-    shots, keys = 2, ["--key", f"0={key}", "--key", f"7={key}", "--key", f"8={key}"]
-    assert video(source, out, "--provenance", provenance, "--steady", ".5", *keys) == 0
-    assert given["tells_doubt"] is False
-    notes = (
-        "an unfinished result of another run was dropped; pale; dark; there is no frame 8; the last one is 7"
-    )
-    line = f"{out}: 8 frames in 2 shots by zhang2019_small, 4 of an earlier run ({notes})\n"
-    assert capsys.readouterr() == (line, "")
-    assert (given["steady"], given["size"], given["border"]) == (0.5, 32, "none")
-    assert (given["origin"] is None, read_provenance(out) is None) == (provenance == "none",) * 2
-    shots = 1
-    shutil.rmtree(parts_path(out))
-    assert video(source, out, "--json", "--report", tmp_path / "r.csv") == 0
-    told = capsys.readouterr()
-    report = json.loads(told.out)
-    line = f"{out}: 8 frames in one shot by {report['model']} (pale)\n"
-    assert told.err == f"{line}colorzoo: report: {tmp_path / 'r.csv'}\n"
-    assert given["tells_doubt"] is True
-    assert (report["shots"], report["resumed"], report["incomplete"]) == ([0], 0, False)
-    assert (given["steady"], given["border"]) == (0.97, "automatic")
 
 
 def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import json
 import os
 import shutil
@@ -56,13 +57,6 @@ _IS_INPUT = "is one of the files that this run reads; -o names another place"
 _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
 _SPINS = "2000"  # rounds of waiting, some microseconds
 FRAME_SECONDS = 10.0  # between lines about a file of many frames
-_SIGNATURES = (
-    (b"\x89PNG", ".png"),
-    (b"II*\0", ".tif"),
-    (b"MM\0*", ".tif"),
-    (b"GIF8", ".gif"),
-    (b"BM", ".bmp"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -502,17 +496,14 @@ def _standard_streams(args: ColorizeOptions) -> Iterator[tuple[list[str], str | 
             data = sys.stdin.buffer.read()
             if not data:
                 raise PictureError("standard input is empty (0 bytes), a picture was expected")
-            path = Path(folder) / f"stdin{_extension(data)}"
+            path = Path(folder) / f"stdin{_extension(io.BytesIO(data))}"
             path.write_bytes(data)
             pictures = [str(path)]
         if output != "-":
             yield pictures, output
             return
         source = Path(pictures[0])
-        extension = source.suffix
-        with suppress(OSError), source.open("rb") as file:
-            extension = _extension(file.read(12))
-        result = Path(folder) / "out" / (source.stem + extension)
+        result = Path(folder) / "out" / (source.stem + _extension(source))
         yield pictures, str(result)
         if result.is_file():
             with result.open("rb") as file:
@@ -532,13 +523,13 @@ def _check_streams(args: ColorizeOptions) -> None:
         raise PictureError("-o - sends one picture to standard output, and nothing else can go there")
 
 
-def _extension(data: bytes) -> str:
-    """Return the file extension for the beginning of a picture file."""
-    if data[8:12] == b"WEBP":
-        return ".webp"
-    if data[4:12] == b"ftypavif":
-        return ".avif"
-    return next((extension for start, extension in _SIGNATURES if data.startswith(start)), ".jpg")
+def _extension(source: Path | io.BytesIO) -> str:
+    """Return the file extension for an image by its content."""
+    from colorzoo.pictures.formats import WRITABLE, open_picture
+
+    with suppress(OSError), open_picture(source) as image:
+        return next((extension for extension, kind in WRITABLE.items() if kind == image.format), ".jpg")
+    return ".jpg"
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}

@@ -7,7 +7,6 @@ import platform
 import re
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires
-from pathlib import Path
 
 from colorzoo.cli._options import Command
 from colorzoo.cli._output import align
@@ -26,8 +25,6 @@ colorzoo doctor --json > report.json
 _WITHOUT_METADATA = ("torch", "torchvision", "lightning", "kornia", "numpy", "pillow")
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[(?P<extras>[^]]*)\])?")
 _EXTRA_MARKER = re.compile(r"""extra\s*==\s*['"](?P<extra>[^'"]+)['"]""")
-# Instructions that multiply bfloat16 in hardware: x86 names, then the one of Arm.
-_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
 _FETCHED = {
     "verified": "ok, fetched",
     "recorded": "recorded on first use, fetched",
@@ -96,7 +93,6 @@ class Diagnosis:
         colorzoo: Installed version; None when it runs from a checkout.
         packages: Version of each core dependency; None when it is not installed.
         device: Device that ``auto`` selects, or ``"none"`` if torch cannot be imported.
-        cpu_bf16: True if the CPU multiplies bfloat16 in hardware; None if unknown.
         cache: Folder of downloaded weights.
         embedded: Weights inside the package.
         fetched: Weights in the cache.
@@ -109,7 +105,6 @@ class Diagnosis:
     colorzoo: str | None
     packages: dict[str, str | None]
     device: str
-    cpu_bf16: bool | None
     cache: str
     embedded: list[Embedded]
     fetched: list[Fetched]
@@ -159,7 +154,6 @@ def diagnose() -> Diagnosis:
         colorzoo=installed_version("colorzoo"),
         packages=packages,
         device=device,
-        cpu_bf16=cpu_bf16(Path("/proc/cpuinfo")),
         cache=str(cache_home()),
         embedded=embedded,
         fetched=fetched,
@@ -175,7 +169,6 @@ def _report(found: Diagnosis) -> list[str]:
         *((name, version or "not installed") for name, version in found.packages.items()),
         ("system", found.system),
         ("device", found.device),
-        ("bfloat16 on the CPU", {True: "yes", False: "no", None: "unknown"}[found.cpu_bf16]),
         ("cache", found.cache),
         *((f"weights of {row.model}", f"{row.state}, embedded") for row in found.embedded),
         *((f"weights of {row.model}", f"{_FETCHED[row.state]}, {row.path}") for row in found.fetched),
@@ -197,17 +190,6 @@ def find_device() -> tuple[str, list[str]]:
     if torch.backends.mps.is_available():
         return "mps", []
     return f"cpu ({torch.get_num_threads()} threads)", []
-
-
-def cpu_bf16(cpuinfo: Path) -> bool | None:
-    """Return True if the CPU multiplies bfloat16 in hardware, None if that is unknown.
-
-    Args:
-        cpuinfo: File in which Linux lists the processor's instructions; it may be missing.
-    """
-    if not cpuinfo.is_file():
-        return None
-    return not _BF16_FLAGS.isdisjoint(cpuinfo.read_text(encoding="utf-8", errors="replace").split())
 
 
 def embedded_weights() -> list[Embedded]:
