@@ -147,21 +147,6 @@ def plant(folder: Path, file: str, text: str) -> None:
     path.write_text(text)
 
 
-def test_provenance_of_pictures_is_put_together_in_one_module():
-    made = [path for path in ROOT.rglob("*.py") if "return PictureProvenance(" in path.read_text()]
-    assert {path.relative_to(ROOT).as_posix() for path in made} == {
-        "batch/origin.py",
-        "pictures/provenance.py",
-    }
-    calls = [path for path in ROOT.rglob("*.py") if " PictureProvenance(" in path.read_text()]
-    assert calls == made
-
-
-def test_objects_of_recipes_are_read_with_their_types():
-    raw = [path for path in ROOT.rglob("*.py") if 'extra.get("' in path.read_text()]
-    assert {path.relative_to(ROOT).as_posix() for path in raw} == {"guidance/recipe.py"}
-
-
 def test_no_two_packages_import_each_other_for_their_types():
     found = read_imports(ROOT)
     pairs = {(package_of(each.importer), package_of(each.name)) for each in found}
@@ -175,13 +160,3 @@ def test_no_modules_import_each_other_inside_a_package_either(tmp_path: Path) ->
     (tmp_path / "colorzoo/video/two.py").write_text("def second():\n    from colorzoo.video import three\n")
     (tmp_path / "colorzoo/video/three.py").write_text("from .one import first")
     assert circles(tmp_path / "colorzoo") == [[f"colorzoo.video.{each}" for each in ("one", "three", "two")]]
-
-
-def test_one_module_publishes_files_whole():
-    made = [path for path in ROOT.rglob("*.py") if "os.fsync" in path.read_text()]
-    assert [path.relative_to(ROOT).as_posix() for path in made] == ["atomic.py"]
-
-
-def test_papers_do_not_know_how_pictures_are_colored():
-    found = [each for each in read_imports(ROOT) if inside(each.importer, "colorzoo.zoo")]
-    assert not [each for each in found if inside(each.name, "colorzoo.inference", "colorzoo.studio")]

@@ -30,6 +30,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory by their own rules"
 )

@@ -21,7 +21,7 @@ from colorzoo.prediction import AbPrediction, RgbPrediction, shown_colors
 NAMES = ["zhang2017_local_small", "colorzoo2026", "cho2023_small"]
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[NAMES[0], *(pytest.param(name, marks=pytest.mark.nightly) for name in NAMES[1:])])
 def model(request: pytest.FixtureRequest) -> ColoringModel:
     return colorzoo.create_model(request.param).model
 
@@ -57,6 +57,7 @@ def test_a_model_with_points_is_exported() -> None:
     torch.testing.assert_close(found.ab, colors_of(model, lightness, guidance), atol=1e-3, rtol=1e-4)
 
 
+@pytest.mark.nightly
 def test_a_model_is_written_by_torch_onnx(tmp_path: Any) -> None:
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")

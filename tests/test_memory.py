@@ -50,14 +50,6 @@ def test_results_that_grow_are_measured_again() -> None:
     assert "grows" not in memory
 
 
-def test_small_results_do_not_grow_without_number() -> None:
-    memory = Memory(most_bytes=10**6)
-    for number in range(1000):
-        memory.get(str(number), lambda: ())
-    assert "0" not in memory
-    assert "999" in memory
-
-
 def test_an_error_is_not_remembered() -> None:
     memory = Memory()
     with pytest.raises(ZeroDivisionError):

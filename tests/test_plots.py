@@ -92,16 +92,6 @@ def test_a_gamut_shows_the_shares_of_the_bins() -> None:
     assert sorted(drawn.get_sizes())[-2:] == pytest.approx([450.0, 900 * 0.75**0.5])
 
 
-def test_without_axes_a_figure_is_made() -> None:
-    import matplotlib as mpl
-    from matplotlib import pyplot
-
-    mpl.use("agg")
-    drawn = plots.draw_gamut(RED)
-    assert drawn.get_figure() in map(pyplot.figure, pyplot.get_fignums())
-    pyplot.close("all")
-
-
 def test_the_module_imports_neither_matplotlib_nor_torch() -> None:
     code = "import sys, colorzoo.plots; print({'matplotlib', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -86,6 +86,7 @@ print("torch" in sys.modules)
     assert run_python(installed, "-c", code).split() == ["True", "2030", "False"]
 
 
+@pytest.mark.nightly
 def test_the_wheel_of_a_new_paper_trains_and_colors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("build", "hatchling", "pip"):
         pytest.importorskip(package)
@@ -120,31 +121,14 @@ def test_the_wheel_of_a_new_paper_trains_and_colors(tmp_path: Path, monkeypatch:
     assert (site / "random.png").is_file()
 
 
-# tests/test_throwaway_paper.py runs all of them on the same paper, and the wheel above is trained
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        pytest.param(["-k", "card_matches_class or guidance"], id="quick"),
-        pytest.param([], id="whole", marks=pytest.mark.nightly),
-    ],
-)
-def test_it_passes_the_contract_suite_by_the_five_documented_lines(
-    installed: Path, tmp_path: Path, chosen: list[str]
-) -> None:
+@pytest.mark.nightly
+def test_it_passes_the_contract_suite_by_the_five_documented_lines(installed: Path, tmp_path: Path) -> None:
     write_config(tmp_path / "configs", "dummy_paper", "dummy2031")
     suite = tmp_path / "test_dummy.py"
     suite.write_text(SUITE.format(configs=tmp_path / "configs"))
-    printed = run_python(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, str(suite))
+    printed = run_python(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite))
     assert " passed" in printed
     assert "skipped" not in printed
-
-
-def test_the_documentation_shows_these_lines() -> None:
-    import colorzoo.testing
-
-    shown = {line.strip() for line in colorzoo.testing.__doc__.splitlines()}
-    lines = [line.strip() for line in SUITE.splitlines() if line.strip()]
-    assert {line for line in lines if "import" not in line and "contract_checks" not in line} <= shown
 
 
 CARD = """

@@ -1,7 +1,6 @@
 """The progress bar of the package, and interrupts that Python drops."""
 
 import contextlib
-import io
 import os
 import pty
 import signal
@@ -55,15 +54,6 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(main)
     assert b"coloring" in drawn
     assert b"2/3" in drawn
-
-
-def test_a_single_item_gets_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.StringIO()
-    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(sys, "stderr", stream)
-    with progress_bar("coloring", 1) as advance:
-        advance()
-    assert stream.getvalue() == ""
 
 
 def test_interrupts_are_recorded() -> None:
