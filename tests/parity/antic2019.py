@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks import imagenet
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
 from colorzoo.training.perceptual import VGG16Features
-from colorzoo.zoo.antic2019.model import normalize
 from colorzoo.zoo.antic2019.network import (
     DeepBlock,
     DeOldifyNetwork,
@@ -27,23 +27,11 @@ from colorzoo.zoo.antic2019.task import (
 )
 from parity.cases import Golden, case
 from parity.pipelines.antic2019 import network_input, raw_picture, restore_luma, square_gray
-from pseudo_spectral import with_power_iterations
-from pseudo_weights import pseudo_state_dict
-
-
-def published_weights(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
-    """Return the pseudo-weights of a file, or of one of its networks, under the author's names."""
-    meta = golden.meta
-    shapes, scales = meta["shapes"], meta["scales"]
-    if part is not None:
-        shapes, scales = shapes[part], scales[part]
-    arrays = with_power_iterations(pseudo_state_dict(shapes, meta["seed"], scales), meta["power_iterations"])
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 def normalized(pixels: Tensor) -> Tensor:
     """Return uint8 ``(B, H, W, 3)`` as the networks read it."""
-    return normalize(pixels.permute(0, 3, 1, 2).float() / 255)
+    return imagenet.normalized(pixels.permute(0, 3, 1, 2).float() / 255)
 
 
 @case("deoldify_full")
@@ -53,7 +41,7 @@ def full(golden: Golden) -> None:
     deep = how["net"] == "artistic"
     decoder, nf_factor, encoder = ("deep", 1.5, "resnet34") if deep else ("wide", 2.0, "resnet101")
     network = DeOldifyNetwork(how.get("arch", encoder), decoder, how.get("nf_factor", nf_factor)).eval()
-    ours = convert_published(published_weights(golden), decoder)
+    ours = convert_published(golden.weights(), decoder)
     network.load_state_dict({key.removeprefix("network."): value for key, value in ours.items()})
     seen: dict[str, Tensor] = {}
     layers = {"out_layer3": network.middle, "out_layer11": network.head}
@@ -77,7 +65,7 @@ def filled(module: nn.Module, state: dict[str, Tensor]) -> Any:
 @torch.inference_mode()
 def middle(golden: Golden) -> None:
     network = DeOldifyNetwork(golden.meta["config"]["arch"], "deep", 0.1)
-    ours = {generator_key(key): value for key, value in published_weights(golden).items()}
+    ours = {generator_key(key): value for key, value in golden.weights().items()}
     norm = {key.removeprefix("norm."): value for key, value in ours.items() if key.startswith("norm.")}
     x = F.relu(filled(network.norm, norm)(golden.tensor("in_encoder").float()))
     golden.close("out_bn_relu", x)
@@ -100,7 +88,7 @@ def unet_block(golden: Golden) -> None:
             shape = (fan_in, skip, half, half)
         end = [StoredSpectralAttention(shape[3])] * how["self_attention"]
         block = (DeepBlock if how["kind"] == "deep" else WideBlock)(*shape, *end)
-        filled(block, published_weights(golden, name))
+        filled(block, golden.weights(name))
         maps = [golden.tensor(f"in_{part}_{name}").float() for part in ("up", "skip")]
         golden.close(f"out_shuf_{name}", block.shuf(maps[0]))
         golden.close(f"out_{name}", block(*maps))
@@ -109,7 +97,7 @@ def unet_block(golden: Golden) -> None:
 @case("deoldify_self_attention")
 @torch.inference_mode()
 def self_attention(golden: Golden) -> None:
-    attention = filled(StoredSpectralAttention(golden.meta["config"]["channels"]), published_weights(golden))
+    attention = filled(StoredSpectralAttention(golden.meta["config"]["channels"]), golden.weights())
     x = golden.tensor("in_x").float()
     golden.close("out", attention(x))
     flat = x.flatten(2)
@@ -123,7 +111,7 @@ def tail(golden: Golden) -> None:
     channels = golden.meta["config"]["ni"]
     numbers = {"layers.0.": "layers.8.", "layers.2.": "layers.10.", "layers.3.": "layers.11."}
     state = {}
-    for key, value in published_weights(golden).items():
+    for key, value in golden.weights().items():
         start = key[: len("layers.0.")]
         state[generator_key(numbers[start] + key.removeprefix(start))] = value
     network = nn.Module()
@@ -142,7 +130,7 @@ def tail(golden: Golden) -> None:
 @torch.no_grad()
 def critic(golden: Golden) -> None:
     how = golden.meta["config"]
-    network: Any = filled(Critic(how["nf"] / 256), published_weights(golden))
+    network: Any = filled(Critic(how["nf"] / 256), golden.weights())
     x = normalized(golden.tensor("in_rgb"))
     golden.close("out_eval", network(x))
     attended: list[Tensor] = []
@@ -163,7 +151,7 @@ def critic(golden: Golden) -> None:
 @case("deoldify_losses")
 def losses(golden: Golden) -> None:
     vgg = VGG16Features(VGG_LAYERS)
-    state = published_weights(golden, "vgg")
+    state = golden.weights("vgg")
     vgg.load_state_dict(state)
     vgg.eval().requires_grad_(False)
     painted = golden.tensor("in_pred").float().requires_grad_()

@@ -1,4 +1,4 @@
-"""Which test answers which case of a golden file, and which model a case waits for."""
+"""Golden files, and which test answers which of their cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,35 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from colorzoo.registry import list_models
+from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 
 _HEAVY = 100_000_000  # weights; such files are for `-m nightly`
 _SLOW = frozenset({"ci2018_critic", "sscn_step"})  # 7 GB and two minutes in float64
 FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent / "golden")
-
-# Cases that begin so must have a test as soon as that model is in the zoo, or that module in the package.
-WAITS_FOR = {
-    "palette": "colorzoo.inference.palette",
-    "xu2020": "xu2020",
-    "adain": "xu2020",
-    "spcolor": "chen2023",
-    "guidingpainter": "cho2023",
-    "ddcolor": "kang2023",
-    "xdog": "cho2023",
-    "cdr": "colorzoo.metrics.cdr",
-    "su2020": "su2020",
-    "deoldify": "antic2019",
-    "zhang2016": "zhang2016",
-    "zhang2017_global": "zhang2017_global",
-    "icolorit": "yun2023",
-    "he2018": "he2018",
-    "li2018": "li2018",
-    "xcnet": "blanch2021",
-    "gray2colornet": "lu2020",
-    "sscn": "bai2022",
-    "yin2021": "yin2021",
-}
 
 
 @dataclass(frozen=True)
@@ -69,11 +45,15 @@ class Golden:
 
     def weights(self, part: str = "") -> dict[str, Tensor]:
         """Return the pseudo weights under the authors' names, of one network of several if it is named."""
-        given = (self.meta[key] for key in ("shapes", "seed", "scales"))
-        shapes, seed, scales = (g.get(part, {}) if part and isinstance(g, dict) else g for g in given)
-        return {
-            key: torch.from_numpy(value) for key, value in pseudo_state_dict(shapes, seed, scales).items()
-        }
+        shapes, seed, scales = (self.meta[key] for key in ("shapes", "seed", "scales"))
+        if part:
+            shapes, seed = shapes[part], seed[part] if isinstance(seed, dict) else seed
+            of_parts = any(isinstance(each, dict) for each in scales.values())
+            scales = scales.get(part, {}) if of_parts else scales
+        arrays = with_power_iterations(
+            pseudo_state_dict(shapes, seed, scales), self.meta.get("power_iterations", 0)
+        )
+        return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
     def sampled(self, name: str, ours: Tensor) -> Tensor:
         """Return every n-th entry along each dimension, by which the array `name` has fewer than `ours`.
@@ -93,17 +73,19 @@ class Golden:
         """Do as `close` with what `sampled` returns."""
         self.close(name, self.sampled(name, ours), like=like)
 
-    def close(self, name: str, ours: Tensor, *, like: str = "") -> None:
-        """Assert that `ours` is the array `name` within the tolerance that the file states (for `like`)."""
+    def close(
+        self, name: str, ours: Tensor, *, like: str = "", within: tuple[float, float] | None = None
+    ) -> None:
+        """Assert that `ours` is the array `name`, within rtol and atol or what is stated (for `like`)."""
         expected = self.tensor(name)
         assert ours.shape == expected.shape, name
         ours = ours.detach().to(expected)
         found = self._stated(like or name)
-        if isinstance(found, list):  # one for each entry
+        if isinstance(found, list) and not within:  # one for each entry
             unit = torch.tensor(found, dtype=expected.dtype)
             ours, expected, rtol, atol = ours / unit, expected / unit, 0.0, 1.0
         else:
-            rtol, atol = self.tolerance(like or name)
+            rtol, atol = within or self.tolerance(like or name)
         message = f"{self.path.name}: {name}"
         torch.testing.assert_close(ours, expected, rtol=rtol, atol=atol, msg=lambda m: f"{message}: {m}")
 
@@ -175,21 +157,8 @@ def read(path: Path) -> Golden:
         return Golden(path, json.loads(str(file["meta"])), Arrays(path, names))
 
 
-def due(name: str) -> bool:
-    """Say whether a case must have a test: it waits for nothing, or what it waits for is there."""
-    prefixes = [prefix for prefix in WAITS_FOR if name.startswith(prefix)]
-    if name in CASES or not prefixes:
-        return True
-    needed = WAITS_FOR[max(prefixes, key=len)]
-    return needed in list_models() or (needed.startswith("colorzoo.") and find_spec(needed) is not None)
-
-
-def golden_files(folder: Path = FOLDER) -> Iterator[Golden]:
-    """Yield the files whose case is due."""
-    for path in sorted(folder.glob("*.npz")):
-        golden = read(path)
-        if due(golden.meta["case"]):
-            yield golden
+def golden_files() -> Iterator[Golden]:
+    return map(read, sorted(FOLDER.glob("*.npz")))
 
 
 def results_of(network: nn.Module, method: str) -> list[Any]:

@@ -35,13 +35,7 @@ from pseudo_weights import pseudo_state_dict
 
 def weights(golden: Golden, prefix: str = "") -> dict[str, Tensor]:
     """Return the pseudo weights whose names begin with `prefix`, without it."""
-    meta = golden.meta
-    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    return {
-        key.removeprefix(prefix): torch.from_numpy(value)
-        for key, value in arrays.items()
-        if key.startswith(prefix)
-    }
+    return {k.removeprefix(prefix): v for k, v in golden.weights().items() if k.startswith(prefix)}
 
 
 def wide(golden: Golden, name: str) -> Tensor:

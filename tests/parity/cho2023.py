@@ -1,7 +1,6 @@
 """GuidingPainter against the authors' code: networks, discriminator, hints, losses, a training step."""
 
 import torch
-from torch import Tensor
 
 from colorzoo.factory import build_model
 from colorzoo.losses import least_squares_critic_loss, least_squares_loss, weighted_sum
@@ -29,13 +28,6 @@ from colorzoo.zoo.cho2023.task import (
     total_variance,
 )
 from parity.cases import Golden, case
-from pseudo_weights import pseudo_state_dict
-
-
-def published_weights(golden: Golden) -> dict[str, Tensor]:
-    meta = golden.meta
-    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    return convert_published({key: torch.from_numpy(value) for key, value in arrays.items()})
 
 
 def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
@@ -43,7 +35,10 @@ def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
     network = GuidingPainterNetwork(
         **{name: 0.125 for name, of in NARROW.items() if of != part}  # the other one is not looked at
     )
-    ours = {key.removeprefix(f"network.{part}."): value for key, value in published_weights(golden).items()}
+    ours = {
+        key.removeprefix(f"network.{part}."): value
+        for key, value in convert_published(golden.weights()).items()
+    }
     getattr(network, part).load_state_dict(ours)
     return network.eval()
 
@@ -51,23 +46,11 @@ def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
 NARROW = {"width": "colorizer", "segmenter_width": "segmenter"}
 
 
-def close(golden: Golden, name: str, ours: Tensor, atol: float, rtol: float = 0.0) -> None:
-    expected = golden.tensor(name)
-    assert ours.shape == expected.shape, name
-    torch.testing.assert_close(
-        ours.detach().to(expected), expected, atol=atol, rtol=rtol, msg=lambda m: f"{name}: {m}"
-    )
-
-
-def stated(golden: Golden, name: str) -> float:
-    return float(golden.meta["tolerance"][name])
-
-
 @case("guidingpainter_f")
 @torch.inference_mode()
 def segmenter(golden: Golden) -> None:
     logits = filled(golden, "segmenter").divide((golden.tensor("in_sketch") + 1) / 2)
-    close(golden, "out_logits", logits, stated(golden, "out_logits"))
+    golden.close("out_logits", logits)
     best = logits.topk(2, dim=1).values
     sure = best[:, 0] - best[:, 1] > 1e-3
     assert torch.equal(logits.argmax(1)[sure], golden.tensor("out_seg_index").long()[sure])
@@ -80,23 +63,26 @@ def colorizer(golden: Golden) -> None:
     segments = one_hot(golden.tensor("in_seg_index").long()[:, None], SEGMENTS)
     hints = Hints(golden.tensor("in_color"), golden.tensor("in_mask"))
     painted = filled(golden, "colorizer").paint((golden.tensor("in_sketch") + 1) / 2, hints, segments)
-    close(golden, "out_color", painted, stated(golden, "out_color"))
+    golden.close("out_color", painted)
 
 
 @case("guidingpainter_d")
 @torch.no_grad()
 def discriminator(golden: Golden) -> None:
     network = PatchDiscriminator(4)
-    ours = {key.removeprefix("discriminator."): value for key, value in published_weights(golden).items()}
+    ours = {
+        key.removeprefix("discriminator."): value
+        for key, value in convert_published(golden.weights()).items()
+    }
     network.load_state_dict(ours)
     scores = network.eval()(golden.tensor("in_sketch_color"))
-    close(golden, "out_eval", scores, stated(golden, "out_eval"))
-    close(golden, "out_lsgan_real", least_squares_loss(scores), stated(golden, "out_lsgan_real"))
-    close(golden, "out_lsgan_fake", scores.square().mean(), stated(golden, "out_lsgan_fake"))
-    close(golden, "out_train", network.train()(golden.tensor("in_sketch_color")), stated(golden, "out_train"))
+    golden.close("out_eval", scores)
+    golden.close("out_lsgan_real", least_squares_loss(scores))
+    golden.close("out_lsgan_fake", scores.square().mean())
+    golden.close("out_train", network.train()(golden.tensor("in_sketch_color")))
     norm = network.layers[3]
     for name in ("running_mean", "running_var"):
-        close(golden, f"out_{name}_model3", getattr(norm, name), stated(golden, f"out_{name}_model3"))
+        golden.close(f"out_{name}_model3", getattr(norm, name))
 
 
 @case("guidingpainter_hints")
@@ -104,7 +90,7 @@ def hints(golden: Golden) -> None:
     index, real = golden.tensor("in_seg_index").long()[:, None], golden.tensor("in_real")
     segments = one_hot(index, SEGMENTS)
     colors = mean_colors(segments, real)
-    close(golden, "out_mean_color", colors, stated(golden, "out_mean_color"))
+    golden.close("out_mean_color", colors)
     assert torch.equal(segments.sum(dim=(2, 3)).int(), golden.tensor("out_area"))
     counts = [torch.full((len(real),), int(count)) for count in golden.tensor("in_n")]
     for position, count in enumerate([*counts, golden.tensor("in_n_per_sample")]):
@@ -114,19 +100,19 @@ def hints(golden: Golden) -> None:
             expected = [golden.tensor(f"out_hint_{part}")[position] for part in ("color", "mask")]
         given = first_given(count, SEGMENTS)
         full, *made_in_training = fill_hints(segments, real, given)
-        close(golden, "out_full_color", full, stated(golden, "out_full_color"))
+        golden.close("out_full_color", full)
         for made in (Hints(*made_in_training), look_up_hints(index, colors, given)):
             torch.testing.assert_close(made.color, expected[0], atol=1e-5, rtol=0)
             assert torch.equal(made.mask, expected[1].float())
     draws = torch.rand(100_000, SEGMENTS, generator=torch.Generator().manual_seed(0))
     counts = draw_counts(draws, golden.meta["stop_prob"]).bincount(minlength=SEGMENTS + 1)
-    close(golden, "out_nh_pmf", counts / len(draws), 5e-3)
+    golden.close("out_nh_pmf", counts / len(draws), within=(0.0, 5e-3))
     logits = golden.tensor("in_st_logits").requires_grad_()
     drawn = draw_segments(logits, golden.tensor("in_st_noise"), float(golden.tensor("in_st_tau")))
     drawn.backward(golden.tensor("in_st_upstream"))
-    close(golden, "out_st_seg", drawn, stated(golden, "out_st_seg"))
+    golden.close("out_st_seg", drawn)
     assert logits.grad is not None
-    close(golden, "out_st_grad", logits.grad, stated(golden, "out_st_grad"))
+    golden.close("out_st_grad", logits.grad)
 
 
 @case("guidingpainter_losses")
@@ -159,10 +145,10 @@ def losses(golden: Golden) -> None:
         "out_total_g": total,
     }
     for name, value in found.items():
-        close(golden, name, value, atol=0, rtol=rtol)
+        golden.close(name, value, within=(rtol, 0.0))
     # Theirs truncates after a round trip through [-1, 1], which costs some 8-bit values a level: ours not.
     levels = [((image + 1) / 2).clamp(0, 1).mul(255).floor() for image in (painted, real)]
-    close(golden, "out_psnr", psnr(*levels, peak=255.0), stated(golden, "out_psnr"))
+    golden.close("out_psnr", psnr(*levels, peak=255.0))
     schedules(golden)
 
 
@@ -172,35 +158,35 @@ def schedules(golden: Golden) -> None:
     schedule = HoldThenLinear(optimizer, total_steps=epochs)
     factors = [schedule.share(int(epoch), epochs) for epoch in golden.tensor("in_epoch")]
     rates = torch.tensor(factors, dtype=torch.float64)
-    close(golden, "out_lr_factor", rates, 1e-12)
+    golden.close("out_lr_factor", rates, within=(0.0, 1e-12))
     model = build_model(Cho2023, dict.fromkeys(("width", "segmenter_width", "discriminator_width"), 0.125))
     taus = [model.temperature_at(int(epoch) / epochs) for epoch in golden.tensor("in_epoch")]
-    close(golden, "out_tau", torch.tensor(taus, dtype=torch.float64), 1e-12)
+    golden.close("out_tau", torch.tensor(taus, dtype=torch.float64), within=(0.0, 1e-12))
 
 
 @case("guidingpainter_step")
 def step(golden: Golden) -> None:
     model = Cho2023()
-    model.load_weights(published_weights(golden), name="the golden file")
+    model.load_weights(convert_published(golden.weights()), name="the golden file")
     model.train()
     sketch, rgb = ((golden.tensor(name) + 1) / 2 for name in ("in_sketch", "in_real"))
     draws = Draws(golden.tensor("in_noise"), golden.tensor("in_n"))
     painted = model.paint_drawn(sketch, rgb, draws, float(golden.tensor("in_tau")))
-    close(golden, "out_pred", 2 * painted.rgb - 1, stated(golden, "out_pred"))
+    golden.close("out_pred", 2 * painted.rgb - 1)
     terms = model.generator_terms(sketch, rgb, painted)
     names = {"rec": "reconstruction", "tvr": "variance", "smt": "smoothness", "adv_g": "adversarial"}
     for theirs, ours in names.items():
         weight = getattr(model.objective, f"{ours}_weight")
-        close(golden, f"out_{theirs}", weight * terms[ours], atol=0, rtol=1e-4)
+        golden.close(f"out_{theirs}", weight * terms[ours], within=(1e-4, 0.0))
     total = weighted_sum(terms, model.objective)
-    close(golden, "out_loss_g", total, atol=0, rtol=1e-4)
+    golden.close("out_loss_g", total, within=(1e-4, 0.0))
     total.backward()
     norms(golden, model, "g")
     check_gradients(golden, model)
     model.discriminator.zero_grad()
     batch = {"sketch": sketch, "rgb": rgb}
     critic = model.discriminator_loss(batch, RgbPrediction(rgb=painted.rgb.detach()))  # type: ignore[arg-type]
-    close(golden, "out_loss_d", critic, atol=0, rtol=1e-4)
+    golden.close("out_loss_d", critic, within=(1e-4, 0.0))
     critic.backward()
     norms(golden, model, "d")
 
@@ -211,7 +197,7 @@ def norms(golden: Golden, model: Cho2023, part: str) -> None:
     keys = golden.meta[f"grad_norm_{part}_keys"]
     ours = list(convert_published({key: torch.zeros(()) for key in keys}))
     found = [parameters[key].grad.norm() for key in ours]  # type: ignore[union-attr]
-    close(golden, f"out_grad_norm_{part}", torch.stack(found), atol=0, rtol=5e-3)
+    golden.close(f"out_grad_norm_{part}", torch.stack(found), within=(5e-3, 0.0))
 
 
 def check_gradients(golden: Golden, model: Cho2023) -> None:

@@ -12,20 +12,8 @@ from colorzoo.zoo.ci2018.model import convert_published
 from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork, with_mask
 from colorzoo.zoo.ci2018.task import Ci2018, crop_sides, fade_lines, hint_thresholds, shrink
 from parity.cases import Golden, case
-from pseudo_weights import pseudo_state_dict
 
 FULL = 64  # channels by which theirs states a width
-
-
-def pseudo(shapes: Mapping[str, Any], seed: int, scales: Mapping[str, float]) -> dict[str, Tensor]:
-    arrays = pseudo_state_dict(shapes, seed, scales)
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
-
-
-def weights_of(golden: Golden, name: str = "") -> dict[str, Tensor]:
-    """Return the weights of a file, or of one network of a file with several."""
-    parts = [golden.meta[key][name] if name else golden.meta[key] for key in ("shapes", "seed", "scales")]
-    return pseudo(*parts)
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
@@ -52,7 +40,7 @@ def task_of(golden: Golden, **settings: Any) -> Ci2018:
     shapes = golden.meta["shapes"]
     if "vgg16" in shapes or "features.0.weight" in shapes:
         task.vgg = VGGOutputs(16, (8,))  # type: ignore[assignment]
-        task.vgg.load_state_dict(weights_of(golden, "vgg16" if "vgg16" in shapes else ""))
+        task.vgg.load_state_dict(golden.weights("vgg16" if "vgg16" in shapes else ""))
         task.vgg.requires_grad_(False)
     return task.train()
 
@@ -60,7 +48,7 @@ def task_of(golden: Golden, **settings: Any) -> Ci2018:
 @case("ci2018_generator")
 @torch.inference_mode()
 def generator(golden: Golden) -> None:
-    network = fill(StrokeNetwork(golden.meta["width"] / FULL), weights_of(golden), "network.")
+    network = fill(StrokeNetwork(golden.meta["width"] / FULL), golden.weights(), "network.")
     seen: dict[str, Tensor] = {}
     for name, module in network.named_children():
         module.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
@@ -76,7 +64,7 @@ def generator(golden: Golden) -> None:
 @case("ci2018_features")
 @torch.inference_mode()
 def features(golden: Golden) -> None:
-    state = {f"i2v.{key}": value for key, value in weights_of(golden).items()}
+    state = {f"i2v.{key}": value for key, value in golden.weights().items()}
     found = fill(Illustration2Vec(), state, "network.features.")(2 * picture(golden, "in_sketch") - 1)
     golden.close("out_features", every(found, golden.meta["every"], 2))
     golden.close("out_mean", found.mean(dim=(2, 3)))
@@ -104,7 +92,7 @@ def critic(golden: Golden) -> None:
         "adversarial_weight": meta["advW"],
     }
     task = task_of(golden, width=0.125, content_weight=0.0, **weights).double()
-    network = fill(task.discriminator, weights_of(golden), "discriminator.")
+    network = fill(task.discriminator, golden.weights(), "discriminator.")
     keys = [key.removeprefix("discriminator.") for key in convert_published(dict.fromkeys(meta["grad_keys"]))]
     chosen = [dict(network.named_parameters())[key] for key in keys]
     real, fake = (picture(golden, f"in_{name}", 4).double() for name in ("real", "fake"))
@@ -146,7 +134,7 @@ def generator_step(golden: Golden) -> None:
     """In float64, so that no rounding takes another side of a ReLU."""
     meta = golden.meta
     task = task_of(golden, width=meta["width"] / FULL, critic_width=0.125).double()
-    network = fill(task.model.network, weights_of(golden, "generator"), "network.").train()
+    network = fill(task.model.network, golden.weights("generator"), "network.").train()
     given = (golden.tensor(f"in_{name}").double() for name in ("hint", "features"))
     painted = task.paint_drawn(2 * picture(golden, "in_sketch").double() - 1, *given)
     image = 2 * painted.rgb - 1

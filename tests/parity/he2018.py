@@ -19,20 +19,12 @@ from parity.pipelines.he2018 import (
     matches_of,
     warped_picture,
 )
-from pseudo_weights import pseudo_state_dict
 
 LEVELS = ("5_1", "4_1", "3_1", "2_1", "1_1")
 
 
-def weights(golden: Golden, part: str = "") -> dict[str, Tensor]:
-    """Return the pseudo weights, of one network of several if it is named."""
-    given = [golden.meta[key] for key in ("shapes", "seed", "scales")]
-    arrays = pseudo_state_dict(*(each[part] if part else each for each in given))
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
-
-
 def color_net(golden: Golden) -> ColorNet:
-    state = convert_color_net(weights(golden))
+    state = convert_color_net(golden.weights())
     network = ColorNet(len(state["block1.0.weight"]) / 32)
     network.load_state_dict(state)
     return network.eval()
@@ -92,7 +84,7 @@ def modules_of(network: ColorNet, layers: list[str]) -> dict[str, torch.nn.Modul
 @case("he2018_gray_vgg")
 @torch.inference_mode()
 def he2018_gray_vgg(golden: Golden) -> None:
-    state = convert_vgg(weights(golden))
+    state = convert_vgg(golden.weights())
     network = GrayVGG(len(state["blocks.0.0.0.weight"]) / 64)
     network.load_state_dict(state)
     levels = torch.from_numpy(lightness_levels(in_rgb(golden, "in_bgr")))
@@ -121,7 +113,7 @@ def he2018_matching(golden: Golden) -> None:
 @torch.inference_mode()
 def he2018_pipeline(golden: Golden) -> None:
     model = ExemplarColorization().eval()
-    model.network.load_state_dict(convert_color_net(weights(golden)))
+    model.network.load_state_dict(convert_color_net(golden.weights()))
     arrays = golden.arrays
     combo = Combo(in_rgb(golden, "in_warp_ba_bgr"), arrays["in_err_ba"], arrays["in_err_ab"])
     resized = color_combo(model, arrays["in_target"], combo, golden.meta["short_size"])
@@ -145,7 +137,7 @@ def check_program(golden: Golden, found: Published, suffix: str, every: int) -> 
 def he2018_full(golden: Golden) -> None:
     model = ExemplarColorization().eval()
     both = {
-        f"{part}.{key}": value for part in ("vgg", "colornet") for key, value in weights(golden, part).items()
+        f"{part}.{key}": value for part in ("vgg", "colornet") for key, value in golden.weights(part).items()
     }
     model.load_state_dict(convert_published(both))
     target, reference = in_rgb(golden, "in_target_bgr"), in_rgb(golden, "in_reference_bgr")

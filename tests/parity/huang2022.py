@@ -61,15 +61,12 @@ from parity.pipelines.huang2022 import (
     validation_crop,
     whole_cells,
 )
-from pseudo_weights import pseudo_state_dict, pseudo_tensor
+from pseudo_weights import pseudo_tensor
 
 
-def weights(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
+def weights(golden: Golden, part: str = "") -> dict[str, Tensor]:
     """Return the weights of a file, or of one of its networks."""
-    shapes, seed, scales = (golden.meta[key] for key in ("shapes", "seed", "scales"))
-    if part is not None:
-        shapes, seed, scales = shapes[part], seed[part], scales[part]
-    found = {key: torch.from_numpy(v) for key, v in pseudo_state_dict(shapes, seed, scales).items()}
+    found = golden.weights(part)
     return {key: value.abs() for key, value in found.items()} if part == "lpips" else found
 
 
@@ -87,14 +84,14 @@ def vqgan_sizes(config: Mapping[str, Any]) -> VQGANSizes:
     )
 
 
-def vqgan_of(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> ChromaVQGAN:
+def vqgan_of(golden: Golden, config: Mapping[str, Any], part: str = "") -> ChromaVQGAN:
     with torch.device("meta"):
         network = ChromaVQGAN(vqgan_sizes(config))
     network.load_state_dict(weights(golden, part), assign=True)
     return network.eval()
 
 
-def transformer_of(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> HybridTransformer:
+def transformer_of(golden: Golden, config: Mapping[str, Any], part: str = "") -> HybridTransformer:
     rows, columns = config["input_shape"]
     sizes = TransformerSizes(config["embed_dim"], config["num_heads"], config["num_layers"], rows, columns)
     with torch.device("meta"):
@@ -379,7 +376,7 @@ def discriminator(golden: Golden) -> None:
     golden.close("out_running_var", norm.running_var)
 
 
-def discriminator_of(golden: Golden, part: str | None = None) -> Any:
+def discriminator_of(golden: Golden, part: str = "") -> Any:
     network = patch_discriminator()
     found = weights(golden, part)
     network.load_state_dict({key.replace("main.", "layers."): value for key, value in found.items()})

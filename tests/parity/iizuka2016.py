@@ -13,7 +13,6 @@ from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, gray_of
 from colorzoo.zoo.iizuka2016.task import Iizuka2016, target_of
 from parity.cases import Golden, case
 from parity.pipelines import iizuka2016 as pipeline
-from pseudo_weights import pseudo_state_dict
 
 _RENAMED = {"global.fc3": "style.fc3", "global.norm_fc3": "style.norm_fc3"}
 
@@ -27,9 +26,8 @@ def our_name(key: str) -> str:
     return f"model.network.{layer}.{part}"
 
 
-def weights_of(meta: Mapping[str, Any]) -> dict[str, Tensor]:
-    state = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    return {our_name(key): torch.from_numpy(value) for key, value in state.items()}
+def weights_of(golden: Golden) -> dict[str, Tensor]:
+    return {our_name(key): value for key, value in golden.weights().items()}
 
 
 def sizes_of(shapes: Mapping[str, list[int]]) -> dict[str, Any]:
@@ -40,9 +38,9 @@ def sizes_of(shapes: Mapping[str, list[int]]) -> dict[str, Any]:
     return found
 
 
-def task_of(meta: Mapping[str, Any], **settings: Any) -> Iizuka2016:
+def task_of(golden: Golden, **settings: Any) -> Iizuka2016:
     """Return the trainer with the file's weights, as wide and with as many classes as they are."""
-    state = weights_of(meta)
+    meta, state = golden.meta, weights_of(golden)
     settings |= {
         "normalization": meta["batch_norm"],
         "classes": meta["n_classes"],
@@ -75,7 +73,7 @@ def repeated(maps: Tensor, side: int) -> Tensor:
 @torch.inference_mode()
 def iizuka2016_net(golden: Golden) -> None:
     every = golden.meta["every"]
-    task = task_of(golden.meta).eval()
+    task = task_of(golden).eval()
     network = task.model.network
     square, local = golden.tensor("in_x1").float(), golden.tensor("in_x2").float()
     seen = seen_by(network, "scene.relu4", "color.relu1", "color.relu5")
@@ -99,7 +97,7 @@ def iizuka2016_net(golden: Golden) -> None:
 def iizuka2016_fusion(golden: Golden) -> None:
     sizes = sizes_of(golden.meta["shapes"])
     network = JointPriorNetwork(**sizes, normalization=golden.meta["batch_norm"]).eval()
-    state = {key.removeprefix("model.network."): value for key, value in weights_of(golden.meta).items()}
+    state = {key.removeprefix("model.network."): value for key, value in weights_of(golden).items()}
     _, unexpected = network.load_state_dict(state, strict=False)
     assert not unexpected
     seen = seen_by(network, "color.relu1", "color.relu5")
@@ -132,7 +130,7 @@ def iizuka2016_losses(golden: Golden) -> None:
 @case("iizuka2016_step")
 def iizuka2016_step(golden: Golden) -> None:
     meta = golden.meta
-    task = task_of(meta, class_weight=meta["alpha"]).train()
+    task = task_of(golden, class_weight=meta["alpha"]).train()
     network = task.model.network
     network.mean.fill_(meta["mean"])
     named = dict(task.named_parameters())

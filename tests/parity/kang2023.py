@@ -10,6 +10,7 @@ from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
+from colorzoo.networks import imagenet
 from colorzoo.networks.attention import positions
 from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16
@@ -24,25 +25,10 @@ from colorzoo.zoo.kang2023.task import (
     colorfulness_of,
     saturate,
 )
-from colorzoo.zoo.kang2023.task import (
-    normalized as imagenet_normalized,
-)
 from parity.cases import Golden, case
 from parity.pipelines.kang2023 import network_lightness, recolor, squash
-from pseudo_spectral import with_power_iterations
-from pseudo_weights import pseudo_state_dict
 
 WIDTHS = (512, 512, 256)
-
-
-def published_weights(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
-    """Return the weights of a file under the authors' names; ``part`` names one of several networks."""
-    meta = golden.meta
-    shapes, seed, scales = (
-        meta[key] if part is None else meta[key][part] for key in ("shapes", "seed", "scales")
-    )
-    arrays = with_power_iterations(pseudo_state_dict(shapes, seed, scales), meta["power_iterations"])
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 def build(golden: Golden) -> DDColorNetwork:
@@ -57,7 +43,7 @@ def build(golden: Golden) -> DDColorNetwork:
 def fill(golden: Golden, network: nn.Module, part: str = "") -> Any:
     """Put a file's weights into a part of an empty network, strictly."""
     prefix = f"network.{part}." if part else "network."
-    found = convert_published(published_weights(golden))
+    found = convert_published(golden.weights())
     ours = {key.removeprefix(prefix): value for key, value in found.items()}
     filled = network.get_submodule(part)
     filled.load_state_dict(ours, assign=True)
@@ -150,7 +136,7 @@ def full(golden: Golden) -> None:
 @torch.no_grad()
 def discriminator(golden: Golden) -> None:
     network = ColorDiscriminator(golden.meta["config"]["nf"] / 64)
-    network.load_state_dict(published_weights(golden))
+    network.load_state_dict(golden.weights())
     rgb = golden.tensor("in_rgb").permute(0, 3, 1, 2).float() / 255
     network.eval()
     golden.close("out_eval", network(rgb))
@@ -190,7 +176,7 @@ def losses(golden: Golden) -> None:
     golden.close("out_grad_ab_colorfulness", gradient)
     golden.close("out_colorfulness_per_image", colorfulness_of(painted.to_rgb(lightness)))
     maps, target = (
-        model.vgg(imagenet_normalized(each)) for each in (painted.to_rgb(lightness), saturate(rgb, 1.2))
+        model.vgg(imagenet.normalized(each)) for each in (painted.to_rgb(lightness), saturate(rgb, 1.2))
     )
     golden.close_sampled("out_vgg_conv5_1", maps[-1])
     distances = [(x - y).abs().mean() for x, y in zip(maps, target, strict=True)]
@@ -202,8 +188,8 @@ def training_model(golden: Golden) -> Kang2023:
     """Return a model whose discriminator and VGG-16 are the file's."""
     settings = {"width": 0.125, "size": "tiny", "discriminator_width": golden.meta["config"]["nf"] / 64}
     model = build_model(Kang2023, settings)
-    model.discriminator.load_state_dict(published_weights(golden, "disc"))
-    model.vgg = frozen_vgg16(VGG_LAYERS, published_weights(golden, "vgg"))
+    model.discriminator.load_state_dict(golden.weights("disc"))
+    model.vgg = frozen_vgg16(VGG_LAYERS, golden.weights("vgg"))
     return model.train()
 
 

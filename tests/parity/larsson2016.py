@@ -1,6 +1,5 @@
 """Network, columns, targets, losses, colors, one step and the script of Larsson et al. 2016."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -26,14 +25,8 @@ from colorzoo.zoo.larsson2016.task import Larsson2016, divergence, target_of
 from colorzoo.zoo.larsson2016.task import network_input as training_input
 from parity.cases import Golden, case
 from parity.pipelines.larsson2016 import Placement, center, colorize, gray_of, network_input, rescale
-from pseudo_weights import pseudo_state_dict
 
 MEAN = 0.4488  # that training subtracts
-
-
-def published(meta: Mapping[str, Any]) -> dict[str, Tensor]:
-    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 def pictures(golden: Golden, name: str) -> Tensor:
@@ -47,7 +40,7 @@ def larsson2016_net(golden: Golden) -> None:
     meta = golden.meta
     width = meta["shapes"]["data/conv1_1/0"][0] / 64
     model = build_model(HypercolumnColorization, {"width": width}).eval()
-    model.load_published_state_dict(published(meta))
+    model.load_published_state_dict(golden.weights())
     network = model.network
     maps = network.features(golden.tensor("in_gray"))
     names = ("data", *network.trunk)
@@ -165,7 +158,7 @@ def larsson2016_step(golden: Golden) -> None:
     meta = golden.meta
     settings = {"width": 1 / meta["divide"], "mean": MEAN, "normalization": True, "dropout": 0.0}
     task = build_model(Larsson2016, settings).train()
-    ours = convert_published(published(meta), task.model.state_dict())
+    ours = convert_published(golden.weights(), task.model.state_dict())
     missing, unexpected = task.model.load_state_dict(ours, strict=False)
     assert not unexpected
     assert all(".norm." in key for key in missing)

@@ -15,25 +15,13 @@ from colorzoo.zoo.lee2020.network import SCFTNetwork, SketchDiscriminator, Spati
 from colorzoo.zoo.lee2020.published import convert_published
 from colorzoo.zoo.lee2020.task import Lee2020, feature_terms
 from parity.cases import Golden, case
-from pseudo_weights import pseudo_state_dict
 
 
-def pseudo(shapes: Mapping[str, Any], seed: int, scales: Mapping[str, float]) -> dict[str, Tensor]:
+def weights_of(golden: Golden, part: str = "") -> dict[str, Tensor]:
     """Return published weights; those of spectral norm are unit vectors."""
-    arrays = pseudo_state_dict(shapes, seed, scales)
-    found = {key: torch.from_numpy(value) for key, value in arrays.items()}
+    found = golden.weights(part)
     units = {key: F.normalize(v, dim=0) for key, v in found.items() if key.endswith(("weight_u", "weight_v"))}
     return found | units
-
-
-def of_network(golden: Golden, name: str) -> dict[str, Tensor]:
-    """Return the weights of one network of a file with several."""
-    meta = golden.meta
-    return pseudo(meta["shapes"][name], meta["seed"][name], meta["scales"][name])
-
-
-def weights_of(golden: Golden) -> dict[str, Tensor]:
-    return pseudo(golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], prefix: str) -> Any:
@@ -159,9 +147,9 @@ def step(golden: Golden) -> None:
     weights = {f"{name}_weight": value for name, value in meta["weights"].items()}
     task = Lee2020(objective={**weights, "triplet_weight": 0.0})
     networks = {"generator": task.model, "discriminator": task.discriminator}
-    fill(task.model.network, of_network(golden, "generator"), "network.")
-    fill(task.discriminator, of_network(golden, "discriminator"), "discriminator.")
-    vgg = vgg_of(of_network(golden, "vgg19"))
+    fill(task.model.network, weights_of(golden, "generator"), "network.")
+    fill(task.discriminator, weights_of(golden, "discriminator"), "discriminator.")
+    vgg = vgg_of(weights_of(golden, "vgg19"))
     task.vgg = lambda pictures: joined(vgg, pictures)  # type: ignore[assignment]
     task.train()
     side = 2 * golden.arrays["in_sketch"].shape[-1]

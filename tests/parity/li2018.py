@@ -33,14 +33,13 @@ from parity.pipelines.li2018 import (
     to_levels,
     to_planes,
 )
-from pseudo_weights import pseudo_state_dict
 
 
 def network_of(golden: Golden) -> PhotoWCT:
     """Return the network with the pseudo weights; a file may hold those of some levels only."""
-    arrays = pseudo_state_dict(golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
-    ours = convert_published({key: torch.from_numpy(value) for key, value in arrays.items()})
-    (channels,) = {len(value) for key, value in arrays.items() if key.endswith(".conv1_2.weight")} or {64}
+    state = golden.weights()
+    ours = convert_published(state)
+    (channels,) = {len(value) for key, value in state.items() if key.endswith(".conv1_2.weight")} or {64}
     network = PhotoWCT(channels / 64).eval()
     network.load_state_dict({key.removeprefix("network."): value for key, value in ours.items()})
     return network.to(getattr(torch, golden.meta["dtype"]))

@@ -1,6 +1,5 @@
 """Superpixels, features, transformers, colors, anchors, the whole network, losses and a step of Xia 2022."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -26,16 +25,6 @@ from colorzoo.zoo.xia2022.network import (
 from colorzoo.zoo.xia2022.published import convert_published, renamed
 from colorzoo.zoo.xia2022.task import TAPS, Xia2022, true_bins
 from parity.cases import Golden, case
-from pseudo_spectral import with_power_iterations
-from pseudo_weights import pseudo_state_dict
-
-
-def published(meta: Mapping[str, Any], part: str = "") -> dict[str, Tensor]:
-    shapes, seed, scales = (meta[k][part] if part else meta[k] for k in ("shapes", "seed", "scales"))
-    arrays = pseudo_state_dict(shapes, seed, scales)
-    if part != "vgg19" and "power_iterations" in meta:
-        arrays = with_power_iterations(arrays, meta["power_iterations"])
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 def every(maps: Tensor, channels: int = 1, places: int = 1) -> Tensor:
@@ -46,7 +35,7 @@ def every(maps: Tensor, channels: int = 1, places: int = 1) -> Tensor:
 @torch.inference_mode()
 def xia2022_segment(golden: Golden) -> None:
     network = SuperpixelNetwork().eval()
-    ours = convert_published(published(golden.meta))
+    ours = convert_published(golden.weights())
     network.load_state_dict({k.removeprefix("network.superpixels."): v for k, v in ours.items()})
     shares = every(network(golden.tensor("in_gray")), places=2)
     golden.close("out_probabilities", shares)
@@ -69,7 +58,7 @@ def xia2022_pooling(golden: Golden) -> None:
 @torch.inference_mode()
 def xia2022_features(golden: Golden) -> None:
     network = FeatureNetwork().eval()
-    network.load_state_dict(published(golden.meta))
+    network.load_state_dict(golden.weights())
     seen: dict[str, Tensor] = {}
     for name, block in network.named_children():
         block.register_forward_hook(lambda *call, name=name: seen.update({name: call[-1]}))
@@ -87,7 +76,7 @@ def xia2022_features(golden: Golden) -> None:
 def xia2022_transformer(golden: Golden) -> None:
     cells = golden.tensor("in_tokens")
     network = Transformer(cells.shape[1], 0.0).eval()
-    network.load_state_dict({renamed(key): value for key, value in published(golden.meta).items()})
+    network.load_state_dict({renamed(key): value for key, value in golden.weights().items()})
     place = positions(cells.shape[2], cells.shape[3], cells.shape[1], cells.device)
     golden.close("out_position", place.mT.view_as(golden.tensor("out_position")))
     last: Any = network.layers[-1]
@@ -136,7 +125,7 @@ def xia2022_network(golden: Golden) -> None:
     meta, gray, starts = golden.meta, golden.tensor("in_gray"), golden.tensor("in_first")
     answers = []
     model = build_model(AnchorColorization, {"anchors": meta["clusters"]}).eval()
-    model.load_published_state_dict(published(meta))
+    model.load_published_state_dict(golden.weights())
     network = model.network
     seen = network.see(gray)
     golden.close("out_palette_logits", every(seen.palette, 8))
@@ -155,11 +144,11 @@ def xia2022_network(golden: Golden) -> None:
     golden.close("out_anchor_ab", colors / AB_SCALE * untied)
 
 
-def trained(meta: Mapping[str, Any], vgg: str = "") -> Xia2022:
+def trained(golden: Golden, vgg: str = "") -> Xia2022:
     task = build_model(Xia2022, {"dropout": 0.0}).train()
     network = VGG19Maps(TAPS[-1] + 1)
     names = network.state_dict().keys()
-    network.load_state_dict({key: value for key, value in published(meta, vgg).items() if key in names})
+    network.load_state_dict({key: value for key, value in golden.weights(vgg).items() if key in names})
     task.vgg = FrozenNetwork(network)
     return task
 
@@ -167,7 +156,7 @@ def trained(meta: Mapping[str, Any], vgg: str = "") -> Xia2022:
 @case("xia2022_losses")
 def xia2022_losses(golden: Golden) -> None:
     """In float64, so that all processors agree."""
-    task = trained(golden.meta).double()
+    task = trained(golden).double()
     lightness, truth = (
         (50 * golden.tensor("in_gray") + 50).double(),
         AB_SCALE * golden.tensor("in_ab").double(),
@@ -199,8 +188,8 @@ def xia2022_losses(golden: Golden) -> None:
 @case("xia2022_step")
 def xia2022_step(golden: Golden) -> None:
     meta = golden.meta
-    task = trained(meta, "vgg19")
-    task.load_published_state_dict(published(meta, "network"))
+    task = trained(golden, "vgg19")
+    task.load_published_state_dict(golden.weights("network"))
     network = task.model.network
     lab = torch.cat([50 * golden.tensor("in_gray") + 50, AB_SCALE * golden.tensor("in_ab")], dim=1)
     seen: dict[str, Tensor] = {}

@@ -1,8 +1,5 @@
 """Codes, networks of both kinds of levels, loss, a step and the script of Xiao et al. 2020."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,12 +11,10 @@ from colorzoo.zoo.xiao2020.published import convert_published, renamed
 from colorzoo.zoo.xiao2020.task import Xiao2020
 from parity.cases import Golden, case
 from parity.pipelines.xiao2020 import colorize, enlarged, level_input, levels_of
-from pseudo_weights import pseudo_state_dict
 
 
-def published(meta: Mapping[str, Any], prefix: str) -> dict[str, Tensor]:
-    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    return convert_published({f"{prefix}.{key}": torch.from_numpy(value) for key, value in arrays.items()})
+def published(golden: Golden, prefix: str) -> dict[str, Tensor]:
+    return convert_published({f"{prefix}.{key}": value for key, value in golden.weights().items()})
 
 
 @case("xiao2020_encoding")
@@ -58,7 +53,7 @@ def xiao2020_network(golden: Golden) -> None:
     later = "in_small_ab" in golden.arrays
     network = LevelNetwork(coarse=later).eval()
     prefix = "network.later." if later else "network.first."
-    weights = {k.removeprefix(prefix): v for k, v in published(meta, "sub" if later else "init").items()}
+    weights = {k.removeprefix(prefix): v for k, v in published(golden, "sub" if later else "init").items()}
     missing, unexpected = network.load_state_dict(weights, strict=False)
     assert not unexpected
     assert all("num_batches" in key for key in missing)
@@ -98,7 +93,7 @@ def xiao2020_step(golden: Golden) -> None:
     later = "in_small_ab" in golden.arrays
     stage, prefix = ("later", "sub") if later else ("first", "init")
     task = build_model(Xiao2020, {"width": 1 / meta["divide"], "stage": stage}).train()
-    _, unexpected = task.model.load_state_dict(published(meta, prefix), strict=False)
+    _, unexpected = task.model.load_state_dict(published(golden, prefix), strict=False)
     assert not unexpected
     # float64: a ReLU whose input rounds to another sign moves gradients by a hundredth
     network = getattr(task.model.network, stage).double()

@@ -19,16 +19,6 @@ from colorzoo.zoo.xu2020.transfer import (
 from colorzoo.zoo.xu2020.transfer import adain as match
 from colorzoo.zoo.xu2020.transfer import wct as recolor
 from parity.cases import Golden, case
-from pseudo_weights import pseudo_state_dict
-
-
-def load(model: StylizationColorization, shapes: dict, seed: int, scales: dict) -> None:
-    arrays = pseudo_state_dict(shapes, seed, scales)
-    model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
-
-
-def full_size() -> StylizationColorization:
-    return StylizationColorization().eval()
 
 
 @case("adain")
@@ -51,8 +41,8 @@ def adain(golden: Golden) -> None:
 @case("xu2020_encoder")
 @torch.inference_mode()
 def xu2020_encoder(golden: Golden) -> None:
-    model = full_size()
-    load(model, golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
+    model = StylizationColorization().eval()
+    model.load_published_state_dict(golden.weights())
     transfer = model.network.transfer
     maps = transfer.style_maps(golden.tensor("in_rgb"))
     found = {f"relu{level}_1": maps[f"encoder{level}"] for level in (1, 2, 3, 4)}
@@ -66,9 +56,9 @@ def xu2020_encoder(golden: Golden) -> None:
 @case("xu2020_transfer")
 @torch.inference_mode()
 def xu2020_transfer(golden: Golden) -> None:
-    model, meta = full_size(), golden.meta
+    model = StylizationColorization().eval()
     for part in ("encoder", "decoder"):
-        load(model, meta["shapes"][part], meta["seed"][part], meta["scales"][part])
+        model.load_published_state_dict(golden.weights(part))
     network = model.network
     content, style = golden.tensor("in_content"), golden.tensor("in_style")
     look = network.transfer.look(style)
@@ -93,8 +83,8 @@ def xu2020_transfer(golden: Golden) -> None:
 @case("xu2020_color")
 @torch.inference_mode()
 def xu2020_color(golden: Golden) -> None:
-    model = full_size()
-    load(model, golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
+    model = StylizationColorization().eval()
+    model.load_published_state_dict(golden.weights())
     lightness = 100 * golden.tensor("in_L") + 50
     mask, truth = golden.tensor("in_mask"), 110 * golden.tensor("in_ab_true")
     ab, logits = model.network.color(lightness, Points(110 * golden.tensor("in_hint_ab"), mask))

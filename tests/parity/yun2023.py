@@ -22,18 +22,10 @@ from colorzoo.zoo.yun2023.network import CELL, hint_image, sinusoid, to_pixels
 from colorzoo.zoo.yun2023.published import rename_published_key
 from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, simulate_cells
 from parity.cases import Golden, case
-from pseudo_weights import pseudo_state_dict
 
 NORM = torch.tensor([100.0, 110.0, 110.0]).view(3, 1, 1)
 CENTER = torch.tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
 HEADS = {"cnn": "convolution", "linear": "linear", "locattn": "attention"}
-
-
-def tensors(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
-    meta = golden.meta
-    shapes = meta["shapes"] if part is None else meta["shapes"][part]
-    arrays = pseudo_state_dict(shapes, meta["seed"], meta["scales"])
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 def build(config: Mapping[str, Any], **more: Any) -> Yun2023:
@@ -49,8 +41,8 @@ def build(config: Mapping[str, Any], **more: Any) -> Yun2023:
     return build_model(Yun2023, {**settings, **more}).eval()
 
 
-def published_model(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> Yun2023:
-    model, weights = build(config), tensors(golden, part)
+def published_model(golden: Golden, config: Mapping[str, Any], part: str = "") -> Yun2023:
+    model, weights = build(config), golden.weights(part)
     if not config["use_rpb"]:  # a table of zeros is no table
         for key, value in model.model.state_dict().items():
             if key.endswith("bias_table"):
@@ -130,7 +122,7 @@ def icolorit_embed(golden: Golden) -> None:
         if found := re.fullmatch(r"out_pos_(?:p(\d+)_)?d(\d+)", name):
             patch, width = int(found[1] or 16), int(found[2])
             golden.close_sampled(name, sinusoid((224 // patch) ** 2, width))
-    seen, weights = golden.tensor("in_input4").float(), tensors(golden)
+    seen, weights = golden.tensor("in_input4").float(), golden.weights()
     for patch in golden.meta["patches"]:
         settings = {"width": 192, "heads": 3, "depth": 1, "patch": patch, "side": seen.shape[-1]}
         network = build_model(Yun2023, settings).model.network
@@ -148,7 +140,7 @@ def icolorit_block(golden: Golden) -> None:
     network = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network
     block = network.trunk.blocks[0]
     prefix = "network.trunk.blocks.0."
-    renamed = {rename_published_key(f"blocks.0.{key}"): value for key, value in tensors(golden).items()}
+    renamed = {rename_published_key(f"blocks.0.{key}"): value for key, value in golden.weights().items()}
     block.load_state_dict({key.removeprefix(prefix): value for key, value in renamed.items()})
     attended = block.attn(block.norm1(x))
     golden.close("out_attn", attended)
@@ -182,7 +174,7 @@ def icolorit_head(golden: Golden) -> None:
     for mode, kind in HEADS.items():
         settings = {"width": config["embed_dim"], "heads": 3, "depth": 1, "head": kind}
         head = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network.head
-        renamed = {rename_published_key(key): value for key, value in tensors(golden, mode).items()}
+        renamed = {rename_published_key(key): value for key, value in golden.weights(mode).items()}
         head.load_state_dict({key.removeprefix("network.head."): value for key, value in renamed.items()})
         spoken = head(x)
         golden.close(f"out_tokens_{mode}", spoken[:, :: golden.meta["token_step"]])

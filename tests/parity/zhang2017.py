@@ -7,14 +7,11 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.model import ColoringModel
 from parity.cases import Golden, case
-from pseudo_weights import pseudo_state_dict
 
 
 def published_model(golden: Golden, name: str) -> ColoringModel:
     model = create_coloring_model(name, None)
-    meta = golden.meta
-    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+    model.load_published_state_dict(golden.weights())
     return model.eval()
 
 

@@ -22,24 +22,17 @@ from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution,
 from colorzoo.zoo.zhao2021.published import convert_published
 from colorzoo.zoo.zhao2021.task import Zhao2021, add_noise, mirror_and_rotate, whole_levels
 from parity.cases import Golden, case
-from pseudo_weights import pseudo_state_dict
 
 NETWORKS = ("colorEncoder", "colorUNet")
 # biases before a normalization have no gradient but rounding
 BEFORE_NORM = ("unet.inc.0.bias", "unet.inc.3.bias", ".refine.0.bias")
 
 
-def pseudo(shapes: Mapping[str, Any], seed: int, scales: Mapping[str, float]) -> dict[str, Tensor]:
-    arrays = pseudo_state_dict(shapes, seed, scales)
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
-
-
-def of_networks(meta: Mapping[str, Any]) -> dict[str, Tensor]:
+def of_networks(golden: Golden) -> dict[str, Tensor]:
     """Return the authors' checkpoint of a file with several networks, flat."""
     found = {}
     for name in NETWORKS:
-        state = pseudo(meta["shapes"][name], meta["seed"][name], meta["scales"][name])
-        found |= {f"{name}.{key}": value for key, value in state.items()}
+        found |= {f"{name}.{key}": value for key, value in golden.weights(name).items()}
     return found
 
 
@@ -65,7 +58,7 @@ def full_size(**settings: Any) -> Color2Embed:
 def color2embed_sdft(golden: Golden) -> None:
     meta = golden.meta
     for name, layer in meta["layers"].items():
-        state = pseudo(meta["shapes"][name], meta["seed"], meta["scales"][name])
+        state = golden.weights(name)
         module = ModulatedConvolution(layer["channels"], layer["kernel"], 512)
         part(module, state, "up1.SDFT", "up1.modulated").to(memory_format=torch.channels_last)
         x, vector = golden.tensor(f"in_x_{name}"), golden.tensor(f"in_style_{name}")
@@ -79,10 +72,7 @@ def color2embed_sdft(golden: Golden) -> None:
 @torch.no_grad()
 def color2embed_blocks(golden: Golden) -> None:
     meta = golden.meta
-    states = {
-        name: pseudo(shapes, meta["seed"], meta["scales"].get(name, {}))
-        for name, shapes in meta["shapes"].items()
-    }
+    states = {name: golden.weights(name) for name, shapes in meta["shapes"].items()}
     every = meta["channel_step"]
     modules = {
         "doubleconv": part(ColorUNet().inc, states["doubleconv"], "inc", "inc"),
@@ -104,9 +94,7 @@ def color2embed_blocks(golden: Golden) -> None:
 @torch.inference_mode()
 def color2embed_unet(golden: Golden) -> None:
     meta = golden.meta
-    state = convert_published(
-        {f"colorUNet.{k}": v for k, v in pseudo(meta["shapes"], meta["seed"], meta["scales"]).items()}
-    )
+    state = convert_published({f"colorUNet.{k}": v for k, v in golden.weights().items()})
     unet = ColorUNet()
     unet.load_state_dict({key.removeprefix("network.unet."): value for key, value in state.items()})
     assert sum(p.numel() for p in unet.parameters()) == meta["parameters"]
@@ -129,7 +117,7 @@ def _keep(seen: dict[str, Tensor], name: str, channels: int, step: int, *call: A
 @torch.inference_mode()
 def color2embed_encoder(golden: Golden) -> None:
     meta = golden.meta
-    state = pseudo(meta["shapes"], meta["seed"], meta["scales"])
+    state = golden.weights()
     ours = convert_published({f"colorEncoder.{key}": value for key, value in state.items()})
     encoder = full_size().network.encoder
     encoder.load_state_dict({key.removeprefix("network.encoder."): value for key, value in ours.items()})
@@ -153,7 +141,7 @@ def color2embed_full(golden: Golden) -> None:
     """The authors' script: both pictures are squashed, ab comes back by bilinear enlargement."""
     meta = golden.meta
     model = full_size()
-    model.load_published_state_dict(of_networks(meta))
+    model.load_published_state_dict(of_networks(golden))
     side = meta["imgsize"]
     reference = pixels(golden, "in_ref")
     lightness = rgb_to_lab(pixels(golden, "in_target"))[:, :1]
@@ -189,7 +177,7 @@ def color2embed_lab(golden: Golden) -> None:
 
 @case("color2embed_losses")
 def color2embed_losses(golden: Golden) -> None:
-    vgg = _vgg(pseudo(golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"]))
+    vgg = _vgg(golden.weights())
     rgb = pixels(golden, "in_rgb")
     lab = rgb_to_lab(rgb)
     golden.close("out_l", (lab[:, :1] - 50) / 50)
@@ -270,14 +258,13 @@ def check_draws(golden: Golden) -> None:
 
 @case("color2embed_step")
 def color2embed_step(golden: Golden) -> None:
-    meta = golden.meta
     model = Zhao2021().train()
-    model.load_published_state_dict(of_networks(meta))
+    model.load_published_state_dict(of_networks(golden))
     model.trained = True  # the encoder has weights of its own, VGG-19 is for the loss alone
     logged: dict[str, Tensor] = {}
     model.log_dict = lambda values, **_: logged.update(values)
     with TemporaryDirectory() as folder:
-        vgg = pseudo(meta["shapes"]["vggnet"], meta["seed"]["vggnet"], meta["scales"]["vggnet"])
+        vgg = golden.weights("vggnet")
         model.vgg_weights = str(Path(folder) / "vgg19.pth")
         torch.save(vgg, model.vgg_weights)
         model.setup("fit")

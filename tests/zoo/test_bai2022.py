@@ -1,6 +1,5 @@
 """Bai et al. 2022: places, sizes, references, the step of training and the authors' names."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,30 +16,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch
 from colorzoo.zoo.bai2022.network import Read
-from parity.cases import read
 from steps.step import gradients, small
-
-GOLDEN = Path(__file__).parent.parent / "golden"
-
-
-def test_the_authors_names_load() -> None:
-    shapes = read(GOLDEN / "sscn_step.npz").meta["shapes"]
-    assert {name: len(each) for name, each in shapes.items()} == {
-        "E": 93,
-        "VE": 20,
-        "VD": 26,
-        "CLS": 2,
-        "A": 23,
-        "D": 139,
-    }
-    with torch.device("meta"):
-        state = {
-            f"{name}.{key}": torch.empty(shape)
-            for name, each in shapes.items()
-            for key, shape in each.items()
-        }
-    model = create_coloring_model("bai2022", None).to("meta")
-    model.load_published_state_dict(state)
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,19 @@
 """The methods without training do what their papers say, and are ready without weights."""
 
-import importlib
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 import colorzoo
-from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
-from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.guidance.propagate import affinities, window_variance
 from colorzoo.registry import list_models, model_card
 from colorzoo.simulation.points import uniform_points
-from colorzoo.testing import sample_image, write_sample_pictures
+from colorzoo.testing import sample_image
 from colorzoo.zoo.welsh2002.model import window_deviation
 
 BASELINES = [name for name in list_models() if not model_card(name).trainable]
@@ -29,14 +26,6 @@ def two_halves(height: int = 24, width: int = 32) -> Tensor:
     return lightness
 
 
-def points_at(like: Tensor, colors: dict[tuple[int, int], tuple[float, float]]) -> Points:
-    points = Points.none(like)
-    for (row, column), ab in colors.items():
-        points.ab[0, :, row, column] = torch.tensor(ab)
-        points.mask[0, 0, row, column] = 1
-    return points
-
-
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_is_ready_without_weights_and_gray_without_guidance(name: str) -> None:
     with warnings.catch_warnings():
@@ -46,28 +35,6 @@ def test_a_baseline_is_ready_without_weights_and_gray_without_guidance(name: str
     assert not model(100 * torch.rand(2, 1, 9, 12)).ab.any()
     with pytest.raises(WeightsError, match=f"{name} has no weights to load, it needs none"):
         colorzoo.create_model(name, "published")
-
-
-def test_the_command_line_colors_with_them_and_refuses_to_train(
-    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from PIL import Image
-
-    monkeypatch.chdir(tmp_path)  # a training notes its configuration where it is started
-
-    photo = tmp_path / "photo.png"
-    Image.new("RGB", (40, 30), "#808080").save(photo)
-    for model in ("gray", "levin2004"):
-        out = tmp_path / f"{model}.png"
-        arguments = ["--model", model, "--point", "20,15=#c04020", "-o", str(out)]
-        assert main(["colorize", str(photo), *arguments]) == 0
-    assert Image.open(tmp_path / "levin2004.png").getpixel((2, 2))[0] > 150, "one point colors all"
-    assert main(["weights", "fetch", "gray"]) == 2
-    capsys.readouterr()
-    write_sample_pictures(tmp_path / "data")
-    fit = ["fit", "--model", "Gray", "--data", "FolderDataModule", "--data.root", str(tmp_path / "data")]
-    assert main([*fit, "--trainer.logger", "false"]) == 2
-    assert "has nothing to train" in capsys.readouterr().err
 
 
 def test_edit_propagation_is_exact_at_the_points_and_solves_its_equations() -> None:
@@ -82,14 +49,6 @@ def test_edit_propagation_is_exact_at_the_points_and_solves_its_equations() -> N
     free = (points.mask == 0).flatten().numpy()
     difference = (mean - answer.double().numpy().reshape(2, -1).T)[free]
     assert abs(difference).max() < 1e-4, "each free pixel is the weighted mean of its neighbors"
-
-
-def test_edit_propagation_stops_at_edges() -> None:
-    lightness = two_halves()
-    points = points_at(lightness, {(3, 2): (40.0, 20.0), (20, 30): (-30.0, 10.0)})
-    ab = colorzoo.create_model("levin2004")(lightness, Guidance(points=points)).ab[0]
-    assert (ab[0, :, :15] - 40).abs().max() < 3  # of 70 between the two
-    assert (ab[0, :, 17:] + 30).abs().max() < 3
 
 
 def test_affinities_are_means_over_neighbors_that_look_alike() -> None:
@@ -135,13 +94,3 @@ def test_window_deviation_is_that_of_25_pixels() -> None:
     expected = lightness[0, 0, 2:7, 3:8].std(correction=0)
     torch.testing.assert_close(window_deviation(lightness)[0, 0, 4, 5], expected)
     assert window_deviation(torch.full((1, 1, 6, 6), 99.9)).max() < 1e-4
-
-
-def test_nearest_hint_painting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
-    nearest_hint = importlib.import_module("benchmarks._common").nearest_hint
-    like = torch.zeros(1, 1, 5, 9)
-    painted = nearest_hint(points_at(like, {(2, 1): (5.0, -5.0), (2, 7): (9.0, 1.0)}))
-    assert (painted[0, 0, :, :4] == 5).all()
-    assert (painted[0, 1, :, 5:] == 1).all()
-    assert not nearest_hint(Points.none(like)).any()

@@ -6,59 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.losses import least_squares_critic_loss, least_squares_loss
 from colorzoo.networks.axial import AxialAttention
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
-from colorzoo.zoo.blanch2021.model import AttentionStylization
-from colorzoo.zoo.blanch2021.network import Architecture
-from parity.cases import read
-from pseudo_weights import pseudo_state_dict
 from steps.step import small
-
-GOLDEN = Path(__file__).parent.parent / "golden"
-
-
-def authors_file(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return what a file of the authors holds: shared attention twice, and the numbers of offsets."""
-    meta = read(GOLDEN / f"{name}.npz").meta
-    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    state = {f"model_state_dict.{key}": torch.from_numpy(value) for key, value in arrays.items()}
-    twice = {key.replace(".module.0.", ".module.1."): value for key, value in state.items()}
-    offsets = {
-        key.replace("relative", "flatten_index"): torch.zeros(4, dtype=torch.int64)
-        for key in twice
-        if key.endswith("relative")
-    }
-    return {**state, **twice, **offsets}, meta["config"]
-
-
-@pytest.mark.parametrize(("name", "entries"), [("xcnet_net", 214), ("xcnet_net_no_pos", 190)])
-def test_the_authors_files_load(name: str, entries: int) -> None:
-    state, config = authors_file(name)
-    architecture = Architecture(side=config["input_shape"], positions=config["pos"])
-    model = AttentionStylization(architecture)
-    twice = [key for key in state if "module.1" in key and "flatten" not in key]
-    plain = [key for key in state if "module.1" not in key and "flatten" not in key]
-    indices = 12 if config["pos"] else 0  # of two axes, three scales, two passes
-    assert len(plain) + len(twice) + indices == entries
-    model.load_published_state_dict(state)
-    assert torch.equal(
-        model.network.attentions[1].attend.rows.in_proj_bias,
-        state["model_state_dict.att4.module.1.rows.in_proj_bias"],
-    )
-
-
-def test_a_file_of_another_side_is_refused() -> None:
-    state, config = authors_file("xcnet_net")
-    model = AttentionStylization(Architecture(side=config["input_shape"] + 16))
-    with pytest.raises(WeightsError, match="relative"):
-        model.load_published_state_dict(state)
 
 
 def test_a_side_that_is_no_multiple_of_16_is_refused() -> None:

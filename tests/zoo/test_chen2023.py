@@ -15,11 +15,10 @@ from torch.nn import functional as F
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import read_squares
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
-from colorzoo.networks.exemplar import ReferencePicture
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
@@ -32,16 +31,12 @@ from colorzoo.zoo.chen2023.network import (
     ClusterSegmenter,
     StegoEncoder,
     SupervisedStego,
-    convert_stego_encoder,
     load_segmenter,
     reads_trunk,
 )
-from colorzoo.zoo.chen2023.task import BorrowedPairsDataModule
-from parity.cases import read
 
 SIZE = (64, 96)
 MEAN, DEVIATION = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 3, 1, 1)
-GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -101,16 +96,6 @@ def test_without_a_common_class_the_picture_is_colored_as_without_reference(
 
 
 @torch.inference_mode()
-def test_a_class_map_may_have_any_resolution(model: Any, photo: Tensor, exemplar: Exemplar) -> None:
-    whole = ClassMap(thirds(SIZE), thirds((96, 64)))
-    doubled = ClassMap(
-        *(part.repeat_interleave(2, 2).repeat_interleave(2, 3) for part in (whole.target, whole.exemplar))
-    )
-    answers = [model(photo, Guidance(exemplar=exemplar, classes=each)).ab for each in (whole, doubled)]
-    assert torch.equal(*answers)
-
-
-@torch.inference_mode()
 def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
     sharp = copy.deepcopy(model)
     sharp.model.correspondence.phi.load_state_dict(sharp.model.correspondence.theta.state_dict())
@@ -158,6 +143,7 @@ def test_merging_before_and_after_classification() -> None:
         merge_clusters(centers, 28)
 
 
+@pytest.mark.nightly
 def test_found_clusters_are_those_the_features_fall_into() -> None:
     generator = torch.Generator().manual_seed(0)
     kind = torch.arange(300) % 5
@@ -194,15 +180,6 @@ def test_clusters_of_a_folder_are_found_at_96_places_of_each_photo(
     wanted = find_clusters(found)
     assert {key: value.shape for key, value in wanted.items()}["centers"] == (27, 48)
     assert all(torch.equal(value, wanted[key]) for key, value in load_file(out).items())
-
-
-def test_references_are_retrieved_by_the_layout_of_another_models_deepest_map(tmp_path: Path) -> None:
-    encoder = BorrowedPairsDataModule(str(tmp_path)).build_encoder()
-    assert (encoder.name, encoder.size) == ("colorzoo:zhang2016_small:3x3", 128)
-    rgb = sample_image((128, 128), batch=2)
-    deepest = borrowed_trunk("zhang2016_small").of_rgb(rgb).taps[3]
-    means = F.adaptive_avg_pool2d(deepest, 3).flatten(1)
-    torch.testing.assert_close(encoder.features(rgb), means)
 
 
 def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
@@ -247,26 +224,6 @@ def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) 
     assert all(grad is not None and not grad.any() for grad in grads)
 
 
-def test_the_published_normalization_is_a_named_option(card: ModelCard) -> None:
-    arguments = {**card.hparams, **card.smoke.hparams, "reference_input": "normalized_twice"}
-    model, rgb = build_model(load_task_class(card), arguments).model, sample_image((64, 64))
-    found = model.reference_features(ReferencePicture(rgb, rgb[:, 1:]))
-    assert all(map(torch.equal, found.taps, model.features.of_rgb((rgb - MEAN) / DEVIATION).taps))
-
-
-def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
-    model, fresh = smoke_model(card), smoke_model(card, seed=1)
-    stored = model.model.for_inference(model.state_dict())
-    assert len(stored) < len(model.state_dict())
-    before = copy.deepcopy(fresh.discriminator.state_dict())
-    fresh.load_weights(stored, name="a file")
-    assert torch.equal(fresh.model.network.ab.weight, model.model.network.ab.weight)
-    assert all(torch.equal(value, before[key]) for key, value in fresh.discriminator.state_dict().items())
-    part = dict(list(model.state_dict().items())[:-1])
-    with pytest.raises(WeightsError, match="1 missing"):
-        fresh.load_weights(part, name="a file")
-
-
 def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_path: Path) -> None:
     source = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
     channels = source.model.features.deep_channels
@@ -286,31 +243,6 @@ def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_p
     model.model.segmenter.encode.centers.zero_()
     model.setup("fit")
     assert not model.model.segmenter.centers.any()
-
-
-def test_segmenter_weights_need_a_segmenter_and_a_file(card: ModelCard, tmp_path: Path) -> None:
-    arguments = {
-        **card.hparams,
-        **card.smoke.hparams,
-        "segmenter_weights": str(tmp_path / "none.safetensors"),
-    }
-    with pytest.raises(WeightsError, match="segmenter that has weights"):
-        build_model(load_task_class(card), {**arguments, "segmenter": None}).setup("fit")
-    with pytest.raises(WeightsError, match=r"none\.safetensors"):
-        build_model(load_task_class(card), arguments).setup("fit")
-
-
-def test_the_authors_names_of_stego_fit() -> None:
-    backbone, head = (
-        dict(read(GOLDEN / name).meta["shapes"]) for name in ("spcolor_dino_64.npz", "spcolor_stego_head.npz")
-    )
-    shapes = {f"net.model.{key}": shape for key, shape in backbone.items()} | head
-    shapes["decoder.weight"] = [768, 90, 1, 1]  # only STEGO's own training needs it
-    with torch.device("meta"):
-        encoder = StegoEncoder()
-        theirs = {key: torch.empty(shape) for key, shape in shapes.items()}
-    ours = {key: tuple(value.shape) for key, value in convert_stego_encoder(theirs).items()}
-    assert ours == {key: tuple(value.shape) for key, value in encoder.state_dict().items()}
 
 
 def test_stego_sees_a_square_and_answers_at_the_size_of_the_picture(

@@ -69,8 +69,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     return terms, relativistic(fake, real, 1)
 
 
-@pytest.mark.parametrize("guided", [True, False], ids=["references", "made from themselves"])
-@pytest.mark.parametrize("semantic", [True, False], ids=["smp", "plain"])
+@pytest.mark.parametrize(("guided", "semantic"), [(True, True), (False, False)])
 def test_the_step_is_the_papers(guided: bool, semantic: bool, tmp_path: Path) -> None:
     batch = paired_batch()
     if not guided:

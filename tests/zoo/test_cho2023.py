@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.errors import GuidanceError, WeightsError
+from colorzoo.errors import GuidanceError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
@@ -19,7 +19,7 @@ from colorzoo.losses.weighted import weighted_sum
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.network import base_channels, cut_segments, draw_counts, fill_hints, gumbel_noise
+from colorzoo.zoo.cho2023.network import base_channels, cut_segments, gumbel_noise
 from colorzoo.zoo.cho2023.task import Cho2023, Smoothness, smoothness
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
@@ -39,33 +39,6 @@ def sketch() -> Tensor:
     return sample_input("sketch", SIZE, batch=2)
 
 
-def colored(proposal: Regions, count: int) -> Guidance:
-    rgb = torch.rand(proposal.rgb.shape, generator=torch.Generator().manual_seed(1))
-    given = torch.zeros_like(proposal.given)
-    given[:, proposal.index.unique()[:count]] = 1
-    return Guidance(regions=Regions(proposal.index, rgb, given))
-
-
-def test_hints_and_their_gradients_are_those_of_the_published_formulation() -> None:
-    generator = torch.Generator().manual_seed(0)
-    soft = torch.rand(2, 5, 6, 7, generator=generator, requires_grad=True)
-    image = torch.rand(2, 3, 6, 7, generator=generator)
-    weight = torch.rand(2, 3, 6, 7, generator=generator)
-    given = torch.tensor([[1.0, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
-    area = soft.sum(dim=(2, 3))[..., None, None, None]
-    means = (soft[:, :, None] * image[:, None]).sum(dim=(3, 4), keepdim=True) / (1e-20 + area)
-    colored = means * soft[:, :, None]
-    active = given[..., None, None, None]
-    theirs = (colored.sum(1), (colored * active).sum(1), (soft[:, :, None] * active).sum(1))
-    ours = fill_hints(soft, image, given)
-    gradients = []
-    for found in (ours, theirs):
-        total = sum((one * weight[:, : one.shape[1]]).square().sum() for one in found)
-        gradients.append(torch.autograd.grad(total, soft)[0])
-    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(ours, theirs, strict=True))
-    assert torch.allclose(*gradients, atol=1e-5)
-
-
 @pytest.mark.parametrize("form", ["four_l1", "eight_l1", "eight_l2"])
 def test_the_gradient_of_smoothness_is_autograds(form: Smoothness) -> None:
     logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
@@ -75,12 +48,6 @@ def test_the_gradient_of_smoothness_is_autograds(form: Smoothness) -> None:
 def test_channels_are_even_and_at_least_eight() -> None:
     widths = (0.01, 0.125, 0.14, 0.16, 0.1875, 1.0)
     assert [base_channels(width) for width in widths] == [8, 8, 8, 10, 12, 64]
-
-
-def test_users_stop_as_often_as_the_paper_says() -> None:
-    counts = draw_counts(torch.rand(20_000, 30, generator=torch.Generator().manual_seed(0)), 1 / 8)
-    assert counts.double().mean() == pytest.approx(6.8726, abs=0.15)
-    assert (counts == 0).double().mean() == pytest.approx(0.125, abs=0.01)
 
 
 def test_noise_belongs_to_a_picture() -> None:
@@ -112,18 +79,6 @@ def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, s
     assert not torch.equal(sampled[0].index, sampled[2].index)
 
 
-def test_with_regions_given_only_the_painter_runs(model: Cho2023, sketch: Tensor) -> None:
-    with torch.no_grad():
-        guidance = colored(model.model.propose(sketch), 2)
-        runs = []
-        handle = model.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
-        painted = model(sketch, guidance).rgb
-        handle.remove()
-        bare = model(sketch).rgb
-    assert not runs
-    assert not torch.equal(painted, bare)
-
-
 def test_colors_of_regions_that_are_not_given_change_nothing(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
         proposal = model.model.propose(sketch)
@@ -141,28 +96,6 @@ def test_bad_colors_and_too_many_regions_are_refused(model: Cho2023, sketch: Ten
 
 def sketch_in(batch: Batch) -> Tensor:
     return (batch["rgb"].mean(1, keepdim=True) > 0.4).float()
-
-
-def test_a_checkpoint_with_the_networks_alone_loads_and_a_wrong_one_does_not() -> None:
-    theirs = {}
-    source = build_model(Cho2023, NARROW)
-    names = {"start": "inc.double_conv", "head": "outc.conv"}
-    names |= {f"down.{level}": f"down{level + 1}.maxpool_conv.1.double_conv" for level in range(4)}
-    names |= {f"up.{level}": f"up{level + 1}.conv.double_conv" for level in range(4)}
-    for ours, part in (("segmenter", "segmentator"), ("colorizer", "colorizer")):
-        for key, value in getattr(source.model.network, ours).state_dict().items():
-            (layer,) = (name for name in names if key.startswith(f"{name}."))
-            theirs[f"generator.{part}.{names[layer]}{key.removeprefix(layer)}"] = value
-    theirs |= {"gan_loss.real_label": torch.ones(()), "gan_loss.fake_label": torch.zeros(())}
-    target = build_model(Cho2023, NARROW)
-    target.load_published_state_dict(dict(theirs))
-    assert all(
-        torch.equal(value, target.model.network.state_dict()[key])
-        for key, value in source.model.network.state_dict().items()
-    )
-    theirs["generator.colorizer.extra.weight"] = torch.zeros(1)
-    with pytest.raises(WeightsError, match="extra"):
-        target.load_published_state_dict(theirs)
 
 
 def test_pieces_are_what_lines_enclose_largest_first() -> None:

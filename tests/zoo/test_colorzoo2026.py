@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
@@ -18,9 +17,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.engines.export import TOLERANCE, export_likeness, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
-from colorzoo.memory import nbytes_of
 from colorzoo.registry import model_card
-from colorzoo.studio.models import menu_entry
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026 import points as points_module
@@ -88,35 +85,6 @@ def reference(hue: float, alpha: float = 1.0) -> Exemplar:
     return Exemplar(lab_to_rgb(lab).clamp(0, 1), alpha=alpha)
 
 
-def distance(model: Colorzoo2026, lightness: Tensor, given: Exemplar | None, wanted: Exemplar) -> float:
-    ab = model(lightness, Guidance(exemplar=given)).ab
-    return float((ab - rgb_to_lab(wanted.rgb)[:, 1:]).norm(dim=1).mean())
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("hue", [0.5, 3.0])
-def test_a_picture_takes_the_colors_of_the_same_scene(
-    trained: Colorzoo2026, lightness: Tensor, hue: float
-) -> None:
-    wanted = reference(hue)
-    by_share = [distance(trained, lightness, reference(hue, share), wanted) for share in (0.0, 0.5, 1.0)]
-    assert by_share[0] == pytest.approx(distance(trained, lightness, None, wanted), abs=1e-3)
-    assert by_share[1] < 0.8 * by_share[0]
-    assert by_share[2] < 0.4 * by_share[0]
-
-
-@torch.no_grad()
-def test_a_reference_of_another_scene_changes_less(trained: Colorzoo2026, lightness: Tensor) -> None:
-    alone = trained(lightness).ab
-    noise = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
-    other = Exemplar(noise * torch.tensor([1.0, 0.3, 0.2]).view(1, 3, 1, 1))
-    moves = [
-        float((trained(lightness, Guidance(exemplar=each)).ab - alone).norm(dim=1).mean())
-        for each in (other, reference(0.5))
-    ]
-    assert moves[0] < 0.3 * moves[1]
-
-
 @torch.no_grad()
 def test_points_beside_a_reference(trained: Colorzoo2026, lightness: Tensor) -> None:
     both = Guidance(points=points(*CLICKS).points, exemplar=reference(0.5))
@@ -147,39 +115,6 @@ def test_an_edit_beside_a_reference_does_not_match_again(
 
 
 @torch.no_grad()
-def test_a_reference_narrows_the_distribution(trained: Colorzoo2026, lightness: Tensor) -> None:
-    wanted = reference(0.5)
-    center = rgb_to_lab(wanted.rgb)[:, 1:].mean((2, 3))[..., None, None]
-    before, after = (
-        (trained.centers.T[None, :, :, None, None] * 50 * share[:, None]).sum(2)
-        for share in (
-            trained(lightness, Guidance(exemplar=each)).extras["logits"].softmax(1) for each in (None, wanted)
-        )
-    )
-    assert (after - center).norm(dim=1).mean() < 0.5 * (before - center).norm(dim=1).mean()
-
-
-@torch.no_grad()
-def test_a_reference_in_half_precision(trained: Colorzoo2026, lightness: Tensor) -> None:
-    given = Guidance(exemplar=reference(0.5))
-    half = copy.deepcopy(trained)
-    for layer in half.modules():
-        if isinstance(layer, nn.Conv2d):
-            layer.bfloat16()
-    with torch.autocast("cpu", torch.bfloat16):
-        found = half(lightness, given).ab
-    assert (found - trained(lightness, given).ab).abs().mean() < 1
-
-
-def test_the_pad_and_graphs_use_it_without_a_reference(card: ModelCard) -> None:
-    assert card.plain_guidance == ("points", "statistics")
-    assert model_card("xu2020_small").plain_guidance == ("exemplar", "points")
-    assert menu_entry(card)["purpose"] == "natural"
-    assert menu_entry(card)["guidance"] == ["exemplar", "points", "statistics"]
-    assert "classes" in menu_entry(model_card("chen2023_small"))["guidance"]
-
-
-@torch.no_grad()
 def test_an_edit_is_the_plain_answer_without_another_run(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,17 +128,6 @@ def test_an_edit_is_the_plain_answer_without_another_run(
     assert torch.equal(
         model.edit(lightness, Guidance(), memory).ab, model.edit(lightness, points(), memory).ab
     )
-
-
-@torch.no_grad()
-def test_a_distribution_states_the_memory_that_it_holds(model: Colorzoo2026, lightness: Tensor) -> None:
-    seen = model.analyze(lightness)
-    for clicks in (CLICKS[:1], CLICKS):
-        observed = observe(torch.zeros(1, 2, *SIZE), points(*clicks).points.mask, seen.grid)
-        across = cell_covariance(seen.cells.double(), observed.cell)
-        posterior = model.covariance.posterior(across, observed)
-        held = nbytes_of((seen.logits, posterior.factor, posterior.across))
-        assert nbytes_of(model(lightness, points(*clicks)).extras) == held > 4 * seen.logits.numel()
 
 
 @torch.no_grad()
@@ -241,15 +165,6 @@ def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
 
 
-@torch.no_grad()
-def test_features_of_places_leave_out_the_position(model: Colorzoo2026) -> None:
-    cells = model.covariance(
-        torch.ones(1, 6, 8, model.covariance.hidden.in_features - 1), torch.zeros(1, 6, 8, 1)
-    )
-    assert torch.allclose(cells.embedding, cells.embedding[:, :1].expand_as(cells.embedding))
-    assert not torch.allclose(cells.place, cells.place[:, :1].expand_as(cells.place))
-
-
 @pytest.mark.nightly  # a minute on an idle core
 def test_points_enter_a_graph_as_they_enter_the_model(model: Colorzoo2026, tmp_path: Path) -> None:
     """Their number is not fixed, and a panorama has more cells than enter the linear system."""
@@ -263,6 +178,7 @@ def test_points_enter_a_graph_as_they_enter_the_model(model: Colorzoo2026, tmp_p
     assert max(made.differences.values()) < TOLERANCE
 
 
+@pytest.mark.nightly
 @torch.no_grad()
 def test_a_graph_compares_places_as_the_model_does(model: Colorzoo2026, tmp_path: Path) -> None:
     def places(size: tuple[int, int]) -> Tensor:
@@ -287,16 +203,6 @@ def scattered(count: int, size: tuple[int, int]) -> Guidance:
         ),
         size=size,
     )
-
-
-@torch.no_grad()
-def test_pictures_with_and_without_points_share_a_batch(model: Colorzoo2026, lightness: Tensor) -> None:
-    clicked = points(*CLICKS).points
-    none = Points.none(lightness)
-    both = Points(torch.cat([none.ab, clicked.ab]), torch.cat([none.mask, clicked.mask]))
-    first, second = model(lightness.expand(2, -1, -1, -1), Guidance(points=both)).ab
-    assert torch.allclose(first, model(lightness).ab[0], atol=1e-4)
-    assert torch.allclose(second, model(lightness, points(*CLICKS)).ab[0], atol=1e-4)
 
 
 def test_more_points_than_the_system_takes_are_thinned() -> None:

@@ -2,7 +2,6 @@
 
 import math
 
-import pytest
 import torch
 
 from colorzoo.color import hull_centers
@@ -19,13 +18,6 @@ def random_cells(count: int, heads: int = 2) -> Cells:
     generator = torch.Generator().manual_seed(3)
     place = torch.randn(1, count, heads, 5, generator=generator)
     return Cells(place, torch.rand(1, count, heads, generator=generator) + 0.5)
-
-
-def two_things(apart: float) -> Cells:
-    """Return cells of a left and a right half, which are a distance apart."""
-    column = torch.arange(GRID[0] * GRID[1]) % GRID[1]
-    place = (column >= GRID[1] // 2).float()[None, :, None, None] * apart
-    return Cells(place.expand(1, -1, 1, 3), torch.ones(1, GRID[0] * GRID[1], 1))
 
 
 def test_the_formula_written_out() -> None:
@@ -52,36 +44,6 @@ def test_the_formula_written_out() -> None:
         decided = (share @ torch.stack(logs)).softmax(-1) @ CENTERS
         wanted = decided + mean[0, cell] - share @ torch.stack(means)
         torch.testing.assert_close(found[cell], wanted, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("apart", "share_of_the_gap"), [(10.0, 1.0), (0.0, 0.0)])
-def test_only_cells_that_belong_together_decide_together(apart: float, share_of_the_gap: float) -> None:
-    warm, cool = CENTERS[:, 1].argmax(), CENTERS[:, 1].argmin()
-    column = torch.arange(GRID[0] * GRID[1]) % GRID[1]
-    left = (column < GRID[1] // 2)[None, :, None]
-    logits = torch.full((1, GRID[0] * GRID[1], BINS), -20.0)
-    logits[..., warm] = torch.where(left[..., 0], 0.0, -20.0)
-    logits[..., cool] = torch.where(left[..., 0], -20.0, 0.0)
-    found = agree(torch.zeros(1, left.numel(), 2), logits, two_things(apart), GRID, CENTERS)
-    gap = found[0, 0, 1] - found[0, -1, 1]
-    wanted = share_of_the_gap * (CENTERS[warm, 1] - CENTERS[cool, 1])
-    torch.testing.assert_close(gap, wanted, atol=0.05, rtol=0)
-
-
-def test_what_only_some_cells_expect_does_not_count() -> None:
-    """Half the cells expect red or blue, half red or green: together they decide for red."""
-    red, blue, green = ((CENTERS - torch.tensor(ab) / 50).norm(dim=1).argmin() for ab in
-                        ([60.0, 40.0], [20.0, -60.0], [-50.0, 40.0]))  # fmt: skip
-    logits = torch.full((1, 64, BINS), -12.0)
-    logits[..., red] = 0.0
-    logits[:, ::2, blue] = 0.0
-    logits[:, 1::2, green] = 0.0
-    alone = logits[0].softmax(-1) @ CENTERS
-    mean = alone[None]
-    cells = Cells(torch.zeros(1, 64, 1, 3), torch.ones(1, 64, 1))
-    together = agree(mean, logits, cells, GRID, CENTERS)[0] - (alone - alone.mean(0))
-    assert (together - CENTERS[red]).norm(dim=1).max() < 0.1
-    assert (alone - CENTERS[red]).norm(dim=1).min() > 0.4
 
 
 def test_pale_colors_gain_the_most_chroma() -> None:

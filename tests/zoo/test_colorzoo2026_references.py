@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from colorzoo import Guidance
 from colorzoo.capabilities import GivesLooks, MixesLooks
-from colorzoo.cli.main import main
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Points
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.references import Look, ReadReference, make_exemplar, make_look
-from colorzoo.pictures.picture import Picture
 from colorzoo.registry import model_card
-from colorzoo.studio.models import ModelWorker
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
@@ -102,37 +94,6 @@ def test_places_take_the_colors_of_the_reference_that_shows_them(
     assert warmth(colored(model, other, both)) < -8
 
 
-def test_an_unrelated_second_reference_takes_no_trust_from_the_first(
-    model: Colorzoo2026, lightness: Tensor
-) -> None:
-    noise = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(1))
-    both = colored(model, lightness, mixed(model, (scene(WARM), 1.0), (noise, 1.0)))
-    assert warmth(both) > 0.8 * warmth(colored(model, lightness, Exemplar(scene(WARM))))
-
-
-def test_mixes_can_be_mixed_again(model: Colorzoo2026, lightness: Tensor) -> None:
-    first, second, third = scene(WARM), scene(COLD, seed=3), scene(COLD, seed=5)
-    inner = mixed(model, (first, 1.0), (second, 1.0)).look
-    assert inner is not None
-    with torch.no_grad():
-        outer = model.mix_looks([inner, model.look(third)], [2.0, 1.0])
-    flat = mixed(model, (first, 2.0), (second, 2.0), (third, 1.0))
-    torch.testing.assert_close(
-        colored(model, lightness, Exemplar.of_look(outer)), colored(model, lightness, flat)
-    )
-
-
-def test_files_and_weights_arrive(model: Colorzoo2026, lightness: Tensor, tmp_path: Path) -> None:
-    pictures = [Picture(rgb[0].permute(1, 2, 0).numpy()) for rgb in (scene(WARM), scene(COLD))]
-    given = [ReadReference(each, weight) for each, weight in zip(pictures, (3.0, 1.0), strict=True)]
-    make_look(model, "colorzoo2026", given, 64).save(tmp_path / "both.look")
-    again = make_exemplar(model, [ReadReference(Look.load(tmp_path / "both.look"))], 64)
-    assert torch.equal(
-        colored(model, lightness, again), colored(model, lightness, make_exemplar(model, given, 64))
-    )
-    assert (tmp_path / "both.look").stat().st_size < 200_000
-
-
 @torch.no_grad()
 def test_it_tells_where_a_color_came_from(model: Colorzoo2026, lightness: Tensor) -> None:
     mirrored = Exemplar(scene(WARM).flip(3))
@@ -176,42 +137,6 @@ def test_colors_travel_within_classes_only(model: Colorzoo2026, lightness: Tenso
     assert (free - plain)[..., inside].norm(dim=1).mean() > 5
     assert warmth(found.ab[..., SIZE[1] // 2 + 16 :]) > 8
     assert found.extras["match"][..., : found.extras["match"].shape[-1] // 2 - 1].isnan().all()
-
-
-def save(path: Path, rgb: Tensor) -> str:
-    Image.fromarray((255 * rgb[0]).byte().permute(1, 2, 0).numpy()).save(path)
-    return str(path)
-
-
-def test_label_images_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    old, look = save(tmp_path / "old.png", scene(WARM)), save(tmp_path / "look.png", scene(WARM))
-    left = np.zeros(SIZE, np.uint8)
-    left[:, : SIZE[1] // 2] = 1
-    Image.fromarray(left).save(tmp_path / "left.png")
-    Image.fromarray(0 * left).save(tmp_path / "none.png")
-    words = ["colorize", old, "--reference", look, "--json", "--overwrite"]
-    both = [f"--classes={tmp_path / 'left.png'}", f"--reference-classes={tmp_path / 'none.png'}"]
-    pictures = []
-    for given in ([], both):
-        out = tmp_path / f"{len(given)}.png"
-        assert main([*words, *given, "-o", str(out)]) == 0
-        pictures.append(np.asarray(Image.open(out)).astype(int))
-    assert "colorzoo2026" in capsys.readouterr().out
-    change = np.abs(pictures[0] - pictures[1]).max(2)
-    assert change[:, : SIZE[1] // 2 - 16].mean() > 4 * change[:, SIZE[1] // 2 + 16 :].mean()
-    assert main([*words, "--class", "1=0", "--model", "colorzoo2026", "-o", str(tmp_path / "c.png")]) == 0
-    (result,) = json.loads(capsys.readouterr().out)
-    told = "colorzoo2026 does not use classes without label images; they were ignored"
-    assert told in result["notes"]
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "c.png")), pictures[0])
-
-
-def test_the_pad_offers_classes_only_of_models_that_find_them(model: Colorzoo2026) -> None:
-    worker = ModelWorker("colorzoo2026", lambda _: Colorizer(model, device="cpu", size=64), max_queued=1)
-    abilities = worker.capabilities()
-    assert abilities["accepts"] == ["exemplar", "points", "statistics"]
-    assert abilities["match"]
-    worker.worker.close()
 
 
 @pytest.mark.nightly  # half a minute on an idle core

@@ -63,13 +63,6 @@ def test_scaled_colors_have_the_saturation(wanted: float) -> None:
     )
 
 
-def test_faint_colors_become_at_most_2_5_times_as_vivid() -> None:
-    mean, light = 0.02 * drawn(1, CELLS, 2), torch.full((1, 1, 10, 20), 50.0)
-    for wanted in (0.6, 1.0):
-        found = match_saturation(mean, light, torch.full((1, 1, 1), wanted))
-        torch.testing.assert_close(found, 2.5 * mean)
-
-
 def test_pictures_without_statistics_stay_as_they_are() -> None:
     mean, logits, light = 0.2 * drawn(3, CELLS, 2), distributions(3), torch.full((3, 1, 10, 20), 50.0)
     histogram, saturation = torch.zeros(3, 313), -torch.ones(3, 1)

@@ -11,9 +11,7 @@ from exemplar_formulas import paired_batch, train_a_step
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.exemplar import with_noise
-from colorzoo.zoo.chen2023.network import SupervisedStego
 
 PAPERS = ("chen2023", "zhang2019")
 LOSSES = ("smooth", "adversarial", "perceptual", "contextual")
@@ -40,19 +38,13 @@ def test_the_correspondence_network_moves_at_its_own_rate(
         assert float(max(moved)) == pytest.approx(rate, rel=1e-2)  # Adam's first step is as long as its rate
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", PAPERS)
 @pytest.mark.parametrize("term", LOSSES)
 def test_a_loss_needs_no_other_one(name: str, term: str, tmp_path: Path) -> None:
     weights = {f"{each}_weight": float(each == term) for each in LOSSES}
     logged, _ = train_a_step(small(name, **weights), paired_batch(), tmp_path)
     assert {key.removeprefix("train/") for key in logged} == {"generator", "discriminator", "l1", term}
-
-
-def test_both_groups_share_the_rest_of_the_optimizer() -> None:
-    optimizer = ADAM(small("chen2023").generator_groups())
-    assert {(group["betas"], group["eps"]) for group in optimizer.param_groups} == {((0.5, 0.9), 1e-12)}
-    assert optimizer.param_groups[0]["lr"] == 4e-3
-    assert optimizer.param_groups[-1]["lr"] == 2e-5
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -66,27 +58,6 @@ def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
     train_a_step(model, paired_batch(), tmp_path)
 
 
-def test_a_resumed_training_brings_its_vgg19(tmp_path: Path) -> None:
-    model = small("zhang2019", features="vgg19")
-    model.trained = True
-    with silent_lightning():
-        trainer = quiet_trainer(tmp_path, max_epochs=1)
-        trainer.fit(model, batch_loader([paired_batch()]))
-        trainer.save_checkpoint(tmp_path / "last.ckpt")
-        again = small("zhang2019", features="vgg19")
-        longer = quiet_trainer(tmp_path, max_epochs=2)
-        longer.fit(again, batch_loader([paired_batch()]), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
-    assert longer.current_epoch == 2
-
-
-@pytest.mark.parametrize("kind", ["stego", "stego_supervised"])
-def test_random_stego_is_not_trained_over(kind: str) -> None:
-    with torch.device("meta"):
-        model = small("chen2023", segmenter=kind)
-    assert model.missing_weights == {"STEGO"}
-    assert isinstance(model.model.segmenter, SupervisedStego) == (kind == "stego_supervised")
-
-
 @pytest.mark.parametrize(("name", "setting"), [("chen2023", "features"), ("zhang2019", "features")])
 def test_borrowed_layers_must_be_trained(name: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORZOO_CACHE", "/nonexistent")
@@ -95,11 +66,6 @@ def test_borrowed_layers_must_be_trained(name: str, setting: str, monkeypatch: p
         pytest.raises(WeightsError, match="features='zhang2016'"),
     ):
         small(name, **{setting: "zhang2016"})
-
-
-def test_a_donor_must_be_trained() -> None:
-    with pytest.warns(UserWarning, match="untrained"), pytest.raises(WeightsError, match="donor='chen2023'"):
-        small("zhang2019", donor="chen2023")
 
 
 def test_noise_belongs_to_the_picture() -> None:

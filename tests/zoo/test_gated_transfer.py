@@ -1,6 +1,5 @@
 """Lu 2020 and Yin 2021 alike: the authors' files, sizes, parts of the match, and the step of training."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,22 +16,9 @@ from colorzoo.networks.scaling import scaled_lab
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
-from parity.cases import read
 from steps.step import small
 
-GOLDEN = Path(__file__).parent.parent / "golden"
 BOTH = pytest.mark.parametrize("name", ["lu2020", "yin2021"])
-
-
-@pytest.mark.parametrize(
-    ("name", "file", "keys"), [("lu2020", "gray2colornet_net.npz", 122), ("yin2021", "yin2021_net.npz", 160)]
-)
-def test_the_authors_file_loads(name: str, file: str, keys: int) -> None:
-    shapes = read(GOLDEN / file).meta["shapes"]
-    assert len(shapes) == keys
-    with torch.device("meta"):
-        state = {key: torch.empty(shape) for key, shape in shapes.items()}
-        create_coloring_model(name, None).load_published_state_dict(state)
 
 
 @pytest.mark.parametrize(("name", "multiple", "side"), [("lu2020", 8, 60), ("yin2021", 16, 72)])

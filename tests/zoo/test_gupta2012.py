@@ -5,7 +5,7 @@ import pytest
 import torch
 from exemplar_regions import regions
 from skimage.feature import daisy
-from skimage.segmentation import felzenszwalb, slic
+from skimage.segmentation import felzenszwalb
 
 import colorzoo
 from colorzoo import Exemplar, Guidance
@@ -17,7 +17,6 @@ from colorzoo.zoo.gupta2012.model import (
     gabor,
     match,
     of_labels,
-    scribbles,
     segments_of,
     superpixels,
     vote,
@@ -50,17 +49,6 @@ def test_texture_finds_texture() -> None:
     left, right = ab[0, :, :, :36].mean((1, 2)), ab[0, :, :, -36:].mean((1, 2))
     assert left[0] > 10 > left[1].abs()
     assert right[1] < -10
-
-
-def test_strong_texture_is_cut_too() -> None:
-    rows, columns = np.mgrid[:64, :64]
-    dots = 0.5 + 0.3 * np.sign(np.sin(2 * np.pi * columns / 5) * np.sin(2 * np.pi * rows / 5))
-    found = superpixels(dots, 40).labels
-    assert np.bincount(found.ravel()).max() < 5 * 40
-    slices = slic(dots, n_segments=102, compactness=1.0, channel_axis=None)
-    assert len(np.unique(np.stack([slices, found]).reshape(2, -1), axis=1).T) == len(np.unique(slices))
-    assert found.min() == 0
-    assert found.max() + 1 == len(np.unique(found)) == len(np.unique(slices))
 
 
 def test_neighbors_share_a_border_and_count_once() -> None:
@@ -131,16 +119,3 @@ def test_a_vote_replaces_the_smaller_group() -> None:
     found = vote(colors, np.array([0, 0, 0, 0, 1, 1, 2, 2, 2]))  # of two superpixels none is the smaller
     colors[3], colors[8] = [11, 0], [11, 0]
     np.testing.assert_allclose(found, colors)
-
-
-def test_a_scribble_stays_in_its_superpixel() -> None:
-    labels = np.zeros((9, 9), dtype=np.int64)
-    labels[:, 4:] = 1
-    labels[3:6, 5:] = 0  # the center of 1 is outside of it
-    given, ab = scribbles(of_labels(labels), np.array([[1.0, 2], [3, 4]]), [1])
-    assert given.any()
-    assert (labels[given] == 1).all()
-    assert set(ab[0][given]) == {3.0}
-    assert not ab[:, ~given].any()
-    square, _ = scribbles(of_labels(np.zeros((7, 5), dtype=np.int64)), np.ones((1, 2)), [0])
-    assert np.argwhere(square).tolist() == [[row, column] for row in (2, 3, 4) for column in (1, 2, 3)]

@@ -11,16 +11,14 @@ from torch.nn import functional as F
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.he2018.matching import dense_matches, pixel_grid, read_at, round_trip, warp
+from colorzoo.zoo.he2018.matching import dense_matches, pixel_grid, warp
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
 from parity.cases import read
-from parity.pipelines.he2018 import matches_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "he2018_full.npz"
 SOURCES = Path(__file__).parents[2] / "docs/images/sources"
@@ -30,13 +28,6 @@ NARROW = {"width": 0.125, "color_width": 0.125}
 def photo(side: int) -> Tensor:
     rgb = Image.open(SOURCES / "detroit_1915.jpg").convert("RGB").resize((side, side))
     return torch.from_numpy(np.asarray(rgb).copy()).permute(2, 0, 1)[None] / 255
-
-
-def test_features_are_those_of_levels_of_8_bits() -> None:
-    network, lightness = smoke_model(model_card("he2018")).model.features, torch.rand(1, 1, 32, 48) * 100
-    with torch.inference_mode():
-        for found, wanted in zip(network(lightness), network.of_levels(lightness * 255 / 100), strict=True):
-            torch.testing.assert_close(found, wanted, rtol=0.01, atol=0.01)
 
 
 def test_a_moved_picture_is_found_again() -> None:
@@ -60,18 +51,6 @@ def test_matches_lie_inside_a_reference_of_any_size() -> None:
         assert highest[0] < size[1]
         assert highest[1] < size[0]
         assert aligned.back.shape[2:] == size
-
-
-def test_what_lies_outside_counts_for_nothing() -> None:
-    picture = torch.rand(1, 3, 6, 7)
-    away = matches_of(torch.full((1, 2, 4, 5), 40))
-    assert not read_at(picture, away).any()
-    assert not warp(picture, away).any()
-    assert torch.equal(
-        round_trip(away, torch.zeros(1, 2, 6, 7, dtype=torch.int64)), pixel_grid((4, 5), away.device)
-    )
-    here = matches_of(torch.zeros(1, 2, 6, 7))
-    torch.testing.assert_close(warp(picture, here), picture)
 
 
 def test_without_a_reference_nothing_is_similar() -> None:
@@ -147,10 +126,3 @@ def test_the_authors_two_files_are_one_model(tmp_path: Path, monkeypatch: pytest
     with pytest.warns(UserWarning, match="untrained.*none of network"):
         features = create_coloring_model("he2018", alone).features.state_dict()
     torch.testing.assert_close(features["scale.running_var"], wanted["features.scale.running_var"])
-
-
-def test_the_colorization_sub_net_alone_is_refused() -> None:
-    names = read(GOLDEN).meta["shapes"]["colornet"]
-    state = {f"colornet.{key}": torch.empty(shape) for key, shape in names.items()}
-    with pytest.raises(WeightsError, match=r"missing \(features"):
-        create_coloring_model("he2018", None).load_published_state_dict(state)

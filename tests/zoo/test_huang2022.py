@@ -11,13 +11,11 @@ from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, Points
-from colorzoo.model import ColoringModel
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.weights.catalog import default_tags
-from colorzoo.zoo.huang2022.hints import CellColor, exemplar_hints, resized, to_hints, to_levels
+from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
 from colorzoo.zoo.huang2022.sampling import (
     Memory,
@@ -72,21 +70,6 @@ def test_remembered_keys_draw_the_same_codes_with_fewer_passes(
         assert torch.equal(exact, cached)
         assert exact.unique().numel() > 1
     assert len(passes) < 0.75 * 4 * 30
-
-
-@torch.inference_mode()
-def test_whole_passes_and_recalls_of_all_cells_are_the_plain_call() -> None:
-    network = transformer()
-    gray, codes = torch.rand(1, 30, 12), torch.randint(0, 64, (6, 5))
-    hints = to_hints([CellColor((2, 3), (250, 10, 90))])
-    memory = Memory(network, gray, hints)
-    wanted = network(gray, codes[None], hints)[0]
-    torch.testing.assert_close(memory.refresh(codes, 7), wanted[7])
-    changed = codes.clone()
-    changed[3, 3] = 5
-    first = memory.recall(changed, [18, 7], 0)
-    exact = network(gray, changed[None], hints)[0, 18]
-    assert (first - exact).abs().max() < (exact - wanted[18]).abs().max()
 
 
 @pytest.mark.parametrize("top_k", [1, 5, 12, 20])
@@ -201,17 +184,6 @@ def test_a_copy_that_differs_is_refused(tmp_path: Path) -> None:
         made.load_published_state_dict(state)
 
 
-def test_a_checkpoint_with_settings_of_the_authors_is_theirs(tmp_path: Path) -> None:
-    made = model()
-    path = published_file(tmp_path, made, ("chroma_vqgan", "hybrid_tran"))  # it records the setting lr
-    sizes = {**KNOWN, "channels": 32, "rows": 4, "columns": 4}
-    loaded: ColoringModel = create_coloring_model("huang2022", path, **sizes)
-    assert loaded.trained
-    assert torch.equal(
-        loaded.state_dict()["network.transformer.head.weight"], made.network.transformer.head.weight
-    )
-
-
 @pytest.mark.parametrize(
     ("part", "message"),
     [
@@ -255,10 +227,3 @@ def test_the_transformer_does_not_learn_random_codes(tmp_path: Path) -> None:
         quiet_trainer(tmp_path, max_epochs=1).fit(task, batch_loader([sample_batch((32, 32))]))
     task.trained = True
     task.setup("fit")
-
-
-def test_weights_without_a_license_are_not_taken_by_default() -> None:
-    assert not default_tags(CARD)
-    with pytest.warns(UserWarning, match="is untrained.*'imagenet', 'coco'"):
-        made = create_coloring_model("huang2022", **KNOWN)
-    assert not made.trained

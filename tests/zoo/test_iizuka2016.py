@@ -20,8 +20,6 @@ from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.iizuka2016.model import LetThereBeColor
 from colorzoo.zoo.iizuka2016.network import gray_of
 
-SIDE = 32  # of the square that the smoke model's vector is made of
-
 
 @pytest.fixture
 def model() -> LetThereBeColor:
@@ -73,18 +71,6 @@ def test_a_stored_look_is_the_reference(model: LetThereBeColor) -> None:
     look = Exemplar.of_look(model.look(rgb))
     torch.testing.assert_close(colors(model, lightness, look), colors(model, lightness, Exemplar(rgb)))
     assert model.look_key() != smoke_model(model_card("iizuka2016"), seed=1).model.look_key()  # type: ignore[operator]
-
-
-def test_a_square_of_the_vectors_size_is_read_once(model: LetThereBeColor) -> None:
-    lightness = sample_input("gray", (SIDE, SIDE))
-    reads: list[int] = []
-    model.network.low.register_forward_hook(lambda *_: reads.append(1))
-    once = colors(model, lightness)
-    assert len(reads) == 1
-    with torch.inference_mode():
-        style = model.network.style_of(lightness_to_rgb(lightness)[:, :1])
-        twice = model.network(lightness_to_rgb(lightness)[:, :1], style)
-    torch.testing.assert_close(once, twice)
 
 
 def test_the_vector_keeps_float32(model: LetThereBeColor) -> None:

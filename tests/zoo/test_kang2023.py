@@ -1,83 +1,21 @@
 """DDColor: the authors' files, any size, the published pipeline, what the small model borrows."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from colorzoo import create_model
 from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_input
-from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.task import Kang2023
 
 NARROW = {"width": 0.125, "queries": 8, "layers": 4}
-NAMES = (
-    (r"network\.encoder\.stages\.stem_", "encoder.arch.downsample_layers.0."),
-    (r"network\.encoder\.stages\.stages_(\d)\.downsample\.", r"encoder.arch.downsample_layers.\1."),
-    (r"network\.encoder\.stages\.stages_(\d)\.blocks\.", r"encoder.arch.stages.\1."),
-    (r"network\.encoder\.norms\.", "encoder.arch.norm"),
-    (r"network\.pixel_decoder\.blocks\.", "decoder.layers."),
-    (r"network\.pixel_decoder\.last\.", "decoder.last_shuf."),
-    (r"network\.color_decoder\.color_embed\.", "decoder.color_decoder.color_embed.layers."),
-    (r"network\.color_decoder\.layers\.(\d)\.feed\.", r"decoder.color_decoder.transformer_ffn_layers.\1."),
-    (
-        r"network\.color_decoder\.layers\.(\d)\.cross\.(attention\.)?",
-        r"decoder.color_decoder.transformer_cross_attention_layers.\1.multihead_attn.",
-    ),
-    (
-        r"network\.color_decoder\.layers\.(\d)\.among\.(attention\.)?",
-        r"decoder.color_decoder.transformer_self_attention_layers.\1.self_attn.",
-    ),
-    (r"network\.color_decoder\.", "decoder.color_decoder."),
-    (r"network\.refine\.", "refine_net.0.0."),
-)
-
-
-def their_name(key: str) -> str:
-    theirs, ours = next(pair for pair in NAMES if re.match(pair[0], key))
-    name = re.sub(theirs, ours, key)
-    for part, other in (("conv_dw", "dwconv"), ("mlp.fc", "pwconv")):
-        name = name.replace(part, other)
-    return re.sub(r"\.(multihead|self)_attn\.norm\.", ".norm.", name)
-
-
-def their_file(size: str) -> dict[str, Tensor]:
-    """Return a narrow generator under the authors' names, with all that their files hold beside it."""
-    torch.manual_seed(0)
-    model = build_model(Kang2023, {**NARROW, "size": size})
-    found = {their_name(f"network.{key}"): value for key, value in model.model.network.state_dict().items()}
-    channels = model.model.network.encoder.channels[-1]
-    found |= {"mean": torch.zeros(1, 3, 1, 1), "std": torch.ones(1, 3, 1, 1)}
-    for layer, shape in (("norm", (channels,)), ("head_cls", (4, channels))):
-        found[f"encoder.arch.{layer}.weight"] = torch.randn(shape)
-        found[f"encoder.arch.{layer}.bias"] = torch.randn(shape[0])
-    return found
-
-
-@pytest.mark.parametrize(("name", "size"), [("kang2023", "large"), ("kang2023_tiny", "tiny")])
-def test_a_file_of_the_authors_becomes_a_model(name: str, size: str, tmp_path: Path) -> None:
-    theirs = their_file(size)
-    assert (
-        len(theirs) == {"tiny": 442, "large": 604}[size] - 5 * 18
-    )  # 440 and 602, head_cls, five layers less
-    torch.save(theirs, tmp_path / "pytorch_model.bin")
-    ours = tmp_path / "ours.safetensors"
-    convert_weights(tmp_path / "pytorch_model.bin", model_card(name), ours, hparams=NARROW)
-    model = create_model(name, ours)
-    assert model.trained
-    assert torch.equal(
-        model.model.network.state_dict()["color_decoder.layers.3.among.attention.in_proj_weight"],
-        theirs["decoder.color_decoder.transformer_self_attention_layers.3.self_attn.in_proj_weight"],
-    )
 
 
 def test_a_file_of_the_other_size_is_named() -> None:
@@ -90,24 +28,6 @@ def test_a_file_of_the_other_size_is_named() -> None:
     wrong = {"encoder.arch.downsample_layers.0.0.weight": torch.zeros(192, 3, 4, 4)}
     with pytest.raises(WeightsError, match=r"^the published checkpoint is DDColor-large.*kang2023 as.*$"):
         tiny.load_published_state_dict(wrong)
-
-
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
-        ("decoder.last_shuf.conv.0.weight_u", "weight_u"),
-        ("encoder.arch.downsample_layers.0.0.weight", r"stem_0\.weight"),
-        ("encoder.arch.head_reg.weight", "head_reg"),
-    ],
-)
-def test_loading_is_strict_but_for_what_nothing_reads(change: str, name: str) -> None:
-    theirs = their_file("tiny")
-    model = build_model(Kang2023, {**NARROW, "size": "tiny"})
-    model.load_published_state_dict(dict(theirs))
-    if theirs.pop(change, None) is None:
-        theirs[change] = torch.zeros(4)
-    with pytest.raises(WeightsError, match=name):
-        model.load_published_state_dict(theirs)
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +91,6 @@ def test_training_with_weights_that_cannot_be_had_is_refused(
     encoder.setup("test")
     encoder.trained = True
     encoder.setup("fit")
-
-
-def test_pictures_are_seen_at_the_size_of_the_encoder(narrow: Any) -> None:
-    assert narrow.model.working_size == 512
-    assert smoke_model(model_card("kang2023_small")).model.working_size == 256
 
 
 def test_another_family_is_no_trunk() -> None:

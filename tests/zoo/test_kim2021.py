@@ -10,19 +10,15 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from colorzoo import create_model, list_models
-from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
 from colorzoo.networks.taps import unchanged
-from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.testing.models import picture, sample_call, smoke_model
-from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
-from colorzoo.training.module import ColorizationModule
 from colorzoo.zoo.kim2021.network import Propagation
 from colorzoo.zoo.kim2021.task import Kim2021
 
@@ -74,13 +70,6 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
             assert shape[:2] == (2, tap.channels)
             assert shape[2] * tap.stride > 37 - tap.stride
             assert shape[3] * tap.stride > 53 - tap.stride
-
-
-def test_a_new_add_on_changes_nothing() -> None:
-    model = add_on(trained=False)
-    lightness, guidance = call()
-    plain = model.model.backbone.model(lightness, guidance).ab
-    assert torch.equal(model(lightness, guidance).ab, plain)
 
 
 def test_without_a_scribble_it_is_the_backbone_bit_by_bit() -> None:
@@ -193,13 +182,6 @@ def test_a_backbone_without_taps_is_refused_in_one_line(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_hidden_channels_are_one_number_or_one_for_each_tap() -> None:
-    with pytest.raises(
-        ColorzooError, match=r"^hidden has 2 numbers, but the backbone has 3 taps \(.*\); give one"
-    ):
-        add_on(hidden=(8, 8))
-
-
 def test_it_takes_what_its_backbone_takes() -> None:
     assert add_on().accepts == {"points", "scribbles"}
     other = create_model(
@@ -234,69 +216,3 @@ def test_an_add_on_over_random_weights_is_not_trained(tmp_path) -> None:
     with pytest.raises(WeightsError, match="uses a model with random weights"):
         quiet_trainer(tmp_path, max_epochs=1).fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
     assert not model.trained
-
-
-def losses_of(model: Kim2021) -> Any:
-    batch = sample_batch((48, 48), batch=2)
-    lab = rgb_to_lab(batch["rgb"])
-    lightness, ab = lab[:, :1], lab[:, 1:]
-    with torch.no_grad():
-        state = model.model.backbone.model.before_taps(lightness, Guidance())
-        first = model.model.backbone.model.after_taps(state, unchanged)
-        mask = torch.zeros_like(lightness)
-        mask[..., 20:24, 8:40] = 1
-        return model.compute_losses(state, lightness, ab, first, mask)
-
-
-def test_relative_losses_begin_at_one() -> None:
-    losses = losses_of(add_on(trained=False, relative=True))
-    assert 0.5 < losses.edge < 1
-    assert 0.9 < losses.color < 1
-
-
-def test_an_edge_that_is_there_is_not_drawn_over_while_another_bleeds() -> None:
-    truth = torch.zeros(1, 2, 64, 64)
-    truth[..., 20:] = 40
-    truth[..., 44:] = -40
-    result = truth.clone()
-    result[..., 44:] = 40
-    edges, lacks = lost_edges(result, truth, ScribbleSimulation())
-    columns = edges[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
-    assert columns
-    assert set(columns) <= {43, 44}
-    assert (lacks[edges == 0] == 0).all()
-    everywhere, _ = lost_edges(truth, truth, ScribbleSimulation())  # nothing bled: any true edge will do
-    assert everywhere.sum() > 0
-
-
-def test_pseudo_scribbles_depend_on_their_picture_alone() -> None:
-    truth = rgb_to_lab(sample_image((48, 48), batch=3))[:, 1:]
-    flat = torch.zeros_like(truth)
-    seeds = torch.arange(3)
-    together = simulate_scribbles(flat, truth, picture_generators(seeds, "test")).mask
-    for index in range(3):
-        one = slice(index, index + 1)
-        alone = simulate_scribbles(flat[one], truth[one], picture_generators(seeds[one], "test")).mask
-        assert torch.equal(alone, together[one])
-
-
-def test_some_pictures_stay_without_a_scribble() -> None:
-    truth = torch.zeros(64, 2, 24, 24)
-    truth[:63, ..., 12:] = 40  # the last one has no edge at all
-    generators = picture_generators(torch.arange(64), "test")
-    mask = simulate_scribbles(torch.zeros_like(truth), truth, generators, ScribbleSimulation(none=0.5)).mask
-    assert not mask[63].any()
-    assert 16 < int((mask.sum(dim=(1, 2, 3)) == 0).sum()) < 48
-
-
-def test_scribbles_of_a_recipe_reach_the_add_on() -> None:
-    recipe = {
-        "image": {"width": 48, "height": 48},
-        "scribbles": [{"path": [[4, 24], [40, 24]], "width": 3}, {"path": [[24, 4], [24, 40]], "width": 3}],
-    }
-    both = Guidance.from_json(recipe).scribbles.mask
-    assert both[0, 0, 24, 8] == both[0, 0, 8, 24] == 1  # strokes accumulate in one mask
-    model: ColorizationModule = add_on()
-    lightness = rgb_to_lab(sample_image((48, 48)))[:, :1]
-    first = Guidance.from_json({**recipe, "scribbles": recipe["scribbles"][:1]})
-    assert not torch.equal(model(lightness, Guidance.from_json(recipe)).ab, model(lightness, first).ab)

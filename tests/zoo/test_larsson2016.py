@@ -13,19 +13,13 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import (
-    QUARTER,
-    SCALES,
-    at_quarter,
     bins_of,
-    enlarge,
     histograms_of,
-    hsv_to_rgb,
     hue_and_chroma,
     keep_gray,
     to_rgb,
     transfer,
 )
-from parity.pipelines.larsson2016 import Placement, colorize
 
 
 @pytest.fixture
@@ -33,38 +27,6 @@ def model() -> HypercolumnColorization:
     found = smoke_model(model_card("larsson2016")).model
     assert isinstance(found, HypercolumnColorization)
     return found
-
-
-@pytest.mark.parametrize("factor", [2, 4, 8])
-def test_enlarging_is_caffes_deconvolution(factor: int) -> None:
-    maps = torch.rand(2, 3, 4, 5)
-    rise = 1 - (torch.arange(2.0 * factor) / factor - (2 * factor - 1) / (2 * factor)).abs()
-    kernel = (rise[:, None] * rise).expand(3, 1, -1, -1)
-    wanted = F.conv_transpose2d(maps, kernel, stride=factor, padding=factor // 2, groups=3)
-    torch.testing.assert_close(enlarge(maps, factor), wanted)
-
-
-@torch.inference_mode()
-def test_the_head_sees_dense_hypercolumns(model: HypercolumnColorization) -> None:
-    network = model.network
-    maps = network.features(torch.rand(1, 1, 64, 96))
-    dense = [enlarge(at_quarter(m, s), max(1, s // QUARTER)) for m, s in zip(maps, SCALES, strict=True)]
-    wanted = network.hidden(torch.cat(dense, dim=1)).relu()
-    torch.testing.assert_close(network.hidden_map(maps), wanted, rtol=1e-4, atol=1e-5)
-
-
-@torch.inference_mode()
-def test_a_picture_in_its_frame_gets_the_colors_of_the_script(model: HypercolumnColorization) -> None:
-    """A gray picture that the script neither shrinks nor frames wider than ours."""
-    levels = (255 * sample_image((50, 52))[0].mean(0)).byte()
-    wanted = colorize(model.network, levels, Placement(64, 64, 63)).float()
-    how = model.architecture
-    gray = levels.float()[None, None] / 255
-    framed = F.pad(gray, (6, 6, 7, 7))
-    hue, chroma = (enlarge(each, 4)[:, :, 7:57, 6:58] for each in model.network(framed))
-    found = keep_gray(to_rgb(gray, hue, chroma), gray)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-3)
-    assert how.hue == "expectation-cf"
 
 
 def test_a_color_has_the_hue_and_chroma_of_its_histograms() -> None:
@@ -77,15 +39,6 @@ def test_a_color_has_the_hue_and_chroma_of_its_histograms() -> None:
     torch.testing.assert_close(found.mean(1, keepdim=True), gray, rtol=0, atol=0.02)  # but for clipping
     black = to_rgb(torch.zeros(1, 1, 1, 1), torch.full((1, 32, 1, 1), 1 / 32), torch.zeros(1, 32, 1, 1))
     assert bool(black.isfinite().all())
-
-
-def test_hsv_is_that_of_the_standard_library() -> None:
-    import colorsys
-
-    values = torch.rand(3, 200)
-    found = hsv_to_rgb(*(each.view(1, 1, -1) for each in values))[0, :, 0].T
-    wanted = torch.tensor([colorsys.hsv_to_rgb(*each) for each in values.T.tolist()])
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
 def test_a_transfer_gives_the_global_histogram_and_keeps_who_is_likelier() -> None:

@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
 
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.blocks import InstanceNorm
-from colorzoo.networks.discriminators import pixel_patch_discriminator
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
@@ -46,14 +44,3 @@ def test_the_first_stage_has_no_references() -> None:
     assert "histogram" not in task.losses(painted, None)
     parts = {name.split(".")[2] for name, p in task.model.named_parameters(prefix="model") if p.requires_grad}
     assert parts == {"body", "levels", "heads"}
-
-
-def test_the_discriminator_begins_with_single_pixels() -> None:
-    layers = pixel_patch_discriminator()
-    kinds = [type(layer).__name__ for layer in layers]
-    assert kinds == ["Conv2d", "LeakyReLU", *4 * ["Conv2d", "InstanceNorm", "LeakyReLU"], "Conv2d"]
-    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
-    assert [layer.out_channels for layer in convolutions] == [32, 64, 128, 256, 512, 1]
-    assert [layer.kernel_size[0] for layer in convolutions] == [1, 4, 4, 4, 4, 4]
-    assert {layer.negative_slope for layer in layers if isinstance(layer, nn.LeakyReLU)} == {0.2}
-    assert layers(torch.rand(1, 3, 64, 64)).shape == (1, 1, 6, 6)

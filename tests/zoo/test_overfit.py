@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 import torch
-from overfit import colored_square, moved_towards, overfit
+from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
-from colorzoo.guidance import GlobalStatistics, Guidance, Scribbles, ab_histogram
+from colorzoo.guidance import GlobalStatistics, Guidance, Points, Scribbles, ab_histogram
 from colorzoo.losses.edges import edge_error
 from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
 from colorzoo.testing.samples import sample_batch
+
+pytestmark = pytest.mark.nightly
 
 LOCAL = {"stage": "joint", "init_std": None}
 # model, settings, rate, share of the loss that forty steps may leave
@@ -25,6 +27,33 @@ CASES = [
     ("kim2021", {"hidden": (24,), "empty": 0.0, "con_weight": 0.1, "reg_weight": 0.01}, 2e-3, 0.85),
     ("cho2023_points", {}, 3e-3, 0.7),
 ]
+
+
+def overfit(model: Any, batch: Any, *, lr: float) -> None:
+    """Take forty steps on one batch; hints are drawn anew in each, as in training."""
+    model.log = model.log_dict = lambda *_, **__: None
+    model.train()
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
+    for step in range(40):
+        loss = model.training_step({**batch, "seed": batch["seed"] + 1000 * step}, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+
+
+def colored_square(like: Tensor, ab: tuple[float, float]) -> tuple[Points, Tensor]:
+    """Return points of one color in the middle of each picture ``(B, 1, H, W)``, and where they are."""
+    mask = torch.zeros_like(like)
+    height, width = like.shape[-2:]
+    mask[..., height // 2 - 4 : height // 2 + 4, width // 2 - 4 : width // 2 + 4] = 1
+    return Points(mask * torch.tensor(ab).view(1, 2, 1, 1), mask), mask > 0
+
+
+def moved_towards(ab: Tensor, wanted: tuple[float, float], where: Tensor) -> float:
+    """Return how far colors lie along a wanted one, in CIE units, on the mean of some pixels."""
+    direction = torch.tensor(wanted) / torch.tensor(wanted).norm()
+    return float((ab * direction.view(1, 2, 1, 1)).sum(dim=1, keepdim=True)[where].mean())
 
 
 @cache

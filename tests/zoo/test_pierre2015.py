@@ -56,12 +56,6 @@ def test_a_pixel_of_the_grid_finds_itself() -> None:
         torch.testing.assert_close(found[index, :, 3::6, 3::6], own)
 
 
-def test_of_a_reference_smaller_than_a_step_every_pixel_counts() -> None:
-    yuv = rgb_to_yuv(sample_image((9, 8), seed=4))
-    tiny = rgb_to_yuv(sample_image((5, 7), seed=5))
-    torch.testing.assert_close(candidates(yuv[:, :1], tiny, step=16), candidates(yuv[:, :1], tiny, step=1))
-
-
 def test_one_candidate_without_coupling_is_denoising_by_total_variation() -> None:
     torch.manual_seed(0)
     plane = torch.zeros(32, 32)

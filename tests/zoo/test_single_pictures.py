@@ -15,6 +15,8 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 
+pytestmark = pytest.mark.nightly
+
 NAMES = (
     *("zhang2019_small", "chen2023_small", "he2018", "zhao2021_small", "blanch2021"),
     *("lu2020", "yin2021", "bai2022", "lee2020"),

@@ -14,7 +14,6 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_input
 from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins
-from colorzoo.zoo.xia2022.network import pool, sizes, spread
 from colorzoo.zoo.xia2022.task import Xia2022
 
 
@@ -23,17 +22,6 @@ def model_of(**settings: Any) -> AnchorColorization:
     again = build_model(AnchorColorization, {**found.hparams["architecture"], **settings}).eval()
     again.load_state_dict(found.state_dict())
     return again
-
-
-def test_hard_shares_give_the_mean_of_each_cell_and_spread_it_again() -> None:
-    maps, shares = torch.rand(2, 3, 32, 48), torch.zeros(2, 9, 32, 48)
-    shares[:, 4] = 1
-    wanted = maps.unflatten(2, (2, 16)).unflatten(4, (3, 16)).mean(dim=(3, 5))
-    torch.testing.assert_close(pool(maps, shares), wanted)
-    torch.testing.assert_close(spread(wanted, shares)[:, :, 20, 40], wanted[:, :, 1, 2])
-    shares[:, 4], shares[:, 5] = 0, 1  # all to the cell on the right
-    torch.testing.assert_close(pool(maps, shares)[..., 1:], wanted[..., :-1])
-    assert sizes(shares)[..., 0].eq(0).all()
 
 
 def test_alternatives_are_far_apart_among_the_ten_likeliest() -> None:

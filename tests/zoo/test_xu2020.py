@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from colorzoo import Exemplar, Guidance, Points, create_model
-from colorzoo.color import grid_centers, rgb_to_lab
+from colorzoo.color import grid_centers
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.inference.references import Look, mix
+from colorzoo.inference.references import mix
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
@@ -21,11 +20,11 @@ from colorzoo.training.command import start_from
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
-from colorzoo.zoo.xu2020.model import StylizationColorization, trained_model
+from colorzoo.zoo.xu2020.model import StylizationColorization
 from colorzoo.zoo.xu2020.network import merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.task import Xu2020
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, inside_labels, match_look, match_moments, moments
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, inside_labels, match_look
 
 TINY = {"width": 0.125, "color_width": 0.125}
 
@@ -39,30 +38,6 @@ def narrow() -> Any:
 @pytest.fixture(scope="module")
 def small() -> Xu2020:
     return create_model("xu2020_small")
-
-
-def test_the_fast_moments_are_those_of_the_definition() -> None:
-    generator = torch.Generator().manual_seed(0)
-    maps = 3 + torch.randn(2, 5, 9, 7, generator=generator)
-    maps[0, 1], maps[1, 2] = 3.7, 0.0
-    for each in (maps, maps.contiguous(memory_format=torch.channels_last)):
-        found = moments(each)
-        flat = each.double().flatten(2)
-        torch.testing.assert_close(found.mean.flatten(1).double(), flat.mean(2), atol=1e-6, rtol=0)
-        std = (flat.var(2) + 1e-5).sqrt()
-        torch.testing.assert_close(found.std.flatten(1).double(), std, atol=1e-6, rtol=0)
-    differentiable = moments(maps.clone().requires_grad_())
-    torch.testing.assert_close(differentiable.std.detach(), moments(maps).std, atol=1e-6, rtol=0)
-
-
-def test_half_precision_maps_stay_near(narrow) -> None:
-    content, style = 2 + torch.rand(1, 6, 16, 16), torch.rand(1, 6, 8, 8)
-    exact = match_moments(content, moments(style))
-    low = match_moments(content.bfloat16(), moments(style))
-    assert low.dtype == torch.bfloat16
-    torch.testing.assert_close(low.float(), exact, atol=0.05, rtol=0)
-    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        assert narrow.model.network.transfer(sample_image((40, 48))).dtype == torch.float32
 
 
 def test_colors_stay_inside_their_label() -> None:
@@ -84,30 +59,6 @@ def test_a_look_is_all_that_a_reference_gives(narrow) -> None:
     torch.testing.assert_close(known.ab, whole.ab)
     weaker = narrow(lightness, Guidance(exemplar=Exemplar.of_look(look, alpha=0.3)))
     assert not torch.allclose(weaker.ab, whole.ab)
-
-
-def test_each_picture_of_a_batch_takes_its_own_reference(narrow) -> None:
-    lightness, rgb = sample_input("gray", (24, 32), batch=2), sample_image((40, 16), batch=2, seed=3)
-    both = narrow(lightness, Guidance(exemplar=Exemplar(rgb))).extras["transferred"]
-    other = narrow(lightness, Guidance(exemplar=Exemplar(rgb.flip(0)))).extras["transferred"]
-    for item in range(2):
-        one = slice(item, item + 1)
-        alone = narrow(lightness[one], Guidance(exemplar=Exemplar(rgb[one]))).extras["transferred"]
-        torch.testing.assert_close(alone, both[one], atol=1e-3, rtol=0)
-        assert not torch.allclose(alone, other[one], atol=1e-2)
-
-
-def test_looks_survive_their_file_and_are_refused_by_other_weights(narrow, tmp_path: Path) -> None:
-    look = Look(narrow.model.look(sample_image((32, 32))), narrow.model.look_key(), "xu2020")
-    look.save(tmp_path / "warm.look")
-    assert (tmp_path / "warm.look").stat().st_size < 5000
-    read = Look.load(tmp_path / "warm.look")
-    assert torch.equal(read.statistics, look.statistics)
-    read.check_for(narrow.model)
-    with pytest.raises(GuidanceError, match="other weights"):
-        read.check_for(build_model(Xu2020, TINY).model)
-    with pytest.raises(GuidanceError, match="the reference picture itself"):
-        read.check_for(create_model("welsh2002").model)
 
 
 def test_looks_mix_by_their_weights() -> None:
@@ -136,13 +87,6 @@ def test_grid_hints_are_the_means_of_centered_patches(size: tuple[int, int]) -> 
     assert (points.ab - ab)[where].abs().max() <= side // 2 + 0.01 + size[0] // 8 * (min(size) < 16)
 
 
-def test_dense_and_random_hints() -> None:
-    ab = torch.randn(2, 2, 32, 32)
-    assert sample_hints(ab, torch.Generator(), kind="dense").mask.all()
-    drawn = [sample_hints(ab, torch.Generator().manual_seed(4), kind="random").mask for _ in range(2)]
-    assert torch.equal(*drawn)
-
-
 def test_points_of_the_user_go_before_those_of_the_reference() -> None:
     mask = torch.zeros(1, 1, 8, 8)
     mask[..., 2, 3] = 1
@@ -160,6 +104,7 @@ STAGES = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -203,37 +148,6 @@ def test_tiles_answer_what_the_whole_picture_does(narrow, monkeypatch: pytest.Mo
         monkeypatch.setattr("colorzoo.zoo.xu2020.tiles.TILED_ABOVE", 40 * 48 - 1)
         torch.testing.assert_close(network.transferred(*given), whole, atol=1e-3, rtol=0)
         assert len(used) == 1
-
-
-def part_of(batch: Any, rows: slice) -> Any:
-    return {key: value[rows] for key, value in batch.items()}
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_step_does_not_depend_on_how_processes_share_a_batch_out(stage: str) -> None:
-    """References used to be those of the neighbor in the batch."""
-    torch.manual_seed(0)
-    shares = {"transferred_share": 0.6, "grid_share": 0.2}
-    model = build_model(Xu2020, {**TINY, **shares, "stage": stage}).eval()
-    model.log_dict = lambda *_, **__: None
-    batch = sample_batch((32, 32), batch=4)
-    whole = model.training_step(batch, 0)
-    halves = [model.training_step(part_of(batch, rows), 0) for rows in (slice(0, 2), slice(2, 4))]
-    assert torch.stack(halves).mean().item() == pytest.approx(whole.item(), rel=1e-4)
-
-
-def test_validation_does_not_depend_on_the_batch(narrow) -> None:
-    batch = sample_batch((32, 32), batch=3)
-    lab = rgb_to_lab(batch["rgb"])
-    references = {}
-    for setting in ("self", "other"):
-        whole = narrow.validation_guidance(setting, lab, batch["seed"]).exemplar.rgb
-        alone = [
-            narrow.validation_guidance(setting, lab[i : i + 1], batch["seed"][i : i + 1]) for i in range(3)
-        ]
-        torch.testing.assert_close(torch.cat([each.exemplar.rgb for each in alone]), whole)
-        references[setting] = rgb_to_lab(whole)[:, 1:].mean(dim=(2, 3))
-    assert (references["self"] - references["other"]).norm(dim=1).mean() > 5
 
 
 def test_the_decoder_is_not_trained_for_a_random_encoder(tmp_path: Path) -> None:
@@ -284,13 +198,6 @@ def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path
     assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
 
 
-def test_random_weights_are_no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    trained_model.cache_clear()
-    monkeypatch.setattr("colorzoo.factory.resolve_weights", lambda *_, **__: None)
-    with pytest.raises(WeightsError, match="no trained weights"):
-        build_model(Xu2020, model_card("xu2020_small").hparams)
-
-
 def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_path: Path) -> None:
     whole = small.state_dict()
     kept = StylizationColorization.for_inference(dict(whole))
@@ -299,20 +206,6 @@ def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_pa
     save_weights(tmp_path / "small.safetensors", kept, {"model": "xu2020_small"}, half=False)
     again = create_model("xu2020_small", tmp_path / "small.safetensors").state_dict()
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
-
-
-def test_the_embedded_model_takes_the_hue_of_its_reference(small: Xu2020) -> None:
-    lightness = sample_input("gray", (64, 64))
-    red, blue = (torch.tensor(rgb).view(1, 3, 1, 1) for rgb in ([0.7, 0.3, 0.2], [0.2, 0.3, 0.7]))
-    texture = sample_image((64, 64), seed=2).mean(1, keepdim=True)
-
-    def transferred(color: Tensor) -> Tensor:
-        exemplar = Exemplar((color * (0.5 + texture)).clamp(0, 1))
-        with torch.inference_mode():
-            return small(lightness, Guidance(exemplar=exemplar)).extras["transferred"].mean(dim=(0, 2, 3))
-
-    warm, cold = transferred(red), transferred(blue)
-    assert warm[1] > cold[1] + 10
 
 
 def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None:

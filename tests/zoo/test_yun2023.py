@@ -1,25 +1,18 @@
 """What is particular to iColoriT: its files, its hints, any size."""
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import PointHint, Points, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_model_class, model_card
-from colorzoo.training.create import create_model
-from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import hint_cells, hint_image
 from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, count_cells, simulate_cells
-from pseudo_weights import pseudo_state_dict
 
 TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
 
@@ -29,42 +22,12 @@ def narrow(**settings: Any) -> Yun2023:
     return build_model(Yun2023, {**TINY, **settings}).eval()
 
 
-def authors_names(model: IColoriT) -> dict[str, Tensor]:
-    """Return pseudo-weights under the names of the authors' files, the table of indices with them."""
-    shapes, index = {}, {}
-    for key, value in model.network.state_dict().items():
-        theirs = key.removeprefix("trunk.").replace("qkv.q_bias", "q_bias").replace("qkv.v_bias", "v_bias")
-        theirs = theirs.replace("rel_pos.relative_position_bias_table", "rpb_table")
-        shapes[theirs.replace("head.conv", "head.head")] = tuple(value.shape)
-    tokens = (model.hparams["architecture"]["side"] // model.hparams["architecture"]["patch"]) ** 2
-    table = model.network.trunk.blocks[0].attn.rel_pos.relative_position_index.view(tokens, tokens)
-    for block in range(model.hparams["architecture"]["depth"]):
-        index[f"blocks.{block}.attn.relative_position_index"] = table.clone()
-    arrays = pseudo_state_dict(shapes, 5, {"head.head.weight": 0.3})
-    return {key: torch.from_numpy(value) for key, value in arrays.items()} | index
-
-
 def one_point(
     size: tuple[int, int], row: int, column: int, ab: tuple[float, float] = (40.0, -20.0)
 ) -> Points:
     points = Points.none(torch.zeros(1, 1, *size))
     points.ab[0, :, row, column], points.mask[0, 0, row, column] = torch.tensor(ab), 1
     return points
-
-
-def test_a_file_as_the_authors_publish_it_loads(tmp_path: Path) -> None:
-    """With its wrapper, the state of its optimizer and an `argparse.Namespace` beside the weights."""
-    card = model_card("yun2023_tiny")
-    weights = authors_names(build_model(load_model_class(card), card.hparams))
-    assert len(weights) == 186
-    options = argparse.Namespace(model="colorit_tiny_4ch_patch16_224", num_hint_range=[0, 128], hint_size=2)
-    content = {"model": weights, "optimizer": {"state": {}}, "epoch": 24, "scaler": {}, "args": options}
-    torch.save(content, tmp_path / "icolorit_tiny_4ch_patch16_224.pth")
-    model = create_model("yun2023_tiny", tmp_path / "icolorit_tiny_4ch_patch16_224.pth")
-    assert model.trained
-    network = model.model.network
-    assert torch.equal(network.trunk.blocks[11].attn.qkv.v_bias, weights["blocks.11.attn.v_bias"])
-    assert torch.equal(network.head.conv.weight, weights["head.head.weight"])
 
 
 def test_the_weights_of_another_variant_are_named() -> None:
@@ -77,26 +40,6 @@ def test_the_weights_of_another_variant_are_named() -> None:
     ablation = {"patch_embed.proj.weight": torch.zeros(192, 4, 8, 8)}
     with pytest.raises(WeightsError, match=r"patches of 8 pixels.*no registered model"):
         model.load_published_state_dict(ablation)
-
-
-def test_a_file_must_fit_to_the_letter() -> None:
-    model = narrow()
-    weights = authors_names(model.model)
-    model.load_published_state_dict(weights)
-    with pytest.raises(WeightsError, match=r"1 missing .*q_bias"):
-        model.load_published_state_dict({k: v for k, v in weights.items() if k != "blocks.1.attn.q_bias"})
-    with pytest.raises(WeightsError, match=r"1 unexpected .*cls_token"):
-        model.load_published_state_dict({**weights, "cls_token": torch.zeros(1, 1, 48)})
-    with pytest.raises(WeightsError, match=r"of another shape .*proj"):
-        model.load_published_state_dict({**weights, "blocks.0.attn.proj.weight": torch.zeros(48, 2)})
-
-
-def test_another_order_of_relative_positions_is_refused() -> None:
-    model = narrow()
-    weights = authors_names(model.model)
-    key = "blocks.1.attn.relative_position_index"
-    with pytest.raises(WeightsError, match=key):
-        model.load_published_state_dict({**weights, key: weights[key].T})
 
 
 def test_a_point_lands_in_the_cell_of_its_place() -> None:
@@ -153,12 +96,6 @@ def test_colors_come_back_at_the_size_of_the_picture(size: tuple[int, int]) -> N
         assert (found - (place * step - 55))[inside].abs().max() < 0.3  # this cubic bends lines a little
 
 
-def test_the_side_must_fit_patches_and_cells() -> None:
-    for settings in ({"side": 40}, {"side": 21, "patch": 7}):
-        with pytest.raises(ColorzooError, match="multiple of patch"):
-            narrow(**settings)
-
-
 def test_a_cell_is_shown_once_and_any_picture_takes_hints() -> None:
     for size, most in (((6, 8), 12), ((7, 9), 12), ((1, 5), 0)):
         ab = torch.randn(2, 2, *size)
@@ -176,28 +113,6 @@ def test_validation_shows_so_many_cells_always_the_same() -> None:
         assert points.mask.sum(dim=(1, 2, 3)).tolist() == [4 * count] * 2
     again = count_cells(lab[:, 1:], 100, picture_generators(seeds, "points"))
     assert torch.equal(points.ab, again.ab)
-
-
-def test_the_photo_is_seen_at_the_side_of_the_square() -> None:
-    assert narrow().model.working_size == 32
-    with torch.device("meta"):
-        assert build_model(Yun2023, {"depth": 1}).model.working_size == 224
-
-
-def test_the_rate_falls_to_the_final_value_whatever_the_base_rate() -> None:
-    bases = (5e-4, 2e-3)
-    groups = [{"params": [torch.zeros(1)], "lr": base} for base in bases]
-    optimizer = torch.optim.AdamW(groups)
-    schedule = CosineFromZero(optimizer, warmup_steps=3, total_steps=13, final=1e-5)
-    rates = []
-    for _ in range(14):
-        rates.append([group["lr"] for group in optimizer.param_groups])
-        optimizer.step()
-        schedule.step()
-    assert rates[0] == [0, 0]
-    assert rates[2] == rates[3] == pytest.approx(bases)
-    assert rates[8] == pytest.approx([(base + 1e-5) / 2 for base in bases])
-    assert rates[13] == pytest.approx([1e-5, 1e-5])
 
 
 def test_a_final_rate_above_the_base_rate_is_refused() -> None:

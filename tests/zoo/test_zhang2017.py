@@ -8,14 +8,12 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from colorzoo.color import annealed_mean, grid_centers, grid_index
 from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
-from colorzoo.guidance import GlobalStatistics, Guidance, Points
+from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.losses import grid_cross_entropy
-from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, SceneBlocks
+from colorzoo.networks.hint_extensions import HintAttention
 from colorzoo.testing.samples import write_sample_pictures
-from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
 
@@ -26,20 +24,6 @@ def local(**settings: Any) -> Zhang2017Local:
 
 def noise(*shape: int, scale: float = 1.0) -> torch.Tensor:
     return scale * torch.randn(shape, generator=torch.Generator().manual_seed(0))
-
-
-def test_the_strided_loss_teaches_every_position_of_a_cell() -> None:
-    logits = noise(4, 529, 6, 6).requires_grad_()
-    strided_cross_entropy(logits, noise(4, 2, 24, 24, scale=30), 2).backward()
-    assert (logits.grad.abs().sum(dim=(0, 1)) > 0).all()
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-def test_the_strided_loss_looks_at_the_right_pixels(batch: int) -> None:
-    ab = noise(batch, 2, 24, 24, scale=40)
-    truth = torch.nn.functional.one_hot(grid_index(ab[:, :, ::4, ::4]), 529).permute(0, 3, 1, 2) * 50.0
-    assert strided_cross_entropy(truth, ab, 2) < 1e-6
-    assert strided_cross_entropy(truth.roll(1, dims=3), ab, 2) > 10
 
 
 def test_the_strided_loss_and_its_gradient_equal_those_of_its_slices() -> None:
@@ -60,12 +44,6 @@ def test_without_a_stride_it_is_the_papers_loss() -> None:
     logits, ab = noise(2, 529, 5, 5), noise(2, 2, 20, 20, scale=30)
     expected = grid_cross_entropy(logits, ab, stride=4)
     torch.testing.assert_close(strided_cross_entropy(logits, ab, 1), expected)
-
-
-def test_bins_decode_to_their_colors() -> None:
-    ab = noise(1, 2, 8, 8, scale=30)
-    logits = torch.nn.functional.one_hot(grid_index(ab), 529).permute(0, 3, 1, 2) * 50.0
-    assert (annealed_mean(logits, grid_centers()) - ab).abs().max() <= 5.001
 
 
 def centers(rows: int, columns: int) -> torch.Tensor:
@@ -95,62 +73,15 @@ def test_hint_attention_is_a_regression_of_the_hints_by_likeness_and_place() -> 
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_no_points_are_the_same_as_no_guidance() -> None:
-    torch.manual_seed(0)
-    model = local(width=0.125, hint_attention=True).eval()
-    lightness = 100 * torch.rand(1, 1, 24, 24)
-    with torch.no_grad():
-        torch.testing.assert_close(
-            model(lightness).ab, model(lightness, Guidance(points=Points.none(lightness))).ab
-        )
-
-
-def test_rank_layers_fold_into_the_exact_network() -> None:
-    torch.manual_seed(0)
-    deep = local(width=0.125, rank_layers=3).eval()
-    for weight in deep.model.network.unet.rank_layers.weights:
-        torch.nn.init.normal_(weight, std=0.2)
-    plain = local(width=0.125).eval()
-    plain.model.load_state_dict(LocalHints.for_inference(deep.model.state_dict()))
-    lightness = 100 * torch.rand(1, 1, 24, 24)
-    with torch.inference_mode():
-        torch.testing.assert_close(plain(lightness).ab, deep(lightness).ab, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("extension", [{"rank_layers": 2}, {"scene_blocks": 1}])
-def test_extensions_start_as_the_network_without_them(extension: dict[str, int]) -> None:
+@pytest.mark.nightly
+def test_scene_blocks_start_as_the_network_without_them() -> None:
     torch.manual_seed(0)
     plain = local(width=0.125).eval()
     lightness = 100 * torch.rand(1, 1, 24, 24)
-    extended = local(width=0.125, **extension).eval()
+    extended = local(width=0.125, scene_blocks=1).eval()
     extended.load_state_dict({**extended.state_dict(), **plain.state_dict()})
     with torch.inference_mode():
         torch.testing.assert_close(extended(lightness).ab, plain(lightness).ab, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("size", [(8, 8), (24, 40), (32, 16)])
-def test_scene_blocks_color_pictures_of_any_size(size: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    scene = SceneBlocks((4, 8, 8), 16, 1)
-    torch.nn.init.normal_(scene.leave.weight)
-    height, width = size
-    maps = [torch.randn(1, c, n * height // 8, n * width // 8) for c, n in ((4, 2), (8, 1), (8, 1))]
-    with torch.no_grad():
-        changed = scene(maps)
-    assert changed.shape == maps[-1].shape
-    assert (changed - maps[-1]).abs().amax(dim=1).min() > 0  # every place hears of the scene
-
-
-def test_scene_blocks_see_far() -> None:
-    torch.manual_seed(0)
-    scene = SceneBlocks((4, 8, 8), 16, 2)
-    torch.nn.init.normal_(scene.leave.weight)
-    maps = [torch.zeros(1, 4, 32, 32), torch.zeros(1, 8, 16, 16), torch.zeros(1, 8, 16, 16)]
-    with torch.no_grad():
-        calm = scene(maps)
-        maps[0][:, :, :4, :4] = 5.0
-        moved = (scene(maps) - calm).abs().amax(dim=1)[0]
-    assert moved[9, 9] > 0  # ten cells of eight pixels away
 
 
 def test_the_scene_stage_leaves_what_others_borrow(tmp_path: Path) -> None:
@@ -167,18 +98,7 @@ def test_the_scene_stage_leaves_what_others_borrow(tmp_path: Path) -> None:
     )
 
 
-def test_channel_attention_scales_each_channel_of_a_skip() -> None:
-    attended = AttendedConv(torch.nn.Conv2d(2, 8, 3, padding=1))
-    x = noise(1, 2, 6, 6)
-    gate = attended(x) / attended.conv(x)
-    torch.testing.assert_close(gate, torch.full_like(gate, 4.0).sigmoid())  # begins nearly open
-    torch.nn.init.normal_(attended.excite.weight)
-    mean = attended.conv(x).mean(dim=(2, 3))
-    gate = attended.excite(attended.squeeze(mean).relu()).sigmoid()
-    torch.testing.assert_close(attended(x), attended.conv(x) * gate[:, :, None, None])
-    assert attended.squeeze.out_features == 2
-
-
+@pytest.mark.nightly
 def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     torch.manual_seed(0)
     model = local(width=0.125, hypercolumn=True).eval()

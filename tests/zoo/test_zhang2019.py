@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -82,37 +81,3 @@ def test_previous_frames_of_training_are_the_picture_moved() -> None:
     assert (
         before[~has].amax(dim=(0, 2, 3)).tolist() == before[~has].amin(dim=(0, 2, 3)).tolist() == [50, 0, 0]
     )
-
-
-@pytest.fixture(scope="module")
-def small() -> Any:
-    from colorzoo import create_model
-
-    return create_model("zhang2019_small", offline=True)
-
-
-def test_the_small_one_stores_only_its_own_layers(small: Any) -> None:
-    own = [key for key in small.state_dict() if not key.startswith("discriminator.")]
-    assert {key.split(".")[2] for key in own} == {"conv1", "conv2", "up10", "skip1", "conv10", "ab"}
-    assert not any(p.requires_grad for p in small.model.correspondence.parameters())
-    assert small.trained
-
-
-def moved_by(small: Any, reference: Tensor | None, **changed: Any) -> Tensor:
-    """Return how far settings move the colors of a picture."""
-    from colorzoo import create_model
-
-    model = create_model("zhang2019_small", offline=True, **changed)
-    guidance = Guidance(exemplar=None if reference is None else Exemplar(reference))
-    with torch.inference_mode():
-        colored = [
-            each(rgb_to_lab(sample_image(SIZE, seed=1))[:, :1], guidance).ab for each in (small, model)
-        ]
-    return (colored[1] - colored[0]).abs().max()
-
-
-def test_settings_of_use(small: Any) -> None:
-    reference = sample_image(SIZE, seed=2)
-    assert moved_by(small, reference, tau=1.0) > 0.1
-    assert moved_by(small, None, unrelated="zero") > 0.1
-    assert moved_by(small, reference, unrelated="zero") == 0

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from colorzoo.zoo.antic2019.model import denormalize, normalize
+from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.zoo.antic2019.network import STRIDE
 
 Pixels = NDArray[np.uint8]
@@ -25,25 +25,6 @@ _MIDDLE = 128
 
 
 @torch.no_grad()
-def colorize_square(
-    network: nn.Module, rgb: Pixels, render_factor: int = 35, *, keep_luma: bool = True
-) -> Pixels:
-    """Color a picture as the author's code does, without its watermark.
-
-    Args:
-        network: `DeOldifyNetwork` in evaluation mode.
-        rgb: ``(H, W, 3)``; of colors only the luma is used.
-        render_factor: Side of the square input in units of 16 pixels.
-        keep_luma: Restore the luma of ``rgb`` (the author's ``post_process``).
-
-    Returns:
-        ``(H, W, 3)``.
-    """
-    square = square_gray(rgb, render_factor)
-    raw = raw_picture(network(network_input(square))[0], (rgb.shape[1], rgb.shape[0]))
-    return restore_luma(raw, rgb) if keep_luma else raw
-
-
 def square_gray(rgb: Pixels, render_factor: int) -> Pixels:
     """Return a picture squashed to a square and gray, ``(S, S, 3)``."""
     side = STRIDE * render_factor
@@ -53,12 +34,12 @@ def square_gray(rgb: Pixels, render_factor: int) -> Pixels:
 
 def network_input(square: Pixels) -> Tensor:
     """Return the network's input ``(1, 3, S, S)`` of pixels ``(S, S, 3)``."""
-    return normalize(torch.from_numpy(square.astype(np.float32) / 255).permute(2, 0, 1)[None])
+    return normalized(torch.from_numpy(square.astype(np.float32) / 255).permute(2, 0, 1)[None])
 
 
 def raw_picture(answer: Tensor, size: tuple[int, int]) -> Pixels:
     """Return an output ``(3, S, S)`` of the network as a picture of a width and height, levels floored."""
-    levels = denormalize(answer[None].float())[0].clamp(0, 1) * 255
+    levels = denormalized(answer[None].float())[0].clamp(0, 1) * 255
     square = Image.fromarray(levels.permute(1, 2, 0).numpy().astype(np.uint8))
     return np.asarray(square.resize(size, Image.Resampling.BILINEAR))
 
