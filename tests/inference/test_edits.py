@@ -124,15 +124,6 @@ def test_the_memory_is_bounded(unet: HintUNet, runs: list[int], monkeypatch: pyt
 
 
 @torch.inference_mode()
-def test_skips_with_a_global_view_are_run_in_full() -> None:
-    unet = HintUNet(4, 0.125, channel_attention=True).eval()
-    memory, x = HintMemory(unet), draw(1, 4, *SIZE)
-    memory.shallow(x)
-    after = with_points(x, (80, 90))
-    assert_alike(memory.shallow(after), unet.shallow(after))
-
-
-@torch.inference_mode()
 def test_a_failed_edit_leaves_a_valid_memory(unet: HintUNet, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, x = HintMemory(unet), draw(1, 4, *SIZE)
     memory.shallow(x)

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from colorzoo.losses.edges import color_error, edge_error, edge_maps, masked_error, widened
 
@@ -37,22 +36,9 @@ def test_errors_are_averaged_over_the_mask() -> None:
     assert color_error(torch.full((1, 2, 2, 2), 55.0), torch.zeros(1, 2, 2, 2), everywhere(2)) == 0.5
 
 
-@pytest.mark.parametrize("scales", [1, 2, 3])
-def test_scales_are_averaged(scales: int) -> None:
-    # halved where a cell begins, the step is as high at every scale, and its share of the columns doubles
-    # an odd row and column at the end is a cell of its own: of 17 pixels 17, 9 and 5 cells
-    for side, counts in ((16, (16, 8, 4)), (17, (17, 9, 5))):
-        rise = F.pad(step(110.0, 16), (0, side - 16, 0, side - 16), mode="replicate")
-        found = edge_error(rise, step(0.0, side), everywhere(side), scales=scales, kind="signed")
-        expected = [0.25 * 2 / count for count in counts[:scales]]
-        assert float(found) == pytest.approx(sum(expected) / scales, rel=1e-5)
-
-
-def test_masks_are_max_pooled() -> None:
-    one, mask = step(110.0), torch.zeros(1, 1, 8, 8)
-    mask[..., 2, 3] = 1
-    found = edge_error(one, step(0.0), mask, scales=2, kind="signed")
-    assert float(found) == pytest.approx((0.25 + 0.25) / 2, rel=1e-5)
+def test_the_error_of_a_step_is_its_share_of_the_columns() -> None:
+    found = edge_error(step(110.0, 16), step(0.0, 16), everywhere(16), kind="signed")
+    assert float(found) == pytest.approx(0.25 * 2 / 16, rel=1e-5)
 
 
 @pytest.mark.parametrize("reach", [0, 1, 2])

@@ -20,7 +20,7 @@ from steps.step import gradients, same, training_batch
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 SHIPPED = sorted(path.name for path in find_config("kim2021/paper.yaml").parent.glob("*.yaml"))
-OFF = {"read_lightness": False, "reach": None, "propagation": 0, "edge_band": 0, "edge_scales": 1}
+OFF = {"read_lightness": False, "reach": None, "propagation": 0, "edge_band": 0}
 OFF |= {"relative": False, "color_weight": 0.0, "hold_weight": 0.0}
 
 

@@ -45,24 +45,16 @@ def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     return squared.sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
-def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, scales: int = 1, kind: Gradient) -> Tensor:
-    """Return the mean over scales of `masked_error` between the edge maps of two ab pictures: ``(B,)``.
+def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> Tensor:
+    """Return `masked_error` between the edge maps of two ab pictures: ``(B,)``.
 
     Args:
         one: ``(B, 2, H, W)`` in CIE units.
         other: ``(B, 2, H, W)`` in CIE units.
         mask: ``(B, 1, H, W)`` in {0, 1}.
-        scales: Number of scales. 1 is full size only; each further scale halves pictures and mask, with max
-            pooling of the mask.
         kind: See `edge_maps`.
     """
-    total = one.new_zeros(len(one))
-    for scale in range(scales):
-        if scale:
-            one, other = F.avg_pool2d(one, 2, ceil_mode=True), F.avg_pool2d(other, 2, ceil_mode=True)
-            mask = F.max_pool2d(mask, 2, ceil_mode=True)
-        total = total + masked_error(edge_maps(one, kind), edge_maps(other, kind), mask)
-    return total / scales
+    return masked_error(edge_maps(one, kind), edge_maps(other, kind), mask)
 
 
 def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.networks.hint_extensions import AttendedConv
 from colorzoo.networks.hint_unet import SHALLOW_REACH, SHALLOW_STRIDES, STRIDE, HintUNet, ShallowMaps
 
 MOST_BYTES = 64 << 20  # four pictures of 256 x 256 for a narrow network
@@ -78,8 +77,6 @@ class HintMemory:
 
     def shallow(self, x: Tensor) -> ShallowMaps:
         """Return ``unet.shallow(x)`` of one input ``(1, C, H, W)``."""
-        if isinstance(self._unet.skip1, AttendedConv):  # depends on the whole picture
-            return self._unet.shallow(x)
         windows, seen = self._nearest(x)
         if seen is not None:
             # before the update, so that an interrupted update leaves no broken entry

@@ -19,6 +19,18 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 _CONFIGURATIONS = {16: "D", 19: "E"}
 
 
+def normalized(rgb: Tensor) -> Tensor:
+    """Normalize RGB ``(B, 3, H, W)``, or gray ``(B, 1, H, W)``, in [0, 1] as ImageNet's."""
+    mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return (rgb - mean) / deviation
+
+
+def denormalized(rgb: Tensor) -> Tensor:
+    """Return what `normalized` was given."""
+    mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return rgb * deviation + mean
+
+
 def vgg_layers(
     depth: Literal[16, 19], count: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""The scale of Lab that many exemplar networks read and predict: L / 50 - 1 and ab / 110."""
+"""What networks read of pictures: Lab as L / 50 - 1 and ab / 110, squares, and the cells of pixels."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def scaled_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 def squashed(picture: Tensor, side: int) -> Tensor:
     """Resize ``(B, C, H, W)`` to a square of some side, bilinearly, in float32."""
     return F.interpolate(picture.float(), size=(side, side), mode="bilinear", antialias=True)
+
+
+def membership(length: int, cells: int, like: Tensor) -> Tensor:
+    """Return ``(cells, length)``: 1 where the center of a pixel lies in a cell."""
+    pixels = torch.arange(length, device=like.device)
+    home = (2 * pixels + 1) * cells // (2 * length)
+    return (home == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
 from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
@@ -17,7 +16,7 @@ from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Range, Width, settings_of
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
@@ -90,22 +89,12 @@ class DeOldify(ColoringModel):
 
     def paint(self, gray: Tensor) -> Tensor:
         """Return the network's output, normalized RGB, for gray pictures ``(B, 1, H, W)`` in [0, 1]."""
-        painted: Tensor = self.network(normalize(gray))
+        painted: Tensor = self.network(normalized(gray))
         return painted
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the author's generator (378 or 754 keys)."""
         return convert_published(state_dict, self.architecture.decoder)
-
-
-def normalize(rgb: Tensor) -> Tensor:
-    """Normalize RGB ``(B, 3, H, W)``, or gray ``(B, 1, H, W)``, in [0, 1] as ImageNet's."""
-    return (rgb - _channels(IMAGENET_MEAN, rgb)) / _channels(IMAGENET_DEVIATION, rgb)
-
-
-def denormalize(normalized: Tensor) -> Tensor:
-    """Return RGB of an output of the generator; it may leave [0, 1]."""
-    return normalized * _channels(IMAGENET_DEVIATION, normalized) + _channels(IMAGENET_MEAN, normalized)
 
 
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
@@ -125,8 +114,4 @@ def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
 
 def ab_of(painted: Tensor, gray: Tensor) -> Tensor:
     """Return the ab ``(B, 2, H, W)`` of an output of the generator, after `keep_lightness`."""
-    return rgb_to_lab(keep_lightness(denormalize(painted.float()).clamp(0, 1), gray.float()))[:, 1:]
-
-
-def _channels(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
+    return rgb_to_lab(keep_lightness(denormalized(painted.float()).clamp(0, 1), gray.float()))[:, 1:]

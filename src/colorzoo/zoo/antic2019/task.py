@@ -22,6 +22,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.metrics.feature_networks import published_weights
 from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Weight
@@ -30,7 +31,7 @@ from colorzoo.training.optimization import AdversarialOptimization, fused
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16, load_torchvision
 from colorzoo.training.stages import Stage
 from colorzoo.weights import load_state_dict_file
-from colorzoo.zoo.antic2019.model import Architecture, DeOldify, Rendering, denormalize, normalize
+from colorzoo.zoo.antic2019.model import Architecture, DeOldify, Rendering
 
 _CHANNELS = 256
 _SLOPE = 0.2
@@ -146,12 +147,12 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def paint(self, batch: Batch) -> RgbPrediction:
         """Paint the gray copies of a training batch."""
-        return RgbPrediction(rgb=denormalize(self.model.paint(rgb_to_gray(batch["rgb"]))))
+        return RgbPrediction(rgb=denormalized(self.model.paint(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the content loss; in the ``gan`` stage weighted, with the adversarial loss."""
-        weigh, rgb = self.objective, normalize(painted.rgb)
-        terms = content_terms(rgb, normalize(batch["rgb"]), self.vgg, weigh.layer_weights)
+        weigh, rgb = self.objective, normalized(painted.rgb)
+        terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
         if not self.is_adversarial():
             return content
@@ -160,7 +161,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the loss of the critic."""
-        fake, real = (self.discriminator(normalize(rgb)) for rgb in (painted.rgb, batch["rgb"]))
+        fake, real = (self.discriminator(normalized(rgb)) for rgb in (painted.rgb, batch["rgb"]))
         if self.stage == "critic":
             labels = torch.cat([fake.new_zeros(len(fake)), real.new_ones(len(real))])
             return pretraining_loss(torch.cat([fake, real]), labels)

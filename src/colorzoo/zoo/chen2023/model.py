@@ -36,7 +36,7 @@ from colorzoo.networks.exemplar import (
     with_automatic_colors,
 )
 from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
 from colorzoo.randomness import draw_uniform, picture_generators
@@ -262,10 +262,7 @@ class SPColor(ColoringModel):
         """Return the features of a reference, scaled as `Architecture.reference_input` says."""
         rgb = reference.rgb
         if self.architecture.reference_input == "normalized_twice":
-            mean, std = (
-                rgb.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
-            )
-            rgb = (rgb - mean) / std
+            rgb = normalized(rgb)
         return self.features.of_rgb(rgb)
 
     def carry_over(

@@ -15,7 +15,7 @@ from colorzoo.errors import DataError, WeightsError
 from colorzoo.losses import sum_over_processes
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells, pad_to_multiple, pad_with_zeros
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN, VGGOutputs
+from colorzoo.networks.imagenet import VGGOutputs, normalized
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Share, Weight
@@ -159,8 +159,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
     def content_maps(self, rgb: Tensor) -> Tensor:
         """Return relu2_2 of VGG-16 of pictures ``(B, 3, H, W)`` in [0, 1]."""
-        mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
-        maps: list[Tensor] = self.vgg((rgb - mean) / deviation)
+        maps: list[Tensor] = self.vgg(normalized(rgb))
         return maps[0].float()
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:

@@ -21,6 +21,7 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.recording import record
+from colorzoo.networks.scaling import membership
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Count, Natural, settings_of
@@ -271,7 +272,7 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
     chosen = lightness if points.lightness is None else points.lightness
     lab = torch.cat([chosen, points.ab], dim=1).float() * points.mask
     height, width = lightness.shape[-2:]
-    down, across = _membership(height, cells[0], lab), _membership(width, cells[1], lab)
+    down, across = membership(height, cells[0], lab), membership(width, cells[1], lab)
     sums = down @ torch.cat([lab, points.mask.float()], dim=1) @ across.T
     count = sums[:, 3:]
     covered = count * (CELL**2 * cells[0] * cells[1]) / (height * width)
@@ -280,13 +281,6 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
     rgb = lab_to_rgb(sums[:, :3] / count.clamp(min=1))
     places = hinted[:, 0].nonzero()
     return Hints(places, 2 * rgb.permute(0, 2, 3, 1)[hinted[:, 0]] - 1)
-
-
-def _membership(length: int, cells: int, like: Tensor) -> Tensor:
-    """Return ``(cells, length)``: 1 where the center of a pixel lies in a cell."""
-    pixels = torch.arange(length, device=like.device)
-    home = (2 * pixels + 1) * cells // (2 * length)
-    return (home == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)
 
 
 def _check_sizes(vqgan: VQGANSizes, transformer: TransformerSizes, matching: Matching) -> None:

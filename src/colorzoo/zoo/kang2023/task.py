@@ -15,7 +15,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma, weighted_sum
 from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.blocks import scaled_width
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Weight
@@ -173,12 +173,6 @@ class ColorDiscriminator(nn.Module):
         """Return unbounded scores ``(B, n)`` of RGB ``(B, 3, H, W)`` in [0, 1] of at least 64 pixels."""
         scores: Tensor = self.layers(rgb).flatten(1)
         return scores
-
-
-def normalized(rgb: Tensor) -> Tensor:
-    """Return RGB ``(B, 3, H, W)`` in [0, 1] normalized as ImageNet's."""
-    mean, std = (rgb.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
-    return (rgb - mean) / std
 
 
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.losses.edges import color_error
 from colorzoo.networks.blocks import conv3x3, is_traced
 from colorzoo.networks.taps import Tap
-from colorzoo.settings import Count, Natural, Weight
+from colorzoo.settings import Count, Weight
 
 STEP = 3  # pixels between the sampled positions
 _KEYS, _HIDDEN = 3, 16
@@ -39,7 +39,6 @@ class Extensions:
             paper.
         propagation: Radius in pixels of `Propagation` on the final colors; 0: none.
         edge_band: Pixels by which L_edge (and the color term) extend beyond the scribbles.
-        edge_scales: Number of picture sizes for L_edge, each half of the one before.
         relative: Divide the losses of each picture by the error of its first result, so that a picture with
             weak colors counts as much as one with strong ones.
         color_weight: Weight of the squared color error near the scribbles.
@@ -50,7 +49,6 @@ class Extensions:
     reach: int | None = None
     propagation: Count = 0
     edge_band: Count = 0
-    edge_scales: Natural = 1
     relative: bool = False
     color_weight: Weight = 0.0
     hold_weight: Weight = 0.0

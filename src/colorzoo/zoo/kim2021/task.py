@@ -176,9 +176,9 @@ class Kim2021(SingleOptimizerModule):
         kind, ours = self.objective.gradient, self.extensions
         picture, changes = self.model.refined(state, lightness, drawn)
         near = widened(drawn, ours.edge_band)
-        lost = edge_error(first, ab, near, scales=ours.edge_scales, kind=kind)
+        lost = edge_error(first, ab, near, kind=kind)
         weight = picture_weights(lost, ours.relative)
-        edge = edge_error(picture, ab, near, scales=ours.edge_scales, kind=kind)
+        edge = edge_error(picture, ab, near, kind=kind)
         con = edge_error(picture, first, 1 - near, kind=kind)
         reg = torch.stack([change.float().square().mean() for change in changes]).mean()
         color, hold = color_terms(picture, ab, first, near, ours.relative)

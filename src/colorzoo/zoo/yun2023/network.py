@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_unet import AB_SCALE
+from colorzoo.networks.scaling import membership
 
 CELL = 2
 """Side of a hint in pixels, the only one that the authors trained."""
@@ -256,13 +257,6 @@ def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:
     height, width = points.mask.shape[-2:]
     given = torch.cat([points.ab * points.mask, points.mask], dim=1).float()
     with torch.autocast(given.device.type, enabled=False):  # bfloat16 would round colors to half a unit
-        sums = _membership(height, cells, given) @ given @ _membership(width, cells, given).T
+        sums = membership(height, cells, given) @ given @ membership(width, cells, given).T
     count = sums[:, 2:]
     return sums[:, :2] / count.clamp(min=1), (count > 0).to(sums.dtype)
-
-
-def _membership(length: int, cells: int, like: Tensor) -> Tensor:
-    """Return ``(cells, length)``: 1 where the center of a pixel lies in a cell."""
-    pixels = torch.arange(length, device=like.device)
-    home = (2 * pixels + 1) * cells // (2 * length)
-    return (home == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)
