@@ -74,7 +74,7 @@ def write_video(
         for number, packet in enumerate([*packets, *stream.encode()]):
             container.mux(_spoiled(packet, number, spoil))
         if voice is not None:
-            _add_sound(container, voice, len(pictures) / RATE)
+            add_sound(container, voice, len(pictures) / RATE)
     return path
 
 
@@ -96,7 +96,7 @@ def _spoiled(packet: Any, number: int, spoil: Callable[[int, bytes], bytes]) -> 
     return made
 
 
-def _add_sound(container: Any, stream: Any, seconds: float) -> None:
+def add_sound(container: Any, stream: Any, seconds: float) -> None:
     wave = 0.3 * np.sin(np.arange(int(44100 * seconds)) / 20).astype(np.float32)[None]
     for first in range(0, wave.shape[1], 1024):
         piece = np.ascontiguousarray(wave[:, first : first + 1024])

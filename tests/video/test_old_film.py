@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import io
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
-from colorzoo.video.matroska import set_pixel_aspect
 from colorzoo.video.run import PartsFolder, color_video
 from colorzoo.video.whole import missing_bytes
-from tiny_video import StubColorer, read_frames, scene, write_video
+from tiny_video import StubColorer, add_sound, gray_frame, read_frames, scene, write_video
 
 PICTURES = [scene(n) for n in range(8)]
 
@@ -60,7 +61,9 @@ def test_a_film_that_is_cut_short_is_no_success(tmp_path, codec, extension):
     assert missing_bytes(film) == 100
     if extension == ".mp4":  # whose index is at the end
         return
-    assert "100 bytes are missing" in convert(film, tmp_path / "out.mkv").issues.lines()[0]
+    video = convert(film, tmp_path / "out.mkv")
+    assert "100 bytes are missing" in video.issues.lines()[0]
+    assert len(read_frames(tmp_path / "out.mkv")) == len(list(video.frames())) > 3
 
 
 @pytest.mark.parametrize(
@@ -116,39 +119,112 @@ def test_the_aspect_of_a_pixel_is_kept(tmp_path, codec, extension, sound):
     assert len(read_frames(out)) == len(PICTURES)
 
 
-@pytest.mark.parametrize("codec", ["ffv1", "h264"])
-def test_the_table_of_contents_of_matroska_names_the_places_of_what_it_lists(tmp_path, codec):
-    film = write_video(tmp_path / "in.mkv", PICTURES, aspect=Fraction(16, 15))
-    assert not convert(film, tmp_path / "out.mkv", codec).issues.lines()
-    data = (tmp_path / "out.mkv").read_bytes()
-    start = data.index(b"\x18\x53\x80\x67") + 12  # of the segment, whose size FFmpeg writes in eight bytes
-    listed = {}
-    for entry in re.finditer(rb"\x53\xab\x84(.{4})\x53\xac([\x81-\x88])", data, re.DOTALL):
-        size = entry[2][0] & 0x7F
-        listed[entry[1]] = int.from_bytes(data[entry.end() : entry.end() + size], "big")
-    assert b"\x16\x54\xae\x6b" in listed  # the tracks, which lie elsewhere once the aspect is written
-    assert {name: data[start + place :][:4] for name, place in listed.items()} == {
-        name: name for name in listed
-    }
-
-
-def test_a_film_without_room_for_the_aspect_of_a_pixel_stays_as_it_is(tmp_path):
-    film = write_video(tmp_path / "film.mkv", PICTURES, codec="ffv1")
-    good = film.read_bytes()
-    start = good.index(b"\xec\x01")  # the room that FFmpeg leaves: a name, eight bytes of size, and zeros
-    size = int.from_bytes(good[start + 2 : start + 9], "big")
-    for name, room in ((b"\xec", 0), (b"\xec", 9), (b"\xed", size)):  # too small, or none
-        parts = [(name, room), *([(b"\xed", size - room - 9)] if room < size else [])]
-        changed = b"".join(each + b"\x01" + left.to_bytes(7, "big") + bytes(left) for each, left in parts)
-        film.write_bytes(good[:start] + changed + good[start + 9 + size :])
-        before = film.read_bytes()
-        assert len(before) == len(good)
-        assert not set_pixel_aspect(film, Fraction(16, 15))
-        assert film.read_bytes() == before
-    film.write_bytes(good)
-    assert set_pixel_aspect(film, Fraction(16, 15))
-
-
 def test_the_transparency_of_vp9_is_named(tmp_path):
     film = write_video(tmp_path / "in.webm", PICTURES, codec="libvpx-vp9", alpha=True)
     assert "the transparency is dropped" in convert(film, tmp_path / "out.mkv").issues.lines()
+
+
+def make_tracks(path: Path) -> Path:
+    """Write a film with two languages, a forced subtitle, a font and a cover; all are titled and flagged."""
+    flags, cover = av.stream.Disposition, io.BytesIO()
+    Image.new("RGB", (32, 24), "red").save(cover, "JPEG")
+    with av.open(str(path), "w", options={"default_mode": "passthrough"}) as container:
+        container.metadata.update(title="A film", DIRECTOR="Someone")
+        streams = [
+            container.add_stream("mpeg4", rate=25),
+            *(container.add_stream("aac", 44100) for _ in "ab"),
+        ]
+        streams.append(container.add_mux_stream("subrip"))
+        film, *sounds, subtitle = streams
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        for stream, (title, language, flag) in zip(streams, TRACKS, strict=True):
+            stream.metadata.update(title=title, language=language)
+            stream.disposition = flags(flag)
+        for sound in sounds:
+            sound.layout = "mono"
+        container.add_attachment("font.ttf", "font/ttf", b"a font")
+        container.add_attachment("cover.jpg", "image/jpeg", cover.getvalue())
+        for picture in PICTURES:
+            container.mux(film.encode(gray_frame(picture, "yuv420p")))
+        container.mux(film.encode())
+        for sound in sounds:
+            add_sound(container, sound, 0.32)
+        text = av.Packet(b"Bonjour")
+        text.pts = text.dts = 0
+        text.duration, text.time_base, text.stream = 200, Fraction(1, 1000), subtitle
+        container.mux(text)
+    return path
+
+
+TRACKS = [("Main", "deu", 1 | 4), ("Commentary", "eng", 8), ("VO", "fra", 1 | 128), ("Signs", "fra", 64)]
+
+
+def tracks(path: Path) -> list[tuple[str, str, str, int]]:
+    """Return type, title, language and flags of all streams."""
+    with av.open(str(path)) as container:
+        return [
+            (
+                stream.type,
+                stream.metadata.get("title", stream.metadata.get("name", "")),
+                stream.metadata.get("language", ""),
+                int(stream.disposition),
+            )
+            for stream in container.streams
+        ]
+
+
+def test_all_tracks_keep_titles_languages_and_flags_in_matroska(tmp_path):
+    film = make_tracks(tmp_path / "in.mkv")
+    assert [row[1:] for row in tracks(film)[:4]] == TRACKS
+    assert not convert(film, tmp_path / "out.mkv").issues.lines()
+    assert tracks(tmp_path / "out.mkv") == tracks(film)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams[4].data == b"a font"
+
+
+def test_what_mp4_cannot_store_is_named(tmp_path):
+    film, out = make_tracks(tmp_path / "in.mkv"), tmp_path / "out.mp4"
+    notes = "; ".join(convert(film, out).issues.lines())
+    for dropped in ("stream 3 (subtitle", "stream 4 (attachment", "original of stream 0", "DIRECTOR"):
+        assert dropped in notes
+    (_, *sounds, cover) = tracks(out)
+    assert [row[1:3] for row in sounds] == [("Commentary", "eng"), ("VO", "fra")]
+    assert [row[3] & 129 for row in sounds] == [0, 129]  # the second one is the default
+    assert cover == ("video", "", "", 1 << 10)
+
+
+DISPLAY = (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 1, 10_000_000)
+
+
+def light_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the HDR metadata of the first frame, rationals by their numerators."""
+    data = {each.type.name: bytes(each) for each in read_frames(path)[0].side_data}
+    if "MASTERING_DISPLAY_METADATA" not in data:
+        return {}
+    display = np.frombuffer(data["MASTERING_DISPLAY_METADATA"], np.int32)[:20:2]
+    level = np.frombuffer(data["CONTENT_LIGHT_LEVEL"], np.int32)[:2]
+    return {"display": tuple(display.tolist()), "level": tuple(level.tolist())}
+
+
+@pytest.mark.parametrize(("codec", "extension"), [("hevc", ".mp4"), ("h264", ".mkv"), ("ffv1", ".mkv")])
+def test_hdr_metadata_is_kept_or_named(tmp_path, codec, extension):
+    red, green, blue, white, light = zip(DISPLAY[::2], DISPLAY[1::2], strict=True)
+    params = "log-level=none:repeat-headers=1:max-cll=1000,400:master-display=" + "".join(
+        f"{name}({a},{b})"
+        for name, (a, b) in zip(
+            ("G", "B", "R", "WP", "L"), (green, blue, red, white, light[::-1]), strict=True
+        )
+    )
+    film = tmp_path / "in.mp4"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("libx265", rate=25, options={"x265-params": params})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p10le"
+        for picture in PICTURES[:3]:
+            container.mux(stream.encode(gray_frame(picture.astype(np.uint16) * 4, "yuv420p10le")))
+        container.mux(stream.encode())
+    expected = {"display": DISPLAY, "level": (1000, 400)}
+    assert light_of(film) == expected
+    out = tmp_path / f"out{extension}"
+    notes = "; ".join(convert(film, out, codec).issues.lines())
+    assert light_of(out) == ({} if codec == "ffv1" else expected)
+    assert ("MASTERING_DISPLAY_METADATA" in notes) == ("CONTENT_LIGHT_LEVEL" in notes) == (codec == "ffv1")

@@ -1,20 +1,27 @@
 """Conversion between planes, RGB and lightness."""
 
+from collections.abc import Iterator
+
+import av
 import numpy as np
 import pytest
 import torch
 
 from colorzoo.color import lab_to_rgb_in_gamut
+from colorzoo.inference.full_size import full_lightness
+from colorzoo.pictures.film import rgb_of
 from colorzoo.video.planes import (
     Layout,
     colored_planes,
     from_rgb,
     gray_luma,
+    layout_of,
     lightness_of,
-    matrix_of,
+    read_planes,
     to_rgb,
 )
 
+RAMP = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
 LAYOUTS = [
     Layout(across, down, bits, full, matrix)
     for across, down in ((1, 1), (2, 1), (2, 2))
@@ -42,6 +49,73 @@ def test_values_are_those_of_the_standards() -> None:
     ]  # BT.709
     assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, True, 6))] == [76, 85, 255]  # JPEG
     assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 10, False, 9))] == [294, 387, 960]
+
+
+def formats() -> Iterator[tuple[str, av.VideoFrame]]:
+    """Yield a gray ramp in all pixel formats that FFmpeg writes, untagged and in both ranges."""
+    base = av.VideoFrame.from_ndarray(np.dstack([RAMP] * 3), format="rgb24")
+    for name in sorted(av.video.format.names):
+        for tag in (0, 1, 2):
+            gray = len(av.VideoFormat(name).components) < 3
+            full = tag == 2 or (tag == 0 and (gray or name.startswith("yuvj")))
+            try:
+                frame = base.reformat(
+                    format=name, src_color_range=2, dst_color_range=2 if full else 1, dst_colorspace=1
+                )
+            except av.FFmpegError:  # it is not written
+                continue
+            frame.color_range = tag
+            if not (gray and tag == 1):  # FFmpeg always writes gray in full range
+                yield f"{name} {tag}", frame
+
+
+def test_a_ramp_survives_every_pixel_format() -> None:
+    tested = 0
+    wanted = full_lightness(RAMP)[0, 0]
+    for name, frame in formats():
+        try:
+            planes, layout = read_planes(frame), layout_of(frame)
+        except av.FFmpegError:
+            assert name[:4] in ("rgb4", "bgr4")  # packed into half a byte; FFmpeg does not read it
+            continue
+        lightness = lightness_of(planes, layout)[0, 0]
+        depth = min(part.bits for part in frame.format.components[:3])
+        if frame.format.is_rgb and depth < 8:  # few levels
+            error = np.abs(rgb_of(frame).astype(int) - RAMP[..., None]).max()
+            assert error < 384 / (2**depth - 1), name  # also of dithering
+        elif depth > 1:
+            black, span = layout.luma_scale
+            levels = (gray_luma(planes, layout) - black) / span * 255
+            assert np.abs(levels - RAMP).max() < 2, name
+            assert (lightness - wanted).abs().max() < 1, name
+            tested += 1
+    assert tested > 500
+
+
+@pytest.mark.parametrize("tag", [0, 1, 2])
+def test_a_palette_is_read_by_its_colors(tag: int) -> None:
+    frame = av.VideoFrame(256, 32, "pal8")
+    np.frombuffer(frame.planes[0], np.uint8).reshape(32, -1)[:, :256] = RAMP
+    np.frombuffer(frame.planes[1], np.uint8)[:1024] = np.arange(255, -1, -1).repeat(4)
+    frame.color_range = tag
+    levels = (read_planes(frame)[0].astype(float) - 16) / 219 * 255
+    assert np.abs(levels - 255 + RAMP).max() < 1
+
+
+def test_limited_gray_is_read_by_its_tag() -> None:
+    frame = av.VideoFrame.from_ndarray(np.uint8([[16, 126, 235, 255]] * 4), format="gray")
+    for tag, wanted in ((0, (5.3, 53, 93, 100)), (1, (0, 54, 100, 100)), (2, (5.3, 53, 93, 100))):
+        frame.color_range = tag
+        found = lightness_of(read_planes(frame), layout_of(frame))[0, 0, 0]
+        assert found.tolist() == pytest.approx(wanted, abs=1)
+
+
+def test_untagged_high_definition_is_bt709() -> None:
+    color = np.full((720, 64, 3), (200, 60, 30), np.uint8)
+    frame = av.VideoFrame.from_ndarray(color, format="rgb24")
+    frame = frame.reformat(format="yuv444p", dst_colorspace=1, dst_color_range=1)
+    frame.color_range, frame.colorspace = 0, 2
+    assert np.abs(rgb_of(frame).astype(int) - color).max() <= 1
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -73,8 +147,10 @@ def test_chroma_is_centered_at_the_left_pixel() -> None:
 
 
 def test_untagged_videos_use_the_matrix_of_players() -> None:
-    assert (matrix_of(2, 480), matrix_of(2, 1080), matrix_of(9, 480), matrix_of(1, 480)) == (6, 1, 9, 1)
-    assert (matrix_of(2, 719), matrix_of(2, 720)) == (6, 1)
+    for tag, height, matrix in ((2, 719, 6), (2, 720, 1), (9, 480, 9), (1, 480, 1), (8, 480, 6)):
+        frame = av.VideoFrame(64, height, "yuv420p")
+        frame.colorspace = tag
+        assert layout_of(frame).matrix == matrix
 
 
 @pytest.mark.parametrize(("chroma", "gray"), [(129, True), (130, False)])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -17,7 +18,7 @@ from colorzoo.data.module import PictureDataModule
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import EXTENSIONS
 from colorzoo.errors import DataError
-from colorzoo.pictures.film import film_stream, load_av
+from colorzoo.pictures.film import film_stream, load_av, rgb_of
 from colorzoo.pictures.find import visible_entries
 from colorzoo.settings import Count, Natural
 
@@ -105,7 +106,7 @@ class FileClip:
             raise DataError(f"cannot read the video {str(self._file)!r} ({error}).") from error
 
     def _tensor(self, frame: Any) -> Tensor:
-        image = Image.fromarray(frame.to_ndarray(format="rgb24", threads=1))
+        image = Image.fromarray(np.ascontiguousarray(rgb_of(frame)))
         if self._short_side is not None:
             factor = self._short_side / min(image.size)
             size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))

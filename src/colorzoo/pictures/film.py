@@ -5,8 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from numpy.typing import NDArray
+
 from colorzoo.errors import ColorzooError
 
+BT709, SMPTE170M = 1, 6  # color matrices, numbers of ITU-T H.273
+_UNSPECIFIED = 2
+_SWSCALE_SMPTE170M = 5
+_HD_HEIGHT = 720  # players treat untagged video of at least this height as BT.709
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl"})
 
 
@@ -44,3 +50,25 @@ def is_still(stream: Any) -> bool:
     """Return whether a stream is cover art, a still image or a track of thumbnails."""
     kind = type(stream.disposition)
     return bool(stream.disposition & (kind.attached_pic | kind.timed_thumbnails | kind.still_image))
+
+
+def assumed_matrix(height: int) -> int:
+    """Return the color matrix that players assume for an untagged frame of this height."""
+    return BT709 if height >= _HD_HEIGHT else SMPTE170M
+
+
+def rgb_of(frame: Any, *, deep: bool = False) -> NDArray[Any]:
+    """Return RGB ``(H, W, 3)`` of a PyAV frame, by its own range and color matrix.
+
+    Args:
+        frame: A decoded frame.
+        deep: Return 16 bits per channel in place of 8.
+    """
+    matrix = assumed_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
+    # planes, because FFmpeg reads big-endian RGB of 15 and 16 bits wrongly where it writes packed RGB
+    found: NDArray[Any] = frame.to_ndarray(
+        format="rgb48le" if deep else "gbrp",
+        src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix,
+        threads=1,
+    )
+    return found

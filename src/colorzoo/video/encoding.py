@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import heapq
 import io
-from collections.abc import Generator, Iterator, Sequence
+import re
+import struct
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from colorzoo.pictures.film import load_av
+from colorzoo.pictures.film import film_stream, is_still, load_av
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance
 from colorzoo.video.frames import VideoError
-from colorzoo.video.matroska import set_pixel_aspect
 from colorzoo.video.planes import FULL_RANGE, Layout
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
@@ -29,9 +30,15 @@ CONTAINERS = {
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
 _PRESET = "superfast"  # of libx264: a fifth of the time of the default, and a fifth more bytes
-# keeps the times: Matroska would shift everything by the encoder delay of the sound
-_JOIN_OPTIONS = {"avoid_negative_ts": "disabled"}
-_COPIED = ("audio", "subtitle")
+_COVERS = {"mjpeg": "jpg"}  # extensions that differ from the name of the codec
+_STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
+_CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
+_PADDING = "\x01" * 14  # bytes of the two elements of a display size
+_UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
+# side data of frames that describes the old encoding, or that is kept in another way
+_ENCODER_DATA = frozenset(
+    {"DISPLAYMATRIX", "SEI_UNREGISTERED", "PANSCAN", "MOTION_VECTORS", "VIDEO_ENC_PARAMS"}
+)
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
@@ -55,14 +62,15 @@ class StreamPlan:
 
     Attributes:
         encoding: Codec and quality.
-        width: Width of the stored frame.
-        height: Height of the stored frame.
+        width: Width of the source's frames as they are stored.
+        height: Height of the source's frames as they are stored.
         layout: Pixel format.
         time_base: Unit of the timestamps in seconds.
         rate: Mean frames per second.
         tags: Range, matrix, primaries and transfer, by their names in FFmpeg.
         aspect: Aspect ratio of a pixel.
         rotation: Display matrix of the source, nine numbers; empty for an upright one.
+        light: Parameters of x264 or x265 for the HDR metadata of the source; empty if there is none.
     """
 
     encoding: Encoding
@@ -74,6 +82,12 @@ class StreamPlan:
     tags: dict[str, int]
     aspect: Fraction | None
     rotation: tuple[int, ...] = ()
+    light: str = ""
+
+    @property
+    def needs_display_size(self) -> bool:
+        """Whether the aspect of a pixel must be written into the container, which PyAV cannot do."""
+        return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
     def add_to(self, container: Any) -> Any:
         """Add the stream to an output container and return it."""
@@ -81,9 +95,9 @@ class StreamPlan:
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
         if codec == "h264":
-            options["preset"] = _PRESET
+            options |= {"preset": _PRESET, "x264-params": self.light}
         elif codec == "hevc":
-            options["x265-params"] = "log-level=none"
+            options["x265-params"] = f"log-level=none:{self.light}".rstrip(":")
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)
@@ -101,6 +115,38 @@ class StreamPlan:
         if self.rotation:
             stream.set_display_matrix(self.rotation)
         return stream
+
+
+def light_params(frame: Any, codec: str) -> tuple[str, list[str]]:
+    """Return parameters of x264 or x265 for the HDR metadata of a frame, and notes on what is dropped.
+
+    Args:
+        frame: A decoded frame.
+        codec: A key of `CODECS`.
+    """
+    found = {data.type.name: bytes(data) for data in frame.side_data if data.type.name not in _ENCODER_DATA}
+    params = []
+    if codec in ("h264", "hevc"):
+        names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
+        if display := _mastering_display(found.pop("MASTERING_DISPLAY_METADATA", b"")):
+            params.append(f"{names[0]}={display}")
+        if level := found.pop("CONTENT_LIGHT_LEVEL", b""):
+            params.append(f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}")
+    return ":".join(params), [f"{name} of the frames is dropped" for name in sorted(found)]
+
+
+def _mastering_display(data: bytes) -> str:
+    """Return a mastering display as x264 and x265 read it, from FFmpeg's ``AVMasteringDisplayMetadata``."""
+    if not data:
+        return ""
+    values = struct.unpack_from("22i", data)
+    red, green, blue, white, light = (
+        [round(values[place + i] / (values[place + i + 1] or 1) * unit) for i in (0, 2)]
+        for place, unit in ((0, 50_000), (4, 50_000), (8, 50_000), (12, 50_000), (16, 10_000))
+    )
+    colors = zip("GBR", (green, blue, red), strict=True)
+    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum first
+    return "".join(f"{name}({first},{second})" for name, (first, second) in parts)
 
 
 @contextmanager
@@ -198,7 +244,7 @@ def join_parts(
     """Join the colored shots into one file; other streams of the source are copied packet by packet.
 
     Args:
-        source: The video whose sound, subtitles, chapters and metadata are copied.
+        source: The video whose sound, subtitles, cover, chapters and metadata are copied.
         parts: The colored shots in order.
         whole: The file to write.
         plan: The stream of the parts.
@@ -213,29 +259,40 @@ def join_parts(
     """
     av = load_av()
     notes: list[str] = []
-    with (
-        write_errors(whole),
-        av.open(str(source)) as original,
-        av.open(str(whole), "w", options=_JOIN_OPTIONS) as target,
-    ):
-        video = plan.add_to(target)
-        copied = _add_copies(original, target, whole, notes)
-        target.metadata.update(original.metadata)
-        if origin is not None and whole.suffix.lower() in _MATROSKA:
-            target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
-        target.set_chapters(original.chapters())
-        target.start_encoding()
-        with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
-            others = _copied_packets(original, copied, notes)
-            for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
-                target.mux_one(packet)
-    if origin is not None and whole.suffix.lower() not in _MATROSKA:
+    is_matroska = whole.suffix.lower() in _MATROSKA
+    # keeps the times: Matroska would shift everything by the encoder delay of the sound
+    options = {"avoid_negative_ts": "disabled"}
+    if is_matroska:
+        options["default_mode"] = "passthrough"
+    if plan.needs_display_size:
+        options["write_crc32"] = "0"  # of elements that are changed afterwards
+    with write_errors(whole), av.open(str(source)) as original:
+        with av.open(str(whole), "w", format=_MUXERS[whole.suffix.lower()], options=options) as target:
+            film, video = film_stream(original), plan.add_to(target)
+            copied = {film.index: video} | _add_copies(original, film, target, whole, notes)
+            for index, stream in copied.items():
+                stream.disposition = original.streams[index].disposition
+                stream.metadata.update(_stream_tags(original.streams[index]))
+            if plan.needs_display_size:
+                video.metadata["title"] = video.metadata.get("title", "") + _PADDING
+            target.metadata.update(
+                {key: value for key, value in original.metadata.items() if key.lower() not in _CONTAINER_TAGS}
+            )
+            if origin is not None and is_matroska:
+                target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
+            target.set_chapters(original.chapters())
+            target.start_encoding()
+            with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
+                others = _copied_packets(original, film, copied, notes)
+                for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
+                    target.mux_one(packet)
+        if plan.needs_display_size and plan.aspect:
+            _set_display_size(whole, round(plan.width * plan.aspect), plan.height)
+        with av.open(str(whole)) as result:
+            notes += _lost_properties(original, [original.streams[index] for index in copied], result)
+    if origin is not None and not is_matroska:
         with write_errors(whole), whole.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
-    # libx264 and libx265 write it into the stream
-    needs_aspect = plan.encoding.codec in ("vp9", "ffv1") and plan.aspect not in (None, 1)
-    if needs_aspect and plan.aspect and not set_pixel_aspect(whole, plan.aspect):
-        notes.append(f"the aspect {plan.aspect} of a pixel is dropped")
     return notes
 
 
@@ -244,21 +301,85 @@ def _xmp_box(packet: bytes) -> bytes:
     return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
 
 
-def _add_copies(original: Any, target: Any, whole: Path, notes: list[str]) -> dict[int, Any]:
+def _set_display_size(path: Path, width: int, height: int) -> None:
+    """Write the display size of a Matroska video track, in place of the padding of the track's name.
+
+    PyAV 18 cannot set the ``sample_aspect_ratio`` of a stream, from which FFmpeg writes these elements.
+    """
+    size = struct.pack(">2sBI2sBI", b"\x54\xb0", 0x84, width, b"\x54\xba", 0x84, height)
+    with path.open("r+b") as file:
+        head = file.read(2**16)
+        end = head.index(_PADDING.encode()) + len(_PADDING)
+        name = head.rindex(b"\x53\x6e", 0, end)  # followed by one byte of length, then the text
+        video = re.compile(rb"\xe0[\x80-\xef](?=\xb0)").search(head, end)
+        if video is None:
+            raise VideoError(f"{path} has no place for the aspect of a pixel")
+        shorter = bytes([head[name + 2] - len(size)]) + head[name + 3 : end - len(size)]
+        start, length = video.start() + 1, head[video.start() + 1] & 0x7F
+        rest = head[start + 1 : start + 1 + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
+        file.seek(name + 2)
+        file.write(shorter + head[end:start] + bytes([0x80 | length + len(size)]) + size + rest)
+
+
+def _add_copies(original: Any, film: Any, target: Any, whole: Path, notes: list[str]) -> dict[int, Any]:
     """Add the streams that can be copied, by their index in the source."""
     copied = {}
+    suffix = whole.suffix.lower()
     for stream in original.streams:
-        if stream.type == "video":
+        if stream.index == film.index:
             continue
-        name = getattr(stream.codec_context, "name", None) if stream.type in _COPIED else None
-        if name and stream.codec_context.codec.canonical_name in target.supported_codecs:
-            copied[stream.index] = target.add_stream_from_template(stream)
-            copied[stream.index].metadata.update(stream.metadata)
+        name: str = getattr(stream.codec_context, "name", None) or getattr(stream, "name", None) or "unknown"
+        is_cover = stream.type == "video" and stream.disposition == type(stream.disposition).attached_pic
+        if suffix == ".mkv" and stream.type == "attachment":
+            target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
+        elif suffix == ".mkv" and is_cover:
+            file, mimetype = (f"cover.{_COVERS.get(name, name)}", f"image/{name.replace('mjpeg', 'jpeg')}")
+            target.add_attachment(file, mimetype, _cover(Path(original.name), stream.index))
+        elif (is_cover and suffix in (".mp4", ".m4v")) or (
+            stream.type in ("audio", "subtitle")
+            and stream.codec_context
+            and stream.codec_context.codec.canonical_name in target.supported_codecs
+        ):
+            copied[stream.index] = target.add_stream_from_template(stream, opaque=True)
         elif stream.type == "audio":
             raise _refused_sound(whole, name)
         else:
-            notes.append(f"a stream of {stream.type} ({name or 'unknown'}) is not copied")
+            notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
     return copied
+
+
+def _cover(source: Path, index: int) -> bytes:
+    with load_av().open(str(source)) as container:
+        return bytes(next(container.demux(container.streams[index])))
+
+
+def _stream_tags(stream: Any) -> dict[str, str]:
+    """Return the tags of a stream under the names that muxers write, without those of its old encoding."""
+    tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
+    if "title" not in tags and "name" in stream.metadata:  # of QuickTime and MP4
+        tags["title"] = stream.metadata["name"]
+    return tags
+
+
+def _lost_properties(original: Any, sources: Sequence[Any], result: Any) -> list[str]:
+    """Return notes on titles, languages and dispositions that the container of the result cannot store."""
+    notes = []
+    # an MP4 lists its cover after all other streams
+    for source, kept in zip(
+        sorted(sources, key=is_still), sorted(result.streams, key=is_still), strict=False
+    ):
+        tags, kept_tags = _stream_tags(source), _stream_tags(kept)
+        lost = [f"{key} {tags[key]!r}" for key in ("title", "language") if _lacks(kept_tags, tags, key)]
+        lost += [flag.name for flag in source.disposition & ~kept.disposition]
+        if lost:
+            notes.append(f"{', '.join(lost)} of stream {source.index} ({source.type}) is dropped")
+    kept_keys = {key.lower() for key in result.metadata}
+    lost = [key for key in original.metadata if key.lower() not in kept_keys | _CONTAINER_TAGS]
+    return notes + ([f"metadata of the file is dropped: {', '.join(lost)}"] if lost else [])
+
+
+def _lacks(kept: Mapping[str, str], wanted: Mapping[str, str], key: str) -> bool:
+    return wanted.get(key, "und") not in ("und", kept.get(key))
 
 
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
@@ -267,9 +388,12 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
     for part in parts:
         with load_av().open(str(part)) as container:
             for packet in container.demux(video=0):
-                if packet.dts is None:
+                if not packet.size:
                     continue
                 packet.stream = stream
+                packet.dts = (
+                    packet.pts
+                )  # there are no B frames, and short shots are read without times of decoding
                 if waiting is not None:
                     waiting.duration = packet.pts - waiting.pts
                     yield waiting
@@ -279,12 +403,14 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
         yield waiting
 
 
-def _copied_packets(original: Any, copied: dict[int, Any], notes: list[str]) -> Iterator[Any]:
-    streams = [stream for stream in original.streams if stream.index in copied]
+def _copied_packets(original: Any, film: Any, copied: dict[int, Any], notes: list[str]) -> Iterator[Any]:
+    streams = [original.streams[index] for index in copied if index != film.index]
     if not streams:
         return
     try:
         for packet in original.demux(streams):
+            if packet.size and packet.dts is None and packet.stream_index in copied:  # of a cover
+                packet.pts = packet.dts = 0
             if packet.dts is not None:
                 packet.stream = copied[packet.stream_index]
                 yield packet

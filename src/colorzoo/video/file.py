@@ -23,6 +23,7 @@ from colorzoo.video.encoding import (
     Encoding,
     StreamPlan,
     join_parts,
+    light_params,
     output_layout,
     tags_of,
     write_errors,
@@ -32,6 +33,7 @@ from colorzoo.video.planes import (
     Layout,
     colored_planes,
     gray_luma,
+    is_rgb,
     layout_of,
     lightness_of,
     read_planes,
@@ -75,7 +77,7 @@ class FilePicture:
         luma = gray_luma(read_planes(self.decoded), own)
         if own.bits == layout.bits:
             return luma
-        levels = luma / 2.0 ** (own.bits - layout.bits)
+        levels = luma * (layout.luma_scale[1] / own.luma_scale[1])
         return np.rint(levels).astype(np.uint8 if layout.bits == 8 else np.uint16)
 
     def gray(self) -> NDArray[np.uint8]:
@@ -115,6 +117,7 @@ class VideoFile:
                 self._codec = stream.codec_context.name
                 self._has_alpha_layer = "1" in (stream.metadata.get(key) for key in _ALPHA_MODES)
             self._first = next(picture for picture, _ in self._decoded() if picture is not None)
+            read_planes(self._first)  # raises if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
@@ -127,15 +130,17 @@ class VideoFile:
         """The encoded stream."""
         first = self._first
         layout = layout_of(first)
-        gray = len(first.format.components) < 3 or first.format.is_rgb
+        gray = len(first.format.components) < 3 or is_rgb(first.format)
         size = (first.width, first.height)
         out, notes = output_layout(layout, gray, size, self._encoding.codec)
         if first.interlaced_frame:
             notes.append("interlaced frames are written as whole ones; deinterlace the video first")
         if self._has_alpha_layer or any(part.is_alpha for part in first.format.components):
             notes.append("the transparency is dropped")
-        self.issues.notes += notes
+        light, lost = light_params(first, self._encoding.codec)
+        notes += lost
         rotation = first.side_data.get("DISPLAYMATRIX")
+        self.issues.notes += notes
         return StreamPlan(
             self._encoding,
             *size,
@@ -145,6 +150,7 @@ class VideoFile:
             tags_of(first, out),
             self._aspect,
             () if rotation is None else tuple(np.frombuffer(bytes(rotation), np.int32).tolist()),
+            light,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.inference.full_size import full_lightness
+from colorzoo.pictures.film import BT709, SMPTE170M, assumed_matrix, rgb_of
 from colorzoo.pictures.picture import FloatArray
 
-BT709, SMPTE170M, BT2020 = 1, 6, 9  # numbers of ITU-T H.273
+BT2020 = 9  # number of ITU-T H.273
 _WEIGHTS = {  # of red and blue in Y'
     BT709: (0.2126, 0.0722),
     4: (0.30, 0.11),
@@ -32,7 +33,6 @@ _WEIGHTS = {  # of red and blue in Y'
     10: (0.2627, 0.0593),
 }
 FULL_RANGE = 2
-_HD_HEIGHT = 720  # players treat untagged video of at least this height as BT.709
 _MAX_GRAY_CHROMA = 1.5  # largest chroma of a gray video, in 8-bit levels
 _MOST_COLORED = 0.001  # of its chroma samples
 _FARTHEST, _APART = 128, 8  # CIE units of ab to which the table reaches, and between its entries
@@ -75,43 +75,47 @@ class Layout:
         return 128 * unit, 2.0**self.bits - 1 if self.full else 224 * unit
 
 
-def matrix_of(tag: int, height: int) -> int:
-    """Return the matrix of a tag, or for an unknown tag what players assume for this height."""
-    if tag in _WEIGHTS:
-        return tag
-    return BT709 if height >= _HD_HEIGHT else SMPTE170M
-
-
 def layout_of(frame: Any) -> Layout:
     """Return the layout of a frame as returned by `read_planes`."""
-    parts = frame.format.components
-    bits = 8 if parts[0].bits <= 8 else 12 if parts[0].bits == 12 else 10
-    matrix = matrix_of(frame.colorspace, frame.height)
-    if frame.format.is_rgb or "pal8" in frame.format.name:
+    parts, height = frame.format.components, frame.format.height
+    bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
+    matrix = frame.colorspace if frame.colorspace in _WEIGHTS else assumed_matrix(height)
+    if is_rgb(frame.format):
         return Layout(1, 1, bits, False, matrix)
-    name = frame.format.name
     gray = len(parts) < 3
     across, down = 1, 1
     if not gray:
-        down = 1 if parts[1].height == parts[0].height else 2
+        down = 1 if parts[1].height == height else 2
         across = 1 if parts[1].width == parts[0].width and down == 1 else 2  # 4:4:0 is read as 4:2:0
-    full = frame.color_range == FULL_RANGE or name.startswith("yuvj") or (gray and frame.color_range == 0)
-    return Layout(across, down, bits, full, matrix)
+    is_full = frame.format.name.startswith("yuvj") or (gray and frame.color_range == 0)
+    return Layout(across, down, bits, is_full or frame.color_range == FULL_RANGE, matrix)
+
+
+def is_rgb(form: Any) -> bool:
+    """Return whether a pixel format stores RGB, a palette of RGB colors, raw sensor data or XYZ."""
+    return bool(form.is_rgb or form.has_palette or form.is_bayer or form.name.startswith("xyz"))
 
 
 def read_planes(frame: Any) -> list[NDArray[Any]]:
     """Return the planes of a frame: Y', and Cb and Cr unless it is gray."""
     layout = layout_of(frame)
+    if is_rgb(frame.format):
+        rgb = rgb_of(frame, deep=layout.bits > 8)
+        levels: FloatArray = rgb.astype(np.float32)
+        return from_rgb(levels / np.float32(np.iinfo(rgb.dtype).max), layout)
     gray = len(frame.format.components) < 3
     wanted = {layout.name, layout.name.replace("yuv", "yuvj")}
     if gray:
         wanted = {"gray" if layout.bits == 8 else f"gray{layout.bits}le"}
     if frame.format.name not in wanted:
-        target = min(wanted) if gray else layout.name
+        color_range = FULL_RANGE if layout.full else 1
+        colorspace = 5 if layout.matrix == SMPTE170M else layout.matrix
         frame = frame.reformat(
-            format=target,
-            dst_color_range=FULL_RANGE if layout.full else 1,
-            dst_colorspace=5 if layout.matrix == SMPTE170M else layout.matrix,
+            format=min(wanted),
+            src_color_range=color_range,
+            dst_color_range=color_range,
+            src_colorspace=colorspace,
+            dst_colorspace=colorspace,
         )
     return [samples(plane, layout.bits) for plane in frame.planes]
 
