@@ -55,5 +55,4 @@ def evaluate_in_two_processes(plan: Plan) -> list[int | None]:
 
 def _evaluate_share(plan: Plan) -> int:
     outcome = evaluate(plan)
-    first = os.environ["RANK"] == "0"
-    return 0 if (outcome.summary is not None) == first and outcome.seconds["networks"] > 0 else 3
+    return 0 if (outcome.summary is not None) == (os.environ["RANK"] == "0") else 3

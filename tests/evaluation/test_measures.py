@@ -13,7 +13,6 @@ from torch import Tensor
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.evaluation.evaluator import StageTimer
 from colorzoo.evaluation.measures import (
     RUNS,
     Bleeding,
@@ -198,16 +197,6 @@ def test_seconds_are_the_median_of_repeated_results(monkeypatch: pytest.MonkeyPa
     made: list[int] = []
     assert Cost(1, lambda: made.append(1)).seconds() == 2
     assert len(made) == RUNS
-
-
-def test_time_counts_for_the_innermost_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.process_time", iter((0, 1, 3, 6, 10, 15, 21)).__next__)
-    timer = StageTimer()
-    with timer.stage("metrics"), timer.stage("network"):
-        pass
-    with timer.stage("network"):
-        pass
-    assert timer.seconds == {"metrics": 2 + 4, "network": 3 + 6}
 
 
 def test_the_key_of_seconds_names_the_threads() -> None:

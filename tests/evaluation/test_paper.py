@@ -17,7 +17,7 @@ import colorzoo
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.bibtex import bibtex, citation, cited_keys, key_of_model
 from colorzoo.evaluation.measures import list_metrics
-from colorzoo.evaluation.paper import latex, methods_paragraph
+from colorzoo.evaluation.tables import latex
 from tiny_evaluation import write_picture
 
 Run = Callable[..., Outcome]
@@ -93,20 +93,7 @@ def test_a_paper_is_written_from_the_results_alone(run: Run, plan: Plan) -> None
     run(metrics=("psnr", "cf"))
     found = json.loads((plan.output / "results.json").read_text())
     shutil.rmtree(plan.data)
-    text = methods_paragraph(found)
-    for part in (
-        f"colorzoo {colorzoo.__version__}, protocol tiny-hints/3",
-        f"4 pictures, SHA-256 of their hashes {found['setup']['digest']}.",
-        "A simulated user (uniform_points) gave 0 and 3 interactions.",
-        "PSNR (psnr_rgb_8bit_mean@squash32-bicubic) and Colorfulness (cf_hasler_mean@squash32-bicubic)",
-        "200 resamples, seed 0).",
-        f"SHA-256 {found['setup']['methods'][0]['sha256'][:16]}, trained on: unknown",
-        "1 thread(s), torch",
-    ):
-        assert part in text
     table = (plan.output / "results.tex").read_text()
-    assert r"PSNR (psnr\_rgb\_8bit\_mean@squash32-bicubic)" in table
-    assert all(f"% {line}" in table.replace("\\_", "_").replace("\\%", "%") for line in text.splitlines())
     assert latex(found) == table
     assert bibtex(found["setup"]["references"]) == (plan.output / "references.bib").read_text()
     keys = re.findall(r"@\w+{(\w+),", (plan.output / "references.bib").read_text())

@@ -56,12 +56,16 @@ def test_what_is_chosen_and_how_it_differs_from_the_protocol(photos: Path) -> No
     assert ([each.name for each in found.items], found.deviation) == (names[::-1], "")
 
 
-@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, " and 1 more"), (5, " and 2 more")])
-def test_formats_that_data_sets_do_not_have_are_named(photos: Path, count: int, more: str) -> None:
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (5, " and 2 more")])
+def test_other_formats_and_hidden_files_are_named(photos: Path, count: int, more: str) -> None:
     for index in range(count):
         (photos / f"{index}.gif").touch()
-    note = f"not read, convert to PNG first: 0.gif, 1.gif, 2.gif{more}"
-    assert select_pictures(photos, TINY, None, None).notes == (note,)
+    for name in ("._0.png", "@eaDir/0.png", ".thumbnails/0.gif", "a/#recycle/0.png", "$RECYCLE.BIN/1.png"):
+        write_picture(photos / name, 0) if name.endswith("png") else (photos / name).parent.mkdir()
+    found = select_pictures(photos, TINY, None, None)
+    assert [each.name for each in found.items] == [f"{index}.png" for index in range(4)]
+    hidden = "hidden, not read: $RECYCLE.BIN, ._0.png, .thumbnails and 2 more"
+    assert found.notes == (f"not read, convert to PNG first: 0.gif, 1.gif, 2.gif{more}", hidden)
 
 
 def item(path: Path, reference: Path | None = None) -> Item:

@@ -1,9 +1,9 @@
 """Evaluation of models by named protocols, with reports whose numbers carry their protocol."""
 
 from colorzoo.evaluation.bibtex import bibtex
-from colorzoo.evaluation.paper import latex, methods_paragraph
 from colorzoo.evaluation.protocol import Protocol, list_protocols, load_protocol
 from colorzoo.evaluation.run import Outcome, Plan, evaluate
+from colorzoo.evaluation.tables import latex
 
 __all__ = [
     "Outcome",
@@ -14,5 +14,4 @@ __all__ = [
     "latex",
     "list_protocols",
     "load_protocol",
-    "methods_paragraph",
 ]

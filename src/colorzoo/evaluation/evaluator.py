@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,33 +24,6 @@ from colorzoo.simulation import ColoredPicture, SimulatedUser, TargetPicture, Tu
 THUMBNAIL = 128  # pixels of the longer side
 
 
-class StageTimer:
-    """Processor seconds of named stages; time in a nested stage counts for the nested one only."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._open: list[str] = []
-        self._since = time.process_time()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the block to ``name``."""
-        self._add()
-        self._open.append(name)
-        try:
-            yield
-        finally:
-            self._add()
-            self._open.pop()
-
-    def _add(self) -> None:
-        now = time.process_time()
-        if self._open:
-            name = self._open[-1]
-            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
-        self._since = now
-
-
 @dataclass(frozen=True)
 class Evaluator:
     """Evaluates pictures with all methods; ``counts`` are the numbers of interactions."""
@@ -63,19 +34,16 @@ class Evaluator:
     counts: tuple[int, ...]
     cache: Cache
     device: torch.device
-    timer: StageTimer
 
     def evaluate(self, item: Item) -> None:
         """Evaluate one picture with all methods; results in the cache are not computed again."""
-        with self.timer.stage("cache"):
-            keys = [output.key for measure in self.measures for output in measure.outputs]
-            entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
-            missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
+        keys = [output.key for measure in self.measures for output in measure.outputs]
+        entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
+        missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
         if not missing:
             return
         try:
-            with self.timer.stage("read pictures"):
-                truth = read_truth(item, self.protocol, self.device)
+            truth = read_truth(item, self.protocol, self.device)
         except PictureError as error:
             for method, _ in missing:
                 self.cache.write(method.key, item.key, Entry(skipped=str(error)))
@@ -85,8 +53,7 @@ class Evaluator:
                 self.color_item(method, item, truth, entry)
             except PictureError as error:
                 entry = Entry(skipped=str(error))
-            with self.timer.stage("cache"):
-                self.cache.write(method.key, item.key, entry)
+            self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
         """Return the numbers of interactions of a method: 0 if it does not accept the user's guidance."""
@@ -101,30 +68,22 @@ class Evaluator:
         """Fill an entry with the results of one method."""
         entry.gray = truth.is_gray
         scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
-        with self.timer.stage("networks"):
-            painter = method.painter(item, truth)
-
-        def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
-            with self.timer.stage("networks"):
-                return painter(scene, guidance)
-
-        with self.timer.stage("users"):
-            user = self.user_of(method)
-            model = method.module() if user is not None else None
-            counts = sorted({0, *self.counts_of(method)})
-            background = self._background_guidance(method, scene)
-            turns = list(play(paint, user, scene, counts, model=model, background=background))
+        painter = method.painter(item, truth)
+        user = self.user_of(method)
+        model = method.module() if user is not None else None
+        counts = sorted({0, *self.counts_of(method)})
+        background = self._background_guidance(method, scene)
+        turns = list(play(painter, user, scene, counts, model=model, background=background))
         bleeding = Bleeding(turns[0].result, truth)  # the turn without interactions
         wanted = self.counts_of(method)
         for turn in turns:
             if turn.count in wanted:
                 cost = _cost(method, partial(painter, scene, turn.guidance))
                 self._measure(entry, turn, truth, bleeding, cost)
-        with self.timer.stage("thumbnails"):
-            entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].result.rgb)
-            entry.thumbnails[TRUE_PICTURE] = thumbnail(truth.rgb)
-            if truth.reference is not None:
-                entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
+        entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].result.rgb)
+        entry.thumbnails[TRUE_PICTURE] = thumbnail(truth.rgb)
+        if truth.reference is not None:
+            entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
     def _background_guidance(self, method: Method, scene: TargetPicture) -> Guidance | None:
         """Return the guidance of the background user, or None if there is none for this method."""
@@ -144,7 +103,7 @@ class Evaluator:
             keys = [output.key for output in measure.outputs]
             if all(key in moments or key in features for key in keys):
                 continue
-            with self.timer.stage(f"measure {measure.name}"), torch.inference_mode():
+            with torch.inference_mode():
                 values = measure.run(result)
             for key, value in zip(keys, values, strict=True):
                 if measure.features:

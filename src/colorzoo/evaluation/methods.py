@@ -15,6 +15,7 @@ from torch import Tensor
 from colorzoo.capabilities import ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
 from colorzoo.evaluation.pictures import Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
@@ -146,7 +147,7 @@ def gray_method() -> Method:
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     if not folder.is_dir():
         raise DataError(f"no folder {str(folder)!r} with the results of {name!r} (--models NAME=FOLDER)")
-    files = {path.relative_to(folder).with_suffix(""): path for path in folder.rglob("*") if path.is_file()}
+    files = {Path(path).relative_to(folder).with_suffix(""): Path(path) for path in walk_files(str(folder))}
 
     def painter(item: Item, truth: Truth) -> ColorFunction:
         stem = Path(item.name).with_suffix("")

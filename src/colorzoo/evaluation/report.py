@@ -13,9 +13,8 @@ from colorzoo.environment import describe_run
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
-from colorzoo.evaluation.paper import latex
 from colorzoo.evaluation.summary import Comparison, Row, Summary
-from colorzoo.evaluation.tables import markdown, per_image, plain
+from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 
 SCHEMA = 1
 

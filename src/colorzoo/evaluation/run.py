@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.evaluator import Evaluator, StageTimer
+from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import Measure, choose_measures
 from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
@@ -85,13 +85,11 @@ class Outcome:
         summary: The numbers; None in a process that writes no report.
         skipped: Name and reason of pictures that were left out.
         notes: Notes for the user.
-        seconds: Processor seconds of this process by stage.
     """
 
     summary: Summary | None
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(plan: Plan) -> Outcome:
@@ -150,24 +148,22 @@ def join_processes() -> Iterator[tuple[int, int]]:
 
 
 def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
-    timer = StageTimer()
-    with timer.stage("start"):
-        _make_output_folder(plan.output, plan.data)
-        selection = select_pictures(plan.data, plan.protocol, plan.pairs, plan.limit)
-        measures, notes = choose_measures(plan.protocol, plan.metrics, plan.weights, plan.device)
-        methods = open_methods(
-            _method_names(plan, measures),
-            plan.weights,
-            plan.protocol,
-            plan.device,
-            allow_untrained=all(measure.cost for measure in measures),
-        )
-        _check_names(plan, methods, measures)
-        items, unreadable = hash_all(selection.items)
-        machine = shared_machine(plan.device, process_count)
+    _make_output_folder(plan.output, plan.data)
+    selection = select_pictures(plan.data, plan.protocol, plan.pairs, plan.limit)
+    measures, notes = choose_measures(plan.protocol, plan.metrics, plan.weights, plan.device)
+    methods = open_methods(
+        _method_names(plan, measures),
+        plan.weights,
+        plan.protocol,
+        plan.device,
+        allow_untrained=all(measure.cost for measure in measures),
+    )
+    _check_names(plan, methods, measures)
+    items, unreadable = hash_all(selection.items)
+    machine = shared_machine(plan.device, process_count)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol, machine)
     counts = _counts(plan)
-    evaluator = Evaluator(plan.protocol, methods, measures, counts, cache, plan.device, timer)
+    evaluator = Evaluator(plan.protocol, methods, measures, counts, cache, plan.device)
     share = items[rank::process_count]
     with progress_bar("evaluating", len(share), log_every=_LOG_INTERVAL) as step:
         for item in share:
@@ -176,24 +172,22 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     if process_count > 1:
         dist.barrier()
     if rank > 0:
-        return Outcome(None, seconds=timer.seconds)
-    with timer.stage("summary"):
-        setup = EvaluationSetup(
-            protocol=plan.protocol,
-            methods=tuple(method for method in methods if method.name in _reported_names(plan)),
-            counts={method.name: evaluator.counts_of(method) for method in methods},
-            measures=tuple(measures),
-            deviation=selection.deviation,
-            notes=(*notes, *selection.notes),
-            resamples=plan.resamples,
-            machine=machine,
-            processes=process_count,
-        )
-        summary = summarize(setup, items, cache, plan.compare)
-        summary = replace(summary, skipped=(*unreadable, *summary.skipped))
-    with timer.stage("report"):
-        write_report(summary, cache, plan.output)
-    return Outcome(summary, summary.skipped, (*notes, *selection.notes), timer.seconds)
+        return Outcome(None)
+    setup = EvaluationSetup(
+        protocol=plan.protocol,
+        methods=tuple(method for method in methods if method.name in _reported_names(plan)),
+        counts={method.name: evaluator.counts_of(method) for method in methods},
+        measures=tuple(measures),
+        deviation=selection.deviation,
+        notes=(*notes, *selection.notes),
+        resamples=plan.resamples,
+        machine=machine,
+        processes=process_count,
+    )
+    summary = summarize(setup, items, cache, plan.compare)
+    summary = replace(summary, skipped=(*unreadable, *summary.skipped))
+    write_report(summary, cache, plan.output)
+    return Outcome(summary, summary.skipped, (*notes, *selection.notes))
 
 
 def _reported_names(plan: Plan) -> list[str]:

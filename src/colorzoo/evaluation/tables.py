@@ -1,19 +1,41 @@
-"""Text of numbers, the table of readme files, and the table of single pictures."""
+"""Text of numbers, the table of a paper, and the table of single pictures."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from colorzoo.evaluation.statistics import Estimate
-from colorzoo.evaluation.summary import Row, Score, Summary
+from colorzoo.evaluation.summary import Score, Summary
 from colorzoo.metrics.outputs import Output
+
+_LATEX = str.maketrans(
+    {
+        "_": r"\_",
+        "%": r"\%",
+        "&": r"\&",
+        "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"$<$",
+        ">": r"$>$",
+        "—": "---",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "∞": r"$\infty$",
+    }
+)
+
 
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 DIGITS = 6  # significant digits of all numbers in files: enough for readers, coarser than rounding noise
@@ -96,10 +118,10 @@ def plain(value: Any) -> Any:
 def markdown(summary: Summary) -> str:
     """Return the results as a Markdown table with the protocol below."""
     outputs = summary.setup.outputs
-    rows = [_headings(outputs)]
+    rows = [["method", "interactions", *map(heading, outputs)]]
     for row in summary.rows:
         texts = []
-        for cell in _cells(row, outputs):
+        for cell in (score_cell(row.scores[output.key], output) for output in outputs):
             note = f"; {cell.note}" if cell.note else ""
             texts.append(f"{cell.text} ({cell.interval}{note})" if cell.interval else cell.text)
         rows.append([row.method, str(row.count), *texts])
@@ -132,12 +154,52 @@ def of_sets(per_picture: Iterable[bool]) -> str:
     return "" if all(per_picture) else ", of distances of sets by jackknife"
 
 
-def _headings(outputs: Sequence[Output]) -> list[str]:
-    return ["method", "interactions", *(heading(output) for output in outputs)]
+def latex(found: Mapping[str, Any]) -> str:
+    r"""Return the results as a LaTeX table (booktabs), with the keys to cite in a comment above it.
+
+    In each column, among the methods with the same number of interactions, the best is bold, with others of
+    the same printed number; nothing is bold where the difference from another method may be chance.
+
+    Examples:
+        >>> import json
+        >>> protocol, report = load_protocol("automatic"), Path("table")
+        >>> plan = Plan(["gray"], Path("album/val"), report, protocol, metrics=("psnr",), resamples=10)
+        >>> outcome = evaluate(plan)
+        >>> found = json.loads((report / "results.json").read_text())
+        >>> latex(found).splitlines()[-2]
+        '\\bottomrule'
+
+    Args:
+        found: Content of ``results.json``.
+    """
+    metrics = found["metrics"]
+    guided = any(row["interactions"] for row in found["results"])
+    heads = ["method", *(["interactions"] if guided else []), *map(titled_heading, metrics.values())]
+    lines = [
+        r"\begin{tabular}{l" + "r" * (len(heads) - 1) + "}",
+        r"\toprule",
+        " & ".join(head.translate(_LATEX) for head in heads) + r" \\",
+        r"\midrule",
+    ]
+    for row in found["results"]:
+        cells = [row["method"].translate(_LATEX), *([str(row["interactions"])] if guided else [])]
+        cells += [_cell(row["scores"][key], metric["digits"]) for key, metric in metrics.items()]
+        lines.append(" & ".join(cells) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    cited = ",".join(found["setup"]["references"])
+    return "\n".join([rf"% \cite{{{cited}}}", *lines]) + "\n"
 
 
-def _cells(row: Row, outputs: Sequence[Output]) -> list[Cell]:
-    return [score_cell(row.scores[output.key], output) for output in outputs]
+def _cell(score: Mapping[str, Any], digits: int) -> str:
+    values = Estimate(*(_float(score[name]) for name in ("value", "low", "high")))
+    text = number(values.value, digits).translate(_LATEX)
+    text = rf"\textbf{{{text}}}" if score["best"] else text
+    span = interval(values, digits)
+    return rf"{text} {{\scriptsize ({span})}}" if span else text
+
+
+def _float(value: float | str | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _caption(summary: Summary) -> list[str]:
