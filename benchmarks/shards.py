@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 
 from benchmarks._common import Options, Row, SkippedError, time_in_turn, where
-from benchmarks.data import write_photos
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.shards import ShardOptions, ShardReader, load_litdata, shard_folder
 from colorzoo.data.sources import find_sources
@@ -54,3 +55,16 @@ def shards_against_folder(folder: Path, out: Path) -> Row:
     ours, reference = (len(order) / seconds[name] for name in ("ours", "folder"))
     claim = f"shards against folder: pictures a second decoded to {SIDE}"
     return Row(claim, ours, reference, ours / reference, GOAL, "higher", where())
+
+
+def write_photos(folder: Path, size: tuple[int, int], count: int) -> None:
+    """Write JPEGs with the spectrum of photos (1/f) and sensor noise."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        photo = random.normal(0, 2, (size[1], size[0], 1)).astype(np.float32) + 128
+        for octave in range(1, 8):
+            coarse = random.normal(0, 128 / octave**1.5, (3 * 2**octave, 4 * 2**octave, 3)).astype(np.float32)
+            for channel in range(3):
+                layer = Image.fromarray(coarse[..., channel]).resize(size, Image.Resampling.BICUBIC)
+                photo = photo + np.asarray(layer)[..., None] * np.eye(3, dtype=np.float32)[channel] / 2
+        Image.fromarray(photo.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)

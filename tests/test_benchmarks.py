@@ -63,13 +63,6 @@ def test_one_row_below_its_goal_prints_below_and_exits_1(main, fakes, tmp_path, 
     assert [line.startswith("BELOW") for line in lines] == [False, False, True, False]
 
 
-def test_a_benchmark_without_data_is_skipped_with_a_message(main, fakes, capsys) -> None:
-    assert main(["good"], fakes) == 0
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "skipped fake_benchmarks.good: give --data" in captured.err
-
-
 def test_an_unknown_name_lists_the_known_ones(main, fakes, capsys) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["god"], fakes)
@@ -101,30 +94,6 @@ def test_calls_are_timed_in_turn_without_warm_ups(harness, monkeypatch) -> None:
     assert order == ["ours", "reference"] * 4
 
 
-def test_aged_photos_are_colored_old_and_compared_with_the_originals(tmp_path) -> None:
-    import torch
-    from benchmarks import look
-    from benchmarks._common import Options
-    from PIL import Image
-
-    from colorzoo.prediction import AbPrediction
-    from colorzoo.testing.samples import sample_image
-    from colorzoo.zoo.gray.model import GrayModel
-
-    levels = (sample_image((300, 280))[0] * 255).to(torch.uint8).permute(1, 2, 0).numpy()
-    Image.fromarray(levels).save(tmp_path / "photo.png")
-    seen: list[torch.Tensor] = []
-
-    class ColorNothing(GrayModel):
-        def forward(self, lightness: torch.Tensor, guidance: object = None) -> AbPrediction:
-            seen.append(lightness)
-            return AbPrediction.gray(lightness)
-
-    scores = [look.measure(ColorNothing(), Options(data=tmp_path, aged=aged))[0] for aged in (False, True)]
-    assert scores[0]["GrayGain"] == scores[1]["GrayGain"] == pytest.approx(0, abs=1e-3)
-    assert (seen[0] - seen[1]).abs().mean() > 1
-
-
 def test_a_region_of_two_things_counts_as_the_larger_one() -> None:
     import numpy as np
     from benchmarks.regions import shares, superpixels
@@ -135,24 +104,3 @@ def test_a_region_of_two_things_counts_as_the_larger_one() -> None:
     lines[:, 20] = lines[24] = 0
     cells = superpixels(lines, lines > 0.5, 12)
     assert abs(len(np.unique(cells[lines > 0.5])) - 12) <= 2
-
-
-def test_the_look_of_gray_is_gray(main, tmp_path, capsys) -> None:
-    import torch
-    from PIL import Image
-
-    from colorzoo.testing.samples import sample_image
-
-    pictures = sample_image((300, 280), batch=3)
-    pictures[:, :, :150] = 0.5  # without a neutral area there is no chroma on it
-    for index, rgb in enumerate(pictures):
-        levels = (rgb * 255).to(torch.uint8).permute(1, 2, 0).numpy()
-        Image.fromarray(levels).save(tmp_path / f"{index}.png")
-    target = tmp_path / "rows.json"
-    words = ["look", "--model", "gray", "--data", str(tmp_path), "--pictures", "2", "--json", str(target)]
-    assert main(words) == 1
-    rows = json.loads(target.read_text())
-    assert [row["ours"] for row in rows] == pytest.approx([0] * 5, abs=0.05)
-    assert all(row["where"].startswith("gray at strength 1, 2 photos") for row in rows)
-    verdicts = [line[:5] for line in capsys.readouterr().out.splitlines()]
-    assert verdicts == ["ok   ", "BELOW", "ok   ", "ok   ", "BELOW"]

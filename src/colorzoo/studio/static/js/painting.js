@@ -9,7 +9,7 @@ const USUAL_BRUSH = 0.06; // of the shorter side of the photo
 const BRUSH_RANGE = [2, 0.6]; // pixels, and share of the shorter side
 const BRUSH_STEPS = 100;
 const BRUSH_STEP = 1.15;
-const EDGE_REACH = 0.4; // of a stroke that keeps to edges, as in recipes: `python -m benchmarks painting`
+const EDGE_REACH = 0.4; // of a stroke that keeps to edges, as in recipes
 const PAINT_APART = 1.5; // CSS pixels between corners of a stroke
 
 const shorterSide = ({ width, height }) => Math.min(width, height);
