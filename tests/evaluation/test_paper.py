@@ -80,15 +80,6 @@ def test_equal_numbers_are_bold_together(compared: Any, plan: Plan, tmp_path: Pa
     assert bold((plan.output / "results.tex").read_text()) == ["m0", "twin"]
 
 
-def test_best_are_sought_among_equal_numbers_of_interactions(run: Run, plan: Plan) -> None:
-    outcome = run(metrics=("psnr", "cf"))
-    assert outcome.summary is not None
-    assert outcome.summary.best == {}  # one method that takes points, and nothing to compare it with
-    text = (plan.output / "results.tex").read_text()
-    assert "method & interactions & PSNR [dB]" in text
-    assert re.search(r"^[\w\\]+ & 3 & ", text, re.MULTILINE)
-
-
 def test_a_paper_is_written_from_the_results_alone(run: Run, plan: Plan) -> None:
     run(metrics=("psnr", "cf"))
     found = json.loads((plan.output / "results.json").read_text())

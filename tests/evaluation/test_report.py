@@ -10,7 +10,6 @@ import platform
 import re
 from base64 import b64decode
 from collections import defaultdict
-from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -27,11 +26,9 @@ from colorzoo.environment import LIBRARIES, processor_name
 from colorzoo.evaluation import Outcome, Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
 from colorzoo.evaluation.tables import interval as span
 from colorzoo.evaluation.tables import number, plain
-from colorzoo.plots import COLORS
 from colorzoo.weights.files import sha256_of
 from tiny_evaluation import PROTOCOL, write_picture
 from tiny_model import NAME
@@ -266,35 +263,6 @@ def test_the_worst_and_the_best_pictures_are_shown(made: Made) -> None:
     assert sizes == [(32, 24)] * 40  # truth and three methods
 
 
-def test_curves_of_at_most_six_numbers_are_drawn(made: Made) -> None:
-    drawn = re.findall(
-        'alt="([^"]*) against interactions" src="data:image/svg.xml;base64,([^"]*)"', made.page
-    )
-    titles = [
-        each["title"]
-        for key, each in made.results["metrics"].items()
-        if not key.startswith(("cdr_a", "cdr_b"))
-    ]
-    assert [name.partition(" [")[0].rstrip(" ↑↓") for name, _ in drawn] == titles[:6]
-    svg = b64decode(drawn[0][1]).decode()
-    assert 'width="331.2pt" height="216pt"' in svg
-    assert set(re.findall(r"font-size: (\w+)", svg)) == {"8px"}
-    assert svg.count('<g id="patch_') == 3  # no frame but its lower line
-    below = svg.partition("PolyCollection")[0]  # of the bands
-    heights = below.partition("matplotlib.axis_2")[2]
-    assert "stroke: #e6e9ee" in heights
-    assert "<use" not in heights  # no tick marks
-    theirs, ours, gray, truth = COLORS[:4]
-    assert f"stroke: {ours}" in svg
-    for dashed in (theirs, gray):  # take no points
-        assert re.search(f"stroke-dasharray: [^;]*; stroke-dashoffset: 0; stroke: {dashed}", svg)
-    assert truth not in svg  # its PSNR is infinite
-    assert re.findall(r">(\d+|interactions)</text>", svg)[:3] == ["0", "3", "interactions"]
-    assert re.findall(r"<i style=\"background:(#\w+)\"></i>([\w]+)", made.page) == list(
-        zip(COLORS, ("theirs", NAME, "gray", "truth"), strict=False)
-    )
-
-
 def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
     found = json.loads((made.plan.output / "manifest.json").read_text())
     run = found.pop("run")
@@ -366,10 +334,3 @@ def test_numbers_that_are_not_finite_have_signs_of_their_own() -> None:
     values = (math.nan, math.inf, -math.inf, 1.23456789, 3, "x", None, True)
     assert plain({1: values}) == {"1": [None, "inf", "-inf", 1.23457, 3, "x", None, True]}
     assert str(plain(-0.0)) == "0.0"
-
-
-def test_the_terminal_gets_notes_and_skipped_pictures(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    warn(replace(made.outcome, notes=("a note",), skipped=(("a.png", "a.png is\nbroken"),)))
-    wrong = "have no color, so that every color counts as wrong and CDR is left out"
-    lines = ["note: a note", f"note: 1 picture(s) {wrong}: {GRAY:02}.png", "skipped: a.png is broken"]
-    assert capsys.readouterr().err.splitlines() == [f"colorzoo: {line}" for line in lines]

@@ -112,10 +112,6 @@ def test_a_key_frame_has_the_shape_of_its_frame_to_two_percent(width: int, is_ke
     assert frames_colorer({0: picture}).is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
 
 
-def test_frames_are_seen_at_the_size_of_the_model() -> None:
-    assert FrameColorer(Colorizer("colorzoo2026", device="cpu")).size == 192
-
-
 def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:
     colorizer = Colorizer("colorzoo2026", device="cpu", size=32)
     colorer, silent, doubts = FrameColorer(colorizer, tells_doubt=True), FrameColorer(colorizer), []

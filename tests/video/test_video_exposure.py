@@ -40,23 +40,6 @@ def held(frames: list[Tensor]) -> list[Tensor]:
     return [exposed(frame, exposure.factor(frame)) for frame in frames]
 
 
-@pytest.mark.parametrize("grain", [0, 3])
-def test_flicker_of_exposure_is_held(grain: float) -> None:
-    assert steps(held(shot(flicker=0.12, grain=grain))) < steps(shot(flicker=0.12, grain=grain)) / 8
-
-
-def test_a_shot_without_flicker_stays_as_it_is() -> None:
-    for frame, seen in zip(shot(), held(shot()), strict=True):
-        assert float((frame - seen).abs().max()) < 1
-
-
-def test_a_true_change_of_light_comes_through() -> None:
-    frames = shot(60)
-    darker = [frame * 0.7 if number >= 5 else frame for number, frame in enumerate(frames)]
-    last = held(darker)[-1]
-    assert float((last - darker[-1]).abs().mean()) < 1.5
-
-
 @pytest.mark.parametrize("value", [0.0, 100.0])
 def test_black_and_white_frames_have_no_exposure(value: float) -> None:
     flat, frame = torch.full((1, 1, 96, 128), value), shot(1)[0]

@@ -57,13 +57,6 @@ def test_a_video_is_described_and_its_frames_have_times(tmp_path: Path, extensio
     assert [frame.stamp for frame in video.frames()] == [f"0:00:00.{40 * number:03}" for number in range(12)]
 
 
-def test_a_stamp_has_hours_minutes_and_seconds(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mp4", SCENES[:2], pts=[0, 47_660_160])
-    video = VideoFile(source, choose_encoding(tmp_path / "out.mp4", None, None))
-    assert [frame.stamp for frame in video.frames()] == ["0:00:00.000", "1:02:03.450"]
-    assert 0 < video.describe()["rate"] < 1e-3  # on average
-
-
 def test_within_a_tilted_border_a_video_is_colored(tmp_path: Path) -> None:
     out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32, 8.0)
     video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
@@ -76,13 +69,6 @@ def test_within_a_tilted_border_a_video_is_colored(tmp_path: Path) -> None:
     )
     assert chroma[~near].max() <= 3
     assert chroma[far].min() > 10
-
-
-def test_parts_are_removed_at_the_end(tmp_path: Path) -> None:
-    out = tmp_path / "out.mp4"
-    result = convert(write_video(tmp_path / "in.mp4", SCENES), out)
-    assert [(shot.first, shot.count) for shot in result.shots] == [(0, 6), (6, 6)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
 
 
 def described(path: Path) -> tuple[str | None, ...]:
@@ -271,15 +257,6 @@ def test_a_damaged_frame_is_reported_and_kept(tmp_path: Path) -> None:
     out, colorer = tmp_path / "out.mkv", StubColorer()
     assert convert(source, out, colorer).frames == 6
     assert [state for _, state, _ in colorer.seen] == ["whole"] * 3 + ["damaged"] + ["whole"] * 2
-
-
-def test_a_truncated_file_is_colored_up_to_its_end(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mkv", SCENES)
-    source.write_bytes(source.read_bytes()[: int(source.stat().st_size * 0.9)])
-    out = tmp_path / "out.mkv"
-    result = convert(source, out)
-    assert 5 < result.frames < len(SCENES)
-    assert len(read_frames(out)) == result.frames
 
 
 def test_an_interrupted_join_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
