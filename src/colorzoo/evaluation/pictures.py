@@ -21,11 +21,10 @@ from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.data.sources import StoredPicture, find_sources
+from colorzoo.data.sources import StoredPicture, find_sources, walk_files
 from colorzoo.errors import DataError, PictureError
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
-from colorzoo.pictures.find import is_hidden
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation import TargetPicture
 
@@ -115,19 +114,14 @@ def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: 
 
 
 def _passed_over(folder: Path) -> tuple[str, ...]:
-    """Return remarks on pictures of formats that data sets do not have, and on hidden files and folders."""
-    found = [path.relative_to(folder) for path in sorted(folder.rglob("*"))]
-    hidden = [path for path in found if is_hidden(path.name) and not any(map(is_hidden, path.parts[:-1]))]
+    """Return a remark on pictures of formats that data sets do not have."""
     others = [
-        path for path in found if path.suffix.lower() in _OTHERS and not any(map(is_hidden, path.parts))
+        _relative(path, folder) for path in walk_files(str(folder)) if Path(path).suffix.lower() in _OTHERS
     ]
-    remarks = (("not read, convert to PNG first", others), ("hidden, not read", hidden))
-    return tuple(f"{text}: {_first_three(paths)}" for text, paths in remarks if paths)
-
-
-def _first_three(paths: Sequence[Path]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(path.as_posix() for path in paths[:3]) + more
+    if not others:
+        return ()
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return (f"not read, convert to PNG first: {', '.join(others[:3])}{more}",)
 
 
 def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
