@@ -77,6 +77,13 @@ def test_another_size_starts_a_shot(tmp_path: Path) -> None:
     assert Image.open(out / "f002.png").size == (64, 40)
 
 
+def test_frames_are_read_in_natural_order_without_hidden_files(tmp_path: Path) -> None:
+    names = ["f1.png", "f2.png", "f10.png", "f11.png"]
+    for name in (*names, "._f1.png"):
+        Image.fromarray(scene(0)).save(tmp_path / name)
+    assert [frame.stamp for frame in FrameFolder(tmp_path).frames()] == names
+
+
 def test_frames_are_read_up_to_the_last_chosen_one(tmp_path: Path) -> None:
     folder = FrameFolder(make_frames(tmp_path / "in"))
     frames = list(folder.frames())

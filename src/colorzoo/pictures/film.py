@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import ColorzooError
@@ -57,18 +58,11 @@ def assumed_matrix(height: int) -> int:
     return BT709 if height >= _HD_HEIGHT else SMPTE170M
 
 
-def rgb_of(frame: Any, *, deep: bool = False) -> NDArray[Any]:
-    """Return RGB ``(H, W, 3)`` of a PyAV frame, by its own range and color matrix.
-
-    Args:
-        frame: A decoded frame.
-        deep: Return 16 bits per channel in place of 8.
-    """
+def rgb_of(frame: Any) -> NDArray[np.uint8]:
+    """Return 8-bit RGB ``(H, W, 3)`` of a PyAV frame, by its own range and color matrix."""
     matrix = assumed_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
     # planes, because FFmpeg reads big-endian RGB of 15 and 16 bits wrongly where it writes packed RGB
-    found: NDArray[Any] = frame.to_ndarray(
-        format="rgb48le" if deep else "gbrp",
-        src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix,
-        threads=1,
+    found: NDArray[np.uint8] = frame.to_ndarray(
+        format="gbrp", src_colorspace=_SWSCALE_SMPTE170M if matrix == SMPTE170M else matrix, threads=1
     )
     return found

@@ -69,7 +69,8 @@ class StreamPlan:
         rate: Mean frames per second.
         tags: Range, matrix, primaries and transfer, by their names in FFmpeg.
         aspect: Aspect ratio of a pixel.
-        rotation: Display matrix of the source, nine numbers; empty for an upright one.
+        rotation: Rotation of the source in degrees, counterclockwise.
+        matrix: Display matrix of the source, nine numbers; empty if it cannot be read.
         light: Parameters of x264 or x265 for the HDR metadata of the source; empty if there is none.
     """
 
@@ -81,7 +82,8 @@ class StreamPlan:
     rate: Fraction
     tags: dict[str, int]
     aspect: Fraction | None
-    rotation: tuple[int, ...] = ()
+    rotation: int = 0
+    matrix: tuple[int, ...] = ()
     light: str = ""
 
     @property
@@ -112,19 +114,29 @@ class StreamPlan:
             setattr(context, name, value)
         if self.aspect:
             context.sample_aspect_ratio = self.aspect
-        if self.rotation:
-            stream.set_display_matrix(self.rotation)
+        if self.matrix:
+            stream.set_display_matrix(self.matrix)
+        elif self.rotation:
+            stream.set_display_rotation(self.rotation)
         return stream
 
 
-def light_params(frame: Any, codec: str) -> tuple[str, list[str]]:
+def side_data_of(frame: Any) -> dict[str, bytes]:
+    """Return the side data of a frame by type; empty if PyAV does not know one of the types."""
+    try:
+        return {data.type.name: bytes(data) for data in frame.side_data}
+    except ValueError:
+        return {}
+
+
+def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
     """Return parameters of x264 or x265 for the HDR metadata of a frame, and notes on what is dropped.
 
     Args:
-        frame: A decoded frame.
+        side_data: Side data of a frame.
         codec: A key of `CODECS`.
     """
-    found = {data.type.name: bytes(data) for data in frame.side_data if data.type.name not in _ENCODER_DATA}
+    found = {name: data for name, data in side_data.items() if name not in _ENCODER_DATA}
     params = []
     if codec in ("h264", "hevc"):
         names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")

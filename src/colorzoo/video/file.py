@@ -25,6 +25,7 @@ from colorzoo.video.encoding import (
     join_parts,
     light_params,
     output_layout,
+    side_data_of,
     tags_of,
     write_errors,
 )
@@ -137,9 +138,9 @@ class VideoFile:
             notes.append("interlaced frames are written as whole ones; deinterlace the video first")
         if self._has_alpha_layer or any(part.is_alpha for part in first.format.components):
             notes.append("the transparency is dropped")
-        light, lost = light_params(first, self._encoding.codec)
+        side_data = side_data_of(first)
+        light, lost = light_params(side_data, self._encoding.codec)
         notes += lost
-        rotation = first.side_data.get("DISPLAYMATRIX")
         self.issues.notes += notes
         return StreamPlan(
             self._encoding,
@@ -149,7 +150,8 @@ class VideoFile:
             self._rate,
             tags_of(first, out),
             self._aspect,
-            () if rotation is None else tuple(np.frombuffer(bytes(rotation), np.int32).tolist()),
+            first.rotation,
+            tuple(np.frombuffer(side_data.get("DISPLAYMATRIX", b""), np.int32).tolist()),
             light,
         )
 

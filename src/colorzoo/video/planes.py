@@ -19,7 +19,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.inference.full_size import full_lightness
-from colorzoo.pictures.film import BT709, SMPTE170M, assumed_matrix, rgb_of
+from colorzoo.pictures.film import BT709, SMPTE170M, assumed_matrix, load_av, rgb_of
 from colorzoo.pictures.picture import FloatArray
 
 BT2020 = 9  # number of ITU-T H.273
@@ -100,9 +100,7 @@ def read_planes(frame: Any) -> list[NDArray[Any]]:
     """Return the planes of a frame: Y', and Cb and Cr unless it is gray."""
     layout = layout_of(frame)
     if is_rgb(frame.format):
-        rgb = rgb_of(frame, deep=layout.bits > 8)
-        levels: FloatArray = rgb.astype(np.float32)
-        return from_rgb(levels / np.float32(np.iinfo(rgb.dtype).max), layout)
+        return from_rgb(_float_rgb(frame), layout)
     gray = len(frame.format.components) < 3
     wanted = {layout.name, layout.name.replace("yuv", "yuvj")}
     if gray:
@@ -118,6 +116,20 @@ def read_planes(frame: Any) -> list[NDArray[Any]]:
             dst_colorspace=colorspace,
         )
     return [samples(plane, layout.bits) for plane in frame.planes]
+
+
+def _float_rgb(frame: Any) -> FloatArray:
+    """Return RGB ``(H, W, 3)`` in [0, 1] of a frame for which `is_rgb` holds."""
+    form = frame.format
+    bits = max(part.bits for part in form.components)
+    if bits <= 8:
+        levels: NDArray[Any] = rgb_of(frame)
+    elif form.is_rgb and bits <= 16 and form.name in load_av().video.frame.supported_np_pix_fmts:
+        levels = frame.to_ndarray()[..., :3]  # exact, where FFmpeg's conversion is off by a level
+        levels = levels[..., ::-1] if form.name.startswith("bgr") else levels
+    else:
+        levels, bits = frame.to_ndarray(format="rgb48le"), 16
+    return levels.astype(np.float32) / np.float32(2 ** max(bits, 8) - 1)
 
 
 def samples(plane: Any, bits: int) -> NDArray[Any]:
