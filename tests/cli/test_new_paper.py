@@ -15,7 +15,9 @@ from throwaway_paper import shown
 from tiny_model import Refused
 from training_recipes.recipe import Recipe
 
-KINDS = pytest.mark.parametrize("kind", [[], ["--gan"]], ids=["plain", "gan"])
+KINDS = pytest.mark.parametrize(
+    "kind", [[], pytest.param(["--gan"], marks=pytest.mark.nightly)], ids=["plain", "gan"]
+)
 
 
 @pytest.fixture
@@ -51,6 +53,7 @@ def test_a_package_of_its_own_is_written_and_its_checks_pass(
     assert pytest.main(["-q", "-p", "no:cacheprovider", "smith2031/test_smith2031.py"]) == 0
 
 
+@pytest.mark.nightly
 def test_a_wrong_sign_passes_the_contract_and_not_the_test_of_the_losses(
     forget: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -206,6 +206,7 @@ def predict_half(album: Path, folder: Path) -> None:
         predicted(album, folder / "both", workers=2, strategy="ddp", devices=2)
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(120)
 def test_two_processes_color_each_picture_once_and_list_all_failures(album, tmp_path, colored):
     (album / "a" / "bad0.png").write_bytes(b"no picture")

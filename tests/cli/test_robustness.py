@@ -66,7 +66,16 @@ def test_the_smallest_and_the_narrowest(run: Run, tmp_path: Path, shape: tuple[i
     assert read_picture(tmp_path / "b.png").rgb.shape[:2] == shape
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "text", "heic", "too large", "film", "studio"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "too large",
+        *(
+            pytest.param(what, marks=pytest.mark.nightly)
+            for what in ("missing", "empty", "text", "heic", "film", "studio")
+        ),
+    ],
+)
 def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str) -> None:
     path = tmp_path / "a.jpg"
     Image.fromarray(gray_picture(30, 40)).save(path)
@@ -126,7 +135,7 @@ class _Attack:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("truncated", "not a valid safetensors file"),
+        ("truncated", "truncated"),
         ("wrong model", "does not fit"),
         ("code", "it is a pickle that can run any code"),
         ("text", "is text"),
@@ -177,6 +186,6 @@ def test_missing_weights_offline_are_one_message(
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
     _, _, err = run(tmp_path / "a.png", "--model", "zhang2017_local", "--weights", "default")
-    assert err.startswith("colorzoo: error: zhang2017_local is untrained here: cannot fetch ")
-    assert "download it by hand from https://" in err
-    assert ("random" in err, "allow_untrained" in err) == (False, False)
+    assert err.count("\n") == 1
+    assert all(word in err for word in ("zhang2017_local", "offline", "https://"))
+    assert "allow_untrained" not in err

@@ -204,12 +204,12 @@ def embedded_weights() -> list[Embedded]:
 
 
 def fetched_weights() -> list[Fetched]:
-    """Return the state of every weight file in the cache; files with a current record are not rehashed."""
+    """Check every weight file in the cache against its hash."""
     return [
         Fetched(row.model, row.tag, str(row.path), state.status, state.reason)
         for row in list_weights()
         if row.where == "cached"
-        for state in [inspect_file(row.weights, row.path)]
+        for state in [inspect_file(row.weights, row.path, rehash=True)]
     ]
 
 
