@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import colorzoo
@@ -36,6 +37,7 @@ def test_a_colorizer_is_copied_with_its_weights_and_settings() -> None:
     assert same(colorizer(picture), wanted)
 
 
+@pytest.mark.nightly
 def test_spawned_workers_color() -> None:
     colorizer, pictures = colorzoo.Colorizer(SMALL, device="cpu"), [photo(64, 48), photo(40, 72)]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:

@@ -15,6 +15,7 @@ __all__ = [
     "GuidanceError",
     "PictureError",
     "UnknownModelError",
+    "UntrainedWarning",
     "WeightsError",
 ]
 
@@ -32,6 +33,10 @@ class UnknownModelError(ColorzooError, KeyError):
 
 class WeightsError(ColorzooError):
     """Weights that are missing, broken, of another model, or cannot be fetched."""
+
+
+class UntrainedWarning(UserWarning):
+    """A model whose weights are random, with the reason."""
 
 
 class PictureError(ColorzooError):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from colorzoo.card import ModelCard
-from colorzoo.errors import WeightsError
+from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings, nest_arguments
@@ -166,7 +166,7 @@ def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights |
             warnings.warn(
                 f"{type(created).__name__} is untrained, its weights are random: {found.path} has those of a "
                 f"part alone and none of {random}; train them with --init_from {found.path}",
-                UserWarning,
+                UntrainedWarning,
                 stacklevel=3,
             )
             coloring_model(created).trained = False

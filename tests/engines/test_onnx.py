@@ -76,13 +76,11 @@ def test_pixels_are_those_of_torch_and_graphs_are_made_once(
     again = colorizers()[1].colorize(picture, recipe)
     np.testing.assert_array_equal(again.rgb, found.rgb)
     assert sorted((home / "graphs").iterdir()) == kept
-
-
-def test_the_distribution_is_that_of_torch() -> None:
-    lightness = sample_input("gray", (41, 66))
-    expected, found = (each.predict(lightness, Guidance()) for each in colorizers())
-    assert found.extras["logits"].shape == (1, 529, 11, 17)
-    torch.testing.assert_close(found.extras["logits"], expected.extras["logits"], atol=1e-3, rtol=1e-3)
+    if recipe is None:
+        lightness = sample_input("gray", (41, 66))
+        logits = [each.predict(lightness, Guidance()).extras["logits"] for each in colorizers()]
+        assert logits[1].shape == (1, 529, 11, 17)
+        torch.testing.assert_close(logits[1], logits[0], atol=1e-3, rtol=1e-3)
 
 
 def test_a_graph_is_one_of_weights_and_kinds_for_maps_of_any_size() -> None:

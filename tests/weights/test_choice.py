@@ -83,13 +83,6 @@ def test_ranks_are_unique_and_agree_with_the_first_scores_that_two_models_share(
         assert all((ROOT / score.source).is_file() for score in ranked.quality.measured)
 
 
-def test_a_contradiction_would_be_found() -> None:
-    good, bad = (Score("PSNR", value, "higher", "p", "docs/a.md") for value in (2.0, 1.0))
-    first, second = (Quality("points", 1, "", measured=(score,)) for score in (good, bad))
-    assert _contradiction(second, first)
-    assert not _contradiction(first, second)
-
-
 def test_a_fresh_machine_uses_embedded_weights() -> None:
     assert {use: choice.model for use, choice in all_defaults().items()} == choice.SHIPPED
 
@@ -269,15 +262,6 @@ def test_models_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
 
 
-def test_the_pad_starts_with_the_best_model_for_points(narrow_zoo, authors_file: Path) -> None:
-    _put(narrow_zoo(), authors_file.read_bytes())
-    pool = ModelPool(lambda name: Colorizer(name))
-    try:
-        assert pool.default == FULL
-    finally:
-        pool.close()
-
-
 @pytest.fixture
 def remark(narrow_zoo, photo: Path, capsys):
     """Color once; return the output on standard error."""
@@ -299,10 +283,6 @@ def test_the_remark_about_better_weights_is_shown_once(remark) -> None:
     for part in (SMALL, "zhang2017_local is better", "`colorzoo weights fetch automatic`", "MB; said once"):
         assert part in said
     assert remark() == ""
-
-
-def test_the_remark_names_the_use(remark) -> None:
-    assert "`colorzoo weights fetch points`" in remark("--point", "5,5=#c04020")
 
 
 def test_the_remark_can_be_silenced_and_does_not_need_a_writable_cache(remark, monkeypatch, tmp_path) -> None:

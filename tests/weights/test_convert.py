@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.weights import read_hparams, read_metadata, read_weights, resolve_weights
+from colorzoo.weights import read_hparams, read_metadata, read_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
@@ -218,26 +217,6 @@ def test_a_checkpoint_of_a_training_is_packed_instead(tmp_path: Path, capsys) ->
     assert not out.exists()
 
 
-def test_a_model_without_a_caffe_release_is_an_error(tmp_path: Path) -> None:
-    from colorzoo.model import ColoringModel
-
-    with pytest.raises(WeightsError, match="ColoringModel has no Caffe release"):
-        ColoringModel.convert_caffe({})
-
-
-class Trap:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return print, ("this ran",)
-
-
-def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, capsys) -> None:
-    torch.save({"weight": Trap()}, tmp_path / "evil.pth")
-    assert convert(tmp_path / "evil.pth", tmp_path / "out.safetensors") == 2
-    said = capsys.readouterr()
-    assert "refused" in said.err
-    assert "this ran" not in said.out
-
-
 @pytest.mark.parametrize("text", ["mask_center", "=3", "a b=3"])
 def test_a_setting_is_key_and_value(refused, text: str) -> None:
     assert "is not KEY=VALUE" in refused("weights", "convert", MODEL, "a.pth", "o.safetensors", "--set", text)
@@ -258,27 +237,6 @@ def test_a_packed_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, c
     with torch.no_grad():
         loaded = colorzoo.create_model(NAME, packed)  # the file says how wide it is
         torch.testing.assert_close(loaded(lightness).ab, model(lightness).ab, atol=0.5, rtol=0)
-
-
-def test_packing_another_file_is_an_error(tmp_path: Path, refused) -> None:
-    (tmp_path / "last.ckpt").write_text("hello")
-    refused("weights", "pack", NAME, tmp_path / "last.ckpt", tmp_path / "out.safetensors")
-    assert not (tmp_path / "out.safetensors").exists()
-
-
-def test_a_file_without_a_hash_has_the_settings_that_loading_gives_it(
-    authors: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    source, card = tmp_path / "authors.pth", model_card(MODEL)
-    torch.save(as_tensors(authors), source)
-    entry = replace(card.weights["published"], sha256=None, hparams={"width": 0.125})
-    stated = replace(card, weights={"published": entry})
-    found = resolve_weights(stated, source)
-    assert found is not None
-    assert found.hparams == {"width": 0.125}
-    made = convert_weights(source, stated, tmp_path / "ours.safetensors")
-    assert read_hparams(made.path)["width"] == 0.125
-    assert made.metadata["license"] == "that of the source"  # nothing says that it is the authors' file
 
 
 def test_weights_that_only_training_needs_are_left_out_by_the_class() -> None:

@@ -42,6 +42,7 @@ def served(narrow_zoo: Callable[..., ModelCard], authors_file: Path, server: Any
     return server
 
 
+@pytest.mark.nightly
 def test_one_command_fetches_measures_and_compares(served: Any, pictures: Path, tmp_path: Path) -> None:
     report = tmp_path / "report"
     words = ["--published", str(report), "--data", str(pictures)]
@@ -61,6 +62,7 @@ def test_one_command_fetches_measures_and_compares(served: Any, pictures: Path, 
     assert served.count("good") == 1  # they are here now
 
 
+@pytest.mark.nightly
 def test_the_pictures_of_the_protocol_are_taken_where_they_are(
     served: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from torch import nn
 import colorzoo
 from colorzoo.card import ModelCard, Weights
 from colorzoo.cli.main import main
-from colorzoo.errors import UnknownModelError, WeightsError
+from colorzoo.errors import UnknownModelError, UntrainedWarning, WeightsError
 from colorzoo.training.create import create_model
 from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights, save_weights, weights_path
 from colorzoo.weights import catalog as catalog_module
@@ -155,7 +155,7 @@ def test_unavailable_default_weights_warn_once(card, entry: Entry) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert resolve_weights(model, "default", offline=True) is None
-    assert [item.category for item in caught] == [UserWarning]
+    assert [item.category for item in caught] == [UntrainedWarning]
     for part in ("lee2099", "0.3 MB", f"by hand from {url} to {weights_path(model, 'published')}"):
         assert part in str(caught[0].message)
     with pytest.warns(UserWarning, match="lee2099"):

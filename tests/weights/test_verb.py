@@ -129,6 +129,7 @@ def test_fetched_name_has_tag_hash_and_ending(card, entry, url: str, ending: str
     assert row.where == "missing"
 
 
+@pytest.mark.nightly
 def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, monkeypatch, capsys) -> None:
     """Stand-ins of the published shapes: with them in the cache the metrics run by the same command."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from colorzoo.card import Use
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.inference.references import ability_for, model_of_looks
@@ -81,12 +81,13 @@ def _create(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringMode
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = create_coloring_model(choice.name, choice.file, **settings)
-    others = [w for w in caught if "untrained" not in str(w.message)]
-    for other in others:
-        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    reasons = [choice.untrained, *(str(w.message) for w in caught if w not in others)]
+    for other in caught:
+        if not issubclass(other.category, UntrainedWarning):
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     # where weights cannot be had, how to get them is the one thing to say
-    told = [reason.replace(", its weights are random: ", " here: ") for reason in reasons if reason]
+    told = [str(each.message) for each in caught if issubclass(each.category, UntrainedWarning)]
+    if choice.untrained:
+        told = [f"{choice.name} is untrained here: {choice.untrained}"]
     if told and not model_card(choice.name).weights:  # a new paper, which cannot be tried otherwise
         told.append("allow_untrained=True (--allow-untrained) colors with random ones")
     return model, "; ".join(told) or _UNTRAINED.format(choice.name)

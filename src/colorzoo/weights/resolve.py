@@ -18,7 +18,7 @@ from typing import Any
 
 from colorzoo.card import ModelCard, Weights
 from colorzoo.environment import is_on
-from colorzoo.errors import WeightsError
+from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.registry import model_card
 from colorzoo.weights.catalog import (
     FileState,
@@ -97,7 +97,7 @@ def resolve_weights(
     found, reason = find_weights(card, weights, offline=offline)
     if reason:
         warnings.warn(
-            f"{card.name} is untrained, its weights are random: {reason}", UserWarning, stacklevel=3
+            f"{card.name} is untrained, its weights are random: {reason}", UntrainedWarning, stacklevel=3
         )
     return found
 
