@@ -1,0 +1,161 @@
+"""Directories of a TIFF that are pages, and those that are not."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from colorzoo.pictures.frames import read_frames
+from colorzoo.pictures.read import examine_picture, read_picture
+from colorzoo.pictures.tiff import MOST_PAGES
+from frames_in import frames_in
+
+SCAN = np.random.default_rng(0).integers(0, 65536, (40, 60)).astype(np.uint16)
+THUMB = (SCAN[::4, ::4] >> 8).astype(np.uint8)
+MASK = np.ones((40, 60), bool)
+OLD_REDUCED = (255, 3, 1, 2, True)  # SubfileType of TIFF 5
+Writer = Callable[[tifffile.TiffWriter], None]
+
+
+def written(*pages: tuple[np.ndarray, dict[str, Any]]) -> Writer:
+    def write(file: tifffile.TiffWriter) -> None:
+        for pixels, options in pages:
+            file.write(pixels, **{"photometric": "minisblack", "metadata": None, **options})
+
+    return write
+
+
+REDUCED, AS_PAGE, AS_MASK = {"subfiletype": 1}, {"subfiletype": 2}, {"subfiletype": 4, "photometric": 4}
+SCAN_PAGE, THUMB_PAGE, MASK_PAGE = (SCAN, {}), (THUMB, REDUCED), (MASK, AS_MASK)
+BELOW = {"subifds": 1}
+ONE_SCAN = {
+    "preview first": (written(THUMB_PAGE, SCAN_PAGE), "directory 1 (reduced copy, 15 x 10)"),
+    "preview last": (written(SCAN_PAGE, THUMB_PAGE), "directory 2 (reduced copy"),
+    "previews around": (written(THUMB_PAGE, SCAN_PAGE, THUMB_PAGE), "directory 3 (reduced copy"),
+    "preview of TIFF 5": (
+        written((THUMB, {"extratags": [OLD_REDUCED]}), SCAN_PAGE),
+        "directory 1 (reduced copy",
+    ),
+    "mask behind": (written(SCAN_PAGE, MASK_PAGE), "directory 2 (transparency mask, 60 x 40)"),
+    "mask first": (written(MASK_PAGE, SCAN_PAGE), "directory 1 (transparency mask"),
+    "mask by photometric": (written(SCAN_PAGE, (MASK, {"photometric": 4})), "directory 2 (transparency mask"),
+    "mask by kind": (written(SCAN_PAGE, (MASK, {"subfiletype": 4})), "directory 2 (transparency mask"),
+    "mask of the preview": (
+        written(SCAN_PAGE, (THUMB > 9, {"subfiletype": 5, "photometric": 4})),
+        "directory 2 (transparency mask",
+    ),
+    "page kind": (written(THUMB_PAGE, (SCAN, AS_PAGE)), "directory 1 (reduced copy"),
+    "depth map": (written(SCAN_PAGE, (THUMB, {"subfiletype": 8})), "directory 2 (not a page"),
+    "scan below the preview": (written((THUMB, REDUCED | BELOW), SCAN_PAGE), "directory 1 (reduced copy"),
+    "scan below an unmarked preview": (written((THUMB, BELOW), SCAN_PAGE), "directory 1 (smaller copy"),
+    "pyramid below": (written((SCAN, {"subifds": 2}), THUMB_PAGE, THUMB_PAGE), "directory 1 (reduced copy"),
+    "tiles": (written(THUMB_PAGE, (SCAN, {"tile": (16, 16), "compression": "zlib"})), "directory 1"),
+    "only a reduced scan": (written((SCAN, REDUCED)), ""),
+    "only reduced copies": (written(THUMB_PAGE, (SCAN, REDUCED)), "directory 1 (reduced copy"),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}], ids=str)
+@pytest.mark.parametrize("case", ONE_SCAN)
+def test_the_scan_is_read_and_the_rest_is_named(tmp_path: Path, case: str, options: dict[str, Any]) -> None:
+    write, named = ONE_SCAN[case]
+    with tifffile.TiffWriter(tmp_path / "a.tif", **options) as file:
+        write(file)
+    picture = read_picture(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.levels, SCAN)
+    assert named in " ".join(picture.notes)
+    assert any("skipped" in note for note in picture.notes) == bool(named)
+    assert frames_in(tmp_path / "a.tif") is None  # so every caller colors this page alone
+    examine_picture(tmp_path / "a.tif")
+
+
+def test_pages_with_a_preview_and_a_mask_each(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for shift in (0, 1):
+            written(THUMB_PAGE, (np.roll(SCAN, shift), AS_PAGE), MASK_PAGE)(file)
+    frames = frames_in(tmp_path / "a.tif")
+    assert frames is not None
+    first, second = (frame.picture for frame in read_frames(tmp_path / "a.tif", frames))
+    np.testing.assert_array_equal(first.levels, SCAN)
+    np.testing.assert_array_equal(second.levels, np.roll(SCAN, 1))
+    assert first.notes[0].endswith("directory 4 (reduced copy, 15 x 10) and 1 more")
+    assert second.notes == ()
+
+
+def test_a_lone_mask_is_a_picture_of_one_bit(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", MASK, photometric=4, subfiletype=4, metadata=None)
+    assert read_picture(tmp_path / "a.tif").levels.min() == 255
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("YCbCr", {"compression": "tiff_lzw"}),
+        ("RGB", {"compression": "jpeg"}),
+        ("LAB", {}),
+        ("P", {}),
+        ("CMYK", {}),
+        ("1", {"compression": "group4"}),
+    ],
+)
+def test_every_kind_of_color_is_read_behind_a_preview(
+    tmp_path: Path, mode: str, options: dict[str, Any]
+) -> None:
+    """Those that libtiff converts too."""
+    rng = np.random.default_rng(1)
+    smooth = Image.fromarray(rng.integers(0, 256, (5, 6, 3)).astype(np.uint8)).resize((60, 40))
+    image = smooth if mode == "LAB" else smooth.convert(mode)
+    if mode == "LAB":
+        image = Image.merge("LAB", [Image.new("L", (60, 40), value) for value in (150, 20, 10)])
+    image.save(tmp_path / "alone.tif", **options)
+    preview = Image.new("1" if mode == "1" else "L", (15, 10))
+    preview.save(tmp_path / "b.tif", tiffinfo={254: 1}, save_all=True, append_images=[image], **options)
+    alone, behind = read_picture(tmp_path / "alone.tif"), read_picture(tmp_path / "b.tif")
+    assert behind.size == (60, 40)
+    np.testing.assert_allclose(alone.rgb, behind.rgb, atol=0.02)
+    if mode in ("RGB", "P", "1", "YCbCr"):
+        np.testing.assert_allclose(alone.rgb * 255, np.asarray(image.convert("RGB")), atol=40)
+
+
+def chain(count: int) -> bytes:
+    """Return directories of one pixel, one behind the other."""
+
+    def parts() -> Iterator[bytes]:
+        yield b"II*\0" + struct.pack("<L", 10) + b"\x80\0"
+        place = 10
+        entries = ((256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 1))
+        for number in range(count):
+            place += 2 + 12 * len(entries) + 4
+            body = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in entries)
+            yield struct.pack("<H", len(entries)) + body
+            yield struct.pack("<L", place if number < count - 1 else 0)
+
+    return b"".join(parts())
+
+
+def test_a_chain_of_40000_pages_is_walked_once_and_to_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(chain(40_000))
+    started = time.process_time()
+    picture = read_picture(tmp_path / "a.tif")
+    assert picture.notes == (f"first of more than {MOST_PAGES} pages",)
+    assert time.process_time() - started < 3
+    (tmp_path / "b.tif").write_bytes(chain(3))
+    assert read_picture(tmp_path / "b.tif").notes == ("first of 3 pages",)
+
+
+def test_directories_that_overlap_are_not_read_again_and_again(tmp_path: Path) -> None:
+    """Each of 65,535 entries, one beginning two bytes behind the other."""
+    data = bytearray(b"II*\0" + struct.pack("<L", 8) + b"\xff\xff" * 400_000)
+    (tmp_path / "a.tif").write_bytes(data)
+    started = time.process_time()
+    with pytest.raises(Exception, match="damaged"):
+        read_picture(tmp_path / "a.tif")
+    assert time.process_time() - started < 3
