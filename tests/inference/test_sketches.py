@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from colorzoo.color import canny_sketch, clean_line_art, lightness_to_rgb
+from colorzoo.data.decode import decode_sketch
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
 from colorzoo.inference.colorizer import Colorizer
@@ -19,6 +22,7 @@ from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash, region_notes, skipped_regions
 from colorzoo.inference.steps.sketch import (
     BLANK_NOTE,
+    PAPER_NOTE,
     PHOTO_NOTE,
     draw_sketch,
     enlarge_painted_lightness,
@@ -198,3 +202,46 @@ def test_of_many_drawings_the_same_ones_are_cleaned_and_remarked_on_as_before() 
         "=B-==--BP-=+-=P-B--BP-B+-BP---=--=BP-+P=-P=BP=-+-BP-BP-=P=BP"
         "=B-=--=B--BP=BP=-+=+P==--B--B--B--B--+--=P-B---P-BP=B-=-P=--"
     )
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "La16", "palette of 1 bit", "TIFF"])
+@pytest.mark.parametrize("hidden", [0, 90])
+def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path, mode: str, hidden: int) -> None:
+    """Whatever color the transparent parts hide."""
+    cover = np.zeros((64, 64), np.uint8)
+    cover[8:56, 20:23] = cover[30:33, 8:56] = 255
+    cover[50:54, 40:44] = 128
+    gray = np.where(cover > 0, 0, hidden).astype(np.uint8)
+    path = tmp_path / ("a.tif" if mode == "TIFF" else "a.png")
+    image = Image.merge("LA", [Image.fromarray(gray), Image.fromarray(cover)])
+    if mode == "P":
+        image = Image.fromarray(np.digitize(cover, [1, 200]).astype(np.uint8), "P")
+        image.putpalette([hidden] * 3 + [0] * 6)
+        image.save(path, transparency=bytes([0, 128, 255]))
+    elif mode == "palette of 1 bit":
+        cover[cover == 128] = 0
+        image = Image.fromarray((cover > 0).astype(np.uint8), "P")
+        image.putpalette([hidden] * 3 + [0] * 3)
+        image.save(path, transparency=0, bits=1)
+    elif mode == "La16":
+        deep = np.dstack([gray, cover]).astype(np.uint16) * 257
+        path.write_bytes(imagecodecs.png_encode(deep))
+    else:
+        image.convert("RGBA" if mode == "RGBA" else "LA").save(path)
+    paper = Image.fromarray(255 - cover)
+    colorizer = Colorizer(tiny_painter(), device="cpu", allow_untrained=True)
+    expected, found = colorizer(paper), colorizer.colorize(path)
+    np.testing.assert_allclose(found.rgb, np.asarray(expected) / 255, atol=3 / 255)
+    assert PAPER_NOTE in found.notes
+    source = found.source(read_picture(path))
+    assert source.alpha is None
+    assert colorizer(Image.open(path)).mode == "RGB"
+    lines = decode_sketch(path.read_bytes())
+    np.testing.assert_allclose(lines.numpy(), np.broadcast_to(255 - cover, (3, 64, 64)), atol=1)
+
+
+def test_a_model_of_photos_keeps_transparent_parts(tmp_path: Path) -> None:
+    rgba = np.dstack([np.full((48, 64, 3), 90, np.uint8), np.full((48, 64), 7, np.uint8)])
+    result = Colorizer("zhang2017_local_small", device="cpu")(rgba)
+    assert result.mode == "RGBA"
+    assert np.asarray(result)[..., 3].tolist() == rgba[..., 3].tolist()

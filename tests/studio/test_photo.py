@@ -207,3 +207,19 @@ def test_the_page_finds_the_same_lightness_around_a_place(tmp_path: Path) -> Non
     command = ["node", "--input-type=module", "--eval", script]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert found == pytest.approx([lightness_around(lightness, *place) for place in PLACES])
+
+
+def test_transparent_line_art_lies_on_paper() -> None:
+    cover = np.zeros((96, 128), np.uint8)
+    cover[10:80, 20:23] = cover[40:43, 20:100] = 255
+    memory = io.BytesIO()
+    Image.fromarray(np.dstack([np.zeros((96, 128, 3), np.uint8), cover])).save(memory, "PNG")
+    opened = list(open_photo(memory.getvalue(), "ink.png", Limits(), 64))[-1]
+    assert isinstance(opened, photo.Photo)
+    assert (opened.kind, opened.alpha) == ("sketch", b"")
+    assert pixels(opened.gray).mean() > 200
+    assert float(opened.lightness.mean()) < 0.01  # as models of photos read it
+    paper = opened.on_paper()
+    assert paper.on_paper() is opened.on_paper()
+    assert float(paper.network_lightness(64).mean()) > 80
+    assert paper.decode().alpha is None

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.pictures.formats import open_picture
+from colorzoo.pictures.picture import over_white
 
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """Description of the resize filter, for reports."""
@@ -50,9 +51,22 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
                 image.draft("RGB", (width, height))
         upright = eight_bit_rgb(image)
         ImageOps.exif_transpose(upright, in_place=True)
-    rgb = torch.from_numpy(np.array(upright)).permute(2, 0, 1)
-    if short_side is not None and min(upright.size) != short_side:
-        width, height = _scaled(upright.size, short_side)
+    return _resized(upright, short_side)
+
+
+def decode_sketch(data: bytes, short_side: int | None = None) -> Tensor:
+    """Decode a sketch as `decode_rgb` does, with white paper below its transparent parts."""
+    with open_picture(BytesIO(data)) as image:
+        if not image.has_transparency_data:
+            return decode_rgb(data, short_side)
+        rgba = np.asarray(ImageOps.exif_transpose(image.convert("RGBA")))
+    return _resized(Image.fromarray(over_white(rgba[..., :3], rgba[..., 3])), short_side)
+
+
+def _resized(image: Image.Image, short_side: int | None) -> Tensor:
+    rgb = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    if short_side is not None and min(image.size) != short_side:
+        width, height = _scaled(image.size, short_side)
         # four times as fast as Pillow's resize with the same filter, and equal within one level
         return F.interpolate(rgb[None], (height, width), mode="bicubic", antialias=True)[0]
     return rgb

@@ -33,7 +33,7 @@ from colorzoo.inference.steps.colors import Solution
 from colorzoo.inference.steps.point_corrections import correct_points
 from colorzoo.inference.steps.sketch import enlarge_painted_lightness
 from colorzoo.memory import Memory
-from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.picture import Picture, on_paper
 
 _Joined = tuple[FullLightness | Tensor, Tensor, tuple[PointCorrection, ...], tuple[Overlay, ...]]
 
@@ -52,6 +52,7 @@ class ColoredPicture:
         overlays: Changes of the colors above all of the above, the lowest first.
         steps: The steps that led to the prediction.
         crop: What is kept of the whole picture; None for all of it.
+        on_paper: Transparent parts of the picture were filled with white, so the result is opaque.
     """
 
     ab: Tensor
@@ -63,6 +64,7 @@ class ColoredPicture:
     overlays: tuple[Overlay, ...] = ()
     steps: tuple[Ran, ...] = ()
     crop: Crop | None = None
+    on_paper: bool = False
 
     @property
     def rgb(self) -> NDArray[np.float32]:
@@ -76,9 +78,13 @@ class ColoredPicture:
     def source(self, picture: Picture) -> Picture:
         """Return the picture that was colored, cropped as the result is, for its alpha and metadata.
 
+        A picture on paper has no alpha.
+
         Args:
             picture: The whole picture.
         """
+        if self.on_paper:
+            picture = on_paper(picture)
         if self.crop is None:
             return picture
         from colorzoo.inference.steps.cropping import crop_picture  # few results are cropped
@@ -190,6 +196,7 @@ class NetworkAnswer:
             surroundings,
             overlays,
             self.steps,
+            on_paper=self.job.paints,
         )
 
     def _lightness(self, lightness: FullLightness | Tensor) -> FullLightness | Tensor:

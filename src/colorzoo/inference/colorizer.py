@@ -43,8 +43,9 @@ from colorzoo.inference.references import (
     recipe_references,
 )
 from colorzoo.inference.stages import Stages
+from colorzoo.inference.steps.sketch import PAPER_NOTE
 from colorzoo.memory import Memory
-from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.picture import Picture, on_paper
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import to_pil
 from colorzoo.prediction import Prediction
@@ -241,7 +242,7 @@ class Colorizer:
     ) -> Job:
         """Return the job of coloring a picture: what the model sees of it, and the guidance for that part.
 
-        Drawings have no frame: their margin is paper.
+        Drawings have no frame: their margin is paper. Their transparent parts are filled with white paper.
 
         Args:
             picture: The picture.
@@ -255,8 +256,10 @@ class Colorizer:
         """
         setting = "none" if self.paints else frame_of(guidance) if frame is None else frame
         healing = guidance.healing if isinstance(guidance, Recipe) else ()
-        part = see(picture, setting, self.size, healing)
-        return make_job(self._network, part, guidance, strength=strength, reference=reference, whole=picture)
+        seen = on_paper(picture) if self.paints else picture
+        part = see(seen, setting, self.size, healing)
+        job = make_job(self._network, part, guidance, strength=strength, reference=reference, whole=seen)
+        return job if seen is picture else replace(job, notes=(*job.notes, PAPER_NOTE))
 
     def job_of(self, part: Part, recipe: Recipe, reference: Exemplar | None = None) -> Job:
         """Return the job of coloring a part of a picture whose lightness is known.

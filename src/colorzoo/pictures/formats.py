@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.metadata import Metadata, descriptive
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.tags import EXIF_IFD, GPS_IFD, exif_block, read_tags
 
@@ -210,7 +210,7 @@ def develop(file: IO[bytes], name: str, max_pixels: int) -> Picture:
 def _raw_exif(file: IO[bytes]) -> bytes | None:
     """Return the descriptive EXIF tags of a raw file without its orientation: it is developed upright."""
     tags, _ = read_tags(file)
-    return exif_block({tag: value for tag, value in tags.items() if tag in _RAW_TAGS})
+    return exif_block({tag: value for tag, value in descriptive(tags).items() if tag in _RAW_TAGS})
 
 
 def check_pixels(name: str, size: tuple[int, int], max_pixels: int) -> None:

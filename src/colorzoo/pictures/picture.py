@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,23 @@ def unit_range(levels: Levels) -> FloatArray:
     if levels.dtype.kind == "u":
         values /= np.float32(np.iinfo(levels.dtype).max)
     return values
+
+
+def on_paper(picture: Picture) -> Picture:
+    """Composite a picture with transparent parts on white paper; return an opaque picture unchanged."""
+    if picture.alpha is None:
+        return picture
+    return replace(picture, levels=over_white(picture.levels, picture.alpha), alpha=None)
+
+
+def over_white(levels: Levels, alpha: AlphaArray) -> Levels:
+    """Composite levels ``(H, W)`` or ``(H, W, 3)`` on white; levels of integers keep their type."""
+    cover = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
+    mixed = unit_range(levels) * cover + (1 - cover)
+    if levels.dtype.kind == "f":
+        return mixed
+    whole: Levels = np.rint(mixed * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
+    return whole
 
 
 def drop_equal_channels(levels: Levels) -> Levels:

@@ -142,7 +142,7 @@ class Context:
             GuidanceError: The recipe's frame does not lie within the photo, or the model needs the colors
                 of a reference that has none.
         """
-        photo = photo.healed(recipe.healing)
+        photo = (photo.on_paper() if colorizer.paints else photo).healed(recipe.healing)
         part = photo if colorizer.paints else photo.part(recipe.frame)
         if part.window is not None:
             recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)

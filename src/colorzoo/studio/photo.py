@@ -37,7 +37,7 @@ from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness,
 from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import looks_drawn
 from colorzoo.pictures.formats import check_pixels, open_picture
-from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note
+from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note, on_paper
 from colorzoo.pictures.read import read_file, read_picture, stored_size
 from colorzoo.pictures.write import quantized
 from colorzoo.studio.protocol import Limits
@@ -82,6 +82,8 @@ class Photo:
         around: Cache of `lightness_around`, by row and column of the preview.
         healing: Strokes over dust and scratches that are filled in it.
         last_healed: Cache of the last `healed`.
+        opaque: The photo has no transparent parts, or they are filled with white paper.
+        last_on_paper: Cache of `on_paper`.
     """
 
     name: str
@@ -105,6 +107,8 @@ class Photo:
     around: dict[tuple[int, int], float] = field(default_factory=dict)
     healing: tuple[Stroke, ...] = ()
     last_healed: list[Photo] = field(default_factory=list)
+    opaque: bool = True
+    last_on_paper: list[Photo] = field(default_factory=list)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -117,12 +121,15 @@ class Photo:
         maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
         files = (self.data, self.gray, self.source, self.alpha)
         parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
-        healed = sum(photo.nbytes - sum(map(len, files)) for photo in list(self.last_healed))
+        others = [*self.last_healed, *self.last_on_paper]
+        healed = sum(photo.nbytes - sum(map(len, files)) for photo in others)
         return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed
 
     def decode(self) -> Picture:
         """Decode the file again, as the command line does, and heal it."""
         picture = read_picture(self.data)
+        if self.opaque:
+            picture = on_paper(picture)
         return replace(picture, levels=heal(picture.levels, self.healing)) if self.healing else picture
 
     def healed(self, strokes: tuple[Stroke, ...]) -> Photo:
@@ -133,18 +140,27 @@ class Photo:
         if not strokes:
             return self
         if not self.last_healed or self.last_healed[0].healing != strokes:
-            fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": []}
-            photo = replace(self, healing=strokes, approximate_lightnesses={}, **fresh)
-            width, height = self.size
-            levels = photo.decode().levels
-            full = FullLightness(levels)
-            networks = {
-                size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses
-            }
-            view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
-            photo = replace(photo, lightness=view[None, None], network_lightnesses=networks)
-            self.last_healed[:] = [photo]
+            self.last_healed[:] = [self._changed(healing=strokes)]
         return self.last_healed[0]
+
+    def on_paper(self) -> Photo:
+        """Return the photo as models for sketches read it: transparent parts are white paper."""
+        if self.opaque:
+            return self
+        if not self.last_on_paper:
+            self.last_on_paper[:] = [self._changed(opaque=True)]
+        return self.last_on_paper[0]
+
+    def _changed(self, **changes: Any) -> Photo:
+        """Return a photo of other pixels, which are decoded again, with maps of its own."""
+        fresh: dict[str, Any] = {"parts": {}, "around": {}, "last_healed": [], "last_on_paper": []}
+        photo = replace(self, approximate_lightnesses={}, **fresh, **changes)
+        width, height = self.size
+        levels = photo.decode().levels
+        full = FullLightness(levels)
+        networks = {size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses}
+        view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
+        return replace(photo, lightness=view[None, None], network_lightnesses=networks)
 
     def part(self, setting: FrameSetting) -> Photo:
         """Return what a setting means: the part within the frame, with places and maps of its own, or all.
@@ -171,6 +187,7 @@ class Photo:
                 parts={},
                 around={},
                 last_healed=[],
+                last_on_paper=[],
             )
             self.parts.clear()
             self.parts[inside] = part
@@ -272,11 +289,16 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
             yield Progress(_DECODED + (_MEASURED - _DECODED) * last / height)
     network_lightness = shrinker.result()
 
-    levels = shrink_levels(picture.levels, fit_size(height, width, limits.view_side))
-    view_lightness = lightness_of_levels(levels)[None, None]
-    tint = chroma_note(picture)
-    gray = gray_jpeg(view_lightness)
-    is_sketch = tint != IN_COLOR and looks_drawn(network_lightness)
+    view = fit_size(height, width, limits.view_side)
+    view_lightness = lightness_of_levels(shrink_levels(picture.levels, view))[None, None]
+    shown, drawn = on_paper(picture), network_lightness
+    if shown is not picture:
+        drawn = shrunk(FullLightness(shown.levels), working_size(height, width, network))
+    is_sketch = chroma_note(shown) != IN_COLOR and looks_drawn(drawn)
+    shown = shown if is_sketch else picture  # the pad shows a sketch on paper
+    tint = chroma_note(shown)
+    levels = shrink_levels(shown.levels, view)
+    gray = gray_jpeg(lightness_of_levels(levels)[None, None])
     yield Photo(
         name=safe_name(name),
         data=data,
@@ -289,8 +311,9 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         frame=find_inside(picture, "automatic"),
         network_lightnesses={network: network_lightness},
         gray=gray,
-        source=gray if picture.levels.ndim == 2 else jpeg(_rgb_image(levels)),
-        alpha=b"" if picture.alpha is None else _alpha_png(picture.alpha, view_lightness.shape[2:]),
+        source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(levels)),
+        alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view_lightness.shape[2:]),
+        opaque=picture.alpha is None,
     )
 
 
