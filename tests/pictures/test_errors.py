@@ -8,7 +8,6 @@ import os
 import struct
 import threading
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,45 +53,12 @@ def test_a_picture_is_read_from_a_pipe(tmp_path):
     writer.join()
 
 
-def test_text_and_heic_are_named(tmp_path):
-    path = tmp_path / "x.jpg"
-    path.write_text("this is not a picture")
-    assert "is not a picture" in refusal(read_picture, path)
-    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    assert "HEIC" in refusal(read_picture, path)
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
-@pytest.mark.parametrize("share", [0.03, 0.5, 0.9])
-def test_files_cut_short_are_refused(tmp_path, kind, share):
-    data = encoded(kind)
-    path = tmp_path / "x.bin"
-    path.write_bytes(data[: int(len(data) * share)])
-    assert str(path) in refusal(read_picture, path)
-
-
 def test_16_bit_color_cut_short_is_refused(tmp_path):
     picture = read_picture(NOISE.astype(np.uint16) * 257)
     for name in ("x.png", "x.tif"):
         path = write_picture(tmp_path / name, picture.rgb, picture)
         path.write_bytes(path.read_bytes()[:-3000])
         assert "damaged" in refusal(read_picture, path)
-
-
-def huge_png(width: int, height: int) -> bytes:
-    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
-    chunk = b"IHDR" + head
-    data = encoded("PNG")
-    return data[:8] + (13).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + data[33:]
-
-
-def test_bomb_is_refused_by_its_size_before_it_is_decoded(tmp_path):
-    path = tmp_path / "x.png"
-    path.write_bytes(huge_png(50000, 40000))
-    message = refusal(read_picture, path)
-    assert "50000 x 40000 = 2000.0 million" in message
-    assert "200 million" in message
-    assert "max_pixels" in message
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -125,11 +91,6 @@ def picture():
     return read_picture(NOISE)
 
 
-def test_unknown_extensions_are_refused_with_the_known_ones(tmp_path, picture):
-    assert ".webp" in refusal(write_picture, tmp_path / "x.heic", picture.rgb, picture)
-    assert "without extension" in refusal(write_picture, tmp_path / "x", picture.rgb, picture)
-
-
 def test_existing_file_is_replaced_only_when_asked(tmp_path, picture):
     path = tmp_path / "x.png"
     path.write_text("mine")
@@ -154,11 +115,6 @@ def test_a_file_in_place_of_the_folder_and_a_folder_in_place_of_the_file(tmp_pat
     (tmp_path / "x.png").mkdir()
     assert "cannot be written" in refusal(write_picture, tmp_path / "file" / "x.png", picture.rgb, picture)
     assert "is a folder" in refusal(write_picture, tmp_path / "x.png", picture.rgb, picture)
-
-
-def test_missing_folders_are_made(tmp_path, picture):
-    assert write_picture(f"{tmp_path}/a/b/x.png", picture.rgb, picture) == tmp_path / "a" / "b" / "x.png"
-    assert read_picture(f"{tmp_path}/a/b/x.png").size == (64, 64)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
@@ -198,12 +154,6 @@ def test_arrays_of_another_size_or_not_finite_raise_value_error(tmp_path, pictur
     assert list(tmp_path.iterdir()) == []
 
 
-def test_values_outside_the_range_are_clipped(tmp_path, picture):
-    rgb = np.where(picture.rgb > 0.5, 1.5, -0.5).astype(np.float32)
-    again = read_picture(write_picture(tmp_path / "x.png", rgb, replace(picture, notes=())))
-    np.testing.assert_array_equal(again.rgb, picture.rgb > 0.5)
-
-
 @pytest.mark.parametrize(("width", "words"), [(14142, "cut short"), (14143, "max_pixels")])
 def test_200_million_pixels_are_read(tmp_path, width, words):
     head = b"IHDR" + struct.pack(">IIBBBBB", width, 14142, 8, 0, 0, 0, 0)
@@ -214,3 +164,19 @@ def test_200_million_pixels_are_read(tmp_path, width, words):
     path = tmp_path / "x.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     assert words in refusal(read_picture, path)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"v/1\x01", "OpenEXR"),
+        (b"SDPX", "DPX"),
+        (b"XPDS", "DPX"),
+        (b"8BPS", "Photoshop"),
+        (b"#?RADIANCE", "HDR"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.jpg", "a"])
+def test_formats_of_other_software_are_named_by_content(tmp_path, head, kind, name):
+    (tmp_path / name).write_bytes(head + bytes(200))
+    assert kind in refusal(read_picture, tmp_path / name)

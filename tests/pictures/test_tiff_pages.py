@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from colorzoo.errors import PictureError
 from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.read import examine_picture, read_picture
 from colorzoo.pictures.tiff import MOST_PAGES
@@ -159,3 +160,32 @@ def test_directories_that_overlap_are_not_read_again_and_again(tmp_path: Path) -
     with pytest.raises(Exception, match="damaged"):
         read_picture(tmp_path / "a.tif")
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "words"),
+    [
+        (259, 34661, "compressed by JBIG"),
+        (259, 42, "compressed by 42"),
+        (262, 32803, "of CFA of 16 bits"),
+        (262, 32845, "of LOGLUV of 16 bits"),
+    ],
+)
+def test_a_kind_that_is_not_read_is_not_called_damaged(
+    tmp_path: Path, tag: int, value: int, words: str
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", SCAN, photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        place = file.pages[0].tags[tag].valueoffset
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    struct.pack_into("<H", data, place, value)
+    with pytest.raises(PictureError, match=words) as caught:
+        read_picture(bytes(data))
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_volume_is_refused(tmp_path: Path) -> None:
+    volume = np.zeros((5, 20, 30), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", volume, photometric="minisblack", volumetric=True, tile=(5, 16, 16))
+    with pytest.raises(PictureError, match="three dimensions"):
+        read_picture(tmp_path / "a.tif")

@@ -44,6 +44,15 @@ MAX_PIXELS = 200_000_000
 _IPTC_RESOURCE = 0x0404  # of the segment APP13 of a JPEG
 # texts of a PNG that describe its file, or that have a field of their own
 _TEXT_OF_FILE = ("XML:com.adobe.xmp", "Raw profile type", "Thumb::", "png:", "exif:Pixel")
+_FOREIGN_CONTENT = {
+    b"v/1\x01": "OpenEXR",
+    b"SDPX": "DPX",
+    b"XPDS": "DPX",
+    b"#?RADIANCE": "Radiance HDR",
+    b"8BPS": "a Photoshop file",
+    b"gimp xcf": "a GIMP file",
+    b"SIMPLE  =": "FITS",
+}
 _SRGB_GAMMA, _LEAST_GAMMA, _MOST_GAMMA = 0.45455, 0.1, 3.0
 
 _pixel_limit_lock = threading.Lock()
@@ -261,6 +270,9 @@ def _hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
         return " but SVG, a drawing of lines: export it as PNG first"
     if head[:1] == b"\n" and head[1:2] in b"\0\2\3\4\5" and head[2:3] == b"\1":
         return " that can be read but PCX: save it as PNG or TIFF first"
+    content = next((kind for start, kind in _FOREIGN_CONTENT.items() if head.startswith(start)), None)
+    if content is not None:
+        return f" that can be read but {content}: save it as PNG or TIFF first"
     if extension in FOREIGN:
         return f" that can be read; by its name it is {FOREIGN[extension]}: save it as PNG or TIFF first"
     return (

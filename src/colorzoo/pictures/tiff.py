@@ -262,6 +262,11 @@ def _decoded(file: IO[bytes], place: int, tags: Tags) -> tuple[Pixels, Any]:
         ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=size + 1) > size:  # tifffile takes pixels beyond the end of the file as zeros
             raise CutShortError("some of its pixels are missing")
+        if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+            codec = getattr(page.compression, "name", page.compression)
+            raise SamplesError(f"is a TIFF compressed by {codec}, save it without compression first")
+        if page.imagedepth > 1:
+            raise SamplesError("is a TIFF of three dimensions, save its slices as pages first")
         if kind == _LAB or (kind == _YCBCR and page.compression != _JPEG):
             return _by_pillow(file, place), page
         return sample_pixels(_samples(page, tags), None), page
@@ -286,8 +291,6 @@ def _samples(page: Any, tags: Tags) -> Samples:
     stored: NDArray[Any] = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
-    if stored.ndim not in (2, 3):
-        raise SamplesError(f"is a TIFF of {stored.ndim} dimensions, save its slices as pages first")
     stored = stored.reshape(*stored.shape[:2], -1)
     color, bits = 3 if page.photometric == _YCBCR else _COLOR_CHANNELS[int(page.photometric)], _bits(page)
     if page.photometric == _PALETTE:
