@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +14,6 @@ from PIL import Image
 from colorzoo.batch.file import FileOptions, color_file, open_file
 from colorzoo.batch.origin import origin_of_result
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.request import Request, prepared_alone, request_of
 from colorzoo.batch.runner import BatchResult, PictureJob, color_pictures
 from colorzoo.batch.settings import ColorSettings
@@ -216,10 +213,8 @@ def colorize_files(
     Raises:
         ColorzooError: The model or its weights cannot be had.
     """
-    process = f"{socket.gethostname()}-{os.getpid()}"
     choice = choose_for_guidance(model, Recipe(), weights)
     prepared = prepared_alone(kept_colorizer(choice, device, **settings))
-    index = done_index(Path(output), process)
     above, folder = Path(root).absolute(), Path(output)
     results: list[FileResult | None] = []
     jobs = []
@@ -233,7 +228,7 @@ def colorize_files(
             found = FoundPicture(path, path.absolute().relative_to(above))
             jobs.append(PictureJob(str(path), path, output_path(found, folder), lambda: prepared))
             results.append(None)
-    work = color_pictures(jobs, FileOptions(frames="required", overwrite=True), index=index)
+    work = color_pictures(jobs, FileOptions(frames="required", overwrite=True), skip_done=True)
     return [result or _file_result(next(work)) for result in results]
 
 
@@ -241,12 +236,6 @@ def _file_result(result: BatchResult) -> FileResult:
     if result.failed:
         return FileResult(result.source, result.output, "failed", "; ".join(result.notes))
     return FileResult(result.source, result.output, "done" if result.status == "skipped" else "colored")
-
-
-@lru_cache(maxsize=2)
-def done_index(output: Path, process: str) -> DoneIndex:
-    """Return the index of what a process has done in a folder; those of the last calls are kept."""
-    return DoneIndex(output, process)
 
 
 def kept_colorizer(choice: ModelChoice, device: str, **settings: Any) -> Colorizer:

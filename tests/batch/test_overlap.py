@@ -117,14 +117,6 @@ def test_room_limits_the_items_at_work_and_a_large_one_is_alone() -> None:
     assert watched.most == 50
 
 
-def test_items_at_work_may_fill_the_room() -> None:
-    together = threading.Barrier(2, timeout=20)  # broken, and so an error, if the second one waits
-    steps = Steps[int, int, int, int](
-        lambda item: item + 0 * together.wait(), lambda item, _: item, lambda item, _: item, lambda _: 4
-    )
-    assert list(overlapped(range(2), steps, threads=2, room=8)) == [0, 1]
-
-
 def test_an_error_ends_the_work_and_its_threads() -> None:
     watched = Watched([1] * 20)
     steps = watched.steps()

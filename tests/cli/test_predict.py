@@ -185,8 +185,6 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
     with pytest.raises(SystemExit):
         predicted(album, out)
     assert colored() == 3
-    with (out / ".done-0").open("ab") as notes:
-        notes.write(b"torn")
     monkeypatch.setattr(file, "write_picture", write)
     assert predicted(album, out).summary.counts == {"colored": 3, "skipped": 2}
     with monkeypatch.context() as patch:
@@ -260,3 +258,29 @@ def test_random_weights_are_refused(album, tmp_path):
 )
 def test_results_never_leave_their_folder(name, root, expected):
     assert relative_name(name, root) == expected
+
+
+def test_results_go_to_an_address_of_fsspec(album, tmp_path):
+    """A second run finds them there, a changed picture is colored again, and failures are listed."""
+    import fsspec
+
+    address = f"memory://{tmp_path.name}/out"
+    files = fsspec.filesystem("memory")
+    gray(5, (20, 20)).save(album / "z.gif")  # of which the provenance lies beside it
+    data = FolderDataModule(str(album), num_workers=0)
+
+    def summary() -> dict[str, int]:
+        task = predicting.FullSizePrediction(tiny_task(), data, address)
+        trainer(tmp_path).predict(task, return_predictions=False)
+        return dict(task.summary.counts)
+
+    assert summary() == {"colored": 6}
+    found = sorted(path.partition("/out/")[2] for path in files.find(f"/{tmp_path.name}/out"))
+    assert found == [*PICTURES, "z.gif", "z.gif.xmp"]
+    assert summary() == {"skipped": 6}
+    gray(9, (40, 56)).save(album / "a" / "x.png")
+    (album / "b" / "tall.webp").write_bytes(b"no picture")
+    assert summary() == {"skipped": 4, "colored": 1, "failed": 1}
+    assert b"tall.webp" in files.cat_file(f"/{tmp_path.name}/out/failed.txt")
+    with pytest.raises(DataError, match="cannot write to"):
+        trainer(tmp_path).predict(predicting.FullSizePrediction(tiny_task(), data, "nowhere://x"))

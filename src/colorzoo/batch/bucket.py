@@ -1,47 +1,53 @@
-"""Results in object storage: written to a local folder, sent to a bucket, and recognized there."""
+"""Results in object storage: written to a local folder, sent by fsspec, and recognized there."""
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from colorzoo.data.shards import s3_client
-from colorzoo.errors import DataError, PictureError, first_words
-from colorzoo.pictures.provenance import PictureProvenance, sidecar_path
+import fsspec
 
-_SCHEME, _ORIGIN = "s3://", "colorzoo-origin"
+from colorzoo.errors import DataError, PictureError, first_words
+from colorzoo.pictures.provenance import (
+    PictureProvenance,
+    embedded_provenance,
+    parse_provenance,
+    result_state,
+    sidecar_path,
+)
+
 _PROBE = ".colorzoo-probe"
+_BLOCK = 2**16  # bytes that are read at once; the provenance stands near the beginning
 
 
 def is_bucket(output: str) -> bool:
-    """Return whether results go to a bucket instead of a folder."""
-    return output.startswith(_SCHEME)
+    """Return whether results go to an address instead of a folder."""
+    return "://" in output
 
 
 class ResultBucket:
-    """The results of a run in a bucket of an S3 server.
+    """The results of a run at an address of fsspec, such as ``s3://bucket/folder``.
 
-    An object appears whole or not at all, and its metadata name its origin, so that a run that was killed
-    goes on with the same command, also elsewhere and with another number of processes.
+    An object appears whole or not at all and holds its provenance, so that a run that was killed goes on with
+    the same command, also elsewhere and with another number of processes.
 
     Args:
-        address: ``s3://bucket/folder``; another server than Amazon's is named by ``AWS_ENDPOINT_URL``.
+        address: The address.
         folder: Local folder in which results are made; each is removed once it is sent.
 
     Raises:
-        DataError: The bucket cannot be written to.
+        DataError: The address cannot be written to.
     """
 
     def __init__(self, address: str, folder: Path) -> None:
-        self._bucket, _, prefix = address.removeprefix(_SCHEME).partition("/")
-        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._folder, self._client = folder, s3_client()
+        self._folder = folder
         try:
-            self._client.put_object(Bucket=self._bucket, Key=self._prefix + _PROBE, Body=b"")
-            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + _PROBE)
-        except Exception as error:  # boto3 has many kinds, without a common base
+            self._files, root = fsspec.core.url_to_fs(address)
+            self._root = root.rstrip("/")
+            self._files.pipe_file(f"{self._root}/{_PROBE}", b"")
+            self._files.rm_file(f"{self._root}/{_PROBE}")
+        except Exception as error:  # each file system has errors of its own
             raise DataError(f"cannot write to {address!r} ({first_words(error)}).") from error
 
     def is_done(self, result: Path, origin: PictureProvenance) -> bool:
@@ -50,51 +56,44 @@ class ResultBucket:
         Raises:
             PictureError: The server does not answer.
         """
-        key = self._key(result)
-        with _named(key, "looked up"):
-            try:
-                head = self._client.head_object(Bucket=self._bucket, Key=key)
-            except self._client.exceptions.ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                    return False
-                raise
-        return bool(head["Metadata"].get(_ORIGIN) == _mark(origin))
+        with _named(self._key(result), "looked up"):
+            if not self._files.exists(self._key(result)):
+                return False
+            with self._files.open(self._key(result), block_size=_BLOCK) as file:
+                found = embedded_provenance(file)
+            beside = self._key(sidecar_path(result))
+            if found is None and self._files.exists(beside):
+                found = parse_provenance(self._files.cat_file(beside))
+        return result_state(found, origin) == "done"
 
-    def add(self, result: Path, origin: PictureProvenance) -> None:
+    def add(self, result: Path) -> None:
         """Send a result and the file beside it, and remove both here.
 
         Raises:
             PictureError: They cannot be sent.
         """
-        beside = sidecar_path(result)
-        for path in (beside, result):  # the result last: it says that both are there
+        for path in (sidecar_path(result), result):  # the result last: it says that both are there
             if path.is_file():
-                kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-                extra = {"Metadata": {_ORIGIN: _mark(origin)}, "ContentType": kind}
                 with _named(self._key(path), "sent"):
-                    self._client.upload_file(str(path), self._bucket, self._key(path), ExtraArgs=extra)
+                    self._files.put_file(str(path), self._key(path))
                 path.unlink()
 
     def put_text(self, name: str, text: str) -> None:
         """Write a text, or remove it if it is empty."""
-        place = {"Bucket": self._bucket, "Key": self._prefix + name}
-        with _named(place["Key"], "written"):
+        key = f"{self._root}/{name}"
+        with _named(key, "written"):
             if text:
-                self._client.put_object(**place, Body=text.encode("utf-8", "replace"))
-            else:
-                self._client.delete_object(**place)
+                self._files.pipe_file(key, text.encode("utf-8", "replace"))
+            elif self._files.exists(key):
+                self._files.rm_file(key)
 
     def _key(self, path: Path) -> str:
-        return self._prefix + path.relative_to(self._folder).as_posix()
-
-
-def _mark(origin: PictureProvenance) -> str:
-    return f"{origin.settings}-{origin.source}"
+        return f"{self._root}/{path.relative_to(self._folder).as_posix()}"
 
 
 @contextmanager
 def _named(key: str, what: str) -> Iterator[None]:
-    """Turn the errors of the server's client into ours."""
+    """Turn the errors of a file system into ours."""
     try:
         yield
     except Exception as error:  # as above

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
-from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.pictures.provenance import PictureProvenance, ResultState, read_provenance, result_state
 from colorzoo.weights.files import digest_of
 
 if TYPE_CHECKING:
-    from colorzoo.batch.record import ResultState
     from colorzoo.batch.request import Request
 
 # extensions of pictures; those of the folders colored.2024 and scans.v2 are none
@@ -136,8 +135,6 @@ def plan_outputs(
 def _plan(
     source: Path, paths: Iterator[Path] | list[Path], origin: PictureProvenance, fixed: bool
 ) -> PlannedOutput:
-    from colorzoo.batch.record import result_state
-
     other = None
     for path in paths:
         if not os.path.lexists(path):
@@ -146,7 +143,7 @@ def _plan(
             origin = replace(origin, source=digest_of(source))
         except OSError:  # reported when the picture is opened
             origin = replace(origin, source="")
-        state = result_state(path, origin)
+        state = result_state(read_provenance(path), origin)
         if state != "foreign" or fixed:
             return PlannedOutput(path, state, other)
         other = other or path

@@ -8,23 +8,22 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from colorzoo.atomic import remove_leftovers
+from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
 from colorzoo.batch.origin import origin_of_result
+from colorzoo.batch.overlap import Steps, overlapped
 from colorzoo.batch.request import Prepared
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.job import Job
 from colorzoo.inference.stages import Ran
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import IN_COLOR, Picture, chroma_note
-from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.pictures.provenance import PictureProvenance, read_provenance, result_state
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.files import digest_of
-
-if TYPE_CHECKING:
-    from colorzoo.batch.record import Results
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")
@@ -124,7 +123,8 @@ def color_pictures(
     *,
     threads: int = 1,
     skip_colored: bool = False,
-    index: Results | None = None,
+    skip_done: bool = False,
+    bucket: ResultBucket | None = None,
     rank: int = 0,
     world_size: int = 1,
     limit: int | None = None,
@@ -138,17 +138,16 @@ def color_pictures(
         options: How files are read and written.
         threads: Threads that read and write beside the network; 1 colors one picture after the other.
         skip_colored: Leave pictures alone that have colors.
-        index: Skip the results that are done already, and add those that are written.
+        skip_done: Skip results that are in their place, of the same picture and settings.
+        bucket: Look for results there instead, and send those that are written.
         rank: Index of this process, which colors every ``world_size``-th picture.
         world_size: Number of processes.
         limit: Color at most so many pictures.
     """
     share = range(rank, len(jobs), world_size)[:limit]
-    run = _Run(options, skip_colored, index)
+    run = _Run(options, skip_colored, skip_done, bucket)
     opening, coloring, writing = run.guarded(run.open), run.guarded(run.color), run.guarded(run.write)
     if threads > 1 and len(share) > 1:
-        from colorzoo.batch.overlap import Steps, overlapped
-
         steps = Steps(opening, coloring, writing, _pixels)
         yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
         return
@@ -173,8 +172,11 @@ _Write = tuple[_Opened, Callable[[], ColoredFile]]
 class _Run:
     """The steps of a run."""
 
-    def __init__(self, options: FileOptions, skip_colored: bool, index: Results | None) -> None:
-        self._options, self._skip_colored, self._index = options, skip_colored, index
+    def __init__(
+        self, options: FileOptions, skip_colored: bool, skip_done: bool, bucket: ResultBucket | None
+    ) -> None:
+        self._options, self._skip_colored = options, skip_colored
+        self._skip_done, self._bucket = skip_done, bucket
         self._disk_full, self._lock = threading.Event(), threading.Lock()
         self._folders: set[Path] = set()
 
@@ -216,7 +218,7 @@ class _Run:
         if job.target.parent not in self._folders:
             self._folders.add(job.target.parent)
             remove_leftovers(job.target.parent)
-        if self._index is not None and origin is not None and self._index.is_done(job.target, origin):
+        if origin is not None and self._is_done(job.target, origin):
             return BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         file = open_file(source, job.target, self._options)
         picture = file.first.picture
@@ -231,6 +233,11 @@ class _Run:
         notes = (*job.notes, *([note] if note else ()))
         return _Opened(file, prepared.job(picture), prepared.job, origin, notes, lost)
 
+    def _is_done(self, target: Path, origin: PictureProvenance) -> bool:
+        if self._bucket is not None:
+            return self._bucket.is_done(target, origin)
+        return self._skip_done and result_state(read_provenance(target), origin) == "done"
+
     def color(self, job: PictureJob, opened: _Opened) -> _Write:
         """Color a picture at the size of the network."""
         rest = color_file(opened.file, opened.job_of, job.target, opened.origin, self._options, opened.job)
@@ -244,14 +251,12 @@ class _Run:
         except PictureError:
             if self._options.overwrite or opened.origin is None:
                 raise
-            from colorzoo.batch.record import result_state
-
-            if result_state(job.target, opened.origin) != "done":
+            if result_state(read_provenance(job.target), opened.origin) != "done":
                 raise
             # another run on the same pictures was faster
             return BatchResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
-        if self._index is not None and opened.origin is not None:
-            self._index.add(job.target, opened.origin)
+        if self._bucket is not None:
+            self._bucket.add(job.target)
         notes = (*opened.notes, *written.notes, *opened.lost)
         return BatchResult(job.name, str(job.target), "colored", notes, written.model, written.steps)
 

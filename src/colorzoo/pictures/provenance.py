@@ -14,11 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, Literal
 
 from colorzoo.pictures.formats import WRITABLE, open_picture
 from colorzoo.pictures.metadata import Metadata, properties_pattern
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.write import XMP_FORMATS, fits_jpeg, write_whole
+
+ResultState = Literal["done", "changed", "foreign", "unknown"]
 
 NAMESPACE = "urn:colorzoo:origin:1"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -226,16 +229,34 @@ def read_provenance(path: Path) -> PictureProvenance | None:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         return None  # reading a pipe would wait for another program
-    try:
-        with open_picture(path) as image:
-            found = image.info.get("xmp")
-    except Exception:  # a damaged file raises any error of its parser
-        found = None
-    parsed = _parsed(found)
-    if parsed is None:
+    found = embedded_provenance(path)
+    if found is None:
         with suppress(OSError):
-            return _parsed(sidecar_path(path).read_bytes())
-    return parsed
+            return parse_provenance(sidecar_path(path).read_bytes())
+    return found
+
+
+def embedded_provenance(source: Path | IO[bytes]) -> PictureProvenance | None:
+    """Read the provenance inside a picture file; None if it has none, or is no picture."""
+    try:
+        with open_picture(source) as image:
+            return parse_provenance(image.info.get("xmp"))
+    except Exception:  # a damaged file raises any error of its parser
+        return None
+
+
+def result_state(found: PictureProvenance | None, wanted: PictureProvenance) -> ResultState:
+    """Compare the provenance of a file with that of the result that would be written there.
+
+    Returns:
+        ``"done"``: a result of the same picture with the same settings; ``"changed"``: of the same picture
+        with other settings; ``"foreign"``: of another picture; ``"unknown"``: the file has no provenance.
+    """
+    if found is None:
+        return "unknown"
+    if found.source != wanted.source:
+        return "foreign"
+    return "done" if found.settings == wanted.settings else "changed"
 
 
 def _description(provenance: PictureProvenance, attributes: str, history: str) -> str:
@@ -289,7 +310,8 @@ def _escaped(value: str) -> str:
     return html.escape(_NO_XML.sub(lambda found: repr(found[0])[1:-1], value))
 
 
-def _parsed(packet: bytes | None) -> PictureProvenance | None:
+def parse_provenance(packet: bytes | None) -> PictureProvenance | None:
+    """Read the provenance in an XMP packet; None if it has none."""
     found = _OURS.search((packet or b"").decode("utf-8", "replace"))
     if found is None:
         return None

@@ -16,7 +16,6 @@ from colorzoo.atomic import write_atomic
 from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.request import Prepared, prepared_alone
 from colorzoo.batch.runner import BatchResult, BatchSummary, PictureJob, Status, color_pictures
 from colorzoo.data import PictureDataModule
@@ -43,8 +42,8 @@ class FullSizePrediction(LightningModule):
     Args:
         model: The model.
         data: The pictures.
-        output: Folder of the results, which mirrors that of the pictures, or ``s3://bucket/folder``; None
-            takes ``predictions`` in the folder of the run.
+        output: Folder of the results, which mirrors that of the pictures, or an address such as
+            ``s3://bucket/folder``; None takes ``predictions`` in the folder of the run.
 
     Attributes:
         has_failures: True in the first process once some pictures of any process have failed.
@@ -106,7 +105,8 @@ class FullSizePrediction(LightningModule):
             _StoredJobs(self.originals, self.folder, prepared),
             FileOptions(frames="required", overwrite=True),
             threads=max(1, self.data.hparams.num_workers),
-            index=self._bucket or DoneIndex(self.folder, self.trainer.global_rank),
+            skip_done=True,
+            bucket=self._bucket,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
             limit=int(limit),

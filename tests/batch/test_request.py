@@ -1,7 +1,6 @@
-"""The index of finished results."""
+"""Provenance of requests, and the models that a run keeps."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 import colorzoo
-from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.request import LoadedModels, Request
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.guidance import Recipe
@@ -18,27 +16,6 @@ from colorzoo.pictures.provenance import PictureProvenance
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.files import digest_of
 from tiny_model import NAME
-
-
-def test_an_entry_counts_only_for_the_file_that_was_written(tmp_path: Path) -> None:
-    picture, origin = tmp_path / "x.png", PictureProvenance("a" * 64, "b" * 64, "model")
-    picture.write_bytes(b"one")
-    DoneIndex(tmp_path, 1).add(picture, origin)
-    assert DoneIndex(tmp_path).is_done(picture, origin)
-    assert not DoneIndex(tmp_path).is_done(picture, PictureProvenance("a" * 64, "c" * 64, "model"))
-    assert not DoneIndex(tmp_path).is_done(tmp_path / "y.png", origin)
-    os.utime(picture, ns=(1, 1))
-    assert not DoneIndex(tmp_path).is_done(picture, origin)
-
-
-def test_entries_of_earlier_versions_count(tmp_path: Path) -> None:
-    picture, origin = tmp_path / "sub" / "ü.png", PictureProvenance("1f" * 32, "2e" * 32, "model")
-    picture.parent.mkdir()
-    picture.write_bytes(b"one")
-    os.utime(picture, ns=(5, 7))
-    entry = "6c12c97c1fc92f8cc3203920b86e0c6a03000000000000000700000000000000"
-    (tmp_path / ".done-0").write_bytes(bytes.fromhex(entry))
-    assert DoneIndex(tmp_path).is_done(picture, origin)
 
 
 def test_results_of_earlier_versions_are_recognized(here: Path) -> None:
