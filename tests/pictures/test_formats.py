@@ -15,7 +15,7 @@ from colorzoo.cli.main import main
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.verify import examine
 from colorzoo.errors import DataError, PictureError
-from colorzoo.pictures.formats import FORMATS, open_picture
+from colorzoo.pictures.formats import FORMATS
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.studio.protocol import Limits, StudioError
@@ -126,22 +126,3 @@ def test_every_other_reader_of_pillow_stays_closed(kind: str) -> None:
     with watched() as started, pytest.raises(PictureError, match=r"is not a picture|cannot be read|damaged"):
         read_picture(data)
     assert started == []
-
-
-@pytest.mark.parametrize("kind", FORMATS)
-def test_every_listed_format_is_opened(kind: str) -> None:
-    data = saved(kind)
-    if data is None:
-        pytest.skip(f"this Pillow cannot write {kind}")
-    assert read_picture(data).rgb.shape[:2] == (32, 48)
-
-
-def test_formats_is_the_only_module_that_opens_pictures() -> None:
-    """Nothing of the package opens pictures by Pillow's full set of readers."""
-    import colorzoo
-
-    root = Path(colorzoo.__path__[0])
-    found = [p.name for p in root.rglob("*.py") if "Image.open(" in p.read_text(encoding="utf-8")]
-    assert found == ["formats.py"]
-    with pytest.raises(OSError, match="cannot identify"):
-        open_picture(io.BytesIO(EPS))

@@ -193,14 +193,6 @@ def test_each_page_keeps_its_own_metadata(tmp_path: Path) -> None:
     assert found == ["the first", "the second"]
 
 
-def test_reduced_copies_of_a_page_are_skipped(tmp_path: Path) -> None:
-    whole = RNG.integers(0, 255, (40, 60, 3)).astype(np.uint8)
-    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
-        file.write(whole, photometric="rgb")
-        file.write(whole[::2, ::2], photometric="rgb", subfiletype=1)
-    assert frames_in(tmp_path / "a.tif") is None
-
-
 def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
     pages(tmp_path / "a.tif", np.uint8, count=2)
     data = bytearray((tmp_path / "a.tif").read_bytes())
@@ -262,17 +254,3 @@ def test_a_failure_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="no more"):
         write_frames(tmp_path / "out" / "b.gif", failing(), frames)
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_the_quality_is_95_as_of_a_single_picture(tmp_path: Path) -> None:
-    images = [Image.fromarray(RNG.integers(0, 255, (64, 64, 3), np.uint8)) for _ in range(2)]
-    images[0].save(tmp_path / "a.webp", save_all=True, append_images=images[1:], duration=50)
-    frames = frames_in(tmp_path / "a.webp")
-    assert frames is not None
-    written = []
-    for given in ({}, {"quality": 95}, {"quality": 94}):
-        read = read_frames(tmp_path / "a.webp", frames)
-        out = tmp_path / f"{given}.webp"
-        write_frames(out, (ColoredFrame(f.picture.rgb, f.picture) for f in read), frames, **given)
-        written.append(out.read_bytes())
-    assert written[0] == written[1] != written[2]

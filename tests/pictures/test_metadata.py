@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from colorzoo.pictures.metadata import Metadata, clean_exif, resized_exif
+from colorzoo.pictures.metadata import Metadata, resized_exif
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import fits_jpeg, write_notes, write_picture
@@ -59,21 +58,6 @@ def test_orientation_is_applied_once(tmp_path, orientation, name):
         np.testing.assert_array_equal(np.asarray(image), upright)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_of_16_bit_color(tmp_path, orientation):
-    image = Image.fromarray(NOISE)
-    image.getexif()[274] = orientation
-    picture = with_block(read_picture(NOISE.astype(np.uint16) * 257), orientation)
-    again = read_picture(write_picture(tmp_path / "x.png", picture.rgb, picture))
-    assert again.bit_depth == 16
-    np.testing.assert_array_equal(np.rint(again.rgb * 255), np.asarray(ImageOps.exif_transpose(image)))
-
-
-def with_block(picture: Picture, orientation: int) -> Picture:
-    block = exif_of(orientation).tobytes()[6:]
-    return replace(picture, metadata=replace(picture.metadata, exif=block))
-
-
 @pytest.mark.parametrize("extension", KEEPERS)
 @pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
 def test_other_exif_is_kept(tmp_path, source, extension):
@@ -84,23 +68,6 @@ def test_other_exif_is_kept(tmp_path, source, extension):
     assert exif.get_ifd(0x8769)[0x9003] == "1950:01:02 03:04:05"
     assert tuple(map(float, exif.get_ifd(0x8825)[2])) == (1.5, 2.0, 3.25)
     assert exif.get(274, 1) == 1
-
-
-def test_exif_of_a_jpeg_stays_byte_for_byte_but_for_the_orientation(tmp_path):
-    raw = exif_of(8).tobytes()
-    result = clean_exif(raw)
-    differing = [i for i, (a, b) in enumerate(zip(raw[6:], result.block, strict=True)) if a != b]
-    assert len(differing) == 1
-    assert result.orientation == 8
-
-
-def test_thumbnail_of_the_gray_original_is_unlinked():
-    block = bytearray(exif_of(1).tobytes()[6:])
-    order = "<" if block[:2] == b"II" else ">"
-    (count,) = struct.unpack_from(order + "H", block, 8)
-    struct.pack_into(order + "L", block, 10 + 12 * count, 8)
-    result = clean_exif(bytes(block)).block
-    assert struct.unpack_from(order + "L", result, 10 + 12 * count) == (0,)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 7, 9, 20, 40, 60, 100])

@@ -140,13 +140,6 @@ def test_srgb_profile_moves_no_pixel_and_untagged_stays_untagged(tmp_path):
     assert "icc_profile" not in rewritten(tmp_path / "z.png", "w.png")[1].info
 
 
-def test_gray_pixels_with_an_rgb_profile(tmp_path):
-    Image.fromarray(RAMP[None]).save(tmp_path / "x.png", icc_profile=wide(gamma(1.0)))
-    picture = read_picture(tmp_path / "x.png")
-    assert picture.rgb[0, 32, 0] > 0.7
-    assert picture.notes == ()
-
-
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("icc", [b"nonsense" * 40, GRAY_PROFILE, wide(gamma(2.2))[:200], GRAY_PROFILE[:100]])
 def test_useless_profiles_are_dropped_with_a_note(tmp_path, icc, bits):

@@ -210,16 +210,3 @@ def test_no_warning_of_a_library_reaches_the_user(tmp_path, capsys):
         main(["info", str(source)])
     assert not caught
     assert "Warning" not in capsys.readouterr().err
-
-
-def test_what_a_tiff_stores_and_a_result_does_not_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "deep.tif"
-    levels = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
-    with tifffile.TiffWriter(path) as tiff:
-        tiff.write(levels, tile=(32, 32), subifds=1, metadata=None)
-        tiff.write(levels[::2, ::2], subfiletype=1, metadata=None)
-    skipped, note = read_picture(path).notes
-    assert "directory 1 (reduced copy, 32 x 32)" in skipped
-    assert "its tiles are not kept" in note
-    assert "floats of 32 bits become integers of at most 16 bits" in note
-    assert not any("dropped" in note for note in read_picture(write_source(tmp_path / "plain.tif")).notes)

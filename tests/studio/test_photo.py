@@ -214,7 +214,7 @@ def test_transparent_line_art_lies_on_paper() -> None:
     cover[10:80, 20:23] = cover[40:43, 20:100] = 255
     memory = io.BytesIO()
     Image.fromarray(np.dstack([np.zeros((96, 128, 3), np.uint8), cover])).save(memory, "PNG")
-    opened = list(open_photo(memory.getvalue(), "ink.png", Limits(), 64))[-1]
+    opened = list(photo.open_photo(memory.getvalue(), "ink.png", Limits(), 64))[-1]
     assert isinstance(opened, photo.Photo)
     assert (opened.kind, opened.alpha) == ("sketch", b"")
     assert pixels(opened.gray).mean() > 200
