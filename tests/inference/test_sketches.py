@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from colorzoo.color import canny_sketch, clean_line_art, lightness_to_rgb
-from colorzoo.data.decode import decode_sketch
+from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
 from colorzoo.inference.colorizer import Colorizer
@@ -236,7 +236,7 @@ def test_transparent_line_art_is_colored_on_white_paper(tmp_path: Path, mode: st
     source = found.source(read_picture(path))
     assert source.alpha is None
     assert colorizer(Image.open(path)).mode == "RGB"
-    lines = decode_sketch(path.read_bytes())
+    lines = decode_rgb(path.read_bytes())
     np.testing.assert_allclose(lines.numpy(), np.broadcast_to(255 - cover, (3, 64, 64)), atol=1)
 
 

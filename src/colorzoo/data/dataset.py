@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NotRequired, TypedDict
 
@@ -144,16 +144,14 @@ class PictureDataset(Dataset[Sample]):
         return self._cache[index]
 
 
-def read_rgb(
-    source: StoredPicture, short_side: int, decode: Callable[[bytes, int], Tensor] = decode_rgb
-) -> Tensor:
+def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
     """Read and decode a picture.
 
     Raises:
         DataError: It cannot be read; the message names it.
     """
     try:
-        return decode(source.read(), short_side)
+        return decode_rgb(source.read(), short_side)
     except UNREADABLE as error:
         reason = why_unreadable(error)
         raise DataError(

@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
-from colorzoo.data.decode import decode_sketch
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.originals import Originals
 from colorzoo.data.picture_table import Partners, Pictures
@@ -169,7 +168,7 @@ class SketchedDataset(Dataset[Sample]):
         index, seed = key
         rgb = read_rgb(self.colors[index], self.side)
         drawn = self.sketches[index]
-        lines = read_rgb(drawn[seed % len(drawn)], self.side, decode_sketch)
+        lines = read_rgb(drawn[seed % len(drawn)], self.side)
         gray = rgb_to_gray(lines[None])
         if lines.shape != rgb.shape:  # the sizes of the two files may round differently
             gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)
