@@ -90,6 +90,7 @@ def color_until_killed(album: list[Path], weights: Path, out: Path) -> None:
     statuses(album, weights, out)
 
 
+@pytest.mark.nightly  # it starts a process
 def test_a_kill_loses_nothing_and_nothing_is_colored_twice(album, weights, tmp_path):
     out = tmp_path / "out"
     assert in_processes(color_until_killed, album, weights, out) == [-signal.SIGKILL]

@@ -99,6 +99,7 @@ main(["colorize", sys.argv[1]])
 """
 
 
+@pytest.mark.nightly  # it starts processes
 @pytest.mark.parametrize(("given", "found"), [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
 def test_idle_threads_of_torch_leave_the_cores_to_others(
     given: dict[str, str], found: str, tmp_path: Path

@@ -164,6 +164,7 @@ def test_what_cannot_be_a_report_is_refused_before_the_work(
     assert not (tmp_path / "a.color.png").exists()
 
 
+@pytest.mark.nightly  # in a browser
 def test_decisions_are_kept_and_saved_as_a_list(tmp_path: Path) -> None:
     if (reason := missing()) is not None:
         pytest.skip(f"missing, not passed: {reason}")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.atomic import part_of
-from colorzoo.batch import overlap
+from colorzoo.batch import runner
 from colorzoo.batch.overlap import Steps
 from colorzoo.batch.runner import BatchResult, PictureJob
 from colorzoo.pictures.provenance import read_provenance
@@ -49,14 +49,14 @@ def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: 
     for name, (width, height) in {"a": (30, 40), "b": (50, 20)}.items():
         Image.new("L", (width, height), 90).save(source / f"{name}.png")
     (source / "c.jpg").write_bytes(b"no picture")
-    overlapped = overlap.overlapped
+    overlapped = runner.overlapped
 
     def spied(items: Iterator[PictureJob], steps: Steps, **limits: int) -> Iterator[BatchResult]:
         jobs = list(items)
         told.extend([*map(steps.size, jobs), limits["room"]])
         yield from overlapped(jobs, steps, **limits)
 
-    monkeypatch.setattr(overlap, "overlapped", spied)
+    monkeypatch.setattr(runner, "overlapped", spied)
     run(source, "-o", tmp_path / "out", "--jobs", "2")
     assert told == [1200, 1000, 0, 200_000_000]
 
