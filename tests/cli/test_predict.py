@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from lightning.pytorch import Trainer
@@ -19,7 +20,7 @@ from colorzoo.cli.main import main
 from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule
 from colorzoo.data.originals import relative_name
-from colorzoo.errors import WeightsError
+from colorzoo.errors import DataError, WeightsError
 from colorzoo.inference.answer import NetworkAnswer, answer
 from colorzoo.inference.job import Job
 from colorzoo.pictures.provenance import read_provenance
@@ -262,8 +263,6 @@ def test_results_never_leave_their_folder(name, root, expected):
 
 def test_results_go_to_an_address_of_fsspec(album, tmp_path):
     """A second run finds them there, a changed picture is colored again, and failures are listed."""
-    import fsspec
-
     address = f"memory://{tmp_path.name}/out"
     files = fsspec.filesystem("memory")
     gray(5, (20, 20)).save(album / "z.gif")  # of which the provenance lies beside it
