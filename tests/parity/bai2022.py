@@ -10,7 +10,7 @@ from colorzoo.networks.levels import all_depths, cosines, shares
 from colorzoo.zoo.bai2022.network import Aligner, Architecture, ContentEncoder, Decoder, StyleDecoder
 from colorzoo.zoo.bai2022.published import convert_published
 from colorzoo.zoo.bai2022.task import Bai2022, Objective
-from parity.cases import Golden, case
+from parity.cases import Golden, case, check_gradient_norms
 
 
 def weights(golden: Golden, name: str, part: str = "") -> dict[str, Tensor]:
@@ -129,10 +129,6 @@ def sscn_step(golden: Golden) -> None:
     golden.close("out_running_E", torch.stack([norm.running_mean, norm.running_var]))
     golden.close("out_batches_E", norm.num_batches_tracked)
     total.backward()
-    ours = {
-        key: name for key in golden.meta["grad_keys"] for name in convert_published({key: torch.empty(0)})
-    }
-    gradients = {key: network.get_parameter(name).grad for key, name in ours.items()}
-    golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in golden.meta["grad_keys"]]))
+    gradients = check_gradient_norms(golden, network, convert_published)
     golden.close("out_grad_E_linear_bias", gradients["E.linear.bias"])
     golden.close("out_grad_A_wv_bias", gradients["A.w_v.bias"])

@@ -20,7 +20,17 @@ from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 
 _HEAVY = 100_000_000  # weights; such files are for `-m nightly`
-_SLOW = frozenset({"ci2018_critic", "sscn_step"})  # 7 GB and two minutes in float64
+# files that take more than two seconds on an idle core, each beside a quick one of its paper
+_SLOW = frozenset(
+    {
+        *("ci2018_critic", "sscn_step"),  # 7 GB and two minutes in float64
+        *("gray2colornet_net", "huang2022_transformer_full", "huang2022_windows", "icolorit_base_224"),
+        *("icolorit_hint_stats", "icolorit_small_224", "icolorit_variants", "iizuka2016_net_64"),
+        *("iizuka2016_step", "lee2020_generator", "lee2020_step", "li2018_pipeline", "spcolor_dino_64"),
+        *("sscn_full", "xcnet_step", "xcnet_step_gan", "xia2022_step", "xiao2020_network_128"),
+        *("xiao2020_network_64", "yin2021_net"),
+    }
+)
 FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent / "golden")
 
 
@@ -35,7 +45,7 @@ class Golden:
     @property
     def heavy(self) -> bool:
         """Whether its weights alone take seconds to draw, or its case is known to take minutes."""
-        if self.meta["case"] in _SLOW:
+        if self.path.stem in _SLOW:
             return True
         shapes = self.meta.get("shapes", {})
         return sum(math.prod(shape) for shape in shapes.values() if isinstance(shape, list)) > _HEAVY
@@ -171,3 +181,14 @@ def results_of(network: nn.Module, method: str) -> list[Any]:
 
     setattr(network, method, call)
     return results
+
+
+def check_gradient_norms(
+    golden: Golden, network: nn.Module, convert: Callable[[dict[str, Tensor]], Mapping[str, Tensor]]
+) -> dict[str, Tensor]:
+    """Compare the norms of gradients, and return the gradients by the authors' names."""
+    ours = {key: name for key in golden.meta["grad_keys"] for name in convert({key: torch.empty(0)})}
+    found = {key: network.get_parameter(name).grad for key, name in ours.items()}
+    gradients = {key: value for key, value in found.items() if value is not None}
+    golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in golden.meta["grad_keys"]]))
+    return gradients

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
+from colorzoo.networks import imagenet
 from colorzoo.networks.gated_transfer import Reference, Transferred
-from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 from colorzoo.networks.levels import all_depths, cosines
 from colorzoo.networks.scaling import scaled_to_rgb
 from colorzoo.zoo.lu2020.model import convert_published
 from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
-from parity.cases import Golden, case, results_of
+from parity.cases import Golden, case, check_gradient_norms, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 
 
@@ -20,7 +20,7 @@ def histogram(ab: Tensor) -> Tensor:
 
 @case("gray2colornet_net")
 def gray2colornet_net(golden: Golden) -> None:
-    meta, every, kind = golden.meta, golden.meta["every"], getattr(torch, golden.meta["dtype"])
+    every, kind = golden.meta["every"], getattr(torch, golden.meta["dtype"])
     state = golden.weights()
     classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
     network = Gray2ColorNet(Architecture(reference_side=side, classes=classes))
@@ -37,9 +37,7 @@ def gray2colornet_net(golden: Golden) -> None:
     results = [*found.ab, found.gate]
     sums = [(x * golden.tensor(f"in_cot{index}").to(kind)).sum() for index, x in enumerate(results, start=1)]
     torch.stack(sums).sum().backward()
-    ours = {key: name for key in meta["grad_keys"] for name in convert_published({key: torch.empty(0)})}
-    gradients = {key: network.get_parameter(name).grad for key, name in ours.items()}
-    golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in meta["grad_keys"]]))
+    gradients = check_gradient_norms(golden, network, convert_published)
     golden.close("out_grad_conf_fc2", gradients["conf_feature.fc2.0.weight"].flatten())
     golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
     with torch.no_grad():
@@ -98,5 +96,4 @@ def gray2colornet_pipeline(golden: Golden) -> None:
     golden.close("out_saved_gray", torch.from_numpy(saved((labs[2][:, :1] + 1) / 2, size)))
     rgb = scaled_to_rgb(torch.cat([labs[2][:, :1], fakes[2]], dim=1))
     golden.close("out_convert_rgb", rgb.permute(0, 2, 3, 1)[:, ::2, ::2])
-    mean, deviation = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
-    golden.close("out_convert_norm", ((rgb - mean) / deviation)[..., ::4, ::4])
+    golden.close("out_convert_norm", imagenet.normalized(rgb)[..., ::4, ::4])

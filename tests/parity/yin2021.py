@@ -16,13 +16,13 @@ from colorzoo.zoo.yin2021.network import (
     kept_bins,
 )
 from colorzoo.zoo.yin2021.published import convert_published
-from parity.cases import Golden, case, results_of
+from parity.cases import Golden, case, check_gradient_norms, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs
 
 
 @case("yin2021_net")
 def yin2021_net(golden: Golden) -> None:
-    meta, kind = golden.meta, getattr(torch, golden.meta["dtype"])
+    kind = getattr(torch, golden.meta["dtype"])
     state = golden.weights()
     classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
     network = AttentionNet(Architecture(reference_side=side, classes=classes))
@@ -42,9 +42,7 @@ def yin2021_net(golden: Golden) -> None:
     golden.close("out_class", found.logits[:, ::4])
     sums = [(ab * golden.tensor(f"in_cot{index}").to(kind)).sum() for index, ab in enumerate(found.ab, 1)]
     torch.stack(sums).sum().backward()
-    ours = {key: name for key in meta["grad_keys"] for name in convert_published({key: torch.empty(0)})}
-    gradients = {key: network.get_parameter(name).grad for key, name in ours.items()}
-    golden.close("out_grad_norms", torch.stack([gradients[key].norm() for key in meta["grad_keys"]]))
+    gradients = check_gradient_norms(golden, network, convert_published)
     golden.close("out_grad_fc2", gradients["conf_feature_align.fc2.0.weight"].flatten())
     golden.close("out_grad_global_in", gradients["global_network.model.0.bias"])
     with torch.no_grad():
