@@ -143,7 +143,6 @@ def test_merging_before_and_after_classification() -> None:
         merge_clusters(centers, 28)
 
 
-@pytest.mark.nightly
 def test_found_clusters_are_those_the_features_fall_into() -> None:
     generator = torch.Generator().manual_seed(0)
     kind = torch.arange(300) % 5
@@ -163,6 +162,7 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
         )
 
 
+@pytest.mark.nightly
 def test_clusters_of_a_folder_are_found_at_96_places_of_each_photo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

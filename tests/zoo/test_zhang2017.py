@@ -73,7 +73,6 @@ def test_hint_attention_is_a_regression_of_the_hints_by_likeness_and_place() -> 
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.nightly
 def test_scene_blocks_start_as_the_network_without_them() -> None:
     torch.manual_seed(0)
     plain = local(width=0.125).eval()
@@ -84,6 +83,7 @@ def test_scene_blocks_start_as_the_network_without_them() -> None:
         torch.testing.assert_close(extended(lightness).ab, plain(lightness).ab, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.nightly
 def test_the_scene_stage_leaves_what_others_borrow(tmp_path: Path) -> None:
     write_sample_pictures(tmp_path, 4)
     optimizer = partial(torch.optim.SGD, lr=1e-2)
@@ -98,7 +98,6 @@ def test_the_scene_stage_leaves_what_others_borrow(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.nightly
 def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     torch.manual_seed(0)
     model = local(width=0.125, hypercolumn=True).eval()
@@ -112,6 +111,7 @@ def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     torch.testing.assert_close(edited.extras["logits"], logits.detach())
 
 
+@pytest.mark.nightly
 def test_training_the_distribution_alone_leaves_all_else_as_it_was(tmp_path: Path) -> None:
     write_sample_pictures(tmp_path, 4)
     model = local(width=0.125, hypercolumn=True, stage="distribution").eval()

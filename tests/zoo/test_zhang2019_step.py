@@ -63,7 +63,11 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     return terms, relativistic(fake, real, 1)
 
 
-@pytest.mark.parametrize("guided", [True, False], ids=["references", "made from themselves"])
+@pytest.mark.parametrize(
+    "guided",
+    [pytest.param(True, marks=pytest.mark.nightly), False],
+    ids=["references", "made from themselves"],
+)
 def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
     batch = paired_batch()
     if not guided:
@@ -72,6 +76,7 @@ def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
     compare_step(model, batch, expected_step, tmp_path)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_share_of_previous_frames_has_the_networks_own_colors(share: float) -> None:
     given = {**CARD.smoke.hparams, "colored": share, "previous": 1.0, "lightness_noise": 0.0}
