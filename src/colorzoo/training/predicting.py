@@ -76,7 +76,8 @@ class FullSizePrediction(LightningModule):
             self.folder = Path(self._made.name)
             self._bucket = ResultBucket(str(self.output), self.folder)
         else:
-            self.folder = results_folder(self.trainer, self.output)
+            # all processes call this together
+            self.folder = Path(self.output or run_folder(self.trainer) / "predictions")
         self.originals = found_once(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
@@ -168,17 +169,6 @@ class _StoredJobs:
         found = FoundPicture(Path(original.name), Path(original.relative))
         target = output_path(found, self._folder)
         return PictureJob(original.name, original.source, target, lambda: self._prepared)
-
-
-def results_folder(trainer: Trainer, output: str | None) -> Path:
-    """Return the folder that was named, or one in the run's folder; all processes must call this together.
-
-    Raises:
-        DataError: An address that is no folder was named.
-    """
-    if output and "://" in str(output):
-        raise DataError(f"--output {output!r}: results go to a folder or to s3://BUCKET/FOLDER; name one.")
-    return Path(output or run_folder(trainer) / "predictions")
 
 
 def _end_on_sigterm(trainer: Trainer) -> None:
