@@ -63,7 +63,8 @@ def test_the_threads_make_room_by_pixels(run: Run, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("jobs", ["0", "65"])
 def test_an_invalid_number_of_threads(run: Run, jobs: str) -> None:
-    assert "--jobs must be from 1 to 64" in run("a.png", "--jobs", jobs)[2]
+    code, _, err = run("a.png", "--jobs", jobs)
+    assert (code, "--jobs" in err) == (2, True)
 
 
 def test_each_picture_has_its_own_recipe(run: Run, tmp_path: Path) -> None:
