@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from colorzoo.card import ModelCard
-from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import known_settings, nest_arguments
@@ -156,7 +156,14 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
 
 def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:
     """Build a model or a task and load the weights that were found for it."""
-    created: Any = build_model(kind, settings)
+    try:
+        created: Any = build_model(kind, settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ColorzooError) or found is None or not found.hparams:
+            raise
+        raise WeightsError(
+            f"the settings of {found.path} do not fit {kind.__name__}: {first_words(error)}"
+        ) from error
     if found is not None:
         content = read_weights(found.path)
         created.load_weights(content.state_dict, name=str(found.path), published=found.published)

@@ -338,7 +338,7 @@ def test_matrices_in_8_bits_are_restored(tmp_path: Path):
     assert _same(found, {"w": levels.float() * scales.view(3, 1, 1, 1), "b": plain})
 
 
-@pytest.mark.parametrize("depth", [2000, 100_000])
+@pytest.mark.parametrize("depth", [20, 600, 2000, 100_000])
 def test_settings_that_are_nested_too_deeply_are_one_short_line(tmp_path: Path, depth: int) -> None:
     nested = '{"width": ' + "[" * depth + "]" * depth + "}"
     save_weights(tmp_path / "a.safetensors", STATE, {"hparams": nested, "provenance": nested})

@@ -195,6 +195,15 @@ def test_a_long_name_of_weights_is_refused_by_the_command_line(tmp_path: Path, r
     assert "no such file" in refused("colorize", tmp_path / "a.png", "--model", NAME, "--weights", "x" * 5000)
 
 
+@pytest.mark.parametrize("width", ["[[1]]", '"wide"', "null"])
+def test_settings_of_a_file_that_do_not_fit_the_model_are_named(tmp_path: Path, width: str) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_weights(path, {"a": torch.zeros(2)}, {"hparams": f'{{"width": {width}}}'})
+    with pytest.raises(WeightsError, match=r"mine\.safetensors") as caught:
+        create_model("zhang2016_small", path)
+    assert "\n" not in str(caught.value)
+
+
 def test_importing_the_package_and_its_verb_imports_no_torch() -> None:
     program = "import sys, colorzoo.weights, colorzoo.cli.weights; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -42,6 +42,7 @@ _MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
 _DATA_PARALLEL = "module."  # prefix that DataParallel puts before every name
 _MAX_DEPTH = 3  # wrappers in wrappers; a pickle may contain itself
 _SAFE_GLOBALS_LOCK = threading.Lock()
+_MAX_NESTING = 20  # levels of settings and provenance; an earlier start may be recorded within another one
 _MAX_KEYS = 3  # keys of each kind in a message
 # Other content that is saved under the name of a weight file, by its first bytes.
 _OTHER_CONTENT = {
@@ -407,10 +408,21 @@ def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] |
         return None
     try:
         found = dict(json.loads(value) if isinstance(value, str) else value)
-        json.dumps(found, default=str)  # raises for values that are nested too deeply or contain themselves
     except (TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: the metadata {name!r} must be a JSON object ({error})") from error
+    if _is_deeper(found, _MAX_NESTING):
+        raise WeightsError(
+            f"{path}: the metadata {name!r} must be a JSON object of at most {_MAX_NESTING} levels"
+        )
     return found
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether a JSON value has more than a number of nested levels."""
+    if not isinstance(value, Mapping | list | tuple):
+        return False
+    inner = value.values() if isinstance(value, Mapping) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _unreadable(path: Path) -> WeightsError:
