@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-import struct
 import threading
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -51,14 +49,6 @@ def test_a_picture_is_read_from_a_pipe(tmp_path):
     writer.start()
     assert read_picture(tmp_path / "pipe").size == (64, 64)
     writer.join()
-
-
-def test_16_bit_color_cut_short_is_refused(tmp_path):
-    picture = read_picture(NOISE.astype(np.uint16) * 257)
-    for name in ("x.png", "x.tif"):
-        path = write_picture(tmp_path / name, picture.rgb, picture)
-        path.write_bytes(path.read_bytes()[:-3000])
-        assert "damaged" in refusal(read_picture, path)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -152,18 +142,6 @@ def test_arrays_of_another_size_or_not_finite_raise_value_error(tmp_path, pictur
         with pytest.raises(ValueError, match="pixels"):
             write_picture(tmp_path / "x.png", rgb, picture)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("width", "words"), [(14142, "cut short"), (14143, "max_pixels")])
-def test_200_million_pixels_are_read(tmp_path, width, words):
-    head = b"IHDR" + struct.pack(">IIBBBBB", width, 14142, 8, 0, 0, 0, 0)
-    chunks = ((13, head), (9, b"IDAT" + bytes(9)))
-    body = b"".join(
-        struct.pack(">I", size) + data + struct.pack(">I", zlib.crc32(data)) for size, data in chunks
-    )
-    path = tmp_path / "x.png"
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    assert words in refusal(read_picture, path)
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
+from PIL import Image, ImageCms, ImageOps
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.picture import IN_COLOR, Picture, chroma_note, is_gray
 from colorzoo.pictures.pixels import srgb_profile
 from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import to_pil, write_notes, write_picture
+from colorzoo.pictures.write import to_pil, write_picture
 
 RNG = np.random.default_rng(7)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)
@@ -90,30 +90,10 @@ def test_lossless_webp_stays_lossless(tmp_path, quality, lossless):
     assert np.array_equal(again.rgb, picture.rgb) == (lossless or quality == 100)
 
 
-@pytest.mark.parametrize("name", ["x.jpg", "x.webp", "x.avif"])
-def test_quality_decides_the_size_of_a_file(tmp_path, name):
-    picture = read_picture(COLOR)
-    files = [write_picture(tmp_path / f"{q}{name}", picture.rgb, picture, quality=q) for q in (5, 60, 95)]
-    sizes = [path.stat().st_size for path in files]
-    assert sizes == sorted(set(sizes))
-    with Image.open(files[-1]) as image:
-        assert name != "x.jpg" or JpegImagePlugin.get_sampling(image) == 0  # hints would bleed at half
-
-
 def test_webp_keeps_the_color_below_transparent_pixels(tmp_path):
     picture = read_picture(np.dstack([NOISE, np.zeros_like(ALPHA)]))
     again = read_picture(write_picture(tmp_path / "x.webp", picture.rgb, picture, quality=100))
     np.testing.assert_array_equal(again.rgb, picture.rgb)
-
-
-def test_first_frame_of_a_gif_is_read_with_a_note(tmp_path):
-    frames = [palette_image(), Image.new("RGB", (32, 24), "red"), Image.new("RGB", (32, 24), "blue")]
-    path = tmp_path / "x.gif"
-    frames[0].save(path, save_all=True, append_images=frames[1:])
-    picture = read_picture(path)
-    assert same_bytes(picture, np.asarray(frames[0].convert("RGB")))
-    assert picture.notes == ("first of 3 frames",)
-    assert write_notes("y.gif", picture) == ("reduced to 256 colors: GIF holds no more",)
 
 
 def test_gif_keeps_its_transparent_pixels(tmp_path):
@@ -134,13 +114,6 @@ def test_tiff_of_either_compression_round_trips(tmp_path, compression):
         assert (image.info["compression"] == "raw") == (compression == "raw")
         assert image.info["dpi"] == (300, 300)
         np.testing.assert_array_equal(np.asarray(image), NOISE)
-
-
-def test_cmyk_is_converted_with_a_note(tmp_path):
-    image = Image.fromarray(COLOR).convert("CMYK")
-    picture = read_picture(saved(tmp_path / "x.tif", image))
-    assert same_bytes(picture, np.asarray(image.convert("RGB")))
-    assert picture.notes == ("converted from CMYK without a color profile",)
 
 
 def test_lab_tiff_becomes_srgb(tmp_path):

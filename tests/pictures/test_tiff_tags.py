@@ -93,16 +93,6 @@ def test_a_comment_is_kept(tmp_path, comment, extension):
             assert image.text["Comment"].startswith("Großmutter")
 
 
-def test_a_comment_never_takes_the_place_of_a_description(tmp_path):
-    exif = Image.Exif()
-    exif[270] = "A cat"
-    Image.fromarray(PIXELS).save(tmp_path / "x.jpg", comment=b"A dog", exif=exif)
-    picture = read_picture(tmp_path / "x.jpg")
-    assert write_notes("x.tif", picture) == ("comment dropped: TIFF cannot hold it",)
-    with rewritten(tmp_path / "x.jpg", "out.tif").open("rb") as file:
-        assert read_tags(file)[0][270].value == b"A cat\0"
-
-
 def test_layers_of_photoshop_are_dropped_and_named(tmp_path):
     """They show the picture without colors."""
     layers = (37724, 7, 12, b"Adobe Photos", False)
