@@ -35,6 +35,7 @@ from colorzoo.zoo.colorzoo2026.points import (
     CovarianceColumns,
     Posterior,
     agree,
+    bound_change,
     cell_covariance,
     enliven,
     observe,
@@ -257,7 +258,12 @@ class Colorzoo2026(ColoringModel):
             else:
                 across = columns.of(observations.cell)
             posterior = self.covariance.posterior(across, observations)
-        mean = analysis.mean + posterior.change.to(analysis.mean)
+            chosen = observe(points.ab / AB_SCALE, points.mask, analysis.grid).missing
+            change = posterior.change.to(analysis.mean)
+            posterior = posterior._replace(
+                change=bound_change(analysis.mean, change, chosen, observations.given)
+            )
+        mean = analysis.mean + posterior.change
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
         maps = {"logits": lambda: self._logits(analysis, posterior), "places": lambda: _places(analysis)}

@@ -277,6 +277,41 @@ def observe(missing: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observation
     return Observations(index, found[..., :2] / found[..., 2:].clamp(min=1), (found[..., 2] > 0).float())
 
 
+SLACK = 0.1
+"""Distance, ab / 50, that a color may lie outside the hull in `bound_change`: 5 CIE units."""
+DIRECTIONS = 16
+"""Directions in which `bound_change` limits colors."""
+LIMIT_ROUNDS = 4
+"""Rounds of `bound_change`, each in the direction of the largest excess."""
+
+
+def bound_change(mean: Tensor, change: Tensor, chosen: Tensor, given: Tensor) -> Tensor:
+    """Limit the change by points so that no color appears that nobody chose.
+
+    Near points of contradicting colors have large weights of opposite sign in a posterior mean, which then
+    overshoots. The color of a cell is moved into the convex hull of its automatic color and the colors of
+    the points, up to `SLACK`.
+
+    Args:
+        mean: ``(B, N, 2)`` automatic color of the cells, ab / 50.
+        change: ``(B, N, 2)`` posterior mean of the change.
+        chosen: ``(B, n, 2)`` colors of the points, ab / 50.
+        given: ``(B, n)``, 1 for points and 0 for padding.
+
+    Returns:
+        ``(B, N, 2)``, the limited change.
+    """
+    angles = torch.arange(DIRECTIONS, device=mean.device) * (2 * torch.pi / DIRECTIONS)
+    directions = torch.stack([angles.cos(), angles.sin()]).to(mean)  # (2, D)
+    farthest = (chosen @ directions).masked_fill(given[..., None] == 0, -torch.inf).amax(1, keepdim=True)
+    limits = torch.maximum(mean @ directions, farthest) + SLACK
+    color = mean + change
+    for _ in range(LIMIT_ROUNDS):  # near a corner of the hull one limit moves a color beyond its neighbor
+        excess, number = (color @ directions - limits).max(-1, keepdim=True)
+        color = color - excess.clamp(min=0) * directions.T[number[..., 0]]
+    return color - mean
+
+
 SHARPNESS = 2.0
 """Exponent of the correlation; with a greater one fewer cells decide together."""
 COLORFULNESS = 1.42

@@ -1,0 +1,64 @@
+"""Near strokes of unlike colors: no color appears that nobody chose."""
+
+import math
+
+import pytest
+import torch
+from skimage import data
+from torch import Tensor
+
+from colorzoo import Colorizer
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.pictures.read import read_picture
+from colorzoo.zoo.colorzoo2026.points import SLACK, bound_change
+
+
+def distance(colors: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Return the distance ``(N,)`` of colors ``(N, 2)`` from segments between two colors."""
+    along = end - start
+    share = ((colors - start) * along).sum(-1) / along.square().sum(-1).clamp(min=1e-9)
+    return (colors - start - share.clamp(0, 1)[..., None] * along).norm(dim=-1)
+
+
+def stroke(x: float, y: float, angle: float, ab: tuple[float, float]) -> list[PointHint]:
+    step = (7 * math.cos(angle), 7 * math.sin(angle))
+    places = [(x + k * step[0], y + k * step[1]) for k in range(-5, 6)]
+    return [PointHint(*place, 2.0, ab=ab) for place in places]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_colors_stay_between_the_automatic_color_and_those_of_crossing_strokes(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    hue, x, y, first, second = torch.rand(5, generator=random).tolist()
+    chosen = [
+        (30 * math.cos(6.3 * hue), 30 * math.sin(6.3 * hue)),
+        (-55 * math.cos(6.3 * hue + 0.8), -55 * math.sin(6.3 * hue + 0.8)),
+    ]
+    place = (120 + 160 * x, 100 + 100 * y)
+    points = [*stroke(*place, 3 * first, chosen[0]), *stroke(*place, 3 * second + 1, chosen[1])]
+    colorizer = Colorizer("colorzoo2026", device="cpu", precision="float32", size=128)
+    picture = read_picture(data.chelsea())
+    automatic, colored = (
+        colorizer.colorize(picture, recipe).ab.flatten(1).T
+        for recipe in (Recipe(), Recipe(points=tuple(points)))
+    )
+    ends = torch.tensor(chosen)
+    nearest = torch.stack(
+        [distance(colored, automatic, end) for end in ends] + [distance(colored, ends[0], ends[1])]
+    ).amin(0)
+    assert (nearest > 15).float().mean() < 0.005
+    assert (colored - automatic).norm(dim=-1).max() > 20
+
+
+def test_a_change_ends_at_the_hull_of_automatic_and_chosen_colors() -> None:
+    mean = torch.tensor([[[0.0, 0.0], [0.0, 0.5]]])
+    chosen, given = torch.tensor([[[1.0, 0.0], [9.0, 9.0]]]), torch.tensor([[1.0, 0.0]])
+    inside = torch.tensor([[[0.5, 0.0], [0.5, -0.25]]])
+    torch.testing.assert_close(bound_change(mean, inside, chosen, given), inside)
+    beyond = mean + bound_change(mean, torch.tensor([[[1.5, 0.0], [0.0, -1.0]]]), chosen, given)
+    torch.testing.assert_close(beyond[0, 0], torch.tensor([1.0 + SLACK, 0.0]))
+    assert (
+        distance(beyond[0, 1:], mean[0, 1], chosen[0, 0]) < 2 * SLACK
+    )  # the corners of the limits lie outside
+    opposite = bound_change(mean, torch.tensor([[[-1.0, 0.0], [0.0, 0.0]]]), chosen, given)
+    torch.testing.assert_close(opposite[0, 0], torch.tensor([-SLACK, 0.0]))
