@@ -1,7 +1,8 @@
-"""Edits of scribbles: the first half of the model is reused, with the result of a full run."""
+"""Edits: cached parts of the model are reused, with the result of a full run."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,3 +76,20 @@ def test_without_scribbles_there_is_no_state(
         colorizer.predict(lightness, Guidance()).to_ab(), backbone.predict(lightness, Guidance()).to_ab()
     )
     assert opened == []
+
+
+def test_after_an_edit_images_without_points_are_cached(
+    lightness: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colorizer = Colorizer("colorzoo2026", device="cpu", precision="float32")
+    points = Points.none(lightness)
+    points.mask[..., 20:24, 20:24] = 1
+    points.ab[:, 0, 20:24, 20:24] = 40
+    plain = colorizer.predict(lightness, Guidance()).to_ab()
+    first = colorizer.predict(lightness, Guidance(points=points))
+    logits = first.extras["logits"].clone()
+    monkeypatch.setattr(type(colorizer.model), "analyze", lambda *_: pytest.fail("the network ran again"))
+    edited = replace(points, ab=-points.ab)
+    assert not torch.equal(colorizer.predict(lightness, Guidance(points=edited)).to_ab(), first.to_ab())
+    assert torch.equal(colorizer.predict(lightness, Guidance()).to_ab(), plain)
+    assert torch.equal(first.extras["logits"], logits)

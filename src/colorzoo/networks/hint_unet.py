@@ -86,7 +86,7 @@ class HintUNetOutput(NamedTuple):
 
 
 class ShallowMaps(NamedTuple):
-    """Outputs of block 3 and of the skips, which depend on pixels no farther than `SHALLOW_REACH`.
+    """Outputs of block 3 and of the skips, which have a small receptive field.
 
     Attributes:
         map3: ``(B, C, H/4, W/4)``, the output of block 3.
@@ -99,13 +99,6 @@ class ShallowMaps(NamedTuple):
     beside8: Tensor
     beside9: Tensor
     beside10: Tensor
-
-
-SHALLOW_STRIDES = (4, 4, 2, 1)
-"""Pixels of the input per cell of each of the `ShallowMaps`."""
-
-SHALLOW_REACH = 24
-"""Pixels, in multiples of the stride: 2 of block 1, 4 of block 2, 12 of block 3 and 4 of its skip make 22."""
 
 
 class HintEncoding(NamedTuple):

@@ -15,10 +15,9 @@ from torch import Tensor
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.model import ColoringModel
-from colorzoo.networks.hint_memory import HintMemory
 from colorzoo.networks.hint_unet import AB_SCALE, initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
-from colorzoo.prediction import AbPrediction, DeferredMaps
+from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width, settings_of
 from colorzoo.weights.readers.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.network import (
@@ -126,24 +125,6 @@ class LocalHints(ColoringModel):
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         out = self.network(lightness, _points_of(guidance, lightness))
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
-
-    def remember(self) -> HintMemory:
-        """Return an empty memory for `edit`; see `Edits`."""
-        return HintMemory(self.network.unet)
-
-    def edit(self, lightness: Tensor, guidance: Guidance, memory: HintMemory) -> AbPrediction:
-        """Color a picture again with other points; see `Edits`.
-
-        The distribution is computed on access, because a pad seldom uses it.
-        """
-        ab, encoded = self.network.edit(lightness, _points_of(guidance, lightness), memory)
-        size, trunk = (int(lightness.shape[2]), int(lightness.shape[3])), encoded.trunk
-        if self.network.hypercolumn is not None:  # reads maps that the next edit changes
-            logits = self.network.distribution(trunk, encoded.maps, size)
-            return AbPrediction(ab=ab, extras={"logits": logits})
-        # computed later, outside of autocast
-        deferred = {"logits": lambda: self.network.distribution(trunk.float(), (), size)}
-        return AbPrediction(ab=ab, extras=DeferredMaps(deferred, trunk.nbytes))
 
     @property
     def taps(self) -> tuple[Tap, ...]:

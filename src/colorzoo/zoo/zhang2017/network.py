@@ -23,11 +23,9 @@ from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, scaled_width, upconv4x4
-from colorzoo.networks.hint_memory import HintMemory
 from colorzoo.networks.hint_unet import (
     AB_SCALE,
     STRIDE,
-    HintEncoding,
     HintNetwork,
     HintUNet,
     HintUNetOutput,
@@ -106,27 +104,6 @@ class LocalHintsNetwork(PointNetwork):
     def logits_of(self, out: HintUNetOutput) -> Tensor:
         """Return the distribution: ``(B, 529, ...)``, or ``(B, 313, ...)`` of a hypercolumn head."""
         return out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
-
-    def edit(self, lightness: Tensor, points: Points, memory: HintMemory) -> tuple[Tensor, HintEncoding]:
-        """Color one picture again with other points.
-
-        Args:
-            lightness: ``(1, 1, H, W)`` in [0, 100].
-            points: Hints of the same size.
-            memory: Memory of this network's U-Net.
-
-        Returns:
-            ab ``(1, 2, H, W)`` in CIE units, and what `distribution` reads.
-        """
-        height, width = lightness.shape[-2:]
-        x, hints = hint_input(lightness, points, self.mask_center)
-        encoded = self.unet.deepen(memory.shallow(x), hints)
-        return self.unet.decode(encoded)[:, :, :height, :width].float() * self.ab_scale, encoded
-
-    def distribution(self, trunk: Tensor, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-        """Return the logits of `forward` from the encoding of a picture of this height and width."""
-        logits = self.unet.distribution(trunk) if self.hypercolumn is None else self.hypercolumn(maps, trunk)
-        return logits[:, :, : cells(size[0], 4), : cells(size[1], 4)].float()
 
 
 class VectorNorm(nn.BatchNorm2d):

@@ -1,9 +1,11 @@
-"""What a model is told of a recipe: strokes, boxes and points at its own size."""
+"""Guidance as the model receives it: strokes, boxes and points at the network's size; notes on unused kinds."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -131,3 +133,29 @@ def test_points_are_told_within_the_gamut_at_their_lightness() -> None:
         replace(dense, lightness=60 * mask), light
     )  # without a word of it ab is used unchanged
     assert torch.equal(exact.ab, fit_points(dense, light).ab)
+
+
+GIVEN: dict[str, Any] = {
+    "points": [{"x": 5, "y": 5, "color": "#c04020"}],
+    "scribbles": [{"path": [[1, 1], [9, 9]]}],
+    "regions": [{"index": 0, "color": "#c04020"}],
+    "boxes": [{"x": 1, "y": 1, "width": 8, "height": 8}],
+    "exemplar": {"path": "look.png"},
+    "classes": {"map": {"1": 2}},
+    "statistics": {"saturation": 0.4},
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_a_kind_that_the_model_does_not_use_has_one_note(kind: str) -> None:
+    model = Listener()
+    model.accepts = ()
+    colorizer = Colorizer(model, device="cpu")
+    picture, recipe = read_picture(two_walls(1)), Recipe.from_json({"version": 1, kind: GIVEN[kind]})
+    colored = colorizer.colorize(picture, recipe)
+    assert sum({"exemplar": "references"}.get(kind, kind) in note for note in colored.notes) == 1
+    if kind == "points":
+        assert np.ptp(colored.rgb[5, 5]) > 0.05
+    if kind == "exemplar":
+        colored = colorizer.colorize(picture, recipe, reference=read_picture(np.dstack([two_walls(1)] * 3)))
+        assert sum("references" in note for note in colored.notes) == 1
