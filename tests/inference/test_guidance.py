@@ -1,4 +1,4 @@
-"""Guidance as the model receives it: strokes, boxes and points at the network's size; notes on unused kinds."""
+"""Guidance as the model receives it, at the size of the network, and notes on unused kinds."""
 
 from __future__ import annotations
 
