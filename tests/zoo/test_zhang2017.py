@@ -12,8 +12,9 @@ from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.losses import grid_cross_entropy
-from colorzoo.networks.hint_extensions import HintAttention
+from colorzoo.networks.hint_extensions import AttendedConv, HintAttention
 from colorzoo.testing.samples import write_sample_pictures
+from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
 
@@ -142,3 +143,26 @@ def test_global_hints_of_a_batch_are_measured_by_the_batch() -> None:
     branch = GlobalHintsNetwork(0.125).branch.train()
     vectors = branch(GlobalStatistics(saturation=torch.tensor([[0.1], [0.4], [0.9]])), 3)
     torch.testing.assert_close(vectors.mean(0), torch.zeros_like(vectors[0]), atol=1e-5, rtol=0)
+
+
+def test_rank_layers_fold_into_the_exact_network() -> None:
+    torch.manual_seed(0)
+    deep = local(width=0.125, rank_layers=3).eval()
+    for weight in deep.model.network.unet.rank_layers.weights:
+        torch.nn.init.normal_(weight, std=0.2)
+    plain = local(width=0.125).eval()
+    plain.model.load_state_dict(LocalHints.for_inference(deep.model.state_dict()))
+    lightness = 100 * torch.rand(1, 1, 24, 24)
+    with torch.inference_mode():
+        torch.testing.assert_close(plain(lightness).ab, deep(lightness).ab, atol=1e-4, rtol=1e-4)
+
+
+def test_channel_attention_scales_each_channel_of_a_skip() -> None:
+    attended = AttendedConv(torch.nn.Conv2d(2, 8, 3, padding=1))
+    x = noise(1, 2, 6, 6)
+    gate = attended(x) / attended.conv(x)
+    torch.testing.assert_close(gate, torch.full_like(gate, 4.0).sigmoid())  # almost open at the start
+    torch.nn.init.normal_(attended.excite.weight)
+    mean = attended.conv(x).mean(dim=(2, 3))
+    gate = attended.excite(attended.squeeze(mean).relu()).sigmoid()
+    torch.testing.assert_close(attended(x), attended.conv(x) * gate[:, :, None, None])

@@ -1,13 +1,14 @@
 """Optional parts of `HintUNet` that are not in the paper of Zhang et al. 2017.
 
-`HintAttention` carries hint colors to similar places, and `SceneBlocks` add a wide view at a sixteenth of the
-size.
+`HintAttention` carries hint colors to similar places, `AttendedConv` weights channels by the whole picture,
+`SceneBlocks` add a wide view at a sixteenth of the size, and `RankLayers` bias training towards a low rank.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from torch.nn import functional as F
 from colorzoo.networks.blocks import is_traced
 
 MASKED = -1e4  # added to the logit of a cell without hint; finite, so that bfloat16 stays finite
+_REDUCTION = 4  # channels of a gate's hidden layer: a fraction of those it scales
+_OPEN = 4.0  # initial bias of the gates: nearly open, so that an added gate changes little
 _EXPANSION = 4  # of the hidden layer in a scene block
 
 
@@ -104,6 +107,32 @@ def _hinted_in_some_picture(key: Tensor, value: Tensor, weight: Tensor) -> tuple
     return key[:, kept], value[:, kept]
 
 
+class AttendedConv(nn.Module):
+    """A convolution with squeeze and excitation (Hu et al. 2018): channels scaled by the whole picture.
+
+    The output channels are scaled by s = sigmoid(W2 relu(W1 z)) with z, their mean over space.
+
+    Args:
+        conv: The convolution.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        channels = conv.out_channels
+        self.conv = conv
+        self.squeeze = nn.Linear(channels, max(1, channels // _REDUCTION))
+        self.excite = nn.Linear(self.squeeze.out_features, channels)
+        nn.init.zeros_(self.excite.weight)
+        nn.init.constant_(self.excite.bias, _OPEN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scaled output of the convolution for ``(B, C, H, W)``."""
+        features = self.conv(x)
+        gate = torch.sigmoid(self.excite(torch.relu(self.squeeze(features.mean(dim=(2, 3))))))
+        scaled: Tensor = features * gate[:, :, None, None]
+        return scaled
+
+
 class SceneBlock(nn.Module):
     """A ConvNeXt block (Liu et al. 2022, "A ConvNet for the 2020s", sec. 2): 7x7 per channel, then an MLP.
 
@@ -162,3 +191,45 @@ class SceneBlocks(nn.Module):
         halves = [F.avg_pool2d(each, side, ceil_mode=True) for each, side in zip(maps, sides, strict=True)]
         scene = self.leave(self.blocks(self.enter(torch.cat(halves, dim=1))))
         return deep + F.interpolate(scene, scale_factor=2, mode="bilinear")[:, :, :height, :width]
+
+
+class RankLayers(nn.Module):
+    """Linear 1x1 layers in a row, without bias, initialized to the identity.
+
+    Implicit rank minimization (Jing, Zbontar and LeCun 2020, https://arxiv.org/abs/2010.00679): linear layers
+    in a row bias gradient descent towards features of low rank. Their product is one linear layer, so that
+    `fold_rank_layers` can remove them after training.
+
+    Args:
+        channels: Channels of the features.
+        count: Number of layers.
+    """
+
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(torch.eye(channels) for _ in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(B, C, H, W)`` features multiplied by every matrix in turn."""
+        for weight in self.weights:
+            x = F.conv2d(x, weight[:, :, None, None])
+        return x
+
+
+def fold_rank_layers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Multiply the rank layers of a `HintUNet` into the transposed convolution after them.
+
+    Args:
+        state_dict: With ``...rank_layers.weights.N`` and ``...up8.weight``; returned unchanged without them.
+
+    Returns:
+        The state dict of a network without these layers and with the same output.
+    """
+    folded = dict(state_dict)
+    names = sorted((k for k in folded if ".rank_layers." in k), key=lambda k: int(k.rpartition(".")[2]))
+    if not names:
+        return folded
+    up = names[0].partition("rank_layers.")[0] + "up8.weight"
+    product = reduce(torch.matmul, [folded[name].double() for name in reversed(names)])
+    folded[up] = torch.einsum("cd,cohw->dohw", product, folded[up].double()).to(folded[up].dtype)
+    return {key: value for key, value in folded.items() if key not in names}

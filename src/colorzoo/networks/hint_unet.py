@@ -24,7 +24,7 @@ from colorzoo.networks.blocks import (
     scaled_width,
     upconv4x4,
 )
-from colorzoo.networks.hint_extensions import HintAttention, SceneBlocks
+from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, RankLayers, SceneBlocks
 from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 
 STRIDE = 8
@@ -134,6 +134,10 @@ class HintUNet(nn.Module):
         hint_attention: Add an attention step that carries hint colors to similar places (not in the paper; a
             narrow network learns to spread hints much sooner with it). See `HintAttention`.
         distribution: Add the classification head over the ab grid.
+        channel_attention: Scale the channels of each skip by the whole picture (not in the paper). See
+            `AttendedConv`.
+        rank_layers: Number of linear 1x1 layers between encoder and decoder (not in the paper). See
+            `RankLayers`.
         scene_blocks: Number of blocks at a sixteenth of the size (not in the paper). See `SceneBlocks`.
     """
 
@@ -144,6 +148,8 @@ class HintUNet(nn.Module):
         *,
         hint_attention: bool = False,
         distribution: bool = True,
+        channel_attention: bool = False,
+        rank_layers: int = 0,
         scene_blocks: int = 0,
     ) -> None:
         super().__init__()
@@ -155,14 +161,20 @@ class HintUNet(nn.Module):
         self.block5 = conv_block((c512,) * 4, dilation=2)
         self.block6 = conv_block((c512,) * 4, dilation=2)
         self.block7 = conv_block((c512,) * 4)
+        self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
         self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
-        self.up8, self.skip3 = upconv4x4(c512, c256), conv3x3(c256, c256)
+
+        def skip(fan_in: int, fan_out: int) -> nn.Module:
+            conv = conv3x3(fan_in, fan_out)
+            return AttendedConv(conv) if channel_attention else conv
+
+        self.up8, self.skip3 = upconv4x4(c512, c256), skip(c256, c256)
         self.block8 = nn.Sequential(nn.ReLU(), *conv_block((c256, c256, c256)))
         self.attention = HintAttention(c256) if hint_attention else None
         self.inject = conv3x3(3, c256) if hint_attention else None
-        self.up9, self.skip2 = upconv4x4(c256, c128), conv3x3(c128, c128)
+        self.up9, self.skip2 = upconv4x4(c256, c128), skip(c128, c128)
         self.block9 = nn.Sequential(nn.ReLU(), *conv_block((c128, c128)))
-        self.up10, self.skip1 = upconv4x4(c128, c128), conv3x3(c64, c128)
+        self.up10, self.skip1 = upconv4x4(c128, c128), skip(c64, c128)
         self.block10 = nn.Sequential(nn.ReLU(), conv3x3(c128, c128), nn.LeakyReLU(0.2))
         self.class_head = nn.Conv2d(c256, GRID_BINS, 1) if distribution else None
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
@@ -238,6 +250,8 @@ class HintUNet(nn.Module):
         map5 = visit("5_3", self.block5(map4))
         map6 = visit("6_3", self.block6(map5))
         deep = map7 = visit("7_3", self.block7(map6))
+        if self.rank_layers is not None:
+            deep = self.rank_layers(deep)
         if self.scene is not None:
             deep = self.scene((map3, map4, deep))
         trunk = self.block8(visit("8_up", self.up8(deep) + shallow.beside8))

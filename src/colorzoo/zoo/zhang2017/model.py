@@ -15,6 +15,7 @@ from torch import Tensor
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_extensions import fold_rank_layers
 from colorzoo.networks.hint_unet import AB_SCALE, initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
@@ -88,6 +89,7 @@ class LocalHints(ColoringModel):
         "width",
         "mask_center",
         "hint_attention",
+        "channel_attention",
         "scene_blocks",
         "hypercolumn",
         "ab_scale",
@@ -112,6 +114,8 @@ class LocalHints(ColoringModel):
             architecture.width,
             mask_center=architecture.mask_center,
             hint_attention=extensions.hint_attention,
+            channel_attention=extensions.channel_attention,
+            rank_layers=extensions.rank_layers,
             scene_blocks=extensions.scene_blocks,
             hypercolumn=architecture.hypercolumn,
             ab_scale=architecture.ab_scale,
@@ -142,6 +146,11 @@ class LocalHints(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the 107 keys of ``siggraph17-df00044c.pth``; see `ColoringModel`."""
         return convert_published(state_dict)
+
+    @classmethod
+    def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of the plain network, with rank layers folded in."""
+        return fold_rank_layers(super().for_inference(state_dict))
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -77,6 +77,8 @@ class LocalHintsNetwork(PointNetwork):
         mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
             retrained ones.
         hint_attention: See `HintUNet`.
+        channel_attention: See `HintUNet`.
+        rank_layers: See `HintUNet`.
         scene_blocks: See `HintUNet`.
         hypercolumn: Predict the distribution by the paper's head instead of the published 529-way one.
         ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
@@ -88,6 +90,8 @@ class LocalHintsNetwork(PointNetwork):
         *,
         mask_center: float,
         hint_attention: bool,
+        channel_attention: bool,
+        rank_layers: int,
         scene_blocks: int,
         hypercolumn: bool,
         ab_scale: float,
@@ -96,6 +100,8 @@ class LocalHintsNetwork(PointNetwork):
             4,
             width,
             hint_attention=hint_attention,
+            channel_attention=channel_attention,
+            rank_layers=rank_layers,
             scene_blocks=scene_blocks,
         )
         super().__init__(unet, mask_center=mask_center, ab_scale=ab_scale)
@@ -226,6 +232,9 @@ class LocalExtensions:
 
     Attributes:
         hint_attention: Carry hint colors to places that look alike, see `HintUNet`.
+        channel_attention: Weight the channels of the skips by the whole picture.
+        rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization); weight
+            files hold them folded into the next layer.
         scene_blocks: Number of blocks that see the whole scene, see `SceneBlocks`.
         colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an uncertain network
             does not return gray.
@@ -235,6 +244,8 @@ class LocalExtensions:
     """
 
     hint_attention: bool = False
+    channel_attention: bool = False
+    rank_layers: Count = 0
     scene_blocks: Count = 0
     colorfulness: Weight = 0.0
     class_stride: Natural = 1
