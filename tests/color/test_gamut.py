@@ -134,14 +134,6 @@ def test_reduction_is_idempotent_and_keeps_colors_inside_srgb() -> None:
     assert torch.equal(reduced[inside], ANY[inside])
 
 
-def test_reduction_is_no_stronger_than_needed() -> None:
-    outside = ~in_gamut(ANY)
-    reduced = reduce_chroma(ANY)
-    ab = reduced[:, 1:]  # half a unit more; in the dark the tolerance alone is worth some of that
-    a_little_more = torch.cat([reduced[:, :1], ab * (1 + 0.5 / chroma(reduced)[:, None].clamp(min=1))], dim=1)
-    assert (in_gamut(a_little_more) & outside).float().sum() < 0.02 * outside.sum()
-
-
 def test_impossible_lightness_becomes_gray() -> None:
     lab = torch.tensor([120.0, 30, -30]).view(3, 1, 1)
     assert reduce_chroma(lab).flatten().tolist() == [120.0, 0.0, 0.0]

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from colorzoo.guidance import PointHint, Points, Recipe
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.job import Job, Part
-from colorzoo.inference.steps.points import enforce_points, find_neighbors
 from colorzoo.inference.steps.reach import (
     Extent,
     Map,
@@ -60,8 +59,3 @@ def search(
     costs = paths_of(lightness, [hint], picture_size).costs
     mask = Places.of([hint], picture_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
     return costs, on_grid(likeness and likeness(mask), costs)
-
-
-def enforced(ab: Tensor, lightness: Tensor, points: Points) -> Tensor:
-    """Return ab ``(1, 2, h, w)`` moved onto the colors of points."""
-    return enforce_points(ab, points, find_neighbors(lightness))

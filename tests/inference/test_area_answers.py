@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Recipe
+from colorzoo.guidance import Area, Boxes, Guidance, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.pictures.read import read_picture
 from colorzoo.prediction import AbPrediction
-from inference.flood_model import SIDE, Flood, red, two_walls
+from inference.flood_model import SIDE, Flood, two_walls
 
 WALL = Area("thing", ((0, 0), (SIDE / 2, 0), (SIDE / 2, SIDE), (0, SIDE)))  # the dark one
 TRIANGLE = Area("thing", ((20, 20), (40, 20), (20, 40)))
@@ -80,26 +80,6 @@ def test_the_effect_of_a_box_has_the_opacity_of_its_area() -> None:
     plain, full = ab_of(colorizer), ab_of(colorizer, WALL)
     quarter = ab_of(colorizer, replace(WALL, opacity=0.25))
     torch.testing.assert_close(quarter, plain + 0.25 * (full - plain))
-
-
-def test_answers_with_area_boxes_are_remembered_and_plain_boxes_count_everywhere() -> None:
-    colorizer = Colorizer(Boxed(), device="cpu")
-    ab_of(colorizer, WALL)
-    ab_of(colorizer, WALL, strength=0.5)
-    assert len(Boxed.told) == 2, "with the box and without it, each once"
-    boxes = (BoxHint(10, 10, 20, 20),)
-    plain, both = ab_of(colorizer, boxes=boxes), ab_of(colorizer, WALL, boxes=boxes)
-    change = (both - plain)[0]
-    assert (change[:, 52:] == 0).all()
-    assert (change[:, :40] == 10).all()
-
-
-def test_points_and_object_areas_work_together() -> None:
-    colorizer = Colorizer(Boxed(), device="cpu")
-    points = (red(80, 50, "everywhere"),)
-    plain, both = ab_of(colorizer, points=points), ab_of(colorizer, WALL, points=points)
-    assert torch.equal(plain[:, :, 52:], both[:, :, 52:])
-    assert (plain - both)[:, :, :40].abs().min() > 5
 
 
 def test_an_area_without_a_pixel_is_no_box() -> None:

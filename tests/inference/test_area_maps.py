@@ -124,25 +124,6 @@ def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colori
     assert np.abs(pictures[2] - pictures[0])[:, 60:].max() > 10
 
 
-def test_several_only_areas_may_all_change(colorizer: Colorizer) -> None:
-    top, bottom = (
-        area("only", ((0, y), (SIDE, y), (SIDE, y + 24), (0, y + 24)))  # type: ignore[arg-type]
-        for y in (0, 72)
-    )
-    free, both = ab_of(colorizer, points=(FAR,)), ab_of(colorizer, top, bottom, points=(FAR,))
-    assert torch.equal(both[:, :18], free[:, :18])
-    assert torch.equal(both[:, 78:], free[:, 78:])
-    assert both[:, 30:66].abs().max() < 1e-3
-
-
-def test_points_inside_a_colored_area_take_precedence(colorizer: Colorizer) -> None:
-    point = PointHint(20, 50, 3, "#20c040", reach=0.2)
-    after = ab_of(colorizer, area("color"), points=(point,))
-    alone = ab_of(colorizer, area("color"))
-    assert after[0, 50, 20] < -20 < alone[0, 50, 20]
-    assert (after - alone)[:, 80:, :44].abs().max() < 4  # the network answers the point there too, a little
-
-
 def test_edges_follow_the_picture_and_are_soft() -> None:
     lightness = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
     rough = ((0.0, 0.0), (SIDE / 2 + 2, 0.0), (SIDE / 2 - 2, float(SIDE)), (0.0, float(SIDE)))
@@ -164,23 +145,6 @@ def test_an_area_is_the_same_at_every_size() -> None:
         drawn = area_map(mask, (80, 60), size)
         assert drawn.sum() * 4800 / drawn.size == pytest.approx(800, rel=0.02)
         assert np.abs(drawn - area_map(Area("gray", path), (80, 60), size)).mean() < 0.02
-
-
-def test_the_lightness_of_an_area_follows_its_color_if_asked(colorizer: Colorizer) -> None:
-    picture = read_picture(two_walls(1))
-    plain, moved = (
-        colorizer.colorize(picture, Recipe(areas=(replace(area("color"), lightness=way),)))
-        for way in ("photo", "color")
-    )
-    assert plain.levels()[:, :40].std() > 0
-    wanted = np.array([0x20, 0x60, 0xC0])
-    assert np.abs(moved.levels()[:, :40].astype(int).mean(axis=(0, 1)) - wanted).max() < 12
-    assert np.abs(plain.levels()[:, :40].astype(int).mean(axis=(0, 1)) - wanted).max() > 30
-    assert np.array_equal(moved.levels()[:, 56:], plain.levels()[:, 56:])
-    lab = rgb_to_lab(torch.from_numpy(moved.rgb).permute(2, 0, 1))
-    before = rgb_to_lab(torch.from_numpy(plain.rgb).permute(2, 0, 1))
-    drift = (lab[0] - before[0])[:, :40]
-    assert drift.std() < 1  # what is lighter or darker inside stays so
 
 
 def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() -> None:

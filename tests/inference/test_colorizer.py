@@ -17,10 +17,10 @@ from torch.nn import functional as F
 import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
-from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
+from colorzoo.guidance import Guidance, PointHint, Points, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import BicubicUpsampler, FullLightness, working_size
+from colorzoo.inference.full_size import BicubicUpsampler, working_size
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.network import resize_points
 from colorzoo.model import ColoringModel
@@ -110,12 +110,6 @@ def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_co
         assert (result[1:, 300, int(hint.x)] - point_ab(hint)).norm() <= 2
 
 
-def test_a_copy_of_another_size_has_the_points_at_their_places(colorizer: Colorizer) -> None:
-    answer = colorizer.run(colorizer.job(read_picture(gray_picture(60, 80)), Recipe(points=(RED,))))
-    (correction,) = answer.over(FullLightness(gray_picture(180, 160))).corrections
-    assert (correction.columns, correction.rows) == ((30, 49), (35, 54))  # of 2 and 3 times the size
-
-
 @pytest.mark.parametrize("size", [(48, 64), (500, 600)])
 def test_tensors_and_recipe_give_the_same_picture(colorizer: Colorizer, size: tuple[int, int]) -> None:
     points = (replace(RED, reach="everywhere"), replace(RED, x=35, color="#3060a0", reach="everywhere"))
@@ -162,16 +156,6 @@ def test_tiles_are_bicubic_without_a_seam() -> None:
     torch.testing.assert_close(upsampler.pixels(rows, columns), whole[:, rows, columns].T, atol=3e-3, rtol=0)
 
 
-def test_tiles_of_a_picture_show_no_seam(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = read_picture(gray_picture(330, 90))
-    recipe = Recipe(points=(PointHint(45, 256, 2, "#c04020"),))  # at the border of two tiles
-    monkeypatch.setattr("colorzoo.inference.full_size.BAND_PIXELS", 256 * picture.rgb.shape[1])
-    tiled = colorizer.colorize(picture, recipe).rgb
-    monkeypatch.setattr("colorzoo.inference.full_size.BAND_PIXELS", 10**9)
-    whole = colorizer.colorize(picture, recipe).rgb
-    assert np.abs(tiled - whole).max() < 1e-4
-
-
 def test_depth_and_alpha(colorizer: Colorizer) -> None:
     deep = gray_picture(30, 40, np.uint16)
     rgb = colorizer.colorize(read_picture(deep)).rgb
@@ -192,15 +176,6 @@ def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) 
     for image in (levels, path, str(path), Image.fromarray(levels), tensor):
         assert np.array_equal(colorizer.colorize(image).rgb, wanted)
     assert np.abs(colorizer.colorize(levels / np.float32(255)).rgb - wanted).max() < 1e-3
-
-
-def test_unused_guidance_has_a_note(colorizer: Colorizer) -> None:
-    recipe = Recipe.from_json({"scribbles": [{"path": [[1, 1]]}], "exemplar": {"path": "x"}, "pionts": []})
-    notes = colorizer.colorize(read_picture(gray_picture(20, 20)), recipe).notes
-    assert len(notes) == 3
-    assert all(any(word in note for note in notes) for word in ("'pionts'", "scribbles", "references"))
-    with pytest.warns(UserWarning, match="does not use scribbles"):
-        colorizer(gray_picture(20, 20), Guidance(scribbles=Scribbles(torch.ones(1, 1, 20, 20))))
 
 
 def test_a_recipe_of_another_file_has_a_note(colorizer: Colorizer, tmp_path: Path) -> None:
@@ -297,17 +272,6 @@ def test_shrinking_points_keeps_each_of_them() -> None:
     assert small.ab[0, :, 4, 0].tolist() == pytest.approx([30, 30])
 
 
-def test_a_lower_temperature_is_more_colorful() -> None:
-    gray = np.random.default_rng(0).integers(0, 255, (40, 48), dtype=np.uint8)
-    chroma = []
-    for temperature in (1.0, 0.1):
-        torch.manual_seed(0)
-        colorizer = Colorizer("zhang2016_small", weights=None, temperature=temperature, allow_untrained=True)
-        colorizer.model.network.class_head.weight.data.mul_(30)  # as sure of itself as a trained one
-        chroma.append(float(colorizer.colorize(read_picture(gray)).ab.norm(dim=0).mean()))
-    assert chroma[1] > 1.2 * chroma[0]
-
-
 def test_temperature_for_a_model_without_it_is_an_error() -> None:
     with pytest.raises(
         ColorzooError, match=r"^zhang2017_local_small has no temperature; models that do: .*zhang2016"
@@ -325,14 +289,3 @@ def test_a_weight_file_names_its_model(tmp_path: Path) -> None:
     assert choose_for_guidance(None, Recipe()).name == "colorzoo2026"
     with pytest.raises(WeightsError, match=f"it belongs to {NAME}"):
         colorzoo.create_model("zhang2016_small", path)
-
-
-def test_a_setting_may_be_given_in_its_group() -> None:
-    picture, name = gray_picture(32, 40), "zhang2017_local_small"
-    plain, grouped = (
-        colorzoo.colorize(picture, name),
-        colorzoo.colorize(picture, name, architecture={"width": 0.25}),
-    )
-    assert np.array_equal(np.asarray(plain), np.asarray(grouped))
-    with pytest.raises(WeightsError, match="of another shape"):
-        colorzoo.colorize(picture, name, architecture={"width": 0.5})

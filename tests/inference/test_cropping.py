@@ -83,22 +83,6 @@ def test_a_part_up_to_the_border_has_no_dark_rim() -> None:
     assert np.array_equal(cropped(level, crop), np.full((198, 198), 200))
 
 
-def test_what_overshoots_at_an_edge_is_no_other_level() -> None:
-    step = np.zeros((64, 64), np.uint8)
-    step[:, 32:] = 255
-    turned = cropped(step, Crop(16, 16, 32, 32, 20.0)).astype(int)
-    assert (turned.min(), turned.max()) == (0, 255)
-    assert np.diff(turned, axis=1).min() >= 0
-
-
-def test_fine_detail_stays() -> None:
-    rows, columns = np.mgrid[:120, :120] + 0.5
-    fine = (0.5 + 0.5 * np.sin(columns) * np.sin(rows)).astype(np.float32)
-    crop = Crop(30, 30, 60, 60, 12.0)
-    x, y = places(crop)
-    assert np.abs(cropped(fine, crop) - (0.5 + 0.5 * np.sin(x) * np.sin(y))).max() < 0.05
-
-
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_result_has_the_stated_size(data: st.DataObject) -> None:
@@ -131,14 +115,6 @@ def test_hints_stay_in_pixels_of_the_whole_picture() -> None:
     assert np.array_equal(turned, cropped(whole, Crop(**TURNED)))
     floats = colorizer.colorize(photo, {**recipe, "crop": PLACE}).rgb
     assert np.array_equal(floats, colorizer.colorize(photo, recipe).rgb[9:59, 12:72])
-
-
-def test_a_crop_leaves_the_memory_of_steps_alone() -> None:
-    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    photo, recipe = gray_picture(80, 100), {"points": [{"x": 50, "y": 30, "color": "#c04020"}]}
-    colorizer.colorize(photo, recipe)
-    again = colorizer.colorize(photo, {**recipe, "crop": TURNED})
-    assert all(step.remembered for step in again.steps if step.name != "see")
 
 
 def deep(path: Path) -> None:
@@ -200,33 +176,6 @@ def test_the_record_tells_the_crop_and_makes_the_result_again(
     assert main([*line, str(whole)]) == 0
     assert read_provenance(whole).crop == ""  # type: ignore[union-attr]
     assert b"crop" not in whole.read_bytes()
-
-
-def test_exif_tells_the_new_size(tmp_path: Path) -> None:
-    source, target = tmp_path / "old.jpg", tmp_path / "new.jpg"
-    exif = Image.Exif()
-    exif[270] = "a street"
-    exif.get_ifd(0x8769).update({40962: 100, 40963: 80})
-    Image.fromarray(gray_picture(80, 100)).save(source, exif=exif)
-    line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o", str(target)]
-    assert main([*line, "--crop", "12,9,60,50"]) == 0
-    with Image.open(target) as result:
-        told = result.getexif()
-        assert told[270] == "a street"
-        assert [told.get_ifd(0x8769)[tag] for tag in (40962, 40963)] == [60, 50]
-
-
-def test_all_frames_of_an_animation_are_cropped(tmp_path: Path) -> None:
-    source, target = tmp_path / "old.gif", tmp_path / "new.png"
-    frames = [Image.fromarray(gray_picture(80, 100) // scale) for scale in (1, 2, 3)]
-    frames[0].save(source, save_all=True, append_images=frames[1:], duration=100)
-    line = ["colorize", str(source), "--model", "zhang2017_local_small", "-o", str(target)]
-    assert main([*line, "--crop", "20,15,50,40,7.5"]) == 0
-    with Image.open(target) as result:
-        assert (result.n_frames, result.size) == (3, (50, 40))  # type: ignore[attr-defined]
-    record = read_provenance(target)
-    assert record is not None
-    assert record.crop == "20,15,50,40,7.5"
 
 
 def test_recipes_keep_a_crop() -> None:

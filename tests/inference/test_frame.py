@@ -142,35 +142,12 @@ def test_frames_within_each_other_are_all_found() -> None:
         assert_near(Rectangle(found.x - around, found.y - around, found.width, found.height), tolerance=4)
 
 
-def test_the_bands_of_a_film_with_their_holes_are_no_picture() -> None:
-    film = np.full((180, 240), 14, np.float32)
-    film[30:150] = scene(120, 240, 40, 85)
-    film[10:22].reshape(12, 12, 20)[:, :, 6:14] = film[158:170].reshape(12, 12, 20)[:, :, 6:14] = 3
-    found = find_frame(np.pad(film, 14, constant_values=3))
-    assert found is not None
-    assert (found.y - 14, found.y + found.height - 14) == pytest.approx((30, 150), abs=5)
-    assert (found.x - 14, found.x + found.width - 14) == pytest.approx((0, 240), abs=6)
-
-
-def test_a_side_that_is_as_dark_as_the_frame_takes_the_depth_of_the_others() -> None:
-    inside = scene(INSIDE.height, INSIDE.width)
-    inside[-12:] = 3
-    found = find_frame(framed(3, inside=inside))
-    assert found is not None
-    assert 0 <= found.x - INSIDE.x <= 3
-    assert INSIDE.y + INSIDE.height - found.y - found.height <= 16
-
-
 def like_its_frame() -> Array:
     """Return a picture that is partly as dark as its frame."""
     inside = scene(INSIDE.height, INSIDE.width, 30, 85)
     dark = np.random.default_rng(3).random((10, 15)) < 0.3
     inside[np.kron(dark, np.ones((12, 12), bool))] = 3
     return inside
-
-
-def test_an_even_frame_around_a_picture_of_like_lightness_is_found() -> None:
-    assert_near(find_frame(framed(3, inside=like_its_frame())), tolerance=6)
 
 
 def with_sides_apart(apart: float) -> Array:

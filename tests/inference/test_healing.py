@@ -57,13 +57,6 @@ def test_a_scratch_is_filled_from_around_and_nothing_else_changes(dtype: Any, ch
     assert np.array_equal(healed[away > 5], damaged[away > 5])
 
 
-def test_no_strokes_and_strokes_outside_return_the_picture_itself() -> None:
-    levels = ramp()
-    assert heal(levels, []) is levels
-    assert heal(levels, [Stroke(((300.0, -50.0),), 9.0), Stroke(((-1e8, 1e8),), 2.0)]) is levels
-    assert heal(levels, [Stroke(((-5.0, 40.0),), 2.0)]) is levels  # beside it
-
-
 def test_what_one_stroke_covers_is_no_source_for_another() -> None:
     levels = ramp()
     levels[30:50, 40:44], levels[30:50, 44:48] = 255, 0  # dust, and a hair beside it
@@ -75,13 +68,6 @@ def test_what_one_stroke_covers_is_no_source_for_another() -> None:
     assert np.abs(one_by_one.astype(int) - ramp()).max() > 25
 
 
-def test_a_stroke_is_the_same_beside_others_far_away() -> None:
-    levels = scratched(ramp())
-    far = Stroke(((10.0, 70.0),), 5.0)
-    together, alone = heal(levels, [STROKE, far]), heal(levels, [STROKE])
-    assert np.array_equal(together[:60, 20:], alone[:60, 20:])
-
-
 def test_boxes_around_strokes_give_what_the_whole_picture_gives() -> None:
     levels = scratched(gray_picture(80, 100))
     strokes = [STROKE, Stroke(((60.0, 20.0), (64.0, 24.0)), 5.0), Stroke(((10.0, 75.0),), 9.0)]
@@ -90,15 +76,6 @@ def test_boxes_around_strokes_give_what_the_whole_picture_gives() -> None:
     covered = drawn.mask[0, 0].numpy().astype(np.uint8)
     whole = cv2.inpaint(levels, covered, 1, cv2.INPAINT_NS)
     assert np.abs(heal(levels, strokes).astype(int) - whole).max() <= 1
-
-
-def test_detail_around_a_stroke_is_not_smeared_far() -> None:
-    levels = np.zeros((60, 60), np.uint8)
-    levels[:, 30:] = 200  # an edge across a scratch
-    damaged = levels.copy()
-    damaged[28:32] = 255
-    healed = heal(damaged, [Stroke(((0.0, 30.0), (60.0, 30.0)), 6.0)])
-    assert (np.abs(healed[26:34].astype(int) - levels[26:34]) > 40).sum(axis=1).max() <= 4
 
 
 def test_the_model_sees_the_healed_picture_and_the_result_has_it() -> None:

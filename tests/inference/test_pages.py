@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import shrink_lightness
 from colorzoo.inference.steps.pages import NOTHING_TO_COLOR, is_page
 from colorzoo.pictures.read import read_picture
 from inference.pages import PAGES
-from tiny_model import Run, gray_picture, tiny_model
+from tiny_model import tiny_model
 
 PICTURES = sorted((Path(__file__).parents[1] / "data" / "pictures").glob("*.jpg"))
 
@@ -41,31 +38,11 @@ def test_a_photo_is_no_page(colorizer: Colorizer, path: Path) -> None:
     assert colored.ab.any()
 
 
-def test_a_page_with_a_photo_on_it_is_colored() -> None:
-    page = PAGES["few lines"]()
-    photo = Image.fromarray(gray_picture(200, 200))
-    page[200:400, 100:300] = np.asarray(photo)
-    lightness = shrink_lightness(torch.from_numpy(page)[None, None] / 2.55, (213, 160))
-    assert not is_page(lightness)
-
-
 def test_a_page_is_colored_where_the_user_wants_it(colorizer: Colorizer) -> None:
     recipe = Recipe(points=(PointHint(100, 100, color="#c04020"),))
     colored = colorizer.colorize(PAGES["letters"](), recipe, frame="none")
     assert NOTHING_TO_COLOR not in colored.notes
     assert colored.ab.any()
-
-
-def test_the_report_says_that_there_is_nothing_to_color(run: Run, tmp_path: Path) -> None:
-    Image.fromarray(PAGES["even gray"]()).save(tmp_path / "even.png")
-    Image.fromarray(gray_picture(60, 80)).save(tmp_path / "photo.png")
-    code, _, err = run(tmp_path, "-o", tmp_path / "out", "--report", tmp_path / "r.csv")
-    assert (code, err.splitlines()[0]) == (0, "colorzoo: 2 colored (1 with nothing to color)")
-    with (tmp_path / "r.csv").open(newline="") as file:
-        told = {Path(row["source"]).name: row for row in csv.DictReader(file)}
-    assert NOTHING_TO_COLOR in told["even.png"]["notes"]
-    assert told["even.png"]["chroma"] == "0.0"
-    assert "nothing to color" not in told["photo.png"]["notes"]
 
 
 def any_page(number: int) -> Tensor:

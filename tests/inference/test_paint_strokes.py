@@ -86,12 +86,6 @@ def test_paint_replaces_the_hue_or_the_saturation_alone() -> None:
     assert not torch.equal(painted(*halves), painted(halves[0], {**halves[0]}))  # two coats of one layer
 
 
-def test_a_smaller_copy_has_the_same_paint() -> None:
-    large, small = painted(LINE, shape=(320, 400)), painted(LINE, shape=(80, 100))
-    mean = torch.nn.functional.avg_pool2d(large, 4)
-    assert (mean - small).abs().mean() < 0.2
-
-
 def test_paint_lies_above_the_answer_of_the_network() -> None:
     colorizer, gray = Colorizer(tiny_model(), device="cpu"), gray_picture(80, 100)
     plain = np.asarray(colorizer(gray)).astype(int)
@@ -157,22 +151,6 @@ def test_a_stroke_with_a_limited_reach_ends_at_an_edge() -> None:
     assert limited[25:55, 54:].max() <= 3  # beyond the edge
     assert not limited[:, :18].any()  # and no farther than the brush
     assert np.array_equal(changed({**WIDE, "reach": "everywhere"}), everywhere)
-
-
-def test_each_stroke_of_a_coat_has_its_own_reach() -> None:
-    other = {**WIDE, "path": [[80, 20], [80, 60]], "size": 20, "layer": 1}
-    both = changed({**WIDE, "reach": 0.4, "layer": 1}, other)
-    assert both[25:55, 54:68].max() <= 3
-    assert both[25:55, 72:88].min() > 20
-    assert both[25:55, 30:46].min() > 20
-
-
-def test_paint_is_erased_up_to_an_edge() -> None:
-    erased = changed(
-        WIDE, {"path": [[40, 20], [40, 60]], "size": 44, "hardness": 1, "erase": True, "reach": 0.4}
-    )
-    assert erased[25:55, 30:44].max() <= 3
-    assert erased[25:55, 54:58].min() > 20
 
 
 def test_places_along_a_stroke_are_even_and_at_most_64() -> None:

@@ -48,13 +48,6 @@ def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness(lightness: float) 
     assert sum(each.share for each in found) == pytest.approx(1)
 
 
-def test_fewer_bins_than_colors_give_fewer_suggestions() -> None:
-    shares = torch.zeros(313)
-    shares[100] = 1
-    (only,) = suggest_colors(shares, hull_centers(), 50)
-    assert only.share == pytest.approx(1)
-
-
 def test_an_untrained_head_is_not_offered() -> None:
     untrained = create_model("zhang2017_local_small", None)
     lightness = rgb_to_lab(sample_image((64, 64)))[:, :1]

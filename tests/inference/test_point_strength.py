@@ -40,29 +40,6 @@ def test_the_effect_of_a_point_goes_by_its_strength(colorizer: Colorizer, reach:
     assert np.abs(colored(colorizer, BLUE, {**red, "strength": 0.5})[50, 70] - with_it[50, 70]).max() < 0.02
 
 
-def test_points_of_different_strength_keep_theirs(colorizer: Colorizer) -> None:
-    full = colored(colorizer, RED, BLUE)
-    none = colored(colorizer)
-    mixed = colored(colorizer, {**RED, "strength": 0.2}, {**BLUE, "strength": 0.9})
-
-    def share(row: int, column: int) -> float:
-        change = full[row, column] - none[row, column]
-        return float((mixed[row, column] - none[row, column]) @ change / (change @ change))
-
-    assert share(30, 30) == pytest.approx(0.2, abs=0.12)
-    assert share(50, 70) == pytest.approx(0.9, abs=0.12)
-
-
-def test_strength_counts_in_an_area(colorizer: Colorizer) -> None:
-    area = {"action": "color", "path": [[10, 10], [90, 10], [90, 70], [10, 70]], "color": "#20a040"}
-    plain = colored(colorizer, areas=[area])
-    half = colored(colorizer, {**RED, "strength": 0.5}, areas=[area])[30, 30]
-    whole = colored(colorizer, RED, areas=[area])[30, 30]
-    none = colored(colorizer, {**RED, "strength": 0}, areas=[area])
-    assert np.abs(none - plain).max() < 0.02
-    assert plain[30, 30, 0] + 0.05 < half[0] < whole[0] - 0.05
-
-
 def test_strengths_blend_between_points() -> None:
     nearest = (torch.arange(60) >= 30).long().expand(40, 60)
     extent = Extent(torch.ones(40, 60), nearest, torch.full((40, 60), -1))

@@ -14,12 +14,10 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.job import see
-from colorzoo.inference.pipeline import extent_of
 from colorzoo.inference.steps.points import limit_reach, show_base
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
-from inference.by_hand import Likeness, find_extent, job_on
+from inference.by_hand import Likeness, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 
 
@@ -111,29 +109,6 @@ def weights(lightness: Tensor, compares: Likeness | None, *hints: PointHint) -> 
     return find_extent(lightness, hints, (lightness.shape[3], lightness.shape[2]), compares).weight
 
 
-def weights_by(colorizer: Colorizer, lightness: Tensor, *hints: PointHint) -> Tensor:
-    """Return the reach of points by a model that compares places."""
-    return extent_of(colorizer.stages(), job_on(colorizer, lightness), hints).weight
-
-
-def test_the_far_side_of_an_edge_gets_less(comparing: Colorizer) -> None:
-    columns = np.indices((160, 240))[1]
-    lightness = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
-    hint = red(180, 80, 1.0)
-    plain, found = weights(lightness, None, hint), weights_by(comparing, lightness, hint)
-    assert found[40:120, 70:110].mean() < 0.1 * plain[40:120, 70:110].mean()
-    assert found[40:120, 130:230].mean() > 0.6
-
-
-def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Colorizer) -> None:
-    lightness = see(read_picture(MOTHER), "none", comparing.size).lightness
-    grown = [weights_by(comparing, lightness, red(60, 80, reach)) for reach in (0.2, 0.5, 1.0, 3.0, 10.0)]
-    assert all((more >= fewer).all() and (more > fewer).any() for fewer, more in pairwise(grown))
-    assert all(found[80, 60] == 1 for found in grown)
-    both = weights_by(comparing, lightness, red(60, 80, 1.0), red(100, 40, 1.0))
-    assert (both >= grown[2] - 1e-5).all()  # a further point takes nothing from the first
-
-
 def test_comparing_places_does_not_run_the_network_again(
     comparing: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,18 +143,6 @@ def test_a_small_point_does_not_flood_the_reach_of_another_one(colorizer: Colori
         torch.testing.assert_close(both[(..., *RIGHT)], alone[(..., *RIGHT)], atol=0.1, rtol=0)
 
 
-def test_places_that_are_nearer_to_a_larger_point_stay_its_own(colorizer: Colorizer) -> None:
-    small, large = red(30, 50, 0.5), PointHint(18, 50, 3, "#808080", (-10.0, -40.0), 1.0)
-    picture = read_picture(two_walls())
-    alone, both = (
-        colorizer.colorize(picture, Recipe(points=points)).ab for points in ((large,), (small, large))
-    )
-    other = (both - alone).norm(dim=0)
-    assert ab_of(colorizer, small)[50, 12:18].min() > 20  # as far as the small one alone goes
-    assert other[50, 12:20].max() < 2
-    assert other[50, 28:34].min() > 40
-
-
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 2), (9, 9)])
 def test_pictures_of_any_shape(colorizer: Colorizer, size: tuple[int, int]) -> None:
     picture = read_picture(np.full(size, 120, np.uint8))
@@ -212,21 +175,6 @@ def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None
     for brow in BROWS:
         assert change["everywhere"][brow].mean() > 5
         assert change[0.5][brow].mean() < 1
-
-
-def test_an_edit_remembers_the_colors_without_its_points(colorizer: Colorizer) -> None:
-    picture = read_picture(two_walls(1))
-    edits = [(red(20, 50, "automatic"),), (red(20, 50, "automatic"), red(70, 50, 0.7))]
-    apart = [ab_of(colorizer, *edit) for edit in edits if not colorizer.forget()]
-    colorizer.forget()
-    remembered = [
-        step.remembered
-        for edit in edits
-        for step in colorizer.colorize(picture, Recipe(points=edit)).steps
-        if step.name == "show base"
-    ]
-    assert remembered == [False, True]
-    assert all(torch.equal(ab_of(colorizer, *edit), one) for edit, one in zip(edits, apart, strict=True))
 
 
 def test_a_model_that_takes_no_points_is_not_run_twice(colorizer: Colorizer) -> None:

@@ -20,7 +20,6 @@ from colorzoo.inference.selection import (
     select_at,
     select_outlined,
 )
-from colorzoo.networks.thing_network import SeenThings
 from colorzoo.pictures.read import read_picture
 
 PHOTOS = Path(__file__).parents[1] / "data" / "pictures"
@@ -100,14 +99,6 @@ def test_an_outline_of_few_pixels_is_taken_as_it_is() -> None:
         assert np.array_equal(found, outline_mask(lab[:, :1], path, size).array()) == same
 
 
-@pytest.mark.parametrize(("width", "seen"), [(255, 8), (256, 9)])
-def test_the_network_sees_a_shorter_side_of_256_and_a_longer_one_of_whole_cells(
-    width: int, seen: int
-) -> None:
-    parts = see_things(torch.zeros(1, 1, 240, width)).parts
-    assert parts.shape[3] * 8 == parts.shape[2] * seen
-
-
 @pytest.mark.parametrize("place", [(150.0, 120.0), (306.0, 72.0)], ids=str)
 def test_sizes_select_larger_things_and_then_move_the_border(place: tuple[float, float]) -> None:
     """A click always selects the pixels around it, in one piece without holes."""
@@ -122,19 +113,6 @@ def test_sizes_select_larger_things_and_then_move_the_border(place: tuple[float,
     for mask in masks:
         assert mask[row - 1 : row + 2, column - 1 : column + 2].all()
         assert ndimage.label(mask)[1] == 1
-
-
-def test_the_likeliest_thing_takes_one_look() -> None:
-    lightness = lab_of("coffee.jpg")[:, :1]
-    size = (lightness.shape[3], lightness.shape[2])
-    seen: list[Tensor] = []
-
-    def see(part: Tensor) -> SeenThings:
-        seen.append(part)
-        return see_things(part)
-
-    assert select_at(lightness, (200.0, 100.0), size, see=see) == select_at(lightness, (200.0, 100.0), size)
-    assert seen == [lightness]
 
 
 @pytest.mark.parametrize("size", [(131, 97), (287, 193), (240, 361)], ids=str)

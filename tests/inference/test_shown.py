@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.area_masks import draw_areas
 from colorzoo.pictures.read import read_picture
 from inference.flood_model import SIDE, Flood, two_walls
-from tiny_model import gray_picture, tiny_model
 
 LEFT = [[0, 0], [SIDE / 2, 0], [SIDE / 2, SIDE], [0, SIDE]]
 RED = {"action": "color", "path": LEFT, "color": "#c04020"}
@@ -70,18 +67,6 @@ def test_another_opacity_runs_no_network() -> None:
     assert counts[0] == counts[1] == counts[2]
 
 
-def test_the_lightness_of_an_area_follows_its_color_by_its_opacity() -> None:
-    def lightness(**more: Any) -> Tensor:
-        recipe = {"areas": [{**RED, "lightness": "color", "color": "#e8d0a0", **more}]}
-        light = Colorizer(Warm(), device="cpu").colorize(two_walls(1), recipe).lightness
-        assert isinstance(light, FullLightness)
-        return light.whole()[0, 0]
-
-    plain, full, half = lightness(hidden=True), lightness(), lightness(opacity=0.5)
-    assert (full - plain).max() > 20
-    torch.testing.assert_close(half, (plain + full) / 2, atol=0.01, rtol=0)
-
-
 @pytest.mark.parametrize("feather", [0, 10, 24])
 def test_a_feathered_border_fades_to_both_sides(feather: float) -> None:
     size, picture = (60, 80), (160, 120)  # two pixels of the picture in one cell
@@ -121,13 +106,3 @@ def test_strokes_of_a_layer_are_one_coat() -> None:
     assert torch.equal(two, apart)
     assert two[0, 20, 27] > 1.4 * coat[0, 20, 27]
     assert torch.equal(two[:, 20, 12], coat[:, 20, 12])
-
-
-def test_other_colors_end_a_coat() -> None:
-    strokes = [
-        {"path": [[20, 20]], "color": color, "size": 20, "layer": 1} for color in ("#c04020", "#2040c0")
-    ]
-    picture = np.asarray(
-        Colorizer(tiny_model(), device="cpu")(gray_picture(40, 40), {"paint": strokes, "frame": "none"})
-    ).astype(int)
-    assert picture[20, 20, 2] > picture[20, 20, 0] + 20

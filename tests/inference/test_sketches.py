@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from colorzoo.color import canny_sketch, clean_line_art, lightness_to_rgb
+from colorzoo.color import clean_line_art, lightness_to_rgb
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
@@ -29,7 +29,6 @@ from colorzoo.inference.steps.sketch import (
     looks_drawn,
 )
 from colorzoo.pictures.read import read_picture
-from colorzoo.testing.samples import sample_image
 from inference.by_hand import job_on
 from tiny_model import tiny_painter
 
@@ -86,21 +85,6 @@ def test_cleaning_divides_by_the_paper_around_and_makes_the_darkest_percentile_b
         ink = min(float(np.sort(share.ravel())[share.size // 100]), 0.7)
         wanted = ((share - ink) / (0.92 - ink)).clip(0, 1)
         np.testing.assert_allclose(clean[0].numpy(), wanted, atol=1e-4)
-
-
-def test_edges_are_ink_on_paper() -> None:
-    rgb = torch.zeros(1, 3, 32, 32)
-    rgb[..., 16:] = 1
-    sketch = canny_sketch(rgb)
-    assert sketch.shape == (1, 1, 32, 32)
-    assert sketch[..., 14:18].min() == 0
-    assert sketch[..., :8].min() == 1
-
-
-def test_the_user_is_warned_of_a_photo(colorizer: Colorizer) -> None:
-    photo = (sample_image((64, 64), seed=3)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-    with pytest.warns(UserWarning, match="looks like a photo"):
-        colorizer(photo)
 
 
 @pytest.mark.parametrize("size", [(37, 1000), (1, 1), (9, 300), (130, 70)])

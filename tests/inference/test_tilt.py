@@ -16,7 +16,7 @@ from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Mask, PaintStroke,
 from colorzoo.guidance.frame import Rectangle, parse_frame
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.frame import find_frame
-from colorzoo.inference.inside import crop_guidance, crop_recipe, find_inside
+from colorzoo.inference.inside import crop_guidance, crop_recipe
 from colorzoo.inference.steps.tilt import straighten
 from colorzoo.pictures.picture import Picture
 from inference.flood_model import Flood, red
@@ -63,15 +63,6 @@ def test_a_tilted_print_is_found_to_three_percent_of_the_scan(tone: float, degre
     assert found.tilt == pytest.approx(degrees, abs=0.2)
     size = (whole.shape[1], whole.shape[0])
     assert (mask_of(found, size) ^ mask_of(inside, size)).mean() <= 0.03
-
-
-def test_large_scans_are_searched_in_a_sample() -> None:
-    whole, inside = scan(3, 5)
-    levels = (whole * 2.55).astype(np.uint8).repeat(4, 0).repeat(4, 1)
-    found = find_inside(Picture(levels), "automatic")
-    assert found is not None
-    assert (*inside[:4], inside.tilt) == (60, 45, 330, 230, 3)
-    assert str(found) == "240,182,1319,915,2.97"
 
 
 def any_scan(number: int) -> Array:
@@ -135,22 +126,6 @@ def test_a_straightened_picture_is_smooth() -> None:
     x, y = TILTED.outer(tuple(np.meshgrid(np.arange(300) + 0.5, np.arange(220) + 0.5)))
     expected = 50 + 20 * np.sin((x - 0.5) / 9) + 20 * np.cos((y - 0.5) / 7)
     assert np.abs(upright[0].numpy() - expected).max() < 0.5
-
-
-def test_corners_of_several_tones_are_no_mount() -> None:
-    whole, _ = scan(3, 45)
-    assert find_frame(whole) is not None
-    whole[:20, :20] = 90
-    found = find_frame(whole)
-    assert found is None or found.tilt == 0
-
-
-def test_dust_in_a_corner_does_not_matter() -> None:
-    whole, _ = scan(3, 5)
-    whole[:4, :4] = 90
-    found = find_frame(whole)
-    assert found is not None
-    assert found.tilt == pytest.approx(3, abs=0.2)
 
 
 def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
