@@ -20,10 +20,11 @@ from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.held_out import unseen
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
 from colorzoo.data.dataset import read_square
-from colorzoo.data.sources import find_sources
+from colorzoo.data.sources import StoredPicture, find_sources
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Points
@@ -194,17 +195,27 @@ def random_lightness(batch: int) -> Tensor:
 
 
 def photos(folder: Path | None) -> Iterator[Tensor]:
-    """Yield the central 256 x 256 of every photo of a folder, ``(3, 256, 256)`` in [0, 1].
+    """Yield the central 256 x 256 of every unseen photo of a folder, ``(3, 256, 256)`` in [0, 1].
 
     Raises:
         SkippedError: The folder is missing or has no picture.
     """
     try:
-        sources = find_sources(folder or PHOTOS)
+        sources = unseen_sources(folder or PHOTOS)
     except DataError as error:
         raise SkippedError(str(error)) from error
     for source in sources:
         yield read_square(source, SIDE)
+
+
+def unseen_sources(folder: Path) -> list[StoredPicture]:
+    """Return the images below a folder that were not training images; see `benchmarks.held_out`.
+
+    Raises:
+        DataError: The folder is missing or has no image.
+    """
+    sources = {source.name: source for source in find_sources(folder.resolve())}
+    return [sources[name] for name in unseen(sources)]
 
 
 def color_as_shipped(
@@ -246,7 +257,7 @@ def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
             for row in csv.DictReader(stream)
             if row["path"].startswith(f"{folder}/")
         }
-    found = {path: numbers[name] for path, name in names.items() if name in numbers}
+    found = {path: numbers[names[path]] for path in unseen(names) if names[path] in numbers}
     if not found:
         raise DataError(f"{listed} lists no picture of {folder} with a class of ImageNet.")
     return found

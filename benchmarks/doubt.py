@@ -16,9 +16,8 @@ from PIL import Image
 from scipy.stats import spearmanr
 from torch.nn import functional as F
 
-from benchmarks._common import Options, Row, SkippedError, where
+from benchmarks._common import Options, Row, SkippedError, unseen_sources, where
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
@@ -48,7 +47,7 @@ def _folders(options: Options) -> list[Path]:
 
 def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
     try:
-        sources = list(find_sources(folder))
+        sources = unseen_sources(folder)
     except DataError as error:
         raise SkippedError(str(error)) from error
     doubts, errors = [], []

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from benchmarks._common import PHOTOS, Options, Row, SkippedError, where
+from benchmarks._common import PHOTOS, Options, Row, SkippedError, unseen_sources, where
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.colorizer import Colorizer
@@ -46,7 +45,7 @@ def run(options: Options) -> list[Row]:
     """Compare photos with and without borders."""
     folder = options.data or PHOTOS
     try:
-        sources = find_sources(folder)
+        sources = unseen_sources(folder)
     except DataError as error:
         raise SkippedError(str(error)) from error
     bordered = {f"{number:05}" for number in _BORDERED.get(folder.name, ())}

@@ -16,6 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from benchmarks._common import Options, Row, SkippedError, where
+from benchmarks.held_out import unseen
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.colorizer import Colorizer
@@ -50,7 +51,9 @@ def photos(folder: Path, count: int) -> list[Path]:
     Raises:
         SkippedError: One is missing.
     """
-    found = [sorted((folder / name).glob("*.jpg")) for name in ("legacy", "photos/val_people")]
+    found = [
+        unseen(sorted((folder / name).resolve().glob("*.jpg"))) for name in ("legacy", "photos/val_people")
+    ]
     if not all(found):
         raise SkippedError(f"{folder} needs legacy/ and photos/val_people/; name the folder with --data")
     each = -(-count // 2)

@@ -25,6 +25,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
+from benchmarks.held_out import unseen
 from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import Area, PointHint, Recipe
@@ -102,8 +103,9 @@ def read_annotations(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def in_order(annotations: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the pictures in the order of their numbers, which mixes them."""
-    return sorted(annotations["images"], key=lambda image: image["id"] * 7919 % 1009)
+    """Return the unseen pictures in the order of their numbers, which mixes them."""
+    images = [each for each in annotations["images"] if unseen([f"coco_sample/images/{each['file']}"])]
+    return sorted(images, key=lambda image: image["id"] * 7919 % 1009)
 
 
 def draw_clicks(lab: Tensor, segments: NDArray[np.int64], seed: int) -> Iterator[Click]:

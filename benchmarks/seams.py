@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
+from benchmarks.held_out import unseen
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
@@ -71,7 +72,7 @@ def run(options: Options) -> list[Row]:
         raise SkippedError(f"{folder} needs legacy/ and photos/val_people/; name the folder with --data")
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     by_hand = [(folder / "legacy" / f"{name}.jpg", hand_points(text)) for name, text in BY_HAND.items()]
-    people = sorted((folder / "photos" / "val_people").iterdir())
+    people = unseen(sorted((folder / "photos" / "val_people").iterdir()))
     people = people[:: len(people) // PEOPLE][: options.pictures or PEOPLE]
     listed = [(path, listed_points(path)) for path in people]
     rows = []

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from benchmarks import reach
 from benchmarks._common import Options, Row, SkippedError, share_of, where
+from benchmarks.held_out import unseen
 from colorzoo.capabilities import ComparesPlaces
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
@@ -109,12 +110,13 @@ def price(colorizer: Colorizer) -> Row:
 
 
 def read_things() -> list[Thing]:
-    """Read the listed things."""
+    """Read the listed things of unseen photos."""
     listed = json.loads(LISTED.read_text(encoding="ascii"))
     return [
         Thing(each["kind"], each["photo"], (x, y), tuple((a, b) for a, b in each["outline"]))
         for each in listed
         for x, y in [each["click"]]
+        if unseen([f"photos/{each['photo']}"])
     ]
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from benchmarks._common import imagenet_classes
 from benchmarks.claims._experiment import ENOUGH, MOST, Item, Setup, spread
+from benchmarks.held_out import unseen
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
@@ -31,8 +32,8 @@ FEATURE_SIDE = 64
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Return the JPEGs of a folder, sorted by name."""
-    if not (found := sorted(folder.glob("*.jpg"))):
+    """Return the unseen JPEGs of a folder, sorted by name; see `benchmarks.held_out`."""
+    if not (found := unseen(sorted(folder.resolve().glob("*.jpg")))):
         raise DataError(f"{folder} holds no *.jpg; name the folder of the data with --data.")
     return found
 
@@ -92,8 +93,9 @@ def find_references(setup: Setup) -> Sequence[Item]:
     ]
     groups: dict[str, list[Path]] = defaultdict(list)
     with (data / "manifest.csv").open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            if row["path"].startswith("photos/val/") and row["category"] != "bsds":
+        rows = {row["path"]: row for row in csv.DictReader(stream) if row["path"].startswith("photos/val/")}
+        for row in (rows[path] for path in unseen(rows)):
+            if row["category"] != "bsds":
                 groups[row["category"]].append(data / row["path"])
     for category, paths in groups.items():
         pairs += [(one, other, category) for one, other in zip(paths[::2], paths[1::2], strict=False)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmarks.claims._claim import Claim, Result, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._pictures import FeatureDistance, join_lab, read_square
+from benchmarks.held_out import unseen
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Boxes, Guidance
@@ -49,8 +50,8 @@ def find_held_out(setup: Setup) -> Sequence[Item]:
     found = []
     for image in sorted(images["images"], key=lambda image: str(image["file"]))[::4]:
         boxes = largest_boxes(image, objects)
-        if len(boxes):
-            path = folder / "images" / image["file"]
+        path = folder / "images" / image["file"]
+        if len(boxes) and unseen([path]):
             found.append(Item(path.stem, (path,), boxes))
     return found
 

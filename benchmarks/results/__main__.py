@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks._common import DOCS, imagenet_classes, where, write_text
+from benchmarks._common import DOCS, imagenet_classes, unseen_sources, where, write_text
 from benchmarks.results.published import measure_published
 from colorzoo.cli.evaluate import print_scores
 from colorzoo.errors import ColorzooError, DataError
@@ -149,6 +149,11 @@ def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
         pictures = data / table.pictures
         if table.sources:
             pictures = labeled_pictures(data, table, Path(folder) / "pictures")
+        elif not table.pairs:
+            pictures = Path(folder) / "pictures"
+            pictures.mkdir()
+            for image in unseen_sources(data / table.pictures):
+                shutil.copy(image.path, pictures)
         plan = Plan(
             models=table.models,
             data=pictures,

@@ -1,0 +1,80 @@
+"""Measuring images are not training images, and benchmarks leave out those that were."""
+
+import csv
+import gzip
+import os
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from colorzoo.data.sources import StoredPicture, find_sources
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("COLORZOO_DATA", ROOT / "data"))
+MEASURING = ("photos/val", "photos/val_people", "scenes/val", "coco_sample/images")
+
+
+@pytest.fixture
+def held_out(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import held_out
+
+    return held_out
+
+
+def test_images_that_were_training_images_are_left_out(held_out) -> None:
+    seen = sorted(held_out.SEEN)
+    assert len(seen) == 301
+    kept = ["photos/val/none.jpg", "other/val_people/00001.jpg"]
+    assert held_out.unseen([*kept, *seen]) == kept
+    assert held_out.unseen([Path("/data") / name for name in (*seen, *kept)]) == [
+        Path("/data") / name for name in kept
+    ]
+
+
+def test_copies_are_found_mirrored_smaller_and_in_gray(held_out, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    images = [
+        Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(
+            (160, 120), Image.Resampling.BICUBIC
+        )
+        for _ in range(4)
+    ]
+    copies = [ImageOps.mirror(images[0]), images[1].resize((90, 64)), images[2].convert("L")]
+    for folder, files in (("train", copies), ("val", images)):
+        (tmp_path / folder).mkdir()
+        for number, image in enumerate(files):
+            image.save(tmp_path / folder / f"{number}.jpg")
+    pairs = held_out.near_copies(find_sources(tmp_path / "train"), find_sources(tmp_path / "val"))
+    assert [tuple(Path(name).name for name in pair) for pair in pairs] == [
+        (f"{n}.jpg",) * 2 for n in range(3)
+    ]
+    assert not held_out.near_copies(
+        [StoredPicture(str(tmp_path / "val/3.jpg"))], find_sources(tmp_path / "train")
+    )
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_no_training_image_is_a_measuring_image(held_out) -> None:
+    """``COLORZOO_MORE_PHOTOS`` names the folder of the shards that ``data/more_photos/build.py`` wrote."""
+    shards = os.environ.get("COLORZOO_MORE_PHOTOS")
+    folders = [folder for folder in (DATA / "photos/train", Path(shards or "none")) if folder.is_dir()]
+    if not folders:
+        pytest.skip("no training images here: COLORZOO_DATA and COLORZOO_MORE_PHOTOS name their folders")
+    measuring = [source for name in MEASURING for source in find_sources(DATA / name)]
+    training = (source for folder in folders for source in find_sources(folder))
+    assert held_out.near_copies(training, measuring) == []
+
+
+def test_shards_of_more_photos_hold_no_excluded_row() -> None:
+    shards = Path(os.environ.get("COLORZOO_MORE_PHOTOS", "none"))
+    if not (shards / "index.csv").is_file():
+        pytest.skip("COLORZOO_MORE_PHOTOS does not name a folder of shards that build.py wrote")
+    with gzip.open(DATA / "more_photos/photos.csv.gz", "rt", newline="") as file:
+        excluded = {number for number, row in enumerate(csv.reader(file)) if row[2] == "excluded"}
+    with (shards / "index.csv").open(newline="") as file:
+        assert not excluded & {int(row["member"].partition(".")[0]) for row in csv.DictReader(file)}
