@@ -21,8 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.evaluation import Plan, evaluate, load_protocol
-from colorzoo.metrics.fid import frechet_distance
-from colorzoo.metrics.kid import kernel_distance
+from colorzoo.metrics.fid import frechet_distance, kernel_distance
 
 SIDE = 256
 Levels = NDArray[np.uint8]

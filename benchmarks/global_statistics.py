@@ -20,7 +20,7 @@ from colorzoo.evaluation.statistics import bootstrap_weights, estimate
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, statistics_of
 from colorzoo.metrics import psnr_8bit
-from colorzoo.metrics.outputs import mean_of_moments
+from colorzoo.metrics.base import mean_of_moments
 from colorzoo.model import ColoringModel
 
 MODELS = ("colorzoo2026", "zhang2017_global_small")

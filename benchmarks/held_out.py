@@ -19,7 +19,7 @@ from colorzoo.data.sources import StoredPicture
 
 Name = TypeVar("Name", str, Path)
 
-NEAR_BITS = 24
+NEAR_BITS = 20
 """Largest number of different bits, of 256, between the difference hashes of an image and its copy."""
 
 SEEN = frozenset(Path(__file__).with_name("seen_in_training.txt").read_text(encoding="utf-8").split())

@@ -17,7 +17,6 @@ from colorzoo.color import lab_to_rgb
 from colorzoo.data import FolderDataModule, check
 from colorzoo.data.check import cache_file
 from colorzoo.data.decode import decode_rgb
-from colorzoo.errors import ColorzooError
 from colorzoo.testing.processes import in_processes
 
 TWO = {"strategy": "ddp", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
@@ -96,16 +95,6 @@ def test_a_picture_without_color_spans_less_than_five_units(a, b, gray):
     assert check.is_gray((lab_to_rgb(lab) * 255).round().byte()) == gray
 
 
-def test_at_most_five_of_each_kind_are_named():
-    broken = [(f"{number}.png", "cut") for number in range(6)]
-    found = check.CheckResult(torch.arange(0), broken, [name for name, _ in broken])
-    assert found.summary().splitlines() == [
-        "skipped 6 broken picture(s): 0.png (cut); 1.png (cut); 2.png (cut); 3.png (cut); 4.png (cut)",
-        "skipped 6 gray picture(s): 0.png; 1.png; 2.png; 3.png; 4.png",
-    ]
-    assert check.CheckResult(torch.arange(0), [], []).summary() == ""
-
-
 def test_a_changed_file_is_checked_again(root, decodes):
     trained_on(root)
     decodes()
@@ -140,6 +129,7 @@ def train_half(root: Path, log_file: Path) -> None:
     trainer.fit(Tiny(), Watched(str(root), **SMALL))
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(120)
 def test_two_processes_share_one_check(root, decodes, tmp_path):
     (root / "train" / "broken.png").unlink()
@@ -148,18 +138,6 @@ def test_two_processes_share_one_check(root, decodes, tmp_path):
     assert (tmp_path / "searches.txt").read_text().split("\n") == ["0 train", "0 val", ""]
     assert in_processes(train_half, root, tmp_path / "decodes.txt", processes=2) == [0, 0]
     assert decodes() == 0
-
-
-def be_refused(root: Path) -> None:
-    with pytest.raises(ColorzooError, match="no picture below"):
-        quiet_trainer(root.parent, **TWO).fit(Tiny(), FolderDataModule(str(root), **SMALL))
-
-
-@pytest.mark.timeout(120)
-def test_an_empty_folder_ends_both_processes(root, tmp_path):
-    for path in (root / "train").iterdir():
-        path.unlink()
-    assert in_processes(be_refused, root, processes=2) == [0, 0]
 
 
 def test_members_of_a_tar_are_cached_separately(root, decodes):

@@ -1,8 +1,10 @@
 """Each DataModule on a miniature: the form of its batches, aligned crops, the same order for any workers."""
 
+import io
 from pathlib import Path
 
 import miniatures
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -93,12 +95,6 @@ def test_a_training_that_learns_classes_needs_data_that_has_them(tmp_path, name,
             quiet_trainer(tmp_path, max_steps=1).fit(task, data)
 
 
-@pytest.mark.parametrize(("given", "count"), [({}, 3), ({"boxes": True}, 3), ({"only_with_boxes": True}, 2)])
-def test_pictures_of_coco_without_boxes_are_left_out_on_request(tmp_path, given, count):
-    data = CocoStuffDataModule(str(miniatures.coco_stuff(tmp_path)), **given, **SMALL)
-    assert len(data.find_pictures("val").sources) == count
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_batches_have_the_documented_form(tmp_path, name):
     data = MODULES[name](tmp_path)
@@ -126,6 +122,7 @@ def test_batches_have_the_documented_form(tmp_path, name):
         assert all(boxes.shape[1:] == (4,) for boxes in batch["boxes"])
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("model_name", "name"), PAIRS)
 def test_every_model_trains_a_step_and_validates(tmp_path, model_name, name):
     card = model_card(model_name)
@@ -139,19 +136,17 @@ def test_every_model_trains_a_step_and_validates(tmp_path, model_name, name):
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_validation_order_does_not_depend_on_workers(tmp_path, name):
+def test_validation_order_does_not_depend_on_workers(tmp_path):
     orders = []
-    for workers in (0, 1, 4):
-        data = MODULES[name](tmp_path / str(workers), check=False)
+    for workers in (0, 2):
+        data = MODULES["coco_stuff"](tmp_path / str(workers), check=False)
         data.hparams.num_workers = workers
         data.setup("validate")
         batches = list(data.val_dataloader())
         names = [Path(each).name for batch in batches for each in batch["name"]]
         orders.append((names, torch.cat([batch["rgb"] for batch in batches])))
-    assert orders[0][0] == orders[1][0] == orders[2][0]
+    assert orders[0][0] == orders[1][0]
     assert torch.equal(orders[0][1], orders[1][1])
-    assert torch.equal(orders[0][1], orders[2][1])
 
 
 def test_classes_and_boxes_move_with_their_picture(tmp_path):
@@ -235,10 +230,6 @@ def test_evaluation_needs_no_training_pictures(tmp_path):
 
 
 def test_decoding_applies_orientation_and_depth():
-    import io
-
-    import numpy as np
-
     exif = Image.Exif()
     exif[274] = 6
     wide = Image.new("RGB", (80, 40), "blue")
@@ -257,8 +248,6 @@ def test_decoding_applies_orientation_and_depth():
 
 
 def test_resizing_agrees_with_pillow_within_one_level():
-    import numpy as np
-
     path = miniatures.PICTURES[1]
     with Image.open(path) as image:
         wanted = np.asarray(image.resize((72, 48), Image.Resampling.BICUBIC)).astype(int)
@@ -275,6 +264,7 @@ ROOTS = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "config", [path for path in CONFIGS if path.stem in ROOTS], ids=lambda path: path.stem
 )

@@ -46,10 +46,9 @@ def words(prefix: str, values: dict[str, object]) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("SketchDataModule", {}),
-        ("ExemplarPairsDataModule", {"pairing": "class"}),
-        ("ExemplarPairsDataModule", {"pairing": "self", "self_reference": "warp_jitter"}),
         ("StreamingDataModule", {}),
+        pytest.param("SketchDataModule", {}, marks=pytest.mark.nightly),
+        pytest.param("ExemplarPairsDataModule", {"pairing": "class"}, marks=pytest.mark.nightly),
     ],
 )
 def test_fit_takes_one_step(name, arguments, classes_folder, request, tmp_path, monkeypatch) -> None:
@@ -61,6 +60,7 @@ def test_fit_takes_one_step(name, arguments, classes_folder, request, tmp_path, 
     assert main(["fit", *MODEL, *data, *words("trainer", ONE_STEP)]) == 0
 
 
+@pytest.mark.nightly
 def test_validate_takes_frames(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from miniatures import write_picture
 
+from colorzoo.data.check import known_places, split_by_content
 from colorzoo.data.layouts import class_folders, class_names
 from colorzoo.data.sources import PackedStrings, Sources, StoredPicture, find_sources
-from colorzoo.data.splits import known_places, split_by_content
 from colorzoo.data.verify import verify
 from colorzoo.errors import DataError
 

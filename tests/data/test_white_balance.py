@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from colorzoo.data import FolderDataModule
-from colorzoo.data.white_balance import balance_photos, has_warm_cast
+from colorzoo.data.augment import balance_photos, has_warm_cast
 from colorzoo.randomness import picture_generators
 
 WARM, COOL = (1.15, 1.0, 0.7), (0.7, 1.0, 1.15)

@@ -17,9 +17,9 @@ from colorzoo.evaluation.statistics import (
     interactions_to_target,
     jackknife,
 )
+from colorzoo.metrics.base import mean_of_moments as mean
+from colorzoo.metrics.base import value_moments
 from colorzoo.metrics.fid import frechet_distance
-from colorzoo.metrics.outputs import mean_of_moments as mean
-from colorzoo.metrics.outputs import value_moments
 from colorzoo.metrics.psnr import decibels_of_mean
 
 NAN, INF = float("nan"), float("inf")

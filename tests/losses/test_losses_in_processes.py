@@ -70,6 +70,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[Ten
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", LOSSES)
 def test_two_processes_have_the_loss_of_one(
     name: str, shared: list[dict[str, tuple[Tensor, Tensor]]]

@@ -12,6 +12,8 @@ from metrics.common_checks import Case
 MODULES = sorted({"cases"} | {path.stem for path in Path(__file__).parent.glob("[!t]*_cases.py")})
 CASES: list[Case] = [case for name in MODULES for case in importlib.import_module(f"metrics.{name}").CASES]
 each = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+BASES = {type(case.build()).__mro__[1]: case for case in CASES}  # one metric for each base class
+few = pytest.mark.parametrize("case", BASES.values(), ids=[case.name for case in BASES.values()])
 
 
 def test_every_metric_has_a_case() -> None:
@@ -22,14 +24,15 @@ def test_every_metric_has_a_case() -> None:
 
 test_reference = each(common_checks.check_reference)
 test_batches_add_up = each(common_checks.check_accumulation)
-test_pickling = each(common_checks.check_pickling)
+test_pickling = few(common_checks.check_pickling)
 test_half_precision = each(common_checks.check_half)
 test_empty = each(common_checks.check_empty)
 test_is_differentiable_is_right = each(common_checks.check_gradient)
 test_wrong_values_are_refused = each(common_checks.check_wrong_values)
-test_options_of_torchmetrics = each(common_checks.check_options)
-test_plot = each(common_checks.check_plot)
+test_options_of_torchmetrics = few(common_checks.check_options)
+test_plot = few(common_checks.check_plot)
 
 
+@pytest.mark.nightly
 def test_two_processes_give_the_result_of_one(tmp_path: Path) -> None:
     common_checks.check_two_processes(CASES, tmp_path)

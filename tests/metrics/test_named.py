@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.metrics.base import PictureMean, require_pair
-from colorzoo.metrics.outputs import Output, mean_of_moments
+from colorzoo.metrics.base import Output, mean_of_moments
 
 
 class MeanDistance(PictureMean):

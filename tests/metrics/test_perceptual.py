@@ -99,10 +99,6 @@ def test_common_properties(check: Callable[[Case], None], backbones: dict[str, P
     check(band_case(backbones))
 
 
-def test_two_processes_give_the_result_of_one(backbones: dict[str, Path], tmp_path: Path) -> None:
-    common_checks.check_two_processes([plain_case("squeeze", backbones), band_case(backbones)], tmp_path)
-
-
 def test_weights_of_another_network_are_refused(backbones: dict[str, Path]) -> None:
     with pytest.raises(WeightsError, match=r"squeeze backbone of LPIPS") as error:
         MeanLPIPS("squeeze", backbones["alex"])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb
 from colorzoo.errors import DataError
-from colorzoo.metrics.flow import visible_in_both, warp
+from colorzoo.metrics.video import visible_in_both, warp
 
 
 def moved(columns: int) -> tuple[Tensor, Tensor]:

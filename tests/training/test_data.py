@@ -5,9 +5,9 @@ import torch
 from harness import make_pictures, small_data
 from PIL import Image
 
+from colorzoo.data.check import split_by_content
 from colorzoo.data.loader import SeededSampler
 from colorzoo.data.sources import find_sources
-from colorzoo.data.splits import split_by_content
 from colorzoo.errors import DataError
 
 

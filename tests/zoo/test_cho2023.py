@@ -15,7 +15,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.losses.weighted import weighted_sum
+from colorzoo.losses.generic import weighted_sum
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input

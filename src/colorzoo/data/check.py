@@ -7,11 +7,14 @@ import logging
 import os
 import zipfile
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +23,7 @@ from torch import Tensor
 from colorzoo.atomic import write_atomic
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
-from colorzoo.data.parallel import bounded_map
-from colorzoo.data.sources import StoredPicture, tensor_of
+from colorzoo.data.sources import Sources, StoredPicture, tensor_of
 from colorzoo.environment import core_count
 from colorzoo.progress import progress_bar
 from colorzoo.weights.catalog import cache_home
@@ -200,3 +202,68 @@ def _file_stamp(path: str) -> str:
     except OSError:
         return f"{path}\0missing"
     return f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"  # noqa: PTH100 - as above
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Yield ``function(item)`` for each item, in order, working a few items ahead.
+
+    ``ThreadPoolExecutor.map`` submits all items first, which takes gigabytes for ImageNet.
+
+    Args:
+        function: Function that releases the interpreter lock, as decoding does.
+        items: Items, consumed one by one.
+        threads: Number of threads.
+    """
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > 8 * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+_SPLIT_METHOD = "sha256"  # of the bytes, which gives each picture its place in [0, 1)
+_UNREADABLE = 1.0
+
+
+def split_by_content(
+    sources: Sources, val_share: float, known: KnownValues | None = None
+) -> tuple[Sources, Sources]:
+    """Split into training and validation by a hash of each picture's bytes.
+
+    Duplicates are always in the same split, whatever their names and the rest of the folder. A file that
+    cannot be read is left to training, which names what it skips.
+
+    Args:
+        sources: All pictures.
+        val_share: Expected share of validation pictures, in [0, 1).
+        known: Results of earlier splits, which is updated: only files that are new or changed are read.
+    """
+    places = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
+    keys = None if known is None else picture_keys(sources, _SPLIT_METHOD)
+    if known is not None and keys is not None:
+        places = known.get(keys)
+    unknown = (places == _UNKNOWN).nonzero()[:, 0]
+    for row in unknown.tolist():
+        try:
+            digest = hashlib.sha256(sources[row].read()).digest()
+        except OSError:
+            places[row] = _UNREADABLE
+        else:
+            places[row] = int.from_bytes(digest[:8], "big") / 2**64
+    found = unknown[places[unknown] != _UNREADABLE]
+    if known is not None and keys is not None and len(found):
+        known.try_to_add(keys[found], places[found])
+    is_val = places < val_share
+    return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
+
+
+def known_places(root: str) -> KnownValues:
+    """Return the results of earlier splits of a data folder, in the user's cache."""
+    return KnownValues(cache_file(Path(root), "splits"), torch.float64)

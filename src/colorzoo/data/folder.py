@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorzoo.data.check import known_places, split_by_content
 from colorzoo.data.layouts import class_folders, labels_by_folder
 from colorzoo.data.module import PictureDataModule, labels_of
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources
-from colorzoo.data.splits import known_places, split_by_content
 from colorzoo.errors import DataError
 from colorzoo.settings import Positive, Share
 

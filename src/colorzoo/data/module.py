@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.aging import age_photos
-from colorzoo.data.augment import augment_batch
+from colorzoo.data.augment import augment_batch, balance_photos
 from colorzoo.data.check import KnownValues, cache_file, check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
 from colorzoo.data.loader import (
@@ -45,7 +45,6 @@ from colorzoo.data.loader import (
 from colorzoo.data.originals import Originals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, byte_count
-from colorzoo.data.white_balance import balance_photos
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
 from colorzoo.settings import Count, Natural, Probability, Ratio, Share, check_arguments

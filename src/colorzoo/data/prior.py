@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
+from colorzoo.data.check import bounded_map
 from colorzoo.data.decode import UNREADABLE, decode_rgb
-from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import DataError
 

@@ -24,12 +24,11 @@ import torch
 from PIL import Image
 
 from colorzoo.atomic import write_atomic
-from colorzoo.data.check import KnownValues, cache_file, check_pictures
+from colorzoo.data.check import KnownValues, cache_file, check_pictures, split_by_content
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.layouts import class_names
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import byte_count, find_sources
-from colorzoo.data.splits import split_by_content
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
 from colorzoo.pictures.formats import open_picture

@@ -20,12 +20,11 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.check import is_gray
+from colorzoo.data.check import bounded_map, is_gray
 from colorzoo.data.coco_stuff import coco_stuff_pictures
 from colorzoo.data.decode import eight_bit_rgb
 from colorzoo.data.imagenet import imagenet_pictures
 from colorzoo.data.layouts import Split
-from colorzoo.data.parallel import bounded_map
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.places import places_pictures
 from colorzoo.data.sources import EXTENSIONS, StoredPicture, find_sources, suffix_of, tar_sources, walk_files

@@ -23,7 +23,7 @@ from colorzoo.evaluation.pictures import Truth
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.statistics import Distance
 from colorzoo.guidance import Guidance
-from colorzoo.metrics.base import ColorMetric
+from colorzoo.metrics.base import Better, ColorMetric, Output, mean_of_moments, value_moments
 from colorzoo.metrics.cdr import cluster_discrepancy, clusters_name
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import (
@@ -35,7 +35,6 @@ from colorzoo.metrics.named import (
     parse_name,
     suggestion,
 )
-from colorzoo.metrics.outputs import Better, Output, mean_of_moments, value_moments
 from colorzoo.simulation import ColoredPicture, bled_edges
 from colorzoo.weights.files import sha256_of
 

@@ -20,7 +20,7 @@ from colorzoo.evaluation.published import Published
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import EvaluationSetup, Summary
 from colorzoo.evaluation.tables import Cell, heading, interval, number, of_sets, score_cell
-from colorzoo.metrics.outputs import Output
+from colorzoo.metrics.base import Output
 from colorzoo.plots import COLORS, Curve, draw_curve
 
 MOST_CURVES = 6

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from colorzoo.evaluation.protocol import Protocol, load_yaml
-from colorzoo.metrics.outputs import Output
+from colorzoo.metrics.base import Output
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Statistics over pictures: moments, numbers made from their sums, and intervals by a seeded bootstrap.
 
-Numbers are made from sums of *moments* (see `colorzoo.metrics.outputs`), so a bootstrap over pictures is a
+Numbers are made from sums of *moments* (see `colorzoo.metrics.base`), so a bootstrap over pictures is a
 product of matrices, for pooled numbers, too.
 
 One draw of resamples serves all numbers, methods and comparisons. `scipy.stats.bootstrap` draws anew for
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from colorzoo.metrics.outputs import Finish, Moments, mean_of_moments
+from colorzoo.metrics.base import Finish, Moments, mean_of_moments
 
 Weights = NDArray[np.float64]
 Features = NDArray[np.float32]

@@ -31,8 +31,8 @@ from colorzoo.evaluation.statistics import (
     interactions_to_target,
     jackknife,
 )
+from colorzoo.metrics.base import Moments, Output
 from colorzoo.metrics.named import abbreviations
-from colorzoo.metrics.outputs import Moments, Output
 
 SIGNIFICANT = 0.05
 

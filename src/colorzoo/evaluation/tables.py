@@ -13,7 +13,7 @@ import numpy as np
 
 from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import Score, Summary
-from colorzoo.metrics.outputs import Output
+from colorzoo.metrics.base import Output
 
 _LATEX = str.maketrans(
     {

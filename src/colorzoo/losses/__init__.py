@@ -1,6 +1,5 @@
 """Losses as functions of tensors."""
 
-from colorzoo.losses.adversarial import least_squares_critic_loss, least_squares_loss
 from colorzoo.losses.color import (
     bilinear_cross_entropy,
     grid_cross_entropy,
@@ -19,9 +18,13 @@ from colorzoo.losses.exemplar import (
     sum_over_processes,
     unmatched_perceptual,
 )
-from colorzoo.losses.perceptual import feature_distance
+from colorzoo.losses.generic import (
+    feature_distance,
+    least_squares_critic_loss,
+    least_squares_loss,
+    weighted_sum,
+)
 from colorzoo.losses.statistics import chi_square_distance, soft_histogram, total_variation
-from colorzoo.losses.weighted import weighted_sum
 
 __all__ = [
     "bilinear_cross_entropy",

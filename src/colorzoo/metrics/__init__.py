@@ -20,7 +20,7 @@ from colorzoo.metrics.appearance import (
     neutral_chroma,
     right_hues,
 )
-from colorzoo.metrics.base import ColorMetric, PictureMean, Ratio, require_pair
+from colorzoo.metrics.base import ColorMetric, Output, PictureMean, Ratio, mean_of_moments, require_pair
 from colorzoo.metrics.cdr import (
     CDRSettings,
     ClusterDiscrepancyRatio,
@@ -40,19 +40,18 @@ from colorzoo.metrics.exemplar import (
     vgg19_maps,
 )
 from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
-from colorzoo.metrics.fid import FID
-from colorzoo.metrics.flow import Flow, opencv_flow
-from colorzoo.metrics.kid import KID
+from colorzoo.metrics.fid import FID, KID
 from colorzoo.metrics.named import named_metric, picture_metrics
-from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
 from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
 from colorzoo.metrics.video import (
     ChromaFlicker,
     ColorConsistency,
+    Flow,
     WarpingError,
     chroma_flicker,
     color_consistency,
+    opencv_flow,
     warping_error,
 )
 

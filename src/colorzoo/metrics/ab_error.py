@@ -9,8 +9,15 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
-from colorzoo.metrics.base import ColorMetric, PictureMean, require_pair
-from colorzoo.metrics.outputs import Moments, Output, mean_of_moments, root_mean
+from colorzoo.metrics.base import (
+    ColorMetric,
+    Moments,
+    Output,
+    PictureMean,
+    mean_of_moments,
+    require_pair,
+    root_mean,
+)
 from colorzoo.metrics.psnr import PooledMSE, squared_errors
 
 LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016

@@ -20,8 +20,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.metrics.base import ColorMetric, PictureMean, Ratio, require_pair, require_pictures
-from colorzoo.metrics.outputs import Output, absolute_mean, mean_of_moments, sums
+from colorzoo.metrics.base import (
+    ColorMetric,
+    Output,
+    PictureMean,
+    Ratio,
+    absolute_mean,
+    mean_of_moments,
+    require_pair,
+    require_pictures,
+    sums,
+)
 from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
 
 Form = Literal["hasler", "absolute"]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.outputs import Output, sums
 
 _RANGES = {3: (0.0, 1.0)}  # by channels; the ab of a result may leave every gamut
 _TRUE_AB = (-128.0, 128.0)  # CIE units, beyond all colors of sRGB
@@ -77,7 +78,7 @@ class ColorMetric(Metric):
         return ()
 
     def moments(self) -> list[list[float]]:
-        """Return the states as moments, one vector for each of `outputs`; see `colorzoo.metrics.outputs`."""
+        """Return the states as moments, one vector for each of `outputs`; see `colorzoo.metrics.base`."""
         raise NotImplementedError(f"{type(self).__name__} must define moments() to be shown in reports")
 
     def distance(self, one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -293,3 +294,77 @@ def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values:
         require_values(exemplar, _RANGES.get(channels, _TRUE_AB))
     if len(image) != len(exemplar):
         raise DataError(f"expected an exemplar for each of {len(image)} results, got {len(exemplar)}")
+
+
+Moments = NDArray[np.float64]
+Better = Literal["higher", "lower", "neither"]
+Finish = Callable[[Moments], Moments]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Definition of a number in reports.
+
+    Examples:
+        >>> Output("ab_distance_mean", "Distance", "", "lower", mean_of_moments).digits
+        3
+
+    Attributes:
+        key: Name with the details of its computation: space, truncation, network (reports add the resize).
+        title: Column heading.
+        unit: ``dB``, ``%`` or nothing.
+        better: The better direction.
+        finish: Function from ``(..., k)`` summed moments to ``(...)`` numbers.
+        digits: Number of decimals in tables.
+        per_picture: True if a single picture has this number.
+        detail: True for a part of another number, which is left out of curves and comparisons.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: Better
+    finish: Finish
+    digits: int = 3
+    per_picture: bool = True
+    detail: bool = False
+
+
+def mean_of_moments(moments: Moments) -> Moments:
+    """Return the mean from ``(sum, exact, count)``; infinite if all pictures are exact, NaN without any.
+
+    Examples:
+        >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))
+        2.0
+    """
+    total, exact, count = moments[..., 0], moments[..., 1], moments[..., -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = total / count
+    return np.where(count > 0, result, np.where(exact > 0, np.inf, np.nan))
+
+
+def absolute_mean(moments: Moments) -> Moments:
+    """Return the absolute value of `mean_of_moments`."""
+    return np.abs(mean_of_moments(moments))
+
+
+def root_mean(moments: Moments) -> Moments:
+    """Return the square root of `mean_of_moments`."""
+    return np.sqrt(mean_of_moments(moments))
+
+
+def no_finish(moments: Moments) -> Moments:
+    """Return NaN for a number that no sum of moments gives (FID); see `colorzoo.evaluation.summary`."""
+    return np.full(moments.shape[:-1], np.nan)
+
+
+def value_moments(value: float) -> list[float]:
+    """Return the moments ``(sum, exact, count)`` of a value; infinite counts as exact, NaN is left out."""
+    if np.isnan(value):
+        return [0.0, 0.0, 0.0]
+    return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]
+
+
+def sums(totals: list[float], counts: list[float]) -> list[list[float]]:
+    """Return the moments of several means from their sums and counts."""
+    return [[float(total), 0.0, float(count)] for total, count in zip(totals, counts, strict=True)]

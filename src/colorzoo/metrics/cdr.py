@@ -18,8 +18,15 @@ from torch import Tensor
 
 from colorzoo.color.levels import linear_of
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ColorMetric, require_mask, require_pair, require_pictures
-from colorzoo.metrics.outputs import Output, mean_of_moments, sums
+from colorzoo.metrics.base import (
+    ColorMetric,
+    Output,
+    mean_of_moments,
+    require_mask,
+    require_pair,
+    require_pictures,
+    sums,
+)
 
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]

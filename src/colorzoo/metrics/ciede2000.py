@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.metrics.base import PictureMean, require_pair
-from colorzoo.metrics.outputs import Output, mean_of_moments
+from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_pair
 
 _25_TO_7 = 25.0**7
 

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ColorMetric, require_pictures
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_pictures, sums
 from colorzoo.metrics.feature_networks import LITE0, FrozenNetwork, lite0_network, timm_network
-from colorzoo.metrics.outputs import Output, mean_of_moments, sums
 
 
 @dataclass(frozen=True)

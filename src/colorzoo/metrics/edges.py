@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.metrics.base import PictureMean, require_mask, require_pair
-from colorzoo.metrics.outputs import Output, mean_of_moments
+from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_mask, require_pair
 from colorzoo.metrics.perceptual import Net, lpips_network, to_signed
 from colorzoo.metrics.psnr import MeanDecibels, decibels
 

@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from colorzoo.color import grid_index
 from colorzoo.errors import WeightsError
-from colorzoo.metrics.base import PictureMean, require_exemplars
+from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_exemplars
 from colorzoo.metrics.feature_networks import (
     FeatureNetwork,
     FrozenNetwork,
     load_by_name,
     published_weights,
 )
-from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.networks.imagenet import VGG19Maps
 from colorzoo.weights import load_state_dict_file
 

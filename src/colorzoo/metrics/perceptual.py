@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.metrics.base import PictureMean, require_pair
+from colorzoo.metrics.base import Output, PictureMean, mean_of_moments, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
-from colorzoo.metrics.outputs import Output, mean_of_moments
 from colorzoo.weights import load_state_dict_file
 
 WINDOW = 11

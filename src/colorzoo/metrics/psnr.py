@@ -7,8 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.metrics.base import ColorMetric, PictureMean, require_pair
-from colorzoo.metrics.outputs import Finish, Moments, Output, mean_of_moments, sums
+from colorzoo.metrics.base import (
+    ColorMetric,
+    Finish,
+    Moments,
+    Output,
+    PictureMean,
+    mean_of_moments,
+    require_pair,
+    sums,
+)
 
 AB_SPAN = 220.0  # CIE units from -110 to 110, the range in which the papers scale ab
 

@@ -7,15 +7,91 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import PictureMean, require_values
 from colorzoo.metrics.edges import band_mean
-from colorzoo.metrics.flow import Flow, opencv_flow, visible_in_both, warp
 from colorzoo.metrics.psnr import to_8bit
 
 LEVELS = 256
+
+
+Flow = Callable[[Tensor, Tensor], Tensor]
+"""Function of two ``(B, 3, H, W)`` frames in [0, 1] that returns the position of each pixel of the first
+frame in the second: ``(B, 2, H, W)`` pixels to the right and down, relative to its own."""
+
+
+def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
+    """Return the flow by OpenCV's dense inverse search (Kroeger et al. 2016), which needs no weights.
+
+    Examples:
+        >>> frame = torch.rand(1, 3, 32, 32)
+        >>> opencv_flow(frame, frame.roll(1, dims=-1)).shape
+        torch.Size([1, 2, 32, 32])
+
+    Args:
+        first: ``(B, 3, H, W)`` in [0, 1].
+        second: ``(B, 3, H, W)`` in [0, 1].
+
+    Returns:
+        ``(B, 2, H, W)`` float32 in pixels, to the right and down.
+    """
+    import cv2
+
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    grays = [
+        (frames.float().mean(dim=1) * 255).round().clamp(0, 255).byte().cpu().numpy()
+        for frames in (first, second)
+    ]
+    found = [torch.from_numpy(search.calc(*pair, None)) for pair in zip(*grays, strict=True)]
+    return torch.stack(found).permute(0, 3, 1, 2).to(first.device)
+
+
+def warp(image: Tensor, flow: Tensor) -> Tensor:
+    """Sample an image bilinearly at the positions that the flow points to; 0 beyond the border.
+
+    Args:
+        image: ``(B, C, H, W)``.
+        flow: ``(B, 2, H, W)`` in pixels, to the right and down.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
+    height, width = image.shape[-2:]
+    columns = torch.arange(width, device=flow.device) + flow[:, 0]
+    rows = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
+    # grid_sample without align_corners takes -1 and 1 for the outer edges of the first and last pixel
+    grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def visible_in_both(forward: Tensor, backward: Tensor) -> Tensor:
+    """Return the pixels of the first frame that are visible in the second (Ruder et al. 2016, eqs. 5 and 6).
+
+    False for pixels that move beyond the border, pixels for which forward and backward flow disagree, and
+    motion boundaries, where flow is unreliable.
+
+    Args:
+        forward: ``(B, 2, H, W)`` flow from the first to the second frame in pixels.
+        backward: ``(B, 2, H, W)`` from the second to the first.
+
+    Returns:
+        ``(B, 1, H, W)`` bool.
+    """
+    back = warp(backward, forward)
+    inside = warp(torch.ones_like(forward[:, :1]), forward) > 0.999
+    size, apart = _squared(forward), _squared(forward + back)
+    returns = apart <= 0.01 * (size + _squared(back)) + 0.5
+    down = F.pad(forward.diff(dim=2), (0, 0, 0, 1))
+    right = F.pad(forward.diff(dim=3), (0, 1))
+    smooth = _squared(down) + _squared(right) <= 0.01 * size + 0.002
+    return inside & returns & smooth
+
+
+def _squared(vectors: Tensor) -> Tensor:
+    return vectors.square().sum(dim=1, keepdim=True)
 
 
 def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> Tensor:
@@ -109,7 +185,7 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
         target_frames: ``(B, T, 3, H, W)`` in [0, 1]: the true or the gray frames, from which the flow is
             estimated.
-        flow: See `colorzoo.metrics.flow.Flow`.
+        flow: See `colorzoo.metrics.video.Flow`.
 
     Returns:
         ``(B,)`` float32, lower is more consistent; NaN for clips of one frame or without a pixel visible in
@@ -137,7 +213,7 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
         target_frames: ``(B, T, 3, H, W)`` in [0, 1]: the true or the gray frames, from which the flow is
             estimated.
-        flow: See `colorzoo.metrics.flow.Flow`.
+        flow: See `colorzoo.metrics.video.Flow`.
 
     Returns:
         ``(B,)`` float32 in CIE units, lower is more consistent; NaN for clips of one frame or without a pixel
@@ -206,7 +282,7 @@ class WarpingError(_MotionMetric):
         {'warping_error_opencv-dis': tensor(0.), 'left_out': tensor(0)}
 
     Args:
-        flow: See `colorzoo.metrics.flow.Flow`.
+        flow: See `colorzoo.metrics.video.Flow`.
         name: Name of the flow, part of the key of the result.
         **options: See `ColorMetric`.
     """
@@ -228,7 +304,7 @@ class ChromaFlicker(_MotionMetric):
         {'chroma_flicker_opencv-dis': tensor(0.), 'left_out': tensor(0)}
 
     Args:
-        flow: See `colorzoo.metrics.flow.Flow`.
+        flow: See `colorzoo.metrics.video.Flow`.
         name: Name of the flow, part of the key of the result.
         **options: See `ColorMetric`.
     """

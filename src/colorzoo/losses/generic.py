@@ -1,0 +1,65 @@
+"""Losses that several papers share: feature-map distances, adversarial losses, weighted sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_DIVISORS = (32.0, 16.0, 8.0, 4.0, 1.0)
+
+
+def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
+    """Return the weighted sum of the mean absolute differences of maps; the deepest, last, has weight 1.
+
+    Examples:
+        >>> maps = [torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 2, 2)]
+        >>> float(feature_distance([each + 1 for each in maps], maps))
+        1.25
+
+    The maps of VGG-19's five stages weigh 1/32, 1/16, 1/8, 1/4 and 1 (Zhao et al. 2021, Xia et al. 2022).
+
+    Args:
+        found: ``(B, C, h, w)`` each, up to five, shallow first.
+        true: Maps of the true pictures.
+    """
+    divisors = _DIVISORS[-len(found) :]
+    terms = [F.l1_loss(a, b) / by for a, b, by in zip(found, true, divisors, strict=True)]
+    return torch.stack(terms).sum()
+
+
+def least_squares_loss(scores: Tensor) -> Tensor:
+    """Return the loss of a generator from the scores of its pictures, which should be 1.
+
+    Examples:
+        >>> least_squares_loss(torch.zeros(2, 1, 6, 6))
+        tensor(1.)
+    """
+    return (scores - 1).square().mean()
+
+
+def least_squares_critic_loss(fake: Tensor, real: Tensor) -> Tensor:
+    """Return the loss of a discriminator: painted pictures should score 0, true ones 1.
+
+    Examples:
+        >>> least_squares_critic_loss(fake=torch.zeros(2, 1, 6, 6), real=torch.ones(2, 1, 6, 6))
+        tensor(0.)
+    """
+    return 0.5 * (fake.square().mean() + least_squares_loss(real))
+
+
+def weighted_sum(terms: Mapping[str, Tensor], objective: object) -> Tensor:
+    """Return the sum of losses, each times the setting ``NAME_weight`` of a group of settings.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> weighted_sum({"pixel": torch.tensor(3.0)}, SimpleNamespace(pixel_weight=10.0))
+        tensor(30.)
+
+    Args:
+        terms: Losses by name.
+        objective: The settings.
+    """
+    return torch.stack([getattr(objective, f"{name}_weight") * term for name, term in terms.items()]).sum()
