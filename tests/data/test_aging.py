@@ -34,11 +34,6 @@ def test_lightness_changes_and_colors_stay() -> None:
     assert aged.max() <= 1
 
 
-def test_a_share_of_zero_changes_nothing() -> None:
-    rgb = photos()
-    assert age_photos(rgb, generators(), 0.0) is rgb
-
-
 def test_about_the_share_of_the_pictures_age() -> None:
     rgb = photos(1, 8).expand(400, -1, -1, -1)
     aged = age_photos(rgb, torch.Generator().manual_seed(0), 0.25)
@@ -94,10 +89,6 @@ def test_jpeg_has_the_quality_of_files_that_were_sent_around() -> None:
         how = torch.full((5, 1, 1, 1, 1), number)
         coded = kornia.enhance.jpeg_codec_differentiable(light.expand(-1, 3, -1, -1), torch.tensor([quality]))
         torch.testing.assert_close(jpeg(light, how, generators(1)), coded[:, :1])
-
-
-def test_an_aged_picture_has_three_faults_in_the_mean() -> None:
-    assert sum(share for _, share in FAULTS) == pytest.approx(3.15)
 
 
 def test_some_pictures_get_a_gray_border_and_stay_the_same_inside() -> None:

@@ -22,7 +22,7 @@ def clips(tmp_path) -> Path:
     for name, count in (("a", 5), ("c", 3)):
         (tmp_path / name).mkdir()
         for number in range(count):
-            Image.fromarray(frame(number)).save(tmp_path / name / f"{number:05d}.png")
+            Image.fromarray(frame(number)).save(tmp_path / name / f"f{number + 8}.png")  # f8, f9, f10
     with av.open(str(tmp_path / "b.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
@@ -32,7 +32,7 @@ def clips(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_frames_come_in_order_with_names_and_numbers(clips, workers) -> None:
     module = FramesDataModule(str(clips), frames=3, num_workers=workers)
     module.setup("validate")

@@ -56,13 +56,6 @@ def test_the_share_counts_the_pictures_with_a_cast(share: float, least: float, m
     assert least <= changed <= most
 
 
-def test_a_picture_is_balanced_alike_in_any_batch() -> None:
-    photos = lit_by(WARM)
-    together = balance_photos(photos, generators(), 0.6)
-    alone = [balance_photos(photos[i : i + 1], generators()[i : i + 1], 0.6) for i in range(4)]
-    torch.testing.assert_close(together, torch.cat(alone))
-
-
 def test_training_pictures_are_balanced_and_validation_pictures_are_not(classes_folder) -> None:
     class Fitting:
         training = True

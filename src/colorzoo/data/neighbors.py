@@ -40,15 +40,6 @@ class FeatureEncoder:
     size: int
     device: str = "cpu"
 
-    def fingerprint(self) -> str:
-        """Return a hash of the encoder's weights, "" for a function without weights."""
-        if not isinstance(self.features, nn.Module):
-            return ""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.features.state_dict().items()):
-            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
 
 @dataclass(frozen=True)
 class Neighbors:
@@ -143,7 +134,6 @@ def build_neighbors(
     meta = {
         "version": 1,
         "encoder": encoder.name,
-        "weights_sha256": encoder.fingerprint(),
         "pictures_sha256": pictures_hash(train, val),
     }
     stream = BytesIO()
@@ -169,7 +159,6 @@ def load_neighbors(
     file: Path,
     *,
     k: int = 5,
-    weights: str | None = None,
 ) -> Neighbors | None:
     """Load an index of `build_neighbors`, or return None if it is missing or stale.
 
@@ -181,7 +170,6 @@ def load_neighbors(
         encoder: Name of the encoder.
         file: The index file.
         k: Number of neighbors.
-        weights: Hash of the encoder's weights, or None if unknown.
     """
     try:
         with np.load(file) as arrays:
@@ -193,7 +181,6 @@ def load_neighbors(
         meta.get("encoder") == encoder
         and meta.get("pictures_sha256") == pictures_hash(train, val)
         and found.train.shape[1] >= min(k, len(train) - 1)
-        and weights in (None, meta.get("weights_sha256"))
     )
     return Neighbors(found.train[:, :k], found.val[:, :k]) if fresh else None
 
