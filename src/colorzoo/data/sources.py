@@ -159,13 +159,6 @@ class PackedStrings:
 
     def __init__(self, blob: Tensor, ends: Tensor) -> None:
         self._blob, self._ends = blob, ends
-        # views of the same memory, ten times as fast to read as tensors
-        self._bytes, self._stops = blob.numpy().data, ends.numpy().data
-
-    def __reduce__(self) -> tuple[type[PackedStrings], tuple[Tensor, Tensor]]:
-        # copies: torch moves a tensor to shared memory when it is pickled for a process that is spawned, and
-        # frees the memory that the views of this object refer to
-        return PackedStrings, (self._blob.clone(), self._ends.clone())
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> PackedStrings:
@@ -177,12 +170,13 @@ class PackedStrings:
         return cls(tensor_of(blob, torch.uint8), tensor_of(ends, torch.int64))
 
     def __len__(self) -> int:
-        return len(self._stops)
+        return len(self._ends)
 
     def __getitem__(self, index: int) -> str:
         index = range(len(self))[index]  # negative indices, and IndexError beyond the end
-        start = self._stops[index - 1] if index else 0
-        return os.fsdecode(self._bytes[start : self._stops[index]].tobytes())
+        # arrays, because tensors are slow; not kept, because pickling for a spawned process moves the tensors
+        blob, ends = self._blob.numpy(), self._ends.numpy()
+        return os.fsdecode(blob[ends[index - 1] if index else 0 : ends[index]].tobytes())
 
 
 def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype) -> Tensor:
