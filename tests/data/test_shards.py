@@ -86,7 +86,7 @@ def test_webdataset_tars_keep_their_classes(tmp_path) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_the_command_packs_tars_and_files_in_two_processes(tmp_path, capsys) -> None:
     rng = np.random.default_rng(0)
     write_tar(tmp_path / "in" / "a.tar", {f"c/{index}.jpg": jpeg(rng) for index in range(12)})
