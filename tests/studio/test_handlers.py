@@ -343,7 +343,7 @@ def test_colors_go_first_and_samples_last() -> None:
     first, _, last = (ranks[rank] for rank in sorted(ranks))
     assert (first, last) == ({"color"}, {"sample"})
     assert QueuedRequest("any", list).rank == REQUESTS["export"].rank
-    each_time = {"attach", "check", "examine", "export", "keep", "model", "open", "sample"}
+    each_time = {"attach", "check", "export", "keep", "model", "open", "sample"}
     assert {name for name, request in REQUESTS.items() if not request.newest_only} == each_time
     files = {*each_time - {"keep", "model"}, "save"}  # what needs no model of its own
     assert {name for name, request in REQUESTS.items() if not request.uses_model} == files

@@ -69,8 +69,8 @@ def bomb_head(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_a_bomb_is_refused_before_its_upload(pad: DirectPad, kind: str) -> None:
-    answer = pad.ask("examine", bomb_head(kind), name="bomb.png", bytes=1000).body
+def test_a_bomb_is_refused(pad: DirectPad, kind: str) -> None:
+    answer = pad.ask("open", bomb_head(kind), name="bomb.png").body
     assert (answer["type"], answer["code"]) == ("error", "bad_picture")
     assert answer["message"].startswith("bomb.png has")
     assert "--max-pixels" not in answer["message"]

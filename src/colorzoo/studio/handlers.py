@@ -37,7 +37,7 @@ from colorzoo.studio.coloring import (
 )
 from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.models import ModelPool
-from colorzoo.studio.photo import LARGE, Photo, check_head, open_photo, read_upload, safe_name, thumbnail
+from colorzoo.studio.photo import LARGE, Photo, open_photo, read_upload, safe_name, thumbnail
 from colorzoo.studio.protocol import Limits, Message, StudioError
 from colorzoo.studio.sessions import AttachedReference, Session, TemporaryFiles
 from colorzoo.studio.workers import ThreadCountChooser
@@ -187,16 +187,6 @@ def _open(ctx: Context) -> Iterator[Message]:
         else:
             buffers = () if step.preview is None else (step.preview,)
             yield ctx.answer("progress", *buffers, share=round(step.share, 3))
-
-
-def _examine(ctx: Context) -> Iterator[Message]:
-    """Check size and first bytes of a file before its upload."""
-    fields = ctx.message.fields()
-    name = safe_name(fields.text("name", "picture"))
-    ctx.limits.check_bytes(fields.integer("bytes", 0, low=0) or 0)
-    head = ctx.message.buffers[0] if ctx.message.buffers else b""
-    size = check_head(head, name, ctx.limits.pixels)
-    yield ctx.answer("examined", width=size and size[0], height=size and size[1])
 
 
 def _attach(ctx: Context) -> Iterator[Message]:
@@ -524,7 +514,6 @@ class Request:
 
 
 REQUESTS: dict[str, Request] = {
-    "examine": Request(_examine, newest_only=False),
     "open": Request(_open, newest_only=False),
     "attach": Request(_attach, newest_only=False),
     "color": Request(_color, uses_model=True, rank=0),

@@ -36,9 +36,9 @@ from colorzoo.inference.full_size import (
 from colorzoo.inference.inside import check_inside, crop_levels, crop_lightness, find_inside
 from colorzoo.inference.steps.healing import heal
 from colorzoo.inference.steps.sketch import looks_drawn
-from colorzoo.pictures.formats import check_pixels, open_picture
+from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note, on_paper
-from colorzoo.pictures.read import read_file, read_picture, stored_size
+from colorzoo.pictures.read import read_file, read_picture
 from colorzoo.pictures.write import quantized
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.window import Window
@@ -358,28 +358,6 @@ def _encode_preview(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_PREVIEW_QUALITY)
     return file.getvalue()
-
-
-def check_head(head: bytes, name: str, max_pixels: int) -> tuple[int, int] | None:
-    """Return width and height of a picture by the first bytes of its file, None if they do not tell.
-
-    Args:
-        head: The first bytes.
-        name: Name of the file for errors.
-        max_pixels: Most pixels that are accepted.
-
-    Raises:
-        PictureError: It has more pixels.
-    """
-    size = None
-    with suppress(PictureError):  # raised again on opening
-        size = stored_size(io.BytesIO(head), name)
-    if size is not None:
-        try:
-            check_pixels(name, size, max_pixels)
-        except PictureError as error:
-            raise without_options(error) from error
-    return size
 
 
 def safe_name(name: str) -> str:

@@ -51,7 +51,6 @@ class Limits:
         uploads: Uploads of a session at a time.
         download_seconds: Time for which an exported file is kept.
         queued: Waiting requests of a session per queue.
-        head: Bytes from the start of a file that a client sends with `examine`.
     """
 
     file_bytes: int = 64 * 2**20
@@ -67,7 +66,6 @@ class Limits:
     uploads: int = 2
     download_seconds: float = 300.0
     queued: int = 8
-    head: int = 2**18
 
     def to_dict(self) -> dict[str, Any]:
         """Return the limits in the message ``hello``."""
@@ -76,7 +74,6 @@ class Limits:
             "pixels": self.pixels,
             "message_bytes": self.message_bytes,
             "full_pixels": self.full_pixels,
-            "head": self.head,
         }
 
     def check_bytes(self, count: int) -> None:

@@ -49,8 +49,7 @@ async function openDialog(pad) {
 async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
   await autosave(pad);
   return openWith(pad, { name, file, ...work }, async (signal) => {
-    await checkFile(pad, file, name);
-    if (signal.aborted) return {};
+    checkFile(pad, file, name);
     return pad.transport.upload(await bytesOf(file), name, signal);
   });
 }
@@ -58,15 +57,12 @@ async function openFile(pad, file, name = file.name || t("Pasted picture"), work
 /** @param {Blob} file @returns {Promise<Uint8Array>} */
 const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 
-/** Check a file by its size and first bytes before it is uploaded; a static page uploads nothing. */
-async function checkFile(pad, file, name) {
-  const { head: length, bytes: most } = pad.session.limits;
+/** Check the size of a file before it is uploaded. */
+function checkFile(pad, file, name) {
+  const { bytes: most } = pad.session.limits;
   if (most && file.size > most) {
     throw new Error(t("{name} has {size} MB; at most {most} MB can be opened.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }));
   }
-  if (!length) return;
-  const head = await bytesOf(file.slice(0, length));
-  await pad.client.ask({ type: "examine", name, bytes: file.size }, [head]);
 }
 
 /** Open a photo that the backend offers. @param {{upload: string, name: string}} start @param {{recipe?: any, key?: string}} [work] */
