@@ -14,9 +14,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pads import tiny_studio
 
+from colorzoo.studio import server
 from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.server import Address, run_server
 from colorzoo.studio.works import Works
+
+server.secrets.token_urlsafe = lambda _: "fixed"  # so that the page reconnects to a new server
 
 
 def serve(folder: Path, port: int) -> None:

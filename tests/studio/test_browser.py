@@ -363,7 +363,7 @@ def test_settings_end_with_the_point_or_photo_that_they_belong_to(
 ) -> None:
     pad.open_ready(photo)
     pad.click(60, 60)
-    pad.page.click("button[aria-label='Everywhere']")
+    pad.page.click(".cz-segment >> text=Everywhere")
     pad.settle()
     pad.page.keyboard.press("Escape")
     pad.click(150, 100)
@@ -372,9 +372,13 @@ def test_settings_end_with_the_point_or_photo_that_they_belong_to(
     pad.settle()
     assert [point["reach"] for point in pad.recipe()["points"]] == ["everywhere", "automatic"]
     pad.page.keyboard.press("t")
-    pad.page.click("button[aria-label='Add']")
+    pad.page.click('.cz-segment >> text="Add"')
     other = tmp_path / "other.png"
     Image.new("L", SIZE, 90).save(other)
     pad.open_ready(other)
-    assert pad.page.get_attribute("button[aria-label='Click']", "aria-pressed") == "true"
+    pad.drawn()
+    pressed = (
+        "() => [...document.querySelectorAll('.cz-segment[aria-pressed=true]')].map((el) => el.textContent)"
+    )
+    assert "Click" in pad.page.evaluate(pressed)
     assert pad.points() == []

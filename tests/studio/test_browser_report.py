@@ -51,7 +51,7 @@ def page(browser: Any, report: Path) -> Iterator[Page]:
     with run_server(loaded(report, tiny_studio()), Address(port=0)) as (url, _):
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(SLOW)
-        page.goto(f"{url}report/{quote(report.name)}")
+        page.goto(url.replace("/?", f"/report/{quote(report.name)}?"))
         yield page
         page.context.close()
 

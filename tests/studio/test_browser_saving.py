@@ -70,7 +70,7 @@ class KilledServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}/"
+        self.url = f"http://127.0.0.1:{port}/?token=fixed"
         self.works = Works(folder)
         parts = [sys.executable, str(Path(__file__).with_name("forking_server.py")), str(folder), str(port)]
         self.parent = subprocess.Popen(parts, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -91,7 +91,7 @@ class KilledServer:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("rounds", [3, pytest.param(30, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("rounds", [3, 30])
 def test_at_most_one_act_is_lost_whatever_dies(
     browser: Any, photo: Path, tmp_path: Path, rounds: int
 ) -> None:
