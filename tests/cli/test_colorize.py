@@ -108,7 +108,7 @@ OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
         (["--recipe", "model.json"], "unknown model 'zang2017_local'; did you mean zhang2017_local"),
         (["--device", "warp"], "device 'warp' is not available"),
         (["--weights", "text.bin"], "text.bin is text; expected safetensors"),
-        (["--weights", "a.jpg"], "a.jpg is a JPEG picture; expected safetensors"),
+        (["--weights", "a.jpg"], "a.jpg is a JPEG"),
         (["--weights", "other.pt"], "other.pt does not fit"),
         (["--weights", "gone.bin"], "gone.bin': no such file"),
         (["-o", "text.bin/out.png"], "cannot be written: text.bin is a file, not a folder"),

@@ -180,6 +180,7 @@ def kill_while_writing(program: Program, folder: Path, moments: int, seed: int) 
     assert len(whole_results(out)) == PICTURES
 
 
+@pytest.mark.nightly
 def test_three_kills_while_writing(program: Program, tmp_path: Path) -> None:
     kill_while_writing(program, tmp_path, 3, seed=0)
 

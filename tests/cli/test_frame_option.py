@@ -53,6 +53,7 @@ def test_the_frame_of_a_scan_stays_gray_unless_told_otherwise(
         colorzoo.colorize(scan, "colorzoo2026", frame=tuple(INSIDE[:4]))
 
 
+@pytest.mark.nightly
 def test_a_tilted_frame_is_found_recorded_and_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
