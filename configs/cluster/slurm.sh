@@ -1,7 +1,7 @@
 #!/bin/bash
 # Train on several nodes of a SLURM cluster:
 #   sbatch --export=ALL,DATA=/pictures configs/cluster/slurm.sh --config zhang2017/local.yaml --data.global_batch 24
-# Rehearse it on the login node first: colorzoo fit with the same options, --trainer.devices 4 --trainer.num_nodes 2 --dry_run.
+# Try it in an interactive job first: the same options with --trainer.fast_dev_run true.
 # An example: adapt partition, account, paths and modules. One SLURM task per GPU; Lightning reads the rest from SLURM.
 #SBATCH --job-name=colorzoo
 #SBATCH --nodes=2
@@ -12,7 +12,7 @@
 #SBATCH --time=12:00:00
 #SBATCH --requeue
 # After SIGUSR1 all processes finish the step, write interrupted.ckpt and put the job back into the queue. Two minutes must be
-# enough for a step (or a validation, if one is due) and for saving. The next start takes the newest intact checkpoint below
+# enough for a step (or a validation, if one is due) and for saving. The next start takes the newest checkpoint below
 # RUN, after a crash or on another number of nodes too: --ckpt_path names that folder. Your configurations come after cluster/ddp.yaml, so that another
 # overlay (cluster/fsdp.yaml) replaces its settings.
 #SBATCH --signal=SIGUSR1@120

@@ -2,7 +2,7 @@
 # Train by torchrun, on one node or several: run the same command on each node, MAIN being the first one's name.
 #   MAIN=node1 NODES=2 DATA=/pictures RUN=/shared/runs/zhang2017 configs/cluster/torchrun.sh --config zhang2017/local.yaml
 # Your configurations come after cluster/ddp.yaml, so that another overlay (cluster/fsdp.yaml) replaces its settings.
-# A process that dies ends the others. All are started again then, up to RESTARTS times, and go on from the newest intact
+# A process that dies ends the others. All are started again then, up to RESTARTS times, and go on from the newest
 # checkpoint below RUN, the folder that --ckpt_path names. SIGTERM and Ctrl+C to this script save and end the run for good:
 # exit code 143 or 130.
 set -euo pipefail

@@ -70,6 +70,7 @@ def test_exemptions_say_why_and_name_settings_that_exist() -> None:
         assert all(len(reason.split()) >= 3 for reason in each.exempt.values()), name
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("name", "setting"), CASES, ids=lambda value: str(value))
 def test_no_setting_is_dead(name: str, setting: str, base: Any, tmp_path: Path) -> None:
     value = other_value(name, setting, KNOBS[name], settings_of(name))
@@ -78,23 +79,21 @@ def test_no_setting_is_dead(name: str, setting: str, base: Any, tmp_path: Path) 
     assert changed != base(name), f"{setting}={value!r} changes nothing"
 
 
+@pytest.mark.nightly
 def test_the_trace_itself_is_repeatable(base: Any, tmp_path: Path) -> None:
     name = next(iter(KNOBS))
     with silent_lightning():
         assert trace(name, KNOBS[name], tmp_path) == base(name)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", KNOBS)
-def test_each_weighted_loss_is_logged(name: str, base: Any) -> None:
+def test_each_weighted_loss_is_logged_and_the_start_recorded(name: str, base: Any) -> None:
     logged = {key.removeprefix("train/") for step in base(name)["losses"] for key in step}
     weights = {key: value for key, value in settings_of(name).items() if key.endswith("_weight")}
     terms = {key.removesuffix("_weight") for key, value in weights.items() if value}
     assert terms - logged == NOT_LOGGED.get(name, set())
     assert logged & {"loss", "generator"}
-
-
-@pytest.mark.parametrize("name", KNOBS)
-def test_a_training_records_the_weights_that_it_begins_with(name: str, base: Any) -> None:
     assert base(name)["start"]["model"] == "Earlier"
 
 

@@ -174,20 +174,3 @@ def test_a_callback_that_does_not_fit_the_trainer_is_one_line(pictures, tmp_path
     with pytest.raises(ColorzooError, match="no logger") as caught:
         run(fit_words(pictures, tmp_path, "--trainer.logger=false", monitor))
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("precision", "device", "hardware", "said"),
-    [
-        ("bf16-mixed", "cpu", torch.float32, True),
-        ("bf16-mixed", "cpu", torch.bfloat16, False),
-        ("bf16-mixed", "meta", torch.float32, False),
-        ("32-true", "cpu", torch.float32, False),
-    ],
-)
-def test_a_precision_that_the_cpu_emulates_is_said(precision, device, hardware, said, monkeypatch):
-    from colorzoo.training import command
-
-    monkeypatch.setattr(command, "choose_dtype", lambda *_: hardware)
-    line = command.slow_precision(precision, torch.device(device))
-    assert ("--trainer.precision 32" in line) == said

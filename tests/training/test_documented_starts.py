@@ -28,6 +28,7 @@ def flat(settings: dict[str, Any]) -> dict[str, Any]:
     return plain | {name: value for group in groups for name, value in group.items()}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("config", "name"), NAMED)
 def test_a_documented_start_fits_its_configuration(config: str, name: str) -> None:
     model = yaml.safe_load((ROOT / "configs" / config).read_text(encoding="utf-8"))["model"]

@@ -1,19 +1,12 @@
 """Overlays of clusters and loggers: what ships is run as its users run it."""
 
 import inspect
-import io
-import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
-import sys
-import threading
-import time
 from contextlib import suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,10 +27,8 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.testing.models import predict, sample_call, smoke_model
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
-from colorzoo.training import loggers
 from colorzoo.training.configs import config_folders
-from colorzoo.training.gan import prepare_turns
-from colorzoo.training.loggers import offline_reason
+from colorzoo.training.gan import require_turns
 
 CLUSTER = config_folders()[0] / "cluster"
 CARDS = [model_card(name) for name in list_models()]
@@ -141,7 +132,7 @@ def test_fsdp_is_built_from_its_overlay_and_refuses_two_optimizers_in_a_line() -
     assert strategy._save_distributed_checkpoint
     trainer = SimpleNamespace(strategy=strategy, precision=content["precision"])
     with pytest.raises(ColorzooError, match="takes one optimizer"):
-        prepare_turns(trainer)
+        require_turns(trainer)
 
 
 @pytest.mark.nightly
@@ -175,139 +166,16 @@ def test_compiled_steps_train(many: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
-def wandb_run(many: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Path:
-    """Train with the overlay of wandb in a folder of its own, and return the folder of its only run."""
-    import wandb
-
-    small = write_overlay(model_card("zhang2016_small"), folder, many)
+def test_the_overlay_of_wandb_logs_offline(
+    many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = write_overlay(model_card("zhang2016_small"), tmp_path, many)
     content = yaml.safe_load(small.read_text())
     del content["trainer"]["logger"]
     small.write_text(yaml.safe_dump(content))
-    for name in ("WANDB_MODE", "WANDB_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {"WANDB_SILENT": "true", **environment}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(folder)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.chdir(tmp_path)
     layers = ["--config", "zhang2016/small.yaml", "--config", str(small), "--config", "loggers/wandb.yaml"]
-    assert run(["fit", *layers]) == 0
-    wandb.finish()
-    (found,) = (folder / "wandb").glob("offline-run-*")
-    return found
-
-
-def test_a_dead_wandb_server_leaves_a_run_offline_with_everything(many, tmp_path, monkeypatch, capsys):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    known = {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0" * 40}
-    found = wandb_run(many, tmp_path, monkeypatch, **known)
-    said = f"wandb runs offline: {address.removeprefix('http://')} does not answer (Connection refused); "
-    assert f"{said}upload the run later with `wandb sync`\n" in capsys.readouterr().err
-    assert list(found.rglob("media/images/val/pictures*.png"))
-    wanted = (b"Colorful Image Colorization", b"val/psnr_automatic", b"versions", b"uniform")
-    record = next(found.glob("*.wandb"))
-    deadline = time.monotonic() + 60  # wandb's own process may write it after the run
-    while not all(text in record.read_bytes() for text in wanted) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [text for text in wanted if text not in record.read_bytes()] == []
-    assert logged(tmp_path, "val/")  # the table of numbers is kept beside it
-    assert list(tmp_path.rglob("checkpoints/*.ckpt"))
-
-
-def test_without_an_account_wandb_is_offline(monkeypatch, tmp_path):
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert offline_reason() == "no account on this machine (`wandb login`, or WANDB_API_KEY)"
-    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password key")
-    (tmp_path / ".netrc").chmod(0o600)
-    monkeypatch.setattr(loggers, "urlopen", lambda *_, **__: io.BytesIO())
-    assert offline_reason() is None
-
-
-def test_a_wandb_server_that_accepts_and_does_not_answer_is_offline(monkeypatch):
-    monkeypatch.setattr(loggers, "PATIENCE", 0.2)
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
-        assert offline_reason() == f"127.0.0.1:{port} does not answer (timed out)"
-
-
-def test_a_wandb_server_that_answers_with_an_error_is_there(monkeypatch):
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # knows no HEAD: status 501
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
-        assert offline_reason() is None
-
-
-class HangingServer(BaseHTTPRequestHandler):
-    """A server of wandb that starts a run, or not even that, and then takes requests without an answer.
-
-    Attributes:
-        hangs: Set from the first request without an answer on.
-        ended: Set at the end of the test.
-    """
-
-    hangs: threading.Event
-    ended: threading.Event
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def do_POST(self) -> None:
-        query = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.hangs.is_set():
-            self.ended.wait(300)
-            return
-        project = {"id": "p", "name": "p", "entity": {"id": "e", "name": "e"}}
-        run = {"id": "x", "name": "abc", "displayName": "d", "config": "{}", "project": project}
-        viewer = {"id": "u", "entity": "e", "username": "u", "flags": "{}", "teams": {"edges": []}}
-        data: dict[str, object] = {"viewer": viewer, "serverInfo": {"features": []}}
-        if b"mutation UpsertBucket" in query:
-            data = {"upsertBucket": {"bucket": run, "inserted": True}}
-            self.hangs.set()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps({"data": data}).encode())
-
-
-LOGGING = """
-from colorzoo.training import loggers
-loggers._LIMITS = {"init_timeout": %s, "finish_timeout": 2.0}
-loggers.WandbLogger(project="p", save_dir=".").log_metrics({"train/loss": 0.5}, step=1)
-"""
-
-
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize(
-    ("when", "init_timeout", "kept"), [("start", 1, "offline-run"), ("later", 60, "run")]
-)
-def test_a_wandb_server_that_hangs_keeps_no_run_from_its_end(when, init_timeout, kept, tmp_path):
-    HangingServer.hangs, HangingServer.ended = threading.Event(), threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), HangingServer)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    if when == "start":
-        HangingServer.hangs.set()
-    names = {"WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}", "WANDB_API_KEY": "0" * 40}
-    names["WANDB_ERROR_REPORTING"] = "false"  # telemetry, for which wandb waits half a minute
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-    code = [sys.executable, "-c", LOGGING % init_timeout]
-    try:
-        done = subprocess.run(
-            code, env=environment | names, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-    finally:
-        HangingServer.ended.set()
-        server.shutdown()
-        server.server_close()
-    assert done.returncode == 0, done.stderr[-2000:]
-    said = "colorzoo: wandb runs offline: its server does not start the run ("
-    assert (said in done.stderr) == (when == "start")
-    (found,) = tmp_path.glob(f"wandb/{kept}-*/*.wandb")  # which `wandb sync` takes
-    assert b"train/loss" in found.read_bytes()
+    assert run(["fit", *layers, f"--trainer.default_root_dir={tmp_path / 'run'}"]) == 0
+    assert list(tmp_path.glob("run/wandb/offline-run-*"))
+    assert list(tmp_path.glob("run/runs/version_0/metrics.csv"))

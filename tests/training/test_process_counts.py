@@ -108,7 +108,10 @@ def train_toy(root: Path, folder: Path, processes: int) -> None:
     model = ToyGAN(lr=1e-2, accumulate=2, clip=0.05)
     watch = Trace(folder / "trace.jsonl")
     saver = ModelCheckpoint(folder, save_last=True, save_top_k=0)
-    trainer = small_trainer(folder, watch, saver, max_epochs=2, **options_of(processes))
+    options = options_of(processes)
+    if options:
+        options["strategy"] = "ddp_find_unused_parameters_true"
+    trainer = small_trainer(folder, watch, saver, max_epochs=2, **options)
     trainer.fit(model, small_data(root, batch_size=WHOLE // processes))
 
 

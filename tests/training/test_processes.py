@@ -14,7 +14,7 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.testing.distributed import check_two_processes_equal_one
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.callbacks import PictureGrid, SignalCheckpoint, StepSeed
-from colorzoo.training.gan import prepare_turns
+from colorzoo.training.gan import require_turns
 
 TWO = {"strategy": "ddp", "devices": 2}
 SMALL = [name for name in list_models() if name.endswith("_small") and model_card(name).trainable]
@@ -78,16 +78,8 @@ def test_ten_steps_of_two_processes_are_those_of_one(name):
     check_two_processes_equal_one(model_card(name), steps=10)
 
 
-def test_networks_in_turn_tell_ddp_of_unused_weights_unless_the_user_has():
-    silent, decided = DDPStrategy(), DDPStrategy(find_unused_parameters=False)
-    for strategy in (silent, decided):
-        prepare_turns(SimpleNamespace(strategy=strategy, precision="32-true"))
-    assert silent._ddp_kwargs == {"find_unused_parameters": True}
-    assert decided._ddp_kwargs == {"find_unused_parameters": False}
-
-
 def test_networks_in_turn_refuse_what_would_train_them_wrongly():
     with pytest.raises(ColorzooError, match="bf16-mixed"):
-        prepare_turns(SimpleNamespace(strategy=DDPStrategy(), precision="16-mixed"))
+        require_turns(SimpleNamespace(strategy=DDPStrategy(), precision="16-mixed"))
     with pytest.raises(ColorzooError, match="takes one optimizer"):
-        prepare_turns(SimpleNamespace(strategy=object(), precision="32-true"))
+        require_turns(SimpleNamespace(strategy=object(), precision="32-true"))

@@ -17,7 +17,7 @@ from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import check_arguments, check_ranges, nest_arguments, setting_groups, settings_of
 from colorzoo.testing.models import smoke_model
-from colorzoo.training.arguments import read_arguments
+from colorzoo.testing.training import write_overlay
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
 from colorzoo.zoo.zhang2017.network import LocalExtensions
@@ -38,6 +38,7 @@ CASES = [
     ("--model.extensions.class_stride=0", "class_stride must be at least 1, not 0"),
     ("--trainer.precision=bf16mixed", "16, bf16 (did you mean bf16-mixed or 16-mixed or bf16?)"),
     ("--trainer.precision=bf16-true", "use bf16-mixed"),
+    ("--dry_run", "--trainer.fast_dev_run true"),
     ("--trainer.overfit_batches=2", "a folder of a few pictures instead"),
     ("--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateFinder", "LearningRateFinder needs"),
     ("--model.architecture.width=16", "above 0 and at most 4 times the published channels, not 16"),
@@ -81,19 +82,6 @@ def test_a_kind_of_number_ends_where_it_says(kind):
     (limits,) = getattr(settings, kind).__metadata__
     assert all(map(limits.holds, KINDS[kind][0]))
     assert not any(map(limits.holds, KINDS[kind][1]))
-
-
-def test_a_broken_configuration_is_named_with_its_line(tmp_path, capsys):
-    broken = tmp_path / "mine.yaml"
-    broken.write_text("model:\n  class_path: [Zhang\n trainer: 3\n")
-    assert f"config {broken}, line 3: " in error_line(["fit", f"--config={broken}"], capsys)
-
-
-def test_a_folder_is_no_checkpoint_to_measure(tmp_path, capsys):
-    words = ["test", f"--ckpt_path={tmp_path}", "--data.root=x"]
-    assert f"{str(tmp_path)!r} is a folder" in error_line(words, capsys)
-    torch.save({"weight": torch.ones(3)}, tmp_path / "last.ckpt")
-    assert f"name one, such as {tmp_path / 'last.ckpt'}" in error_line(words, capsys)
 
 
 def test_python_checks_the_same_ranges():
@@ -158,9 +146,31 @@ def test_batches_of_another_kind_are_explained(key, given, tmp_path):
         small_trainer(tmp_path, limit_val_batches=0).fit(small_model(), Plain(key))
 
 
-@pytest.mark.parametrize("content", [b"5", b"\x89PNG\r\n\xff", b"a: [1\n"])
-def test_a_configuration_that_is_none_is_one_line(content, tmp_path):
+@pytest.mark.parametrize(
+    "content", [b"5", b"\x89PNG\r\n\xff", b"a: [1\n", b"model:\n  class_path: [Z\n t: 3\n"]
+)
+def test_a_configuration_that_is_none_is_one_line(content, tmp_path, capsys):
     (path := tmp_path / "odd.yaml").write_bytes(content)
-    with pytest.raises(ColorzooError, match=r"config .*odd\.yaml.*: .") as caught:
-        read_arguments(["--config", str(path)])
-    assert "\n" not in str(caught.value)
+    assert "odd.yaml" in error_line(["fit", f"--config={path}"], capsys)
+
+
+@pytest.mark.parametrize("dry", [[], ["--trainer.fast_dev_run=true"]])
+@pytest.mark.parametrize(
+    ("config", "words", "named"),
+    [
+        ("kang2023", ["--trainer.gradient_clip_val=1"], "--model.clip"),
+        ("kang2023", ["--trainer.accumulate_grad_batches=2"], "--model.accumulate"),
+        (
+            "zhang2016",
+            ["--trainer.val_check_interval=99", "--trainer.check_val_every_n_epoch=1"],
+            "at most 3",
+        ),
+        ("zhang2016", ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/x"], "'val/x'"),
+    ],
+)
+def test_what_fit_refuses_is_refused_before_any_work(config, words, named, dry, pictures, tmp_path, capsys):
+    card = model_card(f"{config}_small")
+    small = write_overlay(card, tmp_path, pictures)
+    given = ["fit", f"--config={card.config}", f"--config={small}", "--trainer.limit_train_batches=1.0"]
+    assert named in error_line([*given, *words, *dry], capsys)
+    assert not list(tmp_path.rglob("*.ckpt"))

@@ -193,12 +193,6 @@ def test_a_run_ends_with_the_first_of_its_limits(step, steps, epoch, epochs, exp
     assert math.isclose(share_done(trainer), expected)
 
 
-class FailInValidation(Callback):
-    def on_validation_batch_end(self, trainer, *_):
-        if trainer.current_epoch == 1:
-            raise MemoryError("the test fails here")
-
-
 class Weights(Callback):
     """Keeps the trained weights after each step."""
 
@@ -206,15 +200,10 @@ class Weights(Callback):
         self.last = {name: value.detach().clone() for name, value in pl_module.named_parameters()}
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_checkpoints_hold_trained_and_averaged_weights(fails, pictures, tmp_path):
+def test_checkpoints_hold_trained_and_averaged_weights(pictures, tmp_path):
     weights = Weights()
-    if fails:
-        with pytest.raises(MemoryError):
-            fit(pictures, tmp_path, more=[weights, FailInValidation()])
-    else:
-        fit(pictures, tmp_path, more=[weights])
-    content = torch.load(tmp_path / ("interrupted.ckpt" if fails else "last.ckpt"), weights_only=True)
+    fit(pictures, tmp_path, more=[weights])
+    content = torch.load(tmp_path / "last.ckpt", weights_only=True)
     raw, mean = content["current_model_state"], content["state_dict"]
     for name, value in weights.last.items():
         torch.testing.assert_close(raw[name], value, rtol=0, atol=0)

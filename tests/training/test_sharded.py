@@ -24,8 +24,11 @@ from colorzoo.training.callbacks import (
     StepSeed,
 )
 from colorzoo.training.configs import find_config
-from colorzoo.training.resuming import is_intact, newest_intact
+from colorzoo.training.resuming import find_checkpoint
 from colorzoo.weights import read_weights
+
+
+pytestmark = pytest.mark.nightly
 
 
 def strategy_of_overlay() -> Strategy:
@@ -83,9 +86,9 @@ def resume_alone(sharded: Path, pictures: Path, folder: Path) -> None:
 
 def test_a_sharded_checkpoint_is_resumed_with_one_process(sharded, pictures, tmp_path):
     assert len(list(sharded.glob("*.distcp"))) == 2
-    assert newest_intact(sharded.parent) == (sharded, [])
+    assert find_checkpoint(str(sharded.parent), begins=True) == str(sharded)
     assert in_processes(resume_alone, sharded, pictures, tmp_path) == [0]
-    assert is_intact(tmp_path / "last.ckpt")
+    assert (tmp_path / "last.ckpt" / "meta.pt").is_file()
     with pytest.raises(WeightsError, match="consolidate_checkpoint"):
         read_weights(sharded)
 
@@ -93,7 +96,7 @@ def test_a_sharded_checkpoint_is_resumed_with_one_process(sharded, pictures, tmp
 def test_an_incomplete_or_foreign_sharded_checkpoint_is_not_taken(sharded, tmp_path):
     copy = shutil.copytree(sharded, tmp_path / "last.ckpt")
     (copy / "meta.pt").unlink()  # written last
-    assert newest_intact(tmp_path) == (None, [copy])
+    assert find_checkpoint(str(tmp_path), begins=True) is None
     with pytest.raises(WeightsError, match=r"cluster/fsdp\.yaml"):
         run(["fit", "--config", "zhang2017/local_small.yaml", f"--ckpt_path={sharded}", "--data.root=x"])
 

@@ -9,7 +9,7 @@ import torch
 from harness import fit
 from lightning.pytorch.strategies import DDPStrategy
 
-from colorzoo.training.resuming import newest_intact
+from colorzoo.training.resuming import find_checkpoint
 
 
 def main(root: Path, folder: Path, how: str, ranks: str) -> None:
@@ -17,13 +17,12 @@ def main(root: Path, folder: Path, how: str, ranks: str) -> None:
     torch.set_num_threads(1)
     rank = os.environ["RANK"]
     hurt = bool(how) and rank in ranks
-    found, _ = newest_intact(folder / "0")
     fit(
         root,
         folder / rank,
         stop=2 if hurt else None,
         how=getattr(signal, how) if hurt else "raise",
-        resume=None if found is None else str(found),
+        resume=find_checkpoint(str(folder / "0"), begins=True),
         saved=folder / "0",
         devices=2,
         strategy=DDPStrategy(process_group_backend="gloo"),

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 import colorzoo.data  # noqa: F401 - makes short class names known to the parser
 from colorzoo.settings import flatten_arguments
-from colorzoo.training.arguments import import_tasks, read_arguments
+from colorzoo.training.arguments import import_tasks, prepare_words
 from colorzoo.training.command import ZooCLI
 from colorzoo.training.module import ColorizationModule
 
@@ -84,10 +84,10 @@ def parse(config: str, folder: Path) -> Parsed:
     args = ["--config", config, "--data.root", str(folder)]
     args += ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto"]
     args += ["--trainer.precision=32-true", f"--trainer.default_root_dir={folder}"]
-    arguments = read_arguments(args)
-    import_tasks(arguments)
+    words = prepare_words(args)
+    import_tasks(words)
     with torch.device("meta"), mock.patch.object(ZooCLI, "_run_subcommand"):
-        cli = ZooCLI("fit", [each.word for each in arguments])
+        cli = ZooCLI("fit", words)
     cli.model.trainer = cli.trainer
     with known_length():
         found = cli.model.configure_optimizers()

@@ -54,29 +54,26 @@ def test_every_configuration_of_a_paper_has_a_recipe() -> None:
     )
 
 
-def test_the_rates(case: tuple[Recipe, Parsed]) -> None:
+@pytest.mark.nightly
+def test_the_configuration_has_the_numbers_of_the_paper(case: tuple[Recipe, Parsed]) -> None:
     recipe, parsed = case
     wanted = [(0, 0, recipe.rates), (0, -1, recipe.matching_rates), (1, 0, recipe.discriminator_rates)]
     for index, group, rates in wanted:
         for step, rate in (rates or {}).items():
             optimizer, scheduler = parsed.optimizers[index], parsed.schedulers[index]
             assert rate_at(optimizer, scheduler, step, group) == pytest.approx(rate, rel=1e-6), (index, step)
-
-
-def test_the_optimizer(case: tuple[Recipe, Parsed]) -> None:
-    recipe, parsed = case
     optimizer = parsed.optimizers[0]
-    group = optimizer.param_groups[0]
-    betas = tuple(group["betas"]) if "betas" in group else None  # SGD and its like have none
-    found = (type(optimizer).__name__, betas, group["weight_decay"])
+    options = optimizer.param_groups[0]
+    betas = tuple(options["betas"]) if "betas" in options else None  # SGD and its like have none
+    found = (type(optimizer).__name__, betas, options["weight_decay"])
     assert found == (recipe.optimizer, recipe.betas, recipe.weight_decay)
-
-
-def test_stage_and_settings(case: tuple[Recipe, Parsed]) -> None:
-    recipe, parsed = case
     assert parsed.model.stage == recipe.stage
     for name, value in recipe.settings.items():
         assert is_same(parsed.settings[name], value), (name, parsed.settings[name], value)
+    trainer = parsed.trainer
+    assert parsed.data.global_batches == [recipe.batch]
+    assert (trainer.max_epochs if trainer.max_epochs != -1 else None) == recipe.epochs
+    assert (trainer.max_steps if trainer.max_steps != -1 else None) == recipe.steps
 
 
 def is_same(found: Any, wanted: Any) -> bool:
@@ -85,6 +82,7 @@ def is_same(found: Any, wanted: Any) -> bool:
     return math.isclose(found, wanted, rel_tol=1e-5) if isinstance(wanted, float) else bool(found == wanted)
 
 
+@pytest.mark.nightly
 def test_the_configuration_of_a_card_sets_the_defaults(case: tuple[Recipe, Parsed]) -> None:
     """So ``create_model`` and a task of one's own get the paper's numbers, too."""
     recipe, parsed = case
@@ -96,6 +94,7 @@ def test_the_configuration_of_a_card_sets_the_defaults(case: tuple[Recipe, Parse
     assert other == NO_DEFAULTS.get(recipe.config, set())
 
 
+@pytest.mark.nightly
 def test_what_is_trained(case: tuple[Recipe, Parsed]) -> None:
     recipe, parsed = case
     for name, parameter in parsed.model.named_parameters():
@@ -104,14 +103,6 @@ def test_what_is_trained(case: tuple[Recipe, Parsed]) -> None:
     first = {id(p) for group in parsed.optimizers[0].param_groups for p in group["params"]}
     trained = [p for n, p in parsed.model.named_parameters() if recipe.trained(n)]
     assert first == {id(parameter) for parameter in trained}
-
-
-def test_batch_and_length(case: tuple[Recipe, Parsed]) -> None:
-    recipe, parsed = case
-    trainer = parsed.trainer
-    assert parsed.data.global_batches == [recipe.batch]
-    assert (trainer.max_epochs if trainer.max_epochs != -1 else None) == recipe.epochs
-    assert (trainer.max_steps if trainer.max_steps != -1 else None) == recipe.steps
 
 
 def test_a_rate_is_read_without_taking_the_steps(tmp_path: Path) -> None:

@@ -181,17 +181,10 @@ def _run(command: Command, options: Any) -> int:
 
 def run_lightning(words: list[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``; see `colorzoo.training.command.run`."""
-    from colorzoo.training.arguments import read_arguments
-    from colorzoo.training.requeue import listen_early
-    from colorzoo.training.resuming import resolve_checkpoint
-
-    verb, *rest = words
-    if verb == "fit":
-        listen_early()
-    arguments = resolve_checkpoint(verb, read_arguments(rest))  # before the slow imports
     from colorzoo.training import command
 
-    return command.run(verb, arguments)
+    verb, *rest = words
+    return command.run(verb, rest)
 
 
 def find_verb(name: str) -> Verb | None:

@@ -152,9 +152,8 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
     recorder = _Recorder()
     options: dict[str, Any] = {"max_epochs": 1, "use_distributed_sampler": False, "callbacks": [recorder]}
     if rank is not None:
-        # models with a discriminator set it themselves
-        unused: dict[str, Any] = {"find_unused_parameters": True} if card.smoke.without_gradient else {}
-        strategy = DDPStrategy(process_group_backend="gloo", **unused)
+        unused = bool(card.smoke.without_gradient) or not model.automatic_optimization
+        strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
         options |= {"strategy": strategy, "devices": _PROCESSES}
     with silent_lightning(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # random teachers are the same in all processes

@@ -23,7 +23,6 @@ from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, elsewhere, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training.arguments import read_arguments
 from colorzoo.training.command import run
 from colorzoo.training.configs import find_config as shipped_config
 from colorzoo.training.gan import GANColorizationModule
@@ -129,7 +128,7 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
             pictures = folder / "pictures"
             write_sample_pictures(pictures, count=4 * _TRAIN_BATCH)
         overlay = write_overlay(card, folder, pictures)
-        code = run("fit", read_arguments(["--config", str(config), "--config", str(overlay)]))
+        code = run("fit", ["--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
         measured = logged(folder, "val/")
         kept = {path.name for path in folder.rglob("*.ckpt")}
@@ -183,7 +182,13 @@ def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
     # the stage is the configuration's
     small = {name: value for name, value in card.smoke.hparams.items() if name != "stage"}
     side = card.smoke.size
-    data = {"root": str(pictures), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
+    data = {
+        "root": str(pictures),
+        "batch_size": _TRAIN_BATCH,
+        "global_batch": None,
+        "crop": side,
+        "resize": side + 4,
+    }
     data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
     trainer: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "limit_train_batches": _STEPS}

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
-import yaml
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
-from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.callbacks import (
+    Checkpoint,
+    EarlyStopping,
+    LearningRateFinder,
+    ModelCheckpoint,
+    RichProgressBar,
+)
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger
 
 from colorzoo.card import ModelCard
 from colorzoo.data import PictureDataModule
@@ -24,80 +30,77 @@ from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.metrics.named import parse_name
 from colorzoo.registry import card_of, model_card
-from colorzoo.training.agreement import training_settings
-from colorzoo.training.arguments import Argument, import_tasks, spell_nulls, with_last_batch
+from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
-    ConsoleProgress,
     DataPlace,
+    IntervalGuard,
     NonFiniteGuard,
     PictureGrid,
     ResumeGuard,
-    RunConfig,
     RunLock,
     RunRecord,
     SignalCheckpoint,
     StepSeed,
 )
-from colorzoo.training.callbacks.checkpoints import checkpoints_last, missing_checkpoints
+from colorzoo.training.callbacks.checkpoints import missing_checkpoints
 from colorzoo.training.configs import config_folders
-from colorzoo.training.faults import explain_trainer, translated
-from colorzoo.training.loggers import CSVLogger, continue_logger, earlier_run, place_logger
-from colorzoo.training.messages import filter_messages
-from colorzoo.training.mirror import Mirror
+from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
+from colorzoo.training.messages import explain_trainer, filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
-from colorzoo.training.processes import process_count
-from colorzoo.training.rehearsal import check_monitors, move_here, rehearse
-from colorzoo.training.resumed import (
-    check_checkpoint,
-    finished,
-    join_shards,
-    resume,
-    with_default_model,
-    with_implied_arguments,
-)
-from colorzoo.training.resuming import brought, is_remote
-from colorzoo.training.runs import RUNS, report
+from colorzoo.training.resuming import find_checkpoint, with_default_model, with_implied_arguments
 from colorzoo.training.saving import CheckpointFile, ShardedStrategy
 from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.sharded import is_sharded
 
 
-def run(verb: str, arguments: Sequence[Argument]) -> int:
+def run(verb: str, words: Sequence[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``.
 
     Args:
-        verb: The word itself.
-        arguments: Its arguments.
+        verb: The verb.
+        words: The words after it.
 
     Returns:
-        0, or 1 if ``predict`` could not color some of the pictures.
+        0, or 1 if ``predict`` failed for some of the images.
 
     Raises:
         ColorzooError: An unknown option or value, a missing file, weights that do not fit, a disk that is
-            full, read-only or lost, or another process of the run that is gone.
+            full, read-only or lost, or another process of the run that has ended.
     """
     filter_messages()
-    with TemporaryDirectory() as folder:
-        complete = with_implied_arguments(join_shards(verb, arguments, Path(folder)))
+    try:
+        current = prepare_words(words)
+        if place := value_of("--ckpt_path", current):
+            found = find_checkpoint(place, begins=verb == "fit")
+            if verb == "fit" and found != place:
+                _report(f"resuming from {found}" if found else f"no checkpoint in {place}: a new run")
+            if found and verb != "fit" and is_sharded(Path(found)):
+                read_weights(Path(found))  # raises an error with the command that joins it
+            current = with_value("--ckpt_path", found, current)
+        current = with_implied_arguments(current)
         if verb == "predict":
-            complete = with_default_model(complete)
-        current = spell_nulls(with_last_batch(complete))
+            current = with_default_model(current)
         import_tasks(current)
-        try:
-            cli = ZooCLI(verb, [each.word for each in current])
-        except ColorzooError:
+        return ZooCLI(verb, current).exit_code
+    except ColorzooError:
+        raise
+    except Exception as error:
+        if (ours := translated(error)) is None:
             raise
-        except Exception as error:
-            if (ours := translated(error)) is None:
-                raise
-            raise ours from error
-        except SystemExit as stop:
-            if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
-                raise stop.__context__ from None
-            raise
-    return cli.exit_code
+        raise ours from error
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
+            raise stop.__context__ from None
+        raise
+
+
+def _report(text: str) -> None:
+    """Print a line in the first process, before the processes are connected."""
+    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        print(f"colorzoo: {text}", file=sys.stderr)
 
 
 class ZooCLI(LightningCLI):
@@ -112,7 +115,6 @@ class ZooCLI(LightningCLI):
     """
 
     exit_code = 0
-    _mirror: Mirror | None = None
 
     def __init__(self, verb: str, words: Sequence[str]) -> None:
         self._verb = verb
@@ -123,7 +125,7 @@ class ZooCLI(LightningCLI):
             subclass_mode_data=True,
             seed_everything_default=0,
             auto_configure_optimizers=False,  # the models' own are checked, recorded and resumed
-            save_config_callback=RunConfig,
+            save_config_kwargs={"overwrite": True},  # a resumed run continues in its folder
             trainer_defaults={"enable_model_summary": False, "use_distributed_sampler": False},
             parser_kwargs={"parser_mode": "omegaconf", "exit_on_error": False},
             args=[verb, *words],
@@ -161,135 +163,65 @@ class ZooCLI(LightningCLI):
             help="Compile training steps with torch.compile; see configs/cluster/fast.yaml.",
         )
         parser.add_argument(
-            "--fresh",
-            type=bool,
-            default=False,
-            help="Start a new run if the folder of --ckpt_path has runs of other settings only.",
-        )
-        parser.add_argument(
-            "--dry_run",
-            type=bool,
-            default=False,
-            help="Train nothing: check settings, monitors, packages, pictures and space, also without a GPU, "
-            "and say what would be resumed.",
-        )
-        parser.add_argument(
             "--output",
             type=str | None,
             default=None,
             help="Folder for the results of predict, or s3://BUCKET/FOLDER.",
         )
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse the given arguments, without LightningCLI's warning about those of the process."""
-        assert isinstance(args, list)
-        self.config = parser.parse_args(args)
-
-    def before_instantiate_classes(self) -> None:
-        """Choose the checkpoint to resume, keep what it restores, and let the loggers continue its run.
-
-        Raises:
-            WeightsError: See `resume`.
-        """
-        self._take_local_folders()
-        if self.subcommand == "fit":
-            config = self.config[self.subcommand]
-            self._processes = processes = process_count(config["trainer"])
-            self._settings = resume(config, lambda: training_settings(self._plain_config(), processes))
-            if config["dry_run"]:
-                move_here(config["trainer"])
-        run = self._earlier_run()
-        given = self._get(self.config, "trainer.logger")
-        if given not in (None, True, False):
-            for logger in given if isinstance(given, list) else [given]:
-                place_logger(logger, self._root())
-                if run is not None:
-                    continue_logger(logger, run)
-
-    def _take_local_folders(self) -> None:
-        """Let a run whose folder is in a bucket work in a local one.
-
-        Raises:
-            ColorzooError: A callback or logger would write to an address itself.
-        """
-        trainer = self.config[str(self.subcommand)]["trainer"]
-        for kind, name in (("callbacks", "dirpath"), ("logger", "save_dir")):
-            given = trainer.get(kind)
-            for each in given if isinstance(given, list) else [given]:
-                place = each.get("init_args", {}).get(name) if hasattr(each, "get") else None
-                if is_remote(place):
-                    raise ColorzooError(
-                        f"{name} {place!r}: callbacks and loggers write to local folders; give "
-                        "--trainer.default_root_dir s3://BUCKET/FOLDER instead, and everything is sent there."
-                    )
-        address = trainer.get("default_root_dir")
-        if is_remote(address):
-            trainer["default_root_dir"] = str(brought(address))
-            if self.subcommand == "fit":
-                self._mirror = Mirror(address)
-                self._mirror.check()
-
-    def _plain_config(self) -> dict[str, Any]:
-        """Return the configuration as mappings, lists, numbers and text."""
-        parser = self._parser(self.subcommand)
-        text = parser.dump(self.config[str(self.subcommand)], skip_none=False, skip_validation=True)
-        plain: dict[str, Any] = yaml.safe_load(text)
-        return plain
-
-    def _dump_config(self) -> None:
-        """Keep the configuration for the modules' hyperparameters, without checking it a second time."""
-        if not hasattr(self, "config_dump"):
-            self.config_dump = self._plain_config()
-
-    def _root(self) -> Path:
-        return Path(self._get(self.config, "trainer.default_root_dir") or Path.cwd())
-
-    def _earlier_run(self) -> Path | None:
-        """Return the folder of the run that ``fit`` resumes."""
-        checkpoint = self._get(self.config, "ckpt_path") if self.subcommand == "fit" else None
-        return earlier_run(Path(checkpoint), self._root()) if checkpoint else None
-
     def _parse_ckpt_path(self) -> None:
         """Do nothing; Lightning would silently override the configuration by the checkpoint's arguments."""
+
+    def before_instantiate_classes(self) -> None:
+        """Let loggers write below the folder of the run, and continue the run that is resumed."""
+        config = self.config[str(self.subcommand)]
+        given = config["trainer"].get("logger")
+        root = str(config["trainer"].get("default_root_dir") or Path.cwd())
+        self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
+        for logger in given if isinstance(given, list) else [given]:
+            arguments = logger["init_args"] if hasattr(logger, "get") else {}
+            if "save_dir" in arguments and "://" not in str(arguments["save_dir"]):
+                arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
+                if "version" in arguments and arguments.get("name") == RUNS:
+                    arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer with default callbacks and loggers where the configuration has none."""
         config = self._get(self.config_init, "trainer", default={})
         given = config.get("callbacks") or []
         given = given if isinstance(given, list) else [given]
-        refuse_unsupported(config, given)
-        taken = tuple(type(callback) for callback in given if not isinstance(callback, ModelCheckpoint))
-        quick = bool(config.get("fast_dev_run"))
+        refuse_unsupported(config, given, self.model)
         if self.subcommand != "fit":
             self.save_config_callback = None  # only trainings are repeated
-        defaults = self.fit_callbacks(config, given) if self.subcommand == "fit" and not quick else []
-        bar = config.get("enable_progress_bar")
-        if self.subcommand == "fit" and bar is None:
-            kwargs["enable_progress_bar"] = False
-            defaults.append(ConsoleProgress())
-        elif bar is None and not sys.stderr.isatty():
-            kwargs["enable_progress_bar"] = False  # in a log file a bar is pages of noise
-        elif bar is not False:
-            defaults.append(RichProgressBar())
+        defaults = self.fit_callbacks(config, given) if self.subcommand == "fit" else []
+        if config.get("enable_progress_bar") is None:
+            kwargs["enable_progress_bar"] = sys.stderr.isatty()  # in a log file a bar is pages of noise
+            defaults += [RichProgressBar()] if sys.stderr.isatty() else []
+        root = str(config.get("default_root_dir") or Path.cwd())
         if config.get("logger") in (None, True):
-            alone = (
-                quick or self.subcommand == "predict"
-            )  # makes its folder only if it has something to write
-            table = CSVLogger(self._root(), name=RUNS)
-            kwargs["logger"] = table if alone else default_loggers(self._root(), self._earlier_run())
+            plain = self.subcommand == "predict"  # CSVLogger makes its folder when it has something to write
+            kwargs["logger"] = CSVLogger(root, name=RUNS) if plain else default_loggers(root, self._version)
         plugins = config.get("plugins") or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
-            own = CheckpointFile() if self._mirror is None else CheckpointFile(self._mirror.try_to_send)
-            kwargs["plugins"] = [*plugins, own]
+            kwargs["plugins"] = [*plugins, CheckpointFile()]
+        turns = not self.model.automatic_optimization
+        if turns and config.get("strategy") == "ddp":
+            kwargs["strategy"] = "ddp_find_unused_parameters_true"  # each turn leaves the other network out
+        taken = tuple(type(callback) for callback in given if not isinstance(callback, ModelCheckpoint))
         self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, taken)]}
         try:
             trainer: Any = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError) as error:
             raise explain_trainer(error) from error
-        if self._mirror is not None and isinstance(trainer.strategy, ShardedStrategy):
-            raise ColorzooError("sharded checkpoints are not sent to a bucket; use a local default_root_dir.")
-        trainer.callbacks = checkpoints_last(trainer.callbacks)
+        if "://" in root and isinstance(trainer.strategy, ShardedStrategy):
+            raise ColorzooError("sharded checkpoints need a local --trainer.default_root_dir.")
+        if turns and config.get("strategy") == "auto" and trainer.world_size > 1:
+            raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto.")
+        # the checkpoint with the best value comes first, because later files store this value
+        trainer.callbacks.sort(
+            key=lambda each: (isinstance(each, Checkpoint), getattr(each, "monitor", None) is None)
+        )
         return cast(Trainer, trainer)
 
     def fit_callbacks(self, config: Any, given: Sequence[Callback]) -> list[Callback]:
@@ -298,10 +230,13 @@ class ZooCLI(LightningCLI):
         watched = self.model.validation_settings()
         # The middle setting: for a model of points a few of them.
         monitor = f"val/psnr_{watched[len(watched) // 2]}"
-        always = [
-            *(PictureGrid(), RunRecord(self._settings), NonFiniteGuard()),
-            *(ResumeGuard(), DataPlace(), StepSeed(int(seed or 0))),
-        ]
+        always = [NonFiniteGuard(), ResumeGuard(), DataPlace(), StepSeed(int(seed or 0))]
+        interval = config.get("val_check_interval")
+        if isinstance(interval, int) and config.get("check_val_every_n_epoch") is not None:
+            always.append(IntervalGuard(interval))
+        if config.get("fast_dev_run"):
+            return always  # nothing is written
+        always += [PictureGrid(), RunRecord()]
         if config.get("enable_checkpointing") is False:
             return always
         return [RunLock(), *always, *missing_checkpoints(given, monitor), SignalCheckpoint()]
@@ -312,8 +247,15 @@ class ZooCLI(LightningCLI):
         assert isinstance(model, ColorizationModule)
         model.allow_untrained = self._get(self.config, "allow_untrained")
         checkpoint = self._get(self.config, "ckpt_path")
-        if checkpoint:
-            check_checkpoint(Path(checkpoint), self.trainer)
+        if (
+            checkpoint
+            and is_sharded(Path(checkpoint))
+            and not isinstance(self.trainer.strategy, ShardedStrategy)
+        ):
+            raise WeightsError(
+                f"--ckpt_path {checkpoint!r} is a sharded checkpoint; resume it with --config "
+                "cluster/fsdp.yaml (with any number of processes), or start anew with --init_from."
+            )
         if metrics := self._get(self.config, "metrics"):
             set_metrics(model, [name.strip() for name in metrics.split(",")])
         model.provenance = replace(model.provenance, config=self._config_names())
@@ -340,24 +282,15 @@ class ZooCLI(LightningCLI):
         """Train (LightningCLI calls this in place of the Trainer's)."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
-        if self._get(self.config, "dry_run"):
-            data = options["datamodule"]
-            for line in rehearse(self.trainer, model, data, self._processes, self._root()):
-                print(line)
-            return
         check_monitors(model, self.trainer)
-        if reason := finished(self.trainer, options.get("ckpt_path")):
-            report(f"{reason}; nothing is left to train")
-            return
         if self._get(self.config, "compile"):
             # not the whole module: metrics of validation would be compiled too, for minutes
             setattr(model, "training_step", torch.compile(model.training_step))  # noqa: B010 - a method
-            report("the first steps compile the training step, which takes a minute or more")
-        try:
-            self.trainer.fit(model, **options)
-        finally:
-            if self._mirror is not None and self.trainer.is_global_zero:
-                self._mirror.try_to_send()
+            _report("the first steps compile the training step, which takes a minute or more")
+        resumed = options.get("ckpt_path") and not self._get(self.config, "trainer.fast_dev_run")
+        if resumed and self.trainer.is_global_zero and self.trainer.loggers:
+            keep_table(str(self.trainer.loggers[0].log_dir))
+        self.trainer.fit(model, **options)
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
         """Color the pictures of a data set at full size (LightningCLI calls this in place of the Trainer's).
@@ -373,16 +306,25 @@ class ZooCLI(LightningCLI):
         self.exit_code = int(task.has_failures)
 
 
-def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object]) -> None:
+def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object], model: Any) -> None:
     """Refuse what Lightning offers and the models cannot do, before the run.
 
     Args:
         config: Arguments of the Trainer.
-        callbacks: Those of the configuration.
+        callbacks: Callbacks of the configuration.
+        model: The task.
 
     Raises:
         ColorzooError: There is such an argument or callback.
     """
+    if not model.automatic_optimization:
+        name = type(model).__name__
+        if config.get("gradient_clip_val"):
+            raise ColorzooError(f"--trainer.gradient_clip_val: {name} has two optimizers; use --model.clip.")
+        if config.get("accumulate_grad_batches") not in (None, 1):
+            raise ColorzooError(
+                f"--trainer.accumulate_grad_batches: {name} has two optimizers; use --model.accumulate."
+            )
     if config.get("overfit_batches"):
         raise ColorzooError(
             "--trainer.overfit_batches: it takes away the order that gives each picture its random numbers; "
@@ -412,21 +354,24 @@ def slow_precision(precision: str, device: torch.device) -> str:
     return f"{precision} is emulated on this CPU and several times slower; use --trainer.precision 32."
 
 
-def default_loggers(folder: Path, earlier: Path | None) -> Sequence[Logger]:
-    """Return the loggers of a run: CSV, and TensorBoard if it is installed, in one folder.
+def check_monitors(model: ColorizationModule, trainer: Trainer) -> None:
+    """Check that a validation has the values that callbacks monitor, as far as it is known before one.
 
-    Args:
-        folder: The folder of all runs is below it.
-        earlier: Folder of the run to continue.
+    Raises:
+        ColorzooError: There is no such value.
     """
-    from lightning.pytorch.loggers.tensorboard import TensorBoardLogger
-
-    table = CSVLogger(folder, name=RUNS, version=None if earlier is None else earlier.name)
-    try:
-        board = TensorBoardLogger(folder, name=RUNS, version=table.version, sub_dir="tensorboard")
-    except ModuleNotFoundError:
-        return [table]
-    return [table, board]
+    callbacks = [
+        each for each in cast(Any, trainer).callbacks if isinstance(each, Checkpoint | EarlyStopping)
+    ]
+    names = {getattr(each, "monitor", None) or "" for each in callbacks}
+    unknown = {name for name in names if name.startswith("val/")}
+    unknown -= {f"val/psnr_{setting}" for setting in model.validation_settings()}  # every validation has them
+    if type(model).validation_step is not ColorizationModule.validation_step or not unknown:
+        return
+    known = sorted(model.measuring("val").compute())
+    for name in sorted(unknown - {*known}):
+        near = difflib.get_close_matches(name, known) or known
+        raise ColorzooError(f"monitor must be a value of validation, got {name!r}; use {' or '.join(near)}.")
 
 
 def set_metrics(model: ColorizationModule, names: Sequence[str]) -> None:

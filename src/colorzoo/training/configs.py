@@ -23,7 +23,10 @@ def load_config(path: Path) -> Any:
     from yaml import YAMLError
 
     try:
-        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        content = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        if not isinstance(content, dict):
+            raise ColorzooError(f"config {path}: it must hold a mapping.")
+        return content
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

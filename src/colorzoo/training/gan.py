@@ -6,8 +6,8 @@ How this differs from other trainings:
   Lightning alone would count each optimizer.
 - The Trainer's ``accumulate_grad_batches`` and ``gradient_clip_val`` raise an error under manual
   optimization: use ``accumulate`` and ``clip`` of the model.
-- In several processes each half of a step leaves the other network's parameters unused; `setup` makes DDP
-  find them, so that ``strategy=ddp`` is enough.
+- In several processes each half of a step leaves the other network's parameters unused. In Python use
+  ``strategy="ddp_find_unused_parameters_true"``; `colorzoo fit` does so for ``--trainer.strategy ddp``.
 - ``16-mixed`` is refused, because clipping would use scaled gradients: use ``bf16-mixed``. Strategies with a
   single optimizer (FSDP, DeepSpeed) are refused, too.
 """
@@ -18,12 +18,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Unpack, cast
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LRSchedulerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
@@ -35,10 +33,10 @@ from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     AdversarialOptimization,
     Maker,
-    fused,
+    build,
+    maker,
     parameter_groups,
     planned_steps,
-    schedule,
 )
 from colorzoo.training.stages import Start
 
@@ -88,12 +86,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         self.make_optimizer = Maker(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
-        critic_optimizer = optimization.get("discriminator_optimizer")
-        self.make_discriminator_optimizer = Maker(critic_optimizer or self.make_optimizer)
+        own = optimization.get("discriminator_optimizer")
+        self.make_discriminator_optimizer = Maker(own or self.make_optimizer)
         scheduler = optimization.get("lr_scheduler")
-        self.make_scheduler = scheduler and Maker(scheduler)
-        critic_scheduler = optimization.get("discriminator_lr_scheduler") or scheduler
-        self.make_discriminator_scheduler = critic_scheduler and Maker(critic_scheduler)
+        self.make_scheduler = maker(scheduler)
+        self.make_discriminator_scheduler = maker(optimization.get("discriminator_lr_scheduler") or scheduler)
         self.accumulate = optimization.get("accumulate", 1)
         self.clip = optimization.get("clip", 0.0)
         super().__init__(model, stage=stage, start=start)
@@ -142,7 +139,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return self._end_step(batch, loss, critic_loss, steps=steps)
 
     def setup(self, stage: str) -> None:
-        """Begin training: configure the Trainer for two networks that are trained in turn.
+        """Begin training: check that the Trainer can train two networks in turn.
 
         Raises:
             ColorzooError: Its precision or strategy does not allow that.
@@ -150,7 +147,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """
         super().setup(stage)
         if stage == "fit" and self._trainer is not None:
-            prepare_turns(self.trainer)
+            require_turns(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the generator's optimizer; by default those of the network."""
@@ -158,13 +155,16 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizers of generator and discriminator, and their schedules."""
-        optimizers = [
-            fused(self.make_optimizer(self.generator_groups()), self.trainer),
-            fused(self.make_discriminator_optimizer(parameter_groups(self.discriminator)), self.trainer),
-        ]
-        makers = (self.make_scheduler, self.make_discriminator_scheduler)
-        schedulers = [self._schedule(make, each) for make, each in zip(makers, optimizers, strict=True)]
-        return optimizers, [each for each in schedulers if each is not None]
+        turns = (
+            (self.make_optimizer, self.make_scheduler, self.generator_groups()),
+            (
+                self.make_discriminator_optimizer,
+                self.make_discriminator_scheduler,
+                parameter_groups(self.discriminator),
+            ),
+        )
+        built = [build(*turn, self.trainer, accumulate=self.accumulate) for turn in turns]
+        return [each for each, _ in built], [each for _, each in built if each is not None]
 
     def progress(self) -> float:
         """Return the share of the training's steps that were taken, from 0 to 1.
@@ -174,9 +174,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """
         steps = planned_steps(self.trainer, accumulate=self.accumulate)
         return min(1.0, self.trainer.global_step / max(1, steps))
-
-    def _schedule(self, make: LRSchedulerCallable | None, optimizer: Optimizer) -> LRScheduler | None:
-        return schedule(make, optimizer, self.trainer, accumulate=self.accumulate)
 
     def _step_schedules(self) -> None:
         """Step the schedules, which Lightning does not do under manual optimization."""
@@ -221,8 +218,8 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             )
         if counts:
             optimizer.step()
-        else:
-            _step_uncounted(optimizer)
+        else:  # the Trainer counts the steps of a LightningOptimizer only
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, closure=_nothing)
         optimizer.zero_grad()
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
@@ -255,43 +252,23 @@ class DiscriminatorFirst(GANColorizationModule[P]):
         return self._end_step(batch, loss, critic_loss, steps=steps)
 
 
-def _step_uncounted(optimizer: LightningOptimizer) -> None:
-    """Step an optimizer that the Trainer does not count, for which Lightning has no public way."""
-    hooks = optimizer._on_before_step, optimizer._on_after_step
-    optimizer._on_before_step = optimizer._on_after_step = _nothing
-    try:
-        optimizer.step()
-    finally:
-        optimizer._on_before_step, optimizer._on_after_step = hooks
-
-
 def _nothing() -> None:
-    """Stand in for the hooks by which the Trainer counts."""
+    """Stand in for the closure of a step whose gradients are computed already."""
 
 
-def prepare_turns(trainer: Trainer) -> None:
-    """Configure a Trainer for two networks that are trained in turn by their own optimizers.
-
-    Each turn leaves the parameters of the other network unused, and DDP fails in the second step unless it
-    looks for them. A setting of the user is kept.
-
-    Args:
-        trainer: The trainer, before it fits.
+def require_turns(trainer: Trainer) -> None:
+    """Check that a Trainer can train two networks in turn by their own optimizers.
 
     Raises:
-        ColorzooError: Its precision or strategy cannot train them.
+        ColorzooError: Its precision or strategy cannot.
     """
     if trainer.precision == "16-mixed":
         raise ColorzooError(
             "precision 16-mixed does not fit a model with a discriminator: clipping would use scaled "
             "gradients; use --trainer.precision bf16-mixed, or 32-true."
         )
-    strategy = trainer.strategy
-    if isinstance(strategy, DDPStrategy):
-        # Lightning has no public way: it wraps the model after this hook, with these arguments.
-        strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
-    elif not isinstance(strategy, SingleDeviceStrategy):
+    if not isinstance(trainer.strategy, DDPStrategy | SingleDeviceStrategy):
         raise ColorzooError(
-            f"strategy {type(strategy).__name__} takes one optimizer, and a model with a discriminator "
-            "has two; use --trainer.strategy ddp."
+            f"strategy {type(trainer.strategy).__name__} takes one optimizer, and a model with a "
+            "discriminator has two; use --trainer.strategy ddp."
         )

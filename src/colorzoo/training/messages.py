@@ -1,4 +1,4 @@
-"""Messages of training: one-line errors of the parser, and a filter of Lightning's routine messages."""
+"""One-line errors for libraries' errors that end a training, and a filter of routine messages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import difflib
 import logging
 import re
 import warnings
+from argparse import ArgumentError
 from collections.abc import Iterable
 
-from colorzoo.errors import ColorzooError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import task_paths
 from colorzoo.settings import argument_types, setting_groups
 
@@ -27,6 +30,10 @@ _UNKNOWN_OPTION = re.compile(
     r"|Group '\w+' does not accept option '([\w.]+)'"
 )
 
+_LOST_PROCESS = re.compile(  # what gloo, NCCL and the store of torch say when another process is gone
+    r"Connection (?:closed|reset) by peer(?: \[\S+\]:\d+)?|remote process exited|Broken pipe|Socket closed"
+    r"|failed to recv, got 0 bytes"
+)
 _OF_LIGHTNING = ("optimizer", "lr_scheduler")  # options of LightningCLI that pass by the models' own
 
 _INFORMATION = (
@@ -41,6 +48,7 @@ _INFORMATION = (
     "Using bfloat16 Automatic Mixed Precision",
     "You are using the plain ModelCheckpoint",
     "Seed set to",
+    "SLURM auto-requeueing enabled",
 )
 _WARNINGS = (
     r".*isinstance\(treespec, LeafSpec\)",
@@ -56,7 +64,56 @@ _WARNINGS = (
     r".*callbacks used to create the checkpoint need to be provided",  # see ResumeGuard
     r".*WeightAveraging callback with a model that overrides the configure_model",  # refused when sharded
     r".*WeightAveraging callback, but loading a checkpoint outside",
+    r".*Using ModelCheckpoint with manual optimization",  # what it saves is what a resumed run needs
+    r".*Experiment logs directory .* exists and is not empty",  # of a resumed run; see `keep_table`
+    r".*LightningCLI's args parameter is intended",
 )
+
+
+def translated(error: Exception) -> ColorzooError | None:
+    """Return the error that explains another library's error in one line; None if there is none."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ArgumentError):
+        return explain(str(error))
+    if isinstance(error, MisconfigurationException):
+        return explain_trainer(error)
+    if isinstance(error, ModuleNotFoundError):
+        return ColorzooError(f"{text.rstrip('.')}; install it, or change the setting that needs it.")
+    if type(error).__module__.startswith("wandb"):
+        return ColorzooError(f"wandb: {text}; WANDB_MODE=offline keeps the run for a later `wandb sync`.")
+    if isinstance(error, RecursionError):
+        return ColorzooError("an option, a configuration or a checkpoint is nested too deeply.")
+    if isinstance(error, OSError):
+        # the message of a worker's process is a traceback, whose last line counts
+        reason = error.strerror or (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        path = error.filename2 or error.filename
+        named = f"{path}: {reason}" if path else reason
+        return ColorzooError(f"{named}; mend this, then resume with --ckpt_path.")
+    if isinstance(error, RuntimeError) and "loading state_dict" in text:
+        return WeightsError(
+            f"the checkpoint does not fit the model of the configuration ({text[:240]}); use the config.yaml "
+            "of its run."
+        )
+    if isinstance(error, RuntimeError) and (found := _LOST_PROCESS.search(text)):
+        return ColorzooError(
+            f"another process of this run has ended ({found[0]}); its own messages, or the system's log if "
+            "it was killed, give the reason. Resume with --ckpt_path."
+        )
+    inner: BaseException | None = error  # the parser wraps errors of constructors
+    while isinstance(error, ValueError) and inner is not None and not isinstance(inner, ColorzooError):
+        inner = inner.__cause__ or inner.__context__
+    return inner if isinstance(inner, ColorzooError) else None
+
+
+def explain_trainer(error: Exception) -> ColorzooError:
+    """Return the error for an argument of the Trainer, or for a callback that training cannot start with."""
+    message = " ".join(str(error).split())
+    if "gpu backend" in message or "your machine only has: []" in message:
+        message = (
+            "this machine has no GPU that torch can use (see `colorzoo doctor`); use one that has, or "
+            "--trainer.accelerator auto."
+        )
+    return ColorzooError(f"trainer: {message}")
 
 
 def explain(message: str) -> ColorzooError:

@@ -6,7 +6,6 @@ fills the ``configure_*`` hooks and writes its ``training_step``. Validation, st
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, Unpack, cast
@@ -32,9 +31,9 @@ from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     Maker,
     Optimization,
-    fused,
+    build,
+    maker,
     parameter_groups,
-    schedule,
 )
 from colorzoo.training.stages import (
     EVERYTHING,
@@ -129,7 +128,9 @@ class ColorizationModule(LightningModule):
         self.save_hyperparameters(ignore="model")
         for name, group in given_groups(type(self), self.hparams).items():
             setattr(self, name, group)
-        self._keep_plain_hparams()
+        plain = recorded_arguments(type(self), dict(self.hparams))  # what any checkpoint can hold
+        self.hparams.clear()
+        self.save_hyperparameters(plain)
         check_arguments(type(self), self.hparams)
         self.model = model
         self.stage = stage
@@ -433,13 +434,6 @@ class ColorizationModule(LightningModule):
                 "or --allow_untrained true if that is what you want."
             )
 
-    def _keep_plain_hparams(self) -> None:
-        """Reduce the recorded arguments to what any checkpoint can hold, typed settings to mappings."""
-        plain = recorded_arguments(type(self), dict(self.hparams))
-        self.hparams.clear()
-        self._set_hparams(plain)
-        self._hparams_initial = copy.deepcopy(self._hparams)
-
 
 class SingleOptimizerModule(ColorizationModule):
     """Base class of the tasks with one optimizer and a schedule by steps.
@@ -474,8 +468,7 @@ class SingleOptimizerModule(ColorizationModule):
         **optimization: Unpack[Optimization],
     ) -> None:
         self.make_optimizer = Maker(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
-        make_scheduler = optimization.get("lr_scheduler")
-        self.make_scheduler = make_scheduler and Maker(make_scheduler)
+        self.make_scheduler = maker(optimization.get("lr_scheduler"))
         super().__init__(model, stage=stage, start=start)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
@@ -484,8 +477,8 @@ class SingleOptimizerModule(ColorizationModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer, and its schedule by steps."""
-        optimizer = fused(self.make_optimizer(self.optimized_parameters()), self.trainer)
-        scheduler = schedule(self.make_scheduler, optimizer, self.trainer)
+        groups = self.optimized_parameters()
+        optimizer, scheduler = build(self.make_optimizer, self.make_scheduler, groups, self.trainer)
         if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -90,6 +90,11 @@ class Maker(Generic[P, R]):
         return self
 
 
+def maker(make: Callable[P, R] | None) -> Maker[P, R] | None:
+    """Return a `Maker`, or None for None."""
+    return None if make is None else Maker(make)
+
+
 DEFAULT_OPTIMIZER: OptimizerCallable = partial(torch.optim.Adam, lr=1e-4)
 """Builds the optimizer if the configuration names none."""
 
@@ -104,6 +109,18 @@ def parameter_groups(*modules: nn.Module) -> list[dict[str, Any]]:
     others = [p for p in trained if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def build(
+    make_optimizer: Callable[..., Optimizer],
+    make_scheduler: LRSchedulerCallable | None,
+    groups: list[dict[str, Any]],
+    trainer: Trainer,
+    **counting: int,
+) -> tuple[Optimizer, LRScheduler | None]:
+    """Build an optimizer and its schedule; see `schedule`."""
+    optimizer = fused(make_optimizer(groups), trainer)
+    return optimizer, schedule(make_scheduler, optimizer, trainer, **counting)
 
 
 def schedule(

@@ -1,205 +1,136 @@
-"""Choose the checkpoint to resume from: the given one, or the newest intact one of a folder that agrees."""
+"""The checkpoint of ``--ckpt_path``, on a disk or in a bucket, and the model that it records."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from colorzoo.errors import WeightsError
-from colorzoo.training.arguments import Argument, root_of, value_of, with_value
-from colorzoo.training.runs import RUNS, SUFFIX, report
-from colorzoo.weights.sharded import RECORD, is_complete, is_sharded
+import fsspec
+import torch
+from fsspec.core import url_to_fs
 
-_FLAG = "--ckpt_path"
-_SHOWN = 3  # runs of other settings that are named
-_LAST, _BEST = "last", "best"  # values of --ckpt_path that stand for a checkpoint of the runs
+from colorzoo.errors import WeightsError, first_words
+from colorzoo.registry import all_cards, load_task_class, model_card, task_paths
+from colorzoo.settings import nest_arguments
+from colorzoo.training.arguments import value_of, with_value
+from colorzoo.weights.sharded import RECORD, is_sharded
+
+SUFFIX = ".ckpt"
+"""End of the names of checkpoints."""
 
 
-def resolve_checkpoint(verb: str, arguments: Sequence[Argument]) -> Sequence[Argument]:
-    """Replace the folder, the damaged file, or the words ``last`` and ``best`` of ``--ckpt_path``.
-
-    A folder and a damaged file give the newest intact checkpoint there; the words the newest one below
-    ``trainer.default_root_dir``, and the best one of its run.
-
-    The same command thus starts and resumes a training, and a line on stderr says which it does. The folder
-    of a ``fit`` whose model is named stays: its settings, which `agreeing_checkpoint` compares, are not known
-    yet.
+def find_checkpoint(place: str, *, begins: bool) -> str | None:
+    """Return the path of a checkpoint: the given one, or the newest below a folder.
 
     Args:
-        verb: ``fit``, ``validate``, ``test`` or ``predict``.
-        arguments: Its arguments.
-
-    Returns:
-        The arguments, without ``--ckpt_path`` if training starts from the beginning.
+        place: A file, the folder of a sharded checkpoint, or a folder of runs, also as ``s3://BUCKET/FOLDER``.
+        begins: Whether a folder without checkpoints starts a new training, for which None is returned.
 
     Raises:
-        WeightsError: No checkpoint in the folder is intact, or there is none for one of the words.
+        WeightsError: There is no such file, no checkpoint in the folder, or the bucket cannot be read.
     """
-    given = value_of(_FLAG, arguments)
-    if given is None:
-        return arguments  # the parser reports a flag without a value
-    if given in (_LAST, _BEST):
-        path = _named_checkpoint(given, brought(root_of(arguments) or "."))
-        report(f"--ckpt_path {given} is {path}")
-        return with_value(_FLAG, path, arguments)
-    path = brought(given)
-    named = any(each.flag in ("--config", "--model") for each in arguments)
-    if verb == "fit" and named and is_folder(path):
-        return with_value(_FLAG, path, arguments)
-    return with_value(_FLAG, _intact_checkpoint(path, begins=verb == "fit"), arguments)
-
-
-def is_remote(place: object) -> bool:
-    """Return whether a folder or a file is named by an address, such as ``s3://bucket/run``."""
-    return isinstance(place, str) and "://" in place
-
-
-def brought(place: str) -> Path:
-    """Return the path of a folder or a file, which is brought to this machine from a bucket."""
-    if not is_remote(place):
-        return Path(place)
-    from colorzoo.training.mirror import fetch
-
-    return fetch(place)
-
-
-def agreeing_checkpoint(folder: Path, difference: Callable[[Path], str], *, fresh: bool) -> Path | None:
-    """Return the newest intact checkpoint below a folder whose settings agree, or None to start anew.
-
-    Lines on stderr say which it is, and name the runs of other settings.
-
-    Args:
-        folder: The folder, which may not be there yet.
-        difference: Returns what differs from the settings of a checkpoint, empty for nothing.
-        fresh: Whether a run may start beside those of other settings.
-
-    Raises:
-        WeightsError: There are checkpoints, but none is intact; or none agrees, and ``fresh`` is false.
-    """
-    others: dict[Path, str] = {}
-    damaged: list[Path] = []
-    found = None
-    for path in _by_age(folder):
-        run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-        if run in others:
-            continue
-        try:
-            differs = difference(path)
-        except Exception:  # by the damage: RuntimeError, EOFError, UnpicklingError, OSError ...
-            damaged.append(path)
-            continue
-        if differs:
-            others[run] = differs
-        elif is_intact(path):
-            found = path
-            break
-        else:
-            damaged.append(path)
-    for each in damaged:
-        report(f"{each} is damaged and skipped")
-    if others and not found and not fresh:
-        shown = "; ".join(f"{run} has {differs}" for run, differs in list(others.items())[:_SHOWN])
-        raise WeightsError(
-            f"{_FLAG} {str(folder)!r}: no run there has these settings ({shown}); resume one by the path of "
-            "its checkpoint, or add --fresh to start a new run beside them."
-        )
-    for run, differs in list(others.items())[:_SHOWN]:
-        report(f"{run} has other settings ({differs}); resume it with its checkpoint's path")
-    if found is None and damaged and not others:
-        raise WeightsError(
-            f"{_FLAG} {str(folder)!r}: no checkpoint there is intact; remove them to start anew."
-        )
-    none = f"no checkpoint of these settings in {folder}: training starts anew"
-    report(f"resuming from {found}" if found else none)
-    return found
-
-
-def newest_intact(folder: Path) -> tuple[Path | None, list[Path]]:
-    """Return the newest intact checkpoint below a folder, and the newer damaged ones."""
-    damaged: list[Path] = []
-    for path in _by_age(folder):
-        if is_intact(path):
-            return path, damaged
-        damaged.append(path)
-    return None, damaged
-
-
-def is_intact(path: Path) -> bool:
-    """Return whether a checkpoint is complete; the checksums of a file's archive must match, too."""
-    if path.is_dir():
-        return is_complete(path)
+    if place in ("last", "best"):
+        raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {place!r}.")
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, EOFError):
-        return False
+        fs, root = url_to_fs(place)
+        if fs.isfile(root) or is_sharded(Path(root)):
+            return place
+        # a sharded checkpoint is as old as the file that is written last
+        found = {
+            path.removesuffix(f"/{RECORD}"): fs.modified(path)
+            for path in fs.find(root)
+            if path.endswith((SUFFIX, f"{SUFFIX}/{RECORD}"))
+        }
+    except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
+        raise WeightsError(f"--ckpt_path {place!r} cannot be read ({first_words(error)}).") from error
+    if found:
+        newest: str = fs.unstrip_protocol(max(found, key=lambda path: (found[path], path)))
+        return newest.removeprefix("file://")
+    if not begins or place.endswith(SUFFIX):
+        raise WeightsError(f"--ckpt_path {place!r}: no checkpoint found.")
+    return None
 
 
-def _named_checkpoint(word: str, root: Path) -> Path:
-    """Return the newest intact checkpoint below a folder, or the best one of its run."""
-    newest, _ = newest_intact(root / RUNS if (root / RUNS).is_dir() else root)
-    if newest is None:
-        raise WeightsError(f"{_FLAG} {word}: there is no checkpoint below {str(root)!r}; name its path.")
-    return newest if word == _LAST else _best_beside(newest)
+def read_checkpoint(path: str) -> dict[str, Any]:
+    """Return the content of a checkpoint on the CPU.
 
-
-def _best_beside(checkpoint: Path) -> Path:
-    """Return the best checkpoint of the run of another one, in whose record it stands."""
-    from colorzoo.training.agreement import read_record
-
-    states = read_record(checkpoint).get("callbacks", {}).values()
-    found_at = (each["best_model_path"] for each in states if each.get("monitor"))
-    names = [name for name in found_at if name]
-    found = [path for name in names for path in (Path(name), checkpoint.parent / Path(name).name)]
-    best = next((path for path in found if path.exists()), None)
-    if best is None:
-        raise WeightsError(f"{_FLAG} {_BEST}: the run of {checkpoint} has kept no best checkpoint yet.")
-    return best
-
-
-def _by_age(folder: Path) -> list[Path]:
-    """Return all checkpoints below a folder, the newest first."""
-    return sorted(folder.rglob(f"*{SUFFIX}"), key=_age, reverse=True)
-
-
-def _age(path: Path) -> tuple[int, str]:
-    record = path / RECORD  # of a sharded checkpoint: its folder is as old as its first save
-    return (record if record.is_file() else path).stat().st_mtime_ns, path.name
-
-
-def _intact_checkpoint(path: Path, *, begins: bool) -> Path | None:
-    """Return the checkpoint for a path, or None if training starts from the beginning."""
-    if path.is_file() or is_sharded(path):
-        return path if path.suffix != SUFFIX or is_intact(path) else _instead_of(path)
-    folder = is_folder(path)
-    if path.is_dir() and not begins:
-        newest, _ = newest_intact(path)
-        hint = f"name one, such as {newest}" if newest else "there is none below it"
-        raise WeightsError(f"{_FLAG} {str(path)!r} is a folder; a checkpoint is expected: {hint}.")
-    if not (begins and folder):
-        return path
-    found, damaged = newest_intact(path)
-    for each in damaged:
-        report(f"{each} is damaged and skipped")
-    if found is None and damaged:
+    Raises:
+        WeightsError: It cannot be read.
+    """
+    file = f"{path}/{RECORD}" if is_sharded(Path(path)) else path
+    try:
+        with fsspec.open(file, "rb") as opened:
+            content: dict[str, Any] = torch.load(opened, map_location="cpu", weights_only=True)
+    except Exception as error:  # OSError, RuntimeError, EOFError, UnpicklingError ...
         raise WeightsError(
-            f"{_FLAG} {str(path)!r}: no checkpoint there is intact; remove them to start anew."
+            f"--ckpt_path {path!r} is not a checkpoint of `colorzoo fit` ({type(error).__name__}); "
+            "for bare weights use --model CLASS --init_from FILE."
+        ) from error
+    return content
+
+
+def with_implied_arguments(words: Sequence[str]) -> list[str]:
+    """Add the checkpoint's model, and the DataModule of ``--data.root``, if no configuration is given."""
+    flags = [word.partition("=")[0] for word in words]
+    if "--config" in flags:
+        return list(words)
+    added = []
+    checkpoint = value_of("--ckpt_path", words)
+    if checkpoint and not any(flag.startswith("--model") for flag in flags):
+        added.append(f"--model={json.dumps(model_of(checkpoint))}")
+    if "--data" not in flags and any(flag.startswith("--data.") for flag in flags):
+        added.append("--data=FolderDataModule")
+    return [*added, *words]
+
+
+def model_of(checkpoint: str) -> dict[str, Any]:
+    """Return class and arguments of the model in a checkpoint of `fit`.
+
+    Raises:
+        WeightsError: It records none, or a class that is not a registered model; its module is not imported.
+    """
+    found = read_checkpoint(checkpoint).get("hyper_parameters")
+    found = found if isinstance(found, dict) else {}
+    path = str(found.get("_class_path"))
+    name = path.rpartition(".")[2]
+    if task_paths().get(name, "").replace(":", ".") != path:
+        raise WeightsError(
+            f"--ckpt_path {checkpoint!r} does not record a registered model (_class_path {path[:80]!r}); "
+            "add --model CLASS."
         )
-    report(f"resuming from {found}" if found else f"no checkpoint in {path} yet: training starts anew")
-    return found
+    arguments = {key: value for key, value in found.items() if not key.startswith("_")}
+    return {"class_path": path, "init_args": arguments}
 
 
-def is_folder(path: Path) -> bool:
-    """Return whether a path is a folder of runs, which may not be there yet."""
-    if is_sharded(path):
-        return False
-    return path.is_dir() or not (path.exists() or path.suffix)
+def with_default_model(words: Sequence[str]) -> list[str]:
+    """Add the model of `predict` where none is named: that of ``--init_from``, else the default.
 
+    A registered name in ``--model`` stands for its class, settings and weights.
 
-def _instead_of(damaged: Path) -> Path:
-    found, _ = newest_intact(damaged.parent)
-    if found is None:
-        return damaged  # reading it reports the damage
-    report(f"{damaged} is damaged; resuming from {found}")
-    return found
+    Raises:
+        ColorzooError: No model has weights on this machine.
+    """
+    from colorzoo.guidance import Recipe
+    from colorzoo.inference.models import choose_for_guidance
+
+    named, source = value_of("--model", words), value_of("--init_from", words)
+    known = {name for card in all_cards().values() for name in (card.name, *card.aliases)}
+    configs = [Path(word.partition("=")[2]) for word in words if word.startswith("--config=")]
+    given = any(re.search("^model:", path.read_text(encoding="utf-8"), re.MULTILINE) for path in configs)
+    given = given or not any(word.startswith(("--data", "--config")) for word in words)
+    if named not in known and (given or any(word.startswith(("--model", "--ckpt_path")) for word in words)):
+        return list(words)
+    name = next((each for each in (named, source) if each in known), None)
+    card = model_card(name or choose_for_guidance(None, Recipe(), source or "default").name)
+    task = load_task_class(card)
+    model = {
+        "class_path": f"{task.__module__}.{task.__name__}",
+        "init_args": nest_arguments(task, card.hparams),
+    }
+    added = [f"--model={json.dumps(model)}"]
+    if source is None and value_of("--ckpt_path", words) is None:
+        added.append(f"--init_from={card.name}")
+    return [*added, *with_value("--model", None, words)]

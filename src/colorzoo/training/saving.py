@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,12 @@ _TEMPORARY = re.compile(r"\..*\.ckpt\.[0-9a-f]{32}\.tmp")
 
 
 class CheckpointFile(TorchCheckpointIO):
-    """Write each checkpoint beside its target, and rename it when it is on the disk.
+    """Write each local checkpoint beside its target, and rename it when it is on the disk.
 
-    Lightning's own writes to the folder for temporary files and copies from there if that is another file
-    system, so that a run that is killed meanwhile is left with a truncated checkpoint.
-
-    Args:
-        after: Called in the process that has written a checkpoint.
+    Lightning writes to the folder for temporary files first. If that is on another file system, fsspec copies
+    the file to its target (`shutil.move`), and a process that is killed meanwhile leaves a truncated
+    checkpoint. In a bucket an object appears when its upload is complete.
     """
-
-    def __init__(self, after: Callable[[], object] = lambda: None) -> None:
-        self._after = after
-        self._swept: set[Path] = set()
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -40,23 +33,19 @@ class CheckpointFile(TorchCheckpointIO):
 
         Args:
             checkpoint: The state of the training.
-            path: The file.
+            path: The file, or an address such as ``s3://bucket/run/last.ckpt``.
             storage_options: See `TorchCheckpointIO`; None.
 
         Raises:
             OSError: The file cannot be written; an earlier file of that name stays as it was.
         """
-        if storage_options is not None:
+        if storage_options is not None or "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        folder = Path(path).absolute().parent
-        if folder not in self._swept:
-            self._swept.add(folder)
-            remove_partial(folder)
+        remove_partial(Path(path).absolute().parent)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         write_atomic(Path(path), buffer.getbuffer())
-        self._after()
 
 
 class ShardedStrategy(ModelParallelStrategy):

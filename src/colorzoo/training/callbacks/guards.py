@@ -1,4 +1,4 @@
-"""Callbacks that stop a training that would silently go wrong."""
+"""Callbacks that make a training repeatable, or stop one that would silently go wrong."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from colorzoo.data import PictureDataModule
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.training.loggers import run_folder
+from colorzoo.training.loggers import run_folder, write_text
 
 
 @dataclass
@@ -89,13 +90,12 @@ class NonFiniteGuard(Callback):
         if bool(torch.isfinite(step.loss).all()):
             return
         self._pending.clear()  # so that saving what was trained before is not refused
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"nonfinite_rank{trainer.global_rank}.json"
+        path = f"{self._folder}/nonfinite_rank{trainer.global_rank}.json"
         loss = step.loss.tolist()
         report = {"step": step.number, "epoch": trainer.current_epoch, "loss": str(loss)}
-        path.write_text(json.dumps({**report, "names": step.names}, indent=1), encoding="utf-8")
+        write_text(path, json.dumps({**report, "names": step.names}, indent=1))
         raise ColorzooError(
-            f"the loss is {loss} at step {step.number} ({trainer.precision}); {str(path)!r} "
+            f"the loss is {loss} at step {step.number} ({trainer.precision}); {path!r} "
             "names the pictures of the batch; lower the learning rate, or use --trainer.precision 32-true."
         )
 
@@ -121,3 +121,93 @@ class ResumeGuard(Callback):
                 "the checkpoint was trained with weight averaging, but this run has no averaging callback; "
                 "add EMAWeightAveraging to trainer.callbacks, or start a new training with --init_from."
             )
+
+
+class IntervalGuard(Callback):
+    """Refuse a validation interval that is longer than an epoch, before the first step.
+
+    Args:
+        interval: ``val_check_interval`` of the Trainer, in batches of an epoch.
+    """
+
+    def __init__(self, interval: int) -> None:
+        self.interval = interval
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Compare the interval with the number of batches.
+
+        Raises:
+            ColorzooError: It is larger.
+        """
+        data = cast(Any, trainer).datamodule
+        batches = len(data.train_dataloader())
+        if not getattr(trainer, "fast_dev_run", False) and isinstance(trainer.limit_train_batches, int):
+            batches = min(batches, trainer.limit_train_batches)
+        if self.interval > batches:
+            raise ColorzooError(
+                f"--trainer.val_check_interval must be at most {batches}, the batches of an epoch, got "
+                f"{self.interval}; with --trainer.check_val_every_n_epoch null it counts all batches."
+            )
+
+
+class DataPlace(Callback):
+    """Count the place in an epoch by pictures when a run goes on with another global batch.
+
+    Lightning restores the number of batches. After 10 of 40 pictures a run with batches of 20 would begin at
+    the 200th picture, not the 400th.
+    """
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Change the number of batches in the checkpoint before Lightning restores it.
+
+        Raises:
+            DataError: The place cannot be counted in the present batches.
+        """
+        data = getattr(trainer, "datamodule", None)
+        if trainer.state.fn != TrainerFn.FITTING or not isinstance(data, PictureDataModule):
+            return
+        earlier = checkpoint.get(type(data).__qualname__)
+        loops = checkpoint["loops"]["fit_loop"]
+        progress = loops["epoch_loop.batch_progress"]
+        batches = _batches_done(progress)
+        if not earlier or not batches:
+            return
+        if progress["is_last_batch"]:
+            now = len(data.train_dataloader())  # the epoch is at its end
+        else:
+            now = data.continue_epoch(earlier, loops["epoch_progress"]["current"]["processed"], batches)
+        for name in ("ready", "started", "processed", "completed"):
+            progress["current"][name] += now - batches
+
+
+def _batches_done(progress: dict[str, Any]) -> int:
+    """Return after how many batches of an epoch Lightning goes on, as its training loop finds it."""
+    total, done = progress["total"], int(progress["current"]["completed"])
+    saved_within_a_hook = total["ready"] == total["started"] == total["processed"] == total["completed"] + 1
+    return done + int(saved_within_a_hook)
+
+
+_STRIDE = 1_000_003  # a prime, so that the seeds of neighboring runs, steps and processes differ
+
+
+class StepSeed(Callback):
+    """Seed torch before every training batch from run seed, batch number and process.
+
+    Lightning's checkpoints do not hold the state of the random generators, so dropout would differ after a
+    resume. Seeds that follow from the position in the training need no state, also in several processes.
+
+    Args:
+        seed: Seed of the run.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed all devices."""
+        step = trainer.fit_loop.epoch_loop.total_batch_idx
+        torch.manual_seed((self.seed * _STRIDE + step) * _STRIDE + trainer.global_rank)

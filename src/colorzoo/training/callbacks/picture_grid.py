@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import fsspec
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image, ImageDraw
@@ -42,7 +43,7 @@ class PictureGrid(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder of the run."""
-        self._folder = run_folder(trainer) / "pictures"
+        self._folder = f"{run_folder(trainer)}/pictures"
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a new table."""
@@ -78,8 +79,8 @@ class PictureGrid(Callback):
     def _paint(self, trainer: Trainer, pl_module: Any) -> None:
         columns = paint_columns(pl_module, _shrunk(_joined(self._parts), self.max_side))
         table = draw_table(columns)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        table.save(self._folder / f"step-{trainer.global_step:07d}.png")
+        with fsspec.open(f"{self._folder}/step-{trainer.global_step:07d}.png", "wb") as file:
+            table.save(file, "png")
         log_picture(trainer.loggers, "val/pictures", table, trainer.global_step)
 
 

@@ -27,7 +27,7 @@ from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralCo
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Weight
 from colorzoo.training.gan import GANColorizationModule
-from colorzoo.training.optimization import AdversarialOptimization, fused
+from colorzoo.training.optimization import AdversarialOptimization, build
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16, load_torchvision
 from colorzoo.training.stages import Stage
 from colorzoo.weights import load_state_dict_file
@@ -200,15 +200,14 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizers of the networks that the stage trains, and their schedules."""
-        made: list[tuple[Any, Any]] = []
+        turns: list[tuple[Any, Any, list[dict[str, Any]]]] = []
         if self.stage != "critic":
-            made.append((self.make_optimizer(self.generator_groups()), self.make_scheduler))
+            turns.append((self.make_optimizer, self.make_scheduler, self.generator_groups()))
         if self.is_adversarial():
-            critic = self.make_discriminator_optimizer(self.discriminator.parameters())
-            made.append((critic, self.make_discriminator_scheduler))
-        schedulers = [self._schedule(make, optimizer) for optimizer, make in made]
-        optimizers = [fused(optimizer, self.trainer) for optimizer, _ in made]
-        return optimizers, [each for each in schedulers if each is not None]
+            groups = [{"params": [*self.discriminator.parameters()]}]
+            turns.append((self.make_discriminator_optimizer, self.make_discriminator_scheduler, groups))
+        built = [build(*turn, self.trainer, accumulate=self.accumulate) for turn in turns]
+        return [each for each, _ in built], [each for _, each in built if each is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record whose turn it is."""

@@ -1,0 +1,95 @@
+"""Files of a run: its lock, and the record of command, versions, commit and data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from colorzoo.data import PictureDataModule
+from colorzoo.environment import describe_run
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import card_of
+from colorzoo.training.loggers import RECORD, run_folder, write_text
+from colorzoo.training.module import ColorizationModule
+
+_PATIENCE = 5.0  # seconds, in which the workers of a killed process end
+
+
+class RunLock(Callback):
+    """Lock the run's folder while the run trains; the system releases the lock of a killed process.
+
+    The folder of a run in a bucket is not locked.
+    """
+
+    def __init__(self) -> None:
+        self._lock: FileLock | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Lock the folder.
+
+        Raises:
+            ColorzooError: In all processes, if another run trains into it.
+        """
+        folder, problem = run_folder(trainer), ""
+        if trainer.is_global_zero and "://" not in folder:
+            path = Path(folder) / "run.lock"
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._lock = FileLock(path)
+                self._lock.acquire(timeout=_PATIENCE)
+            except Timeout:
+                problem = f"another process trains in {folder}; wait for it, or use another default_root_dir."
+            except OSError as error:  # without this line the other processes would wait
+                problem = f"{path}: {error.strerror}."
+        if problem := trainer.strategy.broadcast(problem):
+            raise ColorzooError(problem)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Unlock the folder."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Unlock the folder."""
+        self.teardown(trainer, pl_module, "fit")
+
+
+class RunRecord(Callback):
+    """Write ``run.json`` beside the run's ``config.yaml``, and commit and data into the model's provenance.
+
+    If a resumed run has other data or another commit, its provenance keeps both. Loggers receive the record,
+    and the card of a registered model.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the record."""
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero:
+            return
+        trained = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+        run = describe_run()
+        self._git = run["git"]
+        record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **run}
+        card = card_of(type(pl_module), pl_module.hparams)
+        for logger in trainer.loggers:
+            logger.log_hyperparams({"run": record, "card": None if card is None else card.to_dict()})
+        write_text(f"{folder}/{RECORD}", json.dumps(record, indent=1) + "\n")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add commit and data to the provenance of the model."""
+        if not (trainer.is_global_zero and isinstance(pl_module, ColorizationModule)):
+            return  # only the first process writes checkpoints
+        git = self._git
+        commit = None if git is None else git["commit"] + ("-changed" if git["changed"] else "")
+        datamodule: Any = getattr(trainer, "datamodule", None)
+        data = datamodule.digest() if isinstance(datamodule, PictureDataModule) else None
+        before, step = pl_module.provenance, trainer.global_step
+        earlier = before.earlier
+        if step and (before.commit, before.data) != (commit, data):
+            earlier = (*earlier, {"until": step, "commit": before.commit, "data": before.data})
+        pl_module.provenance = replace(before, commit=commit, data=data, earlier=earlier)

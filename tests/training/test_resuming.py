@@ -1,0 +1,230 @@
+"""The checkpoint of --ckpt_path, and runs that are killed: on a disk, in a bucket, with other processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from filelock import FileLock
+from harness import fit, make_pictures, small_trainer, trace
+
+from colorzoo.cli.main import run_lightning as run
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.testing.processes import in_processes
+from colorzoo.training.callbacks import RunLock
+from colorzoo.training.resuming import find_checkpoint, with_implied_arguments
+
+KILL = signal.SIGKILL
+WORDS = [
+    *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
+    *("--data.crop=32", "--data.resize=null", "--data.val_size=32", "--data.num_workers=0"),
+    *("--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.num_sanity_val_steps=0"),
+    *("--trainer.limit_val_batches=1", "--trainer.deterministic=true", "--trainer.val_check_interval=1"),
+    *("--trainer.callbacks+=colorzoo.training.callbacks.LastCheckpoint",),
+    *("--trainer.callbacks.every_n_train_steps=1",),
+]
+RUN = Path("runs/version_0")
+
+
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("twelve")
+    make_pictures(root / "train", 12)
+    make_pictures(root / "val", 4, seed=1)  # one for each process
+    return root
+
+
+def train(root: Path, folder: Path, *more: str, place: str = "", stop: int = 0, processes: int = 1) -> None:
+    """Run `fit` in new processes to the end, or to the step at which they are killed; trace to a folder."""
+    place = place or str(folder)
+    words = [f"--data.root={root}", f"--trainer.default_root_dir={place}", f"--ckpt_path={place}"]
+    words += ["--trainer.callbacks+=harness.Trace", f"--trainer.callbacks.path={folder / 'trace.jsonl'}"]
+    words += [f"--trainer.callbacks.stop={stop}", f"--trainer.callbacks.how={int(KILL)}"] if stop else []
+    words += [f"--trainer.devices={processes}", "--trainer.strategy=ddp"] if processes > 1 else []
+    ended = in_processes(run, ["fit", *WORDS, *words, *more], processes=processes)
+    assert ended == [-KILL if stop else 0] * processes
+
+
+def weights_in(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+STEPS = ["--data.global_batch=4", "--trainer.max_steps=4"]
+
+
+@pytest.fixture(scope="module")
+def whole(twelve: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    train(twelve, folder, *STEPS)
+    return folder
+
+
+def test_a_killed_run_continues_in_its_folder_and_ends_equal(twelve, tmp_path, whole):
+    train(twelve, tmp_path, *STEPS, stop=2)
+    train(twelve, tmp_path, *STEPS)
+    assert trace(tmp_path) == trace(whole)
+    last = RUN / "checkpoints" / "last.ckpt"
+    torch.testing.assert_close(weights_in(tmp_path / last), weights_in(whole / last), rtol=0, atol=0)
+    assert {path.name for path in (tmp_path / RUN).glob("metrics*")} == {"metrics.csv", "metrics-1.csv"}
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["version_0"]
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty bucket of an S3 server of this machine."""
+    pytest.importorskip("s3fs")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    names = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "DEFAULT_REGION": "us-east-1"}
+    for name, value in names.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+    store = boto3.resource("s3").Bucket("album")
+    store.create()
+    yield store
+    server.stop()
+
+
+def test_a_killed_run_continues_from_a_bucket_to_the_bit(twelve, bucket, tmp_path, whole, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(twelve, tmp_path, *STEPS, place="s3://album/run", stop=2)
+    train(twelve, tmp_path, *STEPS, place="s3://album/run")
+    assert trace(tmp_path) == trace(whole)
+    names = {each.key.removeprefix(f"run/{RUN}/") for each in bucket.objects.all()}
+    assert {"config.yaml", "run.json", "metrics.csv", "checkpoints/last.ckpt"} <= names
+    assert any(name.startswith("pictures/step-") for name in names)
+    bucket.download_file(f"run/{RUN}/checkpoints/last.ckpt", str(tmp_path / "last.ckpt"))
+    expected = weights_in(whole / RUN / "checkpoints" / "last.ckpt")
+    torch.testing.assert_close(weights_in(tmp_path / "last.ckpt"), expected, rtol=0, atol=0)
+    assert {path.name for path in tmp_path.iterdir()} == {"trace.jsonl", "validations.jsonl", "last.ckpt"}
+    with pytest.raises(WeightsError, match="s3://nowhere/x"):
+        find_checkpoint("s3://nowhere/x", begins=False)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("counts", [(2, 1, 2), (4, 2, 4)])
+def test_with_other_numbers_of_processes_every_image_is_seen_once_an_epoch(counts, twelve, tmp_path):
+    more = ["--data.global_batch=4", "--trainer.max_steps=6"]
+    for processes, stop in zip(counts, (2, 4, 0), strict=True):
+        train(twelve, tmp_path, *more, stop=stop, processes=processes)
+    seen: dict[int, list[str]] = {}
+    for row in trace(tmp_path):
+        seen.setdefault(row["step"], []).extend(row["names"])
+    assert list(seen) == [1, 2, 3, 4, 5, 6]
+    every = sorted(path.name for path in (twelve / "train").iterdir())
+    for first in (1, 4):
+        assert sorted(seen[first] + seen[first + 1] + seen[first + 2]) == every
+
+
+@pytest.mark.nightly
+def test_the_place_in_the_epoch_is_counted_in_images(twelve, tmp_path):
+    train(twelve, tmp_path, "--data.global_batch=2", "--trainer.max_steps=9", stop=3)
+    train(twelve, tmp_path, "--data.global_batch=4", "--trainer.max_steps=8")
+    rows = trace(tmp_path)
+    assert [len(row["names"]) for row in rows] == [2, 2, 2, 4, 4, 4, 4, 4]
+    names = [name for row in rows for name in row["names"]]
+    assert len({*names[:10]}) == 10  # 3 * 2 and 4 images, each once
+
+
+def killed_while_saving(root: Path, folder: Path) -> None:
+    """Train in a process that is killed a moment after it opens its third checkpoint for writing."""
+    saves = 0
+
+    def watch(event: str, arguments: Any) -> None:
+        nonlocal saves
+        if event == "open" and ".ckpt" in str(arguments[0]) and str(folder) in str(arguments[0]):
+            if arguments[2] & (os.O_WRONLY | os.O_RDWR):
+                saves += 1
+        elif saves >= 3:
+            saves = 0  # os.kill is an event, too
+            os.kill(os.getpid(), KILL)
+
+    sys.addaudithook(watch)
+    fit(root, folder)
+
+
+def test_a_run_killed_while_it_saves_continues_from_the_earlier_checkpoint(pictures, other_disk, tmp_path):
+    assert in_processes(killed_while_saving, pictures, other_disk) == [-KILL]
+    assert len(left := list(other_disk.glob(".last.ckpt.*.tmp"))) == 1
+    fit(pictures, other_disk, resume=find_checkpoint(str(other_disk), begins=True))
+    fit(pictures, tmp_path)
+    assert {row["step"]: row for row in trace(other_disk)} == {row["step"]: row for row in trace(tmp_path)}
+    assert not left[0].exists()
+
+
+def test_a_folder_stands_for_its_newest_checkpoint(tmp_path):
+    for second, name in enumerate(("z/b.ckpt", "m/c.ckpt/meta.pt", "a/a.ckpt", "q/.x.ckpt.0.tmp")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (second, second))
+    assert find_checkpoint(str(tmp_path), begins=True) == str(tmp_path / "a" / "a.ckpt")
+    (tmp_path / "a" / "a.ckpt").unlink()
+    for place in (tmp_path, tmp_path / "m" / "c.ckpt"):
+        assert find_checkpoint(str(place), begins=False) == str(tmp_path / "m" / "c.ckpt")
+    assert find_checkpoint(str(tmp_path / "new"), begins=True) is None
+    for place, begins in (("new", False), ("no.ckpt", True), ("last", True)):
+        with pytest.raises(WeightsError, match="--ckpt_path"):
+            find_checkpoint(str(tmp_path / place) if place != "last" else place, begins=begins)
+
+
+def test_two_runs_do_not_train_into_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("colorzoo.training.callbacks.run_files._PATIENCE", 0.1)
+    trainer, lock = small_trainer(tmp_path), RunLock()
+    with FileLock(tmp_path / "run.lock"), pytest.raises(ColorzooError, match="default_root_dir"):
+        lock.setup(trainer, trainer, "fit")
+    lock.setup(trainer, trainer, "fit")
+    lock.teardown(trainer, trainer, "fit")
+
+
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    "hparams",
+    [{"_class_path": "antigravity.Model"}, {"_class_path": "os.path"}, {"_class_path": 3}, {}, [1], None],
+)
+def test_a_checkpoint_imports_no_foreign_class(hparams, tmp_path, refused):
+    path = tmp_path / "odd.ckpt"
+    torch.save({"state_dict": {}, "hyper_parameters": hparams}, path)
+    sys.modules.pop("antigravity", None)
+    for verb in ("test", "validate", "predict"):
+        assert "--model CLASS" in refused(verb, f"--ckpt_path={path}", f"--data.root={tmp_path}")
+    assert "antigravity" not in sys.modules
+
+
+def test_a_deeply_nested_value_is_one_line(tmp_path, refused):
+    path = tmp_path / "deep.ckpt"
+    hparams = {"_class_path": "colorzoo.zoo.zhang2017.task.Zhang2017Local", "architecture": nested(2000)}
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(50_000)
+    torch.save({"state_dict": {}, "hyper_parameters": hparams}, path)
+    sys.setrecursionlimit(limit)
+    assert refused("test", f"--ckpt_path={path}", f"--data.root={tmp_path}")
+    deep = "[" * 100_000
+    assert refused("fit", f"--model={deep}", "--data=FolderDataModule", f"--data.root={tmp_path}")
+    (tmp_path / "deep.yaml").write_text(f"model: {deep}\n")
+    assert refused("fit", f"--config={tmp_path / 'deep.yaml'}")
+
+
+def test_a_checkpoint_names_its_model_and_data_root_the_data_module(tmp_path):
+    path = tmp_path / "x.ckpt"
+    hparams = {"_class_path": "colorzoo.zoo.zhang2017.task.Zhang2017Local", "stage": "joint"}
+    torch.save({"hyper_parameters": hparams}, path)
+    words = [f"--ckpt_path={path}", "--data.root=x"]
+    model = '{"class_path": "colorzoo.zoo.zhang2017.task.Zhang2017Local", "init_args": {"stage": "joint"}}'
+    assert with_implied_arguments(words) == [f"--model={model}", "--data=FolderDataModule", *words]
+    assert with_implied_arguments([*words, "--config=a"]) == [*words, "--config=a"]
