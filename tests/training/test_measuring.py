@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from harness import make_pictures, small_data, small_model, small_trainer
-from lightning.pytorch.loggers import CSVLogger
 from test_cli import fit_words
 
 from colorzoo import create_model
@@ -20,7 +19,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.metrics import Classifier, MeanPSNR, MeanSSIM, picture_metrics
+from colorzoo.metrics import Classifier, MeanSSIM, picture_metrics
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
@@ -57,30 +56,6 @@ def test_validation_measures_psnr_and_the_test_more(pictures, tmp_path):
     assert tested["test/psnr_10"] == pytest.approx(found["val/psnr_10"], abs=1e-5)
 
 
-def test_fit_logs_what_it_is_told_to_measure(pictures, tmp_path):
-    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness"))
-    trainer = small_trainer(tmp_path, logger=CSVLogger(tmp_path), max_epochs=2, enable_checkpointing=False)
-    trainer.fit(model, small_data(pictures))
-    with next(tmp_path.rglob("metrics.csv")).open() as stream:
-        rows = [row for row in csv.DictReader(stream) if row["val/psnr_0"]]
-    assert len(rows) == 2
-    for name in ("psnr", "ssim", "colorfulness"):
-        first, second = (float(row[f"val/{name}_10"]) for row in rows)
-        assert first != second  # each validation is measured afresh
-    assert not [key for key in model.state_dict() if "measurement" in key]
-
-
-def test_each_validation_forgets_the_one_before(pictures, tmp_path):
-    model, data, trainer = trained_model(), small_data(pictures), small_trainer(tmp_path)
-    first = trainer.validate(model, data, verbose=False)[0]
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(0.5)
-    second = trainer.validate(model, data, verbose=False)[0]
-    fresh = small_trainer(tmp_path).validate(model, data, verbose=False)[0]
-    assert second == fresh != first
-
-
 def validate(pictures: Path, folder: Path, **options: Any) -> None:
     """Write what a validation measures, in the first process."""
     model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab_pooled", "auc"))
@@ -90,6 +65,7 @@ def validate(pictures: Path, folder: Path, **options: Any) -> None:
         (folder / f"{trainer.world_size}.json").write_text(json.dumps(found))
 
 
+@pytest.mark.nightly
 def test_two_processes_measure_as_one(pictures, tmp_path):
     """5 pictures: one process measures batches of 2, 2, 1; two of them 2, 1 and 2."""
     validate(pictures, tmp_path)
@@ -100,6 +76,7 @@ def test_two_processes_measure_as_one(pictures, tmp_path):
     assert both == pytest.approx(alone, abs=1e-5)
 
 
+@pytest.mark.nightly
 def test_validation_answers_as_evaluate_does(tmp_path):
     """The same pictures and model: 5 pictures of the size of both, in batches of 2, 2, 1, and one by one."""
     make_pictures(tmp_path / "data/val", 5, side=32, seed=1)
@@ -124,6 +101,7 @@ def test_validation_answers_as_evaluate_does(tmp_path):
         assert found[f"test/{name}_0"] == pytest.approx(row.scores[key].estimate.value, rel=1e-5), name
 
 
+@pytest.mark.nightly
 def test_the_command_line_says_what_is_measured(pictures, tmp_path):
     assert run(fit_words(pictures, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, cf")) == 0
     with next(tmp_path.rglob("metrics.csv")).open() as stream:
@@ -137,15 +115,6 @@ def test_a_wrong_metric_is_one_line(pictures, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="unknown metric 'ssmi'; did you mean ssim"):
         run(fit_words(pictures, tmp_path, "--metrics=psnr,ssmi"))
     assert not list(tmp_path.rglob("*.ckpt"))
-
-
-def test_settings_do_not_mix():
-    metrics = StageMetrics("test", ("a", "b"), ("psnr",))
-    for setting, seed in (("a", 0), ("b", 1)):
-        metrics.update(setting, rgb_pair(seed=seed))
-    alone = MeanPSNR()
-    alone.update(**rgb_pair(seed=1))
-    assert metrics.compute()["test/psnr_b"] == alone.compute() != metrics.compute()["test/psnr_a"]
 
 
 def test_measuring_ignores_autocast():

@@ -12,13 +12,6 @@ from colorzoo.training import muon
 from colorzoo.training.muon import Muon, muon_groups, orthogonalize
 
 
-def test_each_iteration_brings_them_nearer() -> None:
-    torch.manual_seed(0)
-    matrix = torch.randn(32, 48)
-    off = [float((torch.linalg.svdvals(orthogonalize(matrix, n).float()) - 1).abs().max()) for n in (3, 4, 5)]
-    assert off[0] > 1.3 * off[1] > 1.3 * off[2]
-
-
 def test_only_hidden_matrices_are_orthogonalized() -> None:
     network = nn.Sequential(nn.Conv2d(1, 32, 3), nn.Conv2d(32, 32, 3), nn.Linear(32, 32))
     network.extend([nn.Linear(17, 40), nn.Linear(16, 40), nn.Linear(40, 16)])  # 17 is the least side
@@ -55,20 +48,6 @@ def test_other_parameters_take_the_steps_of_adamw() -> None:
     ours = trained(lambda p: Muon(p, lr=0.1, betas=(0.9, 0.98), weight_decay=0.05))
     theirs = trained(lambda p: torch.optim.AdamW(p, lr=0.1, betas=(0.9, 0.98), weight_decay=0.05))
     assert torch.allclose(ours, theirs, atol=1e-6)
-
-
-def test_a_matrix_moves_by_the_rate_whatever_its_gradient() -> None:
-    torch.manual_seed(0)
-    direction = torch.randn(32, 64)
-    moved = []
-    for scale in (1.0, 1000.0):
-        weight = nn.Parameter(torch.zeros(32, 64))
-        optimizer = Muon([{"params": [weight], "orthogonalize": True}], lr=0.01)
-        weight.grad = scale * direction
-        optimizer.step()
-        moved.append(weight.detach().clone())
-    assert torch.allclose(moved[0], moved[1], atol=1e-4)
-    assert moved[0].square().mean().sqrt() == pytest.approx(0.01 * 0.2, rel=0.01)
 
 
 @pytest.mark.parametrize("shape", [(32, 64), (64, 32), (24, 32, 3, 3)])

@@ -28,12 +28,6 @@ def test_schedules_move_with_every_step(pictures, tmp_path):
     assert [rate for (rate,) in found] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
-@pytest.mark.parametrize("options", [{"max_epochs": 2}, {"max_epochs": -1, "max_steps": 6}])
-def test_a_line_over_the_run_ends_with_it(options, pictures, tmp_path):
-    found = rates(pictures, tmp_path, small_model(lr=1.0, lr_scheduler=Linear), **options)
-    assert [rate for (rate,) in found] == pytest.approx([1 - step / 6 for step in range(6)])
-
-
 def test_accumulated_batches_are_steps_of_the_trainer(pictures, tmp_path):
     model = small_model(lr=1.0, lr_scheduler=Linear)
     found = rates(pictures, tmp_path, model, max_epochs=2, accumulate_grad_batches=3)

@@ -1,6 +1,5 @@
 """Overlays of clusters and loggers: what ships is run as its users run it."""
 
-import inspect
 import os
 import shlex
 import signal
@@ -16,7 +15,6 @@ import torch
 import yaml
 from harness import make_pictures
 from jsonargparse import ArgumentParser
-from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from torch import nn
 
@@ -99,6 +97,7 @@ def test_a_signal_to_the_script_ends_the_run_for_good(number: int, code: int, tm
     assert process.returncode == code
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize(  # two optimizers, and one, which tests/test_contract.py trains in two processes too
     "name", ["zhang2019_small", pytest.param("zhang2016_small", marks=pytest.mark.nightly)]
@@ -114,13 +113,6 @@ def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Pat
     assert in_processes(run, ["fit", *layers, *words], processes=2) == [0, 0]
     assert logged(tmp_path, "train/")
     assert logged(tmp_path, "val/")
-
-
-@pytest.mark.parametrize("overlay", ["ddp", "fsdp", "fast"])
-def test_an_overlay_holds_options_of_the_trainer(overlay: str) -> None:
-    content = yaml.safe_load((CLUSTER / f"{overlay}.yaml").read_text())
-    assert set(content) <= {"trainer", "compile"}
-    assert set(content["trainer"]) <= set(inspect.signature(Trainer).parameters)
 
 
 def test_fsdp_is_built_from_its_overlay_and_refuses_two_optimizers_in_a_line() -> None:
@@ -166,6 +158,7 @@ def test_compiled_steps_train(many: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
+@pytest.mark.nightly
 def test_the_overlay_of_wandb_logs_offline(
     many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

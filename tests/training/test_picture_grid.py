@@ -1,6 +1,5 @@
 """The picture grid: what it shows, where it goes, and that no logger can stop it."""
 
-import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,8 +11,6 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 
 from colorzoo.guidance import Guidance, Points
-from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
 from colorzoo.training.callbacks import PictureGrid
 from colorzoo.training.callbacks.picture_grid import draw_table, hint_picture, paint_columns
 
@@ -33,9 +30,8 @@ def grid_run(pictures, folder, *loggers, callbacks=(), **options):
 def test_loggers_that_show_pictures_get_them_and_dead_ones_stop_nothing(pictures, tmp_path):
     board = TensorBoardLogger(tmp_path / "board")
     csv, dead = CSVLogger(tmp_path / "csv"), DeadLogger(tmp_path / "dead")
-    with pytest.warns(UserWarning, match="DeadLogger failed") as caught:
+    with pytest.warns(UserWarning, match="DeadLogger did not log"):
         grid_run(pictures, tmp_path, csv, dead, board, val_check_interval=1)
-    assert sum("DeadLogger" in str(w.message) for w in caught) == 1  # three validations, one warning
     saved = sorted((tmp_path / "csv").rglob("pictures/*.png"))
     assert [path.stem for path in saved] == ["step-0000001", "step-0000002", "step-0000003"]
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -55,18 +51,6 @@ def test_the_table_shows_the_model_that_is_validated(pictures, tmp_path):
     expected = draw_table(paint_columns(model.eval(), {"rgb": rgb, "seed": seeds, "name": ["", "", ""]}))
     with Image.open(next(tmp_path.rglob("step-0000003.png"))) as made:
         assert np.array_equal(np.asarray(made), np.asarray(expected))
-
-
-def test_columns_follow_the_settings(pictures):
-    rgb = torch.rand(2, 3, 32, 32)
-    batch = {"rgb": rgb, "seed": torch.tensor([1, 2]), "name": ["a", "b"]}
-    columns = paint_columns(small_model().eval(), batch)
-    assert list(columns) == [
-        *("gray", "result 0", "hints 1", "result 1"),
-        *("hints 10", "result 10", "hints 100", "result 100", "truth"),
-    ]
-    assert {tuple(picture.shape) for picture in columns.values()} == {(2, 3, 32, 32)}
-    assert torch.equal(columns["truth"], rgb)
 
 
 def test_guidance_of_the_batch_is_that_of_each_picture_shown(pictures, tmp_path):
@@ -99,14 +83,6 @@ def test_guidance_of_the_batch_is_that_of_each_picture_shown(pictures, tmp_path)
     assert shown["boxes"][0].tolist() == [[0, 4, 16, 8]]
 
 
-def test_boxes_are_shown_where_batches_are_smaller_than_the_grid(pictures, tmp_path):
-    model = smoke_model(model_card("su2020_small"))
-    trainer = small_trainer(tmp_path, PictureGrid(count=8))
-    found = trainer.validate(model, small_data(pictures), verbose=False)[0]
-    assert set(found) == {"val/psnr_automatic", "val/psnr_boxes"}
-    assert len(list(tmp_path.rglob("pictures/*.png"))) == 1
-
-
 def test_hints_are_colored_squares_in_a_dark_frame():
     lightness = torch.full((1, 1, 16, 16), 50.0)
     points = Points(torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 16, 16))
@@ -116,17 +92,6 @@ def test_hints_are_colored_squares_in_a_dark_frame():
     assert picture[0, 5, 5] > picture[1, 5, 5] + 0.2
     assert float(picture[:, 3, 5].max()) < 0.01
     assert float(picture[:, 12, 12].std()) < 0.01
-
-
-def test_sanity_checks_paint_nothing(pictures, tmp_path):
-    trainer = small_trainer(
-        tmp_path, PictureGrid(count=2), max_steps=1, num_sanity_val_steps=2, val_check_interval=1,
-        enable_checkpointing=False,
-    )  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer.fit(small_model(), small_data(pictures))
-    assert [path.name for path in tmp_path.rglob("*.png")] == ["step-0000001.png"]
 
 
 @pytest.mark.parametrize("first", [True, False])

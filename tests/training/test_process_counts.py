@@ -82,7 +82,7 @@ def uninterrupted(twelve: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("before", "after"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.nightly)])
 def test_the_same_whole_batch_goes_on_as_if_nothing_had_happened(
     before: int, after: int, twelve: Path, tmp_path: Path, uninterrupted: Path
 ) -> None:
@@ -124,6 +124,7 @@ def toy_run(root: Path, folder: Path, processes: int) -> tuple[list[float], torc
     return [row["loss"] for row in trace(folder)], vector(state)
 
 
+@pytest.mark.nightly
 def test_two_optimizers_accumulate_and_clip_in_two_processes_as_in_one(twelve: Path, tmp_path: Path) -> None:
     seed_everything(0)
     start = vector(ToyGAN().state_dict())

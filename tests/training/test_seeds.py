@@ -18,7 +18,6 @@ from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
 from colorzoo.data.module import share_done
 from colorzoo.randomness import draw_normal, draw_uniform, picture_generators
-from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.callbacks import StepSeed
 from colorzoo.training.command import ZooCLI
 
@@ -138,17 +137,6 @@ def test_the_jitter_of_colors_is_that_of_colorsys(color):
         torch.testing.assert_close(picture[:, 0, 0], torch.tensor(wanted), atol=2e-3, rtol=0)
         kinds.add((light, tint))
     assert len(kinds) == 4
-
-
-def test_pictures_without_points_and_with_all_are_drawn_apart():
-    # the geometric number is 0, so that points are those of `many`
-    shares = {"none": 0.5, "reveal_all": 0.5, "many": 0.5}
-    simulation = PointSimulation(stop_probability=1 - 1e-12, max_side=1, **shares)
-    ab = torch.ones(2000, 2, 16, 24)
-    points = simulate_points(ab, picture_generators(torch.arange(2000), "points"), simulation)
-    hinted = points.mask.mean((1, 2, 3))
-    assert float((hinted == 1).float().mean()) == pytest.approx(0.5, abs=0.04)
-    assert float(((hinted > 0) & (hinted < 1)).float().mean()) == pytest.approx(0.125, abs=0.03)
 
 
 def test_purposes_and_pictures_draw_independently():

@@ -27,7 +27,6 @@ from colorzoo.training.configs import find_config
 from colorzoo.training.resuming import find_checkpoint
 from colorzoo.weights import read_weights
 
-
 pytestmark = pytest.mark.nightly
 
 

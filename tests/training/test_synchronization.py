@@ -72,6 +72,7 @@ class InSteps(Callback):
             self.mode.__exit__(None, None, None)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", SMALL)
 def test_a_step_of_a_small_model_does_not_wait(name, tmp_path, monkeypatch):
     card = model_card(name)
