@@ -77,7 +77,7 @@ class FullSizePrediction(LightningModule):
             self._bucket = ResultBucket(str(self.output), self.folder)
         else:
             # all processes call this together
-            self.folder = Path(self.output or run_folder(self.trainer) / "predictions")
+            self.folder = Path(self.output or f"{run_folder(self.trainer)}/predictions")
         self.originals = found_once(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
