@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 
     from tiny_model import Refused, Run
 
-if sys.dont_write_bytecode:  # else each process compiles all libraries again, which takes 25 s of CPU time
-    sys.dont_write_bytecode = False
-    sys.pycache_prefix = str(Path.home() / ".cache" / "colorzoo-tests")
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script; programs inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault(
