@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import math
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -63,13 +62,6 @@ def test_one_row_below_its_goal_prints_below_and_exits_1(main, fakes, tmp_path, 
     assert [line.startswith("BELOW") for line in lines] == [False, False, True, False]
 
 
-def test_an_unknown_name_lists_the_known_ones(main, fakes, capsys) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main(["god"], fakes)
-    assert exit_.value.code == 2
-    assert "no benchmark god; there are good, slow" in capsys.readouterr().err
-
-
 def test_every_module_of_the_package_is_found_and_can_run(harness) -> None:
     module = importlib.import_module("benchmarks.__main__")
     package = importlib.import_module("benchmarks")
@@ -78,29 +70,3 @@ def test_every_module_of_the_package_is_found_and_can_run(harness) -> None:
     assert set(names) == expected
     assert "inference" in names
     assert all(callable(importlib.import_module(f"benchmarks.{name}").run) for name in names)
-
-
-def test_nan_never_reaches_a_goal(harness) -> None:
-    for better in ("higher", "lower"):
-        assert not harness.Row("claim", 1.0, 1.0, math.nan, 1.0, better, "here").reached
-
-
-def test_calls_are_timed_in_turn_without_warm_ups(harness, monkeypatch) -> None:
-    clock = iter([0, 100, 0, 100, *[0, 1, 0, 10], *[0, 2, 0, 30], *[0, 9, 0, 20]])
-    monkeypatch.setattr(harness.time, "process_time", lambda: next(clock))
-    order: list[str] = []
-    calls = {"ours": lambda: order.append("ours"), "reference": lambda: order.append("reference")}
-    assert harness.time_in_turn(calls, runs=3, warmup=1) == {"ours": 2, "reference": 20}
-    assert order == ["ours", "reference"] * 4
-
-
-def test_a_region_of_two_things_counts_as_the_larger_one() -> None:
-    import numpy as np
-    from benchmarks.regions import shares, superpixels
-
-    by_pixel, by_region = shares(np.array([7, 7, 7, 2]), np.array([1, 1, 5, 5]))
-    assert (by_pixel, by_region) == pytest.approx((3 / 4, (2 / 3 + 1) / 2))
-    lines = np.ones((48, 64), np.float32)
-    lines[:, 20] = lines[24] = 0
-    cells = superpixels(lines, lines > 0.5, 12)
-    assert abs(len(np.unique(cells[lines > 0.5])) - 12) <= 2

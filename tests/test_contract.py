@@ -1,7 +1,6 @@
 """Every registered model keeps the contract, and a model that does not is found out."""
 
 import pickle
-import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -20,11 +19,9 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, RgbPrediction
-from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
+from colorzoo.registry import list_models, load_model_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks, smoke_model
 from colorzoo.testing.distributed import require_same_gradients, require_same_metrics
-from colorzoo.testing.samples import sample_batch
-from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.choice import SHIPPED
 from throwaway_paper import write_config, write_paper
@@ -92,38 +89,6 @@ def cases() -> list[Any]:
 @pytest.mark.parametrize(("check", "name"), cases())
 def test_contract(check: Check, name: str) -> None:
     check(model_card(name))
-
-
-VALIDATED = {
-    "0 1 3 10 30": "Cho2023",
-    "0 1 10 30": "Cho2023Points Ci2018 Ci2018Pixels",
-    "0 1 10 100": "Colorzoo2026Task Yun2023 Zhang2017Local",
-    "0 1 10": "Xia2022",
-    "plain scribbles": "Kim2021",
-    "self": "Li2018",
-    "automatic boxes": "Su2020",
-    "automatic self other": "Xu2020",
-    "automatic saturation histogram both": "Zhang2017Global",
-    "automatic": "Antic2019 Huang2022 Iizuka2016 Kang2023 Larsson2016 Zhang2016",
-    "automatic self": "Bai2022 Blanch2021 Chen2023 He2018 Lee2020 Lu2020 Xiao2020 Yin2021 Zhang2019 Zhao2021",
-}
-
-
-@pytest.mark.nightly
-def test_each_task_is_validated_with_this_guidance() -> None:
-    """Curves of earlier runs have these names."""
-    tasks = [smoke_model(card) for card in smallest(lambda card: card.task) if card.trainable]
-    found = {(type(task).__name__, " ".join(task.validation_settings())) for task in tasks}
-    assert found == {(name, settings) for settings, names in VALIDATED.items() for name in names.split()}
-
-
-@pytest.mark.nightly
-def test_models_of_the_contract_are_small_and_checkpoints_hold_networks_alone() -> None:
-    for card in CARDS:
-        with torch.device("meta"):
-            task = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
-        assert sum(each.numel() for each in task.parameters()) < 15_000_000, card.name  # seconds on a CPU
-        assert {key.split(".")[0] for key in task.state_dict()} <= {"model", "discriminator"}, card.name
 
 
 @pytest.mark.usefixtures("shallow_encoder")
@@ -313,33 +278,6 @@ def test_a_card_that_lies_or_a_faulty_model_is_found_out(
         {str(each): each for each in contract_checks(tmp_path / "configs")}[check](replace(paper, **lies))
 
 
-def test_the_narrow_model_of_a_card_has_weights_of_hes_deviation(paper: ModelCard) -> None:
-    smoke = Smoke(hparams={"width": 256}, size=16, scales={"model.network.0.weight": 0.1})
-    card = replace(paper, smoke=smoke)
-    one, same, other = (smoke_model(card, seed=seed).model.network for seed in (0, 0, 1))
-    assert float(one[0].weight.std()) == pytest.approx(0.1 * (2 / 36) ** 0.5, rel=0.05)
-    assert float(one[2].weight.std()) == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.05)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        plain = build_model(load_model_class(card), {"width": 256}).network
-    assert torch.equal(one[0].bias, plain[0].bias)
-    assert torch.equal(one[2].weight, same[2].weight)
-    assert not torch.equal(one[2].weight, other[2].weight)
-    assert not one[2].training
-
-
-def test_the_trainer_of_the_checks_prints_and_writes_nothing(
-    paper: ModelCard, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    model = smoke_model(paper).train()
-    model.allow_untrained = True
-    with warnings.catch_warnings(), silent_lightning():
-        warnings.simplefilter("error", append=True)
-        quiet_trainer(tmp_path / "logs", max_epochs=1).fit(model, batch_loader([sample_batch((16, 16))]))
-    assert not (tmp_path / "logs").exists()
-    assert capfd.readouterr() == ("", "")
-
-
 def test_an_algorithm_without_weights_must_refuse_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
     card = model_card("gray")
     CHECKS["gradients"](card)
@@ -358,13 +296,6 @@ def smoke_untrained(card: ModelCard) -> ColorizationModule:
     task = smoke_model(card)
     task.trained = False
     return task
-
-
-def test_a_model_that_forgets_an_argument_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its weight files would not say the width, and could not be loaded."""
-    monkeypatch.setattr(load_model_class(model_card("lu2020")), "hparams", {"architecture": {"classes": 9}})
-    with pytest.raises(ContractError, match="lu2020: hparams do not say all arguments of GatedTransfer"):
-        CHECKS["checkpoint_round_trip"](model_card("lu2020"))
 
 
 @pytest.mark.parametrize(

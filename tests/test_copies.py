@@ -1,7 +1,6 @@
 """Colorizers are pickled, copied and used in other processes."""
 
 import copy
-import inspect
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
@@ -56,12 +55,3 @@ def test_a_list_has_pictures_of_any_size_and_one_guidance(tmp_path: Path) -> Non
         same(a, colorizer(b, reference=reference, strength=0.5)) for a, b in zip(found, pictures, strict=True)
     )
     assert colorizer([]) == []
-
-
-def test_files_are_colored_with_the_defaults_of_pictures(tmp_path: Path) -> None:
-    one, many = inspect.signature(colorzoo.colorize), inspect.signature(colorzoo.colorize_files)
-    for name in one.parameters.keys() & many.parameters.keys():
-        assert one.parameters[name].default == many.parameters[name].default, name
-    photo(64, 48).save(tmp_path / "photo.png")
-    (result,) = colorzoo.colorize_files([tmp_path / "photo.png"], tmp_path, tmp_path / "out")
-    assert same(Image.open(result.output), colorzoo.colorize(tmp_path / "photo.png"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from colorzoo import environment
-from colorzoo.environment import git_state, is_on, processor_name
+from colorzoo.environment import git_state
 
 _FAULTS = """
 import resource
@@ -65,21 +65,6 @@ def test_the_commit_of_a_checkout_and_whether_files_differ_from_it(tmp_path: Pat
     assert git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "changed": False}
     (tmp_path / "kept").write_text("more")
     assert git_state(tmp_path) == {"commit": git("rev-parse", "HEAD"), "changed": True}
-
-
-@pytest.mark.parametrize(("value", "on"), [*((no, False) for no in ("", "0", "False", "no")), ("1", True)])
-def test_a_switch_is_on_unless_it_says_no(value: str, on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLORZOO_QUIET", value)
-    assert is_on("COLORZOO_QUIET") == on
-    monkeypatch.delenv("COLORZOO_QUIET")
-    assert not is_on("COLORZOO_QUIET")
-
-
-def test_the_name_of_the_processor_is_that_of_linux(tmp_path: Path) -> None:
-    text = b"vendor : \xff\nmodel name\t: Chip 9: 3.2 GHz\nmodel name\t: Other\n"
-    (tmp_path / "cpuinfo").write_bytes(text)
-    assert processor_name(tmp_path / "cpuinfo") == "Chip 9: 3.2 GHz"
-    assert processor_name(tmp_path / "none") == (platform.processor() or platform.machine())
 
 
 @pytest.mark.parametrize(

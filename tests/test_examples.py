@@ -19,20 +19,6 @@ PACKAGES = sorted(
     {page.stem for page in (Path(__file__).parents[1] / "docs" / "api").glob("*.md")}
     - {"index", "capabilities", "card", "errors", "settings"}  # protocols, records, exceptions, types
 )
-NOT_RUN = {  # those that need weights, data sets or extras
-    "BandLPIPS",
-    "Classification",
-    "CocoStuffDataModule",
-    "ImageNetDataModule",
-    "MeanLPIPS",
-    "PlacesDataModule",
-    "StreamingDataModule",
-    "classifier_network",
-    "feature_network",
-    "lpips_network",
-    "report_curves",
-    "vgg19_maps",
-}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -50,10 +36,6 @@ def documented(value: object) -> bool:
     if inspect.isclass(value):
         return not (issubclass(value, Exception) or getattr(value, "_is_protocol", False))
     return inspect.isfunction(value)
-
-
-def is_skipped(value: object) -> bool:
-    return any(example.options.get(doctest.SKIP) for example in examples_of(value))
 
 
 @pytest.fixture
@@ -81,14 +63,3 @@ def test_examples_run(package: str) -> None:
         runner.run(test, out=said.append)
     assert runner.tries > 0
     assert runner.failures == 0, "".join(said)
-
-
-@pytest.mark.parametrize("package", ["", *PACKAGES])
-def test_every_name_has_an_example(package: str) -> None:
-    values = {name: value for name, value in names_of(package).items() if documented(value)}
-    assert [name for name, value in values.items() if not examples_of(value)] == []
-
-
-def test_examples_that_are_not_run_are_few() -> None:
-    skipped = {name for package in PACKAGES for name, value in names_of(package).items() if is_skipped(value)}
-    assert skipped == NOT_RUN

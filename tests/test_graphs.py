@@ -155,11 +155,6 @@ def test_a_model_loads_its_part_of_a_checkpoint() -> None:
     assert model.trained
 
 
-def test_networks_run_with_channels_last() -> None:
-    weight = ColoringModel(nn.Conv2d(2, 3, 3)).network.weight
-    assert weight.is_contiguous(memory_format=torch.channels_last)  # faster
-
-
 def test_metrics_see_colors_within_rgb_as_float32() -> None:
     rgb = torch.tensor([-0.5, 0.25, 1.5], dtype=torch.float64).view(1, 3, 1, 1)
     shown, ab = shown_colors(RgbPrediction(rgb=rgb), torch.zeros(1, 1, 1, 1))

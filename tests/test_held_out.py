@@ -1,7 +1,5 @@
 """Measuring images are not training images, and benchmarks leave out those that were."""
 
-import csv
-import gzip
 import os
 from pathlib import Path
 from types import ModuleType
@@ -23,16 +21,6 @@ def held_out(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     from benchmarks import held_out
 
     return held_out
-
-
-def test_images_that_were_training_images_are_left_out(held_out) -> None:
-    seen = sorted(held_out.SEEN)
-    assert len(seen) == 301
-    kept = ["photos/val/none.jpg", "other/val_people/00001.jpg"]
-    assert held_out.unseen([*kept, *seen]) == kept
-    assert held_out.unseen([Path("/data") / name for name in (*seen, *kept)]) == [
-        Path("/data") / name for name in kept
-    ]
 
 
 def test_copies_are_found_mirrored_smaller_and_in_gray(held_out, tmp_path) -> None:
@@ -68,13 +56,3 @@ def test_no_training_image_is_a_measuring_image(held_out) -> None:
     measuring = [source for name in MEASURING for source in find_sources(DATA / name)]
     training = (source for folder in folders for source in find_sources(folder))
     assert held_out.near_copies(training, measuring) == []
-
-
-def test_shards_of_more_photos_hold_no_excluded_row() -> None:
-    shards = Path(os.environ.get("COLORZOO_MORE_PHOTOS", "none"))
-    if not (shards / "index.csv").is_file():
-        pytest.skip("COLORZOO_MORE_PHOTOS does not name a folder of shards that build.py wrote")
-    with gzip.open(DATA / "more_photos/photos.csv.gz", "rt", newline="") as file:
-        excluded = {number for number, row in enumerate(csv.reader(file)) if row[2] == "excluded"}
-    with (shards / "index.csv").open(newline="") as file:
-        assert not excluded & {int(row["member"].partition(".")[0]) for row in csv.DictReader(file)}

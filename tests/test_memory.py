@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from colorzoo.guidance import Exemplar, Guidance, Points, Scribbles
-from colorzoo.memory import ColumnCache, Memory, key_of, nbytes_of
+from colorzoo.memory import ColumnCache, Memory, key_of
 
 
 def test_a_result_is_computed_once() -> None:
@@ -32,15 +30,6 @@ def test_the_least_recently_used_is_forgotten_and_the_newest_kept() -> None:
     assert [name in memory for name in ("a", "c", "d", "large")] == [False, False, False, True]
 
 
-def test_a_memory_holds_256_megabytes() -> None:
-    memory = Memory()
-    for name in "ab":
-        memory.get(name, lambda: SimpleNamespace(nbytes=128 << 20))
-    assert ("a" in memory, memory.nbytes) == (True, 256 << 20)
-    memory.get("c", lambda: 0)
-    assert ["a" in memory, "b" in memory, memory.nbytes] == [False, True, (128 << 20) + 4096]
-
-
 def test_results_that_grow_are_measured_again() -> None:
     memory, growing = Memory(most_bytes=10**5), [torch.zeros(10)]
     memory.get("grows", lambda: growing)
@@ -55,13 +44,6 @@ def test_an_error_is_not_remembered() -> None:
     with pytest.raises(ZeroDivisionError):
         memory.get("a", lambda: 1 / 0)
     assert memory.get("a", lambda: 1.0) == 1.0
-
-
-def test_bytes_are_those_of_all_tensors() -> None:
-    assert nbytes_of(torch.zeros(3, 4)) == 48
-    assert nbytes_of([torch.zeros(2), ("text", {"maps": torch.zeros(2)})]) == 16
-    assert nbytes_of(Guidance(scribbles=Scribbles(torch.zeros(1, 1, 2, 2)))) == 16
-    assert nbytes_of(None) == 0
 
 
 def test_keys_tell_tensors_shapes_fields_and_values_apart() -> None:

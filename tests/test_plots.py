@@ -1,8 +1,6 @@
 """Contents of plots; matplotlib is imported only when something is drawn."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +88,3 @@ def test_a_gamut_shows_the_shares_of_the_bins() -> None:
     }
     _, drawn = plots.draw_gamut(quarter, axes=axes()).collections
     assert sorted(drawn.get_sizes())[-2:] == pytest.approx([450.0, 900 * 0.75**0.5])
-
-
-def test_the_module_imports_neither_matplotlib_nor_torch() -> None:
-    code = "import sys, colorzoo.plots; print({'matplotlib', 'torch'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"

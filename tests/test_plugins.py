@@ -12,21 +12,11 @@ import pytest
 from colorzoo.cli.main import main
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_pictures
-from throwaway_paper import write_config, write_paper
+from throwaway_paper import write_paper
 
 SOURCE = Path(importlib.util.find_spec("colorzoo").submodule_search_locations[0]).parent
 
 # The five lines that the documentation of colorzoo.testing shows.
-SUITE = """
-import pytest
-from colorzoo.testing import contract_checks
-from dummy_paper.card import CARDS
-
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
-@pytest.mark.parametrize("check", contract_checks(configs="{configs}"), ids=str)
-def test_contract(check, card):
-    check(card)
-"""
 
 
 def build_wheel(folder: Path) -> Path:
@@ -119,16 +109,6 @@ def test_the_wheel_of_a_new_paper_trains_and_colors(tmp_path: Path, monkeypatch:
         refresh()
     assert (site / "trained.png").is_file()
     assert (site / "random.png").is_file()
-
-
-@pytest.mark.nightly
-def test_it_passes_the_contract_suite_by_the_five_documented_lines(installed: Path, tmp_path: Path) -> None:
-    write_config(tmp_path / "configs", "dummy_paper", "dummy2031")
-    suite = tmp_path / "test_dummy.py"
-    suite.write_text(SUITE.format(configs=tmp_path / "configs"))
-    printed = run_python(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite))
-    assert " passed" in printed
-    assert "skipped" not in printed
 
 
 CARD = """

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import mkdocs_hooks
 import pytest
 
 import colorzoo.zoo
@@ -72,8 +71,3 @@ def test_it_trains_and_predicts_from_the_command_line(card: ModelCard, configs: 
 
     model = load_task_class(card).load_from_checkpoint(checkpoint, weights_only=True).eval()
     assert model(sample_input("gray", (13, 7))).ab.shape == (1, 2, 13, 7)
-
-
-def test_the_site_has_its_page(configs: Path) -> None:
-    assert "Nothing is known about it." in mkdocs_hooks.paper_pages()[NAME]
-    assert f"| [{NAME}](models/{NAME}.md) |" in mkdocs_hooks.models_table()

@@ -95,14 +95,3 @@ def test_whose_turn_it_is(stage: str, threshold: float, wanted: list[str], tmp_p
         quiet_trainer(tmp_path, max_epochs=1, callbacks=[turns]).fit(model, batch_loader(batches))
     assert turns.seen == [{name} for name in wanted]
     assert model.provenance.steps == 0 or model.trained
-
-
-def test_a_checkpoint_remembers_the_turn(tmp_path: Path) -> None:
-    model: Any = small("antic2019", stage="gan")
-    model.generators_turn, model.trained = True, False
-    checkpoint: dict[str, Any] = {}
-    model.on_save_checkpoint(checkpoint)
-    other: Any = small("antic2019", stage="gan")
-    other.trained = True
-    other.on_load_checkpoint(checkpoint)
-    assert (other.generators_turn, other.trained) == (True, False)

@@ -72,14 +72,3 @@ def test_both_halves_of_the_step(stop: float) -> None:
     plain = 0.2 * 0.5 * (fake.square().mean() + (real - 1).square().mean())
     torch.testing.assert_close(critic, plain, rtol=1e-4, atol=0)
     same(gradients(critic, judge), gradients(plain, judge), rtol=1e-3)
-
-
-def test_the_discriminator_sees_fresh_draws() -> None:
-    model: Any = small("cho2023")
-    model.model.network.segmenter.head.weight.data.mul_(50)
-    batch, _, _ = training_batch(32, 2)
-    model.temperature = lambda: 0.5
-    first = model.paint(batch)
-    again = model.repaint(batch, first)
-    assert not again.rgb.requires_grad
-    assert not torch.equal(first.rgb.detach(), again.rgb)

@@ -13,7 +13,6 @@ from colorzoo.data.dataset import sketches_of
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.imagenet import VGGOutputs
-from colorzoo.randomness import picture_generators
 from colorzoo.testing.samples import sample_input
 from colorzoo.zoo.ci2018.model import Architecture
 from colorzoo.zoo.ci2018.network import Critic, Illustration2Vec
@@ -94,38 +93,6 @@ def test_colors_of_hints_come_from_beside_their_places() -> None:
     off = 16 * (found - plain)[:, :2].abs()
     assert 0.1 < off.mean() < 1.0  # cells
     assert off.max() < 3
-
-
-@pytest.mark.parametrize("size", [(50, 46), (46, 50), (50, 40)])
-def test_the_first_of_ten_drawn_crops_that_fits_is_taken(size: tuple[int, int]) -> None:
-    """Of 90 to 100 % of the pixels, with sides as 7 to 8 or less, half of them turned; else the picture."""
-    (height, width), seeds = size, torch.arange(60)
-    rgb = torch.rand(60, 3, *size, generator=torch.Generator().manual_seed(0))
-    generators = picture_generators(seeds, "colors")
-    for picture, found, generator in zip(rgb, other_crop(rgb, seeds), generators, strict=True):
-        crop = picture
-        for area, aspect, turned, left, top in reversed(torch.rand(10, 5, generator=generator).tolist()):
-            pixels, ratio = (0.9 + 0.1 * area) * height * width, 7 / 8 + (8 / 7 - 7 / 8) * aspect
-            high, wide = (round(each**0.5) for each in (pixels * ratio, pixels / ratio))
-            if turned >= 0.5:
-                high, wide = wide, high
-            if high <= height and wide <= width:
-                x, y = int(left * (width - wide + 1)), int(top * (height - high + 1))
-                crop = picture[:, y : y + high, x : x + wide]
-        small = (-(-height // 4), -(-width // 4))
-        wanted = F.interpolate(crop[None], small, mode="bicubic", antialias=True)[0].clamp(0, 1)
-        torch.testing.assert_close(found, wanted)
-
-
-def test_cells_are_hinted_above_half_a_bell() -> None:
-    seeds = torch.arange(80)
-    found = random_cells(seeds, torch.zeros(80, 3, 90, 70), 0.5)
-    for mask, generator in zip(found, picture_generators(seeds, "strokes"), strict=True):
-        threshold = 1 - 0.005 * torch.randn(1, generator=generator).abs()
-        drawn = torch.rand(23, 18, generator=generator) >= threshold
-        cells = drawn & (torch.rand(1, generator=generator) < 0.5)
-        assert torch.equal(mask[0] > 0, cells.repeat_interleave(4, 0).repeat_interleave(4, 1)[:90, :70])
-    assert 20 < found.flatten(1).any(1).sum() < 50
 
 
 @torch.no_grad()

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
-from colorzoo.guidance import Guidance
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.testing.samples import sample_batch
 from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Task, random_cells
@@ -153,48 +152,6 @@ def test_the_step(trainer: Colorzoo2026Task, batch: Any, monkeypatch: pytest.Mon
     torch.testing.assert_close(logged["loss"], found, rtol=0, atol=0)
 
 
-def test_the_variance_trains_the_covariance_alone(
-    trainer: Colorzoo2026Task, batch: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    logged: dict[str, Tensor] = {}
-    monkeypatch.setattr(trainer, "log_losses", lambda losses, _: logged.update(losses))
-    trainer.training_step(batch, 0)
-    found = gradients(logged["variance"], trainer)
-    assert not found["model.network.mean.weight"].any()
-    assert found["model.covariance.amplitude.weight"].any()
-
-
-def test_labels_count_only_where_there_are_some(trainer: Colorzoo2026Task, batch: Any) -> None:
-    with torch.no_grad():
-        with_labels = trainer.training_step(batch, 0)
-        other = trainer.training_step({**batch, "label": (batch["label"] + 1) % CLASSES}, 0)
-        without = trainer.training_step({name: batch[name] for name in batch if name != "label"}, 0)
-    assert len({float(with_labels), float(other), float(without)}) == 3
-    assert small("colorzoo2026").label_head is None
-
-
-@pytest.mark.parametrize("channel", [0, 1])
-def test_the_mean_is_a_then_b_in_units_of_fifty(channel: int) -> None:
-    model = small("colorzoo2026").model
-    with torch.no_grad():
-        model.network.mean.weight.zero_()
-        model.network.mean.bias.copy_(torch.tensor([0.1, 0.1]))
-        model.network.mean.bias[channel] = -0.4
-        lightness = torch.full((1, 1, 64, 64), 50.0)
-        # cells agree on one bin, whose color the answer has, more colorful
-        model.network.classes.weight.zero_()
-        model.network.classes.bias.fill_(-50.0)
-        color = torch.tensor([20.0, 30.0])
-        model.network.classes.bias[(50 * model.centers - color).norm(dim=1).argmin()] = 0.0
-        ab = model(lightness, Guidance()).ab
-    wanted = [5.0, 5.0]
-    wanted[channel] = -20.0
-    found = model.network(lightness).mean.mean((0, 1, 2)) * 50
-    torch.testing.assert_close(found, torch.tensor(wanted), atol=1e-3, rtol=0)
-    vivid = 1.42 * ((color.norm() + 1) / 12.5) ** -0.15 * color
-    torch.testing.assert_close(ab.mean((0, 2, 3)), vivid, atol=1e-3, rtol=0)
-
-
 def test_cells_of_a_picture_are_its_own_and_those_of_other_purposes_differ() -> None:
     seeds = torch.arange(400)
     index, given = random_cells(seeds, 256)
@@ -213,12 +170,6 @@ def test_cells_of_a_picture_are_its_own_and_those_of_other_purposes_differ() -> 
     assert 0.4 < float((counts < 8).float().mean()) < 0.6
 
 
-def test_few_cells_are_all_drawn() -> None:
-    index, given = random_cells(torch.arange(3), 9)
-    assert (index.sort(1).values == torch.arange(9)).all()
-    assert given.shape == (3, 9)
-
-
 def test_hidden_matrices_take_muon_and_the_rest_adamw() -> None:
     trainer = small("colorzoo2026", label_count=40, vector=32, decoder=32, stem=(20, 40), widths=(32, 32, 32))
     names = {parameter: name for name, parameter in trainer.named_parameters()}
@@ -230,22 +181,3 @@ def test_hidden_matrices_take_muon_and_the_rest_adamw() -> None:
     # those that are excluded have matrices large enough
     for part in ("network.mean", "network.classes", "network.stem_half", "label_head", "position", "covar"):
         assert not any(part in name for name in by_muon)
-
-
-def test_validation_shows_the_first_points_of_each_picture(trainer: Colorzoo2026Task) -> None:
-    lab = torch.cat([torch.full((3, 1, 96, 96), 50.0), 30 * torch.randn(3, 2, 96, 96)], 1)
-    seeds = torch.tensor([5, 6, 5])
-    found = [trainer.validation_guidance(each, lab, seeds).points for each in trainer.validation_settings()]
-    masks = [each.mask.sum((1, 2, 3)) for each in found]
-    assert masks[0].tolist() == [0, 0, 0]
-    assert masks[1].tolist() == [36, 36, 36]
-    assert (masks[2] > 150).all()
-    assert (masks[3] > masks[2]).all()
-    one = found[1]
-    assert torch.equal(one.mask[0], one.mask[2])  # by the picture's seed
-    assert not torch.equal(one.mask[0], one.mask[1])
-    row, column = one.mask[1, 0].nonzero()[0].tolist()
-    patch = lab[1, 1:, row : row + 6, column : column + 6].mean((1, 2))
-    torch.testing.assert_close(one.ab[1, :, row, column], patch)
-    again = trainer.validation_guidance("10", lab[1:2], seeds[1:2]).points
-    assert torch.equal(again.mask[0], found[2].mask[1])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import WeightsError
@@ -51,25 +51,6 @@ def test_each_branch_has_its_colors_and_its_loss(share: float) -> None:
         wanted = smooth_l1(painted, ab)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
-
-
-def test_half_of_the_pictures_are_in_each_branch() -> None:
-    model = begun(perceptual_share=0.5, perceptual_weight=0.0)  # their loss is then 0
-    batch, _, _ = training_batch(count=24)
-    logged: dict[str, Tensor] = {}
-    model.log_dict = lambda values, **_: logged.update(values)
-    loss = model.training_step(batch, 0)
-    everything = begun(perceptual_share=0.0).training_step(batch, 0)
-    assert 0.25 < float((loss / everything).detach()) < 0.75
-    assert logged["train/chrominance"] == loss
-
-
-def test_the_perceptual_features_are_relu5_1() -> None:
-    model = begun(perceptual_weight=0.1)
-    layers = model.vgg.network.features
-    convolutions = [layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d)]
-    assert convolutions == [64, 64, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512, 512]
-    assert isinstance(layers[-1], nn.ReLU)
 
 
 def test_training_over_random_features_is_refused() -> None:

@@ -69,17 +69,6 @@ def test_the_step_is_the_divergence_of_counted_histograms(normalization: bool) -
     same(gradients(found, task), gradients(wanted, task), rtol=1e-3, rounding=0.1)  # of biases before a norm
 
 
-def test_places_keep_their_distance_from_the_border_and_follow_the_seed() -> None:
-    task = small("larsson2016", margin=28, places=500)
-    assert isinstance(task, Larsson2016)
-    batch, *_ = training_batch(64, 2)
-    places = task.places_of(batch)
-    assert (float(places.min()), float(places.max())) == (28, 35)
-    assert torch.equal(places, places.floor())
-    assert torch.equal(places, task.places_of(batch))
-    assert not torch.equal(places[0], places[1])
-
-
 def test_crops_must_have_places() -> None:
     for side, margin, least in ((64, 96, 193), (32, 4, 64), (72, 4, 64)):
         batch, *_ = training_batch(side, 2)

@@ -57,13 +57,3 @@ def test_hints_are_drawn_as_written_out() -> None:
     plain = plain_hints(batch, ab, 40)
     assert torch.equal(ours.mask, plain.mask)
     torch.testing.assert_close(ours.ab, plain.ab)
-
-
-def test_few_hints_are_ours_and_off_by_default() -> None:
-    assert small("yun2023").extensions.few == 0
-    batch, _, ab = training_batch(32, 300)
-    generators = picture_generators(batch["seed"], "points")
-    counts = simulate_cells(ab, generators, 128, 1.0).mask.sum(dim=(1, 2, 3)) / 4
-    assert counts.min() >= 1
-    assert counts.max() <= 128
-    assert 0.4 < float((counts <= 10).float().mean()) < 0.6  # log 11 / log 129 = 0.49; the paper's law: 0.09

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
-from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.randomness import picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from steps.step import gradients, same, small, training_batch
 
@@ -79,17 +79,6 @@ def test_the_global_step(given: float) -> None:
     wanted = smooth_l1(model.model.network(lightness, statistics), ab, 2.0).mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
-
-
-def test_statistics_are_hidden_from_their_share_of_the_pictures() -> None:
-    model = small("zhang2017_global", histogram_share=0.5, saturation_share=0.25)
-    batch, _, ab = training_batch(8, 400)
-    lab = torch.cat([ab[:, :1], ab], dim=1)
-    histogram, saturation = model.training_statistics(lab, batch)
-    assert 0.4 < float((histogram.sum(dim=1) > 0).float().mean()) < 0.6
-    assert 0.18 < float((saturation >= 0).float().mean()) < 0.32
-    draws = draw_uniform(picture_generators(batch["seed"], "statistics"), 400, 2, ab.device)
-    assert torch.equal(histogram.sum(dim=1) > 0, draws[:, 0] < 0.5)
 
 
 def test_weights_of_colorful_pixels_are_ours_and_off_by_default() -> None:

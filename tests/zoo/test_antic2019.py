@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from colorzoo.color import lightness_to_rgb, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
@@ -19,7 +19,7 @@ from colorzoo.networks.imagenet import normalized
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.perceptual import VGG16Features
 from colorzoo.weights import save_weights
@@ -65,19 +65,6 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
     for wrong in (0, 65):
         with pytest.raises(ColorzooError, match=f"must be at least 1 and at most 64, not {wrong}"):
             narrow(render_factor=wrong)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (9, 200), (48, 80), (80, 48), (33, 47)])
-def test_any_size_and_a_batch_is_its_pictures(size: tuple[int, int]) -> None:
-    model, lightness = trained(), rgb_to_lab(sample_image(size, batch=2))[:, :1]
-    with torch.no_grad():
-        ab = model(lightness).ab
-        alone = torch.cat([model(lightness[:1]).ab, model(lightness[1:]).ab])
-        gray, (height, width) = lightness_to_rgb(lightness)[:, :1], size
-        padded = F.pad(gray, (0, -width % 16, 0, -height % 16), mode="replicate")
-        painted = model.model.network(normalized(padded.expand(-1, 3, -1, -1)))[..., :height, :width]
-    torch.testing.assert_close(ab, ab_of(painted, gray))
-    torch.testing.assert_close(ab, alone, rtol=0, atol=1e-2)
 
 
 def test_the_lightness_is_kept_as_published() -> None:

@@ -47,30 +47,6 @@ def test_the_telling_places_are_those_of_the_class() -> None:
     assert set(columns.tolist()) == {25, 26}
 
 
-def test_places_by_chance_belong_to_the_picture_and_do_not_repeat() -> None:
-    model = smoke_model(model_card("bai2022")).model
-    draws = [model.by_chance(picture_generators(torch.tensor(seeds), "places")) for seeds in ([3, 9], [9])]
-    assert torch.equal(draws[0][1], draws[1][0])
-    assert not torch.equal(draws[0][0], draws[0][1])
-    many = model.by_chance(picture_generators(torch.arange(20), "places"))
-    assert {len(places.unique()) for places in many} == {32}  # one picture could miss a repetition by chance
-
-
-def test_only_chosen_places_are_carried_over() -> None:
-    model = smoke_model(model_card("bai2022")).model
-    lightness, lab = torch.rand(1, 1, 128, 128), torch.rand(1, 3, 128, 128)
-    with torch.inference_mode():
-        given = model.network.read(lab)
-        places = torch.arange(16)[None]
-        plain = model.network(lightness, given, places).ab
-        maps = [each.clone() for each in given.maps]
-        maps[2][:, :, 16:] += 1.0  # half of the features at their own size, away from the chosen places
-        other = model.network(lightness, given._replace(maps=maps), places).ab
-        seen = model.network(lightness, given._replace(maps=maps), places + 20 * 32).ab
-    assert torch.equal(plain, other)
-    assert not torch.allclose(plain, seen)
-
-
 def test_the_step_is_the_losses_written_out() -> None:
     weights = {
         "rough_weight": 3.0,

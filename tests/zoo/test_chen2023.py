@@ -3,7 +3,6 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,17 +21,14 @@ from colorzoo.networks.clusters import classify, merge_clusters
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_batch, sample_image, write_sample_pictures
-from colorzoo.training.exemplar import zero_of_all_parameters
+from colorzoo.testing.samples import sample_image, write_sample_pictures
 from colorzoo.zoo.chen2023.find_clusters import collect, find_clusters
 from colorzoo.zoo.chen2023.find_clusters import main as find_clusters_main
 from colorzoo.zoo.chen2023.model import Extensions, borrowed_trunk, hide_from_matching
 from colorzoo.zoo.chen2023.network import (
     ClusterSegmenter,
     StegoEncoder,
-    SupervisedStego,
     load_segmenter,
-    reads_trunk,
 )
 
 SIZE = (64, 96)
@@ -108,20 +104,6 @@ def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
     assert model(photo).extras["match"].shape == (1, 2, *SIZE)
 
 
-@torch.inference_mode()
-def test_segment_names_each_pixel(model: Any, photo: Tensor) -> None:
-    found = model.model.segment(photo[..., :61, :90])
-    assert found.shape == (1, 1, 61, 90)
-    assert found.dtype == torch.int64
-    assert 0 <= int(found.min()) <= int(found.max()) < model.model.class_count == 22
-    assert len(found.unique()) > 1
-    other = copy.deepcopy(model.model)
-    other.segmentation = replace(other.segmentation, merging="post")
-    assert other.class_count == 27
-    other.segmenter = None
-    assert other.class_count == 1
-
-
 def test_merging_before_and_after_classification() -> None:
     generator = torch.Generator().manual_seed(0)
     centers = torch.randn(27, 12, generator=generator)
@@ -182,14 +164,6 @@ def test_clusters_of_a_folder_are_found_at_96_places_of_each_photo(
     assert all(torch.equal(value, wanted[key]) for key, value in load_file(out).items())
 
 
-def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
-    assert not any(key.startswith("model.features.") for key in model.state_dict())
-    assert not any(p.requires_grad for p in model.model.features.parameters())
-    assert not model.train().model.features.network.training
-    model.eval()
-    model.load_state_dict(model.state_dict())
-
-
 def test_arguments_that_do_not_go_together(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams}
     with pytest.raises(ColorzooError, match="segmenter='clusters'"):
@@ -212,16 +186,6 @@ def test_hiding_draws_for_a_picture_for_its_whole_reference_and_for_each_class()
     assert 0 < int(one.sum()) < one.numel()
     for kept in hide_from_matching(found, found, seeds, Extensions()):
         assert torch.equal(kept.labels, labels)
-
-
-def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) -> None:
-    arguments = {**card.hparams, **card.smoke.hparams, "without_reference": 1.0}
-    trained: Any = build_model(load_task_class(card), arguments)
-    painted = trained.paint(sample_batch((64, 64)))
-    assert not painted.warped.matched.any()
-    (painted.ab.square().mean() + zero_of_all_parameters(trained.model.correspondence)).backward()
-    grads = [p.grad for p in trained.model.correspondence.parameters()]
-    assert all(grad is not None and not grad.any() for grad in grads)
 
 
 def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_path: Path) -> None:
@@ -267,21 +231,3 @@ def test_stego_sees_a_square_and_answers_at_the_size_of_the_picture(
         found = encoder(rgb, rgb)
         whole = size == (256, 256)
         torch.testing.assert_close(found, wanted if whole else F.interpolate(wanted, size, mode="bilinear"))
-
-
-def test_the_supervised_probe_takes_the_most_likely_class() -> None:
-    class Encoder(torch.nn.Module):
-        head = SimpleNamespace(linear=torch.nn.Identity())
-
-        def forward(self, _: Tensor, deep: Tensor) -> Tensor:
-            return deep
-
-    with torch.device("meta"):
-        segmenter = SupervisedStego()
-    assert not reads_trunk(segmenter)
-    segmenter.encode = Encoder()
-    assert reads_trunk(segmenter)
-    shares = torch.tensor([0.2, 0.7, 0.1]).view(1, 3, 1, 1)
-    found = segmenter(torch.zeros(1, 3, 8, 8), shares.log())
-    assert found.labels.item() == 1
-    assert found.confidence.item() == pytest.approx(0.7)

@@ -15,11 +15,10 @@ from colorzoo.errors import GuidanceError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.losses.generic import weighted_sum
 from colorzoo.randomness import picture_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.network import base_channels, cut_segments, gumbel_noise
+from colorzoo.zoo.cho2023.network import cut_segments
 from colorzoo.zoo.cho2023.task import Cho2023, Smoothness, smoothness
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
@@ -43,19 +42,6 @@ def sketch() -> Tensor:
 def test_the_gradient_of_smoothness_is_autograds(form: Smoothness) -> None:
     logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda value: smoothness(value, form), logits)
-
-
-def test_channels_are_even_and_at_least_eight() -> None:
-    widths = (0.01, 0.125, 0.14, 0.16, 0.1875, 1.0)
-    assert [base_channels(width) for width in widths] == [8, 8, 8, 10, 12, 64]
-
-
-def test_noise_belongs_to_a_picture() -> None:
-    def noise(*seeds: int) -> Tensor:
-        return gumbel_noise([torch.Generator().manual_seed(seed) for seed in seeds], (30, 20, 20))
-
-    assert torch.equal(noise(1, 2)[1], noise(2)[0])
-    assert noise(*range(9)).mean() == pytest.approx(0.5772, abs=0.02)
 
 
 def test_the_temperature_falls_geometrically() -> None:
@@ -94,10 +80,6 @@ def test_bad_colors_and_too_many_regions_are_refused(model: Cho2023, sketch: Ten
         model(sketch, Guidance(regions=Regions(index, torch.rand(2, 31, 3), torch.ones(2, 31))))
 
 
-def sketch_in(batch: Batch) -> Tensor:
-    return (batch["rgb"].mean(1, keepdim=True) > 0.4).float()
-
-
 def test_pieces_are_what_lines_enclose_largest_first() -> None:
     sketch = torch.ones(1, 1, 40, 60)
     sketch[..., 20] = 0  # a line parts the ground
@@ -120,47 +102,6 @@ def test_pieces_are_what_lines_enclose_largest_first() -> None:
     assert blank.unique().tolist() == [0]
     black = cut_segments(torch.zeros_like(segments), torch.zeros_like(sketch), 30)
     assert black.unique().tolist() == [0]
-
-
-def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Tensor) -> None:
-    torch.manual_seed(0)
-    model = build_model(Cho2023, {**NARROW, "pieces": True}).eval()
-    model.model.network.segmenter.head.weight.data.mul_(50)
-    with torch.no_grad():
-        regions = model.model.propose(sketch)
-        assert regions.segments is not None
-        whole = Regions(regions.segments, regions.rgb, regions.given)
-        assert not torch.equal(regions.index, regions.segments)
-        bare = [model(sketch, Guidance(regions=one)).rgb for one in (regions, whole)]
-    assert torch.equal(*bare)  # without colors both tell g the same
-
-
-def test_the_painter_alone_learns_from_what_is_proposed() -> None:
-    model = build_model(
-        Cho2023, {**NARROW, "pieces": True, "stage": "painter", "adversarial_weight": 0.0}
-    ).train()
-    batch = sample_batch((32, 32))
-    before = [buffer.clone() for buffer in model.model.network.segmenter.buffers()]
-    painted = model.paint(batch)
-    terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
-    weighted_sum(terms, model.objective).backward()
-    assert set(terms) == {"reconstruction"}
-    assert all(parameter.grad is None for parameter in model.model.network.segmenter.parameters())
-    assert all(parameter.grad is not None for parameter in model.model.network.colorizer.parameters())
-    after = model.model.network.segmenter.buffers()
-    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
-
-
-def test_pieces_count_by_area_and_seven_eighths_for_each_segment_before() -> None:
-    for wide, first in ((79, 0), (81, 1)):
-        segments = torch.tensor([0] * 70 + [1] * wide)[None, None, None]
-        index = cut_segments(segments, torch.full(segments.shape, 0.5), 30)[0, 0, 0]
-        assert index.tolist() == [first] * 70 + [1 - first] * wide
-    for pixels, speck, kept in ((2000, 2, 1), (3003, 3, 0)):  # from a thousandth of the picture
-        segments, sketch = torch.zeros(1, 1, 1, pixels, dtype=torch.long), torch.ones(1, 1, 1, pixels)
-        segments[..., :speck], sketch[..., -9:] = 1, 0.49
-        index = cut_segments(segments, sketch, 30)[0, 0, 0]
-        assert index.tolist() == [kept] * speck + [0] * (pixels - speck - 9) + [1 + kept] * 9
 
 
 def test_a_narrow_segmenter_sees_a_small_sketch_whose_lines_stay_black(model: Cho2023) -> None:

@@ -20,7 +20,6 @@ from colorzoo.guidance import Exemplar, Points
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
-from colorzoo.zoo.colorzoo2026 import points as points_module
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
 
@@ -131,30 +130,6 @@ def test_an_edit_is_the_plain_answer_without_another_run(
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("most", [0, 4])
-def test_edits_beyond_the_cached_columns_are_the_plain_answer(
-    model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
-    monkeypatch.setattr(points_module, "MOST_COLUMNS", most)
-    memory = model.remember()
-    for clicks in (CLICKS[:2], CLICKS, [(8, 8 * column, 5.0, 5.0) for column in range(6)], CLICKS[1:]):
-        assert torch.equal(
-            model.edit(lightness, points(*clicks), memory).ab, model(lightness, points(*clicks)).ab
-        )
-
-
-@torch.no_grad()
-def test_points_narrow_the_distribution_at_their_place(model: Colorzoo2026, lightness: Tensor) -> None:
-    def spread(guidance: Guidance) -> Tensor:
-        shares = model(lightness, guidance).extras["logits"].softmax(1)
-        return -(shares * shares.clamp(min=1e-12).log()).sum(1)[0]
-
-    before, after = spread(Guidance()), spread(points(CLICKS[0]))
-    row, column = CLICKS[0][0] // 4, CLICKS[0][1] // 4
-    assert after[row, column] < 0.8 * before[row, column]
-
-
-@torch.no_grad()
 def test_places_are_most_like_themselves(model: Colorzoo2026, lightness: Tensor) -> None:
     memory, mask = model.remember(), points(*CLICKS).points.mask
     found = model.likeness(lightness, mask, memory)[0, 0]
@@ -203,14 +178,6 @@ def scattered(count: int, size: tuple[int, int]) -> Guidance:
         ),
         size=size,
     )
-
-
-def test_more_points_than_the_system_takes_are_thinned() -> None:
-    for columns, taken in ((32, range(1024)), (33, range(0, 1056, 2)), (64, range(0, 2048, 2))):
-        found = observe(torch.ones(1, 2, 32, columns), torch.ones(1, 1, 32, columns), (32, columns))
-        assert found.cell[0].tolist() == list(taken)
-        assert found.given.all()
-        assert found.missing.eq(1).all()
 
 
 def test_cells_average_their_points_and_pad_pictures_with_fewer() -> None:

@@ -11,10 +11,8 @@ from exemplar_formulas import paired_batch, train_a_step
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.training.exemplar import with_noise
 
 PAPERS = ("chen2023", "zhang2019")
-LOSSES = ("smooth", "adversarial", "perceptual", "contextual")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
 
 
@@ -38,15 +36,6 @@ def test_the_correspondence_network_moves_at_its_own_rate(
         assert float(max(moved)) == pytest.approx(rate, rel=1e-2)  # Adam's first step is as long as its rate
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", PAPERS)
-@pytest.mark.parametrize("term", LOSSES)
-def test_a_loss_needs_no_other_one(name: str, term: str, tmp_path: Path) -> None:
-    weights = {f"{each}_weight": float(each == term) for each in LOSSES}
-    logged, _ = train_a_step(small(name, **weights), paired_batch(), tmp_path)
-    assert {key.removeprefix("train/") for key in logged} == {"generator", "discriminator", "l1", term}
-
-
 @pytest.mark.parametrize("name", PAPERS)
 def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
     model = (
@@ -66,16 +55,6 @@ def test_borrowed_layers_must_be_trained(name: str, setting: str, monkeypatch: p
         pytest.raises(WeightsError, match="features='zhang2016'"),
     ):
         small(name, **{setting: "zhang2016"})
-
-
-def test_noise_belongs_to_the_picture() -> None:
-    lightness, seeds = torch.full((4, 1, 64, 64), 50.0), torch.tensor([3, 4, 3, 5])
-    noise = with_noise(lightness, seeds, 2.0) - lightness
-    assert float(noise.std()) == pytest.approx(2, rel=0.05)
-    assert abs(float(noise.mean())) < 0.1
-    assert torch.equal(noise[0], noise[2])
-    assert not torch.equal(noise[0], noise[1])
-    assert torch.equal(with_noise(lightness, seeds, 0.0), lightness)
 
 
 def ancestor() -> Any:

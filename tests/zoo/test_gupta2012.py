@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from exemplar_regions import regions
 from skimage.feature import daisy
-from skimage.segmentation import felzenszwalb
 
 import colorzoo
 from colorzoo import Exemplar, Guidance
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.gupta2012.model import (
     Features,
@@ -17,7 +15,6 @@ from colorzoo.zoo.gupta2012.model import (
     gabor,
     match,
     of_labels,
-    segments_of,
     superpixels,
     vote,
 )
@@ -30,25 +27,6 @@ def test_a_picture_is_its_own_reference() -> None:
     ab = colorzoo.create_model("gupta2012")(lab[:, :1], Guidance(exemplar=Exemplar(rgb))).ab
     error = (ab - lab[:, 1:]).norm(dim=1).mean()
     assert error < 0.05 * lab[:, 1:].norm(dim=1).mean()
-
-
-def test_texture_finds_texture() -> None:
-    """Stripes are red and dots blue in the reference, at the other side and with the same mean."""
-    rows, columns = np.mgrid[:64, :48]
-    stripes, dots = (
-        50 + 30 * np.sign(np.sin(2 * np.pi * columns / 10)),
-        50 + 30 * np.sign(np.sin(2 * np.pi * columns / 5) * np.sin(2 * np.pi * rows / 5)),
-    )
-    lightness = np.concatenate([stripes, dots], axis=1)
-    reference = np.concatenate([dots, stripes], axis=1)
-    lab = torch.zeros(1, 3, 64, 96)
-    lab[0, 0] = torch.from_numpy(reference)
-    lab[0, 2, :, :48], lab[0, 1, :, 48:] = -25.0, 25.0
-    gray = torch.from_numpy(lightness).float()[None, None]
-    ab = colorzoo.create_model("gupta2012")(gray, Guidance(exemplar=Exemplar(lab_to_rgb(lab)))).ab
-    left, right = ab[0, :, :, :36].mean((1, 2)), ab[0, :, :, -36:].mean((1, 2))
-    assert left[0] > 10 > left[1].abs()
-    assert right[1] < -10
 
 
 def test_neighbors_share_a_border_and_count_once() -> None:
@@ -100,17 +78,6 @@ def test_the_cascade_drops_what_any_block_finds_far() -> None:
     best, cost = match(ours, theirs)
     assert best.tolist() == [2]
     np.testing.assert_allclose(cost, [0.2 * 2 / 9 + 0.5 * 1 / 9])
-
-
-def test_segments_are_graph_cuts_of_twenty_superpixels_and_of_their_majority() -> None:
-    gray = sample_image((64, 96))[0].mean(0).double().numpy()
-    cells = superpixels(gray, 15)
-    cuts = felzenszwalb(gray, scale=100, sigma=0.8, min_size=300, channel_axis=None)
-    wanted = [
-        np.bincount(cuts[cells.labels == index]).argmax() for index in range(len(cells.neighbors.indptr) - 1)
-    ]
-    assert segments_of(gray, cells, 15).tolist() == wanted
-    assert len(set(wanted)) > 2
 
 
 def test_a_vote_replaces_the_smaller_group() -> None:

@@ -42,17 +42,6 @@ def test_a_moved_picture_is_found_again() -> None:
     assert flow[:, 1].median() == -16
 
 
-def test_matches_lie_inside_a_reference_of_any_size() -> None:
-    model = smoke_model(model_card("he2018")).model
-    for size in ((1, 1), (9, 70), (33, 17)):
-        aligned = model.align(torch.rand(1, 1, 23, 41) * 100, torch.rand(1, 3, *size))
-        highest = aligned.there.amax(dim=(2, 3))[0].tolist()
-        assert aligned.there.min() >= 0
-        assert highest[0] < size[1]
-        assert highest[1] < size[0]
-        assert aligned.back.shape[2:] == size
-
-
 def test_without_a_reference_nothing_is_similar() -> None:
     model = smoke_model(model_card("he2018"))
     lightness = rgb_to_lab(sample_image((40, 48)))[:, :1]

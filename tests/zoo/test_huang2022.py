@@ -12,19 +12,15 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.registry import model_card
-from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_batch, sample_image
-from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.huang2022.hints import exemplar_hints, resized, to_hints, to_levels
 from colorzoo.zoo.huang2022.model import UniColor, point_hints
 from colorzoo.zoo.huang2022.sampling import (
     Memory,
-    clear_winner,
     gumbel_draw,
     gumbel_noise,
     sample,
     sample_cached,
-    winner,
 )
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 
@@ -70,29 +66,6 @@ def test_remembered_keys_draw_the_same_codes_with_fewer_passes(
         assert torch.equal(exact, cached)
         assert exact.unique().numel() > 1
     assert len(passes) < 0.75 * 4 * 30
-
-
-@pytest.mark.parametrize("top_k", [1, 5, 12, 20])
-def test_a_draw_is_clear_if_and_only_if_no_error_changes_it(top_k: int) -> None:
-    """An error is worst for one code alone, or against the winner alone."""
-    generator, clear = torch.Generator().manual_seed(0), 0
-    for error in torch.linspace(0.01, 0.6, 60).tolist():
-        logits, noise = torch.randn(12, generator=generator), gumbel_noise(generator, 1, 12)[0]
-        best = winner(logits, noise, top_k)
-        errors = torch.cat([2 * torch.eye(12) - 1, torch.ones(1, 12)])
-        errors[-1, best] = -1
-        stays = all(winner(logits + error * each, noise, top_k) == best for each in errors)
-        assert clear_winner(logits, noise, top_k, error) == (best if stays else None)
-        clear += stays
-    assert 10 < clear < 55
-
-
-def test_gumbel_noise_draws_the_distribution() -> None:
-    logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
-    noise = gumbel_noise(torch.Generator().manual_seed(0), 4000, 4)
-    found = torch.bincount(torch.tensor([winner(logits, each, 3) for each in noise]), minlength=4) / 4000
-    wanted = torch.cat([logits[:3].softmax(0), torch.zeros(1)])
-    torch.testing.assert_close(found, wanted, rtol=0, atol=0.03)
 
 
 @torch.inference_mode()
@@ -217,13 +190,3 @@ def test_an_exemplar_needs_the_weights_of_the_matcher() -> None:
 def test_sizes_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ColorzooError, match=next(iter(wrong))):
         model(**wrong)
-
-
-def test_the_transformer_does_not_learn_random_codes(tmp_path: Path) -> None:
-    task = smoke_model(CARD)
-    task.codes_of = "trained"
-    task.setup("test")
-    with silent_lightning(), pytest.raises(WeightsError, match="--init_from"):
-        quiet_trainer(tmp_path, max_epochs=1).fit(task, batch_loader([sample_batch((32, 32))]))
-    task.trained = True
-    task.setup("fit")

@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from colorzoo.color import lightness_to_rgb
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_input
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.task import Kang2023
 
@@ -33,28 +31,6 @@ def test_a_file_of_the_other_size_is_named() -> None:
 @pytest.fixture(scope="module")
 def narrow() -> Any:
     return smoke_model(model_card("kang2023"))
-
-
-@torch.inference_mode()
-def test_padding_does_not_show_in_a_picture_that_needs_none(narrow: Any) -> None:
-    lightness = sample_input("gray", (64, 96))
-    whole = narrow(lightness).ab
-    assert torch.equal(whole, narrow.model.network.paint(lightness, lightness_to_rgb(lightness)))
-    longer = torch.cat([lightness, lightness[..., -1:].expand(-1, -1, -1, 32)], dim=3)
-    assert torch.equal(narrow(longer[..., :97]).ab, narrow(longer).ab[..., :97])
-
-
-@torch.inference_mode()
-def test_the_product_is_that_of_a_map_for_each_query(narrow: Any) -> None:
-    network = narrow.model.network
-    lightness = sample_input("gray", (64, 96), batch=2)
-    image = torch.randn(2, 3, 64, 96)
-    maps = network.pixel_decoder(network.encoder(lightness, image))
-    colors = network.color_decoder(maps)
-    queries = torch.einsum("bqc,bchw->bqhw", colors, network.pixel_decoder.last(maps[-1]))
-    plain = network.refine(torch.cat([queries, image], dim=1))
-    found = network.combine(colors, maps[-1], image)
-    torch.testing.assert_close(found, plain, rtol=0, atol=1e-4 * float(plain.abs().max()))
 
 
 def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from colorzoo import create_model, list_models
+from colorzoo import list_models
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
@@ -97,17 +97,6 @@ def test_nothing_moves_beyond_the_reach() -> None:
     assert moved[far].max() == 0
 
 
-def test_looking_only_around_the_strokes_changes_nothing() -> None:
-    model = add_on(reach=4)
-    lightness, _ = call((120, 128), batch=2)
-    mask = torch.zeros_like(lightness)
-    mask[0, :, 40:43, 30:40] = mask[1, :, 100:, 20] = 1
-    given = Guidance(scribbles=Scribbles(mask))
-    quick = model(lightness, given).ab
-    everywhere = model.train()(lightness, given).ab  # no BatchNorm is in training mode
-    torch.testing.assert_close(quick, everywhere, rtol=0, atol=1e-3)
-
-
 def bled_step() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return lightness and color of two halves, the color as it bled, and a stroke over that."""
     lightness = torch.full((1, 1, 40, 48), 30.0)
@@ -153,15 +142,6 @@ def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
     assert torch.equal(model(lightness, empty).ab, plain)
 
 
-def test_the_backbone_is_opened_once_for_many_strokes() -> None:
-    model = add_on()
-    lightness, guidance = call()
-    opened = model.model.open(lightness, guidance)
-    for mask in (guidance.scribbles.mask, guidance.scribbles.mask.flip(-1)):
-        given = Guidance(points=guidance.points, scribbles=Scribbles(mask))
-        assert torch.equal(model.model.redraw(opened, Scribbles(mask)).ab, model(lightness, given).ab)
-
-
 def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> None:
     sketches = {"backbone": "cho2023", "backbone_weights": None, "backbone_hparams": {"width": 0.125}}
     model = build_model(Kim2021, {**sketches, "hidden": (8,)}).eval()
@@ -180,17 +160,6 @@ def test_a_backbone_without_taps_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(ColorzooError, match="has no taps") as caught:
         Kim2021(name)
     assert "\n" not in str(caught.value)
-
-
-def test_it_takes_what_its_backbone_takes() -> None:
-    assert add_on().accepts == {"points", "scribbles"}
-    other = create_model(
-        "kim2021", weights=None, backbone="zhang2016_small", hidden=(8,), read_lightness=True
-    )
-    assert other.accepts == {"scribbles"}
-    lightness, guidance = call()
-    scribbled = other(lightness, Guidance(scribbles=guidance.scribbles))
-    assert torch.equal(other(lightness, guidance).ab, scribbled.ab)  # points are no business of this backbone
 
 
 def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_alone(tmp_path) -> None:

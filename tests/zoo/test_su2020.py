@@ -19,13 +19,12 @@ from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image
-from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.training.command import start_from
 from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
 from colorzoo.zoo.su2020.model import TorchvisionDetector, detect
 from colorzoo.zoo.su2020.network import Rectangle, to_rectangles
-from colorzoo.zoo.su2020.task import Su2020, color_loss, color_range, random_boxes, shares
+from colorzoo.zoo.su2020.task import Su2020, random_boxes, shares
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}
@@ -90,22 +89,6 @@ def test_hints_lie_in_the_crops_too() -> None:
     networks(lightness, Guidance(boxes=boxes, points=Points(ab, mask)))
     assert seen[0][:, 3].max() == pytest.approx(0.5)  # the mask, less its center
     assert seen[0][:, 1].max() == pytest.approx(80 / 110)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("stage", ["full", "instance", "fusion"])
-def test_each_stage_trains_its_part_and_nothing_else(stage: Any, tmp_path: Path) -> None:
-    networks = model(stage=stage, random_boxes=2)
-    before = {key: value.clone() for key, value in networks.model.network.state_dict().items()}
-    trainer = quiet_trainer(tmp_path, max_epochs=1)
-    trainer.fit(networks, batch_loader([sample_batch((32, 32), batch=2)]))
-    after = networks.model.network.state_dict()
-    moved = {key for key, value in before.items() if not torch.equal(after[key], value)}
-    ends = ("layers.", "fusion.block10.", "fusion.ab_head.")  # BatchNorm stays as it was
-    allowed = ends if stage == "fusion" else (f"{stage}.",)
-    assert moved
-    assert all(key.startswith(allowed) for key in moved)
-    assert not any("class_head" in key for key in moved)
 
 
 @pytest.mark.parametrize(
@@ -175,46 +158,6 @@ def test_a_start_that_means_something_else_is_refused(
     networks = model(start=Start("zhang2017_local", str(local_hints(tmp_path, **theirs))))
     with pytest.raises(ColorzooError, match=message):
         networks.setup("fit")
-
-
-def test_half_of_a_trunk_is_refused() -> None:
-    for half in ({"trunk": "zhang2017_local_small"}, {"keep_trunk": True}):
-        with pytest.raises(ColorzooError, match="must be set together"):
-            model(**half)
-    settings = {**model_card("su2020_small").hparams, "start": "zhang2017_local_small"}
-    with pytest.raises(ColorzooError, match="start from their trunk"):
-        build_model(Su2020, settings).setup("fit")
-
-
-def test_weights_over_a_trunk_are_small_and_complete(tmp_path: Path) -> None:
-    card = model_card("su2020_small")
-    networks = build_model(Su2020, {**card.hparams, "stage": "fusion"}).eval()
-    state = networks.state_dict()
-    assert sum(value.numel() for value in state.values()) < 0.1 * card.parameters
-    assert not any(key.startswith(("model.network.full.", "model.network.fusion.block1.")) for key in state)
-    other = build_model(Su2020, card.hparams).eval()
-    other.load_state_dict(state)
-    lightness, guidance = lightness_of(1), Guidance(boxes=boxes_of(2))
-    torch.testing.assert_close(
-        other(lightness, guidance).ab, networks(lightness, guidance).ab, rtol=0, atol=0
-    )
-    small = create_model("zhang2017_local_small")
-    torch.testing.assert_close(networks(lightness, None).ab, small(lightness, None).ab, rtol=0, atol=0)
-    with pytest.raises(ColorzooError, match="does not fit"):
-        build_model(Su2020, {**card.hparams, "trunk": "zhang2016_small"})
-
-
-def test_gray_pictures_teach_nothing() -> None:
-    ab = torch.zeros(3, 2, 4, 4)
-    ab[0, :, 0, 0], ab[1, 0, 0, 0] = 5, -9.9
-    torch.testing.assert_close(color_range(ab), torch.tensor([10.0, 9.9, 0.0]))
-    errors = torch.tensor([3.0, 5.0, 7.0]).view(3, 1, 1, 1).expand(3, 1, 4, 4)
-    assert color_loss(errors, ab).item() == pytest.approx(10 / 110 * 3 / 3)  # from a range of 10 on
-    networks = model()
-    networks.log = lambda *_, **__: None  # type: ignore[method-assign]
-    batch = sample_batch((32, 32), batch=2)
-    batch["rgb"] = batch["rgb"].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-    assert networks.training_step(batch, 0) == 0
 
 
 def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:

@@ -1,27 +1,25 @@
 """Exemplar coloring of Xu et al. 2020: looks, hints, stages of training, tiles, weight files."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from colorzoo import Exemplar, Guidance, Points, create_model
+from colorzoo import create_model
 from colorzoo.color import grid_centers
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.inference.references import mix
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.testing.samples import sample_batch, sample_image, sample_input
-from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.training.command import start_from
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
 from colorzoo.zoo.xu2020.model import StylizationColorization
-from colorzoo.zoo.xu2020.network import merge_points, sample_hints, weigh_transfer
+from colorzoo.zoo.xu2020.network import sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.task import Xu2020
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, inside_labels, match_look
@@ -50,17 +48,6 @@ def test_colors_stay_inside_their_label() -> None:
     assert (moved[..., :4] > 4).all()
 
 
-def test_a_look_is_all_that_a_reference_gives(narrow) -> None:
-    lightness, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
-    whole = narrow(lightness, Guidance(exemplar=Exemplar(rgb)))
-    look = narrow.model.look(rgb)
-    assert look.shape == (1, 2, 1856 // 8)
-    known = narrow(lightness, Guidance(exemplar=Exemplar.of_look(look)))
-    torch.testing.assert_close(known.ab, whole.ab)
-    weaker = narrow(lightness, Guidance(exemplar=Exemplar.of_look(look, alpha=0.3)))
-    assert not torch.allclose(weaker.ab, whole.ab)
-
-
 def test_looks_mix_by_their_weights() -> None:
     looks = [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
     assert torch.equal(mix(looks, [1, 3]), torch.full((1, 2, 3), 0.75))
@@ -85,44 +72,6 @@ def test_grid_hints_are_the_means_of_centered_patches(size: tuple[int, int]) -> 
     where = points.mask.bool().expand_as(ab)
     side = max(1, round(5 * min(size) / 256))
     assert (points.ab - ab)[where].abs().max() <= side // 2 + 0.01 + size[0] // 8 * (min(size) < 16)
-
-
-def test_points_of_the_user_go_before_those_of_the_reference() -> None:
-    mask = torch.zeros(1, 1, 8, 8)
-    mask[..., 2, 3] = 1
-    given = Points(torch.full((1, 2, 8, 8), 50.0), mask)
-    merged = merge_points(given, Points(torch.full((1, 2, 8, 8), -20.0), torch.ones(1, 1, 8, 8)))
-    assert merged.ab[0, 0, 2, 3] == 50
-    assert (merged.ab == 50).sum() == 2
-
-
-STAGES = {
-    "encoder": ("model.network.transfer.",),
-    "decoder": ("model.network.transfer.decoder.",),
-    "color": ("model.network.color.",),
-    "exposure": ("model.network.color.unet.",),
-}
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    shares = {"transferred_share": 0.5, "grid_share": 0.3, "optimizer": partial(torch.optim.Adam, lr=0.01)}
-    model = build_model(Xu2020, {**TINY, **shares, "stage": stage})
-    model.trained = True  # stage decoder wants it
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    with silent_lightning():
-        trainer = quiet_trainer(str(tmp_path), max_epochs=1)
-        trainer.fit(model, batch_loader([sample_batch((32, 32), batch=4)]))
-    reached = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
-    assert reached
-    assert all(name.startswith(STAGES[stage]) for name in reached)
-    deep = "model.network.color.unet.block5.0.weight"
-    assert (deep in reached) == (stage == "color")
-    changed = {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
-    assert all(name.startswith(STAGES[stage]) for name in changed)  # statistics of BatchNorm too
-    assert stage == "color" or not any("block5" in name for name in changed)
 
 
 def test_tiles_answer_what_the_whole_picture_does(narrow, monkeypatch: pytest.MonkeyPatch) -> None:

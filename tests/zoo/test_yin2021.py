@@ -14,11 +14,6 @@ def test_the_histogram_counts_the_common_colors() -> None:
     assert found == {21 * 10 + 10: float(torch.tensor(2 / 3)), 21 * 13 + 14: float(torch.tensor(1 / 3))}
 
 
-def test_a_picture_without_common_colors_has_an_empty_histogram() -> None:
-    ab = torch.stack([torch.full((8, 8), -1.0), torch.full((8, 8), 1.0)])[None]
-    assert not color_histogram(ab).any()
-
-
 def test_each_place_attends_to_the_colors_of_the_table() -> None:
     attention = smoke_model(model_card("yin2021")).model.network.histogram
     with torch.inference_mode():

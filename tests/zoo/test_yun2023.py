@@ -2,17 +2,14 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.guidance import PointHint, Points, Recipe
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.randomness import picture_generators
+from colorzoo.guidance import Points
 from colorzoo.zoo.yun2023.network import hint_cells, hint_image
-from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, count_cells, simulate_cells
+from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023
 
 TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
 
@@ -96,38 +93,7 @@ def test_colors_come_back_at_the_size_of_the_picture(size: tuple[int, int]) -> N
         assert (found - (place * step - 55))[inside].abs().max() < 0.3  # this cubic bends lines a little
 
 
-def test_a_cell_is_shown_once_and_any_picture_takes_hints() -> None:
-    for size, most in (((6, 8), 12), ((7, 9), 12), ((1, 5), 0)):
-        ab = torch.randn(2, 2, *size)
-        points = simulate_cells(ab, picture_generators(torch.arange(2), "points"), 10_000, 0.0)
-        assert points.mask.shape == (2, 1, *size)
-        assert points.mask.sum(dim=(1, 2, 3)).tolist() == [4 * most] * 2  # more are drawn than there are
-
-
-def test_validation_shows_so_many_cells_always_the_same() -> None:
-    lab = torch.randn(2, 3, 24, 24)
-    seeds = torch.tensor([3, 4])
-    model = narrow()
-    for count in (0, 1, 10, 100):
-        points = model.validation_guidance(str(count), lab, seeds).points
-        assert points.mask.sum(dim=(1, 2, 3)).tolist() == [4 * count] * 2
-    again = count_cells(lab[:, 1:], 100, picture_generators(seeds, "points"))
-    assert torch.equal(points.ab, again.ab)
-
-
 def test_a_final_rate_above_the_base_rate_is_refused() -> None:
     optimizer = torch.optim.AdamW([torch.zeros(1)], lr=5e-4)
     with pytest.raises(ColorzooError, match=r"0\.02 exceeds 0\.0005"):
         CosineFromZero(optimizer, final=0.02)
-
-
-def test_a_recipe_colors_its_points_on_a_picture_of_any_shape() -> None:
-    model = narrow()
-    colorizer = Colorizer(model, device="cpu", precision="float32", allow_untrained=True)
-    assert colorizer.size == 32  # the shorter side that the network asks for
-    gray = np.tile(np.linspace(60, 180, 210).astype(np.uint8), (90, 1))
-    hint = PointHint(150, 30, 6, "#2040ff")
-    result = np.asarray(colorizer(gray, Recipe(points=(hint,))))
-    assert result.shape == (90, 210, 3)
-    red, _, blue = result[30, 150].tolist()
-    assert blue > red + 20

@@ -1,19 +1,13 @@
 """Properties of Zhang et al. 2017."""
 
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
-from lightning.pytorch import Trainer
 
-from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.hint_extensions import AttendedConv, HintAttention
-from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
@@ -39,12 +33,6 @@ def test_the_strided_loss_and_its_gradient_equal_those_of_its_slices() -> None:
     gradients = [torch.autograd.grad(each, logits, retain_graph=True)[0] for each in (loss, wanted)]
     torch.testing.assert_close(*gradients)
     assert gradients[1].norm() > 0
-
-
-def test_without_a_stride_it_is_the_papers_loss() -> None:
-    logits, ab = noise(2, 529, 5, 5), noise(2, 2, 20, 20, scale=30)
-    expected = grid_cross_entropy(logits, ab, stride=4)
-    torch.testing.assert_close(strided_cross_entropy(logits, ab, 1), expected)
 
 
 def centers(rows: int, columns: int) -> torch.Tensor:
@@ -84,21 +72,6 @@ def test_scene_blocks_start_as_the_network_without_them() -> None:
         torch.testing.assert_close(extended(lightness).ab, plain(lightness).ab, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.nightly
-def test_the_scene_stage_leaves_what_others_borrow(tmp_path: Path) -> None:
-    write_sample_pictures(tmp_path, 4)
-    optimizer = partial(torch.optim.SGD, lr=1e-2)
-    model = local(width=0.125, init_std=None, scene_blocks=1, stage="scene", optimizer=optimizer)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
-    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    assert {"model.network.unet.scene.leave.weight", "model.network.unet.up8.weight"} <= moved
-    assert not any(
-        name.startswith(tuple(f"model.network.unet.block{k}." for k in range(1, 8))) for name in moved
-    )
-
-
 def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     torch.manual_seed(0)
     model = local(width=0.125, hypercolumn=True).eval()
@@ -110,19 +83,6 @@ def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     with torch.inference_mode():
         edited = model.model.edit(lightness, Guidance(), model.model.remember())
     torch.testing.assert_close(edited.extras["logits"], logits.detach())
-
-
-@pytest.mark.nightly
-def test_training_the_distribution_alone_leaves_all_else_as_it_was(tmp_path: Path) -> None:
-    write_sample_pictures(tmp_path, 4)
-    model = local(width=0.125, hypercolumn=True, stage="distribution").eval()
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
-    assert model.training
-    moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
-    assert moved
-    assert not [key for key in moved if key.startswith("model.network.unet.")]
 
 
 def test_global_hints_train_on_a_single_picture() -> None:
@@ -137,12 +97,6 @@ def test_global_hints_train_on_a_single_picture() -> None:
     vivid.square().mean().backward()
     assert network.branch.saturation.weight.grad.abs().max() > 0
     assert network.branch.norm.running_var.eq(1).all()  # a single vector says nothing of the spread
-
-
-def test_global_hints_of_a_batch_are_measured_by_the_batch() -> None:
-    branch = GlobalHintsNetwork(0.125).branch.train()
-    vectors = branch(GlobalStatistics(saturation=torch.tensor([[0.1], [0.4], [0.9]])), 3)
-    torch.testing.assert_close(vectors.mean(0), torch.zeros_like(vectors[0]), atol=1e-5, rtol=0)
 
 
 def test_rank_layers_fold_into_the_exact_network() -> None:

@@ -58,13 +58,6 @@ def test_the_authors_names_fit() -> None:
     assert {key: value.shape for key, value in converted.items()} == own
 
 
-def test_the_order_of_the_inputs_is_ours() -> None:
-    first = torch.arange(7.0).view(1, 7, 1, 1).expand(32, 7, 3, 3)  # L, a, b, similarity, previous L, a, b
-    state = {"colornet.conv1_1.0.weight": first}
-    ours = convert_published(state)["network.conv1.0.weight"]
-    assert ours[0, :, 0, 0].tolist() == [1, 2, 3, 0, 4, 5, 6]
-
-
 def test_previous_frames_of_training_are_the_picture_moved() -> None:
     """By up to a twentieth of the sides; the others are gray of a lightness of 50."""
     rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")

@@ -74,22 +74,3 @@ def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
         del batch["reference"], batch["self_made"]
     model = small()
     compare_step(model, batch, expected_step, tmp_path)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_share_of_previous_frames_has_the_networks_own_colors(share: float) -> None:
-    given = {**CARD.smoke.hparams, "colored": share, "previous": 1.0, "lightness_noise": 0.0}
-    model: Any = build_model(load_task_class(CARD), given)
-    batch = {**paired_batch(), "seed": torch.tensor([0, 1, 2])}
-    lab = rgb_to_lab(batch["rgb"])
-    painted = model.paint(batch)
-    with torch.no_grad():
-        own = torch.cat([lab[:, :1], model.model.paint_warped(lab[:, :1], painted.warped, None)], dim=1)
-    own_before, true_before = (previous_frames(each, batch["seed"], 1.0) for each in (own, lab))
-    before = painted.extras["previous"]
-    assert not before.requires_grad
-    is_own = [torch.allclose(one, other, atol=1e-4) for one, other in zip(before, own_before, strict=True)]
-    is_true = [torch.equal(one, other) for one, other in zip(before, true_before, strict=True)]
-    assert all(one != other for one, other in zip(is_own, is_true, strict=True))
-    assert {0.0: sum(is_own) == 0, 0.5: 0 < sum(is_own) < 3, 1.0: sum(is_own) == 3}[share]

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 from colorzoo import Exemplar, Guidance, create_model
-from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.pictures.picture import Picture
@@ -66,14 +64,6 @@ def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
     assert min(float((half - other).abs().max()) for other in (plain, whole)) > 0.1
 
 
-@torch.inference_mode()
-def test_without_a_reference_the_gray_picture_is_one(model: Any) -> None:
-    lightness = sample_input("gray", (24, 40), batch=2)
-    gray = lab_to_rgb(torch.cat([lightness, 0 * lightness, 0 * lightness], dim=1))
-    assert float((gray.amax(dim=1) - gray.amin(dim=1)).max()) < 1e-4
-    torch.testing.assert_close(model(lightness).ab, model(lightness, Guidance(exemplar=Exemplar(gray))).ab)
-
-
 def picture(seed: int) -> Picture:
     return Picture(sample_image((48, 40), seed=seed)[0].permute(1, 2, 0).numpy())
 
@@ -90,16 +80,6 @@ def test_a_made_reference_belongs_to_its_picture() -> None:
     assert not torch.allclose(same[0], same[1], atol=0.1)
 
 
-def test_turning_a_quarter_is_exact() -> None:
-    image = torch.arange(50.0).view(1, 2, 5, 5)
-    for mirrored, wanted in (
-        ([False, False], image.rot90(1, (2, 3))),
-        ([True, False], image.flip(3).rot90(1, (2, 3))),
-        ([False, True], image.flip(2).rot90(1, (2, 3))),
-    ):
-        assert torch.equal(mirror_and_rotate(image, torch.tensor([mirrored]), torch.tensor([90.0])), wanted)
-
-
 @pytest.mark.parametrize("size", [(64, 64), (48, 80), (33, 50)])
 def test_pictures_of_any_shape_are_rotated_as_by_pillow(size: tuple[int, int]) -> None:
     image = torch.randint(0, 256, (1, 3, *size), generator=torch.Generator().manual_seed(0))
@@ -108,17 +88,6 @@ def test_pictures_of_any_shape_are_rotated_as_by_pillow(size: tuple[int, int]) -
         wanted = torch.tensor(np.array(picture.rotate(degrees))).permute(2, 0, 1)[None]
         found = mirror_and_rotate(image, upright, torch.tensor([degrees]).double())
         assert torch.equal(found, wanted.to(found)), degrees
-
-
-@pytest.mark.parametrize("size", [(32, 32), (32, 48)])
-def test_training_encodes_references_at_their_own_size(size: tuple[int, int]) -> None:
-    model = tiny(reference_side=64, perceptual_weight=0.0).train()
-    seen: list[Tensor] = []
-    model.model.network.encoder.register_forward_hook(lambda _module, inputs, _vector: seen.append(inputs[0]))
-    model.log_dict = lambda *_, **__: None
-    reference = sample_image(size, batch=2, seed=3)
-    model.training_step({**sample_batch((32, 32), batch=2), "reference": reference}, 0).backward()
-    assert torch.equal(seen[0], reference)
 
 
 def test_training_needs_a_vgg19(tmp_path: Path) -> None:
@@ -160,27 +129,3 @@ def test_borrowed_layers_are_not_stored_and_need_no_vgg19() -> None:
     lender = create_model("zhang2016_small").model.network.state_dict()
     held = small.model.network.encoder.features.trunk.network
     assert all(torch.equal(held.get_parameter(k), v) for k, v in lender.items() if k.endswith("weight"))
-
-
-def test_borrowed_maps_tell_strong_colors_from_weak_ones() -> None:
-    features: Any = build_model(
-        Zhao2021, {**TINY, "features": "zhang2016_small"}
-    ).model.network.encoder.features
-    gray = sample_image((32, 32)).mean(dim=1, keepdim=True).clamp(0.3, 0.7)
-    weak, strong = (gray + amount * torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1) for amount in (0.5, 1.0))
-    maps = [features(each)[-1] for each in (weak, strong)]
-    assert maps[0].shape[1] == features.channels
-    for channels, part in ((slice(-32, -16), 1), (slice(-16, None), 2)):  # a and b of sixteen places each
-        b, a = (rgb_to_lab(each)[:, part].mean() / 10 for each in (weak, strong))
-        means = [each[:, channels].mean() for each in maps]
-        torch.testing.assert_close(torch.stack(means), torch.stack([b, a]), atol=1e-4, rtol=0)
-        assert means[1] > 1.5 * means[0]
-
-
-def test_validation_makes_the_references_of_training(model: Any) -> None:
-    batch = sample_batch((32, 32), batch=3)
-    lab = rgb_to_lab(batch["rgb"])
-    assert model.validation_guidance("automatic", lab, batch["seed"]).exemplar is None
-    found = model.validation_guidance("self", lab, batch["seed"]).exemplar.rgb
-    wanted = made_reference(batch["rgb"], batch["seed"])
-    assert float((found - wanted).abs().gt(1.5 / 255).float().mean()) < 0.01
