@@ -80,12 +80,6 @@ class ComparesPlaces(Protocol):
             ``(1, 1, h, w)`` in [0, 1] at any size, 1 at the mask.
         """
 
-    def compare(self, places: Tensor, mask: Tensor) -> Tensor:
-        """Return the same from ``extras["places"]``, ``(1, C, h, w)``, of a prediction with points.
-
-        Exported graphs do so: see `colorzoo.engines.export.export_likeness`.
-        """
-
 
 @runtime_checkable
 class Edits(Protocol):

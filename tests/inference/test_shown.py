@@ -10,6 +10,7 @@ from torch import Tensor
 
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import join_ab
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.area_masks import draw_areas
 from colorzoo.pictures.read import read_picture
@@ -38,9 +39,9 @@ class Warm(Flood):
 
 def colored(document: dict[str, Any]) -> Tensor:
     """Return the ab of some places ``(N, 2)`` of a recipe, before it is fitted to a gamut."""
-    picture = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
-    places = [(row, column) for row in range(4, SIDE, 8) for column in range(3, SIDE, 9)]
-    return torch.stack([picture.lab_at(*place)[1:] for place in places])
+    shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
+    ab = join_ab(shown.lightness, shown.ab, shown.corrections, shown.overlays)
+    return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 
 def changed(kind: str, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import math
 import random
 from pathlib import Path
 
-import onnxruntime
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from torch import Tensor
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.engines.export import TOLERANCE, export_likeness, write_graph
+from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
 from colorzoo.registry import model_card
@@ -151,21 +150,6 @@ def test_points_enter_a_graph_as_they_enter_the_model(model: Colorzoo2026, tmp_p
     assert made.inputs == ("lightness", "points_ab", "points_mask")
     assert made.outputs == ("ab", "logits")
     assert max(made.differences.values()) < TOLERANCE
-
-
-@pytest.mark.nightly
-@torch.no_grad()
-def test_a_graph_compares_places_as_the_model_does(model: Colorzoo2026, tmp_path: Path) -> None:
-    def places(size: tuple[int, int]) -> Tensor:
-        return model(sample_input("gray", size), points(size=size)).extras["places"]
-
-    export_likeness(model, places((61, 91)), tmp_path / "likeness.onnx")
-    graph = onnxruntime.InferenceSession(str(tmp_path / "likeness.onnx"))
-    for height, width in ((64, 96), (37, 53)):
-        seen, mask = places((height, width)), torch.zeros(1, 1, height, width)
-        mask[..., 9:20, 30:41] = 1
-        (found,) = graph.run(["likeness"], {"places": seen.numpy(), "mask": mask.numpy()})
-        torch.testing.assert_close(torch.from_numpy(found), model.compare(seen, mask), rtol=0, atol=1e-4)
 
 
 def scattered(count: int, size: tuple[int, int]) -> Guidance:

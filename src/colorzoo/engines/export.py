@@ -24,7 +24,6 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from colorzoo.capabilities import ComparesPlaces
 from colorzoo.card import ModelCard
 from colorzoo.color.bins import bin_centers
 from colorzoo.engines.samples import sample_guidance, sample_input
@@ -88,25 +87,24 @@ class _TensorModel(nn.Module):
     Args:
         model: The model.
         template: Guidance with the kinds and fields that the tensors fill, in order.
-        extras: Names of further maps to return.
     """
 
-    def __init__(self, model: ColoringModel, template: Guidance, extras: Sequence[str]) -> None:
+    def __init__(self, model: ColoringModel, template: Guidance) -> None:
         super().__init__()
-        self.model, self.template, self.extras = model, template, extras
+        self.model, self.template = model, template
 
     def forward(self, lightness: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
-        return _outputs_of(self.model, (lightness, fill_guidance(self.template, tensors)), self.extras)
+        return _outputs_of(self.model, (lightness, fill_guidance(self.template, tensors)))
 
 
-def _outputs_of(model: ColoringModel, sample: Sample, extras: Sequence[str]) -> dict[str, Tensor]:
-    """Return the outputs of a graph: the picture, the logits of a color distribution, and further maps."""
+def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
+    """Return the outputs of a graph: the image, and the logits of a color distribution if there are any."""
     prediction = model(*sample)
     found: dict[str, Tensor] = {model.output_kind: prediction.colors}
     logits = prediction.color_logits
     if logits is not None:
         found["logits"] = logits
-    return found | {name: prediction.extras[name] for name in extras}
+    return found
 
 
 def export_model(
@@ -155,7 +153,6 @@ def write_graph(
     others: Sequence[Sample],
     out: Path,
     metadata: Mapping[str, str],
-    extras: Sequence[str] = (),
 ) -> ExportedGraph:
     """Write a graph, whole or not at all, and compare it with the model.
 
@@ -165,7 +162,6 @@ def write_graph(
         others: Samples to compare, of other sizes and numbers of pictures than the traced ones.
         out: File to write, ``.onnx`` or ``.pt2``.
         metadata: Entries to add to the file's metadata.
-        extras: Further maps of the prediction that the graph is to return.
 
     Raises:
         ColorzooError: No graph can be made of the model, or it takes none of the other samples.
@@ -174,12 +170,12 @@ def write_graph(
     inputs = ("lightness", *guidance_tensors(traced[1]))
     with _written_whole(out) as part:
         with torch.inference_mode():
-            outputs = _outputs_of(model, traced, extras)
+            outputs = _outputs_of(model, traced)
         write = _write_onnx if _format(out) == "onnx" else _write_pt2
         with _one_line("it cannot be traced and written"):
-            program = trace(model, *traced, extras)
+            program = trace(model, *traced)
             graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
-        found = _differences(model, graph, others, extras)
+        found = _differences(model, graph, others)
     return ExportedGraph(out, inputs, tuple(outputs), _SIZES[_format(out)], found)
 
 
@@ -207,43 +203,7 @@ def compare_traced(
             program = trace(model, *traced)
             torch.export.save(program, io.BytesIO())
             graph = _runner(program)
-        return _differences(model, graph, others, ())
-
-
-class _Likeness(nn.Module):
-    """Likeness of places for graphs.
-
-    Args:
-        model: The model.
-    """
-
-    def __init__(self, model: ComparesPlaces) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, places: Tensor, mask: Tensor) -> Tensor:
-        return self.model.compare(places, mask)
-
-
-def export_likeness(model: ComparesPlaces, places: Tensor, out: Path) -> None:
-    """Write how a model compares places as an ONNX graph; see `ComparesPlaces.compare`.
-
-    Its inputs are ``places``, the output of another graph, and ``mask``; its output is ``likeness``.
-
-    Args:
-        model: In evaluation mode, on the CPU.
-        places: Sample of them, ``(1, C, h, w)``.
-        out: File to write.
-
-    Raises:
-        ColorzooError: No graph can be made of it.
-    """
-    module = _Likeness(model)
-    mask = torch.zeros(1, 1, 4 * places.shape[2] - 3, 4 * places.shape[3] - 5)
-    size = {2: Dim.AUTO, 3: Dim.AUTO}
-    with _written_whole(out) as part, torch.no_grad(), _one_line("its likeness cannot be traced and written"):
-        program = _export(module, (places, mask), [size, size])
-        _write_onnx(program, part, ("places", "mask"), ("likeness",), {})
+        return _differences(model, graph, others)
 
 
 @contextmanager
@@ -275,20 +235,17 @@ def _one_line(what: str) -> Iterator[None]:
 
 
 @torch.no_grad()
-def trace(
-    model: ColoringModel, lightness: Tensor, guidance: Guidance, extras: Sequence[str] = ()
-) -> ExportedProgram:
+def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> ExportedProgram:
     """Return the graph of a model with dynamic batch size, height and width.
 
     Args:
         model: The model, in evaluation mode.
         lightness: ``(2, 1, H, W)``; a batch of 1 would become a constant of the graph.
         guidance: All kinds that the graph is to take.
-        extras: Further maps of the prediction to return.
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
-    return _export(_TensorModel(model, guidance, extras), (lightness, tensors), shapes)
+    return _export(_TensorModel(model, guidance), (lightness, tensors), shapes)
 
 
 def _export(module: nn.Module, inputs: tuple[Any, ...], shapes: Sequence[Any]) -> ExportedProgram:
@@ -397,22 +354,22 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 
 
 def _differences(
-    model: ColoringModel, graph: Graph, samples: Sequence[Sample], extras: Sequence[str]
+    model: ColoringModel, graph: Graph, samples: Sequence[Sample]
 ) -> dict[tuple[int, int], float]:
     """Return the largest difference between graph and model by height and width; see `_difference`."""
     found = {}
     for sample in samples:
         batch, _, height, width = sample[0].shape
         with _one_line(f"the graph does not take {batch} x {height} x {width} pixels"):
-            found[height, width] = _difference(model, graph, sample, extras)
+            found[height, width] = _difference(model, graph, sample)
     return found
 
 
-def _difference(model: ColoringModel, graph: Graph, sample: Sample, extras: Sequence[str]) -> float:
+def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
     """Return the largest difference between graph and model on a sample, as a share of the full scale."""
     lightness, guidance = sample
     with torch.inference_mode():
-        expected = _outputs_of(model, sample, extras)
+        expected = _outputs_of(model, sample)
         found = graph([lightness, *guidance_tensors(guidance).values()])
     differences = []
     for name, value in expected.items():

@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.guidance import Crop
 from colorzoo.inference.full_size import (
-    BicubicUpsampler,
     FullLightness,
     Overlay,
     PointCorrection,
@@ -110,19 +108,6 @@ class ColoredPicture:
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
         return cropped(joined, self.crop)
-
-    def lab_at(self, row: int, column: int) -> Tensor:
-        """Return the ``(3,)`` Lab of one pixel of the part within the frame."""
-        with torch.inference_mode():
-            height, width = self.lightness.shape
-            line = BicubicUpsampler(self.ab, (height, width)).rows(row, row + 1)
-            for correction in self.corrections:
-                correction.add_to(line, row)
-            light = self.lightness
-            light = light.rows(row, row + 1) if isinstance(light, FullLightness) else light[row : row + 1]
-            for overlay in self.overlays:
-                overlay.add_to(line, light, row)
-            return torch.cat([light[:, column], line[..., column].flatten()])
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,7 @@ class Colorzoo2026(ColoringModel):
         """Color a batch.
 
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
-        computed on access, because it is seldom used, and ``extras["places"]`` is the embedding of the cells,
-        for `compare`. With one reference ``extras["match"]`` is the place in
+        computed on access, because it is seldom used. With one reference ``extras["match"]`` is the place in
         it that a place took its color from; NaN where the automatic answer counts more.
         """
         automatic = self._automatic(self.analyze(lightness), lightness, guidance)
@@ -141,16 +140,10 @@ class Colorzoo2026(ColoringModel):
     def likeness(self, lightness: Tensor, mask: Tensor, memory: Memory) -> Tensor:
         """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
         analysis = self._remembered(lightness, memory).analysis
-        return self.compare(_places(analysis), mask)
-
-    def compare(self, places: Tensor, mask: Tensor) -> Tensor:
-        """Return how alike the cells of ``extras["places"]`` are to those in a mask; see `ComparesPlaces`."""
-        grid = (places.shape[2], places.shape[3])
-        cells = Cells.of_map(places, self.covariance.heads)
-        points = observe(mask.expand(-1, 2, -1, -1), mask, grid)
+        points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
-            correlation = self.covariance.correlation(cells, points)
-        return _maps(correlation[..., None], grid)
+            correlation = self.covariance.correlation(analysis.cells, points)
+        return _maps(correlation[..., None], analysis.grid)
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the maps of the frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size."""
@@ -266,7 +259,7 @@ class Colorzoo2026(ColoringModel):
         mean = analysis.mean + posterior.change
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
-        maps = {"logits": lambda: self._logits(analysis, posterior), "places": lambda: _places(analysis)}
+        maps = {"logits": lambda: self._logits(analysis, posterior)}
         if (match := analysis.match) is not None:
             maps["match"] = lambda: match
         return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=DeferredMaps(maps, kept))
@@ -292,11 +285,6 @@ def _rounded_quotient(side: int, divisor: int) -> int:
 
 def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
-
-
-def _places(analysis: Analysis) -> Tensor:
-    """Return the embedding of the cells as a map ``(B, C, h, w)``."""
-    return _maps(analysis.cells.joined(), analysis.grid)
 
 
 def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:

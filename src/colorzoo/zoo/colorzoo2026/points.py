@@ -56,17 +56,6 @@ class Cells(NamedTuple):
         """Return the cells ``(B, n)`` of an index."""
         return type(self)(take_cells(self.place, index), take_cells(self.amplitude, index))
 
-    def joined(self) -> Tensor:
-        """Return place and amplitude in one tensor ``(B, N, H D + 3 H)``."""
-        return torch.cat([self.place.flatten(2), self.amplitude], dim=-1)
-
-    @classmethod
-    def of_map(cls, joined: Tensor, heads: int) -> Self:
-        """Return the cells of a map ``(B, H D + 3 H, h, w)`` of what `joined` returns."""
-        values = joined.flatten(2).mT
-        place = values[..., :-heads].reshape(*values.shape[:2], heads, -1)
-        return cls(place, values[..., -heads:])
-
     def double(self) -> Self:
         """Return the cells in float64, on the CPU if their device has no such type."""
         device = torch.device("cpu") if self.place.device.type == "mps" else self.place.device
