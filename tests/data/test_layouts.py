@@ -171,10 +171,10 @@ LABELS, MAPS = "ILSVRC2012_devkit_t12", "stuffthingmaps"
         ("imagenet", LABELS, "labels", "labels of ImageNet.*devkit_t12"),
         ("imagenet", f"{LABELS}/data/meta.mat", "labels", "meta.mat"),
         ("places205", "trainvalsplit_places205", "", "list of Places205.*trainvalsplit_places205.tar.gz"),
-        ("places205", "data", "", "pictures of Places205.*resize"),
-        ("places365_listed", "val_256", "", "val pictures of Places365-standard"),
+        ("places205", "data", "", "images of Places205.*resize"),
+        ("places365_listed", "val_256", "", "val images of Places365-standard"),
         ("places365_listed", "filelist_places365-standard", "labels", "labels of Places365.*standard.tar"),
-        ("coco_stuff", "val2017", "", "COCO pictures 'val2017'.*val2017.zip"),
+        ("coco_stuff", "val2017", "", "COCO images 'val2017'.*val2017.zip"),
         ("coco_stuff", "annotations", "boxes", "instances_val2017.json.*annotations_trainval2017.zip"),
         ("coco_stuff", MAPS, "classes", "COCO-Stuff maps.*stuffthingmaps_trainval2017.zip"),
         ("coco_stuff", f"{MAPS}/val2017/{7:012}.png", "classes", "1 of 3 .*maps are missing.*07.png"),
@@ -212,5 +212,5 @@ def test_wrong_lists_are_named(tmp_path):
     with pytest.raises(DataError, match=r"line 1 of .* expected 'path.jpg 17'"):
         places_pictures(places, "val", edition="205")
     listing.write_text("a/abbey/other.jpg 0\n")
-    with pytest.raises(DataError, match=r"other.jpg', the first picture of .* does not exist"):
+    with pytest.raises(DataError, match=r"other.jpg', .* does not exist"):
         places_pictures(places, "val", edition="205")

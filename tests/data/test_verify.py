@@ -60,7 +60,7 @@ NO_COLOR = {"gray": "no color to learn"}
 ODD = {
     "plain.jpg": (encoded(photo(), "JPEG"), {}),
     "empty.jpg": (b"", {"broken": "empty file"}),
-    "text.jpg": (b"no picture at all", {"broken": "no picture of a known format"}),
+    "text.jpg": (b"no picture at all", {"broken": "unknown image format"}),
     "cut.jpg": (encoded(photo(), "JPEG")[:-600], {"broken": ANY}),
     "png.jpg": (encoded(photo()), {"wrong extension": "PNG named .jpg"}),
     "gray.png": (encoded(photo("L")), NO_COLOR),
@@ -139,7 +139,7 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
     assert report.other_files == {".txt": 1, "none": 1}
     assert report.duplicates == [["train/0.jpg", "val/again.jpg"]]
     assert report.near_duplicates == [["train/1.jpg", "train/1b.jpg"]]
-    assert report.layout.notes[-1].startswith("1 pictures are in train and in val: ")
+    assert report.layout.notes[-1].startswith("1 images are in train and in val: ")
     assert {(found.path, found.kind) for found in report.findings} == {
         *(("train/cut.png", "broken"), ("train/cut.tar", "broken"), ("train/plain.gif", "not read")),
         *(("train/plain.gif", "palette"), ("train/plain.gif", "flat")),
@@ -220,7 +220,7 @@ def test_layouts_are_detected_and_miniatures_have_no_mistakes(tmp_path, make, na
     assert (report.name, report.mistakes, set(report.splits)) == (name, [], {"train", "val"})
     notes = []
     for split, of in zip(("train", "val"), official or (), strict=False):
-        notes.append(f"{split}: {report.splits[split]} pictures, the official set has {of}")
+        notes.append(f"{split}: {report.splits[split]} images, the official set has {of}")
         if official[2]:
             notes.append(
                 f"{split}: {3 if name == 'imagenet' else 2} classes, the official set has {official[2]}"
@@ -254,7 +254,7 @@ def test_a_split_that_is_missing_and_an_unknown_layout_are_named(tmp_path):
     for there, gone in (("train", "val"), ("val", "train")):
         report = check_layout(tmp_path)
         assert report.splits == {"all": 1}
-        assert report.notes == [f"'{there}' but no '{gone}': all pictures would be split by content"]
+        assert report.notes == [f"'{there}' but no '{gone}': all images would be split by content"]
         (tmp_path / there).rename(tmp_path / gone)
     with pytest.raises(DataError, match=r"^unknown layout 'cifar'; expected folder, imagenet, places205, "):
         check_layout(tmp_path, "cifar")

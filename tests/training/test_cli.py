@@ -62,7 +62,7 @@ def trained(pictures, tmp_path_factory) -> Path:
         ([*MODEL, "--trainer.max_stepz=1", "--data.root=x"],
          "unknown option --trainer.max_stepz (did you mean max_steps or max_time or max_stretch?)"),
         ([*MODEL, *NARROW, "--data.root", "no_folder"],
-         "data folder 'no_folder' does not exist; give --data.root a folder of pictures."),
+         "data folder 'no_folder' does not exist; give --data.root a folder of images."),
     ],
 )  # fmt: skip
 def test_each_mistake_is_one_line_that_names_it(words, expected, tmp_path, monkeypatch):

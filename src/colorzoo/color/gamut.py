@@ -145,7 +145,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
 
 
 def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Convert `reduce_chroma` of a picture to linear sRGB in one pass.
+    """Convert `reduce_chroma` of an image to linear sRGB in one pass.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.

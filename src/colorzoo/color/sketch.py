@@ -1,4 +1,4 @@
-"""Sketches from colored pictures, batched, on the pictures' device: XDoG and Canny."""
+"""Sketches from colored images, batched, on the images' device: XDoG and Canny."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGMAS = (0.3, 0.4, 0.5)
 """Standard deviations in pixels used in training; a larger one gives thicker lines."""
 
 _PAPER = 0.92  # levels above this share of the paper's are no line
-_FAINTEST_INK = 0.7  # share of the paper's level; the picture has no lines without darker pixels
+_FAINTEST_INK = 0.7  # share of the paper's level; the image has no lines without darker pixels
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def xdog(
     steepness: float = 1e9,
     weighted: bool = True,
 ) -> Tensor:
-    """Draw the lines of a picture with an extended difference of Gaussians (XDoG).
+    """Draw the lines of an image with an extended difference of Gaussians (XDoG).
 
     Examples:
         >>> xdog(torch.rand(2, 1, 16, 16)).shape
@@ -56,7 +56,7 @@ def xdog(
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
-        sigma: Standard deviation of the finer Gaussian in pixels: one for all pictures, or ``(B,)``.
+        sigma: Standard deviation of the finer Gaussian in pixels: one for all images, or ``(B,)``.
         k: Ratio of the coarser standard deviation to the finer.
         sharpness: Weight of the difference, p in the papers.
         threshold: Level that separates ink and paper.
@@ -95,14 +95,14 @@ def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
         torch.Size([2, 1, 32, 32])
 
     The level of the paper is the smoothed maximum around each pixel, so gray, yellowed and unevenly lit
-    paper becomes white. The level of the ink is the darkest percentile of the picture.
+    paper becomes white. The level of the ink is the darkest percentile of the image.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
         reach: Side of that neighborhood in pixels.
 
     Returns:
-        ``(B, 1, H, W)`` in [0, 1]; white where a picture has no lines.
+        ``(B, 1, H, W)`` in [0, 1]; white where an image has no lines.
     """
     reach = min(reach, *gray.shape[-2:])
     reach -= 1 - reach % 2  # odd
@@ -115,10 +115,10 @@ def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
-    """Blur each picture with its own Gaussian; borders are reflected without repeating the edge."""
+    """Blur each image with its own Gaussian; borders are reflected without repeating the edge."""
     kernels = _kernels(sigmas).to(gray.device)
     batch, radius = len(kernels), kernels.shape[1] // 2
-    planes = gray.transpose(0, 1)  # (1, B, H, W): one group for each picture
+    planes = gray.transpose(0, 1)  # (1, B, H, W): one group for each image
     for dim, shape in ((2, (batch, 1, -1, 1)), (3, (batch, 1, 1, -1))):
         padded = planes.index_select(dim, _reflected(planes.shape[dim], radius, gray.device))
         planes = F.conv2d(padded, kernels.view(shape), groups=batch)

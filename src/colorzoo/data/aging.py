@@ -1,7 +1,7 @@
-"""Simulated old photos: emulsions, blur, fading, uneven light, scratches, halftone, grain, JPEG, borders.
+"""Simulated aging of photographs: emulsion, blur, fading, scratches, halftone, grain, JPEG, borders.
 
 Inside the borders only lightness changes; ab stays, so that a network learns true colors for damaged
-pictures. The strength of each fault was chosen by eye from scans of historical photos, not taken from a
+images. The strength of each fault was chosen by eye from scans of historical images, not taken from a
 paper.
 """
 
@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.randomness import Generators, draw_normal, draw_uniform
 
-_BLIND_TO_RED = 0.2  # share of the aged pictures
-_FRAMED = 1 / 6  # share of the aged pictures
+_BLIND_TO_RED = 0.2  # share of the aged images
+_FRAMED = 1 / 6  # share of the aged images
 _DRAWS = 6  # random numbers per fault: its presence and five parameters
 
 Fault = Callable[[Tensor, Tensor, Generators], Tensor]
@@ -27,15 +27,15 @@ Fault = Callable[[Tensor, Tensor, Generators], Tensor]
 
 
 def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
-    """Give some pictures of a batch the emulsion, faults and borders of old photos.
+    """Give some images of a batch the emulsion, faults and borders of old photographs.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per picture.
-        share: Expected share of aged pictures, in [0, 1].
+        generators: One random generator for the batch, or one per image.
+        share: Expected share of aged images, in [0, 1].
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]. Colors of aged pictures outside sRGB lose chroma; borders are gray.
+        ``(B, 3, H, W)`` in [0, 1]. Colors of aged images outside sRGB lose chroma; borders are gray.
     """
     draws = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))  # no wait for the device
     chosen = (draws.numpy()[:, 0] < share).nonzero()[0].tolist()
@@ -50,11 +50,11 @@ def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
 
 
 def age_lightness(lightness: Tensor, generators: Generators) -> Tensor:
-    """Give the lightness of each picture some of the faults of old photos.
+    """Give the lightness of each image some of the faults of old photographs.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        generators: One random generator for the batch, or one per picture.
+        generators: One random generator for the batch, or one per image.
 
     Returns:
         ``(B, 1, H, W)`` in [0, 100].
@@ -69,12 +69,12 @@ def age_lightness(lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
-    """Return the lightness on an emulsion that is nearly blind to red, for some pictures.
+    """Return the lightness on an emulsion that is nearly blind to red, for some images.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        lightness: ``(B, 1, H, W)`` in [0, 100], the lightness of the other pictures.
-        generators: One random generator for the batch, or one per picture.
+        lightness: ``(B, 1, H, W)`` in [0, 100], the lightness of the other images.
+        generators: One random generator for the batch, or one per image.
     """
     blind, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
     red, green = 0.15 * red, 0.4 + 0.3 * green
@@ -85,7 +85,7 @@ def expose(rgb: Tensor, lightness: Tensor, generators: Generators) -> Tensor:
 
 
 def add_borders(rgb: Tensor, generators: Generators) -> Tensor:
-    """Cover some sides of some pictures with a dark or light gray border of 1 to 9 % and noise."""
+    """Cover some sides of some images with a dark or light gray border of 1 to 9 % and noise."""
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
     framed, light, tone, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)
@@ -163,4 +163,4 @@ FAULTS: tuple[tuple[Fault, float], ...] = (
     (_grain, 0.6),
     (_jpeg_blocks, 0.4),
 )
-"""The faults in their order, and the share of the aged pictures that has each."""
+"""The faults in their order, and the share of the aged images that has each."""

@@ -16,14 +16,14 @@ from colorzoo.randomness import Generators, draw_uniform
 def augment_batch(
     batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float, max_stretch: float = 1.0
 ) -> dict[str, Any]:
-    """Crop a random window of each picture, resize it to a square, and mirror half of them.
+    """Crop a random window of each image, resize it to a square, and mirror half of them.
 
     ``sketch``, ``classes`` and ``boxes`` move with ``rgb``; boxes smaller than a pixel are dropped.
 
     Args:
-        batch: Entries as in `colorzoo.data.Batch`, with float pictures ``(B, C, S, S)``.
+        batch: Entries as in `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
         size: Side of the result in pixels.
-        generators: One random generator for the batch, or one per picture.
+        generators: One random generator for the batch, or one per image.
         min_scale: See `random_windows`.
         max_stretch: See `random_windows`.
     """
@@ -43,14 +43,14 @@ def augment_batch(
 
 
 def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) -> Tensor:
-    """Change the colors of each picture, as the published code of Cho et al. 2023.
+    """Change the colors of each image, as the published code of Cho et al. 2023.
 
-    Brightness and contrast of half of the pictures change by up to 0.2; independently, hue of half of them
+    Brightness and contrast of half of the images change by up to 0.2; independently, hue of half of them
     rotates by up to ``degrees``, saturation and value shift by up to 30 and 20 of 255.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per picture.
+        generators: One random generator for the batch, or one per image.
         degrees: Largest rotation of the hue; 40 as published, 180 covers all hues.
     """
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)
@@ -70,12 +70,12 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
 def random_windows(
     count: int, generators: Generators, min_scale: float, device: torch.device, max_stretch: float = 1.0
 ) -> Tensor:
-    """Draw a window and a mirroring for each picture.
+    """Draw a window and a mirroring for each image.
 
     Args:
-        count: Number of pictures.
-        generators: One random generator for the batch, or one per picture.
-        min_scale: The longer side of a window is uniform on [``min_scale``, 1] of the picture's.
+        count: Number of images.
+        generators: One random generator for the batch, or one per image.
+        min_scale: The longer side of a window is uniform on [``min_scale``, 1] of the image's.
         device: Device of the result.
         max_stretch: Ratio of the sides of a window, uniform in its logarithm on [1 / ``max_stretch``,
             ``max_stretch``]; 1 keeps shapes.
@@ -95,7 +95,7 @@ def random_windows(
 
 
 def cut_windows(pictures: Tensor, windows: Tensor, size: int, *, mode: str = "bilinear") -> Tensor:
-    """Resample each picture's window.
+    """Resample each image's window.
 
     Args:
         pictures: ``(B, C, S, S)`` float32.
@@ -111,9 +111,9 @@ def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
     """Move boxes into a window, clip them, and drop those smaller than a pixel.
 
     Args:
-        boxes: ``(K, 4)`` left, top, right, bottom in pixels of the picture.
+        boxes: ``(K, 4)`` left, top, right, bottom in pixels of the image.
         window: ``(2, 3)`` of `random_windows`.
-        side: Side of the picture in pixels.
+        side: Side of the image in pixels.
         size: Side of the result in pixels.
     """
     scale, shift = window.diagonal()[:2], window[:, 2]
@@ -136,16 +136,16 @@ _DARKEST = 1e-3  # least mean of a channel
 
 
 def balance_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
-    """Remove a part of the cast from some of the pictures of one warm hue, as a camera balances lamplight.
+    """Remove a part of the cast from some of the images of one warm hue, as a camera balances lamplight.
 
     Each channel is multiplied by the power t of the ratio of the mean of all channels to its own mean, the
     gray-world assumption (Buchsbaum 1980), with t uniform on [0.4, 1]. If values would exceed 1 then, the
-    picture becomes darker. Pictures of several hues, and of a cool one, stay as they are.
+    image becomes darker. Images of several hues, and of a cool one, stay as they are.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per picture.
-        share: Share of the pictures of one warm hue, in [0, 1].
+        generators: One random generator for the batch, or one per image.
+        share: Share of the images of one warm hue, in [0, 1].
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1].
@@ -162,7 +162,7 @@ def balance_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
 
 
 def has_warm_cast(rgb: Tensor) -> Tensor:
-    """Return which pictures have one warm hue nearly everywhere, ``(B,)``.
+    """Return which images have one warm hue nearly everywhere, ``(B,)``.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].

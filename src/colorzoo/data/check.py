@@ -1,4 +1,4 @@
-"""The check before training: list broken and gray pictures, and cache the results."""
+"""The check before training: list broken and gray images, and cache the results."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from colorzoo.weights.catalog import cache_home
 log = logging.getLogger(__name__)
 
 GRAY_RANGE = 5.0
-"""A picture is gray if its ranges of a and b sum to less than this (Zhang et al. 2017, training code)."""
-_SIDE = 32  # pixels of the decoded pictures
+"""An image is gray if its ranges of a and b sum to less than this (Zhang et al. 2017, training code)."""
+_SIDE = 32  # pixels of the decoded images
 _METHOD = f"range {GRAY_RANGE} at {_SIDE}"  # cached results of another method do not count
-_AT_ONCE = 16384  # pictures between two updates of the cache
-_NOTICEABLE = 1000  # pictures from which on a progress bar is shown
+_AT_ONCE = 16384  # images between two updates of the cache
+_NOTICEABLE = 1000  # images from which on a progress bar is shown
 
 _UNKNOWN, _COLORED, _GRAY = -1, 0, 1
 
@@ -45,9 +45,9 @@ class CheckResult:
     """Result of a check.
 
     Attributes:
-        rows: Rows of the usable pictures, int64.
-        broken: Name and reason of each picture that does not decode.
-        gray: Names of the pictures without color.
+        rows: Rows of the usable images, int64.
+        broken: Name and reason of each image that does not decode.
+        gray: Names of the images without color.
     """
 
     rows: Tensor
@@ -55,25 +55,25 @@ class CheckResult:
     gray: list[str]
 
     def summary(self) -> str:
-        """Return a line for broken and one for gray pictures, naming the first few."""
+        """Return a line for broken and one for gray images, naming the first few."""
         lines = []
         if self.broken:
             shown = "; ".join(f"{name} ({why})" for name, why in self.broken[:5])
-            lines.append(f"skipped {len(self.broken)} broken picture(s): {shown}")
+            lines.append(f"skipped {len(self.broken)} broken image(s): {shown}")
         if self.gray:
-            lines.append(f"skipped {len(self.gray)} gray picture(s): {'; '.join(self.gray[:5])}")
+            lines.append(f"skipped {len(self.gray)} gray image(s): {'; '.join(self.gray[:5])}")
         return "\n".join(lines)
 
 
 def check_pictures(
     sources: Sequence[StoredPicture], *, drop_gray: bool, known: KnownValues | None = None
 ) -> CheckResult:
-    """Decode every picture at a small size, and drop the broken and optionally the gray ones.
+    """Decode every image at a small size, and drop the broken and optionally the gray ones.
 
     Args:
-        sources: The pictures.
-        drop_gray: Drop pictures without color.
-        known: Results of earlier checks, which is updated; only other pictures are decoded. Broken pictures
+        sources: The images.
+        drop_gray: Drop images without color.
+        known: Results of earlier checks, which is updated; only other images are decoded. Broken images
             are not cached, because the disk may have failed.
     """
     keys = torch.zeros(len(sources), dtype=torch.int64)
@@ -104,13 +104,13 @@ def check_pictures(
 
 
 def is_gray(rgb: Tensor) -> bool:
-    """Test whether a ``(3, H, W)`` uint8 picture has too little color to learn from."""
+    """Test whether a ``(3, H, W)`` uint8 image has too little color to learn from."""
     ab = rgb_to_lab(rgb.float() / 255)[1:].flatten(1)
     return bool((ab.amax(1) - ab.amin(1)).sum() < GRAY_RANGE)
 
 
 def check_picture(source: StoredPicture) -> bool | str:
-    """Return whether the picture is gray, or the reason why it cannot be read."""
+    """Return whether the image is gray, or the reason why it cannot be read."""
     try:
         with torch.inference_mode():
             return is_gray(decode_rgb(source.read(), short_side=_SIDE))
@@ -119,11 +119,11 @@ def check_picture(source: StoredPicture) -> bool | str:
 
 
 def _progress(count: int) -> AbstractContextManager[Callable[[int], None]]:
-    return nullcontext(lambda _: None) if count < _NOTICEABLE else progress_bar("checking pictures", count)
+    return nullcontext(lambda _: None) if count < _NOTICEABLE else progress_bar("checking images", count)
 
 
 class KnownValues:
-    """Values of earlier looks at pictures by key, in a file.
+    """Values of earlier looks at images by key, in a file.
 
     Args:
         path: The file; a missing or damaged one counts as empty.
@@ -170,7 +170,7 @@ class KnownValues:
         try:
             self.add(keys, values)
         except OSError as error:
-            log.warning("cannot write what is known of pictures to %s (%s)", self.path, error.strerror)
+            log.warning("cannot write the cache of image checks to %s (%s)", self.path, error.strerror)
 
 
 def cache_file(root: Path, kind: str) -> Path:
@@ -180,10 +180,10 @@ def cache_file(root: Path, kind: str) -> Path:
 
 
 def picture_keys(sources: Iterable[StoredPicture], method: str = _METHOD) -> Tensor:
-    """Return ``(N,)`` int64 hashes of the location, file size and modification time of each picture.
+    """Return ``(N,)`` int64 hashes of the location, file size and modification time of each image.
 
     Args:
-        sources: The pictures.
+        sources: The images.
         method: Name of what is looked at: values of another method do not count.
     """
     keys, path, stamp = array("q"), "", ""
@@ -198,7 +198,7 @@ def picture_keys(sources: Iterable[StoredPicture], method: str = _METHOD) -> Ten
 
 def _file_stamp(path: str) -> str:
     try:
-        status = os.stat(path)  # noqa: PTH116 - called per picture; Path is slower
+        status = os.stat(path)  # noqa: PTH116 - called per image; Path is slower
     except OSError:
         return f"{path}\0missing"
     return f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"  # noqa: PTH100 - as above
@@ -228,21 +228,21 @@ def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threa
             yield pending.popleft().result()
 
 
-_SPLIT_METHOD = "sha256"  # of the bytes, which gives each picture its place in [0, 1)
+_SPLIT_METHOD = "sha256"  # of the bytes, which gives each image its place in [0, 1)
 _UNREADABLE = 1.0
 
 
 def split_by_content(
     sources: Sources, val_share: float, known: KnownValues | None = None
 ) -> tuple[Sources, Sources]:
-    """Split into training and validation by a hash of each picture's bytes.
+    """Split into training and validation by a hash of each image's bytes.
 
     Duplicates are always in the same split, whatever their names and the rest of the folder. A file that
     cannot be read is left to training, which names what it skips.
 
     Args:
-        sources: All pictures.
-        val_share: Expected share of validation pictures, in [0, 1).
+        sources: All images.
+        val_share: Expected share of validation images, in [0, 1).
         known: Results of earlier splits, which is updated: only files that are new or changed are read.
     """
     places = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)

@@ -37,7 +37,7 @@ class CocoStuffDataModule(PictureDataModule):
         >>> next(iter(data.val_dataloader()))["classes"].shape  # doctest: +SKIP
         torch.Size([16, 1, 224, 224])
 
-    Crops, zooms and mirrors move boxes and class maps with their picture; boxes smaller than a pixel are
+    Crops, zooms and mirrors move boxes and class maps with their image; boxes smaller than a pixel are
     dropped.
 
     Args:
@@ -47,7 +47,7 @@ class CocoStuffDataModule(PictureDataModule):
         classes: Add ``classes`` to batches: COCO's category ids, 1 to 91 for things, 92 to 182 for stuff, 183
             for "other" (in maps of stuff alone), 0 for unlabeled. Needs ``stuffthingmaps/{train,val}2017``
             (or unpacked into ``annotations``, as its authors suggest) or ``stuff_{train,val}2017_pixelmaps``.
-        only_with_boxes: Leave out pictures without a box, as Su et al. 2020 did.
+        only_with_boxes: Leave out images without a box, as Su et al. 2020 did.
         kwargs: Arguments of `PictureDataModule`.
     """
 
@@ -67,7 +67,7 @@ class CocoStuffDataModule(PictureDataModule):
         return 184 if self.hparams.classes else 0
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split."""
+        """Return the images of a split."""
         hp = self.hparams
         return coco_stuff_pictures(
             Path(hp.root),
@@ -81,14 +81,14 @@ class CocoStuffDataModule(PictureDataModule):
 def coco_stuff_pictures(
     root: Path, split: Split, *, boxes: bool = False, classes: bool = False, only_with_boxes: bool = False
 ) -> Pictures:
-    """Find the pictures of one split; see `CocoStuffDataModule` for the arguments.
+    """Find the images of one split; see `CocoStuffDataModule` for the arguments.
 
     Raises:
         DataError: Something is missing; the line names it, its expected location and how to get it.
     """
     year = f"{split}2017"
     places = below(root, year, f"images/{year}")
-    sources = find_sources(require(f"COCO pictures {year!r}", places, f"unpack {year}.zip there; {_HELP}"))
+    sources = find_sources(require(f"COCO images {year!r}", places, f"unpack {year}.zip there; {_HELP}"))
     class_maps = _class_maps(root, year, sources) if classes else None
     if not (boxes or only_with_boxes):
         return Pictures(sources, classes=class_maps)
@@ -101,7 +101,7 @@ def coco_stuff_pictures(
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
-    """Read the boxes of pictures from an ``instances_*.json``; those that it does not list have none."""
+    """Read the boxes of images from an ``instances_*.json``; those that it does not list have none."""
     try:
         boxes = _boxes_by_name(_load_without_outlines(file))
     except (ValueError, KeyError, TypeError) as error:
@@ -122,7 +122,7 @@ def _load_without_outlines(file: Path) -> dict[str, Any]:
 
 
 def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
-    """Return ``(K, 4)`` corners by file name, relative to the picture's sides."""
+    """Return ``(K, 4)`` corners by file name, relative to the image's sides."""
     pictures = {picture["id"]: picture for picture in content["images"]}
     corners: dict[str, list[tuple[float, float, float, float]]] = {}
     for note in content["annotations"]:

@@ -30,14 +30,14 @@ class Batch(TypedDict):
 
     Attributes:
         rgb: ``(B, 3, H, W)``: uint8 from the workers, float32 in [0, 1] after the transfer.
-        seed: ``(B,)`` int64, the source of each picture's randomness.
-        name: Names of the pictures.
-        label: ``(B,)`` int64, the class of each picture.
+        seed: ``(B,)`` int64, the source of each image's randomness.
+        name: Names of the images.
+        label: ``(B,)`` int64, the class of each image.
         classes: ``(B, 1, H, W)`` uint8, the class of each pixel, 0 where unlabeled.
-        boxes: For each picture ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
+        boxes: For each image ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(B, 1, H, W)`` float32 in [0, 1], paper 1, ink 0.
-        reference: ``(B, 3, h, w)`` float32 in [0, 1], the exemplar of each picture.
-        self_made: ``(B,)`` bool, references that were made from their own picture.
+        reference: ``(B, 3, h, w)`` float32 in [0, 1], the exemplar of each image.
+        self_made: ``(B,)`` bool, references that were made from their own image.
     """
 
     rgb: Tensor
@@ -57,12 +57,12 @@ def sketches_of(batch: Batch) -> Tensor:
 
 
 class Sample(TypedDict):
-    """One picture, as a worker returns it.
+    """One image, as a worker returns it.
 
     Attributes:
         rgb: ``(3, H, W)`` uint8.
         seed: int64 scalar, the source of the sample's randomness.
-        name: Name of the picture.
+        name: Name of the image.
         label: int64 scalar.
         classes: ``(1, H, W)`` uint8.
         boxes: ``(K, 4)`` float32.
@@ -81,27 +81,27 @@ class Sample(TypedDict):
 
 
 class Square(NamedTuple):
-    """A square in a picture, in pixels."""
+    """A square in an image, in pixels."""
 
     top: int
     left: int
     side: int
 
     def cut(self, picture: Tensor) -> Tensor:
-        """Cut the square from a ``(C, H, W)`` picture."""
+        """Cut the square from a ``(C, H, W)`` image."""
         rows, columns = slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
         return picture[:, rows, columns].contiguous()
 
 
 class PictureDataset(Dataset[Sample]):
-    """Square uint8 crops of pictures, with their labels, class maps and boxes.
+    """Square uint8 crops of images, with their labels, class maps and boxes.
 
     Args:
-        pictures: The pictures, or their sources alone.
+        pictures: The images, or their sources alone.
         resize: Shorter side after decoding.
         crop: Side of the square crop; random in training, central otherwise.
         random_crop: Choose the crop by the seed of the sample.
-        cache: Keep decoded pictures in memory.
+        cache: Keep decoded images in memory.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class PictureDataset(Dataset[Sample]):
 
 
 def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
-    """Read and decode a picture.
+    """Read and decode an image.
 
     Raises:
         DataError: It cannot be read; the message names it.
@@ -160,7 +160,7 @@ def read_rgb(source: StoredPicture, short_side: int) -> Tensor:
 
 
 def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
-    """Return the ``(1, H, W)`` uint8 class map of a picture at the size of the decoded picture ``rgb``.
+    """Return the ``(1, H, W)`` uint8 class map of an image at the size of the decoded image ``rgb``.
 
     Raises:
         DataError: It cannot be read; the message names it.
@@ -175,16 +175,16 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
-    """Convert boxes relative to the picture ``rgb`` to pixels of a square cut from it."""
+    """Convert boxes relative to the image ``rgb`` to pixels of a square cut from it."""
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
     return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
-    """Choose a square in a ``(3, H, W)`` picture.
+    """Choose a square in a ``(3, H, W)`` image.
 
     Args:
-        rgb: Picture; its sides are at least ``side``.
+        rgb: Image; its sides are at least ``side``.
         side: Side of the square in pixels.
         seed: Seed of a random place; None is the center.
     """
@@ -196,17 +196,17 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
 
 
 def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
-    """Cut the square that `place_square` chooses from a ``(C, H, W)`` picture."""
+    """Cut the square that `place_square` chooses from a ``(C, H, W)`` image."""
     return place_square(rgb, side, seed).cut(rgb)
 
 
 def read_square(source: StoredPicture, side: int) -> Tensor:
-    """Return the central square of a picture: ``(3, side, side)`` in [0, 1]."""
+    """Return the central square of an image: ``(3, side, side)`` in [0, 1]."""
     return crop_square(decode_rgb(source.read(), side), side).float() / 255
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield `read_square` of at most ``limit`` pictures, spaced evenly over a folder."""
+    """Yield `read_square` of at most ``limit`` images, spaced evenly over a folder."""
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:

@@ -1,4 +1,4 @@
-"""Decoding of pictures to uint8 RGB tensors, the same for training and evaluation."""
+"""Decoding of images to uint8 RGB tensors, the same for training and evaluation."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from colorzoo.pictures.picture import over_white
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """Description of the resize filter, for reports."""
 UNREADABLE = (OSError, ValueError, SyntaxError)
-"""Errors of Pillow for files that are not pictures."""
+"""Errors of Pillow for files that are not images."""
 
 
 def why_unreadable(error: Exception) -> str:
-    """Return in a line why a picture does not decode."""
+    """Return in a line why an image does not decode."""
     if isinstance(error, UnidentifiedImageError):  # its message contains a memory address
-        return "no picture format that Pillow knows"
+        return "unknown image format"
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
-    """Decode a picture and apply its EXIF orientation.
+    """Decode an image and apply its EXIF orientation.
 
     Large JPEGs are decoded at a fraction of their size if that is at least twice the target, which takes a
     quarter of the time of a full decode and differs by half a level of 255.
@@ -41,7 +41,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
         ``(3, H, W)`` uint8.
 
     Raises:
-        OSError: The bytes are not a picture, or truncated.
+        OSError: The bytes are not an image, or truncated.
     """
     with open_picture(BytesIO(data)) as image:
         if short_side is not None:
@@ -68,7 +68,7 @@ def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dty
 
 
 def eight_bit_rgb(image: Image.Image) -> Image.Image:
-    """Convert a picture to 8-bit RGB.
+    """Convert an image to 8-bit RGB.
 
     16-bit gray is scaled, where Pillow would clip it to white. Transparent parts are composited on white,
     because line art is often black ink on transparent black.

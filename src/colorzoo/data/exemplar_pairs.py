@@ -51,23 +51,23 @@ class ExemplarPairsDataModule(FolderDataModule):
     ``self_made`` marks references that were made from their own target. ``pairing`` selects the references:
 
     - ``list``: the rows of a CSV file (see `read_pairs`).
-    - ``class``: another picture of the same folder; for validation, a training picture of the same class.
-    - ``nearest``: a training picture with the nearest features (training picks any of ``neighbors``,
-      validation takes the first). ``prepare_data`` builds the index once, and again when pictures or encoder
+    - ``class``: another image of the same folder; for validation, a training image of the same class.
+    - ``nearest``: a training image with the nearest features (training picks any of ``neighbors``,
+      validation takes the first). ``prepare_data`` builds the index once, and again when images or encoder
       change.
     - ``self``: made from the target, on the device: ``crop_flip`` as SPColor, ``warp_jitter`` as Color2Embed.
 
     Args:
-        root: Folder of pictures, with or without subfolders ``train`` and ``val``.
+        root: Folder of images, with or without subfolders ``train`` and ``val``.
         pairing: One of the above.
         pairs: For ``list``: the CSV file, relative to ``root``.
         val_pairs: For ``list``: a file of validation pairs; None takes some of ``pairs``.
         encoder: For ``nearest``: name of a timm network.
         pretrained: For ``nearest``: False compares by random weights, for tests without downloads.
-        neighbors: For ``nearest``: number of pictures that training picks from.
+        neighbors: For ``nearest``: number of images that training picks from.
         index_file: For ``nearest``: the index; None is ``neighbors-ENCODER.npz`` in ``root``.
         self_reference: Way to make a reference from the target.
-        self_share: Share of training pictures whose reference is made from the target instead (SPColor: 0.2).
+        self_share: Share of training images whose reference is made from the target instead (SPColor: 0.2).
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -99,12 +99,12 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @property
     def index_path(self) -> Path:
-        """File of the index of nearest pictures."""
+        """File of the index of nearest images."""
         name = re.sub(r"[^\w.-]+", "-", self.encoder_name)
         return Path(self.hparams.index_file or Path(self.hparams.root) / f"neighbors-{name}.npz")
 
     def prepare_data(self) -> None:
-        """Check the pictures, and build the index of nearest pictures if it is missing or stale."""
+        """Check the images, and build the index of nearest images if it is missing or stale."""
         if self.hparams.pairing in ("list", "self"):
             super().prepare_data()
         if self.hparams.pairing == "nearest" and self._index() is None:
@@ -112,10 +112,10 @@ class ExemplarPairsDataModule(FolderDataModule):
             build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)
 
     def setup(self, stage: str) -> None:
-        """Find the pictures and their references (once).
+        """Find the images and their references (once).
 
         Raises:
-            DataError: Pictures, the list or the index are missing.
+            DataError: Images, the list or the index are missing.
         """
         if self.hparams.pairing in ("list", "self"):
             super().setup(stage)
@@ -145,7 +145,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return self._referenced(pictures.sources, same_index, references, train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Make references from the targets: all, or ``self_share`` of the training pictures."""
+        """Make references from the targets: all, or ``self_share`` of the training images."""
         given: Tensor | None = batch.get("reference")
         share = self.hparams.self_share if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
@@ -161,12 +161,12 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @cached_property
     def _library(self) -> tuple[Pictures, Pictures]:
-        """The usable pictures of both splits; references are training pictures."""
+        """The usable images of both splits; references are training images."""
         train = self.usable(self.find_pictures("train"), drop_gray=self.hparams.drop_gray)
         val = self.usable(self.find_pictures("val"), drop_gray=False)
         if not len(train) or not len(val):
             what = "validation" if len(train) else "training"
-            raise DataError(f"no usable {what} picture in {self.hparams.root!r}.")
+            raise DataError(f"no usable {what} image in {self.hparams.root!r}.")
         return train, val
 
     def _picks(self) -> tuple[Pick, Pick]:
@@ -176,7 +176,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         found = self._index()
         if found is None:
             raise DataError(
-                f"{str(self.index_path)!r} is not an index of these pictures and this encoder; "
+                f"{str(self.index_path)!r} is not an index of these images and this encoder; "
                 "call prepare_data() to build it."
             )
         return Nearest(found.train, vary=True), Nearest(found.val, vary=False)
@@ -239,7 +239,7 @@ class ReferencedDataset(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class SameClass:
-    """Picks another picture of the same class, if there is one.
+    """Picks another image of the same class, if there is one.
 
     Attributes:
         members: ``(N,)`` int64, indices of the references sorted by class.
@@ -267,7 +267,7 @@ class SameClass:
 
 @dataclass(frozen=True)
 class Nearest:
-    """Picks one of the nearest pictures.
+    """Picks one of the nearest images.
 
     Attributes:
         neighbors: ``(M, k)`` int64, indices of references, nearest first.
@@ -297,7 +297,7 @@ def _same_class(
     for source, name in zip([*train, *val], names, strict=True):
         if not name or name not in number:
             raise DataError(
-                f"{source.name!r} has no class with training pictures; expected CLASS/picture below the root."
+                f"{source.name!r} has no class with training images; expected CLASS/IMAGE below the root."
             )
     label = torch.tensor([number[name] for name in names])
     library, queries = label[: len(train)], label[len(train) :]
@@ -316,7 +316,7 @@ class Pair(NamedTuple):
 def read_pairs(
     root: Path, train_file: str, val_file: str | None, val_share: float = 0.05
 ) -> tuple[list[Pair], list[Pair]]:
-    """Read pairs of pictures for training and validation from CSV files.
+    """Read pairs of images for training and validation from CSV files.
 
     The first row of a file names its columns: ``target`` and ``reference`` with paths relative to ``root``,
     and optionally ``split`` with ``train`` or ``val``; others are ignored. Without a split and without a
@@ -329,7 +329,7 @@ def read_pairs(
         val_share: Expected share of validation pairs of a split by hash.
 
     Raises:
-        DataError: A list is missing or has other columns, or names a picture that does not exist.
+        DataError: A list is missing or has other columns, or names an image that does not exist.
     """
     rows = _read_rows(root, train_file)
     if val_file is not None:

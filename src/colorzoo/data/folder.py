@@ -1,4 +1,4 @@
-"""`FolderDataModule`: train on any folder of pictures."""
+"""`FolderDataModule`: train on any folder of images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from colorzoo.settings import Positive, Share
 
 
 class FolderDataModule(PictureDataModule):
-    """Pictures of a folder, found recursively, plain or in ``.tar`` shards.
+    """Images of a folder, found recursively, plain or in ``.tar`` shards.
 
     Examples:
         >>> data = FolderDataModule("album", batch_size=2, crop=32, num_workers=0)
@@ -29,24 +29,24 @@ class FolderDataModule(PictureDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape
         torch.Size([2, 3, 256, 256])
 
-    Subfolders ``train`` and ``val`` are used as the splits if both exist; otherwise the pictures are split by
+    Subfolders ``train`` and ``val`` are used as the splits if both exist; otherwise the images are split by
     their content.
 
     Args:
         root: The folder.
-        val_share: Expected share of validation pictures of a split by content.
-        labels: Label each picture with its class, the folder or tar directly below the root (or below
+        val_share: Expected share of validation images of a split by content.
+        labels: Label each image with its class, the folder or tar directly below the root (or below
             ``train`` and ``val``) that contains it. Classes are numbered in alphabetical order.
         source_shares: Mixes several sources: all folders directly below the root (or below ``train``) with
             the share of the training samples that comes from each; shares count relative to their sum. The
             folders of classes then lie one level deeper, and a class is named ``SOURCE/CLASS``.
-        class_factors: Factors on the weights with which the pictures of some classes are drawn, such as 0.3
+        class_factors: Factors on the weights with which the images of some classes are drawn, such as 0.3
             for one of many alike; needs ``labels``. The shares of sources stay.
         kwargs: Arguments of `PictureDataModule`.
 
     """
 
-    predicted = "pictures of all splits"
+    predicted = "images of all splits"
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class FolderDataModule(PictureDataModule):
         if hp.source_shares:
             pictures: Pictures | None = getattr(data, "pictures", None)
             if pictures is None:
-                raise DataError("source_shares does not go with references that are other pictures.")
+                raise DataError("source_shares does not go with references that are other images.")
             source = labels_by_folder(pictures.sources, self._labeled_folder, self._sources)
             weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
             shares = torch.tensor([hp.source_shares[name] for name in self._sources], dtype=torch.float64)
@@ -86,14 +86,14 @@ class FolderDataModule(PictureDataModule):
         return weights
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split, from its subfolder or by content."""
+        """Return the images of a split, from its subfolder or by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
             return self._label(find_sources(root / split), root / split)
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
-                f"no validation picture in {str(root)!r}; raise val_share (now {self.hparams.val_share})."
+                f"no validation image in {str(root)!r}; raise val_share (now {self.hparams.val_share})."
             )
         return self._label(found, root)
 
@@ -130,7 +130,7 @@ class FolderDataModule(PictureDataModule):
         return Pictures(found, labels=labels_by_folder(found, folder, self._classes, depth))
 
     def originals(self) -> Originals:
-        """Return all pictures below the folder, whatever their split."""
+        """Return all images below the folder, whatever their split."""
         return find_originals(self.hparams.root)
 
     @cached_property

@@ -45,7 +45,7 @@ class FrameBatch(TypedDict):
 
 
 class FolderClip:
-    """A folder of pictures as a clip, in the natural order of their names.
+    """A folder of images as a clip, in the natural order of their names.
 
     Args:
         folder: The folder.
@@ -201,7 +201,7 @@ class FramesDataModule(PictureDataModule):
             self.clips = find_clips(Path(hp.root), hp.short_side)[: hp.clip_limit]
 
     def originals(self) -> Originals:
-        """Return the frames that are picture files."""
+        """Return the frames that are image files."""
         return find_originals(self.hparams.root)
 
     def val_dataloader(self) -> LateLoader:

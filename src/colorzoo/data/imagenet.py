@@ -1,4 +1,4 @@
-"""ImageNet (ILSVRC 2012) as it is unpacked: training pictures by synset, validation flat or by synset.
+"""ImageNet (ILSVRC 2012) as it is unpacked: training images by synset, validation flat or by synset.
 
 Get it from image-net.org (after registration) or from Kaggle.
 """
@@ -51,10 +51,10 @@ class ImageNetDataModule(PictureDataModule):
 
     Args:
         root: Contains ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
-        labels: Add ``label`` to batches: the index of a picture's synset in ``LOC_synset_mapping.txt``, or in
+        labels: Add ``label`` to batches: the index of an image's synset in ``LOC_synset_mapping.txt``, or in
             the sorted synsets of the training folder (equal if all 1000 are there). A flat ``val`` needs the
             devkit, Kaggle's ``LOC_val_solution.csv`` or a plain ``val_labels.txt``.
-        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 pictures of Larsson et al. 2016 by their published
+        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 images of Larsson et al. 2016 by their published
             indices; ``"first5k"``, the first 5,000 by file number, as in recent papers; or a file with one
             name per line, or (``.npy``) zero-based indices.
         kwargs: Arguments of `PictureDataModule`.
@@ -69,15 +69,15 @@ class ImageNetDataModule(PictureDataModule):
         return len(_synsets(Path(self.hparams.root))) if self.hparams.labels else 0
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split; see `imagenet_pictures`."""
+        """Return the images of a split; see `imagenet_pictures`."""
         hp = self.hparams
         return imagenet_pictures(Path(hp.root), cast(Split, split), labels=hp.labels, subset=hp.val_subset)
 
 
 def imagenet_pictures(root: Path, split: Split, *, labels: bool = False, subset: str = "all") -> Pictures:
-    """Find the pictures of one split; see `ImageNetDataModule` for the arguments.
+    """Find the images of one split; see `ImageNetDataModule` for the arguments.
 
-    Validation pictures are in the order of their file names in either layout.
+    Validation images are in the order of their file names in either layout.
 
     Raises:
         DataError: Something is missing; the line names it, its expected location and how to get it.
@@ -95,10 +95,10 @@ def imagenet_pictures(root: Path, split: Split, *, labels: bool = False, subset:
 
 
 def subset_rows(sources: Sources, subset: str) -> Tensor:
-    """Return the rows of a named subset of the validation pictures, or of a list file.
+    """Return the rows of a named subset of the validation images, or of a list file.
 
     Raises:
-        DataError: The subset is unknown, or pictures of it are missing.
+        DataError: The subset is unknown, or images of it are missing.
     """
     if subset == "all":
         return torch.arange(len(sources))
@@ -120,7 +120,7 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
 
 
 def _validation(root: Path, *, labels: bool) -> Pictures:
-    """Return all validation pictures by file name, labeled if asked."""
+    """Return all validation images by file name, labeled if asked."""
     folder = _split_folder(root, "val")
     by_synset = any(map(_SYNSET.match, class_folders(folder)))
     if labels and by_synset:
@@ -180,7 +180,7 @@ def _labels_of_devkit(root: Path, sources: Sources) -> Tensor:
     truth = first_existing(folder / name for folder in folders)
     if truth is None:
         unpack = f"unpack ILSVRC2012_devkit_t12.tar.gz into {str(root)!r}, or put {_LABEL_FILES[0]} there"
-        raise missing("labels of ImageNet's validation pictures", [folders[0] / name], f"{unpack}; {_HELP}")
+        raise missing("labels of ImageNet's validation images", [folders[0] / name], f"{unpack}; {_HELP}")
     meta = truth.parent / "meta.mat"
     require("meta.mat of ImageNet's devkit", [meta], f"it belongs beside {name}; {_HELP}")
     synsets = loadmat(meta, squeeze_me=True)["synsets"]
@@ -191,11 +191,11 @@ def _labels_of_devkit(root: Path, sources: Sources) -> Tensor:
 
 
 def _labels_in_order(labels: list[int], sources: Sources, file: Path) -> Tensor:
-    """Match labels to pictures by file number, so that incomplete folders are labeled correctly."""
+    """Match labels to images by file number, so that incomplete folders are labeled correctly."""
     numbers = [file_number(basename(source)) for source in sources]
     if any(number is None or not 1 <= number <= len(labels) for number in numbers):
         raise DataError(
-            f"{str(file)!r} labels pictures by number, but the validation pictures are not named "
+            f"{str(file)!r} labels images by number, but the validation images are not named "
             f"ILSVRC2012_val_00000001.JPEG to {len(labels):08d}; restore their names."
         )
     return torch.tensor([labels[number - 1] for number in numbers if number is not None])
@@ -207,7 +207,7 @@ def _labels_by_name(root: Path, lines: list[str], sources: Sources) -> Tensor:
     unknown = [stem for stem in stems if stem not in words]
     if unknown:
         raise DataError(
-            f"{len(unknown)} validation pictures have no label, {unknown[0]!r} first; complete the list."
+            f"{len(unknown)} validation images have no label, {unknown[0]!r} first; complete the list."
         )
     return torch.tensor(_class_numbers(root, [words[stem] for stem in stems]))
 
@@ -235,7 +235,7 @@ def _look_up(rows: Mapping[Any, int], wanted: Sequence[int | str], subset: str) 
     if absent:
         first = f"ILSVRC2012_val_{absent[0]:08d}.JPEG" if isinstance(absent[0], int) else str(absent[0])
         raise DataError(
-            f"{len(absent)} of the {len(wanted)} pictures of subset {subset!r} are missing, {first} first; "
+            f"{len(absent)} of the {len(wanted)} images of subset {subset!r} are missing, {first} first; "
             f"unpack all of ILSVRC2012_img_val.tar; {_HELP}."
         )
     return torch.tensor([rows[key] for key in wanted], dtype=torch.int64)

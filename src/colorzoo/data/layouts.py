@@ -54,14 +54,14 @@ def below(root: Path, *names: str) -> list[Path]:
 
 
 def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pictures:
-    """Return the pictures below a folder, labeled by the folder (or tar) directly below it.
+    """Return the images below a folder, labeled by the folder (or tar) directly below it.
 
     Args:
         folder: Contains one folder per class.
         classes: Names of the classes in order; None sorts the folders by name.
 
     Raises:
-        DataError: A picture is in none of these folders.
+        DataError: An image is in none of these folders.
     """
     sources = find_sources(folder)
     names = class_folders(folder) if classes is None else classes
@@ -69,16 +69,16 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pic
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
-    """Label each picture by the folder (or tar) below ``folder`` that contains it: ``(N,)`` int64.
+    """Label each image by the folder (or tar) below ``folder`` that contains it: ``(N,)`` int64.
 
     Args:
-        sources: The pictures.
+        sources: The images.
         folder: Contains one folder per class.
         classes: Names of the classes in order, as paths below ``folder``.
         depth: Folders in the name of a class.
 
     Raises:
-        DataError: A picture is in none of these folders.
+        DataError: An image is in none of these folders.
     """
     number = {name: index for index, name in enumerate(classes)}
     labels = array("q")
@@ -104,13 +104,13 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
-    """Return the name of each picture's class, "" if it has none.
+    """Return the name of each image's class, "" if it has none.
 
     A plain file's class is its folder below ``root``. The class of a member of a WebDataset tar is the
     content of the ``.cls`` member of the same key, or its folder inside the tar.
 
     Args:
-        sources: The pictures.
+        sources: The images.
         root: The folder that contains them.
 
     Raises:
@@ -120,7 +120,7 @@ def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
     names = []
     for source in sources:
         if not source.member:
-            folder = os.path.relpath(os.path.dirname(source.path), root)  # noqa: PTH120 - called per picture
+            folder = os.path.relpath(os.path.dirname(source.path), root)  # noqa: PTH120 - called per image
             names.append("" if folder == "." else Path(folder).as_posix())
             continue
         if source.path not in tars:
@@ -131,14 +131,14 @@ def class_names(sources: Iterable[StoredPicture], root: Path) -> list[str]:
 
 
 def from_list(file: Path, folder: Path) -> Pictures:
-    """Return the pictures and labels of a list file.
+    """Return the images and labels of a list file.
 
     Args:
         file: Lines of ``path/of/picture.jpg 17``; a leading slash is ignored.
         folder: Folder that the paths are relative to.
 
     Raises:
-        DataError: A line has another form, or the first picture does not exist.
+        DataError: A line has another form, or the first image does not exist.
     """
     labels = array("q")
 
@@ -157,10 +157,10 @@ def from_list(file: Path, folder: Path) -> Pictures:
 
     found = Sources.of(sources(), folder)
     if not found:
-        raise DataError(f"{str(file)!r} lists no picture; expected lines like 'a/abbey/1.jpg 0'.")
+        raise DataError(f"{str(file)!r} lists no image; expected lines like 'a/abbey/1.jpg 0'.")
     if not Path(found[0].path).is_file():
         raise DataError(
-            f"{found[0].path!r}, the first picture of {str(file)!r}, does not exist; unpack the set there."
+            f"{found[0].path!r}, the first image of {str(file)!r}, does not exist; unpack the set there."
         )
     return Pictures(found, labels=tensor_of(labels, torch.int64))
 
@@ -171,8 +171,8 @@ def read_lines(file: Path) -> list[str]:
 
 
 def basename(source: StoredPicture) -> str:
-    """Return the file name of a picture without its folders."""
-    return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per picture
+    """Return the file name of an image without its folders."""
+    return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per image
 
 
 def file_number(name: str) -> int | None:

@@ -99,15 +99,15 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
 
 
 def require_one_each(pictures: int, processes: int) -> None:
-    """Refuse fewer validation pictures than processes.
+    """Refuse fewer validation images than processes.
 
     Raises:
         DataError: A process would evaluate nothing, while the others wait for it.
     """
     if pictures < processes:
         raise DataError(
-            f"{pictures} validation picture(s) cannot be shared by {processes} processes; use at most "
-            f"{pictures} processes, or more pictures (--data.val_share, --data.val_limit)."
+            f"{pictures} validation image(s) cannot be shared by {processes} processes; use at most "
+            f"{pictures} processes, or more images (--data.val_share, --data.val_limit)."
         )
 
 
@@ -178,11 +178,11 @@ def in_turn(values: Sequence[int], number: int) -> int:
 
 
 def class_weights(labels: Tensor, power: float) -> Tensor:
-    """Return the weight of each picture for which a class's share of the draws is its size to a power.
+    """Return the weight of each image for which a class's share of the draws is its size to a power.
 
     Args:
-        labels: ``(N,)`` int64, the class of each picture; -1 (none) is a class too.
-        power: 1 draws all pictures equally often, 0 all classes.
+        labels: ``(N,)`` int64, the class of each image; -1 (none) is a class too.
+        power: 1 draws all images equally often, 0 all classes.
 
     Returns:
         ``(N,)`` float64.

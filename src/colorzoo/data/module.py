@@ -1,12 +1,12 @@
-"""`PictureDataModule`, the base of all DataModules; a subclass only finds the pictures.
+"""`PictureDataModule`, the base of all DataModules; a subclass only finds the images.
 
 Every batch is a `colorzoo.data.Batch`. The steps, in this order:
 
-1. a worker decodes the picture, cuts a square (random in training, central in evaluation) and returns uint8;
+1. a worker decodes the image, cuts a square (random in training, central in evaluation) and returns uint8;
 2. on the device, `on_after_batch_transfer` converts to float and, in training, calls `augment` (random window
-   and mirror, the same for sketch, class map and boxes), takes the cast from some pictures
+   and mirror, the same for sketch, class map and boxes), takes the cast from some images
    (`balance_photos`) and ages some (`age_photos`);
-3. `complete` adds entries that are computed from the augmented pictures.
+3. `complete` adds entries that are computed from the augmented images.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same for
 training and evaluation.
@@ -53,11 +53,11 @@ from colorzoo.weights.provenance import data_digest
 log = logging.getLogger(__name__)
 
 DEFAULT_BATCH = 16
-"""Pictures per batch and process unless a DataModule is given another number."""
+"""Images per batch and process unless a DataModule is given another number."""
 
 
 class PictureDataModule(LightningDataModule):
-    """Loaders, order, check and augmentation of the pictures that a subclass finds.
+    """Loaders, order, check and augmentation of the images that a subclass finds.
 
     Examples:
         >>> class Album(PictureDataModule):
@@ -75,33 +75,33 @@ class PictureDataModule(LightningDataModule):
 
     Args:
         root: The folder.
-        batch_size: Pictures per batch and process, or sizes that the training batches of an epoch take in
+        batch_size: Images per batch and process, or sizes that the training batches of an epoch take in
             turn; None is 16.
         crop: Side of the training crops in pixels, or sides that the batches of an epoch take in turn.
-        resize: Shorter side of a decoded training picture; None is 1.25 times the (largest) crop.
+        resize: Shorter side of a decoded training image; None is 1.25 times the (largest) crop.
         min_scale: Smallest random window, relative to the decoded square.
         max_stretch: Largest ratio of the sides of a random window, which becomes a square; 1 keeps shapes.
-        aged: Share of the training pictures that are made to look old, see `age_photos`; validation pictures
+        aged: Share of the training images that are made to look old, see `age_photos`; validation images
             stay unchanged.
-        balanced: Share of the training pictures of one warm hue that lose a part of the cast, see
+        balanced: Share of the training images of one warm hue that lose a part of the cast, see
             `balance_photos`.
         class_power: Power of the size of a class to which its share of the training samples is proportional.
-            1 takes each picture once in an epoch; below 1, pictures are drawn with replacement, those of
-            small classes more often; 0 draws all classes equally often. Needs pictures with classes.
-        val_size: Shorter side of resized validation pictures, which are cropped centrally.
-        val_batch_size: Pictures per validation batch.
-        val_limit: Use only the first validation pictures; None uses all.
-        check: Decode every picture at a small size before the first training, to list broken and gray ones.
+            1 takes each image once in an epoch; below 1, images are drawn with replacement, those of
+            small classes more often; 0 draws all classes equally often. Needs images with classes.
+        val_size: Shorter side of resized validation images, which are cropped centrally.
+        val_batch_size: Images per validation batch.
+        val_limit: Use only the first validation images; None uses all.
+        check: Decode every image at a small size before the first training, to list broken and gray ones.
             Results are cached until a file changes.
-        drop_gray: Leave out training pictures without color, as Zhang et al. (2016, 2017) and SPColor did;
-            needs ``check``. Gray validation pictures are kept, as in published results.
-        cache: Keep decoded training pictures in memory; use it with ``num_workers=0``.
+        drop_gray: Leave out training images without color, as Zhang et al. (2016, 2017) and SPColor did;
+            needs ``check``. Gray validation images are kept, as in published results.
+        cache: Keep decoded training images in memory; use it with ``num_workers=0``.
         num_workers: Worker processes per loader.
         seed: Seed of order, crops, augmentation and simulated hints.
         first_crop: Side of the training crops in the first part of the run, if it is below ``crop``: the same
-            windows at a lower resolution, for more pictures in the same time. None takes ``crop`` throughout.
+            windows at a lower resolution, for more images in the same time. None takes ``crop`` throughout.
         first_share: Share of the run's steps with ``first_crop``.
-        global_batch: Pictures per training batch over all processes, or sizes in turn, in place of
+        global_batch: Images per training batch over all processes, or sizes in turn, in place of
             ``batch_size``: each process takes its part, so that the training is the same on any number of
             processes.
 
@@ -109,8 +109,8 @@ class PictureDataModule(LightningDataModule):
         ColorzooError: A number is out of its range, or both ``batch_size`` and ``global_batch`` are given.
     """
 
-    predicted: ClassVar[str] = "validation pictures"
-    """Name of the pictures of `originals` in the message of ``colorzoo predict``."""
+    predicted: ClassVar[str] = "validation images"
+    """Name of the images of `originals` in the message of ``colorzoo predict``."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class PictureDataModule(LightningDataModule):
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._prepared: dict[str, Pictures] = {}
-        self._ahead = (0, 0)  # an epoch, and how many more of its pictures are done than its batches count
+        self._ahead = (0, 0)  # an epoch, and how many more of its images are done than its batches count
 
     @property
     def hparams(self) -> Any:
@@ -197,7 +197,7 @@ class PictureDataModule(LightningDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of classes of pictures: each ``label`` of a batch is below it; 0 if batches have none."""
+        """Number of classes of images: each ``label`` of a batch is below it; 0 if batches have none."""
         return 0
 
     @property
@@ -206,7 +206,7 @@ class PictureDataModule(LightningDataModule):
         return 0
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
+        """Return the images of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
 
         Raises:
             DataError: Something is missing; the line names it, its expected location and how to get it.
@@ -214,14 +214,14 @@ class PictureDataModule(LightningDataModule):
         raise NotImplementedError(f"{type(self).__name__} must define find_pictures(split)")
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
-        """Return the data set of pictures; its samples are indexed by ``(index, seed)``."""
+        """Return the data set of images; its samples are indexed by ``(index, seed)``."""
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
         return PictureDataset(pictures, resize=side, crop=side, random_crop=train, cache=cache)
 
     def prepare_data(self) -> None:
-        """Find and check the pictures in one process, while the others wait without a time limit."""
+        """Find and check the images in one process, while the others wait without a time limit."""
         if not (self.hparams.check and self._is_first()):
             return
         fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
@@ -230,10 +230,10 @@ class PictureDataModule(LightningDataModule):
                 self._prepared[split] = self._find_usable(split)
 
     def setup(self, stage: str) -> None:
-        """Find and check the pictures (once), those of training only to ``fit``.
+        """Find and check the images (once), those of training only to ``fit``.
 
         Raises:
-            DataError: As `find_pictures`, or no picture is usable.
+            DataError: As `find_pictures`, or no image is usable.
         """
         if stage == "fit" and self.train_data is None:
             self.train_data = self.make_dataset(self._shared("train"), train=True)
@@ -241,7 +241,7 @@ class PictureDataModule(LightningDataModule):
             self.val_data = self.make_dataset(self._shared("val"), train=False)
 
     def usable(self, pictures: Pictures, *, drop_gray: bool) -> Pictures:
-        """Return the pictures that decode and, if asked, have color; log those left out."""
+        """Return the images that decode and, if asked, have color; log those left out."""
         if not self.hparams.check:
             return pictures
         known = KnownValues(cache_file(Path(self.hparams.root), "checks"))
@@ -267,15 +267,15 @@ class PictureDataModule(LightningDataModule):
         return self._loader(data, sampler, self.hparams.val_batch_size, drop_last=False)
 
     def test_dataloader(self) -> LateLoader:
-        """Return the validation pictures."""
+        """Return the validation images."""
         return self.val_dataloader()
 
     def predict_dataloader(self) -> LateLoader:
-        """Return the validation pictures."""
+        """Return the validation images."""
         return self.val_dataloader()
 
     def originals(self) -> Originals:
-        """Return the pictures that ``colorzoo predict`` colors at full size, by default those of validation.
+        """Return the images that ``colorzoo predict`` colors at full size, by default those of validation.
 
         Raises:
             DataError: As `find_pictures`.
@@ -287,7 +287,7 @@ class PictureDataModule(LightningDataModule):
         """Return the sampler of training.
 
         Raises:
-            DataError: ``class_power`` is below 1 and the pictures have no classes.
+            DataError: ``class_power`` is below 1 and the images have no classes.
         """
         data: Any = self.train_data
         seed, weights = self.hparams.seed, self.sample_weights()
@@ -300,7 +300,7 @@ class PictureDataModule(LightningDataModule):
         return len(data) >= self.global_batches[0]
 
     def sample_weights(self) -> Tensor | None:
-        """Return ``(N,)`` weights by which training pictures are drawn; None takes each once in an epoch.
+        """Return ``(N,)`` weights by which training images are drawn; None takes each once in an epoch.
 
         Raises:
             DataError: As `train_sampler`.
@@ -314,7 +314,7 @@ class PictureDataModule(LightningDataModule):
         return {**moved, "seed": batch["seed"]} if isinstance(batch, dict) and "seed" in batch else moved
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Convert uint8 to float, augment in training, and add entries computed from the pictures."""
+        """Convert uint8 to float, augment in training, and add entries computed from the images."""
         ready: dict[str, Any] = dict(batch)
         for name in ("rgb", "sketch", "reference"):
             value = ready.get(name)
@@ -356,11 +356,11 @@ class PictureDataModule(LightningDataModule):
         return min(hp.first_crop, crop) if share_done(self.trainer) < hp.first_share else crop
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Add entries that are computed from the augmented pictures; by default none."""
+        """Add entries that are computed from the augmented images; by default none."""
         return batch
 
     def digest(self) -> dict[str, Any] | None:
-        """Return number and hash of the training pictures; None if they are not files of a folder.
+        """Return number and hash of the training images; None if they are not files of a folder.
 
         The hash is of their names below the root and their sizes, so that it stays when the folder is moved.
         """
@@ -419,7 +419,7 @@ class PictureDataModule(LightningDataModule):
             return batches
         if len(before) > 1 or len(now) > 1:
             raise DataError(
-                f"the checkpoint stands within an epoch of batches of {before} pictures in turn; resume it "
+                f"the checkpoint stands within an epoch of batches of {before} images in turn; resume it "
                 f"with --data.global_batch {before if len(before) > 1 else before[0]}, not {now}."
             )
         data: Any = self.train_data
@@ -434,14 +434,14 @@ class PictureDataModule(LightningDataModule):
         return self.usable(self.find_pictures(split), drop_gray=drop_gray)
 
     def _shared(self, split: str) -> Pictures:
-        """Return the usable pictures of a split, the same in all processes."""
+        """Return the usable images of a split, the same in all processes."""
         found = found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
         if split == "val":
             found = found.first(self.hparams.val_limit)
         if not found:
             what, root = "validation" if split == "val" else "training", self.hparams.root
             raise DataError(
-                f"no usable {what} picture in {root!r}; `colorzoo data verify` lists what is there."
+                f"no usable {what} image in {root!r}; `colorzoo data verify` lists what is there."
             )
         return found
 
@@ -484,7 +484,7 @@ def labels_of(data: Any, setting: str) -> Tensor:
     labels: Tensor | None = getattr(getattr(data, "pictures", None), "labels", None)
     if labels is None:
         raise DataError(
-            f"{setting} needs the class of each picture, which this DataModule does not know; "
+            f"{setting} needs the class of each image, which this DataModule does not know; "
             "leave it out, or use FolderDataModule with labels: true."
         )
     return labels

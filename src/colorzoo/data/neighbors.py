@@ -1,4 +1,4 @@
-"""Nearest training pictures by the features of an encoder, stored in a file beside the data."""
+"""Nearest training images by the features of an encoder, stored in a file beside the data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from colorzoo.progress import progress_bar
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """A function from pictures to features.
+    """A function from images to features.
 
     Attributes:
         name: Name of the encoder; an index of another name is stale.
@@ -43,11 +43,11 @@ class FeatureEncoder:
 
 @dataclass(frozen=True)
 class Neighbors:
-    """Indices of the nearest training pictures, nearest first.
+    """Indices of the nearest training images, nearest first.
 
     Attributes:
-        train: ``(N, k)`` int64, for each training picture, without itself.
-        val: ``(M, k)`` int64, for each validation picture.
+        train: ``(N, k)`` int64, for each training image, without itself.
+        val: ``(M, k)`` int64, for each validation image.
     """
 
     train: Tensor
@@ -107,24 +107,24 @@ def build_neighbors(
     k: int,
     batch: int = 32,
 ) -> Neighbors:
-    """Find the nearest training pictures of each picture by cosine similarity, and write them to a file.
+    """Find the nearest training images of each image by cosine similarity, and write them to a file.
 
-    The search is exact, block by block, and on a GPU fast enough for a million pictures.
+    The search is exact, block by block, and on a GPU fast enough for a million images.
 
     Args:
-        train: Training pictures, the candidates.
-        val: Validation pictures.
+        train: Training images, the candidates.
+        val: Validation images.
         encoder: The encoder.
         file: The ``.npz`` file to write.
-        k: Neighbors of each picture, less than the number of training pictures.
-        batch: Pictures per pass through the encoder.
+        k: Neighbors of each image, less than the number of training images.
+        batch: Images per pass through the encoder.
 
     Raises:
-        DataError: Fewer than two training pictures, or the file cannot be written.
+        DataError: Fewer than two training images, or the file cannot be written.
     """
     if len(train) < 2:
         raise DataError(
-            "nearest references need at least two training pictures; add pictures or use another pairing."
+            "nearest references need at least two training images; add images or use another pairing."
         )
     k = min(k, len(train) - 1)
     with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:
@@ -162,11 +162,11 @@ def load_neighbors(
 ) -> Neighbors | None:
     """Load an index of `build_neighbors`, or return None if it is missing or stale.
 
-    An index is stale if its pictures or encoder differ, or if it has fewer neighbors.
+    An index is stale if its images or encoder differ, or if it has fewer neighbors.
 
     Args:
-        train: Training pictures.
-        val: Validation pictures.
+        train: Training images.
+        val: Validation images.
         encoder: Name of the encoder.
         file: The index file.
         k: Number of neighbors.
@@ -186,7 +186,7 @@ def load_neighbors(
 
 
 def pictures_hash(*lists: Sequence[StoredPicture]) -> str:
-    """Return a hash of the names and order of pictures."""
+    """Return a hash of the names and order of images."""
     digest = hashlib.sha256()
     for sources in lists:
         digest.update(b"list")

@@ -1,4 +1,4 @@
-"""Pictures as they are stored, undecoded and at full size, for ``colorzoo predict``."""
+"""Images as they are stored, undecoded and at full size, for ``colorzoo predict``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorzoo.pictures.find import find_existing, find_tars
 
 @dataclass(frozen=True)
 class Original:
-    """A stored picture.
+    """A stored image.
 
     Attributes:
         name: Its name in reports.
@@ -31,12 +31,12 @@ class Original:
 
 
 class Originals:
-    """Pictures of a folder, plain or in tar shards.
+    """Images of a folder, plain or in tar shards.
 
     Args:
         sources: The files and members.
         root: The data folder.
-        passed_over: Files that look like pictures and are left out, each with the reason.
+        passed_over: Files that look like images and are left out, each with the reason.
         errors: What is wrong with folders that cannot be searched.
     """
 
@@ -51,7 +51,7 @@ class Originals:
         self.passed_over, self.errors = tuple(passed_over), tuple(errors)
 
     def select(self, rows: Tensor) -> Originals:
-        """Return the pictures at ``rows``, in that order."""
+        """Return the images at ``rows``, in that order."""
         return Originals(self.sources.select(rows), self.root, self.passed_over, self.errors)
 
     def __len__(self) -> int:
@@ -64,10 +64,10 @@ class Originals:
 
 
 def find_originals(root: str | Path) -> Originals:
-    """Find the pictures below a folder as ``colorzoo colorize`` does, and those in plain ``.tar`` shards.
+    """Find the images below a folder as ``colorzoo colorize`` does, and those in plain ``.tar`` shards.
 
     Raises:
-        DataError: There is no such folder, or it holds no picture.
+        DataError: There is no such folder, or it holds no image.
     """
     folder = Path(root)
     require_folder(folder)
@@ -75,11 +75,11 @@ def find_originals(root: str | Path) -> Originals:
     files = (StoredPicture(str(picture.path)) for picture in search.found)
     sources = Sources.of(chain(files, *(tar_sources(str(path)) for path in tars)), folder)
     if not sources:
-        raise DataError(f"no picture below {str(folder)!r}; expected pictures, or .tar shards of them.")
+        raise DataError(f"no image below {str(folder)!r}; expected images, or .tar shards of them.")
     errors = [str(error) for name, error in search.errors if name != str(folder)]
     return Originals(sources, root, search.passed_over, errors)
 
 
 def relative_name(name: str, root: str) -> str:
-    """Return the path of a picture below a folder; parent references (``..``) are removed."""
+    """Return the path of an image below a folder; parent references (``..``) are removed."""
     return str(Path(*(part for part in Path(os.path.relpath(name, root)).parts if part != os.pardir)))

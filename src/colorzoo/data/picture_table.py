@@ -1,4 +1,4 @@
-"""The pictures of a split before any is opened: sources, labels, class maps, boxes and partners."""
+"""The images of a split before any is opened: sources, labels, class maps, boxes and partners."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from colorzoo.data.sources import Sources, StoredPicture
 
 
 class Column(Protocol):
-    """A column of `Pictures`, one entry per picture: `Sources`, `BoxTable`, `ClassMaps`, `Partners`."""
+    """A column of `Pictures`, one entry per image: `Sources`, `BoxTable`, `ClassMaps`, `Partners`."""
 
     def __len__(self) -> int: ...
 
@@ -23,12 +23,12 @@ class Column(Protocol):
 
 
 class _Ragged:
-    """Entries of different length per picture, one after another.
+    """Entries of different length per image, one after another.
 
     Args:
         values: All entries.
-        ends: ``(N,)`` int64, end of each stored picture's entries in ``values``.
-        rows: Rows of the stored pictures in this view; None for all.
+        ends: ``(N,)`` int64, end of each stored image's entries in ``values``.
+        rows: Rows of the stored images in this view; None for all.
     """
 
     def __init__(self, values: Any, ends: Tensor, rows: Tensor | None = None) -> None:
@@ -47,7 +47,7 @@ class _Ragged:
         return counts if self._rows is None else counts[self._rows.long()]
 
     def select(self, rows: Tensor) -> Self:
-        """Return a view of the pictures at ``rows``."""
+        """Return a view of the images at ``rows``."""
         return type(self)(self._values, self._ends, rows if self._rows is None else self._rows[rows.long()])
 
 
@@ -56,31 +56,31 @@ def _ends(lists: Sequence[Sequence[Any]] | Sequence[Tensor]) -> Tensor:
 
 
 class BoxTable(_Ragged):
-    """Boxes of each picture, ``(K, 4)`` float32: left, top, right, bottom relative to its sides."""
+    """Boxes of each image, ``(K, 4)`` float32: left, top, right, bottom relative to its sides."""
 
     @classmethod
     def of(cls, per_picture: Iterable[Tensor]) -> BoxTable:
-        """Pack one ``(K, 4)`` tensor per picture."""
+        """Pack one ``(K, 4)`` tensor per image."""
         boxes = list(per_picture)
         return cls(torch.cat([torch.empty(0, 4), *boxes]), _ends(boxes))
 
 
 class Partners(_Ragged):
-    """Partners of each picture, such as its sketches or its reference: `Sources`."""
+    """Partners of each image, such as its sketches or its reference: `Sources`."""
 
     @classmethod
     def of(cls, per_picture: Iterable[Sequence[StoredPicture]]) -> Partners:
-        """Pack the partners of each picture."""
+        """Pack the partners of each image."""
         lists = list(per_picture)
         return cls(Sources.of(source for each in lists for source in each), _ends(lists))
 
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """Class maps of the pictures.
+    """Class maps of the images.
 
     Attributes:
-        sources: A single-channel picture each, of the size of its picture.
+        sources: A single-channel image each, of the size of its image.
         table: ``(256,)`` uint8, the class of each stored value; 0 is unlabeled.
     """
 
@@ -91,13 +91,13 @@ class ClassMaps:
         return len(self.sources)
 
     def select(self, rows: Tensor) -> ClassMaps:
-        """Return a view of the pictures at ``rows``."""
+        """Return a view of the images at ``rows``."""
         return replace(self, sources=self.sources.select(rows))
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of one split, column by column; a subclass may add columns (`Column` or Tensor, or None).
+    """The images of one split, column by column; a subclass may add columns (`Column` or Tensor, or None).
 
     Examples:
         >>> pictures = Pictures(find_sources(Path("album")), labels=torch.tensor([0, 0, 1, 1]))
@@ -105,8 +105,8 @@ class Pictures:
         (4, tensor([0, 0]))
 
     Attributes:
-        sources: Location of the encoded pictures.
-        labels: ``(N,)`` int64 class of each picture, or None.
+        sources: Location of the encoded images.
+        labels: ``(N,)`` int64 class of each image, or None.
         classes: Class maps, or None.
         boxes: Boxes of objects, or None.
         partners: References or sketches, or None.
@@ -122,7 +122,7 @@ class Pictures:
         return len(self.sources)
 
     def select(self, rows: Tensor) -> Self:
-        """Return the pictures at ``rows``, in that order, with all columns."""
+        """Return the images at ``rows``, in that order, with all columns."""
         selected: dict[str, Any] = {}
         for name in (each.name for each in fields(self)):
             column: Tensor | Column | None = getattr(self, name)
@@ -131,5 +131,5 @@ class Pictures:
         return replace(self, **selected)
 
     def first(self, count: int | None) -> Self:
-        """Return the first ``count`` pictures, or all."""
+        """Return the first ``count`` images, or all."""
         return self if count is None else self.select(torch.arange(min(count, len(self))))

@@ -58,13 +58,13 @@ class PlacesDataModule(PictureDataModule):
         return int(self.hparams.edition.partition("-")[0]) if self.hparams.labels else 0
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split."""
+        """Return the images of a split."""
         hp = self.hparams
         return places_pictures(Path(hp.root), cast(Split, split), edition=hp.edition, labels=hp.labels)
 
 
 def places_pictures(root: Path, split: Split, *, edition: Edition = "365", labels: bool = False) -> Pictures:
-    """Find the pictures of one split; see `PlacesDataModule` for the arguments.
+    """Find the images of one split; see `PlacesDataModule` for the arguments.
 
     Raises:
         DataError: Something is missing; the line names it, its expected location and how to get it.
@@ -86,13 +86,13 @@ def _pictures_205(root: Path, split: Split) -> Pictures:
     folder = next((place for place in folders if (place / "a").is_dir()), None)
     if folder is None:
         raise missing(
-            "pictures of Places205", folders[:2], f"unpack imagesPlaces205_resize.tar.gz there; {_HELP_205}"
+            "images of Places205", folders[:2], f"unpack imagesPlaces205_resize.tar.gz there; {_HELP_205}"
         )
     return from_list(file, folder)
 
 
 def _in_class_folders(root: Path, split: Split) -> Pictures | None:
-    """Return the pictures of the layout with one folder per class, or None if it is another layout."""
+    """Return the images of the layout with one folder per class, or None if it is another layout."""
     folder = first_existing(below(root, f"places365_standard/{split}", split))
     if folder is None or not class_folders(folder):
         return None
@@ -108,7 +108,7 @@ def _listed_365(root: Path, split: Split, edition: Edition, *, labels: bool) -> 
     if folder is None:
         places = below(root, names[0], *([f"places365_standard/{split}"] if variant == "standard" else []))
         raise missing(
-            f"{split} pictures of Places365-{variant}", places, f"unpack its archives there; {_HELP_365}"
+            f"{split} images of Places365-{variant}", places, f"unpack its archives there; {_HELP_365}"
         )
     file = "places365_val.txt" if split == "val" else f"places365_train_{variant}.txt"
     lists = [place / file for place in below(root, ".", f"filelist_places365-{variant}", "meta")]

@@ -24,8 +24,8 @@ class Prior:
 
     Attributes:
         shares: ``(313,)`` float64 shares of the bins inside the sRGB hull, smoothed, summing to 1.
-        pictures: Number of counted pictures.
-        broken: Names of pictures that could not be read.
+        pictures: Number of counted images.
+        broken: Names of images that could not be read.
     """
 
     shares: Tensor
@@ -34,15 +34,15 @@ class Prior:
 
 
 def measure_prior(sources: Iterable[StoredPicture], *, threads: int, tick: Callable[[], None]) -> Prior:
-    """Count the colors of pictures, with equal weight for each picture.
+    """Count the colors of images, with equal weight for each image.
 
     Args:
-        sources: The pictures.
+        sources: The images.
         threads: Number of decoding threads.
-        tick: Called after every picture.
+        tick: Called after every image.
 
     Raises:
-        DataError: No picture could be read.
+        DataError: No image could be read.
     """
     total, pictures = torch.zeros(len(hull_centers()), dtype=torch.float64), 0
     broken = []
@@ -53,7 +53,7 @@ def measure_prior(sources: Iterable[StoredPicture], *, threads: int, tick: Calla
             total, pictures = total + shares, pictures + 1
         tick()
     if not pictures:
-        raise DataError("no picture could be read; `colorzoo data verify` lists the reasons.")
+        raise DataError("no image could be read; `colorzoo data verify` lists the reasons.")
     smooth = smooth_shares(total / pictures)
     return Prior(smooth, pictures, tuple(broken))
 

@@ -1,4 +1,4 @@
-"""Self-supervised exemplars: references made from the pictures themselves, batched on the device."""
+"""Self-supervised exemplars: references made from the images themselves, batched on the device."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def crop_flip_reference(
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per picture.
-        scale: Range of the crop's area relative to the picture's.
-        ratio: Range of the crop's aspect ratio; sides are at most the picture's.
+        generators: One random generator for the batch, or one per image.
+        scale: Range of the crop's area relative to the image's.
+        ratio: Range of the crop's aspect ratio; sides are at most the image's.
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1].
@@ -55,15 +55,15 @@ def warp_jitter_reference(
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: One random generator for the batch, or one per picture.
-        bend: Largest shift of a control point relative to the picture's side; the paper does not state its
+        generators: One random generator for the batch, or one per image.
+        bend: Largest shift of a control point relative to the image's side; the paper does not state its
             value, this one bends visibly without folding.
         points: Control points along each side.
         degrees: The rotation is uniform on [0, ``degrees``].
         jitter: Largest uniform shift of each channel.
 
     Returns:
-        ``(B, 3, H, W)`` float32 in [0, 1]; rotated pictures are padded by reflection.
+        ``(B, 3, H, W)`` float32 in [0, 1]; rotated images are padded by reflection.
     """
     batch, _, height, width = rgb.shape
     draws = draw_uniform(generators, batch, 2 * points**2 + 6, rgb.device)
@@ -79,7 +79,7 @@ def warp_jitter_reference(
 def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tensor:
     """Return the sampling grid of a thin-plate-spline warp.
 
-    The control points are a regular grid, so the linear system is the same for all pictures.
+    The control points are a regular grid, so the linear system is the same for all images.
 
     Args:
         shifts: ``(B, points ** 2, 2)``, x and y shift of each control point; a side has length 2.

@@ -1,4 +1,4 @@
-"""`SketchDataModule`: colored pictures with sketches, drawn on the fly or read from files."""
+"""`SketchDataModule`: colored images with sketches, drawn on the fly or read from files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
 """Folders of the three kinds of sketches of Tag2Pix; any may be missing."""
 
-_ASPECT_TOLERANCE = 0.02  # largest relative difference of the aspect ratios of a picture and its sketch
+_ASPECT_TOLERANCE = 0.02  # largest relative difference of the aspect ratios of an image and its sketch
 _COMPARED = 1000  # pairs whose headers are compared, which takes a second
 
 
 class SketchDataModule(FolderDataModule):
-    """Colored pictures and their sketches: batches also have ``sketch``.
+    """Colored images and their sketches: batches also have ``sketch``.
 
     Examples:
         >>> data = SketchDataModule("album", batch_size=2, crop=32, num_workers=0)
@@ -46,8 +46,8 @@ class SketchDataModule(FolderDataModule):
 
     Layouts of ``root``:
 
-    - ``xdog``: a folder of colored pictures, with or without subfolders ``train`` and ``val``; sketches are
-      drawn on the device from the augmented pictures, in training with a random line width per picture.
+    - ``xdog``: a folder of colored images, with or without subfolders ``train`` and ``val``; sketches are
+      drawn on the device from the augmented images, in training with a random line width per image.
     - ``pairs`` (Yumi's Cells, CelebA and others as in GuidingPainter): ``train`` and ``val``, each with
       ``color`` and ``sketch``; partners have the same name except for the suffix.
     - ``tag2pix``: ``rgb_train`` with ``keras_train``, ``xdog_train`` or ``simpl_train`` (training picks any
@@ -57,9 +57,9 @@ class SketchDataModule(FolderDataModule):
         root: The folder.
         layout: One of the above; ``auto`` detects it from the folders.
         sigmas: Line widths of drawn sketches; training picks any, validation the middle one.
-        extract: Draws sketches ``(B, 1, H, W)`` in [0, 1] from pictures ``(B, 3, H, W)`` instead of XDoG: any
+        extract: Draws sketches ``(B, 1, H, W)`` in [0, 1] from images ``(B, 3, H, W)`` instead of XDoG: any
             callable, such as ``colorzoo.color.canny_sketch`` or your own network.
-        jitter: Change the colors of training pictures after their sketches were drawn
+        jitter: Change the colors of training images after their sketches were drawn
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color.
         jitter_hue: Largest rotation of their hue in degrees; 40 is the paper's, 180 covers all hues.
         kwargs: Arguments of `FolderDataModule`.
@@ -80,7 +80,7 @@ class SketchDataModule(FolderDataModule):
         super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split, with their sketches if these are files.
+        """Return the images of a split, with their sketches if these are files.
 
         Raises:
             DataError: A folder or a sketch is missing.
@@ -100,7 +100,7 @@ class SketchDataModule(FolderDataModule):
         return pair_sketches(root / "rgb_train", folders)
 
     def originals(self) -> Originals:
-        """Return the sketches of validation if they are files, else all pictures below the folder."""
+        """Return the sketches of validation if they are files, else all images below the folder."""
         if self._layout == "xdog":
             return super().originals()
         partners = self.find_pictures("val").first(self.hparams.val_limit).partners
@@ -108,7 +108,7 @@ class SketchDataModule(FolderDataModule):
         return Originals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
-        """Return crops of pictures with their sketches, or of pictures alone."""
+        """Return crops of images with their sketches, or of images alone."""
         if pictures.partners is None:
             return super().make_dataset(pictures, train=train)
         side = self.train_side if train else self.hparams.val_size
@@ -146,10 +146,10 @@ class SketchDataModule(FolderDataModule):
 
 
 class SketchedDataset(Dataset[Sample]):
-    """Square uint8 crops of colored pictures and, at the same place, of their sketches.
+    """Square uint8 crops of colored images and, at the same place, of their sketches.
 
     Args:
-        colors: The colored pictures.
+        colors: The colored images.
         sketches: One or more sketches of each, of which the seed of a sample takes one.
         side: Side in pixels.
         random_crop: Choose the crop by the seed of the sample.
@@ -179,14 +179,14 @@ class SketchedDataset(Dataset[Sample]):
 
 
 def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
-    """Return the pictures of a folder with the sketches of the same names.
+    """Return the images of a folder with the sketches of the same names.
 
     Args:
-        colors: Folder of colored pictures.
-        sketches: Folders of sketches; each picture needs a partner in at least one.
+        colors: Folder of colored images.
+        sketches: Folders of sketches; each image needs a partner in at least one.
 
     Raises:
-        DataError: A picture has no sketch, or one of another shape.
+        DataError: An image has no sketch, or one of another shape.
     """
     drawn = [{_stem(source, folder): source for source in find_sources(folder)} for folder in sketches]
     pairs: list[tuple[StoredPicture, list[StoredPicture]]] = []
@@ -195,7 +195,7 @@ def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
         partners = [found[stem] for found in drawn if stem in found]
         if not partners:
             where = " or ".join(repr(str(folder)) for folder in sketches)
-            raise DataError(f"{source.name!r} has no sketch; expected a picture named {stem!r} in {where}.")
+            raise DataError(f"{source.name!r} has no sketch; expected an image named {stem!r} in {where}.")
         pairs.append((source, partners))
     for source, partners in pairs[:: max(1, len(pairs) // _COMPARED)]:
         for partner in partners:

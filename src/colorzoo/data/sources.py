@@ -1,4 +1,4 @@
-"""Find pictures: files in folders and members of plain ``.tar`` shards, as one compact sequence."""
+"""Find images: files in folders and members of plain ``.tar`` shards, as one compact sequence."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _PAUSES = (0.5, 2.0)  # seconds before the second and the third attempt
 
 
 class StoredPicture(NamedTuple):
-    """Location of one encoded picture.
+    """Location of one encoded image.
 
     Attributes:
-        path: The picture file, or the tar file that contains it.
+        path: The image file, or the tar file that contains it.
         member: Name inside the tar, or "" for a plain file.
         offset: Position of the bytes in the file.
         size: Number of bytes, or -1 for the rest of the file.
@@ -48,11 +48,11 @@ class StoredPicture(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of the picture in reports."""
+        """Name of the image in reports."""
         return f"{self.path}/{self.member}" if self.member else self.path
 
     def read(self) -> bytes:
-        """Return the encoded picture; errors of a network's file system that pass are waited for."""
+        """Return the encoded image; errors of a network's file system that pass are waited for."""
         for pause in _PAUSES:
             try:
                 return self.read_once()
@@ -63,14 +63,14 @@ class StoredPicture(NamedTuple):
         return self.read_once()
 
     def read_once(self) -> bytes:
-        """Return the encoded picture, or raise the first error."""
-        with open(self.path, "rb") as stream:  # noqa: PTH123 - called per picture; Path is slower
+        """Return the encoded image, or raise the first error."""
+        with open(self.path, "rb") as stream:  # noqa: PTH123 - called per image; Path is slower
             stream.seek(self.offset)
             return stream.read(self.size)
 
 
 class Sources(Sequence[StoredPicture]):
-    """An immutable sequence of `StoredPicture` of some 40 bytes a picture, shared by all workers.
+    """An immutable sequence of `StoredPicture` of some 40 bytes an image, shared by all workers.
 
     Build one with `Sources.of`. Slices and `select` return views without copying names.
 
@@ -80,7 +80,7 @@ class Sources(Sequence[StoredPicture]):
         archives: Paths of the tar files.
         members: ``(N, 3)`` int64: index into ``archives`` (-1 for plain files), offset and size; None if all
             are plain files.
-        rows: Rows of the stored pictures in this view, in order; None for all.
+        rows: Rows of the stored images in this view, in order; None for all.
     """
 
     def __init__(
@@ -134,14 +134,14 @@ class Sources(Sequence[StoredPicture]):
         row = row if self._rows is None else int(self._rows[row])
         archive, offset, size = (-1, 0, -1) if self._members is None else self._members[row].tolist()
         if archive < 0:
-            return StoredPicture(os.path.join(self._root, self._names[row]))  # noqa: PTH118 - called per picture
+            return StoredPicture(os.path.join(self._root, self._names[row]))  # noqa: PTH118 - called per image
         return StoredPicture(self._archives[archive], self._names[row], offset, size)
 
     def __iter__(self) -> Iterator[StoredPicture]:
         return (self[index] for index in range(len(self)))
 
     def select(self, rows: Tensor) -> Sources:
-        """Return a view of the pictures at ``rows`` (int64 or int32), in that order."""
+        """Return a view of the images at ``rows`` (int64 or int32), in that order."""
         chosen = rows.to(torch.int32) if self._rows is None else self._rows[rows.long()]
         return Sources(self._root, self._names, self._archives, self._members, chosen)
 
@@ -185,7 +185,7 @@ def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype)
 
 
 def find_sources(folder: Path) -> Sources:
-    """List all pictures below a folder, recursively, in the order of their names.
+    """List all images below a folder, recursively, in the order of their names.
 
     Examples:
         >>> sources = find_sources(Path("album"))
@@ -196,7 +196,7 @@ def find_sources(folder: Path) -> Sources:
     (`colorzoo.pictures.find.is_hidden`) are skipped; a warning names the folders.
 
     Raises:
-        DataError: The folder does not exist or contains no picture, or a tar file is damaged.
+        DataError: The folder does not exist or contains no image, or a tar file is damaged.
     """
     require_folder(folder)
 
@@ -216,7 +216,7 @@ def find_sources(folder: Path) -> Sources:
         log.warning("skipped hidden or system folders: %s%s", ", ".join(skipped[:5]), more)
     if not found:
         extensions = ", ".join(sorted(EXTENSIONS))
-        raise DataError(f"no picture below {str(folder)!r}; expected {extensions}, or .tar shards of them.")
+        raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar shards of them.")
     return found
 
 
@@ -227,17 +227,17 @@ def require_folder(folder: Path) -> None:
         DataError: It is a file, or does not exist.
     """
     if folder.is_file():
-        raise DataError(f"the data {str(folder)!r} is a file; name the folder of pictures that it lies in.")
+        raise DataError(f"the data {str(folder)!r} is a file; name the folder of images that it lies in.")
     if not folder.is_dir():
-        raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of pictures.")
+        raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of images.")
 
 
 def byte_count(source: StoredPicture) -> int:
-    """Return the number of bytes of an encoded picture; -1 if its file is gone."""
+    """Return the number of bytes of an encoded image; -1 if its file is gone."""
     if source.size >= 0:
         return source.size
     try:
-        return os.stat(source.path).st_size  # noqa: PTH116 - called per picture; Path is slower
+        return os.stat(source.path).st_size  # noqa: PTH116 - called per image; Path is slower
     except OSError:
         return -1
 
@@ -269,7 +269,7 @@ def walk_files(
 
 
 def tar_sources(path: str) -> Iterator[StoredPicture]:
-    """Yield the pictures inside a plain tar file.
+    """Yield the images inside a plain tar file.
 
     Raises:
         DataError: The file is compressed, cut, not a tar, or cannot be opened, or an image in it is sparse.
@@ -297,4 +297,4 @@ def tar_sources(path: str) -> Iterator[StoredPicture]:
 
 def suffix_of(path: str) -> str:
     """Return the extension of a path in lower case, such as ``.jpg``."""
-    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - called per picture
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - called per image

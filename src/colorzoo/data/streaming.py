@@ -20,7 +20,7 @@ from colorzoo.settings import Natural, Positive
 
 
 class StreamingDataModule(PictureDataModule):
-    """Pictures in shards, local or in a bucket.
+    """Images in shards, local or in a bucket.
 
     Examples:
         >>> data = StreamingDataModule("shards", batch_size=16, crop=224)  # doctest: +SKIP
@@ -41,13 +41,13 @@ class StreamingDataModule(PictureDataModule):
         shuffle_window: Images that are shuffled together; larger windows mix better and read more chunks at a
             time.
         kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect:
-            pictures are checked when shards are written.
+            images are checked when shards are written.
 
     Raises:
         ColorzooError: A number is out of its range.
     """
 
-    predicted = "pictures of all splits"
+    predicted = "images of all splits"
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class StreamingDataModule(PictureDataModule):
 
     @property
     def label_count(self) -> int:
-        """Number of the classes of the pictures that were sharded, once `setup` has opened the shards."""
+        """Number of the classes of the images that were sharded, once `setup` has opened the shards."""
         return len(self.classes)
 
     def prepare_data(self) -> None:
-        """Do nothing: the pictures were checked when the shards were written."""
+        """Do nothing: the images were checked when the shards were written."""
 
     def setup(self, stage: str) -> None:
         """Open the shards (once).
@@ -115,13 +115,13 @@ class StreamingDataModule(PictureDataModule):
 
 
 class ShardDataset(Dataset[Sample]):
-    """Square uint8 crops of the pictures in shards.
+    """Square uint8 crops of the images in shards.
 
     Args:
-        reader: The pictures.
+        reader: The images.
         side: Shorter side after decoding, and side of the crop.
         random_crop: Choose the crop by the seed of the sample.
-        limit: Use only the first pictures; None uses all.
+        limit: Use only the first images; None uses all.
     """
 
     def __init__(

@@ -39,13 +39,13 @@ Kind = Literal[
 Fact = tuple[Kind, str]
 
 NOT_READ = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".tga"})
-"""Extensions of pictures that DataModules ignore."""
+"""Extensions of images that DataModules ignore."""
 NEAR_BITS = 3
 """Largest number of different bits, of 64, between the difference hashes of near duplicates."""
 TINY = 64
-"""Pictures with a shorter side below this many pixels are tiny: training would enlarge them."""
+"""Images with a shorter side below this many pixels are tiny: training would enlarge them."""
 STRIP = 5.0
-"""Pictures with a larger ratio of their sides are strips: most of them is cropped."""
+"""Images with a larger ratio of their sides are strips: most of them is cropped."""
 
 _SPLITS: tuple[Split, ...] = ("train", "val")
 _CLASS_MAPS = ("stuffthingmaps", "_pixelmaps", f"{os.sep}annotations{os.sep}")
@@ -59,9 +59,9 @@ class Layout:
     """An official layout.
 
     Attributes:
-        find: Finds the pictures of a split with all their labels.
+        find: Finds the images of a split with all their labels.
         signs: Paths that only this layout has.
-        counts: Official numbers of pictures by split.
+        counts: Official numbers of images by split.
         classes: Official number of classes, None if it has none.
     """
 
@@ -116,7 +116,7 @@ class LayoutReport:
 
     Attributes:
         name: The layout.
-        splits: Number of pictures of each split.
+        splits: Number of images of each split.
         mistakes: Errors that the DataModule would raise, one line each.
         notes: Differences from the official set, one line each; an incomplete set is no mistake.
     """
@@ -129,7 +129,7 @@ class LayoutReport:
 
 @dataclass(frozen=True)
 class Finding:
-    """An unusual fact about a picture."""
+    """An unusual fact about an image."""
 
     path: str
     kind: Kind
@@ -143,14 +143,14 @@ class VerifyReport:
     Attributes:
         root: The folder.
         layout: Result for its layout.
-        pictures: Number of pictures, broken ones included.
+        pictures: Number of images, broken ones included.
         bytes: Sum of their sizes.
         width: Smallest, median and largest displayed width.
         height: Smallest, median and largest displayed height.
-        formats: Number of pictures by format.
+        formats: Number of images by format.
         other_files: Number of other files by extension.
         findings: All findings, in the order of names.
-        duplicates: Groups of pictures of the same bytes.
+        duplicates: Groups of images of the same bytes.
         near_duplicates: Groups of different files that look alike, if requested.
     """
 
@@ -168,7 +168,7 @@ class VerifyReport:
 
     @property
     def broken(self) -> bool:
-        """True if a picture is broken or the layout has mistakes."""
+        """True if an image is broken or the layout has mistakes."""
         return bool(self.layout.mistakes) or any(finding.kind == "broken" for finding in self.findings)
 
     def counts(self) -> dict[Kind, int]:
@@ -191,17 +191,17 @@ def verify(
     """Verify a data set.
 
     Args:
-        root: The folder, with pictures and tar shards.
+        root: The folder, with images and tar shards.
         layout: Its layout; None detects it.
         near: Also find near duplicates.
         threads: Number of decoding threads; None is one per core.
-        tick: Called after each picture.
+        tick: Called after each image.
 
     Raises:
         DataError: The folder does not exist, or the layout is unknown.
     """
     if not root.is_dir():
-        raise DataError(f"data folder {str(root)!r} does not exist; give a folder of pictures.")
+        raise DataError(f"data folder {str(root)!r} does not exist; give a folder of images.")
     report = VerifyReport(str(root), check_layout(root, layout))
     others: Counter[str] = Counter()
     sizes, names = array("q"), []
@@ -225,7 +225,7 @@ def verify(
     same = [group for group in by_content.values() if len(group) > 1]
     report.duplicates = [[names[number] for number in group] for group in same]
     if leaks := sum(_in_both_splits(group) for group in report.duplicates):
-        report.layout.notes.append(f"{leaks} pictures are in train and in val: validation is not independent")
+        report.layout.notes.append(f"{leaks} images are in train and in val: validation is not independent")
     if near:
         groups = near_groups(np.array(hashes, np.uint64), already=same)
         report.near_duplicates = [[names[number] for number in group] for group in groups]
@@ -257,7 +257,7 @@ def check_layout(root: Path, name: str | None = None) -> LayoutReport:
         report.splits[split] = len(pictures)
         official = layout.counts[split]
         if len(pictures) != official:
-            report.notes.append(f"{split}: {len(pictures):,} pictures, the official set has {official:,}")
+            report.notes.append(f"{split}: {len(pictures):,} images, the official set has {official:,}")
         if pictures.labels is not None:
             classes = len(torch.unique(pictures.labels))
             if classes != layout.classes:
@@ -278,7 +278,7 @@ def _check_folder(root: Path) -> LayoutReport:
     present = [split for split in _SPLITS if (root / split).is_dir()]
     if len(present) == 1:
         other = "val" if present[0] == "train" else "train"
-        report.notes.append(f"{present[0]!r} but no {other!r}: all pictures would be split by content")
+        report.notes.append(f"{present[0]!r} but no {other!r}: all images would be split by content")
     folders = {split: root / split for split in present} if len(present) == 2 else {"all": root}
     try:
         for name, folder in folders.items():
@@ -326,7 +326,7 @@ def _find_root(parent: list[int], number: int) -> int:
 
 
 def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[StoredPicture]:
-    """Yield all pictures, including those that DataModules ignore; count the other files."""
+    """Yield all images, including those that DataModules ignore; count the other files."""
     root, is_coco = report.root, report.layout.name == "coco_stuff"
     for path in walk_files(root):
         suffix = suffix_of(path)
@@ -344,7 +344,7 @@ def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[StoredPict
 
 
 def _in_both_splits(group: list[str]) -> bool:
-    """Test whether copies of one picture are in folders of both splits."""
+    """Test whether copies of one image are in folders of both splits."""
     folders = {folder for name in group for folder in Path(name).parts[:-1]}
     return all(any(folder.startswith(split) for folder in folders) for split in _SPLITS)
 
@@ -355,14 +355,14 @@ def _min_median_max(values: array[int]) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class Examined:
-    """Facts about one picture file.
+    """Facts about one image file.
 
     Attributes:
         size: Displayed width and height (after EXIF rotation), None if broken.
         format: Pillow's name of the format, "" if unknown.
         facts: Pairs of kind and detail; of a broken file only ``broken``.
         digest: Hash of the bytes.
-        difference_hash: 64-bit hash, similar for similar pictures; None if broken.
+        difference_hash: 64-bit hash, similar for similar images; None if broken.
     """
 
     size: tuple[int, int] | None
@@ -373,7 +373,7 @@ class Examined:
 
 
 def examine(name: str, data: bytes) -> Examined:
-    """Examine one encoded picture.
+    """Examine one encoded image.
 
     Args:
         name: Name of the file, for its extension.
@@ -391,7 +391,7 @@ def examine(name: str, data: bytes) -> Examined:
             small = eight_bit_rgb(image)
             small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     except UnidentifiedImageError:
-        return Examined(None, "", (("broken", "no picture of a known format"),), digest)
+        return Examined(None, "", (("broken", "unknown image format"),), digest)
     except Exception as error:  # damaged files raise anything
         return Examined(None, "", (("broken", " ".join(str(error).split())),), digest)
     turned = any(kind == "rotated" and "on its side" in detail for kind, detail in facts)
@@ -482,7 +482,7 @@ def _color_facts(small: Image.Image) -> list[Fact]:
 
 
 def _is_toned(rgb: Tensor) -> bool:
-    """Test whether the colors of a ``(3, H, W)`` uint8 picture lie on one curve from black to white."""
+    """Test whether the colors of a ``(3, H, W)`` uint8 image lie on one curve from black to white."""
     lab = rgb_to_lab(rgb.float() / 255).flatten(1)
     shade = (lab[0] / 5).long()
     counts = torch.zeros(21).index_add_(0, shade, torch.ones(lab.shape[1]))

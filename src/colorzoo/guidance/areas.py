@@ -1,4 +1,4 @@
-"""Areas: parts of a picture to fill, lock, keep gray, restrict changes to, or treat as objects."""
+"""Areas: parts of an image to fill, lock, keep gray, restrict changes to, or treat as objects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ colors outside of all such areas. ``"thing"``: treat it as one object; models th
 separately, models that take edge strokes keep colors from crossing its border.
 """
 Lightness = Literal["photo", "color"]
-"""Lightness of a colored area: that of the photo, or that of its color."""
+"""Lightness of a colored area: that of the image, or that of its color."""
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 LIGHTNESSES: tuple[Lightness, ...] = get_args(Lightness)
@@ -33,7 +33,7 @@ _MIN_CORNERS = 3
 
 @dataclass(frozen=True)
 class Mask:
-    """A run-length encoded binary mask on a small copy of a picture.
+    """A run-length encoded binary mask on a small copy of an image.
 
     Examples:
         >>> mask = Mask.of(np.array([[False, True], [True, True]]))
@@ -67,7 +67,7 @@ class Mask:
 
 @dataclass(frozen=True)
 class KeptColors:
-    """The colors of a picture at the time an area was locked.
+    """The colors of an image at the time an area was locked.
 
     Attributes:
         png: A small copy, ``(h, w, 3)`` levels of L, a and b, as a base64 encoded PNG file.
@@ -82,7 +82,7 @@ class KeptColors:
 
 @dataclass(frozen=True)
 class Area:
-    """A part of a picture and its action.
+    """A part of an image and its action.
 
     Examples:
         >>> Area("gray", path=((0, 0), (20, 0), (20, 20))).action
@@ -90,13 +90,13 @@ class Area:
 
     Attributes:
         action: See `Action`.
-        path: Corners of its outline in pixels of the original picture; empty if there is a mask.
-        mask: Its pixels on a small copy of the picture, or None.
+        path: Corners of its outline in pixels of the original image; empty if there is a mask.
+        mask: Its pixels on a small copy of the image, or None.
         color: ``#rrggbb`` for the action ``"color"``; else None.
         lightness: See `Lightness`.
         opacity: Share of its effect, in [0, 1].
-        feather: Pixels of the original picture to both sides of its border over which it fades; 0 lets the
-            border follow the edges of the picture.
+        feather: Pixels of the original image to both sides of its border over which it fades; 0 lets the
+            border follow the edges of the image.
         hidden: It has no effect.
         kept: Colors that ``"lock"`` keeps inside and ``"only"`` outside; None keeps those that the model
             gives without hints.

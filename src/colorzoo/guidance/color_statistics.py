@@ -1,4 +1,4 @@
-"""Color statistics of pictures (histogram, saturation; Zhang et al. 2017, Global Hints) and of regions."""
+"""Color statistics of images (histogram, saturation; Zhang et al. 2017, Global Hints) and of regions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CELL = 4  # side in pixels of the cells over which ab is averaged before counti
 
 
 def statistics_of(rgb: Tensor) -> GlobalStatistics:
-    """Compute histogram and saturation of reference pictures at 256 x 256 pixels, as the authors do.
+    """Compute histogram and saturation of reference images at 256 x 256 pixels, as the authors do.
 
     Examples:
         >>> statistics_of(torch.rand(2, 3, 64, 64)).histogram.shape

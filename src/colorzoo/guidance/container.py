@@ -1,4 +1,4 @@
-"""`Guidance`: all hints for one batch of pictures."""
+"""`Guidance`: all hints for one batch of images."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Guidance(TensorFields):
         points: Colors at some pixels.
         scribbles: Strokes without color along edges where color bleeds.
         regions: Colors of regions that the model proposed.
-        exemplar: A reference picture whose colors to use.
-        statistics: Color histogram or mean saturation of the whole picture.
+        exemplar: A reference image whose colors to use.
+        statistics: Color histogram or mean saturation of the whole image.
         classes: A class per pixel.
         boxes: Bounding boxes of objects.
     """
@@ -65,12 +65,12 @@ class Guidance(TensorFields):
 
         Args:
             recipe: The recipe.
-            width: Width of the original picture in pixels.
-            height: Height of the original picture in pixels.
-            size: Height and width of the maps; by default those of the picture.
+            width: Width of the original image in pixels.
+            height: Height of the original image in pixels.
+            size: Height and width of the maps; by default those of the image.
 
         Raises:
-            GuidanceError: The recipe was made for a picture of another size.
+            GuidanceError: The recipe was made for an image of another size.
         """
         recipe.check_inside(width, height)
         target = size or (height, width)
@@ -84,24 +84,24 @@ class Guidance(TensorFields):
     def from_json(
         cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Read a recipe (see `Recipe.from_json`) and rasterize it at the size of its picture, or at ``size``.
+        """Read a recipe (see `Recipe.from_json`) and rasterize it at the size of its image, or at ``size``.
 
         Raises:
             GuidanceError: Not a recipe, or one without ``image.width`` and ``image.height``.
         """
         recipe = Recipe.from_json(source)
         if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image needs width and height if the picture itself is not given.")
+            raise GuidanceError("recipe.image needs width and height if the image itself is not given.")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Describe the points of one picture as a recipe; `from_json` restores the same tensors.
+        """Describe the points of one image as a recipe; `from_json` restores the same tensors.
 
         Raises:
-            GuidanceError: A batch of several pictures, or no points.
+            GuidanceError: A batch of several images, or no points.
         """
         if self.points is None or len(self.points.mask) != 1:
-            raise GuidanceError("Guidance.to_json needs the points of exactly one picture.")
+            raise GuidanceError("Guidance.to_json needs the points of exactly one image.")
         height, width = self.points.mask.shape[-2:]
         recipe = Recipe(width=width, height=height, points=tuple(points_to_hints(self.points)))
         return recipe.to_json(path)

@@ -1,4 +1,4 @@
-"""The part of a picture that its colored result keeps, straightened, as a setting of recipes."""
+"""The part of an image that its colored result keeps, straightened, as a setting of recipes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _SLACK = 1e-6  # pixels that rounding may put a corner outside
 
 @dataclass(frozen=True)
 class Crop:
-    """A rectangle of the original picture that is cut out, and straightened.
+    """A rectangle of the original image that is cut out, and straightened.
 
     Examples:
         >>> Crop(x=10, y=20, width=300, height=200).corners
         ((10, 20), (310, 20), (310, 220), (10, 220))
 
     Attributes:
-        x: Left edge before it is turned, in whole pixels of the original picture.
+        x: Left edge before it is turned, in whole pixels of the original image.
         y: Top edge before it is turned.
         width: Width of the result in pixels, at least 8.
         height: Height of the result in pixels, at least 8.
-        angle: Degrees by which the rectangle is turned clockwise about its center, from -45 to 45: a photo
+        angle: Degrees by which the rectangle is turned clockwise about its center, from -45 to 45: an image
             that hangs so far clockwise becomes straight.
         extra: Unknown fields.
 
@@ -48,7 +48,7 @@ class Crop:
             if getattr(self, name) < LEAST_CROP:
                 raise GuidanceError(
                     f"crop.{name} must be at least {LEAST_CROP} pixels, got {getattr(self, name)}; "
-                    "take a larger part of the picture."
+                    "take a larger part of the image."
                 )
         if not -MAX_ANGLE <= self.angle <= MAX_ANGLE:
             raise GuidanceError(
@@ -63,7 +63,7 @@ class Crop:
 
     @property
     def rectangle(self) -> Rectangle:
-        """The part of the picture that the result keeps."""
+        """The part of the image that the result keeps."""
         return Rectangle(self.x, self.y, self.width, self.height, self.angle)
 
     @property
@@ -73,7 +73,7 @@ class Crop:
         return tuple(map(self.rectangle.outer, ends))
 
     def check_inside(self, width: int, height: int) -> None:
-        """Check that it lies within a picture of this size.
+        """Check that it lies within an image of this size.
 
         Raises:
             GuidanceError: It does not.
@@ -82,7 +82,7 @@ class Crop:
             if not (-_SLACK <= x <= width + _SLACK and -_SLACK <= y <= height + _SLACK):
                 turned = f", turned by {self.angle:g} degrees," if self.angle else ""
                 raise GuidanceError(
-                    f"crop {self.x},{self.y},{self.width},{self.height}{turned} must lie within the picture "
+                    f"crop {self.x},{self.y},{self.width},{self.height}{turned} must lie within the image "
                     f"({width} x {height} pixels), but has a corner at ({x:.1f}, {y:.1f}); make it smaller "
                     "or move it inside."
                 )
@@ -130,7 +130,7 @@ def parse_crop_text(text: str, name: str) -> Crop:
         x, y, width, height = (int(number) for number in numbers[:4])
     except ValueError:
         raise GuidanceError(
-            f"{name} {text!r} is not X,Y,WIDTH,HEIGHT in whole pixels of the picture, or these and the "
+            f"{name} {text!r} is not X,Y,WIDTH,HEIGHT in whole pixels of the image, or these and the "
             "degrees by which they are turned clockwise, for example 20,15,600,400,-2.5"
         ) from None
     return Crop(x, y, width, height, numbers[4] if len(numbers) > 4 else 0.0)

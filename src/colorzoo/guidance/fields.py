@@ -16,7 +16,7 @@ ReachName = Literal["automatic", "everywhere"]
 Reach = ReachName | float
 """Reach of the color of a point.
 
-``"automatic"``: over the pixels that belong to the point by the structure of the picture, fading where that
+``"automatic"``: over the pixels that belong to the point by the structure of the image, fading where that
 is uncertain. ``"everywhere"``: as far as the network spreads it. A number multiplies the automatic reach; 0
 keeps the color inside the point's square.
 """

@@ -9,7 +9,7 @@ from colorzoo.errors import GuidanceError
 
 
 class Rectangle(NamedTuple):
-    """A part of a picture in pixels, upright or tilted.
+    """A part of an image in pixels, upright or tilted.
 
     Attributes:
         x: Left edge; of a tilted part before it is turned about its center.
@@ -37,17 +37,17 @@ class Rectangle(NamedTuple):
         return tuple(self) if self.tilt else tuple(self[:4])
 
     def contains(self, place: tuple[float, float]) -> bool:
-        """Return whether x and y in the picture lie in the part."""
+        """Return whether x and y in the image lie in the part."""
         x, y = self.unbounded(place)
         return bool(0 <= x < self.width and 0 <= y < self.height)
 
     def inner(self, place: tuple[float, float]) -> tuple[float, float]:
-        """Convert a place in the picture to the part; one outside is moved to its nearest border."""
+        """Convert a place in the image to the part; one outside is moved to its nearest border."""
         x, y = self.unbounded(place)
         return min(max(x, 0.0), float(self.width)), min(max(y, 0.0), float(self.height))
 
     def unbounded(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Convert a place in the picture to the part, also one outside; x and y may be arrays."""
+        """Convert a place in the image to the part, also one outside; x and y may be arrays."""
         if not self.tilt:
             return place[0] - self.x, place[1] - self.y
         x, y = place[0] - self.x - self.width / 2, place[1] - self.y - self.height / 2
@@ -55,14 +55,14 @@ class Rectangle(NamedTuple):
         return x + self.width / 2, y + self.height / 2
 
     def outer(self, place: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Convert a place in the part to the picture; x and y may be arrays."""
+        """Convert a place in the part to the image; x and y may be arrays."""
         if not self.tilt:
             return place[0] + self.x, place[1] + self.y
         x, y = _turned(place[0] - self.width / 2, place[1] - self.height / 2, self.tilt)
         return x + self.x + self.width / 2, y + self.y + self.height / 2
 
     def scaled(self, size: tuple[int, int], columns: int, rows: int) -> Rectangle:
-        """Return the part in a copy of the picture with another size."""
+        """Return the part in a copy of the image with another size."""
         across, down = columns / size[0], rows / size[1]
         left, right = min(round(self.x * across), columns - 1), round((self.x + self.width) * across)
         top, bottom = min(round(self.y * down), rows - 1), round((self.y + self.height) * down)
@@ -77,9 +77,9 @@ def _turned(x: Any, y: Any, degrees: float) -> tuple[Any, Any]:
 
 FrameName = Literal["automatic", "none"]
 FrameSetting = FrameName | Rectangle
-"""Part of the picture that a model sees and colors.
+"""Part of the image that a model sees and colors.
 
-``"automatic"``: the inside of the frame that is found, or the whole picture. ``"none"``: the whole picture. A
+``"automatic"``: the inside of the frame that is found, or the whole image. ``"none"``: the whole image. A
 `Rectangle`: that part.
 """
 FRAME_NAMES: tuple[FrameName, ...] = get_args(FrameName)
@@ -114,7 +114,7 @@ def read_frame(value: object, name: str) -> FrameSetting:
         if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE and abs(tilt) <= _MOST_TILT:
             return Rectangle(x, y, width, height, tilt)
     raise GuidanceError(
-        f"{name} must be 'automatic', 'none' or x, y, width and height of the picture within its frame in "
+        f"{name} must be 'automatic', 'none' or x, y, width and height of the image within its frame in "
         f"whole pixels, at least {_LEAST_SIDE} wide and high, and degrees of a tilt from -{_MOST_TILT:g} to "
         f"{_MOST_TILT:g}; got {value!r}."
     )

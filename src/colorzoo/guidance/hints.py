@@ -1,6 +1,6 @@
 """Hints as immutable batches of tensors, one class per kind; `colorzoo.guidance.Guidance` holds any of them.
 
-All maps have the picture's height and width.
+All maps have the image's height and width.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TensorFields:
         return replace(self, **{k: v.to(device) for k, v in values.items() if hasattr(v, "to")})
 
     def __getitem__(self, index: slice) -> Self:
-        """Return the pictures ``index`` of the batch."""
+        """Return the images ``index`` of the batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(
             self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
@@ -47,7 +47,7 @@ class Points(TensorFields):
         mask: ``(B, 1, H, W)`` in {0, 1}.
         lightness: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
         exact: ``(B, 1, H, W)``, 1 where ab is used unchanged; elsewhere the color of that ``lightness`` and
-            ab was chosen, which has another ab at the picture's lightness. None: 1 everywhere.
+            ab was chosen, which has another ab at the image's lightness. None: 1 everywhere.
     """
 
     ab: Tensor
@@ -65,7 +65,7 @@ class Points(TensorFields):
 
     @classmethod
     def none(cls, like: Tensor) -> Self:
-        """Return empty points for pictures ``(B, C, H, W)``."""
+        """Return empty points for images ``(B, C, H, W)``."""
         batch, _, height, width = like.shape
         return cls(like.new_zeros(batch, 2, height, width), like.new_zeros(batch, 1, height, width))
 
@@ -116,7 +116,7 @@ class Regions(TensorFields):
 
 @dataclass(frozen=True)
 class Exemplar(TensorFields):
-    """A reference picture whose colors to use; its size may differ from the target's.
+    """A reference image whose colors to use; its size may differ from the target's.
 
     Examples:
         >>> Exemplar(torch.rand(1, 3, 48, 64)).rgb.shape
@@ -143,13 +143,13 @@ class Exemplar(TensorFields):
 
     @classmethod
     def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
-        """Return an exemplar with `look` ``(B, R, C)`` alone; its picture is one black pixel."""
+        """Return an exemplar with `look` ``(B, R, C)`` alone; its image is one black pixel."""
         return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
 
 
 @dataclass(frozen=True)
 class GlobalStatistics(TensorFields):
-    """Statistics of the whole picture (Zhang et al. 2017, Global Hints).
+    """Statistics of the whole image (Zhang et al. 2017, Global Hints).
 
     Examples:
         >>> GlobalStatistics(saturation=torch.tensor([[0.3]])).saturation.shape
@@ -173,7 +173,7 @@ class ClassMap(TensorFields):
         torch.Size([1, 1, 32, 32])
 
     Attributes:
-        target: ``(B, 1, H, W)`` int64, classes of the picture.
+        target: ``(B, 1, H, W)`` int64, classes of the image.
         exemplar: ``(B, 1, H', W')`` int64, classes of the reference, or None.
     """
 
@@ -195,8 +195,8 @@ class Boxes(TensorFields):
                 [0.]]))
 
     Attributes:
-        corners: ``(B, N, 4)``: left, top, right, bottom, relative to the picture's width and height.
-        given: ``(B, N)`` in {0, 1}, the boxes that exist; pictures with fewer are padded.
+        corners: ``(B, N, 4)``: left, top, right, bottom, relative to the image's width and height.
+        given: ``(B, N)`` in {0, 1}, the boxes that exist; images with fewer are padded.
     """
 
     corners: Tensor
@@ -212,7 +212,7 @@ class Boxes(TensorFields):
 
     @classmethod
     def of(cls, corners: Sequence[Tensor]) -> Self:
-        """Pad and stack the relative boxes of several pictures, ``(K, 4)`` each; K may differ."""
+        """Pad and stack the relative boxes of several images, ``(K, 4)`` each; K may differ."""
         count = max((len(each) for each in corners), default=0)
         padded = torch.zeros(len(corners), count, 4, device="cpu")
         given = torch.zeros(len(corners), count, device="cpu")

@@ -63,7 +63,7 @@ class PaintedClass:
 
     Attributes:
         number: The class; None if the recipe does not say.
-        path: Corners in pixels of the original picture.
+        path: Corners in pixels of the original image.
         name: Name of the field in errors.
     """
 
@@ -74,11 +74,11 @@ class PaintedClass:
 
 @dataclass(frozen=True)
 class ClassHints:
-    """Classes of picture and reference.
+    """Classes of image and reference.
 
     Attributes:
         moved: New class by old one.
-        file: Label image of the picture in place of the model's classes.
+        file: Label image of the image in place of the model's classes.
         reference_file: The same for the reference.
         painted: Polygons with a class, later ones over earlier ones.
     """
@@ -134,7 +134,7 @@ class Division:
     """One edit of the regions that a model proposes.
 
     Attributes:
-        path: Corners as x and y in pixels of the picture.
+        path: Corners as x and y in pixels of the image.
         closed: A loop, whose inside becomes a region; otherwise a line that cuts the region it crosses.
     """
 

@@ -23,7 +23,7 @@ class PaintStroke:
         1.0
 
     Attributes:
-        path: Corners of its middle line, pixels of the original picture.
+        path: Corners of its middle line, pixels of the original image.
         color: ``#rrggbb``, of which hue and chroma count; it eases in shade. None erases the paint below.
         size: Diameter of the brush in the same pixels.
         hardness: Share of its radius that has the full opacity, in [0, 1]; further out it fades.

@@ -1,7 +1,7 @@
 """Propagation of colors to neighbors of similar lightness (Levin et al. 2004).
 
 Each free pixel is the weighted mean of its neighbors; the weights decrease with the difference in lightness.
-The sparse system is solved directly, on the CPU in float64. SciPy is imported where it is used: pictures
+The sparse system is solved directly, on the CPU in float64. SciPy is imported where it is used: images
 without points need none of it.
 """
 
@@ -39,7 +39,7 @@ def propagate(
     variance_share: float = VARIANCE_SHARE,
     fade: float = 0.0,
 ) -> Array:
-    """Propagate the given colors of one picture; without any it stays gray.
+    """Propagate the given colors of one image; without any it stays gray.
 
     The equations of the free pixels hold exactly: the solver is direct, and the system an M-matrix, which
     needs no pivoting.

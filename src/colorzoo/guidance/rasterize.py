@@ -1,4 +1,4 @@
-"""Conversion between recipes (pixels of the original picture) and hints (tensors of any size)."""
+"""Conversion between recipes (pixels of the original image) and hints (tensors of any size)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from colorzoo.guidance.fields import hex_color
 from colorzoo.guidance.hints import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import BoxHint, PointHint, Stroke
 
-_MAX_WIDTH = 1e5  # pixels of a stroke; covers any picture
+_MAX_WIDTH = 1e5  # pixels of a stroke; covers any image
 _SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 
 def rasterize_points(
     points: Sequence[PointHint], width: int, height: int, size: tuple[int, int]
 ) -> Points | None:
-    """Draw points for a picture of ``width`` x ``height`` on maps of ``size`` (H, W).
+    """Draw points for an image of ``width`` x ``height`` on maps of ``size`` (H, W).
 
     A point covers the pixels whose centers lie in its square, and at least the one it lies in.
     """
@@ -57,7 +57,7 @@ def rasterize_scribbles(
 
 
 def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
-    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if unspecified."""
+    """Return the boxes of a recipe for an image of ``width`` x ``height``; None if unspecified."""
     if boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
@@ -95,7 +95,7 @@ def color_lab(color: str) -> tuple[float, float, float]:
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:
-    """Describe the points of one picture (a batch of one) as squares that do not overlap.
+    """Describe the points of one image (a batch of one) as squares that do not overlap.
 
     Drawing them again gives the same tensors.
     """
@@ -110,7 +110,7 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
 
 def _chosen(points: Points) -> tuple[Tensor, Tensor]:
-    """Return the chosen Lab ``(3, H, W)`` of one picture, and a map ``(H, W)``: 1 where only ab counts."""
+    """Return the chosen Lab ``(3, H, W)`` of one image, and a map ``(H, W)``: 1 where only ab counts."""
     ab = points.ab[0].float()
     exact = torch.ones_like(ab[0]) if points.exact is None or points.lightness is None else points.exact[0, 0]
     lightness = torch.full_like(ab[:1], _SHOWN_LIGHTNESS)
@@ -123,9 +123,9 @@ def covered(center: float, radius: float, scale: float, length: int) -> slice:
     """Return the pixels along an axis that a patch covers: those with centers in it, at least one.
 
     Args:
-        center: Center of the patch in pixels of the picture.
+        center: Center of the patch in pixels of the image.
         radius: Half its side in the same pixels.
-        scale: Pixels of the map per pixel of the picture.
+        scale: Pixels of the map per pixel of the image.
         length: Pixels of the map along this axis.
     """
     home = min(max(math.floor(center * scale), 0), length - 1)

@@ -1,8 +1,8 @@
-"""The recipe: all hints and settings for one picture as a versioned JSON file.
+"""The recipe: all hints and settings for one image as a versioned JSON file.
 
-Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same colors
+Coordinates are pixels of the original image, colors are ``#rrggbb``. The same recipe gives the same colors
 from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` documents every field;
-unknown fields survive a round trip, but a picture is colored only without them (`Recipe.check_known`).
+unknown fields survive a round trip, but an image is colored only without them (`Recipe.check_known`).
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class PointHint:
         3.0
 
     Attributes:
-        x: Pixels from the left edge of the original picture.
+        x: Pixels from the left edge of the original image.
         y: Pixels from its top edge.
-        radius: Half the side of the square patch, in pixels of the original picture.
-        color: ``#rrggbb``; hue and chroma count, lightness is the picture's.
+        radius: Half the side of the square patch, in pixels of the original image.
+        color: ``#rrggbb``; hue and chroma count, lightness is the image's.
         ab: Exact color in CIE units; overrides ``color``.
         reach: How far the color spreads; see `Reach`.
         strength: Share of its effect, from 0 (as without the point) to 1.
@@ -103,7 +103,7 @@ class Stroke:
         5
 
     Attributes:
-        path: Corners of the polyline, pixels of the original picture.
+        path: Corners of the polyline, pixels of the original image.
         width: Thickness in the same pixels.
         extra: Unknown fields.
     """
@@ -141,7 +141,7 @@ class BoxHint:
         (10, 20, 40, 60)
 
     Attributes:
-        x: Left edge in pixels of the original picture.
+        x: Left edge in pixels of the original image.
         y: Top edge.
         width: Width in the same pixels.
         height: Height.
@@ -156,13 +156,13 @@ class BoxHint:
 
     @property
     def corners(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom in pixels of the original picture."""
+        """Left, top, right and bottom in pixels of the original image."""
         return self.x, self.y, self.x + self.width, self.y + self.height
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All hints and settings for one picture.
+    """All hints and settings for one image.
 
     Examples:
         >>> recipe = Recipe.from_json({"version": 2, "points": [{"x": 20, "y": 10, "color": "#c04020"}]})
@@ -170,9 +170,9 @@ class Recipe:
         '#c04020'
 
     Attributes:
-        width: Width of the original picture in pixels, or None if the recipe fits any size.
-        height: Height of the original picture, or None.
-        sha256: Hash of the picture's file, or None.
+        width: Width of the original image in pixels, or None if the recipe fits any size.
+        height: Height of the original image, or None.
+        sha256: Hash of the image's file, or None.
         model: Registered model name, or None for the default.
         strength: Factor on the chroma, 0 to 1.5.
         points: Color points; later ones cover earlier ones.
@@ -180,12 +180,12 @@ class Recipe:
         regions: Colored regions.
         boxes: Boxes of objects; None means unspecified, an empty tuple that there are none.
         proposal: SHA-256 of the model's map of regions for which the colors were chosen, or None.
-        areas: Parts of the picture that are filled, locked, kept gray, or the only ones to change.
+        areas: Parts of the image that are filled, locked, kept gray, or the only ones to change.
         paint: Strokes of color above the colors of the model; later ones cover earlier ones.
         replacements: Colors that are replaced everywhere below the paint, one after the other.
-        healing: Strokes over dust and scratches, which are filled from around before the picture is colored.
-        frame: The part of the picture that is colored; see `FrameSetting`.
-        crop: The part of the picture that the result keeps, straightened; None for all of it.
+        healing: Strokes over dust and scratches, which are filled from around before the image is colored.
+        frame: The part of the image that is colored; see `FrameSetting`.
+        crop: The part of the image that the result keeps, straightened; None for all of it.
         extra: JSON of the fields ``exemplar``, ``classes``, ``statistics`` and ``divisions``, which have
             properties of the same names, and unknown fields.
     """
@@ -274,7 +274,7 @@ class Recipe:
 
     @property
     def classes(self) -> ClassHints:
-        """Classes of picture and reference."""
+        """Classes of image and reference."""
         return ClassHints.read(self.extra.get("classes"))
 
     @property
@@ -352,7 +352,7 @@ class Recipe:
         return self
 
     def check_inside(self, width: int, height: int) -> None:
-        """Check that the recipe fits a picture of this size.
+        """Check that the recipe fits an image of this size.
 
         Raises:
             GuidanceError: It was made for another size, or a hint lies outside.
@@ -360,8 +360,8 @@ class Recipe:
         made_for = (self.width or width, self.height or height)
         if made_for != (width, height):
             raise GuidanceError(
-                f"recipe is for a picture of {made_for[0]} x {made_for[1]} pixels, but this one has "
-                f"{width} x {height}; coordinates are pixels of the original picture."
+                f"recipe is for an image of {made_for[0]} x {made_for[1]} pixels, but this one has "
+                f"{width} x {height}; coordinates are pixels of the original image."
             )
         if self.crop is not None:
             self.crop.check_inside(width, height)
@@ -372,7 +372,7 @@ class Recipe:
         for name, x, y in corners:
             if not (0 <= x <= width and 0 <= y <= height):
                 raise GuidanceError(
-                    f"{name} at ({x:g}, {y:g}) lies outside the picture ({width} x {height} pixels)."
+                    f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)."
                 )
 
 
@@ -450,7 +450,7 @@ def _parse(fields: Fields) -> Recipe:
 def _parse_frame(fields: Fields, version: int) -> FrameSetting:
     given = fields.take("frame")
     if given is None and version == 1:
-        return "none"  # a recipe of that version colored the whole picture
+        return "none"  # a recipe of that version colored the whole image
     return read_frame(given, f"{fields.name}.frame")
 
 

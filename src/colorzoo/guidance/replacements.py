@@ -1,4 +1,4 @@
-"""Colors to replace everywhere in a picture, selected by hue."""
+"""Colors to replace everywhere in an image, selected by hue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST = 180.0
 
 @dataclass(frozen=True)
 class ColorReplacement:
-    """A color and the one that replaces it everywhere in the picture.
+    """A color and the one that replaces it everywhere in the image.
 
     Examples:
         >>> ColorReplacement(old="#c04020", new="#2050c0").range

@@ -1,6 +1,6 @@
 """Metrics: torchmetrics subclasses over a functional core.
 
-Pictures are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE
+Images are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE
 units (``ab``, ``target_ab``). With the same names everywhere, a ``torchmetrics.MetricCollection`` can pass
 each metric the inputs that it takes. `picture_metrics` builds a collection from names.
 """

@@ -25,7 +25,7 @@ PIXELS_AT_ONCE = 1 << 16  # distances to 313 bins then take 80 MB
 
 
 class MeanAbRMSE(PictureMean):
-    """Mean over pictures of the root of the mean squared error over a and b, in CIE units.
+    """Mean over images of the root of the mean squared error over a and b, in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 8, 8)
@@ -38,7 +38,7 @@ class MeanAbRMSE(PictureMean):
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        """Add images: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(squared_errors(ab, target_ab).sqrt())
 
@@ -48,7 +48,7 @@ class MeanAbRMSE(PictureMean):
 
 
 class PooledAbRMSE(PooledMSE):
-    """Root of the mean squared error over all ab values of all pictures, in CIE units.
+    """Root of the mean squared error over all ab values of all images, in CIE units.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 8, 8)
@@ -61,12 +61,12 @@ class PooledAbRMSE(PooledMSE):
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        """Add images: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(ab, target_ab)
 
     def compute(self) -> Tensor:
-        """Return the error; NaN if there was no picture."""
+        """Return the error; NaN if there was no image."""
         return self.mean().sqrt().float()
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -144,7 +144,7 @@ class AbAUC(ColorMetric):
             self.add_state(name, torch.zeros(LARGEST + 2, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, ab: Tensor, target_ab: Tensor, color_weights: Tensor | None = None) -> None:
-        """Add pictures.
+        """Add images.
 
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
@@ -159,7 +159,7 @@ class AbAUC(ColorMetric):
         self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``auc`` and ``auc_rebalanced`` in [0, 1]; NaN if there was no picture."""
+        """Return ``auc`` and ``auc_rebalanced`` in [0, 1]; NaN if there was no image."""
         raw, rebalanced = area_under_curve(torch.stack([self.raw, self.rebalanced])).float()
         return {"auc": raw, "auc_rebalanced": rebalanced}
 

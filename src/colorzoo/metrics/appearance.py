@@ -1,13 +1,13 @@
-"""Visible faults of an automatic result: gray or oversaturated pictures, color casts, wrong hues.
+"""Visible faults of an automatic result: gray or oversaturated images, color casts, wrong hues.
 
 None of these metrics needs the result to match the true color, which lightness alone does not determine.
-`Colorfulness` and `ColorfulnessShare` measure the whole picture, `NeutralChroma` the areas where the truth
+`Colorfulness` and `ColorfulnessShare` measure the whole image, `NeutralChroma` the areas where the truth
 has no color, `RightHue` those where it clearly has one. `GrayGain` compares the result with no color at all.
 
 Two forms of colorfulness (CF) are published. ``"hasler"`` is that of Hasler & Suesstrunk 2003, sec. 7: mean
 and deviation of the opponent colors. ``"absolute"`` is common in colorization code: mean and deviation of
 their absolute values. The distance to the truth is published in two forms, too: the distance of the means
-over all pictures, and the mean of each picture's distance.
+over all images, and the mean of each image's distance.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ROUNDING = 0.01  # dB
 
 
 def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
-    """Return the colorfulness of each picture (Hasler & Suesstrunk 2003, sec. 7).
+    """Return the colorfulness of each image (Hasler & Suesstrunk 2003, sec. 7).
 
     Examples:
         >>> colorfulness(torch.full((2, 3, 8, 8), 0.5))
@@ -62,14 +62,14 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
     if form == "absolute":
         opponents = opponents.abs()
     deviation, mean = torch.std_mean(opponents, dim=2, correction=0)
-    # vector_norm and std, unlike square roots of sums, have the gradient 0 for a gray picture
+    # vector_norm and std, unlike square roots of sums, have the gradient 0 for a gray image
     spread: Tensor = torch.linalg.vector_norm(deviation, dim=1)
     offset: Tensor = torch.linalg.vector_norm(mean, dim=1)
     return spread + 0.3 * offset
 
 
 class Colorfulness(PictureMean):
-    """Mean over pictures of `colorfulness`, from 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
+    """Mean over images of `colorfulness`, from 0 to about 150 (Hasler and Suesstrunk 2003, sec. 7).
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -90,7 +90,7 @@ class Colorfulness(PictureMean):
         self.form: Form = form
 
     def update(self, rgb: Tensor) -> None:
-        """Add pictures ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images ``(B, 3, H, W)`` in [0, 1]."""
         require_pictures(rgb, 3, values=self.validate_args)
         self.add(colorfulness(rgb, form=self.form))
 
@@ -133,7 +133,7 @@ class DeltaColorfulness(ColorMetric):
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
         difference = difference.to(self.total.device).double()
@@ -143,7 +143,7 @@ class DeltaColorfulness(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``delta_of_mean_cf_FORM`` (of the means) and ``mean_delta_cf_FORM`` (of each picture)."""
+        """Return ``delta_of_mean_cf_FORM`` (of the means) and ``mean_delta_cf_FORM`` (of each image)."""
         return {
             f"delta_of_mean_cf_{self.form}": (self.total / self.count).abs().float(),
             f"mean_delta_cf_{self.form}": (self.absolute / self.count).float(),
@@ -157,7 +157,7 @@ class DeltaColorfulness(ColorMetric):
         """See `ColorMetric.outputs`."""
         key = f"cf_{self.form}_distance"
         return (
-            Output(f"{key}_mean", "Delta CF (per picture)", "", "lower", mean_of_moments, 1),
+            Output(f"{key}_mean", "Delta CF (per image)", "", "lower", mean_of_moments, 1),
             Output(f"{key}_of_means", "Delta CF (of means)", "", "lower", absolute_mean, 1, False),
         )
 
@@ -176,7 +176,7 @@ class ColorfulnessShare(Ratio):
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(colorfulness(rgb), colorfulness(target))
 
@@ -236,7 +236,7 @@ class NeutralChroma(Ratio):
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        """Add images: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*neutral_chroma(ab, target_ab))
 
@@ -283,7 +283,7 @@ class RightHue(Ratio):
     is_differentiable = False
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        """Add images: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*right_hues(ab, target_ab))
 
@@ -313,7 +313,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class GrayGain(MeanDecibels):
-    """Mean over pictures of `gray_gain` in dB; pictures with a gray truth are left out, see `MeanDecibels`.
+    """Mean over images of `gray_gain` in dB; images with a gray truth are left out, see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
@@ -325,7 +325,7 @@ class GrayGain(MeanDecibels):
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
         self.add(gain.masked_fill(gain.isneginf(), torch.nan))
@@ -336,14 +336,14 @@ class GrayGain(MeanDecibels):
 
 
 class WorseThanGray(PictureMean):
-    """Share of pictures whose PSNR is more than 0.01 dB below that of no color at all.
+    """Share of images whose PSNR is more than 0.01 dB below that of no color at all.
 
     Examples:
         >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> WorseThanGray()(torch.cat([truth[:1], 1 - truth[1:]]), truth)
         tensor(0.5000)
 
-    Pictures with a gray truth are left out. Less than 0.01 dB is rounding.
+    Images with a gray truth are left out. Less than 0.01 dB is rounding.
     """
 
     names = {"worse_than_gray": {}}
@@ -351,7 +351,7 @@ class WorseThanGray(PictureMean):
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
         # a gray truth makes the gain minus infinite, or NaN for a result without color

@@ -33,7 +33,7 @@ class ColorMetric(Metric):
     is measured by ``colorzoo evaluate``.
 
     Args:
-        validate_args: Check that pictures are finite floats in their range; this waits for the device.
+        validate_args: Check that images are finite floats in their range; this waits for the device.
         **options: Arguments of `torchmetrics.Metric`.
 
     Attributes:
@@ -41,8 +41,8 @@ class ColorMetric(Metric):
         abbreviations: Short names, and the name that each stands for.
         default_network: Name of the network unless the user names one, passed to the constructor before the
             path of a weight file; empty for a metric without a network.
-        of_whole_set: True if only a whole set has a value, which is made from features of its pictures.
-        needs_color: True if a picture whose truth is gray has no value.
+        of_whole_set: True if only a whole set has a value, which is made from features of its images.
+        needs_color: True if an image whose truth is gray has no value.
     """
 
     names: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -101,7 +101,7 @@ class ColorMetric(Metric):
         return {}
 
     def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
-        """Measure one picture; the states are lost.
+        """Measure one image; the states are lost.
 
         Args:
             given: Arguments of ``update``.
@@ -115,12 +115,12 @@ class ColorMetric(Metric):
 
 
 def drop_left_out(value: Any) -> Any:
-    """Return a result without the number of pictures that were left out, which is no score."""
+    """Return a result without the number of images that were left out, which is no score."""
     return {k: v for k, v in value.items() if k != "left_out"} if isinstance(value, dict) else value
 
 
 class PictureMean(ColorMetric, ABC):
-    """Mean of one value per picture.
+    """Mean of one value per image.
 
     Examples:
         >>> from colorzoo.metrics import MeanAbRMSE
@@ -129,7 +129,7 @@ class PictureMean(ColorMetric, ABC):
         >>> error.compute()
         tensor(2.)
 
-    Pictures that have no value, such as those without an edge, are left out and counted; their value is NaN.
+    Images that have no value, such as those without an edge, are left out and counted; their value is NaN.
     A metric implements ``update``, which computes the values and passes them to `add`.
 
     Args:
@@ -157,7 +157,7 @@ class PictureMean(ColorMetric, ABC):
         self.left_out = self.left_out + missing.sum()
 
     def mean(self) -> Tensor:
-        """Return the mean; NaN if there was no picture."""
+        """Return the mean; NaN if there was no image."""
         return (self.total / self.count).float()
 
     def compute(self) -> Any:
@@ -170,7 +170,7 @@ class PictureMean(ColorMetric, ABC):
 
 
 class Ratio(ColorMetric):
-    """One sum divided by another, both over all pixels or pictures.
+    """One sum divided by another, both over all pixels or images.
 
     Examples:
         >>> from colorzoo.metrics import RightHue
@@ -219,13 +219,13 @@ def require_pictures(image: Tensor, channels: int, *, values: bool = True) -> No
         DataError: It has another shape or wrong values.
     """
     if image.dim() != 4 or image.shape[1] != channels:
-        raise DataError(f"expected pictures (B, {channels}, H, W), got {tuple(image.shape)}")
+        raise DataError(f"expected images (B, {channels}, H, W), got {tuple(image.shape)}")
     if values:
         require_values(image, _RANGES.get(channels))
 
 
 def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
-    """Check that pictures are finite floats within a range.
+    """Check that images are finite floats within a range.
 
     Args:
         image: Of any shape.
@@ -235,12 +235,12 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
         DataError: They are integers, hold NaN or infinite values, or leave the range.
     """
     if not image.is_floating_point():
-        raise DataError(f"expected pictures of floats, got {image.dtype}; divide 8-bit RGB by 255")
+        raise DataError(f"expected images of floats, got {image.dtype}; divide 8-bit RGB by 255")
     if not image.numel():
         return
     low, high = (float(value) for value in image.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError("a picture holds NaN or infinite values; a mean without it would be too good")
+        raise DataError("an image holds NaN or infinite values; a mean without it would be too good")
     if span is not None and not (span[0] - _SLACK <= low and high <= span[1] + _SLACK):
         unit = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
         raise DataError(f"expected {unit}, got values from {low:g} to {high:g}")
@@ -266,7 +266,7 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
         require_values(target, _RANGES.get(channels, _TRUE_AB))
     if image.shape != target.shape:
         raise DataError(
-            f"pictures of {tuple(image.shape)} and their truth of {tuple(target.shape)} differ in shape; "
+            f"images of {tuple(image.shape)} and their truth of {tuple(target.shape)} differ in shape; "
             "resize one to the other first"
         )
 
@@ -279,11 +279,11 @@ def require_mask(mask: Tensor, image: Tensor) -> None:
     """
     expected = (image.shape[0], 1, *image.shape[2:])
     if tuple(mask.shape) != expected:
-        raise DataError(f"expected a mask {expected} for these pictures, got {tuple(mask.shape)}")
+        raise DataError(f"expected a mask {expected} for these images, got {tuple(mask.shape)}")
 
 
 def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values: bool) -> None:
-    """Check that each picture has an exemplar, which may have another size; see `require_pair`.
+    """Check that each image has an exemplar, which may have another size; see `require_pair`.
 
     Raises:
         DataError: The numbers differ, or a batch is not ``(B, channels, H, W)``, or has wrong values.
@@ -316,7 +316,7 @@ class Output:
         better: The better direction.
         finish: Function from ``(..., k)`` summed moments to ``(...)`` numbers.
         digits: Number of decimals in tables.
-        per_picture: True if a single picture has this number.
+        per_picture: True if a single image has this number.
         detail: True for a part of another number, which is left out of curves and comparisons.
     """
 
@@ -331,7 +331,7 @@ class Output:
 
 
 def mean_of_moments(moments: Moments) -> Moments:
-    """Return the mean from ``(sum, exact, count)``; infinite if all pictures are exact, NaN without any.
+    """Return the mean from ``(sum, exact, count)``; infinite if all images are exact, NaN without any.
 
     Examples:
         >>> float(mean_of_moments(np.array([6.0, 0.0, 3.0])))

@@ -31,7 +31,7 @@ from colorzoo.metrics.base import (
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
 
-# CIE units. A gray photo converted to Lab has a and b up to 0.005; one level of 8-bit RGB moves one by 0.02.
+# CIE units. A gray image converted to Lab has a and b up to 0.005; one level of 8-bit RGB moves one by 0.02.
 FLAT = 0.01
 
 
@@ -64,7 +64,7 @@ class CDRSettings:
 
 @dataclass(frozen=True)
 class TruthClusters:
-    """The part of the Cluster Discrepancy Ratio that depends on the true picture alone.
+    """The part of the Cluster Discrepancy Ratio that depends on the true image alone.
 
     Examples:
         >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
@@ -85,7 +85,7 @@ class TruthClusters:
 
 
 def truth_clusters(ab: Tensor, settings: CDRSettings | None = None) -> TruthClusters:
-    """Find the clusters and edges of one true picture.
+    """Find the clusters and edges of one true image.
 
     Examples:
         >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
@@ -143,7 +143,7 @@ def find_edges(plane: Plane, settings: CDRSettings) -> NDArray[np.bool_]:
     """Return the ``(H, W)`` bool Canny edges of one plane in CIE units (Kim et al. 2021, code).
 
     A plane that spans less than `FLAT` has none. The thresholds are quantiles, so the published code finds
-    edges even in the rounding noise of a gray photo.
+    edges even in the rounding noise of a gray image.
     """
     from skimage.feature import canny
 
@@ -172,10 +172,10 @@ def _lightness_of_gray(plane: Plane) -> NDArray[np.float64]:
 
 def _planes(ab: Tensor) -> NDArray[np.float32]:
     if ab.dim() != 3 or ab.shape[0] != 2:
-        raise DataError(f"expected the ab of one picture, (2, H, W), got {tuple(ab.shape)}")
+        raise DataError(f"expected the ab of one image, (2, H, W), got {tuple(ab.shape)}")
     planes: NDArray[np.float32] = ab.detach().cpu().float().numpy()
     if not np.isfinite(planes).all():
-        raise DataError("the ab of a picture holds NaN or infinite values; clusters need finite ones")
+        raise DataError("the ab of an image holds NaN or infinite values; clusters need finite ones")
     return planes
 
 
@@ -191,7 +191,7 @@ def edge_scores(
 
     A is the set of pixels in the window that are in another cluster of the truth than the edge pixel, and B
     is the subset of A in the same cluster of the result. The window is the published one, off center by one:
-    rows and columns ``-k .. k - 1``. Pixels outside of the picture are in A and never in B.
+    rows and columns ``-k .. k - 1``. Pixels outside of the image are in A and never in B.
 
     Args:
         truth_labels: ``(H, W)`` clusters of the truth, from 1.
@@ -224,7 +224,7 @@ def edge_scores(
 
 
 def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None = None) -> Tensor:
-    """Return the Cluster Discrepancy Ratio of one picture in a and in b (Kim et al. 2021, sec. 4).
+    """Return the Cluster Discrepancy Ratio of one image in a and in b (Kim et al. 2021, sec. 4).
 
     Examples:
         >>> ab = 20 * torch.rand(2, 32, 32)
@@ -233,7 +233,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
 
     Args:
         ab: ``(2, H, W)`` result in CIE units.
-        truth: Result of `truth_clusters` for the true picture.
+        truth: Result of `truth_clusters` for the true image.
         region: ``(H, W)``; only edge pixels where it is not 0 are scored.
 
     Returns:
@@ -258,15 +258,15 @@ def clusters_name() -> str:
 
 
 class ClusterDiscrepancyRatio(ColorMetric):
-    """Mean Cluster Discrepancy Ratio over pictures, in [0, 1] (Kim et al. 2021, sec. 4).
+    """Mean Cluster Discrepancy Ratio over images, in [0, 1] (Kim et al. 2021, sec. 4).
 
     Examples:
         >>> truth = 20 * torch.rand(1, 2, 32, 32)
         >>> ClusterDiscrepancyRatio()(truth, truth).keys()
         dict_keys(['cdr_a', 'cdr_b', 'cdr', 'left_out'])
 
-    A plane without an edge is left out of the mean of its channel; a picture without any edge is counted in
-    ``left_out``. ``cdr`` is the mean over pictures of the mean of a and b, or of the channel that has edges.
+    A plane without an edge is left out of the mean of its channel; an image without any edge is counted in
+    ``left_out``. ``cdr`` is the mean over images of the mean of a and b, or of the channel that has edges.
     Labels depend on the release of scikit-image, which should be reported with the number.
 
     Args:
@@ -275,7 +275,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
     """
 
     names = {"cdr": {}}
-    needs_color = True  # the edges of a gray picture are noise of the file format
+    needs_color = True  # the edges of a gray image are noise of the file format
     higher_is_better = True
     is_differentiable = False
     full_state_update = False
@@ -297,7 +297,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         region: Tensor | None = None,
         truths: Sequence[TruthClusters] | None = None,
     ) -> None:
-        """Add pictures.
+        """Add images.
 
         Args:
             ab: ``(B, 2, H, W)`` results in CIE units.
@@ -306,7 +306,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
             truths: B results of `truth_clusters`, to compute them once for several methods.
 
         Raises:
-            DataError: The shapes or numbers of pictures differ, or there is no truth.
+            DataError: The shapes or numbers of images differ, or there is no truth.
         """
         if truths is None:
             if target_ab is None:
@@ -315,7 +315,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
             truths = [truth_clusters(picture, self.settings) for picture in target_ab]
         require_pictures(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
-            raise DataError(f"expected one truth for each of {len(ab)} pictures, got {len(truths)}")
+            raise DataError(f"expected one truth for each of {len(ab)} images, got {len(truths)}")
         if region is not None:
             require_mask(region, ab)
         regions = [None] * len(ab) if region is None else list(region[:, 0])

@@ -68,7 +68,7 @@ def _cosine(degrees: Tensor) -> Tensor:
 
 
 class MeanCIEDE2000(PictureMean):
-    """Mean over pictures of the mean `ciede2000` over pixels, from RGB.
+    """Mean over images of the mean `ciede2000` over pixels, from RGB.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -81,7 +81,7 @@ class MeanCIEDE2000(PictureMean):
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():  # the root has no gradient at equal colors, the angle none at gray ones
             self.add(ciede2000(rgb_to_lab(rgb), rgb_to_lab(target)).mean(dim=(1, 2)))

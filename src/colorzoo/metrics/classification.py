@@ -42,7 +42,7 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
         >>> classifier_network("resnet50.a1_in1k").network(torch.rand(2, 3, 64, 64)).shape  # doctest: +SKIP
         torch.Size([2, 1000])
 
-    Pictures are resized and center-cropped as in timm's evaluation of the model.
+    Images are resized and center-cropped as in timm's evaluation of the model.
 
     Args:
         name: ``"efficientnet-lite0"``, or the name of a timm model; the default is a ResNet-101 trained on
@@ -104,14 +104,14 @@ class ClassifierAccuracy(ColorMetric):
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, labels: Tensor) -> None:
-        """Add pictures.
+        """Add images.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
             labels: ``(B,)`` int64, true classes in the classifier's order.
 
         Raises:
-            DataError: There is not one label per picture, or the classifier has no such class.
+            DataError: There is not one label per image, or the classifier has no such class.
         """
         require_pictures(rgb, 3, values=self.validate_args)
         with torch.no_grad():
@@ -125,7 +125,7 @@ class ClassifierAccuracy(ColorMetric):
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``topK_CLASSIFIER_PREPROCESSING`` in [0, 1]; NaN if there was no picture."""
+        """Return ``topK_CLASSIFIER_PREPROCESSING`` in [0, 1]; NaN if there was no image."""
         return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
 
     def moments(self) -> list[list[float]]:
@@ -157,13 +157,13 @@ class Classification(ClassifierAccuracy):
 
 
 def require_labels(labels: Tensor, count: int, classes: int) -> None:
-    """Check that there is one label per picture and that the classifier has these classes.
+    """Check that there is one label per image and that the classifier has these classes.
 
     Raises:
         DataError: The labels are not ``(count,)`` integers from 0 to below ``classes``.
     """
     if tuple(labels.shape) != (count,) or labels.is_floating_point():
-        raise DataError(f"expected one class number for each of {count} pictures, got {tuple(labels.shape)}")
+        raise DataError(f"expected one class number for each of {count} images, got {tuple(labels.shape)}")
     if count and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
         span = f"{int(labels.min())} to {int(labels.max())}"
         raise DataError(f"labels from {span}, but the classifier has {classes} classes")

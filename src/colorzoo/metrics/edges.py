@@ -1,7 +1,7 @@
 """PSNR and LPIPS in a band around edges: the rows K = 7 and K = Full of Kim et al. 2021.
 
 The authors' slides use K without defining it. Here the band is a square dilation, K pixels wide, of the edges
-that the caller passes: those of the (pseudo-)scribbles. A band around all edges of a picture would cover
+that the caller passes: those of the (pseudo-)scribbles. A band around all edges of an image would cover
 nearly all of it.
 """
 
@@ -31,7 +31,7 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
     Args:
         edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
         kernel_size: K, odd: side of the square around each edge pixel. None stands for "Full": the whole
-            picture if it has an edge, else nothing, so that both rows cover the same pictures.
+            image if it has an edge, else nothing, so that both rows cover the same images.
 
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}.
@@ -48,13 +48,13 @@ def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
 
 
 def band_mean(values: Tensor, band: Tensor) -> Tensor:
-    """Return the ``(B,)`` mean of ``(B, C, H, W)`` values over each picture's band; NaN if that is empty."""
+    """Return the ``(B,)`` mean of ``(B, C, H, W)`` values over each image's band; NaN if that is empty."""
     total = (values * band).sum(dim=(1, 2, 3))
     return total / (band.sum(dim=(1, 2, 3)) * values.shape[1])
 
 
 def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
-    """Return the PSNR of each picture over its band (Kim et al. 2021, PSNR at K).
+    """Return the PSNR of each image over its band (Kim et al. 2021, PSNR at K).
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -67,21 +67,21 @@ def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
         band: ``(B, 1, H, W)`` in {0, 1}, see `edge_band`.
 
     Returns:
-        ``(B,)`` in dB; NaN for an empty band, infinite if the pictures are equal in it.
+        ``(B,)`` in dB; NaN for an empty band, infinite if the images are equal in it.
     """
     return decibels(band_mean((rgb.float() - target.float()).square(), band), 1.0)
 
 
 def band_name(kernel_size: int | None) -> str:
-    """Return the end of a key: ``"k7"``, or ``"full"`` for the whole picture."""
+    """Return the end of a key: ``"k7"``, or ``"full"`` for the whole image."""
     return "full" if kernel_size is None else f"k{kernel_size}"
 
 
 class BandMetric(PictureMean):
-    """Base of means over pictures of a value in the band; pictures without edges are left out and counted.
+    """Base of means over images of a value in the band; images without edges are left out and counted.
 
     Args:
-        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
+        kernel_size: Side of the band; None for the whole image. See `edge_band`.
     """
 
     def __init__(self, *, kernel_size: int | None = 7, **options: Any) -> None:
@@ -94,7 +94,7 @@ class BandMetric(PictureMean):
 
 
 class BandShare(BandMetric):
-    """Mean over pictures of the share of pixels in the band, in [0, 1].
+    """Mean over images of the share of pixels in the band, in [0, 1].
 
     Examples:
         >>> edges = torch.zeros(2, 1, 10, 10)
@@ -107,7 +107,7 @@ class BandShare(BandMetric):
     is_differentiable = False
 
     def update(self, edges: Tensor) -> None:
-        """Add the ``(B, 1, H, W)`` edges of pictures."""
+        """Add the ``(B, 1, H, W)`` edges of images."""
         share = edge_band(edges, self.kernel_size).mean(dim=(1, 2, 3))
         self.add(share.masked_fill(share == 0, torch.nan))
 
@@ -122,7 +122,7 @@ class BandShare(BandMetric):
 
 
 class BandPSNR(BandMetric, MeanDecibels):
-    """Mean over pictures of `band_psnr` in dB (Kim et al. 2021, K rows).
+    """Mean over images of `band_psnr` in dB (Kim et al. 2021, K rows).
 
     Examples:
         >>> truth, edges = torch.full((2, 3, 8, 8), 0.5), torch.ones(2, 1, 8, 8)
@@ -134,7 +134,7 @@ class BandPSNR(BandMetric, MeanDecibels):
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
-        """Add pictures.
+        """Add images.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -156,7 +156,7 @@ class BandPSNR(BandMetric, MeanDecibels):
 
 
 class BandLPIPS(BandMetric):
-    """Mean over pictures of the LPIPS map inside a band (Kim et al. 2021, K rows).
+    """Mean over images of the LPIPS map inside a band (Kim et al. 2021, K rows).
 
     Examples:
         >>> truth, edges = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)  # doctest: +SKIP
@@ -165,7 +165,7 @@ class BandLPIPS(BandMetric):
     Args:
         net: The backbone; part of the key of the result.
         weights: See `lpips_network`.
-        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
+        kernel_size: Side of the band; None for the whole image. See `edge_band`.
     """
 
     names = {"lpips_k7": {"kernel_size": 7}}
@@ -186,7 +186,7 @@ class BandLPIPS(BandMetric):
         self.network = lpips_network(net, weights, spatial=True)
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
-        """Add pictures.
+        """Add images.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].

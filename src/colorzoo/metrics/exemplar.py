@@ -28,7 +28,7 @@ LAYERS = {"relu2_2": (9, 128), "relu3_2": (14, 256), "relu4_2": (23, 512), "relu
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Return the ``(B, 529)`` share of each bin of the ab grid in each of ``(B, 2, H, W)`` pictures."""
+    """Return the ``(B, 529)`` share of each bin of the ab grid in each of ``(B, 2, H, W)`` images."""
     bins = grid_index(ab.float()).flatten(1)
     counts = torch.zeros(len(ab), BINS, device=ab.device)
     return counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=torch.float32)) / bins.shape[1]
@@ -53,7 +53,7 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
 
 
 class HistogramIntersection(PictureMean):
-    """Mean over pictures of `histogram_intersection` with their exemplars, in [0, 1].
+    """Mean over images of `histogram_intersection` with their exemplars, in [0, 1].
 
     Examples:
         >>> ab = torch.full((2, 2, 8, 8), 20.0)
@@ -66,7 +66,7 @@ class HistogramIntersection(PictureMean):
     is_differentiable = False
 
     def update(self, ab: Tensor, reference_ab: Tensor) -> None:
-        """Add pictures; see `histogram_intersection`.
+        """Add images; see `histogram_intersection`.
 
         Raises:
             DataError: The numbers of results and exemplars differ, or a batch has not two channels.
@@ -109,7 +109,7 @@ def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: fl
 
 
 def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNetwork:
-    """Build torchvision's VGG-19 up to a layer, applied at the pictures' own size.
+    """Build torchvision's VGG-19 up to a layer, applied at the images' own size.
 
     Examples:
         >>> vgg19_maps("relu4_2").network(torch.rand(1, 3, 64, 64)).shape  # doctest: +SKIP
@@ -139,7 +139,7 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
 
 
 class ContextualSimilarity(PictureMean):
-    """Mean over pictures of `contextual_similarity` with their exemplars (Mechrez et al. 2018).
+    """Mean over images of `contextual_similarity` with their exemplars (Mechrez et al. 2018).
 
     Examples:
         >>> network = FeatureNetwork("pixels", "whole", torch.nn.Identity(), 3)
@@ -175,7 +175,7 @@ class ContextualSimilarity(PictureMean):
         self.key = f"cx_{features.name}_{features.preprocessing}_h{bandwidth:g}"
 
     def update(self, rgb: Tensor, reference_rgb: Tensor, reference_maps: Tensor | None = None) -> None:
-        """Add pictures.
+        """Add images.
 
         Args:
             rgb: ``(B, 3, H, W)`` results in [0, 1].

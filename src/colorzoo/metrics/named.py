@@ -183,7 +183,7 @@ def numbers_of(name: str, answer: Tensor | Mapping[str, Tensor]) -> dict[str, Te
     """Return the values of a metric by their names in logs.
 
     A single value gets the name of the metric; several keep their own names, such as ``cdr_a``. The number of
-    pictures that were left out is dropped.
+    images that were left out is dropped.
     """
     if isinstance(answer, Tensor):
         return {name: answer}

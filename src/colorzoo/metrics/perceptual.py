@@ -19,27 +19,27 @@ Net = Literal["alex", "vgg", "squeeze"]
 
 
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the SSIM of each picture: Gaussian window of 11 pixels with sigma 1.5, mean over RGB.
+    """Return the SSIM of each image: Gaussian window of 11 pixels with sigma 1.5, mean over RGB.
 
     Examples:
         >>> truth = torch.rand(2, 3, 16, 16)
         >>> ssim(0.9 * truth, truth).shape
         torch.Size([2])
 
-    As in scikit-image and the original definition, only windows that lie inside the picture count.
+    As in scikit-image and the original definition, only windows that lie inside the image count.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         target: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B,)`` float32; 1 for equal pictures.
+        ``(B,)`` float32; 1 for equal images.
 
     Raises:
         DataError: A side is shorter than the window.
     """
     if min(rgb.shape[-2:]) < WINDOW:
-        raise DataError(f"SSIM needs pictures of at least {WINDOW} x {WINDOW}, got {tuple(rgb.shape[-2:])}")
+        raise DataError(f"SSIM needs images of at least {WINDOW} x {WINDOW}, got {tuple(rgb.shape[-2:])}")
     _, values = structural_similarity_index_measure(
         rgb.float(), target.float(), data_range=1.0, sigma=1.5, reduction="none", return_full_image=True
     )
@@ -48,7 +48,7 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class MeanSSIM(PictureMean):
-    """Mean over pictures of `ssim`, up to 1 (Wang et al. 2004, as scikit-image).
+    """Mean over images of `ssim`, up to 1 (Wang et al. 2004, as scikit-image).
 
     Examples:
         >>> truth = torch.rand(2, 3, 16, 16)
@@ -61,7 +61,7 @@ class MeanSSIM(PictureMean):
     is_differentiable = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(ssim(rgb, target))
 
@@ -81,7 +81,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         net: The backbone.
         weights: File with the backbone's weights under torchvision's names; by default those of ImageNet,
             which torch hub downloads once.
-        spatial: Return a map of the pictures' size instead of one number per picture.
+        spatial: Return a map of the images' size instead of one number per image.
 
     Returns:
         A frozen network that takes two batches in [-1, 1].
@@ -114,7 +114,7 @@ def to_signed(rgb: Tensor) -> Tensor:
 
 
 class MeanLPIPS(PictureMean):
-    """Mean LPIPS over pictures (Zhang et al. 2018, version 0.1).
+    """Mean LPIPS over images (Zhang et al. 2018, version 0.1).
 
     Examples:
         >>> rgb, truth = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)  # doctest: +SKIP
@@ -137,7 +137,7 @@ class MeanLPIPS(PictureMean):
         self.network = lpips_network(net, weights)
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(self.network(to_signed(rgb), to_signed(target)).flatten())
 

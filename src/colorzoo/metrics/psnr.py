@@ -22,12 +22,12 @@ AB_SPAN = 220.0  # CIE units from -110 to 110, the range in which the papers sca
 
 
 def squared_errors(image: Tensor, target: Tensor) -> Tensor:
-    """Return the ``(B,)`` mean squared error of each picture of two ``(B, C, H, W)`` batches."""
+    """Return the ``(B,)`` mean squared error of each image of two ``(B, C, H, W)`` batches."""
     return (image.float() - target.float()).square().mean(dim=(1, 2, 3))
 
 
 def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
-    """Return the PSNR of each picture.
+    """Return the PSNR of each image.
 
     Args:
         image: ``(B, C, H, W)``.
@@ -35,13 +35,13 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
         peak: Largest possible difference in those units: 1 for RGB, `AB_SPAN` for ab.
 
     Returns:
-        ``(B,)`` float32 in dB; infinite for equal pictures.
+        ``(B,)`` float32 in dB; infinite for equal images.
     """
     return decibels(squared_errors(image, target), peak)
 
 
 def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
-    """Return the PSNR of each picture over RGB truncated to 8 bits (Zhang et al. 2017, Table 1).
+    """Return the PSNR of each image over RGB truncated to 8 bits (Zhang et al. 2017, Table 1).
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -53,7 +53,7 @@ def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
         target: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
-        ``(B,)`` in dB; infinite for equal pictures.
+        ``(B,)`` in dB; infinite for equal images.
     """
     return psnr(to_8bit(rgb), to_8bit(target), peak=255.0)
 
@@ -84,7 +84,7 @@ def to_8bit(rgb: Tensor) -> Tensor:
 
 
 class MeanDecibels(PictureMean):
-    """Mean of one PSNR per picture; pictures without error are not in the mean but counted in ``exact``."""
+    """Mean of one PSNR per image; images without error are not in the mean but counted in ``exact``."""
 
     higher_is_better = True
     exact: Tensor
@@ -101,13 +101,13 @@ class MeanDecibels(PictureMean):
         super().add(values[~infinite])
 
     def mean(self) -> Tensor:
-        """Return the mean in dB; infinite if every picture is exact, NaN if there was no picture."""
+        """Return the mean in dB; infinite if every image is exact, NaN if there was no image."""
         if self.count == 0 and self.exact > 0:
             return torch.full_like(self.total, torch.inf).float()
         return super().mean()
 
     def moments(self) -> list[list[float]]:
-        """Return the sum, the number of exact pictures and the count of others."""
+        """Return the sum, the number of exact images and the count of others."""
         return [[float(self.total), float(self.exact), float(self.count)]]
 
     def decibels_output(self, key: str, title: str) -> tuple[Output, ...]:
@@ -119,7 +119,7 @@ class EightBit(ColorMetric):
     """Base of metrics over RGB that may be truncated to 8 bits.
 
     Args:
-        eight_bit: Truncate both pictures to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
+        eight_bit: Truncate both images to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
         **options: See `ColorMetric`.
     """
 
@@ -134,7 +134,7 @@ class EightBit(ColorMetric):
 
 
 class MeanPSNR(EightBit, MeanDecibels):
-    """Mean over pictures of the PSNR over RGB in dB (Zhang et al. 2017, Table 1); see also `MeanDecibels`.
+    """Mean over images of the PSNR over RGB in dB (Zhang et al. 2017, Table 1); see also `MeanDecibels`.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -145,7 +145,7 @@ class MeanPSNR(EightBit, MeanDecibels):
     names = {"psnr": {}, "psnr_float": {"eight_bit": False}}
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
 
@@ -157,7 +157,7 @@ class MeanPSNR(EightBit, MeanDecibels):
 
 
 class MeanAbPSNR(MeanDecibels):
-    """Mean over pictures of the PSNR over ab in dB, with the peak `AB_SPAN`; see `MeanDecibels`.
+    """Mean over images of the PSNR over ab in dB, with the peak `AB_SPAN`; see `MeanDecibels`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 10.0)
@@ -169,7 +169,7 @@ class MeanAbPSNR(MeanDecibels):
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        """Add images: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(psnr(ab, target_ab, peak=AB_SPAN))
 
@@ -179,7 +179,7 @@ class MeanAbPSNR(MeanDecibels):
 
 
 class PooledMSE(ColorMetric):
-    """Base of metrics of the mean squared error over all values of all pictures."""
+    """Base of metrics of the mean squared error over all values of all images."""
 
     full_state_update = False
     total: Tensor
@@ -198,7 +198,7 @@ class PooledMSE(ColorMetric):
         self.values = self.values + image.numel()
 
     def mean(self) -> Tensor:
-        """Return the mean squared error; NaN if there was no picture."""
+        """Return the mean squared error; NaN if there was no image."""
         return self.total / self.values
 
     def moments(self) -> list[list[float]]:
@@ -207,7 +207,7 @@ class PooledMSE(ColorMetric):
 
 
 class PooledPSNR(EightBit, PooledMSE):
-    """PSNR in dB of the mean squared error over all RGB values of all pictures.
+    """PSNR in dB of the mean squared error over all RGB values of all images.
 
     Examples:
         >>> truth = torch.full((2, 3, 8, 8), 0.5)
@@ -219,14 +219,14 @@ class PooledPSNR(EightBit, PooledMSE):
     higher_is_better = True
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        """Add images: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         if self.eight_bit:
             rgb, target = to_8bit(rgb) / 255, to_8bit(target) / 255
         self.add(rgb, target)
 
     def compute(self) -> Tensor:
-        """Return the PSNR in dB; infinite if every picture is exact, NaN if there was none."""
+        """Return the PSNR in dB; infinite if every image is exact, NaN if there was none."""
         return decibels(self.mean(), 1.0).float()
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:
@@ -236,7 +236,7 @@ class PooledPSNR(EightBit, PooledMSE):
 
 
 class PooledAbPSNR(PooledMSE):
-    """PSNR in dB of the mean squared error over all ab values of all pictures, with the peak `AB_SPAN`.
+    """PSNR in dB of the mean squared error over all ab values of all images, with the peak `AB_SPAN`.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 10.0)
@@ -249,12 +249,12 @@ class PooledAbPSNR(PooledMSE):
     is_differentiable = True
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        """Add images: both ``(B, 2, H, W)`` in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(ab, target_ab)
 
     def compute(self) -> Tensor:
-        """Return the PSNR in dB; infinite if every picture is exact, NaN if there was none."""
+        """Return the PSNR in dB; infinite if every image is exact, NaN if there was none."""
         return decibels(self.mean(), AB_SPAN).float()
 
     def outputs(self, mark: str = "") -> tuple[Output, ...]:

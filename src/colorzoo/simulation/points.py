@@ -1,7 +1,7 @@
 """Simulated color points: drawn at random for training, and users who place them one by one.
 
 Training follows Zhang et al. 2017 (sec. 3.2): a geometric number of square patches at Gaussian positions,
-filled with their mean ab; some pictures are revealed completely, so that the network learns to copy.
+filled with their mean ab; some images are revealed completely, so that the network learns to copy.
 Everything is batched on the device of ``ab``.
 """
 
@@ -29,7 +29,7 @@ from colorzoo.simulation.session import (
     UserInput,
 )
 
-MAX_POINTS = 256  # the paper's geometric counts exceed it once in 10^15 pictures
+MAX_POINTS = 256  # the paper's geometric counts exceed it once in 10^15 images
 _PICTURE_DRAWS = 5
 _LAB = 3  # channels
 
@@ -42,12 +42,12 @@ class PointSimulation:
         stop_probability: p of the geometric distribution P(n) = (1 - p)^n p; 1/8 in the paper (mean 7).
         max_side: Patch sides are uniform on 1 to ``max_side`` pixels.
         spread: Standard deviation of a Gaussian position, relative to the free height and width.
-        reveal_all: Share of pictures whose true colors are given everywhere.
-        many: Share of pictures whose number of points is log-uniform on 1 to ``most`` instead, so that a
+        reveal_all: Share of images whose true colors are given everywhere.
+        many: Share of images whose number of points is log-uniform on 1 to ``most`` instead, so that a
             network learns to use many points; 0 in the paper.
         most: Largest number of points drawn by ``many``.
-        none: Share of pictures without points, whatever the other settings.
-        everywhere: Share of pictures whose points are uniformly distributed, as in the paper's test
+        none: Share of images without points, whatever the other settings.
+        everywhere: Share of images whose points are uniformly distributed, as in the paper's test
             (sec. 4.1); with the Gaussian alone a network sees few points near the margins.
     """
 
@@ -66,7 +66,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        generators: One random generator for the batch, or one per picture, so that a picture's points do not
+        generators: One random generator for the batch, or one per image, so that an image's points do not
             depend on the rest of the batch.
         simulation: Distribution of the points; by default that of the paper.
     """
@@ -103,8 +103,8 @@ def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int 
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        count: Patches per picture; 0 gives no hints.
-        generators: One random generator for the batch, or one per picture.
+        count: Patches per image; 0 gives no hints.
+        generators: One random generator for the batch, or one per image.
         side: Side of a patch in pixels.
     """
     batch, _, height, width = ab.shape
@@ -124,7 +124,7 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     Args:
         ab: ``(B, 2, H, W)`` in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
         corner: ``(B, N, 2)`` int64, row and column of the top left pixel.
-        side: ``(B, N)`` int64, side in pixels; the patch must lie inside the picture.
+        side: ``(B, N)`` int64, side in pixels; the patch must lie inside the image.
         valid: ``(B, N)`` bool, which patches exist.
         largest: Largest side.
     """

@@ -74,7 +74,7 @@ class SuperpixelRegions:
 
     Attributes:
         count: Approximate number of superpixels, 1 to 30.
-        ground: Segment the sketch that the model sees, or the true picture, which a real user does not have.
+        ground: Segment the sketch that the model sees, or the true image, which a real user does not have.
         compactness: Of SLIC: low values follow edges, high values give squares.
     """
 

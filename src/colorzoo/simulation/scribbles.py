@@ -3,7 +3,7 @@
 The paper names only the source, the Sobel maps of truth and result; counts, widths and thresholds are ours,
 see the model's page. There are two simulations:
 
-- `simulate_scribbles`, for training, is batched on the device of the pictures. A stroke grows along its edge
+- `simulate_scribbles`, for training, is batched on the device of the images. A stroke grows along its edge
   from a random pixel, so that it stays on one connected edge.
 - `BledEdgeScribbles`, for evaluation, traces whole edges on the CPU and draws the worst first; `bled_edges`
   also marks the pixels of the metrics (fact sheet sec. 3).
@@ -46,12 +46,12 @@ class ScribbleSimulation:
         least: Smallest Sobel magnitude of ab / 110 that is an edge.
         quantile: Quantile of the true magnitudes above which a pixel is an edge.
         lost: Share of the true edge that the result must lack.
-        most: The number of strokes per picture is uniform on 1 to ``most``.
+        most: The number of strokes per image is uniform on 1 to ``most``.
         shortest: Strokes of fewer pixels along the edge are dropped.
         reach: Smallest and largest number of pixels that a stroke extends along its edge in each direction.
         widths: Widths in pixels, odd, with equal probability.
         jitter: Largest distance from the edge in pixels.
-        none: Share of pictures without strokes.
+        none: Share of images without strokes.
     """
 
     least: float = 0.02
@@ -73,7 +73,7 @@ def simulate_scribbles(
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
         true_ab: ``(B, 2, H, W)`` truth in CIE units.
-        generators: One random generator for the batch, or one per picture.
+        generators: One random generator for the batch, or one per image.
         simulation: Distribution of the strokes.
     """
     s = simulation or ScribbleSimulation()
@@ -231,7 +231,7 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
     """Draw paths of pixels.
 
     Args:
-        runs: ``(N, 2)`` pixels of each stroke, row and column; those outside the picture are left out.
+        runs: ``(N, 2)`` pixels of each stroke, row and column; those outside the image are left out.
         width: Width of the strokes in pixels, odd.
         like: ``(1, 1, H, W)``.
 
@@ -268,7 +268,7 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
 
 
 def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
-    """Cut the bled edges of one picture into strokes, the one that lacks most color first.
+    """Cut the bled edges of one image into strokes, the one that lacks most color first.
 
     Examples:
         >>> truth = torch.zeros(1, 2, 32, 48)
@@ -290,7 +290,7 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
 
 
 def _edge_strength(ab: Tensor) -> Tensor:
-    """Return the Sobel magnitude over a, b, x and y of ab / 110, ``(H, W)``, of one picture."""
+    """Return the Sobel magnitude over a, b, x and y of ab / 110, ``(H, W)``, of one image."""
     strength: Tensor = torch.linalg.vector_norm(sobel(ab / _AB_SCALE), dim=1, keepdim=True)
     return strength[0, 0]
 

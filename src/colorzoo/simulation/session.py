@@ -1,6 +1,6 @@
 """Sessions of a simulated user with a model, and the protocols that both follow.
 
-A user begins a session with a picture and returns a function that gives its input after n interactions; the
+A user begins a session with an image and returns a function that gives its input after n interactions; the
 session calls it with growing n. A model may guide its user: ``propose(lightness)`` returns `Regions` in the
 order in which to color them, ``propose_points(lightness, guidance)`` the row and column of the next point.
 """
@@ -19,7 +19,7 @@ from colorzoo.guidance import ClassMap, Guidance
 
 @dataclass(frozen=True)
 class TargetPicture:
-    """A picture to color, with its true colors, which only the user sees.
+    """An image to color, with its true colors, which only the user sees.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
@@ -31,9 +31,9 @@ class TargetPicture:
         lightness: ``(1, 1, H, W)`` input of the model: L in [0, 100], or a sketch in [0, 1].
         rgb: ``(1, 3, H, W)`` truth in [0, 1].
         ab: ``(1, 2, H, W)`` truth in CIE units.
-        seed: The picture's own seed.
-        exemplar: ``(1, 3, h, w)`` reference picture in [0, 1], or None.
-        classes: True classes of the picture (and of its reference), or None.
+        seed: The image's own seed.
+        exemplar: ``(1, 3, h, w)`` reference image in [0, 1], or None.
+        classes: True classes of the image (and of its reference), or None.
     """
 
     lightness: Tensor
@@ -99,12 +99,12 @@ class SimulatedUser(Protocol):
         """Begin a session.
 
         Args:
-            target: The picture.
+            target: The image.
             first: The model's result without this user.
             model: The model, for its proposals.
 
         Raises:
-            GuidanceError: The picture or the model lacks what the user needs.
+            GuidanceError: The image or the model lacks what the user needs.
         """
         ...
 
@@ -150,9 +150,9 @@ def play(
         [0, 3]
 
     Args:
-        color: Colors the picture with guidance.
+        color: Colors the image with guidance.
         user: None for models that do not take this kind of hints: each turn is the result without them.
-        target: The picture.
+        target: The image.
         counts: Requested numbers of interactions, ascending.
         model: The model, for its proposals.
         background: Guidance of other kinds that is given from the start.
@@ -161,7 +161,7 @@ def play(
         A turn for each count; without new input it repeats the previous result.
 
     Raises:
-        GuidanceError: The picture or the model lacks what the user needs.
+        GuidanceError: The image or the model lacks what the user needs.
     """
     guidance = base = background or Guidance()
     result = color(target, base)

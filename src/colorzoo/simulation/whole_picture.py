@@ -1,4 +1,4 @@
-"""Users who describe the whole picture: by a reference, by color statistics, or by classes."""
+"""Users who describe the whole image: by a reference, by color statistics, or by classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorzoo.simulation.session import ColoredPicture, InputFunction, TargetPic
 
 @dataclass(frozen=True)
 class ExemplarUser:
-    """Gives the picture's reference in one interaction.
+    """Gives the image's reference in one interaction.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -32,7 +32,7 @@ class ExemplarUser:
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
         if target.exemplar is None:
-            raise GuidanceError("the user exemplar needs a reference for every picture")
+            raise GuidanceError("the user exemplar needs a reference for every image")
         return _at_once(Guidance(exemplar=Exemplar(target.exemplar)))
 
 
@@ -85,7 +85,7 @@ class ClassMapUser:
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
         if target.classes is None:
-            raise GuidanceError("the user class_map needs the true classes of every picture")
+            raise GuidanceError("the user class_map needs the true classes of every image")
         true = target.classes
         pixels = torch.bincount(true.target.flatten())
         pixels[0] = 0  # unlabeled

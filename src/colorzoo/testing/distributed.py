@@ -29,10 +29,10 @@ _PROCESSES = 2
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-2, 1e-6
 _ROUNDING = 1e-4  # share of a network's largest gradient below which differences are rounding errors
 _BY_PICTURE = (
-    "a loss must be a mean over the pictures, and random numbers must be drawn for each picture "
+    "a loss must be a mean over the images, and random numbers must be drawn for each image "
     "(colorzoo.randomness.picture_generators)"
 )
-_VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # pictures by process and batch: uneven, as real ones are
+_VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # images by process and batch: uneven, as real ones are
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     """Two gloo processes train and validate as one process does with the same global batches.
 
     Losses are the same in each step, gradients in the first (compared with the largest of their layer), and
-    validation counts each picture once in uneven batches. Normalization layers stay in evaluation mode,
+    validation counts each image once in uneven batches. Normalization layers stay in evaluation mode,
     because their statistics are those of one process (on GPUs ``trainer.sync_batchnorm`` shares them).
     Models without weights pass.
 

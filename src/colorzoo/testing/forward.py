@@ -75,7 +75,7 @@ def check_model_without_trainer(card: ModelCard) -> None:
 
 
 def check_odd_sizes(card: ModelCard) -> None:
-    """Predictions for pictures of any height and width have their size, are finite, and float32."""
+    """Predictions for images of any height and width have their size, are finite, and float32."""
     model = smoke_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
@@ -89,7 +89,7 @@ def check_odd_sizes(card: ModelCard) -> None:
 
 
 def check_batch_equals_single(card: ModelCard) -> None:
-    """A picture gets the same colors alone and in a batch."""
+    """An image gets the same colors alone and in a batch."""
     model = smoke_model(card)
     lightness, guidance = sample_call(card, _SIZE, batch=3)
     together = predict(card, model, lightness, guidance)
@@ -97,7 +97,7 @@ def check_batch_equals_single(card: ModelCard) -> None:
         one = slice(index, index + 1)
         alone = predict(card, model, lightness[one], guidance[one])
         moved = difference(card, alone, together[one])
-        require(moved < _ROUNDING, f"{card.name}: picture {index} differs by {moved:.2e} in a batch")
+        require(moved < _ROUNDING, f"{card.name}: image {index} differs by {moved:.2e} in a batch")
 
 
 def check_guidance(card: ModelCard) -> None:

@@ -33,7 +33,7 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
 
 
 def write_sample_pictures(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
-    """Write PNG pictures below ``folder/train`` and ``folder/val``, half each, and return their paths.
+    """Write PNG images below ``folder/train`` and ``folder/val``, half each, and return their paths.
 
     Examples:
         >>> len(write_sample_pictures(Path("pictures"), count=4, size=(40, 48)))

@@ -110,17 +110,17 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
 
     It must keep the best and the last checkpoint.
 
-    The model is as small as the card's smoke test. Batches are uneven: three pictures in training, two and
+    The model is as small as the card's smoke test. Batches are uneven: three images in training, two and
     one in validation.
 
     Args:
         card: A model of the configuration's class.
         config: Its path.
-        pictures: Folder with at least six pictures below ``train`` and three below ``val``; by default
+        pictures: Folder with at least six images below ``train`` and three below ``val``; by default
             blobs of color.
 
     Raises:
-        ContractError: It fails, a loss is not finite, or validation writes no picture of a model of photos.
+        ContractError: It fails, a loss is not finite, or validation writes no image of a model of images.
     """
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
@@ -139,7 +139,7 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
     require(bool(measured), f"{card.name}: {config} measured nothing in validation")
     require("last.ckpt" in kept, f"{card.name}: {config} does not keep the last checkpoint, only {kept}")
     require(len(kept) > 1, f"{card.name}: {config} does not keep the best checkpoint, only {kept}")
-    require(painted, f"{card.name}: {config} painted no picture in validation")
+    require(painted, f"{card.name}: {config} wrote no image in validation")
 
 
 def _check_refusal(card: ModelCard) -> None:

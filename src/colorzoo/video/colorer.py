@@ -27,7 +27,7 @@ class FrameColorer:
 
     Args:
         colorizer: The model.
-        keys: Key frames by number: pictures that the user colored. Each is the reference from its frame on,
+        keys: Key frames by number: images that the user colored. Each is the reference from its frame on,
             and the first one also before its frame.
         reference: Reference for frames before the first key frame, or for all.
         strength: Factor on the chroma.
@@ -51,7 +51,7 @@ class FrameColorer:
         tells_doubt: bool = False,
     ) -> None:
         if colorizer.paints:
-            raise VideoError(f"{colorizer.name} paints sketches; name a model of photos")
+            raise VideoError(f"{colorizer.name} paints sketches; name a model for grayscale photographs")
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
         for number, picture in self._keys.items():
@@ -87,13 +87,13 @@ class FrameColorer:
         return round(sum(self._doubts) / len(self._doubts), 1) if self._doubts else None
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
-        """Return whether the frame is a key frame with a picture of the same shape."""
+        """Return whether the frame is a key frame with an image of the same shape."""
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size
         if abs(width / height * lightness.shape[-2] / lightness.shape[-1] - 1) < _ASPECT_TOLERANCE:
             return True
-        self.notes[f"the picture for frame {frame.number} has another shape and is only a reference"] = None
+        self.notes[f"the image for frame {frame.number} has another shape and is only a reference"] = None
         return False
 
     def color(self, frame: VideoFrame, lightness: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class FilePicture:
     Attributes:
         decoded: PyAV's frame.
         pts: Timestamp in units of the stream's time base.
-        turns: Quarter turns to the left for an upright picture.
+        turns: Quarter turns to the left for an upright image.
     """
 
     decoded: Any
@@ -68,7 +68,7 @@ class FilePicture:
         return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
 
     def levels(self) -> NDArray[np.uint8]:
-        """Return the picture ``(H, W, 3)`` in 8 bits, upright."""
+        """Return the image ``(H, W, 3)`` in 8 bits, upright."""
         rgb = to_rgb(read_planes(self.decoded), layout_of(self.decoded))
         return np.rot90((rgb * 255 + 0.5).astype(np.uint8), self.turns)
 

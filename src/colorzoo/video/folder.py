@@ -1,4 +1,4 @@
-"""Folders of frames: pictures in the natural order of their names, each written under its own name."""
+"""Folders of frames: images in the natural order of their names, each written under its own name."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from colorzoo.weights.files import sha256_of
 
 @dataclass(frozen=True)
 class FolderPicture:
-    """A frame as a picture file.
+    """A frame as an image file.
 
     Attributes:
-        picture: The picture.
+        picture: The image.
         name: Name of the file to write.
     """
 
@@ -44,7 +44,7 @@ class FolderPicture:
         return full_lightness(self.picture.levels)
 
     def levels(self) -> Levels:
-        """Return the picture ``(H, W, 3)``."""
+        """Return the image ``(H, W, 3)``."""
         return as_rgb(self.picture.levels)
 
     def gray(self) -> NDArray[np.uint8]:
@@ -58,10 +58,10 @@ class FrameFolder:
 
     Args:
         path: The folder.
-        names: File names of the frames in order; by default those of all pictures.
+        names: File names of the frames in order; by default those of all images.
 
     Raises:
-        VideoError: No file can be read as a picture.
+        VideoError: No file can be read as an image.
     """
 
     extension = ""
@@ -76,10 +76,10 @@ class FrameFolder:
             kinds = ((file.name, FOREIGN.get(file.suffix.lower())) for file in visible_entries(path))
             others = [f"{name} is {kind}" for name, kind in kinds if kind]
             hint = f" that can be read: {others[0]}; convert the frames to PNG or TIFF" if others else ""
-            raise VideoError(f"{path} holds no picture{hint}")
+            raise VideoError(f"{path} holds no image{hint}")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
         if self._first is None:
-            raise VideoError(f"none of the pictures in {path} can be read")
+            raise VideoError(f"none of the images in {path} can be read")
 
     def describe(self) -> dict[str, Any]:
         """Return size and number of frames."""
@@ -89,8 +89,8 @@ class FrameFolder:
             "width": width,
             "height": height,
             "frames": len(self.files),
-            "from": "a folder of pictures",
-            "to": "a folder of pictures",
+            "from": "a folder of images",
+            "to": "a folder of images",
         }
 
     def digest(self) -> str:
@@ -101,7 +101,7 @@ class FrameFolder:
         return found.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Read all pictures in order; an unreadable one repeats the one before."""
+        """Read all images in order; an unreadable one repeats the one before."""
         assert self._first is not None
         shown = replace(self._first, levels=np.full_like(self._first.rgb, 0.5))
         for number, file in enumerate(self.files):
@@ -113,7 +113,7 @@ class FrameFolder:
             yield VideoFrame(number, file.name, picture, "missing" if found is None else "whole")
 
     def result(self, path: Path) -> FrameFolder:
-        """Return the colored frames in a folder, which may hold other pictures too."""
+        """Return the colored frames in a folder, which may hold other images too."""
         return FrameFolder(path, [result_name(file) for file in self.files])
 
     def part(self, path: Path) -> FolderPart:

@@ -1,4 +1,4 @@
-"""Frames of a video: the interface of video files and folders, and single frames as pictures."""
+"""Frames of a video: the interface of video files and folders, and single frames as images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class VideoFrame:
     Attributes:
         number: Number from 0.
         stamp: Time or file name, for messages.
-        picture: The picture; for a missing frame that of the frame before.
+        picture: The image; for a missing frame that of the frame before.
         state: ``"whole"``; ``"damaged"`` (decoded with errors) or ``"missing"`` (cannot be decoded).
     """
 
@@ -114,7 +114,7 @@ class FrameSource(Protocol):
 
 
 def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Picture]:
-    """Return frames by number as gray 8-bit pictures, upright and at full size.
+    """Return frames by number as gray 8-bit images, upright and at full size.
 
     Args:
         source: The video, read up to the last of these frames.

@@ -1,7 +1,7 @@
 """Detection of cuts between shots.
 
 A frame starts a shot if the histograms of its quarters differ from those of the last frame *and* the two
-pictures are uncorrelated. Either test alone fails: fast motion changes the picture, a flash the histograms.
+images are uncorrelated. Either test alone fails: fast motion changes the image, a flash the histograms.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _change(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
 
 
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the correlation of two pictures, -1 to 1; 0 if one of them is flat."""
+    """Return the correlation of two images, -1 to 1; 0 if one of them is flat."""
     a, b = first - first.mean(), second - second.mean()
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / size if size > 1 else 0.0
