@@ -127,8 +127,8 @@ class FindsBoxes(Protocol):
 class FindsClasses(Protocol):
     """A model whose colors travel inside classes, such as ``chen2023``.
 
-    With it ``colorzoo segment`` shows the classes. A model may have their number as ``class_count`` and their
-    names as ``class_names``, a mapping from numbers.
+    A model may have the number of classes as ``class_count`` and their names as ``class_names``, a mapping
+    from numbers.
     """
 
     def segment(self, lightness: Tensor) -> Tensor:

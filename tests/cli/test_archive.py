@@ -104,7 +104,6 @@ def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
     [
         ("stylize", "x.png", "warm.png", "-o", "warm.png"),
         ("stylize", "x.png", "warm.png", "-o", "link.png"),
-        ("segment", "x.png", "-o", "x.png"),
         ("video", "film.mp4", "warm.png", "--reference", "warm.png"),
         ("video", "film.mp4", "warm.png", "--key", "3=warm.png"),
     ],

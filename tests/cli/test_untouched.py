@@ -63,14 +63,10 @@ def test_colorize(folder: Path, weights: Path, extension: str, more: list[str]) 
     assert (read_provenance(Path(result)) is None) == ("none" in more)
 
 
-LABELS = ["--labels", "numbers.png"]
-
-
 @pytest.mark.parametrize(
     ("words", "made"),
     [
         (["stylize", "look.png", "look.png", "-o", "a.png", "--size", "64"], {"a.png"}),
-        (["segment", "look.png", *LABELS, "--size", "64"], {"look.classes.png", "numbers.png"}),
         (["data", "prior", ".", "-o", "prior.npy"], {"prior.npy"}),
         (["weights", "export", "gray", "gray.onnx"], {"gray.onnx"}),
         (["info", "barn.png"], set()),

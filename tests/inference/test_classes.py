@@ -1,21 +1,18 @@
 """Label images, class tables and painted polygons, and errors for invalid ones."""
 
-import colorsys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
-from colorzoo.inference.classes import Segmented, class_color, draw_classes, segment_picture
 from colorzoo.inference.models import choose_for_guidance
 from colorzoo.inference.steps.classes import class_map, read_labels
-from colorzoo.pictures.picture import Picture
 from colorzoo.registry import model_card
 
 LIGHTNESS = torch.zeros(1, 1, 40, 60)
@@ -132,41 +129,6 @@ def test_classes_choose_a_model_that_accepts_them() -> None:
     assert chosen(file="a.png", map={"1": 2}) == "chen2023_small"
     assert chosen(file="a.png", reference_file="b.png") == "colorzoo2026"
     assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), references=["a.jpg"]).name).guidance
-
-
-def test_a_photo_has_the_classes_of_its_small_copy_the_largest_first() -> None:
-    class Thirds(Halves):
-        def segment(self, lightness: Tensor) -> Tensor:
-            assert lightness.shape == (1, 1, 20, 30)
-            return (torch.arange(30) >= 10).long().expand(1, 1, 20, 30)
-
-    found = segment_picture(Thirds(), Picture(np.zeros((60, 90), np.uint8)), size=20)
-    assert np.array_equal(found.labels, np.tile(np.arange(90) >= 30, (60, 1)))
-    assert list(found.shares.items()) == [(1, pytest.approx(2 / 3)), (0, pytest.approx(1 / 3))]
-
-
-def test_classes_are_drawn_over_the_gray_photo_in_colors_of_their_own() -> None:
-    assert len({class_color(number) for number in range(30)}) == 30
-    hues = np.array([colorsys.rgb_to_hsv(*class_color(number))[0] for number in range(30)])
-    assert np.abs((np.diff(hues) + 0.5) % 1 - 0.5).min() > 0.37  # of a turn, from one to the next
-    picture = Picture(np.full((80, 100), 128, np.uint8))
-    drawn = np.asarray(draw_classes(picture, Segmented(np.full((80, 100), 7), {7: 1.0})))
-    wanted = 0.45 * 128 + 0.55 * np.array(class_color(7))
-    np.testing.assert_allclose(drawn[2, 2], wanted, rtol=0, atol=1)  # far from the number in the middle
-
-
-def test_the_legend_shows_each_class_in_a_row_of_its_own() -> None:
-    labels = np.arange(40 * 60).reshape(40, 60) % 5 + 178
-    found = Segmented(labels, dict.fromkeys(range(178, 183), 0.2) | {178: 1.0})
-    legend = np.asarray(draw_classes(Picture(np.full((40, 60), 128, np.uint8)), found))[:, 60:]
-    assert legend.shape == (8 + 5 * 22, 120, 3)
-    for row, number in enumerate(range(178, 183)):
-        rows, columns = np.nonzero((legend == class_color(number)).all(-1))
-        square = (rows.min() - 22 * row, rows.max() - 22 * row, columns.min(), columns.max())
-        assert square == (4, 4 + 14, 8, 8 + 14)
-    rows, columns = np.nonzero((legend[:22] < 100).all(-1))
-    assert np.ptp(columns) >= ImageFont.load_default(13).getlength("178  100%") - 5
-    assert (rows.min() >= 4, rows.max() <= 20, 30 <= columns.min() <= 32) == (True, True, True)
 
 
 @pytest.mark.parametrize(("size", "fits"), [((204, 200), True), ((205, 200), False), ((200, 205), False)])

@@ -58,7 +58,7 @@ class ColorSettings(ModelSettings):
     )
     reassigned: list[str] = option(
         [],
-        "treat class OLD of the image as class NEW (`colorzoo segment` shows them); may be repeated",
+        "treat class OLD of the image as class NEW; may be repeated",
         REFERENCES,
         "--class",
         metavar="OLD=NEW",

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from colorzoo.lazy import lazy_names
 
 if TYPE_CHECKING:  # `as` makes a name public to type checkers
-    from colorzoo.inference.classes import Segmented as Segmented
-    from colorzoo.inference.classes import segment_picture as segment_picture
     from colorzoo.inference.colorizer import Colorizer as Colorizer
     from colorzoo.inference.frame import find_frame as find_frame
     from colorzoo.inference.references import Look as Look
@@ -23,11 +21,9 @@ _PUBLIC = {
     "Colorizer": "colorizer",
     "Look": "references",
     "ReadReference": "references",
-    "Segmented": "classes",
     "find_frame": "frame",
     "find_parts": "selection",
     "make_look": "references",
-    "segment_picture": "classes",
     "select_at": "selection",
     "select_outlined": "selection",
 }
@@ -36,11 +32,9 @@ __all__ = [
     "Colorizer",
     "Look",
     "ReadReference",
-    "Segmented",
     "find_frame",
     "find_parts",
     "make_look",
-    "segment_picture",
     "select_at",
     "select_outlined",
 ]

@@ -1,4 +1,4 @@
-"""`colorzoo segment`, and the class options of `colorzoo colorize`."""
+"""Class options of `colorzoo colorize`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,42 +43,12 @@ def color(run: Run, photo: Path, reference: Path, *words: str | Path) -> tuple[i
     return run("colorize", photo, *given, *words)
 
 
-def test_segment_draws_a_legend_and_writes_the_numbers(run: Run, photo: Path, tmp_path: Path) -> None:
-    code, out, err = run("segment", photo, "--labels", tmp_path / "numbers.png", "--size", "64")
-    assert (code, err) == (0, "")
-    drawn = Image.open(tmp_path / "photo.classes.png")
-    assert drawn.width > 80
-    labels = np.array(Image.open(tmp_path / "numbers.png"))
-    assert labels.shape == (64, 80)
-    *shares, path = out.splitlines()
-    assert path == str(tmp_path / "photo.classes.png")
-    lines = [line.split() for line in shares]
-    assert {int(line[1]) for line in lines} == set(np.unique(labels).tolist())
-    assert sum(float(line[2].rstrip("%")) for line in lines) == pytest.approx(100, abs=0.5)
-    code, _, err = run("segment", photo)
-    assert code == 2
-    assert "exists already" in err
-
-
-def test_bad_input_is_one_line(run: Run, photo: Path, tmp_path: Path) -> None:
-    for words, message in (
-        ((photo, "-o", tmp_path / "x.jpg"), "must end in .png"),
-        ((photo, "--model", "zhang2016_small"), "finds no classes"),
-        ((tmp_path / "none.png",), "none.png"),
-        ((photo, "-o", photo / "x.png"), "cannot be written"),
-    ):
-        code, _, err = run("segment", *words)
-        assert code == 2
-        assert message in err
-        assert err.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
-
-
-def test_the_written_numbers_serve_as_label_images(
+def test_label_images_of_options_and_of_a_recipe_give_the_same_colors(
     run: Run, photo: Path, reference: Path, tmp_path: Path
 ) -> None:
-    for source, name in ((photo, "a.png"), (reference, "b.png")):
-        run("segment", source, "--labels", tmp_path / name, "--size", "64")
+    labels = np.arange(80) // 27 * np.ones((64, 1), int)
+    for name, shown in (("a.png", labels), ("b.png", labels[:, ::-1])):
+        Image.fromarray(shown.astype(np.uint8)).save(tmp_path / name)
     results, recipe = [], tmp_path / "recipes" / "r.json"
     recipe.parent.mkdir()
     recipe.write_text('{"classes": {"file": "../a.png", "reference_file": "../b.png"}}')  # beside the recipe
@@ -86,7 +56,8 @@ def test_the_written_numbers_serve_as_label_images(
     for words in ((), maps, ("--recipe", recipe), ("--recipe", recipe, *maps[:2])):
         assert color(run, photo, reference, *words)[0] == 0
         results.append(np.array(Image.open(tmp_path / "photo.color.png")).astype(int))
-    assert max(np.abs(results[0] - result).max() for result in results) <= 1
+    assert np.abs(results[0] - results[1]).max() > 1
+    assert max(np.abs(results[1] - result).max() for result in results[2:]) <= 1
 
 
 @pytest.mark.parametrize(
