@@ -74,9 +74,6 @@ class Alike(ColoringModel):
         mean = (lightness * mask).sum() / mask.sum()
         return torch.exp(-((lightness - mean).abs() / 12))
 
-    def compare(self, places: Tensor, mask: Tensor) -> Tensor:
-        return self.likeness(places, mask, None)
-
     def look(self, rgb: Tensor) -> Tensor:
         return rgb_to_lab(rgb).mean(dim=(2, 3))[:, None]
 

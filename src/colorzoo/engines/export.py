@@ -245,17 +245,9 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
-    return _export(_TensorModel(model, guidance), (lightness, tensors), shapes)
-
-
-def _export(module: nn.Module, inputs: tuple[Any, ...], shapes: Sequence[Any]) -> ExportedProgram:
-    """Return the graph of a module.
-
-    Torch remembers the shapes of results; with unknown sizes hardly any is asked for again, and remembering
-    them takes a third of the time.
-    """
+    # with dynamic sizes torch's cache of result shapes has hardly any hits and takes a third of the time
     with torch._dynamo.config.patch(fake_tensor_cache_enabled=False):
-        return torch.export.export(module, inputs, dynamic_shapes=shapes)
+        return torch.export.export(_TensorModel(model, guidance), (lightness, tensors), dynamic_shapes=shapes)
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
@@ -356,7 +348,7 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 def _differences(
     model: ColoringModel, graph: Graph, samples: Sequence[Sample]
 ) -> dict[tuple[int, int], float]:
-    """Return the largest difference between graph and model by height and width; see `_difference`."""
+    """Return the largest difference between graph and model by height and width, as a share of full scale."""
     found = {}
     for sample in samples:
         batch, _, height, width = sample[0].shape
@@ -366,7 +358,6 @@ def _differences(
 
 
 def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
-    """Return the largest difference between graph and model on a sample, as a share of the full scale."""
     lightness, guidance = sample
     with torch.inference_mode():
         expected = _outputs_of(model, sample)

@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from colorzoo.data import Batch
 
@@ -28,20 +28,9 @@ def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
     )
 
 
-class _Batches(Dataset[Batch]):
-    def __init__(self, batches: Sequence[Batch]) -> None:
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.batches[index]
-
-
 def batch_loader(batches: Sequence[Batch]) -> DataLoader[Batch]:
     """Return a loader of these batches, in order."""
-    return DataLoader(_Batches(batches), batch_size=None)
+    return DataLoader(cast(Any, batches), batch_size=None)
 
 
 @contextmanager
