@@ -20,7 +20,7 @@ from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.held_out import unseen
+from benchmarks._held_out import unseen
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
 from colorzoo.data.dataset import read_square
@@ -209,7 +209,7 @@ def photos(folder: Path | None) -> Iterator[Tensor]:
 
 
 def unseen_sources(folder: Path) -> list[StoredPicture]:
-    """Return the images below a folder that were not training images; see `benchmarks.held_out`.
+    """Return the images below a folder that were not training images; see `benchmarks._held_out`.
 
     Raises:
         DataError: The folder is missing or has no image.

@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from benchmarks._common import Options, Row, SkippedError, where
-from benchmarks.held_out import unseen
+from benchmarks._held_out import unseen
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.inference.answer import ColoredPicture
 from colorzoo.inference.colorizer import Colorizer

@@ -25,7 +25,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
-from benchmarks.held_out import unseen
+from benchmarks._held_out import unseen
 from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import Area, PointHint, Recipe

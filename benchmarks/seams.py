@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks._common import Options, Row, SkippedError, share_of, where
-from benchmarks.held_out import unseen
+from benchmarks._held_out import unseen
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach

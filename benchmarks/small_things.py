@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from benchmarks import reach
 from benchmarks._common import Options, Row, SkippedError, share_of, where
-from benchmarks.held_out import unseen
+from benchmarks._held_out import unseen
 from colorzoo.capabilities import ComparesPlaces
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe

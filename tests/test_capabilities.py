@@ -3,7 +3,6 @@
 from itertools import combinations
 from typing import Any
 
-import pytest
 import torch
 
 from colorzoo import Guidance
@@ -11,10 +10,9 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import sample_call, smoke_model
 
 
-@pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small"])
 @torch.inference_mode()
-def test_an_edit_answers_every_combination_of_guidance_as_a_plain_call(name: str) -> None:
-    card, size = model_card(name), (48, 64)
+def test_an_edit_equals_a_plain_call_for_every_combination_of_guidance() -> None:
+    card, size = model_card("colorzoo2026"), (48, 64)
     model: Any = smoke_model(card).model
     lightness, every = sample_call(card, size)
     memory, answers = model.remember(), {}

@@ -18,9 +18,9 @@ MEASURING = ("photos/val", "photos/val_people", "scenes/val", "coco_sample/image
 @pytest.fixture
 def held_out(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import held_out
+    from benchmarks import _held_out
 
-    return held_out
+    return _held_out
 
 
 def test_copies_are_found_mirrored_smaller_and_in_gray(held_out, tmp_path) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks._common import imagenet_classes
+from benchmarks._held_out import unseen
 from benchmarks.claims._experiment import ENOUGH, MOST, Item, Setup, spread
-from benchmarks.held_out import unseen
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
@@ -32,7 +32,7 @@ FEATURE_SIDE = 64
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Return the unseen JPEGs of a folder, sorted by name; see `benchmarks.held_out`."""
+    """Return the unseen JPEGs of a folder, sorted by name; see `benchmarks._held_out`."""
     if not (found := unseen(sorted(folder.resolve().glob("*.jpg")))):
         raise DataError(f"{folder} holds no *.jpg; name the folder of the data with --data.")
     return found

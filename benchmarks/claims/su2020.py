@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks._held_out import unseen
 from benchmarks.claims._claim import Claim, Result, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._pictures import FeatureDistance, join_lab, read_square
-from benchmarks.held_out import unseen
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Boxes, Guidance

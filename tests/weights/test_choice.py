@@ -240,7 +240,7 @@ def test_verbs_pad_and_python_choose_the_same_model(
     def from_python() -> str:
         made: list[str] = []
         original = api.kept_colorizer
-        noted = lambda choice, *args: made.append(choice.name) or original(choice, *args)  # noqa: E731
+        noted = lambda choice, *args, **more: made.append(choice.name) or original(choice, *args, **more)  # noqa: E731
         monkeypatch.setattr(api, "kept_colorizer", noted)
         colorize(photo, guidance={"points": [{"x": 5, "y": 5, "color": "#c04020"}]} if point else None)
         monkeypatch.setattr(api, "kept_colorizer", original)
