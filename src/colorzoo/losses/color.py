@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from colorzoo.color import bilinear_bins, grid_index, soft_neighbors
 
-_CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
+_CHROMA_UNIT = 20.0  # about the mean chroma of natural images, CIE units
 
 
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
-    """Return the smooth-l1 distance per pixel, summed over a and b (Zhang et al. 2017, eq. 3-4).
+    """Return the smooth L1 distance per pixel, summed over a and b (Zhang et al. 2017, eq. 3-4).
 
     Examples:
         >>> truth = torch.zeros(2, 2, 4, 4)
@@ -33,14 +33,14 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
 
 
 def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
-    """Weight errors by the chroma of the true color, so that an uncertain network does not fall back to gray.
+    """Weight errors by the chroma of the true color to counteract desaturated predictions.
 
     Examples:
         >>> errors, truth = torch.ones(1, 1, 1, 2), torch.tensor([[[[0.0, 60.0]], [[0.0, 0.0]]]])
         >>> weighted_by_chroma(errors, truth, colorfulness=1.0)
         tensor([[[[0.4000, 1.6000]]]])
 
-    Not in any paper. The weights of a picture have mean 1 and do not depend on the rest of the batch.
+    Not from a paper. The weights of each image have mean 1 and do not depend on the rest of the batch.
 
     Args:
         errors: ``(B, 1, H, W)``.
@@ -56,7 +56,7 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
 
 
 def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
-    """Return losses whose gradient is multiplied by weights and whose values are not.
+    """Return losses with unchanged values and gradients multiplied by weights.
 
     Examples:
         >>> losses = torch.ones(3, requires_grad=True)
@@ -64,7 +64,7 @@ def with_weighted_gradient(losses: Tensor, weights: Tensor) -> Tensor:
         >>> losses.grad
         tensor([0., 1., 2.])
 
-    The rebalancing of the Caffe code of Zhang et al. 2016, and of those who follow it.
+    This is the rebalancing in the Caffe code of Zhang et al. 2016 and its successors.
 
     Args:
         losses: Any shape.
@@ -80,13 +80,13 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
         >>> grid_cross_entropy(torch.zeros(2, 529, 4, 4), torch.zeros(2, 2, 16, 16), stride=4)
         tensor(6.2710)
 
-    The target of a position is the bin of the true color at its top left pixel, without averaging, as in the
+    The target of a cell is the bin of the true color at its top-left pixel, without averaging, as in the
     training code of Zhang et al. 2017.
 
     Args:
         logits: ``(B, 529, h, w)``.
         ab: ``(B, 2, H, W)`` truth in CIE units, with H about ``stride * h``.
-        stride: Pixels per position.
+        stride: Pixels per cell.
     """
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))
 
@@ -98,8 +98,8 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
         >>> bilinear_cross_entropy(torch.zeros(2, 313, 4, 4), torch.zeros(2, 2, 4, 4))
         tensor(5.7462)
 
-    A color is shared by the four bins around it so that their mean is the color; nodes of the grid outside of
-    the sRGB hull count for the nearest bin.
+    Each color is split among its four surrounding bins so that the weighted mean of the bins is the color.
+    Grid nodes outside the sRGB hull are replaced by the nearest bin.
 
     Args:
         logits: ``(B, 313, h, w)``.
@@ -111,13 +111,13 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
-    """Return the cross-entropy with a soft target per pixel (Zhang et al. 2016, eq. 2 without the weight).
+    """Return the cross-entropy per pixel with soft targets (Zhang et al. 2016, eq. 2 without weights).
 
     Examples:
         >>> soft_cross_entropy(torch.zeros(2, 313, 4, 4), torch.full((2, 313, 4, 4), 1 / 313)).shape
         torch.Size([2, 4, 4])
 
-    The entropy of the target is not subtracted, so the minimum is that entropy, not 0.
+    The entropy of the target is not subtracted, so the minimum equals this entropy, not 0.
 
     Args:
         logits: ``(B, Q, h, w)``.
@@ -139,15 +139,15 @@ def rebalanced_cross_entropy(
         >>> rebalanced_cross_entropy(logits, truth, class_weights=torch.ones(313)).shape
         torch.Size([2, 4, 4])
 
-    A pixel has the weight of the bin nearest to its color. Pictures without color have weight 0, as in the
-    authors' training code.
+    Each pixel has the weight of the bin nearest to its color. Gray images have weight 0, as in the authors'
+    training code.
 
     Args:
         logits: ``(B, 313, h, w)``.
         ab: ``(B, 2, h, w)`` truth in CIE units.
         class_weights: ``(313,)``, see `colorzoo.color.rebalancing_weights` (eq. 4).
         neighbors: See `colorzoo.color.soft_encode`.
-        gray_below: A picture without any ``|a|`` or ``|b|`` above this value is gray.
+        gray_below: An image counts as gray if no ``|a|`` or ``|b|`` exceeds this value in CIE units.
 
     Returns:
         ``(B, h, w)`` float32.

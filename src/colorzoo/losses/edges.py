@@ -1,4 +1,4 @@
-"""Losses on the color edges of a result, inside and outside of scribbles (Kim et al. 2021)."""
+"""Losses on the color edges of a prediction, inside and outside of scribbles (Kim et al. 2021)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
         kind: ``"signed"``: the four derivatives of a and b along x and y; ``"magnitude"``: the gradient
-            magnitudes of a and of b. The paper does not specify it; magnitudes allow edges of the wrong sign.
+            magnitudes of a and b. The paper does not specify the kind; magnitudes accept edges of the wrong
+            sign.
 
     Returns:
         ``(B, 4, H, W)`` or ``(B, 2, H, W)`` float32.
@@ -34,7 +35,7 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
 
 
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean squared distance of two ``(B, C, H, W)`` maps over each picture's mask: ``(B,)``.
+    """Return the mean squared distance ``(B,)`` of two ``(B, C, H, W)`` maps over a mask.
 
     Args:
         one: Maps.
@@ -46,7 +47,7 @@ def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 
 
 def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> Tensor:
-    """Return `masked_error` between the edge maps of two ab pictures: ``(B,)``.
+    """Return `masked_error` ``(B,)`` between the edge maps of two ab images.
 
     Args:
         one: ``(B, 2, H, W)`` in CIE units.
@@ -58,10 +59,10 @@ def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> T
 
 
 def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return `masked_error` of two ab pictures, both divided by 110: ``(B,)``."""
+    """Return `masked_error` ``(B,)`` of two ab images, both divided by 110."""
     return masked_error(one.float() / AB_SCALE, other.float() / AB_SCALE, mask)
 
 
 def widened(mask: Tensor, reach: int) -> Tensor:
-    """Dilate a ``(B, 1, H, W)`` mask by ``reach`` pixels each way (a square of side 2 reach + 1)."""
+    """Dilate a ``(B, 1, H, W)`` mask by a square of side ``2 * reach + 1`` pixels."""
     return F.max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach)

@@ -1,4 +1,4 @@
-"""Losses of exemplar papers, unweighted (SPColor, Chen et al. 2023, section III-E; Zhang et al. 2019)."""
+"""Unweighted losses of exemplar papers (SPColor, Chen et al. 2023, section III-E; Zhang et al. 2019)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _EPSILON = 1e-5
 
 
 def sum_over_processes(values: Tensor) -> Tensor:
-    """Return the sum of ``values`` over all processes, with gradients; without processes ``values`` itself.
+    """Return the differentiable sum of ``values`` over all distributed processes.
 
     Examples:
         >>> sum_over_processes(torch.tensor([1.0, 2.0]))
         tensor([1., 2.])
 
-    With it a loss does not depend on how processes share the pictures of a batch. Every process must call it,
-    with the same shape.
+    Without a process group it returns ``values``. Losses that use it do not depend on how a batch is split
+    among processes. Every process must call it with the same shape.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return values
@@ -31,20 +31,20 @@ def sum_over_processes(values: Tensor) -> Tensor:
 
 
 def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
-    """Return the L1 distance over the pictures whose reference was made from the picture itself.
+    """Return the L1 distance over images with a reference generated from the image itself.
 
     Examples:
         >>> truth = torch.zeros(2, 2, 4, 4)
         >>> self_reference_l1(truth + 1, truth, chosen=torch.tensor([1.0, 0.0]))
         tensor(0.5000)
 
-    As published, the mean over the batch is divided once more by the number of such pictures, here in all
-    processes.
+    As published, the mean over the batch is divided again by the number of such images. The number is summed
+    over all processes.
 
     Args:
         ab: ``(B, 2, H, W)`` prediction.
-        target: ``(B, 2, H, W)`` truth.
-        chosen: ``(B,)`` in {0, 1}, 1 for these pictures; without any the loss is 0.
+        target: ``(B, 2, H, W)`` ground truth.
+        chosen: ``(B,)`` in {0, 1}, 1 for self-referenced images; the loss is 0 without any.
     """
     chosen = chosen.float()
     weights = chosen / sum_over_processes(chosen.sum()).clamp(min=1)
@@ -52,7 +52,7 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
 
 
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
-    """Return the squared distance of features, weighted by 1 - similarity of the match (SMP, eq. 12).
+    """Return the squared feature distance weighted by 1 - matching similarity (SMP, eq. 12).
 
     Examples:
         >>> features, truth = torch.zeros(2, 8, 4, 4), torch.ones(2, 8, 4, 4)
@@ -62,7 +62,7 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
     Args:
         features: ``(B, C, h, w)`` of the prediction.
         target: ``(B, C, h, w)`` of the truth.
-        similarity: ``(B, 1, H, W)``, resized to the nearest values; without gradient. Zeros give the plain
+        similarity: ``(B, 1, H, W)``, resized by nearest neighbor and detached; zeros give the plain
             perceptual loss.
     """
     weight = 1 - F.interpolate(similarity.detach(), size=features.shape[-2:])
@@ -70,7 +70,7 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
 
 
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the squared distance of colors from the mean over neighbors of similar true color.
+    """Return the squared distance of ab from its mean over neighbors of similar true color.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -79,15 +79,17 @@ def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Ten
 
     Args:
         ab: ``(B, 2, H, W)`` prediction.
-        lab: ``(B, 3, H, W)`` truth, L in [0, 100].
-        alpha: Squared Lab distance at which the weight of a neighbor falls to 1 / e: 2 in SPColor, 10 in
-            Zhang 2019.
+        lab: ``(B, 3, H, W)`` ground truth, L in [0, 100].
+        alpha: Squared Lab distance at which a neighbor's weight falls to 1 / e: 2 in SPColor, 10 in Zhang et
+            al. 2019.
     """
     return (ab - neighbor_mean(ab, lab, alpha=alpha)).square().mean()
 
 
 def neighbor_mean(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the means ``(B, 2, H, W)`` of `edge_aware_smoothness` over 3 x 3 places, with zero padding.
+    """Return the ``(B, 2, H, W)`` weighted means of `edge_aware_smoothness` over 3 x 3 windows.
+
+    Windows at the border are zero-padded.
 
     Examples:
         >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
@@ -106,7 +108,7 @@ def contextual_loss(
     bandwidth: float = 0.1,
     every: Literal["result", "reference"] = "result",
 ) -> Tensor:
-    """Return minus the log of the contextual similarity of each picture (Mechrez et al. 2018).
+    """Return the negative log contextual similarity of each image (Mechrez et al. 2018).
 
     Examples:
         >>> contextual_loss(torch.rand(2, 8, 6, 6), torch.rand(2, 8, 5, 7)).shape
@@ -116,9 +118,9 @@ def contextual_loss(
         features: ``(B, C, h, w)`` of the prediction.
         reference: ``(B, C, h', w')`` of the reference.
         bandwidth: Smaller values favor a single best match.
-        every: ``"result"``: every place of the result is matched with its best place of the reference, as
-            published for this loss. ``"reference"``: every place of the reference with its best of the
-            result.
+        every: ``"result"`` matches every position of the prediction with its best reference position, as
+            published for this loss. ``"reference"`` matches every reference position with its best position
+            of the prediction.
 
     Returns:
         ``(B,)``.
@@ -139,13 +141,13 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         >>> relativistic_loss(torch.ones(2, 1), torch.zeros(2, 1))
         tensor(0.)
 
-    Means are over the pictures of all processes. The published code rolls the true pictures by one, which
-    makes no difference to a mean.
+    Means are computed over the images of all processes. The published code rolls the real images by one,
+    which does not change a mean.
 
     Args:
-        better: ``(B, 1)`` scores that should be one above the mean of the others: of true pictures for the
-            discriminator, of generated ones for the generator.
-        worse: ``(B, 1)`` scores that should be one below the mean of the others.
+        better: ``(B, 1)`` scores trained to exceed the mean of ``worse`` by 1: scores of real images for the
+            discriminator, of generated images for the generator.
+        worse: ``(B, 1)`` scores trained to lie 1 below the mean of ``better``.
     """
     better_sum, worse_sum, count = sum_over_processes(
         torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
@@ -158,22 +160,22 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
 def triplet_loss(
     query: Tensor, positive: Tensor, negative: Tensor, present: Tensor, *, margin: float
 ) -> Tensor:
-    """Return the similarity-based triplet loss of an attention's vectors (SCFT, Lee et al. 2020).
+    """Return the similarity-based triplet loss on attention queries and keys (SCFT, Lee et al. 2020).
 
     Examples:
         >>> query = torch.ones(2, 16, 4)
         >>> triplet_loss(query, 6 * query, query, torch.ones(2, 16), margin=12.0)
         tensor(2.)
 
-    The similarity of two vectors is the attention's, their scaled dot product. A place costs as much as its
-    negative is more similar than its positive minus ``margin``.
+    The similarity is the scaled dot product of the attention. The loss of a position is the similarity of its
+    negative minus the similarity of its positive plus ``margin``, clipped at 0.
 
     Args:
-        query: ``(B, N, C)`` of places of the picture.
-        positive: ``(B, N, C)``, keys of the places of the reference that belong to them.
-        negative: ``(B, N, C)``, keys of other places.
-        present: ``(B, N)`` in {0, 1}, 1 for places that have a positive; the others do not count.
-        margin: Difference of the similarities above which a place costs nothing.
+        query: ``(B, N, C)``, queries of the image positions.
+        positive: ``(B, N, C)``, keys of the corresponding reference positions.
+        negative: ``(B, N, C)``, keys of other reference positions.
+        present: ``(B, N)`` in {0, 1}, 0 excludes positions without a positive.
+        margin: Similarity difference above which a position has zero loss.
     """
     difference = (query * (negative - positive)).sum(dim=2) / math.sqrt(query.shape[2])
     losses = F.relu(difference + margin) * present
@@ -181,7 +183,7 @@ def triplet_loss(
 
 
 def gram_matrix(maps: Tensor) -> Tensor:
-    """Return the products of channels, means over places and channels: the style of maps (Gatys et al. 2016).
+    """Return Gram matrices, averaged over positions and channels (Gatys et al. 2016).
 
     Examples:
         >>> gram_matrix(torch.ones(2, 4, 6, 8))[0, 0, 0]
@@ -198,6 +200,6 @@ def gram_matrix(maps: Tensor) -> Tensor:
 
 
 def _neighbors(maps: Tensor) -> Tensor:
-    """Return the 3 x 3 window of each place, ``(B, C, 9, H, W)``."""
+    """Return the 3 x 3 window of each pixel, ``(B, C, 9, H, W)``."""
     batch, channels, height, width = maps.shape
     return F.unfold(maps, 3, padding=1).view(batch, channels, 9, height, width)

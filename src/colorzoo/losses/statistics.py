@@ -1,30 +1,31 @@
-"""Losses on the colors of a whole picture, and on its smoothness (Gorriz Blanch et al. 2021)."""
+"""Color histogram and smoothness losses (Gorriz Blanch et al. 2021)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-_BINS = 21  # each way, from -1 to 1
+_BINS = 21  # per axis, from -1 to 1
 _STEP = 0.1
 
 
 def soft_histogram(ab: Tensor) -> Tensor:
-    """Return the share of each color in a picture, on a grid of 21 x 21 centers from -1 to 1.
+    """Return the soft ab histogram of each image on 21 x 21 bin centers from -1 to 1.
 
     Examples:
         >>> soft_histogram(torch.zeros(2, 2, 8, 8)).shape
         torch.Size([2, 21, 21])
 
-    A color is shared linearly by the four centers around it; one outside of [-1.1, 1.1] counts for none.
+    Each color is split bilinearly among its four nearest centers. Colors outside [-1.1, 1.1] contribute to no
+    bin.
 
     Args:
-        ab: ``(B, 2, H, W)``, a and b in units of 110.
+        ab: ``(B, 2, H, W)``, ab / 110.
 
     Returns:
-        ``(B, 21, 21)``, a first; the sum is 1 while all values are in [-1, 1].
+        ``(B, 21, 21)`` fractions of the pixels, a first. The sum is 1 if all values are in [-1, 1].
     """
-    with torch.autocast(ab.device.type, enabled=False):  # counts below 1/256 would be lost
+    with torch.autocast(ab.device.type, enabled=False):  # half precision would lose fractions below 1/256
         ab = ab.to(torch.promote_types(ab.dtype, torch.float32))
         centers = torch.linspace(-1, 1, _BINS, dtype=ab.dtype, device=ab.device).view(1, 1, -1, 1)
         near = (_STEP - (centers - ab.flatten(2).unsqueeze(2)).abs()).clamp(min=0) / _STEP
@@ -33,26 +34,26 @@ def soft_histogram(ab: Tensor) -> Tensor:
 
 
 def chi_square_distance(found: Tensor, wanted: Tensor, *, epsilon: float = 1e-5) -> Tensor:
-    """Return the chi-square distance of histograms: twice the sum of (p - q)^2 / (p + q).
+    """Return the chi-square distance of histograms, ``2 * sum((p - q)^2 / (p + q))``.
 
     Examples:
         >>> chi_square_distance(torch.tensor([[0.5, 0.5]]), torch.tensor([[1.0, 0.0]])).round(decimals=3)
         tensor([1.3330])
 
     Args:
-        found: ``(B, ...)`` shares.
-        wanted: Shares of the same shape.
-        epsilon: Added to the sum of two bins, which may both be empty.
+        found: ``(B, ...)`` histograms, each with sum 1.
+        wanted: Target histograms of the same shape.
+        epsilon: Added to the denominator, because both bins may be empty.
 
     Returns:
-        ``(B,)``, 0 for equal ones and at most 4.
+        ``(B,)``, from 0 for equal histograms to at most 4.
     """
     terms = (found - wanted).square() / (found + wanted + epsilon)
     return 2 * terms.flatten(1).sum(dim=1)
 
 
 def total_variation(maps: Tensor) -> Tensor:
-    """Return the mean squared difference of neighbors: down plus across, doubled.
+    """Return the mean squared vertical and horizontal differences of neighbors, summed and doubled.
 
     Examples:
         >>> total_variation(torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))
