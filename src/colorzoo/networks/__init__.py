@@ -1,4 +1,4 @@
-"""Networks and blocks that at least two papers share."""
+"""Networks and building blocks that at least two papers share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.networks.unet import UNet as UNet
     from colorzoo.networks.unet import initialize_gan as initialize_gan
 
-# Name -> module. Resolved at first use, so that a coloring imports only what it needs.
+# Name -> module, imported at first use to keep the import of the package fast.
 _PUBLIC = {
     "AttentionDiscriminator": "discriminators",
     "BorrowedModel": "shared_weights",

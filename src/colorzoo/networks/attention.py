@@ -1,4 +1,4 @@
-"""Steps of transformers that normalize after each sum; positions of cells as sines (Carion et al. 2020)."""
+"""Post-norm transformer layers and sinusoidal position encodings (Carion et al. 2020, DETR)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TEMPERATURE = 10_000.0  # of the positional encoding
 
 
 class AttentionStep(nn.Module):
-    """Attention added to the state, then normalized.
+    """Multi-head attention with a residual connection and post-normalization.
 
     Examples:
         >>> state = torch.rand(2, 5, 16)
@@ -22,7 +22,7 @@ class AttentionStep(nn.Module):
 
     Args:
         hidden: Channels.
-        dropout: Share of values that training drops, of the attention and of what it takes.
+        dropout: Dropout probability of the attention weights and of the output.
     """
 
     def __init__(self, hidden: int, dropout: float = 0.0) -> None:
@@ -33,7 +33,7 @@ class AttentionStep(nn.Module):
 
     def forward(self, state: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Return ``(B, queries, hidden)``."""
-        # not its own forward, which turns batches to the second axis: a graph of that takes no single picture
+        # nn.MultiheadAttention transposes batch and sequence; its exported graph rejects batch size 1
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
         inputs = (query, key, value)
@@ -45,7 +45,7 @@ class AttentionStep(nn.Module):
 
 
 class FeedStep(nn.Module):
-    """Two linear layers added to the state, then normalized.
+    """Feed-forward layer with a residual connection and post-normalization.
 
     Examples:
         >>> FeedStep(16, 64)(torch.rand(2, 5, 16)).shape
@@ -53,8 +53,8 @@ class FeedStep(nn.Module):
 
     Args:
         hidden: Channels.
-        feed: Channels between the layers.
-        dropout: Share of values that training drops after each layer.
+        feed: Hidden channels.
+        dropout: Dropout probability after each linear layer.
     """
 
     def __init__(self, hidden: int, feed: int, dropout: float = 0.0) -> None:
@@ -70,9 +70,10 @@ class FeedStep(nn.Module):
 
 
 def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
-    """Return sines and cosines of the position of each cell, ``(1, height width, channels)``.
+    """Return the sinusoidal position encoding of a feature map, ``(1, height * width, channels)``.
 
-    The first half of the channels encodes the row, counted from 1 and scaled to 2 pi, the other the column.
+    The first half of the channels encodes the row and the second half the column. Positions count from 1 and
+    are scaled to [0, 2 pi].
 
     Examples:
         >>> positions(3, 4, 16, torch.device("cpu")).shape

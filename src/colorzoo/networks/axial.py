@@ -1,4 +1,4 @@
-"""Attention along the axes of a map (Wang et al. 2020, Axial-DeepLab), from a picture to a reference."""
+"""Axial cross-attention between an image and a reference (Wang et al. 2020, Axial-DeepLab)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ HEADS = 8
 
 
 class AxialAttention(nn.Module):
-    """Attention of every place to the places of the reference in its column.
+    """Cross-attention of each position to the reference positions in the same column.
 
     Keys and queries have half as many channels per head as values.
 
     Args:
         channels: Channels of both maps, a multiple of 16.
-        side: Height of the maps, to which position weights belong.
-        positions: Whether offsets between places have weights of their own, for query, key and value.
+        side: Height of the maps, which fixes the number of relative positions.
+        positions: Whether query, key and value have learned relative position embeddings.
     """
 
     relative: nn.Parameter | None
@@ -38,11 +38,11 @@ class AxialAttention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
-        """Return ``(B, C, H, W)`` for the map of a picture and that of its reference, of the same shape."""
+        """Return ``(B, C, H, W)`` for image and reference maps of equal shape."""
         return self.attend(query, key)[0]
 
     def attend(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the result of `forward` and the weights ``(B, W, heads, H, H)``, query places first."""
+        """Return the output of `forward` and the attention weights ``(B, W, heads, H, H)``, queries first."""
         half = self.channels // 2
         ours, theirs = (each.permute(0, 3, 2, 1) for each in (query, key))
         q = _heads(F.linear(ours, self.in_proj_weight[:half], self.in_proj_bias[:half]))
@@ -53,7 +53,7 @@ class AxialAttention(nn.Module):
             found = weights @ v
         else:
             steps = torch.arange(self.side, device=query.device)
-            offsets = steps[:, None] - steps + self.side - 1  # query minus key, from 0 on
+            offsets = steps[:, None] - steps + self.side - 1  # query minus key, shifted to start at 0
             size = q.shape[-1]
             of_query, of_key = self.relative[:size, offsets], self.relative[size : 2 * size, offsets.T]
             scores = q @ k.mT + torch.einsum("bwhid,dij->bwhij", q, of_query)
@@ -65,7 +65,7 @@ class AxialAttention(nn.Module):
 
 
 class BothAxes(nn.Module):
-    """`AxialAttention` along columns, whose result then attends along rows.
+    """`AxialAttention` along columns followed by `AxialAttention` along rows.
 
     Args:
         channels: See `AxialAttention`.
@@ -79,7 +79,7 @@ class BothAxes(nn.Module):
         self.cols = AxialAttention(channels, side, positions=positions)
 
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
-        """Attend to a reference: normalized first, then, as published, as it is."""
+        """Attend along columns with the normalized key, then along rows with the plain key, as published."""
         along: Tensor = self.rows(query, key)
         across: Tensor = self.cols(along.mT, plain_key.mT)
         return across.mT

@@ -1,4 +1,4 @@
-"""Convolution blocks, widths and padding that many papers share."""
+"""Convolution blocks, channel counts and padding that many papers share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.nn import functional as F
 
 
 def is_traced() -> bool:
-    """Return whether the call is traced or compiled, so that no value may choose a branch."""
+    """Return whether the call is traced or compiled, which forbids data-dependent branches."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return traced or torch.compiler.is_compiling()
 
 
 def is_exported() -> bool:
-    """Return whether `torch.export` makes a graph of the call."""
+    """Return whether the call runs inside `torch.export`."""
     exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # of torch 2.7
     return exporting()
 
@@ -30,10 +30,10 @@ def scaled_width(base: int, width: float) -> int:
         16
 
     Raises:
-        ValueError: ``base`` is no multiple of 8, so that a width of 1 would not be the published one.
+        ValueError: ``base`` is not a multiple of 8, so rounding would change the published width.
     """
     if base % 8:
-        raise ValueError(f"published channels are a multiple of 8, not {base}.")
+        raise ValueError(f"base must be a multiple of 8, got {base}.")
     return max(8, round(base * width / 8) * 8)
 
 
@@ -48,7 +48,9 @@ def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: i
 
 
 def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> list[nn.Module]:
-    """Return ``[conv3x3, ReLU] * n`` through ``channels``; the last convolution may have a stride.
+    """Return a 3x3 convolution and a ReLU for each pair of successive ``channels``.
+
+    Only the last convolution uses ``last_stride``.
 
     Examples:
         >>> len(conv_relu_stack((8, 16, 16)))
@@ -63,7 +65,7 @@ def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation
 
 
 def conv_block(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """Return a stack of 3x3 convolutions with one BatchNorm after the last ReLU.
+    """Return 3x3 convolutions with ReLU and one BatchNorm after the last ReLU.
 
     Examples:
         >>> conv_block((8, 16, 16), last_stride=2)(torch.rand(2, 8, 32, 48)).shape
@@ -89,20 +91,21 @@ def upconv4x4(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
 
 
 def instance_norm(x: Tensor) -> Tensor:
-    """Normalize each channel ``(H, W)`` of ``(B, C, H, W)``, with a gradient that is right on every device.
+    """Apply instance normalization to ``(B, C, H, W)`` with a correct gradient on every device.
 
     Examples:
         >>> instance_norm(torch.rand(2, 8, 4, 6)).mean(dim=(2, 3)).abs().max() < 1e-6
         tensor(True)
 
-    `torch.nn.functional.instance_norm` of torch 2.14 has a wrong gradient on CPUs for a batch of one picture
-    if the incoming one is in *channels-last* memory; a group per channel is the same function.
+    `torch.nn.functional.instance_norm` of torch 2.14 returns a wrong gradient on CPUs if the batch size is 1
+    and the incoming gradient is in *channels-last* memory. Group normalization with one group per channel is
+    the equivalent function.
     """
     return F.group_norm(x, x.shape[1])
 
 
 class InstanceNorm(nn.Module):
-    """Layer of `instance_norm`.
+    """Module version of `instance_norm`.
 
     Examples:
         >>> InstanceNorm()(torch.rand(2, 8, 4, 6)).shape
@@ -110,7 +113,7 @@ class InstanceNorm(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalize each channel ``(H, W)`` of ``(B, C, H, W)``, of at least two pixels."""
+        """Normalize ``(B, C, H, W)`` over at least two pixels per channel."""
         return instance_norm(x)
 
 
@@ -130,7 +133,9 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 
 
 def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
-    """Append zeros until height and width are multiples of ``multiple``: hints have none in the padding.
+    """Zero-pad the bottom and right until height and width are multiples of ``multiple``.
+
+    Used for hint maps, whose padding must not contain hints.
 
     Examples:
         >>> pad_with_zeros(torch.rand(2, 1, 30, 45), 8).shape
@@ -141,8 +146,10 @@ def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
 
 
 def cells(side: int, stride: int) -> int:
-    """Return how many cells of ``stride`` pixels cover a side.
+    """Return the number of cells of ``stride`` pixels that cover a side.
 
-    Written for positive sides, because ONNX rounds the usual ``-(-side // stride)`` towards zero.
+    ``side`` must be positive. The usual ``-(-side
+
+    stride)`` is avoided because ONNX integer division rounds towards zero.
     """
     return (side + stride - 1) // stride

@@ -1,7 +1,7 @@
-"""k-means, and classes by cluster centers, as in STEGO (Hamilton et al. 2022), with their merging.
+"""k-means and cluster-based classification as in STEGO (Hamilton et al. 2022), with cluster merging.
 
-Similar features get the same class. Merging (CRA, SPColor section III-C) runs k-means on the centers, so that
-similar clusters become one class.
+Positions with similar features get the same class. Merging (CRA, SPColor section III-C) runs k-means on the
+cluster centers to combine similar clusters into one class.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError
 
-SHARPNESS = 10.0  # of the softmax over cosines
+SHARPNESS = 10.0  # inverse temperature of the softmax over cosines
 _SEED = 122  # of the published code
-_ROUNDS = 50  # of k-means; a few dozen centers converge after ten
+_ROUNDS = 50  # k-means iterations; a few dozen centers converge after about ten
 _BATCH_ROUNDS = 20
-_STILL = 1e-4  # square of the summed shifts of the centers
+_STILL = 1e-4  # convergence threshold: squared sum of the center shifts
 
 
 class Classified(NamedTuple):
-    """Class of each place.
+    """Class and confidence of each position.
 
     Attributes:
         labels: ``(B, 1, h, w)`` int64.
@@ -35,7 +35,7 @@ class Classified(NamedTuple):
 
 
 def classify(features: Tensor, centers: Tensor) -> Classified:
-    """Classify each place by the center with the largest cosine.
+    """Assign each position to the center with the largest cosine similarity.
 
     Args:
         features: ``(B, D, h, w)``.
@@ -52,7 +52,7 @@ class Merged(NamedTuple):
     Attributes:
         centers: ``(m, D)``, means of the merged centers.
         groups: ``(K,)`` int64, the new class of each old class.
-        first: ``(K,)`` int64, for each old class the first one in the same new class.
+        first: ``(K,)`` int64, for each old class the lowest-index old class merged into the same new class.
     """
 
     centers: Tensor
@@ -66,7 +66,8 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
     Args:
         centers: ``(K, D)``.
         count: Number of new classes, 1 to K.
-        seeds: ``(count,)`` rows to start from; None draws them as published, with numpy's legacy generator.
+        seeds: ``(count,)`` indices of the initial centers; None draws them with numpy's legacy generator as
+            published.
 
     Raises:
         ColorzooError: ``count`` is out of range.
@@ -75,7 +76,7 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
 
     total = len(centers)
     if not 1 <= count <= total:
-        raise ColorzooError(f"classes must be from 1 to {total}, the clusters of the segmenter, got {count}.")
+        raise ColorzooError(f"classes must be from 1 to {total} (clusters of the segmenter), got {count}.")
     if seeds is None:
         drawn = np.random.RandomState(_SEED).choice(total, count, replace=False)
         seeds = torch.from_numpy(drawn)
@@ -87,9 +88,9 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
 
 
 def kmeans(points: Tensor, starts: Tensor) -> Tensor:
-    """Cluster the points of each picture by k-means, at most 20 rounds (Xia et al. 2022).
+    """Cluster the points of each image by k-means with at most 20 iterations (Xia et al. 2022).
 
-    A cluster that loses all its members keeps its center.
+    An empty cluster keeps its center.
 
     Examples:
         >>> points = torch.tensor([[[0.0], [1.0], [9.0], [8.0]]])
@@ -98,7 +99,7 @@ def kmeans(points: Tensor, starts: Tensor) -> Tensor:
 
     Args:
         points: ``(B, N, C)``.
-        starts: ``(B, k)`` int64, the points that are the first centers.
+        starts: ``(B, k)`` int64, indices of the points used as initial centers.
 
     Returns:
         ``(B, N)`` int64, the cluster of each point.

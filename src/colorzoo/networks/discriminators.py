@@ -1,9 +1,9 @@
-"""Discriminators: PatchGAN (Isola et al. 2017), and the one of Zhang et al. 2019 and SPColor.
+"""PatchGAN discriminators (Isola et al. 2017) and the self-attention discriminator of Zhang et al. 2019.
 
-The second has self-attention and spectral norm (Miyato et al. 2018): each forward pass does one power
-iteration, in evaluation too, as published, and divides the weights by the estimate of their largest singular
-value. It is not torch's: ``parametrizations.spectral_norm`` iterates u before v, which changes scores by up
-to 1.7 %, and modules with the older ``nn.utils.spectral_norm`` cannot be copied after a forward pass.
+The self-attention discriminator uses spectral normalization (Miyato et al. 2018). Each forward pass runs one
+power iteration, in eval mode too, as published. PyTorch's implementations are not used for two reasons:
+``parametrizations.spectral_norm`` updates u before v, which changes scores by up to 1.7 %, and modules with
+``nn.utils.spectral_norm`` cannot be copied after a forward pass.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class PatchDiscriminator(nn.Module):
         >>> PatchDiscriminator(3, width=0.25)(torch.rand(2, 3, 64, 64)).shape
         torch.Size([2, 1, 6, 6])
 
-    Five convolutions of 4 x 4, the first three of stride 2.
+    Five 4 x 4 convolutions; the first three have stride 2.
 
     Args:
-        in_channels: Channels of the input: a picture, concatenated with its condition.
+        in_channels: Input channels: an image concatenated with its conditioning input.
         width: Multiplier of every channel count; 1.0 is the network of the paper.
     """
 
@@ -58,7 +58,7 @@ def _conv_norm(fan_in: int, fan_out: int, *, stride: int) -> list[nn.Module]:
 
 
 def pixel_patch_discriminator(width: float = 1.0) -> nn.Sequential:
-    """Return a PatchGAN with a first layer of 1 x 1 and instance normalization (Lu et al. 2020).
+    """Return a PatchGAN with a 1 x 1 first layer and instance normalization (Lu et al. 2020).
 
     Examples:
         >>> pixel_patch_discriminator(0.25)(torch.rand(2, 3, 64, 64)).shape
@@ -93,21 +93,20 @@ class DiscriminatorOutput(NamedTuple):
 
 
 class AttentionDiscriminator(nn.Module):
-    """Discriminator of Zhang et al. 2019 and SPColor (Chen et al. 2023), with one score per picture.
+    """Discriminator of Zhang et al. 2019 and SPColor (Chen et al. 2023), with one score per image.
 
     Examples:
         >>> scored = AttentionDiscriminator(3, width=0.25, layers=4)(torch.rand(2, 3, 64, 64))
         >>> scored.score.shape, scored.features.shape
         (torch.Size([2, 1]), torch.Size([2, 64, 4, 4]))
 
-    Convolutions of 4 x 4 and stride 2, self-attention after the second, and a last convolution without
-    padding.
+    Strided 4 x 4 convolutions with self-attention after the second, and a last convolution without padding.
 
     Args:
-        in_channels: 3 for Lab; 6 for two frames.
+        in_channels: 3 for Lab images; 6 for two frames.
         width: Multiplier of every channel count; 1.0 is the published network.
-        layers: Number of strided convolutions, 3 to 6. The published 6 need pictures of 192 pixels; each one
-            less halves that.
+        layers: Number of strided convolutions, 3 to 6. The published 6 require images of at least 192 pixels;
+            each layer less halves this minimum.
         last_kernel: Kernel of the last convolution: (3, 3), or (3, 6) for the wide frames of Zhang et al.
             2019.
     """
@@ -142,7 +141,7 @@ class AttentionDiscriminator(nn.Module):
 
 
 class SpectralConv(nn.Module):
-    """A convolution whose weight is divided by its largest singular value.
+    """Convolution with spectral normalization.
 
     Args:
         fan_in: Channels in.
@@ -179,7 +178,7 @@ class SpectralConv(nn.Module):
 
 
 class _SelfAttention(nn.Module):
-    """Self-attention over all places, initialized to the identity."""
+    """Self-attention over all positions, initialized to the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Enlarging a coarse map of colors along the edges of a lightness."""
+"""Upsample a coarse color map along the edges of a lightness image."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_STEP = 5.0  # units of L between the levels of the grid; cells count whose L is less than two steps away
-_CALM = 10.0  # squared units of L: where it varies less, bicubic interpolation prevails
-_LEAST = 0.02  # weight of bicubic interpolation, which decides alone where no cell has such a lightness
+_STEP = 5.0  # L units between grid levels; cells less than two levels away contribute
+_CALM = 10.0  # variance of L (squared units) below which bicubic interpolation dominates
+_LEAST = 0.02  # weight of the bicubic fallback where no cell has a similar lightness
 
 
 def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
-    """Enlarge a map so that its colors change where the lightness does.
+    """Upsample a map with color edges aligned to the lightness edges.
 
     Examples:
         >>> ab, lightness = torch.rand(1, 2, 8, 8), torch.rand(1, 1, 32, 32) * 100
@@ -20,15 +20,15 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         >>> enlarge_along_edges(ab, light, lightness).shape
         torch.Size([1, 2, 32, 32])
 
-    A pixel takes the mean color of the cells around it that are about as light, computed by a bilateral grid
-    (Chen et al. 2007, "Real-time edge-aware image processing with the bilateral grid"): cells are added up by
-    place and lightness, and pixels read the sums between the nodes of that grid. A cell across an edge has a
-    lightness between both sides and counts for neither. Where the lightness is constant, the result is that
-    of bicubic interpolation; a constant map stays constant.
+    Each pixel takes the mean color of nearby cells of similar lightness, computed with a bilateral grid (Chen
+    et al. 2007, "Real-time edge-aware image processing with the bilateral grid"). Cells are accumulated by
+    position and lightness, and pixels interpolate between the grid nodes. A cell across an edge has an
+    intermediate lightness and contributes to neither side. Where the lightness is constant, the result equals
+    bicubic interpolation. A constant map stays constant.
 
     Args:
         ab: ``(B, C, h, w)``, any values.
-        light: ``(B, 1, h, w)``, mean lightness of the cells in [0, 100].
+        light: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
         lightness: ``(B, 1, H, W)`` in [0, 100].
 
     Returns:
@@ -46,7 +46,7 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         found = _read_grid(sums, lightness / _STEP)
         alike = (found[:, :-1] + _LEAST * plain) / (found[:, -1:] + _LEAST)
 
-        centered = light - light.mean(dim=(2, 3), keepdim=True)  # squares of small numbers are exact
+        centered = light - light.mean(dim=(2, 3), keepdim=True)  # avoids cancellation
         moments = torch.cat([torch.ones_like(light), centered, centered.square()], dim=1)
         weight, mean, square = (rows @ moments @ columns.T).chunk(3, dim=1)
         variance = (square / weight - (mean / weight).square()).clamp(min=0)
@@ -55,21 +55,21 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
 
 
 def _gaussians(cells: int, like: Tensor) -> Tensor:
-    """Return the weights ``(cells + 1, cells)`` of cells for their borders, with a deviation of one cell.
+    """Return Gaussian weights ``(cells + 1, cells)`` of cells at cell borders; deviation: one cell.
 
-    A wider one drains color from faces into backgrounds of their lightness.
+    A larger deviation bleeds color from faces into backgrounds of equal lightness.
     """
     away = torch.arange(cells + 1, device=like.device)[:, None] - torch.arange(cells, device=like.device)
     return torch.exp(-0.5 * (away - 0.5).square()).to(like)
 
 
 def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
-    """Interpolate linearly between the nodes of a grid.
+    """Interpolate linearly between the nodes of the bilateral grid.
 
-    Its levels are put below each other as one picture, which devices without sampling in 3D can read too.
+    Levels are stacked vertically into one 2D map because some devices have no 3D ``grid_sample``.
 
     Args:
-        sums: ``(B, C, levels, rows, columns)``; the outer nodes lie on the border of the picture.
+        sums: ``(B, C, levels, rows, columns)``; the outer nodes lie on the image border.
         level: ``(B, 1, H, W)``, the fractional level of each pixel.
 
     Returns:

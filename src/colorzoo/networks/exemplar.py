@@ -1,4 +1,4 @@
-"""Shared parts of exemplar models: settings, color network, tensors and published parameter names."""
+"""Shared parts of exemplar models: settings, color network, data types and checkpoint conversion."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from torch.nn import functional as F
 from colorzoo.networks.blocks import conv3x3, instance_norm, scaled_width
 from colorzoo.networks.matching import STRIDE
 
-AB_RANGE = 128.0  # of the output, CIE units
-_MULTIPLE = 32  # of padded sides, so that the deepest map has several places to normalize over
-_OPEN = 2.0  # initial bias of a gate: nearly open
-_NARROWEST = 16  # channels at full size, however small the width
+AB_RANGE = 128.0  # output range in CIE units
+_MULTIPLE = 32  # padded sides; the deepest map needs several positions for normalization
+_OPEN = 2.0  # initial gate bias; sigmoid(2) is nearly open
+_NARROWEST = 16  # minimum channels of a layer
 
 
 @dataclass(frozen=True)
 class ExemplarExtensions:
-    """Additions of the compact models to the papers; all off in the papers' models.
+    """Extensions of the compact models; all are off in the papers' models.
 
     Attributes:
-        gated: Add a learned share of the warped colors to the output: the color network's normalization
-            removes how strong colors are, which a narrow network relearns late.
-        unrelated: Colors of positions without a match: ``zero`` as in the papers, or the ``automatic`` colors
-            of the model whose features are used.
-        truth_weight: Weight of the L1 distance from the truth of all pictures.
-        warp_weight: Weight of the L1 distance of the warped colors of self-referenced pictures.
+        gated: Add a learned fraction of the warped colors to the output. Instance normalization removes the
+            chroma magnitude, which a narrow network relearns slowly.
+        unrelated: Colors of positions without a match: ``zero`` as in the papers, or the ``automatic``
+            prediction of the feature model.
+        truth_weight: Weight of the L1 distance to the ground truth over all images.
+        warp_weight: Weight of the L1 distance between warped and true colors of self-referenced images.
     """
 
     gated: bool = False
@@ -40,7 +40,7 @@ class ExemplarExtensions:
 
 
 class ReferencePicture(NamedTuple):
-    """A reference picture.
+    """A reference image.
 
     Attributes:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -52,13 +52,13 @@ class ReferencePicture(NamedTuple):
 
 
 class Warped(NamedTuple):
-    """Colors warped from the reference, at a quarter of the size.
+    """Colors warped from the reference at a quarter of the image size.
 
     Attributes:
         ab: ``(B, 2, h, w)`` in CIE units.
-        similarity: ``(B, 1, h, w)``, times both confidences; 0 without a match.
-        matched: ``(B, 1, h, w)`` bool, True where the place's class is in the reference.
-        source: ``(B, 2, h, w)`` position in the reference of each color: x and y as shares of its size.
+        similarity: ``(B, 1, h, w)``, cosine multiplied by both class confidences; 0 without a match.
+        matched: ``(B, 1, h, w)`` bool, True where the reference contains the class of the position.
+        source: ``(B, 2, h, w)``, x and y of the source position as fractions of the reference size.
     """
 
     ab: Tensor
@@ -68,19 +68,19 @@ class Warped(NamedTuple):
 
 
 def pad_picture(image: Tensor) -> Tensor:
-    """Repeat the last row and column until both sides are multiples of 32."""
+    """Replicate the last row and column until height and width are multiples of 32."""
     height, width = image.shape[-2:]
     return F.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE), mode="replicate")
 
 
 def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Resample a map ``(B, 1, h, w)`` over a picture to the grid of its features.
+    """Resample a map ``(B, 1, h, w)`` of an image to the grid of its features.
 
     Args:
-        classes: Map of any resolution; each place takes the nearest value at its top left corner, as
+        classes: Map of any resolution; each cell takes the nearest value at its top-left corner, as
             published.
-        size: Height and width of the picture that the map covers.
-        grid: Rows and columns of the grid; places in the padding repeat the border.
+        size: Height and width of the image that the map covers.
+        grid: Rows and columns of the grid; cells in the padding repeat the border.
     """
     rows, columns = (
         (torch.arange(count, device=classes.device) * STRIDE * cells // side).clamp(max=cells - 1)
@@ -90,12 +90,12 @@ def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Te
 
 
 def enlarge(maps: Tensor) -> Tensor:
-    """Repeat each position of ``(B, C, h, w)`` over its pixels: ``(B, C, 4h, 4w)``."""
+    """Upsample ``(B, C, h, w)`` to ``(B, C, 4h, 4w)`` by repetition."""
     return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
 
 
 def unmatched(lightness: Tensor) -> Warped:
-    """Return the warped colors of pictures ``(B, 1, H, W)`` without a reference: nothing matches."""
+    """Return an empty `Warped` for lightness ``(B, 1, H, W)`` without a reference."""
     rows, columns = (side // STRIDE for side in lightness.shape[-2:])
     nothing = lightness.new_zeros(len(lightness), 1, rows, columns)
     two = nothing.repeat(1, 2, 1, 1)
@@ -103,51 +103,51 @@ def unmatched(lightness: Tensor) -> Warped:
 
 
 def with_automatic_colors(warped: Warped, automatic: Tensor | None) -> Warped:
-    """Give positions without a match the automatic colors ``(B, 2, H, W)`` of the trunk, if it has any."""
+    """Fill positions without a match with the feature model's automatic ab ``(B, 2, H, W)``, if any."""
     if automatic is None:
         return warped
     return warped._replace(ab=torch.where(warped.matched, warped.ab, F.avg_pool2d(automatic, STRIDE)))
 
 
 def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
-    """Return similarity, warped ab and matched positions at the size of the picture, by name."""
+    """Return similarity, warped ab and source positions at image size, by name."""
     maps = {"similarity": warped.similarity, "warped_ab": warped.ab, "match": warped.source}
     return {name: enlarge(part)[:, :, :height, :width] for name, part in maps.items()}
 
 
 def painted_ab(answer: Tensor, warped: Tensor) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`; with a gate the warped colors are added.
+    """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`; a gate adds the warped colors.
 
     Args:
-        answer: ``(B, 2, H, W)``, or with a gate ``(B, 3, H, W)``.
-        warped: ``(B, 2, h, w)``, at a quarter of the size.
+        answer: ``(B, 2, H, W)``, or ``(B, 3, H, W)`` with a gate.
+        warped: ``(B, 2, h, w)``, at a quarter of the image size.
     """
     answer = answer.float()
     return answer if answer.shape[1] == 2 else answer[:, :2] + answer[:, 2:] * enlarge_smoothly(warped)
 
 
 def enlarge_smoothly(maps: Tensor) -> Tensor:
-    """Interpolate ``(B, C, h, w)`` to ``(B, C, 4h, 4w)``."""
+    """Upsample ``(B, C, h, w)`` bilinearly to ``(B, C, 4h, 4w)``."""
     return F.interpolate(maps, scale_factor=STRIDE, mode="bilinear")
 
 
 def centers_of(grid: Tensor) -> Tensor:
-    """Return x and y ``(B, 2, h, w)`` of the cell centers of ``(B, C, h, w)``, as shares of its size."""
+    """Return normalized x and y ``(B, 2, h, w)`` in (0, 1) of the cell centers of ``(B, C, h, w)``."""
     rows, columns = ((torch.arange(n, device=grid.device) + 0.5) / n for n in grid.shape[-2:])
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y]).expand(len(grid), -1, -1, -1)
 
 
 class ColorNet(nn.Module):
-    """Color network: ten blocks with three additive skips and instance normalization.
+    """Color network with ten blocks, three additive skips and instance normalization.
 
     Height and width of the input must be multiples of 8.
 
     Args:
-        in_channels: 4 for warped a, b, similarity and L - 50 (SPColor, in this order); 7 for those and the
-            previous frame's L - 50, a, b (Zhang et al. 2019).
+        in_channels: 4 for warped a, warped b, similarity and L - 50 (SPColor, in this order); 7 with L - 50,
+            a and b of the previous frame appended (Zhang et al. 2019).
         width: Multiplier of every channel count; 1.0 is the published network.
-        gated: Return a third channel, the share of the warped colors to keep (not in the papers).
+        gated: Return a third channel, the fraction of the warped colors to add (not in the papers).
     """
 
     def __init__(self, in_channels: int = 4, width: float = 1.0, *, gated: bool = False) -> None:
@@ -174,7 +174,7 @@ class ColorNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-128, 128] CIE units for ``(B, in_channels, H, W)``.
 
-        With a gate the result is ``(B, 3, H, W)``, the third channel in [0, 1].
+        With a gate the result is ``(B, 3, H, W)``, with the gate in [0, 1] as the third channel.
         """
         map1 = _run(self.conv1, x)
         map2 = _run(self.conv2, self.down[0](map1))
@@ -240,7 +240,7 @@ _COLOR_NET: Renaming = (
 
 
 def convert_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename keys of VGG-19, such as ``conv1_1.weight``, to those of `CaffeVGG19`."""
+    """Rename VGG-19 keys such as ``conv1_1.weight`` to `CaffeVGG19` names."""
     return {
         re.sub(r"^conv(\d)_(\d)\.", lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}.", key): value
         for key, value in state_dict.items()
@@ -248,7 +248,7 @@ def convert_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_warp_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename keys of WarpNet; the 1 x 1 convolutions theta and phi of Zhang 2019 become linear layers."""
+    """Rename WarpNet keys and convert the 1 x 1 convolutions theta and phi to linear layers."""
     renamed = rename(state_dict, _WARP_NET)
     lowered = {
         re.sub(r"^branches\.(\d)", lambda m: f"branches.{int(m[1]) - 2}", key): value
@@ -261,7 +261,7 @@ def convert_warp_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename keys of ColorVidNet of either paper; the order of the input channels is unchanged."""
+    """Rename ColorVidNet keys of either paper; the order of the input channels is unchanged."""
     return {
         re.sub(r"^conv(\d)_(\d)\.", _numbered, key): value
         for key, value in rename(state_dict, _COLOR_NET).items()
@@ -269,7 +269,7 @@ def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Rename keys below ``vggnet.``, ``nonlocal_net.`` and ``colornet.``; return them, and all other keys."""
+    """Rename keys below ``vggnet.``, ``nonlocal_net.`` and ``colornet.``; return them and the other keys."""
     ours: dict[str, Tensor] = {}
     left = dict(state_dict)
     for theirs, prefix, convert in (
@@ -283,7 +283,7 @@ def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor
 
 
 def rename(state_dict: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Tensor]:
-    """Rename each key by the first pattern that matches; other keys stay."""
+    """Rename each key by the first matching pattern; keys without a match stay."""
     ours = {}
     for key, value in state_dict.items():
         for pattern, replacement in renaming:
@@ -295,6 +295,6 @@ def rename(state_dict: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Te
 
 
 def _numbered(match: re.Match[str]) -> str:
-    """Return the index of a layer in its block; the first layer of blocks 8 and 9 is a separate ``up``."""
+    """Return the layer's index in its block; blocks 8 and 9 start with a separate ``up`` layer."""
     block, layer = int(match[1]), int(match[2])
     return f"conv{block}.{layer - (2 if block in (8, 9) else 1)}."

@@ -1,4 +1,4 @@
-"""Frozen features of exemplar models: VGG-19 (Simonyan and Zisserman 2015), or an automatic model."""
+"""Frozen feature extractors of exemplar models: VGG-19 or the trunk of an automatic model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class VGGTaps(NamedTuple):
 
 
 class CaffeVGG19(nn.Module):
-    """Convolutions of VGG-19 with Caffe's weights and scaling; those after the last tap only hold weights.
+    """VGG-19 convolutions with Caffe weights and input scaling; layers after the last tap are unused.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -62,7 +62,7 @@ class CaffeVGG19(nn.Module):
             fan_in = fan_out
 
     def forward(self, rgb: Tensor) -> VGGTaps:
-        """Return the taps of ``(B, 3, H, W)`` RGB in [0, 1]."""
+        """Return the feature maps of ``(B, 3, H, W)`` RGB in [0, 1]."""
         x, taps = caffe_input(rgb, self.mean), []
         for number, block in enumerate(self.blocks, start=1):
             for index, layer in enumerate(block.children(), start=1):
@@ -76,17 +76,17 @@ class CaffeVGG19(nn.Module):
 
 
 def caffe_input(rgb: Tensor, mean: Tensor) -> Tensor:
-    """Convert RGB in [0, 1] to the input of Caffe's VGG: BGR minus its mean ``(3, 1, 1)``, times 255."""
+    """Convert RGB in [0, 1] to Caffe's VGG input: mean-subtracted BGR times 255."""
     return (rgb.flip(1) - mean) * 255
 
 
 class TrunkFeatures(NamedTuple):
-    """Features of a picture.
+    """Features of an image.
 
     Attributes:
-        taps: Four maps for the correspondence, at H/2, H/4, H/8 and H/16.
-        deep: Map at H/8, the input of a compact segmenter.
-        automatic: ``(B, 2, H, W)`` ab that the trunk's own model predicts, or None.
+        taps: Four maps for the correspondence network, at H/2, H/4, H/8 and H/16.
+        deep: Map at H/8, the input of the compact segmenter.
+        automatic: ``(B, 2, H, W)`` ab predicted by the feature model, or None.
     """
 
     taps: tuple[Tensor, ...]
@@ -95,10 +95,10 @@ class TrunkFeatures(NamedTuple):
 
 
 class VGGTrunk(nn.Module):
-    """VGG-19 with Caffe's weights; lightness becomes a gray picture R = G = B = L / 100.
+    """VGG-19 with Caffe weights; lightness is converted to grayscale RGB with R = G = B = L / 100.
 
     Args:
-        width: Multiplier of its channel counts.
+        width: Multiplier of its channel counts; 1.0 is the published network.
     """
 
     channels: tuple[int, ...]
@@ -120,21 +120,21 @@ class VGGTrunk(nn.Module):
         return TrunkFeatures(tuple(taps[1:]), deep=taps.relu4_2)
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return three maps of RGB that depend on color, the deepest last, for perceptual losses."""
+        """Return three color-dependent maps for perceptual losses, the deepest last."""
         return tuple(self.vgg(rgb)[2:])
 
 
 class BorrowedTrunk(nn.Module):
-    """Blocks of an automatic model, whose weights stay in that model's file and are not saved again.
+    """Trunk of an automatic colorization model, whose weights are not saved again.
 
-    Its input is lightness. To depend on color, `semantic` passes it red, green and blue as three gray
-    pictures.
+    Its input is lightness. `semantic` depends on color because it processes red, green and blue as three
+    grayscale images.
 
     Args:
         network: Network of a model of the zhang2016 family.
 
     Raises:
-        ColorzooError: The network has no such blocks.
+        ColorzooError: The network lacks the required blocks.
     """
 
     channels: tuple[int, ...]
@@ -144,7 +144,7 @@ class BorrowedTrunk(nn.Module):
         super().__init__()
         if not all(hasattr(network, block) for block in (*_BLOCKS, "class_head")):
             raise ColorzooError(
-                f"features of a {type(network).__name__} do not fit: name a model of the zhang2016 family."
+                f"features must name a model of the zhang2016 family, got a {type(network).__name__}."
             )
         self.network = network.eval()
         widths = [network.get_submodule(block)[-1].num_features for block in _BLOCKS[:7]]
@@ -153,7 +153,7 @@ class BorrowedTrunk(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> BorrowedTrunk:
-        """Stay in evaluation mode, with the batch statistics of the automatic model."""
+        """Stay in eval mode and keep the batch statistics of the automatic model."""
         return super().train(False)
 
     def of_lightness(self, lightness: Tensor) -> TrunkFeatures:
@@ -169,7 +169,7 @@ class BorrowedTrunk(nn.Module):
         return _features(self._maps(rgb_to_lab(rgb)[:, :1]))
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return maps as `VGGTrunk.semantic` does, at half the size, of red, green and blue together."""
+        """Return maps like `VGGTrunk.semantic`, at half the size, concatenated over red, green and blue."""
         half = F.avg_pool2d(rgb, 2)
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])
         return tuple(maps[index].reshape(rgb.shape[0], -1, *maps[index].shape[2:]) for index in (2, 4, 6))
@@ -188,6 +188,6 @@ Trunk = VGGTrunk | BorrowedTrunk
 
 def _features(maps: list[Tensor]) -> TrunkFeatures:
     taps = (maps[0], maps[1], maps[2], F.avg_pool2d(maps[6], 2))
-    # 3 x 3 means make the classes less noisy, and purer against true labels
+    # 3 x 3 averaging reduces class noise and improves cluster purity against true labels
     smooth = F.avg_pool2d(F.avg_pool2d(maps[7], 2), 3, stride=1, padding=1, count_include_pad=False)
     return TrunkFeatures(taps, smooth)

@@ -1,6 +1,7 @@
 """Parts of Gray2ColorNet (Lu et al. 2020) and its successor (Yin et al. 2021).
 
-A gate mixes colors of matching places of a reference with those that its histogram suggests, at three levels.
+At three decoder levels a gate blends the colors of matching reference positions with colors predicted from
+the reference's histogram.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from colorzoo.networks.levels import cosines, normalized_level, normalized_stack
 from colorzoo.networks.scaling import AB_SCALE, scaled_lightness
 
 PLACES_AT_ONCE = 4096
-"""Places of the picture that are compared with all of the reference at once."""
+"""Number of image positions that are compared with the whole reference in one matrix product."""
 
 
 class Transferred(NamedTuple):
-    """The part of a reference that a picture takes, for decoder levels that begin at H/8, H/4 and H/2.
+    """Reference features for decoder levels that start at H/8, H/4 and H/2.
 
-    The network of Yin et al. 2021 has half of these sizes.
+    The network of Yin et al. 2021 uses half of these sizes.
 
     Attributes:
-        matched: Maps ``(B, C, h, w)`` of the colors of matching places.
-        general: Maps or vectors, ``(B, C, h, w)`` or ``(B, C, 1, 1)``, of the reference's histogram.
-        gate: ``(B, 1, H/2, W/2)`` in [0, 1]: how far matched colors are trusted.
+        matched: Feature maps ``(B, C, h, w)`` of the matched colors.
+        general: Features of the reference's histogram, ``(B, C, h, w)`` maps or ``(B, C, 1, 1)`` vectors.
+        gate: ``(B, 1, H/2, W/2)`` in [0, 1], weight of ``matched`` against ``general``.
     """
 
     matched: list[Tensor]
@@ -40,12 +41,12 @@ class Transferred(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """A reference as a network reads it.
+    """Network input computed from a reference.
 
     Attributes:
         lightness: ``(B, 1, side, side)``, L / 50 - 1.
-        ab: ``(B, 2, h, w)``, in units of 110; h and w are ``side``, or a part of it.
-        histogram: ``(B, N)`` of its colors.
+        ab: ``(B, 2, h, w)``, ab / 110; h and w are ``side`` or a fraction of it.
+        histogram: ``(B, N)``, its color histogram.
     """
 
     lightness: Tensor
@@ -54,11 +55,11 @@ class Reference(NamedTuple):
 
 
 class Colored(NamedTuple):
-    """Output of a network that mixes matched colors with those of a histogram.
+    """Output of a `GatedNetwork`.
 
     Attributes:
-        ab: ab / 110 in [-1, 1] at a quarter, a half and the full size, ``(B, 2, h, w)``.
-        logits: ``(B, classes)`` of the picture.
+        ab: ab / 110 in [-1, 1] at a quarter, half and full size, ``(B, 2, h, w)`` each.
+        logits: ``(B, classes)``, logits of the image class.
         gate: See `Transferred`; None without a reference.
     """
 
@@ -68,9 +69,9 @@ class Colored(NamedTuple):
 
 
 def padded(picture: Tensor, stride: int) -> Tensor:
-    """Repeat the last row and column until both sides of ``(B, C, H, W)`` are multiples of a stride.
+    """Replicate the last row and column of ``(B, C, H, W)`` until both sides are multiples of ``stride``.
 
-    They become at least two of them, because a normalized map needs two places.
+    Each side becomes at least ``2 * stride``, because normalization needs two positions per map.
     """
     height, width = (stride * cells(max(side, 2 * stride), stride) for side in picture.shape[-2:])
     missing = (0, width - picture.shape[3], 0, height - picture.shape[2])
@@ -78,11 +79,11 @@ def padded(picture: Tensor, stride: int) -> Tensor:
 
 
 def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
-    """Return the six blocks of the encoder; the second to the fourth read every other place.
+    """Return the six blocks of the encoder; the input of blocks 2 to 4 is subsampled by 2.
 
     Args:
-        fan_in: Channels of its input.
-        width: Multiplier of every channel count; 1.0 is published.
+        fan_in: Input channels.
+        width: Multiplier of every channel count; 1.0 is the published network.
     """
     c64, c128, c256, c512 = (scaled_width(each, width) for each in (64, 128, 256, 512))
     return nn.ModuleList(
@@ -98,7 +99,7 @@ def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
 
 
 def encoder_maps(blocks: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
-    """Return the maps ``(B, C, h, w)`` of `encoder_blocks`: of H, H/2, H/4, and three of H/8."""
+    """Return the outputs ``(B, C, h, w)`` of `encoder_blocks` at H, H/2, H/4, and three at H/8."""
     maps: list[Tensor] = []
     for index, block in enumerate(blocks):
         x = block(x[:, :, ::2, ::2] if 1 <= index <= 3 else x)
@@ -107,7 +108,7 @@ def encoder_maps(blocks: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
 
 
 def gated_levels(width: float) -> nn.ModuleList:
-    """Return the three levels of the decoder, with 256, 128 and 128 channels of output at a width of 1."""
+    """Return the three decoder levels with 256, 128 and 128 output channels at width 1."""
     c64, c128, c256, c512 = (scaled_width(each, width) for each in (64, 128, 256, 512))
     return nn.ModuleList(
         [
@@ -119,12 +120,12 @@ def gated_levels(width: float) -> nn.ModuleList:
 
 
 class GatedNetwork(nn.Module):
-    """Base class of the networks: an encoder, a transfer from the reference, and three gated levels.
+    """Base class: an encoder, a transfer from the reference, and three gated decoder levels.
 
     Attributes:
-        levels: Those of `gated_levels`.
-        heads: Layers that make ab / 110 of the result of each level.
-        classifier: Layer that makes the logits of the picture's class.
+        levels: The levels of `gated_levels`.
+        heads: Layers that predict ab / 110 from the output of each level.
+        classifier: Layer that predicts the logits of the image class.
     """
 
     levels: nn.ModuleList
@@ -132,11 +133,11 @@ class GatedNetwork(nn.Module):
     classifier: nn.Linear
 
     def forward(self, lightness: Tensor, reference: Reference | None = None) -> Colored:
-        """Color a picture.
+        """Colorize a batch.
 
         Args:
             lightness: ``(B, 1, H, W)``, L / 50 - 1.
-            reference: None leaves out what is mixed in.
+            reference: Reference; None skips the blending.
         """
         maps = self.encode(lightness)
         given = None if reference is None else self.transfer(maps, reference)
@@ -145,20 +146,20 @@ class GatedNetwork(nn.Module):
         return Colored(found, logits, None if given is None else given.gate)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return the six maps ``(B, C, h, w)`` of a picture."""
+        """Return the six encoder maps ``(B, C, h, w)`` of an image."""
         raise NotImplementedError(f"{type(self).__name__} must define encode(lightness)")
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match a picture, by its maps, with a reference."""
+        """Match the encoder maps of an image with a reference."""
         raise NotImplementedError(f"{type(self).__name__} must define transfer(maps, reference)")
 
 
 class PaintsByGate:
-    """Part of a model over a `GatedNetwork`: its settings and how it colors; a subclass defines `read`.
+    """Mixin of models with a `GatedNetwork`; subclasses define `read`.
 
     Attributes:
-        stride: Pixels by which the sides of the network's input are divisible.
-        architecture: Settings of the network, with a ``reference_side``.
+        stride: Number of pixels that must divide both sides of the network input.
+        architecture: Settings of the network, including ``reference_side``.
     """
 
     accepts: frozenset[GuidanceKind] = frozenset({"exemplar"})
@@ -172,11 +173,11 @@ class PaintsByGate:
     architecture: Any
 
     def read(self, rgb: Tensor) -> Reference:
-        """Return references ``(B, 3, H, W)`` in [0, 1] as the network reads them."""
+        """Convert references ``(B, 3, H, W)`` in [0, 1] to network input."""
         raise NotImplementedError(f"{type(self).__name__} must define read(rgb)")
 
     def require_side(self) -> None:
-        """Check the side of references.
+        """Validate ``reference_side``.
 
         Raises:
             ColorzooError: ``reference_side`` is not a multiple of `stride`.
@@ -188,17 +189,17 @@ class PaintsByGate:
             )
 
     def squared(self, rgb: Tensor) -> Tensor:
-        """Resize references to the square that the network reads."""
+        """Resize references to the square network input, bicubically."""
         side = self.architecture.reference_side
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
     def paint(self, lightness: Tensor, reference: Reference | None) -> Colored:
-        """Color lightness ``(B, 1, H, W)`` in [0, 100], padded to sides that the network can take."""
+        """Colorize lightness ``(B, 1, H, W)`` in [0, 100], padded to a multiple of `stride`."""
         found: Colored = self.network(scaled_lightness(padded(lightness, self.stride)), reference)
         return found
 
     def colors(self, lightness: Tensor, guidance: Guidance | None) -> Tensor:
-        """Return ab ``(B, 2, H, W)``; without a reference nothing is mixed in."""
+        """Return ab ``(B, 2, H, W)``; without a reference the blending is skipped."""
         exemplar = (guidance or Guidance()).exemplar
         found = self.paint(lightness, None if exemplar is None else self.read(exemplar.rgb))
         height, width = lightness.shape[-2:]
@@ -211,10 +212,10 @@ def decode(
     """Return ab / 110 at three sizes, the coarsest first.
 
     Args:
-        maps: Those of `encoder_maps`.
-        levels: Those of `gated_levels`.
-        heads: Layers that make ab / 110 of the result of each level.
-        given: What is mixed in before each level; None for nothing.
+        maps: Output of `encoder_maps`.
+        levels: Output of `gated_levels`.
+        heads: Layers that predict ab / 110 from the output of each level.
+        given: Reference features blended in before each level, or None.
     """
     x, found = maps[5], []
     for index, (level, head) in enumerate(zip(levels, heads, strict=True)):
@@ -228,10 +229,10 @@ def decode(
 
 
 class ColorMaps(nn.Module):
-    """Maps of a reference's colors, the "reference network", whose last two blocks halve the size.
+    """Color encoder of the reference ("reference network"); its last two blocks halve the size.
 
     Args:
-        channels: Channels of its four blocks.
+        channels: Output channels of its four blocks.
     """
 
     def __init__(self, channels: tuple[int, int, int, int]) -> None:
@@ -245,21 +246,21 @@ class ColorMaps(nn.Module):
         return found
 
     def deeper(self, first: Tensor) -> list[Tensor]:
-        """Return maps of a quarter, a half and the size of the first one, which is the last."""
+        """Return maps at a quarter, half and full size of ``first``; the last is ``first`` itself."""
         middle = self.blocks[2](first[:, :, ::2, ::2])
         return [self.blocks[3](middle[:, :, ::2, ::2]), middle, first]
 
 
 def compare(ours: Tensor, theirs: Tensor, read: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
-    """Read the cosines of all places, of some thousands of the picture at once.
+    """Apply a function to the cosine similarities of all positions, in chunks of image positions.
 
     Args:
-        ours: ``(B, C, N)`` features of the picture.
+        ours: ``(B, C, N)`` features of the image.
         theirs: ``(B, C, M)`` features of the reference.
-        read: Returns values ``(B, V, n)`` for the cosines ``(B, M, n)`` of n places of the picture.
+        read: Maps cosines ``(B, M, n)`` of n image positions to values ``(B, V, n)``.
 
     Returns:
-        The values ``(B, V, N)``.
+        The values, ``(B, V, N)`` each.
     """
     parts = (ours,) if is_traced() else torch.split(ours, PLACES_AT_ONCE, dim=2)
     found = [read(cosines(part, theirs)) for part in parts]

@@ -1,7 +1,7 @@
-"""Optional parts of `HintUNet` that are not in the paper of Zhang et al. 2017.
+"""Optional extensions of `HintUNet` that are not in the paper of Zhang et al. 2017.
 
-`HintAttention` carries hint colors to similar places, `AttendedConv` weights channels by the whole picture,
-`SceneBlocks` add a wide view at a sixteenth of the size, and `RankLayers` bias training towards a low rank.
+`HintAttention` propagates hint colors to similar positions. `AttendedConv` adds squeeze-and-excitation.
+`SceneBlocks` add ConvNeXt blocks at stride 16. `RankLayers` bias training towards low rank.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import is_traced
 
-MASKED = -1e4  # added to the logit of a cell without hint; finite, so that bfloat16 stays finite
-_REDUCTION = 4  # channels of a gate's hidden layer: a fraction of those it scales
-_OPEN = 4.0  # initial bias of the gates: nearly open, so that an added gate changes little
-_EXPANSION = 4  # of the hidden layer in a scene block
+MASKED = -1e4  # attention logit of a cell without a hint; finite in bfloat16
+_REDUCTION = 4  # channel reduction of the squeeze-and-excitation layer
+_OPEN = 4.0  # initial gate bias; sigmoid(4) is nearly 1, so a new gate changes little
+_EXPANSION = 4  # MLP expansion ratio of a scene block
 
 
 class HintAttention(nn.Module):
-    """Kernel regression of the hint colors in a learned feature space: one attention step over hinted cells.
+    """Kernel regression of hint colors in a learned feature space: one attention layer over hinted cells.
 
     Position p attends to every hinted cell q with the logit ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``, and to a
-    null cell with logit 0 and color 0; s is a share of the picture's mean side. Written as a dot product of
-    extended vectors, it runs on fused attention kernels: memory is linear in the number of positions, and
-    shapes are static for export.
+    null cell with logit 0 and color 0. The scale s is relative to the mean side of the image. The logits are
+    written as a dot product of extended vectors, so fused attention kernels apply. Memory is linear in the
+    number of positions, and shapes are static for export.
 
     Args:
-        channels: Width of the feature map.
-        key_channels: Width of the space in which positions are compared.
+        channels: Channels of the feature map.
+        key_channels: Channels of the space in which positions are compared.
     """
 
     def __init__(self, channels: int, key_channels: int = 16) -> None:
@@ -42,14 +42,14 @@ class HintAttention(nn.Module):
         self.bias = nn.Parameter(torch.tensor(3.0))
 
     def forward(self, features: Tensor, hints: Tensor) -> Tensor:
-        """Spread the hints.
+        """Propagate the hint colors.
 
         Args:
             features: ``(B, C, h, w)`` features of the positions.
             hints: ``(B, 3, H, W)``: two color channels, 0 where unknown, and the mask in {0, 1}.
 
         Returns:
-            ``(B, 3, h, w)``: the attended color, and the share of the attention on hints.
+            ``(B, 3, h, w)``: the attended color and the total attention weight on hinted cells.
         """
         batch, _, height, width = features.shape
         cells = ((height + 1) // 2, (width + 1) // 2)
@@ -64,13 +64,13 @@ class HintAttention(nn.Module):
         value = torch.cat([colors, torch.zeros_like(colors[:, :1])], dim=1)  # the null cell has color 0
         if not torch.is_grad_enabled() and not is_traced():
             key, value = _hinted_in_some_picture(key, value, weight)
-        # one head: graphs support attention of four axes only
+        # add a head axis: ONNX export supports only 4D attention
         query, key, value = query[:, None], key[:, None], value[:, None]
         answer = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
         return answer.transpose(1, 2).reshape(batch, 3, height, width)
 
     def _embed(self, key: Tensor) -> Tensor:
-        """Append scaled coordinates to the features and flatten: ``(B, h * w, D)``."""
+        """Append scaled coordinates to the features and flatten to ``(B, h * w, D)``."""
         batch, _, height, width = key.shape
         reach = self.log_reach.exp().float()
         side = (height + width) / 2
@@ -88,7 +88,7 @@ def _extend_query(query: Tensor) -> Tensor:
 
 
 def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
-    """Return ``[k, 1, bias - |k|^2]`` for hinted cells, ending in `MASKED` for others, and a null key."""
+    """Return ``[k, 1, bias - |k|^2]`` per cell (`MASKED` last without a hint) and a null key."""
     norm = key.square().sum(-1, keepdim=True)
     hinted = weight.flatten(2).transpose(1, 2) > 0
     level = torch.where(hinted, bias - norm, MASKED)
@@ -97,10 +97,10 @@ def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
 
 
 def _hinted_in_some_picture(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Drop the cells without a hint in any picture of the batch: their weights would be exactly 0.
+    """Drop cells without a hint in any image of the batch; their attention weights are exactly 0.
 
-    A user gives dozens of points and a picture has thousands of cells, so this makes the step nearly free.
-    Training and export keep all cells, whose number does not depend on the hints.
+    Images have thousands of cells but only dozens of points, so this removes most of the cost. Training and
+    export keep all cells for static shapes.
     """
     hinted = (weight > 0).any(dim=0).flatten()
     kept = torch.cat([hinted, hinted.new_ones(1)]).nonzero().flatten()
@@ -108,9 +108,9 @@ def _hinted_in_some_picture(key: Tensor, value: Tensor, weight: Tensor) -> tuple
 
 
 class AttendedConv(nn.Module):
-    """A convolution with squeeze and excitation (Hu et al. 2018): channels scaled by the whole picture.
+    """A convolution followed by squeeze-and-excitation (Hu et al. 2018).
 
-    The output channels are scaled by s = sigmoid(W2 relu(W1 z)) with z, their mean over space.
+    The output channels are scaled by s = sigmoid(W2 relu(W1 z)), where z is their global average.
 
     Args:
         conv: The convolution.
@@ -134,7 +134,7 @@ class AttendedConv(nn.Module):
 
 
 class SceneBlock(nn.Module):
-    """A ConvNeXt block (Liu et al. 2022, "A ConvNet for the 2020s", sec. 2): 7x7 per channel, then an MLP.
+    """ConvNeXt block: 7x7 depthwise convolution and MLP (Liu et al. 2022, "A ConvNet for the 2020s").
 
     Args:
         channels: Channels in and out.
@@ -155,14 +155,14 @@ class SceneBlock(nn.Module):
 
 
 class SceneBlocks(nn.Module):
-    """ConvNeXt blocks at a sixteenth of the picture's size, added to the deepest map.
+    """ConvNeXt blocks at stride 16, added to the deepest map.
 
-    A narrow network has little capacity to recognize objects; at this size capacity is cheap. The last layer
-    is zero at first, so that a trained network that gets these blocks starts with the same output.
+    A narrow network has little capacity for object recognition, and capacity is cheap at this resolution. The
+    last layer is initialized to zero, so adding the blocks to a trained network does not change its output.
 
     Args:
         channels: Channels of the input maps, the deepest last.
-        width: Channels of the blocks.
+        width: Channels inside the blocks.
         depth: Number of blocks.
     """
 
@@ -174,7 +174,7 @@ class SceneBlocks(nn.Module):
         self.reset_output()
 
     def reset_output(self) -> None:
-        """Set the last layer to zero, so that the blocks add nothing."""
+        """Zero the last layer, so the blocks add nothing."""
         for parameter in self.leave.parameters():
             nn.init.zeros_(parameter)
 
@@ -182,11 +182,11 @@ class SceneBlocks(nn.Module):
         """Return the deepest map plus the output of the blocks.
 
         Args:
-            maps: Each ``(B, C, n * h, n * w)`` with an integer n; the deepest last, with n = 1.
+            maps: Each ``(B, C, n * h, n * w)`` with an integer n; n = 1 for the last (deepest) map.
         """
         deep = maps[-1]
         height, width = deep.shape[-2:]
-        # to half the size of the deepest map; cells at the end of an odd map average what is inside
+        # pool to half the size of the deepest map; the last cells of odd maps average the pixels inside
         sides = [2 * (each.shape[-1] // width) for each in maps]
         halves = [F.avg_pool2d(each, side, ceil_mode=True) for each, side in zip(maps, sides, strict=True)]
         scene = self.leave(self.blocks(self.enter(torch.cat(halves, dim=1))))
@@ -194,11 +194,12 @@ class SceneBlocks(nn.Module):
 
 
 class RankLayers(nn.Module):
-    """Linear 1x1 layers in a row, without bias, initialized to the identity.
+    """Stack of linear 1x1 layers without bias, initialized to the identity.
 
-    Implicit rank minimization (Jing, Zbontar and LeCun 2020, https://arxiv.org/abs/2010.00679): linear layers
-    in a row bias gradient descent towards features of low rank. Their product is one linear layer, so that
-    `fold_rank_layers` can remove them after training.
+    Implicit rank minimization (Jing, Zbontar and LeCun 2020, https:
+
+    arxiv.org/abs/2010.00679): stacked linear layers bias gradient descent towards low-rank features. Their
+    product is one linear layer, so `fold_rank_layers` can remove them after training.
 
     Args:
         channels: Channels of the features.
@@ -210,20 +211,21 @@ class RankLayers(nn.Module):
         self.weights = nn.ParameterList(torch.eye(channels) for _ in range(count))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(B, C, H, W)`` features multiplied by every matrix in turn."""
+        """Multiply the channels of ``(B, C, H, W)`` by every matrix in turn."""
         for weight in self.weights:
             x = F.conv2d(x, weight[:, :, None, None])
         return x
 
 
 def fold_rank_layers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Multiply the rank layers of a `HintUNet` into the transposed convolution after them.
+    """Multiply the rank layers of a `HintUNet` into the following transposed convolution.
 
     Args:
-        state_dict: With ``...rank_layers.weights.N`` and ``...up8.weight``; returned unchanged without them.
+        state_dict: State dict with ``...rank_layers.weights.N`` and ``...up8.weight``; returned unchanged if
+            it has no rank layers.
 
     Returns:
-        The state dict of a network without these layers and with the same output.
+        State dict of an equivalent network without rank layers.
     """
     folded = dict(state_dict)
     names = sorted((k for k in folded if ".rank_layers." in k), key=lambda k: int(k.rpartition(".")[2]))

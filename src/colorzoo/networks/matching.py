@@ -1,13 +1,13 @@
-"""Correspondence of two pictures: the network that makes features, and matching by their cosine.
+"""Dense correspondence of two images: the feature network and cosine matching.
 
 `WarpNet` is the correspondence network of Zhang et al. 2019 ("Deep Exemplar-based Video Colorization"), which
-SPColor (Chen et al. 2023) shares: four feature maps of any backbone become one map of 256 channels at a
-quarter of the picture's size.
+SPColor (Chen et al. 2023) shares. It converts four feature maps of any backbone to one map with 256 channels
+at a quarter of the image size.
 
-Global matching (He et al. 2018, Zhang et al. 2019) compares every place of one picture with every place of
-the other. Class-wise matching (SPColor, eqs. 5 to 10) compares only places of the same class, which is
-cheaper the more classes there are: places are sorted by class once, classes of similar size are padded to the
-larger one and multiplied together, and no product of two whole pictures is formed.
+Global matching (He et al. 2018, Zhang et al. 2019) compares every position of one image with every position
+of the other image. Class-wise matching (SPColor, eqs. 5 to 10) compares only positions of the same class, so
+the cost falls with the number of classes. Positions are sorted by class, classes of similar size are padded
+to a common size and multiplied as one batch, and the full similarity matrix is never computed.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from torch.utils.checkpoint import checkpoint
 from colorzoo.networks.blocks import instance_norm, scaled_width
 
 STRIDE = 4
-"""Pixels per place of the map, each way."""
+"""Stride of the matched map in pixels."""
 VGG_CHANNELS = (128, 256, 512, 512)
-_EXACT_ABOVE = 256  # sizes up to it are padded to powers of two, larger ones to multiples of it
+_EXACT_ABOVE = 256  # sizes up to this are padded to powers of two, larger sizes to multiples of it
 _SMALLEST = 16
-_NOTHING = 2**62  # sorts behind every pair of sizes
+_NOTHING = 2**62  # sort key larger than that of every pair of sizes
 
 
 class Matched(NamedTuple):
-    """Result of matching, for each place of the first picture.
+    """Matching result for each position of the first image.
 
     Attributes:
-        values: ``(B, N, V)``, weighted means of the values of the matching places; 0 without a match.
-        similarity: ``(B, N)``, the largest cosine, in [-1, 1]; 0 without a match.
+        values: ``(B, N, V)``, attention-weighted means of the values of matching positions; 0 without a
+            match.
+        similarity: ``(B, N)``, the largest cosine in [-1, 1]; 0 without a match.
     """
 
     values: Tensor
@@ -50,21 +51,22 @@ def match(
     *,
     tau: float = 0.01,
 ) -> Matched:
-    """Match places of the same class by the cosine of their features, less the mean of the class.
+    """Match positions of the same class by the cosine of their class-centered features.
 
     Args:
-        query: ``(B, N, C)`` features of the picture that gets values.
-        key: ``(B, M, C)`` features of the picture with the values.
+        query: ``(B, N, C)`` features of the image that receives values.
+        key: ``(B, M, C)`` features of the image that provides values.
         values: ``(B, M, V)``.
-        labels: Classes ``(B, N)`` and ``(B, M)``, integers of any size; places with a negative class match
-            nothing. None is global matching: each picture is one class.
-        tau: Temperature of the softmax; towards 0 each place takes the values of its best match.
+        labels: Integer classes ``(B, N)`` and ``(B, M)``; positions with a negative class have no match. None
+            selects global matching, where each image is one class.
+        tau: Softmax temperature; towards 0 each position takes the values of its best match.
 
     Returns:
-        Values and similarities in float32. The only place of a class equals the mean of the class, so its
-        cosines are 0: a single key gives its values to all queries, a single query takes the mean.
+        Values and similarities in float32. A position that is alone in its class equals the class mean, so
+        its cosines are 0: a single key provides its values to all queries, and a single query receives the
+        mean value.
     """
-    with torch.autocast(query.device.type, enabled=False):  # at tau 0.01 a rounding of 0.01 changes the match
+    with torch.autocast(query.device.type, enabled=False):  # rounding would change matches
         query, key, values = query.float(), key.float(), values.float()
         if labels is None:
             return _attend(query, key, values, tau)
@@ -72,13 +74,13 @@ def match(
 
 
 class _Plan(NamedTuple):
-    """Groups of classes that are multiplied together.
+    """Groups of classes that are multiplied as one batch.
 
     Attributes:
-        queries: ``(n,)`` int64, places of the first pictures, sorted by group; all others match nothing.
-        keys: ``(k,)`` int64, places of the second pictures, sorted likewise.
-        groups: For each group the number of places of its classes: ``(G,)`` in the first and in the second
-            pictures.
+        queries: ``(n,)`` int64, positions of the first images sorted by group; positions not listed have no
+            match.
+        keys: ``(k,)`` int64, positions of the second images, sorted by group.
+        groups: Class sizes of each group: ``(G,)`` for the first and ``(G,)`` for the second images.
     """
 
     queries: Tensor
@@ -97,7 +99,7 @@ def _match_classes(
     learns = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
     rows = []
     for a, b, v, (few, many) in zip(ours, theirs, given, plan.groups, strict=True):
-        if learns:  # recomputed in the backward pass: keeping all directions costs more than it saves
+        if learns:  # recomputation in the backward pass costs less than storing all normalized features
             rows.append(checkpoint(_match_group, a, b, v, few, many, tau, use_reentrant=False))
         else:
             rows.append(_match_group(a, b, v, few, many, tau))
@@ -116,13 +118,13 @@ def _take(features: Tensor, places: Tensor, lengths: list[int]) -> tuple[Tensor,
 def _match_group(
     query: Tensor, key: Tensor, values: Tensor, query_sizes: Tensor, key_sizes: Tensor, tau: float
 ) -> Tensor:
-    """Match classes of similar size; return ``(n, V + 1)``, values and similarity of each place.
+    """Match a group of classes; return ``(n, V + 1)``, values and similarity of each position.
 
     Args:
-        query: ``(n, C)``, the places of all classes, sorted by class.
+        query: ``(n, C)``, positions sorted by class.
         key: ``(k, C)``.
         values: ``(k, V)``.
-        query_sizes: ``(G,)``, places of each class.
+        query_sizes: ``(G,)``, number of positions of each class.
         key_sizes: ``(G,)``.
         tau: Temperature.
     """
@@ -132,11 +134,11 @@ def _match_group(
 
 
 class _Padding(NamedTuple):
-    """Padding of classes to the size of the largest; a single class is not copied.
+    """Padding of the classes of a group to the largest class; a single class is not copied.
 
     Attributes:
-        sizes: ``(G, 1, 1)``, places of each class.
-        rows: ``(G, P)`` int64, rows of the places; padding repeats the last one of the class.
+        sizes: ``(G, 1, 1)``, number of positions of each class.
+        rows: ``(G, P)`` int64, row indices of the positions; padding repeats the last row of the class.
         inside: ``(G, P, 1)`` bool, False in the padding; None without padding.
     """
 
@@ -169,7 +171,7 @@ def _attend(
     query_padding: _Padding | None = None,
     key_padding: _Padding | None = None,
 ) -> Matched:
-    """Match ``(G, N, C)`` with ``(G, M, C)`` class by class; padded keys are masked."""
+    """Match ``(G, N, C)`` with ``(G, M, C)`` per class; padded keys are masked."""
     scores = (_directions(query, query_padding) / tau) @ _directions(key, key_padding).transpose(1, 2)
     if key_padding is not None and key_padding.inside is not None:
         scores = scores.masked_fill(~key_padding.inside.transpose(1, 2), -torch.inf)
@@ -178,7 +180,7 @@ def _attend(
 
 
 def _directions(features: Tensor, padding: _Padding | None) -> Tensor:
-    """Return features minus their mean, at unit length; zeros stay zeros."""
+    """Center the features of each class and normalize them to unit length; zeros stay zeros."""
     if padding is None or padding.inside is None:
         mean = features.mean(dim=1, keepdim=True)
     else:
@@ -187,7 +189,7 @@ def _directions(features: Tensor, padding: _Padding | None) -> Tensor:
 
 
 def _plan(target: Tensor, reference: Tensor) -> _Plan:
-    """Sort places ``(B, N)`` and ``(B, M)`` by class, and group classes of similar size."""
+    """Sort positions ``(B, N)`` and ``(B, M)`` by class and group classes of similar size."""
     both = torch.cat([target, reference], dim=1).long()
     names, number = torch.unique(both, return_inverse=True)
     number = number + len(names) * torch.arange(len(both), device=both.device)[:, None]
@@ -202,7 +204,7 @@ def _plan(target: Tensor, reference: Tensor) -> _Plan:
     few, many = (size[order] for size in sizes)
     both_sizes = zip(torch.split(few, lengths), torch.split(many, lengths), strict=True)
     groups = list(both_sizes) if lengths else []
-    # in the order of their classes' ranks, without the places of classes that are not shared
+    # sorted by class rank; positions of unshared classes are dropped
     queries, keys = (
         rank[part].argsort(stable=True)[: int(sizes.sum())] for part, sizes in ((ours, few), (theirs, many))
     )
@@ -210,18 +212,18 @@ def _plan(target: Tensor, reference: Tensor) -> _Plan:
 
 
 def _size_class(count: Tensor) -> Tensor:
-    """Return the index of the padded size of a class; similar sizes share one."""
+    """Return the index of the padded size of a class; similar sizes have the same index."""
     power = count.clamp(min=_SMALLEST).double().log2().ceil().long()
     large = -(-count // _EXACT_ABOVE) + _EXACT_ABOVE  # above every power
     return torch.where(count <= _EXACT_ABOVE, power, large)
 
 
 class WarpNet(nn.Module):
-    """Correspondence network: four branches, three residual blocks, and a linear layer for each picture.
+    """Correspondence network: four branches, three residual blocks and two linear projections.
 
     Args:
-        channels: Channels of the four input maps, at strides 2, 4, 8 and 16.
-        width: Multiplier of its own channel counts; 1.0 is the published network.
+        channels: Channels of the four input maps at strides 2, 4, 8 and 16.
+        width: Multiplier of its channel counts; 1.0 is the published network.
     """
 
     def __init__(self, channels: Sequence[int] = VGG_CHANNELS, width: float = 1.0) -> None:
@@ -241,7 +243,7 @@ class WarpNet(nn.Module):
         self.phi = nn.Linear(4 * c64, 4 * c64)
 
     def forward(self, taps: Sequence[Tensor]) -> Tensor:
-        """Return ``(B, 4 * c64, H/4, W/4)`` for `unit_features` at H/2, H/4, H/8 and H/16."""
+        """Return ``(B, 4 * c64, H/4, W/4)`` for the `unit_features` at H/2, H/4, H/8 and H/16."""
         maps = [branch(tap) for branch, tap in zip(self.branches, taps, strict=True)]
         maps[3] = _fit(maps[3], maps[0])
         joined: Tensor = self.residual(torch.cat(maps, dim=1))
@@ -259,10 +261,10 @@ class WarpNet(nn.Module):
         """Warp values from the reference to the target.
 
         Args:
-            target: ``(B, C, h, w)``, output of `forward` for the target.
-            reference: ``(B, C, h', w')``, the same for the reference.
+            target: ``(B, C, h, w)``, output of `forward` for the target image.
+            reference: ``(B, C, h', w')``, output of `forward` for the reference.
             values: ``(B, V, h', w')``.
-            labels: Classes ``(B, 1, h, w)`` and ``(B, 1, h', w')``; None compares all places.
+            labels: Classes ``(B, 1, h, w)`` and ``(B, 1, h', w')``; None matches globally.
             tau: See `match`.
 
         Returns:
@@ -277,12 +279,12 @@ class WarpNet(nn.Module):
 
 
 def unit_features(taps: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Divide each place of each map ``(B, C, h, w)`` by the length of its features."""
+    """L2-normalize each map ``(B, C, h, w)`` over its channels."""
     return tuple(F.normalize(tap, dim=1) for tap in taps)
 
 
 class _Branch(nn.Module):
-    """Two convolutions with instance normalization and PReLU, and nearest upsampling after each."""
+    """Two convolutions, each with instance normalization, PReLU and nearest-neighbor upsampling."""
 
     def __init__(
         self, fan_in: int, middle: int, fan_out: int, *, stride: int = 1, scales: tuple[int, int] = (1, 1)
@@ -300,7 +302,7 @@ class _Branch(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Residual block whose two activations share their slope."""
+    """Residual block with a PReLU shared by both activations."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Recording: the outputs of some layers during a forward pass."""
+"""Capture the outputs of layers during a forward pass with hooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -> tuple[Tensor, ...]:
-    """Return the first output of some layers of a model.
+    """Return the outputs of layers during the first call of each layer.
 
     Examples:
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 2, 3))
@@ -20,9 +20,9 @@ def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -
 
     Args:
         model: The model.
-        layers: Names of modules of the model; the outputs have this order. A module that returns several
-            tensors counts for all of them.
-        run: Runs the model.
+        layers: Module names; the outputs are returned in this order. A module that returns several tensors
+            contributes all of them.
+        run: Callable that runs the model.
     """
     found: dict[str, Any] = {}
 

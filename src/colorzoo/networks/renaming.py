@@ -1,4 +1,4 @@
-"""Translation of the authors' names of weights."""
+"""Conversion of published parameter names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 Pattern = tuple[str, str | Callable[[re.Match[str]], str]]
-"""A regular expression at the beginning of a name, and its replacement."""
+"""A regular expression for the start of a name, and its replacement."""
 
 
 def rename_keys(state_dict: Mapping[str, Tensor], patterns: Sequence[Pattern]) -> dict[str, Tensor]:
-    """Rename weights, each by the first pattern that fits; others stay, so that a strict load reports them.
+    """Rename each parameter by the first matching pattern.
+
+    Other names stay, so a strict load reports them.
 
     Examples:
         >>> list(rename_keys({"model.bias": torch.zeros(1), "x": torch.zeros(1)}, [("model", "layer")]))
@@ -31,13 +33,13 @@ def _renamed(key: str, patterns: Sequence[Pattern]) -> str:
 
 
 def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
-    """Rename the blobs ``LAYER.0``, ``LAYER.1`` ... of a Caffe model to PyTorch's names; other names stay.
+    """Rename Caffe blobs ``LAYER.0``, ``LAYER.1`` ... to PyTorch parameter names; other names stay.
 
-    A batch normalization has mean, variance and the factor by which both are too large.
+    A Caffe BatchNorm layer stores mean, variance and the scale factor by which both must be divided.
 
     Args:
         blobs: The blobs by name.
-        norm: End of the names of batch normalizations.
+        norm: Suffix of the names of BatchNorm layers.
     """
     named: dict[str, Tensor] = {}
     for key, value in blobs.items():

@@ -1,4 +1,4 @@
-"""Batch normalization with the running statistics of Caffe."""
+"""Batch normalization with Caffe's running statistics."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import cast
 
 from torch import Tensor, nn
 
-_FADING = 0.001  # share of a batch in running statistics
+_FADING = 0.001  # momentum of the running statistics
 
 
 class RunningNorm(nn.BatchNorm2d):
-    """Batch normalization without factors whose statistics forget as Caffe's do.
+    """BatchNorm without affine parameters and with Caffe's moving average of the statistics.
 
-    A batch counts 0.999 of the next one; the sums are divided by the sum of these counts.
+    Each batch has 0.999 times the weight of the next batch. The weighted sums are divided by the sum of the
+    weights.
 
     Examples:
         >>> RunningNorm(8)(torch.rand(2, 8, 4, 4)).shape

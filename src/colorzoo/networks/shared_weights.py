@@ -1,4 +1,4 @@
-"""Weights of other models inside a module: borrowed, so neither trained nor saved, and their fingerprint."""
+"""Frozen weights of other models inside a module, excluded from its state dict, and their fingerprint."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class BorrowedModel(nn.Module, Generic[M]):
-    """Wrapper of a model whose weights belong to another file.
+    """Wrapper of a frozen model whose weights are stored in another file.
 
     Examples:
         >>> borrowed = BorrowedModel(torch.nn.Conv2d(1, 2, 3))
         >>> len(borrowed.state_dict())
         0
 
-    Its parameters get no gradient (inputs do), it stays in evaluation mode, and it is not part of the state
-    dict: neither saved nor missing on loading.
+    The model's parameters receive no gradient (its inputs do), and it stays in eval mode. Its keys are not in
+    the state dict: they are neither saved nor reported missing on loading.
 
     Args:
-        model: The model with its weights.
+        model: The model with loaded weights.
     """
 
     model: M
@@ -35,27 +35,27 @@ class BorrowedModel(nn.Module, Generic[M]):
         borrow(self, [f"model.{key}" for key in model.state_dict()])
 
     def train(self, mode: bool = True) -> BorrowedModel[M]:
-        """Set the mode of the wrapper; the model stays in evaluation mode."""
+        """Set the mode of the wrapper; the wrapped model stays in eval mode."""
         self.training = mode
         return self
 
 
 def borrow(module: nn.Module, keys: Iterable[str]) -> None:
-    """Exclude tensors of a module from its state dict and from training.
+    """Exclude tensors of a module from its state dict and freeze them.
 
-    On loading they may be missing; the module keeps its own.
+    Loading a state dict without these keys keeps the module's values.
 
     Args:
-        module: The module with its weights.
-        keys: Keys of its state dict.
+        module: The module with loaded weights.
+        keys: State dict keys to exclude.
     """
     borrowed = frozenset(keys)
     for name, parameter in module.named_parameters():
         if name in borrowed:
             parameter.requires_grad_(False)
 
-    # The hooks hold keys, not the module, so that those of a copy do not refer to the original.
-    hooked: Any = module  # these methods are untyped in some releases of torch
+    # The hooks store keys, not the module, so hooks of a copied module do not refer to the original.
+    hooked: Any = module  # these methods are untyped in some torch releases
     hooked.register_state_dict_post_hook(partial(_drop, borrowed))
     hooked.register_load_state_dict_pre_hook(partial(_supply, borrowed))
 
@@ -77,9 +77,9 @@ def _supply(
 
 
 def fingerprint(module: nn.Module) -> str:
-    """Return a short hash of a module's state dict in half precision, in which weights are shipped.
+    """Return a short hash of a module's state dict in half precision, the precision of weight files.
 
-    Files made with a model record it to name the weights they belong to.
+    Files computed with a model store the hash to identify the weights they belong to.
     """
     digest = sha256()
     for name, value in sorted(module.state_dict().items()):

@@ -1,9 +1,9 @@
-"""Blocks with spectral norm that DDColor and DeOldify share: convolution, attention, and decoder blocks.
+"""Spectrally normalized convolution, attention and decoder blocks of DDColor and DeOldify.
 
-In training mode every pass does one power iteration and stores u and v; evaluation divides by the stored
-``u . (W v)``, which is not the exact norm. All names and shapes are those of the authors' checkpoints, which
-were made with torch's older spectral norm (Miyato et al. 2018). `discriminators.SpectralConv` iterates in
-evaluation, too; see there for the reasons against torch's own.
+In training mode every forward pass runs one power iteration and stores u and v. Evaluation divides by the
+stored ``u . (W v)``, which only approximates the norm. Names and shapes match the authors' checkpoints, which
+use torch's older spectral norm (Miyato et al. 2018). `discriminators.SpectralConv` also iterates in eval
+mode; its module explains why torch's implementation is not used.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_INITIAL_STEPS = 5  # estimate within a tenth of the norm; training continues with one per pass
+_INITIAL_STEPS = 5  # power iterations at initialization: relative error below 0.1
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d}
 
 
 class StoredSpectralConv(nn.Module):
-    """A convolution whose weight is divided by an estimate of its largest singular value.
+    """A convolution with spectral normalization and stored singular vectors.
 
     Args:
         fan_in: Channels in.
         fan_out: Channels out.
-        kernel: Size of the kernel: one number for rows of tokens, two for maps.
+        kernel: Kernel size: one number for 1D convolutions over tokens, two for 2D convolutions.
         stride: See `torch.nn.Conv2d`.
         padding: See `torch.nn.Conv2d`.
         bias: Add a bias.
@@ -54,17 +54,20 @@ class StoredSpectralConv(nn.Module):
         self.settle()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(B, fan_in, ...)``; in training mode after one power iteration."""
+        """Convolve ``(B, fan_in, ...)``; training mode runs one power iteration first."""
         convolved: Tensor = self.convolve(x, self.divided_weight(), self.bias, **self.options)
         return convolved
 
     def settle(self) -> None:
-        """Iterate u and v for newly drawn weights, because evaluation uses them without iterating."""
+        """Run the initial power iterations for newly initialized weights.
+
+        Eval mode uses u and v without iterating.
+        """
         for _ in range(0 if self.weight_orig.is_meta else _INITIAL_STEPS):
             self._iterate(self.weight_orig.flatten(1))
 
     def divided_weight(self) -> Tensor:
-        """Return the weight divided by its norm, in training mode after one power iteration."""
+        """Return the normalized weight; training mode runs one power iteration first."""
         with torch.autocast(self.weight_orig.device.type, enabled=False):
             matrix = self.weight_orig.flatten(1)
             u, v = self._iterate(matrix) if self.training else (self.weight_u, self.weight_v)
@@ -72,7 +75,7 @@ class StoredSpectralConv(nn.Module):
 
     @torch.no_grad()
     def _iterate(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        """Do one power iteration; return u and v as tensors that the next iteration does not change."""
+        """Run one power iteration; return copies of u and v that the next iteration does not modify."""
         v = F.normalize(matrix.T @ self.weight_u, dim=0)
         u = F.normalize(matrix @ v, dim=0)
         self.weight_u.copy_(u)
@@ -81,12 +84,12 @@ class StoredSpectralConv(nn.Module):
 
 
 class StoredSpectralAttention(nn.Module):
-    """Self-attention of DeOldify and of DDColor's discriminator, initialized to the identity.
+    """Self-attention of DeOldify and DDColor's discriminator, initialized to the identity.
 
-    As published, the softmax runs over the queries, not over the keys.
+    As published, the softmax runs over queries instead of keys.
 
     Args:
-        channels: Channels of the maps; queries and keys have an eighth of them.
+        channels: Channels of the maps; queries and keys have an eighth of this number.
     """
 
     def __init__(self, channels: int) -> None:
@@ -110,7 +113,8 @@ class ShuffleUp(nn.Module):
     """Upsampling: 1 x 1 convolution, ReLU, pixel shuffle, and a 2 x 2 mean against checkerboard artifacts.
 
     Args:
-        layers: The convolution to ``factor ** 2`` times the channels, and further layers before the ReLU.
+        layers: A convolution with ``factor ** 2`` times the output channels, and optional layers before the
+            ReLU.
         factor: Upsampling factor.
     """
 
@@ -125,7 +129,7 @@ class ShuffleUp(nn.Module):
 
 
 def blur(x: Tensor) -> Tensor:
-    """Average each place with its left, upper and upper left neighbors, with replicated borders."""
+    """Average each pixel with its left, upper and upper-left neighbors; borders are replicated."""
     return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
 
 
@@ -136,7 +140,7 @@ def spectral_shuffle(fan_in: int, fan_out: int, factor: int = 2, *, norm: bool =
         fan_in: Channels in.
         fan_out: Channels out.
         factor: Upsampling factor.
-        norm: Add BatchNorm after the convolution; without it the convolution has a bias.
+        norm: Add BatchNorm after the convolution; False gives the convolution a bias instead.
     """
     wide = fan_out * factor**2
     conv = StoredSpectralConv(fan_in, wide, (1, 1), bias=not norm)
@@ -147,23 +151,23 @@ def spectral_shuffle(fan_in: int, fan_out: int, factor: int = 2, *, norm: bool =
 
 @torch.no_grad()
 def repeat_kernels(weight: Tensor, factor: int) -> None:
-    """Give all outputs that are shuffled from one place the same kernel (ICNR, Aitken et al. 2017).
+    """Set equal kernels for the channels shuffled into one pixel block (ICNR, Aitken et al. 2017).
 
     Args:
-        weight: Weight of a convolution before a pixel shuffle; changed in place.
+        weight: Weight of a convolution before a pixel shuffle; modified in place.
         factor: Upsampling factor of the shuffle.
     """
     weight.copy_(weight[:: factor**2].repeat_interleave(factor**2, dim=0))
 
 
 def spectral_block(fan_in: int, fan_out: int) -> nn.Sequential:
-    """Return a 3 x 3 convolution without bias, ReLU and BatchNorm, in this order."""
+    """Return a 3 x 3 convolution without bias, followed by ReLU and BatchNorm."""
     conv = StoredSpectralConv(fan_in, fan_out, (3, 3), padding=1, bias=False)
     return nn.Sequential(conv, nn.ReLU(), nn.BatchNorm2d(fan_out))
 
 
 class SkipJoin(nn.Module):
-    """First half of a decoder block: upsample a map and concatenate it with a normalized skip.
+    """First half of a decoder block: upsample a map and concatenate a normalized skip.
 
     Args:
         fan_in: Channels of the map.
@@ -177,19 +181,19 @@ class SkipJoin(nn.Module):
         self.bn = nn.BatchNorm2d(skip)
 
     def join(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, up + skip, H, W)``; the map is resized to a skip that is not exactly twice as large.
+        """Return ``(B, up + skip, H, W)``; the upsampled map is resized to the size of the skip.
 
         Args:
             x: ``(B, fan_in, h, w)``.
             skip: ``(B, skip, H, W)``.
         """
-        # unconditional, because a check of the sizes would become constant in an exported graph
+        # unconditional: a size check would become a constant in an exported graph
         up = F.interpolate(self.shuf(x), size=skip.shape[-2:])
         return F.relu(torch.cat([up, self.bn(skip)], dim=1))
 
 
 class WideBlock(SkipJoin):
-    """Decoder block of DDColor and of DeOldify's stable model: `SkipJoin` and one 3 x 3 convolution.
+    """Decoder block of DDColor and DeOldify's stable model: `SkipJoin` and one 3 x 3 convolution.
 
     Args:
         fan_in: Channels of the map.

@@ -1,7 +1,7 @@
-"""Thin plate splines that move two points of the diagonal, as references are made from pictures.
+"""Thin plate splines that move two points of the image diagonal, used to generate references.
 
-Color2Embed (Zhao et al. 2021) and SCFT (Lee et al. 2020) share them: the corners stay, and everything between
-follows the two points.
+Color2Embed (Zhao et al. 2021) and SCFT (Lee et al. 2020) generate training references this way. The corners
+are fixed, and the spline interpolates the displacement of all other pixels.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TRIES = 8
-"""Draws from which `diagonal_moves` takes the first that fits; one in a hundred is rejected."""
+"""Number of random draws of which `diagonal_moves` uses the first valid draw; about 1 % are invalid."""
 
-_POINTS, _RANGES = (0.3, 0.7), (-0.25, 0.25)  # positions on the diagonal, and their shifts along it
+_POINTS, _RANGES = (0.3, 0.7), (-0.25, 0.25)  # ranges of positions and shifts on the diagonal
 _CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 _RADIAL_EPSILON = 1e-6
 
 
 def diagonal_moves(draws: Tensor) -> Tensor:
-    """Return two positions on the diagonal and their shifts, ``(B, 4)`` float64 in shares of the side.
+    """Return two positions on the diagonal and their shifts, ``(B, 4)`` float64, relative to the side.
 
     Args:
-        draws: ``(B, T, 4)`` uniform on [0, 1), T tries; the first with different shifted points is used.
+        draws: ``(B, T, 4)`` uniform on [0, 1), T draws; the first draw with different shifted points is used.
     """
     low = draws.new_tensor([_POINTS[0], _POINTS[0], _RANGES[0], _RANGES[0]], dtype=torch.float64)
     high = draws.new_tensor([_POINTS[1], _POINTS[1], _RANGES[1], _RANGES[1]], dtype=torch.float64)
@@ -33,14 +33,14 @@ def diagonal_moves(draws: Tensor) -> Tensor:
 
 
 def spline(moves: Tensor) -> Tensor:
-    """Fit thin plate splines from the shifted points to their shifts.
+    """Fit thin plate splines that map the shifted points back to their sources.
 
     Args:
         moves: ``(B, 4)``, see `diagonal_moves`; the corners are fixed.
 
     Returns:
-        ``(B, 9, 2)`` float64, x and y: the weights of four corners and two points, a constant, and the
-        factors of x and of y.
+        ``(B, 9, 2)`` float64, x and y: the weights of four corners and two points, a constant, and the linear
+        coefficients of x and y.
     """
     moves = moves.double()
     control = _control(moves)
@@ -55,21 +55,22 @@ def spline(moves: Tensor) -> Tensor:
 
 
 def warp(pictures: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
-    """Warp pictures ``(B, C, H, W)`` by splines, bicubically; outside is 0.
+    """Warp images ``(B, C, H, W)`` by splines with bicubic interpolation and zero padding.
 
-    Values may leave the range of the input, because the bicubic kernel overshoots at edges.
+    Bicubic interpolation overshoots at edges, so values may exceed the input range.
     """
     height, width = pictures.shape[-2:]
     places = source_positions(theta, moves, (height, width)).to(pictures)
-    half = pictures.new_tensor([1 / width, 1 / height])  # from the corner of a pixel to its center
+    half = pictures.new_tensor([1 / width, 1 / height])  # offset from pixel corner to pixel center
     grid = 2 * places + half - 1
     return F.grid_sample(pictures, grid, mode="bicubic", align_corners=False)
 
 
 def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the source position of each pixel, ``(B, H, W, 2)``: x and y in shares of width and height.
+    """Return source coordinates ``(B, H, W, 2)``: x and y as fractions of width and height.
 
-    Pixels lie from 0 to 1, both included, so that the last row and column are outside even without a shift.
+    Pixel coordinates span [0, 1] inclusive, so the last row and column lie outside the image even without a
+    shift.
 
     Args:
         theta: ``(B, 9, 2)``, see `spline`.
@@ -86,12 +87,12 @@ def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Ten
 
 
 def _control(moves: Tensor) -> Tensor:
-    """Return where the six control points end, ``(B, 6, 2)``."""
+    """Return the shifted control points, ``(B, 6, 2)``."""
     ends = (moves[:, :2] + moves[:, 2:])[..., None].expand(-1, -1, 2)
     return torch.cat([moves.new_tensor(_CORNERS).expand(len(moves), -1, -1), ends], dim=1)
 
 
 def _radial(places: Tensor, control: Tensor) -> Tensor:
-    """Return r^2 log(r + 1e-6) between places ``(B, N, 2)`` and control points ``(B, K, 2)``."""
+    """Return r^2 log(r + 1e-6) between points ``(B, N, 2)`` and control points ``(B, K, 2)``."""
     distance = (places[:, :, None] - control[:, None]).square().sum(dim=3).sqrt()
     return distance.square() * (distance + _RADIAL_EPSILON).log()

@@ -1,4 +1,4 @@
-"""Statistics and label maps for style transfer, and the layers of VGG-19 up to relu4_1."""
+"""Covariance statistics and label maps for style transfer, and VGG-19 layer names up to relu4_1."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ VGG19_LAYERS = {
     "features.16": "conv3_4",
     "features.19": "conv4_1",
 }
-"""Names of the authors' encoders for layers of torchvision's vgg19."""
+"""Encoder layer name in the authors' checkpoints for each layer of torchvision's vgg19."""
 
-_CUT = 1e-5  # of eigenvalues
-_FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # of a label in the two pictures
+_CUT = 1e-5  # smallest eigenvalue that is used
+_FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # minimum pixels of a label, maximum area ratio
 
 
 def power_of(covariance: Tensor, power: float) -> Tensor:
-    """Return a power of symmetric matrices ``(B, C, C)``; small eigenvalues count as zero."""
+    """Return a power of symmetric matrices ``(B, C, C)``; small eigenvalues are set to zero."""
     values, vectors = torch.linalg.eigh(covariance)
-    # clamped first, as the gradient of a root is not a number below zero, chosen or not
+    # clamp first: the gradient of a root of a negative number is NaN even where torch.where discards it
     scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
     raised: Tensor = (vectors * scaled.unsqueeze(1)) @ vectors.mT
     return raised
 
 
 def covariance_of(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return ``(B, C, N)`` minus its mean, the mean ``(B, C, 1)``, and the covariance ``(B, C, C)``."""
+    """Return centered ``(B, C, N)``, the mean ``(B, C, 1)`` and the covariance ``(B, C, C)``."""
     mean = flat.mean(dim=2, keepdim=True)
     centered = flat - mean
     return centered, mean, centered @ centered.mT / max(1, flat.shape[2] - 1)
@@ -49,14 +49,15 @@ def by_label(
     *,
     fewest: int = 1,
 ) -> Tensor:
-    """Transform features ``(C, h, w)`` inside each usable label; other places keep their features.
+    """Apply a transform to features ``(C, h, w)`` inside each usable label; other positions stay.
 
     Args:
-        transform: Maps ``(1, C, N)`` of the content and ``(1, C, M)`` of the style to ``(1, C, N)``.
+        transform: Maps content ``(1, C, N)`` and style ``(1, C, M)`` to ``(1, C, N)``.
         content: ``(C, h, w)``.
         style: ``(C, h', w')``.
-        labels: Integer maps ``(H, W)`` and ``(H', W')`` of content and style, at any larger size.
-        fewest: Number of places that a label needs at the size of the features, where small labels vanish.
+        labels: Integer label maps ``(H, W)`` and ``(H', W')`` of content and style, at least as large as the
+            features.
+        fewest: Minimum number of feature positions of a label; small labels can vanish at feature resolution.
     """
     inside, source = (
         nearest_labels(labels[0], content.shape[-2:]),
@@ -71,7 +72,7 @@ def by_label(
 
 
 def usable_labels(content: Tensor, style: Tensor) -> list[int]:
-    """Return the labels with more than 10 pixels in both maps and a ratio of their areas below 100."""
+    """Return labels with more than 10 pixels in both maps and an area ratio below 100."""
     found = []
     for label in torch.unique(content).tolist():
         few, many = sorted(int((each == label).sum()) for each in (content, style))
@@ -81,6 +82,6 @@ def usable_labels(content: Tensor, style: Tensor) -> list[int]:
 
 
 def nearest_labels(labels: Tensor, size: Sequence[int]) -> Tensor:
-    """Reduce a label map ``(H, W)`` to ``size`` by the pixel under the center of each cell."""
+    """Downsample a label map ``(H, W)`` to ``size`` by nearest neighbor at cell centers."""
     reduced = F.interpolate(labels[None, None].double(), size=tuple(size), mode="nearest-exact")
     return reduced[0, 0].to(labels.dtype)

@@ -1,6 +1,6 @@
-"""Taps: activation maps of a model that an add-on may refine (Kim et al. 2021).
+"""Taps: activation maps of a model that an add-on can refine (Kim et al. 2021).
 
-A model lists its taps in order and splits its forward pass at the first one; see
+A model lists its taps in order and splits its forward pass at the first tap; see
 `colorzoo.capabilities.TappedModel`.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 Visit = Callable[[str, Tensor], Tensor]
-"""Called with the name and the ``(B, C, h, w)`` value of an activation map; returns its replacement."""
+"""Function of the name and value ``(B, C, h, w)`` of an activation map that returns its replacement."""
 
 
 def unchanged(name: str, activation: Tensor) -> Tensor:
-    """Return the map unchanged: the `Visit` of a network without an add-on.
+    """Return the activation unchanged; the `Visit` of a network without an add-on.
 
     Examples:
         >>> unchanged("encoder3", torch.zeros(1, 8, 4, 4)).shape
@@ -28,17 +28,18 @@ def unchanged(name: str, activation: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Tap:
-    """An activation map that may be refined.
+    """An activation map that an add-on can refine.
 
     Examples:
         >>> Tap("encoder3", channels=256, stride=4).scale
         1.0
 
     Attributes:
-        name: Name that a `Visit` is called with.
+        name: Name that is passed to a `Visit`.
         channels: Channels of the map.
-        stride: Pixels of the padded picture per cell of the map, each way.
-        scale: Typical magnitude of the values; an add-on divides its input and multiplies its output by it.
+        stride: Stride of the map in pixels of the padded image.
+        scale: Typical magnitude of the values. An add-on divides its input and multiplies its output by this
+            value.
     """
 
     name: str
@@ -56,8 +57,8 @@ class TapState:
         (30, 45)
 
     Attributes:
-        maps: The map of the first tap, and further inputs of the rest of the network.
-        size: Height and width of the picture in pixels, without padding.
+        maps: The map of the first tap, followed by other inputs of the rest of the network.
+        size: Height and width of the unpadded image in pixels.
     """
 
     maps: tuple[Tensor, ...]

@@ -1,8 +1,10 @@
-"""Network that finds the thing at a click, and parts such as skin or sky, in a gray photo.
+"""Network for interactive segmentation of objects at a click, and of parts such as skin or sky.
 
-It reads the maps of the frozen ImageNet encoder. Like the decoder of Segment Anything (Kirillov et al. 2023,
-https://arxiv.org/abs/2304.02643) it answers a click with several masks, because a click on a lip may mean the
-lip, the face or the person, and says how good each of them is.
+The input is a grayscale image, encoded by the frozen ImageNet encoder. Like the decoder of Segment Anything
+(Kirillov et al. 2023, https:
+
+arxiv.org/abs/2304.02643), the network predicts several masks per click and their quality, because a click on
+a lip may mean the lip, the face or the person.
 """
 
 from __future__ import annotations
@@ -16,21 +18,21 @@ from torch.nn import functional as F
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
 
 PARTS = ("other", "skin", "hair", "lips", "teeth", "eyes", "clothes", "sky", "water", "plants")
-"""Names of the parts, in the order of the channels of `SeenThings.parts`."""
+"""Part names in the channel order of `SeenThings.parts`."""
 SCALES = 3
-"""Number of masks for a click."""
+"""Number of masks per click."""
 _WIDTHS = (96, 64, 32)  # channels at 1/16, 1/8 and 1/4 of the size
-_CLICK_WIDTHS = (40, 24)  # at 1/8 and 1/4
-_SPREADS = (0.02, 0.05, 0.12, 0.3)  # deviations around a click, as shares of the shorter side
+_CLICK_WIDTHS = (40, 24)  # channels of the click head at 1/8 and 1/4
+_SPREADS = (0.02, 0.05, 0.12, 0.3)  # Gaussian deviations around a click, relative to the shorter side
 _PLACE = 4 + len(_SPREADS)
 
 
 class SeenThings(NamedTuple):
-    """Maps of a photo, which clicks do not change.
+    """Feature maps of an image, which do not depend on clicks.
 
     Attributes:
-        coarse: ``(B, 64, h, w)`` at 1/8 of the size.
-        fine: ``(B, 32, 2 h, 2 w)`` at 1/4.
+        coarse: ``(B, 64, h, w)`` at 1/8 of the image size.
+        fine: ``(B, 32, 2 h, 2 w)`` at 1/4 of the image size.
         parts: ``(B, 10, 2 h, 2 w)`` logits of `PARTS`.
     """
 
@@ -40,11 +42,11 @@ class SeenThings(NamedTuple):
 
 
 class ThingMasks(NamedTuple):
-    """Masks of the things at clicks.
+    """Object masks for clicks.
 
     Attributes:
-        logits: ``(N, 3, h, w)`` log odds at 1/4 of the size, in no order.
-        scores: ``(N, 3)`` expected intersection over union with the nearest true thing, about [0, 1].
+        logits: ``(N, 3, h, w)`` mask logits at 1/4 of the image size, in no particular order.
+        scores: ``(N, 3)`` predicted IoU with the nearest true object, about [0, 1].
     """
 
     logits: Tensor
@@ -52,7 +54,7 @@ class ThingMasks(NamedTuple):
 
 
 class ThingNetwork(nn.Module):
-    """Maps of an encoder, made finer step by step, with a head for parts and a head for clicks."""
+    """Top-down feature fusion of encoder maps, with a part segmentation head and a click head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +74,7 @@ class ThingNetwork(nn.Module):
         self.click = ClickHead()
 
     def forward(self, features: ImageNetFeatures) -> SeenThings:
-        """Return the maps of photos from the features of the encoder."""
+        """Return the feature maps of images from the encoder's features."""
         wide = self.from16(features.maps16) + _enlarged(self.from32(features.maps32), features.maps16)
         wide = self.at16(wide + self.from_vector(features.vector)[:, :, None, None])
         coarse = self.at8(self.from8(features.maps8) + _enlarged(self.enlarge16(wide), features.maps8))
@@ -81,18 +83,18 @@ class ThingNetwork(nn.Module):
         return SeenThings(coarse, fine, parts)
 
     def things_at(self, seen: SeenThings, places: Tensor) -> ThingMasks:
-        """Return the masks of the things at a click in each photo.
+        """Return object masks for one click per image.
 
         Args:
-            seen: Result of a plain call.
-            places: ``(B, 2)``, x and y as shares of the width and height.
+            seen: Output of `forward`.
+            places: ``(B, 2)``, x and y of the clicks as fractions of width and height.
         """
         found: ThingMasks = self.click(seen, places)
         return found
 
 
 class ClickHead(nn.Module):
-    """Comparison of all places with the place of a click, then convolutions over what was found."""
+    """Compare all positions with the clicked position and refine the result by convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,7 +110,7 @@ class ClickHead(nn.Module):
         self.score = nn.Sequential(nn.Linear(coarse * (SCALES + 1), 32), nn.ReLU(), nn.Linear(32, SCALES))
 
     def forward(self, seen: SeenThings, places: Tensor) -> ThingMasks:
-        """Return the masks of the things at a click in each photo; see `ThingNetwork.things_at`."""
+        """Return object masks for one click per image; see `ThingNetwork.things_at`."""
         coarse = self.coarse(seen.coarse, places)
         for block in self.blocks:
             coarse = coarse + block(F.relu(coarse))
@@ -122,11 +124,11 @@ class ClickHead(nn.Module):
 
 
 class Comparison(nn.Module):
-    """Maps of how each place relates to the place of a click: by features, and by where it is.
+    """Compare each position with the clicked position by features and by offset.
 
     Args:
-        width: Channels of the maps.
-        wider: Channels of the result.
+        width: Input channels.
+        wider: Output channels.
     """
 
     def __init__(self, width: int, wider: int) -> None:
@@ -138,7 +140,7 @@ class Comparison(nn.Module):
         self.clicked = nn.Linear(width, wider)
 
     def forward(self, maps: Tensor, places: Tensor) -> Tensor:
-        """Return maps ``(B, wider, h, w)`` from maps ``(B, width, h, w)`` and places ``(B, 2)``."""
+        """Return ``(B, wider, h, w)`` from maps ``(B, width, h, w)`` and clicks ``(B, 2)``."""
         embedded = self.embed(maps)
         at = F.grid_sample(
             embedded, (2 * places - 1)[:, None, None], align_corners=False, padding_mode="border"
@@ -151,11 +153,11 @@ class Comparison(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, added to their input.
+    """Two pre-activated convolutions with a residual connection.
 
     Args:
         width: Channels.
-        dilation: Of the first convolution.
+        dilation: Dilation of the first convolution.
     """
 
     def __init__(self, width: int, dilation: int = 1) -> None:
@@ -170,7 +172,7 @@ class ResidualBlock(nn.Module):
 
 
 def _around(maps: Tensor, places: Tensor) -> Tensor:
-    """Return maps ``(B, 8, h, w)`` of the offset from a place, and the distance, in shorter sides."""
+    """Return ``(B, 8, h, w)``: offsets, distance and Gaussians around a click, in shorter sides."""
     height, width = maps.shape[2:]
     side = min(height, width)
     across = (torch.arange(width, device=maps.device) + 0.5) / side - places[:, :1] * width / side

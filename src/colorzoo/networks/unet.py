@@ -1,4 +1,4 @@
-"""Plain U-Net for image translation: four poolings, bilinear upsampling, batch normalization."""
+"""U-Net for image translation with four pooling layers, bilinear upsampling and BatchNorm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from colorzoo.networks.taps import Tap, Visit, unchanged
 
 SMALLEST_SIDE = 16
-"""Pixels; four poolings of a smaller picture leave nothing."""
+"""Minimum side in pixels; smaller images vanish after four pooling layers."""
 
 
 class UNet(nn.Module):
@@ -21,11 +21,11 @@ class UNet(nn.Module):
         >>> UNet(1, 2, base=8)(torch.rand(2, 1, 32, 48)).shape
         torch.Size([2, 2, 32, 48])
 
-    Pooling rounds down, and an upsampled map is zero-padded to the size of its skip.
+    Pooling rounds down. An upsampled map is zero-padded to the size of its skip.
 
     Args:
         in_channels: Channels of the input.
-        out_channels: Channels of the output, which has no activation.
+        out_channels: Output channels; the output has no activation.
         base: Channels of the first level; 64 in the papers.
     """
 
@@ -41,7 +41,7 @@ class UNet(nn.Module):
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The outputs of the last three levels of the decoder."""
+        """Outputs of the last three decoder levels."""
         channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
         return tuple(
             Tap(f"up_{stride}", width, stride) for stride, width in zip((4, 2, 1), channels[1:], strict=True)
@@ -53,7 +53,7 @@ class UNet(nn.Module):
         return self.after_taps(self.before_taps(image), unchanged)[..., :height, :width]
 
     def before_taps(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Run the encoder and two levels of the decoder; return the map and the two remaining skips."""
+        """Run the encoder and two decoder levels; return the map and the two remaining skips."""
         height, width = image.shape[-2:]
         if height < SMALLEST_SIDE or width < SMALLEST_SIDE:
             missing = (0, max(0, SMALLEST_SIDE - width), 0, max(0, SMALLEST_SIDE - height))
@@ -67,7 +67,10 @@ class UNet(nn.Module):
         return found, skips.pop(), skips.pop()
 
     def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the other levels, visiting each of `taps`; the output has the size of the padded picture."""
+        """Run the remaining decoder levels and call ``visit`` at each of `taps`.
+
+        The output has the size of the padded image.
+        """
         found, *skips = maps
         found = visit("up_4", found)
         for name, level, skip in zip(("up_2", "up_1"), self.up[2:], skips, strict=True):
@@ -76,7 +79,7 @@ class UNet(nn.Module):
 
 
 def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
-    """Return two 3 x 3 convolutions (with bias), each with batch normalization and ReLU."""
+    """Return two 3 x 3 convolutions with bias, each followed by BatchNorm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(fan_in, between, 3, padding=1),
         nn.BatchNorm2d(between),
@@ -88,7 +91,7 @@ def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
 
 
 def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
-    """Run a level of the decoder on an upsampled map and its skip."""
+    """Run a decoder level on an upsampled map and its skip."""
     larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=True)
     rows, columns = skip.shape[-2] - larger.shape[-2], skip.shape[-1] - larger.shape[-1]
     padded = F.pad(larger, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
@@ -97,7 +100,7 @@ def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
 
 
 def initialize_gan(module: nn.Module, std: float = 0.02) -> None:
-    """Initialize like image-to-image GANs: normal with deviation ``std``, scales around 1, biases 0.
+    """Initialize convolutions from N(0, std), BatchNorm scales from N(1, std), and biases with 0.
 
     Examples:
         >>> network = UNet(1, 2, base=8)
