@@ -1,6 +1,6 @@
 """Learning Representations for Automatic Colorization (Larsson, Maire and Shakhnarovich, ECCV 2016).
 
-A network predicts for each place how likely each hue and each chroma is; a rule reads a color from them.
+A network predicts for each position how likely each hue and each chroma is; a rule reads a color from them.
 https://arxiv.org/abs/1603.06668
 """
 
@@ -36,7 +36,7 @@ from colorzoo.zoo.larsson2016.network import (
 )
 from colorzoo.zoo.larsson2016.published import convert_published
 
-_MARGIN = 6  # pixels of zeros around a picture at least: the outermost histograms do not sum to 1
+_MARGIN = 6  # pixels of zeros around an image at least: the outermost histograms do not sum to 1
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Architecture:
         mean: Gray level that the network's input lacks: 0 of the released network, 0.4488 in training.
         normalization: Batch normalization after every layer of the trunk, as in training; the released
             network has none.
-        dropout: Share of values that training drops after the last layers.
+        dropout: Fraction of values that training drops after the last layers.
         chroma: How the chroma is read: ``median``, ``expectation``, ``mode`` or ``q75``, the third quartile.
         hue: How the hue is read: ``expectation-cf`` fades where it is uncertain; ``expectation``, ``median``
             and ``mode`` do not.
@@ -65,7 +65,7 @@ class Architecture:
 
 
 class HypercolumnColorization(ColoringModel):
-    """Colors a photo by itself, or with as much of each hue and chroma as another picture has.
+    """Colors an image by itself, or with as much of each hue and chroma as another image has.
 
     Args:
         architecture: The network, and how colors are read.
@@ -99,7 +99,7 @@ class HypercolumnColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch.
 
-        ``alpha`` of an exemplar goes from the photo's own histograms (0) to those of the exemplar (1).
+        ``alpha`` of an exemplar goes from the image's own histograms (0) to those of the exemplar (1).
         """
         exemplar = (guidance or Guidance()).exemplar
         gray = lightness_to_rgb(lightness)[:, :1]

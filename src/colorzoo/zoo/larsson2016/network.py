@@ -26,7 +26,7 @@ HueRule = Literal["expectation-cf", "expectation", "median", "mode"]
 
 _FADED_BELOW = 0.03  # of the mean direction of all bins, 1 / 32 of that of their sum
 _STEPS, _SMOOTHING = 20, 0.01
-_GRAY = 0.01  # mean chroma below which the hues of a picture count less
+_GRAY = 0.01  # mean chroma below which the hues of an image count less
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,14 +118,14 @@ def hsv_to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def histograms_of(rgb: Tensor) -> Tensor:
-    """Return the global histograms of pictures.
+    """Return the global histograms of images.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
 
     Returns:
         ``(B, 2, 32)``: hue, each pixel by its chroma, and chroma. Each sums to 1, that of the hue of a gray
-        picture to nearly 0.
+        image to nearly 0.
     """
     hue, chroma = hue_and_chroma(rgb)
     number = torch.arange(BINS, device=rgb.device).view(-1, 1, 1)
@@ -142,7 +142,7 @@ def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0)
     Args:
         shares: ``(B, 32, H, W)``.
         target: ``(B, 32)``; one that sums to 0 changes nothing.
-        weight: ``(B, 1, H, W)``, how much each place counts in the mean.
+        weight: ``(B, 1, H, W)``, how much each position counts in the mean.
         alpha: Power of the factors: 0 changes nothing, 1 goes all the way.
 
     Returns:
@@ -210,14 +210,14 @@ class Histograms(NamedTuple):
 
 
 class HypercolumnNetwork(nn.Module):
-    """VGG-16 with convolutions for its linear layers, and a head over the values of all layers at a place.
+    """VGG-16 with convolutions for its linear layers, and a head over the values of all layers at a position.
 
     Args:
         width: Multiplier of every channel count but that of the bins; 1.0 is the published network.
         mean: Gray level that is subtracted.
         normalization: Normalize after every layer of the trunk, as in training. The released network has
             these layers folded into the others.
-        dropout: Share of values dropped after the last two layers of the trunk and in the head.
+        dropout: Fraction of values dropped after the last two layers of the trunk and in the head.
     """
 
     def __init__(
@@ -287,7 +287,7 @@ class HypercolumnNetwork(nn.Module):
         return cast(Tensor, total).relu()
 
     def logits_at(self, gray: Tensor, places: Tensor) -> Histograms:
-        """Return the logits ``(B P, 32)`` at some places, for training.
+        """Return the logits ``(B P, 32)`` at some positions, for training.
 
         Args:
             gray: As of `forward`.
@@ -324,7 +324,7 @@ def enlarge(maps: Tensor, factor: int) -> Tensor:
 def columns(
     maps: Sequence[Tensor], places: Tensor, scales: Sequence[int], offsets: Sequence[float]
 ) -> Tensor:
-    """Return the hypercolumns at some places, interpolated between the values of each map.
+    """Return the hypercolumns at some positions, interpolated between the values of each map.
 
     Args:
         maps: ``(B, C, H / scale, W / scale)`` each.
@@ -343,7 +343,7 @@ def columns(
 
 
 def sample(maps: Tensor, places: Tensor) -> Tensor:
-    """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at places ``(B, P, 2)`` in their pixels."""
+    """Return the values ``(B, P, C)`` of maps ``(B, C, H, W)`` at positions ``(B, P, 2)`` in their pixels."""
     most = places.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
     places = places.clamp(min=0).minimum(most)
     first = places.long()

@@ -1,6 +1,6 @@
 """Training of Learning Representations for Automatic Colorization, as the authors' files have it.
 
-At 128 places of each picture the network's hypercolumn predicts the histograms of hue and chroma around it.
+At 128 positions of each image the network's hypercolumn predicts the histograms of hue and chroma around it.
 https://arxiv.org/abs/1603.06668
 """
 
@@ -30,9 +30,9 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        places: Places in a picture.
-        margin: Pixels around the picture without places.
-        window: Side in pixels of the square around a place whose colors are its target.
+        places: Places in an image.
+        margin: Pixels around the image without positions.
+        window: Side in pixels of the square around a position whose colors are its target.
         hue_weight: Weight of the hue against the chroma.
     """
 
@@ -43,12 +43,12 @@ class Objective:
 
 
 class Target(NamedTuple):
-    """Truth at the places of a batch.
+    """Truth at the positions of a batch.
 
     Attributes:
         shares: Histograms ``(N, 32)``.
-        hue_weight: ``(N, 1)``, the chroma at the place.
-        chroma_weight: ``(N, 1)``, less of dark and bright places.
+        hue_weight: ``(N, 1)``, the chroma at the position.
+        chroma_weight: ``(N, 1)``, less of dark and bright positions.
     """
 
     shares: Histograms
@@ -83,7 +83,7 @@ class Larsson2016(SingleOptimizerModule):
         return [weights, {**biases, "lr": 2 * rate}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compare the histograms at random places with the truth."""
+        """Compare the histograms at random positions with the truth."""
         losses = self.losses(batch["rgb"], self.places_of(batch))
         self.log_losses(losses, len(batch["rgb"]))
         return losses["loss"]
@@ -102,10 +102,10 @@ class Larsson2016(SingleOptimizerModule):
         return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
-        """Draw the places ``(B, P, 2)`` of each picture by its seed.
+        """Draw the positions ``(B, P, 2)`` of each image by its seed.
 
         Raises:
-            DataError: The pictures are too small, or have another shape than the network takes.
+            DataError: The images are too small, or have another shape than the network takes.
         """
         height, width = batch["rgb"].shape[-2:]
         margin, count = self.objective.margin, self.objective.places
@@ -127,7 +127,7 @@ def network_input(rgb: Tensor, mean: float) -> Tensor:
 
 
 def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
-    """Return the truth at places ``(B, P, 2)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
+    """Return the truth at positions ``(B, P, 2)`` of RGB ``(B, 3, H, W)`` in [0, 1]."""
     hue, chroma = hue_and_chroma(rgb)
     gray = sample(_THIRD * rgb.sum(1, keepdim=True), places).flatten(0, 1)
     return Target(
@@ -138,12 +138,12 @@ def target_of(rgb: Tensor, places: Tensor, window: int) -> Target:
 
 
 def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
-    """Return the share of each bin in a square around each place.
+    """Return the fraction of each bin in a square around each position.
 
     Args:
         bins: ``(B, H, W)`` int64.
         places: ``(B, P, 2)``, whole numbers.
-        window: Side of the square in pixels; what is outside the picture does not count.
+        window: Side of the square in pixels; what is outside the image does not count.
 
     Returns:
         ``(B P, 32)`` float32.

@@ -1,7 +1,7 @@
 """SCFT: Reference-Based Sketch Image Colorization (Lee et al., CVPR 2020).
 
 A sketch is painted in the colors of a reference: attention brings each place of the sketch the features of
-the places of the reference that fit. https://arxiv.org/abs/2005.05207
+the positions of the reference that fit. https://arxiv.org/abs/2005.05207
 """
 
 from __future__ import annotations

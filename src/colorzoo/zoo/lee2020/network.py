@@ -1,7 +1,7 @@
 """Networks of SCFT (Lee et al., CVPR 2020): two encoders, attention between them, a decoder, a discriminator.
 
 No code of the authors is public. The layers are those of the re-implementation in kunkun0w0/SGA, which agrees
-with a second reading of the paper but for norms and biases. Inside, pictures and sketches are in [-1, 1].
+with a second reading of the paper but for norms and biases. Inside, images and sketches are in [-1, 1].
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Attended(NamedTuple):
 
     Attributes:
         features: ``(B, C, h, w)``, the sketch's features plus those of the reference that fit.
-        query: ``(B, N, C)`` of the places of the sketch.
-        key: ``(B, M, C)`` of the places of the reference.
+        query: ``(B, N, C)`` of the positions of the sketch.
+        key: ``(B, M, C)`` of the positions of the reference.
         weights: ``(B, N, M)``, each row sums to 1.
     """
 
@@ -114,7 +114,7 @@ class ResidualBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Ten convolutions back to the size of the picture, each but the first with a map of the sketch encoder.
+    """Ten convolutions back to the size of the image, each but the first with a map of the sketch encoder.
 
     Args:
         features: Channels of the attended features, which enter twice: as they are and refined.
@@ -129,7 +129,7 @@ class Decoder(nn.Module):
         self.last = nn.Conv2d(channels[0], 3, 3, padding=1)
 
     def forward(self, x: Tensor, maps: list[Tensor]) -> Tensor:
-        """Return the picture ``(B, 3, H, W)`` in [-1, 1].
+        """Return the image ``(B, 3, H, W)`` in [-1, 1].
 
         Args:
             x: ``(B, 2 features, H/16, W/16)``.
@@ -160,7 +160,7 @@ class Painted(NamedTuple):
 class SCFTNetwork(nn.Module):
     """The generator, for sketches and references of any size.
 
-    The paper's pictures have 256 x 256 pixels, where all maps are pooled to 16 x 16; here they are pooled to
+    The paper's images have 256 x 256 pixels, where all maps are pooled to 16 x 16; here they are pooled to
     a sixteenth of any size.
 
     Args:
@@ -188,7 +188,7 @@ class SCFTNetwork(nn.Module):
 
 
 class SketchDiscriminator(nn.Module):
-    """Discriminator of a picture beside its sketch: spectral norm and BatchNorm, one score per patch.
+    """Discriminator of an image beside its sketch: spectral norm and BatchNorm, one score per patch.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the paper's.

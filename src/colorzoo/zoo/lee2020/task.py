@@ -1,7 +1,7 @@
-"""Training of SCFT (Lee et al., CVPR 2020): references are warped copies of the pictures themselves.
+"""Training of SCFT (Lee et al., CVPR 2020): references are warped copies of the images themselves.
 
-The colors of a picture are changed, and a thin plate spline makes a reference of the result, so that the
-network must fetch colors from the reference, at places that the spline tells.
+The colors of an image are changed, and a thin plate spline makes a reference of the result, so that the
+network must fetch colors from the reference, at positions that the spline tells.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LAYERS = (3, 8)  # relu1_2 and relu2_2
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses, on pictures in [-1, 1].
+    """Settings of the losses, on images in [-1, 1].
 
     Attributes:
         adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
@@ -60,7 +60,7 @@ class Users:
     """Settings of the references.
 
     Attributes:
-        color_shift: Largest shift of each channel of a picture before its reference is made, which hides the
+        color_shift: Largest shift of each channel of an image before its reference is made, which hides the
             colors that objects usually have. The value is ours.
     """
 
@@ -68,14 +68,14 @@ class Users:
 
 
 class MadeReference(NamedTuple):
-    """A picture with changed colors, its reference, and how places correspond.
+    """An image with changed colors, its reference, and how positions correspond.
 
     Attributes:
         target: ``(B, 3, H, W)`` in [0, 1].
         reference: ``(B, 3, H, W)`` in [0, 1].
-        positive: ``(B, N)`` int64, the place of the reference where each place of the picture went.
+        positive: ``(B, N)`` int64, the place of the reference where each place of the image went.
         negative: ``(B, N)`` int64, another place of the reference.
-        present: ``(B, N)`` in {0, 1}, 0 for places that the spline moved out of the reference.
+        present: ``(B, N)`` in {0, 1}, 0 for positions that the spline moved out of the reference.
     """
 
     target: Tensor
@@ -111,7 +111,7 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         super().__init__(ReferencePainter(architecture), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator, which sees a picture beside its sketch."""
+        """Build the discriminator, which sees an image beside its sketch."""
         self.discriminator = SketchDiscriminator(self.architecture.discriminator_width)
 
     def compares_features(self) -> bool:
@@ -129,10 +129,10 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
             self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
     def paint(self, batch: Batch) -> RgbPrediction:
-        """Paint the sketches of a batch by references made of its pictures.
+        """Paint the sketches of a batch by references made of its images.
 
         Returns:
-            The pictures; extras hold ``target`` and, in the triplet loss's order, ``query``, ``positive``,
+            The images; extras hold ``target`` and, in the triplet loss's order, ``query``, ``positive``,
             ``negative`` and ``present``.
         """
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
@@ -184,13 +184,13 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
         return torch.stack(self.discriminator_terms(batch, painted)).sum()
 
     def discriminator_terms(self, batch: Batch, painted: RgbPrediction) -> tuple[Tensor, Tensor]:
-        """Return the least-squares losses of the true and of the painted pictures."""
+        """Return the least-squares losses of the true and of the generated images."""
         sketch = sketches_of(batch)
         real = least_squares_loss(self._scores(sketch, painted.extras["target"]))
         return real, self._scores(sketch, painted.rgb.detach()).square().mean()
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the picture itself."""
+        """Return the settings: no reference, and one made from the image itself."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -207,10 +207,10 @@ class Lee2020(DiscriminatorFirst[RgbPrediction]):
 def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
     """Return the sums over the maps of the L1 distances of features and of Gram matrices.
 
-    The re-implementation forms one Gram matrix of all pictures of a batch; here each picture has its own.
+    The re-implementation forms one Gram matrix of all images of a batch; here each image has its own.
 
     Args:
-        found: ``(B, C, h, w)`` each, of the painted pictures.
+        found: ``(B, C, h, w)`` each, of the generated images.
         wanted: Of the true ones.
     """
     pairs = list(zip(found, wanted, strict=True))
@@ -220,11 +220,11 @@ def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor
 
 
 def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeReference:
-    """Change the colors of pictures, and make references of them (section 3.2).
+    """Change the colors of images, and make references of them (section 3.2).
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        seeds: ``(B,)``, seeds of the pictures.
+        seeds: ``(B,)``, seeds of the images.
         color_shift: Largest shift of each channel.
     """
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
@@ -242,14 +242,14 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
 
 
 def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
-    """Find where each place of a picture lies in its warped copy.
+    """Find where each place of an image lies in its warped copy.
 
     Args:
-        sources: ``(B, 2, h, w)``, x and y of the source of each place of the copy, in shares of the sides.
+        sources: ``(B, 2, h, w)``, x and y of the source of each place of the copy, as fractions of the sides.
 
     Returns:
         The nearest place of the copy ``(B, N)`` int64, and ``(B, N)`` float32: 0 where even that came from
-        a place or more away, because the spline moved it out of the copy.
+        a position or more away, because the spline moved it out of the copy.
     """
     batch, _, rows, columns = sources.shape
     sides = sources.new_tensor([columns, rows]).view(2, 1)

@@ -17,11 +17,11 @@ from colorzoo.prediction import AbPrediction
 
 
 class EditPropagation(nn.Module):
-    """Solver for ab on the CPU in float64, one picture at a time.
+    """Solver for ab on the CPU in float64, one image at a time.
 
     Args:
-        variance_share: Variance of the Gaussian weights as a share of the variance of a 3 x 3 window; smaller
-            values give sharper borders between two colors.
+        variance_share: Variance of the Gaussian weights as a fraction of the variance of a 3 x 3 window;
+            smaller values give sharper borders between two colors.
     """
 
     def __init__(self, variance_share: float) -> None:
@@ -34,7 +34,7 @@ class EditPropagation(nn.Module):
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Colors at some pixels of the picture.
+            points: Colors at some pixels of the image.
 
         Returns:
             ``(B, 2, H, W)`` float32 in CIE units: exact at the points, zero without any.

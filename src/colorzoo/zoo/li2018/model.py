@@ -1,6 +1,6 @@
 """A Closed-form Solution to Photorealistic Image Stylization (Li et al., ECCV 2018), known as PhotoWCT.
 
-A picture in color gets the feature statistics of another one, and is then made as smooth as it was before.
+An image in color gets the feature statistics of another one, and is then made as smooth as it was before.
 https://arxiv.org/abs/1802.06474
 """
 
@@ -45,7 +45,7 @@ class Architecture:
 
 
 class ClosedFormStylization(ColoringModel):
-    """Gives a picture in color the colors of another one; colors a gray one like a reference (ours).
+    """Gives an image in color the colors of another one; colors a gray one like a reference (ours).
 
     Args:
         architecture: The network and its smoothing.
@@ -70,7 +70,7 @@ class ClosedFormStylization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a picture to another one; see `Stylizes`.
+        """Transfer the colors of an image to another one; see `Stylizes`.
 
         ``alpha`` blends the result with the content (ours).
 
@@ -98,7 +98,7 @@ class ClosedFormStylization(ColoringModel):
 
     def _restyled(self, content: Tensor, style: Tensor, labels: Labels | None) -> Tensor:
         """Return the content ``(B, 3, H, W)`` in [0, 1] in the colors of the style."""
-        with torch.autocast(content.device.type, enabled=False):  # pooling places and eigenvectors
+        with torch.autocast(content.device.type, enabled=False):  # pooling positions and eigenvectors
             height, width = content.shape[-2:]
             guide = _at_least(content.float(), SMALLEST)
             pictures = self.network(guide, _at_least(style.float(), SMALLEST), labels)
@@ -106,7 +106,7 @@ class ClosedFormStylization(ColoringModel):
         return found[:, :, :height, :width].clamp(0, 1)
 
     def _smoothed(self, picture: Tensor, guide: Tensor) -> Tensor:
-        """Return a picture ``(3, H, W)``, smoothed by its content."""
+        """Return an image ``(3, H, W)``, smoothed by its content."""
         picture = picture.clamp(0, 1)
         if self.architecture.smoothing != "none":
             planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (picture, guide)]

@@ -1,6 +1,6 @@
 """PhotoWCT of Li et al. 2018 (section 3.1): four autoencoders of VGG-19, a transform between their halves.
 
-Unpooling puts values back to the places that pooling took them from, which keeps edges where they are.
+Unpooling puts values back to the positions that pooling took them from, which keeps edges where they are.
 
 Whitening and coloring (section 3.1), inside labels too.
 """
@@ -28,7 +28,7 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
     Args:
         content: ``(B, C, h, w)``.
         style: ``(B, C, h', w')``.
-        labels: With label maps each usable label is transformed alone; other places keep their features.
+        labels: With label maps each usable label is transformed alone; other positions keep their features.
     """
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
@@ -50,7 +50,7 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
 
 LEVELS = (1, 2, 3, 4)
 SMALLEST = 16
-"""Least side of a picture: the deepest map then has two places, which reflection needs."""
+"""Least side of an image: the deepest map then has two positions, which reflection needs."""
 
 _POOL = "pool"
 _STEPS = (
@@ -142,7 +142,7 @@ class Decoder(nn.Module):
 
 
 class PhotoWCT(nn.Module):
-    """Four autoencoders, coarse to fine; each decoded picture is the input of the next.
+    """Four autoencoders, coarse to fine; each decoded image is the input of the next.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -156,7 +156,7 @@ class PhotoWCT(nn.Module):
         self.encoders.requires_grad_(False)
 
     def forward(self, content: Tensor, style: Tensor, labels: Labels | None = None) -> list[Tensor]:
-        """Give a picture the covariances of another one at four depths.
+        """Give an image the covariances of another one at four depths.
 
         Args:
             content: ``(B, 3, H, W)`` in [0, 1], at least 16 pixels each way.
@@ -164,7 +164,7 @@ class PhotoWCT(nn.Module):
             labels: Label maps of both; see `recolor`.
 
         Returns:
-            The picture after the levels 4, 3, 2 and 1, the last one the result; none of them is clipped.
+            The image after the levels 4, 3, 2 and 1, the last one the result; none of them is clipped.
         """
         taps, pictures = self.encoders[-1](style).taps, [content]
         for level in reversed(LEVELS):

@@ -1,6 +1,6 @@
-"""Smoothing of a stylized picture by its content: closed form (section 3.2), guided filter, last filter.
+"""Smoothing of a stylized image by its content: closed form (section 3.2), guided filter, last filter.
 
-Pictures are ``(H, W, 3)`` float64 in RGB, in [0, 1] unless a function says otherwise.
+Images are ``(H, W, 3)`` float64 in RGB, in [0, 1] unless a function says otherwise.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 def smooth_closed_form(
     stylized: Picture, content: Picture, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
 ) -> Picture:
-    """Solve for the picture that is near the stylized one and as smooth as the content.
+    """Solve for the image that is near the stylized one and as smooth as the content.
 
     It is r = (1 - beta) (I - beta S)^-1 y with the normalized matting affinities S of the content. The matrix
     is symmetric and positive, so that conjugate gradients solve it, without a factorization.
 
     Args:
-        stylized: The picture y.
+        stylized: The image y.
         content: Of the same size, at least 3 pixels each way.
-        beta: Share of the smoothness.
+        beta: Fraction of the smoothness.
         epsilon: See `affinities`.
     """
     weights = affinities(content, epsilon)
@@ -52,13 +52,13 @@ def smooth_closed_form(
 
 
 def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array:
-    """Return the matting affinities ``(H W, H W)`` of a picture (Levin et al. 2008).
+    """Return the matting affinities ``(H W, H W)`` of an image (Levin et al. 2008).
 
-    Each 3 x 3 window inside the picture adds, for every pair of its pixels, a ninth of one plus the product
+    Each 3 x 3 window inside the image adds, for every pair of its pixels, a ninth of one plus the product
     of their colors about the mean of the window, by the inverse covariance.
 
     Args:
-        content: The picture.
+        content: The image.
         epsilon: Regularization of the covariance, times nine.
     """
     height, width = content.shape[:2]
@@ -86,7 +86,7 @@ def affinities(content: Picture, epsilon: float = AFFINITY_EPSILON) -> csr_array
 def smooth_guided(
     stylized: Picture, content: Picture, *, radius: int = GUIDED_RADIUS, epsilon: float = GUIDED_EPSILON
 ) -> Picture:
-    """Filter a picture by local linear models of its content (He et al. 2010): the fast smoothing.
+    """Filter an image by local linear models of its content (He et al. 2010): the fast smoothing.
 
     Args:
         stylized: In levels of 0 to 255, as `epsilon` counts.
@@ -118,7 +118,7 @@ def smooth_guided(
 def last_filter(
     stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
 ) -> Tensor:
-    """Describe a picture by local affine models of its content, averaged over similar places.
+    """Describe an image by local affine models of its content, averaged over similar positions.
 
     Args:
         stylized: ``(3, H, W)`` float32 in [0, 1].
@@ -134,10 +134,10 @@ def last_filter(
 
 
 def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
-    """Fit an affine map from the colors of the content to those of the picture in each 3 x 3 window.
+    """Fit an affine map from the colors of the content to those of the image in each 3 x 3 window.
 
     Returns:
-        ``(3, 4, H, W)`` float32: for each color of the picture the factors of R, G and B, and a constant.
+        ``(3, 4, H, W)`` float32: for each color of the image the factors of R, G and B, and a constant.
     """
     ones = torch.ones_like(content[:1])
     terms = torch.cat([content, ones])
@@ -150,20 +150,20 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
 
 
 def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float) -> Tensor:
-    """Average affine models ``(3, 4, H, W)`` over the places around each pixel.
+    """Average affine models ``(3, 4, H, W)`` over the positions around each pixel.
 
     Args:
         models: The models.
-        content: ``(3, H, W)``; places of a similar color count more.
+        content: ``(3, H, W)``; positions of a similar color count more.
         radius: Of the square window; a Gaussian of a third of it weights distances.
-        edge: Standard deviation of differences of the color, as a share of white.
+        edge: Standard deviation of differences of the color, as a fraction of white.
     """
     height, width = content.shape[-2:]
     flat = models.flatten(0, 1)
     total, weights = flat.clone(), torch.ones_like(content[0])
     for dy, dx in product(range(radius + 1), range(-radius, radius + 1)):
         if (dy == 0 and dx <= 0) or dy >= height or abs(dx) >= width:
-            continue  # each pair of places counts once, for both
+            continue  # each pair of positions counts once, for both
         here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
         there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
         apart = (content[here] - content[there]).square().mean(dim=0)
@@ -177,10 +177,10 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
 
 
 def apply_models(models: Tensor, content: Tensor) -> Tensor:
-    """Return ``(3, H, W)``, the colors of a picture by its affine models ``(3, 4, H, W)``."""
+    """Return ``(3, H, W)``, the colors of an image by its affine models ``(3, 4, H, W)``."""
     return (models[:, :3] * content).sum(dim=1) + models[:, 3]
 
 
 def _window_sums(maps: Tensor) -> Tensor:
-    """Return sums in float64 of ``(N, M, H, W)`` over 3 x 3 windows, inside the picture only."""
+    """Return sums in float64 of ``(N, M, H, W)`` over 3 x 3 windows, inside the image only."""
     return F.avg_pool2d(maps.double(), 3, stride=1, padding=1, divisor_override=1)

@@ -1,4 +1,4 @@
-"""Training of the decoders of PhotoWCT (Li et al., ECCV 2018): pictures come back from their own features."""
+"""Training of the decoders of PhotoWCT (Li et al., ECCV 2018): images come back from their own features."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Li2018(SingleOptimizerModule):
         return loss
 
     def _rebuilding(self, network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
-        """Return the squared error of a rebuilt picture and that of its features."""
+        """Return the squared error of a rebuilt image and that of its features."""
         encoder = network.encoders[level - 1]
         wanted = encoder(rgb)
         found = network.decoders[level - 1](wanted.taps[-1], wanted.pools)
@@ -80,7 +80,7 @@ class Li2018(SingleOptimizerModule):
         return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the only setting: a reference made from the picture itself."""
+        """Return the only setting: a reference made from the image itself."""
         return ("self",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:

@@ -20,7 +20,7 @@ FULL = ModelCard(
     config="lu2020/paper.yaml",
     quality=(Quality("exemplar", 56, "Just behind blanch2021 in Chen et al. 2023.", stated=(_FID,)),),
     smoke=Smoke(
-        # at 0.01 random features match by chance: a rounding picks another place
+        # at 0.01 random features match by chance: a rounding picks another position
         {
             "width": 0.125,
             "reference_side": 32,

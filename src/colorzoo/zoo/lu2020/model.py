@@ -1,7 +1,7 @@
 """Gray2ColorNet: Transfer More Colors from Reference Image (Lu et al., ACM MM 2020).
 
-Places of a photo take colors from matching places of a reference as far as a learned gate trusts them, and
-from the reference's histogram otherwise. https://doi.org/10.1145/3394171.3413594
+Places of an image take colors from matching positions of a reference as far as a learned gate trusts them,
+and from the reference's histogram otherwise. https://doi.org/10.1145/3394171.3413594
 
 Names of the authors' file ``latest_net_G.pth`` and ours.
 """
@@ -24,7 +24,7 @@ from colorzoo.zoo.lu2020.network import STRIDE, Architecture, Gray2ColorNet
 
 
 class GatedTransfer(PaintsByGate, ColoringModel):
-    """Colors a photo with matched colors and the histogram of a reference.
+    """Colors an image with matched colors and the histogram of a reference.
 
     Args:
         architecture: The network.

@@ -34,7 +34,7 @@ class Architecture:
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
         reference_side: Side in pixels of the square that references are resized to, a multiple of 8. The gate
-            reads a value for each of its places.
+            reads a value for each of its positions.
         classes: Number of classes of the classifier.
         tau: Temperature of the match.
     """
@@ -46,7 +46,7 @@ class Architecture:
 
 
 class Gray2ColorNet(GatedNetwork):
-    """The network; sides of the picture are multiples of 8.
+    """The network; sides of the image are multiples of 8.
 
     Args:
         architecture: Its settings.
@@ -70,11 +70,11 @@ class Gray2ColorNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return the six maps ``(B, C, h, w)`` of a picture, the first of its size."""
+        """Return the six maps ``(B, C, h, w)`` of an image, the first of its size."""
         return encoder_maps(self.body, lightness)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match a picture, by its maps, with a reference."""
+        """Match an image, by its maps, with a reference."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))

@@ -59,7 +59,7 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
 
     Args:
         luminance: ``(1, 1, H, W)`` in [0, 255].
-        reference: Y, U and V ``(1, 3, H', W')``; its luminance gets mean and deviation of the picture's.
+        reference: Y, U and V ``(1, 3, H', W')``; its luminance gets mean and deviation of the image's.
         step: Pixels between the centers of the patches of the reference.
 
     Returns:
@@ -109,7 +109,7 @@ def patches(luminance: Tensor, window: int, step: int) -> Tensor:
 
 
 def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
-    """Return the pixel at each place from ``-reach`` on, the border's own pixel repeated."""
+    """Return the pixel at each position from ``-reach`` on, the border's own pixel repeated."""
     place = torch.arange(-reach, side + reach, device=device) % (2 * side)
     return torch.where(place < side, place, 2 * side - 1 - place)
 
@@ -174,7 +174,7 @@ def choose(
 
 
 class CoupledChoice(nn.Module):
-    """The method, one picture at a time.
+    """The method, one image at a time.
 
     Args:
         step: Pixels between the patches of the reference.
@@ -209,7 +209,7 @@ class CoupledChoice(nn.Module):
 
 
 class CoupledVariation(ColoringModel):
-    """Colors a photo by candidates of a reference and coupled total variation.
+    """Colors an image by candidates of a reference and coupled total variation.
 
     Args:
         step: Pixels between the patches of the reference.

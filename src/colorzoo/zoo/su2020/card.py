@@ -37,7 +37,7 @@ FULL = ModelCard(
         ),
     ),
     smoke=Smoke(hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}),
-    limits=("export",),  # how many boxes a picture has, and how large they are, decides which sizes arise
+    limits=("export",),  # how many boxes an image has, and how large they are, decides which sizes arise
 )
 
 SMALL = replace(

@@ -1,6 +1,6 @@
 """Instance-aware Image Colorization (Su et al., CVPR 2020).
 
-One network colors the whole picture, one each object in its box, and a third blends the features of both.
+One network colors the whole image, one each object in its box, and a third blends the features of both.
 https://arxiv.org/abs/2005.10825
 
 Additions to Su et al. 2020 in `su2020_small`; all off in the paper's model.
@@ -49,11 +49,11 @@ class InstanceExtensions:
         trunk: Registered Local Hints model whose layers the networks use; requires `keep_trunk`.
         keep_trunk: Use the trunk's layers as the full-image network and as the encoders of the other two;
             they are neither trained nor stored in weight files.
-        random_boxes: Number of random boxes of a training picture without boxes; with 0 the whole picture is
+        random_boxes: Number of random boxes of a training image without boxes; with 0 the whole image is
             one.
         colorfulness: Weight the loss by 1 + c * chroma / 20 of the true color, so that an uncertain network
             does not return gray.
-        hints: Share of the training pictures with color points.
+        hints: Fraction of the training images with color points.
     """
 
     hint_attention: bool = False
@@ -94,7 +94,7 @@ def _own(key: str) -> bool:
 
 
 def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Draw the points of a training batch from the seeds of its pictures."""
+    """Draw the points of a training batch from the seeds of its images."""
     simulation = PointSimulation(none=1 - extensions.hints)
     return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
 
@@ -161,7 +161,7 @@ class TorchvisionDetector:
 
 
 class InstanceColorization(ColoringModel):
-    """Colors a photo with the help of boxes around its objects, and of color points.
+    """Colors an image with the help of boxes around its objects, and of color points.
 
     Attributes:
         detector: Detects boxes if none are given; may be any `Detector`.
@@ -223,7 +223,7 @@ class InstanceColorization(ColoringModel):
         return self.detector is not None or self.detector_file is not None
 
     def find_boxes(self, lightness: Tensor) -> Boxes:
-        """Detect the objects of the pictures; ``model.detector`` may be any `Detector`.
+        """Detect the objects of the images; ``model.detector`` may be any `Detector`.
 
         Raises:
             GuidanceError: There is no detector.
@@ -273,11 +273,11 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
 
 
 def detect(lightness: Tensor, detector: Detector) -> Boxes:
-    """Detect up to `MOST` objects of each picture with a score of at least `LEAST_SCORE`, the best first.
+    """Detect up to `MOST` objects of each image with a score of at least `LEAST_SCORE`, the best first.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].
-        detector: Called for each picture.
+        detector: Called for each image.
     """
     height, width = lightness.shape[-2:]
     scale = torch.tensor([width, height, width, height])

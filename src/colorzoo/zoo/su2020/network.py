@@ -37,7 +37,7 @@ _BOXES_AT_A_TIME = 4  # whose maps are in memory at once, except in training
 
 HIDDEN = 16
 OUTSIDE = 1e5  # added to the background's score outside of all boxes
-_ROUNDING = 1e-4  # cells; corners as shares of a side are not exact
+_ROUNDING = 1e-4  # cells; corners as fractions of a side are not exact
 
 
 class Rectangle(NamedTuple):
@@ -56,8 +56,8 @@ def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> li
     else the one before.
 
     Args:
-        corners: ``(N, 4)``: left, top, right, bottom, as shares of the picture's sides.
-        size: Height and width of the picture in pixels.
+        corners: ``(N, 4)``: left, top, right, bottom, as fractions of the image's sides.
+        size: Height and width of the image in pixels.
         stride: Pixels per cell.
     """
     rows, columns = max(1, size[0] // stride), max(1, size[1] // stride)
@@ -77,7 +77,7 @@ def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, in
 
 
 def cut(image: Tensor, places: list[Rectangle], size: tuple[int, int], *, mode: str = "bilinear") -> Tensor:
-    """Crop rectangles of one picture and resize all to one size.
+    """Crop rectangles of one image and resize all to one size.
 
     Args:
         image: ``(1, C, H, W)``.
@@ -93,7 +93,7 @@ def cut(image: Tensor, places: list[Rectangle], size: tuple[int, int], *, mode: 
 
 
 def cut_points(points: Points, places: list[Rectangle], size: tuple[int, int]) -> Points:
-    """Crop the hints of one picture as `cut` does, without mixing neighbors."""
+    """Crop the hints of one image as `cut` does, without mixing neighbors."""
     return Points(
         cut(points.ab, places, size, mode="nearest"), cut(points.mask, places, size, mode="nearest")
     )
@@ -123,7 +123,7 @@ class InstanceSums(NamedTuple):
 
 
 class FusionLayer(nn.Module):
-    """Fusion of the features of instances and the whole picture, by a softmax over scores at each pixel.
+    """Fusion of the features of instances and the whole image, by a softmax over scores at each pixel.
 
     The softmax includes features of zero outside an instance's box, as in the authors' code.
 
@@ -139,7 +139,7 @@ class FusionLayer(nn.Module):
     def add(
         self, sums: InstanceSums | None, instance: Tensor, place: Rectangle, size: tuple[int, int]
     ) -> InstanceSums:
-        """Add an instance to the sums of a picture, so that its features need not be kept.
+        """Add an instance to the sums of an image, so that its features need not be kept.
 
         Args:
             sums: Sums of the instances before; None for the first.
@@ -159,7 +159,7 @@ class FusionLayer(nn.Module):
         return InstanceSums(largest, total, features, sums.inside | inside)
 
     def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
-        """Return the fused features ``(1, C, h, w)`` of a picture: ``whole`` itself outside of all boxes."""
+        """Return the fused features ``(1, C, h, w)`` of an image: ``whole`` itself outside of all boxes."""
         background = self.background(whole).float() + OUTSIDE * ~sums.inside
         largest = torch.maximum(sums.largest, background)
         instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
@@ -184,7 +184,7 @@ class InstanceOutput(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` of the whole picture over the ab grid.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` of the whole image over the ab grid.
     """
 
     ab: Tensor
@@ -193,13 +193,13 @@ class InstanceOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """The pictures of a batch that one network colors.
+    """The images of a batch that one network colors.
 
     Attributes:
         rows: Their indices in the batch.
         unet: The network.
         encoded: Input of its decoder.
-        sums: What the instances of each picture add to each map; empty without boxes.
+        sums: What the instances of each image add to each map; empty without boxes.
     """
 
     rows: Tensor
@@ -216,7 +216,7 @@ class PartsState(TapState):
 
 
 class InstanceNetworks(nn.Module):
-    """Full-image, instance and fusion network; pictures of any size, any number of boxes in each.
+    """Full-image, instance and fusion network; images of any size, any number of boxes in each.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -242,12 +242,12 @@ class InstanceNetworks(nn.Module):
         )
 
     def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> InstanceOutput:
-        """Color pictures: those with boxes by the fusion network, others by the full-image network.
+        """Color images: those with boxes by the fusion network, others by the full-image network.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
-            boxes: Boxes of the objects in each picture.
+            boxes: Boxes of the objects in each image.
         """
         state = self.before_taps(lightness, points, boxes)
         rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
@@ -256,7 +256,7 @@ class InstanceNetworks(nn.Module):
         return InstanceOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_taps(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
-        """Compute everything before the map 8_3 of the networks that color whole pictures."""
+        """Compute everything before the map 8_3 of the networks that color whole images."""
         size = (lightness.shape[-2], lightness.shape[-1])
         corners = _corners(boxes, len(lightness))
         alone = [row for row, each in enumerate(corners) if not len(each)]
@@ -294,7 +294,7 @@ class InstanceNetworks(nn.Module):
         return visit(name, whole).index_select(0, part.rows)
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
-        """Color pictures, or crops, by one of the networks alone: ``(B, 2, H, W)`` ab in CIE units.
+        """Color images, or crops, by one of the networks alone: ``(B, 2, H, W)`` ab in CIE units.
 
         Args:
             name: ``"full"`` or ``"instance"``.
@@ -328,7 +328,7 @@ class InstanceNetworks(nn.Module):
     def _instance_sums(
         self, lightness: Tensor, points: Points, corners: Sequence[Tensor]
     ) -> list[dict[str, InstanceSums]]:
-        """Run the instance network on all crops, and sum its maps for each picture."""
+        """Run the instance network on all crops, and sum its maps for each image."""
         size = (lightness.shape[-2], lightness.shape[-1])
         gray, hints = pad_to_multiple(lightness, STRIDE), _padded(points)
         crop = (gray.shape[-2], gray.shape[-1])
@@ -352,7 +352,7 @@ class InstanceNetworks(nn.Module):
         return sums
 
     def _fused(self, sums: Sequence[Mapping[str, InstanceSums]], name: str, activation: Tensor) -> Tensor:
-        """Return a map ``(B, C, h, w)``, fused with the sums of each picture; unchanged without any."""
+        """Return a map ``(B, C, h, w)``, fused with the sums of each image; unchanged without any."""
         if not sums:
             return activation
         layer = cast(FusionLayer, self.layers[name])
@@ -360,7 +360,7 @@ class InstanceNetworks(nn.Module):
 
 
 def _corners(boxes: Boxes | None, batch: int) -> list[Tensor]:
-    """Return the ``(K, 4)`` corners of the boxes that each picture has."""
+    """Return the ``(K, 4)`` corners of the boxes that each image has."""
     if boxes is None:
         return [torch.empty(0, 4)] * batch
     return [corners[given > 0] for corners, given in zip(boxes.corners, boxes.given, strict=True)]

@@ -30,7 +30,7 @@ from colorzoo.zoo.su2020.network import InstanceOutput, cut, to_rectangles
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss is on ab / 110 and weighs 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
-_SIDES = (0.25, 0.7)  # of random boxes, shares of the picture's sides
+_SIDES = (0.25, 0.7)  # of random boxes, shares of the image's sides
 
 # The head over the ab grid gets no gradient: no loss of the paper reads it.
 STAGES: Mapping[str, Stage] = {
@@ -56,11 +56,11 @@ class Su2020(SingleOptimizerModule):
     Args:
         architecture: The networks.
         extensions: Additions to the paper.
-        stage: ``"full"`` trains the full-image network on whole pictures, then ``"instance"`` that of the
+        stage: ``"full"`` trains the full-image network on whole images, then ``"instance"`` that of the
             boxes, then ``"fusion"`` the fusion layers and the end of the fusion network.
         start: A Local Hints model of the same shape for all three networks, or a model of this class; its
             weights are then used as those of ``--init_from``, see `continue_from`.
-        most_boxes: Largest number of boxes of a training picture, the first ones.
+        most_boxes: Largest number of boxes of a training image, the first ones.
         delta: Distance in CIE units above which the loss is linear; 1 in the paper.
         detector: See `InstanceColorization`.
         **optimization: See `Optimization`.
@@ -109,7 +109,7 @@ class Su2020(SingleOptimizerModule):
             getattr(network, name).load_state_dict(network.full.state_dict())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color whole pictures, or the objects in them, and compare with the truth."""
+        """Color whole images, or the objects in them, and compare with the truth."""
         lab = rgb_to_lab(batch["rgb"])
         boxes = self.boxes_of(batch)
         if self.stage == "instance":
@@ -131,7 +131,7 @@ class Su2020(SingleOptimizerModule):
         return self.model.network.color(cast(str, self.stage), lightness, points)
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
-        """Return the ``(K, 4)`` boxes of each picture in shares, K from 1 to ``most_boxes``."""
+        """Return the ``(K, 4)`` boxes of each image in shares, K from 1 to ``most_boxes``."""
         generators = picture_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else random_boxes(self.extensions.random_boxes, generator)
@@ -149,9 +149,9 @@ class Su2020(SingleOptimizerModule):
 
 
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
-    """Return the paper's loss; nearly gray pictures have weight 0.
+    """Return the paper's loss; nearly grayscale images have weight 0.
 
-    The mean is over all pictures, so that the gradient of a batch is the mean of those of its parts in
+    The mean is over all images, so that the gradient of a batch is the mean of those of its parts in
     several processes.
 
     Args:
@@ -163,7 +163,7 @@ def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
 
 
 def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tensor:
-    """Crop one random box of each ``(B, 3, H, W)`` picture and resize it to the picture's size."""
+    """Crop one random box of each ``(B, 3, H, W)`` image and resize it to the image's size."""
     size = (lab.shape[-2], lab.shape[-1])
     crops = []
     for row, generator in enumerate(picture_generators(batch["seed"], "instance")):
@@ -174,7 +174,7 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
 
 
 def color_range(ab: Tensor) -> Tensor:
-    """Return the range of a plus that of b for each picture: ``(B,)`` in CIE units."""
+    """Return the range of a plus that of b for each image: ``(B,)`` in CIE units."""
     low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
     return (high - low).sum(dim=1)
 
@@ -195,7 +195,7 @@ def copy_everything(source: InstanceColorization, model: InstanceColorization) -
 
 
 def shares(batch: Batch) -> list[Tensor]:
-    """Return the ``(K, 4)`` boxes of each picture of a batch as shares of its sides, on the CPU."""
+    """Return the ``(K, 4)`` boxes of each image of a batch as fractions of its sides, on the CPU."""
     height, width = batch["rgb"].shape[-2:]
     scale = torch.tensor([width, height, width, height], device="cpu")
     if "boxes" not in batch:
@@ -204,7 +204,7 @@ def shares(batch: Batch) -> list[Tensor]:
 
 
 def random_boxes(count: int, generator: torch.Generator) -> Tensor:
-    """Return ``(count, 4)`` random boxes as shares of the sides; for 0 one box, the whole picture."""
+    """Return ``(count, 4)`` random boxes as fractions of the sides; for 0 one box, the whole image."""
     if count == 0:
         return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")
     draws = torch.rand(count, 4, generator=generator)

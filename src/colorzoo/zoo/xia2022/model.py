@@ -1,9 +1,9 @@
 """Disentangled Image Colorization via Global Anchors (Xia, Hu, Wong and Wang, SIGGRAPH Asia 2022).
 
-A photo becomes superpixels; k-means picks a few of them as anchors, whose colors are chosen among 313, and
+An image becomes superpixels; k-means picks a few of them as anchors, whose colors are chosen among 313, and
 all other colors follow from these. https://doi.org/10.1145/3550454.3555432
 
-Anchors of Xia et al. 2022: k-means of the cells of a picture, one anchor for each cluster, its color.
+Anchors of Xia et al. 2022: k-means of the cells of an image, one anchor for each cluster, its color.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, Seen, si
 from colorzoo.zoo.xia2022.published import convert_published
 
 ALTERNATIVES = 3
-"""Different colorings that a picture has."""
+"""Different colorings that an image has."""
 
 _SIZE_WEIGHT = 0.01
 _LIKELIEST = 10
@@ -89,7 +89,7 @@ class Architecture:
 
     Attributes:
         width: Multiplier of every channel count; 1.0 is the published network.
-        dropout: Share of values that the transformers drop in training.
+        dropout: Fraction of values that the transformers drop in training.
         anchors: Number of clusters, each with one anchor.
         alternative: Which of three different colorings the anchors have; 0 is the likeliest.
         seed: Seed of the first centers of k-means.
@@ -103,7 +103,7 @@ class Architecture:
 
 
 class AnchorColorization(ColoringModel):
-    """Colors a photo from a few anchors, which points may set.
+    """Colors an image from a few anchors, which points may set.
 
     Args:
         architecture: The network and its anchors.

@@ -98,7 +98,7 @@ def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
 def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     """Return maps ``(B, C, H, W)`` that mix cells ``(B, C, H/cell, W/cell)`` by shares ``(B, 9, H, W)``.
 
-    Cells outside the picture are 0.
+    Cells outside the image are 0.
     """
     height, width = cells.shape[-2:]
     padded = F.pad(cells, (1, 1, 1, 1))
@@ -173,11 +173,11 @@ def _up(fan_in: int, fan_out: int) -> nn.Sequential:
 
 
 class TransformerLayer(nn.Module):
-    """Attention among the cells of a picture, and a feed-forward step.
+    """Attention among the cells of an image, and a feed-forward step.
 
     Args:
         channels: Channels of a token.
-        dropout: Share of values that training drops.
+        dropout: Fraction of values that training drops.
     """
 
     def __init__(self, channels: int, dropout: float) -> None:
@@ -186,14 +186,14 @@ class TransformerLayer(nn.Module):
         self.feed = FeedStep(channels, _HIDDEN * channels, dropout)
 
     def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Mix tokens ``(B, N, C)``; their places ``(1, N, C)`` are added to queries and keys."""
+        """Mix tokens ``(B, N, C)``; their positions ``(1, N, C)`` are added to queries and keys."""
         placed = tokens + places
         mixed: Tensor = self.feed(self.attention(tokens, placed, placed, tokens))
         return mixed
 
 
 class Transformer(nn.Module):
-    """Six layers over the cells of a picture; see `TransformerLayer`."""
+    """Six layers over the cells of an image; see `TransformerLayer`."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ class Transformer(nn.Module):
 
 
 class Refinement(nn.Module):
-    """An hourglass that answers ab of each pixel from the gray picture and the spread tokens.
+    """An hourglass that answers ab of each pixel from the grayscale image and the spread tokens.
 
     Args:
         tokens: Channels of the tokens.
@@ -270,7 +270,7 @@ class Rise(nn.Module):
 
 
 class Seen(NamedTuple):
-    """The answer of the first branch to a picture.
+    """The answer of the first branch to an image.
 
     Attributes:
         shares: ``(B, 9, H, W)``, see `superpixels`.
@@ -290,7 +290,7 @@ class AnchorNetwork(nn.Module):
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
-        dropout: Share of values that the transformers drop in training.
+        dropout: Fraction of values that the transformers drop in training.
     """
 
     def __init__(self, width: float, dropout: float) -> None:
@@ -315,7 +315,7 @@ class AnchorNetwork(nn.Module):
         """Color all superpixels like the anchors.
 
         Args:
-            gray: The picture.
+            gray: The image.
             seen: The answer of `see`.
             anchors: ``(B, 1, h, w)`` in {0, 1}.
             bins: ``(B, h, w)`` int64, colors of the anchors among the 313.

@@ -169,7 +169,7 @@ def true_bins(cells: Tensor) -> Tensor:
 
 
 def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    """Return how far colors and places of pixels are from the mean of their superpixels; ``loss`` sums both.
+    """Return the losses of colors and pixel positions against superpixel means, and their sum ``loss``.
 
     Args:
         shares: ``(B, 9, H, W)``.

@@ -1,7 +1,8 @@
 """Example-Based Colourization via Dense Encoding Pyramids (Xiao et al., Computer Graphics Forum 2020).
 
-A reference gives a histogram of 313 colors, no places. A network colors the photo at 64 x 64 pixels, another
-one at each doubling of the size, told the colors of the level below. https://doi.org/10.1111/cgf.13659
+A reference gives a histogram of 313 colors, no positions. A network colors the image at 64 x 64 pixels,
+another one at each doubling of the size, told the colors of the level below.
+https://doi.org/10.1111/cgf.13659
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Architecture:
 
 
 class PyramidColorization(ColoringModel):
-    """Colors a photo with the histogram of a reference, level by level.
+    """Colors an image with the histogram of a reference, level by level.
 
     Args:
         architecture: The networks.
@@ -74,7 +75,7 @@ class PyramidColorization(ColoringModel):
         """Color a batch; without a reference by the histogram of ImageNet.
 
         ``alpha`` of an exemplar goes from that histogram (0) to its own (1). ``extras["logits"]`` are those
-        of the last level, ``(B, 313, S/4, S/4)`` of the squeezed picture.
+        of the last level, ``(B, 313, S/4, S/4)`` of the squeezed image.
         """
         pictures = [_squeezed(lightness, side) for side in self.levels]
         ab, logits = self.network(pictures, self._histograms(guidance or Guidance(), lightness.shape[0]))

@@ -17,7 +17,7 @@ _TEMPERATURE = 2.0  # of the colors; the loss has none
 
 
 def color_codes(ab: Tensor) -> Tensor:
-    """Return how each place is shared by its ten nearest of the 313 colors, ``(B, 313, h, w)``.
+    """Return how each position is shared by its ten nearest of the 313 colors, ``(B, 313, h, w)``.
 
     Args:
         ab: ``(B, 2, h, w)`` in CIE units.
@@ -133,7 +133,7 @@ class PyramidNetwork(nn.Module):
         self.first, self.later = LevelNetwork(width, coarse=False), LevelNetwork(width, coarse=True)
 
     def forward(self, lightness: list[Tensor], histograms: Tensor) -> tuple[Tensor, Tensor]:
-        """Color the levels of a picture.
+        """Color the levels of an image.
 
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100], each twice as large as the one before.

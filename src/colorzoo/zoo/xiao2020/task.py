@@ -1,6 +1,6 @@
 """Training of Example-Based Colourization via Dense Encoding Pyramids, as the authors' Caffe files have it.
 
-The reference is the picture itself. The first level learns alone; then the later ones do, which see the
+The reference is the image itself. The first level learns alone; then the later ones do, which see the
 colors of the level below.
 """
 
@@ -34,7 +34,7 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        uniform: Share of the uniform distribution in the rebalancing of rare colors, which changes the
+        uniform: Fraction of the uniform distribution in the rebalancing of rare colors, which changes the
             gradient only; 1 turns it off.
     """
 
@@ -86,7 +86,7 @@ class Xiao2020(SingleOptimizerModule):
         """Compare the distribution over the colors of a level with the truth.
 
         Raises:
-            DataError: The sides of the pictures are no multiple of 16.
+            DataError: The sides of the images are no multiple of 16.
         """
         height, width = batch["rgb"].shape[-2:]
         if height % (2 * EIGHTH) or width % (2 * EIGHTH):
@@ -107,7 +107,7 @@ class Xiao2020(SingleOptimizerModule):
 
     @torch.no_grad()
     def below(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Return the answer of the first level for pictures of half the size, as ab of an 8-bit picture.
+        """Return the answer of the first level for images of half the size, as ab of an 8-bit image.
 
         Args:
             lightness: ``(B, 1, S, S)`` in [0, 100].
@@ -123,9 +123,9 @@ class Xiao2020(SingleOptimizerModule):
         return rgb_to_lab((255 * lab_to_rgb(small)).round() / 255)[:, 1:]
 
     def loss(self, logits: Tensor, ab: Tensor) -> Tensor:
-        """Return the divergence of the true colors of every fourth pixel, summed over each picture.
+        """Return the divergence of the true colors of every fourth pixel, summed over each image.
 
-        Rare colors count more in the gradient, pictures without color nothing.
+        Rare colors count more in the gradient, images without color nothing.
 
         Args:
             logits: ``(B, 313, S/4, S/4)``.
@@ -142,7 +142,7 @@ class Xiao2020(SingleOptimizerModule):
         return self.class_weights[codes.argmax(dim=1)] * colorful[:, None, None]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and the picture itself."""
+        """Return the settings: no reference, and the image itself."""
         return ("automatic", "self")
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:

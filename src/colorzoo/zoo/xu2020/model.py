@@ -1,6 +1,6 @@
 """Stylization-Based Architecture for Fast Deep Exemplar Colorization (Xu et al., CVPR 2020).
 
-A transfer sub-net gives a pre-colored picture the feature statistics of a reference; samples of its
+A transfer sub-net gives a pre-colored image the feature statistics of a reference; samples of its
 chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 
 Additions to Xu et al. 2020; all off in the paper's model.
@@ -40,9 +40,9 @@ class Extensions:
             files store only the weights that differ from it.
         transfer_error: Standard deviation of a good transfer in CIE units, by which transferred colors are
             weighted against the network's own, see `weigh_transfer`; None uses them unchanged.
-        none_share: Share of the training pictures without points.
-        grid_share: Share of those whose hints are the grid of inference, with true colors.
-        transferred_share: Share of those whose hints are the grid with transferred colors, from references
+        none_share: Fraction of the training images without points.
+        grid_share: Fraction of those whose hints are the grid of inference, with true colors.
+        transferred_share: Fraction of those whose hints are the grid with transferred colors, from references
             that are related, unrelated, or a mixture.
     """
 
@@ -67,11 +67,11 @@ class Architecture:
 
     Attributes:
         width: Multiplier of the channel counts; 1.0 is the published network.
-        places: Sets of places at which moments are matched (figure 5 of the paper).
+        places: Sets of positions at which moments are matched (figure 5 of the paper).
         hints: Selection of hints from transferred colors, which the paper does not define: a ``grid`` of
             patches, ``dense``, or ``random`` as in training.
         hint_grid: Cells of the grid along each side.
-        hint_patch: Side of a patch in pixels of a picture of 256.
+        hint_patch: Side of a patch in pixels of an image of 256.
     """
 
     width: Width = 1.0
@@ -82,7 +82,7 @@ class Architecture:
 
 
 class StylizationColorization(ColoringModel):
-    """Colors a photo with the colors of a reference, and with color points.
+    """Colors an image with the colors of a reference, and with color points.
 
     Args:
         architecture: The sub-nets.
@@ -133,7 +133,7 @@ class StylizationColorization(ColoringModel):
         return fingerprint(self.network.transfer)
 
     def features(self, rgb: Tensor) -> Tensor:
-        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of a picture in multiples of 8."""
+        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of an image in multiples of 8."""
         return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()
@@ -146,7 +146,7 @@ class StylizationColorization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a picture to another one by the transfer sub-net; see `Stylizes`."""
+        """Transfer the colors of an image to another one by the transfer sub-net; see `Stylizes`."""
         function = TRANSFORMS[transform]
         if labels is not None:
             function = inside_labels(function, labels)

@@ -22,7 +22,7 @@ from colorzoo.zoo.xu2020.transfer import (
     place_of,
 )
 
-_RANDOM_SEED = 0  # of random hints: a picture always gets the same colors
+_RANDOM_SEED = 0  # of random hints: an image always gets the same colors
 _PATCH_SIDE_AT = 256  # shorter side in pixels at which a patch has its nominal side
 
 HintLayout = Literal["grid", "dense", "random"]
@@ -53,7 +53,7 @@ class ExemplarNetwork(nn.Module):
         color_width: Multiplier of those of the colorization sub-net.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
-        places: Sets of places at which moments are matched: ``encoder``, ``skip`` and ``decoder``.
+        places: Sets of positions at which moments are matched: ``encoder``, ``skip`` and ``decoder``.
         hints: Selection of hints, see `sample_hints`.
         hint_grid: See `sample_hints`.
         hint_patch: See `sample_hints`.
@@ -86,7 +86,7 @@ class ExemplarNetwork(nn.Module):
     def forward(
         self, lightness: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
     ) -> ExemplarOutput:
-        """Color a picture of any size by the moments of a reference.
+        """Color an image of any size by the moments of a reference.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -111,7 +111,7 @@ class ExemplarNetwork(nn.Module):
         return automatic, transferred, merge_points(points, hints)
 
     def transferred(self, lightness: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
-        """Return the ab ``(B, 2, H, W)`` of a colored picture after the transfer (T_ab)."""
+        """Return the ab ``(B, 2, H, W)`` of a colored image after the transfer (T_ab)."""
         content = lab_to_rgb(torch.cat([lightness, ab], dim=1))
         if too_large(content):
             targets = self.transfer.split_look(look)
@@ -125,7 +125,7 @@ class ExemplarNetwork(nn.Module):
         return look_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.look(rgb)
 
     def adapt(self, look: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
-        """Return a function that matches moments at the active places."""
+        """Return a function that matches moments at the active positions."""
         return match_look(self.transfer.split_look(look), self.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
@@ -153,7 +153,7 @@ def sample_hints(
         generators: Random generators for ``random``.
         kind: See `HintLayout`.
         grid: Cells of ``grid`` along each side.
-        patch: Side of a patch in pixels of a picture of 256; it grows with the picture.
+        patch: Side of a patch in pixels of an image of 256; it grows with the image.
     """
     match kind:
         case "dense":
@@ -173,7 +173,7 @@ def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
     with torch.autocast(ab.device.type, enabled=False):  # bfloat16 would round colors
         mean = _normalized(rows) @ ab @ _normalized(columns).T
         painted = rows.T @ mean @ columns
-    cover = rows.sum(0)[:, None] * columns.sum(0)  # more than 1 where patches of a tiny picture overlap
+    cover = rows.sum(0)[:, None] * columns.sum(0)  # more than 1 where patches of a tiny image overlap
     return Points(painted / cover.clamp(min=1), (cover > 0).to(ab).expand_as(ab[:, :1]).clone())
 
 

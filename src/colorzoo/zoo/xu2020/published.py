@@ -20,7 +20,7 @@ _ONLY_DECODER = "conv1_2_2.weight"
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the keys of one of the three networks; unknown keys stay, so that a strict load reports them.
 
-    The layers of torchvision's VGG-19 after the encoder are left out; the encoder's first layer, which
+    The layers of torchvision's VGG-19 after the encoder are omitted; the encoder's first layer, which
     normalizes, is not part of it.
     """
     if _ONLY_VGG19 in state_dict:

@@ -27,7 +27,7 @@ from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, Extensions, Sty
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, grid_hints
 from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_picture
 
-_AREA = (0.3, 1.0)  # range of the share of a picture in a reference made from it
+_AREA = (0.3, 1.0)  # range of the fraction of an image in a reference made from it
 _TURN = (60.0, 300.0)  # range of the rotation of hues of an unrelated reference in degrees
 _SHIFT = 30.0  # largest shift of its colors in CIE units
 WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # share of shifted contents, and their largest shift in CIE units
@@ -52,7 +52,7 @@ class Objective:
     """Settings of the losses of both sub-nets.
 
     Attributes:
-        image_weight: Weight of the squared error of the picture, for the decoder.
+        image_weight: Weight of the squared error of the image, for the decoder.
         perceptual_weight: Weight of the squared error of relu4_1; the paper does not name the layer.
         hint_weight: lambda of the masked Huber loss.
         delta: delta of the masked Huber loss, for ab over 110; the paper gives none.
@@ -134,7 +134,7 @@ class Xu2020(SingleOptimizerModule):
         return losses["loss"]
 
     def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Reconstruct pictures without a transfer: squared errors of the picture and of its features."""
+        """Reconstruct images without a transfer: squared errors of the image and of its features."""
         weigh, transfer = self.objective, self.model.network.transfer
         image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
         loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
@@ -158,11 +158,11 @@ class Xu2020(SingleOptimizerModule):
         return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the references: none, one of the picture itself, one of other colors."""
+        """Return the references: none, one of the image itself, one of other colors."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make references of the pictures themselves."""
+        """Make references of the images themselves."""
         if setting == "automatic":
             return Guidance()
         made = self_references(lab_to_rgb(lab), seeds)
@@ -186,7 +186,7 @@ def masked_huber(
 
 
 def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean squared errors of the picture and of its relu4_1.
+    """Return the mean squared errors of the image and of its relu4_1.
 
     Args:
         encoder: Encoder of the features; no gradient reaches those of the target.
@@ -199,7 +199,7 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
 
 
 def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
-    """Return the squared error of pictures after a transfer from a part of themselves (stage ``encoder``)."""
+    """Return the squared error of images after a transfer from a part of themselves (stage ``encoder``)."""
     rgb = batch["rgb"]
     lab = rgb_to_lab(rgb)
     look = network.look(reference_of(batch))
@@ -212,12 +212,12 @@ def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
 def exposed_hints(
     network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
 ) -> Points:
-    """Replace the hints of a share of the pictures by the grid of inference, with true or transferred colors.
+    """Replace the hints of some images by the inference grid, with true or transferred colors.
 
     Args:
         network: The network.
         extensions: The shares.
-        drawn: Hints of the other pictures.
+        drawn: Hints of the other images.
         lab: ``(B, 3, H, W)`` truth.
         batch: The batch.
     """
@@ -234,7 +234,7 @@ def exposed_hints(
 
 
 def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> Tensor:
-    """Transfer from a picture's own reference, an unrelated one, or a mixture of both."""
+    """Transfer from an image's own reference, an unrelated one, or a mixture of both."""
     reference = reference_of(batch)
     own, foreign = network.look(reference), network.look(foreign_references(reference, batch["seed"]))
     draws = draw_uniform(picture_generators(batch["seed"], "mixture"), len(lightness), 2, lightness.device)
@@ -246,7 +246,7 @@ def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> T
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
     """Return the colors ``(B, 2, H, W)`` before the transfer: mostly automatic ones, some true ones shifted.
 
-    The latter are as vivid as typical pictures for `stylize`, and teach the network to replace such colors.
+    The latter are as vivid as typical images for `stylize`, and teach the network to replace such colors.
     """
     draws = draw_uniform(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
@@ -254,24 +254,24 @@ def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
 
 
 def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or parts of the pictures themselves if the data has none."""
+    """Return the references of a batch, or parts of the images themselves if the data has none."""
     given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
     return self_references(batch["rgb"], batch["seed"]) if given is None else given
 
 
 def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return a part of each picture ``(B, 3, H, W)``, enlarged, half of them mirrored."""
+    """Return a part of each image ``(B, 3, H, W)``, enlarged, half of them mirrored."""
     return crop_flip_reference(rgb, picture_generators(seeds, "referen"), scale=_AREA)
 
 
 def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return references with other colors, as those of unrelated pictures.
+    """Return references with other colors, as those of unrelated images.
 
     Neighbors in the batch are not used, because they depend on the number of processes.
 
     Args:
         rgb: ``(B, 3, H, W)`` references in [0, 1].
-        seeds: ``(B,)``, seeds of the pictures.
+        seeds: ``(B,)``, seeds of the images.
     """
     lab = rgb_to_lab(rgb)
     draws = draw_uniform(picture_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]

@@ -1,7 +1,8 @@
-"""The transfer sub-net in tiles, with the statistics of the whole picture and the memory of a tile.
+"""The transfer sub-net in tiles, with the statistics of the whole image and the memory of a tile.
 
-Maps are exact except near the border of a tile. Statistics of a place depend on those of the places before
-it: there is a pass over all tiles for each group of places, as deep as the group, and one for the result.
+Maps are exact except near the border of a tile. Statistics of a position depend on those of the positions
+before
+it: there is a pass over all tiles for each group of positions, as deep as the group, and one for the result.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ HALO = 64
 """Pixels around a tile; the receptive field of all convolutions together is 60 to each side."""
 
 TILED_ABOVE, TILE = 1_500_000, 768
-"""Number of pixels of a picture above which tiles are used, and their side without the halo."""
+"""Number of pixels of an image above which tiles are used, and their side without the halo."""
 
 
 class _Pass(NamedTuple):
-    """A pass over the tiles, for the places of one group."""
+    """A pass over the tiles, for the positions of one group."""
 
     places: tuple[str, ...]
     down: int = len(LEVELS)  # levels of the encoder
@@ -55,7 +56,7 @@ _PASSES = (
 
 @dataclass(frozen=True)
 class Window:
-    """A tile in a picture, in pixels; all numbers are multiples of 8.
+    """A tile in an image, in pixels; all numbers are multiples of 8.
 
     Attributes:
         rows: First and last (exclusive) row with the halo.
@@ -68,7 +69,7 @@ class Window:
     core: tuple[int, int, int, int]
 
     def cut(self, picture: Tensor) -> Tensor:
-        """Return the tile of a picture ``(B, C, H, W)``, with its halo."""
+        """Return the tile of an image ``(B, C, H, W)``, with its halo."""
         return picture[:, :, slice(*self.rows), slice(*self.columns)]
 
     def inner(self, maps: Tensor) -> Tensor:
@@ -109,14 +110,14 @@ class RunningMoments:
 
 
 def too_large(rgb: Tensor) -> bool:
-    """Return whether to process a picture in tiles; never with gradients or in an exported graph."""
+    """Return whether to process an image in tiles; never with gradients or in an exported graph."""
     if is_traced() or rgb.requires_grad:
         return False
     return rgb.shape[-2] * rgb.shape[-1] > TILED_ABOVE
 
 
 def windows(picture: Tensor, side: int) -> Iterator[Window]:
-    """Yield the tiles of a picture whose sides are multiples of 8."""
+    """Yield the tiles of an image whose sides are multiples of 8."""
     height, width = picture.shape[-2:]
     for top in range(0, height, side):
         for left in range(0, width, side):
@@ -164,8 +165,8 @@ def transfer_in_tiles(
     height, width = rgb.shape[-2:]
     padded = pad_picture(rgb)
     tiles = list(windows(padded, side))
-    own: dict[str, Moments] = {}  # of the whole picture, at the places of the passes before
-    running: dict[str, RunningMoments] = {}  # at the places of this pass
+    own: dict[str, Moments] = {}  # of the whole image, at the positions of the passes before
+    running: dict[str, RunningMoments] = {}  # at the positions of this pass
 
     def adapt(place: str, maps: Tensor) -> Tensor:
         if place in running:

@@ -1,7 +1,7 @@
 """The transfer sub-net of Xu et al. 2020: a VGG-19 encoder and a decoder with skips.
 
-At each of ten places a function may change the map: it records the statistics of a reference, or matches
-those of the picture to them. Formulas of section 3.1 (AdaIN: Huang and Belongie 2017; WCT: Li et al. 2017).
+At each of ten positions a function may change the map: it records the statistics of a reference, or matches
+those of the image to them. Formulas of section 3.1 (AdaIN: Huang and Belongie 2017; WCT: Li et al. 2017).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PLACES = (
     *("skip1", "skip2", "skip3"),
     *("decoder3", "decoder2", "decoder1"),
 )
-"""The ten places of the transfer in the published order; the beginning of the name is the set of a place."""
+"""Names of the ten matched positions in published order; the prefix is the set of the position."""
 
 PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
-"""Input of the decoder: an eleventh place, used only if the encoder's places are off."""
+"""Input of the decoder: an eleventh position, used only if the encoder's positions are off."""
 
 LEVELS = (1, 2, 3)
 """Levels at whole, half and quarter size, which the encoder goes down and the decoder up."""
@@ -38,7 +38,7 @@ _BASES = (64, 128, 256, 512)
 _BEFORE_POOL = {1: ("conv1_2",), 2: ("conv2_2",), 3: ("conv3_2", "conv3_3", "conv3_4")}
 _AFTER_JOIN = {3: ("conv3_4_2", "conv3_3", "conv3_2"), 2: ("conv2_2_2",), 1: ("conv1_2_2",)}
 Adapt = Callable[[str, Tensor], Tensor]
-"""Maps the name of a place and the map there to the changed map."""
+"""Maps the name of a position and the map there to the changed map."""
 
 EPSILON = 1e-5
 
@@ -204,7 +204,7 @@ class Encoder(nn.Module):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            adapt: Changes the maps at the places.
+            adapt: Changes the maps at the positions.
             levels: Levels to go down; with fewer ``bottom`` is the first map of the next level.
         """
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
@@ -245,7 +245,7 @@ class Decoder(nn.Module):
 
         Args:
             encoded: Output of the encoder.
-            adapt: Changes the maps at the places.
+            adapt: Changes the maps at the positions.
             levels: Levels to go up.
         """
         x = adapt(BOTTOM, encoded.bottom)
@@ -265,7 +265,7 @@ def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
 
 
 class TransferNetwork(nn.Module):
-    """Transfer of colors of a reference by matching moments at ten places.
+    """Transfer of colors of a reference by matching moments at ten positions.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -282,7 +282,7 @@ class TransferNetwork(nn.Module):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
-            adapt: Changes the maps at the places.
+            adapt: Changes the maps at the positions.
         """
         height, width = rgb.shape[-2:]
         adapt = adapt or keep
@@ -290,7 +290,7 @@ class TransferNetwork(nn.Module):
         return answer[:, :, :height, :width].float()
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the moments of a reference at the ten places, ``(B, 2, 1856w)`` float32.
+        """Return the moments of a reference at the ten positions, ``(B, 2, 1856w)`` float32.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1], any size.
@@ -306,7 +306,7 @@ class TransferNetwork(nn.Module):
         return self.join_look(seen)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Return the feature maps of a reference at the ten places."""
+        """Return the feature maps of a reference at the ten positions."""
         seen: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
@@ -317,7 +317,7 @@ class TransferNetwork(nn.Module):
         return seen
 
     def join_look(self, seen: Mapping[str, Moments]) -> Tensor:
-        """Return the look ``(B, 2, 1856w)`` of the moments by place."""
+        """Return the look ``(B, 2, 1856w)`` of the moments by position."""
         parts = [torch.cat([seen[place].mean, seen[place].std], dim=3).squeeze(2) for place in PLACES]
         return torch.cat(parts, dim=1).transpose(1, 2)
 
@@ -337,10 +337,10 @@ def keep(place: str, maps: Tensor) -> Tensor:
 
 
 def match_look(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
-    """Return a function that matches moments at the places of the given sets.
+    """Return a function that matches moments at the positions of the given sets.
 
     Args:
-        targets: Moments by place, see `TransferNetwork.split_look`.
+        targets: Moments by position, see `TransferNetwork.split_look`.
         sets: Some of `PLACE_SETS` (compared in the paper's figure 5).
         alpha: See `match_moments`.
     """
@@ -353,7 +353,7 @@ def match_look(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Ten
 
 
 def place_of(place: str, sets: tuple[str, ...]) -> str | None:
-    """Return the place whose statistics apply here, or None for no change."""
+    """Return the position whose statistics apply here, or None for no change."""
     if place == BOTTOM:
         return None if "encoder" in sets or "decoder" not in sets else "encoder4"
     return place if place.rstrip("1234") in sets else None

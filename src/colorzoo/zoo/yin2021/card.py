@@ -19,7 +19,7 @@ FULL = ModelCard(
     config="yin2021/paper.yaml",
     quality=(Quality("exemplar", 66, "Between blanch2021 and bai2022 in Chen et al. 2023.", stated=(_FID,)),),
     smoke=Smoke(
-        # at 0.01 random features match by chance, at 1 all places get the same color, which is normalized
+        # at 0.01 random features match by chance, at 1 all positions get the same color, which is normalized
         {
             "width": 0.125,
             "reference_side": 64,

@@ -1,7 +1,7 @@
 """Yes, "Attention Is All You Need", for Exemplar based Colorization (Yin et al., ACM MM 2021).
 
-Places of a photo take colors from matching places of a reference, and choose among 198 common colors by the
-histogram of the whole reference; a learned gate mixes both. https://doi.org/10.1145/3474085.3475385
+Places of an image take colors from matching positions of a reference, and choose among 198 common colors by
+the histogram of the whole reference; a learned gate mixes both. https://doi.org/10.1145/3474085.3475385
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from colorzoo.zoo.yin2021.published import convert_published
 
 
 class AttentiveTransfer(PaintsByGate, ColoringModel):
-    """Colors a photo with the matched and with the common colors of a reference.
+    """Colors an image with the matched and with the common colors of a reference.
 
     Args:
         architecture: The network.

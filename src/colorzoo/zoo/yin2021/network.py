@@ -1,4 +1,4 @@
-"""Network of Yin et al. 2021: colors by matching places, and by attention to the colors of a histogram."""
+"""Network of Yin et al. 2021: colors by matching positions, and by attention to the colors of a histogram."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from colorzoo.settings import Natural, Positive, Range, Share, Width
 
 STRIDE = 16
 REDUCED = 4
-"""Pixels of a reference, each way, that one matched place stands for."""
+"""Pixels of a reference, each way, that one matched position stands for."""
 
 _STEP, _HALF = 0.1, 10  # bins of ab / 110, and those on each side of 0
 _SIDE = 2 * _HALF + 1
@@ -49,7 +49,7 @@ class Architecture:
             gate reads a value for each 4 x 4 pixels of it.
         classes: Number of classes of the classifier.
         tau: Temperature of the match.
-        dropout: Share of values that the layers of the gate drop in training.
+        dropout: Fraction of values that the layers of the gate drop in training.
     """
 
     width: Width = 1.0
@@ -60,7 +60,7 @@ class Architecture:
 
 
 class AttentionNet(GatedNetwork):
-    """The network; sides of the picture are multiples of 16.
+    """The network; sides of the image are multiples of 16.
 
     Args:
         architecture: Its settings.
@@ -85,11 +85,11 @@ class AttentionNet(GatedNetwork):
         self.classifier = nn.Linear(c512, architecture.classes)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """Return the six maps ``(B, C, h, w)`` of a picture, the first of half its size."""
+        """Return the six maps ``(B, C, h, w)`` of an image, the first of half its size."""
         return encoder_maps(self.body, self.first(lightness)[:, :, ::2, ::2])
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
-        """Match a picture, by its maps, with a reference, and let it attend to the histogram."""
+        """Match an image, by its maps, with a reference, and let it attend to the histogram."""
         size = maps[1].shape[-2:]
         encoded = self.encode(reference.lightness)
         ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
@@ -111,11 +111,11 @@ class AttentionNet(GatedNetwork):
 
 
 class HistogramAttention(nn.Module):
-    """Choice among the 198 colors by each place, steered by the histogram of a reference.
+    """Choice among the 198 colors by each position, steered by the histogram of a reference.
 
     Args:
         narrow: Channels of the layers of the larger map.
-        wide: Channels of the picture's map and of the histogram's vector.
+        wide: Channels of the image's map and of the histogram's vector.
     """
 
     colors: Tensor
@@ -156,7 +156,7 @@ def kept_bins(device: torch.device | None = None) -> Tensor:
 def color_histogram(ab: Tensor) -> Tensor:
     """Return the shares ``(B, 198)`` of the common colors among them, in ab / 110 ``(B, 2, H, W)``.
 
-    A picture without any has zeros.
+    An image without any has zeros.
     """
     bins = (ab / _STEP).round().clamp(-_HALF, _HALF).long() + _HALF
     index = (_SIDE * bins[:, 0] + bins[:, 1]).flatten(1)

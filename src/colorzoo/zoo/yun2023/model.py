@@ -1,6 +1,6 @@
 """iColoriT (Yun, Lee, Park, Choo, WACV 2023).
 
-A vision transformer reads lightness and hints of 2 x 2 pixels and carries their colors across the picture by
+A vision transformer reads lightness and hints of 2 x 2 pixels and carries their colors across the image by
 attention; a local stabilizing layer keeps neighboring patches consistent. https://arxiv.org/abs/2207.06831
 """
 
@@ -19,7 +19,7 @@ from colorzoo.zoo.yun2023.published import convert_published
 
 
 class IColoriT(ColoringModel):
-    """Colors a photo with the help of color points.
+    """Colors an image with the help of color points.
 
     Args:
         architecture: The transformer.

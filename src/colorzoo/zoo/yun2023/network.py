@@ -33,7 +33,7 @@ class Architecture:
         heads: Number of attention heads; 64 channels each in the paper.
         depth: Number of blocks.
         patch: Side in pixels of the square of one token.
-        side: Side in pixels of the square to which every picture is squashed; a multiple of `patch`.
+        side: Side in pixels of the square to which every image is squashed; a multiple of `patch`.
         head: Layer from tokens to pixels: the paper's local stabilizing layer, or an alternative of its
             ablation.
         mask_center: Subtracted from the hint channel; 0 in all published files.
@@ -139,7 +139,7 @@ class IColoriTNetwork(nn.Module):
         self.head = build_head(architecture.head, width, 2 * patch**2, side // patch)
 
     def forward(self, lightness: Tensor, points: Points) -> Tensor:
-        """Color a picture of any size, squashed to a square for the transformer and back.
+        """Color an image of any size, squashed to a square for the transformer and back.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
@@ -227,7 +227,7 @@ def to_pixels(outputs: Tensor, patch: int) -> Tensor:
 
 
 def hint_image(lightness: Tensor, points: Points, side: int, mask_center: float) -> Tensor:
-    """Return the network's input of a picture and its hints.
+    """Return the network's input of an image and its hints.
 
     Args:
         lightness: ``(B, 1, H, W)`` in [0, 100].

@@ -47,7 +47,7 @@ class Users:
     """Settings of the simulated users.
 
     Attributes:
-        most_hints: Largest number of hints of a picture; the number is uniform from 0.
+        most_hints: Largest number of hints of an image; the number is uniform from 0.
     """
 
     most_hints: Count = 128
@@ -58,8 +58,8 @@ class Extensions:
     """Additions to the training of iColoriT in `yun2023_small`.
 
     Attributes:
-        few: Share of the training pictures with a log-uniform number of hints; of the paper's uniform numbers
-            only one in twelve is ten or smaller.
+        few: Fraction of the training images with a log-uniform number of hints; of the paper's uniform
+            numbers only one in twelve is ten or smaller.
     """
 
     few: Share = 0.0
@@ -107,7 +107,7 @@ class Yun2023(SingleOptimizerModule):
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Reveal that many cells, the same for a picture in every epoch."""
+        """Reveal that many cells, the same for an image in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), picture_generators(seeds, "points")))
 
 
@@ -116,9 +116,9 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units.
-        generators: One for the batch, or one for each picture.
+        generators: One for the batch, or one for each image.
         most: Largest number of hints, which is uniform on 0 .. ``most``.
-        few: Share of pictures with a log-uniform number on 1 .. ``most``.
+        few: Fraction of images with a log-uniform number on 1 .. ``most``.
     """
     batch, _, height, width = ab.shape
     draws = draw_uniform(generators, batch, _PICTURE_DRAWS + (height // CELL) * (width // CELL), ab.device)
@@ -129,7 +129,7 @@ def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) ->
 
 
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
-    """Reveal ``count`` cells of each picture ``(B, 2, H, W)``, or all if it has fewer, for validation."""
+    """Reveal ``count`` cells of each image ``(B, 2, H, W)``, or all if it has fewer, for validation."""
     batch, _, height, width = ab.shape
     draws = draw_uniform(generators, batch, (height // CELL) * (width // CELL), ab.device)
     return _reveal(ab, draws.new_full((batch,), count), draws)

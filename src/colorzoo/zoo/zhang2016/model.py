@@ -26,7 +26,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width, settings_of
 
 LOGIT_STRIDE = 4
-_CHROMA = 20.0  # CIE units, about the mean of a photo
+_CHROMA = 20.0  # CIE units, about the mean of an image
 
 
 class DistributionOutput(NamedTuple):
@@ -84,7 +84,7 @@ class DistributionNetwork(nn.Module):
         return self._head(self._features(lightness), (lightness.shape[-2], lightness.shape[-1]))
 
     def forward(self, lightness: Tensor) -> DistributionOutput:
-        """Color a picture of any size.
+        """Color an image of any size.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].

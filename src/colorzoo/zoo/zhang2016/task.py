@@ -36,9 +36,9 @@ class Objective:
     """Settings of the rebalanced cross-entropy (eq. 2 to 4).
 
     Attributes:
-        uniform: Share of the uniform distribution in the rebalancing (lambda of eq. 4); 0.5 in the paper, 1
-            turns rebalancing off.
-        prior: ``.npy`` file with the ``(313,)`` shares of the bins in the training pictures, as
+        uniform: Fraction of the uniform distribution in the rebalancing (lambda of eq. 4); 0.5 in the paper,
+            1 turns rebalancing off.
+        prior: ``.npy`` file with the ``(313,)`` shares of the bins in the training images, as
             ``colorzoo data prior`` writes it; None takes the published one of ImageNet.
         neighbors: Number of bins among which the true color is shared: 10 in the published code, 5 in the
             paper.

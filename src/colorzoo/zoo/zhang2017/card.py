@@ -106,7 +106,7 @@ LOCAL_SMALL = replace(
     ),
 )
 
-# by chance, training may hide one of them from every picture of a batch, and its layer then learns nothing
+# by chance, training may hide one of them from every image of a batch, and its layer then learns nothing
 _ALL_STATISTICS = {"histogram_share": 1.0, "saturation_share": 1.0}
 
 GLOBAL = replace(

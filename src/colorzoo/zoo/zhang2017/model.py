@@ -77,7 +77,7 @@ class GlobalArchitecture:
 
 
 class LocalHints(ColoringModel):
-    """Local Hints: colors a photo with the help of color points.
+    """Local Hints: colors an image with the help of color points.
 
     Args:
         architecture: The network.
@@ -159,7 +159,7 @@ class LocalHints(ColoringModel):
 
 
 class GlobalHints(ColoringModel):
-    """Global Hints: colors a photo to a histogram or a saturation.
+    """Global Hints: colors an image to a histogram or a saturation.
 
     Args:
         architecture: The network.

@@ -1,8 +1,8 @@
-"""Networks of Zhang et al. 2017: lightness and points, or statistics of the whole picture, in; ab out.
+"""Networks of Zhang et al. 2017: lightness and points, or statistics of the whole image, in; ab out.
 
 Additions to Zhang et al. 2017 in the small models; all off in the paper's models.
 
-`SteeredNetwork` gives a Local Hints network statistics of the whole picture, by matching its distributions
+`SteeredNetwork` gives a Local Hints network statistics of the whole image, by matching its distributions
 over colors to them: one weight for each color, the same at all positions, is found with which the
 distributions agree with the histogram or the saturation, and every position takes its mean color. This part
 has no weights.
@@ -113,7 +113,7 @@ class LocalHintsNetwork(PointNetwork):
 
 
 class VectorNorm(nn.BatchNorm2d):
-    """Batch norm of 1x1 maps that uses its running statistics for a batch of one picture in training.
+    """Batch norm of 1x1 maps that uses its running statistics for a batch of one image in training.
 
     A single vector is its own mean, so that the authors' Caffe layer returns zero for it and the hint is
     lost.
@@ -128,7 +128,7 @@ class VectorNorm(nn.BatchNorm2d):
 
 
 class GlobalBranch(nn.Module):
-    """Turns histogram and saturation into one vector per picture, by 1x1 convolutions.
+    """Turns histogram and saturation into one vector per image, by 1x1 convolutions.
 
     Args:
         channels: Length of the vector.
@@ -167,11 +167,11 @@ class GlobalNetwork(HintNetwork):
         self.branch = GlobalBranch(unet.up8.in_channels)
 
     def forward(self, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
-        """Color a picture of any size.
+        """Color an image of any size.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            statistics: Known statistics of the picture's colors.
+            statistics: Known statistics of the image's colors.
 
         Returns:
             ``(B, 2, H, W)`` in CIE units.
@@ -231,16 +231,16 @@ class LocalExtensions:
     """Extensions of Local Hints; the paper's ``README.md`` describes them.
 
     Attributes:
-        hint_attention: Carry hint colors to places that look alike, see `HintUNet`.
-        channel_attention: Weight the channels of the skips by the whole picture.
+        hint_attention: Carry hint colors to positions that look alike, see `HintUNet`.
+        channel_attention: Weight the channels of the skips by the whole image.
         rank_layers: Number of linear layers between encoder and decoder (implicit rank minimization); weight
             files hold them folded into the next layer.
         scene_blocks: Number of blocks that see the whole scene, see `SceneBlocks`.
         colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an uncertain network
             does not return gray.
         class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
-        many: Share of the training pictures with a log-uniform number of points, see `PointSimulation`.
-        everywhere: Share of the training pictures with uniformly placed points, see `PointSimulation`.
+        many: Fraction of the training images with a log-uniform number of points, see `PointSimulation`.
+        everywhere: Fraction of the training images with uniformly placed points, see `PointSimulation`.
     """
 
     hint_attention: bool = False
@@ -266,7 +266,7 @@ class GlobalExtensions:
 
 
 class SteeredNetwork(GlobalNetwork):
-    """A Local Hints network without points, steered by statistics of the whole picture.
+    """A Local Hints network without points, steered by statistics of the whole image.
 
     As in the paper a branch turns them into a vector that is added after block 4. In addition (not in the
     paper), the network's distributions are matched to the statistics, and a convolution adds the resulting

@@ -57,9 +57,9 @@ class LocalUsers:
     """Settings of the simulated users (section 3.2).
 
     Attributes:
-        hints: Share of the training pictures with points; 0 before the regression stage.
+        hints: Fraction of the training images with points; 0 before the regression stage.
         stop_probability: p of P(n) = (1 - p)^n p.
-        reveal_all: Share of the pictures that show all their colors.
+        reveal_all: Fraction of the images that show all their colors.
     """
 
     hints: Share = 1.0
@@ -170,8 +170,8 @@ class GlobalUsers:
     """Statistics that are given in training; neither share is published.
 
     Attributes:
-        histogram_share: Share of the training pictures whose histogram is given.
-        saturation_share: Share of those whose saturation is given.
+        histogram_share: Fraction of the training images whose histogram is given.
+        saturation_share: Fraction of those whose saturation is given.
     """
 
     histogram_share: Share = 0.5
@@ -224,7 +224,7 @@ class Zhang2017Global(SingleOptimizerModule):
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Give the statistics of some pictures, color, and compare with the truth."""
+        """Give the statistics of some images, color, and compare with the truth."""
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self.training_statistics(lab, batch)
         loss: Tensor = self._loss(lab[:, :1], lab[:, 1:], histogram, saturation)
@@ -237,7 +237,7 @@ class Zhang2017Global(SingleOptimizerModule):
         return smooth_l1_map(predicted, ab, delta=self.delta).mean()
 
     def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return histogram and saturation of the truth, each hidden for some pictures."""
+        """Return histogram and saturation of the truth, each hidden for some images."""
         users = self.users
         draws = draw_uniform(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
@@ -259,7 +259,7 @@ class Zhang2017Global(SingleOptimizerModule):
 
 
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Draw the points of a training batch from the seeds of its pictures."""
+    """Draw the points of a training batch from the seeds of its images."""
     simulation = PointSimulation(
         users.stop_probability,
         reveal_all=users.reveal_all,

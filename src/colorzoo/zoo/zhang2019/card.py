@@ -14,7 +14,7 @@ _TRIAL = {
     "discriminator_width": 0.125,
     "discriminator_layers": 3,
     "last_kernel": (3, 3),
-    "tau": 1.0,  # random features match by chance: at 1e-10 a rounding picks another place
+    "tau": 1.0,  # random features match by chance: at 1e-10 a rounding picks another position
     "training_tau": 1.0,
 }
 _WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0

@@ -101,7 +101,7 @@ class Architecture:
 
 
 class DeepExemplar(ColoringModel):
-    """Colors a photo or a video with the colors of a reference.
+    """Colors an image or a video with the colors of a reference.
 
     Attributes:
         features: The frozen trunk.

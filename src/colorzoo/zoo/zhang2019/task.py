@@ -1,6 +1,6 @@
-"""Training of Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019) on single pictures.
+"""Training of Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019) on single images.
 
-The temporal loss needs optical flow and is left out; the previous frame is the picture itself, slightly
+The temporal loss needs optical flow and is omitted; the previous frame is the image itself, slightly
 shifted.
 """
 
@@ -49,12 +49,12 @@ class Objective(ExemplarObjective):
 
 @dataclass(frozen=True)
 class Simulation(ExemplarSimulation):
-    """Settings of the training pictures; see `ExemplarSimulation` for the noise.
+    """Settings of the training images; see `ExemplarSimulation` for the noise.
 
     Attributes:
-        previous: Share of training pictures with a previous frame: the picture itself, shifted (ours, for
+        previous: Fraction of training images with a previous frame: the image itself, shifted (ours, for
             lack of videos).
-        colored: Share of the pictures whose previous frame has the colors that the network predicts from the
+        colored: Fraction of the images whose previous frame has the colors that the network predicts from the
             reference alone, as in a video, instead of the true ones (ours).
     """
 
@@ -120,7 +120,7 @@ class Zhang2019(ExemplarGANModule):
         )
 
     def paint(self, batch: Batch) -> ExemplarPrediction:
-        """Color a training batch, some pictures after a previous frame."""
+        """Color a training batch, some images after a previous frame."""
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.lightness_noise)
@@ -142,7 +142,7 @@ class Zhang2019(ExemplarGANModule):
         return torch.cat([lab, painted.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, lightness: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
-        """Return the pictures, a share of them in the network's own colors, which may be wrong."""
+        """Return the images, a fraction of them in the network's own colors, which may be wrong."""
         if not self.simulation.colored:
             return lab
         draws = draw_uniform(picture_generators(seeds, "colored"), len(lab), 1, lab.device)
@@ -152,12 +152,12 @@ class Zhang2019(ExemplarGANModule):
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Return the previous frames of a batch: each picture shifted by up to a twentieth, or zeros.
+    """Return the previous frames of a batch: each image shifted by up to a twentieth, or zeros.
 
     Args:
         lab: ``(B, 3, H, W)``.
-        seeds: ``(B,)``, seeds of the pictures.
-        share: Share of the pictures with a previous frame.
+        seeds: ``(B,)``, seeds of the images.
+        share: Fraction of the images with a previous frame.
     """
     uniform = draw_uniform(picture_generators(seeds, "before"), len(lab), 3, lab.device)
     theta = torch.eye(2, 3, device=lab.device).repeat(len(lab), 1, 1)

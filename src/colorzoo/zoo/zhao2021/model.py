@@ -46,7 +46,7 @@ class Architecture:
 
 
 class Color2Embed(ColoringModel):
-    """Colors a photo with the colors of a reference.
+    """Colors an image with the colors of a reference.
 
     Args:
         architecture: The networks.
@@ -90,7 +90,7 @@ class Color2Embed(ColoringModel):
         return "-".join(map(str, parts))
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without an exemplar by the vector of the gray pictures themselves.
+        """Color a batch; without an exemplar by the vector of the grayscale images themselves.
 
         ``alpha`` of an exemplar interpolates between that vector (0) and its own (1).
         """

@@ -93,7 +93,7 @@ class ColorEncoder(nn.Module):
         )
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return the vectors ``(B, 512w)`` float32 of pictures ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the vectors ``(B, 512w)`` float32 of images ``(B, 3, H, W)`` in [0, 1]."""
         vector: Tensor = self.to_vector(self.features(rgb)[-1])
         return vector.flatten(1).float()
 
@@ -102,7 +102,7 @@ class ModulatedConvolution(nn.Module):
     """A convolution whose weight is scaled by a vector per input channel and normalized per output channel.
 
     "SDFT" in the authors' code; StyleGAN2's modulated convolution without noise, bias and activation. Scaling
-    the maps before and after a shared convolution is equivalent to a weight for each picture.
+    the maps before and after a shared convolution is equivalent to a weight for each image.
 
     Args:
         channels: Channels of input and output.
@@ -234,7 +234,7 @@ class ColorUNet(nn.Module):
 
 
 class Color2EmbedNetwork(nn.Module):
-    """Both networks with their normalization, for pictures of any size.
+    """Both networks with their normalization, for images of any size.
 
     Args:
         encoder: The color encoder.
@@ -286,7 +286,7 @@ def load_vgg(features: VGGFeatures, path: str) -> None:
 
 
 _FOLD = 4  # positions per side whose colors become channels of one position
-_SPREAD = (25.0, 10.0, 10.0)  # deviations of L, a and b in photos
+_SPREAD = (25.0, 10.0, 10.0)  # deviations of L, a and b in images
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,7 @@ class Extensions:
     Attributes:
         features: Registered model of the zhang2016 family whose layers replace VGG-19, in the encoder and in
             the perceptual loss; None is the paper's.
-        gray_share: Share of the training pictures with a gray reference, so that the network learns to color
+        gray_share: Fraction of the training images with a gray reference, so that the network learns to color
             without one.
     """
 
@@ -347,7 +347,7 @@ def initialize_large(layers: nn.Module) -> None:
 
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Remove the colors of a share of the references ``(B, 3, H, W)``, drawn from the pictures' seeds."""
+    """Remove the colors of a fraction of the references ``(B, 3, H, W)``, drawn from the images' seeds."""
     draws = draw_uniform(picture_generators(seeds, "gray"), len(reference), 1, reference.device)
     gray = lightness_to_rgb(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)

@@ -1,4 +1,4 @@
-"""Training of Color2Embed (Zhao et al. 2021) with references made of single pictures."""
+"""Training of Color2Embed (Zhao et al. 2021) with references made of single images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Objective:
     """Settings of the loss.
 
     Attributes:
-        perceptual_weight: Weight of the distance of features from those of the true picture; that of the
+        perceptual_weight: Weight of the distance of features from those of the real image; that of the
             smooth L1 of ab / 110 is 1.
     """
 
@@ -98,7 +98,7 @@ class Zhao2021(SingleOptimizerModule):
         return vgg.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color pictures by references made of them: smooth L1 of ab / 110, and the perceptual loss."""
+        """Color images by references made of them: smooth L1 of ab / 110, and the perceptual loss."""
         lab = rgb_to_lab(batch["rgb"])
         reference = without_some_colors(reference_of(batch), batch["seed"], self.extensions.gray_share)
         network = self.model.network
@@ -113,14 +113,14 @@ class Zhao2021(SingleOptimizerModule):
         return loss
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
-        """Return the distance of the features of pictures ``(B, 3, H, W)``."""
+        """Return the distance of the features of images ``(B, 3, H, W)``."""
         network = self.model.network.encoder.features if self.perceptual is None else self.perceptual.model
         with torch.no_grad():
             wanted = network(true)
         return feature_distance(network(colored), wanted)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings: no reference, and one made from the picture itself."""
+        """Return the settings: no reference, and one made from the image itself."""
         return "automatic", "self"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -131,19 +131,19 @@ class Zhao2021(SingleOptimizerModule):
 
 
 def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or references made of the pictures if the data has none."""
+    """Return the references of a batch, or references made of the images if the data has none."""
     given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
     return made_reference(batch["rgb"], batch["seed"]) if given is None else given
 
 
 def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Make references ``(B, 3, H, W)`` in [0, 1] of pictures, as the authors' code does.
+    """Make references ``(B, 3, H, W)`` in [0, 1] of images, as the authors' code does.
 
     Uniform noise, a thin plate spline that moves two points of the diagonal, mirroring, and a rotation.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        seeds: ``(B,)``, seeds of the pictures.
+        seeds: ``(B,)``, seeds of the images.
     """
     generators = picture_generators(seeds, "referen")
     noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
@@ -155,7 +155,7 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def add_noise(levels: Tensor, noise: Tensor) -> Tensor:
-    """Add noise to pictures ``(B, 3, H, W)`` in [0, 255], and clip them."""
+    """Add noise to images ``(B, 3, H, W)`` in [0, 255], and clip them."""
     return (levels.float() + noise.to(levels)).clamp(0, 255)
 
 
@@ -165,9 +165,9 @@ def whole_levels(levels: Tensor) -> Tensor:
 
 
 def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
-    """Mirror pictures ``(B, 3, H, W)`` and rotate them counterclockwise, nearest neighbor; outside is black.
+    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise, nearest neighbor; outside is black.
 
-    The result is that of torchvision on pictures of Pillow, to the pixel.
+    The result is that of torchvision on images of Pillow, to the pixel.
 
     Args:
         pictures: Any values.
