@@ -15,7 +15,7 @@ from colorzoo.batch.request import prepared_alone
 from colorzoo.batch.runner import ALREADY_DONE, PictureJob, color_pictures
 from colorzoo.cli.main import main
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.pictures.find import find_existing, find_pictures, read_list
+from colorzoo.pictures.find import read_list
 from colorzoo.testing.samples import sample_image
 from tiny_model import Refused, Run, gray_picture
 
@@ -77,15 +77,6 @@ def test_a_second_run_colors_nothing_again(run: Run, tmp_path: Path, extra: tupl
         before = contents(tmp_path)
         assert run(*words, *extra)[0] == 0
         assert contents(tmp_path) == before
-
-
-def test_a_result_without_its_source_is_named_and_left_alone(run: Run, tmp_path: Path) -> None:
-    run(photo(tmp_path / "a.png"), "-o", tmp_path / "done" / "b.png")
-    search = find_existing([tmp_path / "done"])
-    assert [(path.name, reason.partition(";")[0]) for path, reason in search.passed_over] == [
-        ("b.png", "a result of colorzoo")
-    ]
-    assert [found.path.name for found in find_pictures([tmp_path / "done" / "b.png"])] == ["b.png"]
 
 
 def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
@@ -150,22 +141,3 @@ def test_lists_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert read_list(path) == names
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x.png\n")))
     assert read_list("-") == ["x.png"]
-
-
-def test_a_failed_name_with_a_line_break_is_read_again(run: Run, tmp_path: Path) -> None:
-    broken, left = tmp_path / "a\nb.png", tmp_path / "left"
-    broken.write_bytes(b"broken")
-    assert run(broken, "missing.png", "--failed", left)[0] == 2
-    assert read_list(left) == ["missing.png", str(broken)]
-    photo(broken)
-    assert run("--from", left, "--failed", left)[0] == 1
-    assert read_list(left) == ["missing.png"]
-
-
-def test_a_carriage_return_at_the_end_of_a_name_that_exists_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("a.jpg\r").touch()
-    Path("list").write_bytes(b"a.jpg\r\nb.jpg\r\n")
-    assert read_list("list") == ["a.jpg\r", "b.jpg"]

@@ -45,36 +45,6 @@ def test_a_picture_gets_its_result_beside_it(run: Run, tmp_path: Path) -> None:
     assert len(tree(tmp_path)) == 2
 
 
-_LIGHT = """
-import sys
-from colorzoo.cli.main import main
-from colorzoo.factory import create_coloring_model
-from colorzoo.registry import list_models, load_model_class, model_card
-from colorzoo.model import ColoringModel
-
-failed = main(sys.argv[1:])
-cards = [card for card in map(model_card, list_models()) if "default" in card.weights]
-models = [create_coloring_model(name) for name in {card.task: card.name for card in cards}.values()]
-assert len(models) >= 10 and all(isinstance(model, ColoringModel) and model.trained for model in models)
-heavy = {"lightning", "torchmetrics", "torchvision", "timm"} & sys.modules.keys()
-for card in map(model_card, list_models()):
-    assert issubclass(load_model_class(card), ColoringModel), card.name
-# full-size networks take layers of timm and torchvision
-heavy |= {"lightning", "torchmetrics"} & sys.modules.keys()
-print(heavy, file=sys.stderr)
-sys.exit(failed or bool(heavy))
-"""
-
-
-def test_coloring_imports_no_lightning(tmp_path: Path) -> None:
-    words = ["colorize", str(photo(tmp_path / "a.png")), "--fast"]
-    ended = subprocess.run(
-        [sys.executable, "-c", _LIGHT, *words], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "a.color.png" in tree(tmp_path)
-
-
 OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
 
 
@@ -133,19 +103,6 @@ def test_invalid_options_are_one_line_and_leave_no_file(
     assert err.startswith("colorzoo: error: ")
     assert message in err
     assert tree(tmp_path) == before
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_a_read_only_folder_is_one_line(run: Run, tmp_path: Path) -> None:
-    source = photo(tmp_path / "a.png")
-    tmp_path.chmod(0o500)
-    try:
-        code, _, err = run(source)
-    finally:
-        tmp_path.chmod(0o700)
-    assert (code, err.count("\n")) == (2, 1)
-    assert "cannot be written: Permission denied" in err
-    assert tree(tmp_path) == ["a.png"]
 
 
 def test_quality_and_the_limit_of_pixels_hold_for_each_file(run: Run, tmp_path: Path) -> None:
@@ -216,15 +173,6 @@ def test_two_boxes_of_scans_with_the_same_names_are_both_colored(run: Run, tmp_p
         code, said, _ = run(tmp_path / box, "-o", out)
         assert (code, said.count("of the same picture with the same settings")) == (0, 2)
     assert len(tree(out)) == 4
-
-
-def test_a_result_of_another_picture_is_not_replaced(run: Run, tmp_path: Path) -> None:
-    first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png", height=31)
-    assert run(first, "-o", tmp_path / "out.png")[0] == 0
-    code, _, err = run(second, "-o", tmp_path / "out.png")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "exists already, made of another picture" in err
-    assert run(second, "-o", tmp_path / "out.png", "--overwrite")[0] == 0
 
 
 def test_options_without_effect_are_refused(run: Run, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import platform
 import socket
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -12,18 +11,9 @@ import pytest
 
 from colorzoo.card import Weights
 from colorzoo.cli import doctor
-from colorzoo.cli.doctor import core_packages, diagnose, extras, find_device
+from colorzoo.cli.doctor import diagnose
 from colorzoo.cli.main import main
 from colorzoo.weights import WeightFile
-
-REQUIREMENTS = [
-    "torch>=2.6",
-    "jsonargparse[signatures]>=4.40",
-    "no-such-package-a>=1; extra == 'export'",
-    "numpy>=1; extra == 'export'",
-    'colorzoo[export]; extra == "all"',
-    "numpy; extra == 'ready'",
-]
 
 
 def test_json_report_without_a_network(
@@ -43,28 +33,6 @@ def test_json_report_without_a_network(
     assert report["cache"] == str(tmp_path)
     assert all(row["state"] == "ok" for row in report["embedded"])
     assert {row["model"] for row in report["embedded"]} >= {"colorzoo2026", "cho2023_small"}
-
-
-def test_the_device_is_the_one_that_auto_selects(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "A card")
-    monkeypatch.setattr("torch.get_num_threads", lambda: 3)
-    for cuda, mps, told in (
-        (True, True, "cuda (A card)"),
-        (False, True, "mps"),
-        (False, False, "cpu (3 threads)"),
-    ):
-        monkeypatch.setattr("torch.cuda.is_available", lambda cuda=cuda: cuda)
-        monkeypatch.setattr("torch.backends.mps.is_available", lambda mps=mps: mps)
-        assert find_device() == (told, [])
-
-
-def test_extras_are_read_from_the_metadata() -> None:
-    assert core_packages(REQUIREMENTS) == ["torch", "jsonargparse"]
-    missing = {"all": ("no-such-package-a",), "export": ("no-such-package-a",), "ready": ()}
-    assert extras(REQUIREMENTS) == [
-        doctor.Extra(name, lacks, f'python -m pip install "colorzoo[{name}]"')
-        for name, lacks in missing.items()
-    ]
 
 
 def test_problems_are_told_with_their_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,10 +66,3 @@ def test_problems_are_told_with_their_remedy(tmp_path: Path, monkeypatch: pytest
         f"{late} is not used: {reason}; `colorzoo weights fetch late --tag new`",
         "zoo2 is skipped; mend or uninstall it",
     ]
-
-
-def test_a_torch_that_cannot_be_imported_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    device, problems = find_device()
-    assert device == "none"
-    assert problems[0].startswith("torch cannot be imported: ")

@@ -186,11 +186,6 @@ def test_three_kills_while_writing(program: Program, tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_twenty_kills_while_writing(program: Program, tmp_path: Path) -> None:
-    kill_while_writing(program, tmp_path, 20, seed=1)
-
-
-@pytest.mark.nightly
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only the superuser mounts a disk")
 def test_a_full_disk_and_one_that_turns_read_only(program: Program, tmp_path: Path) -> None:
     box, disk, view = make_box(tmp_path), tmp_path / "disk", tmp_path / "view"

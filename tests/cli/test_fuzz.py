@@ -175,18 +175,3 @@ def test_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.timeout(900)
 def test_2000_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
     color_and_check(damaged(200, 100 + seed), tmp_path, capsys)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_gif_whose_second_frame_has_no_palette(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Found by this fuzzing."""
-    color_and_check({"00031.gif": damaged(32, 100)["00031.gif"]}, tmp_path, capsys)
-
-
-def test_whole_files_are_all_colored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The undamaged files of the tests above can be read."""
-    corpus = {name: data for name, data in whole_files() if name not in ("drawing.eps", "phone.heic")}
-    color_and_check(corpus, tmp_path, capsys)
-    assert {
-        path.name.removesuffix(".png") for path in (tmp_path / "out").iterdir() if path.suffix != ".xmp"
-    } == {name.removesuffix(".png") for name in corpus}

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from colorzoo.batch import file as batch_file
-from colorzoo.cli import colorize
 from tiny_model import Run, gray_picture
 
 
@@ -27,14 +26,3 @@ def test_too_many_frames_are_refused_with_a_way_out(
     assert code == 2
     assert "holds 4 pages, more than the limit of 3; --frames first colors the first one" in said
     assert run(tmp_path / "b.tif", "--frames", "first")[0] == 0
-
-
-def test_progress_of_many_frames_is_told_into_a_pipe_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
-) -> None:
-    monkeypatch.setattr(colorize, "FRAME_SECONDS", 0)
-    said = run(pages(tmp_path / "a.tif", 3))[2]
-    name = tmp_path / "a.color.tif"
-    assert said == "".join(f"colorzoo: {name}: frame {number} of 3\n" for number in (2, 3))
-    monkeypatch.setattr(colorize, "FRAME_SECONDS", 600)
-    assert run(tmp_path / "a.tif", "--overwrite")[2] == ""

@@ -52,12 +52,3 @@ def test_a_jpeg_is_lossless_in_another_format(tmp_path: Path, weights: list[str]
     assert moved(source, tmp_path / "a.color.png") <= 0.3
     assert main(["colorize", str(source), *weights]) == 0
     assert moved(source, tmp_path / "a.color.jpg") > 0.3
-
-
-def test_formats_of_a_folder_of_results(tmp_path: Path, weights: list[str]) -> None:
-    (tmp_path / "in").mkdir()
-    for name in ("a.jpg", "a.bmp", "b.png"):
-        Image.fromarray(gray_picture(20, 24)).save(tmp_path / "in" / name)
-    words = ["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--format", "tif"]
-    assert main([*words, *weights]) == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.tif", "a-2.tif", "b.tif"}

@@ -1,10 +1,8 @@
 """Entry point of the command line: verbs, options, errors and exit codes, without torch."""
 
-import io
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
@@ -17,7 +15,6 @@ from colorzoo.batch.settings import ColorSettings
 from colorzoo.cli import colorize, models
 from colorzoo.cli import main as entry
 from colorzoo.cli._options import Command
-from colorzoo.cli._output import align, print_line, printed_warnings
 from colorzoo.cli.main import main
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.settings import Range, argument, option
@@ -91,11 +88,6 @@ def test_wrong_words_are_refused_by_the_name_of_the_option(words: list[str], nam
     assert "Parser key" not in str(caught.value)
 
 
-def test_a_missing_argument_is_refused() -> None:
-    with pytest.raises(ColorzooError, match=r"(?i)canvas"):
-        BRUSH.parse("brush", [])
-
-
 def test_the_options_of_colorize_are_the_settings_of_python() -> None:
     options = colorize.COMMANDS[""].parse("colorize", ["x.jpg", "--strength", "0.5", "--quality", "80"])
     given = {each.name: getattr(options, each.name) for each in fields(ColorSettings)}
@@ -125,12 +117,6 @@ def test_help_lists_every_verb(word: str, capsys: pytest.CaptureFixture[str]) ->
     assert all(f"{name} {line}" in text for name, line in verbs.items())
 
 
-def test_no_verb_shows_the_help_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
-    out, err = capsys.readouterr()
-    assert (out, "colorize" in err) == ("", True)
-
-
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
 def test_help_of_a_command_has_an_example_and_its_defaults(
     name: str, command: Command, capsys: pytest.CaptureFixture[str]
@@ -143,16 +129,6 @@ def test_help_of_a_command_has_an_example_and_its_defaults(
         assert each.metadata["help"] in text
         if isinstance(each.default, int | float) and not isinstance(each.default, bool):
             assert f"default: {each.default:g}" in text or "default: one per core" in text
-
-
-@pytest.mark.parametrize("name", entry.LIGHTNING_VERBS)
-def test_help_of_training_is_short_and_names_the_full_one(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([name, "--help"]) == 0
-    out = capsys.readouterr().out
-    assert "--data.root" in out
-    assert f"colorzoo {name} --model NAME --help" in out
 
 
 @pytest.mark.parametrize("name", ["data", "weights"])
@@ -230,22 +206,6 @@ def test_exit_codes_of_other_exceptions(
 ) -> None:
     raising(error)
     assert (main(["models"]), *capsys.readouterr()) == (code, "", told)
-
-
-@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "ü"), ("ascii", "\\xfc")])
-def test_a_line_is_printed_at_once_in_what_its_stream_can_show(encoding: str, shown: str) -> None:
-    stream = io.TextIOWrapper(io.BytesIO(), encoding, newline="\n")
-    print_line("ü\n\x1f\x7f ~", stream)
-    assert stream.buffer.getvalue().decode(encoding) == f"{shown}\\n\\x1f\\x7f ~\n"  # type: ignore[attr-defined]
-
-
-def test_columns_are_two_spaces_apart_and_warnings_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert align([("a", "bb", ""), ("ccc", "d", "")]) == ["a    bb", "ccc  d"]
-    with printed_warnings():
-        for _ in range(2):
-            warnings.warn("two\n words", stacklevel=1)
-        assert capsys.readouterr().err == ""
-    assert capsys.readouterr().err == "colorzoo: two words\n" * 2
 
 
 def test_a_closed_pipe_is_quiet() -> None:

@@ -1,7 +1,6 @@
 """``colorzoo models``, over made-up cards, and the shape of its JSON over the real ones."""
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from colorzoo import registry
 from colorzoo.card import ModelCard, Quality, Weights
 from colorzoo.cli.main import main
-from colorzoo.weights.choice import all_defaults
 
 KEYS = {"name", "aliases", "paper", "year", "guidance", "input", "output", "parameters", "weights"}
 
@@ -57,40 +55,6 @@ def test_models_are_chosen_by_pattern_alias_and_guidance(capsys: pytest.CaptureF
     assert names(capsys, "doodle") == ["doe1999"]
     assert names(capsys, "--guidance", "points") == ["doe1999"]
     assert names(capsys, "roe2001_small", "--guidance", "points") == []
-
-
-@pytest.mark.usefixtures("zoo")
-def test_json_holds_whole_cards(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["models", "doe1999", "--json"])
-    (entry,) = json.loads(capsys.readouterr().out)
-    defaults = {use: found.why for use, found in all_defaults().items() if found.model == "doe1999"}
-    expected = registry.all_cards()["doe1999"].to_dict() | {"default_for": defaults}
-    assert entry == json.loads(json.dumps(expected))
-    assert (entry["aliases"], entry["weights"]["default"]["license"]) == (["doodle", "doe"], "MIT")
-
-
-@pytest.mark.usefixtures("zoo")
-def test_a_pipe_gets_plain_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models"]) == 0
-    rows = [re.split("  +", line) for line in capsys.readouterr().out.splitlines()]
-    assert rows == [
-        ["name", "aliases", "year", "input -> output", "guidance", "parameters", "weights", "summary"],
-        [
-            "doe1999",
-            "doodle, doe",
-            "1999",
-            "gray -> ab",
-            "points, boxes",
-            "2.1 M",
-            "default",
-            "gray [in], color out",
-        ],
-        ["roe2001_small", "2001", "sketch -> rgb", "none", "2.1 M", "none", "gray [in], color out"],
-        ["sum1998", "1999", "gray -> ab", "none", "0", "not needed", "gray [in], color out"],
-        *([""], ["use", "default here", "why"], ["automatic", "sum1998", all_defaults()["automatic"].why]),
-    ]
-    assert main(["models", "doe"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2  # it is the default of nothing
 
 
 @pytest.mark.usefixtures("zoo")

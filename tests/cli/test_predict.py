@@ -225,21 +225,6 @@ def test_two_processes_color_each_picture_once_and_list_all_failures(album, tmp_
     assert {**results(tmp_path / "alone"), "failed.txt": b""} == {**both, "failed.txt": b""}
 
 
-def test_pictures_are_selected_as_colorize_does(album, tmp_path, capsys):
-    (tmp_path / "other").mkdir()
-    gray(5, (20, 20)).save(tmp_path / "other" / "o.png")
-    gray(5, (20, 20)).save(album / ".hidden.png")
-    gray(5, (20, 20)).save(album / "z.gif")
-    (album / "up").symlink_to(tmp_path)
-    os.mkfifo(album / "pipe.png")
-    os.mkfifo(album / "pipe.tar")
-    predicted(album, tmp_path / "out")
-    assert sorted(results(tmp_path / "out")) == [*PICTURES, "z.gif", "z.gif.xmp"]
-    told = capsys.readouterr().err
-    assert "3 files skipped" in told
-    assert all(reason in told for reason in ("hidden", "not a regular file", "a link to a folder above"))
-
-
 def test_random_weights_are_refused(album, tmp_path):
     words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
     with pytest.raises(WeightsError, match="random weights"):

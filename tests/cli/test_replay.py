@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorzoo import colorize, colorize_file
-from colorzoo.batch.settings import ColorSettings
+from colorzoo import colorize_file
 from colorzoo.cli.main import main
-from colorzoo.errors import ColorzooError
 from tiny_model import NAME, gray_picture
 
 Info = Callable[[str], dict[str, Any]]
@@ -119,17 +117,3 @@ def test_python_records_what_the_command_line_does(
     found, wanted = info("python.png"), info("cli.png")
     assert {**found, "date": ""} == {**wanted, "date": ""}
     assert np.array_equal(replay(found, own), np.asarray(Image.open("python.png")))
-
-
-def test_python_takes_the_settings_of_the_command_line(folder: Path, weights: Path) -> None:
-    chosen = ColorSettings(strength=0.5, size=32, quality=30, device="cpu")
-    colorize_file("barn.png", "python.jpg", NAME, weights=weights, settings=chosen)
-    words = ["--strength", "0.5", "--size", "32", "--quality", "30", "--device", "cpu"]
-    own = ["--model", NAME, "--weights", str(weights)]
-    assert main(["colorize", "barn.png", "-o", "cli.jpg", *words, *own]) == 0
-    assert np.array_equal(np.asarray(Image.open("python.jpg")), np.asarray(Image.open("cli.jpg")))
-    picture = colorize("barn.png", NAME, weights=weights, settings=chosen)
-    plain = colorize("barn.png", NAME, weights=weights, device="cpu", strength=0.5, size=32)
-    assert np.array_equal(np.asarray(picture), np.asarray(plain))
-    with pytest.raises(ColorzooError, match="strength"):
-        colorize("barn.png", NAME, settings=ColorSettings(strength=1.6))

@@ -74,23 +74,6 @@ def test_a_missing_extra_prints_its_install_line(monkeypatch: pytest.MonkeyPatch
     assert 'needs uvicorn: python -m pip install "colorzoo[studio]"' in refused("studio")
 
 
-SPY = """
-import sys
-from colorzoo.cli import studio
-from colorzoo.cli.main import main
-from colorzoo.studio import server
-studio._make_studio = lambda *args: sys.exit(5 if "torch" in sys.modules or "PIL" in sys.modules else 0)
-sys.exit(main(["studio", "--no-browser", "--port", "0"]))
-"""
-
-
-def test_the_address_is_printed_before_anything_heavy_is_imported() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(colorzoo.__path__[0]).parent)}
-    done = subprocess.run([sys.executable, "-c", SPY], env=environment, capture_output=True, text=True)
-    assert "colorzoo studio: http://127.0.0.1:" in done.stdout
-    assert done.returncode == 0, done.stderr
-
-
 def test_it_prints_its_address_serves_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     Image.fromarray(gray_picture(40, 50)).save(tmp_path / "old.jpg")
     command = [sys.executable, "-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]

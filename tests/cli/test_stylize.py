@@ -4,11 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.inference.stylize import add_change
 from colorzoo.testing.samples import sample_image
 from tiny_model import Refused
 
@@ -103,14 +101,6 @@ def test_options_of_stylize_change_its_result(folder: Path, capsys) -> None:
     assert Image.open("a.jpg").quantization[0] == Image.open("same.jpg").quantization[0]
 
 
-def test_a_change_is_added_in_every_band_of_rows() -> None:
-    rgb = np.random.default_rng(0).random((1000, 300, 3), dtype=np.float32)  # of which 873 rows are a band
-    np.testing.assert_allclose(add_change(rgb, torch.zeros(3, 40, 30)), rgb, rtol=0, atol=2e-3)
-    lighter = add_change(np.full_like(rgb, 0.5), torch.tensor([10.0, 0, 0]).view(3, 1, 1).expand(3, 40, 30))
-    assert np.ptp(lighter) < 1e-4
-    assert lighter.min() > 0.55
-
-
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -129,17 +119,3 @@ def test_a_change_is_added_in_every_band_of_rows() -> None:
 )
 def test_bad_input_is_one_line(folder: Path, words: list[str], says: str, refused: Refused) -> None:
     assert says in refused(*words)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (30, 20)])
-def test_a_reference_of_one_color_gives_a_picture(folder: Path, size: tuple[int, int]) -> None:
-    Image.new("RGB", size, (200, 60, 40)).save("flat.png")
-    assert main(["colorize", "old.png", "--reference", "flat.png", "-o", "out.png"]) == 0
-    assert pixels("out.png").shape == pixels("old.png").shape
-
-
-def test_the_model_of_a_reference_is_named_with_the_reason(folder: Path, capsys) -> None:
-    assert main(["colorize", "old.png", "--reference", "warm.png", "-o", "a.png"]) == 0
-    assert ", the best model here for a reference" in capsys.readouterr().out
-    assert main(["colorize", "old.png", "-o", "b.png"]) == 0
-    assert "reference" not in capsys.readouterr().out

@@ -87,20 +87,6 @@ def test_other_verbs(folder: Path, words: list[str], made: set[str]) -> None:
         assert listed(folder) == held
 
 
-def test_video(folder: Path) -> None:
-    from tiny_video import scene, write_video
-
-    write_video(folder / "film.mp4", [scene(number) for number in range(4)])
-    before = listed(folder)
-    words = ["video", "film.mp4", "film.color.mp4", "--size", "32", "--device", "cpu"]
-    for more in ([], ["--overwrite"]):
-        assert main([*words, *more]) == 0
-        after = listed(folder)
-        assert before.items() <= after.items()
-        assert after.keys() - before.keys() == {"film.color.mp4", "film.color.mp4.colorzoo.xmp"}
-    assert read_provenance(folder / "film.color.mp4") is not None
-
-
 def test_what_others_add_to_a_sidecar_stays(folder: Path, weights: Path) -> None:
     beside = Path("new.gif.xmp")
     beside.write_bytes(add_provenance(Metadata(xmp=EDITS), ORIGIN).xmp or b"")

@@ -1,8 +1,5 @@
 """The check before training: each picture is decoded once for all runs and processes."""
 
-import logging
-import os
-import tarfile
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +12,6 @@ from test_modules import quiet_trainer
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.data import FolderDataModule, check
-from colorzoo.data.check import cache_file
 from colorzoo.data.decode import decode_rgb
 from colorzoo.testing.processes import in_processes
 
@@ -95,14 +91,6 @@ def test_a_picture_without_color_spans_less_than_five_units(a, b, gray):
     assert check.is_gray((lab_to_rgb(lab) * 255).round().byte()) == gray
 
 
-def test_a_changed_file_is_checked_again(root, decodes):
-    trained_on(root)
-    decodes()
-    Image.new("L", (44, 40), 90).save(root / "train" / "2.png")
-    assert trained_on(root) == ["0.png", "1.png", "3.png"]
-    assert decodes() == 2
-
-
 def test_an_interrupted_check_continues(root, decodes, monkeypatch):
     check_picture, seen = check.check_picture, []
 
@@ -138,33 +126,3 @@ def test_two_processes_share_one_check(root, decodes, tmp_path):
     assert (tmp_path / "searches.txt").read_text().split("\n") == ["0 train", "0 val", ""]
     assert in_processes(train_half, root, tmp_path / "decodes.txt", processes=2) == [0, 0]
     assert decodes() == 0
-
-
-def test_members_of_a_tar_are_cached_separately(root, decodes):
-    with tarfile.open(root / "train" / "more.tar", "w") as archive:
-        for name in ("0.png", "gray.png"):
-            archive.add(root / "train" / name, name)
-    expected = ["0.png", "1.png", "2.png", "3.png", "0.png"]
-    assert trained_on(root) == expected
-    assert decodes() == 10
-    assert trained_on(root) == expected
-    assert decodes() == 1
-    os.utime(root / "train" / "more.tar", (1, 1))  # it was changed
-    assert trained_on(root) == expected
-    assert decodes() == 3
-
-
-def test_a_damaged_cache_is_replaced(root, decodes):
-    trained_on(root)
-    decodes()
-    cache = cache_file(root, "checks")
-    cache.write_bytes(cache.read_bytes()[:200])
-    trained_on(root)
-    assert decodes() == 8
-
-
-def test_an_unwritable_cache_is_a_warning(root, tmp_path, caplog):
-    (tmp_path / "home").write_text("a file where the folder should be")
-    with caplog.at_level(logging.WARNING):
-        assert len(trained_on(root)) == 4
-    assert "cannot write" in caplog.text

@@ -1,6 +1,5 @@
 """References from a list, of the same class, nearest, and made from the target."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,10 @@ from runs import colorful
 
 from colorzoo.data import ExemplarPairsDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.neighbors import (
     FeatureEncoder,
-    build_neighbors,
-    load_neighbors,
-    pictures_hash,
-    timm_encoder,
 )
 from colorzoo.data.self_references import thin_plate_grid
-from colorzoo.data.sources import StoredPicture, find_sources
 from colorzoo.errors import DataError
 
 
@@ -63,20 +56,6 @@ def test_targets_get_the_references_of_a_list(listed) -> None:
     assert batch["reference"].shape == batch["rgb"].shape == (2, 3, 32, 32)
     expected = decode_rgb((listed / "4" / "reference.png").read_bytes(), 32).float() / 255
     torch.testing.assert_close(batch["reference"][0], expected)
-
-
-def test_without_a_split_pairs_are_split_by_their_targets(listed) -> None:
-    names = [f"{index}/target.png" for index in range(6)]
-    rows = "".join(f"{name},{index}/reference.png\n" for index, name in enumerate(names))
-    (listed / "all.csv").write_text(f"target,reference\n{rows}")
-    places = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64 for name in names]
-    share = sorted(places)[2] + 1e-6
-    found = read_pairs(listed, "all.csv", None, share)
-    for part, is_val in zip(found, (False, True), strict=True):
-        assert [str(Path(pair.target.path).relative_to(listed)) for pair in part] == [
-            name for name, place in zip(names, places, strict=True) if (place < share) == is_val
-        ]
-    assert [len(part) for part in read_pairs(listed, "pairs.csv", "all.csv")] == [6, 6]
 
 
 @pytest.mark.parametrize(
@@ -152,34 +131,6 @@ def test_nearest_references_and_a_stale_index(tmp_path) -> None:
     assert len(again.train_data.pick.neighbors) == 7
 
 
-def test_an_index_belongs_to_names_in_their_order_and_to_their_lists() -> None:
-    a, b, both = map(StoredPicture, ("a", "b", "ab"))
-    lists = [([a], [b]), ([a, b], []), ([b, a], []), ([both], []), ([], [both]), ([], [a, b])]
-    assert len({pictures_hash(*each) for each in lists}) == len(lists)
-
-
-def test_a_timm_encoder_and_an_index_of_another_encoder(classes_folder, tmp_path) -> None:
-    val = find_sources(classes_folder / "val")
-    encoder = timm_encoder("resnet10t", pretrained=False)
-    network = encoder.features.get_submodule("network")
-    mean, std = (torch.tensor(network.default_cfg[name]).view(3, 1, 1) for name in ("mean", "std"))
-    rgb = torch.rand(1, 3, 32, 32)
-    torch.testing.assert_close(encoder.features(rgb), network((rgb - mean) / std))
-    small = FeatureEncoder(encoder.name, encoder.features, size=32, device=encoder.device)
-    found = build_neighbors(val, val[:2], small, tmp_path / "i.npz", k=3)
-    assert found.train.shape == (5, 3)
-    assert all(index not in row for index, row in enumerate(found.train.tolist()))
-    assert found.val[:, 0].tolist() == [0, 1]  # a picture outside the library is nearest to its copy
-    load = {"encoder": small.name, "file": tmp_path / "i.npz", "k": 3}
-    assert torch.equal(load_neighbors(val, val[:2], **load).train, found.train)
-    assert load_neighbors(val, val[:2], **{**load, "encoder": "other"}) is None
-    fewer = load_neighbors(val, val[:2], **{**load, "k": 2})
-    assert torch.equal(fewer.train, found.train[:, :2])
-    assert load_neighbors(val, val[:2], **{**load, "k": 9}) is None  # four would be there
-    with pytest.raises(DataError, match="cannot create the encoder 'no_such'"):
-        timm_encoder("no_such", pretrained=False)
-
-
 def test_the_spline_passes_its_control_points() -> None:
     still = thin_plate_grid(torch.zeros(1, 9, 2), 3, (6, 8)).view(6, 8, 2)
     assert still[0, :, 0].tolist() == pytest.approx([-0.875 + 0.25 * i for i in range(8)], abs=1e-6)
@@ -187,18 +138,3 @@ def test_the_spline_passes_its_control_points() -> None:
     shifts[0, 4] = torch.tensor([0.2, -0.1])  # the middle one
     moved = thin_plate_grid(shifts, 3, (5, 5)).view(5, 5, 2)
     assert moved[2, 2].tolist() == pytest.approx([0.2, -0.1], abs=1e-5)
-
-
-def test_a_share_of_given_references_is_replaced_while_training_only(listed) -> None:
-    module = data(listed, pairing="list", self_share=0.5)
-    rgb, given = torch.rand(64, 3, 8, 8), torch.full((64, 3, 8, 8), 2.0)
-    batch = {"rgb": rgb, "reference": given, "seed": torch.arange(64)}
-    trained = module.complete(dict(batch), training=True)
-    replaced = trained["reference"].amax((1, 2, 3)) <= 1
-    assert 15 < replaced.sum() < 49
-    assert torch.equal(trained["self_made"], replaced)  # losses distinguish them
-    tested = module.complete(dict(batch), training=False)
-    assert tested["reference"] is given
-    assert not tested["self_made"].any()
-    alone = module.complete({"rgb": rgb, "seed": torch.arange(64)}, training=False)
-    assert alone["self_made"].all()

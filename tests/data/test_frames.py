@@ -54,13 +54,6 @@ def test_frames_come_in_order_with_names_and_numbers(clips, workers) -> None:
     assert ready["rgb"].max() <= 1
 
 
-def test_a_folder_of_frames_is_one_clip_and_frames_can_be_reduced(clips) -> None:
-    module = FramesDataModule(str(clips / "a"), short_side=16, num_workers=0)
-    module.setup("test")
-    (batch,) = module.test_dataloader()
-    assert batch["rgb"].shape == (5, 3, 16, 24)
-
-
 def test_missing_parts_are_named(clips, tmp_path, monkeypatch) -> None:
     with pytest.raises(DataError, match="for evaluation"):
         FramesDataModule(str(clips)).setup("fit")

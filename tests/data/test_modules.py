@@ -10,9 +10,7 @@ import torch
 from lightning.pytorch import Trainer
 from PIL import Image
 
-from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
-from colorzoo.data.augment import augment_batch, clip_boxes, cut_boxes
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
 from colorzoo.factory import build_model
@@ -63,15 +61,6 @@ def quiet_trainer(folder: Path, **more) -> Trainer:
 def test_the_number_of_classes_is_known(tmp_path, name, labels, classes):
     data = MODULES[name](tmp_path)
     assert (data.label_count, data.class_count) == (labels, classes)
-
-
-@pytest.mark.parametrize("split", [True, False])
-def test_the_classes_of_folders_are_counted(tmp_path, split):
-    for number, place in enumerate(("abbey", "bay", "abbey", "cave")):
-        for part in ("train", "val") if split else (".",):
-            miniatures.write_picture(tmp_path / part / place / f"{number}.jpg", number)
-    for labels, count in ((True, 3), (False, 0)):
-        assert FolderDataModule(str(tmp_path), labels=labels, **SMALL).label_count == count
 
 
 @pytest.mark.parametrize(
@@ -136,19 +125,6 @@ def test_every_model_trains_a_step_and_validates(tmp_path, model_name, name):
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 
 
-def test_validation_order_does_not_depend_on_workers(tmp_path):
-    orders = []
-    for workers in (0, 2):
-        data = MODULES["coco_stuff"](tmp_path / str(workers), check=False)
-        data.hparams.num_workers = workers
-        data.setup("validate")
-        batches = list(data.val_dataloader())
-        names = [Path(each).name for batch in batches for each in batch["name"]]
-        orders.append((names, torch.cat([batch["rgb"] for batch in batches])))
-    assert orders[0][0] == orders[1][0]
-    assert torch.equal(orders[0][1], orders[1][1])
-
-
 def test_classes_and_boxes_move_with_their_picture(tmp_path):
     """The upper left of each picture is red, and has a class and a box."""
     root = miniatures.coco_stuff(tmp_path)
@@ -174,18 +150,6 @@ def test_classes_and_boxes_move_with_their_picture(tmp_path):
     assert boxes
 
 
-def test_boxes_outside_the_window_are_dropped():
-    boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [30.0, 30.0, 40.0, 40.0]])
-    quarter = torch.tensor([[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]])  # the upper left quarter
-    assert cut_boxes(boxes, quarter, 40, 40).tolist() == [[0, 0, 20, 20]]
-    mirrored = torch.tensor([[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    assert cut_boxes(boxes[:1], mirrored, 40, 40).tolist() == [[30, 0, 40, 10]]
-    sides = torch.tensor([[38.5, 0.0, 39.5, 9.0], [38.5, 0.0, 39.4, 9.0], [39.1, 0.0, 44.0, 9.0]])
-    assert clip_boxes(sides, 40).tolist() == [[38.5, 0, 39.5, 9]]  # none is thinner than a pixel
-    batch = {"rgb": torch.zeros(1, 3, 8, 8), "boxes": [torch.empty(0, 4)]}
-    assert augment_batch(batch, 4, torch.Generator(), min_scale=0.5)["boxes"][0].shape == (0, 4)
-
-
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_broken_picture_is_named_in_one_line(tmp_path, workers):
     data = MODULES["imagenet"](tmp_path, check=False)
@@ -197,36 +161,6 @@ def test_a_broken_picture_is_named_in_one_line(tmp_path, workers):
     ) as caught:
         list(data.val_dataloader())
     assert "\n" not in str(caught.value)
-
-
-def test_a_cache_keeps_training_pictures_and_no_others(tmp_path):
-    data = MODULES["folder"](tmp_path, cache=True)
-    data.setup("fit")
-    loaders = data.train_dataloader(), data.val_dataloader()
-    assert all([*loader] for loader in loaders)
-    for path in tmp_path.rglob("*.jpg"):
-        path.unlink()
-    assert [*loaders[0]]
-    with pytest.raises(DataError, match="No such file"):
-        [*loaders[1]]
-
-
-def test_the_check_keeps_labels_with_their_pictures(tmp_path):
-    root = miniatures.imagenet(tmp_path)
-    (root / "train" / miniatures.SYNSETS[0] / f"{miniatures.SYNSETS[0]}_0.JPEG").write_bytes(b"broken")
-    data = ImageNetDataModule(str(root), labels=True, **SMALL)
-    data.setup("fit")
-    assert data.train_data.pictures.labels.tolist() == [0, 1, 1, 2, 2]
-
-
-def test_evaluation_needs_no_training_pictures(tmp_path):
-    miniatures.imagenet(tmp_path)
-    (tmp_path / "train").rename(tmp_path / "elsewhere")
-    data = ImageNetDataModule(str(tmp_path), **SMALL)
-    data.setup("validate")
-    assert len(data.val_data) == 4
-    with pytest.raises(DataError, match="ImageNet folder 'train'"):
-        data.setup("fit")
 
 
 def test_decoding_applies_orientation_and_depth():
@@ -245,34 +179,3 @@ def test_decoding_applies_orientation_and_depth():
         stream = io.BytesIO()
         Image.fromarray(np.full((8, 8), stored, np.uint16)).save(stream, "PNG")
         assert decode_rgb(stream.getvalue()).unique().tolist() == [level]
-
-
-def test_resizing_agrees_with_pillow_within_one_level():
-    path = miniatures.PICTURES[1]
-    with Image.open(path) as image:
-        wanted = np.asarray(image.resize((72, 48), Image.Resampling.BICUBIC)).astype(int)
-    ours = decode_rgb(path.read_bytes(), 48).permute(1, 2, 0).numpy().astype(int)
-    assert np.abs(ours - wanted).max() <= 1
-
-
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
-ROOTS = {
-    "coco_stuff": miniatures.coco_stuff,
-    "folder": miniatures.folder,
-    "imagenet": miniatures.imagenet,
-    "places": miniatures.places365_easy,
-}
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize(
-    "config", [path for path in CONFIGS if path.stem in ROOTS], ids=lambda path: path.stem
-)
-def test_fit_accepts_a_data_config(tmp_path, config):
-    root = ROOTS[config.stem](tmp_path / "data")
-    words = ["fit", "--config", "configs/zhang2017/local_small.yaml", "--config", str(config)]
-    tiny = ["--model.architecture.width=0.125", "--model.compile_training=false", "--trainer.fast_dev_run=1"]
-    sizes = [f"--data.{name}={value}" for name, value in SMALL.items()]
-    subset = ["--data.val_subset=all"] if config.stem == "imagenet" else []
-    options = [f"--data.root={root}", *sizes, *subset, f"--trainer.default_root_dir={tmp_path}"]
-    assert run([*words, *tiny, *options]) == 0

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
-from runs import colorful
 
 import colorzoo.data
 from colorzoo.cli.main import main
@@ -58,18 +56,3 @@ def test_fit_takes_one_step(name, arguments, classes_folder, request, tmp_path, 
     root = request.getfixturevalue("shards") if name == "StreamingDataModule" else classes_folder
     data = ["--data", name, *words("data", {"root": root, **SMALL, **arguments})]
     assert main(["fit", *MODEL, *data, *words("trainer", ONE_STEP)]) == 0
-
-
-@pytest.mark.nightly
-def test_validate_takes_frames(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    (tmp_path / "clips" / "a").mkdir(parents=True)
-    for number in range(3):
-        colorful(rng, (48, 32)).save(tmp_path / "clips" / "a" / f"{number}.png")
-    data = ["--data", "FramesDataModule", "--data.root=clips", "--data.frames=2", "--data.num_workers=0"]
-    quiet = {
-        name: ONE_STEP[name]
-        for name in ("accelerator", "logger", "enable_progress_bar", "enable_model_summary")
-    }
-    assert main(["validate", *MODEL, *data, *words("trainer", quiet)]) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 
 pytest.importorskip("litdata")
@@ -26,9 +24,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from colorzoo.cli.main import main
-from colorzoo.data import StreamingDataModule
 from colorzoo.data.shards import ShardReader, read_manifest
-from colorzoo.errors import DataError
 from tiny_model import gray_picture
 
 BUCKET, ADDRESS = "pictures", "s3://pictures/set"
@@ -140,69 +136,11 @@ def test_a_bucket_gives_what_its_folder_gives_and_each_chunk_once(shards, tmp_pa
     assert not [path for path in tmp_path.rglob(".*") if path.name.startswith(".chunk")]
 
 
-def test_training_reads_a_bucket_with_workers(shards, tmp_path):
-    options: dict[str, Any] = {"batch_size": 4, "crop": 24, "val_size": 32}
-    near = StreamingDataModule(str(shards), num_workers=0, **options)
-    far = StreamingDataModule(ADDRESS, cache_dir=str(tmp_path), num_workers=1, **options)
-    near.setup("fit")
-    far.setup("fit")
-    for ours, plain in zip(far.train_dataloader(), near.train_dataloader(), strict=True):
-        assert ours["name"] == plain["name"]
-        assert torch.equal(ours["rgb"], plain["rgb"])
-
-
 def test_a_connection_that_is_cut_is_tried_again(shards, tmp_path):
     Proxy.cuts = {"chunk-0-0.bin": 2}
     found = ShardReader(ADDRESS, "train", cache=str(tmp_path))
     assert records(found) == records(ShardReader(str(shards), "train"))
     assert Proxy.asked.count("chunk-0-0.bin") == 3
-
-
-def test_a_connection_that_is_always_cut_is_one_line_and_leaves_nothing(tmp_path):
-    Proxy.cuts = {"chunk-0-0.bin": 1000}
-    reader = ShardReader(ADDRESS, "train", cache=str(tmp_path))
-    with pytest.raises(DataError, match=rf"cannot download 'chunk-0-0.bin' from '{ADDRESS}/train'") as error:
-        reader[0]
-    assert "\n" not in str(error.value)
-    assert not list(tmp_path.rglob("*.bin"))
-    Proxy.cuts = {}
-    assert reader[0]
-
-
-def test_a_missing_chunk_and_a_missing_set_are_named(bucket, tmp_path):
-    kept = bucket.get_object(Bucket=BUCKET, Key="set/val/chunk-0-0.bin")["Body"].read()
-    bucket.delete_object(Bucket=BUCKET, Key="set/val/chunk-0-0.bin")
-    try:
-        with pytest.raises(DataError, match=r"'chunk-0-0.bin' from 's3://pictures/set/val'.*404"):
-            ShardReader(ADDRESS, "val", cache=str(tmp_path))[0]
-    finally:
-        bucket.put_object(Bucket=BUCKET, Key="set/val/chunk-0-0.bin", Body=kept)
-    with pytest.raises(DataError, match=r"'shards.json' from 's3://pictures/other'.*404"):
-        read_manifest("s3://pictures/other", str(tmp_path))
-
-
-@pytest.fixture
-def strict() -> Iterator[None]:
-    """Let the server check keys, as Amazon's does."""
-
-    def check_after(requests: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", Proxy.server_port)
-        connection.request("POST", "/moto-api/reset-auth", str(requests))
-        assert connection.getresponse().status == 200
-
-    check_after(0)
-    yield
-    check_after(2**40)
-
-
-def test_keys_that_the_server_does_not_know_are_one_line(strict, tmp_path, capsys):
-    with pytest.raises(DataError, match=r"InvalidAccessKeyId|403|Forbidden|AccessDenied"):
-        read_manifest(ADDRESS, str(tmp_path))
-    pytest.importorskip("s3fs")
-    assert main([*words(album(tmp_path / "album")), "--output=s3://pictures/out"]) == 2
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "colorzoo: error" in line]
-    assert "cannot write to 's3://pictures/out'" in line
-    assert re.search("403|Forbidden|InvalidAccessKeyId|AccessDenied", line), line
 
 
 def words(root: Path) -> list[str]:

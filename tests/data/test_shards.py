@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from runs import colorful
 
 from colorzoo.cli.main import main
 from colorzoo.data import StreamingDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.shards import ShardOptions, ShardReader, encode, read_manifest, shard_folder
+from colorzoo.data.shards import ShardOptions, ShardReader, read_manifest, shard_folder
 from colorzoo.errors import DataError
 
 pytest.importorskip("litdata")
@@ -55,20 +54,6 @@ def test_each_image_is_stored_once_with_its_class_and_colors(classes_folder, sha
         assert (stored.float() - original.float()).abs().mean() < 4  # of 255: JPEG at 92
     assert reader.sizes == [6] * 6 + [5]
     assert {reader[index][1] for index in range(6)} == {0, 1, 2}  # chunks are mixed
-
-
-def test_small_jpegs_are_stored_unchanged_and_nothing_is_enlarged() -> None:
-    image = colorful(np.random.default_rng(0), (20, 30))
-    encoded = {}
-    for kind in ("JPEG", "PNG"):
-        stream = io.BytesIO()
-        image.save(stream, kind)
-        encoded[kind] = stream.getvalue()
-    assert encode(encoded["JPEG"], 20, 92) == encoded["JPEG"]
-    for kind, short_side, size in (("PNG", 32, (20, 30)), ("JPEG", 10, (10, 15))):
-        with Image.open(io.BytesIO(encode(encoded[kind], short_side, 92))) as stored:
-            assert (stored.format, stored.size) == ("JPEG", size)
-            assert stored.layer[0][1:3] == (1, 1)  # color is not subsampled
 
 
 @pytest.mark.usefixtures("_optimize_here")

@@ -116,18 +116,6 @@ def test_transparent_line_art_is_black_ink_on_white_paper(mode, tmp_path) -> Non
     assert sketch[0, 5].tolist() == [255] * 10 + [0] * 10 + [255] * 28
 
 
-def test_tag2pix_uses_all_kinds_of_sketches(tag2pix) -> None:
-    Image.new("L", (48, 48)).save(tag2pix / "xdog_train" / "0.png")
-    module = data(tag2pix)
-    module.setup("fit")
-    black = [bool((module.train_data[0, seed]["sketch"] == 0).all()) for seed in range(6)]
-    assert black == [False, True] * 3
-    shutil.rmtree(tag2pix / "xdog_train")
-    fewer = data(tag2pix)
-    fewer.setup("fit")
-    assert len(fewer.train_data) == 5
-
-
 @pytest.mark.parametrize(
     ("layout", "break_it", "words"),
     [

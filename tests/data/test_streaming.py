@@ -9,7 +9,6 @@ import torch
 from runs import fit, names, seen
 
 pytest.importorskip("litdata")
-from litdata.streaming.serializers import BytesSerializer
 
 from colorzoo.data import StreamingDataModule
 from colorzoo.data.dataset import crop_square
@@ -35,17 +34,6 @@ def test_processes_divide_the_epoch_of_one_process(world: int) -> None:
     assert [shares[n % world][n // world] for n in range(41)] == alone
     resumed = ShardSampler(sizes, window=16, seed=3, seen=lambda: 12)
     assert list(resumed) == alone[12:]
-
-
-def test_epochs_differ_and_reading_is_local() -> None:
-    sampler = ShardSampler([100] * 50, window=300, seed=3)
-    first = list(sampler)
-    assert first == list(sampler)
-    assert len({index // 100 for index, _ in first[:300]}) == 3  # of fifty chunks
-    assert first[0][0] // 100 != first[99][0] // 100 or first[0][0] + 99 != first[99][0]
-    sampler.set_epoch(1)
-    assert [index for index, _ in sampler] != [index for index, _ in first]
-    assert len({seed for _, seed in first}) == len(first)
 
 
 def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
@@ -102,15 +90,3 @@ def test_two_processes_and_a_resume_on_one_see_each_image_once(shards, tmp_path)
         assert len(set(both[0]) | set(both[1])) == 40
     for rank in (0, 1):
         assert seen(tmp_path / "part", rank) == seen(tmp_path / "whole", rank)
-
-
-def test_reading_a_picture_decodes_no_other_record(shards, monkeypatch) -> None:
-    reader = ShardReader(str(shards), "train")
-    decoded = []
-    deserialize = BytesSerializer.deserialize
-    monkeypatch.setattr(
-        BytesSerializer, "deserialize", lambda self, data: decoded.append(1) or deserialize(self, data)
-    )
-    wanted = [0, reader.sizes[0], 1]  # there and back, so that records decoded ahead would be lost
-    assert len({reader[index][2] for index in wanted}) == 3
-    assert len(decoded) == 3

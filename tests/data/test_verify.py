@@ -20,7 +20,6 @@ from colorzoo.data.verify import (
     near_groups,
     verify,
 )
-from colorzoo.errors import DataError
 
 
 def encoded(image, kind="PNG", **options):
@@ -32,12 +31,6 @@ def encoded(image, kind="PNG", **options):
 def photo(mode="RGB", size=(96, 80)):
     with Image.open(miniatures.PICTURES[0]) as image:
         return image.convert("RGB").resize(size).convert(mode)
-
-
-def turned(orientation):
-    exif = Image.Exif()
-    exif[274] = orientation
-    return encoded(photo(), "JPEG", exif=exif)
 
 
 def two_tones(apart):
@@ -103,14 +96,6 @@ ODD = {
 def test_unusual_files_are_named(name):
     data, facts = ODD[name]
     assert dict(examine(name, data).facts) == facts
-
-
-def test_sizes_are_displayed_sizes():
-    for orientation in range(10):
-        found = examine("turned.jpg", turned(orientation))
-        assert found.size == ((80, 96) if orientation in range(5, 9) else (96, 80))
-        assert [kind for kind, _ in found.facts] == ["rotated"] * (orientation in range(2, 9))
-    assert found.format == "JPEG"
 
 
 def test_the_report_counts_groups_and_finds_leaks(tmp_path):
@@ -228,12 +213,6 @@ def test_layouts_are_detected_and_miniatures_have_no_mistakes(tmp_path, make, na
     assert report.notes == notes
 
 
-def test_class_maps_are_not_taken_for_gray_pictures(tmp_path):
-    report = verify(miniatures.coco_stuff(tmp_path), threads=1)
-    assert report.pictures == 8
-    assert "gray" not in report.counts()
-
-
 @pytest.mark.parametrize(
     ("make", "gone", "mistake"),
     [
@@ -247,14 +226,3 @@ def test_a_mistaken_layout_breaks_the_report(make, gone, mistake, tmp_path, caps
     shutil.rmtree(root / gone)
     assert main(["data", "verify", str(root)]) == 1
     assert mistake in capsys.readouterr().out
-
-
-def test_a_split_that_is_missing_and_an_unknown_layout_are_named(tmp_path):
-    miniatures.folder(tmp_path, train=1, val=0)
-    for there, gone in (("train", "val"), ("val", "train")):
-        report = check_layout(tmp_path)
-        assert report.splits == {"all": 1}
-        assert report.notes == [f"'{there}' but no '{gone}': all images would be split by content"]
-        (tmp_path / there).rename(tmp_path / gone)
-    with pytest.raises(DataError, match=r"^unknown layout 'cifar'; expected folder, imagenet, places205, "):
-        check_layout(tmp_path, "cifar")

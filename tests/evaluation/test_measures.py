@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +12,9 @@ from torch import Tensor
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.evaluation.measures import (
-    RUNS,
     Bleeding,
-    Cost,
     MeasuredPicture,
     list_metrics,
-    metric_measure,
     named_measure,
 )
 from colorzoo.evaluation.pictures import Truth
@@ -110,13 +105,6 @@ def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
             assert value == pytest.approx(0, abs=1e-6)
 
 
-def test_the_chroma_on_neutral_areas_is_pooled_over_their_pixels() -> None:
-    pale = torch.cat([0.95 * TRUE[:1].mean(1, keepdim=True) + 0.05 * TRUE[:1], TRUE[1:]])
-    metric = metrics.NeutralChroma()
-    metric.update(rgb_to_lab(RESULT)[:, 1:], rgb_to_lab(pale)[:, 1:])
-    assert numbers("neutral_chroma", RESULT, pale) == pytest.approx([float(metric.compute())], rel=1e-5)
-
-
 def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
     def shown(ab: Tensor) -> ColoredPicture:
         return ColoredPicture(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
@@ -182,58 +170,3 @@ def test_drift_is_measured_far_from_scribbles(bled: tuple[Truth, Tensor, Tensor]
     assert math.isnan(
         gain_of("drift", far, first, truth, Guidance(scribbles=Scribbles(torch.ones_like(mask))))
     )
-
-
-def test_seconds_are_the_median_of_repeated_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 5.0, 10.0, 11.0, 20.0, 22.0])
-    monkeypatch.setattr("colorzoo.evaluation.measures.time.perf_counter", lambda: next(clock))
-    made: list[int] = []
-    assert Cost(1, lambda: made.append(1)).seconds() == 2
-    assert len(made) == RUNS
-
-
-def test_a_gray_truth_has_no_gain_over_gray() -> None:
-    """It is left out and not counted as exact, although its gain is infinite."""
-    gray = torch.full_like(TRUE[:1], 0.5)
-    assert all(math.isnan(value) for value in numbers("gray_gain", RESULT[:1], gray))
-    assert numbers("gray_gain", RESULT[:2], torch.cat([gray, TRUE[1:2]])) == numbers(
-        "gray_gain", RESULT[1:2], TRUE[1:2]
-    )
-
-
-def test_a_gray_truth_has_no_cluster_discrepancy() -> None:
-    gray = TRUE.mean(1, keepdim=True).expand_as(TRUE)
-    assert all(math.isnan(value) for value in numbers("cdr", RESULT, gray))
-    assert math.isnan(gain_of("cdr_gain", rgb_to_lab(RESULT[:1])[:, 1:], TRUE[:1, 1:], Truth(gray[:1], SIZE)))
-
-
-def test_a_metric_gets_all_that_a_picture_has() -> None:
-    seen: dict[str, Any] = {}
-
-    class Recorder(metrics.ColorMetric):
-        def update(self, rgb, target, ab, target_ab, edges, truths, reference_rgb, reference_ab, labels): ...
-
-        def compute(self): ...
-
-        def outputs(self, mark: str = "") -> tuple[metrics.Output, ...]:
-            return (metrics.Output("seen", "Seen", "", "neither", metrics.mean_of_moments),)
-
-        def picture_moments(self, given: Mapping[str, Any]) -> list[list[float]]:
-            seen.update(given)
-            return [[0.0, 1.0]]
-
-    picture = measured(RESULT[:1], TRUE[:1])
-    metric_measure("recorder", Recorder()).run(picture)
-    assert seen.pop("truths") == [picture.truth.clusters]
-    for name, wanted in {
-        "rgb": RESULT[:1],
-        "target": TRUE[:1],
-        "ab": rgb_to_lab(RESULT[:1])[:, 1:],
-        "target_ab": rgb_to_lab(TRUE[:1])[:, 1:],
-        "edges": picture.bleeding.edges,
-        "reference_rgb": TRUE[:1].flip(-1),
-        "reference_ab": rgb_to_lab(TRUE[:1].flip(-1))[:, 1:],
-        "labels": torch.tensor([3]),
-    }.items():
-        assert torch.equal(seen.pop(name), wanted), name
-    assert not seen

@@ -56,21 +56,6 @@ def test_what_is_chosen_and_how_it_differs_from_the_protocol(photos: Path) -> No
     assert ([each.name for each in found.items], found.deviation) == (names[::-1], "")
 
 
-@pytest.mark.parametrize(("count", "more"), [(3, ""), (5, " and 2 more")])
-def test_other_formats_and_hidden_folders_are_named(
-    photos: Path, count: int, more: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    for index in range(count):
-        (photos / f"{index}.gif").touch()
-    for name in ("._0.png", "@eaDir/0.png", ".thumbnails/0.gif", "a/#recycle/0.png", "$RECYCLE.BIN/1.png"):
-        write_picture(photos / name, 0) if name.endswith("png") else (photos / name).parent.mkdir()
-    found = select_pictures(photos, TINY, None, None)
-    assert [each.name for each in found.items] == [f"{index}.png" for index in range(4)]
-    assert found.notes == (f"not read, convert to PNG first: 0.gif, 1.gif, 2.gif{more}",)
-    (line,) = caplog.messages
-    assert all(name in line for name in ("@eaDir", ".thumbnails", "#recycle", "$RECYCLE.BIN"))
-
-
 def item(path: Path, reference: Path | None = None) -> Item:
     return Item(path.name, StoredPicture(str(path)), reference and StoredPicture(str(reference))).hashed()
 
@@ -106,13 +91,6 @@ def test_a_truth_is_the_picture_at_the_size_of_the_protocol(photos: Path, tmp_pa
     assert torch.equal(read_result(path, truth, small, "0.png"), read_truth(item(path), small, CPU).rgb)
     with pytest.raises(PictureError, match=r"small.png is 16 x 16 pixels, but its truth 0.png is 48 x 40"):
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
-
-
-def test_what_decides_a_result_decides_its_place_in_the_cache(photos: Path) -> None:
-    plain = item(photos / "0.png")
-    others = [item(photos / "1.png"), item(photos / "0.png", photos / "1.png"), replace(plain, label=3)]
-    assert len({each.key for each in (plain, *others)}) == 4
-    assert replace(plain, name="a", reference_name="b").key == plain.key
 
 
 MACHINE = Machine("cpu", 1, "chip", "AVX2", {"torch": "2.0"})
@@ -157,23 +135,3 @@ def test_the_cache_tells_protocols_and_machines_apart(tmp_path: Path) -> None:
         "name": "other",
     }
     assert not any((*found, *(finds(**{name: value}) for name, value in decisive.items())))
-
-
-def test_an_entry_is_read_as_it_was_written_and_says_what_it_lacks(tmp_path: Path) -> None:
-    vector = np.array([1.5, -2.25, 1e-30], np.float32)
-    entry = Entry({0: {"a": [1.0, 2.5]}, 3: {"a": [0.0]}}, {0: {"f": vector}, 3: {"f": vector}}, {0: 0, 3: 2})
-    entry.thumbnails, entry.gray = {3: b"\xff\xd8", -1: b""}, True
-    cache = Cache(tmp_path, TINY, MACHINE)
-    cache.write("method", "picture", entry)
-    found = cache.read("method", "picture")
-    assert {0: vector.tolist(), 3: vector.tolist()} == {
-        n: each["f"].tolist() for n, each in found.features.items()
-    }
-    assert found.features[0]["f"].dtype == np.float32
-    assert replace(found, features={}) == replace(entry, features={})
-    assert not found.lacks((0, 3), ["a", "f"])
-    assert found.lacks((0, 3), ["a", "b"])
-    assert found.lacks((0,), ["a"])  # no thumbnail
-    assert found.lacks((1, 3), [])
-    assert Entry().lacks((0,), [])
-    assert not Entry(skipped="broken").lacks((0,), ["a"])

@@ -129,35 +129,10 @@ def test_pictures_are_resized_to_the_size_of_a_protocol(size: tuple[int, int]) -
     assert [Resize("crop", 40).key, Resize("none", 0).key] == ["crop40-bicubic", "original-size"]
 
 
-def test_the_error_for_an_unknown_protocol_names_the_nearest() -> None:
-    with pytest.raises(DataError, match="zhang2017-hints"):
-        load_protocol("zhang2017-hint")
-
-
 def test_a_protocol_can_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
     assert load_protocol(str(file)).label == "mine/2"
-
-
-def test_subsets_are_the_stems_of_imagenet() -> None:
-    first = [f"ILSVRC2012_val_{number:08d}" for number in (1, 2, 5000)]
-    names = subset_names("first5k")
-    assert [names[0], names[1], names[-1], len(names)] == [*first, 5000]
-    ctest = subset_names("ctest10k")
-    assert (len(ctest), len(set(ctest)), ctest[:2]) == (10_000, 10_000, subset_names("ctest10k-first2"))
-    with pytest.raises(DataError, match="unknown subset 'all' in the protocol; expected ctest10k or first5k"):
-        subset_names("all")
-
-
-def test_published_numbers_have_a_protocol_and_remarks_if_not_exact() -> None:
-    entries = all_published()
-    assert len(entries) > 150
-    assert {entry.protocol.partition("/")[0] for entry in entries} <= set(list_protocols())
-    assert all(entry.exact or entry.remark for entry in entries)
-    curve = [e for e in entries if e.protocol == "zhang2017-hints/1" and "npy" in e.source]
-    assert (curve[0].count, curve[0].value) == (0, 24.43)
-    assert (curve[-1].count, curve[-1].value) == (501, 32.14)
 
 
 def test_a_published_number_is_comparable_only_under_the_same_protocol(

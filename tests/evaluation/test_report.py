@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
-import platform
-import re
-from base64 import b64decode
 from collections import defaultdict
 from datetime import datetime
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +16,6 @@ import pytest
 import torch
 from PIL import Image
 
-import colorzoo
 from colorzoo.environment import LIBRARIES, processor_name
 from colorzoo.evaluation import Outcome, Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
@@ -177,92 +171,6 @@ def test_the_target_is_reached_by_this_share_of_pictures(made: Made) -> None:
     assert target["methods"]["theirs"]["interactions"]["value"] == 0
 
 
-class Tables(HTMLParser):
-    """Texts of the cells of each row; parts of a cell are apart."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.rows.append([])
-
-    def handle_data(self, data: str) -> None:
-        if data.strip() and self.rows:
-            self.rows[-1].append(data.strip())
-
-
-def shown(found: Estimate, digits: int) -> list[str]:
-    return [f"{found.value:.{digits}f}", f"{found.low:.{digits}f} to {found.high:.{digits}f}"]
-
-
-def test_page_and_tables_state_the_numbers(made: Made) -> None:
-    rows = Tables(made.page).rows
-    metrics, summary = made.results["metrics"], made.outcome.summary
-    assert summary is not None
-    (theirs,) = (row for row in rows if row[:2] == ["theirs", "0"])
-    parts = []
-    for output in summary.setup.outputs:
-        score = summary.rows[0].scores[output.key]
-        notes = [f"{score.exact} exact not in the mean"] * score.exact + ["1 left out"] * score.left_out
-        parts.append([*shown(score.estimate, output.digits), *notes])
-    assert theirs == ["theirs", "0", *(text for part in parts for text in part)]
-    line = next(
-        each for each in (made.plan.output / "results.md").read_text().splitlines() if "theirs" in each
-    )
-    assert line.strip("| ").split(" | ") == [
-        "theirs", "0", *(f"{value} ({'; '.join(rest)})" for value, *rest in parts)
-    ]  # fmt: skip
-    heads = ["method", "interactions", *(
-        " ".join(filter(None, [each["title"], f"[{each['unit']}]" if each["unit"] else "",
-                               {"higher": "↑", "lower": "↓", "neither": ""}[each["better"]]]))
-        for each in metrics.values()
-    )]  # fmt: skip
-    assert heads in rows
-    target = made.results["target"]["methods"]["theirs"]
-    low, high = (f"{100 * target['share'][end]:.0f}" for end in ("low", "high"))
-    assert [f"{100 * target['share']['value']:.0f} %", f"{low} to {high} %"] in (row[1:3] for row in rows)
-    for each in summary.comparisons:
-        value, span = shown(each.difference.estimate, each.output.digits + 1)
-        signed = f"+{value}" if each.difference.estimate.value > 0 else value
-        wanted = [signed, span, f"{each.adjusted:.4f}", each.verdict, str(each.difference.pictures)]
-        assert [str(each.count), *wanted] in (row[1:7] for row in rows), wanted
-    ours = f"{summary.rows[2].scores[NUMBER].estimate.value:.2f}"
-    assert ["Doe", "3", NUMBER, "25.5", "± 0.25", ours, "yes", "Doe 2020; all"] in rows
-    assert ["Roe", "0", NUMBER, "30", "—", "no: protocol tiny-hints/2", "Roe 2021; some"] in (
-        row[:7] for row in rows
-    )
-    text = " ".join(re.sub("<[^>]*>", " ", made.page).split())
-    for part in (
-        "Protocol tiny-hints/3 · 13 pictures · 4 methods · 95 % intervals by bootstrap",
-        "1 picture(s) skipped: broken.png is broken",
-        f"1 picture(s) have no color, so that every color counts as wrong and CDR is left out: {GRAY:02}.png",
-        "Interactions to reach psnr ≥ 21",
-        "Published numbers (1 of 2 comparable with this run)",
-        f"theirs minus {NAME}, picture by picture",
-        "ranked by PSNR [dB] ↑ after 3 interactions, mean of the methods but truth and gray",
-    ):
-        assert part in text, part
-
-
-def test_the_worst_and_the_best_pictures_are_shown(made: Made) -> None:
-    """By the mean of both methods; the middle one of twelve, and the one found exactly, are left out."""
-    mean = (made.theirs + made.ours) / 2
-    order = [index for index in np.argsort(mean) if np.isfinite(mean[index])]
-    assert len(order) == 12
-    wanted = [*order[:5], *order[:-6:-1]]
-    assert re.findall(r'alt="(\d+)\.png, truth"', made.page) == [f"{index:02}" for index in wanted]
-    values = re.findall(r'alt="\d+\.png, theirs" src="[^"]*"><small>([^<]*)', made.page)
-    assert values == [f"{made.theirs[index]:.2f}" for index in wanted]
-    sizes = []
-    for data in re.findall(r'src="data:image/jpeg;base64,([^"]*)"', made.page):
-        with Image.open(io.BytesIO(b64decode(data))) as image:
-            sizes.append(image.size)
-    assert sizes == [(32, 24)] * 40  # truth and three methods
-
-
 def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
     found = json.loads((made.plan.output / "manifest.json").read_text())
     run = found.pop("run")
@@ -295,36 +203,6 @@ def test_the_manifest_says_what_repeats_the_numbers(made: Made) -> None:
         "skipped": [{"name": "broken.png", "reason": made.outcome.skipped[0][1]}],
         "gray": [f"{GRAY:02}.png"],
     }
-
-
-def test_the_results_say_how_they_were_made(made: Made) -> None:
-    found = dict(made.results)
-    text = json.dumps(found, indent=1, ensure_ascii=False)  # for readers, too
-    assert (made.plan.output / "results.json").read_text() == f"{text}\n"
-    setup, published = found.pop("setup"), found.pop("published")
-    for key in ("metrics", "results", "comparisons", "target"):
-        del found[key]
-    assert found == {
-        "schema": 1,
-        "protocol": "tiny-hints/3",
-        "deviation": "",
-        "pictures": COUNT,
-        "skipped": 1,
-        "gray": 1,
-        "notes": [],
-        "compared": ["theirs", NAME],
-    }
-    facts = [(each["source"], each["comparable"], each["differs"]) for each in published]
-    assert facts == [("Doe 2020", True, ""), ("Roe 2021", False, "protocol tiny-hints/2")]
-    hashes = "".join(sorted(item.key for item in made.outcome.summary.items))  # type: ignore[union-attr]
-    assert setup["digest"] == sha256(hashes.encode()).hexdigest()[:12]
-    assert setup["machine"] == f"cpu {processor_name()} ({platform.machine()})"
-    plain = ("title", "source", "user", "interactions", "resamples", "seed", "threads")
-    assert [setup[key] for key in plain] == [
-        "Points on small pictures", "tests", "uniform_points", [0, 3], 200, 0, 1
-    ]  # fmt: skip
-    assert setup["references"] == ["colorzoo", "zhang2017", "kim2021", "wang2004", "hasler2003", "sharma2005"]
-    assert setup["versions"]["colorzoo"] == colorzoo.__version__
 
 
 def test_numbers_that_are_not_finite_have_signs_of_their_own() -> None:

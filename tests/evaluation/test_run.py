@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,21 +14,13 @@ import timm
 import torch
 from PIL import Image
 
-from colorzoo.cli.evaluate import print_scores
-from colorzoo.data.sources import StoredPicture
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.evaluator import Evaluator
-from colorzoo.evaluation.machine import shared_machine, this_machine
-from colorzoo.evaluation.methods import colorizer_function
-from colorzoo.evaluation.pictures import Item, read_truth
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
-from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Guidance, Points, Scribbles
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.metrics import MeanPSNR
 from colorzoo.pictures.read import read_picture
-from colorzoo.registry import model_card
 from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
 from tiny_model import NAME
 
@@ -117,32 +107,6 @@ def test_a_killed_evaluation_resumes_where_it_stopped(
     assert not list(plan.output.rglob("*.tmp"))
 
 
-def test_the_manifest_tells_weights_and_results_apart(run: Run, plan: Plan) -> None:
-    folder = plan.data.parent / "theirs"
-    shutil.copytree(plan.data, folder)
-    run(models=("colorzoo2026", f"theirs={folder}"), metrics=("psnr",), interactions=(0,), weights={})
-    found = json.loads((plan.output / "manifest.json").read_text())
-    default, theirs = found["methods"]
-    assert default["trained_on"] == model_card("colorzoo2026").weights["default"].trained_on
-    assert str(folder) not in json.dumps(found)
-    (folder / "0.png").write_bytes((folder / "1.png").read_bytes())
-    run(models=(f"theirs={folder}",), metrics=("psnr",), interactions=(0,), weights={})
-    (changed,) = json.loads((plan.output / "manifest.json").read_text())["methods"]
-    assert changed["sha256"] != theirs["sha256"]
-
-
-def test_processes_on_different_machines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = this_machine(torch.device("cpu"))
-
-    def gather(found: list[Any], own: Any) -> None:
-        found[:] = [own, replace(own, processor="another one")]
-
-    monkeypatch.setattr("torch.distributed.all_gather_object", gather)
-    assert shared_machine(torch.device("cpu"), 1) == here
-    with pytest.raises(DataError, match="another one"):
-        shared_machine(torch.device("cpu"), 2)
-
-
 @pytest.mark.nightly
 def test_metrics_and_interactions_can_be_added_later(run: Run, plan: Plan) -> None:
     run(metrics=("psnr",), interactions=(0, 1))
@@ -170,31 +134,6 @@ def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
     assert abs(value("network") - value("colorizer")) > 1e-3  # in the same cache
     manifest = json.loads((plan.output / "manifest.json").read_text())
     assert manifest["methods"][0]["size"] == f"{colorizer.size} pixels"
-
-
-def test_guidance_is_drawn_at_the_working_size(run: Run, plan: Plan) -> None:
-    hinted = read_truth(
-        Item("0.png", StoredPicture(str(plan.data / "0.png"))).hashed(), plan.protocol, plan.device
-    )
-    model = create_coloring_model(NAME, str(plan.weights[NAME]))
-    model.working_size = 16
-    mask = torch.zeros(1, 1, 32, 32)
-    mask[..., 4:9, 4:9] = 1
-    paint = colorizer_function(model)
-    points = Guidance(points=Points(torch.cat([60 * mask, 0 * mask], dim=1), mask))
-    color = paint(hinted.gray_scene, points).ab[0, :, 6, 6]
-    assert color[0] > 20
-    assert abs(color[1]) < 20
-    assert paint(hinted.gray_scene, Guidance(scribbles=Scribbles(mask))).rgb.shape == (1, 3, 32, 32)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_measures_models_with_and_without_weights_as_the_cpu_does(run: Run, plan: Plan) -> None:
-    found = []
-    for device in ("cpu", "cuda"):
-        run(device=torch.device(device), cache=plan.output.parent / device)
-        found.append({key: row["psnr"]["value"] for key, row in scores(plan.output).items()})
-    assert found[1] == pytest.approx(found[0], abs=0.05)
 
 
 @pytest.mark.nightly
@@ -233,46 +172,6 @@ def test_finished_results_of_another_program(run: Run, plan: Plan, tmp_path: Pat
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # the others are left out for all
 
 
-@pytest.mark.nightly
-def test_the_cost_of_a_model_needs_no_weights(run: Run, plan: Plan) -> None:
-    models = ("zhang2016", "gray", "truth")
-    run(models=models, metrics=("parameters", "seconds"), weights={}, limit=2)
-    found = scores(plan.output)
-    assert found["zhang2016", 0]["parameters"]["value"] == pytest.approx(32.236011, rel=1e-5)
-    assert found["zhang2016", 0]["seconds"]["value"] > 0
-    assert found["gray", 0]["parameters"]["value"] == 0
-    assert found["truth", 0]["seconds"]["left_out"] == 2  # made by no model
-    assert "wall time on cpu" in report(plan)
-    manifest = json.loads((plan.output / "manifest.json").read_text())
-    assert manifest["methods"][0]["weights"] == "random"
-    with pytest.raises(ColorzooError, match="has no weights here"):  # a quality needs them
-        run(models=models, metrics=("parameters", "psnr"), weights={}, limit=2)
-
-
-def test_a_comparison_with_the_truth_is_no_test(run: Run, plan: Plan, capsys: Any) -> None:
-    outcome = run(compare=("gray", "truth"), metrics=("psnr", "cf"), weights={}, models=("gray",))
-    found = {each.output.key: each for each in outcome.summary.comparisons}  # type: ignore[union-attr]
-    assert found["psnr_rgb_8bit_mean"].verdict == "one of them equals the truth"
-    assert not found["psnr_rgb_8bit_mean"].real
-    print_scores(outcome, plan.output)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "minus" in line]
-    assert lines[0].endswith("PSNR at 0: one of them equals the truth")
-    assert "adjusted for 1 tests: " in lines[1]
-    assert "nan" not in "".join(lines)
-
-
-def test_files_that_cannot_be_measured_are_named(run: Run, plan: Plan) -> None:
-    Image.new("RGB", (1, 1)).save(plan.data / "dot.png")
-    Image.new("RGB", (30, 30)).save(plan.data / "moving.gif")
-    outcome = run(metrics=("cf",))
-    assert dict(outcome.skipped)["dot.png"] == "dot.png has 1 x 1 pixels; metrics need at least 16 x 16"
-    assert any("moving.gif" in note for note in outcome.notes)
-    with pytest.raises(DataError, match=r"0\.png' is a file"):
-        run(data=plan.data / "0.png")
-    with pytest.raises(DataError, match="lies in the data folder"):
-        run(output=plan.data / "report")
-
-
 def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
     run(compare=(NAME, "gray"))
     page = report(plan)
@@ -303,16 +202,6 @@ def test_a_target_is_the_first_number_of_a_metric_which_may_be_better_if_lower(
     assert {name: found["share"]["value"] for name, found in reached.items()} == {"gray": gray, "truth": 1}
 
 
-@pytest.mark.nightly
-def test_a_background_user_gives_hints_before_the_first_result(run: Run, plan: Plan) -> None:
-    run(metrics=("psnr",))
-    guided = scores(plan.output)[NAME, 3]["psnr"]
-    hints = "background: {name: uniform_points, side: 4, count: 3}"
-    text = PROTOCOL.replace("user: {name: uniform_points, side: 4}", hints).replace("[0, 3]", "[0]")
-    run(protocol=parse_protocol(text, "background"), metrics=("psnr",))
-    assert scores(plan.output)[NAME, 0]["psnr"] == guided
-
-
 def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
     protocol = load_protocol("spcolor-exemplar")
     with pytest.raises(DataError, match=r"pairs\.csv"):
@@ -322,40 +211,6 @@ def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
     assert outcome.summary is not None
     assert [item.name for item in outcome.summary.items] == ["0.png", "2.png"]
     assert all(item.reference_sha256 for item in outcome.summary.items)
-
-
-def write_pairs(plan: Plan, *pairs: str) -> None:
-    (plan.data / "pairs.csv").write_text("\n".join(["target,reference", *pairs]) + "\n")
-
-
-@pytest.mark.nightly
-def test_a_report_names_and_shows_the_references(run: Run, plan: Plan) -> None:
-    write_pairs(plan, "0.png,1.png", "0.png,2.png")
-    protocol = replace(load_protocol("xu2020-exemplar"), coloring="colorizer")
-    run(protocol=protocol, metrics=("psnr",), models=("welsh2002", "gray"), weights={})
-    (key,) = json.loads((plan.output / "results.json").read_text())["metrics"]
-    rows = list(csv.DictReader((plan.output / "per_image.csv").open()))
-    assert {(row["picture"], row["reference"]) for row in rows} == {("0.png", "1.png"), ("0.png", "2.png")}
-    assert len({row[key] for row in rows if row["interactions"] == "1"}) == 2  # by the reference
-    pictures = json.loads((plan.output / "manifest.json").read_text())["pictures"]
-    assert [picture["reference"] for picture in pictures] == ["1.png", "2.png"]
-    html = report(plan)
-    assert sorted(re.findall('alt="0.png, its reference ([^"]*)"', html)) == ["1.png", "2.png"]
-    run()  # no references, no column for them
-    assert "reference" not in (plan.output / "per_image.csv").read_text()
-    assert "reference" not in report(plan)
-
-
-def test_a_report_does_not_contain_the_home_folder(
-    run: Run, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
-    outcome = run(protocol=replace(plan.protocol, metrics=("psnr", "lpips")))
-    assert len(outcome.notes) == 1
-    assert "~/torch" in outcome.notes[0]
-    assert str(tmp_path) not in (plan.output / "results.json").read_text()
 
 
 @pytest.mark.parametrize(

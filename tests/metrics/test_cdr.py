@@ -13,7 +13,7 @@ from colorzoo.metrics import (
     edge_scores,
     truth_clusters,
 )
-from colorzoo.metrics.cdr import cluster_plane, find_edges
+from colorzoo.metrics.cdr import cluster_plane
 from metrics.cases import PICTURES, triple_slic
 
 TRUTH, RESULT = PICTURES[2]["target_ab"], PICTURES[2]["ab"]
@@ -70,15 +70,6 @@ def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
     assert both == computed(RESULT[1:2], TRUTH[1:2]) | {"left_out": 1.0}
 
 
-def test_a_channel_without_edges_is_not_in_the_mean() -> None:
-    only_b = TRUTH[:1].clone()
-    only_b[:, 0] = 3.0
-    found = computed(RESULT[:1], only_b)
-    assert np.isnan(found["cdr_a"])
-    assert found["cdr"] == found["cdr_b"] > 0
-    assert found["left_out"] == 0
-
-
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
@@ -97,10 +88,3 @@ def test_wrong_input_is_an_error_in_one_line(
     with pytest.raises(DataError, match=message) as error:
         computed(*arguments, **options)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(("span", "found"), [(0.009, False), (0.011, True)])
-def test_a_plane_of_less_than_a_hundredth_has_no_edges(span: float, found: bool) -> None:
-    plane = np.zeros((32, 32))
-    plane[:, 16:] = span
-    assert bool(find_edges(plane, CDRSettings()).any()) == found

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from colorzoo import metrics
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.measures import Bleeding, MeasuredPicture, list_metrics, named_measure
 from colorzoo.evaluation.pictures import Truth
-from colorzoo.metrics.named import abbreviations, all_metrics, inputs_of, named_metric, numbers_of
+from colorzoo.metrics.named import abbreviations, all_metrics, inputs_of, named_metric
 from colorzoo.simulation import ColoredPicture
 from colorzoo.training.validation import StageMetrics
 from metrics.cases import PICTURES
@@ -85,31 +84,6 @@ def test_a_metric_is_one_file(folder: Path) -> None:
     assert float(measure.outputs[0].finish(np.array(moments))) == pytest.approx(one, rel=1e-5)
 
 
-def test_two_metrics_of_one_name_are_an_error(folder: Path) -> None:
-    (folder / "added_ssim.py").write_text(ADDED.replace("ab_distance", "ssim"))
-    with pytest.raises(
-        ValueError, match=r"Mean(Distance|SSIM) and Mean(Distance|SSIM) are both named 'ssim'"
-    ):
-        all_metrics()
-
-
-def test_every_exported_metric_has_a_name() -> None:
-    exported = {getattr(metrics, name) for name in metrics.__all__}
-    assert {found.kind for found in all_metrics().values()} <= exported
-
-
-def test_moments_and_outputs_of_a_metric_are_of_one_number_each() -> None:
-    for name in set(PLAIN) & set(list_metrics()):
-        metric = named_metric(name)
-        assert len(metric.moments()) == len(metric.outputs()) > 0, name
-
-
-@pytest.mark.parametrize("name", PLAIN)
-def test_a_named_metric_has_the_options_of_its_name(name: str) -> None:
-    metric = named_metric(name)
-    assert all(getattr(metric, key) == value for key, value in all_metrics()[name].options.items())
-
-
 def test_a_name_selects_network_and_weight_file(alex: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(
@@ -144,14 +118,6 @@ def test_a_repeated_name_is_an_error() -> None:
         metrics.picture_metrics(("psnr", "cf", "colorfulness"))
 
 
-def test_values_are_named_after_their_metric() -> None:
-    one = torch.tensor(1.0)
-    assert numbers_of("ssim", one) == {"ssim": one}
-    assert numbers_of("lpips_vgg", {"lpips_vgg": one}) == {"lpips_vgg": one}
-    several = {"cdr_a": one, "cdr": one}
-    assert numbers_of("cdr", {**several, "left_out": one}) == several
-
-
 def test_a_network_is_not_trained_not_saved_and_shared(alex: Path) -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
@@ -172,21 +138,6 @@ def test_a_network_is_not_trained_not_saved_and_shared(alex: Path) -> None:
     model.float().measures.update("a", given)
     assert float(model.measures.compute()["val/lpips_a"]) > 0
     assert pickle.loads(pickle.dumps(model.measures)).names == model.measures.names
-
-
-def test_a_download_is_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
-
-    def unreachable(url: str, path: str, **options: object) -> None:
-        assert Path(path).parent.is_dir()
-        assert options == {"hash_prefix": "7be5be79", "progress": False}  # of the file's name
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    with pytest.raises(WeightsError, match=r"cannot fetch the weights alexnet.*no route.*put it at"):
-        named_metric("lpips")
-    assert re.search(r"fetching https://.*alexnet", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", sorted(set(PLAIN) & set(list_metrics())))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import cv2
@@ -13,7 +12,7 @@ from tifffile import imwrite
 
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import write_notes, write_picture
+from colorzoo.pictures.write import write_picture
 
 RNG = np.random.default_rng(7)
 NOISE16 = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)
@@ -41,34 +40,6 @@ def test_16_bit_color_survives_exactly(tmp_path, name, channels):
     assert same_bytes(again, pixels[..., :3], 65535)
     if channels == 4:
         np.testing.assert_array_equal(again.alpha, pixels[..., 3])
-
-
-def test_16_bit_color_multiplied_by_alpha_is_divided_again(tmp_path):
-    alpha = np.array([[65535, 32768, 0]], np.uint16)
-    color = np.repeat((np.array([[60000, 10000, 0]]))[..., None], 3, axis=-1).astype(np.uint16)
-    picture = read_picture(np.dstack([color, alpha]))
-    path = write_picture(tmp_path / "x.tif", picture.rgb, picture)
-    straight, multiplied = (struct.pack("<HHLHH", 338, 3, 1, value, 0) for value in (2, 1))
-    assert straight in path.read_bytes()
-    path.write_bytes(path.read_bytes().replace(straight, multiplied))
-    again = read_picture(path)
-    np.testing.assert_array_equal(again.alpha, alpha)
-    np.testing.assert_allclose(again.rgb[0, :, 0], [60000 / 65535, 10000 / 32768, 0], atol=1e-6)
-    undeclared = struct.pack("<HHLHH", 337, 3, 1, 1, 0)  # a fourth channel of which the file says nothing
-    path.write_bytes(path.read_bytes().replace(multiplied, undeclared))
-    again = read_picture(path)
-    np.testing.assert_array_equal(again.alpha, alpha)
-    assert same_bytes(again, color, 65535)
-
-
-def test_16_bits_to_jpeg_are_reduced_with_a_note(tmp_path):
-    picture = read_picture(NOISE16)
-    assert write_notes("x.jpg", picture) == (
-        "alpha dropped: JPEG cannot hold it",
-        "reduced to 8 bits: JPEG holds no more, PNG and TIFF hold 16",
-    )
-    again = read_picture(write_picture(tmp_path / "x.jpg", picture.rgb, picture))
-    assert (again.bit_depth, again.alpha) == (8, None)
 
 
 LAYOUTS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ from PIL import Image, PngImagePlugin
 
 from colorzoo.guidance import Crop
 from colorzoo.inference.steps.cropping import crop_picture
-from colorzoo.pictures.metadata import clean_exif, clean_xmp
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import to_pil, write_picture
 
@@ -109,35 +107,3 @@ def test_a_result_states_its_own_size(
         assert [name for name in STALE if name in xmp] == []
         assert "Thumb::Image::Width" not in getattr(image, "text", {})
     assert to_pil(picture.rgb, picture).getexif().get_ifd(34665)[40962] == picture.size[0]
-
-
-def test_values_beside_what_is_removed_stay_in_their_places() -> None:
-    """Maker notes hold offsets from the beginning of the block."""
-    block = exif_block("<")
-    note = b"maker note" * 3
-    exif = Image.Exif()
-    exif.load(b"Exif\0\0" + block)
-    exif.get_ifd(34665)[37500] = note
-    exif[258] = 8
-    raw = exif.tobytes().removeprefix(b"Exif\0\0")
-    found = clean_exif(raw).block
-    assert found is not None
-    assert found.index(note) == raw.index(note)
-    assert len(found) == len(raw)
-
-
-def test_regions_of_an_upright_picture_stay() -> None:
-    upright = XMP.replace('tiff:Orientation="6" ', "").encode()
-    assert b"mwg-rs:Regions" in (clean_xmp(upright)[0] or b"")
-    assert b"mwg-rs:Regions" not in (clean_xmp(upright, turned=True)[0] or b"")
-    assert clean_xmp(b"<x/>") == (b"<x/>", 1)
-
-
-def test_a_second_image_of_a_jpeg_is_not_announced(tmp_path: Path) -> None:
-    """MPF holds a preview or a gain map, which a result does not have."""
-    first, second = Image.fromarray(SOURCE), Image.fromarray(SOURCE[::2, ::2])
-    memory = io.BytesIO()
-    first.save(memory, "MPO", save_all=True, append_images=[second])
-    picture = read_picture(memory.getvalue())
-    result = write_picture(tmp_path / "a.jpg", picture.rgb, picture)
-    assert b"MPF\0" not in result.read_bytes()

@@ -1,6 +1,5 @@
 """Choice of the stream that holds the film."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from colorzoo.cli.main import main
 from colorzoo.data import FramesDataModule
 from colorzoo.pictures.film import film_stream
-from colorzoo.pictures.find import natural_key, visible_entries
 from tiny_video import read_frames, scene
 
 DISPOSITION = av.stream.Disposition
@@ -95,27 +93,3 @@ def test_the_film_is_the_default_stream_of_a_video_codec(
     with av.open(str(path)) as container:
         found = film_stream(container)
         assert (None if found is None else found.index) == chosen
-
-
-@pytest.mark.parametrize("kind", ["attached_pic", "timed_thumbnails", "still_image"])
-def test_still_dispositions_are_passed_over(kind: str) -> None:
-    target = av.open(io.BytesIO(), "w", format="matroska")
-    first, second = (target.add_stream("mpeg4", rate=25) for _ in range(2))
-    first.disposition = DISPOSITION[kind] | DISPOSITION.default
-    assert film_stream(target) is second
-
-
-def test_digits_in_names_are_compared_as_numbers(tmp_path: Path) -> None:
-    names = ["f1.png", "f2.png", "f10.png", "f10b2.png", "f10b10.png", "g.png", "shot2_1.png", "shot10_1.png"]
-    assert sorted(set(names), key=natural_key) == names
-    assert sorted(["f1", "f01", "f001", "1", "a", "²"], key=natural_key) == [
-        "1",
-        "a",
-        "f001",
-        "f01",
-        "f1",
-        "²",
-    ]
-    for name in [*names, "._f1.png", ".hidden"]:
-        (tmp_path / name).touch()
-    assert [entry.name for entry in visible_entries(tmp_path)] == names

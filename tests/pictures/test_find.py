@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from colorzoo.errors import PictureError
 from colorzoo.pictures.find import (
     find_existing,
     find_pictures,
-    passed_over_line,
-    pictures_and_films,
-    shortened,
 )
-from colorzoo.pictures.read import read_picture
-from colorzoo.video.folder import FrameFolder
-from colorzoo.video.frames import VideoError
 
 
 def plant(root: Path, *names: str) -> None:
@@ -65,26 +57,6 @@ def test_numbers_in_names_are_ordered_by_value(tmp_path, pattern):
     assert found_below(tmp_path, tmp_path / pattern) == names
 
 
-@pytest.mark.parametrize("name", ["a.dpx", "a.EXR", "a.cin"])
-def test_film_scans_that_cannot_be_read_are_named(tmp_path, name):
-    plant(tmp_path, name)
-    assert found_below(tmp_path, tmp_path) == [name]
-    (tmp_path / name).write_bytes(b"SDPX" + bytes(2048))
-    with pytest.raises(PictureError, match=name):
-        read_picture(tmp_path / name)
-    with pytest.raises(VideoError, match=name):
-        FrameFolder(tmp_path)
-
-
-def test_pictures_and_films_are_found_together_without_hidden_ones(tmp_path):
-    for name in ("c.png", "b.mp4", "a.png", ".hidden.mp4", "d/e.mov"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    files, errors = pictures_and_films(tmp_path)
-    assert [path.relative_to(tmp_path).as_posix() for path in files] == ["a.png", "b.mp4", "c.png", "d/e.mov"]
-    assert errors == []
-
-
 def test_files_folders_and_globs_together_name_each_picture_once(tmp_path):
     plant(tmp_path, "a/1.jpg", "a/2.jpg", "b/3.png", "odd.name")
     inputs = [tmp_path / "a" / "2.jpg", tmp_path / "a", str(tmp_path / "*" / "*.*"), tmp_path / "odd.name"]
@@ -109,14 +81,6 @@ def test_symbolic_links_are_followed_and_loops_entered_once(tmp_path):
     (tmp_path / "a" / "there").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "a" / "dangling.jpg").symlink_to(tmp_path / "gone.jpg")
     assert found_below(tmp_path, tmp_path / "a") == ["a/1.jpg", "a/there/2.jpg"]
-
-
-def test_a_link_to_a_folder_above_is_passed_over(tmp_path):
-    plant(tmp_path, "other/1.jpg", "album/2.jpg")
-    (tmp_path / "album" / "up").symlink_to(tmp_path)
-    search = find_existing([tmp_path / "album"])
-    assert [picture.path.name for picture in search.found] == ["2.jpg"]
-    assert search.passed_over == [(tmp_path / "album" / "up", "a link to a folder above")]
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
@@ -166,51 +130,3 @@ def test_files_that_look_like_pictures_and_are_passed_over_are_named(tmp_path):
         "scan",
         "site.ico",
     ]
-
-
-def test_a_file_without_ending_is_known_by_its_beginning(tmp_path):
-    films = {"mkv": b"\x1aE\xdf\xa3", "avi": b"RIFF\0\0\0\0AVI ", "mp4": b"\0\0\0\x18ftypisom"}
-    films = {name: (begin, "a film, which `colorzoo video` colors") for name, begin in films.items()}
-    known = {
-        name: (b"\0\0\0\x18ftyp" + name.encode(), "picture")
-        for name in ("heic", "heix", "mif1", "msf1", "avis")
-    }
-    known |= {
-        "jxl": (b"\xff\x0a", "JPEG XL"),
-        "box": (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
-        "mm": (b"MM\0*", "TIFF"),
-    }
-    kinds = {"JPEG": "JPEG", "PNG": "PNG", "TIFF": "TIFF", "GIF": "GIF", "JPEG2000": "JPEG 2000"}
-    for kind, title in (kinds | {"WEBP": "picture", "AVIF": "picture"}).items():
-        memory = io.BytesIO()
-        Image.new("RGB", (16, 16)).save(memory, kind)
-        known[kind] = (memory.getvalue(), title)
-    named = {
-        name: (data, f"a {title}, but its name has no ending of a picture")
-        for name, (data, title) in known.items()
-    }
-    none = dict.fromkeys(("wav",), (b"RIFF\0\0\0\0WAVE", "")) | {"text": (b"words", ""), "none": (b"", "")}
-    files = films | named | {"ico": (b"\0\0\1\0", "an icon"), ".dot": (b"II*\0", "hidden")} | none
-    for name, (data, _) in files.items():
-        (tmp_path / name).write_bytes(data)
-    found = find_existing([tmp_path])
-    assert found.found == []
-    assert {path.name: reason for path, reason in found.passed_over} == {
-        name: reason for name, (_, reason) in files.items() if reason
-    }
-
-
-@pytest.mark.parametrize(("count", "more"), [(10, ""), (11, " and 1 more")])
-def test_ten_files_that_are_passed_over_are_named(count, more):
-    line = passed_over_line([(Path(f"{number}.psd"), "a Photoshop file") for number in range(count)])
-    named = "; ".join(f"{number}.psd (a Photoshop file)" for number in range(10))
-    assert line == f"{count} files skipped: {named}{more}"
-    assert passed_over_line([(Path("a"), "b")]) == "1 file skipped: a (b)"
-
-
-def test_a_name_of_more_than_255_bytes_is_cut():
-    assert shortened("ä" * 125, ".png") == "ä" * 125 + ".png"
-    assert shortened("x" * 251, ".png") == "x" * 251 + ".png"
-    cut = shortened("x" * 252, ".png")
-    assert len(cut) == 255
-    assert cut != shortened("x" * 253, ".png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from colorzoo.errors import PictureError
 from colorzoo.pictures.frames import Frames, PictureFrame, read_frames
 from colorzoo.pictures.pixels import srgb_profile
 from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import frames_notes, holds_frames
+from colorzoo.pictures.write import frames_notes
 from colorzoo.pictures.write_frames import ColoredFrame, write_frames
 from frames_in import frames_in
 
@@ -153,12 +153,6 @@ def test_an_animation_keeps_its_metadata(tmp_path: Path, name: str) -> None:
             assert image.info[key] == source.info[key], key
 
 
-def test_pixels_uncovered_by_a_frame_are_transparent(tmp_path: Path) -> None:
-    """Disposal: a thing that moves over nothing leaves no trail."""
-    frames = copied(moving(tmp_path / "a.gif", alpha=True, disposal=2), tmp_path / "b.gif")
-    assert [int((frame.picture.alpha > 127).sum()) for frame in frames] == [150, 150, 159, 150]
-
-
 def pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.ndarray]:
     full = np.iinfo(dtype).max
     made = [RNG.integers(0, full, (30 - k, 40 + k, 3)).astype(dtype) for k in range(count)]
@@ -204,28 +198,6 @@ def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
     found = frames_in(tmp_path / "a.tif")
     assert found is not None
     assert found.count == 2
-
-
-def test_8_bit_animations_start_with_the_first_shown_frame(tmp_path: Path) -> None:
-    hidden, first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "lime"), drawings()[0]
-    hidden.save(
-        tmp_path / "a.png",
-        save_all=True,
-        append_images=[first, second.crop((0, 0, 8, 8))],
-        default_image=True,
-    )
-    assert read_picture(tmp_path / "a.png").rgb[0, 0].tolist() == [0, 1, 0]
-
-
-@pytest.mark.parametrize(("kind", "held"), [("frames", "tif gif png webp"), ("pages", "tif")])
-def test_formats_that_cannot_hold_all_have_a_note(kind: Literal["frames", "pages"], held: str) -> None:
-    for name in ("tif", "gif", "png", "webp", "jpg", "avif", "bmp"):
-        found, frames = name in held.split(), Frames(kind, 3)
-        assert holds_frames(f"x.{name}", frames) == found
-        format_name = {"jpg": "JPEG", "tif": "TIFF"}.get(name, name.upper())
-        timing = ("timing dropped: TIFF holds pages",) if (kind, name) == ("frames", "tif") else ()
-        lost = (f"first of 3 {kind}: {format_name} cannot hold the others",)
-        assert frames_notes(f"x.{name}", frames) == ((f"3 {kind}", *timing) if found else lost)
 
 
 def test_a_damaged_page_is_named(tmp_path: Path) -> None:

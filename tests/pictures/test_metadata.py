@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from colorzoo.pictures.metadata import Metadata, resized_exif
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.read import read_picture
-from colorzoo.pictures.write import fits_jpeg, write_notes, write_picture
+from colorzoo.pictures.write import write_notes, write_picture
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6" dc:title="Kot \xc5\xbb"/></x:xmpmeta>'
@@ -108,32 +107,6 @@ def test_resolution_is_kept_and_turned_with_the_picture(tmp_path, extension, ori
     np.testing.assert_allclose(np.array(image.info["dpi"], float), dpi, atol=0.02)
 
 
-@pytest.mark.parametrize(("dpi", "kept"), [((1, 1), None), ((1, 9), None), ((2, 3), (2, 3))])
-def test_a_ratio_of_the_sides_of_a_pixel_is_no_resolution(tmp_path, dpi, kept):
-    Image.fromarray(NOISE).save(tmp_path / "x.jpg", dpi=dpi)
-    assert read_picture(tmp_path / "x.jpg").metadata.dpi == kept
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_a_size_in_exif_follows_the_picture(order):
-    def block(width, height):
-        inner = [(40962, 3, 1, width), (40963, 4, 1, height)]
-        outer = [(256, 4, 1, width), (257, 3, 1, height), (270, 2, 2, 0), (34665, 4, 1, 62)]
-        data = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", 8)
-        for entries in (outer, inner):
-            data += struct.pack(order + "H", len(entries))
-            for tag, kind, count, value in entries:
-                data += struct.pack(order + "HHL", tag, kind, count)
-                data += struct.pack(order + ("HH" if kind == 3 else "L"), value, *[0] * (kind == 3))
-            data += bytes(4)
-        return data
-
-    assert resized_exif(block(9, 6), 300, 65535) == block(300, 65535)
-    assert resized_exif(block(9, 6), 300, 65536) == block(9, 6)  # more than a number of it holds
-    assert resized_exif(block(9, 6)[:70], 300, 200) == block(9, 6)[:70]
-    assert resized_exif(None, 300, 200) is None
-
-
 def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_text("Title", "Zażółć")
@@ -149,34 +122,3 @@ def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
         "IPTC dropped: BMP cannot hold it",
         "comment dropped: BMP cannot hold it",
     )
-
-
-def test_exif_that_imagemagick_stored_as_text_is_read(tmp_path):
-    block = exif_of(6).tobytes()
-    info = PngImagePlugin.PngInfo()
-    info.add_text(
-        "Raw profile type exif", f"\nexif\n{len(block):8}\n{block[:30].hex()}\n{block[30:].hex()}\n"
-    )
-    info.add_text("Title", "kept")
-    Image.fromarray(NOISE).save(tmp_path / "x.png", pnginfo=info)
-    picture, image = rewritten(tmp_path / "x.png", "y.png")
-    assert picture.size == (6, 9)
-    assert (image.getexif()[0x010E], image.text) == ("A cat", {"Title": "kept"})
-
-
-def test_exif_too_long_for_jpeg_is_dropped_with_a_note(tmp_path):
-    exif = exif_of()
-    exif.get_ifd(0x8769)[0x927C] = bytes(70000)
-    path = tmp_path / "x.png"
-    Image.fromarray(NOISE).save(path, exif=exif)
-    picture, image = rewritten(path, "y.jpg")
-    assert "exif" not in image.info
-    assert write_notes("y.jpg", picture) == ("EXIF dropped: JPEG cannot hold it",)
-
-
-@pytest.mark.parametrize(
-    ("name", "most"), [("exif", 65527), ("xmp", 65504), ("comment", 65533), ("iptc", 65506)]
-)
-def test_a_segment_of_a_jpeg_holds_65533_bytes_with_its_mark(name, most):
-    assert fits_jpeg(Metadata(**{name: bytes(most)}), name)
-    assert not fits_jpeg(Metadata(**{name: bytes(most + 1)}), name)

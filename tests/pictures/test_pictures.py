@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,8 +10,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.metadata import Metadata
-from colorzoo.pictures.picture import IN_COLOR, Picture, chroma_note, is_gray
+from colorzoo.pictures.picture import Picture, chroma_note, is_gray
 from colorzoo.pictures.pixels import srgb_profile
 from colorzoo.pictures.read import read_picture
 from colorzoo.pictures.write import to_pil, write_picture
@@ -23,7 +18,6 @@ from colorzoo.pictures.write import to_pil, write_picture
 RNG = np.random.default_rng(7)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)
 NOISE = RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8)
-NOISE16 = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)
 ALPHA = RNG.integers(0, 256, (24, 32)).astype(np.uint8)
 
 
@@ -88,12 +82,6 @@ def test_lossless_webp_stays_lossless(tmp_path, quality, lossless):
     picture = read_picture(source)
     again = read_picture(write_picture(tmp_path / "y.webp", picture.rgb, picture, quality=quality))
     assert np.array_equal(again.rgb, picture.rgb) == (lossless or quality == 100)
-
-
-def test_webp_keeps_the_color_below_transparent_pixels(tmp_path):
-    picture = read_picture(np.dstack([NOISE, np.zeros_like(ALPHA)]))
-    again = read_picture(write_picture(tmp_path / "x.webp", picture.rgb, picture, quality=100))
-    np.testing.assert_array_equal(again.rgb, picture.rgb)
 
 
 def test_gif_keeps_its_transparent_pixels(tmp_path):
@@ -169,29 +157,6 @@ def test_pil_images_are_read_and_left_as_they_were():
     np.testing.assert_array_equal(np.asarray(result), np.asarray(image))
 
 
-def test_to_pil_has_the_metadata():
-    picture = read_picture(COLOR)
-    assert to_pil(picture.rgb, picture).info == {}
-    tagged = replace(picture, metadata=Metadata(exif=b"II*\0", icc=b"icc", xmp=b"xml", dpi=(3, 4)))
-    wanted = {"exif": b"Exif\0\0II*\0", "icc_profile": b"icc", "xmp": b"xml", "dpi": (3, 4)}
-    assert to_pil(picture.rgb, tagged).info == wanted
-
-
-def test_to_pil_brings_16_bit_alpha_to_8():
-    picture = read_picture(NOISE16)
-    result = np.asarray(to_pil(picture.rgb, picture))
-    np.testing.assert_array_equal(result, np.rint(NOISE16 / 257).astype(np.uint8))
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (9, 600), (400, 7)])
-@pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.tif", "x.webp", "x.bmp", "x.gif"])
-def test_tiny_and_narrow_pictures(tmp_path, shape, name):
-    picture = read_picture(np.full((*shape, 3), 77, np.uint8))
-    again = read_picture(write_picture(tmp_path / name, picture.rgb, picture))
-    assert again.rgb.shape == (*shape, 3)
-    assert np.abs(again.rgb - picture.rgb).max() < 3 / 255
-
-
 def sepia(noise: float) -> Image.Image:
     gray = Image.fromarray(COLOR[..., 0]).resize((200, 150), Image.Resampling.BICUBIC)
     tinted = np.asarray(ImageOps.colorize(gray, "#20140a", "#fff0d0")).astype(float)
@@ -221,16 +186,6 @@ def test_a_palette_in_color_is_no_tint_and_one_of_a_tint_is(colors, seed):
         assert "tint dropped" in (chroma_note(read_picture(tinted)) or "")
 
 
-def test_a_palette_of_16_muted_colors_is_no_tint():
-    """Each color has a lightness of its own, so ab does not vary at any lightness."""
-    turns = np.linspace(0, 12, 16)
-    lab = np.stack([np.linspace(20, 90, 16), 12 * np.cos(turns), 12 * np.sin(turns)], axis=1)
-    rgb = np.clip(cv2.cvtColor(lab[None].astype(np.float32), cv2.COLOR_Lab2RGB)[0] * 255, 0, 255)
-    image = Image.fromarray(RNG.integers(0, 16, (90, 120)).astype(np.uint8), "P")
-    image.putpalette(rgb.round().astype(np.uint8).tobytes())
-    assert chroma_note(read_picture(image)) == "already in color"
-
-
 @pytest.mark.parametrize(
     ("levels", "share", "gray"), [(3, 1, True), (4, 1, False), (99, 10, True), (99, 11, False)]
 )
@@ -239,52 +194,3 @@ def test_limits_of_gray(levels, share, gray):
     array = np.full((100, 100, 3), 100, np.uint8)
     array.reshape(-1, 3)[: 10_000 if share == 1 else share, 1] += levels
     assert is_gray(Picture(array)) == gray
-
-
-def tinted(side=64, *, chroma=15, scatter=0, cubic=0, spread=25) -> Picture:
-    """Return a yellow tint that varies at each lightness, and by a cubic polynomial over lightness."""
-    generator = np.random.default_rng(0)
-    place = generator.uniform(-1, 1, (side, side))
-    a, b = scatter * generator.normal(0, 1, (2, side, side))
-    lab = np.stack([60 + spread * place, a, b + chroma + cubic * (4 * place**3 - 3 * place)], axis=2)
-    return Picture(cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_Lab2RGB).clip(0, 1))
-
-
-@pytest.mark.parametrize(
-    ("inside", "beyond"),
-    [
-        ({"scatter": 2.2}, {"scatter": 2.8}),
-        ({"cubic": 2.2}, {"cubic": 3.6}),
-        ({"chroma": 48, "spread": 10}, {"chroma": 53, "spread": 10}),
-        ({"side": 9}, {"side": 8}),  # of which 64 pixels must share a lightness with others
-    ],
-)
-def test_limits_of_tints(inside, beyond):
-    assert chroma_note(tinted(**inside)) == "sepia tint dropped"
-    assert chroma_note(tinted(**beyond)) == "already in color"
-
-
-def test_reading_pictures_does_not_import_torch():
-    loaded = "{'torch', 'cv2', 'lightning'} & set(sys.modules)"
-    imports = "import sys, colorzoo.pictures.find, colorzoo.pictures.read, colorzoo.pictures.write"
-    code = f"{imports}; sys.exit(bool({loaded}))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_writing_the_same_picture_twice_gives_the_same_bytes(tmp_path):
-    memory = io.BytesIO()
-    sepia(1).save(memory, "PNG", icc_profile=srgb_profile())
-    picture = read_picture(Image.open(memory))
-    paths = [write_picture(tmp_path / name, picture.rgb, picture) for name in ("a.png", "b.png")]
-    assert paths[0].read_bytes() == paths[1].read_bytes()
-    assert Metadata() == Picture(picture.rgb).metadata
-
-
-def test_every_pixel_up_to_1024_a_side_tells_color_and_up_to_256_a_tint():
-    levels = np.full((1000, 20, 3), 128, np.uint8)
-    levels[1::2] = (160, 120, 90)
-    assert not is_gray(Picture(levels))
-    tinted = np.repeat(np.linspace(30, 220, 250)[:, None, None], 20, 1) * (1.0, 0.9, 0.75)
-    assert chroma_note(Picture(tinted.astype(np.uint8))) == "sepia tint dropped"
-    tinted[1::2] = tinted[1::2, :, ::-1]
-    assert chroma_note(Picture(tinted.astype(np.uint8))) == IN_COLOR

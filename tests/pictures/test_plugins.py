@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
@@ -67,21 +66,6 @@ def test_jpeg_xl_is_upright_whatever_its_exif_says(tmp_path: Path) -> None:
     assert b"maker of phones" in (picture.metadata.exif or b"")
 
 
-@pytest.mark.parametrize("size", [(96, 64), (640, 480), (1920, 1080), (7, 400), (4000, 3), (256, 256)])
-def test_the_size_of_a_jpeg_xl_is_read_without_decoding(tmp_path: Path, size: tuple[int, int]) -> None:
-    width, height = size
-    path = jxl(tmp_path / "a.jxl", np.zeros((height, width, 3), np.uint8))
-    data = path.read_bytes()
-    begin, container = data.index(b"\xff\x0a"), b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x0cfree...."
-    box, part = b"\0\0\0\0jxlc", b"\0\0\0\0jxlp\0\0\0\0"
-    for content in (data, data[begin:], container + box + data[begin:], container + part + data[begin:]):
-        assert formats.jxl_size(io.BytesIO(content)) == size
-    for broken in (container, container + b"\0\0\0\7free", container + box + b"no picture", b""):
-        assert formats.jxl_size(io.BytesIO(broken)) is None
-    with pytest.raises(PictureError, match=f"{width} x {height} = .*--max-pixels"):
-        read_picture(path, max_pixels=width * height - 1)
-
-
 def test_raw_files_are_developed_to_16_bits_and_upright(tmp_path: Path) -> None:
     picture = read_picture(dng(tmp_path / "a.dng"))
     assert (picture.bit_depth, picture.size) == (16, (64, 96))
@@ -125,27 +109,3 @@ def test_without_the_library_the_error_has_the_install_command(
     monkeypatch.setattr(formats.Plugin, "installed", False)
     with pytest.raises(PictureError, match=told):
         examine_picture(tmp_path / name)
-
-
-CODECS = ("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1")
-RAWS = (b"\0\0\0\x18ftypcrx ", b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0", b"II*\0\x10\0\0\0CR")
-
-
-@pytest.mark.parametrize(
-    ("head", "extension", "plugin"),
-    [
-        *((head, "", formats.JPEG_XL) for head in (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")),
-        *((head, ".tif", formats.CAMERA_RAW) for head in RAWS),
-        *((head, ".NEF", formats.CAMERA_RAW) for head in (b"II*\0", b"MM\0*")),
-        *((b"\0\0\0\x18ftyp" + name.encode(), ".jpg", formats.HEIC) for name in CODECS),
-        *((b"II*\0\x10\0\0\0", ".tif", None), (b"GIF89a", ".nef", None), (b"", ".nef", None)),
-        *((b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", ".heic", None), (b"\0\0\0\x18ftypisom", ".heic", None)),
-    ],
-)
-def test_the_content_decides_which_library_reads_a_file(
-    head: bytes, extension: str, plugin: formats.Plugin | None
-) -> None:
-    """But for raw files that are TIFF by content."""
-    file = io.BytesIO(head)
-    assert formats.plugin_for(file, extension) is plugin
-    assert file.tell() == 0

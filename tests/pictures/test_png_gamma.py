@@ -65,13 +65,3 @@ def test_the_result_says_that_it_is_srgb_and_is_read_alike(tmp_path):
     again = read_picture(write_picture(tmp_path / "out.png", picture.rgb, picture))
     assert again.metadata.icc is not None
     np.testing.assert_allclose(again.rgb, picture.rgb, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("value", "taken"), [(9_999, False), (10_000, True), (300_000, True), (300_001, False)]
-)
-def test_a_gamma_beyond_a_tenth_and_three_is_ignored_and_named(value, taken):
-    stored = np.rint(RAMP * 255).astype(np.uint8)
-    found = read_picture(png(stored, gamma(value)))
-    assert ("is out of range and was ignored" in " ".join(found.notes)) != taken
-    assert np.array_equal(np.rint(found.rgb[..., 0] * 255), stored) != taken

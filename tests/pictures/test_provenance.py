@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -98,20 +97,6 @@ def test_other_software_finds_source_history_and_system(xmp: bytes | None, tool:
     assert b"AISystem" not in algorithm
 
 
-def test_what_is_not_known_is_left_out() -> None:
-    names = ("options", "files", "date", "name", "frame", "doubt", "crop")
-    unknown = replace(ORIGIN, **dict.fromkeys(names, ""))
-    for origin, wanted in ((unknown, set()), (ORIGIN, {"date", "name", "frame", "doubt"})):
-        packet = add_provenance(Metadata(), origin).xmp or b""
-        assert {name for name in names if f"colorzoo:{name}=".encode() in packet} == wanted
-
-
-def test_a_name_that_xml_cannot_hold_is_escaped(tmp_path: Path) -> None:
-    found = read_provenance(written(tmp_path / "a.png", replace(ORIGIN, name="\udcff\x01.tif")))
-    assert found is not None
-    assert found.name == r"\udcff\x01.tif"
-
-
 def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) -> None:
     from xml.etree import ElementTree
 
@@ -128,25 +113,6 @@ def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) 
 @pytest.mark.parametrize("xmp", [b"", b"no xml", b"<rdf:RDF>", b"\xff\xfe\0"])
 def test_a_broken_xmp_packet_of_the_source_is_replaced(tmp_path: Path, xmp: bytes) -> None:
     assert read_provenance(written(tmp_path / "a.png", ORIGIN, xmp)) == ORIGIN
-
-
-def test_a_packet_too_long_for_a_jpeg_and_a_long_recipe(tmp_path: Path) -> None:
-    long = TITLED % (b'dc:title="%s"' % (b"x" * 70_000))
-    path = written(tmp_path / "a.jpg", ORIGIN, long)
-    assert (tmp_path / "a.jpg.xmp").is_file()
-    assert read_provenance(path) == ORIGIN
-    for length, kept in ((16_000, True), (16_001, False)):
-        longer = replace(ORIGIN, recipe="x" * length)
-        expected = longer if kept else replace(ORIGIN, recipe="")
-        assert read_provenance(written(tmp_path / "b.jpg", longer)) == expected
-
-
-def test_files_without_provenance(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff broken")
-    assert read_provenance(tmp_path / "a.jpg") is None
-    assert read_provenance(tmp_path / "gone.jpg") is None
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "b.png")
-    assert read_provenance(tmp_path / "b.png") is None
 
 
 def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,33 +154,3 @@ def test_info_lists_a_folder_as_tree(tmp_path: Path, capsys: pytest.CaptureFixtu
     ]
     (tmp_path / "empty").mkdir()
     assert main(["info", str(tmp_path / "empty")]) == 1
-
-
-def test_info_of_a_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from colorzoo.pictures.provenance import write_sidecar
-    from tiny_video import scene, write_video
-
-    film = tmp_path / "film.mp4"
-    write_video(film, [scene(number) for number in range(4)])
-    assert main(["info", str(film)]) == 1
-    assert "no record" in capsys.readouterr().out
-    write_sidecar(film, Metadata(), ORIGIN)
-    assert main(["info", str(tmp_path), "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    facts = {
-        "width": 64,
-        "height": 48,
-        "frames": 4,
-        "rate": 25.0,
-        "seconds": 0.16,
-        "codec": "h264",
-        "sound": False,
-    }
-    assert (row["origin"]["model"], row["film"]) == ("zhang2016", facts)
-    assert main(["info", str(film)]) == 0
-    told = ", ".join(f"{title} {value}" for title, value in facts.items())
-    assert capsys.readouterr().out.endswith(f"\n  film        {told}\n")
-    folder = tmp_path / "frames"  # of a film whose result is a folder
-    folder.mkdir()
-    write_sidecar(folder, Metadata(), ORIGIN)
-    assert main(["info", str(folder)]) == 0

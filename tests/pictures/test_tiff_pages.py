@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from PIL import Image
 from colorzoo.errors import PictureError
 from colorzoo.pictures.frames import read_frames
 from colorzoo.pictures.read import examine_picture, read_picture
-from colorzoo.pictures.tiff import MOST_PAGES
 from frames_in import frames_in
 
 SCAN = np.random.default_rng(0).integers(0, 65536, (40, 60)).astype(np.uint16)
@@ -91,11 +88,6 @@ def test_pages_with_a_preview_and_a_mask_each(tmp_path: Path) -> None:
     assert second.notes == ()
 
 
-def test_a_lone_mask_is_a_picture_of_one_bit(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", MASK, photometric=4, subfiletype=4, metadata=None)
-    assert read_picture(tmp_path / "a.tif").levels.min() == 255
-
-
 @pytest.mark.parametrize(
     ("mode", "options"),
     [
@@ -124,64 +116,6 @@ def test_every_kind_of_color_is_read_behind_a_preview(
     np.testing.assert_allclose(alone.rgb, behind.rgb, atol=0.02)
     if mode in ("RGB", "P", "1", "YCbCr"):
         np.testing.assert_allclose(alone.rgb * 255, np.asarray(image.convert("RGB")), atol=40)
-
-
-def chain(count: int) -> bytes:
-    """Return directories of one pixel, one behind the other."""
-
-    def parts() -> Iterator[bytes]:
-        yield b"II*\0" + struct.pack("<L", 10) + b"\x80\0"
-        place = 10
-        entries = ((256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 1))
-        for number in range(count):
-            place += 2 + 12 * len(entries) + 4
-            body = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in entries)
-            yield struct.pack("<H", len(entries)) + body
-            yield struct.pack("<L", place if number < count - 1 else 0)
-
-    return b"".join(parts())
-
-
-def test_a_chain_of_40000_pages_is_walked_once_and_to_a_limit(tmp_path: Path) -> None:
-    (tmp_path / "a.tif").write_bytes(chain(40_000))
-    started = time.process_time()
-    picture = read_picture(tmp_path / "a.tif")
-    assert picture.notes == (f"first of more than {MOST_PAGES} pages",)
-    assert time.process_time() - started < 3
-    (tmp_path / "b.tif").write_bytes(chain(3))
-    assert read_picture(tmp_path / "b.tif").notes == ("first of 3 pages",)
-
-
-def test_directories_that_overlap_are_not_read_again_and_again(tmp_path: Path) -> None:
-    """Each of 65,535 entries, one beginning two bytes behind the other."""
-    data = bytearray(b"II*\0" + struct.pack("<L", 8) + b"\xff\xff" * 400_000)
-    (tmp_path / "a.tif").write_bytes(data)
-    started = time.process_time()
-    with pytest.raises(Exception, match="damaged"):
-        read_picture(tmp_path / "a.tif")
-    assert time.process_time() - started < 3
-
-
-@pytest.mark.parametrize(
-    ("tag", "value", "words"),
-    [
-        (259, 34661, "compressed by JBIG"),
-        (259, 42, "compressed by 42"),
-        (262, 32803, "of CFA of 16 bits"),
-        (262, 32845, "of LOGLUV of 16 bits"),
-    ],
-)
-def test_a_kind_that_is_not_read_is_not_called_damaged(
-    tmp_path: Path, tag: int, value: int, words: str
-) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", SCAN, photometric="minisblack", metadata=None)
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        place = file.pages[0].tags[tag].valueoffset
-    data = bytearray((tmp_path / "a.tif").read_bytes())
-    struct.pack_into("<H", data, place, value)
-    with pytest.raises(PictureError, match=words) as caught:
-        read_picture(bytes(data))
-    assert "damaged" not in str(caught.value)
 
 
 def test_a_volume_is_refused(tmp_path: Path) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import warnings
-from itertools import combinations, permutations
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +13,12 @@ import torch
 from PIL import Image
 
 from colorzoo import Colorizer, api, colorize
-from colorzoo.capabilities import GivesLooks, Stylizes
+from colorzoo.capabilities import Stylizes
 from colorzoo.card import ModelCard, Quality, Score, Use
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.inference.models import choose_for_guidance
-from colorzoo.inference.references import Look, ability_for
-from colorzoo.registry import list_models
+from colorzoo.inference.references import Look
 from colorzoo.studio.models import ModelPool
 from colorzoo.weights import choice, weights_path
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
@@ -156,30 +152,6 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
     assert choose("exemplar", able=Stylizes) == "xu2020_small"
 
 
-def test_the_reason_for_random_weights_is_known_where_warnings_are_off(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
-    found = choose_model("zhang2016")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert "cannot fetch" in found.untrained
-    assert (found.file, found.sha256, found.named) == (None, "", True)
-
-
-def test_the_default_for_references_can_use_them(tmp_path: Path) -> None:
-    def chosen(*references: object, **recipe: object) -> str:
-        given = Recipe.from_json(recipe)
-        return choose_for_guidance(None, given, references=references, fast=True).name
-
-    assert chosen("a.jpg") == SMALL
-    assert chosen("a.jpg", "b.jpg") == SMALL
-    assert chosen("a.jpg", exemplar={"path": "a.jpg", "alpha": 0.5}) == SMALL
-    assert ability_for(["a.jpg"]) is None
-    assert ability_for(["a.jpg", "b.jpg"]) is GivesLooks
-    assert ability_for(["a.jpg"], Recipe.from_json({"exemplar": {"alpha": 0.5}})) is GivesLooks
-
-
 def test_a_look_chooses_the_model_that_made_it(tmp_path: Path) -> None:
     Look(torch.zeros(1, 2, 3), key="", model="xu2020_small").save(tmp_path / "warm.look")
 
@@ -190,27 +162,6 @@ def test_a_look_chooses_the_model_that_made_it(tmp_path: Path) -> None:
     assert chosen(str(tmp_path / "warm.look")) == "xu2020_small"
     assert chosen(Look.load(tmp_path / "warm.look")) == "xu2020_small"
     assert chosen(tmp_path / "warm.look", model=SMALL) == SMALL
-
-
-@pytest.mark.parametrize("words", [(), ("--point", "5,5=#c04020"), ("--model", SMALL)])
-def test_a_machine_without_downloads_ranks_nothing(photo: Path, monkeypatch, capsys, words) -> None:
-    monkeypatch.setattr(choice, "rank_models", lambda use: pytest.fail(use))
-    monkeypatch.setenv("COLORZOO_QUIET", "1")
-    assert _run(capsys, "colorize", photo, "--device", "cpu", *words)[0] == 0
-
-
-def test_the_table_of_a_machine_without_downloads_agrees_with_the_ranks(monkeypatch) -> None:
-    guidance = [use for use in USES if use not in ("automatic", "sketch", "frames")]
-    wanted = [(use,) for use in USES] + list(permutations(guidance, 2)) + list(permutations(guidance, 3))
-    options = [{}, {"fast": True}]
-
-    def choose_all() -> list[tuple[str, str]]:
-        found = [choose_model(None, uses, **each) for uses in wanted for each in options]
-        return [(each.name, each.remark) for each in found]
-
-    by_table = choose_all()
-    monkeypatch.setattr(choice.registry, "plugins", lambda: ["a package whose cards may rank higher"])
-    assert by_table == choose_all()
 
 
 @pytest.mark.parametrize("present", [True, False], ids=["fetched", "fresh"])
@@ -254,14 +205,6 @@ def test_verbs_pad_and_python_choose_the_same_model(
         assert ask() == (FULL if present else SMALL), ask.__name__
 
 
-def test_models_imports_no_torch() -> None:
-    program = (
-        "import sys\nfrom colorzoo.cli.main import main\n"
-        "code = main(['models'])\nsys.exit(code or 'torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
-
-
 @pytest.fixture
 def remark(narrow_zoo, photo: Path, capsys):
     """Color once; return the output on standard error."""
@@ -283,23 +226,3 @@ def test_the_remark_about_better_weights_is_shown_once(remark) -> None:
     for part in (SMALL, "zhang2017_local is better", "`colorzoo weights fetch automatic`", "MB; said once"):
         assert part in said
     assert remark() == ""
-
-
-def test_the_remark_can_be_silenced_and_does_not_need_a_writable_cache(remark, monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv("COLORZOO_QUIET", "1")
-    assert remark() == ""
-    monkeypatch.setenv("COLORZOO_QUIET", "0")
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "file"))
-    assert "said once" in remark()
-    assert "said once" in remark()
-
-
-def test_there_is_no_remark_where_the_best_model_is_used(narrow_zoo, authors_file: Path, remark) -> None:
-    _put(narrow_zoo(), authors_file.read_bytes())
-    assert remark() == ""
-
-
-def test_every_model_that_ships_serves_a_use() -> None:
-    ranked = {ranked.card.name for use in USES for ranked in rank_models(use)}
-    assert set(list_models(with_weights=True)) <= ranked

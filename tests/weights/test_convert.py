@@ -22,8 +22,6 @@ from colorzoo.weights import read_hparams, read_metadata, read_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
-from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
-from colorzoo.zoo.zhang2017.published import convert_local
 from narrow_weights import narrow_weights
 from pseudo_weights import pseudo_state_dict
 from tiny_model import HPARAMS, NAME, tiny_model
@@ -80,14 +78,6 @@ def test_a_pytorch_file_is_converted_with_its_metadata(
     torch.testing.assert_close(answer(model), answer(reference(authors, mask_center=0.5)), atol=0, rtol=0)
 
 
-def test_half_precision_halves_the_file(authors, tmp_path: Path) -> None:
-    torch.save(as_tensors(authors), tmp_path / "authors.pth")
-    assert convert(tmp_path / "authors.pth", tmp_path / "full.safetensors") == 0
-    assert convert(tmp_path / "authors.pth", tmp_path / "half.safetensors", "--half") == 0
-    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "full")]
-    assert sizes[0] < 0.6 * sizes[1]
-
-
 @pytest.mark.parametrize(("blob", "expected"), [([110.0], 110.0), ([95.0, 95.0], 95.0), (None, 100.0)])
 def test_caffe_and_pytorch_files_give_the_same_answer(authors, tmp_path: Path, blob, expected) -> None:
     layers = local_hints_layers(authors) | ({} if blob is None else {"pred_ab": [np.array(blob)]})
@@ -122,27 +112,6 @@ def without_affine(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         plain[f"{norm}.weight"] = np.ones_like(state[f"{norm}.weight"])
         plain[f"{norm}.bias"] = np.zeros_like(state[f"{norm}.bias"])
     return plain
-
-
-def test_the_first_layer_reads_inputs_as_caffe_does(authors) -> None:
-    """Caffe: L - 50, ab in CIE units, and a mask of 0 or 110."""
-    layers = local_hints_layers(authors)
-    state, _ = convert_local(layers)
-    lightness, ab = 100 * torch.rand(1, 1, 6, 6), 100 * torch.randn(1, 2, 6, 6)
-    mask = (torch.rand(1, 1, 6, 6) > 0.5).float()
-    gray, hints = ([torch.from_numpy(np.float32(b)) for b in layers[n]] for n in ("bw_conv1_1", "ab_conv1_1"))
-    caffe = torch.conv2d(lightness - 50, *gray) + torch.conv2d(torch.cat([ab, 110 * mask], dim=1), *hints)
-    ours = torch.cat([(lightness - 50) / 100, ab / 110, mask], dim=1)
-    found = torch.conv2d(ours, state["model1.0.weight"], state["model1.0.bias"])
-    torch.testing.assert_close(found, caffe, atol=1e-4, rtol=1e-4)
-
-
-def test_batch_statistics_are_divided_by_their_factor_or_nothing(authors) -> None:
-    layers = local_hints_layers(authors)
-    layers["conv1_2norm"] = [np.array([4.0, 8.0]), np.array([2.0, 6.0]), np.array([0.0])]
-    state, _ = convert_local(layers)
-    assert state["model1.4.running_mean"].tolist() == [0, 0], "as Caffe: a factor of zero makes zero"
-    np.testing.assert_allclose(state["model2.4.running_var"], authors["model2.4.running_var"], rtol=1e-5)
 
 
 STYLES = {
@@ -207,16 +176,6 @@ def test_misfits_are_named(authors, tmp_path: Path, capsys, refused) -> None:
     assert not out.exists()
 
 
-def test_a_checkpoint_of_a_training_is_packed_instead(tmp_path: Path, capsys) -> None:
-    torch.manual_seed(0)
-    task = build_model(load_task_class(model_card(MODEL)), {"width": 0.125})
-    checkpoint, out = tmp_path / "last.ckpt", tmp_path / "out.safetensors"
-    torch.save({"state_dict": task.state_dict(), "hyper_parameters": {}}, checkpoint)
-    assert convert(checkpoint, out) == 2
-    assert f"`colorzoo weights pack {MODEL} {checkpoint} {out}`" in capsys.readouterr().err
-    assert not out.exists()
-
-
 @pytest.mark.parametrize("text", ["mask_center", "=3", "a b=3"])
 def test_a_setting_is_key_and_value(refused, text: str) -> None:
     assert "is not KEY=VALUE" in refused("weights", "convert", MODEL, "a.pth", "o.safetensors", "--set", text)
@@ -237,16 +196,6 @@ def test_a_packed_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, c
     with torch.no_grad():
         loaded = colorzoo.create_model(NAME, packed)  # the file says how wide it is
         torch.testing.assert_close(loaded(lightness).ab, model(lightness).ab, atol=0.5, rtol=0)
-
-
-def test_weights_that_only_training_needs_are_left_out_by_the_class() -> None:
-    class WithHead(Colorzoo2026):
-        training_only = ("label_head.", "critic.")
-
-    names = ("network.weight", "label_head.weight", "critic.weight")
-    given = {name: torch.zeros(1) for name in names}
-    assert [*WithHead.for_inference(given)] == ["network.weight"]
-    assert [*Colorzoo2026.for_inference(given)] == ["network.weight", "critic.weight"]
 
 
 HDF5 = Path(__file__).parent / "narrow.caffemodel.h5"  # of larsson2016's network, 1 / 128 as wide
@@ -273,12 +222,3 @@ def test_the_file_of_larsson_2016_is_converted(tmp_path: Path) -> None:
     assert not (tmp_path / "wide.safetensors").exists()
     with pytest.raises(WeightsError, match="data/loss/0"):
         model.model.load_published_state_dict({**read_weights(HDF5).state_dict, "data/loss/0": weight})
-
-
-def test_a_damaged_hdf5_file_is_one_line(tmp_path: Path) -> None:
-    whole, path = HDF5.read_bytes(), tmp_path / "net.caffemodel.h5"
-    for size in (8, 20, 100, 1000, 3000, len(whole) // 2):
-        path.write_bytes(whole[:size])
-        with pytest.raises(WeightsError, match="truncated") as caught:
-            read_weights(path)
-        assert "\n" not in str(caught.value)

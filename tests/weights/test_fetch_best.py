@@ -6,7 +6,6 @@ import builtins
 import shutil
 import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -74,13 +73,6 @@ def test_yes_fetches_the_best_of_each_use_once(zoo, fetch, server, payload: byte
     assert "all of them are here" in out
 
 
-def test_fetch_for_one_use(zoo, fetch, server) -> None:
-    assert fetch("exemplar", "--yes")[0] == 0
-    assert server.requests == ["good"]
-    code, out, _ = fetch("sketch")
-    assert (code, "no weights better than those that ship" in out) == (0, True)
-
-
 def test_without_a_terminal_fetch_needs_yes(zoo, fetch, server) -> None:
     code, _, err = fetch("best")
     assert code == 2
@@ -133,23 +125,3 @@ def test_too_little_disk_space_is_an_error_before_the_download(zoo, fetch, serve
     assert server.requests == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=600_000))
     assert fetch("best", "--yes")[0] == 0
-
-
-def test_a_file_that_does_not_fit_the_model_is_not_used(narrow_zoo, server, fetch, payload: bytes) -> None:
-    narrow_zoo(sha256=None, size=len(payload), size_stated=True, urls=(server.url("good"),))
-    code, _, err = fetch("points", "--yes")
-    assert code == 2
-    assert "is not used" in err
-    assert all_defaults()["points"].model == "colorzoo2026"
-
-
-def test_the_first_fetch_of_a_file_without_a_hash_records_it(
-    narrow_zoo, server, fetch, authors_file: Path
-) -> None:
-    server.content = authors_file.read_bytes()
-    narrow_zoo(sha256=None, urls=(server.url("good"),))
-    code, out, err = fetch("points", "--yes")
-    assert code == 0
-    assert "about" in out
-    assert "recorded (its authors state none)" in err
-    assert all_defaults()["points"].model == "zhang2017_local"

@@ -16,7 +16,7 @@ from colorzoo.cli import weights as verb
 from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.evaluation import Plan, evaluate, load_protocol
 from colorzoo.metrics.named import all_metrics
-from colorzoo.weights import cache_home, list_weights, weights_path
+from colorzoo.weights import cache_home, weights_path
 from colorzoo.weights import catalog as catalog_module
 from tiny_evaluation import write_picture
 
@@ -111,22 +111,6 @@ def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr("sys.platform", "linux")
     assert cache_home() == Path.home() / ".cache" / "colorzoo"
-
-
-@pytest.mark.parametrize(
-    ("url", "ending"),
-    [
-        ("https://x.org/a/net.safetensors?download=1", ".safetensors"),
-        ("https://x.org/uc?id=net.pth", ".weights"),
-        ("https://x.org/..", ".weights"),
-    ],
-)
-def test_fetched_name_has_tag_hash_and_ending(card, entry, url: str, ending: str):
-    model = card(published=entry(url))
-    digest = model.weights["published"].sha256[:8]
-    (row,) = list_weights([model])
-    assert row.path == cache_home() / "weights" / f"lee2099-published-{digest}{ending}"
-    assert row.where == "missing"
 
 
 @pytest.mark.nightly
