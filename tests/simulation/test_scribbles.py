@@ -116,9 +116,7 @@ def test_runs_are_connected_strokes_of_limited_length() -> None:
 )
 def test_scribbles_of_a_wrong_kind_are_refused(wrong: dict[str, float]) -> None:
     BledEdgeScribbles(width=1, jitter=0, coverage=1)
-    with pytest.raises(
-        GuidanceError, match="needs an odd width, a jitter of at least 0 and a coverage above 0"
-    ):
+    with pytest.raises(GuidanceError, match=r"width.*jitter.*coverage"):
         BledEdgeScribbles(**wrong)
 
 

@@ -194,7 +194,7 @@ def test_missing_needs_are_named_in_one_line(scene: TargetPicture) -> None:
         ("exemplar", "reference"),
         ("class_map", "classes"),
         ("priority_regions", "propose"),
-        ("proposed_points", "proposes no points"),
+        ("proposed_points", "uniform_points"),
     ):
         with pytest.raises(GuidanceError, match=needs):
             list(play(Obedient(), make_user(name), scene, (0, 1), model=object()))

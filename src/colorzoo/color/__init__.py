@@ -1,4 +1,4 @@
-"""Color: Lab and sRGB, the sRGB gamut, bins of the ab plane, edges, sketches."""
+"""Color conversion, gamut mapping, ab quantization, edge detection and sketch extraction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.color.sketch import rgb_to_gray as rgb_to_gray
     from colorzoo.color.sketch import xdog as xdog
 
-# Name -> module. Resolved at first use, so that a coloring imports only what it needs.
+# Name -> module. Names are resolved at first use, so that colorizing imports only the modules it needs.
 _PUBLIC = {
     "annealed_mean": "bins",
     "at_lightness": "gamut",

@@ -1,4 +1,4 @@
-"""Bins of the ab plane: the 313 in-gamut bins of Zhang et al. 2016 and the 23 x 23 grid of 2017."""
+"""Quantization of the ab plane: 313 in-gamut bins (Zhang et al. 2016) and the 23 x 23 grid (2017)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRID_STEP = 10.0
 GRID_MIN = -110.0
 SOFT_SIGMA = 5.0
 _MAX_NEIGHBORS = 10
-_NODES = 25  # on each axis of the grid around the hull
+_NODES = 25  # grid nodes along each axis; the grid extends one step beyond the hull
 
 
 @cache
@@ -55,10 +55,10 @@ def hull_mask() -> Tensor:
 
 
 def bin_centers(count: int) -> tuple[Tensor, Tensor]:
-    """Return the bins of a distribution of 313 or 529 classes.
+    """Return the bin centers of a distribution over 313 or 529 classes.
 
     Returns:
-        Centers ``(Q, 2)`` in CIE units, and ``(Q,)`` bool: the bins inside the sRGB hull.
+        Centers ``(Q, 2)`` in CIE units, and a ``(Q,)`` bool mask of the bins inside the sRGB hull.
     """
     if count == GRID_SIDE**2:
         return grid_centers(), hull_mask()
@@ -83,7 +83,7 @@ def grid_index(ab: Tensor) -> Tensor:
         torch.Size([2, 4, 4])
 
     Args:
-        ab: ``(B, 2, H, W)`` in CIE units; colors off the grid take the nearest bin.
+        ab: ``(B, 2, H, W)`` in CIE units; colors outside the grid are assigned to the nearest bin.
 
     Returns:
         ``(B, H, W)`` int64 in [0, 529).
@@ -103,7 +103,7 @@ def nearest_bin(ab: Tensor) -> Tensor:
 
 
 def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Share each color between the four bins around it, so that their mean is the color.
+    """Return the four bins around each color and bilinear weights whose weighted mean is the color.
 
     Examples:
         >>> index, share = bilinear_bins(torch.zeros(2, 2, 4, 4))
@@ -114,8 +114,8 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
         ab: ``(B, 2, h, w)`` in CIE units.
 
     Returns:
-        ``(B, 4, h, w)`` int64 bins out of 313, those nearest to the nodes of the grid around the color, and
-        their shares.
+        ``(B, 4, h, w)`` int64 indices into the 313 bins, the nearest bin of each of the four grid nodes
+        around the color, and their ``(B, 4, h, w)`` weights.
     """
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
     low = position.floor().long()
@@ -134,7 +134,7 @@ def _bins_of_nodes() -> Tensor:
 
 
 def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> Tensor:
-    """Spread each color over its nearest bins with Gaussian weights (Zhang et al. 2016, sec. 2.1).
+    """Encode each color as Gaussian weights over its nearest bins (Zhang et al. 2016, sec. 2.1).
 
     Examples:
         >>> soft_encode(torch.zeros(5, 2)).shape
@@ -142,8 +142,8 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
 
     Args:
         ab: ``(N, 2)`` in CIE units.
-        neighbors: How many bins share the mass: 10 in the published code, 5 in the paper.
-        sigma: Deviation of the Gaussian in CIE units.
+        neighbors: Number of nearest bins with a nonzero weight: 10 in the published code, 5 in the paper.
+        sigma: Standard deviation of the Gaussian in CIE units.
 
     Returns:
         ``(N, 313)``, rows summing to 1.
@@ -155,7 +155,7 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
 
 
 def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> tuple[Tensor, Tensor]:
-    """Return the nonzero entries of `soft_encode`, in a tenth of its time, for training.
+    """Return the nonzero entries of `soft_encode`; ten times as fast, for training.
 
     Examples:
         >>> index, weight = soft_neighbors(torch.zeros(5, 2))
@@ -163,12 +163,12 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
         (torch.Size([5, 10]), torch.Size([5, 10]))
 
     Args:
-        ab: ``(N, 2)`` in CIE units; colors off the grid are moved to its border.
-        neighbors: How many bins share the mass, 1 to 10.
-        sigma: Deviation of the Gaussian in CIE units.
+        ab: ``(N, 2)`` in CIE units; colors outside the grid are clamped to its border.
+        neighbors: Number of nearest bins with a nonzero weight, 1 to 10.
+        sigma: Standard deviation of the Gaussian in CIE units.
 
     Returns:
-        ``(N, neighbors)`` indices of the nearest bins, nearest first, and their weights, summing to 1.
+        ``(N, neighbors)`` bin indices, nearest first, and ``(N, neighbors)`` weights that sum to 1.
     """
     inside = ab.float().clamp(GRID_MIN - GRID_STEP / 2, -GRID_MIN + GRID_STEP / 2)
     cell = grid_index(inside.T[None, :, :, None])[0, :, 0]
@@ -180,9 +180,10 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
 
 @cache
 def _near_bins() -> Tensor:
-    """Return for each grid cell all bins that can be among the ten nearest of a color in it, ``(529, K)``."""
-    # such a bin is at most a cell's diagonal farther from the cell's center than the tenth nearest:
-    # half the diagonal for each of the two distances
+    """Return ``(529, K)``: for each grid cell, every bin that can be among the ten nearest of its colors."""
+    # Triangle inequality: a color lies at most half a cell diagonal from the center of its cell, so a bin
+    # that is farther from the center than the tenth nearest bin plus one diagonal cannot be among the ten
+    # nearest.
     distance = torch.cdist(grid_centers(), hull_centers()).double()
     reach = distance.sort(dim=1).values[:, _MAX_NEIGHBORS - 1] + GRID_STEP * 2**0.5 + 1e-3
     most = int((distance <= reach[:, None]).sum(dim=1).max())
@@ -190,7 +191,7 @@ def _near_bins() -> Tensor:
 
 
 def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) -> Tensor:
-    """Decode a distribution over bins to one color (Zhang et al. 2016, eq. 5).
+    """Decode logits over bins to one color with the annealed mean (Zhang et al. 2016, eq. 5).
 
     Examples:
         >>> annealed_mean(torch.zeros(2, 313, 4, 4), hull_centers()).shape
@@ -199,18 +200,18 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) ->
     Args:
         logits: ``(B, Q, H, W)``.
         centers: ``(Q, 2)`` in CIE units.
-        temperature: 1 gives the mean, values near 0 the mode.
+        temperature: 1 gives the mean of the distribution; values near 0 give its mode.
 
     Returns:
         ``(B, 2, H, W)`` in CIE units.
     """
-    with torch.autocast(logits.device.type, enabled=False):  # the product needs float32
+    with torch.autocast(logits.device.type, enabled=False):  # the matrix product needs float32
         share = F.softmax(logits.float() / temperature, dim=1)
         return torch.einsum("bqhw,qc->bchw", share, centers.to(share))
 
 
 def rebalancing_weights(prior: Tensor, uniform: float = 0.5) -> Tensor:
-    """Compute class weights that favor rare colors (Zhang et al. 2016, eq. 4).
+    """Compute class rebalancing weights that favor rare colors (Zhang et al. 2016, eq. 4).
 
     Examples:
         >>> weights = rebalancing_weights(prior_probabilities())
@@ -219,7 +220,7 @@ def rebalancing_weights(prior: Tensor, uniform: float = 0.5) -> Tensor:
 
     Args:
         prior: ``(Q,)`` probabilities of the bins.
-        uniform: Share of the uniform distribution mixed in before inversion.
+        uniform: Weight of the uniform distribution in the mix with the prior; lambda in the paper.
 
     Returns:
         ``(Q,)`` weights whose mean under the prior is 1.

@@ -1,4 +1,4 @@
-"""Sobel and Canny edges, computed by kornia."""
+"""Sobel gradients and Canny edges, based on kornia."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sobel(image: Tensor) -> Tensor:
         image: ``(B, C, H, W)`` floating point.
 
     Returns:
-        ``(B, C, H, W)`` float32; 0 in flat areas, where `kornia.filters.sobel` gives 1e-3.
+        ``(B, C, H, W)`` float32; exactly 0 in flat areas, where `kornia.filters.sobel` returns 1e-3.
     """
     magnitude: Tensor = torch.linalg.vector_norm(sobel_gradients(image), dim=2)
     return magnitude
@@ -39,7 +39,7 @@ def canny(
         low: Lower hysteresis threshold.
         high: Upper hysteresis threshold.
         sigma: Standard deviation of the smoothing Gaussian in pixels.
-        kernel_size: Side of the Gaussian's window in pixels, odd.
+        kernel_size: Side of the Gaussian kernel in pixels; odd.
 
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}.
@@ -53,7 +53,7 @@ def canny(
 
 
 def sobel_gradients(image: Tensor) -> Tensor:
-    """Return the signed Sobel derivatives of each channel along x and y.
+    """Return the Sobel derivatives of each channel along x and y.
 
     Examples:
         >>> sobel_gradients(torch.rand(2, 3, 8, 8)).shape
@@ -63,7 +63,7 @@ def sobel_gradients(image: Tensor) -> Tensor:
         image: ``(B, C, H, W)`` floating point.
 
     Returns:
-        ``(B, C, 2, H, W)`` float32 in values per pixel (the 3 x 3 kernel divided by 8).
+        ``(B, C, 2, H, W)`` float32: x, then y, per pixel (the 3 x 3 kernel is divided by 8).
     """
     import kornia.filters
 

@@ -1,14 +1,15 @@
-"""The sRGB gamut: which colors fit, and how a color that does not is brought inside.
+"""Gamut mapping to sRGB.
 
-Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 2020), because in CIE Lab blue
-turns violet on the way to gray. Scaling linear RGB scales Oklab as a whole, so the hue survives when the
-luminance Y is restored.
+Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 2020). CIE Lab hue is unsuitable,
+because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab components equally,
+so restoring the luminance Y keeps the hue.
 
-At one luminance and hue all colors lie on one curve, that of the Oklab directions ``(1, s cos h, s sin h)``,
-where s, chroma over lightness, grows from 0 at gray. A table, computed once, holds for each cell of lightness
-and hue the bracket of s in which the curve leaves sRGB. Within a bracket the curve is nearly straight, so one
-division per channel finds where it meets that face of the RGB cube; the nearest face wins, also where two
-meet, which an interpolated table would miss. A second round from there removes the rest of the curvature.
+Colors of one luminance and one hue form a curve of Oklab directions ``(1, s cos h, s sin h)``, where s is
+chroma divided by lightness; s is 0 for gray. A precomputed table stores an interval of s for each cell of
+lightness and hue; the curve leaves sRGB within this interval. There the curve is nearly straight, so one
+division per channel gives its intersection with each face of the RGB cube, and the nearest intersection is
+used. Interpolating the table instead would be inaccurate where two faces meet. A second iteration removes the
+error due to curvature.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from colorzoo.color.lab import (
 )
 
 Matrix = tuple[tuple[float, ...], ...]
-# linear sRGB to cone responses, and their cube roots to Oklab; https://bottosson.github.io/posts/oklab
+# linear sRGB to cone responses, and their cube roots to Oklab; see https://bottosson.github.io/posts/oklab
 _TO_CONES = (
     (0.4122214708, 0.5363325363, 0.0514459929),
     (0.2119034982, 0.6806995451, 0.1073969566),
@@ -54,19 +55,19 @@ def _inverse(matrix: Matrix) -> Matrix:
 _FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
 _FROM_CONES_AND_LUMINANCE = (*_FROM_CONES, tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES)))
 
-_TOLERANCE = 1e-4  # in linear RGB; the faces of the cube count as inside
-_FARTHEST = 4.0  # times the chroma of an equally bright color; that of dark colors is small
-_ROUNDS, _PARTS = 4, 8  # of a search to 1/4096 of the chroma, well below one level of 8 bits
+_TOLERANCE = 1e-4  # in linear RGB; colors on the faces of the cube count as inside
+_FARTHEST = 4.0  # upper search bound: multiple of the color's chroma, which is small for dark colors
+_ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the chroma, well below one 8-bit level
 _TINY_CONE = 1e-9
 
-# the table of `_bracket`
-_LIGHTNESSS, _HUES = 128, 1024  # cells
-_MAX_S = 1.0  # sRGB reaches 0.71
+# constants of `_bracket` and its table
+_LIGHTNESSS, _HUES = 128, 1024  # number of cells
+_MAX_S = 1.0  # upper bound of s; sRGB reaches 0.71
 _PRECISION = 1e-4  # of s at the corners of a cell
-_MARGIN = 2e-3  # by which s inside a cell may exceed that of its corners
-_DARKEST = 1e-2  # L; black itself has no chroma
-_BEYOND = 4.0  # brackets; only the tolerance needs that, in the dark
-_LEAST = 1e-3
+_MARGIN = 2e-3  # s inside a cell can exceed the values at its corners by this amount
+_DARKEST = 1e-2  # L; black has no chroma
+_BEYOND = 4.0  # upper clamp in units of the interval; reached only by very dark colors, due to the tolerance
+_LEAST = 1e-3  # lower clamp in the same units
 _TINY = 1e-12
 
 _SNAP_STEPS = 20
@@ -82,7 +83,7 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        tolerance: How far outside [0, 1] a linear RGB value may lie.
+        tolerance: Allowed excess of a linear RGB value beyond [0, 1].
 
     Returns:
         ``(..., 1, H, W)`` bool.
@@ -99,11 +100,12 @@ def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
         >>> survives_rgb(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
         tensor([[[False]]])
 
-    It differs from `in_gamut`, which is exact, at about one color in a hundred near the faces of the gamut.
+    Near the gamut boundary, about one color in a hundred is classified differently than by the exact
+    `in_gamut`.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        eight_bit: Truncate RGB to whole levels of 255 on the way, as the published drawing pad does.
+        eight_bit: Truncate RGB to 8-bit levels before converting back, as the published drawing pad does.
 
     Returns:
         ``(..., 1, H, W)`` bool.
@@ -116,7 +118,7 @@ def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
-    """Reduce the chroma of colors outside sRGB until they fit; lightness (CIE) and hue (Oklab) stay.
+    """Reduce the chroma of colors outside sRGB until they fit, at constant CIE lightness and Oklab hue.
 
     Examples:
         >>> vivid = torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)
@@ -127,12 +129,12 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
 
     Returns:
-        ``(..., 3, H, W)`` float32. Colors inside sRGB are returned unchanged. At a lightness outside
-        [0, 100] nothing fits, and the color becomes gray.
+        ``(..., 3, H, W)`` float32. Colors inside sRGB are returned unchanged. Colors with a lightness outside
+        [0, 100] become gray, because no chroma fits.
     """
     with torch.autocast(lab.device.type, enabled=False):
         planes = lab.float().movedim(-3, 0)
-        # flat planes throughout: rows of three values per pixel take more than twice the time
+        # one plane per channel: rows of three values per pixel take more than twice the time
         pixels = planes.flatten(1).clone()
         linear = lab_to_linear_rgb(pixels, dim=0)
         outside = _outside(linear)
@@ -145,13 +147,13 @@ def reduce_chroma(lab: Tensor) -> Tensor:
 
 
 def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Convert `reduce_chroma` of an image to linear sRGB in one pass.
+    """Return the result of `reduce_chroma` as linear sRGB, computed in one pass.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
 
     Returns:
-        ``(..., 3, H, W)`` float32 in [0, 1] up to the tolerance of `in_gamut`, contiguous by channel.
+        ``(..., 3, H, W)`` float32 in [0, 1] within the tolerance of `in_gamut`, contiguous by channel.
     """
     with torch.autocast(lab.device.type, enabled=False):
         planes = lab.float().movedim(-3, 0)
@@ -167,7 +169,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
 
 
 def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Convert CIE Lab to sRGB; colors outside sRGB lose chroma at constant lightness and hue (Oklab).
+    """Convert CIE Lab to sRGB; reduce the chroma of colors outside sRGB at constant lightness and hue.
 
     Examples:
         >>> lab_to_rgb_in_gamut(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)).shape
@@ -188,7 +190,7 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
 
 
 def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
-    """Move colors to another lightness, keeping their hue (Oklab) and as much chroma as fits into sRGB.
+    """Set the lightness of colors, keeping their Oklab hue and as much chroma as sRGB allows.
 
     Examples:
         >>> lab = rgb_to_lab(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1))
@@ -196,11 +198,11 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         [80.0, 26.0, 17.0]
 
     Args:
-        lab: ``(..., 3, H, W)``, colors inside sRGB.
-        lightness: ``(..., 1, H, W)``, their new lightness in [0, 100].
+        lab: ``(..., 3, H, W)``: colors inside sRGB.
+        lightness: ``(..., 1, H, W)``: the new lightness in [0, 100].
 
     Returns:
-        ``(..., 3, H, W)`` float32 Lab of that lightness.
+        ``(..., 3, H, W)`` float32 Lab with the new lightness.
     """
     with torch.autocast(lab.device.type, enabled=False):
         pixels, target = lab.float().movedim(-3, 0).flatten(1), lightness.float().clamp(0, 100).flatten()
@@ -218,22 +220,22 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
 
 
 def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
-    """Snap colors to a lightness, as the drawing pad of Zhang et al. 2017 does.
+    """Project colors to a lightness with the iteration of the drawing pad of Zhang et al. 2017.
 
     Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
         >>> snap_to_lightness(red, torch.full((1, 1, 1), 60.0)).shape
         torch.Size([3, 1, 1])
 
-    The lightness is set, RGB clipped and converted back until no color moves by one unit in sum (at most
-    20 rounds, as in the published pad).
+    Each iteration sets L, converts to RGB, clips, and converts back. It stops when no color changes by 1 or
+    more (sum of absolute differences), or after 20 iterations as in the published pad.
 
     Args:
         rgb: ``(..., 3, H, W)`` in [0, 1].
         lightness: ``(..., 1, H, W)`` in [0, 100].
 
     Returns:
-        ``(..., 3, H, W)`` Lab of the snapped color.
+        ``(..., 3, H, W)`` Lab of the projected colors.
     """
     lab = rgb_to_lab(rgb)
     for _ in range(_SNAP_STEPS):
@@ -245,11 +247,11 @@ def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
 
 
 class ChromaPath:
-    """The path from the gray of a luminance to given colors, at constant hue (Oklab) and luminance.
+    """Path from gray to given colors at constant Oklab hue and constant luminance.
 
     Args:
-        linear: ``(3, N)`` linear sRGB, any values.
-        luminance: ``(N,)`` Y in [0, 1] of the whole path.
+        linear: ``(3, N)`` linear sRGB end points; any values.
+        luminance: ``(N,)`` luminance Y in [0, 1] of the path.
     """
 
     def __init__(self, linear: Tensor, luminance: Tensor) -> None:
@@ -258,7 +260,7 @@ class ChromaPath:
         self._difference = _to_oklab(linear) - self._gray
 
     def at(self, share: Tensor) -> Tensor:
-        """Return linear sRGB ``(3, ..., N)`` at ``share`` ``(..., N)`` of the path, 0 for gray."""
+        """Return linear sRGB ``(3, ..., N)`` at fractions ``share`` ``(..., N)`` of the path; 0 is gray."""
         shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
         roots = self._gray.view(shape) + share * self._difference.view(shape)
         linear = _matmul(_FROM_CONES, _matmul(_FROM_OKLAB, roots.flatten(1)) ** 3).view_as(roots)
@@ -266,12 +268,12 @@ class ChromaPath:
 
 
 def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
-    """Reduce the chroma of colors until they fit into sRGB; luminance and hue (Oklab) stay.
+    """Reduce the chroma of colors until they fit into sRGB, at constant luminance and Oklab hue.
 
     Args:
         linear: ``(3, N)`` linear sRGB outside the cube.
-        lightness: ``(N,)``, their L in [0, 100].
-        tolerance: How far outside [0, 1] the result may lie; in the dark this is worth some chroma.
+        lightness: ``(N,)``: L of these colors in [0, 100].
+        tolerance: Allowed excess beyond [0, 1]; it affects the chroma of dark colors.
 
     Returns:
         ``(3, N)`` linear sRGB.
@@ -292,14 +294,14 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
 
 
 def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
-    """Find the largest s, chroma over lightness in Oklab, inside sRGB, by bisection.
+    """Find the largest s (Oklab chroma divided by lightness) inside sRGB by bisection.
 
     Args:
         lightness: ``(N,)`` in [0, 100].
-        hue: ``(N,)`` of Oklab in radians.
+        hue: ``(N,)`` Oklab hue in radians.
 
     Returns:
-        ``(N,)``.
+        ``(N,)`` values of s.
     """
     slopes = _cone_slopes(hue.cos(), hue.sin())
     luminance = lightness_to_luminance(lightness)
@@ -311,7 +313,7 @@ def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
 
 
 def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:
-    """Return the share ``(N,)`` of the straight line between two colors at which it leaves sRGB."""
+    """Return the fraction ``(N,)`` of the line between two colors at which the line leaves sRGB."""
     shares = []
     for start, end in zip(inner, outer, strict=True):
         step = end - start + _TINY
@@ -320,7 +322,7 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
 
 
 def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the lower and upper bound ``(N,)`` of the s at which colors leave sRGB."""
+    """Return lower and upper bounds ``(N,)`` of the s at which each hue leaves sRGB."""
     row = (lightness.detach() * (_LIGHTNESSS / 100)).to(torch.int32).clamp(max=_LIGHTNESSS - 1)
     turn = torch.atan2(b.detach(), a.detach()) * (_HUES / math.tau) + _HUES / 2
     cell = row * _HUES + turn.to(torch.int32).clamp(0, _HUES - 1)
@@ -330,7 +332,7 @@ def _bracket(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def _table() -> tuple[Tensor, Tensor]:
-    """Return the smallest and the largest `max_chroma` of the corners of each cell, row by row of L."""
+    """Return the minimum and maximum of `max_chroma` over the corners of each cell, row by row of L."""
     hue = torch.linspace(-math.pi, math.pi, _HUES + 1)
     lightnesses = torch.linspace(0, 100, _LIGHTNESSS + 1).clamp(min=_DARKEST)
     corners = max_chroma(lightnesses.repeat_interleave(len(hue)), hue.repeat(len(lightnesses)))
@@ -341,12 +343,12 @@ def _table() -> tuple[Tensor, Tensor]:
 
 
 def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
-    """Return how fast the cube root of each cone response changes with s along the curve of a hue."""
+    """Return the derivative of the cube root of each cone response by s along the curve of a hue."""
     return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
 
 
 def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
-    """Return linear sRGB ``3 x (N,)`` of a luminance at the Oklab direction ``(1, s cos h, s sin h)``."""
+    """Return linear sRGB ``3 x (N,)`` with a luminance and the Oklab direction ``(1, s cos h, s sin h)``."""
     cones = [(1 + s * slope) ** 3 for slope in slopes]
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)
@@ -354,7 +356,7 @@ def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Te
 
 
 def _cube_root(cone: Tensor) -> Tensor:
-    """Return signed cube roots, three times as fast as a power."""
+    """Return the signed cube root; three times as fast as ``pow``."""
     return torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
 
 
@@ -368,10 +370,10 @@ def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
 
 
 def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
-    """Return the fitting colors ``(3, N)`` farthest from gray, up to ``end``.
+    """Return the colors ``(3, N)`` that fit and are farthest from gray, at most at ``end``.
 
-    Each round divides the part that is left into eight. This takes a third of the operations of a bisection,
-    and of a few colors the number of operations is what takes time.
+    Each iteration divides the remaining interval into eight parts. This needs a third of the operations of a
+    bisection, and for few colors the number of operations determines the run time.
     """
     low, step = torch.zeros_like(end), end
     for _ in range(_ROUNDS):

@@ -1,8 +1,8 @@
-"""CIE Lab, linear and encoded sRGB (D65, 2 degree observer; IEC 61966-2-1) on batched tensors.
+"""Conversion between CIE Lab, linear sRGB and encoded sRGB (D65, 2 degree observer; IEC 61966-2-1).
 
-Conversion always runs in float32: under bfloat16 autocast kornia's result is off by several units. The way
-from Lab to linear sRGB is written out because kornia clips it, and gamut mapping needs values outside [0, 1].
-Predictions need no kornia, so it is imported where it is used: it takes a quarter of a second.
+Conversions always run in float32, because kornia's result is off by several units under bfloat16 autocast.
+Lab to linear sRGB is implemented here because kornia clips the result, and gamut mapping needs values outside
+[0, 1]. kornia is imported inside functions because importing it takes 0.25 s and inference does not need it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RGB_TO_XYZ = (
 )
 LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]
 _CUBIC_FROM = 0.2068966
-_SLOPE = 1 / 7.787  # of the linear part below
+_SLOPE = 1 / 7.787  # of the linear segment below `_CUBIC_FROM`
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         ``(..., 3, H, W)`` float32: L in [0, 100], a and b in CIE units.
 
     Raises:
-        TypeError: An integer tensor, whose values would be read as [0, 1].
+        TypeError: The tensor has an integer type, whose values would be misread as [0, 1].
         ValueError: The third axis from the end does not have 3 channels.
     """
     import kornia.color
@@ -67,9 +67,9 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        clip: Clip each channel to [0, 1]. This shifts the hue of colors outside sRGB; `lab_to_rgb_in_gamut`
-            reduces their chroma instead. Without clipping, values above 1 are kept, but negative linear
-            values still become 0, because the transfer curve is not defined for them.
+        clip: Clip each channel to [0, 1]. Clipping shifts the hue of colors outside sRGB;
+            `lab_to_rgb_in_gamut` reduces their chroma instead. If False, values above 1 are kept; negative
+            linear values still become 0, because the transfer function is not defined for them.
 
     Returns:
         ``(..., 3, H, W)`` float32.
@@ -98,12 +98,12 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Te
 
     Args:
         lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
-        dim: Axis of the channels, from the end.
-        least_z: Lower bound of the cone response of Z. The default, 0, is that of scikit-image and of the
-            papers' training code; OpenCV has none (minus infinity).
+        dim: Channel axis, counted from the end.
+        least_z: Lower bound of f(Z). scikit-image and the papers' training code use 0; OpenCV uses no bound
+            (minus infinity).
 
     Returns:
-        float32 of the same shape; colors outside sRGB have values outside [0, 1].
+        float32 of the same shape; values outside [0, 1] for colors outside sRGB.
     """
     lightness, a, b = lab.unbind(dim=dim)
     fy = (lightness + 16) * (1 / 116)
@@ -134,7 +134,7 @@ def lightness_to_luminance(lightness: Tensor) -> Tensor:
 
 
 def weighted_sums(planes: Sequence[Tensor] | Tensor, rows: Sequence[Sequence[float]]) -> list[Tensor]:
-    """Return sums of three planes by rows of weights; three times as fast as a matrix product."""
+    """Return weighted sums of three planes, one sum per row of weights; three times as fast as a matmul."""
     first, second, third = planes
     return [(first * a).add(second, alpha=b).add(third, alpha=c) for a, b, c in rows]
 
@@ -148,12 +148,12 @@ def check_channels(color: Tensor, name: str, values: str) -> None:
 
 
 def _f(ratio: Tensor) -> Tensor:
-    # CIE's f as in `_inverse_f`; exp2 and log2 take a third of the time of a power
+    # CIE's f, inverse of `_inverse_f`; exp2 and log2 take a third of the time of pow
     cubic = ratio.clamp(min=_CUBIC_FROM**3)
     return torch.exp2(torch.log2(cubic) / 3) + (ratio - cubic) / _SLOPE
 
 
 def _inverse_f(f: Tensor) -> Tensor:
-    # the linear part continues below where the cubic one begins; `torch.where` would take six times as long
+    # the linear segment continues below `_CUBIC_FROM`; `torch.where` would take six times as long
     cubic = f.clamp(min=_CUBIC_FROM)
     return (cubic**3).add(f - cubic, alpha=_SLOPE)

@@ -1,4 +1,4 @@
-"""Conversion between stored levels of 8 or 16 bits and linear light, by lookup tables."""
+"""Conversion between 8-bit or 16-bit levels and linear light with lookup tables."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from colorzoo.color.lab import LUMINANCE_WEIGHTS, luminance_of, luminance_to_lig
 
 FloatArray = NDArray[np.floating[Any]]
 
-_SHADES = 2**19  # steps of luminance; the largest, in the dark, is 0.002 of L
-_GUARD_BITS = 3  # below a shade, kept while channels are added
-_LEAST_LUMINANCE = 1e-9  # far below one level of 16 bits
-_STEPS = 2**18  # of linear light; the largest, in the dark, is a hundredth of a level of 8 bits
+_SHADES = 2**19  # luminance steps; the largest step, near black, is 0.002 of L
+_GUARD_BITS = 3  # extra bits below one step while the channels are summed
+_LEAST_LUMINANCE = 1e-9  # far below one 16-bit level
+_STEPS = 2**18  # steps of linear light; the largest step, near black, is 0.01 of an 8-bit level
 
 
 def lightness_of_levels(levels: NDArray[Any]) -> Tensor:
-    """Compute the lightness L of sRGB levels.
+    """Compute the lightness L of encoded sRGB values.
 
     Args:
         levels: ``(H, W)`` gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
@@ -54,14 +54,14 @@ def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> ND
 
 
 def linear_of(values: FloatArray) -> FloatArray:
-    """Decode sRGB in [0, 1], float32 or float64, to linear light of the same type."""
+    """Decode sRGB in [0, 1] (float32 or float64) to linear light of the same dtype."""
     bright = ((np.maximum(values, 0.04045) + 0.055) / 1.055) ** 2.4
     linear: FloatArray = np.where(values > 0.04045, bright, values / 12.92)
     return linear
 
 
 def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
-    """Write linear sRGB as levels, rounded to nearest.
+    """Encode linear sRGB as integer levels, rounded to nearest, into ``out``.
 
     Args:
         linear: ``(3, rows, W)``; values outside [0, 1] are clipped.
@@ -79,8 +79,8 @@ def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
 def clipped(linear: Tensor) -> Tensor:
     """Clip linear sRGB ``(3, rows, W)`` to [0, 1] at constant luminance.
 
-    Raising a channel to 0 adds luminance, which the others lose: near black the small negative values that
-    count as inside sRGB are worth 0.08 of L.
+    Clipping negative channels adds luminance; the other channels are lowered to compensate. Near black, the
+    small negative values that count as inside sRGB change L by 0.08.
     """
     inside = linear.clamp(0, 1)
     share = luminance_of(linear) / luminance_of(inside).clamp(min=_LEAST_LUMINANCE)
@@ -90,45 +90,45 @@ def clipped(linear: Tensor) -> Tensor:
 def encoded(linear: Tensor) -> Tensor:
     """Encode linear light, clipped to [0, 1], as sRGB in [0, 1]."""
     linear = linear.clamp(0, 1)
-    # exp2 and log2 take half the time of a power
+    # exp2 and log2 take half the time of pow
     bright = torch.exp2(torch.log2(linear.clamp(min=0.0031308)) / 2.4) * 1.055 - 0.055
     return torch.where(linear > 0.0031308, bright, linear * 12.92)
 
 
 @cache
 def _lightness_table(kind: str) -> NDArray[np.float32]:
-    """L of each gray level."""
+    """Return L of each gray level."""
     table: NDArray[np.float32] = luminance_to_lightness(torch.from_numpy(linear_of(_unit(kind)))).numpy()
     return table
 
 
 @cache
 def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
-    """Contribution of each level of each channel to the luminance."""
+    """Return the contribution of each level of each channel to the luminance."""
     linear = linear_of(_unit(kind))
     return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
 
 
 @cache
 def _shade_tables() -> list[NDArray[np.int32]]:
-    """Contribution of each 8-bit level of each channel to the shade, with guard bits."""
+    """Return the contribution of each 8-bit level of each channel to the luminance step, with guard bits."""
     linear = linear_of(_unit("u1")).astype(np.float64)
     unit = _SHADES << _GUARD_BITS
     tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
-    tables[0] += 1 << (_GUARD_BITS - 1)  # truncation then rounds
+    tables[0] += 1 << (_GUARD_BITS - 1)  # turns the later truncation into rounding
     return tables
 
 
 @cache
 def _lightness_of_shades() -> NDArray[np.float32]:
-    """L of each shade; a lookup takes a third of the time of a root."""
+    """Return L of each luminance step; a lookup takes a third of the time of a cube root."""
     lightness: NDArray[np.float32] = luminance_to_lightness(torch.arange(_SHADES + 1) / _SHADES).numpy()
     return lightness
 
 
 @cache
 def _levels_table() -> Tensor:
-    """8-bit level of each step of linear light."""
+    """Return the 8-bit level of each step of linear light."""
     borders = linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
     first = np.rint(borders * _STEPS).astype(np.int64)
     lengths = np.diff(first, prepend=0, append=_STEPS + 1)

@@ -1,4 +1,4 @@
-"""Sketches from colored images, batched, on the images' device: XDoG and Canny."""
+"""Sketch extraction from color images (XDoG, Canny) and line-art cleaning; batched, on the input's device."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from colorzoo.color.edges import canny
 
 SIGMAS = (0.3, 0.4, 0.5)
-"""Standard deviations in pixels used in training; a larger one gives thicker lines."""
+"""Standard deviations of XDoG in pixels used in training; larger values give thicker lines."""
 
-_PAPER = 0.92  # levels above this share of the paper's are no line
-_FAINTEST_INK = 0.7  # share of the paper's level; the image has no lines without darker pixels
+_PAPER = 0.92  # relative to the paper's gray level; brighter pixels are paper
+_FAINTEST_INK = 0.7  # relative to the paper's gray level; an image without darker pixels has no lines
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
-    """Compute the video lightness (ITU-R BT.601), called gray in sketch papers.
+    """Compute BT.601 luma, called gray in sketch papers.
 
     Examples:
         >>> rgb_to_gray(torch.ones(2, 3, 4, 4)).shape
@@ -50,16 +50,16 @@ def xdog(
         >>> xdog(torch.rand(2, 1, 16, 16)).shape
         torch.Size([2, 1, 16, 16])
 
-    ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``; 1 (paper) where ``gray * U`` reaches the
-    threshold, else ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the constants of the
-    sketch papers' public code; their large steepness makes the result binary.
+    ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``. The result is 1 (paper) where ``gray * U`` is at
+    least the threshold, else ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the constants
+    of the sketch papers' public code. Their large steepness makes the result binary.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
-        sigma: Standard deviation of the finer Gaussian in pixels: one for all images, or ``(B,)``.
-        k: Ratio of the coarser standard deviation to the finer.
-        sharpness: Weight of the difference, p in the papers.
-        threshold: Level that separates ink and paper.
+        sigma: Standard deviation of the finer Gaussian in pixels: a number, or ``(B,)`` values.
+        k: Ratio of the coarser standard deviation to the finer one.
+        sharpness: Weight of the difference; p in the papers.
+        threshold: Value that separates ink from paper.
         steepness: Slope below the threshold, phi in the papers.
         weighted: Multiply U by the gray level, as the public code does.
 
@@ -88,18 +88,18 @@ def canny_sketch(rgb: Tensor) -> Tensor:
 
 
 def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
-    """Make paper white and ink black in scanned line art.
+    """Normalize scanned line art to white paper and black ink.
 
     Examples:
         >>> clean_line_art(torch.full((2, 1, 32, 32), 0.8)).shape
         torch.Size([2, 1, 32, 32])
 
-    The level of the paper is the smoothed maximum around each pixel, so gray, yellowed and unevenly lit
-    paper becomes white. The level of the ink is the darkest percentile of the image.
+    The paper level is the smoothed maximum around each pixel, so gray, yellowed and unevenly lit paper
+    becomes white. The ink level is the 1st percentile of the image relative to the paper.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
-        reach: Side of that neighborhood in pixels.
+        reach: Side of the square neighborhood in pixels.
 
     Returns:
         ``(B, 1, H, W)`` in [0, 1]; white where an image has no lines.
@@ -115,10 +115,10 @@ def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
-    """Blur each image with its own Gaussian; borders are reflected without repeating the edge."""
+    """Blur each image with its own Gaussian; padding is reflected without repeating the edge pixel."""
     kernels = _kernels(sigmas).to(gray.device)
     batch, radius = len(kernels), kernels.shape[1] // 2
-    planes = gray.transpose(0, 1)  # (1, B, H, W): one group for each image
+    planes = gray.transpose(0, 1)  # (1, B, H, W): one convolution group per image
     for dim, shape in ((2, (batch, 1, -1, 1)), (3, (batch, 1, 1, -1))):
         padded = planes.index_select(dim, _reflected(planes.shape[dim], radius, gray.device))
         planes = F.conv2d(padded, kernels.view(shape), groups=batch)
@@ -127,9 +127,9 @@ def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
 
 def _kernels(sigmas: Tensor) -> Tensor:
     """Return ``(B, 2 R + 1)`` normalized Gaussians; narrower ones are padded with zeros."""
-    # the public code's library (OpenCV) truncates each at this radius
+    # OpenCV, which the public code uses, truncates each kernel at this radius
     radii = ((8 * sigmas + 1).round().long() | 1) // 2
-    largest = int(radii.numpy().max())  # on the host: no wait for the device
+    largest = int(radii.numpy().max())  # computed on the host, which avoids a device synchronization
     offsets = torch.arange(-largest, largest + 1, dtype=torch.float64, device="cpu")
     weights = torch.exp(-(offsets**2) / (2 * sigmas.double()[:, None] ** 2))
     weights = weights * (offsets.abs() <= radii[:, None])
@@ -137,7 +137,7 @@ def _kernels(sigmas: Tensor) -> Tensor:
 
 
 def _reflected(length: int, radius: int, device: torch.device) -> Tensor:
-    """Return the indices of a line of any length padded by ``radius`` on both sides."""
+    """Return the pixel indices of a line that is padded by ``radius`` reflected pixels on both sides."""
     period = max(1, 2 * (length - 1))
     index = torch.arange(-radius, length + radius, device=device).remainder(period)
     return torch.minimum(index, period - index).clamp(max=length - 1)

@@ -1,4 +1,4 @@
-"""Simulation of users: hints for training, and users who guide a model in evaluation, from true colors."""
+"""Simulated users: hints drawn from the ground truth, for training and for interactive evaluation."""
 
 from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions

@@ -1,8 +1,8 @@
-"""Simulated color points: drawn at random for training, and users who place them one by one.
+"""Simulated color points: random points for training, and simulated users that place points one by one.
 
-Training follows Zhang et al. 2017 (sec. 3.2): a geometric number of square patches at Gaussian positions,
-filled with their mean ab; some images are revealed completely, so that the network learns to copy.
-Everything is batched on the device of ``ab``.
+Training follows Zhang et al. 2017 (sec. 3.2): the number of square patches has a geometric distribution,
+their positions a Gaussian one, and each patch is filled with its mean ab. For some images all colors are
+revealed, so that the network learns to copy. All functions are batched and run on the device of ``ab``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from colorzoo.simulation.session import (
     UserInput,
 )
 
-MAX_POINTS = 256  # the paper's geometric counts exceed it once in 10^15 images
+MAX_POINTS = 256  # the paper's geometric distribution exceeds this once in 10^15 images
 _PICTURE_DRAWS = 5
-_LAB = 3  # channels
+_LAB = 3  # number of channels
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class PointSimulation:
 
     Attributes:
         stop_probability: p of the geometric distribution P(n) = (1 - p)^n p; 1/8 in the paper (mean 7).
-        max_side: Patch sides are uniform on 1 to ``max_side`` pixels.
-        spread: Standard deviation of a Gaussian position, relative to the free height and width.
-        reveal_all: Share of images whose true colors are given everywhere.
-        many: Share of images whose number of points is log-uniform on 1 to ``most`` instead, so that a
+        max_side: The side of a patch is uniform on 1 to ``max_side`` pixels.
+        spread: Standard deviation of the Gaussian position, relative to the free height and width.
+        reveal_all: Fraction of images whose true colors are revealed at every pixel.
+        many: Fraction of images whose number of points is log-uniform on 1 to ``most`` instead, so that the
             network learns to use many points; 0 in the paper.
-        most: Largest number of points drawn by ``many``.
-        none: Share of images without points, whatever the other settings.
-        everywhere: Share of images whose points are uniformly distributed, as in the paper's test
-            (sec. 4.1); with the Gaussian alone a network sees few points near the margins.
+        most: Largest number of points drawn with ``many``.
+        none: Fraction of images without points; takes precedence over the other settings.
+        everywhere: Fraction of images whose points are uniformly distributed, as in the paper's test (sec.
+            4.1). The Gaussian alone places few points near the image borders.
     """
 
     stop_probability: float = 1 / 8
@@ -62,17 +62,17 @@ class PointSimulation:
 
 
 def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulation | None = None) -> Points:
-    """Draw points for training.
+    """Draw random points for training.
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        generators: One random generator for the batch, or one per image, so that an image's points do not
-            depend on the rest of the batch.
-        simulation: Distribution of the points; by default that of the paper.
+        generators: One random generator for the batch, or one per image, which makes the points of an image
+            independent of the rest of the batch.
+        simulation: Distribution of the points; None uses the paper's.
     """
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
-    # on the host, where sizes can be read without waiting for the device
+    # drawn on the CPU, where sizes can be read without a device synchronization
     draws = draw_uniform(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS + 1, torch.device("cpu"))
     picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:-1].view(batch, 3, MAX_POINTS)
     counts = _draw_counts(picture, simulation)
@@ -99,11 +99,11 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
 
 
 def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
-    """Place ``count`` patches uniformly (the test of Zhang et al. 2017, sec. 4.1: 6 x 6 pixels).
+    """Place ``count`` patches uniformly, as in the test of Zhang et al. 2017 (sec. 4.1: 6 x 6 pixels).
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        count: Patches per image; 0 gives no hints.
+        count: Number of patches per image; 0 returns no hints.
         generators: One random generator for the batch, or one per image.
         side: Side of a patch in pixels.
     """
@@ -123,10 +123,10 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
-        corner: ``(B, N, 2)`` int64, row and column of the top left pixel.
-        side: ``(B, N)`` int64, side in pixels; the patch must lie inside the image.
-        valid: ``(B, N)`` bool, which patches exist.
-        largest: Largest side.
+        corner: ``(B, N, 2)`` int64: row and column of the top-left pixel.
+        side: ``(B, N)`` int64: side in pixels; patches must lie inside the image.
+        valid: ``(B, N)`` bool: False for padding.
+        largest: Largest value of ``side``.
     """
     batch, channels, height, width = ab.shape
     step = torch.arange(largest, device=ab.device)
@@ -152,7 +152,7 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
 
 @dataclass(frozen=True)
 class UniformPoints:
-    """Places points uniformly, independent of the result (the test of Zhang et al. 2017, sec. 4.1).
+    """Place points uniformly, independent of the result (the test of Zhang et al. 2017, sec. 4.1).
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -162,10 +162,10 @@ class UniformPoints:
         >>> given.interactions, given.guidance.points.ab.shape
         (3, torch.Size([1, 2, 32, 48]))
 
-    The first n points are the same for every number of points.
+    The first n points do not depend on the total number of points.
 
     Attributes:
-        side: Side of a patch in pixels; it is filled with its mean true color.
+        side: Side of a patch in pixels; each patch is filled with its mean true color.
     """
 
     side: int = 6
@@ -173,7 +173,7 @@ class UniformPoints:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
 
         def give_input(count: int, result: ColoredPicture) -> UserInput:
             del result
@@ -186,7 +186,7 @@ class UniformPoints:
 
 @dataclass(frozen=True)
 class MostWrongPoints:
-    """Places each point where the error of the result, averaged over the patch, is largest.
+    """Place each point at the patch with the largest mean error of the current result.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -205,7 +205,7 @@ class MostWrongPoints:
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
         side = min(self.side, *target.ab.shape[-2:])
 
         def choose_corner(result: ColoredPicture, given: Points) -> Tensor:
@@ -218,7 +218,7 @@ class MostWrongPoints:
 
 @dataclass(frozen=True)
 class ProposedPoints:
-    """Places points where the model's ``propose_points`` returns.
+    """Place points at the positions returned by the model's ``propose_points``.
 
     Examples:
         >>> class Center:
@@ -241,10 +241,10 @@ class ProposedPoints:
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
-                f"{type(model).__name__} proposes no points; use the user uniform_points instead"
+                f"{type(model).__name__} does not propose points; use the simulated user uniform_points"
             )
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side
@@ -260,7 +260,7 @@ class ProposedPoints:
 def _one_by_one(
     target: TargetPicture, side: int, choose_corner: Callable[[ColoredPicture, Points], Tensor]
 ) -> InputFunction:
-    """Return an input function that adds one patch at a time, with the top left pixel ``choose_corner``."""
+    """Return an input function that adds one patch at a time at ``choose_corner`` (top left)."""
     corners: list[Tensor] = []
     lab = _true_lab(target)
 
@@ -280,12 +280,12 @@ def _one_by_one(
 
 
 def _true_lab(target: TargetPicture) -> Tensor:
-    """Return the true colors with their lightness, which models that color sketches need."""
+    """Return the true Lab colors; models that color sketches also need the lightness."""
     return torch.cat([rgb_to_lab(target.rgb)[:, :1], target.ab], dim=1)
 
 
 def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
-    """Return the ``(B,)`` numbers of points from ``(B, 5)`` uniform numbers."""
+    """Return ``(B,)`` numbers of points from ``(B, 5)`` uniform random numbers."""
     geometric = ((1 - draws[:, 0]).log() / math.log(1 - simulation.stop_probability)).floor()
     log_uniform = torch.exp(draws[:, 1] * math.log(simulation.most + 1)).floor()
     counts = torch.where(draws[:, 2] < simulation.many, log_uniform, geometric)

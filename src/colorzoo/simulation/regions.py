@@ -1,4 +1,4 @@
-"""Users who color regions: those a model proposes (Cho et al. 2023), or superpixels as a control."""
+"""Simulated users that color regions: the model's regions (Cho et al. 2023), or superpixels as a control."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Ground = Literal["sketch", "picture"]
 
 @dataclass(frozen=True)
 class PriorityRegions:
-    """Gives each region that the model proposes its mean true color; empty regions cost no interaction.
+    """Color the regions that the model proposes with their mean true colors.
 
     Examples:
         >>> model = colorzoo.create_model("cho2023_small").model
@@ -37,8 +37,10 @@ class PriorityRegions:
         >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
         ('regions',)
 
+    Each region is one interaction; empty regions are skipped.
+
     Attributes:
-        order: The model's order, or a random one as a control.
+        order: ``"asked"`` for the order of the model; ``"random"`` as a control.
     """
 
     order: Order = "asked"
@@ -49,9 +51,9 @@ class PriorityRegions:
         _check_option("order", self.order, get_args(Order))
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
         if not isinstance(model, ProposesRegions):
-            raise GuidanceError(f"{type(model).__name__} proposes no regions (it has no `propose`)")
+            raise GuidanceError(f"{type(model).__name__} does not propose regions; no `propose` method")
         proposed = model.propose(target.lightness)
         filled = torch.unique(proposed.index)
         if self.order == "random":
@@ -62,7 +64,7 @@ class PriorityRegions:
 
 @dataclass(frozen=True)
 class SuperpixelRegions:
-    """Gives superpixels (SLIC) their mean true colors, the largest first.
+    """Color SLIC superpixels with their mean true colors, largest first.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
@@ -74,8 +76,9 @@ class SuperpixelRegions:
 
     Attributes:
         count: Approximate number of superpixels, 1 to 30.
-        ground: Segment the sketch that the model sees, or the true image, which a real user does not have.
-        compactness: Of SLIC: low values follow edges, high values give squares.
+        ground: Image to segment: the ``"sketch"`` that is the model's input, or the true color ``"picture"``,
+            which a real user does not have.
+        compactness: Compactness of SLIC: low values follow edges, high values give square superpixels.
     """
 
     count: int = 30
@@ -88,8 +91,8 @@ class SuperpixelRegions:
         _check_option("ground", self.ground, get_args(Ground))
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
-        from skimage.segmentation import slic  # slow to import, and training imports this package
+        """Start a session; see `SimulatedUser`."""
+        from skimage.segmentation import slic  # slow to import, and training imports this module
 
         seen = target.lightness.expand(-1, 3, -1, -1) if self.ground == "sketch" else target.rgb
         labels = slic(
@@ -104,14 +107,14 @@ class SuperpixelRegions:
         index = rank[labels].clamp(max=self.count - 1)[None, None].to(target.lightness.device)
         empty = torch.zeros(1, self.count, 3, device=index.device)
         segments = None
-        if isinstance(model, ProposesRegions):  # the same segments as with the model's own regions
+        if isinstance(model, ProposesRegions):  # use the same segments as with the model's own regions
             own = model.propose(target.lightness)
             segments = own.index if own.segments is None else own.segments
         return _color_in_order(target, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
 
 
 def _color_in_order(target: TargetPicture, proposed: Regions, order: Tensor) -> InputFunction:
-    """Return an input function that colors the regions ``order`` ``(K,)`` one by one."""
+    """Return an input function that colors the regions ``order`` ``(K,)`` one after the other."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
     def give_input(count: int, result: ColoredPicture) -> UserInput:

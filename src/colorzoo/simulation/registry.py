@@ -1,4 +1,4 @@
-"""Simulated users by name, as evaluation protocols give them."""
+"""Registry of simulated users, by the names that evaluation protocols use."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def make_user(name: str, **options: Any) -> SimulatedUser:
         UniformPoints(side=4)
 
     Args:
-        name: One of `list_users`.
-        **options: Attributes of its class, such as ``side=6``.
+        name: A name from `list_users`.
+        **options: Constructor arguments of the class, such as ``side=6``.
 
     Raises:
         GuidanceError: The name or an option is unknown.

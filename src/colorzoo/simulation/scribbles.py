@@ -1,12 +1,12 @@
-"""Simulated scribbles over true color edges that a result lacks (Kim et al. 2021).
+"""Simulated scribbles along true color edges that are missing in a result (Kim et al. 2021).
 
-The paper names only the source, the Sobel maps of truth and result; counts, widths and thresholds are ours,
-see the model's page. There are two simulations:
+The paper states only that scribbles derive from the Sobel maps of truth and result. Counts, widths and
+thresholds are ours; see the model's page. There are two simulations:
 
-- `simulate_scribbles`, for training, is batched on the device of the images. A stroke grows along its edge
-  from a random pixel, so that it stays on one connected edge.
-- `BledEdgeScribbles`, for evaluation, traces whole edges on the CPU and draws the worst first; `bled_edges`
-  also marks the pixels of the metrics (fact sheet sec. 3).
+- `simulate_scribbles`, for training, is batched and runs on the device of the images. A stroke grows along
+  its edge from a random pixel, so it stays on one connected edge.
+- `BledEdgeScribbles`, for evaluation, traces whole edges on the CPU and draws the worst edges first.
+  `bled_edges` marks the pixels that the metrics use (fact sheet sec. 3).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from colorzoo.simulation.session import ColoredPicture, InputFunction, TargetPic
 _AB_SCALE = 110.0
 _GRID = 8  # cells along each side of the coarse displacement field
 _MIN_EDGE = 0.02  # Sobel magnitude of ab / 110
-_EDGE_QUANTILE = 0.9  # of the true magnitude, above which a pixel is an edge
-_LOST_SHARE = 0.3  # share of the true edge that the result must lack
+_EDGE_QUANTILE = 0.9  # quantile of the true magnitude above which a pixel is an edge
+_LOST_SHARE = 0.3  # an edge is missing if the result lacks at least this fraction of its magnitude
 MIN_RUN, MAX_RUN = 10, 120  # pixels
-_BEND = 12  # pixels along a stroke between two offsets of an unsteady hand
+_BEND = 12  # distance in pixels along a stroke between two random offsets
 
 Run = NDArray[np.int64]
 
@@ -43,15 +43,16 @@ class ScribbleSimulation:
     """Distribution of the scribbles of `simulate_scribbles`.
 
     Attributes:
-        least: Smallest Sobel magnitude of ab / 110 that is an edge.
+        least: Smallest Sobel magnitude of ab / 110 that counts as an edge.
         quantile: Quantile of the true magnitudes above which a pixel is an edge.
-        lost: Share of the true edge that the result must lack.
+        lost: Fraction of the true edge magnitude that must be missing in the result.
         most: The number of strokes per image is uniform on 1 to ``most``.
-        shortest: Strokes of fewer pixels along the edge are dropped.
-        reach: Smallest and largest number of pixels that a stroke extends along its edge in each direction.
-        widths: Widths in pixels, odd, with equal probability.
+        shortest: Strokes with fewer pixels along the edge are dropped.
+        reach: Smallest and largest length in pixels by which a stroke extends along its edge in each
+            direction.
+        widths: Stroke widths in pixels, odd, drawn with equal probability.
         jitter: Largest distance from the edge in pixels.
-        none: Share of images without strokes.
+        none: Fraction of images without strokes.
     """
 
     least: float = 0.02
@@ -68,7 +69,7 @@ class ScribbleSimulation:
 def simulate_scribbles(
     ab: Tensor, true_ab: Tensor, generators: Generators, simulation: ScribbleSimulation | None = None
 ) -> Scribbles:
-    """Draw strokes over true edges that a result lacks, or over any true edge if it lacks none.
+    """Draw strokes over true edges that are missing in a result, or over any true edge if none is missing.
 
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
@@ -93,15 +94,15 @@ def simulate_scribbles(
 
 
 def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
-    """Find the true edges that a result lacks, about one pixel wide, for training.
+    """Find the true edges that are missing in a result, about one pixel wide, for training.
 
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
         true_ab: ``(B, 2, H, W)`` truth in CIE units.
-        simulation: The thresholds.
+        simulation: Thresholds.
 
     Returns:
-        The edges, ``(B, 1, H, W)`` in {0, 1}, and how much each of their pixels lacks.
+        Edges ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude at each edge pixel, of the same shape.
     """
     true = sobel_gradients(true_ab / _AB_SCALE)
     strength, result = _magnitude(true), _magnitude(sobel_gradients(ab / _AB_SCALE))
@@ -119,7 +120,7 @@ def _magnitude(gradients: Tensor) -> Tensor:
 
 
 def _ridge(strength: Tensor, gradients: Tensor) -> Tensor:
-    """Mark local maxima across the edge, along the axis closer to its normal."""
+    """Mark local maxima across the edge, along the axis closest to the edge normal."""
     x, y = gradients.square().sum(dim=1).unbind(dim=1)
     padded = F.pad(strength, (1, 1, 1, 1))
     across_x = torch.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])
@@ -129,20 +130,20 @@ def _ridge(strength: Tensor, gradients: Tensor) -> Tensor:
 
 
 def _draw_seeds(weight: Tensor, draws: Tensor) -> Tensor:
-    """Draw one pixel per stroke with probability proportional to its weight: ``(B, N)`` flat indices."""
+    """Draw one pixel per stroke in proportion to the weights; return ``(B, N)`` flat indices."""
     mass = weight.flatten(1).double().cumsum(dim=1)
     wanted = draws.double() * mass[:, -1:]
     return torch.searchsorted(mass, wanted, right=True).clamp(max=mass.shape[1] - 1)
 
 
 def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
-    """Follow the edges from each seed: ``(B, N, H, W)``, the pixels at most ``steps`` away along them."""
+    """Follow the edges from each seed; return ``(B, N, H, W)`` masks of pixels at most ``steps`` away."""
     batch, _, height, width = edges.shape
     left = edges.new_zeros(batch, seeds.shape[1], height * width)
     left.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
     left = left.view(batch, -1, height, width) * edges
     for _ in range(most):
-        # maximum of each 3 x 3 neighborhood; ten times as fast on a CPU as max pooling
+        # maximum over each 3 x 3 neighborhood; ten times as fast on a CPU as max pooling
         padded = F.pad(left, (1, 1, 1, 1))
         rows = torch.maximum(torch.maximum(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
         around = torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
@@ -151,7 +152,7 @@ def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
 
 
 def _widen(lines: Tensor, draws: Tensor, widths: tuple[int, ...]) -> Tensor:
-    """Give each of the ``(B, N, H, W)`` strokes one of the widths."""
+    """Dilate each of the ``(B, N, H, W)`` strokes to a randomly chosen width."""
     choice = (draws * len(widths)).long()[:, :, None, None]
     wide = torch.zeros_like(lines)
     for index, width in enumerate(widths):
@@ -161,7 +162,7 @@ def _widen(lines: Tensor, draws: Tensor, widths: tuple[int, ...]) -> Tensor:
 
 
 def _displace(mask: Tensor, field: Tensor, jitter: float) -> Tensor:
-    """Move a mask by a smooth random displacement of at most ``jitter`` pixels along each axis."""
+    """Displace a mask by a smooth random field of at most ``jitter`` pixels along each axis."""
     height, width = mask.shape[-2:]
     coarse = (2 * field - 1).view(-1, 2, _GRID, _GRID) * jitter
     fine = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
@@ -173,7 +174,7 @@ def _displace(mask: Tensor, field: Tensor, jitter: float) -> Tensor:
 
 @dataclass(frozen=True)
 class BledEdgeScribbles:
-    """Draws strokes over the edges that bled in the first result, the worst first.
+    """Draw strokes over the edges that are missing in the first result, worst first.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -187,7 +188,7 @@ class BledEdgeScribbles:
     Attributes:
         width: Width of a stroke in pixels, odd.
         jitter: Largest distance of a stroke from its edge along each axis, in pixels; it varies smoothly.
-        coverage: Share of each edge that is drawn, one piece at a random position.
+        coverage: Fraction of each edge that is drawn, as one piece at a random position.
     """
 
     width: int = 5
@@ -199,12 +200,12 @@ class BledEdgeScribbles:
     def __post_init__(self) -> None:
         if self.width < 1 or self.width % 2 == 0 or self.jitter < 0 or not 0 < self.coverage <= 1:
             raise GuidanceError(
-                "bled_edge_scribbles needs an odd width, a jitter of at least 0 and a coverage above 0 and "
-                f"at most 1, got {self.width}, {self.jitter} and {self.coverage}"
+                "bled_edge_scribbles: width must be odd, jitter at least 0 and coverage in (0, 1]; "
+                f"got {self.width}, {self.jitter} and {self.coverage}"
             )
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
         random = np.random.default_rng([target.seed & (2**63 - 1), 0])
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 
@@ -216,7 +217,7 @@ class BledEdgeScribbles:
         return give_input
 
     def _draw(self, run: Run, random: np.random.Generator) -> Run:
-        """Return the drawn piece of an edge, displaced as by an unsteady hand."""
+        """Return the drawn piece of an edge, with smooth random offsets like those of an unsteady hand."""
         length = max(1, round(self.coverage * len(run)))
         start = int(random.integers(len(run) - length + 1))
         piece = run[start : start + length]
@@ -228,12 +229,12 @@ class BledEdgeScribbles:
 
 
 def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
-    """Draw paths of pixels.
+    """Rasterize paths of pixels.
 
     Args:
-        runs: ``(N, 2)`` pixels of each stroke, row and column; those outside the image are left out.
+        runs: ``(N, 2)`` pixels of each stroke as row and column; pixels outside the image are ignored.
         width: Width of the strokes in pixels, odd.
-        like: ``(1, 1, H, W)``.
+        like: ``(1, 1, H, W)`` tensor that determines size, dtype and device of the result.
 
     Returns:
         ``(1, 1, H, W)`` float32 in {0, 1}.
@@ -247,7 +248,7 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
 
 
 def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
-    """Mark the true color edges that a result lacks, one pixel wide, for evaluation.
+    """Mark the true color edges that are missing in a result, one pixel wide, for evaluation.
 
     Examples:
         >>> truth = torch.zeros(1, 2, 32, 48)
@@ -260,7 +261,7 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
         true_ab: ``(B, 2, H, W)`` truth in CIE units.
 
     Returns:
-        ``(B, 1, H, W)`` float32 in {0, 1}, 8-connected runs of at least `MIN_RUN` pixels.
+        ``(B, 1, H, W)`` float32 in {0, 1}: 8-connected runs of at least `MIN_RUN` pixels.
     """
     pairs = zip(ab, true_ab, strict=True)
     maps = [_edge_map(one[None], true[None]) for one, true in pairs]
@@ -268,7 +269,7 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
 
 
 def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
-    """Cut the bled edges of one image into strokes, the one that lacks most color first.
+    """Cut the missing edges of one image into strokes, sorted by the missing magnitude, largest first.
 
     Examples:
         >>> truth = torch.zeros(1, 2, 32, 48)
@@ -282,7 +283,7 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
         true_ab: ``(1, 2, H, W)`` truth in CIE units.
 
     Returns:
-        ``(N, 2)`` pixels of each stroke, row and column; N is `MIN_RUN` to `MAX_RUN`.
+        For each stroke ``(N, 2)`` pixels as row and column, with N from `MIN_RUN` to `MAX_RUN`.
     """
     lost = _lost_strength(ab, true_ab)
     runs = [run for part in _components(_edge_map(ab, true_ab)) for run in _cut(part)]
@@ -290,7 +291,7 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
 
 
 def _edge_strength(ab: Tensor) -> Tensor:
-    """Return the Sobel magnitude over a, b, x and y of ab / 110, ``(H, W)``, of one image."""
+    """Return the ``(H, W)`` Sobel magnitude of one image, over a / 110, b / 110, x and y."""
     strength: Tensor = torch.linalg.vector_norm(sobel(ab / _AB_SCALE), dim=1, keepdim=True)
     return strength[0, 0]
 
@@ -313,7 +314,7 @@ def _edge_map(ab: Tensor, true_ab: Tensor) -> NDArray[np.bool_]:
 
 
 def _components(edges: NDArray[np.bool_]) -> list[Run]:
-    """Return the pixels of each 8-connected part of at least `MIN_RUN` pixels, row-major."""
+    """Return the pixels of each 8-connected component of at least `MIN_RUN` pixels, row-major."""
     from scipy.ndimage import label
 
     labels, _ = label(edges, structure=np.ones((3, 3)))
@@ -325,7 +326,7 @@ def _components(edges: NDArray[np.bool_]) -> list[Run]:
 
 
 def _cut(part: Run) -> list[Run]:
-    """Cut a connected part into runs of pixels, ordered by their distance along it from one of its ends."""
+    """Cut a component into runs of pixels, ordered by the distance along it from one of its ends."""
     index = {(int(row), int(column)): number for number, (row, column) in enumerate(part)}
     end = _breadth_first(index, 0)[-1]
     ordered = part[_breadth_first(index, end)]
@@ -336,7 +337,7 @@ def _cut(part: Run) -> list[Run]:
 def _breadth_first(index: dict[tuple[int, int], int], start: int) -> list[int]:
     pixels = list(index)
     order, seen = [start], {start}
-    for number in order:  # grows meanwhile
+    for number in order:  # the list grows during iteration
         row, column = pixels[number]
         for near in ((row + y, column + x) for y in (-1, 0, 1) for x in (-1, 0, 1)):
             found = index.get(near)

@@ -1,8 +1,9 @@
-"""Sessions of a simulated user with a model, and the protocols that both follow.
+"""Interactive sessions of a simulated user with a model, and the protocols of both.
 
-A user begins a session with an image and returns a function that gives its input after n interactions; the
-session calls it with growing n. A model may guide its user: ``propose(lightness)`` returns `Regions` in the
-order in which to color them, ``propose_points(lightness, guidance)`` the row and column of the next point.
+A simulated user starts a session with an image and returns a function that maps a number of interactions n to
+the user's input. The session calls this function with increasing n. A model can propose input:
+``propose(lightness)`` returns `Regions` in the order in which to color them, and
+``propose_points(lightness, guidance)`` returns row and column of the next point.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from colorzoo.guidance import ClassMap, Guidance
 
 @dataclass(frozen=True)
 class TargetPicture:
-    """An image to color, with its true colors, which only the user sees.
+    """An image to colorize and its ground truth, which is available to the user only.
 
     Examples:
         >>> rgb = torch.rand(1, 3, 32, 48)
@@ -28,10 +29,10 @@ class TargetPicture:
         torch.Size([1, 2, 32, 48])
 
     Attributes:
-        lightness: ``(1, 1, H, W)`` input of the model: L in [0, 100], or a sketch in [0, 1].
-        rgb: ``(1, 3, H, W)`` truth in [0, 1].
-        ab: ``(1, 2, H, W)`` truth in CIE units.
-        seed: The image's own seed.
+        lightness: ``(1, 1, H, W)`` model input: L in [0, 100], or a sketch in [0, 1].
+        rgb: ``(1, 3, H, W)`` ground truth in [0, 1].
+        ab: ``(1, 2, H, W)`` ground truth in CIE units.
+        seed: Random seed of the image.
         exemplar: ``(1, 3, h, w)`` reference image in [0, 1], or None.
         classes: True classes of the image (and of its reference), or None.
     """
@@ -46,7 +47,7 @@ class TargetPicture:
 
 @dataclass(frozen=True)
 class ColoredPicture:
-    """A model's result, as the user sees it.
+    """A result of the model.
 
     Examples:
         >>> ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48)).rgb.shape
@@ -63,15 +64,15 @@ class ColoredPicture:
 
 @dataclass(frozen=True)
 class UserInput:
-    """The input of a user so far.
+    """Guidance of a user after some interactions.
 
     Examples:
         >>> UserInput(colorzoo.Guidance(), interactions=0).guidance.kinds()
         ()
 
     Attributes:
-        guidance: Hints of the user's own kind.
-        interactions: Number of interactions; fewer than requested when nothing is left to do.
+        guidance: Hints of the user's kind.
+        interactions: Number of interactions; less than requested if no further input is possible.
     """
 
     guidance: Guidance
@@ -79,9 +80,9 @@ class UserInput:
 
 
 InputFunction = Callable[[int, ColoredPicture], UserInput]
-"""Returns the input after n interactions, given the last result; adaptive users are called for every n."""
+"""Maps the number of interactions and the latest result to the input of the user."""
 ColorFunction = Callable[[TargetPicture, Guidance], ColoredPicture]
-"""A model in a session."""
+"""Colorizes an image with guidance."""
 
 
 class SimulatedUser(Protocol):
@@ -89,29 +90,29 @@ class SimulatedUser(Protocol):
 
     @property
     def kind(self) -> GuidanceKind:
-        """Kind of the hints that the user gives."""
+        """Kind of the hints."""
 
     @property
     def adaptive(self) -> bool:
-        """True if each interaction depends on the previous result, so that none can be skipped."""
+        """True if each interaction depends on the previous result, so no interaction can be skipped."""
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session.
+        """Start a session.
 
         Args:
             target: The image.
-            first: The model's result without this user.
+            first: Result of the model without input of this user.
             model: The model, for its proposals.
 
         Raises:
-            GuidanceError: The image or the model lacks what the user needs.
+            GuidanceError: The image or the model lacks data that the user needs.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Turn:
-    """The result after some interactions.
+    """The result after a number of interactions.
 
     Examples:
         >>> result = ColoredPicture(torch.zeros(1, 3, 32, 48), torch.zeros(1, 2, 32, 48))
@@ -120,9 +121,9 @@ class Turn:
 
     Attributes:
         count: Requested number of interactions.
-        interactions: Number of interactions the user had.
-        result: The model's result.
-        guidance: All guidance for that result.
+        interactions: Actual number of interactions.
+        result: Result of the model.
+        guidance: All guidance used for that result.
     """
 
     count: int
@@ -140,7 +141,7 @@ def play(
     model: object = None,
     background: Guidance | None = None,
 ) -> Iterator[Turn]:
-    """Let a user guide a model.
+    """Run an interactive session of a user with a model.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -150,18 +151,19 @@ def play(
         [0, 3]
 
     Args:
-        color: Colors the image with guidance.
-        user: None for models that do not take this kind of hints: each turn is the result without them.
+        color: Colorizes the image with guidance.
+        user: The user; None for models that do not accept these hints, which repeats the result without
+            hints.
         target: The image.
         counts: Requested numbers of interactions, ascending.
         model: The model, for its proposals.
-        background: Guidance of other kinds that is given from the start.
+        background: Guidance of other kinds that is used throughout the session.
 
     Yields:
-        A turn for each count; without new input it repeats the previous result.
+        One turn per count; without new input it repeats the previous result.
 
     Raises:
-        GuidanceError: The image or the model lacks what the user needs.
+        GuidanceError: The image or the model lacks data that the user needs.
     """
     guidance = base = background or Guidance()
     result = color(target, base)
@@ -179,6 +181,6 @@ def play(
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
-    """Return ``base`` with its hints replaced by those of ``more`` that are not None."""
+    """Return ``base`` with each hint replaced by the hint of ``more``, if that is not None."""
     hints = {each.name: getattr(more, each.name) for each in fields(more)}
     return replace(base, **{name: hint for name, hint in hints.items() if hint is not None})

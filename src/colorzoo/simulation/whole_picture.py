@@ -1,4 +1,4 @@
-"""Users who describe the whole image: by a reference, by color statistics, or by classes."""
+"""Simulated users that guide the whole image: by a reference, by color statistics, or by classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorzoo.simulation.session import ColoredPicture, InputFunction, TargetPic
 
 @dataclass(frozen=True)
 class ExemplarUser:
-    """Gives the image's reference in one interaction.
+    """Provide the reference of the image in one interaction.
 
     Examples:
         >>> lab = torch.full((1, 3, 32, 48), 50.0)
@@ -30,15 +30,15 @@ class ExemplarUser:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
         if target.exemplar is None:
-            raise GuidanceError("the user exemplar needs a reference for every image")
+            raise GuidanceError("the simulated user exemplar needs a reference for every image")
         return _at_once(Guidance(exemplar=Exemplar(target.exemplar)))
 
 
 @dataclass(frozen=True)
 class TrueStatistics:
-    """Gives the true color statistics in one interaction (Zhang et al. 2017).
+    """Provide the true color statistics in one interaction (Zhang et al. 2017).
 
     Examples:
         >>> rgb = torch.rand(1, 3, 64, 64)
@@ -49,7 +49,7 @@ class TrueStatistics:
         ('statistics',)
 
     Attributes:
-        give: Color histogram, mean saturation, or both.
+        give: ``"histogram"`` (color histogram), ``"saturation"`` (mean saturation) or ``"both"``.
     """
 
     give: Literal["histogram", "saturation", "both"] = "histogram"
@@ -57,7 +57,7 @@ class TrueStatistics:
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
         true = statistics_of(target.rgb)
         histogram = true.histogram if self.give != "saturation" else None
         saturation = true.saturation if self.give != "histogram" else None
@@ -66,7 +66,7 @@ class TrueStatistics:
 
 @dataclass(frozen=True)
 class ClassMapUser:
-    """Labels the true classes one by one, the largest first; the rest stays class 0 (Chen et al. 2023).
+    """Label the true classes one by one, largest first; unlabeled pixels have class 0 (Chen et al. 2023).
 
     Examples:
         >>> classes = colorzoo.ClassMap(torch.zeros(1, 1, 32, 48, dtype=torch.int64))
@@ -76,16 +76,16 @@ class ClassMapUser:
         >>> ClassMapUser().begin(target, gray, None)(1, gray).guidance.kinds()
         ('classes',)
 
-    The reference, if there is one, is given from the start, with its own classes labeled likewise.
+    If there is a reference, it is provided from the start, and its classes are labeled in the same way.
     """
 
     kind: ClassVar[GuidanceKind] = "classes"
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
-        """Begin a session; see `SimulatedUser`."""
+        """Start a session; see `SimulatedUser`."""
         if target.classes is None:
-            raise GuidanceError("the user class_map needs the true classes of every image")
+            raise GuidanceError("the simulated user class_map needs the true classes of every image")
         true = target.classes
         pixels = torch.bincount(true.target.flatten())
         pixels[0] = 0  # unlabeled
@@ -107,7 +107,7 @@ class ClassMapUser:
 
 
 def _at_once(guidance: Guidance) -> InputFunction:
-    """Return an input function that gives all in one interaction."""
+    """Return an input function that provides all guidance in one interaction."""
 
     def give_input(count: int, result: ColoredPicture) -> UserInput:
         del result
