@@ -97,7 +97,7 @@ def test_a_broken_packet_makes_the_exit_code_1(
         tmp_path / "in.mkv", SCENES, spoil=lambda n, b: b"\0\0\0\1" + bytes(60) if n == 2 else b
     )
     assert video(source, tmp_path / "out.mkv", "--weights", weights) == 1
-    note = "1 broken frame with the colors of the one before, at 0:00:00.080"
+    note = "1 broken frame with the colors of the previous frame, at 0:00:00.080"
     line = f"{tmp_path / 'out.mkv'}: 8 frames in 2 shots by zhang2017_local_small ({note})\n"
     assert capsys.readouterr() == (line, f"colorzoo: error: {source}: 1 broken frames\n")
     assert len(read_frames(tmp_path / "out.mkv")) == len(SCENES)
@@ -144,10 +144,10 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "no such": ([folder / "none.mp4", new], "no such file or folder"),
         "no video": ([text, new], "cannot be read as a video"),
         "itself": ([good, good], "is the source itself"),
-        "unknown container": ([good, folder / "new.xyz"], "videos cannot be written as .xyz"),
+        "unknown container": ([good, folder / "new.xyz"], "cannot write videos as .xyz"),
         "no name": ([good, folder / "new"], "use one of .mp4"),
-        "codec": ([good, folder / "new.webm", "--codec", "h264"], ".webm cannot hold h264"),
-        "sound": ([good, folder / "new.webm"], "cannot hold the sound (aac)"),
+        "codec": ([good, folder / "new.webm", "--codec", "h264"], ".webm does not support h264"),
+        "sound": ([good, folder / "new.webm"], "audio codec aac"),
         "in the way": ([good, there], "exists already"),
         "folder to file": ([frames, new], "is a folder of frames"),
         "codec of a folder": ([frames, folder / "out", "--codec", "h264"], "are for video files"),
@@ -160,7 +160,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
             "takes no reference",
         ),
         "model": ([good, new, "--model", "zhang"], "unknown model"),
-        "sketches": ([good, new, "--model", "cho2023_small"], "paints sketches"),
+        "sketches": ([good, new, "--model", "cho2023_small"], "sketches"),
         "steady": ([good, new, "--steady", "2"], "--steady"),
     }
 
@@ -217,7 +217,7 @@ def test_a_frame_is_written_and_its_recipe_is_a_key(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("frame.png", "--frame", "8"), "there is no frame 8; the last one is 7"),
+        (("frame.png", "--frame", "8"), "frame 8"),
         (("frame.png", "--frame", "-1"), "--frame"),
         *(
             (("frame.png", "--frame", "0", *words.split()), f"leave out {words.split()[0]}")

@@ -126,5 +126,5 @@ def test_the_doubt_of_a_shot_is_the_mean_of_its_frames_if_asked() -> None:
 
 
 def test_models_of_sketches_are_refused() -> None:
-    with pytest.raises(VideoError, match="paints sketches"):
+    with pytest.raises(VideoError, match="sketches"):
         FrameColorer(Colorizer(tiny_painter(), device="cpu"))

@@ -141,7 +141,7 @@ def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str)
     out = tmp_path / "out.mp4"
     video = VideoFile(source, choose_encoding(out, None, None))
     color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
-    dropped = ["the transparency is dropped"]
+    dropped = ["transparency is dropped"]
     notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": dropped, "ya8": dropped}
     assert video.issues.notes == notes.get(pixels, [])
     bits = 8 if scale == 1 else 10
@@ -280,6 +280,6 @@ def test_an_interrupted_join_leaves_no_result(tmp_path: Path, monkeypatch: pytes
 
 def test_a_note_lists_five_broken_frames() -> None:
     issues = ReadIssues(broken=list("abcde"))
-    assert issues.lines() == ("5 broken frames with the colors of the one before, at a, b, c, d, e",)
+    assert issues.lines() == ("5 broken frames with the colors of the previous frame, at a, b, c, d, e",)
     issues.broken.append("f")
-    assert issues.lines() == ("6 broken frames with the colors of the one before, at a, b, c, d, e ...",)
+    assert issues.lines() == ("6 broken frames with the colors of the previous frame, at a, b, c, d, e ...",)

@@ -110,7 +110,7 @@ def test_broken_frames_and_the_border_of_a_shot_are_told(tmp_path: Path) -> None
     assert [entry.frame for entry in entries] == ["0,8,64,48"] * 2
     assert [entry.chroma for entry in entries] == pytest.approx([21, 21], abs=3)
     assert entries[0].notes == ""
-    assert entries[1].notes == "1 broken frame with the colors of the one before, at 0:00:00.280"
+    assert entries[1].notes == "1 broken frame with the colors of the previous frame, at 0:00:00.280"
     ticks: list[int] = []
     found = find_shots(opened(path, out), lambda: ticks.append(0))
     assert len(ticks) == 8

@@ -1,4 +1,4 @@
-"""Color single frames at the network's size, before their colors are stabilized."""
+"""Colorize single frames at the network's size, before temporal stabilization."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from colorzoo.inference.references import ReadReference, require_color
 from colorzoo.pictures.picture import Picture
 from colorzoo.video.frames import VideoError, VideoFrame
 
-_ASPECT_TOLERANCE = 0.02  # a colored frame may have been rounded by a pixel
+_ASPECT_TOLERANCE = 0.02  # the size of a colored key frame may be rounded by one pixel
 
 
 class FrameColorer:
-    """Colors frames one after the other.
+    """Colorize the frames of a video one after the other.
 
     Args:
         colorizer: The model.
-        keys: Key frames by number: images that the user colored. Each is the reference from its frame on,
-            and the first one also before its frame.
-        reference: Reference for frames before the first key frame, or for all.
+        keys: Key frames: images colored by the user, by frame number. Each is the reference from its frame
+            on; the first one is also the reference for the frames before it.
+        reference: Reference for the frames before the first key frame, or for all frames.
         strength: Factor on the chroma.
-        tells_doubt: Find the doubt of each shot, which takes a tenth of the time of the colors.
+        tells_doubt: Estimate the uncertainty of each shot, which takes a tenth of the time of colorizing.
 
     Attributes:
-        notes: Remarks on the current shot, as keys.
+        notes: Remarks about the current shot, as keys.
 
     Raises:
-        VideoError: The model is for sketches.
-        GuidanceError: The model does not use references.
+        VideoError: The model colorizes sketches.
+        GuidanceError: The model does not accept references.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FrameColorer:
         tells_doubt: bool = False,
     ) -> None:
         if colorizer.paints:
-            raise VideoError(f"{colorizer.name} paints sketches; name a model for grayscale photographs")
+            raise VideoError(f"{colorizer.name} colorizes sketches; choose a model for grayscale photographs")
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
         for number, picture in self._keys.items():
@@ -60,34 +60,34 @@ class FrameColorer:
             number: colorizer.exemplar([ReadReference(picture)]) for number, picture in self._keys.items()
         }
         self._reference = reference
-        self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colored
+        self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colorized
         self._tells_doubt = tells_doubt
         self._doubts: list[float] = []
         self.notes: dict[str, None] = {}
 
     @property
     def size(self) -> int:
-        """Shorter side in pixels at which the network sees a frame."""
+        """Shorter side in pixels of the frames that the network receives."""
         return self._colorizer.size
 
     @property
     def needs_every_frame(self) -> bool:
-        """True if the model sees the frame before, and so has to color all in order."""
+        """Whether frames must be colorized sequentially, because the model uses the previous frame."""
         has_reference = self._reference is not None or bool(self._exemplars)
         return has_reference and isinstance(self._colorizer.model, ColorsFrames)
 
     def start_shot(self) -> None:
-        """Forget the colors, the doubt and the notes of the previous shot."""
+        """Reset the previous frame, the uncertainty and the notes at the start of a shot."""
         self._previous = None
         self._doubts, self.notes = [], {}
 
     @property
     def doubt(self) -> float | None:
-        """Mean doubt of what the model colored in this shot, see `doubt_of`; None if it is not known."""
+        """Mean uncertainty of the colorized frames of this shot, see `doubt_of`; None if unknown."""
         return round(sum(self._doubts) / len(self._doubts), 1) if self._doubts else None
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
-        """Return whether the frame is a key frame with an image of the same shape."""
+        """Return whether the frame is a key frame whose image has the same aspect ratio."""
         if frame.number not in self._keys:
             return False
         width, height = self._keys[frame.number].size
@@ -97,7 +97,7 @@ class FrameColorer:
         return False
 
     def color(self, frame: VideoFrame, lightness: Tensor) -> Tensor:
-        """Return ab ``(1, 2, h, w)`` in CIE units; a broken frame takes the colors of the previous one.
+        """Return ab ``(1, 2, h, w)`` in CIE units; a broken frame gets the colors of the previous frame.
 
         Args:
             frame: The frame.
@@ -119,7 +119,7 @@ class FrameColorer:
         return ab
 
     def predict(self, lightness: Tensor, number: int) -> Tensor:
-        """Return the model's ab ``(1, 2, h, w)`` for a frame by its lightness and number."""
+        """Return the model's ab ``(1, 2, h, w)`` for the frame ``number`` with this lightness."""
         exemplar = self._exemplar_for(number)
         model = self._colorizer.model
         if exemplar is not None and isinstance(model, ColorsFrames):

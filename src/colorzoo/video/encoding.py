@@ -1,4 +1,4 @@
-"""Encoding of a video: codec, pixel format and tags of the output, and joining it with the source's sound."""
+"""Encoding of a video: codec, pixel format and tags of the output, and muxing with the source's audio."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ CONTAINERS = {
 }
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
-_PRESET = "superfast"  # of libx264: a fifth of the time of the default, and a fifth more bytes
-_COVERS = {"mjpeg": "jpg"}  # extensions that differ from the name of the codec
+_PRESET = "superfast"  # of libx264: five times as fast as the default, 20 % larger files
+_COVERS = {"mjpeg": "jpg"}  # file extensions that differ from the codec name
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
-_PADDING = "\x01" * 14  # bytes of the two elements of a display size
+_PADDING = "\x01" * 14  # as many bytes as the two elements of a display size
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
-# side data of frames that describes the old encoding, or that is kept in another way
+# frame side data that describes the old encoding or is preserved by other means
 _ENCODER_DATA = frozenset(
     {"DISPLAYMATRIX", "SEI_UNREGISTERED", "PANSCAN", "MOTION_VECTORS", "VIDEO_ENC_PARAMS"}
 )
@@ -58,20 +58,20 @@ class Encoding:
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """All properties of the encoded video stream.
+    """Properties of the encoded video stream.
 
     Attributes:
         encoding: Codec and quality.
-        width: Width of the source's frames as they are stored.
-        height: Height of the source's frames as they are stored.
+        width: Width of the source's frames as stored.
+        height: Height of the source's frames as stored.
         layout: Pixel format.
         time_base: Unit of the timestamps in seconds.
-        rate: Mean frames per second.
-        tags: Range, matrix, primaries and transfer, by their names in FFmpeg.
+        rate: Mean number of frames per second.
+        tags: Color range, matrix, primaries and transfer, by FFmpeg names.
         aspect: Aspect ratio of a pixel.
         rotation: Rotation of the source in degrees, counterclockwise.
         matrix: Display matrix of the source, nine numbers; empty if it cannot be read.
-        light: Parameters of x264 or x265 for the HDR metadata of the source; empty if there is none.
+        light: HDR parameters for x264 or x265; empty if the source has no HDR metadata.
     """
 
     encoding: Encoding
@@ -88,7 +88,7 @@ class StreamPlan:
 
     @property
     def needs_display_size(self) -> bool:
-        """Whether the aspect of a pixel must be written into the container, which PyAV cannot do."""
+        """Whether the pixel aspect ratio must be written into the container, which PyAV does not support."""
         return self.encoding.codec in ("vp9", "ffv1") and self.aspect not in (None, 1)
 
     def add_to(self, container: Any) -> Any:
@@ -107,9 +107,9 @@ class StreamPlan:
         context = stream.codec_context
         context.time_base = self.time_base
         if codec != "ffv1":
-            context.max_b_frames = 0  # shots are encoded separately, and decoding order must continue
+            context.max_b_frames = 0  # separately encoded shots need decoding order to equal display order
         if codec == "vp9":
-            context.bit_rate = 0  # else it limits the quality
+            context.bit_rate = 0  # otherwise the bit rate limits the quality
         for name, value in self.tags.items():
             setattr(context, name, value)
         if self.aspect:
@@ -122,7 +122,7 @@ class StreamPlan:
 
 
 def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return the side data of a frame by type; empty if PyAV does not know one of the types."""
+    """Return the side data of a frame by type; empty if PyAV does not support one of the types."""
     try:
         return {data.type.name: bytes(data) for data in frame.side_data}
     except ValueError:
@@ -130,7 +130,7 @@ def side_data_of(frame: Any) -> dict[str, bytes]:
 
 
 def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return parameters of x264 or x265 for the HDR metadata of a frame, and notes on what is dropped.
+    """Return HDR parameters for x264 or x265 from a frame's metadata, and notes on dropped metadata.
 
     Args:
         side_data: Side data of a frame.
@@ -148,7 +148,7 @@ def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[
 
 
 def _mastering_display(data: bytes) -> str:
-    """Return a mastering display as x264 and x265 read it, from FFmpeg's ``AVMasteringDisplayMetadata``."""
+    """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
     if not data:
         return ""
     values = struct.unpack_from("22i", data)
@@ -163,7 +163,7 @@ def _mastering_display(data: bytes) -> str:
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the disk and of the encoder into a `VideoError`."""
+    """Convert I/O and encoder errors to `VideoError`."""
     try:
         yield
     except (OSError, load_av().FFmpegError) as error:
@@ -171,28 +171,28 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
-    """Return the encoding for an output file.
+    """Choose the encoding of an output file from its suffix and the options.
 
     Raises:
-        VideoError: The container is unknown or cannot hold the codec, or the encoder is not available.
+        VideoError: The container is unknown or does not support the codec, or the encoder is not available.
     """
     codecs = CONTAINERS.get(out.suffix.lower())
     if codecs is None:
         known = " ".join(CONTAINERS)
-        raise VideoError(f"{out}: videos cannot be written as {out.suffix or 'a folder'}, use one of {known}")
+        raise VideoError(f"{out}: cannot write videos as {out.suffix or 'a folder'}; use one of {known}")
     codec = codec or codecs[0]
     if codec not in codecs:
-        raise VideoError(f"{out}: {out.suffix} cannot hold {codec}, it holds {' '.join(codecs)}")
+        raise VideoError(f"{out}: {out.suffix} does not support {codec}; use {' or '.join(codecs)}")
     if CODECS[codec] not in load_av().codecs_available:
         raise VideoError(f"this build of PyAV has no encoder {CODECS[codec]}")
     return Encoding(codec, crf)
 
 
 def require_sound(source: Path, out: Path) -> None:
-    """Refuse a result that cannot hold the sound of its source, before any frame is colored.
+    """Raise if the output container does not support the source's audio, before any frame is colorized.
 
     Raises:
-        VideoError: The container of ``out`` does not hold it.
+        VideoError: The container of ``out`` does not support an audio codec of the source.
     """
     av = load_av()
     with (
@@ -208,15 +208,15 @@ def require_sound(source: Path, out: Path) -> None:
 
 def _refused_sound(out: Path, name: str | None) -> VideoError:
     advice = "; name the result .mkv" if out.suffix.lower() != ".mkv" else ""
-    return VideoError(f"{out}: {out.suffix} cannot hold the sound ({name or 'of an unknown kind'}){advice}")
+    return VideoError(f"{out}: {out.suffix} does not support the audio codec {name or '(unknown)'}{advice}")
 
 
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
-    """Return the pixel format of the output, and notes on what is lost of the source.
+    """Choose the pixel format of the output; also return notes on lost properties of the source.
 
     Args:
         source: Pixel format of the source.
-        gray: The source has no chroma planes, or stores RGB.
+        gray: Whether the source has no chroma planes or stores RGB.
         size: Width and height.
         codec: A key of `CODECS`.
     """
@@ -224,7 +224,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
     across, down = (2, 2) if gray else (source.across, source.down)
     if size[0] % across or size[1] % down:
         across, down = 1, 1
-        notes.append("written as 4:4:4 because of odd sides; some players show only 4:2:0")
+        notes.append("written as 4:4:4 because of odd sides; some players support only 4:2:0")
     known = {form.name for form in load_av().Codec(CODECS[codec], "w").video_formats}
     for bits in (min(source.bits, 10), 8):
         layout = Layout(across, down, bits, source.full, source.matrix)
@@ -236,7 +236,7 @@ def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str)
 
 
 def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
-    """Return the tags of the source; a missing or unknown matrix is replaced by the assumed one."""
+    """Return the color tags of the source; an unknown matrix is replaced by the assumed one."""
     return {
         "color_range": FULL_RANGE if layout.full else 1,
         "colorspace": layout.matrix,
@@ -253,31 +253,31 @@ def join_parts(
     last: int,
     origin: PictureProvenance | None,
 ) -> list[str]:
-    """Join the colored shots into one file; other streams of the source are copied packet by packet.
+    """Join the colorized shots into one file and copy the other streams of the source without re-encoding.
 
     Args:
-        source: The video whose sound, subtitles, cover, chapters and metadata are copied.
-        parts: The colored shots in order.
-        whole: The file to write.
-        plan: The stream of the parts.
-        last: Duration of the last frame, in units of the time base.
-        origin: Provenance of the result: XMP in an MP4, the source type as a tag of a Matroska file.
+        source: Video whose audio, subtitles, cover, chapters and metadata are copied.
+        parts: The colorized shots in order.
+        whole: File to write.
+        plan: Properties of the video stream.
+        last: Duration of the last frame in units of the time base.
+        origin: Provenance of the result: XMP in MP4, a tag with the source type in Matroska.
 
     Returns:
-        Notes on what could not be copied.
+        Notes on streams and properties that could not be copied.
 
     Raises:
-        VideoError: The container cannot hold the sound.
+        VideoError: The container does not support the audio.
     """
     av = load_av()
     notes: list[str] = []
     is_matroska = whole.suffix.lower() in _MATROSKA
-    # keeps the times: Matroska would shift everything by the encoder delay of the sound
+    # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
     options = {"avoid_negative_ts": "disabled"}
     if is_matroska:
         options["default_mode"] = "passthrough"
     if plan.needs_display_size:
-        options["write_crc32"] = "0"  # of elements that are changed afterwards
+        options["write_crc32"] = "0"  # the checksummed elements are changed afterwards
     with write_errors(whole), av.open(str(source)) as original:
         with av.open(str(whole), "w", format=_MUXERS[whole.suffix.lower()], options=options) as target:
             film, video = film_stream(original), plan.add_to(target)
@@ -309,23 +309,23 @@ def join_parts(
 
 
 def _xmp_box(packet: bytes) -> bytes:
-    """Return the box that holds XMP in an MP4 or QuickTime file (XMP specification, part 3)."""
+    """Return the box that stores XMP in an MP4 or QuickTime file (XMP specification, part 3)."""
     return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
 
 
 def _set_display_size(path: Path, width: int, height: int) -> None:
-    """Write the display size of a Matroska video track, in place of the padding of the track's name.
+    """Write the display size of a Matroska video track over the padding of the track's name.
 
-    PyAV 18 cannot set the ``sample_aspect_ratio`` of a stream, from which FFmpeg writes these elements.
+    FFmpeg derives these elements from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
     """
     size = struct.pack(">2sBI2sBI", b"\x54\xb0", 0x84, width, b"\x54\xba", 0x84, height)
     with path.open("r+b") as file:
         head = file.read(2**16)
         end = head.index(_PADDING.encode()) + len(_PADDING)
-        name = head.rindex(b"\x53\x6e", 0, end)  # followed by one byte of length, then the text
+        name = head.rindex(b"\x53\x6e", 0, end)  # followed by a length byte and the text
         video = re.compile(rb"\xe0[\x80-\xef](?=\xb0)").search(head, end)
         if video is None:
-            raise VideoError(f"{path} has no place for the aspect of a pixel")
+            raise VideoError(f"{path}: cannot write the pixel aspect ratio; found no video track header")
         shorter = bytes([head[name + 2] - len(size)]) + head[name + 3 : end - len(size)]
         start, length = video.start() + 1, head[video.start() + 1] & 0x7F
         rest = head[start + 1 : start + 1 + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
@@ -334,7 +334,7 @@ def _set_display_size(path: Path, width: int, height: int) -> None:
 
 
 def _add_copies(original: Any, film: Any, target: Any, whole: Path, notes: list[str]) -> dict[int, Any]:
-    """Add the streams that can be copied, by their index in the source."""
+    """Add the streams that can be copied; return the output streams by source index."""
     copied = {}
     suffix = whole.suffix.lower()
     for stream in original.streams:
@@ -366,17 +366,17 @@ def _cover(source: Path, index: int) -> bytes:
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
-    """Return the tags of a stream under the names that muxers write, without those of its old encoding."""
+    """Return the tags of a stream under the names that muxers write, without tags of the old encoding."""
     tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
-    if "title" not in tags and "name" in stream.metadata:  # of QuickTime and MP4
+    if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
         tags["title"] = stream.metadata["name"]
     return tags
 
 
 def _lost_properties(original: Any, sources: Sequence[Any], result: Any) -> list[str]:
-    """Return notes on titles, languages and dispositions that the container of the result cannot store."""
+    """Return notes on titles, languages and dispositions that the output container does not store."""
     notes = []
-    # an MP4 lists its cover after all other streams
+    # MP4 lists its cover after all other streams
     for source, kept in zip(
         sorted(sources, key=is_still), sorted(result.streams, key=is_still), strict=False
     ):
@@ -395,7 +395,7 @@ def _lacks(kept: Mapping[str, str], wanted: Mapping[str, str], key: str) -> bool
 
 
 def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
-    """Yield the packets of all parts; each lasts until the next one, and the last one ``last`` time bases."""
+    """Yield the packets of all parts; each lasts until the next one, the last one for ``last`` time bases."""
     waiting: Any = None
     for part in parts:
         with load_av().open(str(part)) as container:
@@ -405,7 +405,7 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
                 packet.stream = stream
                 packet.dts = (
                     packet.pts
-                )  # there are no B frames, and short shots are read without times of decoding
+                )  # there are no B-frames, and short shots may be read without decoding timestamps
                 if waiting is not None:
                     waiting.duration = packet.pts - waiting.pts
                     yield waiting
@@ -421,10 +421,10 @@ def _copied_packets(original: Any, film: Any, copied: dict[int, Any], notes: lis
         return
     try:
         for packet in original.demux(streams):
-            if packet.size and packet.dts is None and packet.stream_index in copied:  # of a cover
+            if packet.size and packet.dts is None and packet.stream_index in copied:  # cover image
                 packet.pts = packet.dts = 0
             if packet.dts is not None:
                 packet.stream = copied[packet.stream_index]
                 yield packet
     except load_av().FFmpegError as error:
-        notes.append(f"the sound cannot be read to its end ({error.strerror})")
+        notes.append(f"the audio cannot be read to its end ({error.strerror})")

@@ -1,4 +1,4 @@
-"""Exposure of the frames of a shot: old film flickers, and colors must not follow."""
+"""Exposure stabilization within a shot, so that flicker of old film does not change the colors."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_SIDE = 48  # shorter side at which frames are compared, where grain and small motion do not count
-_BLACK = 16.0  # a factor on light is one on L* + 16
-_LEAST, _MOST = 0.7, 1.45  # of the factor
-_USABLE = (4.0, 96.0)  # lightness that is neither black nor burnt out
-_RETURN = (
-    0.06  # share of a change that is accepted with each frame, so that true changes of light come through
-)
+_SIDE = 48  # shorter side at which frames are compared; at this size grain and small motion have no effect
+_BLACK = 16.0  # a factor on luminance corresponds to a factor on L* + 16
+_LEAST, _MOST = 0.7, 1.45  # range of the factor
+_USABLE = (4.0, 96.0)  # lightness range without black and clipped pixels
+_RETURN = 0.06  # accepted fraction of an exposure change per frame; keeps true changes of lighting
 
 
 class ExposureHold:
-    """Holds the exposure of a shot at its mean over some fifteen frames; frames are passed in order."""
+    """Stabilize the exposure of a shot by a running mean over about 15 frames, which are passed in order."""
 
     def __init__(self) -> None:
-        self._last: NDArray[np.float32] | None = None  # the frame before, small and with its exposure held
+        self._last: NDArray[np.float32] | None = None  # the previous frame, downscaled and stabilized
 
     def factor(self, lightness: Tensor) -> float:
-        """Return the factor on the light by which a frame gets the exposure of the frames before.
+        """Return the luminance factor that gives a frame the exposure of the previous frames.
 
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
@@ -41,14 +39,14 @@ class ExposureHold:
 
 
 def exposed(lightness: Tensor, factor: float) -> Tensor:
-    """Return lightness in [0, 100] with a factor on the light."""
+    """Apply a factor on luminance to lightness in [0, 100]."""
     if factor == 1:
         return lightness
     return ((lightness + _BLACK) * factor - _BLACK).clamp(0, 100)
 
 
 def _factor(lightness: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    """Return the factor on the light that brings most of a frame to the lightness of another."""
+    """Return the luminance factor that maps most of a frame to the lightness of another frame."""
     low, high = _USABLE
     usable = (lightness > low) & (lightness < high) & (wanted > low) & (wanted < high)
     if np.count_nonzero(usable) < lightness.size // 20:

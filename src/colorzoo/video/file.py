@@ -1,4 +1,4 @@
-"""Video files: decode their frames, also broken ones, and encode colored ones shot by shot."""
+"""Video files: decode frames, with recovery from errors, and encode colorized frames shot by shot."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from colorzoo.video.planes import (
 from colorzoo.video.whole import missing_bytes
 from colorzoo.weights.files import sha256_of
 
-_ALPHA_MODES = ("alpha_mode", "ALPHA_MODE")  # of VP8 and VP9, whose transparency is a layer of its own
+_ALPHA_MODES = ("alpha_mode", "ALPHA_MODE")  # VP8 and VP9 store transparency as a separate layer
 _DEFAULT_RATE = Fraction(25)
 
 
@@ -55,7 +55,7 @@ class FilePicture:
     Attributes:
         decoded: PyAV's frame.
         pts: Timestamp in units of the stream's time base.
-        turns: Quarter turns to the left for an upright image.
+        turns: Quarter turns counterclockwise that make the frame upright.
     """
 
     decoded: Any
@@ -63,17 +63,17 @@ class FilePicture:
     turns: int
 
     def lightness(self) -> Tensor:
-        """Return the lightness ``(1, 1, H, W)``, upright, at full size."""
+        """Return the upright lightness ``(1, 1, H, W)`` at full size."""
         lightness = lightness_of(read_planes(self.decoded), layout_of(self.decoded))
         return torch.rot90(lightness, self.turns, (2, 3)).contiguous()
 
     def levels(self) -> NDArray[np.uint8]:
-        """Return the image ``(H, W, 3)`` in 8 bits, upright."""
+        """Return the upright 8-bit RGB image ``(H, W, 3)``."""
         rgb = to_rgb(read_planes(self.decoded), layout_of(self.decoded))
         return np.rot90((rgb * 255 + 0.5).astype(np.uint8), self.turns)
 
     def luma(self, layout: Layout) -> NDArray[Any]:
-        """Return Y' ``(H, W)`` without the colors of the frame, as it is stored, in the bits of a layout."""
+        """Return Y' ``(H, W)`` of the frame without color, as stored, with the bit depth of ``layout``."""
         own = layout_of(self.decoded)
         luma = gray_luma(read_planes(self.decoded), own)
         if own.bits == layout.bits:
@@ -82,7 +82,7 @@ class FilePicture:
         return np.rint(levels).astype(np.uint8 if layout.bits == 8 else np.uint16)
 
     def gray(self) -> NDArray[np.uint8]:
-        """Return Y' ``(H, W)`` in 8 bits."""
+        """Return Y' ``(H, W)`` as 8 bits."""
         lightness = read_planes(self.decoded)[0]
         bits = layout_of(self.decoded).bits
         return lightness if bits == 8 else (lightness >> (bits - 8)).astype(np.uint8)
@@ -99,12 +99,12 @@ class VideoFile:
         VideoError: PyAV is not installed, or the file cannot be decoded as a video.
     """
 
-    extension = ".nut"  # a container for any codec and any time base
+    extension = ".nut"  # a container for any codec and time base
 
     def __init__(self, path: Path, encoding: Encoding) -> None:
         self.path, self._encoding = path, encoding
         self.issues = ReadIssues()
-        self._last = (-1, 0)  # time and duration of the last packet, in units of the time base
+        self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = load_av()
         try:
             with self._av.open(str(path)) as container:
@@ -122,22 +122,22 @@ class VideoFile:
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
-            raise VideoError(f"{path} holds no frame that can be decoded") from None
+            raise VideoError(f"{path} contains no frame that can be decoded") from None
         if missing := missing_bytes(path):
-            self.issues.incomplete = f"the file is cut short: {missing} bytes are missing at its end"
+            self.issues.incomplete = f"the file is truncated: {missing} bytes are missing at its end"
 
     @cached_property
     def plan(self) -> StreamPlan:
-        """The encoded stream."""
+        """Properties of the encoded stream."""
         first = self._first
         layout = layout_of(first)
         gray = len(first.format.components) < 3 or is_rgb(first.format)
         size = (first.width, first.height)
         out, notes = output_layout(layout, gray, size, self._encoding.codec)
         if first.interlaced_frame:
-            notes.append("interlaced frames are written as whole ones; deinterlace the video first")
+            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         if self._has_alpha_layer or any(part.is_alpha for part in first.format.components):
-            notes.append("the transparency is dropped")
+            notes.append("transparency is dropped")
         side_data = side_data_of(first)
         light, lost = light_params(side_data, self._encoding.codec)
         notes += lost
@@ -156,7 +156,7 @@ class VideoFile:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return size, frames, rate and formats of source and result."""
+        """Return size, number of frames, frame rate and formats of source and result."""
         plan = self.plan
         return {
             "width": plan.width,
@@ -172,7 +172,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Decode all frames in order; a missing frame repeats the one before."""
+        """Decode all frames in order; a missing frame repeats the previous frame."""
         last: FilePicture | None = None
         for number, (decoded, wanted) in enumerate(self._decoded()):
             pts = self._next_pts(wanted, None if last is None else last.pts)
@@ -186,7 +186,7 @@ class VideoFile:
             yield VideoFrame(number, stamp, last, state)  # type: ignore[arg-type]
 
     def result(self, path: Path) -> VideoFile:
-        """Return the colored video."""
+        """Return the colorized video at ``path`` as a source."""
         return VideoFile(path, self._encoding)
 
     def part(self, path: Path) -> FilePart:
@@ -194,16 +194,18 @@ class VideoFile:
         return FilePart(path, self.plan)
 
     def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
-        """Write the result: the frames of all parts, a copy of all other streams, and the origin."""
+        """Write the result: the frames of all parts, copies of all other streams, and the provenance."""
         last = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(self.path, parts, whole, self.plan, last, origin)
 
     def _decoded(self) -> Iterator[tuple[Any, int | None]]:
-        """Yield decoded frames and their timestamps; None in place of a frame that is lost."""
+        """Yield decoded frames and their timestamps; None stands for a lost frame."""
         lost = _LostPackets()
         with self._av.open(str(self.path)) as container:
             stream = film_stream(container)
-            stream.codec_context.thread_count = 1  # with more, errors are reported for the wrong packet
+            stream.codec_context.thread_count = (
+                1  # with several threads, errors are reported for the wrong packet
+            )
             for packet in self._packets(container, stream):
                 if packet.pts is not None and packet.pts > self._last[0]:
                     self._last = packet.pts, packet.duration or 0
@@ -226,7 +228,7 @@ class VideoFile:
             yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _next_pts(self, wanted: int | None, last: int | None) -> int:
-        """Return the frame's own timestamp if it is later than the last one, else a valid one."""
+        """Return the frame's own timestamp if it is later than the previous one, else a valid timestamp."""
         if wanted is not None and (last is None or wanted > last):
             return wanted
         if last is None:
@@ -234,20 +236,20 @@ class VideoFile:
         return last + self._usual_duration() if wanted is None else last + 1
 
     def _usual_duration(self) -> int:
-        """Return the usual duration of a frame, in units of the time base."""
+        """Return the mean frame duration in units of the time base."""
         return round(1 / float(self._rate * self._time_base))
 
     def _sized(self, decoded: Any) -> Any:
         first = self._first
         if (decoded.width, decoded.height) == (first.width, first.height):
             return decoded
-        note = "the frames change size; all are written at the size of the first"
+        note = "the frames change size; all are written at the size of the first frame"
         if note not in self.issues.notes:
             self.issues.notes.append(note)
         return decoded.reformat(width=first.width, height=first.height)
 
     def _blank(self) -> Any:
-        """Return a gray frame with the format of the first decoded one."""
+        """Return a gray frame with the format of the first decoded frame."""
         plan, middle = self.plan, 1 << self.plan.layout.bits - 1
         made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         for plane in made.planes:
@@ -256,9 +258,9 @@ class VideoFile:
 
 
 class _LostPackets:
-    """Packets without a frame: after an error, decoders silently drop packets up to the next key frame.
+    """Timestamps of packets without a frame: after an error, decoders drop packets up to the next key frame.
 
-    Without an error none is counted, since some packets contain no frame.
+    Packets are counted only after an error, because some intact packets contain no frame.
     """
 
     def __init__(self) -> None:
@@ -276,7 +278,7 @@ class _LostPackets:
             self.waiting.add(packet.pts)
 
     def skipped_before(self, frame: Any) -> list[int]:
-        """Return the timestamps of lost packets before a decoded frame, and forget them."""
+        """Return and remove the timestamps of lost packets before a decoded frame."""
         if frame.pts is None:
             return []
         passed = sorted(pts for pts in self.waiting if pts < frame.pts)
@@ -291,7 +293,7 @@ class FilePart:
 
     Args:
         path: File to write.
-        plan: The stream.
+        plan: Properties of the stream.
     """
 
     def __init__(self, path: Path, plan: StreamPlan) -> None:
@@ -320,11 +322,11 @@ class FilePart:
 
 
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
-    """Return ab ``(2, H, W)`` of a whole frame, 0 outside a part."""
+    """Resize ab to the whole frame ``(2, H, W)``; pixels outside ``inside`` are 0."""
     inside = inside or Rectangle(0, 0, size[1], size[0])
     x, y, width, height = inside[:4]
     part = np.empty((2, height, width), np.float32)
-    for small, enlarged in zip(ab.numpy(), part, strict=True):  # one by one in a third of the time
+    for small, enlarged in zip(ab.numpy(), part, strict=True):  # three times as fast as both channels at once
         cv2.resize(small, (width, height), enlarged, interpolation=cv2.INTER_CUBIC)
     if inside.tilt:
         back: NDArray[np.float32] = turn_back(torch.from_numpy(part), inside, (0, size[0]), size[1]).numpy()
@@ -343,7 +345,7 @@ def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
 
 
 def _time_code(seconds: Fraction) -> str:
-    """Return a time as hours, minutes, seconds and thousandths: ``1:02:03.450``."""
+    """Format a time as hours, minutes, seconds and milliseconds: ``1:02:03.450``."""
     minutes, rest = divmod(round(abs(seconds) * 1000), 60_000)
     sign = "-" if seconds < 0 else ""
     return f"{sign}{minutes // 60}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"

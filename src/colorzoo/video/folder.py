@@ -1,4 +1,4 @@
-"""Folders of frames: images in the natural order of their names, each written under its own name."""
+"""Folders of frames: image files in natural name order; each result keeps the name of its source."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from colorzoo.weights.files import sha256_of
 
 @dataclass(frozen=True)
 class FolderPicture:
-    """A frame as an image file.
+    """A frame that is an image file.
 
     Attributes:
-        picture: The image.
-        name: Name of the file to write.
+        picture: The decoded image.
+        name: Name of the output file.
     """
 
     picture: Picture
@@ -44,11 +44,11 @@ class FolderPicture:
         return full_lightness(self.picture.levels)
 
     def levels(self) -> Levels:
-        """Return the image ``(H, W, 3)``."""
+        """Return the RGB image ``(H, W, 3)``."""
         return as_rgb(self.picture.levels)
 
     def gray(self) -> NDArray[np.uint8]:
-        """Return the mean of the channels ``(H, W)`` in 8 bits."""
+        """Return the mean over channels ``(H, W)`` as 8 bits."""
         gray: NDArray[np.uint8] = (self.picture.rgb.mean(axis=2) * 255).astype(np.uint8)
         return gray
 
@@ -58,10 +58,10 @@ class FrameFolder:
 
     Args:
         path: The folder.
-        names: File names of the frames in order; by default those of all images.
+        names: File names of the frames in order; None takes all images.
 
     Raises:
-        VideoError: No file can be read as an image.
+        VideoError: No file is a readable image.
     """
 
     extension = ""
@@ -76,13 +76,13 @@ class FrameFolder:
             kinds = ((file.name, FOREIGN.get(file.suffix.lower())) for file in visible_entries(path))
             others = [f"{name} is {kind}" for name, kind in kinds if kind]
             hint = f" that can be read: {others[0]}; convert the frames to PNG or TIFF" if others else ""
-            raise VideoError(f"{path} holds no image{hint}")
+            raise VideoError(f"{path} contains no image{hint}")
         self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
         if self._first is None:
             raise VideoError(f"none of the images in {path} can be read")
 
     def describe(self) -> dict[str, Any]:
-        """Return size and number of frames."""
+        """Return size, number of frames and formats."""
         assert self._first is not None
         width, height = self._first.size
         return {
@@ -101,7 +101,7 @@ class FrameFolder:
         return found.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Read all images in order; an unreadable one repeats the one before."""
+        """Read all images in order; an unreadable image repeats the previous frame."""
         assert self._first is not None
         shown = replace(self._first, levels=np.full_like(self._first.rgb, 0.5))
         for number, file in enumerate(self.files):
@@ -113,7 +113,7 @@ class FrameFolder:
             yield VideoFrame(number, file.name, picture, "missing" if found is None else "whole")
 
     def result(self, path: Path) -> FrameFolder:
-        """Return the colored frames in a folder, which may hold other images too."""
+        """Return the colorized frames at ``path`` as a source; the folder may contain other images."""
         return FrameFolder(path, [result_name(file) for file in self.files])
 
     def part(self, path: Path) -> FolderPart:
@@ -121,7 +121,7 @@ class FrameFolder:
         return FolderPart(path)
 
     def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
-        """Move the frames of all shots into one folder, beside which the origin lies."""
+        """Move the frames of all shots into one folder; the provenance is not stored in the frames."""
         del origin
         try:
             whole.mkdir(exist_ok=True)
@@ -144,7 +144,7 @@ class FolderPart:
         try:
             path.mkdir(exist_ok=True)
         except OSError as error:
-            raise VideoError(f"{path} cannot be made: {error.strerror}") from error
+            raise VideoError(f"{path} cannot be created: {error.strerror}") from error
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source."""
@@ -155,7 +155,7 @@ class FolderPart:
         write_picture(self._path / shown.name, rgb, shown.picture, overwrite=True)
 
     def close(self) -> None:
-        """Do nothing: frames are written completely one by one."""
+        """Do nothing, because each frame is written completely."""
 
 
 def _read(file: Path) -> Picture | None:

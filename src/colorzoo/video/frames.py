@@ -1,4 +1,4 @@
-"""Frames of a video: the interface of video files and folders, and single frames as images."""
+"""Frames of a video: the interface of video files and folders, and extraction of single frames."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from colorzoo.guidance.frame import Rectangle
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance
 
-_LISTED = 5  # broken frames that a note lists
+_LISTED = 5  # broken frames listed in a note
 
 
 class VideoError(ColorzooError):
-    """A video cannot be read, colored or written."""
+    """A video cannot be read, colorized or written."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class VideoFrame:
     """A frame.
 
     Attributes:
-        number: Number from 0.
-        stamp: Time or file name, for messages.
-        picture: The image; for a missing frame that of the frame before.
-        state: ``"whole"``; ``"damaged"`` (decoded with errors) or ``"missing"`` (cannot be decoded).
+        number: Frame number, from 0.
+        stamp: Time code or file name, for messages.
+        picture: Image data of the frame; a missing frame has the data of the previous frame.
+        state: ``"whole"``, ``"damaged"`` (decoded with errors) or ``"missing"`` (not decodable).
     """
 
     number: int
@@ -46,9 +46,9 @@ class ReadIssues:
     """Problems found while a source is read.
 
     Attributes:
-        broken: Stamps of damaged and missing frames.
+        broken: Time codes or names of damaged and missing frames.
         notes: Other remarks for the user.
-        incomplete: What is missing at the end of the source; empty if it is whole.
+        incomplete: Description of data missing at the end of the source; empty if the source is complete.
     """
 
     broken: list[str] = field(default_factory=list)
@@ -56,13 +56,13 @@ class ReadIssues:
     incomplete: str = ""
 
     def lines(self) -> tuple[str, ...]:
-        """Return all problems as short texts."""
+        """Return all problems as short lines of text."""
         notes = (*([self.incomplete] if self.incomplete else ()), *self.notes)
         if not self.broken:
             return notes
         first = ", ".join(self.broken[:_LISTED]) + (" ..." if len(self.broken) > _LISTED else "")
         count = f"{len(self.broken)} broken frame{'s' if len(self.broken) > 1 else ''}"
-        return (f"{count} with the colors of the one before, at {first}", *notes)
+        return (f"{count} with the colors of the previous frame, at {first}", *notes)
 
 
 class PartWriter(Protocol):
@@ -73,12 +73,13 @@ class PartWriter(Protocol):
 
         Args:
             frame: The frame.
-            ab: ``(2, h, w)`` in CIE units, of any size, upright.
-            inside: The part of the upright frame that it belongs to; the rest stays gray. None for all.
+            ab: ``(2, h, w)`` in CIE units, upright, at any size.
+            inside: Part of the upright frame covered by ``ab``; the rest stays gray. None for the whole
+                frame.
         """
 
     def close(self) -> None:
-        """Finish the part, so that `FrameSource.join` can read it."""
+        """Finish writing, so that `FrameSource.join` can read the part."""
 
 
 class FrameSource(Protocol):
@@ -86,8 +87,8 @@ class FrameSource(Protocol):
 
     Attributes:
         path: File or folder.
-        issues: Problems, complete after `frames`.
-        extension: Suffix of the parts.
+        issues: Problems; complete after `frames` has finished.
+        extension: File suffix of the parts.
     """
 
     path: Path
@@ -95,7 +96,7 @@ class FrameSource(Protocol):
     extension: str
 
     def describe(self) -> dict[str, Any]:
-        """Return ``width``, ``height``, ``frames`` (or None) and formats, without decoding all frames."""
+        """Return ``width``, ``height``, ``frames`` (or None) and formats without decoding all frames."""
 
     def digest(self) -> str:
         """Return a hash of the content."""
@@ -104,20 +105,20 @@ class FrameSource(Protocol):
         """Read the frames in order."""
 
     def result(self, path: Path) -> FrameSource:
-        """Return the colored video at a path, to read its frames."""
+        """Return the colorized video at ``path`` as a source."""
 
     def part(self, path: Path) -> PartWriter:
         """Return a writer for one shot."""
 
     def join(self, parts: Sequence[Path], whole: Path, origin: PictureProvenance | None = None) -> None:
-        """Join the parts of all shots, in order, into the result, which tells its origin if it can."""
+        """Join the parts of all shots, in order, into the result, with provenance if the format stores it."""
 
 
 def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Picture]:
-    """Return frames by number as gray 8-bit images, upright and at full size.
+    """Return frames as gray 8-bit images by number, upright and at full size.
 
     Args:
-        source: The video, read up to the last of these frames.
+        source: The video; it is read up to the last requested frame.
         numbers: Numbers of the frames, from 0.
 
     Raises:
@@ -133,7 +134,7 @@ def pick_frames(source: FrameSource, numbers: Collection[int]) -> dict[int, Pict
 
 
 def chosen_frames(source: FrameSource, numbers: Collection[int]) -> Iterator[VideoFrame]:
-    """Yield frames by number, in order; the arguments and errors are those of `pick_frames`."""
+    """Yield the frames with these numbers in order; arguments and errors are described in `pick_frames`."""
     missing = set(numbers)
     count = 0
     for frame in source.frames() if numbers else ():
@@ -142,10 +143,10 @@ def chosen_frames(source: FrameSource, numbers: Collection[int]) -> Iterator[Vid
             continue
         if frame.state != "whole":
             stamp = f"frame {frame.number} ({frame.stamp})"
-            raise VideoError(f"{source.path}: {stamp} is broken; choose another one")
+            raise VideoError(f"{source.path}: {stamp} is broken; choose another frame")
         missing.remove(frame.number)
         yield frame
         if not missing:
             return
     if missing:
-        raise VideoError(f"{source.path}: there is no frame {min(missing)}; the last one is {count - 1}")
+        raise VideoError(f"{source.path}: frame {min(missing)} does not exist; the last frame is {count - 1}")

@@ -1,8 +1,9 @@
-"""Convert between the planes of a video frame and RGB, by the frame's color matrix and range.
+"""Convert between the planes of a video frame and RGB with the frame's color matrix and range.
 
-The conversion runs in float32 instead of swscale, which rounds intermediate values and treats every untagged
-frame as BT.601. How a color changes the planes of a gray frame is looked up in a table, in a fifth of the
-time of computing it for each pixel; gray stays to the bit.
+The conversion runs in float32 instead of swscale, because swscale rounds intermediate values and treats every
+untagged frame as BT.601. The change of the planes of a gray frame by a color is interpolated from a table,
+which is five times as fast as computing it for each pixel. Gray frames without color are unchanged, bit by
+bit.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from colorzoo.inference.full_size import full_lightness
 from colorzoo.pictures.film import BT709, SMPTE170M, assumed_matrix, load_av, rgb_of
 from colorzoo.pictures.picture import FloatArray
 
-BT2020 = 9  # number of ITU-T H.273
-_WEIGHTS = {  # of red and blue in Y'
+BT2020 = 9  # code point of ITU-T H.273
+_WEIGHTS = {  # matrix code point -> weights of red and blue in Y'
     BT709: (0.2126, 0.0722),
     4: (0.30, 0.11),
     5: (0.299, 0.114),
@@ -33,9 +34,9 @@ _WEIGHTS = {  # of red and blue in Y'
     10: (0.2627, 0.0593),
 }
 FULL_RANGE = 2
-_MAX_GRAY_CHROMA = 1.5  # largest chroma of a gray video, in 8-bit levels
-_MOST_COLORED = 0.001  # of its chroma samples
-_FARTHEST, _APART = 128, 8  # CIE units of ab to which the table reaches, and between its entries
+_MAX_GRAY_CHROMA = 1.5  # largest chroma of a gray video in 8-bit levels
+_MOST_COLORED = 0.001  # largest fraction of chroma samples of a gray video above it
+_FARTHEST, _APART = 128, 8  # range of ab in the table and spacing of its entries, in CIE units
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Layout:
         across: Horizontal subsampling of the chroma.
         down: Vertical subsampling of the chroma.
         bits: Bits per sample.
-        full: Full range instead of 16 to 235 (for 8 bits).
-        matrix: Number of the color matrix in H.273.
+        full: Full range; otherwise limited range, 16 to 235 for 8 bits.
+        matrix: Color matrix as a code point of H.273.
     """
 
     across: int
@@ -58,25 +59,25 @@ class Layout:
 
     @property
     def name(self) -> str:
-        """Name of the pixel format in FFmpeg."""
+        """FFmpeg name of the pixel format."""
         kind = {(1, 1): "444", (2, 1): "422", (2, 2): "420"}[self.across, self.down]
         return f"yuv{kind}p" + ("" if self.bits == 8 else f"{self.bits}le")
 
     @property
     def luma_scale(self) -> tuple[float, float]:
-        """Value of black, and the range to white."""
+        """Black level, and the difference between white and black level."""
         unit = 2.0 ** (self.bits - 8)
         return (0.0, 2.0**self.bits - 1) if self.full else (16 * unit, 219 * unit)
 
     @property
     def chroma_scale(self) -> tuple[float, float]:
-        """Value of neutral chroma, and the range of chroma."""
+        """Neutral chroma level, and the range of chroma levels."""
         unit = 2.0 ** (self.bits - 8)
         return 128 * unit, 2.0**self.bits - 1 if self.full else 224 * unit
 
 
 def layout_of(frame: Any) -> Layout:
-    """Return the layout of a frame as returned by `read_planes`."""
+    """Return the layout of the planes that `read_planes` returns for a frame."""
     parts, height = frame.format.components, frame.format.height
     bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else assumed_matrix(height)
@@ -92,7 +93,7 @@ def layout_of(frame: Any) -> Layout:
 
 
 def is_rgb(form: Any) -> bool:
-    """Return whether a pixel format stores RGB, a palette of RGB colors, raw sensor data or XYZ."""
+    """Return whether a pixel format stores RGB, palette colors, raw sensor data or XYZ."""
     return bool(form.is_rgb or form.has_palette or form.is_bayer or form.name.startswith("xyz"))
 
 
@@ -119,13 +120,13 @@ def read_planes(frame: Any) -> list[NDArray[Any]]:
 
 
 def _float_rgb(frame: Any) -> FloatArray:
-    """Return RGB ``(H, W, 3)`` in [0, 1] of a frame for which `is_rgb` holds."""
+    """Return RGB ``(H, W, 3)`` in [0, 1] of a frame whose format satisfies `is_rgb`."""
     form = frame.format
     bits = max(part.bits for part in form.components)
     if bits <= 8:
         levels: NDArray[Any] = rgb_of(frame)
     elif form.is_rgb and bits <= 16 and form.name in load_av().video.frame.supported_np_pix_fmts:
-        levels = frame.to_ndarray()[..., :3]  # exact, where FFmpeg's conversion is off by a level
+        levels = frame.to_ndarray()[..., :3]  # exact; FFmpeg's conversion can be off by one level
         levels = levels[..., ::-1] if form.name.startswith("bgr") else levels
     else:
         levels, bits = frame.to_ndarray(format="rgb48le"), 16
@@ -143,14 +144,14 @@ def lightness_of(planes: list[NDArray[Any]], layout: Layout) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100]."""
     if _is_gray(planes, layout):
         table = _luma_table(layout.bits, layout.luma_scale)
-        # both look up the same; OpenCV, which knows tables of 8 bits alone, in a fifth of the time
+        # both lookups are equal; OpenCV's is five times as fast but supports 8-bit tables only
         light = cv2.LUT(planes[0], table) if layout.bits == 8 else table[planes[0]]
         return torch.from_numpy(light)[None, None]
     return full_lightness(to_rgb(planes, layout))
 
 
 def gray_luma(planes: list[NDArray[Any]], layout: Layout) -> NDArray[Any]:
-    """Return Y' ``(H, W)`` of a gray frame of the same lightness."""
+    """Return Y' ``(H, W)`` of a gray frame with the same lightness."""
     if _is_gray(planes, layout):
         return planes[0]
     black, span = layout.luma_scale
@@ -171,19 +172,19 @@ def _is_gray(planes: list[NDArray[Any]], layout: Layout) -> bool:
 
 @cache
 def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
-    """Return the lightness for every value of Y'."""
+    """Return the lightness of every value of Y'."""
     black, span = scale
     gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
     return full_lightness(gray[None])[0, 0, 0].numpy()
 
 
 def to_rgb(planes: list[NDArray[Any]], layout: Layout) -> FloatArray:
-    """Return the ``(H, W, 3)`` RGB in [0, 1] of a frame."""
+    """Convert the planes of a frame to RGB ``(H, W, 3)`` in [0, 1]."""
     red, blue = _WEIGHTS[layout.matrix]
     black, span = layout.luma_scale
     middle, reach = layout.chroma_scale
     y = (planes[0].astype(np.float32) - black) / span
-    # repeating the chroma samples is enough, since only the lightness is used
+    # nearest-neighbor upsampling of chroma is enough, because only the lightness is used
     whole = (plane.repeat(layout.down, axis=0).repeat(layout.across, axis=1) for plane in planes[1:])
     cb, cr = ((c[: y.shape[0], : y.shape[1]].astype(np.float32) - middle) / reach for c in whole)
     r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
@@ -192,7 +193,7 @@ def to_rgb(planes: list[NDArray[Any]], layout: Layout) -> FloatArray:
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Return the planes of RGB ``(H, W, 3)`` in [0, 1]: Y' at every pixel, chroma averaged."""
+    """Convert RGB ``(H, W, 3)`` in [0, 1] to planes: Y' at full resolution, subsampled chroma."""
     red, blue = _WEIGHTS[layout.matrix]
     r, g, b = np.moveaxis(rgb, -1, 0)
     y = red * r + (1 - red - blue) * g + blue * b
@@ -205,11 +206,12 @@ def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
 
 
 def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[NDArray[Any]]:
-    """Return the planes of a gray frame with colors.
+    """Add colors to a gray frame and return its planes.
 
     Args:
-        luma: Y' ``(H, W)`` of the gray frame, in the bits of the layout.
-        ab: ``(2, H, W)`` in CIE units; colors outside sRGB lose chroma at constant lightness and hue.
+        luma: Y' ``(H, W)`` of the gray frame, with the bit depth of ``layout``.
+        ab: ``(2, H, W)`` in CIE units; the chroma of colors outside sRGB is reduced at constant lightness and
+            hue.
         layout: Pixel format and color matrix.
     """
     unit = np.float32(2.0 ** (layout.bits - 8))
@@ -223,10 +225,10 @@ def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[N
 
 
 def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Interpolate a table of `_change_tables` in ab, at the nearest of 256 values of Y'."""
+    """Interpolate a table of `_change_tables` linearly in ab, at the nearest of 256 values of Y'."""
     side = table.shape[1]
     scale, middle = np.float32(1 / _APART), np.float32(_FARTHEST / _APART)
-    row = (b * scale + middle).clip(0, side - 1)  # columns beyond the table are those of its border
+    row = (b * scale + middle).clip(0, side - 1)  # outside the table, columns repeat the border
     row += np.rint(luma) * np.float32(side)
     found: FloatArray = cv2.remap(
         table, a * scale + middle, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -236,10 +238,10 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
 
 @cache
 def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
-    """Return by how many of 256 levels a color changes Y' of gray, and its Cb and Cr.
+    """Return the change of Y' and the Cb and Cr of a color on gray, in units of 8-bit levels.
 
-    Cb and Cr are followed by two channels of 0, as OpenCV looks four up in half of the time of two. The rows
-    are those of b for each value of Y', one value below the other, the columns those of a.
+    Cb and Cr are followed by two channels of 0, because OpenCV looks up four channels twice as fast as two.
+    Rows run over b within each value of Y'; columns run over a.
     """
     fine = Layout(1, 1, 16, full, matrix)
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
@@ -255,7 +257,7 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _reduced(values: FloatArray, layout: Layout) -> FloatArray:
-    """Subsample chroma; horizontally, samples are centered at the left one of two pixels, as in MPEG."""
+    """Subsample chroma; horizontally, samples are co-sited with the left pixel, as in MPEG."""
     if (layout.across, layout.down) == (1, 1):
         return values
     across = np.array([0.25, 0.5, 0.25] if layout.across == 2 else [1], np.float32)

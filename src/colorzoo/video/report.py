@@ -1,4 +1,4 @@
-"""Entries of the shots of a colored video for a report, each shown by its middle frame."""
+"""Report entries for the shots of a colorized video, each illustrated by its middle frame."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def shot_entries(
     origin: PictureProvenance,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Entry]:
-    """Return what a report tells of the shots of a video, by falling doubt.
+    """Return the report entries of the shots of a video, sorted by decreasing uncertainty.
 
     Args:
-        source: The video.
-        out: The colored one, read up to the last of the middle frames.
-        shots: Its shots.
+        source: The source video.
+        out: The colorized video; it is read up to the last middle frame.
+        shots: Shots of the video.
         origin: Provenance of the result.
         advance: Called after each shot.
 
     Raises:
-        VideoError: The result cannot be read, or has fewer frames.
+        VideoError: The result cannot be read or has fewer frames.
     """
     result = source.result(out)
     whole = Entry(

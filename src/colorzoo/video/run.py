@@ -1,4 +1,4 @@
-"""Color a video shot by shot; finished shots are kept, so that an interrupted run can be resumed."""
+"""Colorize a video shot by shot; finished shots are stored, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from colorzoo.video.frames import FrameSource, VideoError, VideoFrame
 from colorzoo.video.shots import ShotDetector
 from colorzoo.video.steady import SteadyColors
 
-_WAITING_BYTES = 2**28  # of frames that wait for the colors of later ones
+_WAITING_BYTES = 2**28  # memory for frames that are buffered until later frames are colorized
 _MOST_WAITING = 72
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A shot.
+    """A shot of a video.
 
     Attributes:
         first: Number of the first frame.
         count: Number of frames.
         start: Time code or file name of the first frame.
-        end: The same of the last frame.
-        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colored; empty for all.
-        doubt: Mean color error that the model expects of itself in the frames that it colored, in CIE units;
-            None if it tells none, or nobody asked.
+        end: Time code or file name of the last frame.
+        frame: ``X,Y,WIDTH,HEIGHT`` of the part that was colorized; empty for the whole frame.
+        doubt: Mean color error that the model predicts for the frames it colorized, in CIE units; None if the
+            model predicts none or it was not requested.
         broken: Time codes or names of damaged and missing frames.
         notes: Remarks of the model.
     """
@@ -68,7 +68,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class VideoResult:
-    """Summary of a colored video.
+    """Summary of a colorized video.
 
     Attributes:
         frames: Number of frames.
@@ -82,11 +82,11 @@ class VideoResult:
 
 
 class PartsFolder:
-    """The folder ``OUT.parts``: a file (or folder) for each shot, and a note for each finished one.
+    """The folder ``OUT.parts`` with a file (or folder) per shot and a JSON file per finished shot.
 
     Args:
         out: The result.
-        settings: Identifies source and settings; parts of others are removed.
+        settings: Identifies source and settings; parts with other settings are deleted.
 
     Raises:
         VideoError: The folder cannot be created.
@@ -99,17 +99,17 @@ class PartsFolder:
         try:
             if self.path.exists() and _read_text(note) != settings:
                 if any(self.path.iterdir()) and not note.exists():
-                    raise VideoError(f"{self.path} is in the way and not of an earlier run; move it")
+                    raise VideoError(f"{self.path} exists but was not created by colorzoo; move it")
                 shutil.rmtree(self.path)
                 self.outdated = True
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise VideoError(f"{self.path} cannot be made: {error.strerror}") from error
+            raise VideoError(f"{self.path} cannot be created: {error.strerror}") from error
         if not note.exists():
             write_whole(note, settings.encode())
 
     def finished(self, first: int) -> Shot | None:
-        """Return the finished shot that begins with this frame, or None."""
+        """Return the finished shot that starts with frame ``first``, or None."""
         try:
             found = Shot(**json.loads(_read_text(self._note(first)) or ""))
             return replace(found, broken=tuple(found.broken), notes=tuple(found.notes))
@@ -117,21 +117,21 @@ class PartsFolder:
             return None
 
     def part(self, first: int, extension: str) -> Path:
-        """Return the path of the shot that begins with this frame."""
+        """Return the path of the shot that starts with frame ``first``."""
         return self.path / f"shot-{first:08d}{extension}"
 
     def finish(self, shot: Shot) -> None:
-        """Note that a shot is finished."""
+        """Record that a shot is finished."""
         write_whole(self._note(shot.first), json.dumps(asdict(shot)).encode())
 
     def publish(self, whole: Path, out: Path) -> None:
-        """Move the result to its place and remove the folder.
+        """Move the result to its destination and delete the folder.
 
         Raises:
             VideoError: The result cannot be moved.
         """
         try:
-            if out.is_dir():  # which may hold files that are not of an earlier result
+            if out.is_dir():  # it may contain files that are not part of an earlier result
                 for frame in sorted(whole.iterdir()):
                     frame.replace(out / frame.name)
             else:
@@ -169,18 +169,18 @@ def color_video(
     tick: Callable[[], None] = lambda: None,
     origin: PictureProvenance | None = None,
 ) -> VideoResult:
-    """Color a video.
+    """Colorize a video.
 
     Args:
-        source: A file or a folder.
-        colorer: Colors single frames.
-        parts: Finished shots of earlier runs are reused.
-        out: The result, written completely or not at all.
-        steady: 0 colors each frame alone; else see `SteadyColors`.
-        size: Shorter side at which the network sees a frame.
-        border: The part of the frames that is colored, found once for each shot.
+        source: A video file or a folder of frames.
+        colorer: Colorizes single frames.
+        parts: Folder of shots; finished shots of earlier runs are reused.
+        out: The result; it is written atomically.
+        steady: Temporal stabilization, see `SteadyColors`; 0 colorizes each frame independently.
+        size: Shorter side in pixels of the frames that the network receives.
+        border: Part of the frames that is colorized, detected once per shot.
         tick: Called after each frame.
-        origin: Provenance that a result tells of itself; None for none.
+        origin: Provenance to store in the result, or None.
 
     Raises:
         ColorzooError: The model fails, or the result cannot be written.
@@ -213,7 +213,7 @@ def color_video(
 
 
 def find_shots(source: FrameSource, tick: Callable[[], None] = lambda: None) -> tuple[Shot, ...]:
-    """Return the shots of a video that was colored before; `tick` is called after each frame."""
+    """Return the shots of a video that is already colorized; ``tick`` is called after each frame."""
     detector = ShotDetector()
     shots: list[Shot] = []
     for frame in source.frames():
@@ -227,7 +227,7 @@ def find_shots(source: FrameSource, tick: Callable[[], None] = lambda: None) -> 
 
 
 class _OpenShot:
-    """A shot in progress; the arguments are those of `color_video`."""
+    """A shot in progress; see `color_video` for the arguments."""
 
     def __init__(
         self,
@@ -250,7 +250,7 @@ class _OpenShot:
         colorer.start_shot()
 
     def add(self, frame: VideoFrame) -> None:
-        """Color a frame; it is written when enough later frames are known."""
+        """Add a frame; it is colorized and written once enough later frames have been added."""
         lightness = self._seen(frame)
         if self._shot.count == 0:
             window = _window(lightness.numel())
@@ -273,7 +273,7 @@ class _OpenShot:
         )
 
     def _ask(self, frame: VideoFrame, factor: float) -> Tensor:
-        """Return the colors ``(1, 2, h, w)`` that the model gives a frame."""
+        """Return the model's colors ``(1, 2, h, w)`` of a frame."""
         lightness = self._seen(frame)
         small = shrink_lightness(lightness, self._working_size(lightness))
         return self._colorer.color(frame, exposed(small, factor))
@@ -283,7 +283,7 @@ class _OpenShot:
         return working_size(height, width, self._size)
 
     def _seen(self, frame: VideoFrame) -> Tensor:
-        """Return the lightness ``(1, 1, H, W)`` of a frame within the border of its shot."""
+        """Return the lightness ``(1, 1, H, W)`` of the part of a frame inside the border."""
         lightness = frame.picture.lightness()
         if not self._is_searched and frame.state == "whole":
             self._is_searched = True
@@ -291,7 +291,7 @@ class _OpenShot:
         return lightness if self._inside is None else crop_lightness(lightness, self._inside)
 
     def finish(self) -> Shot:
-        """Write the remaining frames and note that the shot is finished."""
+        """Write the remaining frames and record that the shot is finished."""
         self._write(self._colors.flush())
         self._writer.close()
         shot = replace(
@@ -310,13 +310,13 @@ class _OpenShot:
 
 
 def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a copy of lightness ``(1, 1, H, W)`` for motion, in a fifth of the time."""
-    is_near = lightness.shape[-1] < 2 * size[1]  # then two pixels are enough for one
+    """Downscale lightness ``(1, 1, H, W)`` for motion estimation; five times as fast as the exact resize."""
+    is_near = lightness.shape[-1] < 2 * size[1]  # below a factor of 2, bilinear sampling has no aliasing
     way = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
     small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=way)
     return torch.from_numpy(small.reshape(1, 1, *size))
 
 
 def _window(pixels: int) -> int:
-    """Return how many frames of this size may wait for their colors."""
+    """Return how many frames of this size may be buffered."""
     return max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))

@@ -1,7 +1,8 @@
-"""Detection of cuts between shots.
+"""Shot boundary detection.
 
-A frame starts a shot if the histograms of its quarters differ from those of the last frame *and* the two
-images are uncorrelated. Either test alone fails: fast motion changes the image, a flash the histograms.
+A frame starts a shot if the histograms of its quadrants differ from those of the previous frame *and* the two
+frames are uncorrelated. Both tests are needed, because fast motion changes the frame and a flash the
+histograms.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from colorzoo.video.frames import VideoFrame
 
 _SIZE = (64, 36)
 _BINS = 32
-_MIN_CHANGE = 0.2  # of the histograms; measured on joined clips, see docs/video.md
+_MIN_CHANGE = 0.2  # threshold of the histogram distance; measured on joined clips, see docs/video.md
 _MAX_CORRELATION = 0.6
 
 
 class ShotDetector:
-    """Detects the frames that start a shot; frames are passed in order."""
+    """Detect the frames that start a shot; frames are passed in order."""
 
     def __init__(self) -> None:
-        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None  # with its histograms
+        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None  # frame and its histograms
         self._shape: tuple[int, ...] = ()
 
     def starts(self, frame: VideoFrame) -> bool:
-        """Return whether a frame starts a shot: the first one, after a cut, or of another size."""
+        """Return whether a frame starts a shot: the first frame, after a cut, or after a change of size."""
         if frame.state != "whole":
             return frame.number == 0
         gray = frame.picture.gray()
@@ -35,10 +36,10 @@ class ShotDetector:
         return is_cut or gray.shape != before
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
-        """Return whether a frame starts a shot; the first one does.
+        """Return whether a frame starts a shot; True for the first frame.
 
         Args:
-            gray: ``(H, W)``, of any size.
+            gray: ``(H, W)`` at any size.
         """
         small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
         histograms = _histograms(small)
@@ -50,12 +51,12 @@ class ShotDetector:
 
 
 def _change(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the difference of the histograms, 0 to 1, as the mean of the quarters."""
+    """Return the mean distance of the histograms over the quadrants, in [0, 1]."""
     return float(np.abs(first - second).sum(axis=1).mean() / 2)
 
 
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the correlation of two images, -1 to 1; 0 if one of them is flat."""
+    """Return the correlation of two frames, in [-1, 1]; 0 if one frame is uniform."""
     a, b = first - first.mean(), second - second.mean()
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / size if size > 1 else 0.0
@@ -68,7 +69,7 @@ def _histograms(picture: NDArray[np.float32]) -> NDArray[np.float64]:
     )
     counts = [cv2.calcHist([quarter], [0], None, [_BINS], [0, 256]) for quarter in quarters]
     wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
-    weights = (0.25, 0.5, 0.25)  # a slow fade moves values between bins
+    weights = (0.25, 0.5, 0.25)  # smoothing, because a slow fade moves values between bins
     smooth = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
     shares: NDArray[np.float64] = smooth / smooth.sum(axis=1, keepdims=True)
     return shares

@@ -1,8 +1,9 @@
-"""Colors of a shot: those of several of its frames, chosen once, and moved along the optical flow.
+"""Temporally stable colors: colorize a few frames of a shot and propagate the colors along the optical flow.
 
-The model colors only those frames from which nearly everything in the others can be reached. What they say of
-one thing is averaged, and the thing keeps that color for as long as it can be followed. Occluded places are
-left out: forward and backward flow must agree, and so must the lightness.
+The model colorizes only the frames from which nearly every pixel of the other frames can be reached. Where
+several of these frames reach a pixel, their colors are averaged, and the pixel keeps that color as long as it
+can be tracked. Occluded pixels are excluded: forward and backward flow must be consistent, and so must the
+lightness.
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_MAX_STRENGTH = 0.98  # the light may change within a shot
-_FLOW_ERROR = 2.0  # tolerated disagreement of forward and backward flow, in pixels
+_MAX_STRENGTH = 0.98  # below 1, because the light may change within a shot
+_FLOW_ERROR = 2.0  # tolerated inconsistency of forward and backward flow, in pixels
 _LIGHTNESS_ERROR = 16.0  # tolerated change of the lightness
-_EDGE = 0.5  # pixels by which what is seen may lie beyond the center of an outermost one
-_FINEST = 1  # level of the pyramid up to which motion is refined, half of the size
-_DOUBTFUL, _SURE = 0.3, 0.7  # trust up to which nothing is held, and from which all: noise wears nothing off
-_FEWEST_BETWEEN = 20  # frames to each colored one
-_UNREACHED = 0.03  # largest share of a frame that no colored frame reaches
-_FEW = 12  # frames, of which one is colored at first
-_PARTS = (0.0, 1.0)  # of more frames, at which two are
-_COARSE = 2  # pixels between those of the maps by which frames are chosen
-_FILLED = 8  # the same, of the maps by which places without a color get that of their surroundings
-_KNOWN = 0.05  # confidence below which such a color counts more
-_GUESSED = 0.3  # confidence that later frames have in such a color
-_FIXED = 8.0  # frames that count as much as one that the user colored
+_EDGE = 0.5  # tolerated distance in pixels beyond the centers of the outermost pixels
+_FINEST = 1  # finest pyramid level of the flow: half of the size
+_DOUBTFUL, _SURE = 0.3, 0.7  # confidences mapped to propagation weights 0 and 1; suppresses noise
+_FEWEST_BETWEEN = 20  # minimum number of frames per colorized frame
+_UNREACHED = 0.03  # largest fraction of a frame that no colorized frame reaches
+_FEW = 12  # windows of at most this many frames start with one colorized frame
+_PARTS = (0.0, 1.0)  # positions of the first two colorized frames of longer windows
+_COARSE = 2  # subsampling in pixels of the maps that select frames
+_FILLED = 8  # subsampling in pixels of the maps that fill pixels without a color
+_KNOWN = 0.05  # weight of the surroundings' color relative to the confidence of a pixel
+_GUESSED = 0.3  # confidence assigned to a filled color in later frames
+_FIXED = 8.0  # weight of a frame colored by the user, relative to other frames
 
 Array = NDArray[np.float32]
 Ask = Callable[[], Tensor]
-"""Returns the model's ab ``(1, 2, h, w)`` of a frame."""
+"""Returns the model's ab ``(1, 2, h, w)`` for a frame."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Motion:
 
     Attributes:
         flow: ``(h, w, 2)`` in pixels, to the right and down.
-        trust: ``(h, w)`` in [0, 1].
+        trust: ``(h, w)`` confidence of the flow in [0, 1].
     """
 
     flow: Array
@@ -53,14 +54,14 @@ class Motion:
 
     @property
     def held(self) -> Array:
-        """Share ``(h, w)`` of its color that a place holds."""
+        """Propagation weight ``(h, w)``: the fraction of its color that a pixel keeps."""
         share: Array = ((self.trust - np.float32(_DOUBTFUL)) * np.float32(1 / (_SURE - _DOUBTFUL))).clip(0, 1)
         return share
 
     def moved(self, values: Array) -> Array:
-        """Return values ``(h, w, C)`` of the adjacent frame, moved to this one as far as they are trusted.
+        """Warp values ``(h, w, C)`` of the adjacent frame to this frame, times the propagation weight.
 
-        They may be larger than the flow.
+        The values may have a higher resolution than the flow.
         """
         size = (values.shape[1], values.shape[0])
         flow, held = self.flow, self.held
@@ -71,24 +72,24 @@ class Motion:
         return _times(_sampled(values, _places(flow)), held)
 
     def coarse(self) -> tuple[Array, Array]:
-        """Return the places to which the flow points, and what is held, at every `_COARSE`-th pixel."""
+        """Return the flow targets and the propagation weights at every `_COARSE`-th pixel."""
         flow = self.flow[::_COARSE, ::_COARSE] / np.float32(_COARSE)
         return _places(flow), self.held[::_COARSE, ::_COARSE]
 
 
 @dataclass
 class _Frame:
-    """A frame that waits for the end of its window.
+    """A frame that is buffered until its window is complete.
 
     Attributes:
-        gray: Lightness in 8 bits at half the size, by which motion is found.
+        gray: 8-bit lightness at half the size, for motion estimation.
         size: Height and width of the colors.
-        ask: Asks the model.
-        is_whole: The frame could be decoded.
-        is_fixed: The user chose its colors.
-        to_previous: Motion to the frame before; None for the first one of a shot.
-        to_next: Motion to the frame after; None for the last one.
-        own: Colors ``(h, w, 4)`` that were asked for, of weight 1, or None.
+        ask: Runs the model on the frame.
+        is_whole: Whether the frame could be decoded.
+        is_fixed: Whether the user chose its colors.
+        to_previous: Motion to the previous frame; None for the first frame of a shot.
+        to_next: Motion to the next frame; None for the last frame of a shot.
+        own: The model's colors ``(h, w, 4)`` with weight 1, or None if the model was not run on the frame.
     """
 
     gray: NDArray[np.uint8]
@@ -102,31 +103,31 @@ class _Frame:
 
 
 class SteadyColors:
-    """Gives the frames of one shot their colors; they are passed in order and come back by windows.
+    """Compute temporally stable colors of one shot; frames are passed in order and returned by windows.
 
-    Colors on the way are ``(h, w, 4)``: ab times its weight, the weight, and 0, as OpenCV moves four channels
-    in half of the time of three.
+    Intermediate colors are ``(h, w, 4)``: ab times the weight, the weight, and 0. OpenCV warps four channels
+    twice as fast as three.
 
     Args:
-        strength: 0 asks for each frame and changes nothing; else the share of its color that a thing keeps
-            where a frame of its own opinion is colored, 1 for all.
-        window: Number of frames that are colored together.
-        every: Ask for every frame, in order, as for models that need the frame before.
+        strength: 0 runs the model on each frame independently. Otherwise the fraction of the propagated color
+            that is kept in a frame that the model also colorizes; 1 keeps all of it.
+        window: Number of frames that are processed together.
+        every: Run the model on every frame in order, for models that use the previous frame.
     """
 
     def __init__(self, strength: float, window: int = 72, *, every: bool = False) -> None:
         self._strength, self._window, self._every = min(strength, _MAX_STRENGTH), window, every
         self._frames: list[_Frame] = []
-        self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the frame before
+        self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
     def add(self, lightness: Tensor, ask: Ask, *, fixed: bool = False, whole: bool = True) -> list[Tensor]:
-        """Add a frame and return the colors ``(1, 2, h, w)`` of finished ones.
+        """Add a frame and return the colors ``(1, 2, h, w)`` of finished frames.
 
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
-            ask: Asks the model for its colors, if they are needed.
-            fixed: Keep the colors of this frame, which the user chose; other frames follow them.
-            whole: The frame could be decoded; others are not asked for.
+            ask: Runs the model; called only if the frame is selected.
+            fixed: Keep the colors of this frame, which the user chose, and propagate them to other frames.
+            whole: Whether the frame could be decoded; the model is not run on other frames.
         """
         if self._strength == 0:
             return [ask()]
@@ -142,7 +143,7 @@ class SteadyColors:
         return self._finish() if len(self._frames) >= self._window else []
 
     def flush(self) -> list[Tensor]:
-        """Return the colors of all waiting frames, at the end of a shot."""
+        """Return the colors of all buffered frames at the end of a shot."""
         rest = self._finish()
         self._last = None
         return rest
@@ -168,7 +169,7 @@ class SteadyColors:
         return found
 
     def _held(self, frame: _Frame, before: Array | None, later: Array) -> Array:
-        """Return the colors of a frame: those of the one before, and where there are none the later ones."""
+        """Return the colors propagated from the previous frame, completed by colors of later frames."""
         if frame.is_fixed and frame.own is not None:
             return frame.own
         count = cv2.extractChannel(later, 2)
@@ -187,7 +188,7 @@ def _color(frame: _Frame) -> None:
 
 
 def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
-    """Return for each frame the mean colors of itself and of all later ones, as far as they reach."""
+    """Return for each frame the weighted sum of its own colors and the colors of all later frames."""
     found = []
     colors: Array | None = None
     for frame in reversed(frames):
@@ -203,11 +204,11 @@ def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
 
 
 def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
-    """Ask for the colors of frames until nearly all of each frame is reached by those of one of them.
+    """Run the model on frames until one of their colors reaches nearly every pixel of each frame.
 
     Args:
         frames: A window.
-        known: Confidence ``(h, w)`` in the colors of the frame before; None at the beginning of a shot.
+        known: Confidence ``(h, w)`` of the colors of the previous frame; None at the start of a shot.
     """
     shape = frames[0].gray[::_COARSE, ::_COARSE].shape
     reached = [np.zeros(shape, np.float32) for _ in frames]
@@ -252,7 +253,7 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
 
 
 def _filled(colors: Array) -> Array:
-    """Return ab ``(2, h, w)``; places of little confidence take the colors around them."""
+    """Return ab ``(2, h, w)``; pixels with low confidence get the colors of their surroundings."""
     height, width = colors.shape[:2]
     side = max(height, width)
     sizes = []
@@ -260,7 +261,7 @@ def _filled(colors: Array) -> Array:
         sizes.append((max(1, width // side), max(1, height // side)))
         side //= 4
     maps = [colors]
-    for size in sizes[::-1]:  # each of the finer one, as a pass over the whole frame costs most
+    for size in sizes[::-1]:  # each map is computed from the next finer one, to save full-resolution passes
         maps.append(cv2.resize(maps[-1], size, interpolation=cv2.INTER_AREA))
     around = np.zeros((1, 1, 2), np.float32)
     for small in maps[:0:-1]:
@@ -278,7 +279,7 @@ def _filled(colors: Array) -> Array:
 
 
 def _with_guesses(colors: Array, ab: Array) -> Array:
-    """Return colors ``(h, w, 4)`` where places of little confidence keep the ab ``(2, h, w)`` they got."""
+    """Return colors ``(h, w, 4)`` in which pixels with low confidence keep their filled ab ``(2, h, w)``."""
     missing = np.maximum(np.float32(_GUESSED) - cv2.extractChannel(colors, 2), 0)
     found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
     return found
@@ -289,7 +290,7 @@ def estimate_motion(first: Tensor, second: Tensor) -> tuple[Motion, Motion]:
 
     Args:
         first: Lightness ``(1, 1, h, w)`` in [0, 100].
-        second: Of the same size.
+        second: Lightness of the same shape.
     """
     return _motions(_gray(first), _gray(second))
 
@@ -331,13 +332,13 @@ def _times(values: Array, weight: Array) -> Array:
 
 
 def _places(flow: Array) -> Array:
-    """Return the places ``(h, w, 2)`` to which a flow points."""
+    """Return the coordinates ``(h, w, 2)`` to which a flow points."""
     found: Array = _grid(*flow.shape[:2]) + flow
     return found
 
 
 def _sampled(values: Array, places: Array) -> Array:
-    """Return values ``(h, w[, C])`` at places; their border goes on outside."""
+    """Sample values ``(h, w[, C])`` at coordinates, with border replication."""
     found: Array = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found
 
@@ -360,8 +361,8 @@ def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
-    """Return the flow ``(h, w, 2)`` by dense inverse search (Kroeger et al. 2016)."""
-    if min(first.shape) < 16:  # smaller than its patches
+    """Return the flow ``(h, w, 2)`` of dense inverse search (Kroeger et al. 2016)."""
+    if min(first.shape) < 16:  # smaller than the patches of the method
         return np.zeros((*first.shape, 2), np.float32)
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(_FINEST)

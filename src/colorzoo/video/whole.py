@@ -1,4 +1,4 @@
-"""Check that a video file is whole, by the sizes that its container declares."""
+"""Check whether a video file is truncated, from the sizes declared in its container."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _EBML = b"\x1aE\xdf\xa3"
 
 
 def missing_bytes(path: Path) -> int:
-    """Return how many bytes a file lacks by its own account; 0 if it is whole or gives no account.
+    """Return how many bytes are missing at the end of a file; 0 if it is complete or declares no size.
 
-    MP4 and QuickTime, Matroska and WebM, and AVI say how long their parts are.
+    Supports MP4, QuickTime, Matroska, WebM and AVI.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -28,7 +28,7 @@ def missing_bytes(path: Path) -> int:
 
 
 def _boxes_end(file: IO[bytes], size: int) -> int:
-    """Return where the last box of an MP4 ends."""
+    """Return the end position of the last box of an MP4 file."""
     place = 0
     while place < size:
         file.seek(place)
@@ -36,25 +36,25 @@ def _boxes_end(file: IO[bytes], size: int) -> int:
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        if length < 8:  # 0: up to the end of the file
+        if length < 8:  # 0 means up to the end of the file
             return size
         place += length
     return place
 
 
 def _matroska_end(file: IO[bytes]) -> int:
-    """Return where the segment of a Matroska file ends; 0 if it does not say."""
+    """Return the end position of the segment of a Matroska file; 0 if it is not declared."""
     file.seek(4)
     header = _length(file)
     if header is None:
         return 0
-    file.seek(header + 4, os.SEEK_CUR)  # behind the name of the segment
+    file.seek(header + 4, os.SEEK_CUR)  # skip the segment ID
     segment = _length(file)
     return 0 if segment is None else file.tell() + segment
 
 
 def _length(file: IO[bytes]) -> int | None:
-    """Read a number of variable length; None if it is declared as unknown."""
+    """Read a variable-length integer; None if it is declared as unknown."""
     first = file.read(1)
     if not first or not first[0]:
         return None
