@@ -1,4 +1,4 @@
-"""Cards of DeOldify."""
+"""Model cards of DeOldify."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
-# layer weights of 0 leave out VGG, of whose weights none may be random
+# Layer weights of 0 disable the perceptual loss, because the VGG network requires pretrained weights.
 _TRIAL = {
     "encoder": "resnet18",
     "width": 0.125,
@@ -15,9 +15,9 @@ _TRIAL = {
     "layer_weights": (0.0, 0.0, 0.0),
     "encoder_weights": None,
 }
-_VAL5K = "ImageNet val5k, 256 x 256, without help; the authors' own FID"
+_VAL5K = "ImageNet val5k, 256 x 256, no guidance; FID implementation of Kang et al."
 _KANG = "Kang et al. 2023, Table 1 (DeOldify)"
-_TRAINED = "ImageNet, by the author (NoGAN); size computed from the network, no hash is stated."
+_TRAINED = "ImageNet, by the author (NoGAN); size computed from the network, hash not published."
 
 
 def _published(size: int, *urls: str, trained_on: str = _TRAINED) -> Weights:
@@ -37,7 +37,7 @@ ARTISTIC = ModelCard(
     title="DeOldify, the artistic model",
     paper="https://github.com/jantic/DeOldify",
     year=2019,
-    summary="Colors a photo by itself, vividly. DeOldify's artistic model; no paper.",
+    summary="Colorizes an image without guidance, with vivid colors. DeOldify's artistic model.",
     task="colorzoo.zoo.antic2019.task:Antic2019",
     model="colorzoo.zoo.antic2019.model:DeOldify",
     parameters=63_646_881,
@@ -50,7 +50,7 @@ ARTISTIC = ModelCard(
         Quality(
             "automatic",
             60,
-            "Between zhang2016 and kang2023 in Kang et al. 2023; their count of parameters is this model's.",
+            "Between zhang2016 and kang2023 in Kang et al. 2023; the parameter counts match.",
             stated=(
                 Score("FID", 6.59, "lower", _VAL5K, _KANG),
                 Score("PSNR [dB]", 24.11, "higher", _VAL5K, _KANG),
@@ -64,7 +64,7 @@ STABLE = replace(
     ARTISTIC,
     name="antic2019_stable",
     title="DeOldify, the stable and the video model",
-    summary="Colors a photo by itself, with fewer failures and duller; `video` weights flicker less.",
+    summary="Colorizes an image with fewer failures and less vivid colors; `video` weights flicker less.",
     parameters=218_222_197,
     aliases=("deoldify_stable",),
     hparams={"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "content_weight": 1.5},
@@ -75,11 +75,11 @@ STABLE = replace(
         "video": _published(
             873_920_916,
             "https://data.deepai.org/deoldify/ColorizeVideo_gen.pth",
-            trained_on=f"{_TRAINED[:-1]}; trained further with noise, for render_factor 21.",
+            trained_on=f"{_TRAINED[:-1]}; fine-tuned with noise for render_factor 21.",
         ),
     },
     config="antic2019/stable_frozen_64.yaml",
-    quality=(),  # nobody measured it
+    quality=(),  # no published measurement
     smoke=replace(ARTISTIC.smoke, hparams={**_TRIAL, "nf_factor": 0.5}),
 )
 

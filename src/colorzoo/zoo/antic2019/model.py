@@ -1,6 +1,7 @@
-"""DeOldify (Antic, 2018 to 2024), https://github.com/jantic/DeOldify: no paper, its code and notebooks.
+"""DeOldify (Antic, 2018 to 2024), https://github.com/jantic/DeOldify.
 
-A U-Net over a ResNet paints RGB, of which the chroma is kept.
+A U-Net over a ResNet predicts RGB, and the model keeps the chroma. There is no paper; the reference is the
+author's code and notebooks.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from colorzoo.settings import Positive, Range, Width, settings_of
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
 from colorzoo.zoo.antic2019.published import convert_published
 
-LARGEST_FACTOR = 64  # self-attention compares all positions of an eighth of the side with each other
+LARGEST_FACTOR = 64  # self-attention at 1/8 scale compares all pairs of positions, so memory grows as side**4
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Architecture:
     """Settings of the generator and its critic.
 
     Attributes:
-        encoder: The ResNet: 34 layers in the artistic model, 101 in the stable one.
-        decoder: ``deep`` blocks of two convolutions (artistic), or ``wide`` ones of one (stable).
-        nf_factor: Factor on the channels of the decoder: 1.5 in the artistic model, 2 in the stable one.
+        encoder: ResNet depth: 34 layers in the artistic model, 101 in the stable model.
+        decoder: ``deep`` (two convolutions per block, artistic) or ``wide`` (one convolution, stable).
+        nf_factor: Multiplier of the decoder's channel counts: 1.5 (artistic) or 2 (stable).
         width: Multiplier of the encoder's channel counts; 1.0 is the published network.
         critic_width: Multiplier of the critic's channel counts.
     """
@@ -49,19 +50,19 @@ class Rendering:
     """Settings of the input size outside training.
 
     Attributes:
-        render_factor: Shorter side of the input in units of 16 pixels, 1 .. 64; published: 35 for pictures,
-            21 for video. Lower values give more vivid colors, higher ones more detail.
+        render_factor: Shorter side of the input in units of 16 pixels, 1 to 64. Published: 35 for
+            images, 21 for video. Lower values give more vivid colors, higher values more detail.
     """
 
     render_factor: Annotated[int, Range(1, LARGEST_FACTOR)] = 35
 
 
 class DeOldify(ColoringModel):
-    """Colors a photo by itself: the artistic or the stable model.
+    """The artistic or stable DeOldify model.
 
     Args:
-        architecture: The generator.
-        rendering: The input size outside training.
+        architecture: Settings of the generator and the critic.
+        rendering: Settings of the input size outside training.
     """
 
     recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
@@ -81,37 +82,37 @@ class DeOldify(ColoringModel):
         self.working_size = STRIDE * rendering.render_factor
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch: the chroma of the network's output for the gray picture of the same lightness."""
+        """Colorize a batch with the chroma of the generator output."""
         height, width = lightness.shape[-2:]
         gray = lightness_to_rgb(lightness)[:, :1]
         painted = self.paint(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
         return AbPrediction(ab=ab_of(painted, gray))
 
     def paint(self, gray: Tensor) -> Tensor:
-        """Return the network's output, normalized RGB, for gray pictures ``(B, 1, H, W)`` in [0, 1]."""
+        """Return the generator output, normalized RGB, for gray images ``(B, 1, H, W)`` in [0, 1]."""
         painted: Tensor = self.network(normalized(gray))
         return painted
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the author's generator (378 or 754 keys)."""
+        """Rename the author's generator weights (378 or 754 keys)."""
         return convert_published(state_dict, self.architecture.decoder)
 
 
 def keep_lightness(rgb: Tensor, gray: Tensor) -> Tensor:
-    """Replace the lightness of a painted picture by a gray one's in YUV, as published.
+    """Replace the luma Y of an RGB image, and keep its U and V.
 
-    With U and V fixed, a change of Y changes all channels alike.
+    At fixed U and V, a change of Y adds the same value to R, G and B.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         gray: ``(B, 1, H, W)`` in [0, 1].
 
     Returns:
-        ``(B, 3, H, W)``, clipped to [0, 1], as published.
+        ``(B, 3, H, W)``, clipped to [0, 1] as in the published code.
     """
     return (rgb + gray - rgb_to_gray(rgb)).clamp(0, 1)
 
 
 def ab_of(painted: Tensor, gray: Tensor) -> Tensor:
-    """Return the ab ``(B, 2, H, W)`` of an output of the generator, after `keep_lightness`."""
+    """Return ab ``(B, 2, H, W)`` of a generator output after `keep_lightness`."""
     return rgb_to_lab(keep_lightness(denormalized(painted.float()).clamp(0, 1), gray.float()))[:, 1:]

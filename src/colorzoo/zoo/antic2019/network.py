@@ -1,4 +1,4 @@
-"""The generators of DeOldify: a U-Net over a ResNet, "deep" (artistic) and "wide" (stable, video)."""
+"""Generators of DeOldify: a U-Net over a ResNet with ``deep`` (artistic) or ``wide`` (stable) blocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from colorzoo.networks.spectral import (
 )
 
 STRIDE = 16
-"""Sides of pictures are padded to a multiple of this, as in the published code."""
+"""Height and width are padded to a multiple of this number of pixels, as in the published code."""
 
 Encoder = Literal["resnet18", "resnet34", "resnet101"]
 Decoder = Literal["deep", "wide"]
@@ -33,21 +33,21 @@ _LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int
     "resnet101": (Bottleneck, (3, 4, 23, 3)),
 }
 _CHANNELS = (64, 128, 256, 512)
-_WIDE = 512  # channels of the wide decoder's blocks, halved, at an nf_factor of 2
-_SKIP_BIAS = 1e-3  # initial bias of the BatchNorm of the skips
-_RANGE = 3.0  # range of the output in deviations of ImageNet's pixels
+_WIDE = 512  # the blocks of the wide decoder have half as many channels at nf_factor 2
+_SKIP_BIAS = 1e-3  # initial BatchNorm bias on the skip connections
+_RANGE = 3.0  # output bound in ImageNet standard deviations
 
 
 class ResNetEncoder(nn.Module):
-    """A ResNet without its head, of torchvision's blocks and under its names.
+    """ResNet without classification head, with torchvision's blocks and parameter names.
 
     Args:
-        kind: Number of layers.
-        width: Multiplier of every channel count; 1.0 is torchvision's.
+        kind: ResNet variant.
+        width: Multiplier of every channel count; 1.0 matches torchvision.
     """
 
     channels: tuple[int, ...]
-    """Channels after the first ReLU and after each of the four groups of blocks."""
+    """Channels after the first ReLU and after each of the four residual stages."""
 
     def __init__(self, kind: Encoder, width: float = 1.0) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ResNetEncoder(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Return the maps of ``(B, 3, H, W)`` at 1/2, 1/4, 1/8, 1/16 and 1/32."""
+        """Return the feature maps of ``(B, 3, H, W)`` at 1/2, 1/4, 1/8, 1/16 and 1/32 scale."""
         maps = [F.relu(self.bn1(self.conv1(x)))]
         x = F.max_pool2d(maps[0], 3, stride=2, padding=1)
         for group in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -78,7 +78,7 @@ class ResNetEncoder(nn.Module):
 def residual_group(
     block: type[BasicBlock | Bottleneck], fan_in: int, planes: int, count: int, *, stride: int
 ) -> nn.Sequential:
-    """Return some residual blocks, the first of which changes size and channels."""
+    """Build a residual stage whose first block applies the stride and changes the channels."""
     fan_out = planes * block.expansion
     shortcut = None
     if stride != 1 or fan_in != fan_out:
@@ -90,14 +90,14 @@ def residual_group(
 
 
 class DeepBlock(SkipJoin):
-    """`SkipJoin` and two 3 x 3 convolutions: a block of the artistic model.
+    """Decoder block of the artistic model: `SkipJoin` and two 3 x 3 convolutions.
 
     Args:
-        fan_in: Channels of the map.
-        skip: Channels of the skip.
-        up: Channels of the upsampled map.
+        fan_in: Input channels.
+        skip: Channels of the skip connection.
+        up: Channels of the upsampled input.
         fan_out: Output channels.
-        last: Appended to the second convolution.
+        last: Modules appended to the second convolution.
     """
 
     def __init__(self, fan_in: int, skip: int, up: int, fan_out: int, *last: nn.Module) -> None:
@@ -106,18 +106,18 @@ class DeepBlock(SkipJoin):
         self.conv2 = spectral_block(fan_out, fan_out).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, fan_out, H, W)`` of a map and its skip; see `SkipJoin.join`."""
+        """Return ``(B, fan_out, H, W)`` from a feature map and its skip connection; see `SkipJoin.join`."""
         out: Tensor = self.conv2(self.conv1(self.join(x, skip)))
         return out
 
 
 class BlockShape(NamedTuple):
-    """Channels of a block of the decoder.
+    """Channel counts of a decoder block.
 
     Attributes:
-        fan_in: Channels of the map.
-        skip: Channels of the skip.
-        up: Channels of the upsampled map.
+        fan_in: Input channels.
+        skip: Channels of the skip connection.
+        up: Channels of the upsampled input.
         fan_out: Output channels.
     """
 
@@ -128,25 +128,25 @@ class BlockShape(NamedTuple):
 
 
 def deep_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channels of a deep block: half of them are upsampled; the last block has half as many."""
+    """Return the channel counts of a deep block; the last block has half the output channels."""
     up = fan_in // 2
     joined = up + skip
     return BlockShape(fan_in, skip, up, int((joined // 2 if last else joined) * nf_factor))
 
 
 def wide_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channels of a wide block: the same for all, the last block has half as many."""
+    """Return the channel counts of a wide block; the last block has half the output channels."""
     up = int(_WIDE * nf_factor) // (4 if last else 2)
     return BlockShape(fan_in, skip, up, up)
 
 
 def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> list[BlockShape]:
-    """Return the channels of the four blocks, coarse to fine.
+    """Return the channel counts of the four decoder blocks, coarse to fine.
 
     Args:
-        decoder: Type of the blocks.
-        nf_factor: Factor on their channels.
-        encoder: See `ResNetEncoder.channels`.
+        decoder: Block type.
+        nf_factor: Multiplier of the channel counts.
+        encoder: Channels of the encoder maps; see `ResNetEncoder.channels`.
     """
     shape = deep_shape if decoder == "deep" else wide_shape
     *skips, fan_in = encoder
@@ -161,7 +161,7 @@ class Refinement(nn.Module):
     """Residual block of two 3 x 3 convolutions.
 
     Args:
-        channels: Channels of input and output.
+        channels: Input and output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -171,17 +171,17 @@ class Refinement(nn.Module):
         self.second = StoredSpectralConv(channels, channels, kernel, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Refine ``(B, channels, H, W)``."""
+        """Return ``(B, channels, H, W)`` for an input of equal shape."""
         return F.relu(self.second(F.relu(self.first(x)))) + x
 
 
 class DeOldifyNetwork(nn.Module):
-    """The generator, from gray pictures to RGB, both normalized as ImageNet's.
+    """Generator that maps a gray image to RGB; input and output are normalized with ImageNet statistics.
 
     Args:
-        encoder: The ResNet.
-        decoder: Type of the blocks.
-        nf_factor: Factor on the channels of the decoder.
+        encoder: ResNet variant.
+        decoder: Decoder block type.
+        nf_factor: Multiplier of the decoder's channel counts.
         width: Multiplier of the encoder's channel counts.
     """
 
@@ -212,10 +212,10 @@ class DeOldifyNetwork(nn.Module):
             nn.init.constant_(each.get_submodule("bn").get_parameter("bias"), _SKIP_BIAS)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Color ``(B, 3, H, W)``, a gray picture normalized as ImageNet's; H and W are multiples of 16.
+        """Colorize ``(B, 3, H, W)``, a gray image normalized for ImageNet; H and W are multiples of 16.
 
         Returns:
-            ``(B, 3, H, W)`` in (-3, 3), the picture in color normalized alike.
+            ``(B, 3, H, W)`` in (-3, 3), normalized RGB.
         """
         *skips, x = self.encoder(image)
         x = self.middle(F.relu(self.norm(x)))
@@ -224,13 +224,13 @@ class DeOldifyNetwork(nn.Module):
         return self.finish(x, image)
 
     def finish(self, x: Tensor, image: Tensor) -> Tensor:
-        """Return the picture from the last block's map, at half the size of ``image``."""
+        """Return the RGB output from the last block's map, which has half the size of ``image``."""
         logits: Tensor = self.head(self.refine(torch.cat([self.up(x), image], dim=1)))
         return 2 * _RANGE * torch.sigmoid(logits.float()) - _RANGE
 
 
 def weighted_shuffle(channels: int) -> ShuffleUp:
-    """Return a `ShuffleUp` with weight norm in place of spectral norm, and a bias in place of BatchNorm."""
+    """Build a `ShuffleUp` with weight normalization and a bias instead of spectral norm and BatchNorm."""
     weight = nn.Conv2d(channels, 4 * channels, 1).weight.detach()
     nn.init.kaiming_normal_(weight)
     repeat_kernels(weight, 2)
@@ -238,12 +238,12 @@ def weighted_shuffle(channels: int) -> ShuffleUp:
 
 
 class NormedConv(nn.Module):
-    """Convolution whose kernels have lengths of their own (weight normalization), without padding.
+    """Unpadded convolution with weight normalization.
 
-    Its weights have the names of torch's ``weight_norm``, whose modules cannot be pickled.
+    The parameter names match torch's ``weight_norm`` parametrization, whose modules cannot be pickled.
 
     Args:
-        weight: ``(C', C, h, w)``, the kernels at the start; the bias is 0.
+        weight: ``(C', C, h, w)``, initial kernels; the bias starts at 0.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -257,7 +257,7 @@ class NormedConv(nn.Module):
 
 
 class _Kernels(nn.Module):
-    """Kernels as lengths ``original0`` and directions ``original1``."""
+    """Kernels stored as norms ``original0`` and directions ``original1``."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Names of the author's generator and ours."""
+"""Map the parameter names of the author's generator to this implementation."""
 
 from __future__ import annotations
 
@@ -33,27 +33,25 @@ _CRITIC = "12.0.weight_orig"
 
 
 def convert_published(state_dict: Mapping[str, Tensor], decoder: Decoder) -> dict[str, Tensor]:
-    """Rename the keys of a generator; unknown keys stay, so that a strict load reports them.
+    """Rename the keys of a generator; unknown keys are kept so that strict loading reports them.
 
     Args:
         state_dict: The author's tensors.
-        decoder: Decoder of the model.
+        decoder: Decoder block type of the model.
 
     Raises:
-        WeightsError: They are the other model's, or a critic's.
+        WeightsError: The weights belong to the other model or to a critic.
     """
     found = next((kind for key, kind in _RECOGNIZED_BY.items() if key in state_dict), decoder)
     if found != decoder:
-        raise WeightsError(
-            f"these are weights of {_NAMES[found]}, not of {_NAMES[decoder]}; name that as the model."
-        )
+        raise WeightsError(f"weights belong to {_NAMES[found]}, not to {_NAMES[decoder]}. Select that model.")
     if _CRITIC in state_dict:
-        raise WeightsError("these are weights of a critic, which only training needs; give a generator.")
+        raise WeightsError("weights must belong to a generator, got a critic (needed only for training).")
     return {f"network.{generator_key(key)}": value for key, value in state_dict.items()}
 
 
 def generator_key(key: str) -> str:
-    """Return our name of a tensor of the generator, without ``network.``."""
+    """Return the parameter name of a generator tensor, without the prefix ``network.``."""
     if found := re.match(r"layers\.0\.(\d)\.", key):
         name = _ENCODER.get(found[1])
         return f"encoder.{name}.{key[found.end() :]}" if name else key

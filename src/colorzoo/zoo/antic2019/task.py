@@ -1,8 +1,7 @@
-"""Training of DeOldify ("NoGAN"), as in its author's notebooks.
+"""Training of DeOldify ("NoGAN"), as in the author's notebooks.
 
-It is long without a critic and short with one: the generator alone on larger and larger pictures, the critic
-alone on the generator's pictures, then both for a few thousand steps, of which the best moment is kept; the
-last two are repeated.
+First train the generator alone at growing image sizes. Then train the critic alone on generated images.
+Then train both for a few thousand steps and keep the best checkpoint. Repeat the last two phases.
 """
 
 from __future__ import annotations
@@ -44,24 +43,24 @@ _ENCODERS = {
     "resnet34": models.ResNet34_Weights.IMAGENET1K_V1,
     "resnet101": models.ResNet101_Weights.IMAGENET1K_V1,
 }
-_TURN = "generators_turn"  # key in checkpoints
+_TURN = "generators_turn"  # checkpoint key
 
 StageName = Literal["frozen", "unfrozen", "critic", "gan"]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses, on pictures normalized as ImageNet's.
+    """Settings of the losses, which are computed on RGB normalized with ImageNet statistics.
 
     Attributes:
-        layer_weights: Weights of the L1 distances at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm,
-            beside that of pixels; zeros leave VGG out.
-        content_weight: Weight of the sum of these in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
-        adversarial_weight: Weight of the adversarial loss in that stage.
-        critic_threshold: The generator steps after a step of the critic whose loss is below this.
-        encoder_weights: Initial weights of the generator's encoder: ``torchvision`` fetches them once; else
-            the path of torchvision's file, or None for random ones.
-        vgg_weights: Weights of VGG-16, likewise.
+        layer_weights: Weights of the L1 distances at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm.
+            They are added to the L1 distance of pixels; zeros disable VGG.
+        content_weight: Weight of the content loss in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
+        adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
+        critic_threshold: Critic loss below which the next step trains the generator.
+        encoder_weights: Initial encoder weights: ``torchvision`` downloads them once, a path loads a
+            torchvision file, None uses random weights.
+        vgg_weights: Weights of VGG-16: ``torchvision`` or the path of a torchvision file.
     """
 
     layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
@@ -74,7 +73,7 @@ class Objective:
 
 _CONVOLUTIONS = ("model.network.encoder.*conv?.weight", "model.network.encoder.*downsample.0.weight")
 STAGES = {
-    "frozen": Stage(leaves=_CONVOLUTIONS),  # BatchNorm of the encoder is trained
+    "frozen": Stage(leaves=_CONVOLUTIONS),  # BatchNorm layers of the encoder stay trainable
     "unfrozen": Stage(),
     "critic": Stage(trains=("discriminator.*",)),
     "gan": Stage(),
@@ -83,18 +82,18 @@ ADVERSARIAL = ("critic", "gan")
 
 
 class Antic2019(GANColorizationModule[RgbPrediction]):
-    """Task of `DeOldify`.
+    """Training task of `DeOldify`.
 
     Args:
-        architecture: The networks.
-        rendering: The input size outside training.
-        objective: The losses.
-        stage: ``frozen`` trains the generator without the encoder's convolutions, ``unfrozen`` the whole
-            generator, ``critic`` the critic alone, ``gan`` both in turn; None builds no critic and does not
-            train.
-        **optimization: See `AdversarialOptimization`. The generator's parameter groups are the encoder up to
-            an eighth of the size, the rest of it, and the decoder, so that a one-cycle schedule may give each
-            a rate.
+        architecture: Settings of the generator and the critic.
+        rendering: Settings of the input size outside training.
+        objective: Settings of the losses.
+        stage: ``frozen`` trains the generator except the encoder's convolutions, ``unfrozen`` the whole
+            generator, ``critic`` the critic alone, ``gan`` both in alternation. None builds no critic and
+            disables training.
+        **optimization: See `AdversarialOptimization`. The generator has three parameter groups: the encoder
+            up to 1/8 scale, the rest of the encoder, and the decoder. A one-cycle schedule can set a learning
+            rate for each group.
     """
 
     stages = STAGES
@@ -115,42 +114,42 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         super().__init__(DeOldify(architecture, rendering), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the critic, if the stage has one."""
+        """Build the critic if the stage trains it."""
         self.discriminator = (
             Critic(self.architecture.critic_width) if self.is_adversarial() else nn.Identity()
         )
 
     def configure_losses(self) -> None:
-        """Leave VGG-16 out, which `setup` loads if the stage needs it."""
+        """Defer loading of VGG-16 to `setup`, which loads it only if the stage needs it."""
         self.vgg = None
 
     def is_adversarial(self) -> bool:
-        """Return whether the stage has a critic."""
+        """Return whether the stage trains the critic."""
         return self.stage in ADVERSARIAL
 
     def setup(self, stage: str) -> None:
-        """Begin training: load torchvision's weights, those of the encoder only in the first stage.
+        """Load torchvision's weights at the start of ``fit``; the first stage also loads encoder weights.
 
         Raises:
-            ColorzooError: No stage is named.
-            WeightsError: Weights are not available, and random ones are not allowed.
+            ColorzooError: ``stage`` is not set.
+            WeightsError: Required weights are not available.
         """
         super().setup(stage)
         if stage != "fit":
             return
         if self.stage is None:
-            raise ColorzooError(f"set the stage to train: {', '.join(STAGES)} (in this order).")
+            raise ColorzooError(f"stage must be one of {', '.join(STAGES)} (in this order) to train.")
         if not (self.trained or self.allow_untrained):
             self._load_start()
         if self.stage != "critic" and any(self.objective.layer_weights):
             self.vgg = frozen_vgg16(VGG_LAYERS, None if self.allow_untrained else self._vgg_weights())
 
     def paint(self, batch: Batch) -> RgbPrediction:
-        """Paint the gray copies of a training batch."""
+        """Generate RGB from the grayscale version of a training batch."""
         return RgbPrediction(rgb=denormalized(self.model.paint(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the content loss; in the ``gan`` stage weighted, with the adversarial loss."""
+        """Return the content loss; in the ``gan`` stage return the weighted sum with the adversarial loss."""
         weigh, rgb = self.objective, normalized(painted.rgb)
         terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
@@ -160,7 +159,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return weigh.content_weight * content + weigh.adversarial_weight * adversarial
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the loss of the critic."""
+        """Return the critic loss."""
         fake, real = (self.discriminator(normalized(rgb)) for rgb in (painted.rgb, batch["rgb"]))
         if self.stage == "critic":
             labels = torch.cat([fake.new_zeros(len(fake)), real.new_ones(len(real))])
@@ -168,7 +167,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return critic_loss(fake, real)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the generator or the critic; in the ``gan`` stage they take turns."""
+        """Train the generator or the critic; the ``gan`` stage alternates between them."""
         steps = self.ends_group(batch_idx)
         critics = self.stage == "critic" or (self.stage == "gan" and not self.generators_turn)
         name = "discriminator" if critics else "generator"
@@ -188,7 +187,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return {"loss": loss.detach()}
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the encoder up to an eighth of the size, the rest of it, and the decoder."""
+        """Return parameter groups: the encoder up to 1/8 scale, the rest of the encoder, and the decoder."""
         early = ("conv1.", "bn1.", "layer1.", "layer2.")
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
         for name, parameter in self.model.network.named_parameters():
@@ -199,7 +198,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return [{"params": group} for group in groups]
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizers of the networks that the stage trains, and their schedules."""
+        """Return optimizers and learning rate schedules of the networks that the stage trains."""
         turns: list[tuple[Any, Any, list[dict[str, Any]]]] = []
         if self.stage != "critic":
             turns.append((self.make_optimizer, self.make_scheduler, self.generator_groups()))
@@ -210,34 +209,34 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return [each for each, _ in built], [each for _, each in built if each is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Record whose turn it is."""
+        """Store whether the next step trains the generator."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[_TURN] = self.generators_turn
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore whose turn it is."""
+        """Restore whether the next step trains the generator."""
         super().on_load_checkpoint(checkpoint)
         self.generators_turn = checkpoint[_TURN]
 
     def _load_start(self) -> None:
-        """Load the encoder of a new model, or refuse a stage that needs a trained one."""
+        """Load encoder weights for a new model; raise if the stage requires a trained model."""
         source = self.objective.encoder_weights
         if self.stage in ADVERSARIAL:
-            raise WeightsError(f"stage {self.stage} starts from trained weights; give --init_from FILE.")
+            raise WeightsError(f"stage {self.stage} requires trained weights. Add --init_from FILE.")
         if source is not None:
             kind = self.model.architecture.encoder
             weights = torchvision_weights(source, str(_ENCODERS[kind].url))
             load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
         elif self.stage == "frozen":
-            raise WeightsError("stage frozen does not train the encoder: encoder_weights must name some.")
+            raise WeightsError("encoder_weights must be set because stage frozen keeps the encoder.")
 
     def _vgg_weights(self) -> dict[str, Tensor]:
         if self.objective.vgg_weights is None:
-            raise WeightsError("the content loss needs VGG-16: give vgg_weights, or layer_weights of 0.")
+            raise WeightsError("vgg_weights must be set for the content loss. Or set layer_weights to 0.")
         return torchvision_weights(self.objective.vgg_weights, VGG16_URL)
 
     def _critic_is_ahead(self, loss: Tensor) -> bool:
-        """Return whether the critic's loss over all processes is low enough for the generator's turn."""
+        """Return whether the critic loss, averaged over processes, is below ``critic_threshold``."""
         mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
         return self.stage == "gan" and float(mean) < self.objective.critic_threshold
 
@@ -247,7 +246,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return optimizer
 
     def _step_schedule(self, optimizer: LightningOptimizer) -> None:
-        """Step the schedule of an optimizer."""
+        """Step the learning rate schedule of an optimizer."""
         found: Any = self.lr_schedulers() or []
         for scheduler in found if isinstance(found, list) else [found]:
             if scheduler.optimizer is optimizer.optimizer:
@@ -255,12 +254,12 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
 
 class Critic(nn.Sequential):
-    """The critic: spectral norm, dropout of whole maps, self-attention, and scores of large patches.
+    """Patch critic with spectral norm, channel dropout and self-attention.
 
-    It reads normalized RGB ``(B, 3, H, W)``. Layers are numbered as the author's, so that names are the same.
+    The input is normalized RGB ``(B, 3, H, W)``. Layer indices match the author's parameter names.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published critic.
+        width: Multiplier of every channel count; 1.0 matches the published critic.
     """
 
     def __init__(self, width: float) -> None:
@@ -276,7 +275,7 @@ class Critic(nn.Sequential):
         super().__init__(*layers, _same(channels), nn.Sequential(last), nn.Flatten())
 
     def forward(self, normalized: Tensor) -> Tensor:
-        """Return the scores."""
+        """Return patch scores ``(B, N)``."""
         scores = normalized
         for layer in self:
             scores = layer(scores)
@@ -286,13 +285,13 @@ class Critic(nn.Sequential):
 def content_terms(
     painted: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
 ) -> list[Tensor]:
-    """Return L1 of pixels and the weighted L1 of three layers; their sum is the author's FeatureLoss.
+    """Return the terms of the author's FeatureLoss: L1 of pixels and weighted L1 of three VGG layers.
 
     Args:
-        painted: ``(B, 3, H, W)`` normalized.
-        truth: The same size; no gradient reaches it.
-        vgg: `VGG16Features`; None leaves its terms out.
-        weights: Weights of its layers.
+        painted: ``(B, 3, H, W)``, generated images, normalized.
+        truth: ``(B, 3, H, W)``, normalized; no gradient is computed for it.
+        vgg: `VGG16Features`, or None to omit the VGG terms.
+        weights: Weights of the VGG layers.
     """
     terms = [F.l1_loss(painted, truth)]
     if vgg is not None:
@@ -304,35 +303,35 @@ def content_terms(
 
 
 def adversarial_loss(fake: Tensor) -> Tensor:
-    """Return the cross-entropy of the generator from scores of its pictures."""
+    """Return the generator's cross-entropy from critic scores of generated images."""
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
 def critic_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the cross-entropy of the critic from scores of painted and of true pictures."""
+    """Return the critic's cross-entropy from scores of generated and real images."""
     missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
     return 0.5 * (adversarial_loss(real) + missed)
 
 
 def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy of the critic's pre-training on a batch of any mixture.
+    """Return the critic's pretraining cross-entropy for a batch that mixes real and generated images.
 
     Args:
-        scores: ``(B, N)`` of the pictures.
-        labels: ``(B,)``: 1 for a true picture, 0 for a painted one.
+        scores: ``(B, N)`` patch scores.
+        labels: ``(B,)``: 1 for a real image, 0 for a generated image.
     """
     return F.binary_cross_entropy_with_logits(scores, labels.to(scores)[:, None].expand_as(scores))
 
 
 def torchvision_weights(source: str, url: str) -> dict[str, Tensor]:
-    """Return torchvision's weights.
+    """Load torchvision weights.
 
     Args:
-        source: Their file; `TORCHVISION` takes that of torch hub, which is fetched once.
-        url: Address of the latter.
+        source: Path of a weight file, or `TORCHVISION` to download from ``url`` once.
+        url: Download address.
 
     Raises:
-        WeightsError: They are not available.
+        WeightsError: The weights are not available.
     """
     return published_weights(url) if source == TORCHVISION else load_state_dict_file(Path(source))
 

@@ -1,4 +1,4 @@
-"""Card of Bai et al. 2022."""
+"""Model card of Bai et al. 2022."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FULL = ModelCard(
     title="Semantic-Sparse Colorization Network for Deep Exemplar-based Colorization",
     paper="https://arxiv.org/abs/2112.01335",
     year=2022,
-    summary="Colors a photo like a reference: by its style, then by a few of its telling places.",
+    summary="Colorizes an image by the style of a reference, refined by sparse attention to its key regions.",
     task="colorzoo.zoo.bai2022.task:Bai2022",
     model="colorzoo.zoo.bai2022.model:SparseColorization",
     parameters=53_673_027,

@@ -1,7 +1,7 @@
-"""Semantic-Sparse Colorization Network, SSCN (Bai et al., ECCV 2022).
+"""Semantic-Sparse Colorization Network, SSCN (Bai et al., ECCV 2022), https://arxiv.org/abs/2112.01335.
 
-The style of a reference gives a photo rough colors; then a few of its places, the telling ones and some by
-chance, are matched and refine them. https://arxiv.org/abs/2112.01335
+The style of a reference gives rough colors. Sparse attention to salient and random cells of the reference
+refines them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from colorzoo.zoo.bai2022.published import FILES, convert_published
 
 
 class SparseColorization(ColoringModel):
-    """Colors a photo in two stages with the style and some places of a reference.
+    """Two-stage colorization by the style and selected cells of a reference.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
 
     Raises:
-        ColorzooError: ``side`` is no multiple of 64, or more places are chosen than there are.
+        ColorzooError: ``side`` is not a multiple of 64, or more cells are selected than exist.
     """
 
     accepts = frozenset({"exemplar"})
@@ -49,16 +49,14 @@ class SparseColorization(ColoringModel):
         if side % 64:
             raise ColorzooError(f"side must be a multiple of 64 (256 in the paper), got {side}.")
         if max(architecture.important, architecture.scattered) > count:
-            raise ColorzooError(
-                f"important and scattered must be at most {count}, the places of side {side}."
-            )
+            raise ColorzooError(f"important and scattered must be at most {count} (cells at side {side}).")
         super().__init__(SparseNetworks(architecture), architecture=architecture)
         self.working_size = side
-        drawn = self.by_chance(torch.Generator().manual_seed(0))  # the same in every use
+        drawn = self.by_chance(torch.Generator().manual_seed(0))  # fixed seed: inference is deterministic
         self.register_buffer("scattered", drawn, persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference the gray picture itself is the reference."""
+        """Colorize a batch; without a reference, the gray image is its own reference."""
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.working_size))
@@ -67,12 +65,12 @@ class SparseColorization(ColoringModel):
         return AbPrediction(ab=ab, extras={"logits": found.logits})
 
     def color(self, lightness: Tensor, reference: Tensor, scattered: Tensor) -> Colored:
-        """Color pictures of the networks' size.
+        """Colorize images at the input size of the networks.
 
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
             reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
-            scattered: ``(B, r)`` or ``(1, r)``, places by chance; see `SparseNetworks`.
+            scattered: ``(B, r)`` or ``(1, r)``, indices of random cells; see `SparseNetworks`.
         """
         read = self.network.read(reference)
         important = self.network.important_places(read)
@@ -81,12 +79,12 @@ class SparseColorization(ColoringModel):
         return found
 
     def by_chance(self, generators: Generators) -> Tensor:
-        """Draw places without repetition for each picture: ``(B, r)``."""
+        """Draw random cells without replacement for each image and return their indices ``(B, r)``."""
         each = [generators] if isinstance(generators, torch.Generator) else generators
         count = (self.architecture.side // CELL) ** 2
         drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]
         return torch.stack(drawn)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' six networks; see `convert_published`."""
+        """Rename the weights of the authors' six networks."""
         return {f"network.{key}": value for key, value in convert_published(state_dict).items()}

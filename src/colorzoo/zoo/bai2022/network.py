@@ -1,6 +1,7 @@
-"""Both stages of SSCN (Bai et al. 2022): chosen places of the reference are carried over and decoded.
+"""Networks of SSCN (Bai et al. 2022).
 
-First stage of SSCN (Bai et al. 2022): the style of a reference gives a picture rough colors.
+Stage 1 predicts rough colors from the style of the reference. Stage 2 transfers features of selected cells
+of the reference and decodes them.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ _SLOPE = 0.2
 
 
 class ResidualBlock(nn.Module):
-    """Two normalized convolutions and a shortcut, whose sum is divided by the square root of 2.
+    """Pre-activation residual block whose output is divided by sqrt(2).
 
     Args:
         fan_in: Channels of the input and of the first convolution.
-        fan_out: Channels of the output.
-        halve: Whether height and width are halved.
+        fan_out: Output channels.
+        halve: Whether to downsample by 2.
     """
 
     def __init__(self, fan_in: int, fan_out: int, *, halve: bool = False) -> None:
@@ -47,11 +48,11 @@ class ResidualBlock(nn.Module):
 
 
 class ColorEncoder(nn.Module):
-    """Encoder of a picture in color: maps of five sizes, and a vector of its style.
+    """Encoder of a Lab image that returns feature maps at five scales and a style vector.
 
     Args:
-        side: Side of the picture, a multiple of 64.
-        width: Multiplier of the channel counts of the maps.
+        side: Side of the image in pixels, a multiple of 64.
+        width: Multiplier of the channel counts of the feature maps.
     """
 
     def __init__(self, side: int, width: float) -> None:
@@ -63,9 +64,9 @@ class ColorEncoder(nn.Module):
         self.linear = nn.Linear(channels[-1], STYLE)
 
     def forward(self, lab: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the maps and the style ``(B, 64)`` of scaled Lab ``(B, 3, side, side)``.
+        """Return feature maps and the style ``(B, 64)`` of scaled Lab ``(B, 3, side, side)``.
 
-        The maps have the full size, a half, a quarter, an eighth and a sixteenth of it.
+        The maps have 1/1, 1/2, 1/4, 1/8 and 1/16 of the input size.
         """
         maps = [self.first(lab)]
         for block in self.blocks:
@@ -75,7 +76,7 @@ class ColorEncoder(nn.Module):
 
 
 class ContentEncoder(nn.Sequential):
-    """VGG-19 up to relu4_1 for one channel, with reflection at borders and average pooling.
+    """VGG-19 up to relu4_1 for one input channel, with reflection padding and average pooling.
 
     Args:
         width: Multiplier of every channel count.
@@ -96,10 +97,10 @@ class ContentEncoder(nn.Sequential):
 
 
 class AdaptiveNorm(nn.Module):
-    """Instance normalization whose factor and shift come from a style (AdaIN).
+    """Adaptive instance normalization (AdaIN) whose scale and shift are predicted from a style vector.
 
     Args:
-        channels: Channels of the map.
+        channels: Channels of the feature map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -107,14 +108,14 @@ class AdaptiveNorm(nn.Module):
         self.norm, self.fc = InstanceNorm(), nn.Linear(STYLE, 2 * channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Normalize ``(B, C, h, w)`` by styles ``(B, 64)``."""
+        """Normalize ``(B, C, h, w)`` with styles ``(B, 64)``."""
         gamma, beta = self.fc(style)[:, :, None, None].chunk(2, dim=1)
         found: Tensor = (1 + gamma) * self.norm(x) + beta
         return found
 
 
 class StyleDecoder(nn.Module):
-    """Decoder of the content that a style modulates at four depths.
+    """Decoder that a style vector modulates at four depths by AdaIN.
 
     Args:
         width: Multiplier of every channel count.
@@ -134,19 +135,19 @@ class StyleDecoder(nn.Module):
         )
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Return unbounded ab / 110 ``(B, 2, 8h, 8w)`` for content ``(B, 512, h, w)``."""
+        """Return ab / 110, unbounded, ``(B, 2, 8h, 8w)`` for content features ``(B, 512, h, w)``."""
         for norm, layer in zip(self.norms, self.layers, strict=True):
             content = layer(norm(content, style))
         return content
 
 
 def _reflected(fan_in: int, fan_out: int) -> list[nn.Module]:
-    """Return a 3 x 3 convolution with reflection at borders, numbered as the authors' layers."""
+    """Build a 3 x 3 convolution with reflection padding; layer indices match the authors' code."""
     return [nn.ReflectionPad2d(1), nn.Conv2d(fan_in, fan_out, 3)]
 
 
 def _doubled(*channels: int) -> nn.Sequential:
-    """Return an enlargement and convolutions through some channel counts, with ReLU before each."""
+    """Build 2x upsampling followed by convolutions, each preceded by ReLU."""
     first, *others = ([*_reflected(i, o)] for i, o in pairwise(channels))
     layers: list[nn.Module] = [nn.ReLU(), nn.Upsample(scale_factor=2), *first]
     for each in others:
@@ -155,7 +156,7 @@ def _doubled(*channels: int) -> nn.Sequential:
 
 
 CELL = 4
-"""Pixels per matched place, each way."""
+"""Side of a matched cell in pixels."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +164,11 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published networks.
-        side: Side in pixels of the square that both pictures are resized to, a multiple of 64.
-        classes: Number of classes of the classifier, whose activation chooses places.
-        important: Places of the reference that are chosen by the activation of its class (k).
-        scattered: Places that are chosen by chance (r).
+        width: Multiplier of every channel count; 1.0 matches the published networks.
+        side: Side in pixels of the square input of both images, a multiple of 64.
+        classes: Number of classes of the classifier whose activation selects cells.
+        important: Number of cells selected by class activation (k in the paper).
+        scattered: Number of randomly selected cells (r in the paper).
     """
 
     width: Width = 1.0
@@ -178,12 +179,12 @@ class Architecture:
 
 
 class Read(NamedTuple):
-    """A reference as the encoder reads it.
+    """Encoded reference.
 
     Attributes:
-        maps: Maps of five sizes, the full one first.
+        maps: Feature maps at five scales, finest first.
         style: ``(B, 64)``.
-        classes: ``(B, classes)``, logits of its class.
+        classes: ``(B, classes)``, class logits of the reference.
     """
 
     maps: list[Tensor]
@@ -192,13 +193,13 @@ class Read(NamedTuple):
 
 
 class Colored(NamedTuple):
-    """Output of the networks, in units of 110.
+    """Output of the networks; ab values are divided by 110.
 
     Attributes:
-        rough: ``(B, 2, side, side)`` of the first stage, unbounded.
-        ab: ``(B, 2, side, side)`` of the second stage, in [-1, 1].
-        logits: ``(B, 529, side / 4, side / 4)`` over the ab grid.
-        classes: ``(B, classes)``, logits of the class of the reference.
+        rough: ``(B, 2, side, side)``, ab of stage 1, unbounded.
+        ab: ``(B, 2, side, side)``, ab of stage 2 in [-1, 1].
+        logits: ``(B, 529, side / 4, side / 4)`` over the ab bins.
+        classes: ``(B, classes)``, class logits of the reference.
     """
 
     rough: Tensor
@@ -208,11 +209,11 @@ class Colored(NamedTuple):
 
 
 class Aligner(nn.Module):
-    """Maps of carried features for the three levels of the decoder.
+    """Transfer features of the selected cells to the three decoder levels.
 
     Args:
-        channels: Channels of a place's features.
-        width: Multiplier of every other channel count.
+        channels: Feature channels of a cell.
+        width: Multiplier of all other channel counts.
     """
 
     def __init__(self, channels: int, width: float = 1.0) -> None:
@@ -225,11 +226,11 @@ class Aligner(nn.Module):
         )
 
     def forward(self, features: Tensor, weights: Tensor, size: torch.Size) -> list[Tensor]:
-        """Return maps of half, the same and twice the size, ``(B, C, h', w')``.
+        """Return feature maps at 1/2, 1/1 and 2/1 of ``size``, each ``(B, C, h', w')``.
 
         Args:
-            features: ``(B, C, n)`` of chosen places, not normalized.
-            weights: ``(B, n, h w)``, shares of the chosen places for each place of the picture.
+            features: ``(B, C, n)`` of the selected cells, not normalized.
+            weights: ``(B, n, h w)``, attention weights of the selected cells for each target cell.
             size: h and w.
         """
         carried = self.values(features) @ weights
@@ -240,7 +241,7 @@ class Aligner(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder of the maps of a roughly colored picture, to which carried features are added.
+    """Decoder of the roughly colorized image that adds the transferred features.
 
     Args:
         width: Multiplier of every channel count.
@@ -259,11 +260,11 @@ class Decoder(nn.Module):
         self.ab, self.logits = nn.Conv2d(c128, 2, 1), nn.Conv2d(c256, 529, 1)
 
     def forward(self, maps: list[Tensor], carried: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return ab / 110 ``(B, 2, H, W)`` and logits ``(B, 529, H/4, W/4)`` over the ab grid.
+        """Return ab / 110 ``(B, 2, H, W)`` and logits ``(B, 529, H/4, W/4)`` over the ab bins.
 
         Args:
-            maps: Of the encoder at the full size, a half, a quarter and an eighth.
-            carried: Maps of the aligner at an eighth, a quarter and a half.
+            maps: Encoder maps at 1/1, 1/2, 1/4 and 1/8 scale.
+            carried: Transferred features at 1/8, 1/4 and 1/2 scale.
         """
         x, found = maps[3], []
         for index, level in enumerate(self.levels):
@@ -279,10 +280,10 @@ def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Modu
 
 
 class SparseNetworks(nn.Module):
-    """The six networks.
+    """The six networks of SSCN.
 
     Args:
-        architecture: Their settings.
+        architecture: Settings of the networks.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -296,18 +297,18 @@ class SparseNetworks(nn.Module):
         self.important = architecture.important
 
     def read(self, lab: Tensor) -> Read:
-        """Read references ``(B, 3, side, side)`` in scaled Lab."""
+        """Encode references ``(B, 3, side, side)`` in scaled Lab."""
         maps, style = self.encoder(lab)
         return Read(maps, style, self.classifier(maps[4].mean(dim=(2, 3))))
 
     def forward(self, lightness: Tensor, reference: Read, places: Tensor) -> Colored:
-        """Color pictures.
+        """Colorize images.
 
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
-            reference: Their references.
-            places: ``(B, n)`` int64, places of the reference that are matched, on the grid of a quarter of
-                the side, row by row; one may stand there twice.
+            reference: Encoded references.
+            places: ``(B, n)`` int64, row-major indices of the reference cells to match, on a grid of side / 4.
+                Indices may repeat.
         """
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))
@@ -319,12 +320,12 @@ class SparseNetworks(nn.Module):
         return Colored(rough, ab, logits, reference.classes)
 
     def activation(self, reference: Read) -> Tensor:
-        """Return how far each place speaks for the likeliest class of the reference, ``(B, h, w)``."""
+        """Return the class activation map ``(B, h, w)`` of the most likely class of the reference."""
         weight = self.classifier.weight[reference.classes.argmax(dim=1)]
         return torch.einsum("bc,bchw->bhw", weight, reference.maps[4])
 
     def important_places(self, reference: Read) -> Tensor:
-        """Return the places ``(B, k)`` of the largest activation."""
+        """Return indices ``(B, k)`` of the cells with the largest class activation."""
         size = reference.maps[2].shape[-2:]
         fine = F.interpolate(self.activation(reference)[:, None].float(), size=size, mode="bilinear")
         return fine.flatten(1).topk(self.important, dim=1).indices

@@ -1,4 +1,4 @@
-"""Names of the authors' networks and ours; they publish no weights, only what the files would be called."""
+"""Parameter names of the authors' networks; no weights are published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from colorzoo.networks.renaming import Pattern, rename_keys
 
 FILES = {f"latest_net_{name}.pth": name for name in ("E", "VE", "VD", "CLS", "A", "D")}
-"""Files that the authors' code would write, and the prefix of the names of each."""
+"""File names that the authors' code writes, and the key prefix of each file."""
 
 _NAMES: tuple[Pattern, ...] = (
     (r"E\.enc_0\.", "encoder.first."),
@@ -33,8 +33,8 @@ _NAMES: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights of all networks, each below its name and a point.
+    """Rename the weights of all networks; each key starts with its network's prefix.
 
-    Unknown names stay, so that a strict load reports them.
+    Unknown names are kept so that strict loading reports them.
     """
     return rename_keys(state_dict, _NAMES)

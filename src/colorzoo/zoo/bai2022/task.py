@@ -1,4 +1,4 @@
-"""Training of SSCN (Bai et al., ECCV 2022) with references made of the pictures themselves."""
+"""Training of SSCN (Bai et al., ECCV 2022) with warped copies of the training images as references."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Objective:
     """Settings of the losses.
 
     Attributes:
-        rough_weight: Weight of the smooth L1 distance of the first stage's ab / 110.
-        fine_weight: Weight of that of the second stage.
-        class_weight: Weight of the cross-entropy of the reference's class; 0 needs no labels.
-        variation_weight: Weight of the total variation of the second stage's ab / 110.
-        bin_weight: Weight of the cross-entropy over the ab grid.
+        rough_weight: Weight of the smooth L1 loss on ab / 110 of stage 1.
+        fine_weight: Weight of the smooth L1 loss on ab / 110 of stage 2.
+        class_weight: Weight of the classification loss of the reference; 0 requires no labels.
+        variation_weight: Weight of the total variation of ab / 110 of stage 2.
+        bin_weight: Weight of the cross-entropy over the ab bins.
     """
 
     rough_weight: Weight = 100.0
@@ -41,11 +41,11 @@ class Objective:
 
 
 class Bai2022(SelfReferenced, SingleOptimizerModule):
-    """Task of `SparseColorization`.
+    """Training task of `SparseColorization`.
 
     Args:
-        architecture: The networks.
-        objective: The losses.
+        architecture: Settings of the networks.
+        objective: Settings of the losses.
         **optimization: See `Optimization`.
     """
 
@@ -61,15 +61,15 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
     ) -> None:
         super().__init__(SparseColorization(architecture), **optimization)
         if not self.objective.class_weight:
-            self.model.network.classifier.requires_grad_(False)  # several processes would wait for it
+            self.model.network.classifier.requires_grad_(False)  # DDP would wait for its gradient
 
     @property
     def label_count(self) -> int:
-        """Number of classes that are learned."""
+        """Number of trained classes; 0 if the classification loss is disabled."""
         return self.model.architecture.classes if self.objective.class_weight else 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color pictures by warped copies of themselves."""
+        """Colorize images with warped copies of themselves as references."""
         rgb, seeds = batch["rgb"], batch["seed"]
         copies = warp_jitter_reference(rgb, picture_generators(seeds, "referen"), degrees=0.0, jitter=0.0)
         truth, reference = (
@@ -83,12 +83,12 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
         return loss
 
     def losses(self, found: Colored, ab: Tensor, label: Tensor | None) -> dict[str, Tensor]:
-        """Return the losses by name, unweighted.
+        """Return the unweighted losses by name.
 
         Args:
             found: Output of the networks.
-            ab: ``(B, 2, side, side)`` truth in units of 110.
-            label: ``(B,)`` classes of the references, or None.
+            ab: ``(B, 2, side, side)``, ground truth ab / 110.
+            label: ``(B,)``, classes of the references, or None.
         """
         terms = {
             "rough": F.smooth_l1_loss(found.rough, ab),

@@ -1,4 +1,4 @@
-"""Card of Gorriz Blanch et al. 2021."""
+"""Model card of Gorriz Blanch et al. 2021."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _DROPBOX = "https://www.dropbox.com/s"
 
 
 def _published(file: str, size: int, **hparams: bool) -> Weights:
-    """Return a file of the authors; they state neither size nor hash, so the size is that of our tensors."""
+    """Return a published file; its size is computed from the tensors because the authors state none."""
     return Weights(
         sha256=None,
         size=size,
@@ -17,7 +17,7 @@ def _published(file: str, size: int, **hparams: bool) -> Weights:
         urls=(f"{_DROPBOX}/{file}?dl=1",),
         published=True,
         hparams=hparams,
-        trained_on="ImageNet pictures of 224 pixels with references of their class, by the authors.",
+        trained_on="ImageNet images of 224 pixels with references of the same class, by the authors.",
     )
 
 
@@ -28,7 +28,7 @@ FULL = ModelCard(
     title="Attention-based Stylisation for Exemplar Image Colourisation",
     paper="https://arxiv.org/abs/2105.01705",
     year=2021,
-    summary="Colors a photo like a reference that it attends to at three scales, without warping it.",
+    summary="Colorizes an image by attention to a reference at three scales, without warping.",
     task="colorzoo.zoo.blanch2021.task:Blanch2021",
     model="colorzoo.zoo.blanch2021.model:AttentionStylization",
     parameters=29_744_840,

@@ -1,12 +1,10 @@
 """Attention-based Stylisation for Exemplar Image Colourisation, XCNET (Gorriz Blanch et al., MMSP 2021).
 
-A picture attends to a reference at three scales of VGG-19; a decoder turns what it finds into colors. No
-picture is warped. https://arxiv.org/abs/2105.01705
+The image attends to a reference at three scales of VGG-19 features, and a decoder predicts ab. No image is
+warped. https://arxiv.org/abs/2105.01705
 
-Names of the authors' files and ours.
-
-A file holds ``model_state_dict``, in which the attention of a scale stands once per pass, though the passes
-share it, and the numbers of the offsets, which follow from its size.
+Published files store ``model_state_dict``. They repeat the shared attention weights once per pass and
+contain relative position indices, which follow from the input size.
 """
 
 from __future__ import annotations
@@ -28,13 +26,13 @@ from colorzoo.zoo.blanch2021.network import STRIDE, Architecture, XCNet
 
 
 class AttentionStylization(ColoringModel):
-    """Colors a photo with the colors of a reference that it attends to.
+    """Exemplar colorization by multi-scale axial attention.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
 
     Raises:
-        ColorzooError: ``side`` is no multiple of 16.
+        ColorzooError: ``side`` is not a multiple of 16.
     """
 
     accepts = frozenset({"exemplar"})
@@ -59,7 +57,7 @@ class AttentionStylization(ColoringModel):
         self.working_size = self.side = architecture.side
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference the gray picture itself is the reference."""
+        """Colorize a batch; without a reference, the gray image is its own reference."""
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.side))
@@ -68,7 +66,7 @@ class AttentionStylization(ColoringModel):
         return AbPrediction(ab=F.interpolate(AB_SCALE * ab.float(), size=size, mode="bicubic"))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' file; see `convert_published`."""
+        """Rename the weights of the authors' file."""
         return {f"network.{key}": value for key, value in convert_published(state_dict).items()}
 
 
@@ -87,7 +85,7 @@ _NAMES: tuple[Pattern, ...] = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights; of a module that stands twice the later values count, as in torch."""
+    """Rename the weights; where the file repeats a shared module, its last copy wins, as in torch."""
     suffix = ".flatten_index"
     bare = {k.removeprefix("model_state_dict."): v for k, v in state_dict.items() if not k.endswith(suffix)}
     return rename_keys(bare, _NAMES)

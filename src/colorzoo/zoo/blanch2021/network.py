@@ -1,4 +1,4 @@
-"""The network of Gorriz Blanch et al. 2021: VGG-19, attention to the reference at three scales, a decoder."""
+"""Network of Gorriz Blanch et al. 2021: VGG-19 features, attention to a reference at 3 scales, decoder."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from colorzoo.networks.imagenet import outputs_of, vgg_layers
 from colorzoo.settings import Natural, Range, Width
 
 TAPS = (1, 6, 11, 20, 29, 35)
-"""Layers of torchvision's VGG-19: relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and relu5_4."""
+"""Indices of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 and relu5_4 in torchvision's VGG-19."""
 
 STRIDE = 16
-_MATCHED = slice(2, 5)  # taps that are compared with the reference
+_MATCHED = slice(2, 5)  # feature maps that attend to the reference
 _CHANNELS = (64, 128, 256, 512, 512, 512)
 
 
@@ -27,11 +27,12 @@ class Architecture:
     """Settings of the network.
 
     Attributes:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        side: Side in pixels of the square that both pictures are resized to; a multiple of 16.
-        attention: ``"axial"``: columns, then rows; ``"full"``: all places, which is not published.
-        positions: Whether axial attention has weights for offsets between places.
-        passes: How often the attention of a scale is applied.
+        width: Multiplier of every channel count; 1.0 matches the published network.
+        side: Side in pixels of the square input of both images, a multiple of 16.
+        attention: ``"axial"`` attends along columns, then rows. ``"full"`` attends to all positions and has
+            no published weights.
+        positions: Whether axial attention uses relative position weights.
+        passes: Number of times that each attention layer is applied.
     """
 
     width: Width = 1.0
@@ -42,10 +43,10 @@ class Architecture:
 
 
 class XCNet(nn.Module):
-    """The exemplar colorization network.
+    """Exemplar colorization network XCNET.
 
     Args:
-        architecture: Its settings.
+        architecture: Settings of the network.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -69,14 +70,14 @@ class XCNet(nn.Module):
         )
 
     def forward(self, target: Tensor, reference: Tensor) -> list[Tensor]:
-        """Color a square picture.
+        """Colorize square images.
 
         Args:
             target: ``(B, 1, side, side)``, L / 50 - 1.
             reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
 
         Returns:
-            ab / 110 in [-1, 1] at the full size, a half, a quarter and an eighth of it: ``(B, 2, h, w)``.
+            ab / 110 in [-1, 1] at 1/1, 1/2, 1/4 and 1/8 of the input size, each ``(B, 2, h, w)``.
         """
         ours = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
         theirs = outputs_of(self.features[: TAPS[4] + 1], reference, TAPS[2:5])
@@ -94,10 +95,10 @@ class XCNet(nn.Module):
 
 
 class AllPlaces(nn.Module):
-    """Attention of every place to all places of the reference; not in the published files.
+    """Full attention from every position to all positions of the reference; not part of the paper.
 
     Args:
-        channels: Channels of both maps.
+        channels: Channels of both feature maps.
     """
 
     def __init__(self, channels: int) -> None:
@@ -105,7 +106,7 @@ class AllPlaces(nn.Module):
         self.attention = nn.MultiheadAttention(channels, HEADS, batch_first=True)
 
     def forward(self, query: Tensor, key: Tensor, plain_key: Tensor) -> Tensor:
-        """Attend to a normalized reference."""
+        """Attend to the normalized reference features."""
         del plain_key
         ours, theirs = (each.flatten(2).transpose(1, 2) for each in (query, key))
         found: Tensor = self.attention(ours, theirs, theirs, need_weights=False)[0]
@@ -113,12 +114,12 @@ class AllPlaces(nn.Module):
 
 
 class ReferenceAttention(nn.Module):
-    """Attention with a residual connection, applied several times with the same weights.
+    """Residual attention that is applied several times with shared weights.
 
     Args:
         attend: `BothAxes` or `AllPlaces`.
-        channels: Channels of both maps.
-        passes: How often it is applied.
+        channels: Channels of both feature maps.
+        passes: Number of applications.
     """
 
     def __init__(self, attend: nn.Module, channels: int, passes: int) -> None:
@@ -127,7 +128,7 @@ class ReferenceAttention(nn.Module):
         self.target_norm, self.reference_norm = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
 
     def forward(self, target: Tensor, reference: Tensor) -> Tensor:
-        """Return the map ``(B, C, H, W)`` of the target with what it takes from the reference."""
+        """Return target features ``(B, C, H, W)`` with attended reference features added."""
         for _ in range(self.passes):
             found = self.attend(self.target_norm(target), self.reference_norm(reference), reference)
             target = F.relu(found + target)
@@ -135,10 +136,10 @@ class ReferenceAttention(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A convolution, enlargement to the size of a skip, and a convolution of both.
+    """Decoder level: convolution, 2x upsampling, concatenation with the skip connection, convolution.
 
     Args:
-        channels: Channels of input, skip and output.
+        channels: Channels of input, skip connection and output.
     """
 
     def __init__(self, channels: int) -> None:
@@ -146,6 +147,6 @@ class Decoder(nn.Module):
         self.conv1, self.conv2 = conv3x3(channels, channels), conv3x3(2 * channels, channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return a map of the size of the skip, twice that of ``x``."""
+        """Return a map of the skip connection's size, which is twice the size of ``x``."""
         large = F.interpolate(F.relu(self.conv1(x)), scale_factor=2, mode="bilinear", align_corners=True)
         return F.relu(self.conv2(torch.cat([skip, large], dim=1)))

@@ -32,18 +32,18 @@ from colorzoo.zoo.blanch2021.network import Architecture
 
 VGG19_URL = str(VGG19_Weights.IMAGENET1K_V1.url)
 _SCALES = 4
-_SMALLEST_JUDGED = 24  # pixels; a patch of the discriminator does not fit a smaller side
+_SMALLEST_JUDGED = 24  # pixels; smaller images are below the receptive field of the discriminator
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses, each a sum over the four scales.
+    """Settings of the losses; each loss is summed over the four scales.
 
     Attributes:
-        histogram_weight: Weight of the distance of the color histogram from that of the reference.
-        pixel_weight: Weight of the smooth L1 distance of scaled Lab.
+        histogram_weight: Weight of the distance between the color histograms of output and reference.
+        pixel_weight: Weight of the smooth L1 loss on scaled Lab.
         variation_weight: Weight of the total variation of scaled Lab.
-        adversarial_weight: Weight of the least-squares adversarial loss; 0 trains no discriminator.
+        adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminators.
     """
 
     histogram_weight: Weight = 2.0
@@ -54,12 +54,12 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaledPrediction(AbPrediction):
-    """A colored training batch with the inputs of its losses, in the scale of the network.
+    """Prediction for a training batch with loss inputs in the network's scaled Lab.
 
     Attributes:
-        painted: L / 50 - 1 and ab / 110 of the result at the full size, a half, a quarter and an eighth.
-        truth: The same of the true pictures.
-        reference: The same of the references.
+        painted: L / 50 - 1 and predicted ab / 110 at 1/1, 1/2, 1/4 and 1/8 of the size.
+        truth: Ground truth at the four scales.
+        reference: References at the four scales.
     """
 
     painted: list[Tensor]
@@ -68,14 +68,14 @@ class ScaledPrediction(AbPrediction):
 
 
 class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
-    """Task of `AttentionStylization`, with one discriminator for each scale; VGG-19 stays as it is.
+    """Training task of `AttentionStylization` with one discriminator per scale; VGG-19 is frozen.
 
-    Scales smaller than 24 pixels have none: no patch of the discriminator fits.
+    Scales smaller than 24 pixels have no discriminator.
 
     Args:
-        architecture: The network.
-        objective: The losses.
-        adversary: The discriminators.
+        architecture: Settings of the network.
+        objective: Settings of the losses.
+        adversary: Settings of the discriminators.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -94,7 +94,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         super().__init__(AttentionStylization(architecture), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build a discriminator for each scale that is large enough."""
+        """Build a discriminator for each scale of at least 24 pixels."""
         sides = [self.model.side >> scale for scale in range(_SCALES)]
         width = self.adversary.discriminator_width
         self.discriminator = nn.ModuleList(
@@ -102,43 +102,43 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         )
 
     def is_adversarial(self) -> bool:
-        """Return whether the adversarial loss has a weight, and some scale a discriminator."""
+        """Return whether the adversarial loss has a weight and at least one discriminator exists."""
         return self.objective.adversarial_weight > 0 and len(self.discriminator) > 0
 
     def setup(self, stage: str) -> None:
-        """Begin training: give an untrained network torchvision's VGG-19.
+        """Load torchvision's VGG-19 weights at the start of ``fit`` if the network is untrained.
 
         Raises:
-            WeightsError: It is not available; `allow_untrained` does without.
+            WeightsError: The weights are not available; `allow_untrained` skips them.
         """
         super().setup(stage)
-        full = self.model.network.features[0].out_channels == 64  # a narrow one has no published weights
+        full = self.model.network.features[0].out_channels == 64  # a narrow network has no published weights
         if stage == "fit" and full and not (self.trained or self.allow_untrained):
             features = self.model.network.features
             names = {key: f"features.{key}" for key in features.state_dict()}
             load_by_name(features, names, published_weights(VGG19_URL), "VGG-19")
 
     def paint(self, batch: Batch) -> ScaledPrediction:
-        """Color a batch, squashed to the square of the network."""
+        """Colorize a batch, resized to the square input of the network."""
         given, _ = references_of(batch)
         truth, reference = (scaled_lab(squashed(each, self.model.side)) for each in (batch["rgb"], given.rgb))
         return self.color(truth, reference)
 
     def color(self, truth: Tensor, reference: Tensor) -> ScaledPrediction:
-        """Color scaled Lab ``(B, 3, side, side)`` like references in scaled Lab of the same shape."""
+        """Colorize scaled Lab ``(B, 3, side, side)`` with references of equal shape in scaled Lab."""
         maps = [_precise(each) for each in self.model.network(truth[:, :1], reference)]
         wanted, given = _pyramid(truth), _pyramid(reference)
         painted = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(wanted, maps, strict=True)]
         return ScaledPrediction(ab=AB_SCALE * maps[0], painted=painted, truth=wanted, reference=given)
 
     def generator_loss(self, batch: Batch, painted: ScaledPrediction) -> Tensor:
-        """Return the weighted sum of the losses of all scales."""
+        """Return the weighted sum of all losses."""
         sums = {name: torch.stack(each).sum() for name, each in self.losses(painted).items()}
         self.log_losses(sums, len(painted.ab))
         return weighted_sum(sums, self.objective)
 
     def losses(self, painted: ScaledPrediction) -> dict[str, list[Tensor]]:
-        """Return the losses by name and scale, unweighted; the full size is first."""
+        """Return the unweighted losses by name, one for each scale, full size first."""
         pairs = zip(painted.painted, painted.reference, strict=True)
         histograms = [[soft_histogram(lab[:, 1:]) for lab in pair] for pair in pairs]
         pairs = zip(painted.painted, painted.truth, strict=True)
@@ -152,21 +152,21 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         return terms
 
     def discriminator_loss(self, batch: Batch, painted: ScaledPrediction) -> Tensor:
-        """Return the sum of the losses of the discriminators."""
+        """Return the sum of the discriminator losses."""
         return torch.stack(self.critic_losses(painted)).sum()
 
     def critic_losses(self, painted: ScaledPrediction) -> list[Tensor]:
-        """Return the loss of each discriminator; the network gets no gradient."""
+        """Return the loss of each discriminator; gradients do not reach the generator."""
         scores = self.judge([lab.detach() for lab in painted.painted]), self.judge(painted.truth)
         return [least_squares_critic_loss(*pair) for pair in zip(*scores, strict=True)]
 
     def judge(self, levels: list[Tensor]) -> list[Tensor]:
-        """Return the scores of the discriminators for scaled Lab of all scales."""
+        """Return discriminator scores for scaled Lab at all scales."""
         return [_precise(critic(lab)) for critic, lab in zip(self.discriminator, levels, strict=False)]
 
 
 def _pyramid(lab: Tensor) -> list[Tensor]:
-    """Return a map and its means over squares of 2, 4 and 8 pixels."""
+    """Return an image and its average-pooled versions by factors 2, 4 and 8."""
     levels = [lab]
     while len(levels) < _SCALES:
         levels.append(F.avg_pool2d(levels[-1], 2))
@@ -174,5 +174,5 @@ def _pyramid(lab: Tensor) -> list[Tensor]:
 
 
 def _precise(x: Tensor) -> Tensor:
-    """Return a tensor in float32 or float64."""
+    """Promote a tensor to at least float32."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

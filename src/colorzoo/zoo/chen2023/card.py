@@ -1,4 +1,4 @@
-"""Cards of Chen et al. 2023."""
+"""Model cards of Chen et al. 2023."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _TRIAL = {
     **dict.fromkeys(("segmenter_weights", "start")),
     **dict.fromkeys(("width", "color_width", "discriminator_width"), 0.125),
     "discriminator_layers": 3,
-    "tau": 1.0,  # random features match by chance: at 0.01 a rounding picks another place
+    "tau": 1.0,  # random features match by chance: at 0.01, rounding error selects another position
 }
-_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
+_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention output is scaled by 0 at first
 
 _HUES = "`python -m benchmarks references`, 25 pairs"
 _EXEMPLAR = "xu2020-exemplar/2 of `colorzoo evaluate`, 50 pairs, 256 x 256"
@@ -25,7 +25,7 @@ FULL = ModelCard(
     title="SPColor: Semantic Prior Guided Exemplar-based Image Colorization",
     paper="https://arxiv.org/abs/2304.06255",
     year=2023,
-    summary="Colors a photo like a reference, each thing from things of its kind. The paper's network.",
+    summary="Colorizes an image with the colors of a reference, matched per class. The paper's network.",
     task="colorzoo.zoo.chen2023.task:Chen2023",
     model="colorzoo.zoo.chen2023.model:SPColor",
     parameters=146_282_362,
@@ -36,10 +36,10 @@ FULL = ModelCard(
         Quality(
             "exemplar",
             90,
-            "Full networks; ahead of all others in its own table.",
+            "Full networks; best result in the paper's own table.",
             stated=(Score("FID", 3.73, "lower", _SPCOLOR, "Chen et al. 2023, Table I"),),
         ),
-        Quality("classes", 50, "Full networks of the paper that brought classes."),
+        Quality("classes", 50, "Full networks of the paper that introduced class guidance."),
     ),
     smoke=Smoke(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
@@ -50,7 +50,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="chen2023_small",
-    summary="Colors a photo like a reference, cluster by cluster. Small; ships inside the package.",
+    summary="Colorizes an image with the colors of a reference, matched per class. Small; in the package.",
     parameters=3_010_041,
     aliases=(),
     hparams={
@@ -69,7 +69,7 @@ SMALL = replace(
             size=1_973_316,
             license="Apache-2.0",
             file="chen2023_small.safetensors",
-            trained_on="7,700 photos, about 1,100 steps on a share of a CPU core; see the model's page.",
+            trained_on="7,700 photos, about 1,100 steps on a CPU; see the model page.",
         )
     },
     config="chen2023/small.yaml",
@@ -77,14 +77,14 @@ SMALL = replace(
         Quality(
             "exemplar",
             15,
-            "Measured; level with zhang2019_small, more colorful, takes less of the reference.",
+            "Measured; on par with zhang2019_small, more colorful, follows the reference less.",
             measured=(
                 Score("Answer to the opposite hues", 0.72, "higher", _HUES, "docs/exemplar.md"),
                 Score("PSNR [dB]", 22.23, "higher", _EXEMPLAR, "docs/evaluation.md"),
                 Score("Histogram intersection", 0.651, "higher", _EXEMPLAR, "docs/evaluation.md"),
             ),
         ),
-        Quality("classes", 20, "The only one with classes whose weights ship."),
+        Quality("classes", 20, "The only model with class guidance and embedded weights."),
     ),
 )
 

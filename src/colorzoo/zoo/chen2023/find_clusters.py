@@ -1,6 +1,6 @@
-"""Compute the clusters of `ProjectedMaps` without labels: principal directions, then k-means by cosine.
+"""Compute the clusters of `ProjectedMaps` without labels: PCA, then k-means with cosine similarity.
 
-python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
+Usage: python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from colorzoo.zoo.chen2023.model import borrowed_trunk
 
 _SIDE = 160
 _BATCH = 16
-_PLACES = 96  # positions of each picture
+_PLACES = 96  # sampled positions per image
 _ROUNDS = 40
 
 
 def find_clusters(
     features: Tensor, *, code: int = 48, clusters: int = 27, whitening: float = 0.5, seed: int = 0
 ) -> dict[str, Tensor]:
-    """Return the buffers of `ProjectedMaps`.
+    """Compute the buffers of `ProjectedMaps`.
 
     Args:
-        features: ``(N, C)``, features of many pictures.
-        code: Number of principal directions to keep.
+        features: ``(N, C)``, features of many images.
+        code: Number of principal components to keep.
         clusters: Number of clusters.
-        whitening: 0 keeps the spread of the directions, 1 makes all the same.
+        whitening: 0 keeps the variance of the components, 1 equalizes it.
         seed: Seed of the initial centers.
     """
     shift = features.mean(dim=0)
@@ -54,7 +54,7 @@ def find_clusters(
 
 @torch.inference_mode()
 def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
-    """Return ``(N, C)`` features at random positions of each picture ``(3, S, S)`` in [0, 1]."""
+    """Return features ``(N, C)`` at random positions of each image ``(3, S, S)`` in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
     rows = []
     for start in range(0, len(pictures), _BATCH):
@@ -68,12 +68,12 @@ def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
 
 
 def main() -> None:
-    """Find clusters in a folder of photos."""
+    """Compute clusters from a folder of photos."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--features", default="zhang2016_small")
-    parser.add_argument("--limit", type=int, default=1500, help="largest number of pictures")
+    parser.add_argument("--limit", type=int, default=1500, help="maximum number of images")
     args = parser.parse_args()
     features = collect(borrowed_trunk(args.features), list(read_squares(args.photos, _SIDE, args.limit)))
     save_file(find_clusters(features), args.output)

@@ -1,10 +1,10 @@
 """SPColor: Semantic Prior Guided Exemplar-based Image Colorization (Chen et al. 2023).
 
-Colors of a reference are carried over only between positions of the same class, so that no sky is painted
-onto a face. Positions whose class the reference does not have are left to the color network.
+Colors of a reference are transferred only between positions of equal class, so that the color of a sky does
+not reach a face. The color network alone predicts positions whose class the reference lacks.
 https://arxiv.org/abs/2304.06255
 
-Additions to SPColor in `chen2023_small`; all off in the paper's model.
+`Extensions` contains the additions of `chen2023_small`; all are off in the paper's model.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ _MOST_CLASSES = 256
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Additions to SPColor, besides those of `ExemplarExtensions`.
+    """Additions to SPColor besides those of `ExemplarExtensions`.
 
-    These hide parts of the reference in training, so that one network learns all cases of use.
+    Training hides parts of the reference, so that one network handles all use cases.
 
     Attributes:
-        without_reference: Share of training pictures without a reference.
-        hide_classes: Probability that a class of the reference is hidden in training.
-        one_class: Share of training pictures matched without classes.
+        without_reference: Fraction of training images without a reference.
+        hide_classes: Probability of hiding a class of the reference in training.
+        one_class: Fraction of training images that are matched without classes.
     """
 
     without_reference: Share = 0.0
@@ -73,13 +73,13 @@ class Extensions(ExemplarExtensions):
 def hide_from_matching(
     target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
 ) -> tuple[Classified, Classified]:
-    """Merge the classes of some pictures into one; hide some or all classes of some references.
+    """Merge the classes of some images into one, and hide some or all classes of some references.
 
     Args:
-        target: Classes of the training pictures.
-        reference: Classes of their references.
-        seeds: ``(B,)``, seeds of the pictures.
-        extensions: The shares.
+        target: Classes of the training images.
+        reference: Classes of the references.
+        seeds: ``(B,)``, per-image seeds.
+        extensions: Fractions and probabilities.
     """
     if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
         return target, reference
@@ -98,13 +98,13 @@ class Architecture:
     """Settings of the networks (sections III-A and III-D).
 
     Attributes:
-        features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers are used
-            (ours).
-        width: Multiplier of the channel counts of the correspondence network (and of VGG-19); 1.0 is the
-            published one.
+        features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers serve as
+            features (not in the paper).
+        width: Multiplier of the channel counts of the correspondence network and VGG-19; 1.0 matches the
+            paper.
         color_width: Multiplier of the channel counts of the color network.
         tau: Temperature of the matching (eq. 8).
-        reference_input: ``rgb``, or ``normalized_twice`` as the published code feeds VGG-19.
+        reference_input: ``rgb``, or ``normalized_twice`` to match the published code's VGG-19 input.
     """
 
     features: str = "vgg19"
@@ -119,18 +119,17 @@ class Segmentation:
     """Settings of the classes (sections III-B and III-C).
 
     Attributes:
-        segmenter: ``stego``, ``stego_supervised`` (Table IV), ``clusters`` of the features of another model
-            (ours), or None: one class.
-        segmenter_weights: File of the segmenter's weights for training, unless weights of the whole model
-            were loaded: the authors' STEGO, or for ``clusters`` a file of
-            `colorzoo.zoo.chen2023.find_clusters`. Without one ``clusters`` are random, which is for tests
-            only.
-        classes: Number of classes to which the segmenter's 27 clusters are merged: 22 in the paper, 27 keeps
-            them.
+        segmenter: ``stego``, ``stego_supervised`` (Table IV), ``clusters`` of another model's features (not
+            in the paper), or None for a single class.
+        segmenter_weights: Weight file of the segmenter, loaded for training unless weights of the whole model
+            are loaded: the authors' STEGO file, or the output of `colorzoo.zoo.chen2023.find_clusters`.
+            Without a file, ``clusters`` are random, which is useful only in tests.
+        classes: Number of classes after merging the segmenter's 27 clusters: 22 in the paper; 27 disables
+            merging.
         merging: See `ClusterSegmenter`.
-        segmented_target: Input of the segmenter for a training picture: ``gray``, its lightness, as in the
-            paper and in use, or ``color`` as in the published code. Neither has the noise of `Simulation`,
-            and references are in color. ``clusters`` read only lightness.
+        segmented_target: Segmenter input for a training image: ``gray`` as in the paper and at inference, or
+            ``color`` as in the published code. The input has no training noise, and references are in color.
+            ``clusters`` read only lightness.
     """
 
     segmenter: Literal["stego", "stego_supervised", "clusters"] | None = "stego"
@@ -141,16 +140,16 @@ class Segmentation:
 
 
 class SPColor(ColoringModel):
-    """Colors a photo with the colors of a reference, class by class.
+    """Exemplar colorization with class-wise matching.
 
     Attributes:
-        features: The frozen trunk.
-        segmenter: Finds classes, frozen; None for one class. May be any `Segmenter`.
-        correspondence: Makes the maps that are matched from the trunk's.
+        features: Frozen feature network.
+        segmenter: Frozen `Segmenter`, or None for a single class.
+        correspondence: Network that maps features to the maps that are matched.
 
     Args:
-        architecture: The networks.
-        segmentation: The classes.
+        architecture: Settings of the networks.
+        segmentation: Settings of the classes.
         extensions: Additions to the paper.
     """
 
@@ -189,16 +188,16 @@ class SPColor(ColoringModel):
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without an exemplar, or without a common class, by the color network alone.
+        """Colorize a batch; without an exemplar or a common class, the color network works alone.
 
-        The extras ``similarity``, ``warped_ab`` and ``match`` (positions in the exemplar) have the picture's
-        size; ``matched`` is the share ``(B,)`` of the picture whose class the exemplar has. A class map
-        replaces the segmenter's labels; the confidences stay the segmenter's.
+        The extras ``similarity``, ``warped_ab`` and ``match`` (exemplar positions) have the image size.
+        ``matched`` ``(B,)`` is the fraction of the image whose class occurs in the exemplar. A class map in
+        ``guidance`` replaces the segmenter's labels but not its confidences.
         """
         guidance = guidance or Guidance()
         height, width = lightness.shape[-2:]
         padded = pad_picture(lightness)
-        with torch.autocast(lightness.device.type, enabled=False):  # matching compares small differences
+        with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
         common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
@@ -208,28 +207,28 @@ class SPColor(ColoringModel):
 
     @property
     def class_count(self) -> int:
-        """Number of classes of `segment`."""
+        """Number of classes that `segment` returns."""
         if self.segmenter is None:
             return 1
         return CLUSTERS if self.segmentation.merging == "post" else self.segmentation.classes
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps that are matched, at 1/2, 1/4, 1/8 and 1/16 of the size."""
+        """Return the feature maps for matching at 1/2, 1/4, 1/8 and 1/16 of the size."""
         return self.features.of_lightness(pad_picture(lightness.float())).taps
 
     def segment(self, lightness: Tensor) -> Tensor:
-        """Return the class ``(B, 1, H, W)`` int64 of each pixel of a lightness."""
+        """Return the class ``(B, 1, H, W)`` int64 of each pixel."""
         padded = pad_picture(lightness.float())
         found = self.classify(lightness_to_rgb(padded), self.features.of_lightness(padded))
         height, width = lightness.shape[-2:]
         return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
-        """Return the class of each position of the correspondence's grid; one class without a segmenter.
+        """Return the class of each position on the correspondence grid; a single class without segmenter.
 
         Args:
-            rgb: ``(B, 3, H, W)`` in [0, 1], gray for a photo that is to be colored.
-            features: Features of the same pictures.
+            rgb: ``(B, 3, H, W)`` in [0, 1]; gray for an image to be colorized.
+            features: Features of these images.
         """
         grid = (rgb.shape[-2] // STRIDE, rgb.shape[-1] // STRIDE)
         if self.segmenter is None:
@@ -243,23 +242,23 @@ class SPColor(ColoringModel):
     def warp(
         self, lightness: Tensor, reference: ReferencePicture, classes: tuple[Classified, Classified]
     ) -> Warped:
-        """Carry the colors of a reference over, with given classes.
+        """Warp the colors of a reference with the classes of both images.
 
         Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100], both sides multiples of 32.
-            reference: Reference pictures of any such size.
-            classes: Classes of target and reference, at a quarter of the size.
+            lightness: ``(B, 1, H, W)`` in [0, 100], sides multiples of 32.
+            reference: Reference images, sides multiples of 32.
+            classes: Classes of target and reference at a quarter of the size.
         """
         target, other = self.features.of_lightness(lightness), self.reference_features(reference)
         return self.carry_over(target, other, reference, classes)
 
     def paint_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` from warped colors; sides are multiples of 8."""
+        """Predict ab ``(B, 2, H, W)`` from warped colors; sides are multiples of 8."""
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
         return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def reference_features(self, reference: ReferencePicture) -> TrunkFeatures:
-        """Return the features of a reference, scaled as `Architecture.reference_input` says."""
+        """Return the features of a reference, normalized according to `Architecture.reference_input`."""
         rgb = reference.rgb
         if self.architecture.reference_input == "normalized_twice":
             rgb = normalized(rgb)
@@ -272,13 +271,13 @@ class SPColor(ColoringModel):
         reference: ReferencePicture,
         classes: tuple[Classified, Classified],
     ) -> Warped:
-        """Carry the colors of a reference over, by the features of both.
+        """Warp the colors of a reference with precomputed features.
 
         Args:
-            target: Features of the pictures.
-            other: Features of their references.
-            reference: The references.
-            classes: Classes of pictures and references, at a quarter of the size.
+            target: Features of the images.
+            other: Features of the references.
+            reference: Reference images.
+            classes: Classes of images and references at a quarter of the size.
         """
         maps = (
             self.correspondence(unit_features(target.taps)),
@@ -314,15 +313,15 @@ class SPColor(ColoringModel):
         return with_automatic_colors(warped, features.automatic)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' networks, and STEGO if it is used; see `convert_published`."""
+        """Rename the weights of the authors' networks, including STEGO."""
         return convert_published(state_dict)
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the layers of a registered model as a trunk.
+    """Return the layers of a registered model as a feature network.
 
     Raises:
-        WeightsError: It has no trained weights on this machine.
+        WeightsError: No trained weights of the model are available on this machine.
     """
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
 
@@ -330,16 +329,16 @@ def borrowed_trunk(name: str) -> BorrowedTrunk:
 def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     if guidance.exemplar is None or bool((matched > 0).any()):
         return ()
-    return ("the reference has no class in common with the picture, which was colored without it",)
+    return ("the reference has no class in common with the image; the image was colorized without it",)
 
 
 def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
-    """Replace the segmenter's labels by a map over a picture of height and width ``size``."""
+    """Replace the segmenter's labels by a label map of an image with height and width ``size``."""
     return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
 
 
 def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:
-    """Remove the positions beyond a picture of height and width ``size`` from all classes."""
+    """Set the class of positions outside an image of height and width ``size`` to -1."""
     rows, columns = (
         torch.arange(count, device=found.labels.device) * STRIDE < side
         for side, count in zip(size, found.labels.shape[-2:], strict=True)

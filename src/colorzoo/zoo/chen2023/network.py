@@ -1,6 +1,6 @@
-"""Networks of SPColor: segmenters, STEGO among them, and class-wise warping (sections III-A to III-D).
+"""Networks of SPColor: segmenters including STEGO, and class-wise warping (sections III-A to III-D).
 
-Names of the authors' checkpoints and ours: VGG-19, WarpNet, ColorVidNet, STEGO.
+The conversion functions map parameter names of the authors' VGG-19, WarpNet, ColorVidNet and STEGO.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _STEGO: Renaming = (
 
 
 def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO; keys of its head stand alone, those of the ViT begin with ``backbone.``."""
+    """Rename STEGO weights: head keys without prefix, ViT keys with the prefix ``backbone.``."""
     return rename(state_dict, _STEGO)
 
 
 def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO for `StegoEncoder`, without the decoder, which only its training uses.
+    """Rename STEGO weights for `StegoEncoder`, without the decoder that only STEGO's training uses.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
+        state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
     """
     kept = {key: value for key, value in state_dict.items() if not key.startswith("decoder.")}
     ours = convert_stego(kept)
@@ -47,10 +47,10 @@ def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's names.
+    """Rename all networks of one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's keys.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
+        state_dict: The authors' tensors; unknown keys are kept so that strict loading reports them.
     """
     ours, left = convert_networks(state_dict)
     stego = convert_stego_encoder(left)
@@ -61,28 +61,29 @@ CLUSTERS = 27
 _CODE = 90
 _SIDE = 256
 """Side in pixels of STEGO's square input."""
-_NUDGE = 0.1  # DINO's guard against rounding, which shifts its maps
+_NUDGE = 0.1  # DINO adds it to the grid size against rounding error, which shifts the interpolation
 
 Segmenter = Callable[[Tensor, Tensor], Classified]
-"""Maps RGB ``(B, 3, H, W)`` in [0, 1], gray for a photo that is to be colored, and the trunk's deep map of it
-to the classes of the positions of any grid.
+"""Maps RGB ``(B, 3, H, W)`` in [0, 1] and the trunk's deep feature map to classes on a grid of any size.
+
+RGB is gray for an image to be colorized.
 """
 
 Encoder = Callable[[Tensor, Tensor], Tensor]
-"""Maps the same inputs to features ``(B, D, h, w)``."""
+"""Maps the inputs of a `Segmenter` to features ``(B, D, h, w)``."""
 
 Merging = Literal["pre", "post"]
 
 
 class ClusterSegmenter(nn.Module):
-    """Classes by the nearest cluster center, after merging similar clusters (CRA, section III-C).
+    """Classify by the nearest cluster center after merging similar clusters (CRA, section III-C).
 
     Args:
-        encode: Features of a picture, a module or any function.
-        centers: ``(K, D)``; None takes those of ``encode``.
-        classes: Number of classes to which the clusters are merged; K keeps them.
-        merging: ``pre``: classify by the means of merged centers, as published. ``post``: classify by the
-            original centers and merge the classes afterwards.
+        encode: Module or function that computes features of an image.
+        centers: ``(K, D)``; None uses ``encode.centers``.
+        classes: Number of classes after merging; K disables merging.
+        merging: ``pre`` classifies by the means of merged centers, as published. ``post`` classifies by the
+            original centers and merges the labels afterwards.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class ClusterSegmenter(nn.Module):
 
     @property
     def centers(self) -> Tensor:
-        """The centers ``(K, D)`` before merging."""
+        """Cluster centers ``(K, D)`` before merging."""
         found: Tensor = self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
         return found
 
@@ -111,14 +112,14 @@ class ClusterSegmenter(nn.Module):
 
 
 class ProjectedMaps(nn.Module):
-    """A projection of the trunk's deep map as features, with cluster centers.
+    """Linear projection of the trunk's deep feature map, with cluster centers.
 
     `colorzoo.zoo.chen2023.find_clusters` computes projection and centers without labels.
 
     Args:
         channels: Channels of the deep map.
         code: Channels of the projection.
-        clusters: Number of centers.
+        clusters: Number of cluster centers.
     """
 
     shift: Tensor
@@ -137,7 +138,7 @@ class ProjectedMaps(nn.Module):
 
 
 class DinoBackbone(nn.Module):
-    """timm's ``vit_base_patch8_224.dino`` on squares of any size, with positions interpolated as in DINO."""
+    """The ``vit_base_patch8_224.dino`` for any input size, with interpolated positions as in DINO."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +147,7 @@ class DinoBackbone(nn.Module):
         self.vit: Any = timm.create_model("vit_base_patch8_224.dino", pretrained=False, num_classes=0)
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
-        """Return the position table ``(1, 1 + h * w, 768)``, the class token's first."""
+        """Return the position embeddings ``(1, 1 + h * w, 768)``, class token first."""
         table: Tensor = self.vit.pos_embed
         side = round((table.shape[1] - 1) ** 0.5)
         square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
@@ -166,7 +167,7 @@ class DinoBackbone(nn.Module):
 
 
 class StegoHead(nn.Module):
-    """Head from DINO's features to a code, with the centers of 27 clusters and the supervised probe."""
+    """STEGO head that maps DINO features to a code, with 27 cluster centers and a supervised linear probe."""
 
     clusters: Tensor
 
@@ -185,7 +186,7 @@ class StegoHead(nn.Module):
 
 
 class StegoEncoder(nn.Module):
-    """STEGO's code of a picture: DINO's ViT-B/8 and a small head (Hamilton et al. 2022)."""
+    """STEGO features of an image: DINO ViT-B/8 and a small head (Hamilton et al. 2022)."""
 
     reads_trunk = False
     mean: Tensor
@@ -198,11 +199,11 @@ class StegoEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
-        """Return the code of a picture, ``(B, 90, 32, 32)`` for a square of 256, else at its size.
+        """Return the code ``(B, 90, 32, 32)`` for an input of 256 x 256, else ``(B, 90, H, W)``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            deep: Not used; STEGO has its own backbone.
+            deep: Not used, because STEGO has its own backbone.
         """
         size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
@@ -214,15 +215,15 @@ class StegoEncoder(nn.Module):
 
     @property
     def centers(self) -> Tensor:
-        """The centers ``(27, 90)`` of its clusters."""
+        """Cluster centers ``(27, 90)``."""
         return self.head.clusters
 
 
 class SupervisedStego(nn.Module):
-    """STEGO with the supervised linear probe instead of the clusters (SPColor, Table IV).
+    """STEGO with the supervised linear probe instead of clusters (SPColor, Table IV).
 
-    The published code uses log-probabilities as confidences, which makes similarities negative; here they are
-    probabilities.
+    The confidences are probabilities. The published code uses log-probabilities, which make similarities
+    negative.
     """
 
     def __init__(self) -> None:
@@ -239,16 +240,16 @@ class SupervisedStego(nn.Module):
 def build_segmenter(
     kind: str | None, trunk: nn.Module, classes: int, merging: Merging
 ) -> ClusterSegmenter | SupervisedStego | None:
-    """Return the segmenter.
+    """Build a segmenter.
 
     Args:
-        kind: ``stego``, ``stego_supervised``, ``clusters`` (of the trunk's own maps), or None.
-        trunk: The trunk.
+        kind: ``stego``, ``stego_supervised``, ``clusters`` (of the trunk's feature maps), or None.
+        trunk: Feature network.
         classes: See `ClusterSegmenter`.
         merging: See `ClusterSegmenter`.
 
     Raises:
-        ColorzooError: There is no such segmenter, or it does not fit the trunk.
+        ColorzooError: ``kind`` is unknown or incompatible with the trunk.
     """
     segmenter: ClusterSegmenter | SupervisedStego | None
     if kind == "stego":
@@ -261,8 +262,8 @@ def build_segmenter(
         segmenter = None
     else:
         raise ColorzooError(
-            f"segmenter={kind!r} does not fit these features; expected 'stego', 'stego_supervised' or "
-            "None, or 'clusters' with the features of a registered model."
+            f"segmenter must be 'stego', 'stego_supervised' or None, got {kind!r}. 'clusters' requires "
+            "the features of a registered model."
         )
     return None if segmenter is None else segmenter.requires_grad_(False).eval()
 
@@ -274,13 +275,13 @@ def warp_reference(
     classes: tuple[Classified, Classified],
     tau: float,
 ) -> Warped:
-    """Carry the reference's colors and confidences to positions of the same class (eqs. 5 to 15).
+    """Warp reference colors and confidences to positions of equal class (eqs. 5 to 15).
 
     Args:
-        correspondence: The correspondence network.
-        maps: Features ``(B, C, h, w)`` and ``(B, C, h', w')`` of target and reference.
+        correspondence: Correspondence network.
+        maps: Features ``(B, C, h, w)`` of the target and ``(B, C, h', w')`` of the reference.
         ab: ``(B, 2, h', w')`` of the reference.
-        classes: Classes of target and reference, on the same grids.
+        classes: Classes of target and reference on the grids of the features.
         tau: Temperature of the matching.
     """
     ours, theirs = classes
@@ -292,22 +293,22 @@ def warp_reference(
 
 
 def reads_trunk(segmenter: object) -> bool:
-    """Return whether a segmenter reads the trunk's map; STEGO, which has a backbone, does not."""
+    """Return whether a segmenter reads the trunk's feature map; STEGO has its own backbone."""
     return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
 
 
 def load_segmenter(segmenter: object, path: str) -> None:
-    """Load the weights of a segmenter: STEGO's, or a file of `find_clusters`.
+    """Load segmenter weights from a STEGO file or an output of `find_clusters`.
 
     Raises:
-        WeightsError: The segmenter has no weights, or the file does not fit.
+        WeightsError: The segmenter has no weights, or the file does not match.
     """
     encode = getattr(segmenter, "encode", None)
     if not isinstance(encode, nn.Module):
-        raise WeightsError("segmenter_weights needs a segmenter that has weights: stego or clusters.")
+        raise WeightsError("segmenter_weights requires segmenter stego or clusters.")
     if isinstance(encode, ProjectedMaps) and not Path(path).is_file():
         raise WeightsError(
-            f"segmenter_weights {path!r} does not exist; make it from your photos: "
+            f"segmenter_weights {path!r} does not exist. Create the file from your photos: "
             f"python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o {path}"
         )
     state = load_state_dict_file(Path(path))

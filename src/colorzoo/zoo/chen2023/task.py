@@ -1,6 +1,6 @@
 """Training of SPColor (Chen et al. 2023).
 
-Training pairs of a compact SPColor: references retrieved by the features of another model.
+`BorrowedPairsDataModule` retrieves training references by the features of another model.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ _NEW = {
     "correspondence": ("theta.", "phi."),
     "network": ("conv1.0.", "conv1.1."),
     "discriminator": ("layers.0.", "last."),
-}  # layers of each network that the authors renamed, so that they start from random weights
+}  # layers without a counterpart of equal name and shape in the ancestor; they start from random weights
 
 
 class Chen2023(ExemplarGANModule):
-    """Task of `SPColor`.
+    """Training task of `SPColor`.
 
     Args:
-        architecture: The networks.
-        segmentation: The classes.
-        objective: The losses.
-        simulation: Noise on training pictures.
-        adversary: The discriminator.
+        architecture: Settings of the networks.
+        segmentation: Settings of the classes.
+        objective: Settings of the losses.
+        simulation: Noise on training images.
+        adversary: Settings of the discriminator.
         extensions: Additions to the paper.
-        matching_lr: Learning rate of the correspondence network; None takes the color network's. The schedule
-            applies to both.
-        start: The ancestor, a model of Zhang et al. 2019, whose trained layers to start from.
+        matching_lr: Learning rate of the correspondence network; None uses the color network's. The schedule
+            applies to both networks.
+        start: Model of Zhang et al. 2019 whose weights initialize the networks.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -100,7 +100,7 @@ class Chen2023(ExemplarGANModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Load the segmenter's weights from their file, unless weights of the whole model were loaded."""
+        """Load the segmenter's weights from their file unless weights of the whole model were loaded."""
         super().setup(stage)
         path = self.model.segmentation.segmenter_weights
         if stage == "fit" and path is not None and not self.trained:
@@ -108,12 +108,12 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy the ancestor's layers, including VGG-19, except those that are new in SPColor."""
+        """Copy the weights of the ancestor, including VGG-19, except for layers that are new in SPColor."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
     def paint(self, batch: Batch) -> ExemplarPrediction:
-        """Color a training batch with its references, or with parts of the pictures themselves."""
+        """Colorize a training batch with its references, or with distorted copies of the images."""
         lightness = rgb_to_lab(batch["rgb"])[:, :1]
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)
@@ -134,7 +134,7 @@ class Chen2023(ExemplarGANModule):
         )
 
     def _training_classes(self, rgb: Tensor, lightness: Tensor, noisy: TrunkFeatures) -> Classified:
-        """Return the classes of training pictures, which the segmenter reads without noise."""
+        """Return the classes of training images, computed without training noise."""
         shown = rgb if self.model.segmentation.segmented_target == "color" else lightness_to_rgb(lightness)
         if self.simulation.lightness_noise and reads_trunk(self.model.segmenter):
             noisy = self.model.features.of_lightness(lightness)
@@ -142,14 +142,14 @@ class Chen2023(ExemplarGANModule):
 
 
 def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
-    """Copy the trained networks of an ancestor, except layers that are new in SPColor, as published.
+    """Copy the trained networks of an ancestor except for layers that are new in SPColor, as published.
 
     Args:
-        source: A task of Zhang et al. 2019 of the same widths and features.
-        task: The task of SPColor.
+        source: Task of Zhang et al. 2019 with equal widths and features.
+        task: Task of SPColor.
 
     Raises:
-        ColorzooError: The source has other networks.
+        ColorzooError: The networks of the source do not match.
     """
     for part, new in _NEW.items():
         own, theirs = _network(task, part), _network(source, part)
@@ -160,8 +160,8 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
             taken[key].shape != kept[key].shape for key in taken
         ):
             raise ColorzooError(
-                f"start does not fit: its {part} differs; it must be a model of Zhang et al. 2019 with "
-                "the same features and widths."
+                f"start must be a model of Zhang et al. 2019 with the same features and widths; its {part} "
+                "differs."
             )
         own.load_state_dict({**kept, **taken})
 
@@ -180,24 +180,24 @@ _GRID = 3
 
 
 class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """`ExemplarPairsDataModule` whose ``nearest`` uses the features of a registered model.
+    """`ExemplarPairsDataModule` whose ``nearest`` mode compares features of a registered model.
 
     Args:
-        root: See `ExemplarPairsDataModule`, as the others.
+        root: See `ExemplarPairsDataModule`.
         features: Name of a model of the zhang2016 family.
-        kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are not used.
+        kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are ignored.
     """
 
     def __init__(self, root: str, features: str = "zhang2016_small", **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return means of the deepest map over a 3 x 3 grid, so that layouts are similar."""
+        """Return an encoder that averages the deepest map over a 3 x 3 grid, so that layouts are compared."""
         return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
 
     @property
     def encoder_name(self) -> str:
-        """Name of these features in an index."""
+        """Identifier of the features in a neighbor index."""
         return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
 
 

@@ -1,4 +1,4 @@
-"""Cards of Cho et al. 2023."""
+"""Model cards of Cho et al. 2023."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
-# mean error of each segment without an answer, on training pictures
+# mean error of g for each segment without a color, measured on training images
 _MEASURED = {0: 0.0243, 1: 0.0663, 22: 0.0544, 30: 0.0392}
-_NEEDS = tuple(_MEASURED.get(segment, 0.0421) for segment in range(31))  # what f uses now and then: the mean
+_NEEDS = tuple(_MEASURED.get(segment, 0.0421) for segment in range(31))  # rarely used segments: the mean
 
 _AT_30 = (
     Score(
@@ -26,7 +26,7 @@ FULL = ModelCard(
     "Unsupervised Region Prioritization",
     paper="https://arxiv.org/abs/2210.14270",
     year=2023,
-    summary="Colors a sketch; asks for colors of its regions, the most useful first. The paper's network.",
+    summary="Colorizes a sketch and proposes regions to color, the most useful first. The paper's network.",
     task="colorzoo.zoo.cho2023.task:Cho2023",
     model="colorzoo.zoo.cho2023.model:GuidingPainter",
     parameters=34_554_081,
@@ -36,8 +36,8 @@ FULL = ModelCard(
     output="rgb",
     config="cho2023/paper.yaml",
     quality=(
-        Quality("regions", 50, "Full networks of the paper that brought regions."),
-        Quality("sketch", 50, "Full networks; no number in a table with others at hand."),
+        Quality("regions", 50, "Full networks of the paper that introduced region guidance."),
+        Quality("sketch", 50, "Full networks; no published comparison with other models of this package."),
     ),
     smoke=Smoke(hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}),
 )
@@ -45,7 +45,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="cho2023_small",
-    summary="Colors a sketch; asks for colors of its regions. A fifth as wide; ships inside the package.",
+    summary="Colorizes a sketch and proposes regions to color. A fifth of the width; in the package.",
     parameters=1_036_521,
     aliases=(),
     hparams={
@@ -63,20 +63,20 @@ SMALL = replace(
             size=2_106_146,
             license="Apache-2.0",
             file="cho2023_small.safetensors",
-            trained_on="1,585 illustrations, 12,200 steps on a CPU core; see the model's page.",
+            trained_on="1,585 illustrations, 12,200 steps on a CPU; see the model page.",
         )
     },
     config="cho2023/small.yaml",
     quality=(
-        Quality("regions", 20, "The only one with regions whose weights ship.", measured=_AT_30),
-        Quality("sketch", 20, "The only one for sketches whose weights ship.", measured=_AT_30),
+        Quality("regions", 20, "The only model with region guidance and embedded weights.", measured=_AT_30),
+        Quality("sketch", 20, "The only sketch model with embedded weights.", measured=_AT_30),
     ),
 )
 
 POINTS = replace(
     FULL,
     name="cho2023_points",
-    summary="Colors a sketch; follows color points. The control of cho2023, with its painter and training.",
+    summary="Colorizes a sketch with color points. Baseline of cho2023 with its generator and training.",
     task="colorzoo.zoo.cho2023.task:Cho2023Points",
     model="colorzoo.zoo.cho2023.model:PointPainter",
     parameters=17_268_675,
@@ -90,7 +90,7 @@ POINTS = replace(
 POINTS_SMALL = replace(
     POINTS,
     name="cho2023_points_small",
-    summary="Colors a sketch; follows color points. The control of cho2023_small; to be trained.",
+    summary="Colorizes a sketch with color points. Baseline of cho2023_small; requires training.",
     parameters=609_591,
     hparams={"width": 0.1875, "hint_residual": True},
     config="cho2023/points_small.yaml",
