@@ -1,10 +1,10 @@
-"""GuidingPainter's networks: f divides a sketch into ordered segments, g paints it (Cho et al. 2023).
+"""Networks of GuidingPainter: f divides a sketch into ordered segments, g colorizes it (Cho et al. 2023).
 
-Inside, sketches, colors and pictures are in [-1, 1], paper 1 and ink -1, as in the paper. Hints are computed
-without the published code's product of segments and colors ``(B, 30, 3, H, W)``: means and maps are matrix
-products, or a look-up where no gradient is needed.
+Internally, sketches (paper 1, ink -1), colors and images are in [-1, 1], as in the paper. The published code
+multiplies segments and colors into a ``(B, 30, 3, H, W)`` tensor. This implementation computes means and
+maps by matrix products, or by a table lookup where no gradient is needed.
 
-Additions to GuidingPainter in `cho2023_small`; all off in the paper's model.
+`Extensions` contains the additions of `cho2023_small`; all are off in the paper's model.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from colorzoo.settings import Natural, Share
 
 SEGMENTS = 30
 _FULL_BASE, _STEP = 64, 2
-_FULLEST = 0.95  # below 1, which the tanh does not reach
-_LEAST_DRAW = 1e-7  # a uniform number of 0 has no logarithm
-_EMPTY = 1e-20  # added to the areas of segments, so that an empty one gets the color 0
+_FULLEST = 0.95  # largest value passed to atanh, because tanh does not reach 1
+_LEAST_DRAW = 1e-7  # lower bound of uniform draws, because log(0) is infinite
+_EMPTY = 1e-20  # added to segment areas so that an empty segment gets color 0
 
 
 class Hints(NamedTuple):
     """Colored segments.
 
     Attributes:
-        color: ``(B, 3, H, W)``, 0 where no hint was given.
+        color: ``(B, 3, H, W)``, 0 where no hint is given.
         mask: ``(B, 1, H, W)`` in {0, 1}.
     """
 
@@ -46,25 +46,26 @@ class Hints(NamedTuple):
 
 
 def base_channels(width: float) -> int:
-    """Return the channels of the first level: 64 times ``width``, even, at least 8."""
+    """Return the channel count of the first level: ``64 * width``, rounded to an even number, at least 8."""
     return max(8, round(_FULL_BASE * width / _STEP) * _STEP)
 
 
 def as_residual(color: Tensor) -> Tensor:
-    """Return hints ``(B, 3, H, W)`` in [-1, 1], 0 where there are none, as a residual before the tanh.
+    """Return hint colors ``(B, 3, H, W)`` in [-1, 1] as a residual to add before the tanh.
 
-    Not in the paper: a narrow g that trains for an hour does not learn to copy hues by itself.
+    Unhinted pixels are 0. This is not part of the paper: a narrow g with little training does not learn to
+    copy hues.
     """
     return torch.atanh(_FULLEST * color)
 
 
 class GuidingPainterNetwork(nn.Module):
-    """f and g.
+    """Segmenter f and generator g.
 
     Args:
-        width: Multiplier of the channel counts of g; 1.0 is the paper's.
-        segmenter_width: The same for f.
-        segmenter_side: Largest shorter side in pixels of the sketches for f; its logits are enlarged.
+        width: Multiplier of the channel counts of g; 1.0 matches the paper.
+        segmenter_width: Multiplier of the channel counts of f.
+        segmenter_side: Maximum shorter side in pixels of the input of f; its logits are upsampled.
         hint_residual: See `as_residual`.
     """
 
@@ -83,7 +84,7 @@ class GuidingPainterNetwork(nn.Module):
         self.colorizer = UNet(1 + 3 + 1 + SEGMENTS, 3, base_channels(width))
 
     def divide(self, sketch: Tensor) -> Tensor:
-        """Return the logits of the segments, ``(B, 30, H, W)``, of a sketch ``(B, 1, H, W)`` in [0, 1]."""
+        """Return segment logits ``(B, 30, H, W)`` for sketches ``(B, 1, H, W)`` in [0, 1]."""
         small = self._seen(sketch)
         logits: Tensor = self.segmenter(2 * small - 1).float()
         if small is sketch:
@@ -91,7 +92,7 @@ class GuidingPainterNetwork(nn.Module):
         return F.interpolate(logits, size=sketch.shape[-2:], mode="bilinear")
 
     def _seen(self, sketch: Tensor) -> Tensor:
-        """Return a sketch at the size for f; lines get thinner but stay black."""
+        """Downsample a sketch for f by max pooling of the ink, so that thin lines stay black."""
         height, width = sketch.shape[-2:]
         scale = (self.segmenter_side or min(height, width)) / min(height, width)
         if scale >= 1:
@@ -99,22 +100,22 @@ class GuidingPainterNetwork(nn.Module):
         return 1 - F.adaptive_max_pool2d(1 - sketch, (round(height * scale), round(width * scale)))
 
     def paint(self, sketch: Tensor, hints: Hints, segments: Tensor) -> Tensor:
-        """Return the picture ``(B, 3, H, W)`` in [-1, 1].
+        """Generate the image ``(B, 3, H, W)`` in [-1, 1].
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
             hints: Colors in [-1, 1] and mask.
-            segments: ``(B, 30, H, W)`` one-hot.
+            segments: ``(B, 30, H, W)``, one-hot.
         """
         return self.after_taps(self.before_taps(sketch, hints, segments), unchanged)
 
     def before_taps(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
-        """Run g up to its first tap; see `paint` for the arguments."""
+        """Run g up to its first feature hook; see `paint` for the arguments."""
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
         return *self.colorizer.before_taps(x), hints.color
 
     def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Return the picture ``(B, 3, H, W)`` in [-1, 1]."""
+        """Return the image ``(B, 3, H, W)`` in [-1, 1]."""
         *inner, color = maps
         height, width = color.shape[-2:]
         painted = self.colorizer.after_taps(tuple(inner), visit)[..., :height, :width].float()
@@ -122,7 +123,7 @@ class GuidingPainterNetwork(nn.Module):
 
 
 class StraightThrough(torch.autograd.Function):
-    """One-hot forward, softmax backward; stores one map only."""
+    """One-hot in the forward pass, softmax gradient in the backward pass; stores a single map."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, temperature: float) -> Tensor:
@@ -133,7 +134,7 @@ class StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        """Return the softmax's gradient."""
+        """Return the gradient of the softmax."""
         (soft,) = ctx.saved_tensors
         (up,) = upstream
         gradient = soft * up
@@ -149,12 +150,12 @@ def one_hot(index: Tensor, segments: int) -> Tensor:
 
 
 def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> Tensor:
-    """Return one-hot segments ``(B, N, H, W)`` with the gradient of a softmax (straight-through Gumbel).
+    """Return one-hot segments ``(B, N, H, W)`` with a straight-through Gumbel softmax gradient.
 
     Args:
         logits: ``(B, N, H, W)``.
-        noise: Gumbel noise of the same shape, or None.
-        temperature: tau of the softmax.
+        noise: Gumbel noise ``(B, N, H, W)``, or None.
+        temperature: Temperature tau of the softmax.
     """
     noisy = logits.float() if noise is None else logits.float() + noise
     segments: Tensor = StraightThrough.apply(noisy, temperature)
@@ -162,13 +163,13 @@ def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> T
 
 
 def gumbel_noise(generators: list[torch.Generator], shape: tuple[int, int, int]) -> Tensor:
-    """Return ``(B, *shape)`` Gumbel noise on the CPU, one generator for each picture."""
+    """Return Gumbel noise ``(B, *shape)`` on the CPU, with one generator per image."""
     draws = torch.stack([torch.rand(shape, generator=each) for each in generators])
-    return draws.clamp_(min=_LEAST_DRAW).log_().neg_().log_().neg_()  # three times faster than exponential_()
+    return draws.clamp_(min=_LEAST_DRAW).log_().neg_().log_().neg_()  # faster than exponential_()
 
 
 def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
-    """Return the mean color of each segment, ``(B, N, 3)``; 0 for an empty segment.
+    """Return the mean color of each segment, ``(B, N, 3)``; an empty segment gets 0.
 
     Args:
         segments: ``(B, N, H, W)`` one-hot.
@@ -180,9 +181,9 @@ def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
 
 
 class FilledHints(torch.autograd.Function):
-    """Mean colors of segments and their maps in one step, with a single gradient map.
+    """Compute mean colors of segments and fill the segments with them, with a single gradient map.
 
-    Autograd would allocate one for the means and one for the filling: 94 MB each for a dozen pictures.
+    Autograd would allocate one map for the means and one for the filling, which costs memory.
     """
 
     @staticmethod
@@ -197,7 +198,7 @@ class FilledHints(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient of the segments, through the map, the sums and the areas."""
+        """Return the gradient for the segments, through the map, the sums and the areas."""
         segments, image, given, table, areas = ctx.saved_tensors
         (up,) = upstream
         with torch.autocast(up.device.type, enabled=False):  # steps may run backward under autocast
@@ -211,16 +212,16 @@ class FilledHints(torch.autograd.Function):
 
 
 def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the maps of the segments' mean colors, with gradients to the segments.
+    """Fill segments with their mean colors, with gradients for the segments.
 
     Args:
-        segments: ``(B, N, H, W)`` one-hot.
+        segments: ``(B, N, H, W)``, one-hot.
         image: ``(B, 3, H, W)``.
         given: ``(B, N)`` in {0, 1}, 1 for colored segments.
 
     Returns:
-        All segments filled with their means ``(B, 3, H, W)``; color ``(B, 3, H, W)`` and mask ``(B, 1, H,
-        W)`` of the colored ones.
+        Image of all segments filled with their means ``(B, 3, H, W)``; color ``(B, 3, H, W)`` and mask
+        ``(B, 1, H, W)`` of the colored segments.
     """
     with torch.autocast(segments.device.type, enabled=False):
         maps: Tensor = FilledHints.apply(segments.float(), image.float(), given.float())
@@ -230,22 +231,22 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
 
 
 def _with_ones(image: Tensor) -> Tensor:
-    """Return ``(B, 4, H W)``: the picture, and ones to count pixels."""
+    """Return ``(B, 4, H W)``: the image, and a channel of ones that counts pixels."""
     pixels = image.flatten(2)
     return torch.cat([pixels, torch.ones_like(pixels[:, :1])], dim=1)
 
 
 def _table(colors: Tensor, given: Tensor) -> Tensor:
-    """Return ``(B, N, 7)``: the mean of each segment, its hint color, and 1 if it is colored."""
+    """Return ``(B, N, 7)``: mean of each segment, its hint color, and 1 if the segment is colored."""
     active = given[..., None]
     return torch.cat([colors, colors * active, active], dim=2)
 
 
 def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
-    """Return the hints of segments given by index, without gradient to the segments.
+    """Return hint maps from segment indices, without gradients for the segments.
 
     Args:
-        index: ``(B, 1, H, W)`` int64.
+        index: ``(B, 1, H, W)`` int64, segment of each pixel.
         colors: ``(B, N, 3)``.
         given: ``(B, N)`` in {0, 1}.
     """
@@ -257,23 +258,23 @@ def look_up_hints(index: Tensor, colors: Tensor, given: Tensor) -> Hints:
 
 
 def first_given(counts: Tensor, segments: int) -> Tensor:
-    """Return ``(B, segments)`` in {0, 1}: 1 for the first ``counts`` ``(B,)`` segments."""
+    """Return ``(B, segments)`` in {0, 1} with 1 for the first ``counts`` ``(B,)`` segments."""
     return (torch.arange(segments, device=counts.device) < counts[:, None]).float()
 
 
 def draw_counts(draws: Tensor, stop: float) -> Tensor:
-    """Return ``(B,)`` int64 numbers of colored segments: trials before the first stop, at most N.
+    """Return the numbers ``(B,)`` int64 of colored segments, drawn from a truncated geometric distribution.
 
     Args:
-        draws: ``(B, N)`` uniform on [0, 1).
-        stop: Probability that the user stops at a trial; P(n) = (1 - stop)^n stop, the rest at N.
+        draws: ``(B, N)``, uniform in [0, 1).
+        stop: Probability of stopping at a segment: P(n) = (1 - stop)^n stop for n < N.
     """
     return (draws >= stop).long().cumprod(1).sum(1)
 
 
-_INK = 0.5  # level below which a pixel of a sketch is ink
-_SMALLEST = 1 / 1000  # of the picture; smaller pieces are merged with the nearest one
-_KEPT = 7 / 8  # probability in training that a user colors one more segment
+_INK = 0.5  # sketch values below this are ink
+_SMALLEST = 1 / 1000  # fraction of the image; smaller pieces are merged with the nearest piece
+_KEPT = 7 / 8  # probability in training that the simulated user colors one more segment
 
 Labels = NDArray[np.int64]
 
@@ -283,12 +284,12 @@ class Extensions:
     """Additions to GuidingPainter.
 
     Attributes:
-        segmenter_side: Largest shorter side in pixels of the sketches for f, whose logits are enlarged: a
-            narrow f that was trained on small pictures then sees whole shapes.
-        pieces: Propose the regions that lines enclose instead of whole segments (`cut_segments`).
-        needs: Factors of segments, see `cut_segments`; measured on training pictures.
-        hint_residual: Start the painting from the hints (`as_residual`).
-        recolored: Share of the pictures of stage ``painter`` whose hinted regions get random colors
+        segmenter_side: Maximum shorter side in pixels of the input of f, whose logits are upsampled. A narrow
+            f that was trained on small images then covers whole shapes.
+        pieces: Propose the regions enclosed by lines instead of whole segments (`cut_segments`).
+        needs: Weights of segments for `cut_segments`, measured on training images.
+        hint_residual: Predict a residual over the hint colors (`as_residual`).
+        recolored: Fraction of the training images of stage ``painter`` whose hinted regions get random colors
             (`recolor_hinted`).
     """
 
@@ -300,22 +301,22 @@ class Extensions:
 
 
 def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:
-    """Divide segments into the regions that lines enclose, the most useful hint first.
+    """Divide segments into the regions enclosed by lines, ordered by usefulness of a hint.
 
-    A narrow f separates ground, body and lines, but not one sleeve from the other; the lines of the sketch
-    do. Only hints are finer: g reads f's own segments. Pieces are the connected parts of each segment between
-    the lines, ordered by area times the factor of their segment. All ink is one piece, the last: nobody is
-    asked for the color of lines before all else has one.
+    A narrow f separates background, body and lines, but not the two sleeves of a coat; the lines of the
+    sketch do. Only hints use the finer pieces; g still reads the segments of f. Pieces are the connected
+    parts of each segment between the lines, ordered by area times the weight of their segment. All ink is
+    one piece and comes last, because a color of the lines matters least.
 
     Args:
-        segments: ``(B, 1, H, W)`` int64, the model's, the most useful first.
+        segments: ``(B, 1, H, W)`` int64, segments of f, the most useful first.
         sketch: ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
-        most: Largest number of pieces; others are merged with the nearest one.
-        needs: A factor for each segment: the error of g without a hint. By default 7/8 of the factor of the
-            segment before.
+        most: Maximum number of pieces; further pieces are merged with the nearest piece.
+        needs: Weight of each segment: the error of g without a hint. By default, each weight is 7/8 of the
+            previous weight.
 
     Returns:
-        The piece of each pixel, ``(B, 1, H, W)`` int64.
+        Piece of each pixel, ``(B, 1, H, W)`` int64.
     """
     pairs = zip(segments[:, 0].cpu().numpy(), sketch[:, 0].detach().cpu().numpy() < _INK, strict=True)
     pieces = [_cut(index, ink, most, needs) for index, ink in pairs]
@@ -338,9 +339,9 @@ def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[fl
 
 
 def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
-    """Number pieces by weight, and merge those that are too small or too many with the nearest one.
+    """Number pieces by decreasing weight; merge small or surplus pieces with the nearest piece.
 
-    A piece of weight 0, ink, is always kept.
+    The ink, a piece of weight 0, is always kept.
     """
     areas = np.bincount(labels.ravel())[1:]
     order = np.argsort(-weights, kind="stable")
@@ -356,17 +357,17 @@ def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
 
 
 def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Shift hinted regions to random mean colors, so that g learns to follow unusual hints; shading stays.
+    """Shift hinted regions to random mean colors and keep their shading, so that g follows unusual hints.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         index: ``(B, 1, H, W)`` int64, region of each pixel.
         given: ``(B, N)`` in {0, 1}, 1 for hinted regions.
-        seeds: ``(B,)``, seeds of the pictures.
-        share: Share of the pictures that are changed.
+        seeds: ``(B,)``, per-image seeds.
+        share: Fraction of the images that are changed.
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]; clamping may change a mean a little.
+        ``(B, 3, H, W)`` in [0, 1]. Clipping may change a mean slightly.
     """
     if not share:
         return rgb

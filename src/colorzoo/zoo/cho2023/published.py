@@ -1,4 +1,4 @@
-"""Names of the authors' checkpoint (a Lightning module: 280 keys) and ours."""
+"""Map parameter names of the authors' checkpoint (a Lightning module with 280 keys) to this implementation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAYERS: tuple[tuple[str, str], ...] = (
 
 
 def rename_published_key(key: str) -> str:
-    """Return our name of one of the authors' keys; an unknown one stays as it is."""
+    """Return the parameter name for a key of the authors' checkpoint; unknown keys are kept."""
     if key.startswith("discriminator.model."):
         return key.replace("discriminator.model.", "discriminator.layers.", 1)
     for theirs, ours in _NETWORKS.items():
@@ -39,7 +39,7 @@ def _rename_layer(key: str) -> str:
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename every key; the constants of the authors' loss (``gan_loss.*``) are left out."""
+    """Rename every key and drop the constants of the authors' loss (``gan_loss.*``)."""
     return {
         rename_published_key(key): value
         for key, value in state_dict.items()

@@ -1,7 +1,7 @@
-"""Training of GuidingPainter (Cho et al., WACV 2023) and of its control.
+"""Training of GuidingPainter (Cho et al., WACV 2023) and of its point baseline.
 
-f and g learn together: a straight-through Gumbel softmax carries g's gradient into f, and since early
-segments are colored more often, f learns to put the most useful ones first.
+f and g are trained together. A straight-through Gumbel softmax propagates g's gradient to f. Early segments
+are colored more often, so f learns to put the most useful segments first.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ Smoothness = Literal["four_l1", "eight_l1", "eight_l2"]
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses (section 3.4) and of the temperature of the segments.
+    """Settings of the losses (section 3.4) and of the Gumbel softmax temperature.
 
     Attributes:
         reconstruction_weight: Weight of the L1 loss.
-        variance_weight: Weight of the color variance within segments, whose gradient reaches only f.
+        variance_weight: Weight of the color variance within segments; its gradient reaches only f.
         smoothness_weight: Weight of the differences between neighboring logits.
-        adversarial_weight: Weight of the adversarial loss; 0 trains no discriminator.
+        adversarial_weight: Weight of the adversarial loss; 0 disables the discriminator.
         smoothness_form: See `smoothness`.
-        initial_temperature: Temperature of the Gumbel softmax in the first step.
-        final_temperature: Temperature in the last step; it falls exponentially.
+        initial_temperature: Temperature in the first step.
+        final_temperature: Temperature in the last step; the decay is exponential.
     """
 
     reconstruction_weight: Weight = 30.0
@@ -71,10 +71,10 @@ class Objective:
 
 @dataclass(frozen=True)
 class Users:
-    """Settings of the simulated users (section 3.3).
+    """Settings of the simulated hints (section 3.3).
 
     Attributes:
-        stop_probability: Probability that a user stops before each region; mean 6.9 regions.
+        stop_probability: Probability of stopping before each region; 1/8 gives 6.9 regions on average.
     """
 
     stop_probability: Probability = 1 / 8
@@ -82,16 +82,16 @@ class Users:
 
 STAGES = {
     "both": Stage(),
-    "painter": Stage(leaves=("model.network.segmenter.*",)),  # ours: g alone
+    "painter": Stage(leaves=("model.network.segmenter.*",)),  # not in the paper: trains g alone
 }
 
 
 class Draws(NamedTuple):
-    """Random numbers of one pass.
+    """Random draws of one forward pass.
 
     Attributes:
-        noise: ``(B, 30, H, W)`` Gumbel noise.
-        counts: ``(B,)``, numbers of colored segments.
+        noise: Gumbel noise ``(B, 30, H, W)``.
+        counts: Numbers ``(B,)`` of colored segments.
     """
 
     noise: Tensor
@@ -99,14 +99,14 @@ class Draws(NamedTuple):
 
 
 class Cho2023(GANColorizationModule[RgbPrediction]):
-    """Task of `GuidingPainter`.
+    """Training task of `GuidingPainter`.
 
     Args:
-        architecture: The networks.
-        objective: The losses.
-        users: The simulated users of training.
+        architecture: Settings of the networks.
+        objective: Settings of the losses.
+        users: Settings of the simulated hints.
         extensions: Additions to the paper.
-        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on the regions that f proposes.
+        stage: ``both`` trains f and g; ``painter`` (not in the paper) trains g alone on the regions of f.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -129,27 +129,28 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         super().__init__(GuidingPainter(architecture, extensions), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the PatchGAN, which sees a picture beside its sketch."""
+        """Build the PatchGAN discriminator, which reads an image concatenated with its sketch."""
         self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
         initialize_gan(self.discriminator)
 
     def paint(self, batch: Batch) -> RgbPrediction:
-        """Paint a training batch for simulated users."""
+        """Generate images for a training batch with simulated hints."""
         return self._paint_batch(batch, "first")
 
     def paint_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
-        """Divide, color the first regions, and paint, all with gradients.
+        """Divide the sketch, color its first regions and generate images, with gradients for f and g.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            rgb: ``(B, 3, H, W)`` truth in [0, 1], whose mean colors of the regions are the hints.
-            draws: The random numbers.
-            temperature: Temperature of the softmax; None takes that of the current step.
+            rgb: ``(B, 3, H, W)`` in [0, 1], ground truth; its mean colors per region are the hints.
+            draws: Random draws.
+            temperature: Softmax temperature; None uses the temperature of the current step.
 
         Returns:
-            The picture; extras hold ``logits`` and ``filled``, all segments in their mean colors in [-1, 1].
+            Generated images. ``extras`` contain ``logits`` and ``filled``, the segments in their mean colors in
+            [-1, 1].
         """
         logits = self.model.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature
@@ -160,7 +161,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
 
     def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
-        """Paint again with new random numbers, as the published code does for its discriminator."""
+        """Generate again with new random draws for the discriminator, as in the published code."""
         with torch.no_grad():
             return self._paint_batch(batch, "second")
 
@@ -178,13 +179,13 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return RgbPrediction(rgb=painted.rgb, extras={"truth": truth})
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the weighted sum of the four losses, and log each."""
+        """Return the weighted sum of the losses and log each loss."""
         terms = self.generator_terms(sketches_of(batch), _truth(batch, painted), painted)
         self.log_losses(terms, len(batch["rgb"]))
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
-        """Return the four losses of the generator without weights (sec. 3.4), those in use."""
+        """Return the enabled generator losses (section 3.4) without weights."""
         terms = {"reconstruction": 2 * (painted.rgb - rgb).abs().mean()}
         if "logits" in painted.extras:  # f is trained
             terms["variance"] = total_variance(painted.extras["filled"], 2 * rgb - 1)
@@ -194,7 +195,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return terms
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the least-squares loss, weighted like the generator's."""
+        """Return the least-squares loss, with the generator's adversarial weight."""
         sketch = sketches_of(batch)
         fake = self._scores(sketch, painted.rgb)
         real = self._scores(sketch, _truth(batch, painted))
@@ -202,20 +203,20 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         return loss
 
     def temperature(self) -> float:
-        """Return tau of the current step."""
+        """Return the softmax temperature of the current step."""
         return self.temperature_at(self.progress())
 
     def temperature_at(self, progress: float) -> float:
-        """Return tau at a share of the training from 0 to 1."""
+        """Return the softmax temperature at a training progress in [0, 1]."""
         first, last = self.objective.initial_temperature, self.objective.final_temperature
         return float(first * (last / first) ** progress)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of colored regions."""
+        """Return the numbers of colored regions in validation."""
         return tuple(str(count) for count in VALIDATION_REGIONS)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
-        """Divide each sketch once, and color its first regions with their true mean colors."""
+        """Divide each sketch once and color its first regions with their true mean colors."""
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.model.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
@@ -224,7 +225,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
 
     def draws_of(self, batch: Batch, purpose: str) -> Draws:
-        """Draw the noise of segments and the number of colored ones, from the seeds of the pictures."""
+        """Draw Gumbel noise and the number of colored segments from the per-image seeds."""
         rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
         stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)
@@ -236,10 +237,10 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
 
 class Cho2023Points(SingleOptimizerModule):
-    """Task of `PointPainter`, the control; points are simulated as by Zhang et al. 2017.
+    """Training task of `PointPainter`, the baseline; points are simulated as in Zhang et al. 2017.
 
     Args:
-        settings: The painter and its training.
+        settings: Settings of the generator and its training.
         **optimization: See `Optimization`.
     """
 
@@ -253,7 +254,7 @@ class Cho2023Points(SingleOptimizerModule):
         super().__init__(PointPainter(settings), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Draw points, paint, and compare with the truth."""
+        """Draw points, generate images and return the L1 loss."""
         rgb = batch["rgb"]
         simulation = PointSimulation(self.settings.stop_probability)
         points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)
@@ -264,36 +265,36 @@ class Cho2023Points(SingleOptimizerModule):
 
 
 def total_variance(filled: Tensor, image: Tensor) -> Tensor:
-    """Return the variance of colors within segments, mean over pixels.
+    """Return the color variance within segments, averaged over pixels.
 
     Args:
-        filled: ``(B, 3, H, W)``, every segment filled with its mean color.
-        image: ``(B, 3, H, W)`` truth.
+        filled: ``(B, 3, H, W)``, segments filled with their mean colors.
+        image: ``(B, 3, H, W)``, ground truth.
     """
     return (filled - image).square().mean()
 
 
 def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
-    """Return the mean difference of neighboring logits.
+    """Return the mean difference between neighboring logits.
 
     Args:
         logits: ``(B, N, H, W)``.
-        form: ``eight_l1``: the mean over the four directions of absolute differences; ``four_l1``: over two;
-            ``eight_l2``: of squares.
+        form: ``eight_l1`` averages absolute differences over four directions, ``four_l1`` over two
+            directions; ``eight_l2`` averages squared differences over four directions.
     """
     total: Tensor = NeighborDistance.apply(logits, 2 if form == "four_l1" else 4, form == "eight_l2")
     return total
 
 
 class NeighborDistance(torch.autograd.Function):
-    """The mean over directions of mean absolute (or squared) differences.
+    """Mean over directions of the mean absolute or squared difference.
 
-    Autograd would allocate a map of zeros for each slice; this makes a training step a quarter faster.
+    Autograd would allocate a map of zeros for each slice; this function avoids that.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, directions: int, squared: bool) -> Tensor:
-        """Return the scalar of ``(B, N, H, W)``."""
+        """Return a scalar for ``(B, N, H, W)``."""
         ctx.save_for_backward(logits)
         ctx.directions, ctx.squared = directions, squared
         means = []
@@ -304,7 +305,7 @@ class NeighborDistance(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient of the logits."""
+        """Return the gradient for the logits."""
         (logits,) = ctx.saved_tensors
         gradient = torch.zeros_like(logits)
         pairs = zip(_neighbors(logits, ctx.directions), _neighbors(gradient, ctx.directions), strict=True)
@@ -318,7 +319,7 @@ class NeighborDistance(torch.autograd.Function):
 
 
 def _neighbors(image: Tensor, directions: int) -> list[tuple[Tensor, Tensor]]:
-    """Return views of an image and of the image shifted by a pixel: down, right, and along both diagonals."""
+    """Return views of a map and of the map shifted by a pixel: down, right, and along both diagonals."""
     pairs = [
         (image[..., :-1, :], image[..., 1:, :]),
         (image[..., :-1], image[..., 1:]),

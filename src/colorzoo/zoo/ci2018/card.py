@@ -1,4 +1,4 @@
-"""Cards of Ci et al. 2018."""
+"""Model cards of Ci et al. 2018."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FULL = ModelCard(
     title="User-Guided Deep Anime Line Art Colorization with Conditional Adversarial Networks",
     paper="https://arxiv.org/abs/1808.03240",
     year=2018,
-    summary="Colors a sketch; obeys color points. AlacGAN, the paper's network; to be trained.",
+    summary="Colorizes a sketch with color points. AlacGAN, the paper's network; requires training.",
     task="colorzoo.zoo.ci2018.task:Ci2018",
     model="colorzoo.zoo.ci2018.model:StrokePainter",
     parameters=26_436_867,
@@ -20,8 +20,8 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="ci2018/paper.yaml",
-    quality=(Quality("sketch", 30, "Full network; no number in a table with others at hand."),),
-    # Illustration2Vec and the VGG-16 of the content loss are not here
+    quality=(Quality("sketch", 30, "Full network; no published comparison with other models here."),),
+    # avoids the weights of Illustration2Vec and VGG-16, which must be downloaded
     smoke=Smoke(
         hparams={
             **dict.fromkeys(("width", "critic_width"), 0.125),
@@ -38,7 +38,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="ci2018_small",
-    summary="Colors a sketch; obeys color points. AlacGAN's stroke model, small; a baseline, to be trained.",
+    summary="Colorizes a sketch with color points. AlacGAN's generator, small; requires training.",
     task="colorzoo.zoo.ci2018.task:Ci2018Pixels",
     parameters=712_407,
     aliases=("alacgan_small",),

@@ -1,9 +1,9 @@
 """AlacGAN: User-Guided Deep Anime Line Art Colorization (Ci et al., ACM MM 2018).
 
-ResNeXt stacks without normalization paint line art; color points enter at a quarter of the size.
+ResNeXt stacks without normalization colorize line art; color points enter at a quarter of the size.
 https://arxiv.org/abs/1808.03240
 
-Names of the authors' files and ours: generator, critic, and Illustration2Vec.
+`convert_published` maps parameter names of the authors' generator, critic and Illustration2Vec.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Architecture:
     """Settings of the networks.
 
     Attributes:
-        width: Multiplier of the generator's channel counts; 1.0 is the paper's.
-        blocks: ResNeXt blocks of its four stages; 20, 8, 8, 5 in the paper.
-        local_features: ``illustration2vec``, frozen, is the paper's; ``trained`` is ours, trained along.
+        width: Multiplier of the generator's channel counts; 1.0 matches the paper.
+        blocks: Number of ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
+        local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
         critic_width: Multiplier of the critic's channel counts.
-        critic_side: Side of the training pictures, 64 times a power of 2; the critic fits no other.
+        critic_side: Side of the training images in pixels, 64 times a power of 2; the critic has a fixed size.
     """
 
     width: Width = 1.0
@@ -53,10 +53,10 @@ class Architecture:
 
 
 class StrokePainter(ColoringModel):
-    """Paints a sketch with the help of color points.
+    """Sketch colorization with color points.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
     """
 
     accepts = frozenset({"points"})
@@ -70,29 +70,30 @@ class StrokePainter(ColoringModel):
         features = SketchFeatures(scaled_width(512, architecture.width)) if trained else None
         network = StrokeNetwork(architecture.width, architecture.blocks, features)
         if trained:
-            initialize(network, None)  # the paper begins with PyTorch's default
+            initialize(network, None)  # the paper uses PyTorch's default initialization
         super().__init__(network, architecture=architecture)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = guidance.points if guidance is not None else None
         points = Points.none(lightness) if points is None else points
         color, mask = (pad_with_zeros(each, STRIDE) for each in (point_colors(points), points.mask))
         return RgbPrediction(rgb=(self.network(lightness, quarter_hints(color, mask)) + 1) / 2)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the authors' generator, critic and Illustration2Vec; see `convert_published`."""
+        """Rename the weights of the authors' generator, critic and Illustration2Vec."""
         return convert_published(state_dict)
 
 
-_LAST_FEATURE = 14  # later layers of their Illustration2Vec serve its tags
+_LAST_FEATURE = 14  # later layers of Illustration2Vec predict tags
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename ``state_dictG`` and ``state_dictD`` of a checkpoint, and ``i2v.pth`` below ``i2v.``.
+    """Rename ``state_dictG`` and ``state_dictD`` of a checkpoint, and ``i2v.pth`` with the prefix ``i2v.``.
 
     Args:
-        state_dict: Any of them, merged; ``module.`` before names is left out. Unknown names stay.
+        state_dict: The tensors of these files, merged. The prefix ``module.`` is removed. Unknown names are
+            kept.
     """
     ours = {}
     for key, value in state_dict.items():

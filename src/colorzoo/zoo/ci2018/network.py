@@ -1,6 +1,7 @@
-"""Networks of AlacGAN (Ci et al., ACM MM 2018): generator, critic, and the local features of line art.
+"""Networks of AlacGAN (Ci et al., ACM MM 2018): generator, critic and local features of line art.
 
-Nothing is normalized. Inside, pictures and line art are in [-1, 1], and modules have the authors' names.
+The networks have no normalization layers. Internally, images and line art are in [-1, 1]. Module names match
+the authors' code.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 
 STRIDE, HINT_STRIDE = 16, 4
 BLOCKS = (20, 8, 8, 5)
-"""Blocks of the four stages of the paper's generator, at 1/16, 1/8, 1/4 and 1/2 of the size."""
+"""Number of blocks of the four stages of the paper's generator, at 1/16, 1/8, 1/4 and 1/2 of the size."""
 
 _SLOPE = 0.2
 _CRITIC_CARDINALITY = 8
 _DILATIONS = (1, 1, 2, 2, 4, 4, 2, 1)
 _LAST_DILATIONS = (1, 2, 4, 2, 1)
 _FEATURES = 512
-_MEAN = (164.76139251, 167.47864617, 181.13838569)  # of blue, green and red in [0, 255]
+_MEAN = (164.76139251, 167.47864617, 181.13838569)  # mean of blue, green and red in [0, 255]
 _I2V_LAYERS: tuple[int | str, ...] = (64, "M", 128, "M", 256, 256, "M", 512, 512)
 
 
 class ResNeXtBlock(nn.Module):
-    """1 x 1, grouped and 1 x 1 convolutions without bias around a shortcut (Xie et al. 2017).
+    """Residual block of 1 x 1, grouped 3 x 3 and 1 x 1 convolutions without bias (Xie et al. 2017).
 
     Args:
-        channels: Channels of input and output.
-        cardinality: Number of groups; a narrow network has the most that divide its channels.
-        stride: 2 halves the map with a kernel of 4 x 4; the shortcut is averaged.
-        dilation: Of the grouped convolution.
+        channels: Input and output channels.
+        cardinality: Number of groups; reduced to the greatest common divisor with the channels.
+        stride: 2 halves the map with a 4 x 4 kernel and average-pools the shortcut.
+        dilation: Dilation of the grouped convolution.
     """
 
     def __init__(self, channels: int, cardinality: int, *, stride: int = 1, dilation: int = 1) -> None:
@@ -64,9 +65,9 @@ class ResNeXtBlock(nn.Module):
 
 
 class Illustration2Vec(nn.Module):
-    """The first layers of Illustration2Vec (Saito and Matsui 2015), which see line art of half the size.
+    """First layers of Illustration2Vec (Saito and Matsui 2015), applied to line art at half size.
 
-    Frozen: the authors' file ``i2v.pth`` gives the weights.
+    The layers are frozen, and the authors' file ``i2v.pth`` contains the weights.
     """
 
     mean: Tensor
@@ -86,10 +87,10 @@ class Illustration2Vec(nn.Module):
 
 
 class SketchFeatures(nn.Sequential):
-    """Local features that are trained with the rest of the network; ours, in place of Illustration2Vec.
+    """Trainable local features in place of Illustration2Vec; not in the paper.
 
     Args:
-        channels: Channels of the output.
+        channels: Output channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -100,13 +101,13 @@ class SketchFeatures(nn.Sequential):
 
 
 class StrokeNetwork(nn.Module):
-    """The generator with the network of local features.
+    """Generator with its local feature network.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the paper's.
-        blocks: Blocks at 1/16, 1/8, 1/4 and 1/2 of the size.
-        features: Maps line art ``(B, 1, H, W)`` in [-1, 1] to ``(B, features.channels, H/16, W/16)``; None
-            takes `Illustration2Vec`.
+        width: Multiplier of every channel count; 1.0 matches the paper.
+        blocks: Number of blocks at 1/16, 1/8, 1/4 and 1/2 of the size.
+        features: Network that maps line art ``(B, 1, H, W)`` in [-1, 1] to
+            ``(B, features.channels, H/16, W/16)``; None uses `Illustration2Vec`.
     """
 
     def __init__(
@@ -127,11 +128,11 @@ class StrokeNetwork(nn.Module):
         self.exit = nn.Conv2d(2 * c32, 3, 3, padding=1)
 
     def forward(self, sketch: Tensor, hints: Tensor) -> Tensor:
-        """Paint sketches of any size.
+        """Colorize sketches of any size.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            hints: ``(B, 4, H/4, W/4)``, sides rounded up to multiples of 16 first; see `quarter_hints`.
+            hints: ``(B, 4, H/4, W/4)`` with H and W rounded up to multiples of 16; see `quarter_hints`.
 
         Returns:
             ``(B, 3, H, W)`` in [-1, 1].
@@ -141,12 +142,12 @@ class StrokeNetwork(nn.Module):
         return self.paint(lines, hints, self.features(lines))[..., :height, :width]
 
     def paint(self, lines: Tensor, hints: Tensor, features: Tensor) -> Tensor:
-        """Return the picture ``(B, 3, H, W)`` in [-1, 1].
+        """Generate the image ``(B, 3, H, W)`` in [-1, 1].
 
         Args:
             lines: ``(B, 1, H, W)`` in [-1, 1], sides multiples of 16.
             hints: ``(B, 4, H/4, W/4)``.
-            features: Local features of the lines.
+            features: Local features of the line art.
         """
         full = self.to0(lines)
         half = self.to1(full)
@@ -160,11 +161,11 @@ class StrokeNetwork(nn.Module):
 
 
 class Critic(nn.Module):
-    """The critic of a picture beside the local features of its line art, with one score per picture.
+    """Critic that scores an image together with the local features of its line art.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the paper's.
-        side: Side of the pictures, 64 times a power of 2; 512 in the paper.
+        width: Multiplier of every channel count; 1.0 matches the paper.
+        side: Side of the images in pixels, 64 times a power of 2; 512 in the paper.
         features: Channels of the local features.
     """
 
@@ -190,14 +191,14 @@ class Critic(nn.Module):
         self.out = nn.Linear(c512, 1)
 
     def forward(self, picture: Tensor, features: Tensor) -> Tensor:
-        """Return unbounded scores ``(B, 1)`` of pictures ``(B, 3, side, side)`` in [-1, 1]."""
+        """Return unbounded scores ``(B, 1)`` for images ``(B, 3, side, side)`` in [-1, 1]."""
         found = self.feed2(torch.cat([self.feed(picture), features], dim=1))
         score: Tensor = self.out(found.flatten(1))
         return score
 
 
 def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
-    """Return ``(B, 4, H/4, W/4)``: the mean color of each cell's hinted pixels, and a mask of cells.
+    """Return ``(B, 4, H/4, W/4)``: mean color of the hinted pixels in each 4 x 4 cell, and a cell mask.
 
     Args:
         color: ``(B, 3, H, W)`` in [-1, 1].
@@ -209,12 +210,12 @@ def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
 
 
 def with_mask(color: Tensor, mask: Tensor) -> Tensor:
-    """Return the hints ``(B, 4, h, w)`` of colors ``(B, 3, h, w)`` and a mask ``(B, 1, h, w)`` of cells."""
+    """Return hints ``(B, 4, h, w)`` from colors ``(B, 3, h, w)`` and a mask ``(B, 1, h, w)`` of cells."""
     return torch.cat([color * mask, mask], dim=1)
 
 
 def _i2v_layers() -> nn.Sequential:
-    from torchvision.models.vgg import make_layers  # takes seconds
+    from torchvision.models.vgg import make_layers  # slow import
 
     layers: nn.Sequential = make_layers([*_I2V_LAYERS])
     for layer in layers:
@@ -230,7 +231,7 @@ def _down(fan_in: int, fan_out: int) -> nn.Sequential:
 def _up(
     fan_in: int, between: int, fan_out: int, cardinality: int, dilations: Sequence[int], blocks: int
 ) -> nn.Sequential:
-    """Return a fusion, blocks of the dilations in turn, and a pixel shuffle to twice the size."""
+    """Build a fusion convolution, residual blocks with cycling dilations, and a 2x pixel shuffle."""
     each = islice(cycle(dilations), blocks)
     return nn.Sequential(
         nn.Conv2d(fan_in, between, 3, padding=1),

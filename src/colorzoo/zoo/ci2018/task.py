@@ -1,4 +1,4 @@
-"""Training of AlacGAN (Ci et al., ACM MM 2018), and of its small form by the distance of pixels."""
+"""Training of AlacGAN (Ci et al., ACM MM 2018), and of its small variant with a pixel loss."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ from colorzoo.zoo.ci2018.network import (
 )
 
 _RELU2_2 = 8
-_SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
-_FADED = 0.7  # least contrast of the lines
-_AREA, _ASPECT = (0.9, 1.0), (7 / 8, 8 / 7)  # of the crop that gives the colors of hints
+_SPREAD = 0.005  # standard deviation of the distance between the hint threshold and 1
+_FADED = 0.7  # minimum contrast of the lines
+_AREA, _ASPECT = (0.9, 1.0), (7 / 8, 8 / 7)  # area fraction and aspect ratio of the crop for hint colors
 _TRIES = 10
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Settings of the losses, on pictures in [-1, 1].
+    """Settings of the losses, which are computed on images in [-1, 1].
 
     Attributes:
-        content_weight: Weight of the squared distance of relu2_2 of VGG-16.
-        adversarial_weight: Weight of the generator's adversarial loss; 0 trains no critic.
-        penalty_weight: Weight of the gradient penalty of the critic.
-        drift_weight: Weight of the square of the critic's mean score of true pictures.
+        content_weight: Weight of the mean squared error of relu2_2 features of VGG-16.
+        adversarial_weight: Weight of the generator's adversarial loss; 0 disables the critic.
+        penalty_weight: Weight of the critic's gradient penalty.
+        drift_weight: Weight of the squared mean score of real images.
     """
 
     content_weight: Weight = 1.0
@@ -60,13 +60,13 @@ class Objective:
 
 
 class Ci2018(GANColorizationModule[RgbPrediction]):
-    """Task of `StrokePainter`.
+    """Training task of `StrokePainter`.
 
     Args:
-        architecture: The networks.
-        objective: The losses.
-        hints: Share of the training pictures with hints.
-        i2v_weights: The authors' file ``i2v.pth`` of Illustration2Vec, which stays frozen.
+        architecture: Settings of the networks.
+        objective: Settings of the losses.
+        hints: Fraction of the training images with hints.
+        i2v_weights: Path of the authors' file ``i2v.pth`` for the frozen Illustration2Vec.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -94,10 +94,10 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         self.discriminator = Critic(built.critic_width, built.critic_side, features.channels)
 
     def setup(self, stage: str) -> None:
-        """Begin training: load Illustration2Vec and the VGG-16 of the content loss.
+        """Load Illustration2Vec and the VGG-16 of the content loss at the start of ``fit``.
 
         Raises:
-            WeightsError: One is not available.
+            WeightsError: The weights of a frozen network are not available.
         """
         super().setup(stage)
         if stage != "fit":
@@ -111,8 +111,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def _load_features(self, features: Illustration2Vec) -> None:
         if self.i2v_weights is None:
             raise WeightsError(
-                "Ci2018 needs Illustration2Vec, which stays frozen: give --model.i2v_weights i2v.pth (the "
-                "authors' file), or --model.architecture.local_features trained."
+                "--model.i2v_weights must be the authors' i2v.pth, because Illustration2Vec stays frozen. "
+                "Or set --model.architecture.local_features to trained."
             )
         state = load_state_dict_file(Path(self.i2v_weights))
         ours = convert_published({f"i2v.{key}": value for key, value in state.items()})
@@ -120,10 +120,10 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         apply_weights(features, held, name=self.i2v_weights, published=False)
 
     def paint(self, batch: Batch) -> RgbPrediction:
-        """Paint faded lines of a batch with the hints of simulated users.
+        """Colorize faded line art of a batch with simulated hints.
 
         Returns:
-            The pictures; extras hold the local ``features``.
+            Generated images. ``extras`` contain the local ``features``.
         """
         rgb, seeds = batch["rgb"], batch["seed"]
         draws = draw_uniform(picture_generators(seeds, "lines"), len(rgb), 1, rgb.device)
@@ -135,12 +135,12 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return self.paint_drawn(lines, pad_with_zeros(hints, STRIDE // HINT_STRIDE), features)
 
     def paint_drawn(self, lines: Tensor, hints: Tensor, features: Tensor) -> RgbPrediction:
-        """Paint with all that is random given; see `StrokeNetwork.paint` for the arguments."""
+        """Generate images without random draws; see `StrokeNetwork.paint` for the arguments."""
         painted = self.model.network.paint(lines, hints, features)
         return RgbPrediction(rgb=(painted + 1) / 2, extras={"features": features})
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the content loss and the adversarial loss, weighted."""
+        """Return the sum of the weighted content and adversarial losses."""
         weigh = self.objective
         losses = {}
         if weigh.content_weight:
@@ -152,23 +152,23 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return torch.stack(list(losses.values())).sum()
 
     def content_loss(self, painted: Tensor, true: Tensor) -> Tensor:
-        """Return the squared distance of relu2_2 of pictures ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the mean squared error of relu2_2 features of images ``(B, 3, H, W)`` in [0, 1]."""
         with torch.no_grad():
             wanted = self.content_maps(true)
         return F.mse_loss(self.content_maps(painted), wanted)
 
     def content_maps(self, rgb: Tensor) -> Tensor:
-        """Return relu2_2 of VGG-16 of pictures ``(B, 3, H, W)`` in [0, 1]."""
+        """Return relu2_2 features of VGG-16 for images ``(B, 3, H, W)`` in [0, 1]."""
         maps: list[Tensor] = self.vgg(normalized(rgb))
         return maps[0].float()
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the sum of `critic_terms` for a share of the true picture that is drawn."""
+        """Return the sum of `critic_terms` with randomly drawn interpolation factors."""
         rgb, side = batch["rgb"], self.architecture.critic_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
-                f"the critic takes pictures of {side} x {side}, got {rgb.shape[-2]} x {rgb.shape[-1]}; set "
-                "--data.crop or --model.architecture.critic_side."
+                f"training images must be {side} x {side} for the critic, got {rgb.shape[-2]} x "
+                f"{rgb.shape[-1]}. Set --data.crop or --model.architecture.critic_side."
             )
         share = draw_uniform(picture_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
         terms = self.critic_terms(
@@ -177,18 +177,18 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         return torch.stack(list(terms.values())).sum()
 
     def critic_terms(self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor) -> dict[str, Tensor]:
-        """Return the three losses of the critic (WGAN-GP with drift), weighted.
+        """Return the three weighted losses of the critic (WGAN-GP with drift).
 
         Args:
-            true: ``(B, 3, H, W)`` in [0, 1].
-            fake: The painted pictures, likewise.
-            features: Local features of the line art of both.
-            share: ``(B, 1, 1, 1)``, share of the true picture in the mixture at which the gradient is 1.
+            true: Real images ``(B, 3, H, W)`` in [0, 1].
+            fake: Generated images ``(B, 3, H, W)`` in [0, 1].
+            features: Local features of their line art.
+            share: ``(B, 1, 1, 1)``, weight of the real image in the interpolation for the gradient penalty.
         """
         weigh = self.objective
         scores = self.discriminator(2 * true - 1, features)
         count = scores.new_tensor([len(scores)])
-        mean = sum_over_processes(scores.sum()) / sum_over_processes(count)[0]  # of the batch, not of a part
+        mean = sum_over_processes(scores.sum()) / sum_over_processes(count)[0]  # mean of the global batch
         mixed = 2 * torch.lerp(fake, true, share) - 1
         return {
             "fake": self.discriminator(2 * fake - 1, features).mean(),
@@ -197,7 +197,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         }
 
     def _penalty(self, mixed: Tensor, features: Tensor) -> Tensor:
-        """Return the squared distance from 1 of the gradient's norm, over colors at every pixel as theirs."""
+        """Return the gradient penalty, with the norm over color channels at every pixel as in the authors' code."""
         with torch.enable_grad():
             score = self.discriminator(mixed, features).sum()
             (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
@@ -206,11 +206,11 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
 
 class Ci2018Pixels(SingleOptimizerModule):
-    """Task of the small `StrokePainter`, ours: trained by the squared error of pixels, without a critic.
+    """Training task of the small `StrokePainter` with mean squared error and without a critic.
 
     Args:
-        architecture: The generator.
-        hints: Share of the training pictures with hints.
+        architecture: Settings of the generator.
+        hints: Fraction of the training images with hints.
         **optimization: See `Optimization`.
     """
 
@@ -227,7 +227,7 @@ class Ci2018Pixels(SingleOptimizerModule):
         super().__init__(StrokePainter(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Draw strokes, paint, and compare with the truth."""
+        """Draw hints, generate images and return the mean squared error."""
         picture = 2 * batch["rgb"] - 1
         mask = random_cells(batch["seed"], picture, self.hints)
         hints = quarter_hints(*(pad_with_zeros(each, STRIDE) for each in (picture, mask)))
@@ -237,25 +237,25 @@ class Ci2018Pixels(SingleOptimizerModule):
 
 
 def fade_lines(sketch: Tensor, contrast: Tensor) -> Tensor:
-    """Return sketches ``(B, 1, H, W)`` in [0, 1] with lines of a contrast ``(B, 1)``; paper stays white."""
+    """Return sketches ``(B, 1, H, W)`` in [0, 1] with line contrast ``(B, 1)``; paper stays white."""
     faded = contrast[..., None, None]
     return sketch * faded + 1 - faded
 
 
 def hint_thresholds(normal: Tensor) -> Tensor:
-    """Return the numbers above which a cell is hinted, of normal draws: 1 minus half a bell."""
+    """Return hint thresholds from normal draws: 1 minus a half-normal value."""
     return 1 - _SPREAD * normal.abs()
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
-    """Return the mask ``(B, 1, H, W)`` of the paper's users: cells of 4 x 4 pixels, none for many pictures.
+    """Draw the paper's hint mask ``(B, 1, H, W)`` of 4 x 4 pixel cells.
 
-    A cell is hinted where a uniform number reaches the picture's threshold, see `hint_thresholds`.
+    A cell is hinted if a uniform draw reaches the threshold of the image; see `hint_thresholds`.
 
     Args:
-        seeds: ``(B,)``, seeds of the pictures.
-        like: ``(B, 3, H, W)``, of the size, type and device of the mask.
-        share: Share of the pictures with cells.
+        seeds: ``(B,)``, per-image seeds.
+        like: ``(B, 3, H, W)``; the mask gets its size, dtype and device.
+        share: Fraction of the images with hints.
     """
     height, width = like.shape[-2:]
     shape = (1, 1, cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
@@ -269,14 +269,14 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
 
 
 def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return the colors of hints ``(B, 3, H/4, W/4)``: most of each picture at a quarter of its size.
+    """Return hint colors ``(B, 3, H/4, W/4)`` from a random crop of each image, resized to a quarter.
 
-    The crop is a little smaller than the picture and of another shape, so that hints lie a little beside
-    their places, and the network cannot copy them.
+    The crop is slightly smaller than the image and has another aspect ratio. Hints are therefore slightly
+    misplaced, so that the network cannot copy them.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        seeds: ``(B,)``, seeds of the pictures.
+        seeds: ``(B,)``, per-image seeds.
     """
     height, width = rgb.shape[-2:]
     size = (cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
@@ -294,13 +294,13 @@ def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
 
 
 def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
-    """Return width and height in pixels of a crop, exchanged if it is turned."""
+    """Return width and height of a crop in pixels; ``turned`` swaps them."""
     wide, high = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
     return (high, wide) if turned else (wide, high)
 
 
 def shrink(picture: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
-    """Return the box (left, top, width, height) of a picture ``(3, H, W)`` in [0, 1], bicubically resized."""
+    """Crop the box (left, top, width, height) of an image ``(3, H, W)`` in [0, 1] and resize it bicubically."""
     left, top, wide, high = box
     cut = picture[None, :, top : top + high, left : left + wide]
     resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)
