@@ -307,7 +307,7 @@ class SparseNetworks(nn.Module):
         Args:
             lightness: ``(B, 1, side, side)``, L / 50 - 1.
             reference: Encoded references.
-            places: ``(B, n)`` int64, row-major indices of the reference cells to match, on a grid of side / 4.
+            places: ``(B, n)`` int64, row-major indices of the reference cells to match on the grid side / 4.
                 Indices may repeat.
         """
         rough = self.style_decoder(self.content(lightness), reference.style)

@@ -1,7 +1,7 @@
-"""GuidingPainter (Cho et al., WACV 2023): the model proposes regions of a sketch to color, most useful first.
+"""GuidingPainter (Cho et al., WACV 2023): proposes regions of a sketch to color, the most useful first.
 
-f divides the sketch into up to 30 ordered segments, without labels; the user colors the first n; g paints.
-https://arxiv.org/abs/2210.14270
+A network f divides the sketch into up to 30 ordered segments without supervision. The user colors the first
+n segments, and a network g generates the image. https://arxiv.org/abs/2210.14270
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from colorzoo.zoo.cho2023.published import convert_published
 
 @dataclass(frozen=True)
 class Architecture:
-    """Settings of the networks; widths multiply their channel counts, 1.0 is the paper's.
+    """Width multipliers of the networks; 1.0 matches the paper.
 
     Attributes:
-        width: Width of g, which paints.
-        segmenter_width: Width of f, which divides.
-        discriminator_width: Width of the discriminator.
+        width: Multiplier of the channel counts of g, the generator.
+        segmenter_width: Multiplier of the channel counts of f, the segmenter.
+        discriminator_width: Multiplier of the channel counts of the discriminator.
     """
 
     width: Width = 1.0
@@ -52,10 +52,10 @@ class Architecture:
 
 
 class GuidingPainter(ColoringModel):
-    """Divides a sketch into regions and paints it with the colors of some of them.
+    """Sketch colorization from the colors of proposed regions.
 
     Args:
-        architecture: The networks.
+        architecture: Settings of the networks.
         extensions: Additions to the paper.
     """
 
@@ -80,7 +80,7 @@ class GuidingPainter(ColoringModel):
         super().__init__(network, architecture=architecture, extensions=extensions)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Paint sketches ``(B, 1, H, W)`` in [0, 1]; f runs only where no regions are given.
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; f runs only if ``guidance`` has no regions.
 
         Raises:
             GuidanceError: More than 30 regions, or colors outside [0, 1].
@@ -89,11 +89,11 @@ class GuidingPainter(ColoringModel):
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps of g that an add-on may refine."""
+        """Feature maps of g that an add-on may modify."""
         return self.network.colorizer.taps
 
     def before_taps(self, lightness: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
+        """Run the model up to its first feature hook; see `TappedModel`."""
         regions = guidance.regions if guidance is not None else None
         if regions is None:
             regions = _without_colors(self.network.divide(lightness))
@@ -104,16 +104,16 @@ class GuidingPainter(ColoringModel):
         return TapState(maps, (lightness.shape[-2], lightness.shape[-1]))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
+        """Run the model from its first feature hook to the output; see `TappedModel`."""
         return (self.network.after_taps(state.maps, visit) + 1) / 2
 
     def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
-        """Return the regions of sketches ``(B, 1, H, W)`` in [0, 1] without colors, the most useful first.
+        """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], without colors, the most useful first.
 
         Args:
-            lightness: The sketches.
-            generator: Source of Gumbel noise (tau 0.1) for a random proposal; by default each pixel belongs
-                to its most likely region.
+            lightness: Sketches.
+            generator: Source of Gumbel noise (tau 0.1) for a random proposal. By default, each pixel belongs to
+                its most likely region.
         """
         with torch.autocast(
             lightness.device.type, enabled=False
@@ -130,16 +130,16 @@ class GuidingPainter(ColoringModel):
         return replace(regions, index=index, segments=regions.index)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename a checkpoint of the published code, all of it or the networks alone (278 or 256 keys)."""
+        """Rename a published checkpoint, complete (278 keys) or without discriminator (256 keys)."""
         return convert_published(state_dict)
 
 
 @dataclass(frozen=True)
 class PointsSettings:
-    """Settings of the control and its training.
+    """Settings of the point baseline and its training.
 
     Attributes:
-        width: Multiplier of the channel counts; 1.0 is g of the paper.
+        width: Multiplier of the channel counts; 1.0 matches g of the paper.
         stop_probability: See `PointSimulation`.
         reconstruction_weight: Weight of the L1 loss.
         hint_residual: See `Extensions`.
@@ -152,12 +152,12 @@ class PointsSettings:
 
 
 class PointPainter(ColoringModel):
-    """The control of GuidingPainter: the same painter g, with color points instead of regions.
+    """Baseline of GuidingPainter: generator g with color points instead of regions.
 
-    Not in the paper as such; it replaces its baseline of Zhang et al. 2017 on sketches.
+    This baseline replaces the paper's baseline, Zhang et al. 2017 on sketches.
 
     Args:
-        settings: The painter.
+        settings: Settings of the generator and its training.
     """
 
     accepts = frozenset({"points"})
@@ -173,7 +173,7 @@ class PointPainter(ColoringModel):
         super().__init__(network, settings=settings)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
+        """Colorize sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = guidance.points if guidance is not None else None
         points = Points.none(lightness) if points is None else points
         color = point_colors(points)
@@ -190,7 +190,7 @@ def _without_colors(logits: Tensor) -> Regions:
 
 
 def _all_segments(regions: Regions) -> Regions:
-    """Pad regions to 30 colors, the missing ones not given."""
+    """Pad the region colors to 30 entries and mark the padding as not given."""
     missing = SEGMENTS - regions.rgb.shape[1]
     if missing < 0:
         raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")

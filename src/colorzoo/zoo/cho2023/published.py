@@ -1,4 +1,4 @@
-"""Map parameter names of the authors' checkpoint (a Lightning module with 280 keys) to this implementation."""
+"""Map parameter names of the authors' checkpoint (a Lightning module, 280 keys) to this project."""
 
 from __future__ import annotations
 

@@ -149,8 +149,8 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             temperature: Softmax temperature; None uses the temperature of the current step.
 
         Returns:
-            Generated images. ``extras`` contain ``logits`` and ``filled``, the segments in their mean colors in
-            [-1, 1].
+            Generated images. ``extras`` contain ``logits`` and ``filled``, the segments in their mean colors
+            in [-1, 1].
         """
         logits = self.model.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature

@@ -35,7 +35,7 @@ class Architecture:
         blocks: Number of ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
         local_features: ``illustration2vec`` (frozen, as in the paper) or ``trained`` (not in the paper).
         critic_width: Multiplier of the critic's channel counts.
-        critic_side: Side of the training images in pixels, 64 times a power of 2; the critic has a fixed size.
+        critic_side: Side of the training images in pixels, 64 times a power of 2; the critic's input size.
     """
 
     width: Width = 1.0

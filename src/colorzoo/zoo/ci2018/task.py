@@ -197,7 +197,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         }
 
     def _penalty(self, mixed: Tensor, features: Tensor) -> Tensor:
-        """Return the gradient penalty, with the norm over color channels at every pixel as in the authors' code."""
+        """Return the gradient penalty, with the norm over channels per pixel as in the authors' code."""
         with torch.enable_grad():
             score = self.discriminator(mixed, features).sum()
             (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
@@ -300,7 +300,7 @@ def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
 
 
 def shrink(picture: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
-    """Crop the box (left, top, width, height) of an image ``(3, H, W)`` in [0, 1] and resize it bicubically."""
+    """Crop (left, top, width, height) from an image ``(3, H, W)`` in [0, 1] and resize it bicubically."""
     left, top, wide, high = box
     cut = picture[None, :, top : top + high, left : left + wide]
     resized = F.interpolate(cut, size=size, mode="bicubic", antialias=True)
