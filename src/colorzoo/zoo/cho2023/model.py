@@ -112,8 +112,8 @@ class GuidingPainter(ColoringModel):
 
         Args:
             lightness: Sketches.
-            generator: Source of Gumbel noise (tau 0.1) for a random proposal. By default, each pixel belongs to
-                its most likely region.
+            generator: Source of Gumbel noise (tau 0.1) for a random proposal. By default, each pixel
+                belongs to its most likely region.
         """
         with torch.autocast(
             lightness.device.type, enabled=False

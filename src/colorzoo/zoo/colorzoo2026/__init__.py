@@ -1,1 +1,1 @@
-"""The network of this project (2026)."""
+"""Colorzoo 2026: the default model of this project."""

@@ -1,4 +1,4 @@
-"""Card of colorzoo2026."""
+"""Model card of colorzoo2026."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _POINTS = "`benchmarks points`, 400 validation photos, 256 x 256, uniform 6 x 6 
 COLORZOO = ModelCard(
     name="colorzoo2026",
     title="Colorzoo 2026",
-    paper="",  # ours
+    paper="",  # there is no paper
     year=2026,
-    summary="Colors a photo; follows points, references and statistics. The default; ships with the package.",
+    summary="Colorizes an image; accepts points, references and statistics. The default; in the package.",
     task="colorzoo.zoo.colorzoo2026.task:Colorzoo2026Task",
     model="colorzoo.zoo.colorzoo2026.model:Colorzoo2026",
     parameters=8_070_460,
@@ -27,9 +27,9 @@ COLORZOO = ModelCard(
             size=8164306,
             license="Apache-2.0",
             file="colorzoo2026.safetensors",
-            trained_on="211,277 photos, 2,824,950 crops in 14 hours of a CPU core and 8 minutes of a GPU, "
-            "the last 1,193,406 beside a frozen EfficientNet-Lite2 of ImageNet (Apache-2.0, a file of its "
-            "own); PSNR over gray at 0, 10 and 100 points: +1.92, +6.12 and +8.69 dB.",
+            trained_on="211,277 photos, 2,824,950 crops; the last 1,193,406 crops with features of a frozen "
+            "EfficientNet-Lite2 (ImageNet, Apache-2.0, a separate file). PSNR over gray at 0, 10 and 100 "
+            "points: +1.92, +6.12 and +8.69 dB.",
         )
     },
     config="colorzoo2026/train.yaml",
@@ -37,7 +37,7 @@ COLORZOO = ModelCard(
         Quality(
             "automatic",
             30,
-            "Measured; nearer to the truth than zhang2017_local_small, and looked at side by side.",
+            "Measured; lower error than zhang2017_local_small, and compared visually.",
             measured=(Score("PSNR over gray [dB]", 1.92, "higher", _LOOK, _PAGE),),
         ),
         Quality(
@@ -49,7 +49,7 @@ COLORZOO = ModelCard(
         Quality(
             "statistics",
             30,
-            "Measured; nearer to the truth than zhang2017_global_small at equal statistics.",
+            "Measured; lower error than zhang2017_global_small at equal statistics.",
             measured=(
                 Score("PSNR with histogram [dB]", 27.61, "higher", _STATISTICS, _PAGE),
                 Score("PSNR with saturation [dB]", 24.59, "higher", _STATISTICS, _PAGE),
@@ -58,7 +58,7 @@ COLORZOO = ModelCard(
         Quality(
             "exemplar",
             22,
-            "Measured; nearest to the truth of those that ship, follows a reference as far as it matches.",
+            "Measured; lowest error of the embedded models, follows a reference as far as it matches.",
             measured=(
                 Score("PSNR [dB]", 24.59, "higher", _EXEMPLAR, "docs/evaluation.md"),
                 Score("Answer to the opposite hues", 0.51, "higher", _HUES, "docs/exemplar.md"),
@@ -69,7 +69,7 @@ COLORZOO = ModelCard(
     smoke=Smoke(
         hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
         size=64,
-        # small answers, as the contract bounds rounding in CIE units
+        # small outputs, because the contract tests bound rounding error in CIE units
         scales={
             "model.covariance.amplitude.weight": 0.1,
             "model.network.classes.weight": 0.3,

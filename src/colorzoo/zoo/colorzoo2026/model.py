@@ -1,4 +1,4 @@
-"""Colorzoo 2026: the default model of this project: photos alone, with points, references and statistics."""
+"""Colorzoo 2026, the default model: automatic colors, color points, references and statistics."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ from colorzoo.zoo.colorzoo2026.references import (
 )
 from colorzoo.zoo.colorzoo2026.statistics import condition
 
-_MOST_BYTES = 64 << 20  # of the pictures that are remembered for edits
-_LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
+_MOST_BYTES = 64 << 20  # size of the cache for edits
+_LEAST_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and float32 is not more precise
 
 
 class Analysis(NamedTuple):
-    """Output of the network for a picture, which points do not change.
+    """Network output for an image; it does not depend on points.
 
     Attributes:
-        mean: ``(B, N, 2)`` automatic color of the cells, ab / `AB_SCALE`.
-        logits: ``(B, N, 313)`` distribution of the cells.
+        mean: ``(B, N, 2)``, automatic color of the cells, ab / `AB_SCALE`.
+        logits: ``(B, N, 313)``, distribution of the cells over the ab bins.
         cells: Embedding of the cells.
-        light: ``(B, 1, h, w)`` mean lightness of the cells.
-        features: ``(B, h, w, C)`` features of the cells.
-        match: ``(B, 2, h', w')`` place in the reference that a place was colored by, see `Observed`; None
-            without one reference.
+        light: ``(B, 1, h, w)``, mean lightness of the cells.
+        features: ``(B, h, w, C)``, features of the cells.
+        match: ``(B, 2, h', w')``, matched position in the reference, see `Observed`; None without a single
+            reference.
     """
 
     mean: Tensor
@@ -75,17 +75,17 @@ class Analysis(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
+        """Rows and columns of the cell grid."""
         return self.light.shape[2], self.light.shape[3]
 
 
 class Automatic(NamedTuple):
-    """A picture colored without points, by itself or by a reference and statistics.
+    """Prediction without points: automatic, or conditioned on a reference and statistics.
 
     Attributes:
-        analysis: Output of the network.
-        ab: ``(B, 2, H, W)`` in CIE units, its mean color enlarged to the size of the picture.
-        columns: Covariance of the cells as far as edits needed it; None for a picture without edits.
+        analysis: Network output.
+        ab: ``(B, 2, H, W)`` in CIE units, the mean color upsampled to the image size.
+        columns: Cached covariance columns of the cells; None if the image is not edited.
     """
 
     analysis: Analysis
@@ -94,10 +94,10 @@ class Automatic(NamedTuple):
 
 
 class Colorzoo2026(ColoringModel):
-    """Colors a photo by itself, by color points, by a reference, and by statistics of the whole picture.
+    """Colorization without guidance, or with color points, references, and global statistics.
 
     Args:
-        architecture: The network.
+        architecture: Settings of the network.
     """
 
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
@@ -114,21 +114,21 @@ class Colorzoo2026(ColoringModel):
         self.register_buffer("centers", hull_centers() / AB_SCALE, persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch.
+        """Colorize a batch.
 
-        ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
-        computed on access, because it is seldom used. With one reference ``extras["match"]`` is the place in
-        it that a place took its color from; NaN where the automatic answer counts more.
+        ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points, it is
+        computed on access, because it is seldom used. With a single reference, ``extras["match"]`` is the
+        matched position in the reference, NaN where the automatic color has more weight.
         """
         automatic = self._automatic(self.analyze(lightness), lightness, guidance)
         return self._color(automatic, lightness, guidance)
 
     def remember(self) -> Memory:
-        """Return an empty memory for `edit`; see `Edits`."""
+        """Return an empty cache for `edit`; see `Edits`."""
         return Memory(_MOST_BYTES)
 
     def edit(self, lightness: Tensor, guidance: Guidance, memory: Memory) -> AbPrediction:
-        """Color a picture again with other guidance, without running the network on it again; see `Edits`."""
+        """Colorize an image with changed guidance from cached network output; see `Edits`."""
         automatic = self._remembered(lightness, memory)
         if guidance.exemplar is not None or guidance.statistics is not None:
             told = Guidance(
@@ -138,7 +138,7 @@ class Colorzoo2026(ColoringModel):
         return self._color(automatic, lightness, guidance)
 
     def likeness(self, lightness: Tensor, mask: Tensor, memory: Memory) -> Tensor:
-        """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
+        """Return the similarity of all cells to the cells of a mask; see `ComparesPlaces`."""
         analysis = self._remembered(lightness, memory).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
@@ -146,58 +146,58 @@ class Colorzoo2026(ColoringModel):
         return _maps(correlation[..., None], analysis.grid)
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps of the frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size."""
+        """Return the feature maps of the frozen ImageNet encoder at 1/4, 1/8, 1/16 and 1/32 of the size."""
         seen: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
         return seen.maps4, seen.maps8, seen.maps16, seen.maps32
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the blocks of references ``(B, 3, H, W)`` with their colors; see `GivesLooks`."""
+        """Encode references ``(B, 3, H, W)`` as blocks with colors; see `GivesLooks`."""
         lab = rgb_to_lab(rgb.float())
         seen = self._run(lab[:, :1])
         colors = F.interpolate(lab[:, 1:] / AB_SCALE, seen.grid, mode="bilinear", antialias=True)
         return look_of(seen.features, colors.permute(0, 2, 3, 1))
 
     def look_key(self) -> str:
-        """Return a hash of the weights that the features depend on."""
+        """Return a hash of the weights that determine the reference embedding."""
         return fingerprint(self.network)
 
     def mix_looks(self, looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Return the blocks of several references; see `MixesLooks`."""
+        """Concatenate the blocks of several references; see `MixesLooks`."""
         return mix_looks(looks, weights)
 
     def analyze(self, lightness: Tensor) -> Analysis:
-        """Run the network, and make cells that belong together agree; see `agree` and `enliven`."""
+        """Run the network and pool the colors of correlated cells; see `agree` and `enliven`."""
         found = self._run(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
             mean = agree(found.mean, found.logits, found.cells, found.grid, self.centers)
             return found._replace(mean=enliven(mean))
 
     def _run(self, lightness: Tensor) -> Analysis:
-        """Run the network, at sides that are multiples of 32."""
-        # in integers, and also where nothing changes: a graph has one way for all sizes
+        """Run the network on an input with sides that are multiples of 32."""
+        # integer arithmetic, and a resize even at equal size, so that an exported graph supports all sizes
         sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
         lightness = F.interpolate(lightness, sides, mode="bilinear", antialias=True)
         return self.embed(self.network(lightness), lightness)
 
     def embed(self, maps: Maps, lightness: Tensor) -> Analysis:
-        """Embed the cells of pictures.
+        """Compute the embedding of the cells.
 
         Args:
             maps: Output of the network.
-            lightness: ``(B, 1, H, W)``: its input.
+            lightness: ``(B, 1, H, W)``, input of the network.
         """
         light = F.avg_pool2d(lightness, STRIDE).float()
-        with torch.autocast(lightness.device.type, enabled=False):  # distances need all digits
+        with torch.autocast(lightness.device.type, enabled=False):  # squared distances need float32
             cells = self.covariance(maps.features.float(), scaled_lightness(light))
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light, maps.features.float())
 
     def _automatic(self, analysis: Analysis, lightness: Tensor, guidance: Guidance | None) -> Automatic:
-        """Return the answer without points: that of the network, which a reference and statistics change."""
+        """Return the prediction without points, conditioned on a reference and statistics if given."""
         if guidance is not None and guidance.exemplar is not None:
             analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
         if guidance is not None and guidance.statistics is not None:
-            with torch.autocast(lightness.device.type, enabled=False):  # shares far below 1 decide
+            with torch.autocast(lightness.device.type, enabled=False):  # small probabilities matter
                 mean, logits = condition(
                     analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
                 )
@@ -205,16 +205,16 @@ class Colorzoo2026(ColoringModel):
         return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
 
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
-        """Return the analysis after observing a reference."""
+        """Return the network output conditioned on a reference."""
         blocks = Blocks.of(exemplar.look_by(self.look).float())
-        references = [blocks] if exemplar.look is None else blocks.by_reference()  # a graph cannot count them
+        references = [blocks] if exemplar.look is None else blocks.by_reference()  # data-dependent count
         mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         place = Place(analysis.features, mean, variance.view(*mean.shape[:3], 1))
         labels = None
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)
-        with torch.autocast(mean.device.type, enabled=False):  # matching compares small differences
+        with torch.autocast(mean.device.type, enabled=False):  # matching needs float32
             found = observe_references(place, references, exemplar.alpha, labels)
             moved = analysis.mean + found.change.flatten(1, 2)
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
@@ -228,7 +228,7 @@ class Colorzoo2026(ColoringModel):
         return memory.get(key_of(lightness), analyze)
 
     def _told(self, automatic: Automatic, lightness: Tensor, guidance: Guidance) -> Automatic:
-        """Apply a reference and statistics to a remembered answer."""
+        """Condition a cached prediction on a reference and statistics."""
         found = self._automatic(automatic.analysis, lightness, guidance)
         return found._replace(columns=automatic.columns)
 
@@ -240,11 +240,11 @@ class Colorzoo2026(ColoringModel):
             if analysis.match is not None:
                 extras["match"] = analysis.match
             return AbPrediction(ab=automatic.ab, extras=extras)
-        # compared with the automatic answer as it is shown: a point of that very color changes nothing
+        # relative to the full-size automatic color, so that a point of exactly that color changes nothing
         missing = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(missing, points.mask, analysis.grid)
         with torch.autocast(lightness.device.type, enabled=False):
-            # in float64, as rounding of the covariance grows up to a million times between near points
+            # float64, because nearby points amplify rounding error of the covariance up to a million times
             columns = automatic.columns
             if columns is None:
                 across = cell_covariance(analysis.cells.double(), observations.cell)
@@ -265,7 +265,7 @@ class Colorzoo2026(ColoringModel):
         return AbPrediction(ab=_enlarge(mean, analysis, lightness), extras=DeferredMaps(maps, kept))
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
-        """Return the distribution after points: shifted towards their colors, and narrower."""
+        """Return the distribution after points, shifted towards their colors and narrowed."""
         with torch.autocast(analysis.mean.device.type, enabled=False):
             prior, variance = self.covariance.variances(analysis.cells.double(), posterior)
             narrower = 0.5 * (1 / variance.clamp(min=_LEAST_VARIANCE) - 1 / prior).clamp(min=0)
@@ -273,13 +273,13 @@ class Colorzoo2026(ColoringModel):
             return _maps(self._narrowed(analysis.logits, mean, narrower.to(mean)), analysis.grid)
 
     def _narrowed(self, logits: Tensor, mean: Tensor, precision: Tensor) -> Tensor:
-        """Return distributions ``(B, N, 313)`` times normal ones about a mean, of a precision ``(B, N)``."""
+        """Multiply distributions ``(B, N, 313)`` by Gaussians with a mean and a precision ``(B, N)``."""
         distance = (mean[..., None, :] - self.centers).square().sum(-1)
         return logits - precision[..., None] * distance
 
 
 def _rounded_quotient(side: int, divisor: int) -> int:
-    """Return ``round(side / divisor)``; halves go to the even neighbor."""
+    """Return ``round(side / divisor)`` in integer arithmetic; halves are rounded to even."""
     return (side + divisor // 2 - 1 + side // divisor % 2) // divisor
 
 

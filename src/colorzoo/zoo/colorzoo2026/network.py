@@ -1,9 +1,8 @@
-"""Network of colorzoo2026: lightness in; mean color, distribution over the ab grid and features out.
+"""Network of colorzoo2026: maps lightness to a mean color, a distribution over ab bins, and features.
 
-An encoder of residual blocks with attention at 1/32 of the size, one vector for the whole picture, and a
-narrow decoder up to 1/4. A frozen network that was trained on ImageNet sees the picture too, and its maps
-are added to those of the encoder. Maps have their channels last, ``(B, H, W, C)``: normalization and linear
-layers then need no copies.
+The encoder has residual blocks, attention at 1/32 of the size, and one global vector; a narrow decoder ends
+at 1/4. Feature maps of a frozen ImageNet network are added to the maps of the encoder. Maps have channels
+last, ``(B, H, W, C)``, so that normalization and linear layers need no copies.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from colorzoo.settings import Natural, Range
 from colorzoo.weights.encoder import frozen_imagenet_encoder
 
 STRIDE = 4
-"""Pixels per cell of the output maps."""
+"""Side of a cell of the output maps in pixels."""
 MULTIPLE = 32
-"""Sides of the input must be multiples of this."""
+"""Input height and width must be multiples of this number."""
 AB_SCALE = 50.0
-"""CIE units of 1 at the output."""
+"""CIE units per unit of the network output."""
 BINS = 313
-"""Bins of the distribution: those of the ab grid within sRGB (Zhang et al. 2016)."""
-FIRST_SCALE = 0.1  # of the last layers of blocks and heads at the start: blocks begin near the identity
+"""Number of ab bins within the sRGB gamut (Zhang et al. 2016)."""
+FIRST_SCALE = 0.1  # initial scale of the last layers of blocks and heads: blocks start near the identity
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,10 @@ class Architecture:
     Attributes:
         stem: Channels at 1/2 and 1/4 of the size.
         widths: Channels at 1/8, 1/16 and 1/32.
-        blocks: Blocks at 1/8, 1/16 and 1/32.
-        decoder: Channels of the features from which colors are predicted, at 1/4.
-        vector: Channels of the vector for the whole picture.
-        heads: Length scales of the covariance of colors (`colorzoo.zoo.colorzoo2026.points`).
+        blocks: Number of blocks at 1/8, 1/16 and 1/32.
+        decoder: Channels of the decoder features at 1/4, from which colors are predicted.
+        vector: Channels of the global vector.
+        heads: Number of kernels of the color covariance (`colorzoo.zoo.colorzoo2026.points`).
     """
 
     stem: tuple[int, int] = (24, 48)
@@ -52,13 +51,13 @@ class Architecture:
 
 
 class Maps(NamedTuple):
-    """Output of the network at 1/4 of the size, channels last.
+    """Network output at 1/4 of the size, channels last.
 
     Attributes:
-        mean: ``(B, h, w, 2)`` mean color, ab / `AB_SCALE`.
-        logits: ``(B, h, w, 313)`` distribution over the bins of the ab grid.
-        features: ``(B, h, w, C)`` normalized features of the decoder.
-        vector: ``(B, V)`` vector for the whole picture.
+        mean: ``(B, h, w, 2)``, mean color, ab / `AB_SCALE`.
+        logits: ``(B, h, w, 313)``, distribution over the ab bins.
+        features: ``(B, h, w, C)``, normalized decoder features.
+        vector: ``(B, V)``, global vector.
     """
 
     mean: Tensor
@@ -68,10 +67,10 @@ class Maps(NamedTuple):
 
 
 class Network(nn.Module):
-    """Encoder, decoder and two heads.
+    """Encoder, decoder and two prediction heads.
 
     Args:
-        architecture: Channels and blocks.
+        architecture: Channel and block counts.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -109,7 +108,7 @@ class Network(nn.Module):
         """Predict colors.
 
         Args:
-            lightness: ``(B, 1, H, W)``, L in [0, 100]; sides are multiples of 32.
+            lightness: ``(B, 1, H, W)``, L in [0, 100]; H and W are multiples of 32.
         """
         known = self.encoder(_enlarged(lightness))
         x = scaled_lightness(lightness)
@@ -126,11 +125,11 @@ class Network(nn.Module):
 
 
 class Knowledge(nn.Module):
-    """Features of the frozen encoder, added to maps of this network; nothing at the start of the training.
+    """Feature fusion: adds projected features of the frozen encoder; the projection starts at zero.
 
     Args:
-        width: Channels of the encoder.
-        wider: Channels of the maps.
+        width: Channels of the frozen encoder.
+        wider: Channels of the target maps.
     """
 
     def __init__(self, width: int, wider: int) -> None:
@@ -148,13 +147,13 @@ class Knowledge(nn.Module):
         return found
 
     def of_vector(self, known: Tensor, vector: Tensor) -> Tensor:
-        """Add the vector ``(B, C)`` of the encoder to a vector ``(B, D)``."""
+        """Add the pooled encoder vector ``(B, C)`` to a vector ``(B, D)``."""
         found: Tensor = vector + self.linear(self.norm(known))
         return found
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions after a normalization, added to the input.
+    """Pre-normalized residual block of two convolutions.
 
     Args:
         width: Channels.
@@ -175,11 +174,11 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """A depthwise convolution for the position, cosine attention between all cells, and a small MLP.
+    """Depthwise convolution for position, cosine attention between all cells, and an MLP.
 
     Args:
         width: Channels.
-        head: Channels of a head.
+        head: Channels per attention head.
     """
 
     def __init__(self, width: int, head: int = 32) -> None:
@@ -212,11 +211,11 @@ class AttentionBlock(nn.Module):
 
 
 class Downscale(nn.Module):
-    """A strided convolution after a normalization.
+    """Layer normalization and a strided convolution.
 
     Args:
-        width: Channels.
-        wider: Channels of the result, at half the size.
+        width: Input channels.
+        wider: Output channels, at half the size.
     """
 
     def __init__(self, width: int, wider: int) -> None:
@@ -230,13 +229,13 @@ class Downscale(nn.Module):
 
 
 class Upscale(nn.Module):
-    """Coarse maps at twice the size, plus the encoder's maps of that size and the vector.
+    """Upsample coarse maps by 2 and add the skip connection and the global vector.
 
     Args:
         coarse: Channels of the coarse maps.
-        skip: Channels of the encoder's maps.
-        width: Channels of the result.
-        vector: Channels of the vector.
+        skip: Channels of the skip connection.
+        width: Output channels.
+        vector: Channels of the global vector.
     """
 
     def __init__(self, coarse: int, skip: int, width: int, vector: int) -> None:
@@ -249,7 +248,7 @@ class Upscale(nn.Module):
         self.block = ResidualBlock(width)
 
     def forward(self, coarse: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return maps of the size of ``skip``."""
+        """Return maps with the size of ``skip``."""
         narrow = self.narrow(self.norm(coarse)).permute(0, 3, 1, 2)
         maps = F.interpolate(narrow, scale_factor=2.0, mode="bilinear").permute(0, 2, 3, 1)
         found: Tensor = self.block(
@@ -259,19 +258,19 @@ class Upscale(nn.Module):
 
 
 def _enlarged(lightness: Tensor) -> Tensor:
-    """Enlarge lightness for the frozen encoder, to the next multiples of 32."""
-    # in integers: a graph has one way for all sizes
+    """Upsample lightness by 1.4 for the frozen encoder, rounded up to multiples of 32."""
+    # integer arithmetic, so that an exported graph supports all sizes
     sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
     return F.interpolate(lightness, sides, mode="bilinear")
 
 
 def scaled_lightness(lightness: Tensor) -> Tensor:
-    """Return lightness ``(B, 1, H, W)`` in [0, 100] as ``(B, H, W, 1)`` in [-1, 1]."""
+    """Rescale lightness ``(B, 1, H, W)`` in [0, 100] to ``(B, H, W, 1)`` in [-1, 1]."""
     return ((lightness - 50) / 50).permute(0, 2, 3, 1)
 
 
 def _convolve(layer: nn.Conv2d, maps: Tensor) -> Tensor:
-    """Apply a convolution to maps whose channels are last."""
+    """Apply a convolution to channels-last maps."""
     found: Tensor = layer(maps.permute(0, 3, 1, 2))
     return found.permute(0, 2, 3, 1)
 

@@ -1,9 +1,8 @@
-"""References as observations of the colors of a picture, with less certainty the worse they match (ours).
+"""References as observations of colors; the observation variance grows as the match gets worse.
 
-Blocks of cells are matched by the features of the network, which sees the lightness of both pictures. The
-variance of an observation is that of what the automatic answer misses times a learned factor, which is small
-for good matches between related pictures and large for others. Several references are mixed by their weight
-and by how well each matches, block by block.
+Blocks of cells are matched by features of the network, computed from the lightness of both images. The
+observation variance is the prior variance of the residual times a fitted factor, which is small for good
+matches between related images. Several references are mixed per block by their weights and match quality.
 """
 
 from __future__ import annotations
@@ -17,26 +16,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 BLOCK = 2
-"""Cells along each side of the blocks that are matched."""
+"""Side of a matched block in cells."""
 STRENGTH = 2.5
-"""Logarithm of the factor by which references weigh more than is best for pairs of all kinds."""
+"""Log factor on the weight of references; 0 would maximize PSNR over pairs of all kinds."""
 _TEMPERATURE = 0.02
-_LEAST = 1e-3  # added to variances before their logarithm
-_FARTHEST = -4.0  # in place of the cosine of blocks of different classes: e^-150 of the share of others
+_LEAST = 1e-3  # added to variances before the logarithm
+_FARTHEST = -4.0  # similarity of blocks of different classes: softmax weight e^-150
 
-# Of pairs of training photos: two halves of a photo, neighbors in an album, one category, unrelated.
+# Fitted to pairs of training photos: halves of a photo, neighbors in an album, one category, unrelated.
 _CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)
 _FACTORS = (4.73, 26.47, 16.36, -0.43, 0.97)
 _BIAS = -3.29
 
 
 class Place(NamedTuple):
-    """Output of the network for a batch of pictures, as maps of their cells.
+    """Network output for a batch of images, as maps of cells.
 
     Attributes:
-        features: ``(B, h, w, C)`` features.
-        mean: ``(B, h, w, 2)`` automatic color, in any unit.
-        variance: ``(B, h, w, 1)`` variance of what it misses.
+        features: ``(B, h, w, C)``, features.
+        mean: ``(B, h, w, 2)``, automatic color in any unit.
+        variance: ``(B, h, w, 1)``, variance of the residual of the automatic color.
     """
 
     features: Tensor
@@ -48,11 +47,11 @@ class Blocks(NamedTuple):
     """Blocks of references.
 
     Attributes:
-        directions: ``(B, R, C)`` features about their mean over the reference, of length 1.
+        directions: ``(B, R, C)``, features centered over the reference and normalized to length 1.
         colors: ``(B, R, 2)``, in the unit of `Place.mean`.
-        centers: ``(B, R, 2)`` x and y as shares of the reference's size.
-        weight: ``(B, R, 1)`` weight of the reference over the largest one.
-        number: ``(B, R, 1)`` of the reference, from 0.
+        centers: ``(B, R, 2)``, x and y as fractions of the reference size.
+        weight: ``(B, R, 1)``, weight of the reference divided by the largest weight.
+        number: ``(B, R, 1)``, index of the reference.
     """
 
     directions: Tensor
@@ -63,23 +62,23 @@ class Blocks(NamedTuple):
 
     @classmethod
     def of(cls, look: Tensor) -> Blocks:
-        """Return the blocks of `look_of` or `mix_looks`."""
+        """Split the output of `look_of` or `mix_looks` into its fields."""
         return cls(*torch.split(look, [look.shape[2] - 6, 2, 2, 1, 1], dim=2))
 
     def by_reference(self) -> list[Blocks]:
-        """Return the blocks of each reference."""
+        """Return the blocks of each reference separately."""
         number = self.number[0, :, 0]
         return [Blocks(*(part[:, number == each] for part in self)) for each in torch.unique(number)]
 
 
 class Observed(NamedTuple):
-    """Colors after a reference.
+    """Colors after conditioning on references.
 
     Attributes:
-        change: ``(B, h, w, 2)`` change of the mean.
-        precision: ``(B, h, w, 1)`` of the reference's observations; 0 where it says nothing.
-        match: ``(B, 2, h', w')`` x and y of the most similar block as shares of the reference's size, NaN
-            where the automatic answer counts more; None for several references.
+        change: ``(B, h, w, 2)``, change of the mean.
+        precision: ``(B, h, w, 1)``, precision of the observations; 0 without a match.
+        match: ``(B, 2, h', w')``, x and y of the most similar block as fractions of the reference size, NaN
+            where the automatic color has more weight; None for several references.
     """
 
     change: Tensor
@@ -88,12 +87,12 @@ class Observed(NamedTuple):
 
 
 class _Matched(NamedTuple):
-    """Blocks of pictures matched with one reference.
+    """Image blocks matched with one reference.
 
     Attributes:
-        colors: ``(B, N, 2)`` of the matching blocks.
-        trust: ``(B, N)`` in [0, 1], share of these colors in the answer.
-        source: ``(B, N, 2)`` center of the most similar block.
+        colors: ``(B, N, 2)``, matched colors.
+        trust: ``(B, N)`` in [0, 1], weight of the matched colors in the prediction.
+        source: ``(B, N, 2)``, center of the most similar block.
     """
 
     colors: Tensor
@@ -102,10 +101,10 @@ class _Matched(NamedTuple):
 
 
 def look_of(features: Tensor, colors: Tensor) -> Tensor:
-    """Return the `Blocks` of references side by side, ``(B, R, C + 6)``.
+    """Encode references as `Blocks`, concatenated to ``(B, R, C + 6)``.
 
     Args:
-        features: ``(B, h, w, C)``; the sides are multiples of `BLOCK`.
+        features: ``(B, h, w, C)``; h and w are multiples of `BLOCK`.
         colors: ``(B, h, w, 2)``, in the unit of `Place.mean`.
     """
     blocks = _blocks(features)
@@ -118,11 +117,11 @@ def look_of(features: Tensor, colors: Tensor) -> Tensor:
 
 
 def mix_looks(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Return the blocks of several references as one look; those of weight 0 are left out.
+    """Concatenate the blocks of several references; references of weight 0 are dropped.
 
     Args:
-        looks: Results of `look_of` for one picture each, or of this function.
-        weights: From 0; one of each look, of which only the ratios count.
+        looks: Outputs of `look_of` for one image each, or of this function.
+        weights: Nonnegative weights; only their ratios matter.
     """
     mixed: list[Tensor] = []
     count = 0.0
@@ -141,21 +140,21 @@ def observe_references(
     alpha: float,
     labels: tuple[Tensor, Tensor] | None = None,
 ) -> Observed:
-    """Observe the colors of the blocks of references that are most alike.
+    """Condition colors on the most similar blocks of references.
 
     Args:
-        place: The pictures; their sides are multiples of `BLOCK`.
-        references: Blocks of each of their references.
-        alpha: Strength, 0 to 1: the share of the way from the automatic answer to that with the references.
-        labels: Classes ``(B, 1, H, W)`` of the pictures and ``(B, 1, H', W')`` of their only reference: only
-            blocks of one class are compared, and classes that the reference lacks stay as they are.
+        place: Network output of the images; h and w are multiples of `BLOCK`.
+        references: Blocks of each reference.
+        alpha: Strength in [0, 1]; 0 keeps the automatic color.
+        labels: Classes ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of their only reference. Only
+            blocks of equal class are compared; classes that the reference lacks keep their color.
     """
     grid = (place.mean.shape[1], place.mean.shape[2])
     mean, variance = (_blocks(part) for part in (place.mean, place.variance))
     size = (mean.shape[1], mean.shape[2])
     mean, variance = mean.flatten(1, 2), variance.flatten(1, 2)
     matched = [_match(place, each, labels) for each in references]
-    # trust among references as odds, so that one that matches nothing takes nothing from another
+    # odds, so that a reference without matches does not take weight from another
     trust = torch.stack([each.trust for each in matched])
     odds = trust / (1 - trust).clamp(min=_LEAST)
     weight = torch.stack([each.weight[:, :1, 0] for each in references])
@@ -175,7 +174,7 @@ def observe_references(
 
 
 def _match(place: Place, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
-    """Match the blocks of pictures with those of one reference; see `observe_references`."""
+    """Match image blocks with the blocks of one reference; see `observe_references`."""
     blocks, variance = _blocks(place.features), _blocks(place.variance).flatten(1)
     similarity = _directions(blocks) @ reference.directions.mT
     comparable = torch.ones_like(similarity, dtype=torch.bool)
@@ -209,13 +208,13 @@ def _blocks(maps: Tensor) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Return ``(B, N, C)`` of length 1, each channel centered over the picture."""
+    """Center each channel over the image and normalize features to length 1; returns ``(B, N, C)``."""
     flat = features.flatten(1, 2)
     return F.normalize(flat - flat.mean(dim=1, keepdim=True), dim=-1)
 
 
 def _centers(blocks: Tensor) -> Tensor:
-    """Return x and y ``(B, N, 2)`` of the centers of blocks ``(B, h, w, C)``, as shares of the size."""
+    """Return x and y ``(B, N, 2)`` of block centers of ``(B, h, w, C)``, as fractions of the size."""
     height, width = blocks.shape[1:3]
     y, x = ((torch.arange(side, device=blocks.device) + 0.5) / side for side in (height, width))
     grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
@@ -223,12 +222,12 @@ def _centers(blocks: Tensor) -> Tensor:
 
 
 def _labels_at(labels: Tensor, centers: Tensor) -> Tensor:
-    """Return the labels ``(B, N)`` of a map ``(B, 1, H, W)`` at x and y as shares of its size."""
+    """Return the labels ``(B, N)`` of a map ``(B, 1, H, W)`` at x and y as fractions of its size."""
     height, width = labels.shape[2:]
     x, y = (centers[..., 0] * width).long(), (centers[..., 1] * height).long()
     return labels.flatten(1).gather(1, y * width + x)
 
 
 def _mean(values: Tensor, known: Tensor) -> Tensor:
-    """Return the mean ``(B, 1)`` of the known ones of ``(B, N)``."""
+    """Return the mean ``(B, 1)`` of values ``(B, N)`` with ``known`` set."""
     return (values * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)

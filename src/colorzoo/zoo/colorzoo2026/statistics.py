@@ -1,9 +1,10 @@
-"""Statistics of the whole picture as conditions on the automatic answer (ours). They need no weights.
+"""Condition the automatic prediction on statistics of the whole image; no trained weights are needed.
 
-A histogram is a condition on the mean of the distributions of all cells. Of all distributions that fulfill
-it, those nearest to the network's (in relative entropy) are the network's times one weight for each color,
-the same in all cells. Iterative proportional fitting finds the weights (Deming and Stephan 1940); Zhang et
-al. 2017 give the histogram to a network instead. A mean saturation is met by one factor on all colors.
+A histogram fixes the mean distribution over all cells. Among all distributions that satisfy it, the closest
+to the network's distributions (in relative entropy) are the network's distributions times one weight per
+bin, equal in all cells. Iterative proportional fitting computes the weights (Deming and Stephan 1940). Zhang
+et al. 2017 use the histogram as a network input instead. A mean saturation is met by one factor on all
+colors.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from colorzoo.guidance import GlobalStatistics
 from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.zoo.colorzoo2026.network import AB_SCALE
 
-_EXPONENT = 2.0  # of the distributions; 1, 1.5 and 3 lose 0.4, 0.1 and 0.03 dB
-_ROUNDS = 10  # of fitting; 3 lose 0.2 dB, 20 gain 0.01
-_FAINT = 1e-4  # added to shares, which limits the weight of colors that one side nearly lacks
-_HEAVIEST = 1e6  # weight of a color; its inverse is the lightest
-# Share of the given saturation that is met: a wrong hue is the worse the more vivid it is.
+_EXPONENT = 2.0  # exponent of the distributions; 1, 1.5 and 3 lose 0.4, 0.1 and 0.03 dB
+_ROUNDS = 10  # fitting iterations; 3 lose 0.2 dB, 20 gain 0.01 dB
+_FAINT = 1e-4  # added to histograms, which limits the weight of rare colors
+_HEAVIEST = 1e6  # maximum weight of a bin; the minimum is its inverse
+# Fraction of the target saturation that is applied, because the error of a wrong hue grows with chroma.
 _REACHED, _REACHED_BESIDE_HISTOGRAM = 0.85, 0.95
-_MOST_VIVID = 2.5  # factor on the automatic colors
-_STEPS = 3  # of finding the factor
+_MOST_VIVID = 2.5  # maximum factor on the automatic colors
+_STEPS = 3  # iterations of the factor search
 _LEAST = 1e-30
 _LEAST_SATURATION = 1e-3
 
@@ -31,17 +32,17 @@ _LEAST_SATURATION = 1e-3
 def condition(
     mean: Tensor, logits: Tensor, light: Tensor, centers: Tensor, statistics: GlobalStatistics
 ) -> tuple[Tensor, Tensor]:
-    """Return mean colors and distributions of the cells that agree with statistics of the picture.
+    """Return mean colors and distributions of the cells that match statistics of the image.
 
-    A histogram changes both, a saturation then scales the mean colors. A histogram of zeros and a saturation
-    below 0 stand for pictures of the batch without one.
+    A histogram changes mean colors and distributions; a saturation then scales the mean colors. A histogram
+    of zeros or a negative saturation marks images of the batch without this statistic.
 
     Args:
-        mean: ``(B, N, 2)`` mean colors, ab / `AB_SCALE`.
-        logits: ``(B, N, 313)`` distributions.
-        light: ``(B, 1, h, w)`` lightness of the cells in [0, 100].
-        centers: ``(313, 2)`` colors of the bins, ab / `AB_SCALE`.
-        statistics: What is known of the picture.
+        mean: ``(B, N, 2)``, mean colors, ab / `AB_SCALE`.
+        logits: ``(B, N, 313)``, distributions.
+        light: ``(B, 1, h, w)``, lightness of the cells in [0, 100].
+        centers: ``(313, 2)``, bin centers, ab / `AB_SCALE`.
+        statistics: Target statistics.
     """
     reached = torch.full_like(mean[:, :1, :1], _REACHED)
     if statistics.histogram is not None:
@@ -59,11 +60,11 @@ def condition(
 
 
 def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
-    """Return the distributions ``(B, N, 313)`` that are nearest to others and have a histogram as their mean.
+    """Return the closest distributions ``(B, N, 313)`` whose mean is a histogram.
 
     Args:
-        logits: ``(B, N, 313)``.
-        histogram: ``(B, 1, 313)``.
+        logits: ``(B, N, 313)``, distributions of the network.
+        histogram: ``(B, 1, 313)``, target mean.
     """
     shares = (_EXPONENT * logits).softmax(dim=2)
     weights = torch.ones_like(histogram)
@@ -75,12 +76,12 @@ def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
 
 
 def match_saturation(mean: Tensor, light: Tensor, saturation: Tensor) -> Tensor:
-    """Return colors times the factor with which they have a mean saturation.
+    """Scale colors by the factor that gives a mean saturation.
 
     Args:
-        mean: ``(B, N, 2)`` mean colors, ab / `AB_SCALE`.
-        light: ``(B, 1, h, w)`` lightness of the cells in [0, 100].
-        saturation: ``(B, 1, 1)``, mean HSV saturation in [0, 1].
+        mean: ``(B, N, 2)``, mean colors, ab / `AB_SCALE`.
+        light: ``(B, 1, h, w)``, lightness of the cells in [0, 100].
+        saturation: ``(B, 1, 1)``, target mean HSV saturation in [0, 1].
     """
     ab = AB_SCALE * mean.mT
     factor = torch.ones_like(saturation)
