@@ -301,9 +301,9 @@ def offer(*kinds: str) -> Callable[[dict[str, Any]], None]:
         ((), {"hand"}, set()),
         (("points",), {"point", "brush", "eraser", "dropper", "hand"}, {"Hints"}),
         (("scribbles",), {"edge", "eraser", "hand"}, {"Hints"}),
-        (("exemplar", "classes"), {"lasso", "hand"}, {"Reference", "Kinds of things"}),
-        (("boxes",), {"box", "hand"}, {"Things"}),
-        (("statistics",), {"hand"}, {"Whole picture"}),
+        (("exemplar", "classes"), {"lasso", "hand"}, {"Reference", "Object types"}),
+        (("boxes",), {"box", "hand"}, {"Objects"}),
+        (("statistics",), {"hand"}, {"Color mood"}),
     ],
 )
 def test_panels_depend_on_the_guidance_of_the_model(
@@ -321,7 +321,7 @@ def test_panels_depend_on_the_guidance_of_the_model(
     assert (
         set(shown) - {"area", "paint", "replace", "heal", "crop", "frame"} == tools
     )  # those are for all models
-    assert set(titles) - {"Color", "Model", "Palette", "How far it goes"} == panels
+    assert set(titles) - {"Color", "Model", "Palette", "Spread"} == panels
 
 
 @pytest.mark.nightly

@@ -27,7 +27,7 @@ def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
 
 
 def brush(pad: BrowserPad, name: str) -> None:
-    pad.page.click(f"[aria-label='How areas are selected'] >> text={name}")
+    pad.page.click(f"[aria-label='Selection mode'] >> text={name}")
 
 
 def make_area(pad: BrowserPad, action: str) -> None:
@@ -65,7 +65,7 @@ def test_an_area_is_drawn_by_the_brush_changed_and_undone(pad: BrowserPad) -> No
     assert (second >= first).all()
     assert pad.recipe()["areas"][0]["color"] == color
 
-    brush(pad, "Take away")
+    brush(pad, "Subtract")
     pad.drag((60, 60), (70, 60))
     pad.settle()
     third = covered(pad)

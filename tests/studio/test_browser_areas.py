@@ -141,7 +141,7 @@ def test_a_part_with_a_name_is_selected_by_its_button(browser: Any, tmp_path: Pa
         assert {"Skin", "Hair"} <= set(names)
         pad.page.click("[data-role=part] >> text=Skin")
         pad.page.wait_for_selector("[data-area-action=gray]")
-        assert not pad.page.is_visible("[aria-label='Select more']"), "a part has one size"
+        assert not pad.page.is_visible("[aria-label='Larger selection']"), "a part has one size"
         choose(pad, "gray")
         (area,) = areas(pad)
         assert area["made"] == {"by": "part", "name": "skin"}

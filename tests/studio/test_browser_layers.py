@@ -71,9 +71,9 @@ def test_layers_are_hidden_faded_moved_and_undone(
         assert [stroke.get("hidden", False) for stroke in pad.recipe()["paint"]] == [True, True, False]
         pick(pad, "Paint 1")
         set_slider(pad, "Opacity of paint 1", 40)
-        set_slider(pad, "Edge of paint 1", 80)
+        set_slider(pad, "Edge softness of paint 1", 80)
         act(pad, "Show paint 1")
-        pad.page.select_option(".cz-layer-details select[aria-label='What the paint replaces']", "saturation")
+        pad.page.select_option(".cz-layer-details select[aria-label='Blend mode']", "saturation")
         pad.settle()
         assert [stroke.get("blend") for stroke in pad.recipe()["paint"]] == ["saturation", "saturation", None]
         coat = pad.recipe()["paint"][:2]
@@ -83,7 +83,7 @@ def test_layers_are_hidden_faded_moved_and_undone(
         assert [stroke["color"] for stroke in pad.recipe()["paint"]] == [RED, GREEN, GREEN]
         pick(pad, "Area 3")
         set_slider(pad, "Opacity of area 3", 60)
-        set_slider(pad, "Edge of area 3", 6)
+        set_slider(pad, "Edge softness of area 3", 6)
         act(pad, "Move down")
         assert names(pad) == NAMES, "numbers stay with places, so that the list reads the same"
         colors = [area.get("color") for area in pad.recipe()["areas"]]

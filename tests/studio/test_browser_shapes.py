@@ -65,9 +65,9 @@ def attach(pad: BrowserPad, look: Path) -> None:
 def take_lasso(pad: BrowserPad) -> list[int]:
     """Take the tool and return the classes that it offers."""
     pad.page.keyboard.press("f")
-    pad.page.wait_for_selector("[aria-label='Kind that is painted']")
+    pad.page.wait_for_selector("[aria-label='Object type to paint']")
     pad.settle()
-    options = "[aria-label='Kind that is painted'] option"
+    options = "[aria-label='Object type to paint'] option"
     return [int(n) for n in pad.page.eval_on_selector_all(options, "all => all.map(el => el.value)")]
 
 
@@ -80,7 +80,7 @@ def boxes(pad: BrowserPad) -> list[tuple[float, ...]]:
 
 
 def keep_rectangles(pad: BrowserPad) -> None:
-    pad.page.click("text=Keep the rectangle")
+    pad.page.click("text=Keep as a rectangle")
     pad.page.focus(".cz-stage")
 
 
@@ -129,11 +129,11 @@ def test_an_object_is_painted_with_a_class_and_colored_by_it(
     attach(pad, look)
     offered = take_lasso(pad)
     plain, before = export(pad, tmp_path / "plain.png"), seen(pad, (105, 75))
-    chosen = int(pad.page.input_value("[aria-label='Kind that is painted']"))
+    chosen = int(pad.page.input_value("[aria-label='Object type to paint']"))
     numbers, counts = np.unique(classes_of(studio, look), return_counts=True)
     assert chosen == numbers[counts.argmax()]
     reference = int(numbers[counts.argsort()[-2]])
-    pad.page.select_option("[aria-label='Kind that is painted']", str(reference))
+    pad.page.select_option("[aria-label='Object type to paint']", str(reference))
     pad.drag(*THING, THING[0])
     pad.settle()
     (area,) = painted(pad)
@@ -150,7 +150,7 @@ def test_an_object_is_painted_with_a_class_and_colored_by_it(
     assert change[INSIDE].mean() > 4 * change[OUTSIDE].mean()
 
     other = next(number for number in offered if number not in (chosen, reference))
-    pad.page.select_option("[aria-label='Kind of area 1']", str(other))
+    pad.page.select_option("[aria-label='Type of area 1']", str(other))
     assert painted(pad)[0]["class"] == other
     for _ in range(2):
         pad.page.click("[data-action=undo]")

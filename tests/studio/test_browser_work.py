@@ -84,7 +84,7 @@ def test_two_tabs_on_one_photo_are_saved_separately(pad: BrowserPad, photo: Path
     pad.page.wait_for_timeout(1200)  # the autosave waits for a pause
     other = pad.twin()
     other.page.wait_for_selector(".cz-toast >> text=Your work here is saved separately")
-    pad.page.wait_for_selector(".cz-toast >> text=open in another tab, whose work")  # both are told
+    pad.page.wait_for_selector(".cz-toast >> text=open in another tab, whose edits")  # both are told
     other.settle()
     other.click(180, 60)
     other.click(120, 100)
@@ -145,8 +145,8 @@ def test_a_model_is_proposed_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path
     Image.fromarray(image).save(tmp_path / "drawing.png")
     pad.open_ready(tmp_path / "drawing.png")
     assert "looks like a drawing" in pad.said()
-    proposal = pad.page.locator(".cz-panel button >> text=Color it as a drawing")
+    proposal = pad.page.locator(".cz-panel button >> text=Color as a drawing")
     assert proposal.is_visible()
-    assert pad.page.locator(".cz-toast button >> text=Color it as a drawing").is_visible()
+    assert pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()
     pad.open_ready(photo)
     assert not proposal.is_visible()

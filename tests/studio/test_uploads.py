@@ -82,7 +82,7 @@ def test_errors_name_the_file_and_recommend_no_option_of_another_command(pad: Di
         text = pad.ask("open", data, name=name).body["message"]
         assert text.startswith(name)
         assert "--" not in text
-        assert "picture is not a picture" not in text
+        assert "picture is not an image" not in text
 
 
 @pytest.fixture(scope="module")

@@ -244,7 +244,7 @@ def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iter
             image = open_picture(file, (plugin.reader,) if plugin else ())
     except UnidentifiedImageError:
         hint = _hint(head, Path(name).suffix.lower(), plugin)
-        raise PictureError(f"{name} is not a picture{hint}") from None
+        raise PictureError(f"{name} is not an image{hint}") from None
     except Exception as error:  # a damaged header raises any error of the format's parser
         raise CutShortError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
@@ -275,9 +275,7 @@ def _hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
         return f" that can be read but {content}: save it as PNG or TIFF first"
     if extension in FOREIGN:
         return f" that can be read; by its name it is {FOREIGN[extension]}: save it as PNG or TIFF first"
-    return (
-        ", its content is of no known format (JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF, JPEG 2000 were expected)"
-    )
+    return ". Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG 2000"
 
 
 def from_image(image: Image.Image, file: IO[bytes] | None, name: str, notes: tuple[str, ...] = ()) -> Picture:

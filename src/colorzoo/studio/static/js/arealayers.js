@@ -4,7 +4,7 @@ import { h, setAttr, show, t } from "./dom.js";
 import { areaName, changeArea, deleteArea, pickArea, pickedArea, setAreaAction, setAreaLightness } from "./shapeedits.js";
 import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
 
-const ACTION_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this", thing: "Thing" };
+const ACTION_NAMES = { color: "Color", lock: "Protected", gray: "Gray", only: "Edits limited to this", thing: "Separate object" };
 
 /** @returns {import("./dom.js").Part} what the selected area does */
 function createAreaDetails(pad) {
@@ -68,7 +68,7 @@ const AREA_LAYERS = { list: "areas", layersOf: layersOfAreas, createDetails: cre
 /** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
 function createLightnessCheck(pad) {
   const box = h("input", { type: "checkbox" });
-  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Its lightness follows the color")));
+  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Also change brightness")));
   box.addEventListener("change", () => setAreaLightness(pad, box.checked));
   const update = () => {
     const { area } = pickedArea(pad) ?? {};

@@ -136,12 +136,12 @@ async function requestNext(pad) {
   if (!reply || pad.photo !== photo || pad.ui.opening) return;
   const { x, y } = reply.message;
   if (x === null || x === undefined) {
-    pad.toast(t("This model cannot tell where a color would help most."));
+    pad.toast(t("This model cannot suggest a spot."));
     return;
   }
   pad.set({ nextPlace: [x, y], cross: [x, y], selected: null });
   pad.revealPlace(x, y);
-  pad.announce(t("A color helps most here. Press Enter to add a point."));
+  pad.announce(t("Least certain here. Press Enter to add a point."));
 }
 
 /** Request the regions that the model proposes to color, in its order. */

@@ -31,14 +31,14 @@ function chosenColoring(pad, found) {
 function beginColoring(pad, found, index) {
   const leaves = chosenColoring(pad, found) === index;
   pad.set({ selected: null, suggestions: null });
-  pad.edit(leaves ? { ...pad.doc, points: [] } : colored(pad, found)(found.items[index]), t("likely coloring"));
-  pad.announce(leaves ? t("Automatic colors") : t("Begun with {name}", { name: colorName(found.lightness, found.items[index].ab) }));
+  pad.edit(leaves ? { ...pad.doc, points: [] } : colored(pad, found)(found.items[index]), t("likely colors"));
+  pad.announce(leaves ? t("Automatic colors") : t("{name} applied", { name: colorName(found.lightness, found.items[index].ab) }));
 }
 
 /** @returns {import("./dom.js").Part} */
 function createColoringsPanel(pad) {
-  const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("Likely colorings of the whole photo, likeliest first") });
-  const el = section(t("Likely colorings"), grid);
+  const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("Likely colors of the whole photo, most likely first") });
+  const el = section(t("Likely colors"), grid);
   let asked = "";
   /** @type {Colorings | null} */
   let found = null;

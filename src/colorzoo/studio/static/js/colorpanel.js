@@ -64,8 +64,8 @@ function titleOf(pad, target) {
 }
 
 function createLightness(pad) {
-  const input = h("input", { type: "range", min: 2, max: 98, step: 1, "aria-label": t("Lightness") });
-  const el = h("label", { class: "cz-field cz-lightness" }, h("span", {}, t("Lightness")), input);
+  const input = h("input", { type: "range", min: 2, max: 98, step: 1, "aria-label": t("Brightness") });
+  const el = h("label", { class: "cz-field cz-lightness" }, h("span", {}, t("Brightness")), input);
   const set = (done) => setColor(pad, colorTarget(pad).ab, done, Number(input.value));
   input.addEventListener("input", () => set(false));
   input.addEventListener("change", () => set(true));
@@ -81,7 +81,7 @@ function createNumbers(pad) {
   const hex = h("input", { class: "cz-input cz-hex", type: "text", spellcheck: "false", autocomplete: "off", maxlength: "20", "aria-label": t("Color as #rrggbb or R, G, B") });
   const name = h("span", { class: "cz-color-name" });
   const dropper = button({ icon: "dropper", label: t("Eyedropper"), key: "I", className: "cz-small", onClick: () => runCommand(pad, "tool-dropper") });
-  const gray = button({ text: t("Keep gray"), label: t("Keep gray"), key: "K", className: "cz-small", onClick: (event) => runCommand(pad, "keepgray", event) });
+  const gray = button({ text: t("Leave gray"), label: t("Leave gray"), key: "K", className: "cz-small", onClick: (event) => runCommand(pad, "keepgray", event) });
   hex.addEventListener("change", () => applyText(pad, hex));
   hex.addEventListener("input", () => setAttr(hex, "aria-invalid", null));
   listenToField(pad, hex);
@@ -105,12 +105,12 @@ function createNumbers(pad) {
 /** A note that a color cannot be shown at the lightness of its place, with a button to change the lightness. */
 function createUnavailableNote(pad) {
   const words = h("p", { class: "cz-hint", role: "status" });
-  const follow = button({ text: t("Let the lightness follow"), label: t("Let the lightness follow the color there"), className: "cz-wide", onClick: () => followColorThere(pad, unavailableColor(pad).hex) });
+  const follow = button({ text: t("Also change brightness"), label: t("Also change brightness"), className: "cz-wide", onClick: () => followColorThere(pad, unavailableColor(pad).hex) });
   const el = h("div", { class: "cz-unshown" }, words, follow);
   const update = () => {
     const found = unavailableColor(pad);
     show(el, found !== null);
-    if (found) setText(words, t("{hex} cannot be shown at the lightness of this place; {kept} is the nearest.", found));
+    if (found) setText(words, t("{hex} is not available at this brightness; {kept} is the closest color.", found));
   };
   return { el, update };
 }
@@ -147,7 +147,7 @@ function applyColor(pad, hex, input) {
   setHex(pad, hex);
   const target = colorTarget(pad);
   const kept = labHex(target.lightness, target.ab);
-  if (target.kind === "point" && kept !== hex) pad.announce(t("{kept}: the photo’s lightness stays", { kept }));
+  if (target.kind === "point" && kept !== hex) pad.announce(t("{kept}: the photo keeps its brightness", { kept }));
   if (input) input.value = kept;
 }
 
@@ -176,18 +176,18 @@ function reachStep(pad, reach) {
 }
 
 /** @type {[import("./document.js").Reach, string][]} */
-const REACHES = [[0, "Only here"], ["automatic", "This thing"], ["everywhere", "Everywhere"]];
+const REACHES = [[0, "Only here"], ["automatic", "Automatic"], ["everywhere", "Everywhere"]];
 
 /** @param {import("./document.js").Reach} reach @returns {string} */
 function reachName(reach) {
   const named = REACHES.find(([value]) => value === reach);
   if (named) return t(named[1]);
-  return Number(reach) < 1 ? t("Less than this thing") : t("More than this thing");
+  return Number(reach) < 1 ? t("Less than automatic") : t("More than automatic");
 }
 
 /** Three named reaches of a point and a fine slider; the reach is shown on the photo while they are used. */
 function createReach(pad) {
-  const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Reach of the color") });
+  const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Spread of the color") });
   const preview = () => {
     if (!pad.selectedPoint()) return;
     if (!pad.ui.extent) pad.set({ extent: {} });
@@ -198,10 +198,10 @@ function createReach(pad) {
     preview();
   };
   const steps = REACHES.map(([reach, name]) => button({ text: t(name), label: t(name), className: "cz-segment", onClick: () => set(reach, true) }));
-  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color goes") }, ...steps);
-  const strength = createSlider(t("How strong it is"), 0, 100, (value, done) => setStrength(pad, value / 100, done));
+  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Spread") }, ...steps);
+  const strength = createSlider(t("Strength"), 0, 100, (value, done) => setStrength(pad, value / 100, done));
   strength.el.classList.add("cz-inline", "cz-tight");
-  const el = section(t("How far it goes"), segments, input, strength.el);
+  const el = section(t("Spread"), segments, input, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
   input.addEventListener("change", () => set(reachAt(pad, Number(input.value)), true));
@@ -223,7 +223,7 @@ function createReach(pad) {
 
 function createSticky(pad) {
   const box = h("input", { type: "checkbox" });
-  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("For next points")));
+  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Keep this color for new points")));
   box.addEventListener("change", () => pad.set({ sticky: box.checked, colorForNext: false }));
   const update = (target) => {
     show(el, setsPoints(pad, target));
@@ -233,7 +233,7 @@ function createSticky(pad) {
 }
 
 function createSuggestions(pad) {
-  const grid = h("div", { class: "cz-suggestions", role: "group", "aria-label": t("Suggested colors, likeliest first") });
+  const grid = h("div", { class: "cz-suggestions", role: "group", "aria-label": t("Suggested colors, most likely first") });
   const empty = h("p", { class: "cz-hint" });
   const el = h("div", { class: "cz-suggesting" }, grid, empty);
   const make = (index) => {
@@ -341,10 +341,10 @@ function savePalettes(pad, palettes) {
 function createPalettes(pad) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Palette") });
   const row = h("div", { class: "cz-recent", role: "group", "aria-label": t("Colors of the palette") });
-  const keep = button({ icon: "plus", label: t("Keep this color in a palette of your own"), className: "cz-ghost", onClick: () => addToPalette(pad, select) });
-  const create = button({ icon: "copy", label: t("New palette of the recent colors"), className: "cz-ghost", onClick: () => createPaletteWith(pad, palettesOf(pad), pad.ui.recent.map(({ hex }) => hex)) });
+  const keep = button({ icon: "plus", label: t("Add this color to your palette"), className: "cz-ghost", onClick: () => addToPalette(pad, select) });
+  const create = button({ icon: "copy", label: t("New palette from recent colors"), className: "cz-ghost", onClick: () => createPaletteWith(pad, palettesOf(pad), pad.ui.recent.map(({ hex }) => hex)) });
   const remove = button({ icon: "trash", label: t("Delete this palette"), className: "cz-ghost", onClick: () => savePalettes(pad, palettesOf(pad).filter(({ name, own }) => !own || name !== select.value)) });
-  const vary = button({ icon: "photo", label: t("Other colors for this, side by side"), className: "cz-ghost", onClick: () => requestVariants(pad) });
+  const vary = button({ icon: "photo", label: t("Compare other colors side by side"), className: "cz-ghost", onClick: () => requestVariants(pad) });
   vary.dataset.action = "variants";
   keep.dataset.action = "keep-color";
   create.dataset.action = "new-palette";
@@ -404,7 +404,7 @@ function addToPalette(pad, select) {
   }
   if (!shown.colors.includes(hex)) shown.colors = [...shown.colors, hex];
   savePalettes(pad, palettes);
-  pad.announce(t("{hex} kept", { hex }));
+  pad.announce(t("{hex} added to the palette", { hex }));
 }
 
 /** Create a palette named by a number. */
@@ -414,7 +414,7 @@ function createPaletteWith(pad, palettes, colors) {
   const name = t("My colors {n}", { n: number });
   savePalettes(pad, [...palettes, { name, colors, own: true }]);
   pad.setSetting("palette", name);
-  pad.announce(t("{name} made", { name }));
+  pad.announce(t("{name} created", { name }));
 }
 
 export { createColorPanel };

@@ -36,7 +36,7 @@ function paintPlane(lightness, range) {
 function createGamut({ onPick }) {
   const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {
     class: "cz-gamut-canvas", tabindex: "0", role: "slider", "aria-roledescription": t("color plane"),
-    "aria-label": t("Color at this lightness"), "aria-valuemin": "0", "aria-valuemax": "150",
+    "aria-label": t("Color at this brightness"), "aria-valuemin": "0", "aria-valuemax": "150",
   }));
   const note = h("p", { class: "cz-gamut-note" }, "");
   const el = h("div", { class: "cz-gamut" }, canvas, note);
@@ -46,7 +46,7 @@ function createGamut({ onPick }) {
     const ab = reduceChroma(plot.state.lightness, requested);
     const snapped = Math.hypot(requested[0] - ab[0], requested[1] - ab[1]) > 1;
     Object.assign(plot, { requested: snapped ? requested : null, picked: { lightness: plot.state.lightness, ab } });
-    setText(note, snapped ? t("The nearest color that this lightness can show") : "");
+    setText(note, snapped ? t("This is the nearest color at this brightness") : "");
     onPick(ab, done);
   };
   listenToPointer(plot, pick);

@@ -29,21 +29,21 @@ const COMMANDS = [
   { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
   { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: (pad) => { confirmCrop(pad); saveRecipe(pad); } },
   { id: "load", group: "File", label: "Load a recipe", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
-  { id: "export", group: "File", label: "Export the picture", keys: ["x"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportPicture(); } },
+  { id: "export", group: "File", label: "Export the image", keys: ["x"], run: (pad) => { confirmCrop(pad); pad.dialogs.exportPicture(); } },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
-  { id: "add", group: "Points", label: "New point or corner: arrow keys place it, Enter sets it", keys: ["n"], run: startCross },
-  { id: "place", group: "Points", label: "Set the point or corner at the cross", keys: ["enter"], stage: true, run: placeAtCross },
+  { id: "add", group: "Points", label: "Add a point or corner: arrow keys move it, Enter sets it", keys: ["n"], run: startCross },
+  { id: "place", group: "Points", label: "Set the point or corner at the crosshair", keys: ["enter"], stage: true, run: placeAtCross },
   { id: "delete", group: "Points", label: "Delete the selected hint", keys: ["delete", "backspace"], run: deleteSelected },
   { id: "following", group: "Points", label: "Select the next point", keys: ["."], run: (pad) => cyclePoint(pad, 1) },
   { id: "previous", group: "Points", label: "Select the previous point", keys: [","], run: (pad) => cyclePoint(pad, -1) },
   { id: "lock", group: "Points", label: "Lock or unlock the point", keys: ["l"], run: (pad) => toggleFlag(pad, "locked") },
-  { id: "mute", group: "Points", label: "Mute or unmute the point", keys: ["m"], run: (pad) => toggleFlag(pad, "muted") },
-  { id: "smaller", group: "Points", label: "Smaller brush or point, select less", keys: ["["], run: (pad) => changeSize(pad, -1) },
-  { id: "larger", group: "Points", label: "Larger brush or point, select more", keys: ["]"], run: (pad) => changeSize(pad, 1) },
-  { id: "keepgray", group: "Color", label: "Keep gray", keys: ["k"], run: keepGray },
-  { id: "suggestion", group: "Color", label: "Take suggestion 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: useSuggestion },
-  { id: "next", group: "Color", label: "Where next? Show where a color helps most", keys: ["r"], run: whereNext },
+  { id: "mute", group: "Points", label: "Turn the point off or on", keys: ["m"], run: (pad) => toggleFlag(pad, "muted") },
+  { id: "smaller", group: "Points", label: "Smaller brush or point, smaller selection", keys: ["["], run: (pad) => changeSize(pad, -1) },
+  { id: "larger", group: "Points", label: "Larger brush or point, larger selection", keys: ["]"], run: (pad) => changeSize(pad, 1) },
+  { id: "keepgray", group: "Color", label: "Leave gray", keys: ["k"], run: keepGray },
+  { id: "suggestion", group: "Color", label: "Use suggested color 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: useSuggestion },
+  { id: "next", group: "Color", label: "Suggest a spot: show where the colors are least certain", keys: ["r"], run: whereNext },
   { id: "accept", group: "Color", label: "Use the suggested color for the region", keys: ["a"], run: acceptSuggested },
   { id: "skip", group: "Color", label: "Skip the region", keys: ["s"], run: skipRegion },
   ...TOOLS.map((tool) => ({ id: `tool-${tool.id}`, group: "Tools", label: tool.label, keys: [tool.key.toLowerCase()], run: (pad) => pad.setTool(tool.id) })),
@@ -52,13 +52,13 @@ const COMMANDS = [
   { id: "zoomin", group: "View", label: "Zoom in", keys: ["+", "="], run: (pad) => zoomBy(pad, ZOOM_STEP) },
   { id: "zoomout", group: "View", label: "Zoom out", keys: ["-"], run: (pad) => zoomBy(pad, 1 / ZOOM_STEP) },
   { id: "fit", group: "View", label: "Fit the photo", keys: ["0"], run: (pad) => pad.fit() },
-  { id: "actual", group: "View", label: "One photo pixel per screen pixel", keys: ["shift+0"], run: (pad) => zoomBy(pad, 1 / (window.devicePixelRatio || 1) / pad.ui.view.scale) },
+  { id: "actual", group: "View", label: "Actual pixels (100 %)", keys: ["shift+0"], run: (pad) => zoomBy(pad, 1 / (window.devicePixelRatio || 1) / pad.ui.view.scale) },
   { id: "panning", group: "View", label: "Hold and drag to move the view", keys: ["space"], run: () => {} },
-  { id: "escape", group: "View", label: "Leave: cross, selection, tool", keys: ["escape"], run: escape },
+  { id: "escape", group: "View", label: "Cancel: crosshair, selection, tool", keys: ["escape"], run: escape },
   { id: "help", group: "View", label: "Help: touch, mouse and keys", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
   { id: "close", group: "File", label: "Close the photo", keys: [], run: closePhoto, hidden: true },
   { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
-  { id: "confirm-crop", group: "Edit", label: "Crop the saved picture", keys: [], run: leaveCrop, hidden: true },
+  { id: "confirm-crop", group: "Edit", label: "Apply the crop", keys: [], run: leaveCrop, hidden: true },
   { id: "gray", group: "View", label: "Show the photo before", keys: [], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray"), hidden: true },
 ];
 
@@ -84,7 +84,7 @@ function stepHistory(pad, direction) {
 /** Return to the confirmed crop. */
 function dropCropping(pad) {
   pad.set({ cropping: null });
-  pad.announce(t("Not cropped anew"));
+  pad.announce(t("Crop canceled"));
 }
 
 /** Undo or redo until a number of steps is done. @param {number} count */
@@ -116,7 +116,7 @@ function startCross(pad) {
   const { view, cursor } = pad.ui;
   pad.set({ cross: cursor ?? [view.x, view.y], selected: null, shape: null });
   pad.stageEl.focus({ preventScroll: true });
-  pad.announce(pad.ui.tool in DRAWS ? t("Arrow keys move the cross, Enter sets a corner, Escape leaves") : t("Arrow keys move the cross, Enter sets a point, Escape leaves"));
+  pad.announce(pad.ui.tool in DRAWS ? t("Arrow keys move the crosshair, Enter sets a corner, Escape cancels") : t("Arrow keys move the crosshair, Enter sets a point, Escape cancels"));
 }
 
 /** Use a suggested color, or wait for the suggestions of a new point. */

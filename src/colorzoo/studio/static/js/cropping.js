@@ -90,7 +90,7 @@ function turnCrop(pad, angle) {
 /** Turn the rectangle by a few steps. @param {number} step */
 function stepCropAngle(pad, step) {
   turnCrop(pad, shownSheet(pad).angle + step / TURN_STEPS);
-  pad.announce(t("Turned by {n}°", { n: shownSheet(pad).angle }), true);
+  pad.announce(t("Rotated by {n}°", { n: shownSheet(pad).angle }), true);
 }
 
 /** @param {Sheet} sheet @param {number} dx @param {number} dy pixels of the photo @returns {Sheet} moved as far as the photo allows */
@@ -197,7 +197,7 @@ function endCrop(pad) {
 function setCrop(pad, crop, label) {
   pad.set({ cropping: null, cropDrag: null });
   if (JSON.stringify(crop) !== JSON.stringify(pad.doc.crop ?? null)) pad.edit({ ...pad.doc, crop }, label);
-  pad.announce(crop ? t("The saved picture will have {width} × {height} pixels", { ...crop }) : t("The whole photo is saved"));
+  pad.announce(crop ? t("Cropped to {width} × {height} pixels", { ...crop }) : t("Crop reset"));
 }
 
 /** Crop the saved picture to the rectangle, if it was changed. */
@@ -254,13 +254,13 @@ function drawCropHandles(context, corners) {
 
 /** @returns {import("./dom.js").Part} */
 function createCropPanel(pad, createSlider) {
-  const words = h("p", { class: "cz-hint" }, t("Drag corners and sides, and outside of them to turn ([ and ] turn a little). The pad shows the whole photo; what is bright is saved."));
+  const words = h("p", { class: "cz-hint" }, t("Drag corners and sides to crop. Drag outside to rotate; [ and ] rotate a little. The dimmed part is not exported."));
   const most = MOST_TURNED * TURN_STEPS;
   const angle = createSlider(t("Angle"), -most, most, (value) => turnCrop(pad, value / TURN_STEPS));
   const size = h("p", { class: "cz-hint", data: { role: "crop-size" } });
-  const confirm = button({ icon: "check", text: t("Crop"), label: t("Crop the saved picture"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop") });
-  const clear = button({ text: t("Clear: the whole photo"), label: t("Clear: the whole photo"), className: "cz-wide", onClick: () => setCrop(pad, null, t("whole photo")) });
-  const frame = button({ text: t("Along the line"), label: t("Crop along the line around the picture"), className: "cz-wide", onClick: () => cropToFrame(pad) });
+  const confirm = button({ icon: "check", text: t("Crop"), label: t("Apply the crop"), key: "Enter", className: "cz-primary cz-wide", onClick: () => pad.run("confirm-crop") });
+  const clear = button({ text: t("Reset crop"), label: t("Reset crop"), className: "cz-wide", onClick: () => setCrop(pad, null, t("reset crop")) });
+  const frame = button({ text: t("Crop to the detected border"), label: t("Crop to the detected border"), className: "cz-wide", onClick: () => cropToFrame(pad) });
   confirm.dataset.action = "confirm-crop";
   frame.dataset.action = "frame-crop";
   clear.dataset.action = "clear-crop";

@@ -54,7 +54,7 @@ function createExport(pad) {
   const value = h("output", { class: "cz-value" }, "95");
   const field = h("label", { class: "cz-field" }, h("span", {}, t("Quality")), value, quality);
   const size = h("p", { class: "cz-hint" });
-  const go = button({ icon: "export", text: t("Export"), label: t("Export the picture"), className: "cz-primary cz-wide", onClick: () => {} });
+  const go = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {} });
   go.dataset.action = "export-now";
   go.autofocus = true;
   const format = () => /** @type {HTMLInputElement} */ (el.querySelector("input[type=radio]:checked")).value;

@@ -204,7 +204,7 @@ function deleteSelected(pad) {
 function toggleFlag(pad, flag, id = pad.ui.selected) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point) return;
-  const names = { locked: [t("lock point"), t("unlock point")], muted: [t("mute point"), t("unmute point")] };
+  const names = { locked: [t("lock point"), t("unlock point")], muted: [t("turn point off"), t("turn point on")] };
   pad.edit(changePoint(pad.doc, id, { [flag]: !point[flag] }), names[flag][point[flag] ? 1 : 0]);
 }
 
@@ -221,7 +221,7 @@ function setReach(pad, reach, done) {
   const point = pad.selectedPoint();
   if (!point) pad.set({ reach });
   if (!point || point.locked) return;
-  pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
+  pad.applyChange(changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("spread"));
 }
 
 /**
@@ -238,14 +238,14 @@ function startSmall(pad, id, reach) {
 function setStrength(pad, strength, done) {
   const point = pad.selectedPoint();
   if (!point || point.locked) return;
-  pad.applyChange(changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("point’s strength"));
+  pad.applyChange(changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("strength"));
 }
 
 /** Set the selected point or regions, or the next point, to gray. */
 function keepGray(pad) {
   const { kind, lightness } = colorTarget(pad);
   setColor(pad, [0, 0], true, lightness);
-  pad.announce(kind === "none" ? t("The next point keeps gray") : t("Keeps gray"));
+  pad.announce(kind === "none" ? t("The next point stays gray") : t("Left gray"));
 }
 
 /** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point */
@@ -360,7 +360,7 @@ function joinRegions(pad) {
 /** Split the selected joined regions. */
 function splitRegions(pad) {
   const [first] = pad.ui.regionPick;
-  pad.edit({ ...pad.doc, merged: pad.doc.merged.filter((group) => !group.includes(first)) }, t("take regions apart"));
+  pad.edit({ ...pad.doc, merged: pad.doc.merged.filter((group) => !group.includes(first)) }, t("separate regions"));
   pickRegion(pad, first ?? null);
 }
 

@@ -113,7 +113,7 @@ function cancelOpening(pad, opening, stop) {
   stop.abort();
   if (opening.request) pad.client.notify({ type: "cancel", re: opening.request });
   pad.set({ loading: null, opening: null });
-  pad.announce(t("Cancelled"));
+  pad.announce(t("Canceled"));
 }
 
 /** Show the progress of opening or exporting a large photo. @param {{re: number, share: number}} message @param {Uint8Array[]} buffers with the photo in gray, or none */
@@ -202,7 +202,7 @@ async function keepOvertaken(pad, here, found, photo) {
     const kept = { ...work, file: work.file ?? photo.file, key };
     await saveWork(kept);
     here.push(kept);
-    pad.toast(t("There was newer work on {name} from another browser. Yours is kept as a second one.", { name: photo.name }));
+    pad.toast(t("{name} has newer edits from another browser. Yours are saved as a second copy.", { name: photo.name }));
   }
 }
 
@@ -261,7 +261,7 @@ async function attach(pad, slot, file = null) {
       pad.modelChanged();
     } else {
       pad.set({ statistics: { layer, name, histogram: message.statistics.histogram } });
-      pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("mix of colors"));
+      pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("color mood"));
     }
   } catch (error) {
     pad.toast(error.message, "error");
@@ -270,7 +270,7 @@ async function attach(pad, slot, file = null) {
 
 async function detach(pad, slot) {
   if (slot === "statistics") {
-    pad.edit({ ...pad.doc, statistics: null }, t("remove mix of colors"));
+    pad.edit({ ...pad.doc, statistics: null }, t("remove color mood"));
     return;
   }
   await useReference(pad, null);
@@ -349,7 +349,7 @@ async function exportPicture(pad, { format, quality }) {
   const { photo } = pad;
   const exporting = readOnly({ id: 0, share: 0 });
   pad.set({ exporting });
-  pad.announce(t("Exporting the picture at full size"));
+  pad.announce(t("Exporting the image at full size"));
   try {
     const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality }, [], (id) => {
       change(exporting, { id });
@@ -451,9 +451,9 @@ async function saveOnServer(pad, photo, work) {
       rememberOpenWork(key);
       await pad.tabs.acquire([key]);
     }
-    pad.toast(t("Somebody has changed the work on this photo in another browser. Yours goes on as a second one; both are kept."));
+    pad.toast(t("This photo was also edited in another browser. Your edits are saved as a second copy."));
   } else if (keys.some((each) => !photo.works.includes(each) && each !== key)) {
-    pad.toast(t("This photo is also being colored in another browser. That work is kept as a second one."));
+    pad.toast(t("This photo is also being edited in another browser. Those edits are saved as a second copy."));
   }
   change(photo, { works: keys });
   return true;

@@ -71,30 +71,30 @@ function endFrame(pad) {
   const { framing } = pad.ui;
   if (!framing) return;
   change(pad.ui, { framing: null });
-  setFrame(pad, framing, t("frame"));
+  setFrame(pad, framing, t("scan border"));
 }
 
 /** @param {Frame} frame @param {string} label */
 function setFrame(pad, frame, label) {
   pad.set({ classes: null });
   pad.edit({ ...pad.doc, frame }, label);
-  pad.announce(insideOf(pad) ? t("Colored within the line") : t("The whole scan is colored"));
+  pad.announce(insideOf(pad) ? t("Only the image inside the border is colored") : t("The whole scan is colored"));
 }
 
 /** @returns {import("./dom.js").Part} */
 function createFramePanel(pad) {
   const words = h("p", { class: "cz-hint" });
-  const off = button({ text: t("Color the whole scan"), label: t("Color the whole scan"), className: "cz-wide", onClick: () => setFrame(pad, "none", t("no frame")) });
-  const found = button({ text: t("Use the found frame"), label: t("Use the found frame"), className: "cz-wide", onClick: () => setFrame(pad, "automatic", t("found frame")) });
-  const draw = button({ text: t("Draw the line"), label: t("Draw the line around the picture"), className: "cz-wide", onClick: () => pad.setTool("frame") });
-  const el = section(t("Frame of the scan"), words, h("div", { class: "cz-row" }, off, found, draw));
+  const off = button({ text: t("Color the whole scan"), label: t("Color the whole scan"), className: "cz-wide", onClick: () => setFrame(pad, "none", t("no scan border")) });
+  const found = button({ text: t("Use the detected border"), label: t("Use the detected border"), className: "cz-wide", onClick: () => setFrame(pad, "automatic", t("detected border")) });
+  const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("frame") });
+  const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, found, draw));
   off.dataset.action = "no-frame";
   found.dataset.action = "found-frame";
   const update = () => {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);
     show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (photo.frame !== null || doc.frame !== "automatic" || ui.tool === "frame"));
-    setText(words, inside ? t("Models see and color what is within the line; the rest stays gray. Drag its sides to move it.") : t("The whole scan is colored. A line around the picture keeps film borders and margins out."));
+    setText(words, inside ? t("Only the image inside this line is colored. Drag its sides to move it.") : t("The whole scan is colored. Draw a border to leave out film edges and margins."));
     show(off, inside !== null);
     show(found, doc.frame !== "automatic" && photo?.frame !== null);
     show(draw, ui.tool !== "frame" && inside === null);

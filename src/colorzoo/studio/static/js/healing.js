@@ -66,8 +66,8 @@ function healingAt(pad, place, slack = 0) {
 function eraseHealing(pad, place, slack) {
   const index = healingAt(pad, place, slack);
   if (index < 0) return;
-  pad.edit({ ...pad.doc, healing: pad.doc.healing.toSpliced(index, 1) }, t("take healing back"));
-  pad.announce(t("Not healed any more"));
+  pad.edit({ ...pad.doc, healing: pad.doc.healing.toSpliced(index, 1) }, t("undo healing"));
+  pad.announce(t("Healing undone here"));
 }
 
 /** Mark the strokes that the picture does not show yet, and the middle of the one below the pointer. @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => Place} toStage */
@@ -92,8 +92,8 @@ function drawHealing(context, pad, toStage) {
 function createHealingPanel(pad, createSlider) {
   const range = () => Math.log(widestHealing(pad.photo) / HEALING_RANGE[0]);
   const size = createSlider(t("Size"), 0, HEALING_STEPS, (value) => pad.set({ healingWidth: HEALING_RANGE[0] * Math.exp((range() * value) / HEALING_STEPS) }));
-  const words = h("p", { class: "cz-hint" }, t("Paint over dust or a scratch: it is filled from around, and colored as if it had not been there. Right-click or a long press takes a stroke back."));
-  const clear = button({ text: t("Take all healing back"), label: t("Take all healing back"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, healing: [] }, t("take all healing back")) });
+  const words = h("p", { class: "cz-hint" }, t("Paint over dust or scratches to remove them. Right-click or long-press a stroke to undo it."));
+  const clear = button({ text: t("Undo all healing"), label: t("Undo all healing"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, healing: [] }, t("undo all healing")) });
   const el = section(t("Healing brush"), size.el, words, clear);
   const update = () => {
     show(el, Boolean(pad.photo) && pad.ui.tool === "heal");

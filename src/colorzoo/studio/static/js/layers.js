@@ -43,8 +43,8 @@ function createLayersPanel(pad) {
 function layersHint(pad) {
   const { tool, selection } = pad.ui;
   if (!pad.photo) return "";
-  if (tool === "area") return selection || pickedArea(pad) ? t("Shift adds to it, Ctrl takes away.") : clickOrTap("Click a thing, or draw around it roughly.");
-  if (tool === "replace") return pickedReplacement(pad) ? t("Choose the new color above; shades of it move along.") : clickOrTap("Click a color in the picture to replace it everywhere.");
+  if (tool === "area") return selection || pickedArea(pad) ? t("Hold Shift to add to the area, Ctrl to subtract.") : clickOrTap("Click an object, or draw around it roughly.");
+  if (tool === "replace") return pickedReplacement(pad) ? t("Choose the new color above; its shades change with it.") : clickOrTap("Click a color in the image to replace it everywhere.");
   return "";
 }
 
@@ -78,7 +78,7 @@ function createLayerDetails(pad) {
   /** @type {Layer | null} */
   let shown = null;
   const opacity = createSlider(t("Opacity"), 0, 100, (value, done) => shown?.change({ opacity: value / 100 }, t("opacity"), done));
-  const edge = createSlider(t("Edge"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("edge"), done));
+  const edge = createSlider(t("Edge softness"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("edge softness"), done));
   const up = button({ icon: "up", text: t("Move up"), label: t("Move up"), className: "cz-wide", onClick: () => shown?.move(shown.above) });
   const down = button({ icon: "down", text: t("Move down"), label: t("Move down"), className: "cz-wide", onClick: () => shown?.move(shown.below) });
   const order = h("div", { class: "cz-row", role: "group", "aria-label": t("Order") }, up, down);
@@ -99,7 +99,7 @@ function createLayerDetails(pad) {
       if (layer.edge) {
         setAttr(edge.el.lastElementChild, "max", layer.edge.most);
         edge.update(layer.edge.value, false, layer.edge.text);
-        name(edge, t("Edge of {layer}", { layer: layer.label }));
+        name(edge, t("Edge softness of {layer}", { layer: layer.label }));
       }
       show(order, layer.above !== null || layer.below !== null);
       up.disabled = layer.above === null;

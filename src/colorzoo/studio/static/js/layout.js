@@ -132,7 +132,7 @@ function createStageBar(pad) {
   const segments = choices.map(([value, text]) => compareButton(pad, value, text));
   const compare = h("div", { class: "cz-segments", role: "group", "aria-label": t("Compare") }, ...segments.map(({ el }) => el));
   const hold = createHoldButton(pad);
-  const next = commandButton(pad, "next", { icon: "target", text: t("Where next?"), className: "cz-float" });
+  const next = commandButton(pad, "next", { icon: "target", text: t("Suggest a spot"), className: "cz-float" });
   const zooms = ["zoomout", "zoomin", "fit", "actual"].map((id) => commandButton(pad, id, { icon: { zoomout: "minus", zoomin: "plus", fit: "fit" }[id], text: id === "actual" ? "1:1" : undefined, className: "cz-ghost cz-small" }));
   const percent = h("span", { class: "cz-percent", "aria-live": "off" });
   const zoom = h("div", { class: "cz-zoom", role: "group", "aria-label": t("Zoom") }, zooms[0].el, percent, ...zooms.slice(1).map(({ el }) => el));
@@ -168,7 +168,7 @@ function createHoldButton(pad) {
 
 /** @returns {import("./dom.js").Part} the slider between before and after */
 function createSplitHandle(pad) {
-  const el = h("div", { class: "cz-split", role: "slider", tabindex: "0", "aria-label": t("Line between before and after"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("span", { class: "cz-split-knob" }));
+  const el = h("div", { class: "cz-split", role: "slider", tabindex: "0", "aria-label": t("Divider between before and after"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("span", { class: "cz-split-knob" }));
   const move = (share) => pad.set({ split: Math.min(0.98, Math.max(0.02, share)) });
   el.addEventListener("pointerdown", (event) => {
     event.stopPropagation();
@@ -286,7 +286,7 @@ function createLoading(pad) {
 
 function workTile() {
   const open = h("button", { type: "button", class: "cz-work-open" }, h("img", { alt: "" }), h("span"));
-  return h("div", { class: "cz-work" }, open, button({ icon: "close", label: t("Forget"), className: "cz-small", onClick: () => {} }));
+  return h("div", { class: "cz-work" }, open, button({ icon: "close", label: t("Delete"), className: "cz-small", onClick: () => {} }));
 }
 
 function fillWork(pad, tile, work, urls) {
@@ -296,7 +296,7 @@ function fillWork(pad, tile, work, urls) {
   const [, copy] = work.key.split("#");
   setText(open.lastElementChild, copy ? `${work.name} (${copy})` : work.name);
   show(forget, !work.isOffered);
-  setAttr(forget, "aria-label", t("Forget {name}", { name: work.name }));
+  setAttr(forget, "aria-label", t("Delete {name}", { name: work.name }));
   open.onclick = () => openWork(pad, work);
   forget.onclick = () => deleteWork(pad, work.key);
 }

@@ -5,9 +5,9 @@ import { change } from "./state.js";
 
 /** Groups of the model menu and their titles. */
 const GROUPS = [
-  ["hints", "Photos, by hand"],
-  ["reference", "Photos, by a reference picture"],
-  ["automatic", "Photos, by itself"],
+  ["hints", "Photos, with your colors"],
+  ["reference", "Photos, from a reference image"],
+  ["automatic", "Photos, automatic"],
   ["sketch", "Drawings"],
 ];
 
@@ -15,10 +15,10 @@ const GROUPS = [
 const PURPOSES = [
   ["natural", "Natural", "by your points"],
   ["vivid", "Vivid", "strong colors"],
-  ["reference", "From a reference", "like a picture"],
-  ["things", "Things in boxes", "one by one"],
-  ["edges", "Sharp edges", "no running over"],
-  ["mood", "Overall color", "one mood"],
+  ["reference", "From a reference", "like another image"],
+  ["things", "Object boxes", "one by one"],
+  ["edges", "Less bleeding", "clean edges"],
+  ["mood", "Match a mood", "one palette"],
   ["sketch", "Sketch", "for drawings"],
 ];
 
@@ -77,8 +77,8 @@ function proposedModel(pad) {
 function proposeModel(pad) {
   const proposed = proposedModel(pad);
   if (!proposed) return;
-  pad.toast(t("This looks like a drawing. Drawings are colored in another way, region by region."), "info", {
-    label: t("Color it as a drawing"), run: () => pad.setModel(proposed.name),
+  pad.toast(t("This looks like a drawing. A model for drawings suits it better."), "info", {
+    label: t("Color as a drawing"), run: () => pad.setModel(proposed.name),
   });
 }
 

@@ -63,7 +63,7 @@ class Pad {
     this.settings = readOnly({ theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() });
     this.ui = readOnly(initialUi(this.settings));
     this.session = readOnly(initialSession());
-    this.tabs = new TabLocks(() => this.toast(t("This photo is also open in another tab, whose work is saved separately.")));
+    this.tabs = new TabLocks(() => this.toast(t("This photo is also open in another tab, whose edits are saved separately.")));
     this.stop = new AbortController();
     this.toasts = createToasts();
     this.dialogs = createDialogs(this);
@@ -466,7 +466,7 @@ class Pad {
 function buildStage() {
   const photo = h("canvas", { class: "cz-canvas", data: { role: "photo" }, "aria-hidden": "true" });
   const marks = h("canvas", { class: "cz-canvas cz-marks", "aria-hidden": "true" });
-  const stage = h("div", { class: "cz-stage", tabindex: "0", role: "application", "aria-label": t("Picture") }, photo, marks);
+  const stage = h("div", { class: "cz-stage", tabindex: "0", role: "application", "aria-label": t("Image") }, photo, marks);
   return { stage, photo, marks };
 }
 
@@ -499,7 +499,7 @@ function updateAttributes(pad, stage) {
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
   setAttr(stage, "data-tool", ui.panning ? "hand" : ui.tool);
   const count = pad.doc.points.length;
-  setAttr(stage, "aria-label", pad.photo ? t("Picture {name}, {count} points. N places a point, question mark shows all keys.", { name: pad.photo.name, count }) : t("No picture"));
+  setAttr(stage, "aria-label", pad.photo ? t("Image {name}, {count} points. N adds a point, question mark shows all keys.", { name: pad.photo.name, count }) : t("No image"));
 }
 
 function watchSize(pad, main) {

@@ -101,7 +101,7 @@ function createBrushSize(pad, createSlider) {
   return { el: slider.el, update };
 }
 
-const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Take away"]];
+const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Subtract"]];
 
 /** @returns {import("./dom.js").Part} choice between selecting and a brush that changes the selected area */
 function createAreaBrush(pad, createSlider) {
@@ -109,7 +109,7 @@ function createAreaBrush(pad, createSlider) {
   const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: clickOrTap(text), label: clickOrTap(text), className: "cz-segment", onClick: choose(how) }) }));
   const size = createBrushSize(pad, createSlider);
   const words = h("p", { class: "cz-hint" });
-  const el = section(t("Select by"), h("div", { class: "cz-segments", role: "group", "aria-label": t("How areas are selected") }, ...choices.map((choice) => choice.el)), size.el, words);
+  const el = section(t("Selection mode"), h("div", { class: "cz-segments", role: "group", "aria-label": t("Selection mode") }, ...choices.map((choice) => choice.el)), size.el, words);
   const update = () => {
     const { areaBrush, tool } = pad.ui;
     show(el, Boolean(pad.photo) && tool === "area");
@@ -117,17 +117,17 @@ function createAreaBrush(pad, createSlider) {
     for (const { how, el: choice } of choices) setAttr(choice, "aria-pressed", String(how === areaBrush));
     for (const part of [size.el, words]) show(part, areaBrush !== null);
     size.update();
-    setText(words, areaBrush === "less" ? t("Brush over what does not belong to it. Ctrl adds.") : t("Brush over what belongs to it. Ctrl takes away."));
+    setText(words, areaBrush === "less" ? t("Brush over what to leave out. Hold Ctrl to add.") : t("Brush over what to include. Hold Ctrl to subtract."));
   };
   return { el, update };
 }
 
-const BLEND_NAMES = { color: "Color", hue: "Hue alone", saturation: "Saturation alone" };
+const BLEND_NAMES = { color: "Color", hue: "Hue", saturation: "Saturation" };
 
 /** @param {(blend: import("./paintstrokes.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
 function createBlendChoice(use) {
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("What the paint replaces"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend]))));
-  const el = h("label", { class: "cz-field" }, h("span", {}, t("Replaces")), h("span"), select);
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Blend mode"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend]))));
+  const el = h("label", { class: "cz-field" }, h("span", {}, t("Blend mode")), h("span"), select);
   return {
     el,
     update: (blend) => {
@@ -139,12 +139,12 @@ function createBlendChoice(use) {
 /** @returns {import("./dom.js").Part} what the brush does, and how */
 function createPaintPanel(pad, createSlider) {
   const choices = [{ erases: false, text: t("Paint") }, { erases: true, text: t("Erase paint") }].map(({ erases, text }) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
-  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("What the brush does") }, ...choices.map(({ el }) => el));
+  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Brush mode") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));
   const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
   const box = h("input", { type: "checkbox", on: { change: () => changeBrush(pad, { keeps: box.checked }) } });
-  const keeps = h("label", { class: "cz-check", title: t("Paint only what belongs to the thing below the middle of the stroke") }, box, h("span", {}, t("Keep to edges")));
+  const keeps = h("label", { class: "cz-check", title: t("Paint only the object under the center of the brush") }, box, h("span", {}, t("Stop at edges")));
   const blend = createBlendChoice((value) => changeBrush(pad, { blend: value }));
   const words = h("p", { class: "cz-hint" });
   const clear = button({ text: t("Remove all paint"), label: t("Remove all paint"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, paint: [] }, t("remove all paint")) });
@@ -160,7 +160,7 @@ function createPaintPanel(pad, createSlider) {
     box.checked = brush.keeps;
     for (const part of [keeps, blend.el]) show(part, !brush.erases);
     blend.update(brush.blend);
-    setText(words, brush.erases ? t("Takes paint away; the colors of the model come back.") : t("The color stays where it is painted. Ctrl takes paint away."));
+    setText(words, brush.erases ? t("Erases paint; the automatic colors come back.") : t("The color appears exactly where you paint. Hold Ctrl to erase."));
     show(clear, pad.doc.paint.length > 0);
   };
   return { el, update };

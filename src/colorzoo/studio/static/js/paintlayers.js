@@ -96,7 +96,7 @@ function layersOfPaint(pad) {
 function createPaintDetails(pad) {
   const blend = createBlendChoice((value) => {
     const { index } = pickedCoat(pad);
-    pad.edit({ ...pad.doc, paint: withCoat(pad.doc.paint, index, { blend: value === "color" ? undefined : value }) }, t("what paint replaces"));
+    pad.edit({ ...pad.doc, paint: withCoat(pad.doc.paint, index, { blend: value === "color" ? undefined : value }) }, t("blend mode"));
   });
   const el = h("div", { class: "cz-layer-kind" }, blend.el);
   const update = () => {

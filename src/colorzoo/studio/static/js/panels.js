@@ -17,11 +17,11 @@ function createModelPanel(pad) {
   const title = h("b", {});
   const name = h("small", {});
   const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(tiles.hidden) } }, chosen, h("span", {}, title, name), icon("down"));
-  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("What to color for") });
+  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("Kinds of results") });
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
   const missing = h("p", { class: "cz-hint" });
   const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field" }, h("span", {}, t("All models")), select), missing);
-  const suits = button({ text: t("Color it as a drawing"), label: t("Color it as a drawing"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const suits = button({ text: t("Color as a drawing"), label: t("Color as a drawing"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
   const kept = h("p", { class: "cz-hint cz-kept" });
   const strength = createSlider(t("Strength"), 0, 150, (value, done) => {
     pad.preview({ ...pad.doc, strength: value / 100 });
@@ -119,11 +119,11 @@ function unusedHintsText(pad) {
     boxes: doc.boxes?.length ?? 0,
   };
   const objects = usesObjects(pad) ? 0 : doc.areas.filter(({ action }) => action === "thing").length;
-  const names = { points: t("points"), scribbles: t("scribbles"), regions: t("regions"), classes: t("painted areas"), boxes: t("boxes") };
+  const names = { points: t("points"), scribbles: t("edge strokes"), regions: t("regions"), classes: t("painted areas"), boxes: t("boxes") };
   const idle = Object.entries(counts).filter(([kind, count]) => count > 0 && !pad.accepts(kind));
   const words = idle.map(([kind, count]) => `${count} ${names[kind]}`);
-  if (objects) words.push(t("{count} areas marked as things", { count: objects }));
-  return words.length ? t("Kept, but not used by this model: {words}.", { words: words.join(", ") }) : "";
+  if (objects) words.push(t("{count} separate objects", { count: objects }));
+  return words.length ? t("Not used by this model: {words}.", { words: words.join(", ") }) : "";
 }
 
 function createSlider(label, min, max, onChange) {
@@ -187,7 +187,7 @@ function fillHint(pad, row, index) {
     selectPoint(pad, point.id);
     pad.revealPlace(point.x, point.y);
   };
-  flagButton(mute, point.muted, ["eyeoff", t("Unmute point {n}", { n })], ["eye", t("Mute point {n}", { n })], () => toggleFlag(pad, "muted", point.id));
+  flagButton(mute, point.muted, ["eyeoff", t("Turn on point {n}", { n })], ["eye", t("Turn off point {n}", { n })], () => toggleFlag(pad, "muted", point.id));
   flagButton(lock, point.locked, ["lock", t("Unlock point {n}", { n })], ["unlock", t("Lock point {n}", { n })], () => toggleFlag(pad, "locked", point.id));
   flagButton(remove, false, null, ["trash", t("Delete point {n}", { n })], () => deletePoint(pad, point.id));
   return undefined;
@@ -195,7 +195,7 @@ function fillHint(pad, row, index) {
 
 function hintDetail(point, info) {
   const strength = strengthOf(point);
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("nearest color") : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : info?.snapped ? t("nearest color") : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("off") : null];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
@@ -211,17 +211,17 @@ function flagButton(el, on, whenOn, whenOff, run) {
 function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbles) {
   const n = index + 1;
   const preview = pad.ui.scribblePreview?.stroke === scribbles[index];
-  flagButton(mute, preview, ["eyeoff", t("Show what edge scribble {n} changed", { n })], ["eye", t("Show the photo without edge scribble {n}", { n })], () => toggleScribblePreview(pad, index));
+  flagButton(mute, preview, ["eyeoff", t("Show the result with edge stroke {n}", { n })], ["eye", t("Show the result without edge stroke {n}", { n })], () => toggleScribblePreview(pad, index));
   swatch.style.background = "";
   swatch.classList.add("cz-swatch-line");
-  setText(words.firstChild, t("Edge scribble"));
+  setText(words.firstChild, t("Edge stroke"));
   setText(words.lastChild, "");
-  setAttr(main, "aria-label", t("Edge scribble {n}", { n: index + 1 }));
+  setAttr(main, "aria-label", t("Edge stroke {n}", { n: index + 1 }));
   setAttr(main, "aria-pressed", null);
   const [x, y] = scribbles[index].path[0];
   main.onclick = () => pad.revealPlace(x, y);
-  const erase = () => pad.edit({ ...pad.doc, scribbles: pad.doc.scribbles.filter((_, other) => other !== index) }, t("delete scribble"));
-  flagButton(remove, false, null, ["trash", t("Delete scribble {n}", { n: index + 1 })], erase);
+  const erase = () => pad.edit({ ...pad.doc, scribbles: pad.doc.scribbles.filter((_, other) => other !== index) }, t("delete edge stroke"));
+  flagButton(remove, false, null, ["trash", t("Delete edge stroke {n}", { n: index + 1 })], erase);
 }
 
 function createRegionsPanel(pad) {
@@ -229,23 +229,23 @@ function createRegionsPanel(pad) {
   const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
   const swatch = h("span", { class: "cz-swatch" });
   const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
-  const join = button({ text: t("Join"), label: t("Join the picked regions"), className: "cz-wide", onClick: () => joinRegions(pad) });
-  const part = button({ text: t("Take apart"), label: t("Take the joined regions apart"), className: "cz-wide", onClick: () => splitRegions(pad) });
+  const join = button({ text: t("Join"), label: t("Join the selected regions"), className: "cz-wide", onClick: () => joinRegions(pad) });
+  const part = button({ text: t("Separate"), label: t("Separate the joined regions"), className: "cz-wide", onClick: () => splitRegions(pad) });
   const outlines = h("input", { type: "checkbox" });
   outlines.addEventListener("change", () => pad.setSetting("outlines", outlines.checked));
-  const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, in the order of the model") });
+  const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, most important first") });
   const words = h("p", { class: "cz-hint" });
   const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, join, part), h("div", { class: "cz-row" }, ask, skip), h("label", { class: "cz-check" }, outlines, h("span", {}, t("Outlines"))));
   const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
-    setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several; a line across a region cuts it.") : t("The model proposes regions to color."));
+    setText(words, items.length ? t("Choose a color for the selected region, or skip it. Shift-click selects several; draw a line across a region to split it.") : t("Find regions to color one by one."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
     const hex = suggestedColor(pad);
     show(use, hex !== null);
     swatch.style.background = hex ?? "";
-    setText(use.lastChild, t("Use {hex}, as painted", { hex: hex ?? "" }));
+    setText(use.lastChild, t("Use the shown color, {hex}", { hex: hex ?? "" }));
     skip.disabled = pad.ui.regionPick.length === 0;
     outlines.checked = pad.settings.outlines !== false;
     show(join, !isJoined(pad));
@@ -289,7 +289,7 @@ function createPictureSlot(pad, slot, words) {
     choose.disabled = !pad.photo;
     if (!picture) return;
     setText(name, picture.name);
-    setAttr(canvas, "aria-label", t("Reference picture {name}", { name: picture.name }));
+    setAttr(canvas, "aria-label", t("Reference image {name}", { name: picture.name }));
     drawReference(pad, canvas, picture, slot);
   };
   return { el, canvas, update };
@@ -314,7 +314,7 @@ function drawReference(pad, canvas, picture, slot) {
 }
 
 function createReferencePanel(pad) {
-  const slot = createPictureSlot(pad, "exemplar", t("Drop a reference picture here, or choose one"));
+  const slot = createPictureSlot(pad, "exemplar", t("Drop a reference image here, or choose one"));
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const el = section(t("Reference"), slot.el, hint, again);
@@ -334,7 +334,7 @@ function createReferencePanel(pad) {
 function referenceHint(pad) {
   if (pad.ui.tool === "lasso") return clickOrTap("Click a kind here to paint with it.");
   const words = [
-    pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from.") : t("This model does not use it."),
+    pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from in the reference.") : t("This model does not use it."),
     pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",
   ];
   return words.join(" ").trim();
@@ -356,13 +356,13 @@ function takeFromReference(pad, u, v) {
 }
 
 function createStatisticsPanel(pad) {
-  const slot = createPictureSlot(pad, "statistics", t("Drop a picture to take its mix of colors"));
+  const slot = createPictureSlot(pad, "statistics", t("Match the palette of another image"));
   const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
     pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
     if (done) pad.commit(t("saturation"));
   });
-  const auto = button({ text: t("Let the model decide"), label: t("Let the model decide the saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
-  const el = section(t("Whole picture"), slot.el, slider.el, auto);
+  const auto = button({ text: t("Automatic saturation"), label: t("Automatic saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
+  const el = section(t("Color mood"), slot.el, slider.el, auto);
   const update = () => {
     const { statistics } = pad.doc;
     show(el, pad.accepts("statistics"));

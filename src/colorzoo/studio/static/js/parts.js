@@ -41,7 +41,7 @@ function createPartsPanel(pad) {
     syncList(row, parts.length, make, (made, index) => {
       const name = t(PART_NAMES[parts[index].name]);
       setText(made.querySelector(".cz-btn-text"), name);
-      made.title = t("Select all of it: {name}", { name });
+      made.title = t("Select: {name}", { name });
     });
   };
   return { el, update };

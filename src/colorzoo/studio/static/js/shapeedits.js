@@ -142,7 +142,7 @@ function areaName(pad, index) {
 
 /** @param {import("./shapes.js").Area} area @returns {string} its action for display */
 function actionText({ action, color }) {
-  return { color: t("color {color}", { color }), lock: t("locked"), gray: t("gray"), only: t("only this changes"), thing: t("a thing of its own") }[action];
+  return { color: t("color {color}", { color }), lock: t("protected"), gray: t("gray"), only: t("edits limited to this"), thing: t("separate object") }[action];
 }
 
 /**
@@ -167,7 +167,7 @@ async function selectObject(pad, where, how = "new", size = 1) {
   const mask = before ? combinedMasks(before.mask, found, how === "less") : found;
   const made = before ? { by: "several" } : { by: where.at ? "click" : "outline", ...where, size };
   pad.set({ selection: { mask, made } });
-  pad.announce(t("Thing selected. Choose an action."));
+  pad.announce(t("Object selected. Choose an action."));
   return true;
 }
 
@@ -192,13 +192,13 @@ async function brushArea(pad, path, size, less) {
 /** @param {any} pad @param {{area: import("./shapes.js").Area, index: number}} picked @param {import("./shapes.js").AreaMask} mask its new border */
 async function changeBorder(pad, { area, index }, mask) {
   if (isEmptyMask(mask)) {
-    pad.toast(t("Nothing of the area would be left. Delete it instead."));
+    pad.toast(t("This would leave the area empty. Delete it instead."));
     return;
   }
   const { path: _, ...rest } = area;
   const { action, color } = area;
   const changed = await areaWithAction(pad, { ...rest, mask, made: { by: "several" } }, action, color ? { color, ...(rest.lightness ? { lightness: rest.lightness } : {}) } : {});
-  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area’s border"));
+  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area outline"));
 }
 
 /** Select more or less at the clicked place, or at the border of the outline. @param {number} step @returns {Promise<boolean>} */
@@ -245,14 +245,14 @@ function addObject(pad, boxes, area, label) {
 async function followEdges(pad, index) {
   const box = pad.doc.boxes[index];
   const area = await objectInBox(pad, box);
-  if (area && pad.doc.boxes?.[index] === box) addObject(pad, pad.doc.boxes.toSpliced(index, 1), area, t("follow the edges"));
+  if (area && pad.doc.boxes?.[index] === box) addObject(pad, pad.doc.boxes.toSpliced(index, 1), area, t("outline an object"));
 }
 
 /** Add the object in a drawn box as an area. @param {import("./shapes.js").Box} box */
 async function addObjectInBox(pad, box) {
-  pad.announce(t("Finding the outline of the thing in the box."));
+  pad.announce(t("Finding the outline of the object in the box."));
   const area = await objectInBox(pad, box);
-  if (area) addObject(pad, pad.doc.boxes ?? [], area, t("draw around a thing"));
+  if (area) addObject(pad, pad.doc.boxes ?? [], area, t("outline an object"));
 }
 
 /** Return whether the model uses areas with the action "thing". @returns {boolean} */
@@ -283,7 +283,7 @@ function changeArea(pad, index, area, label, done = true) {
 async function setAreaAction(pad, index, action) {
   const area = pad.doc.areas[index];
   const changed = await areaWithAction(pad, area, action, area.color ? { color: area.color } : {});
-  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area’s action"));
+  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area action"));
 }
 
 function setAreaColor(pad, color, done) {
@@ -295,7 +295,7 @@ function setAreaColor(pad, color, done) {
 function setAreaLightness(pad, follows) {
   const { area, index } = pickedArea(pad);
   const { lightness: _, ...rest } = area;
-  changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area’s lightness"));
+  changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area brightness"));
 }
 
 /**
@@ -307,14 +307,14 @@ async function followColorThere(pad, color) {
   const wanted = { color, lightness: "color" };
   pad.set({ unavailableColor: null });
   if (picked) {
-    changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("area’s lightness"));
+    changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("area brightness"));
     return;
   }
   const point = pad.selectedPoint();
   if (!point || !(await selectObject(pad, { at: [point.x, point.y] }))) return;
   const area = { ...pad.ui.selection, action: "color", ...wanted };
   pad.set({ selection: null });
-  pad.edit({ ...withoutPoint(pad.doc, point.id), areas: [...pad.doc.areas, area] }, t("area’s lightness"));
+  pad.edit({ ...withoutPoint(pad.doc, point.id), areas: [...pad.doc.areas, area] }, t("area brightness"));
   pickArea(pad, pad.doc.areas.length - 1);
 }
 

@@ -13,15 +13,15 @@ import {
 import { AREA_ACTIONS } from "./shapes.js";
 
 function createClassesPanel(pad) {
-  const find = button({ text: t("Show kinds"), label: t("Show kinds"), className: "cz-wide", onClick: () => toggleClasses(pad) });
+  const find = button({ text: t("Show object types"), label: t("Show object types"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
   const painting = createPaintedList(pad);
-  const el = section(t("Kinds of things"), h("p", { class: "cz-hint" }, t("A thing takes the colors of its kind in the reference. Choose another kind here.")), table, find, painting.el);
+  const el = section(t("Object types"), h("p", { class: "cz-hint" }, t("An object takes the colors of its type in the reference. Choose another type here.")), table, find, painting.el);
   const update = () => {
     const { classes, showClasses } = pad.ui;
     show(el, pad.accepts("classes"));
     find.disabled = !pad.photo;
-    setText(find.firstElementChild, showClasses ? t("Hide kinds") : t("Show kinds"));
+    setText(find.firstElementChild, showClasses ? t("Hide object types") : t("Show object types"));
     const items = showClasses ? classes?.items ?? [] : [];
     syncList(table, items.length, () => classRow(pad), (row, index) => fillClass(pad, row, items[index], classes.reference?.items ?? items));
     painting.update();
@@ -40,7 +40,7 @@ function classRow(pad) {
     const classes = { ...pad.doc.classes };
     if (select.value === "") delete classes[select.dataset.from];
     else classes[select.dataset.from] = Number(select.value);
-    pad.edit({ ...pad.doc, classes }, t("kind"));
+    pad.edit({ ...pad.doc, classes }, t("object type"));
   });
   return h("label", { class: "cz-class" }, h("span", { class: "cz-dot" }), h("span", { class: "cz-class-name" }), select);
 }
@@ -50,8 +50,8 @@ function fillClass(pad, row, item, targets) {
   dot.style.background = classColor(item.id);
   setText(name, `${className(pad, item.id)} · ${Math.round(item.share * 100)} %`);
   select.dataset.from = String(item.id);
-  setAttr(select, "aria-label", t("Kind of the reference for {name}", { name: className(pad, item.id) }));
-  fillChoices(pad, select, targets.map(({ id }) => id), t("same kind"));
+  setAttr(select, "aria-label", t("Type in the reference for {name}", { name: className(pad, item.id) }));
+  fillChoices(pad, select, targets.map(({ id }) => id), t("same type"));
   select.value = String(pad.doc.classes[item.id] ?? "");
 }
 
@@ -66,9 +66,9 @@ function fillChoices(pad, select, classes, first = null) {
 
 /** The class that the lasso paints, and the list of painted classes. */
 function createPaintedList(pad) {
-  const take = button({ text: t("Paint a kind"), label: t("Paint a kind: draw around a thing"), key: "F", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-lasso", event) });
+  const take = button({ text: t("Paint an object type"), label: t("Object type: draw around an object"), key: "F", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-lasso", event) });
   const dot = h("span", { class: "cz-dot" });
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Kind that is painted") });
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Object type to paint") });
   const choice = h("label", { class: "cz-class" }, dot, h("span", { class: "cz-class-name" }, t("Paint with")), select);
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Painted areas") });
@@ -80,7 +80,7 @@ function createPaintedList(pad) {
     take.disabled = !pad.photo;
     show(choice, painting && number !== null);
     show(words, painting);
-    setText(words, pad.ui.exemplar ? t("Draw around a thing. Later areas cover earlier ones.") : t("Draw around a thing. It takes effect with a reference."));
+    setText(words, pad.ui.exemplar ? t("Draw around an object. Later areas cover earlier ones.") : t("Draw around an object. Add a reference to see an effect."));
     fillChoices(pad, select, paintableClasses(pad));
     select.value = String(number);
     dot.style.background = classColor(number ?? 0);
@@ -119,7 +119,7 @@ function fillPainted(pad, row, index) {
   fillShape(pad, { main, remove }, "painted", index, area.path[0]);
   main.lastElementChild.style.background = classColor(area.class);
   select.dataset.index = String(index);
-  setAttr(select, "aria-label", t("Kind of area {n}", { n: index + 1 }));
+  setAttr(select, "aria-label", t("Type of area {n}", { n: index + 1 }));
   fillChoices(pad, select, paintableClasses(pad));
   select.value = String(area.class);
 }
@@ -127,11 +127,11 @@ function fillPainted(pad, row, index) {
 function createBoxesPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Boxes") });
-  const draw = button({ text: t("Draw a box"), label: t("Draw a box around a thing"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
-  const look = button({ text: t("Let the model find them"), label: t("Let the model find things"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("let the model find things")) });
-  const none = button({ text: t("There are none"), label: t("There are no things"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no things")) });
-  const rectangles = settingCheck(pad, "rectangles", t("Keep the rectangle"));
-  const el = section(t("Things"), words, rows, draw, rectangles.el, look, none);
+  const draw = button({ text: t("Draw a box"), label: t("Draw a box around an object"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
+  const look = button({ text: t("Detect objects"), label: t("Detect objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("detect objects")) });
+  const none = button({ text: t("No objects"), label: t("No objects"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no objects")) });
+  const rectangles = settingCheck(pad, "rectangles", t("Keep as a rectangle"));
+  const el = section(t("Objects"), words, rows, draw, rectangles.el, look, none);
   const update = () => {
     const { boxes } = pad.doc;
     const detects = Boolean(pad.model()?.detects);
@@ -149,10 +149,10 @@ function createBoxesPanel(pad) {
 
 function boxesHint(pad, detects) {
   const { boxes } = pad.doc;
-  if (boxes === null && detects) return t("The model finds things itself. Draw boxes to mark them yourself.");
+  if (boxes === null && detects) return t("Objects are detected automatically. Draw boxes to mark them yourself.");
   if (pickedShape(pad)?.kind === "box") return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
-  if (boxes?.length) return t("Each thing in a box is also colored separately. A box can be replaced by the outline of the thing.");
-  return t("The model colors the photo as a whole. Draw a box around each thing: its outline is found, and the model also colors it separately.");
+  if (boxes?.length) return t("Each object in a box is also colored separately. A box can be replaced by the outline of its object.");
+  return t("The photo is colored as a whole. Draw a box around an object to find its outline and color it separately.");
 }
 
 function boxRow() {
@@ -166,13 +166,13 @@ function fillBox(pad, row, index) {
   const { x, y, width, height } = pad.doc.boxes[index];
   const size = `${Math.round(width)} × ${Math.round(height)}`;
   fillShape(pad, { main, remove }, "box", index, [x + width / 2, y + height / 2]);
-  flagButton(follow, false, null, ["lasso", t("Replace box {n} by the outline of the thing in it", { n: index + 1 })], () => followEdges(pad, index));
+  flagButton(follow, false, null, ["lasso", t("Replace box {n} by the outline of its object", { n: index + 1 })], () => followEdges(pad, index));
   setAttr(main, "aria-label", t("{name}, {size} pixels", { name: shapeName(pad, "box", index), size }));
   setText(main.lastElementChild.firstChild, t("Box"));
   setText(main.lastElementChild.lastChild, `${size} · x ${Math.round(x)}, y ${Math.round(y)}`);
 }
 
-const ACTION_LABELS = { color: "Give it a color", lock: "Lock it", gray: "Keep it gray", only: "Change only this", thing: "A thing of its own" };
+const ACTION_LABELS = { color: "Color it", lock: "Protect", gray: "Leave gray", only: "Limit edits to this", thing: "Color as a separate object" };
 
 /** Actions for the selected object. @returns {import("./dom.js").Part} */
 function createSelectionPanel(pad) {
@@ -182,13 +182,13 @@ function createSelectionPanel(pad) {
     made.dataset.areaAction = action;
     return made;
   });
-  const less = button({ text: t("Less"), label: t("Select less"), className: "cz-wide", onClick: () => resizeSelection(pad, -1) });
-  const more = button({ text: t("More"), label: t("Select more"), className: "cz-wide", onClick: () => resizeSelection(pad, 1) });
-  const keep = button({ text: t("Keep my outline"), label: t("Keep my outline as I drew it"), className: "cz-wide", onClick: () => keepOutline(pad) });
+  const less = button({ text: t("Smaller"), label: t("Smaller selection"), className: "cz-wide", onClick: () => resizeSelection(pad, -1) });
+  const more = button({ text: t("Larger"), label: t("Larger selection"), className: "cz-wide", onClick: () => resizeSelection(pad, 1) });
+  const keep = button({ text: t("Use my exact outline"), label: t("Use my exact outline"), className: "cz-wide", onClick: () => keepOutline(pad) });
   const about = h("p", { class: "cz-hint" });
-  const size = h("div", { class: "cz-row", role: "group", "aria-label": t("How much is selected") }, less, more);
-  const forget = button({ text: t("Select nothing"), label: t("Select nothing"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ selection: null }) });
-  const el = section(t("Selected thing"), keep, size, ...actions, about, forget);
+  const size = h("div", { class: "cz-row", role: "group", "aria-label": t("Size of the selection") }, less, more);
+  const forget = button({ text: t("Deselect"), label: t("Deselect"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ selection: null }) });
+  const el = section(t("Selection"), keep, size, ...actions, about, forget);
   const update = () => {
     const made = pad.ui.selection?.made;
     show(el, Boolean(made));
@@ -206,7 +206,7 @@ function createSelectionPanel(pad) {
 
 /** Describe the effect of an area with the action "thing". */
 function objectText(pad) {
-  const words = { boxes: t("A thing of its own is also colored separately."), scribbles: t("No color crosses its border.") };
+  const words = { boxes: t("A separate object is also colored on its own."), scribbles: t("No color bleeds across its outline.") };
   return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }
 

@@ -40,20 +40,20 @@ const DRAG_DISTANCE = 3;
 /** Tools and the guidance that they need; null: always available. needs: what the backend must offer. manual: never selected automatically. layers: what it makes in the list of layers. */
 const TOOLS = [
   { id: "point", icon: "point", name: "Points", label: "Point", key: "P", kind: "points" },
-  { id: "brush", icon: "brush", name: "Strokes", label: "Brush: a row of points", key: "B", kind: "points" },
+  { id: "brush", icon: "brush", name: "Hint brush", label: "Hint brush", key: "B", kind: "points" },
   { id: "region", icon: "region", name: "Regions", label: "Regions", key: "D", kind: "regions" },
-  { id: "edge", icon: "edge", name: "Edges", label: "Edge scribble", key: "G", kind: "scribbles" },
-  { id: "lasso", icon: "lasso", name: "Kind", label: "Paint a kind: draw around a thing", key: "F", kind: "classes", manual: true },
-  { id: "box", icon: "box", name: "Box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
-  { id: "paint", icon: "paint", name: "Paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true, layers: PAINT_LAYERS },
+  { id: "edge", icon: "edge", name: "Edges", label: "Edge brush: stop color bleeding", key: "G", kind: "scribbles" },
+  { id: "lasso", icon: "lasso", name: "Type", label: "Object type: draw around an object", key: "F", kind: "classes", manual: true },
+  { id: "box", icon: "box", name: "Box", label: "Object box", key: "U", kind: "boxes", manual: true },
+  { id: "paint", icon: "paint", name: "Paint", label: "Paint color exactly here", key: "W", kind: null, manual: true, layers: PAINT_LAYERS },
   { id: "replace", icon: "replace", name: "Replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true, layers: REPLACEMENT_LAYERS },
-  { id: "area", icon: "select", name: "Area", label: "Area: select a thing", key: "T", kind: null, manual: true, layers: AREA_LAYERS },
-  { id: "frame", icon: "frame", name: "Frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
+  { id: "area", icon: "select", name: "Select", label: "Select an object", key: "T", kind: null, manual: true, layers: AREA_LAYERS },
+  { id: "frame", icon: "frame", name: "Border", label: "Scan border", key: "V", kind: null, manual: true },
   { id: "crop", icon: "crop", name: "Crop", label: "Straighten and crop", key: "Y", kind: null, manual: true },
   { id: "heal", icon: "heal", name: "Heal", label: "Healing brush: dust and scratches", key: "Q", kind: null, manual: true },
   { id: "eraser", icon: "eraser", name: "Eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", name: "Pick color", label: "Eyedropper", key: "I", kind: "points regions" },
-  { id: "hand", icon: "hand", name: "Move", label: "Move the view", key: "H", kind: null },
+  { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null },
 ];
 
 /** Tools that neither set points nor select areas: their panels come first. */
@@ -123,7 +123,7 @@ function startPoint(pad, at, place, drag) {
   } else if (startFrame(pad, at, place, drag)) {
     pad.set({ selected: null, suggestions: null });
   } else if (inside(pad, place)) {
-    if (isOnFrame(pad, ...place)) pad.toast(t("The frame stays gray. Drag the line to color this place too."));
+    if (isOnFrame(pad, ...place)) pad.toast(t("The image outside the scan border stays gray. Drag the border to include this place."));
     const point = newPoint(pad, ...place);
     change(drag, { id: point.id, isNew: true });
     pad.hold({ ...pad.doc, points: [...pad.doc.points, point] });
@@ -342,7 +342,7 @@ const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;
 
 function requireClass(pad) {
   if (paintClass(pad) !== null) return true;
-  pad.toast(t("The kinds are not known yet. Try again in a moment."));
+  pad.toast(t("Object types are still loading. Try again in a moment."));
   return false;
 }
 
@@ -453,7 +453,7 @@ function beginCorners(pad, tool, cross) {
 
 function closeCorners(pad, shaping) {
   if (finish(pad, shaping)) pad.set({ shaping: null, cross: null });
-  else pad.announce(t("That is too small to be drawn."));
+  else pad.announce(t("This shape is too small. Draw a larger one."));
 }
 
 const OUTLINE_SPACING = 2; // CSS pixels between corners of an outline

@@ -93,7 +93,7 @@ function variantPicture(layer, around, photo) {
 
 /** @returns {import("./dom.js").Part} */
 function createVariantsPanel(pad) {
-  const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("The result with other colors, likeliest first") });
+  const grid = h("div", { class: "cz-variants", role: "group", "aria-label": t("The result with other colors, most likely first") });
   const el = section(t("Other colors"), grid);
   const make = (index) => {
     const use = () => {
@@ -124,7 +124,7 @@ function fillVariant(tile, { color, share, ab, picture }, index, lightness) {
   if (frame.firstElementChild !== picture) frame.replaceChildren(picture);
   const name = colorName(lightness, ab);
   const percent = `${share < 0.01 ? "<1" : Math.round(share * 100)}\u00a0%`; // in one line
-  setText(words, `${name} · ${percent}`);
+  setText(words, t("{name}, {share} likely", { name: name.charAt(0).toUpperCase() + name.slice(1), share: percent }));
   setAttr(tile, "aria-label", t("{n}: {name}, {hex}, {share}", { n: index + 1, name, hex: color, share: percent }));
 }
 
