@@ -43,6 +43,12 @@ const hintNumber = (doc, point) => listedHints(doc).indexOf(listedHint(doc, poin
 /** @param {Doc} doc @param {Point} point @returns {boolean} whether it belongs to a brush stroke */
 const isStroke = (doc, point) => strokePoints(doc, point).length > 1;
 
+/** The dab of a stroke with the most chroma, because shade takes chroma from the color of the brush. @param {Doc} doc @param {Point} point @returns {Point} */
+function colorOfStroke(doc, point) {
+  const chroma = ({ ab }) => Math.hypot(...ab);
+  return strokePoints(doc, point).reduce((most, dab) => (chroma(dab) > chroma(most) ? dab : most));
+}
+
 /** @param {Doc} doc @returns {number} an unused stroke number */
 const nextStroke = (doc) => doc.points.reduce((most, { stroke }) => Math.max(most, stroke ?? 0), 0) + 1;
 
@@ -320,6 +326,6 @@ function withoutPoint(doc, id) {
 }
 
 export {
-  History, OVERLAYS, activePoints, changePoint, clampShift, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
+  History, OVERLAYS, activePoints, changePoint, clampShift, colorOfStroke, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
   reachOf, strengthOf, strokePoints, toRecipe, withoutPoint,
 };

@@ -3,10 +3,11 @@
 import { abDistance, atLightness, clamp, dimmed, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import {
-  changePoint, clampShift, hintNumber, isStroke, listedHint, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
+  changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
 } from "./document.js";
 import { t } from "./dom.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
+import { paintDistance } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
 import { changeReplacement, pickedReplacement } from "./replacing.js";
 import { areaTarget, deleteArea, deleteShape, pickedArea, pickedShape, setAreaColor } from "./shapeedits.js";
@@ -248,16 +249,18 @@ function keepGray(pad) {
   pad.announce(kind === "none" ? t("The next point stays gray") : t("Left gray"));
 }
 
-/** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point */
+/** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point, else of a stroke there */
 function pointNear(pad, x, y, slack) {
-  const reach = slack / pad.ui.view.scale;
-  let best = null;
-  let least = reach;
-  for (const point of pad.doc.points) {
-    const distance = Math.hypot(point.x - x, point.y - y);
-    if (distance <= least) [best, least] = [listedHint(pad.doc, point).id, distance];
+  const nearest = { point: null, stroke: null };
+  const least = { point: slack / pad.ui.view.scale, stroke: slack / pad.ui.view.scale };
+  for (const hint of listedHints(pad.doc)) {
+    const path = strokePoints(pad.doc, hint).map((dab) => /** @type {[number, number]} */ ([dab.x, dab.y]));
+    const kind = path.length > 1 ? "stroke" : "point";
+    const away = Math.min(...path.map((corner, index) => paintDistance([x, y], corner, path[index + 1] ?? corner)));
+    const distance = kind === "stroke" ? away - pointRadius(hint, pad.perNetworkPixel()) : away;
+    if (distance <= least[kind]) [nearest[kind], least[kind]] = [hint.id, distance];
   }
-  return best;
+  return nearest.point ?? nearest.stroke;
 }
 
 /** @param {number} x @param {number} y @returns {any} the document without the hints under the eraser */

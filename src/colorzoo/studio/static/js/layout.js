@@ -39,8 +39,8 @@ function createTopBar(pad) {
   const buttons = [open, undo, redo, save, load, exports, help];
   const update = () => {
     for (const item of buttons) item.update();
-    setText(name, pad.photo?.name ?? "");
-    setText(size, pad.photo ? `${pad.photo.width} × ${pad.photo.height}` : "");
+    setText(name, pad.ui.loading ?? pad.photo?.name ?? "");
+    setText(size, pad.photo && !pad.ui.loading ? `${pad.photo.width} × ${pad.photo.height}` : "");
     exports.el.classList.toggle("cz-busy", Boolean(pad.ui.exporting));
     menu.update();
   };

@@ -322,9 +322,19 @@ class Pad {
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
     if (["brush", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
+    if (!["point", "dropper", "hand"].includes(tool)) this.dropUncolored();
     updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
     if (label) this.announce(t(label));
+  }
+
+  /** Remove points whose color was never chosen; they change nothing, so this is no step of undo. */
+  dropUncolored() {
+    const points = this.doc.points.filter(({ untouched, locked, muted }) => !untouched || locked || muted);
+    if (points.length === this.doc.points.length) return;
+    this.amend({ ...this.doc, points });
+    if (!this.selectedPoint()) this.set({ selected: null, suggestions: null });
+    scheduleAutosave(this);
   }
 
   setModel(name) {
@@ -495,6 +505,7 @@ function updateAttributes(pad, stage) {
   const { root, ui, settings } = pad;
   setAttr(root, "data-theme", settings.theme === "auto" ? pad.options.theme : settings.theme);
   setAttr(root, "data-photo", String(Boolean(pad.photo || previewOf(pad))));
+  setAttr(root, "data-opening", pad.photo && ui.loading ? "true" : null);
   setAttr(root, "data-hand", settings.leftHanded ? "left" : "right");
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
   setAttr(stage, "data-tool", ui.panning ? "hand" : ui.tool);

@@ -21,10 +21,10 @@ function coatsIn(paint) {
   return coats;
 }
 
-/** Strokes without a layer are one coat if that changes no color: if they are opaque. @param {PaintStroke} one @param {PaintStroke} other @returns {boolean} */
+/** @param {PaintStroke} one @param {PaintStroke} other @returns {boolean} */
 function belongTogether(one, other) {
   if (one.color !== other.color || one.layer !== other.layer || blendOf(one) !== blendOf(other)) return false;
-  return one.layer !== undefined || (one.opacity === 1 && other.opacity === 1 && Boolean(one.hidden) === Boolean(other.hidden));
+  return one.layer !== undefined || (one.opacity === other.opacity && Boolean(one.hidden) === Boolean(other.hidden));
 }
 
 /** @param {PaintStroke[]} paint @param {PaintStroke[]} strokes of a coat @returns {PaintStroke[]} the same with the number of a layer, so that they stay one coat */
@@ -36,7 +36,8 @@ function numbered(paint, strokes) {
 /** @param {PaintStroke[]} paint @param {number} index of a coat @param {Partial<PaintStroke>} patch @returns {PaintStroke[]} */
 function withCoat(paint, index, patch) {
   const { first, strokes } = coatsIn(paint)[index];
-  return paint.toSpliced(first, strokes.length, ...numbered(paint, strokes).map((stroke) => ({ ...stroke, ...patch })));
+  const kept = "hidden" in patch ? strokes : numbered(paint, strokes); // as one layer, overlapping strokes no longer add up
+  return paint.toSpliced(first, strokes.length, ...kept.map((stroke) => ({ ...stroke, ...patch })));
 }
 
 /** @param {PaintStroke[]} paint @param {number} index of a coat @param {number} to of the one to change places with, its neighbor @returns {PaintStroke[]} */

@@ -3,7 +3,7 @@
 import { colorName, rgbToHex } from "./color.js";
 import { labelAt, pickRegion, requestRegions, toggleScribblePreview } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { isStroke, listedHints, strengthOf } from "./document.js";
+import { colorOfStroke, isStroke, listedHints, strengthOf } from "./document.js";
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
@@ -174,13 +174,14 @@ function fillHint(pad, row, index) {
   if (!point) return fillScribble(pad, { main, swatch, words, mute, remove }, index - points.length, scribbles);
   const n = index + 1;
   const info = pad.ui.pointInfo?.[point.id];
-  const name = colorName(pad.lightnessAround(point.x, point.y), point.ab);
-  swatch.style.background = point.hex;
+  const { x, y, ab, hex } = colorOfStroke(pad.doc, point);
+  const name = colorName(pad.lightnessAround(x, y), ab);
+  swatch.style.background = hex;
   const drawn = isStroke(pad.doc, point);
   swatch.classList.remove("cz-swatch-line");
   setText(words.firstChild, drawn ? t("Stroke: {name}", { name }) : name);
-  setText(words.lastChild, hintDetail(point, info));
-  setAttr(main, "aria-label", t(drawn ? "Stroke {n}: {name}, {hex}" : "Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
+  setText(words.lastChild, hintDetail({ ...point, hex }, info));
+  setAttr(main, "aria-label", t(drawn ? "Stroke {n}: {name}, {hex}" : "Point {n}: {name}, {hex}", { n, name, hex }));
   setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
   row.classList.toggle("cz-muted", Boolean(point.muted));
   main.onclick = () => {

@@ -2,7 +2,7 @@
 
 import { labHex } from "./color.js";
 import { t } from "./dom.js";
-import { hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
+import { colorOfStroke, hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
 import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
 import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes } from "./overlays.js";
@@ -193,7 +193,7 @@ function drawBrushStroke(context, pad, first) {
   Object.assign(context, { lineCap: "round", lineJoin: "round" });
   context.beginPath();
   for (const corner of corners) context.lineTo(...corner);
-  const color = labHex(pad.lightnessAround(first.x, first.y), first.ab);
+  const { hex: color } = colorOfStroke(pad.doc, first);
   strokePath(context, [[DARK, width + (selected ? 6 : 3)], [LIGHT, width + (selected ? 4 : 1.5)], [color, width]]);
   context.restore();
   if (selected || first.locked) drawLabel(context, corners[0][0] + width, corners[0][1] - width, `${hintNumber(pad.doc, first)}${first.locked ? " ●" : ""}`);

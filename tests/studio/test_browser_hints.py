@@ -1,0 +1,104 @@
+"""Strokes, points without a color, and opening a second photo, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import SIZE, BrowserPad, watched_pad
+from PIL import Image
+
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
+
+COLOR_FIELD = "[aria-label='Color as #rrggbb or R, G, B']"
+LINE = {"path": [[30, 40], [90, 40]], "color": "#c04020", "size": 16, "opacity": 0.5}
+
+
+@pytest.fixture
+def pad(browser: Any, address: str, tmp_path: Path) -> Iterator[BrowserPad]:
+    """A pad with a photo whose left half is dark."""
+    levels = np.full((SIZE[1], SIZE[0]), 170, np.uint8)
+    levels[:, :120] = 15
+    photo = tmp_path / "halves.png"
+    Image.fromarray(levels).save(photo)
+    with watched_pad(browser, address) as opened:
+        opened.open_ready(photo)
+        opened.page.focus(".cz-stage")
+        yield opened
+
+
+def layer_names(pad: BrowserPad) -> list[str]:
+    pad.drawn()
+    rows = pad.page.locator(".cz-layers .cz-hint-main")
+    return [str(rows.nth(index).get_attribute("aria-label")) for index in range(rows.count())]
+
+
+@pytest.mark.parametrize("opacity", [1, 0.5])
+def test_strokes_of_one_color_in_a_row_are_one_layer(pad: BrowserPad, opacity: float) -> None:
+    line = {**LINE, "opacity": opacity}
+    below = {**line, "path": [[30, 50], [90, 50]]}
+    strokes = [line, below, {**line, "color": "#2050c0"}, line]
+    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"paint": strokes})
+    names = [name.split(":")[0] + name.partition(",")[2].split(",")[0] for name in layer_names(pad)]
+    assert names == ["Paint 3 1 stroke", "Paint 2 1 stroke", "Paint 1 2 strokes"]
+
+
+def test_a_stroke_is_listed_by_its_own_color_and_a_click_beside_it_selects_it(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("b")
+    pad.page.fill(COLOR_FIELD, "#d04020")
+    pad.page.keyboard.press("Enter")
+    pad.drag((100, 80), (200, 80), steps=20)  # from the dark half
+    pad.settle()
+    points = pad.points()
+    chroma = [float(np.hypot(*point["ab"])) for point in points]
+    assert chroma[0] < 0.7 * max(chroma)
+    row = str(pad.page.get_attribute(".cz-hints .cz-hint-main", "aria-label"))
+    assert row.endswith(points[int(np.argmax(chroma))]["color"])
+
+    pad.page.keyboard.press("p")
+    between = (points[2]["x"] + points[3]["x"]) / 2
+    pad.click(between, 80 + points[0]["radius"])
+    pad.drawn()
+    assert len(pad.points()) == len(points)
+    assert pad.page.get_attribute(".cz-hints .cz-hint-main", "aria-pressed") == "true"
+
+
+def test_points_without_a_color_disappear_when_the_tool_changes(pad: BrowserPad) -> None:
+    pad.click(60, 60)
+    pad.settle()
+    pad.page.keyboard.press("1")
+    pad.click(160, 60)
+    pad.settle()
+    pad.page.keyboard.press("i")  # may give the point its color
+    assert len(pad.points()) == 2
+    pad.page.keyboard.press("Escape")
+    pad.page.keyboard.press("w")
+    pad.settle()
+    (kept,) = pad.points()
+    assert kept["x"] == pytest.approx(60, abs=1)
+
+
+def test_the_old_photo_is_not_described_while_another_one_opens(pad: BrowserPad, tmp_path: Path) -> None:
+    pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", {"paint": [LINE]})
+    pad.settle()
+    assert pad.page.is_visible(".cz-layers")
+    other = tmp_path / "second.png"
+    Image.new("L", (90, 70), 120).save(other)
+    held: list[Any] = []
+    pad.page.route("**/api/upload*", lambda route: held.append(route))
+    pad.open(other)
+    pad.page.wait_for_selector("[data-action=give-up]")
+    pad.drawn()
+    assert pad.page.inner_text(".cz-photo-name") == "second.png"
+    assert pad.page.inner_text(".cz-photo-size") == ""
+    for part in (".cz-layers", "[data-action=next]"):
+        assert not pad.page.is_visible(part)
+    pad.page.click("[data-action=give-up]")
+    pad.settle()
+    assert pad.page.inner_text(".cz-photo-name") == "halves.png"
+    assert pad.page.is_visible(".cz-layers")
+    for route in held:
+        route.abort()
